@@ -1,0 +1,1 @@
+"""lipdub: make the talker in a video say another speech track."""
