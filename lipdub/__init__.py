@@ -1,1 +1,107 @@
-"""lipdub: make the talker in a video say another speech track."""
+"""lipdub: makes the talker in a video say another speech track.
+
+``lipdub.dub(video, speech, out)`` runs the whole chain; each stage is a function of its own
+(:func:`detect`, :func:`neutralize`, :func:`sync`, :func:`enhance`, :func:`paste_back`, :func:`score`).
+Nothing prints or exits; progress leaves through a callback. Importing this package imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from lipdub.errors import (
+        CorruptChunk,
+        EnvironmentFailure,
+        InputError,
+        LipdubError,
+        UsageError,
+        WeightsError,
+    )
+    from lipdub.inspection import inspect
+    from lipdub.pipeline import (
+        Job,
+        PlannedStage,
+        Result,
+        StageResult,
+        detect,
+        dub,
+        enhance,
+        neutralize,
+        paste_back,
+        plan,
+        run_stage,
+        sync,
+    )
+    from lipdub.progress import Event
+    from lipdub.stages.base import Cancelled
+    from lipdub.stages.score import score
+
+_HOMES = {
+    "lipdub.errors": (
+        "CorruptChunk",
+        "EnvironmentFailure",
+        "InputError",
+        "LipdubError",
+        "UsageError",
+        "WeightsError",
+    ),
+    "lipdub.inspection": ("inspect",),
+    "lipdub.pipeline": (
+        "Job",
+        "PlannedStage",
+        "Result",
+        "StageResult",
+        "detect",
+        "dub",
+        "enhance",
+        "neutralize",
+        "paste_back",
+        "plan",
+        "run_stage",
+        "sync",
+    ),
+    "lipdub.progress": ("Event",),
+    "lipdub.stages.base": ("Cancelled",),
+    "lipdub.stages.score": ("score",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Cancelled",
+    "CorruptChunk",
+    "EnvironmentFailure",
+    "Event",
+    "InputError",
+    "Job",
+    "LipdubError",
+    "PlannedStage",
+    "Result",
+    "StageResult",
+    "UsageError",
+    "WeightsError",
+    "__version__",
+    "detect",
+    "dub",
+    "enhance",
+    "inspect",
+    "neutralize",
+    "paste_back",
+    "plan",
+    "run_stage",
+    "score",
+    "sync",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module 'lipdub' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

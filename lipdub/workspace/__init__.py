@@ -1,0 +1,9 @@
+"""The folder of on-disk caches of one job: keys that decide reuse, chunked arrays, a lock."""
+
+from __future__ import annotations
+
+from lipdub.workspace.chunks import ChunkedArray
+from lipdub.workspace.folder import StageRecord, Workspace
+from lipdub.workspace.store import Store
+
+__all__ = ["ChunkedArray", "StageRecord", "Store", "Workspace"]

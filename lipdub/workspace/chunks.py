@@ -1,0 +1,218 @@
+"""Arrays on disk, written and read chunk by chunk along their first axis.
+
+Each is a Zarr 3 array with one file per chunk. Zarr's local store writes a chunk to a temporary file and
+renames it, so a chunk is complete or absent whatever instant the process dies at; a CRC-32C in the file tells
+damage on reading. Blosc LZ4 at its lightest level keeps crops at about half their size at some 0.8 GB/s
+written and 1.9 GB/s read on one core (zstd level 1: a tenth of the size less, at half that speed).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from lipdub.errors import CorruptChunk, os_failure
+from lipdub.workspace.files import PARTIAL
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import DTypeLike
+
+Level = Literal["fast", "small"]
+_METADATA = "zarr.json"
+
+
+class ChunkedArray:
+    """An array of ``shape``, stored in pieces of ``chunk`` items along the first axis.
+
+    Made by :meth:`lipdub.workspace.Store.array` and :meth:`lipdub.workspace.Store.open`. Different chunks may
+    be written and read from several threads at once.
+    """
+
+    def __init__(self, stage: str, name: str, path: Path, array: Any) -> None:
+        self.stage = stage
+        self.name = name
+        self.path = path
+        self.shape: tuple[int, ...] = tuple(array.shape)
+        self.dtype: np.dtype[Any] = array.dtype
+        self.chunk: int = int(array.chunks[0])
+        self._array = array
+        self._suffix = ".0" * (len(self.shape) - 1)
+        self._hollow = 0 in self.shape[1:]  # items without content leave no files
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        what = f"shape={self.shape}, dtype={self.dtype}, chunk={self.chunk}"
+        return f"ChunkedArray({self.stage}/{self.name}, {what})"
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks there are."""
+        return -(-self.shape[0] // self.chunk)
+
+    def span(self, i: int) -> tuple[int, int]:
+        """First item of chunk ``i`` and the one after its last; the last chunk may be shorter than the
+        others."""
+        if not 0 <= i < self.chunks:
+            raise IndexError(f"chunk {i} of {self.chunks} in {self.stage}/{self.name}")
+        return i * self.chunk, min((i + 1) * self.chunk, self.shape[0])
+
+    def file(self, i: int) -> Path:
+        """Where chunk ``i`` lies."""
+        return self.path / f"c.{i}{self._suffix}"
+
+    def done(self, i: int) -> bool:
+        """True when chunk ``i`` was written."""
+        return self._hollow or self.file(i).exists()
+
+    def missing(self) -> list[int]:
+        """The chunks not yet written, in order."""
+        if self._hollow:
+            return []
+        present = {entry.name for entry in self.path.iterdir()}
+        return [i for i in range(self.chunks) if f"c.{i}{self._suffix}" not in present]
+
+    def write(self, i: int, data: np.ndarray) -> None:
+        """Stores chunk ``i``; ``data`` has the span's length along the first axis. Raises
+        EnvironmentFailure."""
+        start, stop = self.span(i)
+        if tuple(data.shape) != (stop - start, *self.shape[1:]):
+            raise ValueError(
+                f"chunk {i} of {self!r} takes {(stop - start, *self.shape[1:])}, not {tuple(data.shape)}"
+            )
+        try:
+            if stop - start < self.chunk:
+                # Zarr reads a file before it changes a part of it; nothing of an old one is wanted.
+                self.file(i).unlink(missing_ok=True)
+            self._array[start:stop] = data
+        except OSError as error:
+            raise os_failure(error, self.file(i)) from error
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Items ``start`` (0 or more) up to ``stop`` (at most the length). Raises CorruptChunk naming the
+        broken chunk."""
+        import numpy as np
+
+        if not 0 <= start <= stop <= self.shape[0]:
+            raise IndexError(f"items {start}:{stop} of {self!r}")
+        out = np.empty((stop - start, *self.shape[1:]), dtype=self.dtype)
+        if out.size == 0:
+            return out
+        for i in range(start // self.chunk, (stop - 1) // self.chunk + 1):
+            first, last = self.span(i)
+            a, b = max(start, first), min(stop, last)
+            out[a - start : b - start] = self._piece(i, a, b)
+        return out
+
+    def read_chunk(self, i: int) -> np.ndarray:
+        """The items of chunk ``i``. Raises CorruptChunk."""
+        return self._piece(i, *self.span(i))
+
+    def each(self) -> Iterator[tuple[int, np.ndarray]]:
+        """(first item, items) of every chunk in order. Raises CorruptChunk."""
+        for i in range(self.chunks):
+            yield self.span(i)[0], self.read_chunk(i)
+
+    def _piece(self, i: int, start: int, stop: int) -> np.ndarray:
+        if self._hollow:
+            return self._array[start:stop]
+        # Zarr takes an absent chunk for one of zeros: look first.
+        if not self.done(i):
+            raise CorruptChunk(self.stage, self.name, i, self.file(i), "missing")
+        try:
+            return self._array[start:stop]
+        except MemoryError:
+            raise
+        except PermissionError as error:
+            raise os_failure(error, self.file(i), "read") from error
+        except Exception as error:  # checksum, length, codec: whatever a damaged file makes the decoder say
+            raise CorruptChunk(self.stage, self.name, i, self.file(i), "damaged") from error
+
+
+def open_array(stage: str, name: str, path: Path) -> ChunkedArray:
+    """The array at ``path``. Raises CorruptChunk (chunk -1) when it is not there or its metadata cannot be
+    read."""
+    import zarr
+
+    if not (path / _METADATA).exists():
+        raise CorruptChunk(stage, name, -1, path, "missing")
+    try:
+        array = zarr.open_array(str(path), mode="r+", zarr_format=3, config={"write_empty_chunks": True})
+        found = ChunkedArray(stage, name, path, array)
+        whole = array.shape[0] >= 0 and array.chunks[1:] == tuple(max(1, n) for n in array.shape[1:])
+    except MemoryError:
+        raise
+    except PermissionError as error:
+        raise os_failure(error, path, "read") from error
+    except Exception as error:
+        raise CorruptChunk(stage, name, -1, path, "damaged") from error
+    if not whole:
+        raise CorruptChunk(stage, name, -1, path, "damaged")
+    return found
+
+
+def make_array(
+    stage: str,
+    name: str,
+    path: Path,
+    *,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    chunk: int,
+    level: Level = "fast",
+) -> ChunkedArray:
+    """The array at ``path`` if it has this geometry, else a new one in its place. Raises
+    EnvironmentFailure."""
+    import numpy as np
+
+    shape = tuple(int(n) for n in shape)
+    dtype = np.dtype(dtype)
+    if not shape or chunk < 1:
+        raise ValueError(f"{stage}/{name}: an array needs at least one axis and one item per chunk")
+    try:
+        present = open_array(stage, name, path)
+    except CorruptChunk:
+        pass
+    else:
+        if present.shape == shape and present.dtype == dtype and present.chunk == chunk:
+            for leftover in path.glob(
+                f"*{PARTIAL}"
+            ):  # of a killed writer; the workspace is locked, so nobody's
+                leftover.unlink(missing_ok=True)
+            return present
+    try:
+        if path.exists():
+            shutil.rmtree(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return ChunkedArray(stage, name, path, _create(path, shape, dtype, chunk, level))
+    except OSError as error:
+        raise os_failure(error, path) from error
+
+
+def _create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], chunk: int, level: Level) -> Any:
+    import zarr
+    from zarr.codecs import BloscCodec, Crc32cCodec
+
+    # Shuffling groups the bytes of wide numbers by significance; for bytes there is nothing to group.
+    shuffle: Literal["noshuffle", "shuffle"] = "noshuffle" if dtype.itemsize == 1 else "shuffle"
+    codec = (
+        BloscCodec(cname="lz4", clevel=1, shuffle=shuffle)
+        if level == "fast"
+        else BloscCodec(cname="zstd", clevel=3, shuffle=shuffle)
+    )
+    return zarr.create_array(
+        str(path),
+        shape=shape,
+        chunks=(chunk, *(max(1, n) for n in shape[1:])),
+        dtype=dtype,
+        filters=None,
+        compressors=[codec, Crc32cCodec()],
+        fill_value=0,
+        zarr_format=3,
+        chunk_key_encoding={"name": "default", "separator": "."},
+        config={"write_empty_chunks": True},
+    )
