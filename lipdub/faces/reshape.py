@@ -1,0 +1,147 @@
+"""Moving a talker's lower face to a wanted mouth shape.
+
+Two layers. The **skin** layer is the current frame itself, bent by the difference between where its lower face is and
+where it should be; so light, grain, pose and background are the frame's own and nothing can ghost. The **mouth** layer
+(lips and what is between them) comes from a unit, a frame of the same talker whose mouth is like the wanted one, bent
+to the exact shape and laid over the skin layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from . import mesh, warp
+from .geometry import Pose
+from .shapes import Response
+
+# Ring of fixed anchors outside the jaw, as a multiple of the distance from the mouth's centre.
+ANCHOR_REACH = 1.45
+# The mouth layer fades out between the lips' edge and this multiple of the distance from the mouth's centre.
+MOUTH_REACH = 1.35
+
+
+@dataclass(frozen=True)
+class SkinMesh:
+    """Vertices that bend the skin, and their triangles.
+
+    vertices: (v,) mesh numbers; anchors: (a, 3) canonical fixed points; triangles over both;
+    weight: (v,) 0..1 how far a vertex follows the response (0 at the eyes, 1 from the nose base down).
+    """
+
+    vertices: np.ndarray
+    anchors: np.ndarray
+    triangles: np.ndarray
+    weight: np.ndarray
+
+
+def skin_mesh(canonical: np.ndarray) -> SkinMesh:
+    """The skin mesh of a talker with mean face `canonical` (478, 3)."""
+    inner = {i for ring in mesh.LIP_RINGS[1:] for i in ring}
+    top = canonical[6, 1]
+    vertices = np.array([i for i in range(468) if i not in inner and canonical[i, 1] > top])
+    centre = canonical[list(mesh.LIPS_INNER)].mean(0)
+    ring = canonical[list(mesh.JAW)]
+    anchors = np.concatenate([centre + (ring - centre) * reach for reach in (ANCHOR_REACH, 2.0)])
+    y = canonical[vertices, 1]
+    nose = canonical[mesh.NOSE_BASE, 1]
+    weight = np.clip((y - top) / (nose - top), 0, 1) ** 2
+    flat = np.concatenate([canonical[vertices], anchors])[:, :2]
+    return SkinMesh(vertices, anchors, mesh.triangulate(flat), weight)
+
+
+def wanted_shape(
+    response: Response, residual: np.ndarray, measures: np.ndarray, current: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Canonical faces (n, 478, 3) that have the wanted measures (n, 2) exactly.
+
+    Args:
+        residual: (n, 478, 3) slowly varying part of the talker's face that the response does not explain.
+        current: (n, 478, 3) canonical faces of the frames, kept where `weight` (478,) is 0.
+    """
+    model = response.shape(measures) + residual
+    shape = current + weight[None, :, None] * (model - current)
+    return set_opening(set_width(shape, measures[:, 1]), measures[:, 0])
+
+
+def set_width(shape: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Lips stretched sideways about their middle so that the corner distance is `width` (n,)."""
+    lips = list(mesh.LIPS)
+    out = shape.copy()
+    left, right = shape[:, 61, 0], shape[:, 291, 0]
+    middle = (left + right)[:, None] / 2
+    ratio = (width / np.maximum(right - left, 1e-3))[:, None]
+    out[:, lips, 0] = middle + (shape[:, lips, 0] - middle) * ratio
+    return out
+
+
+def set_opening(shape: np.ndarray, opening: np.ndarray) -> np.ndarray:
+    """Inner lips moved so that their middle gap is `opening` (n,) and no pair crosses; the flesh follows by ring."""
+    out = shape.copy()
+    up, low = list(mesh.INNER_UPPER), list(mesh.INNER_LOWER)
+    gap = shape[:, low, 1] - shape[:, up, 1]
+    # The profile of the opening along the mouth: this face's own where it is open, a parabola where it is shut.
+    x = np.linspace(-1, 1, 11)[1:-1]
+    parabola = 1 - x**2
+    own = np.maximum(gap, 0) / np.maximum(gap[:, 4:5], 1e-3)
+    trust = np.clip(gap[:, 4:5] / 0.08, 0, 1)
+    profile = np.clip(trust * own + (1 - trust) * parabola, 0, 1.15)
+    profile[:, 4] = 1
+    excess = (profile * np.maximum(opening, 0)[:, None] - gap)[..., None]
+    for ring, share in ((mesh.LIPS_INNER, 1.0), (mesh.LIPS_NEAR, 0.75), (mesh.LIPS_MID, 0.4)):
+        upper, lower = list(ring[1:10]), list(ring[:10:-1])
+        out[:, upper, 1] -= 0.35 * share * excess[..., 0]
+        out[:, lower, 1] += 0.65 * share * excess[..., 0]
+    return out
+
+
+def mouth_points(landmarks: np.ndarray) -> np.ndarray:
+    """Vertices of the mouth layer in pixels: (100, 2), the ring outside the lips first, then the four lip rings."""
+    lips = landmarks[list(mesh.LIPS), :2]
+    outer = lips[:20]
+    centre = outer.mean(0)
+    return np.concatenate([centre + (outer - centre) * MOUTH_REACH, lips])
+
+
+def mouth_mesh() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Triangles over `mouth_points`: margin, flesh, opening."""
+    flesh, opening = mesh.mouth_triangles()
+    return np.array(mesh.strip(0, 20, 20), np.int32), flesh + 20, opening + 20
+
+
+def bend_skin(
+    image: np.ndarray, skin: SkinMesh, source: np.ndarray, target: np.ndarray, anchors: np.ndarray, step: int = 2
+) -> tuple[np.ndarray, np.ndarray]:
+    """The frame's crop with its lower face moved from `source` to `target` landmarks (478, 2), crop pixels.
+
+    Args:
+        image: (h, w, 3). anchors: (a, 2) fixed points in crop pixels.
+    Returns:
+        the bent crop; float32 (h, w) displacement length in pixels.
+    """
+    h, w = image.shape[:2]
+    a = np.concatenate([source[skin.vertices], anchors])
+    b = np.concatenate([target[skin.vertices], anchors])
+    map_x, map_y, _ = warp.backward_map(a, b, skin.triangles, h, w, step)
+    moved = np.hypot(map_x - np.arange(w, dtype=np.float32), map_y - np.arange(h, dtype=np.float32)[:, None])
+    return warp.remap(image, map_x, map_y), moved
+
+
+def mouth_mask(points: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Weight of the mouth layer, float32 (h, w): 1 on the lips, fading to 0 at the margin's outer ring."""
+    labels = np.zeros((height, width), np.uint8)
+    half = points[:20] * 0.45 + points[20:40] * 0.55
+    cv2.fillPoly(labels, [np.round(half * 16).astype(np.int32)], 255, shift=4)
+    reach = np.linalg.norm(points[:20] - points[20:40], axis=1).mean()
+    sigma = max(reach * 0.22, 0.8)
+    mask = cv2.GaussianBlur(labels.astype(np.float32) / 255, (0, 0), sigma)
+    limit = np.zeros_like(labels)
+    cv2.fillPoly(limit, [np.round(points[:20] * 16).astype(np.int32)], 1, shift=4)
+    return mask * limit
+
+
+def frame_points(pose: Pose, canonical: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """Canonical points (n, p, 3) as crop pixels (n, p, 2); origin (n, 2) is each crop's top left corner."""
+    return pose.apply(canonical)[..., :2] - origin[:, None]
