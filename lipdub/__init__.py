@@ -22,11 +22,8 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from lipdub.inspection import inspect
+    from lipdub.job import Job, PlannedStage, Result, StageResult
     from lipdub.pipeline import (
-        Job,
-        PlannedStage,
-        Result,
-        StageResult,
         detect,
         dub,
         enhance,
@@ -50,11 +47,8 @@ _HOMES = {
         "WeightsError",
     ),
     "lipdub.inspection": ("inspect",),
+    "lipdub.job": ("Job", "PlannedStage", "Result", "StageResult"),
     "lipdub.pipeline": (
-        "Job",
-        "PlannedStage",
-        "Result",
-        "StageResult",
         "detect",
         "dub",
         "enhance",

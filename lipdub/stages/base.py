@@ -12,8 +12,8 @@ from lipdub.progress import Callback, Event, silent
 from lipdub.workspace.store import Store
 
 if TYPE_CHECKING:
+    from lipdub.job import Job
     from lipdub.media.probe import MediaFacts
-    from lipdub.pipeline import Job
 
 Input = Literal["video", "speech", "mix"]
 

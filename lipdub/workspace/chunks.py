@@ -117,6 +117,18 @@ class ChunkedArray:
         for i in range(self.chunks):
             yield self.span(i)[0], self.read_chunk(i)
 
+    def drop_damaged(self) -> list[int]:
+        """Reads every chunk that is there and removes those that are damaged; returns their numbers."""
+        dropped = []
+        for i in range(self.chunks):
+            try:
+                self.read_chunk(i)
+            except CorruptChunk:
+                if self.done(i):
+                    self.file(i).unlink()
+                    dropped.append(i)
+        return dropped
+
     def _piece(self, i: int, start: int, stop: int) -> np.ndarray:
         if self._hollow:
             return self._array[start:stop]

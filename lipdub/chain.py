@@ -1,0 +1,374 @@
+"""The stages of one job over one workspace: what can be reused, running the rest, mending broken caches."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lipdub import checks, provenance, recipes, stages
+from lipdub.errors import CorruptChunk, EnvironmentFailure, LipdubError, UsageError, os_failure
+from lipdub.job import Job, PlannedStage, StageResult
+from lipdub.progress import Callback, Event, silent
+from lipdub.stages.base import StageContext, StageSpec
+from lipdub.workspace.files import plain
+from lipdub.workspace.folder import StageRecord, Workspace
+from lipdub.workspace.keys import stage_key
+from lipdub.workspace.store import Store
+
+if TYPE_CHECKING:
+    from lipdub.media.probe import MediaFacts
+
+MOST_REPAIRS = 5  # broken caches mended in one run before the disk is blamed
+
+
+class Chain:
+    """Computes keys once, runs what is not there, mends what is broken."""
+
+    def __init__(
+        self,
+        job: Job,
+        callback: Callback,
+        cancelled: Callable[[], bool] | None,
+        workspace: Workspace,
+        keep_recorded: str | None = None,
+    ) -> None:
+        self.job = replace(job, out=job.result(), workspace=job.folder())
+        self.callback = callback
+        self.cancelled = cancelled
+        self.workspace = workspace
+        self.keep_recorded = keep_recorded
+        self.recipe, self.reason = recipes.choose(job.recipe)
+        self.facts: MediaFacts
+        self.device = "cpu"
+        self.threads = job.threads or _cores()
+        self._specs: dict[str, StageSpec] = {}
+        self._options: dict[str, Any] = {}
+        self._files: dict[str, dict[str, str]] = {}
+        self._keys: dict[str, str] = {}
+        self._repairs: list[Path] = []
+
+    # -- what is asked ---------------------------------------------------------------------------------------
+
+    def spec(self, name: str) -> StageSpec:
+        if name not in self._specs:
+            self._specs[name] = stages.load(name)
+        return self._specs[name]
+
+    def options(self, name: str) -> Any:
+        """What was given; else, for stages before the one asked for alone, what it was last run with."""
+        if name not in self._options:
+            kind = self.spec(name).options
+            known = {item.name for item in fields(kind)}
+            values: dict[str, Any] = {}
+            if "method" in known and name in self.recipe.methods:
+                values["method"] = self.recipe.methods[name]
+            record = self.workspace.record(name)
+            if self.keep_recorded not in (None, name) and record is not None:
+                values.update({key: value for key, value in record.options.items() if key in known})
+            given = dict(self.job.options.get(name, {}))
+            if unknown := sorted(given.keys() - known):
+                raise UsageError(
+                    f"{name} has no option {unknown[0]!r}", hint=f"It has {', '.join(sorted(known))}."
+                )
+            values.update(given)
+            try:
+                self._options[name] = kind(**values)
+            except (TypeError, ValueError) as error:
+                raise UsageError(f"{name}: {error}") from error
+        return self._options[name]
+
+    def files(self, name: str) -> dict[str, str]:
+        """Digest of each file of weights and each other file the stage's options need, by path."""
+        if name not in self._files:
+            spec, options = self.spec(name), self.options(name)
+            paths = [*spec.weights(options), *spec.files(options)]
+            self._files[name] = {str(path): self.workspace.digest(Path(path)) for path in paths}
+        return self._files[name]
+
+    def key(self, name: str) -> str:
+        if name not in self._keys:
+            spec = self.spec(name)
+            options = plain(asdict(self.options(name)))
+            if spec.writes_output:
+                options["container"] = self.job.result().suffix.lower()
+            self._keys[name] = stage_key(
+                stage=name,
+                version=spec.version,
+                inputs={kind: self.workspace.digest(self._input(name, kind)) for kind in spec.inputs},
+                upstream={earlier: self.key(earlier) for earlier in spec.reads},
+                options=options,
+                files=tuple(self.files(name).values()),
+            )
+        return self._keys[name]
+
+    def _input(self, name: str, kind: str) -> Path:
+        path = {
+            "video": self.job.video,
+            "speech": self.job.speech,
+            "mix": self.job.mix if self.job.mix is not None else self.job.speech,
+        }[kind]
+        if path is None:
+            raise UsageError(f"{name} needs the speech", hint="Give an audio file after the video.")
+        return path
+
+    def check_request(self, names: list[str]) -> None:
+        """Everything that can be known wrong without reading a file. Raises UsageError."""
+        for name, allowed in (("device", checks.DEVICES), ("no_face", ("keep", "error"))):
+            if getattr(self.job, name) not in allowed:
+                raise UsageError(
+                    f"{name} is {getattr(self.job, name)!r}", hint=f"It can be {', '.join(allowed)}."
+                )
+        if self.job.threads < 0:
+            raise UsageError(f"threads is {self.job.threads}", hint="Give 0 (all cores) or more.")
+        for name in names:
+            self.options(name)
+        if any(self.spec(name).writes_output for name in names):
+            checks.check_result_name(self.job)
+
+    def check_inputs(self, names: list[str]) -> None:
+        """Reads as much of the given files as tells whether they will do. Raises InputError."""
+        self.facts = checks.check_video(self.job.video)
+        kinds = {kind for name in names for kind in self.spec(name).inputs}
+        if "speech" in kinds:
+            checks.check_speech(self._input("sync", "speech"))
+        if "mix" in kinds and self.job.mix is not None:
+            checks.check_speech(self.job.mix, what="mix")
+
+    # -- what is there ---------------------------------------------------------------------------------------
+
+    def planned(self, name: str) -> PlannedStage:
+        """What would be done with the stage."""
+        record, key = self.workspace.record(name), self.key(name)
+        method = str(getattr(self.options(name), "method", ""))
+        if record is None:
+            return PlannedStage(name, method, "run", "not done yet")
+        if record.key != key:
+            return PlannedStage(name, method, "run", self._difference(name, record))
+        if record.state != "done":
+            return PlannedStage(name, method, "resume", "was interrupted")
+        if self.spec(name).writes_output and not _is_output(record.output, self.job.result()):
+            return PlannedStage(name, method, "resume", f"{self.job.result()} is not the result it made")
+        return PlannedStage(name, method, "reuse", "nothing it depends on has changed")
+
+    def _difference(self, name: str, record: StageRecord) -> str:
+        now = plain(asdict(self.options(name)))
+        changed = sorted(key for key in now if record.options.get(key) != now[key])
+        if changed:
+            return f"another {', '.join(changed)}"
+        for earlier in self.spec(name).reads:
+            if self.planned(earlier).action == "run":
+                return f"{earlier} changes"
+        return "another input, weights or version"
+
+    # -- what is done ----------------------------------------------------------------------------------------
+
+    def ensure(self, name: str) -> StageResult:
+        """Runs the stage if its cache cannot be reused, then checks what its summary tells."""
+        planned = self.planned(name)
+        self.callback(Event("stage", name, data={"action": planned.action, "reason": planned.reason}))
+        began = time.monotonic()
+        if planned.action != "reuse":
+            self._run(name, resume=planned.action == "resume")
+        record = self.workspace.record(name)
+        assert record is not None
+        result = StageResult(
+            name=name,
+            action=planned.action,
+            seconds=time.monotonic() - began,
+            summary=record.summary,
+            warnings=tuple(record.warnings),
+            path=self.workspace.store(name).path,
+        )
+        if planned.action == "reuse":
+            for text in record.warnings:
+                self.callback(Event("warn", name, message=text))
+        self.callback(
+            Event(
+                "done",
+                name,
+                data={"seconds": result.seconds, "summary": result.summary, "action": result.action},
+            )
+        )
+        if name == "detect":
+            checks.check_faces(self.job, result.summary)
+        return result
+
+    def _run(self, name: str, resume: bool) -> None:
+        """Runs the stage to its end, mending broken caches on the way."""
+        while True:
+            try:
+                self._run_once(name, resume)
+                return
+            except CorruptChunk as error:
+                self._mend(error)
+                resume = True
+
+    def _run_once(self, name: str, resume: bool) -> None:
+        spec = self.spec(name)
+        record = StageRecord(
+            key=self.key(name),
+            state="running",
+            options=plain(asdict(self.options(name))),
+            files=self.files(name),
+        )
+        store = self.workspace.begin(name, record, resume=resume)
+        context = self._context(name, store)
+        began = time.monotonic()
+        with _failures(name):
+            summary = spec.run(context, self.options(name))
+        output = None
+        if spec.writes_output:
+            output = _describe(self.job.result())
+        self.workspace.put(
+            name,
+            replace(
+                record,
+                state="done",
+                seconds=time.monotonic() - began,
+                summary=plain(summary),
+                warnings=context.warnings,
+                output=output,
+            ),
+        )
+
+    def _context(self, name: str, store: Store) -> StageContext:
+        spec = self.spec(name)
+        summaries = {}
+        for earlier in spec.reads:
+            record = self.workspace.record(earlier)
+            summaries[earlier] = record.summary if record is not None else {}
+        return StageContext(
+            job=self.job,
+            facts=self.facts,
+            store=store,
+            upstream={earlier: self.workspace.store(earlier) for earlier in spec.reads},
+            summaries=summaries,
+            device=self.device,
+            threads=self.threads,
+            metadata=provenance.tags(self.recipe.name),
+            stage=name,
+            callback=self.callback,
+            cancelled=self.cancelled,
+        )
+
+    def _mend(self, error: CorruptChunk) -> None:
+        """Removes what is broken and runs its stage again, which fills the gap."""
+        if (
+            error.path in self._repairs
+            or len(self._repairs) >= MOST_REPAIRS
+            or error.stage not in stages.STAGES
+        ):
+            raise error
+        self._repairs.append(error.path)
+        self.callback(
+            Event(
+                "warn",
+                error.stage,
+                message=f"a cached piece was {error.reason} and is made again: {error.path}",
+            )
+        )
+        if error.chunk < 0:
+            self._run(error.stage, resume=False)
+            return
+        store = self.workspace.store(error.stage)
+        try:
+            store.open(error.array).drop_damaged()
+        except CorruptChunk:
+            self._run(error.stage, resume=False)
+            return
+        self._run(error.stage, resume=True)
+
+    def write_provenance(self) -> Path:
+        """Writes the sidecar beside the result and returns its path. Raises EnvironmentFailure."""
+        return provenance.write(self.job, self.recipe.name, self.workspace)
+
+
+@contextmanager
+def open_chain(
+    job: Job,
+    progress: Callback | None,
+    cancelled: Callable[[], bool] | None,
+    names: list[str],
+    keep_recorded: str | None = None,
+) -> Iterator[Chain]:
+    """A chain whose request, inputs and output place were found good, with the workspace locked."""
+    chain = Chain(job, progress or silent, cancelled, Workspace(job.folder()), keep_recorded)
+    chain.check_request(names)
+    chain.check_inputs(names)
+    if any(chain.spec(name).writes_output for name in names):
+        checks.check_place(chain.job.result())
+    chain.device = checks.choose_device(job.device, chain.recipe)
+    with chain.workspace.locked():
+        chain.workspace.facts = plain(chain.facts)
+        for name in names:
+            chain.key(name)
+        chain.workspace.save()
+        chain.callback(
+            Event(
+                "start",
+                data={
+                    "recipe": chain.recipe.name,
+                    "reason": chain.reason,
+                    "workspace": str(chain.workspace.path),
+                    "out": str(chain.job.result()),
+                    "stages": names,
+                },
+            )
+        )
+        try:
+            yield chain
+        finally:
+            if chain.workspace.digest.changed and (chain.workspace.path / "workspace.json").exists():
+                chain.workspace.save()
+
+
+def needed(name: str) -> list[str]:
+    """The stage and all it reads, directly or not, in the order of the chain."""
+    wanted = {name}
+    open_ends = [name]
+    while open_ends:
+        for earlier in stages.load(open_ends.pop()).reads:
+            if earlier not in wanted:
+                wanted.add(earlier)
+                open_ends.append(earlier)
+    return [stage for stage in stages.STAGES if stage in wanted]
+
+
+@contextmanager
+def _failures(name: str) -> Iterator[None]:
+    """Turns what the machine says into words; what lipdub says already goes through."""
+    try:
+        yield
+    except LipdubError:
+        raise
+    except MemoryError as error:
+        raise EnvironmentFailure(
+            f"{name} ran out of memory", hint="Close other programs and run again."
+        ) from error
+    except OSError as error:
+        raise os_failure(error, doing=f"go on with {name}, at") from error
+    except RuntimeError as error:
+        if "out of memory" not in str(error).lower():
+            raise
+        raise EnvironmentFailure(f"{name} ran out of device memory", hint="Use --device cpu.") from error
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    status = path.stat()
+    return {"path": str(path.absolute()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _is_output(known: dict[str, Any] | None, path: Path) -> bool:
+    return known is not None and path.exists() and known == _describe(path)
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1

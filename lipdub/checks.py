@@ -1,0 +1,119 @@
+"""What is found out before heavy work begins: whether the given files, places and devices will do."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lipdub.errors import EnvironmentFailure, InputError, UsageError, os_failure
+from lipdub.job import CONTAINERS, Job, provenance_path
+from lipdub.recipes import Recipe
+
+if TYPE_CHECKING:
+    from lipdub.media.probe import MediaFacts
+
+SPEECH_RATE = 16000  # Hz, at which speech is checked
+SHORTEST_SPEECH = 0.1  # seconds
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def check_video(path: Path) -> MediaFacts:
+    """The facts of a source that can be dubbed. Raises InputError: unreadable, no picture, no frames."""
+    from lipdub.media.probe import probe
+
+    facts = probe(path)
+    if facts.video is None:
+        raise InputError(
+            f"{path} has no picture", hint="Give a video or a still image first, the speech second."
+        )
+    if facts.video.frames < 1:
+        raise InputError(f"{path} has a video stream without a single frame")
+    return facts
+
+
+def check_speech(path: Path, what: str = "speech") -> float:
+    """Seconds of sound in ``path``. Raises InputError: not there, no sound in it, cannot be decoded, too
+    short."""
+    from lipdub.media.audio import load_audio
+
+    seconds = len(load_audio(path, rate=SPEECH_RATE)) / SPEECH_RATE
+    if seconds < SHORTEST_SPEECH:
+        raise InputError(
+            f"the {what} {path} is only {seconds:.2f} s long", hint=f"At least {SHORTEST_SPEECH} s is needed."
+        )
+    return seconds
+
+
+def check_place(out: Path) -> None:
+    """Makes the folder of ``out`` and tries to write there. Raises EnvironmentFailure."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".lipdub-"):
+            pass
+    except FileExistsError:
+        raise UsageError(f"{out.parent} is a file, not a folder") from None
+    except OSError as error:
+        raise os_failure(error, out) from error
+
+
+def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
+    """Raises InputError when the detect ``summary`` tells of no usable face, or of gaps where none are
+    allowed."""
+    ranges = summary.get("faceless") or []
+    if not summary.get("tracks"):
+        raise InputError(
+            f"no face was found in {job.video}",
+            hint="It must show one from the front or half side; `lipdub inspect` tells what was seen.",
+        )
+    if job.no_face == "error" and ranges:
+        listed = ", ".join(f"{clock(a)}-{clock(b)}" for a, b in ranges[:20])
+        more = f" and {len(ranges) - 20} more" if len(ranges) > 20 else ""
+        raise InputError(
+            f"{job.video} has no face at {listed}{more}", hint="With --no-face keep such frames pass through."
+        )
+
+
+def choose_device(name: str, recipe: Recipe) -> str:
+    """The device to compute on. ``auto`` asks torch only for recipes that gain from it. Raises
+    EnvironmentFailure."""
+    if name == "cpu" or (name == "auto" and recipe.devices == ("cpu",)):
+        return "cpu"
+    import torch
+
+    there: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
+    if name == "auto":
+        return next(device for device in (*recipe.devices, "cpu") if there[device]())
+    if not there[name]():
+        raise EnvironmentFailure(f"there is no {name} device here", hint="Use --device auto or cpu.")
+    return name
+
+
+def check_result_name(job: Job) -> None:
+    out = job.result()
+    if out.suffix.lower() not in CONTAINERS:
+        raise UsageError(
+            f"{out} does not name a video file", hint=f"Its suffix can be {', '.join(CONTAINERS)}."
+        )
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder", hint="Name the result file with -o.")
+    for given in (job.video, job.speech, job.mix):
+        if given is not None and out.exists() and given.exists() and out.samefile(given):
+            raise UsageError(f"the result would replace {given}", hint="Name another file with -o.")
+    if out.exists() and not job.overwrite and not provenance_path(out).exists():
+        raise UsageError(
+            f"{out} is there already and lipdub did not make it",
+            hint="Name another file or give --overwrite.",
+        )
+
+
+def clock(seconds: float) -> str:
+    """``seconds`` as h:mm:ss.sss."""
+    minutes, rest = divmod(float(seconds), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:06.3f}"

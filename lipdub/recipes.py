@@ -1,0 +1,63 @@
+"""Which method each recipe takes for each stage. A recipe is a row of data; adding one is adding a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from lipdub.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named choice of one method for each stage.
+
+    ``methods`` maps stage names to method names; ``needs`` are the names of published weights it cannot run
+    without; ``devices`` are the kinds of device it can make use of, the best first.
+    """
+
+    name: str
+    summary: str
+    methods: Mapping[str, str]
+    needs: tuple[str, ...] = ()
+    devices: tuple[str, ...] = field(default=("cpu",))
+
+
+#: Best first: ``auto`` takes the first whose weights are there.
+RECIPES: tuple[Recipe, ...] = (
+    Recipe(
+        name="builtin",
+        summary="the talker's own mouth pixels, chosen and warped to the speech; no download, runs on a CPU",
+        methods=MappingProxyType(
+            {
+                "detect": "mediapipe",
+                "neutralize": "rest",
+                "sync": "units",
+                "enhance": "none",
+                "paste-back": "laplacian",
+            }
+        ),
+    ),
+)
+
+
+def names() -> list[str]:
+    """The names of all recipes, best first."""
+    return [recipe.name for recipe in RECIPES]
+
+
+def choose(name: str = "auto") -> tuple[Recipe, str]:
+    """The recipe called ``name`` (``auto``: the best that can run here) and one line that says why it was
+    taken.
+
+    Raises UsageError for an unknown name.
+    """
+    if name == "auto":
+        for recipe in RECIPES:
+            if not recipe.needs:
+                return recipe, f"{recipe.name}: the best recipe that needs no downloaded weights"
+    for recipe in RECIPES:
+        if recipe.name == name:
+            return recipe, f"{recipe.name}: as asked"
+    raise UsageError(f"there is no recipe {name!r}", hint=f"Recipes are auto, {', '.join(names())}.")
