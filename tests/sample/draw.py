@@ -30,7 +30,7 @@ LEFT, TOP, RIGHT, BOTTOM = -1.5, -1.95, 1.5, 2.05  # part of the plane the head 
 KEY = np.array([-0.50, -0.55, 0.67], np.float32)  # direction to the main light
 CAMERA = 9.0  # distance of the camera in units
 
-TALKER_TEXT = "Good morning. This is a short film about a quiet village by the sea, and five old boats."
+TALKER_TEXT = "Good morning. This film shows a quiet village by the sea, and five old boats."
 TALKER_VOICE = "awb"
 SPEECH_TEXT = "Please keep my paper map, before we move to the farm above the valley."
 SPEECH_VOICE = "rms"
@@ -311,8 +311,8 @@ def head() -> Head:
     z -= 0.050 * bump(a, y, 0.255, 0.47, 0.035, 0.09) + 0.03 * bump(x, y, 0, 0.575, 0.06, 0.02)
     # folds beside the mouth, groove of the upper lip
     fold = a - (0.245 + 0.235 * step(y, 0.46, 0.92))
-    z -= 0.022 * np.exp(-0.5 * (fold / 0.030) ** 2) * step(y, 0.42, 0.56) * step(y, 0.98, 0.78)
-    z += 0.020 * np.exp(-0.5 * ((fold - 0.09) / 0.06) ** 2) * step(y, 0.42, 0.56) * step(y, 0.98, 0.74)
+    z -= 0.011 * np.exp(-0.5 * (fold / 0.032) ** 2) * step(y, 0.42, 0.56) * step(y, 0.98, 0.78)
+    z += 0.014 * np.exp(-0.5 * ((fold - 0.09) / 0.07) ** 2) * step(y, 0.42, 0.56) * step(y, 0.98, 0.74)
     z -= 0.016 * bump(x, y, 0, 0.70, 0.035, 0.07)
     # lips
     line, up, low = lip_line(x), 0.088 * arch(x, 0.85), 0.125 * arch(x, 0.70)
@@ -341,7 +341,7 @@ def head() -> Head:
         cx, cy = rng.normal(0, 0.42), rng.normal(0.24, 0.16)
         colour = mix(colour, SKIN * (0.70, 0.60, 0.55), rng.uniform(0.1, 0.35) * bump(x, y, cx, cy, 0.009, 0.009))
     # lips: painted with a soft border, darker in the line between
-    lips = blur(((above > 0) & (above < 1) | (below >= 0) & (below < 1)).astype(np.float32), 0.010)
+    lips = blur((((above > 0) & (above < 1) | (below >= 0) & (below < 1)) & (a < MOUTH_W)).astype(np.float32), 0.010)
     grain = noise(shape, (1.1, 9), 5)
     tone = LIP * (1 + 0.05 * grain)[..., None]
     tone = mix(tone, LIP * (0.86, 0.80, 0.80), step(above, 0.0, 0.4))
@@ -354,18 +354,18 @@ def head() -> Head:
 
     # hair: a short cut, brushed up and to the side
     outer = fill(curve([
-        (0.0, -1.80), (0.38, -1.76), (0.72, -1.56), (0.95, -1.20), (1.045, -0.75), (1.04, -0.30), (1.00, -0.02),
-        (0.5, -0.2), (-0.5, -0.2), (-1.00, -0.02), (-1.04, -0.30), (-1.05, -0.75), (-0.97, -1.22), (-0.78, -1.58),
-        (-0.42, -1.80),
+        (0.0, -1.82), (0.38, -1.78), (0.72, -1.58), (0.95, -1.22), (1.035, -0.75), (1.02, -0.35), (0.975, -0.02),
+        (0.93, 0.22), (0.70, 0.10), (0.0, -0.3), (-0.70, 0.10), (-0.93, 0.22), (-0.975, -0.02), (-1.02, -0.35),
+        (-1.04, -0.75), (-0.97, -1.24), (-0.78, -1.60), (-0.42, -1.82),
     ]), shape, LEFT, TOP)  # fmt: skip
     wobble = 0.022 * noise(shape, (12, 60), 21)
     front = -0.98 - 0.10 * np.exp(-(((x - 0.35) / 0.25) ** 2)) + 0.05 * np.exp(-(((x + 0.25) / 0.3) ** 2))
-    front = front + 0.55 * step(a, 0.62, 0.93) + 0.75 * step(a, 0.86, 0.99) + wobble
-    strands_in = 0.030 * noise(shape, (1.6, 30), 22)
-    hair = outer * step(y + strands_in, front + 0.075, front - 0.075)
-    alpha = np.maximum(face, outer * step(y, 0.05, -0.3))
-    alpha = np.maximum(alpha, hair)
-    hair = np.maximum(hair, (1 - face) * alpha * step(y, 0.25, 0.0))
+    front = front + 0.50 * step(a, 0.62, 0.93) + 0.68 * step(a, 0.80, 0.94) + wobble
+    strands_in = 0.012 * noise(shape, (1.3, 40), 22) + 0.010 * noise(shape, (3, 40), 23)
+    hair = outer * step(y + strands_in, front + 0.055, front - 0.055)
+    hair_z = outer * step(y, front + 0.10, front - 0.16)
+    alpha = np.maximum(face, outer * step(y, 0.20, 0.0))
+    hair = np.maximum(hair, (1 - face) * alpha * step(y, 0.30, 0.1))
     # strands run away from a point on the forehead
     px, py = x + 0.30 + 0.25 * (y + 1.0), y - 0.1
     angle, far = np.arctan2(px, -py), np.hypot(px, py)
@@ -375,7 +375,7 @@ def head() -> Head:
         cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT,
     )  # fmt: skip
     cushion = inflate((alpha > 0.5).astype(np.float32), 1.16)
-    z = np.maximum(z, 0) * (1 - hair) + hair * (np.maximum(cushion, z) + 0.05 + 0.018 * strand * step(y, -0.3, -0.9))
+    z = np.maximum(z, 0) * (1 - hair_z) + hair_z * (np.maximum(cushion, z) + 0.06 + 0.018 * strand * step(y, -0.3, -0.9))
     short = step(y, -0.85, -0.25) * step(a, 0.6, 0.9)
     tint = HAIR * (1 + 0.30 * strand)[..., None] + np.array([0.03, 0.016, 0.008], np.float32) * np.maximum(strand, 0)[..., None]
     tint = mix(tint, HAIR * 1.25, 0.5 * short)
@@ -395,7 +395,7 @@ def opened(pose: Pose) -> float:
 
 def bend(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Where each point of the moved face lies at rest: x, y, and the distances of the inner lips from their line."""
-    narrow = 1 + 0.17 * pose.spread - 0.10 * pose.opening * (1 - max(pose.spread, 0))
+    narrow = 1 + (0.15 if pose.spread > 0 else 0.36) * pose.spread - 0.10 * pose.opening * (1 - max(pose.spread, 0))
     near = np.exp(-0.5 * ((x / 0.46) ** 4 + ((y - MOUTH_Y) / 0.34) ** 2))
     x0 = x / (1 + (narrow - 1) * near)
     gap, line = opened(pose), lip_line(x0)
@@ -506,10 +506,12 @@ def brows(x: np.ndarray, y: np.ndarray, pose: Pose) -> np.ndarray:
 # ---------------------------------------------------------------- light
 
 
-def light_up(colour: np.ndarray, n: np.ndarray, gloss: np.ndarray, lit: np.ndarray, near: np.ndarray, flesh: np.ndarray) -> np.ndarray:
+def light_up(colour: np.ndarray, n: np.ndarray, gloss: np.ndarray, lit: np.ndarray, near: np.ndarray,
+             flesh: np.ndarray, edge: np.ndarray | float = 1.0) -> np.ndarray:
     """Shades colours: soft key from the upper left, cool fill from the right, light from the back at the rim.
 
-    lit: cast shadow (0 dark), near: ambient occlusion (0 dark), flesh: 1 where light bleeds red into shadow.
+    lit: cast shadow (0 dark), near: ambient occlusion (0 dark), flesh: 1 where light
+    bleeds red into shadow, edge: strength of the light from the back.
     """
     key = KEY / np.linalg.norm(KEY)
     dot = n @ key
@@ -522,12 +524,14 @@ def light_up(colour: np.ndarray, n: np.ndarray, gloss: np.ndarray, lit: np.ndarr
     sky = 0.5 - 0.5 * n[..., 1]
     out = diffuse * lit3 * np.array([1.02, 0.97, 0.90]) * 0.86
     out = out + (fill_dot[..., None] * np.array([0.20, 0.225, 0.27]) + sky[..., None] * np.array([0.15, 0.16, 0.18]) + 0.055) * near[..., None]
+    bounce = np.clip(n[..., 1], 0, 1) * near
+    out = out + bounce[..., None] * np.array([0.17, 0.13, 0.11])
     shaded = np.clip(colour, 0, 1) ** 1.65 * out * 1.42
     half = key + np.array([0, 0, 1])
     half = half / np.linalg.norm(half)
     shine = np.clip(n @ half, 0, 1)
     spec = gloss * (0.30 * shine**18 + 0.28 * shine**60) * lit
-    rim = np.clip(1 - n[..., 2], 0, 1) ** 3 * np.clip(n[..., 0] * 0.8 - n[..., 1] * 0.5 + 0.1, 0, 1)
+    rim = np.clip(1 - n[..., 2], 0, 1) ** 3 * np.clip(n[..., 0] * 0.8 - n[..., 1] * 0.5 + 0.1, 0, 1) * edge
     return shaded + spec[..., None] * np.array([1, 0.97, 0.93]) + rim[..., None] * np.array([0.16, 0.18, 0.21])
 
 
@@ -557,7 +561,7 @@ def painted_head(pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     near = np.clip(1 - 2.3 * np.clip(blur(z, 0.11) - z, 0, 1) - 1.5 * np.clip(blur(z, 0.035) - z, 0, 1), 0.25, 1)
     # faces are round: the cushion's own border must not count as a hole
     near = np.where(h.alpha > 0.99, near, 1).astype(np.float32)
-    out = light_up(colour, n, gloss * (1 - 0.8 * brow), lit, near, 1 - hair)
+    out = light_up(colour, n, gloss * (1 - 0.8 * brow), lit, near, 1 - hair, 1 - 0.8 * hair)
     out = out * (1 - 0.82 * dark[..., None]) + np.array([0.05, 0.025, 0.018]) * 0.82 * dark[..., None]
     level = np.clip(0.42 + 0.50 * np.clip(n @ key, 0, 1) * (0.5 + 0.5 * lit), 0, 1)
     out = mix(out, np.clip(ball, 0, 1) ** 1.65 * (0.50 + 0.50 * level)[..., None], eye)
@@ -602,7 +606,7 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     skin = np.broadcast_to(SKIN * (0.97, 0.90, 0.88), shape + (3,)) * (1 + 0.02 * noise(shape, 2, 60) + 0.02 * noise(shape, 14, 61))[..., None]
     ones = np.ones(shape, np.float32)
     near = np.clip(0.35 + 0.65 * step(y, 1.25, 1.95), 0, 1)
-    lit_neck = light_up(skin, normals(cv2.GaussianBlur(nz, (0, 0), 4)), 0.10 * ones, near, near, ones)
+    lit_neck = light_up(skin, normals(cv2.GaussianBlur(nz, (0, 0), 4)), 0.10 * ones, near, near, ones, 0.4)
 
     jumper = fill(curve([
         (-0.62, 1.72), (-0.95, 1.95), (-1.55, 2.16), (-2.05, 2.42), (-2.4, 2.9), (-2.6, 3.5), (2.6, 3.5), (2.4, 2.9),
@@ -620,7 +624,7 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     cloth = np.broadcast_to(np.array([0.062, 0.145, 0.180], np.float32), shape + (3,)).copy()
     knit = noise(shape, (1.0, 1.8), 65)
     cloth *= (1 + 0.10 * knit + 0.05 * noise(shape, 10, 66) + 0.16 * ribs * roll)[..., None]
-    lit_cloth = light_up(cloth, normals(cv2.GaussianBlur(bz, (0, 0), 3)), 0.05 * ones, ones, ones, 0 * ones)
+    lit_cloth = light_up(cloth, normals(cv2.GaussianBlur(bz, (0, 0), 3)), 0.05 * ones, ones, ones, 0 * ones, 0.15)
     edge = blur((1 - jumper) * ones, 0.03) * step(y, 1.6, 1.8)
     neck_shade = 1 - 0.5 * blur(jumper, 0.05) * (1 - jumper)
     out = mix(lit_neck * neck_shade[..., None], lit_cloth * (1 - 0.25 * edge[..., None]), jumper)

@@ -1,0 +1,1 @@
+"""Measures of a result, one per file: functions from arrays to numbers."""
