@@ -77,7 +77,10 @@ class Pose:
 def flite_phones(text: str, voice: str) -> list[tuple[float, float, str]]:
     """Phones of a sentence as flite speaks it: (start, end, name), seconds."""
     done = subprocess.run(
-        ["flite", "-voice", voice, "-psdur", "-t", text, "/dev/null"], check=True, capture_output=True, text=True
+        ["flite", "-voice", voice, "-psdur", "-t", text, "/dev/null"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     phones, start = [], 0.0
     for item in done.stdout.split():
@@ -101,14 +104,24 @@ def mouth_motion(phones: list[tuple[float, float, str]], times: np.ndarray) -> n
         shut[a:b] = name in _PRESSED
 
     def smooth(x: np.ndarray, seconds: float) -> np.ndarray:
-        return cv2.GaussianBlur(x.astype(np.float64), (1, 0), seconds * rate, sigmaX=0.01, sigmaY=seconds * rate)
+        return cv2.GaussianBlur(
+            x.astype(np.float64), (1, 0), seconds * rate, sigmaX=0.01, sigmaY=seconds * rate
+        )
 
     def blur(x: np.ndarray, seconds: float) -> np.ndarray:
         reach = np.arange(-int(4 * seconds * rate), int(4 * seconds * rate) + 1)
         kernel = np.exp(-0.5 * (reach / (seconds * rate)) ** 2)
         return np.convolve(np.pad(x, len(reach) // 2, mode="edge"), kernel / kernel.sum(), "valid")
 
-    moved = np.stack([blur(wanted[:, 0], 0.035), blur(wanted[:, 1], 0.05), blur(wanted[:, 2], 0.05), blur(wanted[:, 3], 0.03)], 1)
+    moved = np.stack(
+        [
+            blur(wanted[:, 0], 0.035),
+            blur(wanted[:, 1], 0.05),
+            blur(wanted[:, 2], 0.05),
+            blur(wanted[:, 3], 0.03),
+        ],
+        1,
+    )
     # full closures survive the smoothing of their neighbours
     moved[:, 0] *= 1 - np.clip(blur(shut, 0.025) * 1.25, 0, 1)
     at = np.clip((np.asarray(times) * rate).astype(int), 0, count - 1)
@@ -131,7 +144,18 @@ def performance(count: int, phones: list[tuple[float, float, str]]) -> list[Pose
     gaze_x = -0.35 * yaw + 0.012 * np.sign(wave(1.7, 0.2))
     brow = 0.05 * np.clip(stress - 0.3, 0, 1) + 0.008 * wave(2.2, 0.6)
     return [
-        Pose(yaw[i], pitch[i], roll[i], dx[i], dy[i], *mouth[i, :3], mouth[i, 3], lids[i], (gaze_x[i], 0.0), brow[i])
+        Pose(
+            yaw[i],
+            pitch[i],
+            roll[i],
+            dx[i],
+            dy[i],
+            *mouth[i, :3],
+            mouth[i, 3],
+            lids[i],
+            (gaze_x[i], 0.0),
+            brow[i],
+        )
         for i in range(count)
     ]
 
@@ -151,7 +175,9 @@ def mix(a: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
     return a * (1 - w) + np.asarray(b, np.float32) * w
 
 
-def bump(x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: float, turn: float = 0.0) -> np.ndarray:
+def bump(
+    x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: float, turn: float = 0.0
+) -> np.ndarray:
     """Gaussian hill of height 1."""
     c, s = np.cos(turn), np.sin(turn)
     u, v = c * (x - cx) + s * (y - cy), -s * (x - cx) + c * (y - cy)
@@ -177,7 +203,9 @@ def curve(points: list[tuple[float, float]], steps: int = 24) -> np.ndarray:
     for i in range(len(p)):
         a, b, c, d = (p[(i + k) % len(p)] for k in (-1, 0, 1, 2))
         t = np.linspace(0, 1, steps, endpoint=False)[:, None]
-        out.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
+        out.append(
+            0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+        )
     return np.concatenate(out)
 
 
@@ -196,7 +224,9 @@ def inflate(mask: np.ndarray, scale: float) -> np.ndarray:
         h = (cv2.filter2D(h, -1, kernel, borderType=cv2.BORDER_REPLICATE) + cell * cell) * inside
     h = cv2.resize(np.sqrt(h * 2), mask.shape[::-1], interpolation=cv2.INTER_CUBIC)
     h = scale * cv2.GaussianBlur(np.maximum(h, 0), (0, 0), 5)
-    return np.sqrt(h * h + 0.02) - 0.141  # a finite slope where the surface turns away: projecting it converges
+    return (
+        np.sqrt(h * h + 0.02) - 0.141
+    )  # a finite slope where the surface turns away: projecting it converges
 
 
 def grid(left: float, top: float, right: float, bottom: float) -> tuple[np.ndarray, np.ndarray]:
@@ -233,7 +263,9 @@ def normals(z: np.ndarray) -> np.ndarray:
     return n / np.linalg.norm(n, axis=-1, keepdims=True)
 
 
-def shadow(z: np.ndarray, light: np.ndarray, reach: float = 0.7, steps: int = 14, soft: float = 0.05) -> np.ndarray:
+def shadow(
+    z: np.ndarray, light: np.ndarray, reach: float = 0.7, steps: int = 14, soft: float = 0.05
+) -> np.ndarray:
     """Light that reaches each point of a height field: 1 lit .. 0 in cast shadow."""
     k, worst = UNIT * SUPER, np.full_like(z, -1.0)
     flat = np.hypot(light[0], light[1])
@@ -246,7 +278,14 @@ def shadow(z: np.ndarray, light: np.ndarray, reach: float = 0.7, steps: int = 14
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
-    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    cy, sy, cp, sp, cr, sr = (
+        np.cos(yaw),
+        np.sin(yaw),
+        np.cos(pitch),
+        np.sin(pitch),
+        np.cos(roll),
+        np.sin(roll),
+    )
     ry = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     rx = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
     rz = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
@@ -317,7 +356,10 @@ def head() -> Head:
     # lips
     line, up, low = lip_line(x), 0.088 * arch(x, 0.85), 0.125 * arch(x, 0.70)
     up = up * (1 - 0.20 * np.exp(-((x / 0.055) ** 2)))
-    above, below = np.clip((line - y) / np.maximum(up, 1e-3), -1, 2), np.clip((y - line) / np.maximum(low, 1e-3), -1, 2)
+    above, below = (
+        np.clip((line - y) / np.maximum(up, 1e-3), -1, 2),
+        np.clip((y - line) / np.maximum(low, 1e-3), -1, 2),
+    )
     hill = lambda s: np.where((s > 0) & (s < 1), np.abs(np.sin(np.pi * np.clip(s, 0, 1))) ** 0.8, 0)  # noqa: E731
     lips_z = 0.050 * hill(above) * arch(x, 0.5) + 0.070 * hill(below) * arch(x, 0.5)
     z += blur(lips_z.astype(np.float32), 0.008)
@@ -339,14 +381,20 @@ def head() -> Head:
     rng = np.random.default_rng(12)
     for _ in range(70):  # freckles
         cx, cy = rng.normal(0, 0.42), rng.normal(0.24, 0.16)
-        colour = mix(colour, SKIN * (0.70, 0.60, 0.55), rng.uniform(0.1, 0.35) * bump(x, y, cx, cy, 0.009, 0.009))
+        colour = mix(
+            colour, SKIN * (0.70, 0.60, 0.55), rng.uniform(0.1, 0.35) * bump(x, y, cx, cy, 0.009, 0.009)
+        )
     # lips: painted with a soft border, darker in the line between
-    lips = blur((((above > 0) & (above < 1) | (below >= 0) & (below < 1)) & (a < MOUTH_W)).astype(np.float32), 0.010)
+    lips = blur(
+        (((above > 0) & (above < 1) | (below >= 0) & (below < 1)) & (a < MOUTH_W)).astype(np.float32), 0.010
+    )
     grain = noise(shape, (1.1, 9), 5)
     tone = LIP * (1 + 0.05 * grain)[..., None]
     tone = mix(tone, LIP * (0.86, 0.80, 0.80), step(above, 0.0, 0.4))
     colour = colour * (1 - 0.80 * lips[..., None]) + tone * 0.80 * lips[..., None]
-    gloss = 0.16 + 0.22 * lips + 0.22 * bump(x, y, 0, 0.36, 0.09, 0.16) + 0.10 * bump(x, y, 0, -0.62, 0.45, 0.2)
+    gloss = (
+        0.16 + 0.22 * lips + 0.22 * bump(x, y, 0, 0.36, 0.09, 0.16) + 0.10 * bump(x, y, 0, -0.62, 0.45, 0.2)
+    )
     # nostrils and the shadow in the corner of the wings
     hole = bump(a, y, 0.085, 0.548, 0.040, 0.019, -0.25)
     colour = mix(colour, (0.13, 0.045, 0.03), np.clip(hole * 1.5 - 0.35, 0, 1))
@@ -369,20 +417,36 @@ def head() -> Head:
     # strands run away from a point on the forehead
     px, py = x + 0.30 + 0.25 * (y + 1.0), y - 0.1
     angle, far = np.arctan2(px, -py), np.hypot(px, py)
-    table = sum(w * noise((1200, 2400), (s, 60), 30 + i) for i, (w, s) in enumerate(((0.55, 1.6), (0.6, 5), (0.5, 14))))
+    table = sum(
+        w * noise((1200, 2400), (s, 60), 30 + i)
+        for i, (w, s) in enumerate(((0.55, 1.6), (0.6, 5), (0.5, 14)))
+    )
     strand = cv2.remap(
         table, ((angle / np.pi + 1) * 1199 + 10 * np.sin(far * 7)).astype(np.float32), (far * 330).astype(np.float32),
         cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT,
     )  # fmt: skip
     cushion = inflate((alpha > 0.5).astype(np.float32), 1.16)
-    z = np.maximum(z, 0) * (1 - hair_z) + hair_z * (np.maximum(cushion, z) + 0.06 + 0.018 * strand * step(y, -0.3, -0.9))
+    z = np.maximum(z, 0) * (1 - hair_z) + hair_z * (
+        np.maximum(cushion, z) + 0.06 + 0.018 * strand * step(y, -0.3, -0.9)
+    )
     short = step(y, -0.85, -0.25) * step(a, 0.6, 0.9)
-    tint = HAIR * (1 + 0.30 * strand)[..., None] + np.array([0.03, 0.016, 0.008], np.float32) * np.maximum(strand, 0)[..., None]
+    tint = (
+        HAIR * (1 + 0.30 * strand)[..., None]
+        + np.array([0.03, 0.016, 0.008], np.float32) * np.maximum(strand, 0)[..., None]
+    )
     tint = mix(tint, HAIR * 1.25, 0.5 * short)
     colour = mix(colour, tint, hair * (1 - 0.22 * short))
     gloss = gloss * (1 - hair) + 0.34 * hair
     # brows are drawn with the moving parts
-    return Head(x, y, z.astype(np.float32), colour.astype(np.float32), gloss.astype(np.float32), alpha, hair.astype(np.float32))
+    return Head(
+        x,
+        y,
+        z.astype(np.float32),
+        colour.astype(np.float32),
+        gloss.astype(np.float32),
+        alpha,
+        hair.astype(np.float32),
+    )
 
 
 # ---------------------------------------------------------------- what moves on the head
@@ -395,7 +459,11 @@ def opened(pose: Pose) -> float:
 
 def bend(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Where each point of the moved face lies at rest: x, y, and the distances of the inner lips from their line."""
-    narrow = 1 + (0.15 if pose.spread > 0 else 0.36) * pose.spread - 0.10 * pose.opening * (1 - max(pose.spread, 0))
+    narrow = (
+        1
+        + (0.15 if pose.spread > 0 else 0.36) * pose.spread
+        - 0.10 * pose.opening * (1 - max(pose.spread, 0))
+    )
     near = np.exp(-0.5 * ((x / 0.46) ** 4 + ((y - MOUTH_Y) / 0.34) ** 2))
     x0 = x / (1 + (narrow - 1) * near)
     gap, line = opened(pose), lip_line(x0)
@@ -447,7 +515,9 @@ def cavity(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.nda
     colour = mix(colour, tooth * np.clip(lbright, 0.15, 1)[..., None], lower)
     # the lips shade what is behind them
     reach = 0.05 + 0.10 * gap
-    shade = (1 - 0.60 * np.exp(-np.clip(y - top, 0, 9) / reach)) * (1 - 0.45 * np.exp(-np.clip(bottom - y, 0, 9) / (0.6 * reach)))
+    shade = (1 - 0.60 * np.exp(-np.clip(y - top, 0, 9) / reach)) * (
+        1 - 0.45 * np.exp(-np.clip(bottom - y, 0, 9) / (0.6 * reach))
+    )
     shade *= 1 - 0.75 * (np.clip(np.abs(x0) / MOUTH_W, 0, 1)) ** 3
     return colour, weight, shade
 
@@ -462,7 +532,12 @@ def eyes(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarr
     high = EYE_Y + tilt - 0.108 * inside ** (0.72) * (1 - 0.10 * t)
     lid = low + (high - low) * (0.02 + 0.92 * pose.lids)
     soft = 0.008
-    weight = step(y - lid, -soft, soft) * step(low - y, -soft, soft) * (np.abs(t) < 1) * step(low - lid, 0.004, 0.025)
+    weight = (
+        step(y - lid, -soft, soft)
+        * step(low - y, -soft, soft)
+        * (np.abs(t) < 1)
+        * step(low - lid, 0.004, 0.025)
+    )
     gx, gy = pose.gaze
     ix, iy = a - EYE_X - side * gx + 0.006, y - (EYE_Y - 0.020) - gy
     r = np.hypot(ix, iy)
@@ -476,7 +551,9 @@ def eyes(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarr
     ball = mix(white, iris, step(r, 0.112, 0.101))
     ball *= (1 - 0.62 * np.exp(-np.clip(y - lid, 0, 9) / 0.035))[..., None]  # shadow of the lid
     ball *= (1 - 0.20 * np.exp(-np.clip(low - y, 0, 9) / 0.012))[..., None]
-    glint = bump(x - side * EYE_X - gx, y, -0.035, EYE_Y - 0.060, 0.017, 0.017) + 0.25 * bump(x - side * EYE_X - gx, y, 0.04, EYE_Y + 0.015, 0.02, 0.014)
+    glint = bump(x - side * EYE_X - gx, y, -0.035, EYE_Y - 0.060, 0.017, 0.017) + 0.25 * bump(
+        x - side * EYE_X - gx, y, 0.04, EYE_Y + 0.015, 0.02, 0.014
+    )
     ball = mix(ball, (0.98, 0.98, 0.97), np.clip(1.6 * glint - 0.2, 0, 1) * step(y - lid, 0.0, 0.012))
     # lashes on the upper lid, thin line below, the crease above
     within = step(np.abs(t), 1.08, 0.92)
@@ -484,7 +561,12 @@ def eyes(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarr
     lash = np.exp(-0.5 * ((y - lid + 0.004) / thick) ** 2) * within * 0.88
     under = 0.34 * np.exp(-0.5 * ((y - low - 0.002) / 0.008) ** 2) * within
     fold_y = np.minimum(EYE_Y + tilt - 0.155 * np.clip(1 - (t / 1.1) ** 2, 0, 1) ** 0.75, 9)
-    crease = 0.50 * np.exp(-0.5 * ((y - fold_y) / 0.010) ** 2) * step(np.abs(t), 1.08, 0.75) * (0.55 + 0.45 * pose.lids)
+    crease = (
+        0.50
+        * np.exp(-0.5 * ((y - fold_y) / 0.010) ** 2)
+        * step(np.abs(t), 1.08, 0.75)
+        * (0.55 + 0.45 * pose.lids)
+    )
     return ball, weight, np.clip(lash + under + crease, 0, 1)
 
 
@@ -500,14 +582,26 @@ def brows(x: np.ndarray, y: np.ndarray, pose: Pose) -> np.ndarray:
     mid = -0.275 - pose.brow - 0.085 * np.sin(np.pi * np.clip(t * 0.78 + 0.06, 0, 1)) + 0.08 * t**2
     half = 0.052 * (1 - t) ** 0.45 * (0.55 + 0.45 * step(t, 0.0, 0.15))
     hairs = look_up(_brow_noise(), a - 0.45 * (y - mid) * (1 - 2 * t), y, 0.0, -1.0)
-    return step((half - np.abs(y - mid)) / 0.03 + 0.16 * hairs, -0.35, 0.55) * step(a, 0.14, 0.20) * step(a, 0.73, 0.62) * 0.86
+    return (
+        step((half - np.abs(y - mid)) / 0.03 + 0.16 * hairs, -0.35, 0.55)
+        * step(a, 0.14, 0.20)
+        * step(a, 0.73, 0.62)
+        * 0.86
+    )
 
 
 # ---------------------------------------------------------------- light
 
 
-def light_up(colour: np.ndarray, n: np.ndarray, gloss: np.ndarray, lit: np.ndarray, near: np.ndarray,
-             flesh: np.ndarray, edge: np.ndarray | float = 1.0) -> np.ndarray:
+def light_up(
+    colour: np.ndarray,
+    n: np.ndarray,
+    gloss: np.ndarray,
+    lit: np.ndarray,
+    near: np.ndarray,
+    flesh: np.ndarray,
+    edge: np.ndarray | float = 1.0,
+) -> np.ndarray:
     """Shades colours: soft key from the upper left, cool fill from the right, light from the back at the rim.
 
     lit: cast shadow (0 dark), near: ambient occlusion (0 dark), flesh: 1 where light
@@ -523,7 +617,15 @@ def light_up(colour: np.ndarray, n: np.ndarray, gloss: np.ndarray, lit: np.ndarr
     fill_dot = np.clip((n @ (np.array([0.75, -0.05, 0.55]) / 0.93) + 0.4) / 1.4, 0, 1)
     sky = 0.5 - 0.5 * n[..., 1]
     out = diffuse * lit3 * np.array([1.02, 0.97, 0.90]) * 0.86
-    out = out + (fill_dot[..., None] * np.array([0.20, 0.225, 0.27]) + sky[..., None] * np.array([0.15, 0.16, 0.18]) + 0.055) * near[..., None]
+    out = (
+        out
+        + (
+            fill_dot[..., None] * np.array([0.20, 0.225, 0.27])
+            + sky[..., None] * np.array([0.15, 0.16, 0.18])
+            + 0.055
+        )
+        * near[..., None]
+    )
     bounce = np.clip(n[..., 1], 0, 1) * near
     out = out + bounce[..., None] * np.array([0.17, 0.13, 0.11])
     shaded = np.clip(colour, 0, 1) ** 1.65 * out * 1.42
@@ -532,7 +634,9 @@ def light_up(colour: np.ndarray, n: np.ndarray, gloss: np.ndarray, lit: np.ndarr
     shine = np.clip(n @ half, 0, 1)
     spec = gloss * (0.30 * shine**18 + 0.28 * shine**60) * lit
     rim = np.clip(1 - n[..., 2], 0, 1) ** 3 * np.clip(n[..., 0] * 0.8 - n[..., 1] * 0.5 + 0.1, 0, 1) * edge
-    return shaded + spec[..., None] * np.array([1, 0.97, 0.93]) + rim[..., None] * np.array([0.16, 0.18, 0.21])
+    return (
+        shaded + spec[..., None] * np.array([1, 0.97, 0.93]) + rim[..., None] * np.array([0.16, 0.18, 0.21])
+    )
 
 
 def painted_head(pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -540,7 +644,11 @@ def painted_head(pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     h = head()
     x, y = h.x, h.y
     x0, y0, _, _ = bend(x, y, pose)
-    z, colour, gloss = look_up(h.z, x0, y0, LEFT, TOP), look_up(h.colour, x0, y0, LEFT, TOP), look_up(h.gloss, x0, y0, LEFT, TOP)
+    z, colour, gloss = (
+        look_up(h.z, x0, y0, LEFT, TOP),
+        look_up(h.colour, x0, y0, LEFT, TOP),
+        look_up(h.gloss, x0, y0, LEFT, TOP),
+    )
     alpha, hair = look_up(h.alpha, x0, y0, LEFT, TOP), look_up(h.hair, x0, y0, LEFT, TOP)
     inside, hole, shade = cavity(x, y, pose)
     z = z + 0.075 * pose.rounding * bump(x, y, 0, MOUTH_Y + 0.02, 0.17, 0.13)
@@ -551,14 +659,20 @@ def painted_head(pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     brow = brows(x, y, pose)
     colour = mix(colour, HAIR * 1.15, brow)
     # the lids carry a trace of red and the lash line
-    colour = mix(colour, colour * np.array([0.92, 0.80, 0.78], np.float32), bump(np.abs(x), y, EYE_X, EYE_Y - 0.06, 0.17, 0.07))
+    colour = mix(
+        colour,
+        colour * np.array([0.92, 0.80, 0.78], np.float32),
+        bump(np.abs(x), y, EYE_X, EYE_Y - 0.06, 0.17, 0.07),
+    )
     spin = rotation(pose.yaw, pose.pitch, pose.roll)
     n = normals(cv2.GaussianBlur(skin_z, (0, 0), 1.2))
     n = n @ spin.T
     key = KEY / np.linalg.norm(KEY)
     local = spin.T @ key
     lit = cv2.GaussianBlur(shadow(z, local), (0, 0), 3.0)
-    near = np.clip(1 - 2.3 * np.clip(blur(z, 0.11) - z, 0, 1) - 1.5 * np.clip(blur(z, 0.035) - z, 0, 1), 0.25, 1)
+    near = np.clip(
+        1 - 2.3 * np.clip(blur(z, 0.11) - z, 0, 1) - 1.5 * np.clip(blur(z, 0.035) - z, 0, 1), 0.25, 1
+    )
     # faces are round: the cushion's own border must not count as a hole
     near = np.where(h.alpha > 0.99, near, 1).astype(np.float32)
     out = light_up(colour, n, gloss * (1 - 0.8 * brow), lit, near, 1 - hair, 1 - 0.8 * hair)
@@ -578,10 +692,32 @@ def painted_head(pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def ear() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Right ear on its own small canvas: lit-independent colour, height, alpha. Canvas spans -0.3..0.3, -0.4..0.4."""
     x, y = grid(-0.30, -0.40, 0.30, 0.40)
-    outline = curve([(-0.10, -0.22), (0.02, -0.31), (0.13, -0.27), (0.165, -0.12), (0.13, 0.06), (0.06, 0.20), (0.0, 0.29), (-0.08, 0.25), (-0.12, 0.0)])
+    outline = curve(
+        [
+            (-0.10, -0.22),
+            (0.02, -0.31),
+            (0.13, -0.27),
+            (0.165, -0.12),
+            (0.13, 0.06),
+            (0.06, 0.20),
+            (0.0, 0.29),
+            (-0.08, 0.25),
+            (-0.12, 0.0),
+        ]
+    )
     alpha = fill(outline, x.shape, -0.30, -0.40)
     z = inflate(alpha, 0.5)
-    inner = curve([(-0.08, -0.17), (0.02, -0.24), (0.095, -0.21), (0.115, -0.10), (0.08, 0.04), (0.02, 0.13), (-0.06, 0.12)])
+    inner = curve(
+        [
+            (-0.08, -0.17),
+            (0.02, -0.24),
+            (0.095, -0.21),
+            (0.115, -0.10),
+            (0.08, 0.04),
+            (0.02, 0.13),
+            (-0.06, 0.12),
+        ]
+    )
     bowl = blur(fill(inner, x.shape, -0.30, -0.40), 0.018)
     z = z - 0.10 * bowl + 0.05 * bump(x, y, 0.03, -0.05, 0.03, 0.10, 0.25)
     colour = np.broadcast_to(SKIN * (0.99, 0.86, 0.82), x.shape + (3,)) * (1 - 0.35 * bowl)[..., None]
@@ -598,12 +734,24 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     left, top, right, bottom = BODY
     x, y = grid(*BODY)
     shape = x.shape
-    neck_m = fill(curve(mirror([(0, 0.62), (0.50, 0.64), (0.555, 1.2), (0.575, 1.62), (0.75, 1.86), (0.5, 2.3), (0, 2.4)])), shape, left, top)
+    neck_m = fill(
+        curve(
+            mirror([(0, 0.62), (0.50, 0.64), (0.555, 1.2), (0.575, 1.62), (0.75, 1.86), (0.5, 2.3), (0, 2.4)])
+        ),
+        shape,
+        left,
+        top,
+    )
     nz = 0.62 * np.sqrt(np.clip(1 - (x / 0.66) ** 2, 0, 1)).astype(np.float32)
     nz += 0.05 * bump(x, y, 0, 1.72, 0.07, 0.10)
     for s in (-1, 1):  # the two cords of the neck
-        nz += 0.045 * np.exp(-0.5 * ((x - s * (0.44 - 0.30 * step(y, 1.2, 2.0))) / 0.06) ** 2).astype(np.float32)
-    skin = np.broadcast_to(SKIN * (0.97, 0.90, 0.88), shape + (3,)) * (1 + 0.02 * noise(shape, 2, 60) + 0.02 * noise(shape, 14, 61))[..., None]
+        nz += 0.045 * np.exp(-0.5 * ((x - s * (0.44 - 0.30 * step(y, 1.2, 2.0))) / 0.06) ** 2).astype(
+            np.float32
+        )
+    skin = (
+        np.broadcast_to(SKIN * (0.97, 0.90, 0.88), shape + (3,))
+        * (1 + 0.02 * noise(shape, 2, 60) + 0.02 * noise(shape, 14, 61))[..., None]
+    )
     ones = np.ones(shape, np.float32)
     near = np.clip(0.35 + 0.65 * step(y, 1.25, 1.95), 0, 1)
     lit_neck = light_up(skin, normals(cv2.GaussianBlur(nz, (0, 0), 4)), 0.10 * ones, near, near, ones, 0.4)
@@ -614,8 +762,17 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ]), shape, left, top)  # fmt: skip
     bz = 0.55 * np.sqrt(np.clip(1 - (x / 2.7) ** 2, 0, 1)) + 0.30 * step(y, 1.7, 2.6)
     bz = bz + 0.30 * np.exp(-0.5 * (np.clip(y - (1.80 + 0.20 * np.abs(x)), 0, 9) / 0.25) ** 2) * 0
-    for cx, cy, turn, deep in ((-1.1, 2.6, 0.9, 0.05), (1.15, 2.55, -0.9, 0.05), (-0.5, 2.9, 0.5, 0.03), (0.7, 2.95, -0.4, 0.03)):
-        bz = bz - deep * bump(x, y, cx, cy, 0.5, 0.07, turn) + deep * bump(x, y, cx + 0.08, cy + 0.12, 0.5, 0.08, turn)
+    for cx, cy, turn, deep in (
+        (-1.1, 2.6, 0.9, 0.05),
+        (1.15, 2.55, -0.9, 0.05),
+        (-0.5, 2.9, 0.5, 0.03),
+        (0.7, 2.95, -0.4, 0.03),
+    ):
+        bz = (
+            bz
+            - deep * bump(x, y, cx, cy, 0.5, 0.07, turn)
+            + deep * bump(x, y, cx + 0.08, cy + 0.12, 0.5, 0.08, turn)
+        )
     # knitted collar: a roll that follows the neckline
     around = np.hypot(x / 1.02, (y - 1.42) / 1.0)
     roll = np.exp(-0.5 * ((around - 0.70) / 0.055) ** 2) * step(y, 1.55, 1.75)
@@ -624,7 +781,9 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     cloth = np.broadcast_to(np.array([0.062, 0.145, 0.180], np.float32), shape + (3,)).copy()
     knit = noise(shape, (1.0, 1.8), 65)
     cloth *= (1 + 0.10 * knit + 0.05 * noise(shape, 10, 66) + 0.16 * ribs * roll)[..., None]
-    lit_cloth = light_up(cloth, normals(cv2.GaussianBlur(bz, (0, 0), 3)), 0.05 * ones, ones, ones, 0 * ones, 0.15)
+    lit_cloth = light_up(
+        cloth, normals(cv2.GaussianBlur(bz, (0, 0), 3)), 0.05 * ones, ones, ones, 0 * ones, 0.15
+    )
     edge = blur((1 - jumper) * ones, 0.03) * step(y, 1.6, 1.8)
     neck_shade = 1 - 0.5 * blur(jumper, 0.05) * (1 - jumper)
     out = mix(lit_neck * neck_shade[..., None], lit_cloth * (1 - 0.25 * edge[..., None]), jumper)
@@ -636,15 +795,31 @@ def background() -> np.ndarray:
     """A room out of focus: wall, window light from the left, a shelf, a plant."""
     side = SIZE * SUPER
     x, y = np.meshgrid(np.linspace(-1, 1, side, dtype=np.float32), np.linspace(-1, 1, side, dtype=np.float32))
-    wall = mix(np.broadcast_to(np.array([0.30, 0.335, 0.33], np.float32), (side, side, 3)), (0.56, 0.53, 0.47), step(x * 0.8 + y * 0.5, 0.5, -1.1))
-    for cx, width, tone in ((0.62, 0.05, (0.42, 0.20, 0.13)), (0.71, 0.035, (0.16, 0.25, 0.27)), (0.79, 0.05, (0.50, 0.42, 0.27)), (0.885, 0.04, (0.20, 0.21, 0.17)), (0.96, 0.035, (0.47, 0.27, 0.17))):
-        book = step(np.abs(x - cx), width + 0.01, width - 0.01) * step(y, -0.62, -0.58) * step(y, -0.14, -0.18)
+    wall = mix(
+        np.broadcast_to(np.array([0.30, 0.335, 0.33], np.float32), (side, side, 3)),
+        (0.56, 0.53, 0.47),
+        step(x * 0.8 + y * 0.5, 0.5, -1.1),
+    )
+    for cx, width, tone in (
+        (0.62, 0.05, (0.42, 0.20, 0.13)),
+        (0.71, 0.035, (0.16, 0.25, 0.27)),
+        (0.79, 0.05, (0.50, 0.42, 0.27)),
+        (0.885, 0.04, (0.20, 0.21, 0.17)),
+        (0.96, 0.035, (0.47, 0.27, 0.17)),
+    ):
+        book = (
+            step(np.abs(x - cx), width + 0.01, width - 0.01) * step(y, -0.62, -0.58) * step(y, -0.14, -0.18)
+        )
         wall = mix(wall, tone, 0.75 * book)
     wall = mix(wall, (0.23, 0.15, 0.09), step(np.abs(y + 0.115), 0.045, 0.03) * step(x, 0.50, 0.53))
     rng = np.random.default_rng(5)
     for _ in range(16):  # leaves
         cx, cy, turn = -0.80 + rng.normal(0, 0.13), 0.05 + rng.normal(0, 0.22), rng.uniform(-1.2, 1.2)
-        wall = mix(wall, np.array([0.12, 0.22, 0.12]) * rng.uniform(0.7, 1.7), 0.8 * step(bump(x, y, cx, cy, 0.035, 0.12, turn), 0.35, 0.6))
+        wall = mix(
+            wall,
+            np.array([0.12, 0.22, 0.12]) * rng.uniform(0.7, 1.7),
+            0.8 * step(bump(x, y, cx, cy, 0.035, 0.12, turn), 0.35, 0.6),
+        )
     wall = cv2.GaussianBlur(wall.astype(np.float32), (0, 0), 16 * SUPER / 2)
     wall *= (1 - 0.28 * np.clip(x * x + y * y, 0, 2) / 1.4)[..., None]
     return np.clip(wall, 0, 1) ** 1.65 * 1.05
@@ -657,7 +832,10 @@ def draw(pose: Pose, seed: int = 0) -> np.ndarray:
     """One frame: (SIZE, SIZE, 3) uint8 RGB."""
     side, k = SIZE * SUPER, UNIT * SUPER
     sx, sy = np.meshgrid(np.arange(side, dtype=np.float32), np.arange(side, dtype=np.float32))
-    sx, sy = (sx + 0.5) / k - CENTRE[0] / UNIT, (sy + 0.5) / k - CENTRE[1] / UNIT  # units about the head at rest
+    sx, sy = (
+        (sx + 0.5) / k - CENTRE[0] / UNIT,
+        (sy + 0.5) / k - CENTRE[1] / UNIT,
+    )  # units about the head at rest
     picture = background().copy()
 
     # neck and jumper follow the head near the chin and stay below
@@ -666,7 +844,10 @@ def draw(pose: Pose, seed: int = 0) -> np.ndarray:
     swing = 0.55 * np.sin(pose.yaw) + pose.dx - 1.15 * np.sin(pose.roll)
     bx, by = sx - sway * 0.62 * swing - (1 - sway) * 0.25 * pose.dx, sy - sway * 0.5 * pose.dy
     inside = ((bx > BODY[0]) & (by > BODY[1])).astype(np.float32)
-    layer, cover = look_up(colour, bx, by, BODY[0], BODY[1]), look_up(alpha, bx, by, BODY[0], BODY[1]) * inside
+    layer, cover = (
+        look_up(colour, bx, by, BODY[0], BODY[1]),
+        look_up(alpha, bx, by, BODY[0], BODY[1]) * inside,
+    )
 
     # the head: solve for the painted point seen at each pixel
     painted, z, head_alpha = painted_head(pose)
@@ -705,14 +886,22 @@ def draw(pose: Pose, seed: int = 0) -> np.ndarray:
         ok = ((np.abs(ex) < 0.3) & (np.abs(ey) < 0.4)).astype(np.float32)
         n = normals(cv2.GaussianBlur(e_z, (0, 0), 2)) * np.array([s, 1, 1], np.float32)
         ones = np.ones_like(e_z)
-        lit = light_up(e_colour, n, 0.12 * ones, (0.95 if s < 0 else 0.40) * ones, (0.95 if s < 0 else 0.8) * ones, ones)
-        picture = mix(picture, look_up(lit.astype(np.float32), ex, ey, -0.3, -0.4), look_up(e_alpha, ex, ey, -0.3, -0.4) * ok)
+        lit = light_up(
+            e_colour, n, 0.12 * ones, (0.95 if s < 0 else 0.40) * ones, (0.95 if s < 0 else 0.8) * ones, ones
+        )
+        picture = mix(
+            picture,
+            look_up(lit.astype(np.float32), ex, ey, -0.3, -0.4),
+            look_up(e_alpha, ex, ey, -0.3, -0.4) * ok,
+        )
     picture = mix(picture, face, face_alpha)
     picture = cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     glow = cv2.GaussianBlur(picture, (0, 0), 12)
     picture = picture * 0.94 + 0.09 * glow
     tone = np.clip(picture, 0, 1.4)
-    tone = np.clip(tone * (1 + tone / 2.9) / (1 + tone) * 1.50, 0, 1) ** (1 / 2.2)  # soft shoulder, display gamma
+    tone = np.clip(tone * (1 + tone / 2.9) / (1 + tone) * 1.50, 0, 1) ** (
+        1 / 2.2
+    )  # soft shoulder, display gamma
     grain = np.random.default_rng(1000 + seed).normal(0, 0.0035, (SIZE, SIZE, 1)).astype(np.float32)
     return np.clip((tone + grain) * 255 + 0.5, 0, 255).astype(np.uint8)
 
