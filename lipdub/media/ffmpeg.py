@@ -1,0 +1,82 @@
+"""Finding and running the ffmpeg program."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import subprocess
+from functools import lru_cache
+from typing import Any
+
+from lipdub.errors import EnvironmentFailure, InputError
+
+
+def ffmpeg_executable(minimum: int = 0) -> str:
+    """Path of an ffmpeg program: the system's, else the one in the imageio-ffmpeg wheel.
+
+    ``minimum`` is a major version. If neither is that new the system's (or the wheel's) is returned all the
+    same: callers that need the newer one check :func:`ffmpeg_version`. Raises :class:`EnvironmentFailure` when
+    there is none at all.
+    """
+    found = [path for path in (shutil.which("ffmpeg"), _wheel_ffmpeg()) if path]
+    if not found:
+        raise EnvironmentFailure(
+            "no ffmpeg program was found", hint="Install ffmpeg, or the Python package imageio-ffmpeg."
+        )
+    for path in found:
+        if minimum == 0 or ffmpeg_version(path) >= minimum:
+            return path
+    return found[0]
+
+
+def _wheel_ffmpeg() -> str | None:
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        return None
+
+
+@lru_cache(maxsize=8)
+def ffmpeg_version(executable: str) -> int:
+    """Major version of an ffmpeg program; a build without a release number counts as 99 (built from the
+    development branch), one that does not run as -1."""
+    try:
+        shown = subprocess.run([executable, "-version"], capture_output=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return -1
+    number = re.match(rb"ffmpeg version n?(\d+)\.", shown.stdout)
+    if number:
+        return int(number.group(1))
+    return 99 if shown.returncode == 0 else -1
+
+
+def run(stream: Any, executable: str) -> None:
+    """Run an ffmpeg-python output node; a failure raises with the last lines ffmpeg wrote.
+
+    :class:`EnvironmentFailure` when the disk is full or the program cannot run, else :class:`InputError`.
+    """
+    import ffmpeg
+
+    node = stream.global_args("-nostdin", "-hide_banner", "-loglevel", "error", "-y")
+    try:
+        node.run(cmd=executable, capture_stdout=True, capture_stderr=True)
+    except ffmpeg.Error as error:
+        text = error.stderr.decode("utf-8", "replace").strip()
+        if os.strerror(errno.ENOSPC) in text:
+            raise EnvironmentFailure("no space left on the disk for the result", hint="Free some space.") from error
+        raise FfmpegError(text) from error
+    except OSError as error:
+        raise EnvironmentFailure(f"the ffmpeg program {executable} cannot be run: {error.strerror}") from error
+
+
+class FfmpegError(InputError):
+    """ffmpeg ended with a fault; ``stderr`` is what it wrote."""
+
+    def __init__(self, stderr: str) -> None:
+        lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+        super().__init__("ffmpeg failed: " + ("; ".join(lines[-3:]) or "no message"))
+        self.stderr = stderr
