@@ -1,0 +1,73 @@
+"""The application: its commands, and what happens to arguments that make no sense."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from lipdub.cli import clean, doctor, inspection, run, score, stage, train
+from lipdub.cli.manner import USAGE, complain
+
+app = typer.Typer(
+    name="lipdub",
+    help="Makes the talker in a video say another speech track.",
+    epilog="Exit codes: 0 done, 2 usage, 3 input, 4 weights, 5 environment, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+run.add(app)
+stage.add(app)
+score.add(app)
+inspection.add(app)
+doctor.add(app)
+clean.add(app)
+app.add_typer(train.app, name="train")
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),
+) -> None:
+    if version:
+        import lipdub
+
+        typer.echo(f"lipdub {lipdub.__version__}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits the process."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(standalone_mode=False)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing to say, nobody to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # not from the parser: a fault of ours
+            raise
+        code = _misused(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: Exception) -> int:
+    """Says what is wrong with the arguments; the parser's messages may end in a full stop or not."""
+    message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+    if not message:  # bare `lipdub`: the help was printed
+        return USAGE
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "lipdub"
+    complain(message, hint=f"See {command} --help.", code=USAGE, as_json="--json" in sys.argv)
+    return USAGE
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

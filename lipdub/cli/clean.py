@@ -1,0 +1,42 @@
+"""`lipdub clean`: removes workspaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lipdub.cli.manner import Manner, command
+
+
+def add(app: typer.Typer) -> None:
+    """Adds the command to the application."""
+    app.command("clean")(clean)
+
+
+@command
+def clean(
+    manner: Manner,
+    places: Annotated[
+        list[Path],
+        typer.Argument(metavar="PLACE...", help="Workspaces, or results whose workspace lies beside them."),
+    ],
+) -> None:
+    """Remove the caches of finished jobs. Results and their provenance files stay."""
+    from lipdub.errors import UsageError, shown
+    from lipdub.job import default_workspace
+    from lipdub.workspace import Workspace
+
+    folders = [place if Workspace.is_workspace(place) else default_workspace(place) for place in places]
+    for place, folder in zip(places, folders, strict=True):
+        if not Workspace.is_workspace(folder):
+            raise UsageError(
+                f"{place} is no workspace and has none beside it", hint="Name a folder that ends in .lipdub."
+            )
+    removed = []
+    for folder in folders:
+        size = Workspace(folder).clean()
+        removed.append({"workspace": str(folder), "bytes": size})
+        manner.note(f"removed {shown(folder)}  {size / 1e6:.1f} MB")
+    manner.result({"removed": removed})

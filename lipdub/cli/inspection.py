@@ -1,0 +1,33 @@
+"""`lipdub inspect`: what a run would meet in a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from lipdub.cli import options as opt
+from lipdub.cli.manner import Manner, command
+from lipdub.cli.tables import as_lines
+
+
+def add(app: typer.Typer) -> None:
+    """Adds the command to the application."""
+    app.command("inspect")(inspect)
+
+
+@command
+def inspect(
+    manner: Manner,
+    video: opt.Video,
+    sheet: Annotated[
+        Optional[Path],
+        typer.Option("--sheet", metavar="PNG", help="Write a contact sheet of the faces here."),
+    ] = None,
+) -> None:
+    """Tell in seconds what a run would meet: frame times, shots, faces, gaps, time and memory."""
+    from lipdub.inspection import inspect as look
+
+    facts = look(video, out_sheet=sheet)
+    manner.result(facts, None if manner.json else as_lines(facts))

@@ -1,0 +1,170 @@
+"""The options commands share: declared once, as annotated types; none has a default here.
+
+What a person does not give is not passed on, so the defaults live in the stages' option dataclasses alone.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional
+
+import typer
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
+_TALKER = "Who and when"
+_LENGTH = "Length"
+_LOOK = "Look"
+_FILE = "Result file"
+
+
+def parse_time(text: str | float) -> float:
+    """Seconds from "83.5", "1:23.5" or "0:01:23.500"."""
+    if isinstance(text, (int, float)):
+        return float(text)
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no time; write seconds or h:mm:ss.sss")
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Those options that were given on the command line."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The source: a video or a still image.")]
+Speech = Annotated[Path, typer.Argument(metavar="SPEECH", help="The speech the lips are to follow.")]
+Out = Annotated[
+    Optional[Path],
+    typer.Option("--out", "-o", metavar="FILE", help="The result. Default: VIDEO with .dubbed in its name."),
+]
+Workspace = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--workspace",
+        "-w",
+        metavar="FOLDER",
+        help="Where caches lie. Default: the result's name with .lipdub.",
+    ),
+]
+Recipe = Annotated[
+    str, typer.Option("--recipe", metavar="NAME", help="One method for each stage: auto, builtin.")
+]
+Method = Annotated[Optional[str], typer.Option("--method", metavar="NAME", help="The stage's method.")]
+MaxFaces = Annotated[
+    Optional[int],
+    typer.Option("--max-faces", help="How many faces a frame is searched for.", rich_help_panel=_TALKER),
+]
+Face = Annotated[
+    Optional[str],
+    typer.Option(
+        "--face",
+        metavar="WHO",
+        help="Whose lips: a track's number, largest, left, right, or a picture of the person.",
+        rich_help_panel=_TALKER,
+    ),
+]
+From = Annotated[
+    Optional[float],
+    typer.Option(
+        "--from", parser=parse_time, metavar="TIME", help="Dub from here on.", rich_help_panel=_TALKER
+    ),
+]
+To = Annotated[
+    Optional[float],
+    typer.Option("--to", parser=parse_time, metavar="TIME", help="Dub up to here.", rich_help_panel=_TALKER),
+]
+NoFace = Annotated[
+    Literal["keep", "error"],
+    typer.Option(
+        "--no-face", help="Frames without a face: pass them through, or stop.", rich_help_panel=_TALKER
+    ),
+]
+Length = Annotated[
+    Optional[Literal["longest", "video", "speech", "shortest"]],
+    typer.Option("--length", help="How long the result is.", rich_help_panel=_LENGTH),
+]
+Extend = Annotated[
+    Optional[Literal["pingpong", "loop", "freeze"]],
+    typer.Option("--extend", help="Where picture is missing.", rich_help_panel=_LENGTH),
+]
+Offset = Annotated[
+    Optional[float],
+    typer.Option(
+        "--offset",
+        metavar="SECONDS",
+        help="Shift the speech: positive is later.",
+        rich_help_panel=_LENGTH,
+    ),
+]
+Strength = Annotated[
+    Optional[float],
+    typer.Option("--strength", help="How far the mouth moves: 1 is as spoken.", rich_help_panel=_LOOK),
+]
+Blend = Annotated[
+    Optional[Literal["laplacian", "feather"]],
+    typer.Option("--blend", help="How the mouth is joined to the face.", rich_help_panel=_LOOK),
+]
+Feather = Annotated[
+    Optional[float],
+    typer.Option("--feather", help="Width of the soft edge of the mask.", rich_help_panel=_LOOK),
+]
+ColourMatch = Annotated[
+    Optional[bool],
+    typer.Option(
+        "--colour-match/--no-colour-match",
+        help="Match the mouth's colour to the frame.",
+        show_default=False,
+        rich_help_panel=_LOOK,
+    ),
+]
+Codec = Annotated[
+    Optional[str],
+    typer.Option(
+        "--codec", metavar="NAME", help="Video codec. Default: the source's.", rich_help_panel=_FILE
+    ),
+]
+Crf = Annotated[
+    Optional[int],
+    typer.Option("--crf", help="Quality of the video: lower is better.", rich_help_panel=_FILE),
+]
+Preset = Annotated[
+    Optional[str],
+    typer.Option(
+        "--preset", metavar="NAME", help="The encoder's trade of time for size.", rich_help_panel=_FILE
+    ),
+]
+Lossless = Annotated[
+    Optional[bool],
+    typer.Option("--lossless", help="Encode without any loss.", show_default=False, rich_help_panel=_FILE),
+]
+AudioCodec = Annotated[
+    Optional[str],
+    typer.Option(
+        "--audio-codec", metavar="NAME", help="Codec of the speech, or copy.", rich_help_panel=_FILE
+    ),
+]
+AudioBitrate = Annotated[
+    Optional[str],
+    typer.Option("--audio-bitrate", metavar="RATE", help="As 256k.", rich_help_panel=_FILE),
+]
+KeepAudio = Annotated[
+    Optional[str],
+    typer.Option(
+        "--keep-audio", metavar="WHICH", help="Which of the source's sound stays.", rich_help_panel=_FILE
+    ),
+]
+Mix = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--mix", metavar="FILE", help="Sound of the result, instead of the speech.", rich_help_panel=_FILE
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace a file lipdub did not make.", show_default=False, rich_help_panel=_FILE
+    ),
+]

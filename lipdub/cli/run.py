@@ -1,0 +1,104 @@
+"""`lipdub run`: the whole chain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lipdub.cli import options as opt
+from lipdub.cli.manner import Manner, command
+from lipdub.cli.tables import as_table
+
+
+def add(app: typer.Typer) -> None:
+    """Adds the command to the application."""
+    app.command("run")(run)
+
+
+@command
+def run(
+    manner: Manner,
+    video: opt.Video,
+    speech: opt.Speech,
+    out: opt.Out = None,
+    workspace: opt.Workspace = None,
+    keep_workspace: Annotated[
+        bool, typer.Option("--keep-workspace/--no-keep-workspace", help="Keep the caches for the next run.")
+    ] = True,
+    recipe: opt.Recipe = "auto",
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Tell what would run and what be reused; do nothing.")
+    ] = False,
+    face: opt.Face = None,
+    start: opt.From = None,
+    end: opt.To = None,
+    no_face: opt.NoFace = "keep",
+    max_faces: opt.MaxFaces = None,
+    length: opt.Length = None,
+    extend: opt.Extend = None,
+    offset: opt.Offset = None,
+    strength: opt.Strength = None,
+    blend: opt.Blend = None,
+    feather: opt.Feather = None,
+    colour_match: opt.ColourMatch = None,
+    mix: opt.Mix = None,
+    codec: opt.Codec = None,
+    crf: opt.Crf = None,
+    preset: opt.Preset = None,
+    lossless: opt.Lossless = None,
+    audio_codec: opt.AudioCodec = None,
+    audio_bitrate: opt.AudioBitrate = None,
+    keep_audio: opt.KeepAudio = None,
+    overwrite: opt.Overwrite = False,
+) -> None:
+    """Make the talker in VIDEO say SPEECH.
+
+    The result drops into the place of the source: same size, frame times, colour and other streams. A run
+    that was stopped goes on where it was; one with other options redoes only what they change.
+    """
+    from lipdub import pipeline
+    from lipdub.cli.progress import showing
+    from lipdub.errors import shown
+
+    job = pipeline.make_job(
+        video,
+        speech,
+        out,
+        workspace=workspace,
+        mix=mix,
+        recipe=recipe,
+        device=manner.device,
+        threads=manner.threads,
+        no_face=no_face,
+        overwrite=overwrite,
+        options=opt.given(
+            face=face,
+            start=start,
+            end=end,
+            max_faces=max_faces,
+            length=length,
+            extend=extend,
+            offset=offset,
+            strength=strength,
+            blend=blend,
+            feather=feather,
+            colour_match=colour_match,
+            codec=codec,
+            crf=crf,
+            preset=preset,
+            lossless=lossless,
+            audio_codec=audio_codec,
+            audio_bitrate=audio_bitrate,
+            keep_audio=keep_audio,
+        ),
+    )
+    if plan:
+        planned = [stage.to_json() for stage in pipeline.plan(job)]
+        manner.result({"stages": planned}, None if manner.json else as_table(planned))
+        return
+    with showing(manner) as callback:
+        result = pipeline.run_job(job, callback, keep_workspace=keep_workspace)
+    for note in result.notes:
+        manner.note(f"note        {shown(note)}")
+    manner.result(result, shown(result.out))

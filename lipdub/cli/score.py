@@ -1,0 +1,41 @@
+"""`lipdub score`: how good a result is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from lipdub.cli.manner import Manner, command
+from lipdub.cli.tables import as_lines
+
+
+def add(app: typer.Typer) -> None:
+    """Adds the command to the application."""
+    app.command("score")(score)
+
+
+@command
+def score(
+    manner: Manner,
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A dubbed video.")],
+    workspace: Annotated[
+        Optional[Path],
+        typer.Option("--workspace", "-w", metavar="FOLDER", help="The caches it was made with."),
+    ] = None,
+    truth: Annotated[
+        Optional[Path], typer.Option("--truth", metavar="VIDEO", help="What it should look like, if known.")
+    ] = None,
+    source: Annotated[
+        Optional[Path], typer.Option("--source", metavar="VIDEO", help="The video it was made from.")
+    ] = None,
+    speech: Annotated[
+        Optional[Path], typer.Option("--speech", metavar="FILE", help="The speech it follows.")
+    ] = None,
+) -> None:
+    """Measure a result: pixels outside the mask, mouth against speech, likeness to a ground truth."""
+    from lipdub.stages.score import score as measure
+
+    scores = measure(result, workspace=workspace, truth=truth, source=source, speech=speech)
+    manner.result(scores, None if manner.json else as_lines(scores))
