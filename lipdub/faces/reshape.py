@@ -142,6 +142,111 @@ def mouth_mask(points: np.ndarray, height: int, width: int) -> np.ndarray:
     return mask * limit
 
 
+@dataclass(frozen=True)
+class Unit:
+    """A mouth to show: its patch (h, w, 3), its vertices (100, 2) in the patch, its share of the mixture."""
+
+    patch: np.ndarray
+    points: np.ndarray
+    share: float
+
+
+def gap_px(points: np.ndarray) -> float:
+    """Inner-lip gap in pixels of mouth vertices (100, 2)."""
+    inner = points[80:]
+    return float(np.linalg.norm(inner[15] - inner[5]))
+
+
+# Below this many pixels an opening is a line, and nothing has to be shown in it.
+LINE_PX = 2.0
+# A unit's own opening is stretched to at most this many times its height before the inside is painted.
+MAX_STRETCH = 2.2
+
+
+def lay_mouth(skin: np.ndarray, points: np.ndarray, units: list[Unit], amount: float = 1.0) -> tuple[np.ndarray, float]:
+    """Lays the units' mouths, bent to `points`, over the bent skin, in place.
+
+    Args:
+        skin: (h, w, 3) crop, changed. points: (100, 2) target mouth vertices in crop pixels.
+        amount: 0..1, how much of the mouth layer shows.
+    Returns:
+        mask float32 of what was changed, over `mouth_box` of the points; and how much of the inside was painted, 0..1.
+    """
+    h, w = skin.shape[:2]
+    x0, y0, x1, y1 = mouth_box(points, h, w)
+    if x1 - x0 < 4 or y1 - y0 < 4:
+        return np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), np.float32), 0.0
+    base = skin[y0:y1, x0:x1].astype(np.float32)
+    local = points - (x0, y0)
+    mask = mouth_mask(local, y1 - y0, x1 - x0) * amount
+    ring = ((mask > 0.02 * amount) & (mask < 0.5 * amount)).astype(np.float32)[..., None]
+    total = max(float(ring.sum()), 1.0)
+    triangles = _MOUTH_TRIANGLES
+    mouth = np.zeros_like(base)
+    painted = 0.0
+    for unit in units:
+        map_x, map_y, _ = warp.backward_map(unit.points, local, triangles, y1 - y0, x1 - x0)
+        layer = warp.remap(unit.patch, map_x, map_y).astype(np.float32)
+        layer += ((base - layer) * ring).sum((0, 1)) / total
+        lack = _lack(gap_px(unit.points), gap_px(local))
+        if lack > 0:
+            layer = _paint_inside(layer, local, lack, 255.0 if skin.dtype == np.uint8 else 65535.0)
+            painted += unit.share * lack
+        mouth += unit.share * layer
+    out = base + (mouth - base) * mask[..., None]
+    top = 255 if skin.dtype == np.uint8 else 65535
+    skin[y0:y1, x0:x1] = np.clip(np.rint(out), 0, top).astype(skin.dtype)
+    return mask, painted
+
+
+def mouth_box(points: np.ndarray, height: int, width: int) -> tuple[int, int, int, int]:
+    """Box (x0, y0, x1, y1) of the mouth layer inside a crop of that size."""
+    low, high = np.floor(points.min(0) - 2).astype(int), np.ceil(points.max(0) + 3).astype(int)
+    x0, y0 = max(int(low[0]), 0), max(int(low[1]), 0)
+    return x0, y0, max(min(int(high[0]), width), x0), max(min(int(high[1]), height), y0)
+
+
+def _lack(have: float, need: float) -> float:
+    """How much of the inside must be painted, 0..1, when a unit opened by `have` pixels shows `need`."""
+    if need <= LINE_PX:
+        return 0.0
+    stretch = need / max(have, 0.5)
+    return float(np.clip((stretch - MAX_STRETCH) / MAX_STRETCH, 0, 1) * np.clip((need - LINE_PX) / LINE_PX, 0, 1))
+
+
+def _paint_inside(layer: np.ndarray, points: np.ndarray, amount: float, top: float) -> np.ndarray:
+    """A mouth's inside where the footage shows none: dark, a hint of the upper teeth, soft towards the lips."""
+    h, w = layer.shape[:2]
+    inner, lips = points[80:], points[20:80]
+    fill = np.zeros((h, w), np.uint8)
+    cv2.fillPoly(fill, [np.round(inner * 16).astype(np.int32)], 255, shift=4)
+    gap = gap_px(points)
+    soft = max(gap * 0.12, 0.6)
+    inside = cv2.GaussianBlur(fill.astype(np.float32) / 255, (0, 0), soft)
+    flesh = np.zeros((h, w), np.uint8)
+    cv2.fillPoly(flesh, [np.round(lips[:20]).astype(np.int32)], 1)
+    cv2.fillPoly(flesh, [np.round(lips[40:60]).astype(np.int32)], 0)
+    lip = np.array(cv2.mean(layer, flesh)[:3], np.float32)
+    dark = lip * np.array([0.30, 0.22, 0.22], np.float32)
+    upper, lower = inner[5], inner[15]
+    down = (lower - upper) / max(gap, 1e-3)
+    across = np.array([-down[1], down[0]])
+    half = max(float(np.linalg.norm(inner[10] - inner[0])) / 2, 1.0)
+    y, x = np.mgrid[:h, :w].astype(np.float32)
+    along = ((x - upper[0]) * down[0] + (y - upper[1]) * down[1]) / max(gap, 1e-3)
+    aside = ((x - upper[0]) * across[0] + (y - upper[1]) * across[1]) / half
+    # Teeth follow the arch of the upper lip and show their lower edge once the mouth is open enough.
+    along = along - 0.25 * aside**2
+    teeth = 1 / (1 + np.exp((along - 0.32) / 0.06)) * np.clip(1.15 - 1.6 * aside**2, 0, 1)
+    bright = float(lip.mean()) / top
+    enamel = np.array([0.92, 0.88, 0.82], np.float32) * top * np.clip(0.35 + 0.6 * bright, 0.2, 0.9)
+    colour = dark + (enamel - dark) * (0.8 * teeth)[..., None]
+    return layer + (colour - layer) * (inside * amount)[..., None]
+
+
+_MOUTH_TRIANGLES = np.concatenate(mouth_mesh())
+
+
 def frame_points(pose: Pose, canonical: np.ndarray, origin: np.ndarray) -> np.ndarray:
     """Canonical points (n, p, 3) as crop pixels (n, p, 2); origin (n, 2) is each crop's top left corner."""
     return pose.apply(canonical)[..., :2] - origin[:, None]

@@ -38,15 +38,104 @@ class Response:
         return self.base + np.einsum("nm,mpc->npc", measures - self.mean, self.gain)
 
 
-def fit_response(canonical: np.ndarray, measures: np.ndarray, prior: np.ndarray, strength: float = 40.0) -> Response:
-    """Ridge regression of landmarks on measures, shrunk towards `prior` (m, 478, 3).
+PRIOR_WEIGHTS = "mouth-response.safetensors"
 
-    `strength` is how many frames of ordinary speech the prior counts as; a talker who hardly moves gets the prior.
+
+@dataclass(frozen=True)
+class Prior:
+    """What faces do in speech, learned on GRID (`lipdub train mouth-response`).
+
+    gain (m, 478, 3) canonical units per unit of measure; low, rest, high (m,) usual measures of speech.
     """
-    base, mean = canonical.mean(0), measures.mean(0)
-    x = measures - mean
-    y = (canonical - base).reshape(len(x), -1)
-    # Ordinary speech varies the measures by about these much (GRID): the prior's weight in the same unit.
-    ordinary = np.diag(np.array([0.045, 0.035]) ** 2) * strength
-    gain = np.linalg.solve(x.T @ x + ordinary, x.T @ y + ordinary @ prior.reshape(len(prior), -1))
-    return Response(base, mean, gain.reshape(prior.shape))
+
+    gain: np.ndarray
+    low: np.ndarray
+    rest: np.ndarray
+    high: np.ndarray
+
+
+def load_prior() -> Prior:
+    """The shipped prior. Raises WeightsError."""
+    from safetensors.numpy import load_file
+
+    from lipdub.weights import shipped
+
+    data = load_file(shipped(PRIOR_WEIGHTS))
+    return Prior(*(data[k].astype(np.float64) for k in ("gain", "low", "rest", "high")))
+
+
+# How many frames of ordinary speech the prior counts as against a talker's own frames.
+PRIOR_FRAMES = 40.0
+
+
+class ResponseFit:
+    """Ridge regression of canonical landmarks on measures, shrunk towards the prior's gain, from frames in pieces."""
+
+    def __init__(self, measures: int) -> None:
+        self._n = 0
+        self._m = np.zeros(measures)
+        self._mm = np.zeros((measures, measures))
+        self._x = np.zeros((478, 3))
+        self._mx = np.zeros((measures, 478 * 3))
+
+    def add(self, canonical: np.ndarray, measures: np.ndarray) -> None:
+        """Takes in canonical faces (n, 478, 3) and their measures (n, m)."""
+        self._n += len(measures)
+        self._m += measures.sum(0)
+        self._mm += measures.T @ measures
+        self._x += canonical.sum(0)
+        self._mx += measures.T @ canonical.reshape(len(canonical), -1)
+
+    def solve(self, canonical: np.ndarray, prior: Prior) -> Response:
+        """The response; of a talker never seen frontal, `canonical` (478, 3) with the prior's gain."""
+        if self._n == 0:
+            return Response(canonical, measure(canonical[None])[0], prior.gain)
+        mean, base = self._m / self._n, self._x / self._n
+        xx = self._mm - self._n * np.outer(mean, mean)
+        xy = self._mx - self._n * np.outer(mean, base.ravel())
+        ordinary = np.diag(((prior.high - prior.low) / 4) ** 2) * PRIOR_FRAMES
+        gain = np.linalg.solve(xx + ordinary, xy + ordinary @ prior.gain.reshape(len(mean), -1))
+        return Response(base, mean, gain.reshape(prior.gain.shape))
+
+
+@dataclass(frozen=True)
+class Range:
+    """A talker's measures (m,) at the mouth's rest, and the ends of what his speech uses; trust 0..1 says how much
+    of it is his own (0: he hardly moves, the range is the prior's)."""
+
+    low: np.ndarray
+    rest: np.ndarray
+    high: np.ndarray
+    trust: float
+
+
+# A rest mouth is shut: a talker who is never seen with it shut is closed to this, in canonical units.
+REST_OPENING = 0.012
+
+
+def speech_range(measures: np.ndarray, prior: Prior) -> Range:
+    """This talker's range from the measures (n, 2) of his frames; NaN rows are left out."""
+    seen = measures[np.isfinite(measures[:, 0])]
+    p5, p50, p96 = np.percentile(seen, [5, 50, 96], axis=0)
+    # Own motion counts from a fifth of ordinary speech's spread on, fully from two thirds on.
+    spread = seen[:, 0].std() / ((prior.high[0] - prior.rest[0]) / 2)
+    trust = float(np.clip((spread - 0.2) / 0.45, 0, 1))
+    shut = seen[seen[:, 0] < max(np.percentile(seen[:, 0], 20), 0.03)]
+    rest_width = float(np.median(shut[:, 1])) if len(shut) else float(p50[1])
+    rest = np.array([min(max(float(p5[0]), 0.0), REST_OPENING), trust * rest_width + (1 - trust) * p50[1]])
+    general = rest[1] / prior.rest[1]
+    high = np.array([
+        trust * p96[0] + (1 - trust) * prior.high[0],
+        rest[1] + trust * max(p96[1] - rest[1], 0.02) + (1 - trust) * (prior.high[1] - prior.rest[1]) * general,
+    ])
+    low = np.array([
+        rest[0], rest[1] - trust * max(rest[1] - p5[1], 0.02) - (1 - trust) * (prior.rest[1] - prior.low[1]) * general
+    ])
+    return Range(low, rest, high, trust)
+
+
+def wanted_measures(opening: np.ndarray, width: np.ndarray, span: Range) -> np.ndarray:
+    """Measures (n, 2) for lip motion of opening 0..1 and width -1..1 in a talker's range."""
+    o = span.rest[0] + opening * (span.high[0] - span.rest[0])
+    w = span.rest[1] + np.where(width > 0, width * (span.high[1] - span.rest[1]), width * (span.rest[1] - span.low[1]))
+    return np.stack([np.maximum(o, 0), w], 1)

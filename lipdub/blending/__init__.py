@@ -1,0 +1,1 @@
+"""Putting a generated crop into a frame: multi-band and feather blending, colour match."""

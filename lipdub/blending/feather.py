@@ -1,0 +1,28 @@
+"""Feather: a soft edge of the mask, and plain mixing by it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def feather(mask: np.ndarray, width: float) -> np.ndarray:
+    """Soft-edged mask that is never wider than the given one by more than `width` pixels.
+
+    Args:
+        mask: float32 (h, w) 0..1. width: pixels over which it fades, half inside and half outside.
+    Returns:
+        float32 (h, w) 0..1, exactly 0 further than `width` from the mask, and at the picture's border.
+    """
+    if width <= 0:
+        return mask.astype(np.float32)
+    radius = max(1, int(round(width / 2)))
+    soft = cv2.blur(cv2.blur(mask.astype(np.float32), (2 * radius + 1,) * 2), (2 * (radius // 2) + 1,) * 2)
+    soft = np.clip(soft, 0, 1)
+    soft[soft < 1 / 512] = 0
+    return soft
+
+
+def mix(background: np.ndarray, foreground: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """background + weight * (foreground - background), float32 (h, w, 3)."""
+    return background + weight[..., None] * (foreground.astype(np.float32) - background)

@@ -1,0 +1,132 @@
+"""Choosing, for each output frame, the frame of the source whose mouth it shows.
+
+Dynamic programming over a short list of candidates per frame: a target cost (mouth shape, head pose, time, sharpness)
+and a join cost that is nothing where a unit is followed by its natural successor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CANDIDATES = 24
+JUMP_COST = 1.3
+HOLD_COST = 0.5
+# Share of the neighbour's continuation in the two frames around a jump.
+CROSSFADE = 0.33
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Columns of a talker's units: source frame (u,), measures (u, 2), angles (u, 3) degrees, scale (u,),
+    sharpness (u,), colour (u, 3) of the skin around the lips 0..1, usable (u,)."""
+
+    frame: np.ndarray
+    measures: np.ndarray
+    angles: np.ndarray
+    scale: np.ndarray
+    sharpness: np.ndarray
+    colour: np.ndarray
+    usable: np.ndarray
+
+    @classmethod
+    def from_table(cls, table: np.ndarray) -> Inventory:
+        """From the rows of the neutralize stage's ``unit`` table (u, 12)."""
+        colour = table[:, 8:11].astype(np.float64)
+        # A hand or a microphone before the mouth changes the skin's colour around it.
+        away = np.abs(colour - np.median(colour, 0)).max(1)
+        limit = max(6 * float(np.median(away)), 0.08)
+        usable = (table[:, 11] > 0) & (away < limit)
+        if not usable.any():
+            usable = np.ones(len(table), bool)
+        return cls(table[:, 0].astype(int), table[:, 1:3], table[:, 3:6], table[:, 6], table[:, 7], colour, usable)
+
+
+def target_costs(
+    units: Inventory, measures: np.ndarray, angles: np.ndarray, scale: np.ndarray, position: np.ndarray, spread: np.ndarray
+) -> np.ndarray:
+    """Cost (n, u) of showing unit u at frame n.
+
+    Args:
+        measures (n, 2) wanted; angles (n, 3); scale (n,); position (n,) seconds between each frame and frame 0 of the
+        source, as `units.frame` times the frame interval; spread (2,) the talker's range of each measure.
+    """
+    d = measures[:, None] - units.measures[None]
+    opening = d[..., 0] / (0.22 * spread[0])
+    # A mouth opened further by the warp stretches teeth and shadow, one that is closed hides them.
+    cost = opening**2 * np.where(opening > 0, 1.6, 1.0)
+    cost += (d[..., 1] / (0.35 * spread[1])) ** 2
+    turn = angles[:, None] - units.angles[None]
+    cost += (turn[..., 0] / 9) ** 2 + 0.8 * (turn[..., 1] / 9) ** 2 + 0.3 * (turn[..., 2] / 15) ** 2
+    cost += (np.log(scale[:, None] / units.scale[None]) / 0.15) ** 2
+    cost += 0.5 * (1 - np.exp(-np.abs(position[:, None] - units.frame[None]) / 250))
+    blur = units.sharpness / max(float(np.median(units.sharpness[units.usable])), 1e-6)
+    cost += 3 * np.maximum(0.7 - blur, 0)[None]
+    return np.where(units.usable[None], cost, 1e6)
+
+
+def choose(units: Inventory, costs: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Best unit of each frame, (n,) int, for the target costs (n, u) of successive frames."""
+    n, count = costs.shape
+    k = min(CANDIDATES, count)
+    follows = np.full(count, -1)
+    same = np.flatnonzero(np.diff(units.frame) == 1)
+    follows[same] = same + 1
+    best_list: list[np.ndarray] = []
+    back_list: list[np.ndarray] = []
+    total = np.zeros(0)
+    for t in range(n):
+        top = np.argpartition(costs[t], k - 1)[:k] if k < count else np.arange(count)
+        if t == 0:
+            states = np.unique(top)
+            total = costs[0, states].astype(float)
+            back_list.append(np.zeros(len(states), int))
+        else:
+            before = best_list[-1]
+            nexts = follows[before]
+            states = np.unique(np.concatenate([top, nexts[nexts >= 0]]))
+            # Compare with where each earlier unit would naturally have gone.
+            went = np.where(nexts >= 0, nexts, before)
+            gap = (units.measures[went][:, None] - units.measures[states][None]) / spread
+            look = np.abs(units.colour[went][:, None] - units.colour[states][None]).max(-1)
+            join = JUMP_COST + 2.0 * (gap**2).sum(-1) + 12.0 * look
+            join = np.where(before[:, None] == states[None], HOLD_COST, join)
+            join = np.where(nexts[:, None] == states[None], 0.0, join)
+            paths = total[:, None] + join
+            back = paths.argmin(0)
+            total = paths[back, np.arange(len(states))] + costs[t, states]
+            back_list.append(back)
+        best_list.append(states)
+    out = np.empty(n, int)
+    at = int(total.argmin())
+    for t in range(n - 1, -1, -1):
+        out[t] = best_list[t][at]
+        at = int(back_list[t][at])
+    return out
+
+
+def mixture(units: Inventory, chosen: np.ndarray) -> list[list[tuple[int, float]]]:
+    """Units and weights shown at each frame: one, or two around a jump, so that textures fade and do not pop."""
+    count = len(units.frame)
+
+    def step(u: int, by: int) -> int:
+        v = u + by
+        return v if 0 <= v < count and units.frame[v] - units.frame[u] == by and units.usable[v] else u
+
+    out: list[list[tuple[int, float]]] = []
+    for t, u in enumerate(chosen):
+        parts = {int(u): 1.0}
+        before = int(chosen[t - 1]) if t else int(u)
+        after = int(chosen[t + 1]) if t + 1 < len(chosen) else int(u)
+        others = []
+        if step(before, 1) != u and before != u:
+            others.append(step(before, 1))
+        if step(int(u), 1) != after and after != u:
+            others.append(step(after, -1))
+        for other in others:
+            share = CROSSFADE / len(others)
+            parts[int(u)] -= share
+            parts[other] = parts.get(other, 0.0) + share
+        out.append([(v, w) for v, w in parts.items() if w > 0.02])
+    return out

@@ -1,0 +1,166 @@
+"""paste-back: lays the crops into the source's frames, encodes them piece by piece, and muxes the result.
+
+Store: ``segments/NNNN.…`` independently encoded pieces of `SEGMENT` frames, complete or absent; JSON ``support``.
+Frames are patched in their own pixel format: what lies outside the feathered mask is the decoded source's, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from lipdub.errors import UsageError
+from lipdub.stages.base import StageContext, StageSpec
+
+# Frames per independently encoded piece; encoders put a key frame about this often anyway.
+SEGMENT = 240
+BLENDS = ("laplacian", "feather")
+KEEP_AUDIO = ("none", "others")
+
+
+@dataclass(frozen=True)
+class PasteOptions:
+    """method: `laplacian` or `feather`. feather: width of the mask's soft edge as a share of the crop's width.
+    colour_match: shift the crop's colour to the frame's along the mask's edge. codec, crf, preset, lossless:
+    `lipdub.media.write.VideoCodec`. audio_codec, audio_bitrate: `lipdub.media.mux.AudioCodec`. keep_audio: `others`
+    keeps the source's own sound as a further stream."""
+
+    method: str = "laplacian"
+    feather: float = 0.04
+    colour_match: bool = True
+    codec: str = "auto"
+    crf: int | None = None
+    preset: str | None = None
+    lossless: bool = False
+    audio_codec: str = "auto"
+    audio_bitrate: int | None = None
+    keep_audio: str = "none"
+
+    def __post_init__(self) -> None:
+        if self.method not in BLENDS:
+            raise UsageError(f"paste-back has no method {self.method!r}", hint=f"Methods: {', '.join(BLENDS)}")
+        if not 0 <= self.feather <= 0.5:
+            raise UsageError(f"--feather must be 0 to 0.5 of the crop's width, not {self.feather:g}")
+        if self.keep_audio not in KEEP_AUDIO:
+            raise UsageError(f"--keep-audio {self.keep_audio!r} is unknown", hint=f"It takes {', '.join(KEEP_AUDIO)}.")
+
+
+def run(ctx: StageContext, options: PasteOptions) -> dict[str, Any]:
+    """Encodes the missing segments, then muxes."""
+    from lipdub.media.mux import AudioCodec, mux
+    from lipdub.media.write import VideoCodec
+
+    sync = ctx.upstream["sync"]
+    crops, boxes = sync.open("crops"), sync.open("boxes")
+    n = len(crops)
+    source, pts = sync.open("source").read(0, n), sync.open("pts").read(0, n)
+    codec = VideoCodec(codec=options.codec, crf=options.crf, preset=options.preset, lossless=options.lossless)
+    names = [f"segments/{i:05d}.nut" for i in range(-(-n // SEGMENT))]
+    missing = [i for i, name in enumerate(names) if not ctx.store.sealed(name)]
+    for i in missing:
+        _encode(ctx, options, codec, crops, boxes, source, pts, i * SEGMENT, min((i + 1) * SEGMENT, n), names[i])
+    start = Fraction(int(pts[0])) * ctx.facts.video.time_base
+    offset = Fraction(ctx.summaries["sync"]["offset"]).limit_denominator(10**6)
+    notes = mux(
+        [ctx.store.file(name) for name in names],
+        ctx.job.result(),
+        source=ctx.job.video,
+        source_facts=ctx.facts,
+        speech=ctx.job.mix or ctx.job.speech,
+        speech_start=start + offset,
+        keep_source_audio=options.keep_audio,
+        audio=AudioCodec(codec=options.audio_codec, bitrate=options.audio_bitrate),
+        metadata=ctx.metadata,
+    )
+    return {"method": options.method, "frames": n, "segments": len(names), "notes": list(notes or ())}
+
+
+def _encode(
+    ctx: StageContext,
+    options: PasteOptions,
+    codec: Any,
+    crops: Any,
+    boxes: Any,
+    source: np.ndarray,
+    pts: np.ndarray,
+    start: int,
+    stop: int,
+    name: str,
+) -> None:
+    from lipdub.media.read import read_order
+    from lipdub.media.write import write_segment
+
+    def frames() -> Iterator[tuple[Any, int]]:
+        loaded = -1
+        for k, frame in zip(range(start, stop), read_order(ctx.job.video, source[start:stop]), strict=True):
+            chunk = k // crops.chunk
+            if chunk != loaded:
+                pixels, places, first = crops.read_chunk(chunk), boxes.read_chunk(chunk), crops.span(chunk)[0]
+                loaded = chunk
+            yield paste(frame.picture, pixels[k - first], places[k - first], options), int(pts[k])
+            ctx.progress(k + 1, len(crops))
+
+    write_segment(ctx.store.file(name), frames(), ctx.facts.video, codec, ctx.threads)
+    ctx.store.seal(name)
+
+
+def weight_of(crop: np.ndarray, feather: float) -> np.ndarray:
+    """The feathered mask of a crop (h, w, 4): float32 (h, w) 0..1; exactly 0 where the frame must stay as it is."""
+    from lipdub.blending.feather import feather as soften
+
+    top = 255.0 if crop.dtype == np.uint8 else 65535.0
+    mask = crop[..., 3].astype(np.float32) / top
+    return soften(mask, feather * crop.shape[1]) * (mask > 0)
+
+
+def paste(picture: Any, crop: np.ndarray, box: np.ndarray, options: PasteOptions) -> Any:
+    """One frame with its crop laid in; the same object where there is nothing to lay in.
+
+    Args:
+        picture: `lipdub.media.pixels.Picture`. crop: (h, w, 4) with room to spare. box: (4,) its place.
+    """
+    from lipdub.blending import colour, laplacian
+
+    x0, y0, x1, y1 = (int(v) for v in box)
+    if x1 <= x0 or y1 <= y0:
+        return picture
+    crop = crop[: y1 - y0, : x1 - x0]
+    weight = weight_of(crop, options.feather)
+    if not weight.any():
+        return picture
+    background = picture.rgb((x0, y0, x1, y1))
+    foreground = crop[..., :3]
+    if options.colour_match:
+        foreground = colour.match_colour(background, foreground, weight, picture.scale)
+    if options.method == "laplacian":
+        mixed = laplacian.blend(background, foreground, weight)
+        # The coarse octaves reach beyond the mask; the mask's own foot bounds them.
+        return picture.patched((x0, y0, x1, y1), mixed, np.minimum(weight * 4, 1.0))
+    return picture.patched((x0, y0, x1, y1), foreground, weight)
+
+
+def support(sync: Any, k: int, options: PasteOptions) -> tuple[tuple[int, int, int, int], np.ndarray]:
+    """Box and feathered mask of output frame `k`, from the sync store: what paste-back may have changed.
+
+    Returns:
+        box (x0, y0, x1, y1), empty where the frame was passed through; weight float32 (h, w).
+    """
+    crops, boxes = sync.open("crops"), sync.open("boxes")
+    x0, y0, x1, y1 = (int(v) for v in boxes.read(k, k + 1)[0])
+    crop = crops.read(k, k + 1)[0][: max(y1 - y0, 0), : max(x1 - x0, 0)]
+    return (x0, y0, x1, y1), weight_of(crop, options.feather)
+
+
+SPEC = StageSpec(
+    name="paste-back",
+    version=1,
+    reads=("detect", "sync", "enhance"),
+    inputs=("video", "speech", "mix"),
+    options=PasteOptions,
+    run=run,
+    writes_output=True,
+)

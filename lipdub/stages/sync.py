@@ -1,0 +1,520 @@
+"""sync, method `units`: the talker's own mouth, frame by frame, in the shapes the speech asks for.
+
+Store, per output frame: ``crops`` (n, h, w, 4) uint8 or uint16 RGB and mask (what of it is changed); ``boxes`` (n, 4)
+int32 where the crop lies in the frame, display pixels, empty where nothing is dubbed; ``wanted`` (n, 2) float32 mouth
+opening and width in units of the eye distance; ``amount`` (n,) float32 0..1 how far the frame is dubbed; ``track``
+(n,) int16; ``source`` (n,) int32 source frame; ``pts`` (n,) int64 in the source's time base; ``time`` (n,) float64
+seconds from the first frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipdub.errors import InputError, UsageError
+from lipdub.stages.base import StageContext, StageSpec
+
+# Faces turned further than this are left as they are, fading over the last degrees.
+PROFILE_DEGREES = 52.0
+PROFILE_FADE = 12.0
+# Where dubbing begins or ends inside a shot it fades over this time.
+FADE_SECONDS = 0.16
+# The part of the talker's expression that speech does not explain is averaged over this long.
+RESIDUAL_SECONDS = 0.8
+CHUNK_BYTES = 16 << 20
+MAX_CHUNK = 48
+LENGTHS = ("longest", "video", "speech", "shortest")
+EXTENDS = ("pingpong", "loop", "freeze")
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """face: which track (`lipdub.faces.choice`). start, end: dub only this part of the result, seconds from its
+    first frame. strength: factor on the mouth's motion, 0 to 2. offset: seconds the speech starts after the first
+    frame. length, extend: `lipdub.timeline`."""
+
+    method: str = "units"
+    face: str = "largest"
+    start: float | None = None
+    end: float | None = None
+    strength: float = 1.0
+    offset: float = 0.0
+    length: str = "longest"
+    extend: str = "pingpong"
+
+    def __post_init__(self) -> None:
+        if self.method != "units":
+            raise UsageError(f"sync has no method {self.method!r}", hint="Methods: units")
+        for name, value, known in (("length", self.length, LENGTHS), ("extend", self.extend, EXTENDS)):
+            if value not in known:
+                raise UsageError(f"--{name} {value!r} is unknown", hint=f"It takes {', '.join(known)}.")
+        if not 0 <= self.strength <= 2:
+            raise UsageError(f"--strength must be 0 to 2, not {self.strength:g}")
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise UsageError("--to must be later than --from")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every output frame shows; arrays over output frames."""
+
+    source: np.ndarray
+    pts: np.ndarray
+    time: np.ndarray
+    track: np.ndarray
+    amount: np.ndarray
+    wanted: np.ndarray
+    mixture: list[list[tuple[int, float]]]
+
+
+@dataclass(frozen=True)
+class Talker:
+    """A track with what neutralize found out about it."""
+
+    row: dict[str, Any]
+    view: Any
+    canonical: np.ndarray
+    response: Any
+    motion: np.ndarray
+    span: Any
+    units: Any
+    patches: Any
+    points: Any
+
+
+def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
+    """Plans the whole result from the speech and the tracks' tables, then renders the chunks that are missing."""
+    times = _frame_times(ctx)
+    talkers = _talkers(ctx, options, times)
+    plan, heard = _plan(ctx, options, times, talkers)
+    arrays = _arrays(ctx, plan, talkers)
+    _write_tables(ctx, plan)
+    todo = sorted({i for a in arrays for i in a.missing()})
+    for first, last in _runs(todo):
+        _render(ctx, plan, talkers, arrays, first, last)
+    return _summary(plan, talkers, heard, options)
+
+
+def _frame_times(ctx: StageContext) -> np.ndarray:
+    from lipdub.media.probe import frame_times
+
+    return frame_times(ctx.job.video)
+
+
+def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict[int, Talker]:
+    from lipdub.faces import choice, shapes, units
+    from lipdub.faces.view import TrackView
+
+    detect, neutral = ctx.upstream["detect"], ctx.upstream["neutralize"]
+    rows = ctx.summaries["detect"]["tracks"]
+    usable = {r["id"] for r in ctx.summaries["neutralize"]["tracks"] if r["units"] > 0}
+    if not usable:
+        raise InputError("no face in the video is large and frontal enough to dub")
+    face = choice.parse(options.face)
+    if isinstance(face, Path):
+        chosen = _like_picture(ctx, face, rows, usable)
+    else:
+        chosen = choice.choose(face, rows, usable)
+    owner = detect.open("tracks").read(0, len(times))
+    interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
+    out = {}
+    for row in rows:
+        if row["id"] not in chosen:
+            continue
+        name = row["id"]
+        facts = neutral.json(f"track-{name}")
+        data = neutral.open(f"face-{name}").read(0, 4)
+        motion = neutral.open(f"motion-{name}")
+        table = neutral.open(f"unit-{name}")
+        out[name] = Talker(
+            row,
+            TrackView(detect.open("landmarks"), owner, name, row["first"], row["last"], interval),
+            data[0],
+            shapes.Response(data[1], np.array(facts["mean"]), data[2:]),
+            motion.read(0, len(motion)).astype(np.float64),
+            shapes.Range(np.array(facts["low"]), np.array(facts["rest"]), np.array(facts["high"]), facts["trust"]),
+            units.Inventory.from_table(table.read(0, len(table))),
+            neutral.open(f"patch-{name}"),
+            neutral.open(f"points-{name}"),
+        )
+    return out
+
+
+def _like_picture(ctx: StageContext, picture: Path, rows: list[dict[str, Any]], usable: set[int]) -> list[int]:
+    """The track of each shot whose face is most like the one in the picture."""
+    from lipdub.faces import choice, geometry
+    from lipdub.faces.detect import FaceFinder
+    from lipdub.media.read import read_frames
+
+    with FaceFinder(1) as finder:
+        found = [f for frame in read_frames(picture, 0, 1) for f in finder.faces(frame.picture.rgb())]
+    if not found:
+        raise InputError(f"there is no face in the reference picture {picture}")
+    reference = geometry.upright(found[0])
+    distance = {
+        i: choice.likeness(ctx.upstream["neutralize"].open(f"face-{i}").read(0, 1)[0], reference) for i in usable
+    }
+    out: list[int] = []
+    for shot in sorted({r["shot"] for r in rows}):
+        here = sorted((r for r in rows if r["shot"] == shot and r["id"] in usable), key=lambda r: distance[r["id"]])
+        out += [r["id"] for r in here[:1]]
+    return out
+
+
+def _plan(
+    ctx: StageContext, options: SyncOptions, times: np.ndarray, talkers: dict[int, Talker]
+) -> tuple[Plan, dict[str, Any]]:
+    from lipdub.faces import shapes, units
+    from lipdub.media.audio import load_audio
+    from lipdub.media.probe import frame_pts
+    from lipdub.speech.lips import at_times, lip_motion
+    from lipdub.timeline import plan_timeline
+
+    audio = load_audio(ctx.job.speech, rate=16000)
+    line = plan_timeline(
+        frame_pts(ctx.job.video),
+        ctx.facts.video.time_base,
+        Fraction(len(audio), 16000),
+        length=options.length,
+        extend=options.extend,
+        offset=Fraction(options.offset).limit_denominator(10**6),
+    )
+    source, moments = np.asarray(line.source), np.asarray(line.time) - line.time[0]
+    motion = lip_motion(audio, 16000, threads=ctx.threads)
+    lips = at_times(motion, moments - options.offset)
+    column = {n: lips[:, i] for i, n in enumerate(motion.names)}
+    opening = column["opening"] * options.strength
+    width = np.clip(column["width"] * options.strength, -1, 1)
+    n = len(source)
+    track, amount, wanted = np.zeros(n, np.int16), np.zeros(n), np.full((n, 2), np.nan)
+    mixture: list[list[tuple[int, float]]] = [[] for _ in range(n)]
+    asked = _asked(moments, options)
+    interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
+    for name, t in talkers.items():
+        shown = _shown(t, ctx.summaries["detect"]["shots"], interval)
+        inside = (source >= t.row["first"]) & (source <= t.row["last"])
+        at = np.flatnonzero(inside)
+        here = at[(shown[source[at] - t.row["first"]] * asked[at]) > 0]
+        if len(here) == 0:
+            continue
+        rows = t.motion[source[here] - t.row["first"]]
+        a = shown[source[here] - t.row["first"]] * asked[here]
+        speech = shapes.wanted_measures(opening[here], width[here], t.span)
+        track[here], amount[here] = name, a
+        wanted[here] = rows[:, :2] + a[:, None] * (speech - rows[:, :2])
+        wanted[here, 0] = np.maximum(wanted[here, 0], 0)
+        spread = np.maximum(t.span.high - t.span.low, 0.02)
+        for i, j in _pieces(here):
+            part = rows[i:j]
+            costs = units.target_costs(
+                t.units, wanted[here[i:j]], part[:, 2:5], part[:, 5], source[here[i:j]].astype(float), spread
+            )
+            chosen = units.choose(t.units, costs, spread)
+            for k, parts in zip(here[i:j], units.mixture(t.units, chosen), strict=True):
+                mixture[k] = parts
+    heard = {"phones": len(motion.phones), "speech_seconds": len(audio) / 16000}
+    pts = np.asarray(line.pts, np.int64)
+    return Plan(source.astype(np.int32), pts, moments, track, amount.astype(np.float32), wanted, mixture), heard
+
+
+# Frames planned together: bounds the cost table; the seams between pieces cost one unit change each.
+_PIECE = 3000
+
+
+def _pieces(here: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Spans of `here` (ascending output frames) that are successive, at most `_PIECE` long."""
+    breaks = np.flatnonzero(np.diff(here) != 1) + 1
+    edges = [0, *breaks.tolist(), len(here)]
+    for a, b in zip(edges, edges[1:], strict=False):
+        for i in range(a, b, _PIECE):
+            yield i, min(i + _PIECE, b)
+
+
+def _asked(moments: np.ndarray, options: SyncOptions) -> np.ndarray:
+    """1 inside the range asked for, fading to 0 over `FADE_SECONDS` inside its ends; (n,)."""
+    out = np.ones(len(moments))
+    if options.start is not None:
+        out = np.minimum(out, (moments - options.start) / FADE_SECONDS if options.start > 0 else 1.0)
+    if options.end is not None:
+        out = np.minimum(out, (options.end - moments) / FADE_SECONDS)
+    return np.clip(out, 0, 1)
+
+
+def _shown(t: Talker, shots: list[list[int]], interval: float) -> np.ndarray:
+    """How far each source frame of the track can be dubbed, 0..1: seen, not in profile, fading at its ends."""
+    from lipdub.faces import smooth, tracks
+
+    valid = np.isfinite(t.motion[:, 0])
+    out = np.where(valid, np.clip((PROFILE_DEGREES - np.abs(np.nan_to_num(t.motion[:, 2]))) / PROFILE_FADE, 0, 1), 0.0)
+    out = smooth.savgol(out, 5, 1).clip(0, 1) * valid
+    steps = max(1, round(FADE_SECONDS / interval))
+    first, end = shots[t.row["shot"]]
+    for a, b in smooth.runs(valid):
+        ramp = np.minimum(np.arange(1, b - a + 1), np.arange(b - a, 0, -1)).astype(float)
+        # A shot's own first and last frames need no fade: the cut hides the change.
+        if t.row["first"] + a <= first + tracks.FILL_FRAMES:
+            ramp = np.arange(b - a, 0, -1).astype(float)
+        if t.row["first"] + b >= end - tracks.FILL_FRAMES:
+            ramp = np.minimum(ramp, np.arange(1, b - a + 1)) if ramp[0] == 1 else np.full(b - a, float(steps))
+        out[a:b] *= np.clip(ramp / steps, 0, 1)
+    return out
+
+
+def _arrays(ctx: StageContext, plan: Plan, talkers: dict[int, Talker]) -> tuple[Any, Any]:
+    """The crop store, sized for the largest lower face of the chosen tracks."""
+    from lipdub.faces import geometry, reshape
+
+    video = ctx.facts.video
+    width = height = 16
+    for t in talkers.values():
+        skin = reshape.skin_mesh(t.canonical)
+        points = np.concatenate([t.canonical[skin.vertices], skin.anchors[: len(skin.anchors) // 2]])
+        rows = t.motion[np.isfinite(t.motion[:, 0])]
+        # The largest scale with a few rolls bounds every frame's extent; angles only shrink it otherwise.
+        for roll in np.unique(np.round(np.percentile(rows[:, 4], [0, 25, 50, 75, 100]))):
+            c, s = np.cos(np.radians(roll)), np.sin(np.radians(roll))
+            pose = geometry.Pose(
+                np.array([rows[:, 5].max()]), np.array([[[c, -s, 0], [s, c, 0], [0, 0, 1]]]), np.zeros((1, 3))
+            )
+            flat = pose.apply(points[None])[0, :, :2]
+            extent = (flat.max(0) - flat.min(0)) * 1.12 + 24
+            width, height = max(width, int(extent[0])), max(height, int(extent[1]))
+    width, height = min(width + width % 2, video.width), min(height + height % 2, video.height)
+    dtype = np.dtype("uint8" if video.bit_depth <= 8 else "uint16")
+    chunk = max(1, min(MAX_CHUNK, CHUNK_BYTES // (width * height * 4 * dtype.itemsize)))
+    n = len(plan.source)
+    crops = ctx.store.array("crops", shape=(n, height, width, 4), dtype=dtype, chunk=chunk)
+    boxes = ctx.store.array("boxes", shape=(n, 4), dtype="int32", chunk=chunk)
+    return crops, boxes
+
+
+def _write_tables(ctx: StageContext, plan: Plan) -> None:
+    n = len(plan.source)
+    for name, data in (
+        ("source", plan.source),
+        ("pts", plan.pts),
+        ("time", plan.time),
+        ("track", plan.track),
+        ("amount", plan.amount),
+        ("wanted", plan.wanted.astype(np.float32)),
+    ):
+        array = ctx.store.array(name, shape=data.shape, dtype=data.dtype, chunk=max(n, 1))
+        if not array.done(0):
+            array.write(0, data)
+
+
+def _runs(chunks: list[int]) -> Iterator[tuple[int, int]]:
+    """Successive chunk numbers as inclusive spans."""
+    start = prev = None
+    for i in chunks:
+        if prev is not None and i != prev + 1:
+            yield start, prev
+            start = None
+        start = i if start is None else start
+        prev = i
+    if prev is not None:
+        yield start, prev
+
+
+def _render(ctx: StageContext, plan: Plan, talkers: dict[int, Talker], arrays: tuple[Any, Any], first: int, last: int) -> None:
+    """Chunks first..last in one pass over their source frames."""
+    from lipdub.media.read import read_order
+
+    crops, boxes = arrays
+    start, stop = crops.span(first)[0], crops.span(last)[1]
+    n, height, width, _ = crops.shape
+    dubbed = [k for k in range(start, stop) if plan.amount[k] > 0]
+    frames = read_order(ctx.job.video, [int(plan.source[k]) for k in dubbed])
+    renderers = {name: _Renderer(t, plan, crops.dtype, width, height) for name, t in talkers.items()}
+    for chunk in range(first, last + 1):
+        a, b = crops.span(chunk)
+        pixels = np.zeros((b - a, height, width, 4), crops.dtype)
+        places = np.zeros((b - a, 4), np.int32)
+        todo = [k for k in range(a, b) if plan.amount[k] > 0]
+        for name, renderer in renderers.items():
+            renderer.prepare([k for k in todo if plan.track[k] == name])
+        for k in todo:
+            picture = next(frames).picture
+            places[k - a] = renderers[int(plan.track[k])].draw(k, picture, pixels[k - a])
+            ctx.progress(k + 1, n)
+        boxes.write(chunk, places)
+        crops.write(chunk, pixels)
+        ctx.progress(b, n)
+
+
+class _Renderer:
+    """Draws the dubbed crops of one talker."""
+
+    def __init__(self, talker: Talker, plan: Plan, dtype: np.dtype[Any], width: int, height: int) -> None:
+        from lipdub.faces import mesh, reshape
+
+        self._t, self._plan, self._dtype = talker, plan, dtype
+        self._width, self._height = width, height
+        self._skin = reshape.skin_mesh(talker.canonical)
+        self._follow = np.zeros(478)
+        self._follow[self._skin.vertices] = self._skin.weight
+        self._follow[list(mesh.LIPS)] = 1
+        self._near = len(self._skin.anchors) // 2
+        self._ready: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def prepare(self, frames: list[int]) -> None:
+        """Works out landmarks, target landmarks and anchors (display pixels) of the output frames of a chunk."""
+        from scipy.ndimage import gaussian_filter1d
+
+        from lipdub.faces import geometry, reshape, shapes
+
+        self._ready = {}
+        if not frames:
+            return
+        sources = self._plan.source[frames]
+        sigma = RESIDUAL_SECONDS / 2 / self._t.view.interval
+        margin = int(np.ceil(3 * sigma))
+        # Frames of a chunk lie together in the source, except across a loop's seam.
+        for low, high in _spans(sources, 4 * margin):
+            a = max(self._t.view.first, low - margin)
+            points = self._t.view.read(a, min(self._t.view.last, high + margin) + 1).astype(np.float64)
+            valid = np.isfinite(points[:, 0, 0])
+            seen = points[valid]
+            pose = geometry.head_pose(self._t.canonical, seen)
+            shape = pose.invert(seen)
+            residual = shape - self._t.response.shape(shapes.measure(shape))
+            residual = gaussian_filter1d(residual, sigma, axis=0, mode="nearest", truncate=3.0)
+            index = np.full(len(points), -1)
+            index[valid] = np.arange(len(seen))
+            here = [k for k in frames if low <= self._plan.source[k] <= high and index[self._plan.source[k] - a] >= 0]
+            if not here:
+                continue
+            rows = index[self._plan.source[here] - a]
+            target = reshape.wanted_shape(
+                self._t.response, residual[rows], self._plan.wanted[here], shape[rows], self._follow
+            )
+            poses = pose[rows]
+            moved = poses.apply(target)[..., :2]
+            anchors = poses.apply(np.broadcast_to(self._skin.anchors, (len(rows), *self._skin.anchors.shape)))[..., :2]
+            for i, k in enumerate(here):
+                self._ready[k] = (seen[rows[i], :, :2], moved[i], anchors[i])
+
+    def draw(self, k: int, picture: Any, out: np.ndarray) -> tuple[int, int, int, int]:
+        """Output frame `k` from its source picture into `out` (h, w, 4); returns its box, empty if it cannot be."""
+        import cv2
+
+        from lipdub.faces import reshape
+
+        if k not in self._ready:
+            return 0, 0, 0, 0
+        source, target, anchors = self._ready[k]
+        box = self._box(np.concatenate([source[self._skin.vertices], target[self._skin.vertices], anchors[: self._near]]),
+                        picture.width, picture.height)  # fmt: skip
+        x0, y0, x1, y1 = box
+        if x1 - x0 < 16 or y1 - y0 < 16:
+            return 0, 0, 0, 0
+        origin = np.array([x0, y0])
+        image = picture.rgb(box)
+        crop, moved = reshape.bend_skin(image, self._skin, source - origin, target - origin, anchors - origin)
+        units = [reshape.Unit(*self._unit(u), share) for u, share in self._plan.mixture[k]]
+        flat = np.concatenate([target - origin, np.zeros((478, 1))], 1)
+        points = reshape.mouth_points(flat)
+        crop = np.ascontiguousarray(crop)
+        mask, _ = reshape.lay_mouth(crop, points, units, float(self._plan.amount[k]))
+        changed = np.clip((moved - 0.05) / 0.3, 0, 1)
+        bx0, by0, bx1, by1 = reshape.mouth_box(points, *crop.shape[:2])
+        changed[by0:by1, bx0:bx1] = np.maximum(changed[by0:by1, bx0:bx1], (mask > 0.004).astype(np.float32))
+        # The mask goes beyond what changed, so that its soft edge lies where both pictures are alike.
+        reach = 2 * max(2, int(0.02 * (x1 - x0))) + 1
+        grown = cv2.dilate(changed, np.ones((reach, reach), np.uint8))
+        top = 255 if self._dtype == np.uint8 else 65535
+        h, w = crop.shape[:2]
+        out[:h, :w, :3] = crop
+        out[:h, :w, 3] = (cv2.blur(grown, (reach, reach)) * top).astype(self._dtype)
+        return box
+
+    def _box(self, points: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
+        """Even-cornered box round the points, inside the picture, no larger than the crop store has room for."""
+        low = np.maximum(np.floor(points.min(0) - 4), 0).astype(int)
+        high = np.minimum(np.ceil(points.max(0) + 5), [width, height]).astype(int)
+        low -= low % 2
+        size = np.minimum(high - low, [self._width, self._height])
+        return int(low[0]), int(low[1]), int(low[0] + size[0]), int(low[1] + size[1])
+
+    def _unit(self, u: int) -> tuple[np.ndarray, np.ndarray]:
+        if u not in self._cache:
+            if len(self._cache) >= 192:
+                # Oldest first: neighbours in time are what comes next.
+                for old in list(self._cache)[:64]:
+                    del self._cache[old]
+            chunk = u // self._t.patches.chunk
+            a, b = self._t.patches.span(chunk)
+            patches, points = self._t.patches.read(a, b), self._t.points.read(a, b)
+            for i in range(a, b):
+                if i not in self._cache and abs(i - u) <= 16:
+                    self._cache[i] = (patches[i - a], points[i - a].astype(np.float64))
+        return self._cache[u]
+
+
+def _spans(frames: np.ndarray, gap: int) -> list[tuple[int, int]]:
+    """Inclusive spans that hold the frames, joined where they are no further apart than `gap`."""
+    ordered = np.unique(frames)
+    cut = np.flatnonzero(np.diff(ordered) > gap) + 1
+    return [(int(p[0]), int(p[-1])) for p in np.split(ordered, cut)]
+
+
+def _summary(plan: Plan, talkers: dict[int, Talker], heard: dict[str, Any], options: SyncOptions) -> dict[str, Any]:
+    from lipdub.faces import smooth
+
+    dubbed = plan.amount > 0
+    notes = []
+    stretched = 0
+    for name, t in talkers.items():
+        mine = np.flatnonzero(plan.track == name)
+        have = np.array([sum(w * t.units.measures[u, 0] for u, w in plan.mixture[k]) for k in mine])
+        stretched += int(((plan.wanted[mine, 0] > 2.5 * np.maximum(have, 0.004)) & (plan.wanted[mine, 0] > 0.04)).sum())
+        if t.span.trust < 0.35:
+            notes.append(
+                f"face {name} hardly moves its mouth in this footage: openings are borrowed from general knowledge and "
+                "the mouth's inside is painted where the footage shows none, so expect a weaker result"
+            )
+        elif len(mine) and stretched > 0.1 * len(mine):
+            notes.append(f"face {name} is seldom seen with its mouth as open as the speech asks: its inside is painted there")
+    passed = [[float(plan.time[a]), float(plan.time[b - 1])] for a, b in smooth.runs(~dubbed)]
+    return {
+        "method": "units",
+        "frames": len(plan.source),
+        "dubbed": int(dubbed.sum()),
+        "tracks": sorted(talkers),
+        "painted_frames": stretched,
+        "untouched": passed,
+        "notes": notes,
+        "offset": options.offset,
+        **heard,
+    }
+
+
+SPEC = StageSpec(
+    name="sync",
+    version=1,
+    reads=("detect", "neutralize"),
+    inputs=("video", "speech"),
+    options=SyncOptions,
+    run=run,
+    weights=lambda options: _weights(),
+    files=lambda options: [Path(options.face)] if _is_picture(options.face) else [],
+)
+
+
+def _weights() -> list[Path]:
+    from lipdub.speech.lips import default_weights
+
+    return [default_weights()]
+
+
+def _is_picture(face: str) -> bool:
+    from lipdub.faces.choice import parse
+
+    return isinstance(parse(face), Path)

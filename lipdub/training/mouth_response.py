@@ -1,0 +1,63 @@
+"""`lipdub train mouth-response`: how a face's landmarks follow its mouth, learned on GRID's talker.
+
+Linear regression of canonical landmarks on mouth opening and width, made symmetric. It serves talkers whose own footage
+shows too little (a still picture, a silent shot); others are fitted on their own frames and only lean on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lipdub.faces import geometry, shapes
+
+
+def mirror_index(canonical: np.ndarray) -> np.ndarray:
+    """For each vertex of a frontal canonical face (478, 3) the one nearest to its mirror image."""
+    flipped = canonical * (-1, 1, 1)
+    return np.array([int(((canonical - p) ** 2).sum(1).argmin()) for p in flipped])
+
+
+def fit(landmarks: np.ndarray) -> dict[str, np.ndarray]:
+    """The prior's arrays (`lipdub.faces.shapes.Prior`) from one talker's landmarks (clips, frames, 478, 3), NaN where
+    no face was found."""
+    clips = [clip[np.isfinite(clip[:, 0, 0])].astype(np.float64) for clip in landmarks]
+    clips = [clip for clip in clips if len(clip) > 10]
+    canonical = geometry.canonical_face(np.concatenate([clip[::25] for clip in clips]))
+    xx, xy, measured = np.zeros((2, 2)), np.zeros((2, 478 * 3)), []
+    for clip in clips:
+        shape = geometry.head_pose(canonical, clip).invert(clip)
+        measures = shapes.measure(shape)
+        a, b = measures - measures.mean(0), (shape - shape.mean(0)).reshape(len(shape), -1)
+        xx, xy = xx + a.T @ a, xy + a.T @ b
+        measured.append(measures)
+    gain = np.linalg.solve(xx, xy).reshape(2, 478, 3)
+    gain = (gain + gain[:, mirror_index(canonical)] * (-1, 1, 1)) / 2
+    seen = np.concatenate(measured)
+    shut = seen[seen[:, 0] < 0.03]
+    return {
+        "gain": gain,
+        "low": np.array([0.0, np.percentile(seen[:, 1], 3)]),
+        "rest": np.array([0.0, np.median(shut[:, 1])]),
+        "high": np.percentile(seen, 97, axis=0),
+    }
+
+
+def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], None] | None = None) -> Path:
+    """Reads GRID (clips not held out), fits, and writes safetensors to `out`.
+
+    `workdir` keeps the landmarks, which `lipdub train lip-motion` uses too.
+    """
+    from safetensors.numpy import save_file
+
+    from . import grid as corpus
+
+    words = corpus.clip_words(grid)
+    kept_out = set(corpus.held_out(words))
+    sentences = [s for s in corpus.load(grid, workdir, progress=progress) if s.name not in kept_out]
+    arrays = fit(np.stack([s.landmarks for s in sentences]))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_file({k: np.ascontiguousarray(v, dtype=np.float32) for k, v in arrays.items()}, out)
+    return out
