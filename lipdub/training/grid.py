@@ -1,0 +1,178 @@
+"""The GRID corpus (CC BY 4.0) as training data: its sentences' phones, its talker's lips, and the clips kept apart.
+
+GRID: Cooke, Barker, Cunningham, Shao, "An audio-visual corpus for speech perception and automatic speech recognition",
+JASA 120(5), 2006. The folder holds `clips/NAME.mp4` (25 fps) and `words.json` (word alignments).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lipdub.speech.features import FRAME_RATE, RATE
+from lipdub.speech.phones import INDEX, PHONES, from_arpabet
+
+FRAMES = 75
+FPS = 25.0
+_HELD_OUT_EVERY = 15
+
+_LEXICON = {
+    "bin": "b ih n", "lay": "l ey", "place": "p l ey s", "set": "s eh t", "blue": "b l uw", "green": "g r iy n",
+    "red": "r eh d", "white": "w ay t", "at": "ae t", "by": "b ay", "in": "ih n", "with": "w ih dh", "a": "ey",
+    "b": "b iy", "c": "s iy", "d": "d iy", "e": "iy", "f": "eh f", "g": "jh iy", "h": "ey ch", "i": "ay",
+    "j": "jh ey", "k": "k ey", "l": "eh l", "m": "eh m", "n": "eh n", "o": "ow", "p": "p iy", "q": "k y uw",
+    "r": "aa", "s": "eh s", "t": "t iy", "u": "y uw", "v": "v iy", "x": "eh k s", "y": "w ay", "z": "z eh d",
+    "zero": "z ih r ow", "one": "w ah n", "two": "t uw", "three": "th r iy", "four": "f ao", "five": "f ay v",
+    "six": "s ih k s", "seven": "s eh v ax n", "eight": "ey t", "nine": "n ay n", "again": "ax g eh n", "now": "n aw",
+    "please": "p l iy z", "soon": "s uw n", "sil": "sil", "sp": "sil",
+}
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One clip. audio: float32 (n,) 16 kHz; words: (start s, end s, word); landmarks: float32 (75, 478, 3) pixels."""
+
+    name: str
+    audio: np.ndarray
+    words: tuple[tuple[float, float, str], ...]
+    landmarks: np.ndarray
+
+
+def held_out(names: Iterable[str]) -> list[str]:
+    """Clips that are never trained on: of the sorted names each 15th, beginning with the eighth (60 of 900)."""
+    return sorted(names)[7::_HELD_OUT_EVERY]
+
+
+def clip_words(grid: Path) -> dict[str, list[tuple[float, float, str]]]:
+    """Word alignments by clip name: (start s, end s, word)."""
+    with open(grid / "words.json", encoding="utf-8") as file:
+        return {name: [(float(a), float(b), str(w)) for a, b, w in rows] for name, rows in json.load(file).items()}
+
+
+def load(grid: Path, cache: Path, names: Sequence[str] | None = None, *,
+         progress: Callable[[str], None] | None = None) -> list[Sentence]:
+    """Clips (all by default) with their sound and landmarks (FaceMesh, kept in the folder `cache` after the first time)."""
+    words = clip_words(grid)
+    names = sorted(words) if names is None else names
+    landmarks = _landmarks(grid, names, cache / "grid_landmarks.npz", progress)
+    sounds = _sounds(grid, names, cache / "grid_audio.npz", progress)
+    return [Sentence(name, sounds[i], tuple(words[name]), landmarks[i]) for i, name in enumerate(names)]
+
+
+def _landmarks(grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None) -> np.ndarray:
+    if path.exists():
+        with np.load(path) as kept:
+            known = {str(n): i for i, n in enumerate(kept["names"])}
+            if all(n in known for n in names):
+                return kept["landmarks"][[known[n] for n in names]]
+    out = np.full((len(names), FRAMES, 478, 3), np.nan, np.float32)
+    for i, name in enumerate(names):
+        track = video_landmarks(grid / "clips" / f"{name}.mp4", FRAMES)
+        out[i, :len(track)] = track
+        if progress and (i + 1) % 20 == 0:
+            progress(f"lips measured: {i + 1} of {len(names)} clips")
+    _keep(path, names=np.array(names), landmarks=out)
+    return out
+
+
+def _sounds(grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None) -> np.ndarray:
+    if path.exists():
+        with np.load(path) as kept:
+            known = {str(n): i for i, n in enumerate(kept["names"])}
+            if all(n in known for n in names):
+                return kept["audio"][[known[n] for n in names]]
+    from lipdub.media.audio import load_audio
+
+    out = np.zeros((len(names), int(FRAMES / FPS * RATE)), np.float32)
+    for i, name in enumerate(names):
+        audio = load_audio(grid / "clips" / f"{name}.mp4", RATE)[:out.shape[1]]
+        out[i, :len(audio)] = audio
+    _keep(path, names=np.array(names), audio=out)
+    return out
+
+
+def _keep(path: Path, **arrays: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".tmp.npz")
+    np.savez(beside, **arrays)
+    os.replace(beside, path)
+
+
+def video_landmarks(path: Path, limit: int | None = None) -> np.ndarray:
+    """FaceMesh landmarks of one face, float32 (frames, 478, 3): x, y in pixels, z in units of x; NaN where no face is."""
+    import cv2
+    import mediapipe
+
+    mesh = mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True)
+    capture = cv2.VideoCapture(str(path))
+    rows = []
+    try:
+        while limit is None or len(rows) < limit:
+            there, image = capture.read()
+            if not there:
+                break
+            height, width = image.shape[:2]
+            found = mesh.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).multi_face_landmarks
+            rows.append([(p.x * width, p.y * height, p.z * width) for p in found[0].landmark] if found
+                        else np.full((478, 3), np.nan))
+    finally:
+        capture.release()
+        mesh.close()
+    return np.array(rows, np.float32).reshape(-1, 478, 3)
+
+
+def mouth(landmarks: np.ndarray) -> np.ndarray:
+    """Gap between the lips, width between the inner corners, and chin to nose, in distances between the eyes.
+
+    landmarks: (frames, 478, 2 or 3). Returns float64 (frames, 3); frames without a face are filled in from the nearest.
+    """
+    at = landmarks[..., :2].astype(np.float64)
+    eyes = np.linalg.norm((at[:, 33] + at[:, 133]) / 2 - (at[:, 263] + at[:, 362]) / 2, axis=1)
+    rows = np.stack([np.linalg.norm(at[:, a] - at[:, b], axis=1) / eyes for a, b in ((13, 14), (78, 308), (152, 1))], 1)
+    index = np.arange(len(rows))
+    for column in rows.T:
+        known = np.isfinite(column)
+        column[:] = np.interp(index, index[known], column[known]) if known.any() else 0.0
+    return rows
+
+
+def pronunciation(word: str) -> list[str]:
+    """Phones of a word of the corpus. KeyError if it has none."""
+    return [phone for name in _LEXICON[word].split() for phone in from_arpabet(name)]
+
+
+def align(words: Sequence[tuple[float, float, str]], posteriors: np.ndarray, *,
+          slack: float = 0.06) -> list[tuple[float, float, str]]:
+    """Phone times of known words by forced alignment: (start s, end s, phone).
+
+    posteriors: (frames, len(PHONES)) at 100 Hz. A phone lies inside its word's time, give or take `slack` seconds, and
+    lasts at least 20 ms; silences keep to their given times less strictly.
+    """
+    frames = len(posteriors)
+    states = [(INDEX[p], a - slack, b + slack) for a, b, w in words for p in pronunciation(w)]
+    times = np.arange(frames) / FRAME_RATE
+    score = np.log(np.maximum(posteriors, 1e-4))
+    emit = np.stack([score[:, k] - 20.0 * ((times < a) | (times >= b)) for k, a, b in states], 1)
+    emit = np.repeat(emit, 2, axis=1)  # two states a phone: at least two frames
+    count = emit.shape[1]
+    best = np.full(count, -np.inf)
+    best[0] = emit[0, 0]
+    came = np.zeros((frames, count), bool)
+    for t in range(1, frames):
+        moved = np.concatenate([[-np.inf], best[:-1]])
+        loops = np.where(np.arange(count) % 2 == 1, best, -np.inf)  # only a phone's second state may last
+        came[t] = moved > loops
+        best = np.where(came[t], moved, loops) + emit[t]
+    path = np.empty(frames, np.int64)
+    path[-1] = count - 1
+    for t in range(frames - 1, 0, -1):
+        path[t - 1] = path[t] - int(came[t, path[t]])
+    phone = path // 2
+    edges = np.flatnonzero(np.diff(phone)) + 1
+    starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [frames]])
+    return [(a / FRAME_RATE, b / FRAME_RATE, PHONES[states[phone[a]][0]]) for a, b in zip(starts, ends, strict=True)]
