@@ -1,0 +1,45 @@
+# make setup | demo | test | lint | bench | clean
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench clean
+
+help:
+	@echo "make setup   install into $(VENV)"
+	@echo "make demo    dub the sample and say where the result is"
+	@echo "make test    run the tests"
+	@echo "make lint    check style and types"
+	@echo "make bench   measure speed and memory"
+	@echo "make clean   remove the demo and the caches of the tools"
+
+setup: $(READY)
+
+# basicsr names torch as a build requirement: built in isolation it would download a second torch, so the
+# build happens inside the environment, which needs setuptools and wheel first.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt setuptools wheel
+	PIP_NO_BUILD_ISOLATION=1 $(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,train]"
+	touch $@
+
+demo: $(READY)
+	@$(BIN)/lipdub run tests/sample/talker.mp4 tests/sample/speech.wav -o demo/dubbed.mp4
+	@$(BIN)/lipdub inspect demo/dubbed.mp4 --sheet demo/sheet.png --quiet
+	@echo "The dubbed video is demo/dubbed.mp4, a contact sheet of it demo/sheet.png."
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check lipdub tests
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf demo .pytest_cache .ruff_cache .mypy_cache build
