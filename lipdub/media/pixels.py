@@ -471,11 +471,17 @@ class Picture:
         return frame
 
     def converted(self, pix_fmt: str, colour: ColourTags) -> Picture:
-        """The same picture in another planar pixel format, through RGB; opacity is kept where there is room
-        for it. For encoders that do not take the source's own format."""
+        """The same picture in another planar pixel format, through RGB unless only the depth or the opacity
+        differs; opacity is kept where there is room for it. For encoders that do not take the source's own
+        format."""
         layout = plane_layout(pix_fmt)
         if layout is None:
             raise ValueError(f"{pix_fmt} is not a planar format")
+        if (layout.kind, layout.step) == (self.kind, self.layout.step) and colour.full_range == self.colour.full_range:
+            planes = [self._redepth(index, layout) for index in range(layout.planes - layout.alpha)]
+            if layout.alpha:
+                planes.append(self._alpha_as(layout))
+            return Picture(tuple(planes), layout, colour, self.turns, self.mirrored)
         upright = Picture(self.coded, self.layout, self.colour)
         height, width = self.coded[0].shape
         planes = []
@@ -483,15 +489,30 @@ class Picture:
             step_x, step_y = layout.steps(index)
             planes.append(np.zeros((-(-height // step_y), -(-width // step_x)), dtype=layout.dtype))
         if layout.alpha:
-            top = (1 << layout.depth) - 1
-            alpha = np.full((height, width), top, dtype=np.float32)
-            if self.layout.alpha:
-                alpha = self.coded[-1] * np.float32(top / ((1 << self.depth) - 1))
-            planes[-1] = np.rint(alpha).astype(layout.dtype)
+            planes[-1] = self._alpha_as(layout)
         blank = Picture(tuple(planes), layout, colour)
         rgb = upright.rgb().astype(np.float32) * np.float32(blank.scale / upright.scale)
         filled = blank.patched((0, 0, width, height), rgb, np.ones((height, width), np.float32))
         return Picture(filled.coded, layout, colour, self.turns, self.mirrored)
+
+
+    def _redepth(self, index: int, layout: PlaneLayout) -> np.ndarray:
+        """A coded plane at another depth: levels keep their place, the top of full range stays the top."""
+        if layout.depth == self.depth:
+            return self.coded[index]
+        factor = 2.0 ** (layout.depth - self.depth)
+        if self.kind != "yuv" or self.colour.full_range:
+            factor = ((1 << layout.depth) - 1) / ((1 << self.depth) - 1)
+        values = np.rint(self.coded[index] * np.float32(factor))
+        return np.minimum(values, (1 << layout.depth) - 1).astype(layout.dtype)
+
+    def _alpha_as(self, layout: PlaneLayout) -> np.ndarray:
+        """The coded opacity at the depth of ``layout``; opaque if there is none."""
+        top = (1 << layout.depth) - 1
+        if not self.layout.alpha:
+            return np.full(self.coded[0].shape, top, dtype=layout.dtype)
+        values = self.coded[-1] * np.float32(top / ((1 << self.depth) - 1))
+        return np.rint(values).astype(layout.dtype)
 
 
 def _footprint(step: int, offset: float) -> tuple[np.ndarray, int]:

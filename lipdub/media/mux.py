@@ -1,0 +1,552 @@
+"""Joining encoded segments and muxing them with the speech and everything else the source held."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lipdub.errors import EnvironmentFailure, InputError, LipdubError, UsageError, os_failure, shown
+from lipdub.media.audio import AudioSource, audio_source, write_wav
+from lipdub.media.containers import TEXT_SUBTITLES, Container, container_of
+from lipdub.media.ffmpeg import FfmpegError, ffmpeg_executable, ffmpeg_version, run
+from lipdub.media.probe import MediaFacts, opened, video_stream
+from lipdub.media.write import SEGMENT_TAG
+
+SOURCE_AUDIO = ("none", "others", "all")
+# Formats whose clock has no zero of its own: their results begin at zero.
+_FREE_CLOCKS = {"mpegts", "mpeg", "vob", "rtp", "rtsp"}
+# Metadata that describes the old file, not what is in it.
+_STALE = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate", "vendor_id", "handler_name"}
+_AAC_RATES = {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
+_SOUND_NAMES = {
+    "aac": "aac", "opus": "libopus", "libopus": "libopus", "mp3": "libmp3lame", "libmp3lame": "libmp3lame",
+    "flac": "flac", "alac": "alac", "ac3": "ac3", "pcm": "pcm", "copy": "copy",
+}  # fmt: skip
+_SOUND_CODEC = {"libopus": "opus", "libmp3lame": "mp3"}
+
+
+@dataclass(frozen=True)
+class AudioCodec:
+    """How the speech is encoded. ``codec`` 'auto' goes by the container (AAC in MP4, PCM in MOV when the speech
+    is itself lossless, else AAC, Opus in WebM and Matroska, PCM in AVI); or aac, opus, mp3, flac, alac, ac3,
+    pcm. ``bitrate`` in bit/s, None for transparent quality."""
+
+    codec: str = "auto"
+    bitrate: int | None = None
+
+
+@dataclass(frozen=True)
+class _Sound:
+    """A sound encoder with its options."""
+
+    encoder: str
+    rate: int
+    bitrate: int | None
+
+
+@dataclass
+class _Extras:
+    """Streams copied from the source, by kind, as (stream index, encoder)."""
+
+    audio: list[tuple[int, str]] = field(default_factory=list)
+    subtitle: list[tuple[int, str]] = field(default_factory=list)
+    data: list[tuple[int, str]] = field(default_factory=list)
+    attachment: list[tuple[int, str]] = field(default_factory=list)
+    video: list[tuple[int, str]] = field(default_factory=list)
+
+    def any(self) -> bool:
+        return any((self.audio, self.subtitle, self.data, self.attachment, self.video))
+
+
+def mux(
+    segments: Sequence[Path], out: Path, *, source: Path, source_facts: MediaFacts, speech: Path | None,
+    speech_start: Fraction = Fraction(0), keep_source_audio: str = "others", audio: AudioCodec = AudioCodec(),
+    metadata: dict[str, str] | None = None, streams_copied: bool = True, end: Fraction | None = None,
+    speech_stream: int | None = None, last_duration: int | None = None, speech_language: str | None = None,
+) -> list[str]:  # fmt: skip
+    """Make the result: ``segments`` joined as they are, ``speech`` encoded at full quality, the rest of the
+    source copied. Returns remarks about streams that had to be changed or dropped.
+
+    Times are seconds on the clock of the source's frame times: ``speech_start`` is when the first sample of the
+    speech is heard (silence comes before it, what would lie before the first frame and the source's own start
+    is cut), ``end`` cuts sound and copied streams (None: the speech is kept whole). ``keep_source_audio``:
+    'others' keeps all but the first sound stream, 'all', 'none'; without ``speech`` 'others' keeps all too.
+    ``metadata`` is added to the source's. ``last_duration`` is how long the last frame shows, in the source's
+    time base. The container goes by the ending of ``out``, which appears complete or not at all.
+    """
+    if keep_source_audio not in SOURCE_AUDIO:
+        raise UsageError(f"keep_source_audio is one of {', '.join(SOURCE_AUDIO)}, not {keep_source_audio!r}")
+    out = Path(os.path.abspath(out))
+    container = container_of(out)
+    if source_facts.video is None:
+        raise InputError(f"{shown(source)} holds no video")
+    if speech is not None:
+        check_sound(audio, container)
+    scratch = out.parent / f".{out.name[:80]}.{secrets.token_hex(4)}.part"
+    notes: list[str] = []
+    try:
+        scratch.mkdir(mode=0o700)
+        with _disk(out):
+            joined = _join(segments, scratch, container, source_facts, last_duration, notes)
+            made = _assemble(
+                joined, scratch, out, container, source, source_facts, speech, Fraction(speech_start),
+                keep_source_audio, audio, metadata or {}, streams_copied, end, speech_stream, speech_language, notes,
+            )  # fmt: skip
+            os.replace(made, out)
+    except LipdubError:
+        raise
+    except OSError as error:
+        raise os_failure(error, out, "write") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return notes
+
+
+class _disk:
+    """FFmpeg errors that are about the disk become what they are."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        import av
+
+        if isinstance(error, av.error.FFmpegError) and error.errno is not None and 0 < error.errno < 1000:
+            raise os_failure(OSError(error.errno, error.strerror), self.out, "write") from error
+
+
+# -- joining
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """The joined video: its file, what the segments say of themselves, first and last shown time (ticks)."""
+
+    path: Path
+    note: dict[str, Any]
+    time_base: Fraction
+    first: int
+    end: int
+    shift: int
+
+
+def segment_note(path: Path) -> dict[str, Any]:
+    """What a segment says of itself: first PTS, time base, colour, rotation, codec family, sample aspect."""
+    with opened(path) as container:
+        try:
+            return dict(json.loads(container.metadata[SEGMENT_TAG]))
+        except (KeyError, ValueError):
+            raise InputError(f"{shown(path)} is not a segment written by lipdub") from None
+
+
+def _segment_packets(path: Path, base: Fraction) -> Iterator[tuple[int, Any]]:
+    """Packets in decoding order with their PTS, in ``base``, relative to the segment's container."""
+    with opened(path) as container:
+        stream = container.streams.video[0]
+        for packet in container.demux(stream):
+            if packet.size == 0:
+                continue
+            time = packet.pts * stream.time_base / base
+            yield round(time), packet
+
+
+def _shift_to_zero(facts: MediaFacts, container: Container, first: int, base: Fraction) -> int:
+    """Ticks taken off every time: containers without start times, and sources whose clock has no zero, give
+    results that begin at zero; no time is negative."""
+    names = set(facts.format.split(","))
+    if not container.timed:
+        return first
+    if names & _FREE_CLOCKS:
+        return min(first, int(facts.start_time / base))
+    return min(0, first)
+
+
+def _join(
+    segments: Sequence[Path], scratch: Path, container: Container, facts: MediaFacts, last_duration: int | None,
+    notes: list[str],
+) -> _Joined:  # fmt: skip
+    """Join the packets of all segments: PTS exact, DTS rising and never after PTS."""
+    import av
+
+    if not segments:
+        raise ValueError("there are no segments to join")
+    video = facts.video
+    assert video is not None
+    written = [segment_note(path) for path in segments]
+    note = written[0]
+    base = Fraction(note["time_base"])
+    if any((other["codec"], other["time_base"]) != (note["codec"], note["time_base"]) for other in written):
+        raise InputError("the segments were encoded in different ways and cannot be joined")
+    if note["codec"] not in container.families:
+        raise UsageError(
+            f"{container.name} does not hold {note['codec']} video", hint="Encode for this container, or rename OUT."
+        )
+    pts, delay = _joined_times([(path, other["first"]) for path, other in zip(segments, written, strict=True)], base)
+    shown_order = np.sort(pts)
+    if len(pts) > 1 and (np.diff(shown_order) <= 0).any():
+        raise InputError("the segments overlap in time and cannot be joined")
+    last = last_duration or int(np.median(np.diff(shown_order))) if len(pts) > 1 else last_duration
+    last = last or max(1, round(1 / (25 * base)))
+    shift = _shift_to_zero(facts, container, int(shown_order[0]), base)
+    shown_order = shown_order - shift
+    if shift and container.timed:
+        notes.append(f"times begin at {float(shown_order[0] * base):.3f} s: the source's clock has no zero of its own")
+    spans = np.append(np.diff(shown_order), last)
+    step = int(spans[0])
+    lead = shown_order[0] - step * np.arange(delay, 0, -1)
+    dts = np.concatenate([lead, shown_order])[: len(pts)]
+    # MOV keeps any time exactly when its time scale is the source's; it takes what MP4 does not.
+    path = scratch / ("video.mov" if note["codec"] in ("ffv1", "prores") else "video.mp4")
+    scale = str(base.denominator)
+    options = {"video_track_timescale": scale, "movie_timescale": scale}
+    with av.open(str(path), "w", options=options) as joined:
+        stream = None
+        number = 0
+        for segment, other in zip(segments, written, strict=True):
+            origin = _origin(segment, base)
+            for time, packet in _segment_packets(segment, base):
+                if stream is None:
+                    stream = joined.add_stream_from_template(packet.stream)
+                    stream.time_base = base
+                    if note["rotation"] or note["mirrored"]:
+                        stream.set_display_rotation(*_display(note))
+                exact = time - origin + other["first"] - shift
+                place = int(np.searchsorted(shown_order, exact))
+                packet.stream = stream
+                packet.time_base = base
+                packet.pts, packet.dts = exact, int(dts[number])
+                packet.duration = int(spans[place])
+                joined.mux_one(packet)
+                number += 1
+        if facts.chapters and container.name != "AVI":
+            joined.set_chapters(_chapters(facts, shift * base))
+    return _Joined(path, note, base, int(shown_order[0]), int(shown_order[-1]) + last, shift)
+
+
+def _display(note: dict[str, Any]) -> tuple[float, bool, bool]:
+    """Arguments of PyAV's ``set_display_rotation``."""
+    return float(note["rotation"]), bool(note["mirrored"]), False
+
+
+def _origin(path: Path, base: Fraction) -> int:
+    """The container's time of the segment's first shown frame (muxers may shift times to avoid negative ones)."""
+    return min(time for time, _ in _segment_packets(path, base))
+
+
+def _joined_times(segments: list[tuple[Path, int]], base: Fraction) -> tuple[np.ndarray, int]:
+    """PTS of all packets in decoding order, and by how many places decoding runs ahead at most."""
+    parts: list[np.ndarray] = []
+    delay = 0
+    for path, first in segments:
+        times = np.array([time for time, _ in _segment_packets(path, base)], np.int64)
+        times += first - times.min()
+        rank = np.empty(len(times), np.int64)
+        rank[np.argsort(times, kind="stable")] = np.arange(len(times))
+        # With DTS the shown times moved `delay` places on, DTS <= PTS needs: place - delay <= rank.
+        delay = max(delay, int((np.arange(len(times)) - rank).max()))
+        parts.append(times)
+    return np.concatenate(parts), delay
+
+
+def _chapters(facts: MediaFacts, shift: Fraction) -> list[dict[str, Any]]:
+    base = Fraction(1, 1000)
+    return [
+        {
+            "id": number, "start": round((chapter.start - shift) / base), "end": round((chapter.end - shift) / base),
+            "time_base": base, "metadata": {"title": chapter.title} if chapter.title else {},
+        }
+        for number, chapter in enumerate(facts.chapters)
+        if chapter.start >= shift
+    ]  # fmt: skip
+
+
+# -- sound
+
+
+def check_sound(audio: AudioCodec, container: Container) -> None:
+    """:class:`UsageError` if the container does not hold the codec asked for. Cheap: call it early."""
+    if audio.codec == "auto":
+        return
+    name = _SOUND_NAMES.get(audio.codec.lower(), audio.codec.lower())
+    if name == "copy" or (name not in _SOUND_NAMES.values() and not name.startswith("pcm_")):
+        known = ", ".join(sorted(set(_SOUND_NAMES) - {"copy", "libopus", "libmp3lame"}))
+        raise UsageError(f"there is no audio codec {audio.codec!r}", hint=f"Choose auto or one of {known}.")
+    codec = "pcm_s16le" if name == "pcm" else _SOUND_CODEC.get(name, name)
+    if container.sounds is not None and codec not in container.sounds:
+        raise UsageError(f"{container.name} does not hold {audio.codec} sound")
+
+
+def _sound(audio: AudioCodec, container: Container, speech: AudioSource) -> _Sound:
+    name = container.speech_codec if audio.codec == "auto" else audio.codec.lower()
+    name = _SOUND_NAMES.get(name, name)
+    if audio.codec == "auto" and name == "pcm" and container.is_mov and not speech.lossless:
+        name = "aac"
+    rate = speech.rate
+    if name == "pcm":
+        form = "s16" if speech.bits <= 16 or not speech.lossless else "s24" if speech.bits <= 24 else "s32"
+        if speech.lossless and speech.sample_format.startswith(("flt", "dbl")):
+            form = "f32"
+        if container.sounds is not None and f"pcm_{form}le" not in container.sounds:
+            form = "s16"
+        return _Sound(f"pcm_{form}le", rate, None)
+    if name == "libopus":
+        return _Sound(name, 48000, audio.bitrate or 96_000 * max(1, speech.channels))
+    if name == "aac":
+        rate = rate if rate in _AAC_RATES and rate >= 16000 else 48000
+        share = min(1.0, rate / 44100)
+        return _Sound(name, rate, audio.bitrate or round(128_000 * share) * max(1, speech.channels))
+    if name == "libmp3lame":
+        rate = rate if rate in (48000, 44100, 32000, 24000, 22050, 16000) else 48000
+        return _Sound(name, rate, audio.bitrate or (256_000 if rate >= 32000 else 128_000))
+    if name == "ac3":
+        return _Sound(name, rate if rate in (48000, 44100, 32000) else 48000, audio.bitrate or 448_000)
+    return _Sound(name, rate, audio.bitrate)
+
+
+def _speech_file(
+    speech: Path, stream: int | None, scratch: Path, joined: _Joined, facts: MediaFacts, start: Fraction,
+    end: Fraction | None, container: Container,
+) -> tuple[Path, Fraction, AudioSource]:  # fmt: skip
+    """The speech as a WAV file laid out for the result, and when that file begins there.
+
+    The track begins with the picture, so that players and editors which ignore start times lose nothing; with
+    an earlier speech it begins earlier, but not before the source did.
+    """
+    shift = joined.shift * joined.time_base
+    first = joined.first * joined.time_base
+    origin = min(first, max(Fraction(0), facts.start_time - shift)) if container.timed else first
+    heard = start - shift
+    begin = first if heard >= first else max(heard, origin)
+    if not container.is_mov:
+        begin = Fraction(int(begin * 1000), 1000)  # times in whole milliseconds; the rest is silence
+    sound = audio_source(speech, stream)
+    offset = round((heard - begin) * sound.rate)
+    limit = None
+    if end is not None:
+        limit = max(1, round((end - shift - begin) * sound.rate))
+    path = scratch / "speech.wav"
+    write_wav(path, speech, lead=max(0, offset), skip=max(0, -offset), limit=limit, stream=stream)
+    return path, begin, sound
+
+
+# -- everything together
+
+
+def _assemble(
+    joined: _Joined, scratch: Path, out: Path, container: Container, source: Path, facts: MediaFacts,
+    speech: Path | None, speech_start: Fraction, keep_source_audio: str, audio: AudioCodec,
+    metadata: dict[str, str], streams_copied: bool, end: Fraction | None, speech_stream: int | None,
+    speech_language: str | None, notes: list[str],
+) -> Path:  # fmt: skip
+    wav: tuple[Path, Fraction, AudioSource] | None = None
+    if speech is not None:
+        wav = _speech_file(speech, speech_stream, scratch, joined, facts, speech_start, end, container)
+    extras = _Extras()
+    if streams_copied and facts.video is not None and not facts.video.is_image:
+        extras = _extras(source, facts, container, keep_source_audio, speech is not None, notes)
+    made = scratch / f"result{out.suffix.lower()}"
+    while True:
+        try:
+            _run(joined, made, container, source, facts, wav, audio, extras, metadata, end, speech_language, notes)
+            return made
+        except FfmpegError as error:
+            dropped = _drop_one(extras)
+            if dropped is None:
+                raise EnvironmentFailure(f"the result could not be muxed: {error.what}") from error
+            notes.append(f"the source's {dropped} streams could not be kept: {error.what}")
+            with suppress(OSError):
+                made.unlink()
+
+
+def _drop_one(extras: _Extras) -> str | None:
+    """Give up the least important kind of stream that is left."""
+    for kind in ("data", "attachment", "video", "subtitle", "audio"):
+        if getattr(extras, kind):
+            getattr(extras, kind).clear()
+            return kind
+    return None
+
+
+def _extras(
+    source: Path, facts: MediaFacts, container: Container, keep: str, has_speech: bool, notes: list[str]
+) -> _Extras:
+    """Which streams of the source go along, and how."""
+    extras = _Extras()
+    dropped: list[str] = []
+    sounds = [sound.index for sound in facts.audio]
+    if keep == "none":
+        sounds = []
+    elif keep == "others" and has_speech:
+        sounds = sounds[1:]
+    for sound in facts.audio:
+        if sound.index not in sounds:
+            continue
+        if container.sounds is None or sound.codec in container.sounds:
+            extras.audio.append((sound.index, "copy"))
+        else:
+            fallback = {"pcm": "pcm_s16le", "opus": "libopus"}.get(container.speech_codec, container.speech_codec)
+            extras.audio.append((sound.index, fallback))
+            notes.append(f"sound stream {sound.index} ({sound.codec}) was encoded again, {container.name} does not hold it")
+    with opened(source) as media:
+        chosen = video_stream(media)
+        for other in facts.others:
+            stream = media.streams[other.index]
+            label = f"{other.type} stream {other.index} ({other.codec or other.tag or 'unknown'})"
+            if chosen is not None and other.index == chosen.index:
+                continue
+            if other.type == "subtitle":
+                codec = other.codec or ""
+                if codec in container.copied_text or codec in container.bitmap:
+                    extras.subtitle.append((other.index, "copy"))
+                elif codec in TEXT_SUBTITLES and container.text is not None:
+                    extras.subtitle.append((other.index, container.text))
+                else:
+                    dropped.append(label)
+            elif other.type == "attachment":
+                if container.attachments:
+                    extras.attachment.append((other.index, "copy"))
+                else:
+                    dropped.append(label)
+            elif other.type == "video":
+                if container.covers if other.cover else container.muxer in ("matroska", "mp4", "mov"):
+                    extras.video.append((other.index, "copy"))
+                else:
+                    dropped.append(label)
+            elif other.type == "data":
+                # Chapter text and time code tracks are made anew from chapters and metadata.
+                if other.tag in ("text", "tmcd") or (other.codec in ("text", "mov_text") and facts.chapters):
+                    continue
+                if container.data and "mov" in facts.format:
+                    extras.data.append((other.index, "copy"))
+                else:
+                    dropped.append(label)
+            del stream
+    if dropped:
+        notes.append(f"{container.name} does not hold {', '.join(dropped)}: left out")
+    return extras
+
+
+def _run(
+    joined: _Joined, made: Path, container: Container, source: Path, facts: MediaFacts,
+    wav: tuple[Path, Fraction, AudioSource] | None, audio: AudioCodec, extras: _Extras, metadata: dict[str, str],
+    end: Fraction | None, speech_language: str | None, notes: list[str],
+) -> None:  # fmt: skip
+    import ffmpeg
+
+    rotated = bool(joined.note["rotation"] or joined.note["mirrored"])
+    executable = ffmpeg_executable(7 if rotated and not container.is_mov else 0)
+    if rotated and not container.is_mov and ffmpeg_version(executable) < 7:
+        notes.append(f"this ffmpeg cannot tag the rotation in {container.name}")
+    picture = ffmpeg.input(str(joined.path))
+    streams = [picture["v:0"]]
+    options: dict[str, Any] = {"c:v:0": "copy"}
+    sound_number = 0
+    if wav is not None:
+        path, begin, facts_of_speech = wav
+        sound = _sound(audio, container, facts_of_speech)
+        streams.append(ffmpeg.input(str(path), itsoffset=_seconds(begin))["a:0"])
+        options["c:a:0"] = sound.encoder
+        options["ar:a:0"] = str(sound.rate)
+        if sound.bitrate:
+            options["b:a:0"] = str(sound.bitrate)
+        if sound.encoder == "libopus" and facts_of_speech.channels > 2:
+            options["mapping_family:a:0"] = "1"
+        options["disposition:a:0"] = "default"
+        if speech_language:
+            options["metadata:s:a:0"] = f"language={speech_language}"
+        sound_number = 1
+    if extras.any():
+        streams += _copied(source, facts, joined, extras, container, end, sound_number, options, wav is not None)
+    options |= _video_options(joined, container, facts, source)
+    options["map_metadata"] = "-1"
+    described = {key: value for key, value in facts.metadata.items() if key.lower() not in _STALE}
+    described |= metadata
+    options["metadata"] = [f"{key}={value}" for key, value in described.items()]
+    options |= {"max_muxing_queue_size": "100000", "max_interleave_delta": "0", "f": container.muxer}
+    if container.is_mov:
+        scale = joined.time_base.denominator
+        options |= {"movflags": "+faststart", "video_track_timescale": str(scale), "movie_timescale": str(scale)}
+    output = ffmpeg.output(*streams, str(made), **options)
+    index = _input_number(output, joined.path)
+    output = ffmpeg.output(*streams, str(made), **options, map_chapters=str(index))
+    run(output.global_args("-copyts"), executable)
+
+
+def _seconds(time: Fraction) -> str:
+    return f"{float(time):.6f}"
+
+
+def _input_number(output: Any, path: Path) -> int:
+    """Which input of the command a file is: ffmpeg-python orders inputs as it likes."""
+    arguments = output.get_args()
+    inputs = [arguments[place + 1] for place, word in enumerate(arguments) if word == "-i"]
+    return inputs.index(str(path))
+
+
+def _copied(
+    source: Path, facts: MediaFacts, joined: _Joined, extras: _Extras, container: Container, end: Fraction | None,
+    sound_number: int, options: dict[str, Any], has_speech: bool,
+) -> list[Any]:  # fmt: skip
+    import ffmpeg
+
+    shift = joined.shift * joined.time_base
+    arguments: dict[str, Any] = {}
+    if shift:
+        arguments["itsoffset"] = _seconds(-shift)
+    if end is not None and end < facts.start_time + facts.duration:
+        # With -copyts an input's duration counts from its own start.
+        arguments["t"] = _seconds(max(Fraction(1, 1000), end - facts.start_time))
+    file = ffmpeg.input(str(Path(os.path.abspath(source))), **arguments)
+    streams: list[Any] = []
+    counters = {"a": sound_number, "s": 0, "d": 0, "t": 0, "v": 1}
+    for letter, kind in (("a", extras.audio), ("v", extras.video), ("s", extras.subtitle), ("d", extras.data),
+                         ("t", extras.attachment)):  # fmt: skip
+        for index, encoder in kind:
+            number = counters[letter]
+            counters[letter] += 1
+            streams.append(file[str(index)])
+            options[f"c:{letter}:{number}"] = encoder
+            if letter == "a":
+                if has_speech:
+                    options[f"disposition:a:{number}"] = "-default"
+                if encoder == "copy":
+                    # Priming before time zero must stay, or the start of the sound would be damaged.
+                    options[f"copypriorss:a:{number}"] = "1"
+                elif encoder == "libopus":
+                    options[f"ar:a:{number}"] = "48000"
+    return streams
+
+
+def _video_options(joined: _Joined, container: Container, facts: MediaFacts, source: Path) -> dict[str, Any]:
+    """Tags of the video stream, where the coded stream itself may not carry them."""
+    colour = joined.note["colour"]
+    options: dict[str, Any] = {}
+    names = {"range_raw": "color_range", "matrix_raw": "colorspace", "primaries_raw": "color_primaries",
+             "transfer_raw": "color_trc"}  # fmt: skip
+    for key, name in names.items():
+        value = colour[key]
+        if value not in ((0,) if key == "range_raw" else (2,)):
+            options[f"{name}:v:0"] = str(value)
+    if joined.note["codec"] == "hevc" and container.is_mov:
+        options["tag:v:0"] = "hvc1"
+    if facts.video is not None and not facts.video.is_image:
+        with opened(source) as media:
+            kept = media.streams[facts.video.index].metadata
+            told = [f"{key}={value}" for key, value in kept.items()
+                    if key.lower() not in _STALE and not key.upper().startswith(("_STATISTICS", "NUMBER_OF", "BPS"))]
+        if told:
+            options["metadata:s:v:0"] = told
+    return options
