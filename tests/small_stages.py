@@ -10,7 +10,9 @@ import hashlib
 import os
 import sys
 import time
+import wave
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -30,7 +32,7 @@ def _slowly() -> None:
     time.sleep(float(os.environ.get("LIPDUB_TEST_PAUSE", "0")))
 
 
-def _seed(path: Any) -> int:
+def _seed(path: Path) -> int:
     return int.from_bytes(hashlib.blake2b(path.read_bytes(), digest_size=4).digest(), "big")
 
 
@@ -159,3 +161,35 @@ def install() -> dict[str, str]:
         sys.modules[module.__name__] = module
         stages.STAGES[name] = module.__name__
     return before
+
+
+def write_video(path: Path, frames: int = 6) -> Path:
+    """A small real video without a face."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(frames):
+            picture = np.full((48, 64, 3), 40 * i % 256, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_speech(path: Path, seconds: float = 0.5, pitch: float = 200.0) -> Path:
+    """A tone."""
+    times = np.arange(round(16000 * seconds)) / 16000
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes((8000 * np.sin(2 * np.pi * pitch * times)).astype("<i2").tobytes())
+    return path
+
+
+if __name__ == "__main__":  # the command line over these stages
+    install()
+    from lipdub.cli import main
+
+    main()

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import small_stages
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def lipdub(
+    *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The command line over the small stages, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.small_stages", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "TERM": "dumb", **environment},
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    return small_stages.write_video(tmp_path / "video.mp4"), small_stages.write_speech(
+        tmp_path / "speech.wav"
+    )
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "Traceback" not in done.stderr, done.stderr
+    return lines[0]
+
+
+def test_run_and_run_again(files: tuple[Path, Path]) -> None:
+    done = lipdub("run", *files)
+    out = files[0].with_name("video.dubbed.mp4")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{out}\n" and out.exists()
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("recipe      builtin: ")
+    for stage in ("detect", "neutralize", "sync", "enhance", "paste-back"):
+        assert any(line.startswith(stage) and "done in" in line and "40 frames" in line for line in lines)
+    assert any("warning: 2 frames show no face" in line for line in lines)
+    assert any(line.startswith("note") for line in lines)
+    again = lipdub("run", *files, "--verbose")
+    assert again.returncode == 0 and again.stderr.count("reused") == 5
+    assert lipdub("run", *files, "--quiet").stderr == ""
+
+
+def test_plan(files: tuple[Path, Path]) -> None:
+    done = lipdub("run", *files, "--plan")
+    assert done.returncode == 0 and "paste-back" in done.stdout and "not done yet" in done.stdout
+    assert sorted(os.listdir(files[0].parent)) == ["speech.wav", "video.mp4"]
+    planned = json.loads(lipdub("run", *files, "--plan", "--json").stdout)["stages"]
+    assert [stage["action"] for stage in planned] == ["run"] * 5
+
+
+def test_json(files: tuple[Path, Path]) -> None:
+    done = lipdub("run", *files, "--json", "-o", files[0].with_name("out.mp4"))
+    result = json.loads(done.stdout)
+    assert Path(result["out"]).name == "out.mp4" and [s["name"] for s in result["stages"]][-1] == "paste-back"
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert events[0]["event"] == "start" and events[-1]["event"] == "done"
+    assert {"start", "stage", "progress", "warn", "done"} == {event["event"] for event in events}
+    progress = [event for event in events if event["event"] == "progress"]
+    assert {"stage", "done", "total", "unit"} < progress[0].keys()
+    failed = lipdub("run", *files, "--json", "--recipe", "x")
+    assert failed.stdout == "" and json.loads(failed.stderr)["exit_code"] == failed.returncode == 2
+    misused = lipdub("run", "--json", "--x")
+    assert misused.stdout == "" and json.loads(misused.stderr)["exit_code"] == misused.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), 2, "Missing argument 'SPEECH'"),
+        (("SPEECH", "--foo"), 2, "No such option: --foo"),
+        (("SPEECH", "--recipe", "x"), 2, "no recipe 'x'"),
+        (("SPEECH", "--strength", "9"), 2, "strength must be"),
+        (("SPEECH", "--length", "x"), 2, "--length"),
+        (("SPEECH", "--from", "1:2:3:4"), 2, "is no time"),
+        (("SPEECH", "-o", "x.txt"), 2, "does not name a video"),
+        (("missing.wav",), 3, "missing.wav"),
+        (("SPEECH", "--no-face", "error"), 3, "no face at"),
+        (("SPEECH", "-o", "/proc/x.mp4"), 5, "no permission|cannot write|there is no"),
+        (("SPEECH", "--device", "cuda"), 5, "no cuda device"),
+    ],
+)
+def test_errors_are_one_line_with_their_code(
+    files: tuple[Path, Path], arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    import re
+
+    if "cuda" in arguments:
+        torch = pytest.importorskip("torch")
+        if torch.cuda.is_available():
+            pytest.skip("there is a cuda device")
+    video, speech = files
+    done = lipdub(
+        "run", video, *(speech if item == "SPEECH" else item for item in arguments), cwd=video.parent
+    )
+    assert done.returncode == code, done.stderr
+    assert re.search(words, one_line(done))
+    assert done.stdout == ""
+
+
+def test_bad_sources(tmp_path: Path) -> None:
+    speech = small_stages.write_speech(tmp_path / "speech.wav")
+    text = tmp_path / "text.mp4"
+    text.write_text("text")
+    cut = small_stages.write_video(tmp_path / "cut.mp4", frames=20)
+    cut.write_bytes(cut.read_bytes()[:600])
+    for bad in (tmp_path / "missing.mp4", tmp_path, text, cut, speech):
+        done = lipdub("run", bad, speech, "-o", tmp_path / "out.mp4")
+        assert done.returncode == 3, (bad, done.stderr)
+        assert str(bad) in one_line(done)
+    assert not (tmp_path / "out.mp4").exists() and not (tmp_path / "out.mp4.lipdub").exists()
+
+
+NAMES = [
+    "with space.mp4",
+    "qu'o\"te.mp4",
+    "-dash.mp4",
+    "new\nline.mp4",
+    "日本 ü.mp4",
+    "100%{x}$HOME.mp4",
+    "[bold]b.mp4",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_odd_names(tmp_path: Path, name: str) -> None:
+    small_stages.write_video(tmp_path / "v.mp4").rename(tmp_path / name)
+    small_stages.write_speech(tmp_path / "s.wav").rename(tmp_path / f"{name}.wav")
+    done = lipdub("run", "-o", "out " + name.lstrip("-"), "--", name, f"{name}.wav", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / ("out " + name.lstrip("-"))).exists()
+    assert len(done.stdout.splitlines()) == 1  # a newline in a name is shown escaped
+    missing = lipdub("run", "--", "no" + name, f"{name}.wav", cwd=tmp_path)
+    assert missing.returncode == 3 and len(missing.stderr.splitlines()) == 1
+
+
+def test_option_as_a_negative_number(files: tuple[Path, Path]) -> None:
+    done = lipdub("run", *files, "--offset", "-0.25", "--from", "0:00:01.5", "--to=83.25", "--json")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((files[0].with_name("video.dubbed.mp4.lipdub") / "workspace.json").read_text())
+    options = record["stages"]["sync"]["options"]
+    assert (options["offset"], options["start"], options["end"]) == (-0.25, 1.5, 83.25)
+
+
+def test_stages_one_by_one(files: tuple[Path, Path]) -> None:
+    video, speech = files
+    workspace = ("-w", video.with_name("w"))
+    for arguments in (
+        ("detect", video),
+        ("neutralize", video),
+        ("sync", video, speech, "--strength", "0.5"),
+        ("enhance", video, speech),
+        ("paste-back", video, speech, "-o", video.with_name("out.mp4"), "--no-colour-match"),
+    ):
+        done = lipdub(*arguments, *workspace, "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["action"] == "run"
+    record = json.loads((video.with_name("w") / "workspace.json").read_text())["stages"]
+    assert record["sync"]["options"]["strength"] == 0.5
+    assert record["paste-back"]["options"]["colour_match"] is False
+    assert "frames" in lipdub("detect", video, *workspace).stdout
+
+
+def test_clean(files: tuple[Path, Path]) -> None:
+    lipdub("run", *files)
+    out = files[0].with_name("video.dubbed.mp4")
+    folder = out.with_name(out.name + ".lipdub")
+    assert folder.is_dir()
+    done = lipdub("clean", out)
+    assert done.returncode == 0 and not folder.exists() and out.exists()
+    assert "nothing" not in done.stderr and "removed" in done.stderr
+    again = lipdub("clean", out)
+    assert again.returncode == 2 and "no workspace" in one_line(again)
+    lipdub("run", *files, "--no-keep-workspace", "--overwrite")
+    assert not folder.exists()
+
+
+def test_no_arguments_and_version() -> None:
+    assert "paste-back" in lipdub().stdout
+    from lipdub import __version__
+
+    assert lipdub("--version").stdout == f"lipdub {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run", "detect", "neutralize", "sync", "enhance", "paste-back", "score", "inspect", "doctor", "clean"],
+)
+def test_every_command_has_the_manner_flags(command: str) -> None:
+    shown = lipdub(command, "--help").stdout
+    for flag in ("--quiet", "--verbose", "--json", "--debug", "--device", "--threads"):
+        assert flag in shown
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['lipdub', 'run', '--help']\n"
+        "from lipdub.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'av', 'zarr', 'mediapipe', 'cv2', 'scipy', 'librosa', 'filelock'}\n"
+        "print('heavy', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "heavy []", done.stderr
+
+
+def test_fault_is_one_line_and_traceback_on_demand(files: tuple[Path, Path]) -> None:
+    # A workspace.json that is a folder is nothing the tool expects.
+    folder = files[0].with_name("w")
+    (folder / "workspace.json").mkdir(parents=True)
+    done = lipdub("run", *files, "-w", folder)
+    assert done.returncode != 0
+    one_line(done)
+    assert "Traceback" in lipdub("run", *files, "-w", folder, "--debug").stderr
