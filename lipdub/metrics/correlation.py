@@ -15,14 +15,17 @@ def on_grid(times: np.ndarray, values: np.ndarray, step: float = STEP) -> np.nda
     NaNs (no face) are bridged linearly; a column of nothing but NaNs becomes zeros.
     """
     times = np.asarray(times, np.float64)
-    columns = np.asarray(values, np.float64).reshape(len(times), -1)
-    grid = np.arange(0, times[-1], step) if len(times) else np.zeros(0)
+    values = np.asarray(values, np.float64)
+    if not len(times):
+        return np.zeros(values.shape)
+    columns = values.reshape(len(times), -1)
+    grid = np.arange(0, times[-1], step)
     out = np.zeros((len(grid), columns.shape[1]))
     for j, column in enumerate(columns.T):
         ok = np.isfinite(column)
         if ok.any():
             out[:, j] = np.interp(grid, times[ok], column[ok])
-    return out.reshape((len(grid), *np.shape(values)[1:]))
+    return out.reshape((len(grid), *values.shape[1:]))
 
 
 def correlation(a: np.ndarray, b: np.ndarray, lag: int = 0) -> float:

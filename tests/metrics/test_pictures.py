@@ -1,0 +1,103 @@
+"""PSNR and SSIM of pictures, and exact equality outside a mask."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from lipdub.media.pixels import ColourTags, Picture, plane_layout
+from lipdub.metrics.identity import Difference, outside
+from lipdub.metrics.psnr import psnr, squared_error
+from lipdub.metrics.ssim import ssim
+
+
+def _noise(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def test_psnr_of_one_step_everywhere() -> None:
+    a = np.full((20, 30, 3), 100, np.uint8)
+    error, count = squared_error(a, a + 1)
+    assert (error, count) == (1800.0, 1800)
+    assert psnr(error, count) == pytest.approx(48.1308, abs=1e-4)
+
+
+def test_psnr_of_equal_and_of_no_pictures() -> None:
+    assert psnr(0.0, 100) == math.inf
+    assert math.isnan(psnr(0.0, 0))
+    with pytest.raises(ValueError):
+        squared_error(np.zeros((2, 2)), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("kind", ["noise", "shift", "flat"])
+def test_ssim_is_that_of_scikit_image(kind: str) -> None:
+    from skimage.metrics import structural_similarity
+
+    a = _noise((64, 90), 1)
+    b = {
+        "noise": np.clip(a + np.random.default_rng(2).normal(0, 25, a.shape), 0, 255).astype(np.uint8),
+        "shift": np.roll(a, 1, 1),
+        "flat": np.full_like(a, 128),
+    }[kind]
+    expected = structural_similarity(
+        a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
+    )
+    assert ssim(a, b) == pytest.approx(expected, abs=2e-4)
+
+
+def test_ssim_of_equal_pictures_is_one() -> None:
+    a = _noise((40, 40), 3)
+    assert ssim(a, a) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_ssim_refuses_what_it_cannot_compare() -> None:
+    with pytest.raises(ValueError):
+        ssim(np.zeros((40, 40)), np.zeros((40, 41)))
+    with pytest.raises(ValueError):
+        ssim(np.zeros((8, 40)), np.zeros((8, 40)))
+
+
+def _picture(seed: int = 5) -> Picture:
+    layout = plane_layout("yuv420p")
+    assert layout is not None
+    planes = (_noise((32, 48), seed), _noise((16, 24), seed + 1), _noise((16, 24), seed + 2))
+    return Picture(planes, layout, ColourTags())
+
+
+def _patched(picture: Picture, box: tuple[int, int, int, int]) -> tuple[Picture, np.ndarray]:
+    weight = np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
+    weight[3:-3, 3:-3] = 0.7
+    return picture.patched(box, np.full((*weight.shape, 3), 200, np.uint8), weight), weight
+
+
+def test_a_patch_changes_nothing_outside_its_mask() -> None:
+    source, box = _picture(), (8, 6, 30, 25)
+    result, weight = _patched(source, box)
+    found = outside(source, result, box, weight)
+    assert found.changed == 0 and found.worst == 0
+    assert 0 < found.compared < 32 * 48 * 3 // 2
+    assert outside(source, result, None, None).changed > 100
+
+
+@pytest.mark.parametrize("plane", [0, 1, 2])
+def test_one_changed_sample_outside_is_noticed(plane: int) -> None:
+    source, box = _picture(), (8, 6, 30, 25)
+    result, weight = _patched(source, box)
+    planes = [p.copy() for p in result.coded]
+    planes[plane][0, 0] ^= 4
+    found = outside(source, Picture(tuple(planes), source.layout, source.colour), box, weight)
+    assert (found.changed, found.worst, found.squared) == (1, 4, 16.0)
+
+
+def test_different_formats_cannot_be_compared() -> None:
+    layout = plane_layout("yuv444p")
+    assert layout is not None
+    other = Picture(tuple(_noise((32, 48), s) for s in range(3)), layout, ColourTags())
+    with pytest.raises(ValueError, match="yuv444p"):
+        outside(_picture(), other, None, None)
+
+
+def test_differences_add_up() -> None:
+    assert Difference(10, 1, 4.0, 2) + Difference(5, 2, 9.0, 3) == Difference(15, 3, 13.0, 3)

@@ -1,0 +1,100 @@
+"""The checks of the installation: they pass here, and each fault is told without raising."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from lipdub import doctor
+from lipdub.faces.detect import FaceFinder
+
+
+def test_everything_is_answered_in_plain_values() -> None:
+    checks = doctor.diagnose()
+    assert all(set(c) == {"check", "ok", "detail", "hint", "needed"} for c in checks)
+    names = [c["check"] for c in checks]
+    assert {"python", "package torch", "cv2", "torch", "ffmpeg", "encoders", "mediapipe"} <= set(names)
+    assert len(names) == len(set(names))
+    bad = [c for c in checks if not c["ok"] and c["needed"]]
+    assert not bad, bad
+    assert all(c["hint"] == "" for c in checks if c["ok"])
+
+
+def test_a_missing_and_a_wrong_package_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "zarr":
+            raise metadata.PackageNotFoundError(name)
+        return "2.1.0" if name == "numpy" else real(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    found = {c["check"]: c for c in doctor._packages()}
+    assert not found["package zarr"]["ok"] and "pip install" in found["package zarr"]["hint"]
+    assert not found["package numpy"]["ok"] and "2.1.0" in found["package numpy"]["detail"]
+    assert found["package scipy"]["ok"]
+
+
+def test_two_versions_of_opencv_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        known = {"opencv-python": "4.11.0.86", "opencv-contrib-python": "4.10.0.84"}
+        if name not in known:
+            raise metadata.PackageNotFoundError(name)
+        return known[name]
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    (check,) = doctor._opencv()
+    assert not check["ok"] and "4.10.0.84" in check["hint"]
+
+
+def test_no_ffmpeg_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lipdub.errors import EnvironmentFailure
+    from lipdub.media import ffmpeg
+
+    def nowhere(minimum: int = 0) -> str:
+        raise EnvironmentFailure("no ffmpeg program was found")
+
+    monkeypatch.setattr(ffmpeg, "ffmpeg_executable", nowhere)
+    (check,) = doctor._ffmpeg()
+    assert not check["ok"] and "Install" in check["hint"]
+
+
+def test_damaged_weights_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from lipdub.speech import lips
+
+    damaged = tmp_path / "lip-motion.safetensors"
+    damaged.write_bytes(lips.default_weights().read_bytes()[:-5000])
+    monkeypatch.setattr(lips, "default_weights", lambda: damaged)
+    (check,) = doctor._weights()
+    assert not check["ok"]
+    damaged.unlink()
+    (check,) = doctor._weights()
+    assert not check["ok"] and "missing" in check["detail"]
+
+
+def test_a_folder_that_takes_no_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(doctor.tempfile, "mkstemp", refuse)
+    (check,) = doctor._cache()
+    assert not check["ok"] and "Permission denied" in check["detail"]
+
+
+def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> list[doctor.Check]:
+        raise RuntimeError("boom")
+
+    for name in ("_python", "_packages", "_devices", "_mediapipe", "_frozen", "_encoders"):
+        monkeypatch.setattr(doctor, name, broken)
+    checks = doctor.diagnose()
+    assert any("boom" in c["detail"] and not c["ok"] for c in checks)
+
+
+def test_the_painted_face_has_a_face() -> None:
+    with FaceFinder() as finder:
+        (points,) = finder.faces(doctor.painted_face())
+    mouth = points[[13, 14], :2].mean(0)
+    assert mouth == pytest.approx((128, 168), abs=10)
