@@ -138,6 +138,8 @@ class Chain:
             checks.check_speech(self._input("sync", "speech"))
         if "mix" in kinds and self.job.mix is not None:
             checks.check_speech(self.job.mix, what="mix")
+        for name in names:
+            self.spec(name).check(self.job, self.facts, self.options(name))
 
     # -- what is there ---------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, os_failure
-from lipdub.job import CONTAINERS, Job, provenance_path
+from lipdub.job import Job, provenance_path
 from lipdub.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -95,11 +95,10 @@ def choose_device(name: str, recipe: Recipe) -> str:
 
 
 def check_result_name(job: Job) -> None:
+    from lipdub.media.containers import container_of
+
     out = job.result()
-    if out.suffix.lower() not in CONTAINERS:
-        raise UsageError(
-            f"{out} does not name a video file", hint=f"Its suffix can be {', '.join(CONTAINERS)}."
-        )
+    container_of(out)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", hint="Name the result file with -o.")
     for given in (job.video, job.speech, job.mix):

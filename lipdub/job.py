@@ -12,8 +12,6 @@ from typing import Any, Literal
 from lipdub.errors import UsageError
 from lipdub.workspace.files import plain
 
-CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".nut")
-
 #: Options of a whole run by the name they have there: the stage and the field of its options they stand for.
 RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -26,7 +24,6 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "length": ("sync", "length"),
         "extend": ("sync", "extend"),
         "enhance": ("enhance", "method"),
-        "enhance_strength": ("enhance", "strength"),
         "blend": ("paste-back", "method"),
         "feather": ("paste-back", "feather"),
         "colour_match": ("paste-back", "colour_match"),
@@ -129,10 +126,14 @@ class PlannedStage:
 
 
 def default_out(video: Path) -> Path:
-    """Beside the source: its name with ``.dubbed`` before the suffix; ``.mp4`` where the source is no video
-    container."""
-    suffix = video.suffix if video.suffix.lower() in CONTAINERS else ".mp4"
-    return video.with_name(f"{video.stem}.dubbed{suffix}")
+    """Beside the source: its name with ``.dubbed`` before the suffix; ``.mp4`` where none is written as it."""
+    from lipdub.media.containers import container_of
+
+    try:
+        container_of(video)
+    except UsageError:
+        return video.with_name(f"{video.stem}.dubbed.mp4")
+    return video.with_name(f"{video.stem}.dubbed{video.suffix}")
 
 
 def default_workspace(out: Path) -> Path:

@@ -100,7 +100,6 @@ def sync(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
 @dataclass(frozen=True)
 class EnhanceOptions:
     method: str = "none"
-    strength: float = 1.0
 
 
 def enhance(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:

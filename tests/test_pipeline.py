@@ -73,7 +73,7 @@ def test_second_run_does_nothing(job: Job) -> None:
     [
         ({"feather": 0.25}, ALL[4:]),
         ({"crf": 12}, ALL[4:]),
-        ({"enhance_strength": 0.5}, ALL[3:]),
+        ({"enhance": "other"}, ALL[3:]),
         ({"face": "left"}, ALL[2:]),
         ({"offset": 0.1}, ALL[2:]),
         ({"max_faces": 2}, ALL),
@@ -157,7 +157,7 @@ def test_plan_writes_nothing_and_tells_why(job: Job) -> None:
     [
         ("detect", {"strength": 0.5}),
         ("neutralize", {"strength": 0.5}),
-        ("sync", {"enhance_strength": 0.9}),
+        ("sync", {"enhance": "other"}),
         ("enhance", {"feather": 0.7}),
     ],
 )
@@ -324,8 +324,8 @@ def test_provenance(job: Job) -> None:
         ({"device": "tpu"}, UsageError, "device"),
         ({"threads": -1}, UsageError, "threads"),
         ({"speech": None}, UsageError, "no speech"),
-        ({"out": Path("result.txt")}, UsageError, "does not name a video"),
-        ({"out": Path("result")}, UsageError, "does not name a video"),
+        ({"out": Path("result.txt")}, UsageError, "cannot be written"),
+        ({"out": Path("result")}, UsageError, "cannot be written"),
         ({"video": Path("missing.mp4")}, InputError, "missing.mp4"),
         ({"speech": Path("missing.wav")}, InputError, "missing.wav"),
         ({"mix": Path("missing.wav")}, InputError, "missing.wav"),

@@ -21,13 +21,19 @@ def add(app: typer.Typer) -> None:
 def inspect(
     manner: Manner,
     video: opt.Video,
+    speech: Annotated[
+        Optional[Path],
+        typer.Option("--speech", metavar="FILE", help="The speech of the run, for its length."),
+    ] = None,
     sheet: Annotated[
         Optional[Path],
         typer.Option("--sheet", metavar="PNG", help="Write a contact sheet of the faces here."),
     ] = None,
 ) -> None:
     """Tell in seconds what a run would meet: frame times, shots, faces, gaps, time and memory."""
+    from lipdub.cli.progress import showing
     from lipdub.inspection import inspect as look
 
-    facts = look(video, out_sheet=sheet)
+    with showing(manner) as callback:
+        facts = look(video, speech=speech, sheet=sheet, progress=callback)
     manner.result(facts, None if manner.json else as_lines(facts))

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Optional
 import typer
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
+_RATE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
 _TALKER = "Who and when"
 _LENGTH = "Length"
 _LOOK = "Look"
@@ -27,6 +28,17 @@ def parse_time(text: str | float) -> float:
         raise typer.BadParameter(f"{text!r} is no time; write seconds or h:mm:ss.sss")
     hours, minutes, seconds = match.groups()
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
+
+
+def parse_rate(text: str | int) -> int:
+    """Bits per second from "256k", "1.5M" or "256000"."""
+    if isinstance(text, int):
+        return text
+    match = _RATE.fullmatch(text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no rate; write bits per second, as 256k")
+    number, unit = match.groups()
+    return round(float(number) * {"": 1, "k": 1000, "m": 1_000_000}[unit.lower()])
 
 
 def given(**values: Any) -> dict[str, Any]:
@@ -109,7 +121,9 @@ Blend = Annotated[
 ]
 Feather = Annotated[
     Optional[float],
-    typer.Option("--feather", help="Width of the soft edge of the mask.", rich_help_panel=_LOOK),
+    typer.Option(
+        "--feather", help="Width of the mask's soft edge, as a share of the crop.", rich_help_panel=_LOOK
+    ),
 ]
 ColourMatch = Annotated[
     Optional[bool],
@@ -147,13 +161,21 @@ AudioCodec = Annotated[
     ),
 ]
 AudioBitrate = Annotated[
-    Optional[str],
-    typer.Option("--audio-bitrate", metavar="RATE", help="As 256k.", rich_help_panel=_FILE),
+    Optional[int],
+    typer.Option(
+        "--audio-bitrate",
+        parser=parse_rate,
+        metavar="RATE",
+        help="Of the speech, as 256k.",
+        rich_help_panel=_FILE,
+    ),
 ]
 KeepAudio = Annotated[
-    Optional[str],
+    Optional[Literal["none", "others"]],
     typer.Option(
-        "--keep-audio", metavar="WHICH", help="Which of the source's sound stays.", rich_help_panel=_FILE
+        "--keep-audio",
+        help="others: the source's own sound stays as a further stream.",
+        rich_help_panel=_FILE,
     ),
 ]
 Mix = Annotated[

@@ -65,7 +65,7 @@ class _Lines:
 
     def line(self, event: Event) -> str | None:
         """The line for the event, None when it deserves none."""
-        if event.kind == "start":
+        if event.kind == "start" and not event.stage:
             if self.manner.verbose:
                 self.print(f"workspace   {shown(event.data['workspace'])}")
             return f"recipe      {event.data['reason']}"
@@ -76,7 +76,7 @@ class _Lines:
             self.units[event.stage] = (event.done, event.unit)
         if event.kind == "stage" and self.manner.verbose:
             return f"{event.stage:{_WIDTH}} {event.data['action']}: {shown(event.data['reason'])}"
-        if event.kind == "done" and event.stage:
+        if event.kind == "done" and "action" in event.data:
             return self.ended(event)
         return None
 
@@ -133,12 +133,13 @@ class _Bars(_Lines):
         now = time.monotonic()
         if self.task is None:
             self.task = self.progress.add_task(
-                event.stage, total=event.total, of="?", unit=event.unit, speed=""
+                event.message or event.stage, total=event.total, of="?", unit=event.unit, speed=""
             )
             self.began = (now, event.done)
         spent, done = now - self.began[0], event.done - self.began[1]
         self.progress.update(
             self.task,
+            description=event.message or event.stage,
             completed=event.done,
             total=event.total,
             of="?" if event.total is None else str(event.total),

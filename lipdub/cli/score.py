@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from lipdub.cli.manner import Manner, command
-from lipdub.cli.tables import as_lines
+from lipdub.cli.tables import as_table
 
 
 def add(app: typer.Typer) -> None:
@@ -22,7 +22,12 @@ def score(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="A dubbed video.")],
     workspace: Annotated[
         Optional[Path],
-        typer.Option("--workspace", "-w", metavar="FOLDER", help="The caches it was made with."),
+        typer.Option(
+            "--workspace",
+            "-w",
+            metavar="FOLDER",
+            help="The caches it was made with. Default: those beside it, if any.",
+        ),
     ] = None,
     truth: Annotated[
         Optional[Path], typer.Option("--truth", metavar="VIDEO", help="What it should look like, if known.")
@@ -35,7 +40,16 @@ def score(
     ] = None,
 ) -> None:
     """Measure a result: pixels outside the mask, mouth against speech, likeness to a ground truth."""
+    from lipdub.cli.progress import showing
+    from lipdub.job import default_workspace
     from lipdub.stages.score import score as measure
+    from lipdub.workspace import Workspace
 
-    scores = measure(result, workspace=workspace, truth=truth, source=source, speech=speech)
-    manner.result(scores, None if manner.json else as_lines(scores))
+    beside = default_workspace(result)
+    if workspace is None and Workspace.is_workspace(beside):
+        workspace = beside
+    with showing(manner) as callback:
+        scores = measure(
+            result, workspace=workspace, truth=truth, source=source, speech=speech, progress=callback
+        )
+    manner.result(scores, None if manner.json else as_table(scores["rows"]))

@@ -92,10 +92,9 @@ def enhance(
     workspace: opt.Workspace = None,
     recipe: opt.Recipe = "auto",
     method: opt.Method = None,
-    strength: opt.Strength = None,
 ) -> None:
     """Restore the generated mouths."""
-    _run(manner, "enhance", video, speech, workspace, recipe, method=method, strength=strength)
+    _run(manner, "enhance", video, speech, workspace, recipe, method=method)
 
 
 @command

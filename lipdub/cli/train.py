@@ -2,6 +2,69 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
 import typer
 
+from lipdub.cli.manner import Manner, command
+
 app = typer.Typer(help="Train the networks lipdub ships.", no_args_is_help=True)
+
+
+@app.callback()
+def _root() -> None:
+    pass
+
+
+@app.command("lip-motion")
+@command
+def lip_motion(
+    manner: Manner,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The weights to write.")] = Path(
+        "lip-motion.safetensors"
+    ),
+    grid: Annotated[
+        Optional[Path],
+        typer.Option("--grid", metavar="FOLDER", help="Clips of the GRID corpus, for real lips."),
+    ] = None,
+    workdir: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--workdir", metavar="FOLDER", help="Made speech and checkpoints. Default: beside the weights."
+        ),
+    ] = None,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0, help="End by wall time; 0 takes all steps.")
+    ] = 0.0,
+    steps: Annotated[
+        Optional[int], typer.Option("--steps", min=1, help="Steps of the phone network.")
+    ] = None,
+    utterances: Annotated[
+        Optional[int], typer.Option("--utterances", min=1, help="How many sentences are synthesised.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn by chance.")] = 0,
+) -> None:
+    """Train speech to lip motion. Stopped and called again, it goes on where it was."""
+    from lipdub.training.lip_motion import train
+
+    def tell(text: str) -> None:
+        if manner.json:
+            print(json.dumps({"event": "progress", "message": text}), file=manner.stream, flush=True)
+        else:
+            manner.note(text)
+
+    written = train(
+        out,
+        grid=grid,
+        workdir=workdir,
+        minutes=minutes,
+        steps=steps,
+        utterances=utterances,
+        seed=seed,
+        threads=manner.threads or 2,
+        device="cpu" if manner.device == "auto" else manner.device,
+        progress=tell,
+    )
+    manner.result({"weights": str(written)}, str(written))

@@ -28,6 +28,10 @@ def _no_files(options: Any) -> list[Path]:
     return []
 
 
+def _no_check(job: Job, facts: MediaFacts, options: Any) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class StageSpec:
     """One stage of the chain.
@@ -50,6 +54,9 @@ class StageSpec:
         The files of network weights these options need. Raises WeightsError when they are not there.
     files
         Other files the options name and whose content matters (a reference picture).
+    check
+        What can be known wrong before any stage runs, from the job, the facts of its video and the options (a
+        codec the result's container does not hold). Raises UsageError or InputError.
     writes_output
         True for the stage that leaves the result at ``job.out``: it runs again when that file is gone or was
         changed.
@@ -63,6 +70,7 @@ class StageSpec:
     run: Callable[[StageContext, Any], dict[str, Any]]
     weights: Callable[[Any], list[Path]] = _no_files
     files: Callable[[Any], list[Path]] = _no_files
+    check: Callable[[Job, MediaFacts, Any], None] = _no_check
     writes_output: bool = False
 
 

@@ -123,7 +123,7 @@ def test_json(lipdub: Callable[..., Done], files: tuple[Path, Path]) -> None:
         (("SPEECH", "--strength", "9"), 2, "strength must be"),
         (("SPEECH", "--length", "x"), 2, "--length"),
         (("SPEECH", "--from", "1:2:3:4"), 2, "is no time"),
-        (("SPEECH", "-o", "x.txt"), 2, "does not name a video"),
+        (("SPEECH", "-o", "x.txt"), 2, "cannot be written"),
         (("missing.wav",), 3, "missing.wav"),
         (("SPEECH", "--no-face", "error"), 3, "no face at"),
         (("SPEECH", "-o", "/proc/x.mp4"), 5, "no permission|cannot write|there is no"),
