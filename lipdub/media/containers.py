@@ -36,6 +36,11 @@ class Container:
         """Of the QuickTime family: has edit lists and time scales."""
         return self.muxer in ("mp4", "mov")
 
+    @property
+    def is_matroska(self) -> bool:
+        """Matroska or WebM: times in whole milliseconds."""
+        return self.muxer in ("matroska", "webm")
+
 
 _MP4 = Container(
     "MP4", "mp4", ("h264", "hevc", "vp9", "av1"),

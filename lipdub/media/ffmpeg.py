@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -54,23 +55,29 @@ def ffmpeg_version(executable: str) -> int:
     return 99 if shown.returncode == 0 else -1
 
 
-def run(stream: Any, executable: str) -> None:
+def run(output: Any, executable: str, *, first: Sequence[str] = (), repeated: Sequence[str] = ()) -> None:
     """Run an ffmpeg-python output node; a failure raises with the last lines ffmpeg wrote.
 
-    :class:`EnvironmentFailure` when the disk is full or the program cannot run, else :class:`InputError`.
+    ``first`` are options for the whole command. ``repeated`` go with the output: ffmpeg-python itself takes each
+    option once only, but an output may have many ``-metadata``. :class:`EnvironmentFailure` when the disk is
+    full or the program cannot run, else :class:`FfmpegError`.
     """
     import ffmpeg
 
-    node = stream.global_args("-nostdin", "-hide_banner", "-loglevel", "error", "-y")
+    arguments = ffmpeg.compile(output, cmd=executable)
+    command = [
+        arguments[0], "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *first, *arguments[1:-1], *repeated,
+        arguments[-1],
+    ]  # fmt: skip
     try:
-        node.run(cmd=executable, capture_stdout=True, capture_stderr=True)
-    except ffmpeg.Error as error:
-        text = error.stderr.decode("utf-8", "replace").strip()
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except (OSError, ValueError) as error:
+        raise EnvironmentFailure(f"the ffmpeg program {executable} cannot be run: {error}") from error
+    if done.returncode != 0:
+        text = done.stderr.decode("utf-8", "replace").strip()
         if os.strerror(errno.ENOSPC) in text:
-            raise EnvironmentFailure("no space left on the disk for the result", hint="Free some space.") from error
-        raise FfmpegError(text) from error
-    except OSError as error:
-        raise EnvironmentFailure(f"the ffmpeg program {executable} cannot be run: {error.strerror}") from error
+            raise EnvironmentFailure("no space left on the disk for the result", hint="Free some space.")
+        raise FfmpegError(text or f"it ended with code {done.returncode}")
 
 
 class FfmpegError(InputError):

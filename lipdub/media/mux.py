@@ -19,7 +19,8 @@ from lipdub.errors import EnvironmentFailure, InputError, LipdubError, UsageErro
 from lipdub.media.audio import AudioSource, audio_source, write_wav
 from lipdub.media.containers import TEXT_SUBTITLES, Container, container_of
 from lipdub.media.ffmpeg import FfmpegError, ffmpeg_executable, ffmpeg_version, run
-from lipdub.media.probe import MediaFacts, opened, video_stream
+from lipdub.media.probe import MediaFacts, frame_index, opened, video_stream
+from lipdub.media.pixels import UNSPECIFIED
 from lipdub.media.write import SEGMENT_TAG
 
 SOURCE_AUDIO = ("none", "others", "all")
@@ -198,8 +199,7 @@ def _join(
     shown_order = np.sort(pts)
     if len(pts) > 1 and (np.diff(shown_order) <= 0).any():
         raise InputError("the segments overlap in time and cannot be joined")
-    last = last_duration or int(np.median(np.diff(shown_order))) if len(pts) > 1 else last_duration
-    last = last or max(1, round(1 / (25 * base)))
+    last = last_duration or _last_duration(shown_order, base, video.time_base, facts)
     shift = _shift_to_zero(facts, container, int(shown_order[0]), base)
     shown_order = shown_order - shift
     if shift and container.timed:
@@ -234,6 +234,18 @@ def _join(
         if facts.chapters and container.name != "AVI":
             joined.set_chapters(_chapters(facts, shift * base))
     return _Joined(path, note, base, int(shown_order[0]), int(shown_order[-1]) + last, shift)
+
+
+def _last_duration(pts: np.ndarray, base: Fraction, source_base: Fraction, facts: MediaFacts) -> int:
+    """Ticks the last frame shows: as in the source if it is the source's last, else like most others."""
+    video = facts.video
+    assert video is not None
+    own = frame_index(facts.path)
+    if base == source_base and own.pts[-1] == pts[-1]:
+        return int(own.duration[-1])
+    if len(pts) > 1:
+        return int(np.median(np.diff(pts)))
+    return max(1, int(own.duration[-1] * own.time_base / base))
 
 
 def _display(note: dict[str, Any]) -> tuple[float, bool, bool]:
@@ -322,14 +334,14 @@ def _speech_file(
 ) -> tuple[Path, Fraction, AudioSource]:  # fmt: skip
     """The speech as a WAV file laid out for the result, and when that file begins there.
 
-    The track begins with the picture, so that players and editors which ignore start times lose nothing; with
-    an earlier speech it begins earlier, but not before the source did.
+    The track begins where the source began (with its picture, or its sound if that came first), so that no
+    stream starts at an odd place; what of the speech lies before is cut.
     """
     shift = joined.shift * joined.time_base
     first = joined.first * joined.time_base
     origin = min(first, max(Fraction(0), facts.start_time - shift)) if container.timed else first
     heard = start - shift
-    begin = first if heard >= first else max(heard, origin)
+    begin = origin
     if not container.is_mov:
         begin = Fraction(int(begin * 1000), 1000)  # times in whole milliseconds; the rest is silence
     sound = audio_source(speech, stream)
@@ -442,13 +454,14 @@ def _extras(
 def _run(
     joined: _Joined, made: Path, container: Container, source: Path, facts: MediaFacts,
     wav: tuple[Path, Fraction, AudioSource] | None, audio: AudioCodec, extras: _Extras, metadata: dict[str, str],
-    end: Fraction | None, speech_language: str | None, notes: list[str],
+    end: Fraction | None, speech_language: str | None, notes: list[str], nudge: Fraction = Fraction(0),
 ) -> None:  # fmt: skip
     import ffmpeg
 
     rotated = bool(joined.note["rotation"] or joined.note["mirrored"])
-    executable = ffmpeg_executable(7 if rotated and not container.is_mov else 0)
-    if rotated and not container.is_mov and ffmpeg_version(executable) < 7:
+    # Older releases lose the rotation and misplace Opus in Matroska.
+    executable = ffmpeg_executable(7 if container.is_matroska else 0)
+    if rotated and container.is_matroska and ffmpeg_version(executable) < 7:
         notes.append(f"this ffmpeg cannot tag the rotation in {container.name}")
     picture = ffmpeg.input(str(joined.path))
     streams = [picture["v:0"]]
@@ -457,7 +470,7 @@ def _run(
     if wav is not None:
         path, begin, facts_of_speech = wav
         sound = _sound(audio, container, facts_of_speech)
-        streams.append(ffmpeg.input(str(path), itsoffset=_seconds(begin))["a:0"])
+        streams.append(ffmpeg.input(str(path), itsoffset=_seconds(begin + nudge))["a:0"])
         options["c:a:0"] = sound.encoder
         options["ar:a:0"] = str(sound.rate)
         if sound.bitrate:
@@ -470,19 +483,42 @@ def _run(
         sound_number = 1
     if extras.any():
         streams += _copied(source, facts, joined, extras, container, end, sound_number, options, wav is not None)
-    options |= _video_options(joined, container, facts, source)
-    options["map_metadata"] = "-1"
-    described = {key: value for key, value in facts.metadata.items() if key.lower() not in _STALE}
-    described |= metadata
-    options["metadata"] = [f"{key}={value}" for key, value in described.items()]
-    options |= {"max_muxing_queue_size": "100000", "max_interleave_delta": "0", "f": container.muxer}
+    options |= _video_options(joined, container)
+    options |= {"map_metadata": "-1", "max_muxing_queue_size": "100000", "max_interleave_delta": "0"}
+    options["f"] = container.muxer
+    if container.is_matroska:
+        # Encoder delay is stored apart there; ffmpeg would shift every stream by it.
+        options["avoid_negative_ts"] = "disabled"
     if container.is_mov:
         scale = joined.time_base.denominator
         options |= {"movflags": "+faststart", "video_track_timescale": str(scale), "movie_timescale": str(scale)}
-    output = ffmpeg.output(*streams, str(made), **options)
-    index = _input_number(output, joined.path)
+    index = _input_number(ffmpeg.output(*streams, str(made), **options), joined.path)
     output = ffmpeg.output(*streams, str(made), **options, map_chapters=str(index))
-    run(output.global_args("-copyts"), executable)
+    run(output, executable, first=("-copyts",), repeated=_described(source, facts, metadata))
+    if wav is not None and container.is_matroska and not nudge:
+        # Releases differ in how they place delayed sound: look, and put it right.
+        off = _heard(made) - wav[1]
+        if abs(off) > Fraction(2, 1000):
+            _run(joined, made, container, source, facts, wav, audio, extras, metadata, end, speech_language, [], -off)
+
+
+def _heard(path: Path) -> Fraction:
+    """When the first sound stream of a result is first heard, in seconds."""
+    return audio_source(path).start
+
+
+def _described(source: Path, facts: MediaFacts, metadata: dict[str, str]) -> list[str]:
+    """Options that write the file's and the video stream's metadata."""
+    described = {key: value for key, value in facts.metadata.items() if key.lower() not in _STALE}
+    described |= metadata
+    options = [word for key, value in described.items() for word in ("-metadata", f"{key}={value}")]
+    if facts.video is not None and not facts.video.is_image:
+        with opened(source) as media:
+            kept = dict(media.streams[facts.video.index].metadata)
+        for key, value in kept.items():
+            if key.lower() not in _STALE and not key.upper().startswith(("_STATISTICS", "NUMBER_OF", "BPS")):
+                options += ["-metadata:s:v:0", f"{key}={value}"]
+    return options
 
 
 def _seconds(time: Fraction) -> str:
@@ -523,14 +559,15 @@ def _copied(
                 if has_speech:
                     options[f"disposition:a:{number}"] = "-default"
                 if encoder == "copy":
-                    # Priming before time zero must stay, or the start of the sound would be damaged.
-                    options[f"copypriorss:a:{number}"] = "1"
+                    # Priming before time zero must stay, or the start of the sound would be damaged; only
+                    # Matroska has no room for it.
+                    options[f"copypriorss:a:{number}"] = "0" if container.is_matroska else "1"
                 elif encoder == "libopus":
                     options[f"ar:a:{number}"] = "48000"
     return streams
 
 
-def _video_options(joined: _Joined, container: Container, facts: MediaFacts, source: Path) -> dict[str, Any]:
+def _video_options(joined: _Joined, container: Container) -> dict[str, Any]:
     """Tags of the video stream, where the coded stream itself may not carry them."""
     colour = joined.note["colour"]
     options: dict[str, Any] = {}
@@ -538,15 +575,8 @@ def _video_options(joined: _Joined, container: Container, facts: MediaFacts, sou
              "transfer_raw": "color_trc"}  # fmt: skip
     for key, name in names.items():
         value = colour[key]
-        if value not in ((0,) if key == "range_raw" else (2,)):
+        if value != (0 if key == "range_raw" else UNSPECIFIED):
             options[f"{name}:v:0"] = str(value)
     if joined.note["codec"] == "hevc" and container.is_mov:
         options["tag:v:0"] = "hvc1"
-    if facts.video is not None and not facts.video.is_image:
-        with opened(source) as media:
-            kept = media.streams[facts.video.index].metadata
-            told = [f"{key}={value}" for key, value in kept.items()
-                    if key.lower() not in _STALE and not key.upper().startswith(("_STATISTICS", "NUMBER_OF", "BPS"))]
-        if told:
-            options["metadata:s:v:0"] = told
     return options
