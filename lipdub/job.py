@@ -126,7 +126,7 @@ class PlannedStage:
 
 
 def default_out(video: Path) -> Path:
-    """Beside the source: its name with ``.dubbed`` before the suffix; ``.mp4`` where none is written as it."""
+    """Beside the source: its name with ``.dubbed`` before the suffix; ``.mp4`` if none is written so."""
     from lipdub.media.containers import container_of
 
     try:

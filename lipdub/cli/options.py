@@ -67,7 +67,12 @@ Recipe = Annotated[
 Method = Annotated[Optional[str], typer.Option("--method", metavar="NAME", help="The stage's method.")]
 MaxFaces = Annotated[
     Optional[int],
-    typer.Option("--max-faces", help="How many faces a frame is searched for.", rich_help_panel=_TALKER),
+    typer.Option(
+        "--max-faces",
+        help="How many faces a frame is searched for.",
+        show_default="4",
+        rich_help_panel=_TALKER,
+    ),
 ]
 Face = Annotated[
     Optional[str],
@@ -75,6 +80,7 @@ Face = Annotated[
         "--face",
         metavar="WHO",
         help="Whose lips: a track's number, largest, left, right, or a picture of the person.",
+        show_default="largest",
         rich_help_panel=_TALKER,
     ),
 ]
@@ -96,11 +102,13 @@ NoFace = Annotated[
 ]
 Length = Annotated[
     Optional[Literal["longest", "video", "speech", "shortest"]],
-    typer.Option("--length", help="How long the result is.", rich_help_panel=_LENGTH),
+    typer.Option("--length", help="How long the result is.", show_default="longest", rich_help_panel=_LENGTH),
 ]
 Extend = Annotated[
     Optional[Literal["pingpong", "loop", "freeze"]],
-    typer.Option("--extend", help="Where picture is missing.", rich_help_panel=_LENGTH),
+    typer.Option(
+        "--extend", help="Where picture is missing.", show_default="pingpong", rich_help_panel=_LENGTH
+    ),
 ]
 Offset = Annotated[
     Optional[float],
@@ -108,21 +116,32 @@ Offset = Annotated[
         "--offset",
         metavar="SECONDS",
         help="Shift the speech: positive is later.",
+        show_default="0",
         rich_help_panel=_LENGTH,
     ),
 ]
 Strength = Annotated[
     Optional[float],
-    typer.Option("--strength", help="How far the mouth moves: 1 is as spoken.", rich_help_panel=_LOOK),
+    typer.Option(
+        "--strength", help="How far the mouth moves: 1 is as spoken.", show_default="1", rich_help_panel=_LOOK
+    ),
 ]
 Blend = Annotated[
     Optional[Literal["laplacian", "feather"]],
-    typer.Option("--blend", help="How the mouth is joined to the face.", rich_help_panel=_LOOK),
+    typer.Option(
+        "--blend",
+        help="How the mouth is joined to the face.",
+        show_default="laplacian",
+        rich_help_panel=_LOOK,
+    ),
 ]
 Feather = Annotated[
     Optional[float],
     typer.Option(
-        "--feather", help="Width of the mask's soft edge, as a share of the crop.", rich_help_panel=_LOOK
+        "--feather",
+        help="Width of the mask's soft edge, as a share of the crop.",
+        show_default="0.04",
+        rich_help_panel=_LOOK,
     ),
 ]
 ColourMatch = Annotated[
@@ -137,12 +156,18 @@ ColourMatch = Annotated[
 Codec = Annotated[
     Optional[str],
     typer.Option(
-        "--codec", metavar="NAME", help="Video codec. Default: the source's.", rich_help_panel=_FILE
+        "--codec",
+        metavar="NAME",
+        help="Video codec; auto is the source's where possible.",
+        show_default="auto",
+        rich_help_panel=_FILE,
     ),
 ]
 Crf = Annotated[
     Optional[int],
-    typer.Option("--crf", help="Quality of the video: lower is better.", rich_help_panel=_FILE),
+    typer.Option(
+        "--crf", help="Quality of the video: lower is better; 18 hardly shows.", rich_help_panel=_FILE
+    ),
 ]
 Preset = Annotated[
     Optional[str],
@@ -157,7 +182,11 @@ Lossless = Annotated[
 AudioCodec = Annotated[
     Optional[str],
     typer.Option(
-        "--audio-codec", metavar="NAME", help="Codec of the speech, or copy.", rich_help_panel=_FILE
+        "--audio-codec",
+        metavar="NAME",
+        help="Codec of the speech; auto goes by the container.",
+        show_default="auto",
+        rich_help_panel=_FILE,
     ),
 ]
 AudioBitrate = Annotated[
@@ -175,6 +204,7 @@ KeepAudio = Annotated[
     typer.Option(
         "--keep-audio",
         help="others: the source's own sound stays as a further stream.",
+        show_default="none",
         rich_help_panel=_FILE,
     ),
 ]

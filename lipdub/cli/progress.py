@@ -107,6 +107,8 @@ class _Bars(_Lines):
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
+            redirect_stdout=False,  # what libraries print there is muted, not to be shown between bars
+            redirect_stderr=False,
         )
         self.task: TaskID | None = None
         self.began = (0.0, 0)

@@ -54,8 +54,9 @@ def run(
 ) -> None:
     """Make the talker in VIDEO say SPEECH.
 
-    The result drops into the place of the source: same size, frame times, colour and other streams. A run
-    that was stopped goes on where it was; one with other options redoes only what they change.
+    The result has the source's size, frame times, colour and other streams.
+
+    A run that was stopped goes on where it was; one with other options redoes only what they change.
     """
     from lipdub import pipeline
     from lipdub.cli.progress import showing

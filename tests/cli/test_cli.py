@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import inspect
 import json
 import os
 import re
@@ -8,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +18,8 @@ import pytest
 
 from lipdub import __version__, stages
 from lipdub.cli import main
+from lipdub.cli.run import run
+from lipdub.job import RUN_OPTIONS
 from tests import small_stages
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -271,3 +276,24 @@ def test_fault_is_one_line_and_traceback_on_demand(
     assert done.returncode != 0
     one_line(done)
     assert "Traceback" in lipdub("run", *files, "-w", folder, "--debug").stderr
+
+
+def test_shown_defaults_are_those_of_the_stages() -> None:
+    # The command line does not import the stages to print its help, so it repeats their defaults.
+    shown = {}
+    for name, parameter in inspect.signature(run).parameters.items():
+        (option,) = getattr(parameter.annotation, "__metadata__", (None,))
+        if name in RUN_OPTIONS and isinstance(getattr(option, "show_default", None), str):
+            shown[name] = option.show_default
+    assert {"length", "extend", "strength", "feather", "face", "blend"} <= shown.keys()
+    for name, text in shown.items():
+        stage, field_name = RUN_OPTIONS[name]
+        kind = import_module(stages.STAGES[stage]).SPEC.options
+        default = next(item.default for item in dataclasses.fields(kind) if item.name == field_name)
+        assert text == (f"{default:g}" if isinstance(default, float) else str(default)), name
+
+
+def test_run_options_are_fields_of_the_stages() -> None:
+    for stage, field_name in RUN_OPTIONS.values():
+        kind = import_module(stages.STAGES[stage]).SPEC.options
+        assert field_name in {item.name for item in dataclasses.fields(kind)}, (stage, field_name)
