@@ -105,10 +105,24 @@ def mouth_points(landmarks: np.ndarray) -> np.ndarray:
     return np.concatenate([centre + (outer - centre) * MOUTH_REACH, lips])
 
 
-def mouth_mesh() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Triangles over `mouth_points`: margin, flesh, opening."""
+def _mouth_mesh() -> np.ndarray:
+    """Triangles over `mouth_points` and, from 100 on, a second inner ring for what is between the lips."""
     flesh, opening = mesh.mouth_triangles()
-    return np.array(mesh.strip(0, 20, 20), np.int32), flesh + 20, opening + 20
+    return np.concatenate([np.array(mesh.strip(0, 20, 20), np.int32), flesh + 20, opening + 40])
+
+
+def _inside_ring(unit: np.ndarray, target: np.ndarray, ratio: float) -> np.ndarray:
+    """Where in a unit (100, 2) the inside of a mouth `target` (100, 2) is taken from: (20, 2).
+
+    Teeth do not narrow with the lips: a narrower mouth shows the middle of them, at the same proportions. (A wider one
+    has to stretch what there is.) `ratio` is how many unit pixels make a target pixel.
+    """
+    ring = unit[80:]
+    across = ring[10] - ring[0]
+    have, need = float(np.linalg.norm(across)), float(np.linalg.norm(target[90] - target[80]))
+    share = min(1.0, need * ratio / max(have, 1e-3))
+    along = (ring - ring.mean(0)) @ across / max(have, 1e-3) ** 2
+    return ring + ((share - 1) * along)[:, None] * across
 
 
 def bend_skin(
@@ -144,11 +158,13 @@ def mouth_mask(points: np.ndarray, height: int, width: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Unit:
-    """A mouth to show: its patch (h, w, 3), its vertices (100, 2) in the patch, its share of the mixture."""
+    """A mouth to show: its patch (h, w, 3), its vertices (100, 2) in the patch, its share of the mixture, and how many
+    of its pixels make one of the frame's (the faces' sizes)."""
 
     patch: np.ndarray
     points: np.ndarray
     share: float
+    ratio: float = 1.0
 
 
 def gap_px(points: np.ndarray) -> float:
@@ -185,7 +201,9 @@ def lay_mouth(skin: np.ndarray, points: np.ndarray, units: list[Unit], amount: f
     mouth = np.zeros_like(base)
     painted = 0.0
     for unit in units:
-        map_x, map_y, _ = warp.backward_map(unit.points, local, triangles, y1 - y0, x1 - x0)
+        from_points = np.concatenate([unit.points, _inside_ring(unit.points, local, unit.ratio)])
+        to_points = np.concatenate([local, local[80:]])
+        map_x, map_y, _ = warp.backward_map(from_points, to_points, triangles, y1 - y0, x1 - x0)
         layer = warp.remap(unit.patch, map_x, map_y).astype(np.float32)
         layer += ((base - layer) * ring).sum((0, 1)) / total
         lack = _lack(gap_px(unit.points), gap_px(local))
@@ -244,7 +262,7 @@ def _paint_inside(layer: np.ndarray, points: np.ndarray, amount: float, top: flo
     return layer + (colour - layer) * (inside * amount)[..., None]
 
 
-_MOUTH_TRIANGLES = np.concatenate(mouth_mesh())
+_MOUTH_TRIANGLES = _mouth_mesh()
 
 
 def frame_points(pose: Pose, canonical: np.ndarray, origin: np.ndarray) -> np.ndarray:

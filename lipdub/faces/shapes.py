@@ -25,6 +25,13 @@ def measure(canonical: np.ndarray) -> np.ndarray:
     return np.stack([opening, width], 1)
 
 
+def lip_heights(canonical: np.ndarray) -> np.ndarray:
+    """How much of the upper and the lower lip shows, (n, 2), on canonical faces (n, 478, 3): lips rolled in show little."""
+    upper = canonical[:, mesh.INNER_UPPER[4]] - canonical[:, mesh.LIPS_OUTER[5]]
+    lower = canonical[:, mesh.LIPS_OUTER[15]] - canonical[:, mesh.INNER_LOWER[4]]
+    return np.stack([np.linalg.norm(upper, axis=1), np.linalg.norm(lower, axis=1)], 1)
+
+
 @dataclass(frozen=True)
 class Response:
     """A talker's mean face (478, 3) at mean measures (m,), and its gain (m, 478, 3) per unit of each measure."""

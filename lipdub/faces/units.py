@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 CANDIDATES = 24
+# Difference of lip height, in eye distances, that costs as much as a unit of the other terms.
+LIP_SPREAD = 0.035
 JUMP_COST = 1.3
 HOLD_COST = 0.5
 # Share of the neighbour's continuation in the two frames around a jump.
@@ -19,44 +21,56 @@ CROSSFADE = 0.33
 
 @dataclass(frozen=True)
 class Inventory:
-    """Columns of a talker's units: source frame (u,), measures (u, 2), angles (u, 3) degrees, scale (u,),
-    sharpness (u,), colour (u, 3) of the skin around the lips 0..1, usable (u,)."""
+    """Columns of a talker's units: source frame (u,), measures (u, 2), angles (u, 3) degrees, scale (u,), lip
+    heights (u, 2), sharpness (u,), colour (u, 3) of the skin around the lips 0..1, usable (u,)."""
 
     frame: np.ndarray
     measures: np.ndarray
     angles: np.ndarray
     scale: np.ndarray
+    heights: np.ndarray
     sharpness: np.ndarray
     colour: np.ndarray
     usable: np.ndarray
 
     @classmethod
     def from_table(cls, table: np.ndarray) -> Inventory:
-        """From the rows of the neutralize stage's ``unit`` table (u, 12)."""
-        colour = table[:, 8:11].astype(np.float64)
+        """From the rows of the neutralize stage's ``unit`` table (u, 14)."""
+        colour = table[:, 10:13].astype(np.float64)
         # A hand or a microphone before the mouth changes the skin's colour around it.
         away = np.abs(colour - np.median(colour, 0)).max(1)
         limit = max(6 * float(np.median(away)), 0.08)
-        usable = (table[:, 11] > 0) & (away < limit)
+        usable = (table[:, 13] > 0) & (away < limit)
         if not usable.any():
             usable = np.ones(len(table), bool)
-        return cls(table[:, 0].astype(int), table[:, 1:3], table[:, 3:6], table[:, 6], table[:, 7], colour, usable)
+        return cls(table[:, 0].astype(int), table[:, 1:3], table[:, 3:6], table[:, 6], table[:, 7:9],
+                   table[:, 9], colour, usable)  # fmt: skip
 
 
 def target_costs(
-    units: Inventory, measures: np.ndarray, angles: np.ndarray, scale: np.ndarray, position: np.ndarray, spread: np.ndarray
+    units: Inventory,
+    measures: np.ndarray,
+    heights: np.ndarray,
+    angles: np.ndarray,
+    scale: np.ndarray,
+    position: np.ndarray,
+    spread: np.ndarray,
 ) -> np.ndarray:
     """Cost (n, u) of showing unit u at frame n.
 
     Args:
-        measures (n, 2) wanted; angles (n, 3); scale (n,); position (n,) seconds between each frame and frame 0 of the
-        source, as `units.frame` times the frame interval; spread (2,) the talker's range of each measure.
+        measures (n, 2) wanted; heights (n, 2) of the lips in the wanted shape; angles (n, 3); scale (n,); position (n,) the frames' own source frame
+        numbers; spread (2,) the talker's range of each measure.
     """
     d = measures[:, None] - units.measures[None]
     opening = d[..., 0] / (0.22 * spread[0])
     # A mouth opened further by the warp stretches teeth and shadow, one that is closed hides them.
     cost = opening**2 * np.where(opening > 0, 1.6, 1.0)
-    cost += (d[..., 1] / (0.35 * spread[1])) ** 2
+    # A wide smile's teeth do not belong in a rounded mouth: width counts more the further the mouth is open.
+    open_share = np.clip(measures[:, None, 0] / 0.15, 0, 1)
+    cost += (d[..., 1] / (0.35 * spread[1])) ** 2 * (1 + open_share)
+    # Lips that are bitten or rolled in look wrong stretched to their usual height.
+    cost += (((heights[:, None] - units.heights[None]) / LIP_SPREAD) ** 2).sum(-1)
     turn = angles[:, None] - units.angles[None]
     cost += (turn[..., 0] / 9) ** 2 + 0.8 * (turn[..., 1] / 9) ** 2 + 0.3 * (turn[..., 2] / 15) ** 2
     cost += (np.log(scale[:, None] / units.scale[None]) / 0.15) ** 2

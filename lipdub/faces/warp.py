@@ -8,23 +8,14 @@ import numpy as np
 _SHIFT = 4  # sub-pixel bits of the rasteriser
 
 
-def affine_of(source: np.ndarray, target: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Per triangle the 2x3 matrix that takes target coordinates to source coordinates: (m, 2, 3) float32.
-
-    Triangles without area in the target keep their first corner's offset.
-    """
-    t = target[triangles]
-    s = source[triangles]
+def _inverses(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Per triangle the 2x2 matrix from offsets to its first corner to barycentric coordinates; 0 for flat ones."""
+    t = points[triangles]
     e1, e2 = t[:, 1] - t[:, 0], t[:, 2] - t[:, 0]
     det = e1[:, 0] * e2[:, 1] - e1[:, 1] * e2[:, 0]
     flat = np.abs(det) < 1e-6
-    det = np.where(flat, 1.0, det)
-    inverse = np.stack([np.stack([e2[:, 1], -e2[:, 0]], 1), np.stack([-e1[:, 1], e1[:, 0]], 1)], 1) / det[:, None, None]
-    inverse[flat] = np.eye(2)
-    linear = np.stack([s[:, 1] - s[:, 0], s[:, 2] - s[:, 0]], 2) @ inverse
-    linear[flat] = np.eye(2)
-    offset = s[:, 0] - (linear @ t[:, 0, :, None])[..., 0]
-    return np.concatenate([linear, offset[..., None]], 2).astype(np.float32)
+    rows = np.stack([np.stack([e2[:, 1], -e2[:, 0]], 1), np.stack([-e1[:, 1], e1[:, 0]], 1)], 1)
+    return np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, det))[:, None, None] * rows
 
 
 def rasterise(points: np.ndarray, triangles: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -49,15 +40,22 @@ def backward_map(
     """
     h, w = -(-height // step), -(-width // step)
     labels = rasterise((target - (step - 1) / 2) / step, triangles, h, w)
-    matrices = affine_of(source, target, triangles)
     x = np.arange(w, dtype=np.float32) * step + (step - 1) / 2
     y = np.arange(h, dtype=np.float32)[:, None] * step + (step - 1) / 2
     dx, dy = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
     inside = labels >= 0
-    m = matrices[labels[inside]]
     px, py = np.broadcast_to(x, (h, w))[inside], np.broadcast_to(y, (h, w))[inside]
-    dx[inside] = m[:, 0, 0] * px + m[:, 0, 1] * py + m[:, 0, 2] - px
-    dy[inside] = m[:, 1, 0] * px + m[:, 1, 1] * py + m[:, 1, 2] - py
+    # Barycentric mixing of the corners' displacements. Kept inside the triangle: the rasteriser's edge pixels of a
+    # sliver would otherwise be carried far away.
+    moves = (source - target)[triangles]
+    table = np.concatenate([target[triangles[:, 0]], _inverses(target, triangles).reshape(-1, 4), moves.reshape(-1, 6)], 1)
+    t0, t1, i00, i01, i10, i11, ax, ay, bx, by, cx, cy = table.astype(np.float32)[labels[inside]].T
+    u, v = px - t0, py - t1
+    first, second = np.clip(i00 * u + i01 * v, 0, 1), np.clip(i10 * u + i11 * v, 0, 1)
+    over = np.maximum(first + second, 1)
+    first, second = first / over, second / over
+    dx[inside] = ax + first * (bx - ax) + second * (cx - ax)
+    dy[inside] = ay + first * (by - ay) + second * (cy - ay)
     if step > 1:
         dx = cv2.resize(dx, (w * step, h * step), interpolation=cv2.INTER_LINEAR)[:height, :width]
         dy = cv2.resize(dy, (w * step, h * step), interpolation=cv2.INTER_LINEAR)[:height, :width]

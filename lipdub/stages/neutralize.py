@@ -1,8 +1,8 @@
 """neutralize, method `rest`: what each talker's face does in speech, its rest mouth, and the inventory of units.
 
 Store, per track id: ``face-ID`` (4, 478, 3) float64: canonical mean face, response base, response gains;
-``motion-ID`` (frames of its span, 8) float32: opening, width, yaw, pitch, roll, scale, mouth x, y, NaN where unseen;
-units, the frames whose mouths may be shown elsewhere: ``unit-ID`` (u, 12) float32 (columns `UNIT`), ``patch-ID``
+``motion-ID`` (frames of its span, 10) float32, columns `MOTION`, NaN where unseen;
+units, the frames whose mouths may be shown elsewhere: ``unit-ID`` (u, 14) float32 (columns `UNIT`), ``patch-ID``
 (u, h, w, 3) their mouths' pixels, ``points-ID`` (u, 100, 2) float32 mouth vertices in patch pixels. JSON ``track-ID``.
 """
 
@@ -17,8 +17,8 @@ from lipdub.errors import UsageError
 from lipdub.stages.base import StageContext, StageSpec
 
 # Columns of the tables.
-MOTION = ("opening", "width", "yaw", "pitch", "roll", "scale", "x", "y")
-UNIT = ("frame", *MOTION[:6], "sharpness", "red", "green", "blue", "usable")
+MOTION = ("opening", "width", "yaw", "pitch", "roll", "scale", "upper", "lower", "x", "y")
+UNIT = ("frame", *MOTION[:8], "sharpness", "red", "green", "blue", "usable")
 # A talker's inventory; a minute of speech shows every mouth shape many times over.
 MAX_UNITS = 1500
 # Longer videos give runs of this many successive frames: natural motion needs successors.
@@ -92,7 +92,9 @@ def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
         measures = shapes.measure(shape)
         angles = pose.angles()
         middle = faces[:, mesh.LIPS_OUTER, :2].mean(1)
-        motion[np.flatnonzero(valid) + start - view.first] = np.column_stack([measures, angles, pose.scale, middle])
+        motion[np.flatnonzero(valid) + start - view.first] = np.column_stack(
+            [measures, angles, pose.scale, shapes.lip_heights(shape), middle]
+        )
         frontal = np.abs(angles[:, 0]) < 35
         fit.add(shape[frontal], measures[frontal])
     response = fit.solve(canonical, prior)
@@ -220,10 +222,10 @@ class _Inventory:
         inside = bool((local > 1).all() and (local < self._size - 2).all())
         row = np.zeros(len(UNIT), np.float32)
         row[0] = self.frames[u]
-        row[1:7] = self._motion[u, :6]
-        row[7] = sharpness(patch, local)
-        row[8:11] = ring_colour(patch, local)
-        row[11] = inside
+        row[1:9] = self._motion[u, :8]
+        row[9] = sharpness(patch, local)
+        row[10:13] = ring_colour(patch, local)
+        row[13] = inside
         self._buffer[u] = (patch, local, row)
         i = u // self._chunk
         start, stop = self._patches.span(i)

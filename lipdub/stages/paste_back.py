@@ -19,15 +19,15 @@ from lipdub.stages.base import StageContext, StageSpec
 # Frames per independently encoded piece; encoders put a key frame about this often anyway.
 SEGMENT = 240
 BLENDS = ("laplacian", "feather")
-KEEP_AUDIO = ("none", "others")
+KEEP_AUDIO = ("others", "all", "none")
 
 
 @dataclass(frozen=True)
 class PasteOptions:
     """method: `laplacian` or `feather`. feather: width of the mask's soft edge as a share of the crop's width.
     colour_match: shift the crop's colour to the frame's along the mask's edge. codec, crf, preset, lossless:
-    `lipdub.media.write.VideoCodec`. audio_codec, audio_bitrate: `lipdub.media.mux.AudioCodec`. keep_audio: `others`
-    keeps the source's own sound as a further stream."""
+    `lipdub.media.write.VideoCodec`. audio_codec, audio_bitrate: `lipdub.media.mux.AudioCodec`. keep_audio: `others` keeps
+    the source's sound streams but the first, `all` keeps that too, `none` none."""
 
     method: str = "laplacian"
     feather: float = 0.04
@@ -38,7 +38,7 @@ class PasteOptions:
     lossless: bool = False
     audio_codec: str = "auto"
     audio_bitrate: int | None = None
-    keep_audio: str = "none"
+    keep_audio: str = "others"
 
     def __post_init__(self) -> None:
         if self.method not in BLENDS:
@@ -63,20 +63,21 @@ def run(ctx: StageContext, options: PasteOptions) -> dict[str, Any]:
     missing = [i for i, name in enumerate(names) if not ctx.store.sealed(name)]
     for i in missing:
         _encode(ctx, options, codec, crops, boxes, source, pts, i * SEGMENT, min((i + 1) * SEGMENT, n), names[i])
-    start = Fraction(int(pts[0])) * ctx.facts.video.time_base
-    offset = Fraction(ctx.summaries["sync"]["offset"]).limit_denominator(10**6)
+    line = sync.json("timeline")
     notes = mux(
         [ctx.store.file(name) for name in names],
         ctx.job.result(),
         source=ctx.job.video,
         source_facts=ctx.facts,
         speech=ctx.job.mix or ctx.job.speech,
-        speech_start=start + offset,
+        speech_start=Fraction(line["speech_start"]),
+        end=Fraction(line["end"]) if line["cut"] else None,
+        last_duration=line["last_duration"],
         keep_source_audio=options.keep_audio,
         audio=AudioCodec(codec=options.audio_codec, bitrate=options.audio_bitrate),
         metadata=ctx.metadata,
     )
-    return {"method": options.method, "frames": n, "segments": len(names), "notes": list(notes or ())}
+    return {"method": options.method, "frames": n, "segments": len(names), "notes": notes}
 
 
 def _encode(

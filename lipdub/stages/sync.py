@@ -4,7 +4,7 @@ Store, per output frame: ``crops`` (n, h, w, 4) uint8 or uint16 RGB and mask (wh
 int32 where the crop lies in the frame, display pixels, empty where nothing is dubbed; ``wanted`` (n, 2) float32 mouth
 opening and width in units of the eye distance; ``amount`` (n,) float32 0..1 how far the frame is dubbed; ``track``
 (n,) int16; ``source`` (n,) int32 source frame; ``pts`` (n,) int64 in the source's time base; ``time`` (n,) float64
-seconds from the first frame.
+seconds from the first frame. JSON ``timeline``: when the speech starts and the result ends, source clock.
 """
 
 from __future__ import annotations
@@ -185,6 +185,16 @@ def _plan(
         extend=options.extend,
         offset=Fraction(options.offset).limit_denominator(10**6),
     )
+    ctx.store.put_json(
+        "timeline",
+        {
+            "speech_start": str(line.speech_start),
+            "end": str(line.end),
+            # Where the length asked for is the video's, the speech does not outlast it.
+            "cut": options.length in ("video", "shortest"),
+            "last_duration": int(line.duration[-1]),
+        },
+    )
     source, moments = np.asarray(line.source), np.asarray(line.time) - line.time[0]
     motion = lip_motion(audio, 16000, threads=ctx.threads)
     lips = at_times(motion, moments - options.offset)
@@ -210,10 +220,11 @@ def _plan(
         wanted[here] = rows[:, :2] + a[:, None] * (speech - rows[:, :2])
         wanted[here, 0] = np.maximum(wanted[here, 0], 0)
         spread = np.maximum(t.span.high - t.span.low, 0.02)
+        heights = shapes.lip_heights(t.response.shape(wanted[here]))
         for i, j in _pieces(here):
             part = rows[i:j]
             costs = units.target_costs(
-                t.units, wanted[here[i:j]], part[:, 2:5], part[:, 5], source[here[i:j]].astype(float), spread
+                t.units, wanted[here[i:j]], heights[i:j], part[:, 2:5], part[:, 5], source[here[i:j]].astype(float), spread
             )
             chosen = units.choose(t.units, costs, spread)
             for k, parts in zip(here[i:j], units.mixture(t.units, chosen), strict=True):
@@ -283,7 +294,7 @@ def _arrays(ctx: StageContext, plan: Plan, talkers: dict[int, Talker]) -> tuple[
                 np.array([rows[:, 5].max()]), np.array([[[c, -s, 0], [s, c, 0], [0, 0, 1]]]), np.zeros((1, 3))
             )
             flat = pose.apply(points[None])[0, :, :2]
-            extent = (flat.max(0) - flat.min(0)) * 1.12 + 24
+            extent = (flat.max(0) - flat.min(0)) * 1.22 + 24
             width, height = max(width, int(extent[0])), max(height, int(extent[1]))
     width, height = min(width + width % 2, video.width), min(height + height % 2, video.height)
     dtype = np.dtype("uint8" if video.bit_depth <= 8 else "uint16")
@@ -361,7 +372,7 @@ class _Renderer:
         self._follow[self._skin.vertices] = self._skin.weight
         self._follow[list(mesh.LIPS)] = 1
         self._near = len(self._skin.anchors) // 2
-        self._ready: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._ready: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, float]] = {}
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def prepare(self, frames: list[int]) -> None:
@@ -399,7 +410,7 @@ class _Renderer:
             moved = poses.apply(target)[..., :2]
             anchors = poses.apply(np.broadcast_to(self._skin.anchors, (len(rows), *self._skin.anchors.shape)))[..., :2]
             for i, k in enumerate(here):
-                self._ready[k] = (seen[rows[i], :, :2], moved[i], anchors[i])
+                self._ready[k] = (seen[rows[i], :, :2], moved[i], anchors[i], float(poses.scale[i]))
 
     def draw(self, k: int, picture: Any, out: np.ndarray) -> tuple[int, int, int, int]:
         """Output frame `k` from its source picture into `out` (h, w, 4); returns its box, empty if it cannot be."""
@@ -409,7 +420,7 @@ class _Renderer:
 
         if k not in self._ready:
             return 0, 0, 0, 0
-        source, target, anchors = self._ready[k]
+        source, target, anchors, scale = self._ready[k]
         box = self._box(np.concatenate([source[self._skin.vertices], target[self._skin.vertices], anchors[: self._near]]),
                         picture.width, picture.height)  # fmt: skip
         x0, y0, x1, y1 = box
@@ -418,7 +429,10 @@ class _Renderer:
         origin = np.array([x0, y0])
         image = picture.rgb(box)
         crop, moved = reshape.bend_skin(image, self._skin, source - origin, target - origin, anchors - origin)
-        units = [reshape.Unit(*self._unit(u), share) for u, share in self._plan.mixture[k]]
+        units = [
+            reshape.Unit(*self._unit(u), share, float(self._t.units.scale[u]) / scale)
+            for u, share in self._plan.mixture[k]
+        ]
         flat = np.concatenate([target - origin, np.zeros((478, 1))], 1)
         points = reshape.mouth_points(flat)
         crop = np.ascontiguousarray(crop)
@@ -429,6 +443,7 @@ class _Renderer:
         # The mask goes beyond what changed, so that its soft edge lies where both pictures are alike.
         reach = 2 * max(2, int(0.02 * (x1 - x0))) + 1
         grown = cv2.dilate(changed, np.ones((reach, reach), np.uint8))
+        grown[:reach], grown[-reach:], grown[:, :reach], grown[:, -reach:] = 0, 0, 0, 0
         top = 255 if self._dtype == np.uint8 else 65535
         h, w = crop.shape[:2]
         out[:h, :w, :3] = crop
@@ -437,8 +452,9 @@ class _Renderer:
 
     def _box(self, points: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
         """Even-cornered box round the points, inside the picture, no larger than the crop store has room for."""
-        low = np.maximum(np.floor(points.min(0) - 4), 0).astype(int)
-        high = np.minimum(np.ceil(points.max(0) + 5), [width, height]).astype(int)
+        margin = 4 + 0.06 * np.ptp(points[:, 0])
+        low = np.maximum(np.floor(points.min(0) - margin), 0).astype(int)
+        high = np.minimum(np.ceil(points.max(0) + margin), [width, height]).astype(int)
         low -= low % 2
         size = np.minimum(high - low, [self._width, self._height])
         return int(low[0]), int(low[1]), int(low[0] + size[0]), int(low[1] + size[1])
@@ -509,9 +525,9 @@ SPEC = StageSpec(
 
 
 def _weights() -> list[Path]:
-    from lipdub.speech.lips import default_weights
+    from lipdub.weights import shipped
 
-    return [default_weights()]
+    return [shipped("lip-motion.safetensors")]
 
 
 def _is_picture(face: str) -> bool:
