@@ -336,8 +336,12 @@ class Picture:
 
     # -- patching
 
-    def patched(self, box: Box, rgb: np.ndarray, weight: np.ndarray) -> Picture:
+    def patched(self, box: Box, rgb: np.ndarray, weight: np.ndarray, base: np.ndarray | None = None) -> Picture:
         """A new picture in which, inside ``box``, each sample is ``src + weight * (new - src)``, rounded.
+
+        With ``base`` (what :meth:`rgb` gave for the box) ``new - src`` is what ``rgb - base`` comes to in the
+        picture's own samples: where both are equal nothing changes at all, not even by rounding, and grain and
+        chroma detail that RGB does not carry stay.
 
         ``rgb`` is (h, w, 3), float32, uint8 or uint16, on the scale of :meth:`rgb`; ``weight`` (h, w) float32 in
         0..1. Samples of weight 0 (for chroma: whose whole footprint has weight 0) and the alpha plane keep
@@ -348,14 +352,19 @@ class Picture:
             raise ValueError(f"box {box} does not fit rgb {rgb.shape} and weight {weight.shape}")
         weight = np.ascontiguousarray(weight, dtype=np.float32)
         colours = np.ascontiguousarray(rgb, dtype=np.float32)
+        relative = base is not None
+        if relative:
+            colours = cv2.subtract(colours, np.ascontiguousarray(base, dtype=np.float32))
         if self.kind == "yuv":
             _, to_yuv = yuv_matrix(self._matrix, self.colour.full_range, self.depth, self.scale)
-            new = cv2.split(cv2.transform(colours, to_yuv))
+            new = cv2.split(cv2.transform(colours, to_yuv[:, :3] if relative else to_yuv))
         elif self.kind == "rgb":
             gain, offset = self._levels()
+            offset = 0.0 if relative else offset
             new = [(colours[..., channel] - offset) / gain for channel in (1, 2, 0)]
         else:
             gain, offset = self._levels()
+            offset = 0.0 if relative else offset
             red, blue = _LUMA_WEIGHTS[6]
             luma = np.array([[red, 1.0 - red - blue, blue]], dtype=np.float32)
             new = [(cv2.transform(colours, luma) - offset) / gain]
@@ -366,16 +375,16 @@ class Picture:
             turned[index] = oriented(planes[index], self.turns, self.mirrored)
         split_chroma = self.kind == "yuv" and self.sub[1] != (1, 1)
         for index in range(1 if split_chroma else len(new)):
-            self._blend(turned[index][y0:y1, x0:x1], new[index], weight)
+            self._blend(turned[index][y0:y1, x0:x1], new[index], weight, relative)
         if split_chroma:
-            self._blend_chroma(turned, (x0, y0, x1, y1), new[1], new[2], weight)
+            self._blend_chroma(turned, (x0, y0, x1, y1), new[1], new[2], weight, relative)
         for plane in planes:
             plane.flags.writeable = False
         return Picture(tuple(planes), self.layout, self.colour, self.turns, self.mirrored)
 
-    def _blend(self, target: np.ndarray, new: np.ndarray, weight: np.ndarray) -> None:
+    def _blend(self, target: np.ndarray, new: np.ndarray, weight: np.ndarray, relative: bool) -> None:
         source = target.astype(np.float32)
-        mixed = cv2.subtract(new, source)
+        mixed = new if relative else cv2.subtract(new, source)
         mixed = cv2.multiply(mixed, weight, dst=mixed)
         self._store(target, cv2.add(mixed, source, dst=mixed), weight)
 
@@ -421,8 +430,9 @@ class Picture:
         ]
 
     def _blend_chroma(
-        self, turned: dict[int, np.ndarray], box: Box, new_u: np.ndarray, new_v: np.ndarray, weight: np.ndarray
-    ) -> None:
+        self, turned: dict[int, np.ndarray], box: Box, new_u: np.ndarray, new_v: np.ndarray, weight: np.ndarray,
+        relative: bool,
+    ) -> None:  # fmt: skip
         chroma, luma = self._chroma_span(box)
         # Weighted means: colours outside the box, or of weight 0, have no say in a chroma sample.
         parts = np.zeros((luma[3] - luma[1], luma[2] - luma[0], 3), dtype=np.float32)
@@ -430,7 +440,7 @@ class Picture:
         inner[:] = cv2.merge([weight, cv2.multiply(new_u, weight), cv2.multiply(new_v, weight)])
         means = self._gather(parts, chroma, luma)
         share = np.ascontiguousarray(means[..., 0])
-        keep = 1.0 - share
+        keep = np.ones_like(share) if relative else 1.0 - share
         for index in (1, 2):
             target = turned[index][chroma[1] : chroma[3], chroma[0] : chroma[2]]
             mixed = target.astype(np.float32) * keep + means[..., index]

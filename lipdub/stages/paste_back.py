@@ -140,8 +140,8 @@ def paste(picture: Any, crop: np.ndarray, box: np.ndarray, options: PasteOptions
     if options.method == "laplacian":
         mixed = laplacian.blend(background, foreground, weight)
         # The coarse octaves reach beyond the mask; the mask's own foot bounds them.
-        return picture.patched((x0, y0, x1, y1), mixed, np.minimum(weight * 4, 1.0))
-    return picture.patched((x0, y0, x1, y1), foreground, weight)
+        return picture.patched((x0, y0, x1, y1), mixed, np.minimum(weight * 4, 1.0), background)
+    return picture.patched((x0, y0, x1, y1), foreground, weight, background)
 
 
 def support(sync: Any, k: int, options: PasteOptions) -> tuple[tuple[int, int, int, int], np.ndarray]:
