@@ -62,6 +62,12 @@ class Job:
     overwrite: bool = False
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("video", "speech", "mix", "out", "workspace"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, Path(value))
+
     def result(self) -> Path:
         """Where the result goes."""
         return self.out if self.out is not None else default_out(self.video)
@@ -172,15 +178,11 @@ def make_job(
         else:
             raise UsageError(f"there is no option {name!r}", hint=f"Options are {', '.join(RUN_OPTIONS)}.")
     return Job(
-        video=Path(video),
-        speech=_path(speech),
-        out=_path(out),
-        workspace=_path(workspace),
-        mix=_path(mix),
+        video=video,  # type: ignore[arg-type]  # made paths there
+        speech=speech,  # type: ignore[arg-type]
+        out=out,  # type: ignore[arg-type]
+        workspace=workspace,  # type: ignore[arg-type]
+        mix=mix,  # type: ignore[arg-type]
         options=by_stage,
         **fields_of_job,
     )
-
-
-def _path(value: str | os.PathLike[str] | None) -> Path | None:
-    return None if value is None else Path(value)
