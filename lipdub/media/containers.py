@@ -48,7 +48,7 @@ _MP4 = Container(
     "mov_text", frozenset({"mov_text"}), frozenset({"dvd_subtitle"}), data=True, covers=True,
 )  # fmt: skip
 _MOV = Container(
-    "MOV", "mov", ("h264", "hevc", "prores", "ffv1"),
+    "MOV", "mov", ("h264", "hevc", "prores"),
     frozenset({"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be",
                "pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be", "pcm_u8", "pcm_alaw", "pcm_mulaw"}), "pcm",
     "mov_text", frozenset({"mov_text", "eia_608"}), frozenset(), data=True, covers=True,
@@ -158,11 +158,16 @@ def choose_encoder(
             f"{asked_for} has no lossless form for {pix_fmt} pictures of {width}x{height}",
             hint="Use --codec ffv1 with a .mkv result, or leave --lossless out.",
         )
-    for family in families:
-        for name in _ENCODERS[family]:
-            nearest = _nearest(name, wanted, width, height)
-            if nearest is not None:
-                return Encoder(family, name, nearest, True)
+    nearest = [
+        Encoder(family, name, form, True)
+        for family in families
+        for name in _ENCODERS[family]
+        if (form := _nearest(name, wanted, width, height)) is not None
+    ]
+    # The first, unless it alone would lose the opacity.
+    nearest.sort(key=lambda encoder: _loses_alpha(wanted, encoder.pix_fmt))
+    if nearest:
+        return nearest[0]
     raise UsageError(f"no encoder for {container.name} takes {pix_fmt} pictures of {width}x{height}")
 
 
@@ -175,19 +180,24 @@ def encoder_formats(name: str) -> frozenset[str]:
         formats = {form.name for form in av.Codec(name, "w").video_formats or []}
     except ValueError:
         return frozenset()
-    if name == "libx264rgb":
-        return frozenset({"gbrp"}) if "rgb24" in formats else frozenset()
-    return frozenset(form for form in formats if plane_layout(form) is not None)
+    planar = {form for form in formats if plane_layout(form) is not None}
+    planar |= {form for (encoder, form), packed in _PACKED_FEED.items() if encoder == name and packed in formats}
+    return frozenset(planar)
 
 
-def plain_format(pix_fmt: str) -> str:
-    """``yuvj420p`` and its like under the name encoders take with a colour range tag."""
-    return pix_fmt.replace("yuvj", "yuv")
+# Encoders that take RGB of 8 bits packed only: the planar format -> what they are fed.
+_PACKED_FEED = {("libx264rgb", "gbrp"): "rgb24", ("ffv1", "gbrp"): "bgr0", ("ffv1", "gbrap"): "bgra"}
+
+
+def fed_format(encoder: str, pix_fmt: str) -> str:
+    """The pixel format an encoder is fed for pictures of a planar format: with ``yuvj420p`` and its like under
+    the name that goes with a colour range tag."""
+    return _PACKED_FEED.get((encoder, pix_fmt), pix_fmt.replace("yuvj", "yuv"))
 
 
 def takes(name: str, pix_fmt: str, width: int, height: int, *, lossless: bool = False) -> bool:
     """Whether an encoder takes pictures of this format and coded size."""
-    if plain_format(pix_fmt) not in encoder_formats(name):
+    if pix_fmt.replace("yuvj", "yuv") not in encoder_formats(name):
         return False
     layout = plane_layout(pix_fmt)
     assert layout is not None
@@ -196,9 +206,17 @@ def takes(name: str, pix_fmt: str, width: int, height: int, *, lossless: bool = 
     if name in ("libx264", "libx265"):
         if layout.alpha or width % layout.step[0] or height % layout.step[1]:
             return False
+        if layout.kind == "gray" and lossless:
+            return False  # decoders give it back as YUV
         if name == "libx265" and (width < 32 or height < 32):
             return False
     return True
+
+
+def _loses_alpha(pix_fmt: str, nearest: str) -> bool:
+    source, layout = plane_layout(pix_fmt), plane_layout(nearest)
+    assert source is not None and layout is not None
+    return source.alpha and not layout.alpha
 
 
 def _nearest(name: str, pix_fmt: str, width: int, height: int) -> str | None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from lipdub.errors import EnvironmentFailure, InputError
@@ -55,19 +56,28 @@ def ffmpeg_version(executable: str) -> int:
     return 99 if shown.returncode == 0 else -1
 
 
-def run(output: Any, executable: str, *, first: Sequence[str] = (), repeated: Sequence[str] = ()) -> None:
+def run(
+    output: Any, executable: str, *, first: Sequence[str] = (), repeated: Sequence[str] = (),
+    metadata: Path | None = None,
+) -> None:  # fmt: skip
     """Run an ffmpeg-python output node; a failure raises with the last lines ffmpeg wrote.
 
     ``first`` are options for the whole command. ``repeated`` go with the output: ffmpeg-python itself takes each
-    option once only, but an output may have many ``-metadata``. :class:`EnvironmentFailure` when the disk is
+    option once only, but an output may have many ``-metadata``. ``metadata`` is an FFMETADATA file whose
+    chapters the result gets. :class:`EnvironmentFailure` when the disk is
     full or the program cannot run, else :class:`FfmpegError`.
     """
     import ffmpeg
 
     arguments = ffmpeg.compile(output, cmd=executable)
+    inputs = arguments.index("-map")
+    chapters: list[str] = []
+    if metadata is not None:
+        count = arguments[:inputs].count("-i")
+        chapters = ["-f", "ffmetadata", "-i", str(metadata), "-map_chapters", str(count)]
     command = [
-        arguments[0], "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *first, *arguments[1:-1], *repeated,
-        arguments[-1],
+        arguments[0], "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *first, *arguments[1:inputs], *chapters,
+        *arguments[inputs:-1], *repeated, arguments[-1],
     ]  # fmt: skip
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)

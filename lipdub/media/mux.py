@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,8 +20,8 @@ from lipdub.errors import EnvironmentFailure, InputError, LipdubError, UsageErro
 from lipdub.media.audio import AudioSource, audio_source, write_wav
 from lipdub.media.containers import TEXT_SUBTITLES, Container, container_of
 from lipdub.media.ffmpeg import FfmpegError, ffmpeg_executable, ffmpeg_version, run
-from lipdub.media.probe import MediaFacts, frame_index, opened, video_stream
 from lipdub.media.pixels import UNSPECIFIED
+from lipdub.media.probe import MediaFacts, frame_index, opened, video_stream
 from lipdub.media.write import SEGMENT_TAG
 
 SOURCE_AUDIO = ("none", "others", "all")
@@ -134,7 +135,8 @@ class _disk:
 
 @dataclass(frozen=True)
 class _Joined:
-    """The joined video: its file, what the segments say of themselves, first and last shown time (ticks)."""
+    """The joined video: its file, whose times begin at zero; what the segments say of themselves; when in the
+    result the first frame is shown and the last one ends; ticks taken off the source's clock for that."""
 
     path: Path
     note: dict[str, Any]
@@ -142,6 +144,7 @@ class _Joined:
     first: int
     end: int
     shift: int
+    size: tuple[int, int]
 
 
 def segment_note(path: Path) -> dict[str, Any]:
@@ -203,15 +206,17 @@ def _join(
     shift = _shift_to_zero(facts, container, int(shown_order[0]), base)
     shown_order = shown_order - shift
     if shift and container.timed:
-        notes.append(f"times begin at {float(shown_order[0] * base):.3f} s: the source's clock has no zero of its own")
+        notes.append(f"all times are {float(shift * base):.3f} s less than in the source, whose clock has no zero of its own")
     spans = np.append(np.diff(shown_order), last)
     step = int(spans[0])
-    lead = shown_order[0] - step * np.arange(delay, 0, -1)
-    dts = np.concatenate([lead, shown_order])[: len(pts)]
-    # MOV keeps any time exactly when its time scale is the source's; it takes what MP4 does not.
-    path = scratch / ("video.mov" if note["codec"] in ("ffv1", "prores") else "video.mp4")
+    start = int(shown_order[0])
+    relative = shown_order - start
+    dts = np.concatenate([-step * np.arange(delay, 0, -1), relative])[: len(pts)]
+    # These keep any time exactly when their time scale is the source's. The file begins at zero: demuxers
+    # have faults about the durations of files that do not.
+    path = scratch / f"video.{_JOINED_FORMAT.get(note['codec'], 'mp4')}"
     scale = str(base.denominator)
-    options = {"video_track_timescale": scale, "movie_timescale": scale}
+    options = {} if path.suffix == ".nut" else {"video_track_timescale": scale, "movie_timescale": scale}
     with av.open(str(path), "w", options=options) as joined:
         stream = None
         number = 0
@@ -219,21 +224,20 @@ def _join(
             origin = _origin(segment, base)
             for time, packet in _segment_packets(segment, base):
                 if stream is None:
-                    stream = joined.add_stream_from_template(packet.stream)
+                    stream = joined.add_stream_from_template(packet.stream, opaque=True)
                     stream.time_base = base
+                    size = (packet.stream.codec_context.width, packet.stream.codec_context.height)
                     if note["rotation"] or note["mirrored"]:
                         stream.set_display_rotation(*_display(note))
-                exact = time - origin + other["first"] - shift
-                place = int(np.searchsorted(shown_order, exact))
+                exact = time - origin + other["first"] - shift - start
+                place = int(np.searchsorted(relative, exact))
                 packet.stream = stream
                 packet.time_base = base
                 packet.pts, packet.dts = exact, int(dts[number])
                 packet.duration = int(spans[place])
                 joined.mux_one(packet)
                 number += 1
-        if facts.chapters and container.name != "AVI":
-            joined.set_chapters(_chapters(facts, shift * base))
-    return _Joined(path, note, base, int(shown_order[0]), int(shown_order[-1]) + last, shift)
+    return _Joined(path, note, base, start, int(shown_order[-1]) + last, shift, size)
 
 
 def _last_duration(pts: np.ndarray, base: Fraction, source_base: Fraction, facts: MediaFacts) -> int:
@@ -246,6 +250,10 @@ def _last_duration(pts: np.ndarray, base: Fraction, source_base: Fraction, facts
     if len(pts) > 1:
         return int(np.median(np.diff(pts)))
     return max(1, int(own.duration[-1] * own.time_base / base))
+
+
+# Formats the joined video of a codec family goes through, where it is not MP4.
+_JOINED_FORMAT = {"prores": "mov", "ffv1": "nut"}
 
 
 def _display(note: dict[str, Any]) -> tuple[float, bool, bool]:
@@ -273,16 +281,17 @@ def _joined_times(segments: list[tuple[Path, int]], base: Fraction) -> tuple[np.
     return np.concatenate(parts), delay
 
 
-def _chapters(facts: MediaFacts, shift: Fraction) -> list[dict[str, Any]]:
-    base = Fraction(1, 1000)
-    return [
-        {
-            "id": number, "start": round((chapter.start - shift) / base), "end": round((chapter.end - shift) / base),
-            "time_base": base, "metadata": {"title": chapter.title} if chapter.title else {},
-        }
-        for number, chapter in enumerate(facts.chapters)
-        if chapter.start >= shift
-    ]  # fmt: skip
+def _chapter_file(scratch: Path, facts: MediaFacts, shift: Fraction) -> Path:
+    """The source's chapters as a file ffmpeg reads."""
+    lines = [";FFMETADATA1"]
+    for chapter in facts.chapters:
+        begin, end = (round((time - shift) * 1_000_000) for time in (chapter.start, chapter.end))
+        if end > 0:
+            title = re.sub(r"([=;#\\\n])", r"\\\1", chapter.title)
+            lines += ["[CHAPTER]", "TIMEBASE=1/1000000", f"START={max(0, begin)}", f"END={end}", f"title={title}"]
+    path = scratch / "chapters.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 # -- sound
@@ -463,7 +472,7 @@ def _run(
     executable = ffmpeg_executable(7 if container.is_matroska else 0)
     if rotated and container.is_matroska and ffmpeg_version(executable) < 7:
         notes.append(f"this ffmpeg cannot tag the rotation in {container.name}")
-    picture = ffmpeg.input(str(joined.path))
+    picture = ffmpeg.input(str(joined.path), itsoffset=_seconds(joined.first * joined.time_base))
     streams = [picture["v:0"]]
     options: dict[str, Any] = {"c:v:0": "copy"}
     sound_number = 0
@@ -492,9 +501,11 @@ def _run(
     if container.is_mov:
         scale = joined.time_base.denominator
         options |= {"movflags": "+faststart", "video_track_timescale": str(scale), "movie_timescale": str(scale)}
-    index = _input_number(ffmpeg.output(*streams, str(made), **options), joined.path)
-    output = ffmpeg.output(*streams, str(made), **options, map_chapters=str(index))
-    run(output, executable, first=("-copyts",), repeated=_described(source, facts, metadata))
+    chapters = _chapter_file(joined.path.parent, facts, joined.shift * joined.time_base)
+    run(
+        ffmpeg.output(*streams, str(made), **options), executable, first=("-copyts",), metadata=chapters,
+        repeated=_described(source, facts, metadata),
+    )  # fmt: skip
     if wav is not None and container.is_matroska and not nudge:
         # Releases differ in how they place delayed sound: look, and put it right.
         off = _heard(made) - wav[1]
@@ -523,13 +534,6 @@ def _described(source: Path, facts: MediaFacts, metadata: dict[str, str]) -> lis
 
 def _seconds(time: Fraction) -> str:
     return f"{float(time):.6f}"
-
-
-def _input_number(output: Any, path: Path) -> int:
-    """Which input of the command a file is: ffmpeg-python orders inputs as it likes."""
-    arguments = output.get_args()
-    inputs = [arguments[place + 1] for place, word in enumerate(arguments) if word == "-i"]
-    return inputs.index(str(path))
 
 
 def _copied(
@@ -577,6 +581,14 @@ def _video_options(joined: _Joined, container: Container) -> dict[str, Any]:
         value = colour[key]
         if value != (0 if key == "range_raw" else UNSPECIFIED):
             options[f"{name}:v:0"] = str(value)
-    if joined.note["codec"] == "hevc" and container.is_mov:
+    codec = joined.note["codec"]
+    if set(colour[key] for key in ("matrix_raw", "primaries_raw", "transfer_raw")) == {UNSPECIFIED}:
+        # Encoders leave a lone "limited range" out of the stream.
+        if colour["range_raw"] == 1 and codec in ("h264", "hevc"):
+            options["bsf:v:0"] = f"{codec}_metadata=video_full_range_flag=0"
+    if codec == "hevc" and container.is_mov:
         options["tag:v:0"] = "hvc1"
+    if joined.note["aspect"] is not None:
+        shape = Fraction(joined.note["aspect"]) * Fraction(*joined.size)
+        options["aspect:v:0"] = f"{shape.numerator}:{shape.denominator}"
     return options

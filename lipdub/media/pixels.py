@@ -627,6 +627,8 @@ def _planar(frame: Any) -> tuple[list[np.ndarray], PlaneLayout]:
     assert layout is not None
     rows = [np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes]
     planes: list[np.ndarray]
+    luma: np.ndarray
+    pairs: np.ndarray
     base = name.removesuffix("le").removesuffix("be")
     if name in _PACKED:
         count, order = _PACKED[name]

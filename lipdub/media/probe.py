@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lipdub.errors import InputError, os_failure, shown
-from lipdub.media.pixels import ColourTags, plane_layout, planar_equivalent
+from lipdub.media.pixels import ColourTags, planar_equivalent, plane_layout
 
 IMAGE_RATE = Fraction(25)  # frame rate given to still images
 _IMAGE_FORMATS = {
@@ -36,8 +36,7 @@ class VideoFacts:
     stored. ``rotation`` is in degrees, counterclockwise, to be applied for display (PyAV's ``frame.rotation``:
     a multiple of 90), ``mirrored`` a left to right flip after it. Times are in seconds, absolute; ``start_time``
     is that of the first frame, ``duration`` reaches to the end of the last one. ``frames`` is exact.
-    ``pix_fmt`` is the stream's, ``planar`` the format its pictures have here. ``side`` holds what was said
-    about HDR mastering (x265 parameter text), where there is any."""
+    ``pix_fmt`` is the stream's, ``planar`` the format its pictures have here."""
 
     index: int
     codec: str
@@ -162,7 +161,6 @@ def opened(path: Path | str) -> Iterator[Any]:
     import av
 
     place = check_readable(path)
-    options = {"export_side_data": "0"}
     try:
         # In the name of a picture, % would be taken for a numbered sequence: such a file is handed over open.
         if "%" in place.name and place.suffix.lower() not in (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav"):
@@ -173,7 +171,6 @@ def opened(path: Path | str) -> Iterator[Any]:
         raise InputError(f"{shown(path)} cannot be read as video or sound: {_why(place, error)}") from error
     except OSError as error:
         raise os_failure(error, path, "read") from error
-    del options
     try:
         yield container
     finally:
@@ -199,6 +196,11 @@ def _is_text(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return all(letter.isprintable() or letter in "\r\n\t" for letter in text)
+
+
+def codec_name(stream: Any) -> str:
+    """The codec of a stream by its common name ("av1", whichever decoder reads it)."""
+    return str(getattr(stream.codec_context.codec, "canonical_name", stream.codec_context.name))
 
 
 def video_stream(container: Any) -> Any | None:
@@ -257,7 +259,7 @@ def _frame_index(path: str, size: int, changed: int) -> FrameIndex:
         if is_image_container(container):
             base = 1 / IMAGE_RATE
             return FrameIndex(np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64), base)
-        exact = container.format.name in _EXACT_FORMATS and stream.codec_context.name in _EXACT_CODECS
+        exact = container.format.name in _EXACT_FORMATS and codec_name(stream) in _EXACT_CODECS
         found = _from_packets(container, stream) if exact else None
     if found is not None and _starts_with(path, int(found.pts[0])):
         return found
@@ -446,8 +448,7 @@ def probe(path: Path | str) -> MediaFacts:
 
 
 def _codec_name(stream: Any) -> str | None:
-    context = stream.codec_context
-    return context.name if context is not None else None
+    return codec_name(stream) if stream.codec_context is not None else None
 
 
 def _tag(stream: Any) -> str:
@@ -483,9 +484,11 @@ def _video_facts(path: Path, container: Any, stream: Any, notes: list[str]) -> V
     aspect = stream.sample_aspect_ratio
     if index.missing:
         notes.append(f"the file is cut short: {len(index.pts)} of {len(index.pts) + index.missing} frames are there")
+    if stream.metadata.get("alpha_mode") == "1" and not layout.alpha:
+        notes.append("the opacity of the source (VP9 alpha) is not read; the result is opaque")
     return VideoFacts(
         index=stream.index,
-        codec=context.name,
+        codec=codec_name(stream),
         profile=context.profile,
         pix_fmt=pix_fmt,
         planar=planar,
@@ -562,7 +565,7 @@ def _audio_facts(path: Path, number: int) -> AudioFacts:
         context = stream.codec_context
         duration = stream.duration * stream.time_base if stream.duration else None
         return AudioFacts(
-            index=stream.index, codec=context.name, rate=context.sample_rate or 0,
+            index=stream.index, codec=codec_name(stream), rate=context.sample_rate or 0,
             channels=context.layout.nb_channels if context.layout is not None else 0,
             layout=context.layout.name if context.layout is not None else "",
             start_time=start, duration=duration, language=stream.metadata.get("language"),

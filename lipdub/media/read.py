@@ -132,6 +132,8 @@ def _step_at(order: list[int], position: int) -> int:
 def _block_size(path: Path | str) -> int:
     with opened(path) as container:
         stream = video_stream(container)
+        if stream is None:
+            raise InputError(f"{shown(path)} holds no video")
         context = stream.codec_context
         size = max(1, context.width * context.height * 3)
     return int(min(256, max(4, _REVERSE_BYTES // size)))
@@ -147,22 +149,12 @@ def _decode_span(path: Path | str, index: FrameIndex, start: int, stop: int, thr
                 yield _source_frame(index, 0, frame, _look(frame, stream))
                 return
             raise InputError(f"{shown(path)} cannot be decoded")
-        first = start
-        while True:
-            _prepare(stream, threads)
-            origin = 0 if index.counted else _seek(container, stream, index, first)
-            frames = _numbered(index, decoded(container, stream), counted=index.counted)
-            lead = next(frames, None)
-            if origin == 0 or (lead is not None and lead[0] <= start):
-                break
-            # The demuxer landed too late: begin further back.
-            first = max(0, first - max(250, 2 * (start - first)))
-            container.seek(0)
-            frames.close()
-            if first == 0:
-                break
-            stream.codec_context.flush_buffers()
+        _prepare(stream, threads)
+        origin = 0 if index.counted else _seek(container, stream, index, start)
+        frames = _numbered(index, decoded(container, stream), counted=index.counted)
+        lead = next(frames, None)
         if origin != 0 and (lead is None or lead[0] > start):
+            # The demuxer landed too late (formats without an index guess): read from the beginning.
             yield from _from_the_top(path, index, start, stop, threads)
             return
         yield from _fill(path, index, start, stop, lead, frames, stream)

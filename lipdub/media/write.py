@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from lipdub.errors import EnvironmentFailure, UsageError, os_failure
-from lipdub.media.containers import Encoder, choose_encoder, container_of, plain_format
+from lipdub.media.containers import Encoder, choose_encoder, container_of, fed_format
 from lipdub.media.pixels import UNSPECIFIED, ColourTags, Picture, by_size, plane_layout
 from lipdub.media.probe import VideoFacts
 
@@ -69,7 +69,9 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
         codec.codec, container, facts.codec, facts.planar, facts.coded_width, facts.coded_height,
         lossless=codec.lossless, is_image=facts.is_image,
     )  # fmt: skip
-    options = _options(encoder, codec, facts, reorder=container.timed)
+    # Reordered frames and uneven times do not go together: containers store how long a frame lasts in decoding
+    # order, so the last one's would be lost. AVI has no frame times at all.
+    options = _options(encoder, codec, facts, reorder=container.timed and not facts.variable)
     colour = facts.colour
     if encoder.converts:
         colour = _converted_colour(facts, encoder.pix_fmt)
@@ -94,6 +96,8 @@ def _options(encoder: Encoder, codec: VideoCodec, facts: VideoFacts, *, reorder:
         options["preset"] = preset
         # Closed groups: each segment stands alone.
         params = ["log-level=error", "open-gop=0"]
+        if not reorder:
+            params.append("bframes=0")
         if codec.lossless:
             params.append("lossless=1")
         else:
@@ -109,7 +113,7 @@ def _options(encoder: Encoder, codec: VideoCodec, facts: VideoFacts, *, reorder:
     elif family == "prores":
         options.update({"profile": _prores_profile(facts, encoder.pix_fmt), "vendor": "apl0"})
     elif family == "ffv1":
-        options.update({"level": "3", "slicecrc": "1", "slices": "4"})
+        options.update({"level": "3", "slicecrc": "1"})
     if codec.preset is not None:
         _check_preset(family, codec.preset)
     return options
@@ -189,7 +193,7 @@ def _encode(
     # The AV1 encoder writes its own notes to stderr unless told not to, before it is first used.
     os.environ.setdefault("SVT_LOG", "1")
     encoder = plan.encoder
-    fed = "rgb24" if encoder.name == "libx264rgb" else plain_format(encoder.pix_fmt)
+    fed = fed_format(encoder.name, encoder.pix_fmt)
     container = None
     count = 0
     first = 0
@@ -257,7 +261,7 @@ def _range_tag(plan: EncoderPlan) -> int:
     """The range to tag: full where it holds (yuvj formats have no tag of their own), else the source's."""
     layout = plane_layout(plan.encoder.pix_fmt)
     assert layout is not None
-    if plan.colour.full_range and layout.kind == "yuv":
+    if plan.colour.full_range and layout.kind != "rgb":
         return 2
     return plan.colour.range_raw
 
@@ -280,12 +284,15 @@ def _frame(picture: Picture, encoder: Encoder, colour: ColourTags, fed: str) -> 
 
     if picture.pix_fmt != encoder.pix_fmt:
         picture = picture.converted(encoder.pix_fmt, colour)
-    if fed != "rgb24":
-        layout = plane_layout(fed)
-        assert layout is not None
+    layout = plane_layout(fed)
+    if layout is not None:
         frame = replace(picture, layout=layout).to_frame()
     else:
         green, blue, red = picture.coded[:3]
-        frame = av.VideoFrame.from_ndarray(np.dstack([red, green, blue]), format="rgb24")
+        opacity = picture.coded[3:] or (np.zeros_like(green),)
+        order = [red, green, blue] if fed == "rgb24" else [blue, green, red, *opacity]
+        frame = av.VideoFrame.from_ndarray(np.dstack(order), format="bgra" if fed == "bgr0" else fed)
+        if fed == "bgr0":
+            frame = frame.reformat(format="bgr0")
     frame.pict_type = 0
     return frame
