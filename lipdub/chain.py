@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub import checks, provenance, recipes, stages
-from lipdub.errors import CorruptChunk, EnvironmentFailure, LipdubError, UsageError, os_failure
+from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, UsageError, os_failure
 from lipdub.job import Job, PlannedStage, StageResult
 from lipdub.progress import Callback, Event, silent
 from lipdub.stages.base import StageContext, StageSpec
@@ -305,28 +305,36 @@ def open_chain(
     if any(chain.spec(name).writes_output for name in names):
         checks.check_place(chain.job.result())
     chain.device = checks.choose_device(job.device, chain.recipe)
-    with chain.workspace.locked():
-        chain.workspace.facts = plain(chain.facts)
-        for name in names:
-            chain.key(name)
-        chain.workspace.save()
-        chain.callback(
-            Event(
-                "start",
-                data={
-                    "recipe": chain.recipe.name,
-                    "reason": chain.reason,
-                    "workspace": str(chain.workspace.path),
-                    "out": str(chain.job.result()),
-                    "stages": names,
-                },
-            )
-        )
-        try:
-            yield chain
-        finally:
-            if chain.workspace.digest.changed and (chain.workspace.path / "workspace.json").exists():
+    fresh = not Workspace.is_workspace(chain.workspace.path)
+    try:
+        with chain.workspace.locked():
+            yield _begun(chain, names)
+            if chain.workspace.digest.changed:
                 chain.workspace.save()
+    except InputError:
+        found = chain.workspace.record("detect")
+        if fresh and found is not None and found.state == "done" and not found.summary.get("tracks"):
+            chain.workspace.clean()  # made for a video that cannot be dubbed: of no use to anybody
+        raise
+
+
+def _begun(chain: Chain, names: list[str]) -> Chain:
+    """Computes the keys, keeps what is known of the inputs, and tells that the job starts."""
+    chain.workspace.facts = plain(chain.facts)
+    for name in names:
+        chain.key(name)
+    chain.workspace.save()
+    data = {
+        "recipe": chain.recipe.name,
+        "reason": chain.reason,
+        "workspace": str(chain.workspace.path),
+        "out": str(chain.job.result()),
+        "stages": names,
+    }
+    chain.callback(Event("start", data=data))
+    for note in chain.facts.notes:
+        chain.callback(Event("warn", message=note))
+    return chain
 
 
 def needed(name: str) -> list[str]:

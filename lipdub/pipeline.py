@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal
 
 from lipdub import stages
@@ -101,8 +101,8 @@ def run_job(
         recipe=chain.recipe.name,
         reason=chain.reason,
         stages=tuple(done),
-        warnings=_unique(text for stage in done for text in stage.warnings),
-        notes=_unique(note for stage in done for note in _texts(stage.summary.get("notes"))),
+        warnings=_unique([*chain.facts.notes, *(text for stage in done for text in stage.warnings)]),
+        notes=_unique([note for stage in done for note in _texts(stage.summary.get("notes"))]),
         seconds=time.monotonic() - began,
     )
     chain.callback(Event("done", data=result.to_json()))
@@ -194,5 +194,5 @@ def _texts(value: Any) -> list[str]:
     return [str(text) for text in value] if isinstance(value, (list, tuple)) else []
 
 
-def _unique(texts: Iterator[str]) -> tuple[str, ...]:
+def _unique(texts: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))

@@ -303,6 +303,13 @@ def test_no_face(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not job.result().exists()
 
 
+def test_a_video_without_a_face_leaves_nothing(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPDUB_TEST_FACELESS", "1")
+    with pytest.raises(InputError, match="no face was found"):
+        run(job)
+    assert sorted(entry.name for entry in job.video.parent.iterdir()) == ["speech.wav", "video.mp4"]
+
+
 def test_provenance(job: Job) -> None:
     result, _ = run(job, feather=0.25)
     said = json.loads(result.provenance.read_text())

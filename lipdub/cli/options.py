@@ -200,11 +200,11 @@ AudioBitrate = Annotated[
     ),
 ]
 KeepAudio = Annotated[
-    Optional[Literal["none", "others"]],
+    Optional[Literal["others", "all", "none"]],
     typer.Option(
         "--keep-audio",
-        help="others: the source's own sound stays as a further stream.",
-        show_default="none",
+        help="Which of the source's sound streams stay; others: all but the first.",
+        show_default="others",
         rich_help_panel=_FILE,
     ),
 ]

@@ -70,7 +70,7 @@ class _Lines:
                 self.print(f"workspace   {shown(event.data['workspace'])}")
             return f"recipe      {event.data['reason']}"
         if event.kind == "warn":
-            return f"{event.stage:{_WIDTH}} warning: {shown(event.message)}"
+            return f"{event.stage or 'source':{_WIDTH}} warning: {shown(event.message)}"
         if event.kind == "progress":
             self.first.setdefault(event.stage, 0)
             self.units[event.stage] = (event.done, event.unit)
