@@ -38,7 +38,6 @@ LOOK_AHEAD = LEVEL_SPAN / FRAME_RATE + 1.5
 _CHUNK = 3000  # frames taken at once: 30 s
 _CERTAIN = 0.02  # posteriors under this count as nothing
 _BELL = 3.0  # bells are cut off at so many standard deviations
-_CLOSURE_FULL = 0.45  # bilabial probability, averaged over the closure bell, at which the lips are shut
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,25 @@ class LipMotion:
 
 @dataclass(frozen=True)
 class LipModel:
-    """Numbers of the dominance model. targets, dominance: (phones, shapes); reach, ahead: (shapes,) seconds."""
+    """Numbers of the dominance model; times in seconds.
+
+    targets, dominance: (phones, shapes) as in `speech.table`; reach, ahead: (shapes,). closure_full: probability of a
+    bilabial, averaged over its bell of closure_reach, at which the lips are shut; closure_early: how long before a
+    bilabial that follows a silence they are; posture: opening held in a short silence, risen to over posture_before
+    ahead of speech and given up over posture_after behind it.
+    """
 
     targets: np.ndarray
     dominance: np.ndarray
     reach: np.ndarray
     ahead: np.ndarray
     closure_reach: float = 0.018
-    closure_ahead: float = 0.0
+    closure_ahead: float = 0.02
+    closure_full: float = 0.85
+    closure_early: float = 0.09
+    posture: float = 0.25
+    posture_before: float = 0.40
+    posture_after: float = 0.20
 
     @staticmethod
     def phonetic() -> LipModel:
@@ -161,25 +171,63 @@ def _pull(x: np.ndarray, weights: np.ndarray, first: int) -> np.ndarray:
     return out
 
 
+def _near(x: np.ndarray, before: float, after: float) -> np.ndarray:
+    """Largest of x (T,) near each frame, falling off in a straight line to nothing `before` seconds ahead of it and
+    `after` seconds behind it."""
+    out = x.copy()
+    for span, sign in ((before, 1), (after, -1)):
+        frames = int(span * FRAME_RATE)
+        for d in range(1, min(frames, len(x) - 1) + 1):
+            fall = 1 - d / (frames + 1)
+            if sign > 0:
+                np.maximum(out[:-d], x[d:] * fall, out=out[:-d])
+            else:
+                np.maximum(out[d:], x[:-d] * fall, out=out[d:])
+    return out
+
+
+def certain(posteriors: np.ndarray) -> np.ndarray:
+    """Posteriors without their small change, float64, rows sum to one: so that silence is exactly silence."""
+    p = np.where(posteriors < _CERTAIN, 0.0, posteriors).astype(np.float64)
+    return p / p.sum(1, keepdims=True)
+
+
+def posture(p: np.ndarray, model: LipModel) -> np.ndarray:
+    """Opening that silent frames aim at, (frames,): a talker opens the lips some time before the first sound, and does
+    not shut them in a short pause. p: from `certain`."""
+    silence = p[:, INDEX["sil"]]
+    return model.posture * silence * _near(1 - silence, model.posture_before, model.posture_after)
+
+
+def closure(p: np.ndarray, model: LipModel) -> np.ndarray:
+    """How far the lips are shut for p b m, 0 to 1, (frames,). p: from `certain`."""
+    bilabial = p[:, [INDEX[x] for x in BILABIALS]].sum(1)
+    # after silence the lips are shut before p b m can be heard
+    bilabial = np.maximum(bilabial, p[:, INDEX["sil"]] * _near(bilabial, model.closure_early, 0.0))
+    share = np.clip(_pull(bilabial, *bell(model.closure_reach, model.closure_ahead)) / model.closure_full, 0.0, 1.0)
+    return share ** 2 * (3 - 2 * share)
+
+
 def lips_of_phones(posteriors: np.ndarray, model: LipModel) -> np.ndarray:
     """Lip coefficients, float32 (frames, len(COEFFICIENTS)), of phone probabilities (frames, len(PHONES))."""
     if not len(posteriors):
         return np.zeros((0, len(COEFFICIENTS)), np.float32)
-    p = np.where(posteriors < _CERTAIN, 0.0, posteriors).astype(np.float64)
-    p /= p.sum(1, keepdims=True)
+    p = certain(posteriors)
+    held = posture(p, model)
     shapes = {}
     for i, name in enumerate(table.SHAPES):
-        weights, first = bell(float(model.reach[i]), float(model.ahead[i]))
         pull = model.dominance[:, i].astype(np.float64)
-        both = _pull(np.stack([p @ (pull * model.targets[:, i]), p @ pull], 1), weights, first)
+        wanted = p @ (pull * model.targets[:, i])
+        if name in ("opening", "jaw"):
+            wanted = wanted + held * pull[INDEX["sil"]]
+        both = _pull(np.stack([wanted, p @ pull], 1), *bell(float(model.reach[i]), float(model.ahead[i])))
         shapes[name] = both[:, 0] / both[:, 1]
-    weights, first = bell(model.closure_reach, model.closure_ahead)
-    bilabial = p[:, [INDEX[x] for x in BILABIALS]].sum(1)
-    closure = np.clip(_pull(bilabial, weights, first) / _CLOSURE_FULL, 0.0, 1.0)
-    closure = closure ** 2 * (3 - 2 * closure)
-    opening = np.maximum(shapes["opening"], 0.0) * (1 - closure)
-    columns = {"opening": opening, "width": np.clip(shapes["width"], -1, 1), "rounding": np.clip(shapes["rounding"], 0, 1),
-               "jaw": np.clip(shapes["jaw"], 0, None), "closure": closure, "lower_lip": np.clip(shapes["lower_lip"], 0, 1)}
+    shut = closure(p, model)
+    columns = {
+        "opening": np.maximum(shapes["opening"], 0.0) * (1 - shut), "width": np.clip(shapes["width"], -1, 1),
+        "rounding": np.clip(shapes["rounding"], 0, 1), "jaw": np.clip(shapes["jaw"], 0, None), "closure": shut,
+        "lower_lip": np.clip(shapes["lower_lip"], 0, 1),
+    }
     return np.stack([columns[name] for name in COEFFICIENTS], 1).astype(np.float32)
 
 

@@ -77,10 +77,13 @@ class PhoneNetwork:
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
         """tensors: names as in the torch module's state dict (see `training/phone_network.py`)."""
         self._t = {name: np.asarray(value, np.float32) for name, value in tensors.items()}
-        self.blocks = 1 + max(int(name.split(".")[1]) for name in self._t if name.startswith("blocks."))
         self.dilations = tuple(int(d) for d in tensors["dilations"])
         if self._t["stem.weight"].shape[1] != MELS:
             raise ValueError(f"weights are for {self._t['stem.weight'].shape[1]} mel bands, not {MELS}")
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """The weights, float32, with the dilations."""
+        return {**self._t, "dilations": np.array(self.dilations, np.int32)}
 
     @property
     def reach(self) -> int:

@@ -63,7 +63,7 @@ TABLE: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 # Reach of a phone's pull on each shape, as the standard deviation of a bell in seconds, and how far the lips run ahead
 # of the sound, in seconds.
 REACH = {"opening": 0.045, "width": 0.080, "rounding": 0.085, "jaw": 0.060, "lower_lip": 0.040}
-AHEAD = {"opening": 0.015, "width": 0.030, "rounding": 0.040, "jaw": 0.020, "lower_lip": 0.010}
+AHEAD = {"opening": 0.028, "width": 0.020, "rounding": 0.040, "jaw": 0.020, "lower_lip": 0.010}
 
 
 def targets() -> np.ndarray:

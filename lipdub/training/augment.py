@@ -46,7 +46,7 @@ def augment(decibel: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     power = 10 ** (x / 10)
     # room: a part of each band's energy rings on
     ring = _uniform((batch, 1, 1), 0.75, 0.95, generator)
-    share = _uniform((batch, 1, 1), 0.02, 0.35, generator) * (torch.rand((batch, 1, 1), generator=generator) < 0.4)
+    share = 10 ** _uniform((batch, 1, 1), -1.7, 0.0, generator) * (torch.rand((batch, 1, 1), generator=generator) < 0.4)
     taps = 40
     kernel = (1 - ring) * ring ** torch.arange(taps).flip(0)[None, None]
     late = functional.conv1d(functional.pad(power.permute(2, 0, 1), (taps, -1)), kernel, groups=batch).permute(1, 2, 0)
@@ -74,6 +74,11 @@ def augment(decibel: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     bottom = torch.where(kind < 0.12, 4, torch.where(kind > 0.9, torch.randint(0, 6, (batch, 1), generator=generator), 0))
     outside = (bands > top) | (bands < bottom)
     x = torch.where(outside[:, None, :], x - 45.0, x)
+    # some bands lost altogether, so that no phone hangs on one of them
+    masked = torch.rand((batch, 1), generator=generator) < 0.4
+    first = torch.randint(0, MELS - 2, (batch, 1), generator=generator)
+    width = torch.randint(1, 7, (batch, 1), generator=generator)
+    x = torch.where((masked & (bands >= first) & (bands < first + width))[:, None, :], x - 45.0, x)
     # a floor, as of quantisation or a codec, and a level
     floor = 10 * torch.log10(loud) - _uniform((batch, 1, 1), 40.0, 75.0, generator)
     x = torch.maximum(x, floor - 15 + 3 * torch.randn(x.shape, generator=generator))

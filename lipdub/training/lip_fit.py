@@ -15,21 +15,20 @@ from torch.nn import functional
 
 from lipdub.speech import table
 from lipdub.speech.features import FRAME_RATE
-from lipdub.speech.lips import LipModel
+from lipdub.speech.lips import LipModel, certain, closure, posture
 from lipdub.speech.phones import BILABIALS, INDEX, PHONES
 
 _FITTED = ("opening", "width", "jaw")
 _TAPS = 30  # frames each way that the fitted bells may reach
-_CERTAIN = 0.02
 
 
 @dataclass(frozen=True)
 class LipFitOptions:
     """hold: pull of the table (the larger the closer the numbers stay to it); steps, rate: optimiser."""
 
-    hold: float = 0.02
-    steps: int = 400
-    rate: float = 0.02
+    hold: float = 0.004
+    steps: int = 300
+    rate: float = 0.03
     hold_reach: float = 0.1
 
 
@@ -44,8 +43,10 @@ def fit(posteriors: np.ndarray, lips: np.ndarray, options: LipFitOptions | None 
     torch.manual_seed(seed)
     start = LipModel.phonetic()
     columns = [table.SHAPES.index(s) for s in _FITTED]
-    p = torch.from_numpy(np.where(posteriors < _CERTAIN, 0, posteriors).astype(np.float32))
-    p = p / p.sum(2, keepdim=True)
+    sure = [certain(x) for x in posteriors]
+    p = torch.from_numpy(np.stack(sure).astype(np.float32))
+    open_share = torch.from_numpy(np.stack([1 - closure(x, start) for x in sure]).astype(np.float32))
+    held = torch.from_numpy(np.stack([posture(x, start) for x in sure]).astype(np.float32))
     seen = torch.from_numpy(lips.astype(np.float32))
     t0 = torch.from_numpy(start.targets[:, columns].astype(np.float32))
     d0 = torch.from_numpy(np.log(start.dominance[:, columns]).astype(np.float32))
@@ -71,12 +72,17 @@ def fit(posteriors: np.ndarray, lips: np.ndarray, options: LipFitOptions | None 
         ahead = a0 + da
         loss = torch.zeros(())
         worth = []
-        for i in range(len(_FITTED)):
+        for i, name in enumerate(_FITTED):
             weights = torch.exp(-0.5 * ((offsets - ahead[i]) / reach[i]) ** 2)
-            both = torch.stack([p[pick] @ (pull[:, i] * targets[:, i]), p[pick] @ pull[:, i]], 1)
+            wanted = p[pick] @ (pull[:, i] * targets[:, i])
+            if name in ("opening", "jaw"):
+                wanted = wanted + held[pick] * pull[INDEX["sil"], i]
+            both = torch.stack([wanted, p[pick] @ pull[:, i]], 1)
             both = functional.conv1d(functional.pad(both.flatten(0, 1)[:, None], (_TAPS, _TAPS), mode="replicate"),
                                      weights[None, None])[:, 0].reshape(both.shape)
             course = both[:, 0] / both[:, 1]
+            if name == "opening":
+                course = course * open_share[pick]
             course = functional.avg_pool1d(functional.pad(course[:, None], (2, 2), mode="replicate"), 5, 1)[:, 0]
             guess = course[:, ::step_frames][:, :seen.shape[1]]
             own = seen[pick][:, :guess.shape[1], i]
@@ -84,7 +90,7 @@ def fit(posteriors: np.ndarray, lips: np.ndarray, options: LipFitOptions | None 
             match = (g * o).sum(1) / (g.norm(dim=1) * o.norm(dim=1) + 1e-6)
             gain = (t0[:, i].std() - targets[:, i].std()) ** 2  # correlation leaves the size free: the table sets it
             loss = loss + 1 - match.mean() + gain
-            worth.append(float(match.mean()))
+            worth.append(float(match.detach().mean()))
         loss = loss + options.hold * ((dt / 0.25) ** 2 + (dd / 0.7) ** 2).sum(0).sum() / 3
         loss = loss + options.hold_reach * ((dr / 0.5) ** 2 + (da / 0.04) ** 2).sum()
         optimiser.zero_grad()

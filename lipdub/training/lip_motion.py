@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.speech import lips as speech_lips
 from lipdub.speech.lips import LipModel
 from lipdub.training import grid as grid_corpus
+
+if TYPE_CHECKING:
+    import torch
 
 held_out = grid_corpus.held_out
 """Clips of GRID never trained on (a fixed rule; see `training.grid.held_out`)."""
@@ -22,13 +26,16 @@ held_out = grid_corpus.held_out
 class LipMotionTraining:
     """What decides the result besides the seed. utterances: how many are spoken by the synthesisers; steps: of the phone
     network's optimiser; minutes: end of its training by wall time (0: by steps alone, which is reproducible);
-    channels: width of the network."""
+    channels: width of the network; aligner: share of the steps that a first network gets, which hears made speech only
+    and then finds the phones' times in GRID's sentences; real: share of GRID's sound in the batches after that."""
 
-    utterances: int = 12000
-    steps: int = 8000
+    utterances: int = 6000
+    steps: int = 11000
     minutes: float = 0.0
     batch: int = 24
     channels: int = 192
+    aligner: float = 0.14
+    real: float = 0.12
 
 
 def train(out: Path, *, grid: Path | None = None, minutes: float = 0.0, steps: int | None = None, seed: int = 0,
@@ -65,22 +72,55 @@ def train(out: Path, *, grid: Path | None = None, minutes: float = 0.0, steps: i
         power, labels, starts = kept["power"], kept["labels"], kept["starts"]
     cut = max(1, int((len(starts) - 1) * 0.98))
 
-    run = workdir / f"phones-{seed}-{options.utterances}-{options.steps}-{options.channels}"
-    network = train_phones(
-        [(Speech(power[:starts[cut]], labels[:starts[cut]]), 1.0)], run,
-        PhoneTrainingOptions(steps=options.steps, minutes=options.minutes, batch=options.batch,
-                             size=PhoneNetworkSize(channels=options.channels)),
-        seed=seed, device=device, progress=say).cpu()
+    size = PhoneNetworkSize(channels=options.channels)
+    plan = PhoneTrainingOptions(steps=options.steps, minutes=options.minutes, batch=options.batch, size=size)
+    sources = [(Speech(power[:starts[cut]], labels[:starts[cut]]), 1.0)]
+    name = f"{seed}-{options.utterances}-{options.steps}-{options.channels}"
+    if grid is not None:
+        first = train_phones(sources, workdir / f"aligner-{name}", replace(plan, steps=int(options.steps * options.aligner)),
+                             seed=seed, device=device, progress=say).cpu()
+        sources.append((Speech(*grid_speech(_arrays(first), Path(grid), workdir, progress=say)), options.real))
+    network = train_phones(sources, workdir / f"phones-{name}", plan, seed=seed, device=device, progress=say).cpu()
     right = frames_right(network, power, labels, starts[cut:]) if cut < len(starts) - 1 else float("nan")
     say(f"phones: {100 * right:.1f} % of frames right on synthetic speech kept apart")
 
-    phones = {name: value.detach().numpy() for name, value in network.state_dict().items()}
+    phones = _arrays(network)
     model = LipModel.phonetic()
     if grid is not None:
         model = fit_on_grid(phones, Path(grid), workdir, seed=seed, progress=say)
     figures = {"frames_right_synthetic": round(right, 4)}
     return export(out, phones, model, {"seed": seed, "training": asdict(options), "figures": figures,
                                        "grid": grid is not None})
+
+
+def _arrays(network: torch.nn.Module) -> dict[str, np.ndarray]:
+    return {name: value.detach().numpy() for name, value in network.state_dict().items()}
+
+
+def grid_speech(phones: dict[str, np.ndarray], grid: Path, workdir: Path, *,
+                progress: Callable[[str], None] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """GRID's training clips as training data of the phone network: (dB float16 (frames, MELS), labels uint8 (frames,)).
+
+    phones: the network that finds the phones' times inside the known words.
+    """
+    from lipdub.speech.features import decibel, mel_power
+    from lipdub.speech.phones import INDEX, PhoneNetwork
+
+    hearing = PhoneNetwork(phones)
+    words = grid_corpus.clip_words(grid)
+    apart = set(held_out(words))
+    powers, labels = [], []
+    for sentence in grid_corpus.load(grid, workdir, [n for n in sorted(words) if n not in apart], progress=progress):
+        audio = sentence.audio * (0.1 / (np.sqrt(np.mean(sentence.audio ** 2)) + 1e-6))
+        mark = np.full(grid_corpus.FRAMES * 4, INDEX["sil"], np.uint8)
+        heard = speech_lips.phone_posteriors(audio, hearing)[:len(mark)]
+        for start, end, phone in grid_corpus.align(sentence.words, heard):
+            mark[round(start * 100):round(end * 100)] = INDEX[phone]
+        powers.append(decibel(mel_power(audio)[:len(mark)]).astype(np.float16))
+        labels.append(mark)
+    if progress:
+        progress(f"phones: times found in {len(labels)} clips of GRID")
+    return np.concatenate(powers), np.concatenate(labels)
 
 
 def fit_on_grid(phones: dict[str, np.ndarray], grid: Path, workdir: Path, *, seed: int = 0,
@@ -115,13 +155,21 @@ def export(out: Path, phones: dict[str, np.ndarray], model: LipModel, notes: dic
                for name, value in phones.items()}
     for name in ("targets", "dominance", "reach", "ahead"):
         tensors[f"lips.{name}"] = np.ascontiguousarray(getattr(model, name), np.float32)
-    lips = {"closure_reach": model.closure_reach, "closure_ahead": model.closure_ahead}
+    lips = {field.name: value for field in fields(model) if isinstance(value := getattr(model, field.name), float)}
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(out.name + ".tmp")
     save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, str(beside),
               {"format": "lipdub lip-motion 1", "lips": json.dumps(lips), "notes": json.dumps(notes)})
     os.replace(beside, out)
     return out
+
+
+def notes(weights: Path) -> str:
+    """What a weights file tells of its training: JSON text."""
+    from safetensors import safe_open
+
+    with safe_open(str(weights), "numpy") as file:
+        return (file.metadata() or {}).get("notes", "{}")
 
 
 def _keep(path: Path, **arrays: np.ndarray) -> None:

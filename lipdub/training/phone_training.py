@@ -44,7 +44,7 @@ class Speech:
     def batch(self, count: int, window: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Random windows: dB float32 (count, window, MELS), labels int64 (count, window). Some hold long silences."""
         starts = rng.integers(0, max(len(self.labels) - window, 1), count)
-        rows = starts[:, None] + np.arange(window)
+        rows = (starts[:, None] + np.arange(window)) % len(self.labels)
         x, y = self.decibel[rows].astype(np.float32), self.labels[rows].astype(np.int64)
         for i in range(count):
             draw = rng.random()
@@ -60,7 +60,7 @@ def train_phones(sources: list[tuple[Speech, float]], folder: Path, options: Pho
                  device: str = "cpu", progress: Callable[[str], None] | None = None) -> PhoneNetwork:
     """Train (or go on training) the phone network; checkpoints lie in `folder`, from which a stopped run resumes.
 
-    sources: speech with the share of each batch taken from it. Returns the averaged network, in evaluation mode.
+    sources: speech, each with its share of a batch (the first takes what the others leave). Returns the averaged network, in evaluation mode.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "phones.pt"
@@ -77,7 +77,8 @@ def train_phones(sources: list[tuple[Speech, float]], folder: Path, options: Pho
         optimiser.load_state_dict(state["optimiser"])
         step, spent = int(state["step"]), float(state["spent"])
     begun = time.monotonic() - spent
-    counts = [round(options.batch * share) for _, share in sources]
+    counts = [round(options.batch * share) for _, share in sources[1:]]
+    counts.insert(0, options.batch - sum(counts))
     losses: list[float] = []
     hits: list[float] = []
     while True:
@@ -96,8 +97,11 @@ def train_phones(sources: list[tuple[Speech, float]], folder: Path, options: Pho
         x = features(augment(torch.cat([a for a, _ in drawn]), generator)).to(device)
         y = torch.cat([b for _, b in drawn]).to(device)
         network.train()
-        logits = network(x)
-        loss = functional.cross_entropy(logits.reshape(-1, len(PHONES)), y.reshape(-1), label_smoothing=options.smoothing)
+        with torch.autocast(torch.device(device).type, torch.bfloat16):  # half the time on a CPU that has it
+            logits = network(x)
+        logits = logits.float()
+        loss = functional.cross_entropy(logits.reshape(-1, len(PHONES)), y.reshape(-1),
+                                        label_smoothing=options.smoothing)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

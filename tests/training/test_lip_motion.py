@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from lipdub.speech import lips
+from lipdub.speech.features import MELS, log_mel, mel_power
+from lipdub.speech.phones import INDEX, PHONES
+
+torch = pytest.importorskip("torch")
+
+from lipdub.training import grid, lip_fit, lip_motion  # noqa: E402
+from lipdub.training.augment import augment, features  # noqa: E402
+from lipdub.training.phone_network import PhoneNetworkSize  # noqa: E402
+from lipdub.training.phone_training import PhoneTrainingOptions, Speech, train_phones  # noqa: E402
+
+
+def made_corpus(frames: int = 3000, seed: int = 0) -> Speech:
+    """Each phone a steady colour of its own, plus noise: easy to learn."""
+    rng = np.random.default_rng(seed)
+    colours = rng.normal(-30, 10, (len(PHONES), MELS))
+    labels = np.repeat(rng.integers(0, 6, frames // 10), 10).astype(np.uint8)
+    return Speech((colours[labels] + rng.normal(0, 1, (frames, MELS))).astype(np.float16), labels)
+
+
+OPTIONS = PhoneTrainingOptions(steps=30, batch=4, window=100, save_every=10,
+                               size=PhoneNetworkSize(channels=16, dilations=(1, 2)))
+
+
+def test_training_resumes_where_it_stopped(tmp_path, monkeypatch):
+    speech = made_corpus()
+    whole = train_phones([(speech, 1.0)], tmp_path / "whole", OPTIONS, seed=3)
+
+    class Stopped(Exception):
+        pass
+
+    from lipdub.training import phone_training
+
+    calls = 0
+
+    def stopping(*args):
+        nonlocal calls
+        calls += 1
+        if calls == 18:
+            raise Stopped
+        return augment(*args)
+
+    monkeypatch.setattr(phone_training, "augment", stopping)
+    with pytest.raises(Stopped):
+        train_phones([(speech, 1.0)], tmp_path / "parts", OPTIONS, seed=3)
+    again = train_phones([(speech, 1.0)], tmp_path / "parts", OPTIONS, seed=3)
+    assert calls == 18 + 20  # went on from step 10, the last kept
+    for a, b in zip(whole.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_training_features_are_the_features_of_inference():
+    audio = np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 0.05
+    power = mel_power(audio)
+    decibel = torch.from_numpy(10 * np.log10(np.maximum(power, 1e-12)))[None]
+    np.testing.assert_allclose(features(decibel)[0].numpy(), log_mel(power), atol=1e-4)
+
+
+def test_augmentation_keeps_shape_and_is_repeatable():
+    x = torch.randn((4, 200, MELS)) * 10 - 40
+    a = augment(x, torch.Generator().manual_seed(1))
+    b = augment(x, torch.Generator().manual_seed(1))
+    assert a.shape == x.shape and torch.isfinite(a).all() and torch.equal(a, b)
+
+
+def test_lip_fit_finds_the_lead_of_the_lips_and_stays_near_the_table():
+    rng = np.random.default_rng(0)
+    posteriors = np.eye(len(PHONES), dtype=np.float32)[np.repeat(rng.integers(0, len(PHONES), (6, 30)), 10, axis=1)]
+    posteriors[:, :20] = posteriors[:, -20:] = np.eye(len(PHONES))[INDEX["sil"]]
+    table = lips.LipModel.phonetic()
+    early = lips.LipModel(table.targets, table.dominance, table.reach, table.ahead + 0.04)
+    own = np.stack([lips.lips_of_phones(p, early)[::4][:, [0, 1, 3]] for p in posteriors])
+    model = lip_fit.fit(posteriors, own, lip_fit.LipFitOptions(steps=60, hold_reach=0.001))
+    assert model.ahead[0] > table.ahead[0] + 0.01
+    assert np.abs(model.targets - table.targets).max() < 0.3
+    assert not model.targets[INDEX["sil"]].any() and model.targets[INDEX["p"], 0] == 0
+
+
+def test_held_out_clips_are_a_fixed_fifteenth():
+    names = [f"clip{i:03d}" for i in range(900)]
+    apart = grid.held_out(reversed(names))
+    assert len(apart) == 60 and apart[:2] == ["clip007", "clip022"] and lip_motion.held_out is grid.held_out
+
+
+def test_forced_alignment_finds_known_phones():
+    words = [(0.0, 0.2, "sil"), (0.2, 0.5, "bin"), (0.5, 0.8, "blue"), (0.8, 1.0, "sil")]
+    truth = [("sil", 20), ("b", 6), ("ih", 12), ("n", 12), ("b", 5), ("l", 8), ("uw", 17), ("sil", 20)]
+    p = np.full((100, len(PHONES)), 0.01, np.float32)
+    p[np.arange(100), [INDEX[x] for x, n in truth for _ in range(n)]] = 0.6
+    found = grid.align(words, p)
+    assert [x for _, _, x in found] == [x for x, _ in truth]
+    ends = np.cumsum([n for _, n in truth]) / 100
+    assert np.abs(np.array([b for _, b, _ in found]) - ends).max() <= 0.02
+
+
+def test_weights_file_round_trip(tmp_path):
+    network, model = lips.load_weights()
+    out = lip_motion.export(tmp_path / "w.safetensors", network.tensors(), model, {"seed": 1})
+    again, lips_again = lips.load_weights(out)
+    x = np.random.default_rng(0).standard_normal((50, MELS)).astype(np.float32)
+    np.testing.assert_array_equal(network.logits(x), again.logits(x))
+    np.testing.assert_array_equal(model.targets, lips_again.targets)
+    assert list(tmp_path.iterdir()) == [out]
+    assert lips.default_weights().stat().st_size < 4_000_000
+
+
+def test_a_tiny_run_from_made_speech_to_weights(tmp_path):
+    from lipdub.training import synthetic_speech
+
+    if not synthetic_speech.has_flite():
+        pytest.skip("flite is not installed")
+    made = [synthetic_speech._make(("flite", 7, 3))]
+    power = np.concatenate([10 * np.log10(np.maximum(p, 1e-12)) for p, _ in made[0]]).astype(np.float16)
+    labels = np.concatenate([y for _, y in made[0]])
+    starts = np.cumsum([0] + [len(y) for _, y in made[0]])
+    np.savez(tmp_path / "speech-3-5.npz", power=power, labels=labels, starts=starts)
+    said: list[str] = []
+    out = lip_motion.train(tmp_path / "out" / "w.safetensors", seed=5, workdir=tmp_path, threads=1, progress=said.append,
+                           options=lip_motion.LipMotionTraining(utterances=3, steps=2, batch=2, channels=8))
+    motion = lips.lip_motion(np.zeros(1600, np.float32), weights=out)
+    assert not motion.values.any() and any("frames right" in line for line in said)
+    assert json.loads(lip_motion.notes(out))["seed"] == 5
+
+
+@pytest.mark.skipif(not __import__("lipdub.training.synthetic_speech", fromlist=["x"]).has_espeak(),
+                    reason="espeakng-loader is not installed")
+def test_espeak_speaks_in_a_process_of_its_own():
+    from lipdub.training import synthetic_speech
+
+    power, labels, starts = synthetic_speech.corpus(2, 1, workers=1, kinds=("espeak",))
+    assert power.shape == (starts[-1], MELS) and len(labels) == starts[-1] and len(starts) == 3
+    assert len(np.unique(labels)) > 5
