@@ -146,3 +146,20 @@ def wanted_measures(opening: np.ndarray, width: np.ndarray, span: Range) -> np.n
     o = span.rest[0] + opening * (span.high[0] - span.rest[0])
     w = span.rest[1] + np.where(width > 0, width * (span.high[1] - span.rest[1]), width * (span.rest[1] - span.low[1]))
     return np.stack([np.maximum(o, 0), w], 1)
+
+
+# Speech's wide openings (their 95th percentile) are brought to this share of the talker's own wide opening.
+WIDE = 0.92
+GAIN_LIMITS = (0.8, 1.5)
+
+
+def opening_gain(opening: np.ndarray, seconds: float) -> float:
+    """Factor that fits a speech's openings (n,), 0..1, to the talker's range: a mumbled and a shouted take both use it.
+
+    Short speech says little about how wide it opens at most, so there the factor stays near 1.
+    """
+    voiced = opening[opening > 0.05]
+    if len(voiced) < 5:
+        return 1.0
+    gain = WIDE / max(float(np.percentile(voiced, 95)), 1e-3)
+    return float(np.clip(gain, *GAIN_LIMITS) ** (seconds / (seconds + 1.5)))

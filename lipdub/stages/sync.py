@@ -199,7 +199,8 @@ def _plan(
     motion = lip_motion(audio, 16000, threads=ctx.threads)
     lips = at_times(motion, moments - options.offset)
     column = {n: lips[:, i] for i, n in enumerate(motion.names)}
-    opening = column["opening"] * options.strength
+    gain = shapes.opening_gain(column["opening"], len(audio) / 16000)
+    opening = column["opening"] * gain * options.strength
     width = np.clip(column["width"] * options.strength, -1, 1)
     n = len(source)
     track, amount, wanted = np.zeros(n, np.int16), np.zeros(n), np.full((n, 2), np.nan)

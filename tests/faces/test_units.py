@@ -1,0 +1,59 @@
+"""Unit choice."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lipdub.faces.units import Inventory, choose, mixture, target_costs
+
+
+def inventory(n: int = 80) -> Inventory:
+    t = np.arange(n)
+    measures = np.stack([0.1 + 0.1 * np.sin(t / 4), 0.8 + 0.05 * np.cos(t / 7)], 1)
+    return Inventory(
+        t, measures, np.zeros((n, 3)), np.full(n, 100.0), np.full((n, 2), 0.1), np.ones(n), np.full((n, 3), 0.5),
+        np.ones(n, bool),
+    )  # fmt: skip
+
+
+SPREAD = np.array([0.2, 0.1])
+
+
+def costs(units: Inventory, measures: np.ndarray, yaw: float = 0.0) -> np.ndarray:
+    n = len(measures)
+    angles = np.tile([yaw, 0, 0], (n, 1))
+    return target_costs(units, measures, np.full((n, 2), 0.1), angles, np.full(n, 100.0), np.arange(n), SPREAD)
+
+
+def test_the_talkers_own_motion_is_played_back_as_it_was() -> None:
+    units = inventory()
+    chosen = choose(units, costs(units, units.measures[20:60]), SPREAD)
+    assert (np.diff(chosen) == 1).mean() > 0.9
+    assert np.abs(units.measures[chosen] - units.measures[20:60]).max() < 0.05
+
+
+def test_pose_counts_and_unusable_units_are_never_shown() -> None:
+    units = inventory()
+    turned = Inventory(**{**units.__dict__, "angles": np.where(np.arange(80)[:, None] < 40, [[30.0, 0, 0]], 0.0)})
+    chosen = choose(turned, costs(turned, units.measures[:30], yaw=30), SPREAD)
+    assert (chosen < 40).all()
+    hidden = Inventory(**{**units.__dict__, "usable": np.arange(80) >= 50})
+    assert (choose(hidden, costs(hidden, units.measures[:30]), SPREAD) >= 50).all()
+
+
+def test_a_hand_before_the_mouth_makes_a_unit_unusable() -> None:
+    table = np.zeros((50, 14), np.float32)
+    table[:, 0], table[:, 6], table[:, 9], table[:, 13] = np.arange(50), 100, 1, 1
+    table[:, 10:13] = 0.6
+    table[30:35, 10:13] = (0.2, 0.3, 0.9)
+    units = Inventory.from_table(table)
+    assert not units.usable[30:35].any() and units.usable.sum() == 45
+
+
+def test_textures_fade_at_jumps_and_only_there() -> None:
+    units = inventory()
+    parts = mixture(units, np.array([5, 6, 7, 40, 41, 42]))
+    assert parts[0] == [(5, 1.0)] and parts[5] == [(42, 1.0)]
+    assert [u for u, _ in parts[2]] == [7, 39] and [u for u, _ in parts[3]] == [40, 8]
+    for mix in parts:
+        assert np.isclose(sum(w for _, w in mix), 1)
