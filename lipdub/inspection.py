@@ -30,15 +30,16 @@ COVERED = 11.0  # CIELAB colour distance of the skin around the mouth from this 
 MOVES = 0.035  # spread of a talking mouth's opening, in distances between the eyes; less is a still mouth
 LINK = 0.9  # face sizes a face may move between two samples and be the same track
 
-# Of the built-in recipe on two cores, found by tests/bench: seconds per run, per frame and per frame and megapixel;
-# bytes of workspace and result; memory.
-START_SECONDS = 4.0
-FRAME_SECONDS = 0.030
-MEGAPIXEL_SECONDS = 0.018
-DISK_PER_FRAME = 15_000
-DISK_PER_MEGAPIXEL = 110_000
-MEMORY_BASE = 550_000_000
-MEMORY_PER_MEGAPIXEL = 120_000_000
+# Of the built-in recipe on two cores, as tests/bench found it: seconds of a run, a frame, a frame's megapixel; bytes
+# of memory of a process and a megapixel; bytes of workspace of a frame and of a pixel of the square about its face.
+START_SECONDS = 2.5
+FRAME_SECONDS = 0.018
+MEGAPIXEL_SECONDS = 0.030
+MEMORY_BASE = 470_000_000
+MEMORY_PER_MEGAPIXEL = 290_000_000
+DISK_PER_FRAME = 8_000
+DISK_PER_FACE_PIXEL = 5.5
+RESULT_PER_MEGAPIXEL = 20_000
 
 THUMB, TEXT_ROW, OVERVIEW = 112, 18, 168  # pixels of the contact sheet
 
@@ -121,7 +122,7 @@ def inspect(
         "sheet": None,
     }
     result["usable"] = any(t["mouth_px"] >= SMALL_MOUTH / 2 and t["profile_share"] < 1 for t in tracks)
-    result["estimate"] = _estimate(facts, result["speech"])
+    result["estimate"] = _estimate(facts, result["speech"], tracks)
     result["notes"] = _notes(facts, result)
     if sheet is not None:
         _write_sheet(Path(sheet), result, faces, overview, at)
@@ -152,7 +153,8 @@ def _samples(index: FrameIndex, whole: bool) -> list[int]:
         after = min(bisect_right(keys, int(wish)), len(keys) - 1)
         nearest = min((before, int(keys[after])), key=lambda k: abs(k - wish))
         if abs(nearest - wish) <= spacing / 2:
-            chosen.add(nearest)
+            # some frames on, by turns: in a loop, or with the encoder's own rhythm, key frames may all look alike
+            chosen.add(min(nearest + len(chosen) % 4 * 3, count - 1))
         else:
             chosen.add(int(wish) if wish - before <= FAR_FROM_KEY else before)
     return sorted(chosen)
@@ -429,18 +431,23 @@ def _speech_facts(path: Path) -> dict[str, Any]:
     }
 
 
-def _estimate(facts: MediaFacts, speech: dict[str, Any] | None) -> dict[str, Any]:
+def _estimate(
+    facts: MediaFacts, speech: dict[str, Any] | None, tracks: list[dict[str, Any]]
+) -> dict[str, Any]:
     """Time, disk and memory of a first run of the built-in recipe."""
     v = facts.video
     assert v is not None
     frames = max(v.frames, round(speech["duration"] * float(v.average_rate)) if speech else 0)
     mega = _megapixels(facts)
+    face = max((track["face_px"] ** 2 * track["share"] for track in tracks), default=0.0)
     cores = 2 / max(
         2, min(8, os.cpu_count() or 2)
     )  # the estimate's machine had two; more help, not without end
     return {
         "seconds": round(START_SECONDS + frames * (FRAME_SECONDS + MEGAPIXEL_SECONDS * mega) * cores, 1),
-        "disk_mb": round(frames * (DISK_PER_FRAME + DISK_PER_MEGAPIXEL * mega) / 1e6, 1),
+        "disk_mb": round(
+            frames * (DISK_PER_FRAME + DISK_PER_FACE_PIXEL * face + RESULT_PER_MEGAPIXEL * mega) / 1e6, 1
+        ),
         "memory_mb": round((MEMORY_BASE + MEMORY_PER_MEGAPIXEL * mega) / 1e6),
     }
 
@@ -460,7 +467,9 @@ def _notes(facts: MediaFacts, found: dict[str, Any]) -> list[str]:
         if at_once:
             notes.append("Several faces are seen at the same time: choose one with --face.")
     if not found["exact"] and found["sampled_until"] < COVERAGE * v["duration"]:
-        notes.append(f"Only the first {found['sampled_until']:.0f} s were looked at: there are no key frames after.")
+        notes.append(
+            f"Only the first {found['sampled_until']:.0f} s were looked at: there are no key frames after."
+        )
     if found["faceless"] and tracks:
         total = sum(b - a for a, b in found["faceless"])
         notes.append(f"{total:.1f} s without a face pass through untouched.")
