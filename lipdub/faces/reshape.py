@@ -255,7 +255,7 @@ def _paint_inside(layer: np.ndarray, points: np.ndarray, amount: float, top: flo
     aside = ((x - upper[0]) * across[0] + (y - upper[1]) * across[1]) / half
     # Teeth follow the arch of the upper lip and show their lower edge once the mouth is open enough.
     along = along - 0.25 * aside**2
-    teeth = 1 / (1 + np.exp((along - 0.32) / 0.06)) * np.clip(1.15 - 1.6 * aside**2, 0, 1)
+    teeth = 1 / (1 + np.exp(np.clip((along - 0.32) / 0.06, -30, 30))) * np.clip(1.15 - 1.6 * aside**2, 0, 1)
     bright = float(lip.mean()) / top
     enamel = np.array([0.92, 0.88, 0.82], np.float32) * top * np.clip(0.35 + 0.6 * bright, 0.2, 0.9)
     colour = dark + (enamel - dark) * (0.8 * teeth)[..., None]

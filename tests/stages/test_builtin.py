@@ -1,0 +1,166 @@
+"""The built-in chain on the drawn sample: exact outside the mask, at rest in silence, the same after damage."""
+
+from __future__ import annotations
+
+import shutil
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lipdub
+from lipdub.errors import InputError, UsageError
+from lipdub.media.read import read_frames
+from lipdub.stages import paste_back
+from lipdub.stages.sync import SyncOptions
+from lipdub.workspace.store import Store
+
+SAMPLE = Path(__file__).resolve().parent.parent / "sample"
+SECONDS = 3.0
+
+
+def silence(path: Path, seconds: float) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(bytes(int(seconds * 16000) * 2))
+    return path
+
+
+@pytest.fixture(scope="module")
+def dubbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A lossless dub of the sample and its workspace."""
+    folder = tmp_path_factory.mktemp("builtin")
+    return lipdub.dub(
+        SAMPLE / "talker.mp4", SAMPLE / "speech.wav", folder / "out.mkv", lossless=True, preset="ultrafast",
+        length="shortest",
+    )  # fmt: skip
+
+
+def store(result: Any, stage: str) -> Store:
+    return Store(result.workspace / stage, stage)
+
+
+def test_outside_the_mask_every_sample_is_the_sources_and_inside_something_moved(dubbed: Any) -> None:
+    sync, options = store(dubbed, "sync"), paste_back.PasteOptions()
+    source = sync.open("source").read(0, len(sync.open("source")))
+    changed = 0
+    pairs = zip(read_frames(SAMPLE / "talker.mp4"), read_frames(dubbed.out), strict=False)
+    for k, (before, after) in enumerate(pairs):
+        assert source[k] == before.index
+        assert float(after.time - before.time) == pytest.approx(0, abs=1e-3)
+        box, weight = paste_back.support(sync, k, options)
+        untouched = (
+            before.picture.luma_mask_untouched(box, weight)
+            if box[2] > box[0]
+            else [np.ones(p.shape, bool) for p in before.picture.planes]
+        )
+        for a, b, mask in zip(before.picture.planes, after.picture.planes, untouched, strict=True):
+            assert np.array_equal(a[mask], b[mask])
+        changed += int((before.picture.planes[0] != after.picture.planes[0]).any())
+    assert changed > 0.9 * len(source)
+
+
+def test_wanted_opening_follows_the_speech_and_comes_to_rest(dubbed: Any) -> None:
+    sync = store(dubbed, "sync")
+    n = len(sync.open("wanted"))
+    wanted, amount = sync.open("wanted").read(0, n), sync.open("amount").read(0, n)
+    assert (amount == 1).mean() > 0.95
+    assert np.ptp(wanted[:, 0]) > 0.08 and wanted[:, 0].min() >= 0
+    assert dubbed.stages[2].summary["dubbed"] == n
+
+
+def test_damaged_and_missing_chunks_are_made_again_alike(dubbed: Any, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(dubbed.workspace, copy)
+    shutil.rmtree(copy / "paste-back")  # its finished segments would make the crops unneeded, and damage unseen
+    before = {p.relative_to(copy): p.read_bytes() for p in sorted(copy.rglob("c.*")) if p.is_file()}
+    victims = [p for p in before if p.name.startswith(("c.1", "c.2")) and p.parts[0] in ("detect", "sync")]
+    assert len(victims) >= 4
+    for i, name in enumerate(victims):
+        if i % 2:
+            (copy / name).unlink()
+        else:
+            data = bytearray((copy / name).read_bytes())
+            data[len(data) // 2] ^= 0xFF
+            (copy / name).write_bytes(bytes(data))
+    (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
+    again = lipdub.dub(
+        SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path / "again.mkv", workspace=copy, lossless=True,
+        preset="ultrafast", length="shortest",
+    )  # fmt: skip
+    after = {p.relative_to(copy): p.read_bytes() for p in sorted(copy.rglob("c.*")) if p.is_file()}
+    assert after == before
+    for a, b in zip(read_frames(dubbed.out), read_frames(again.out), strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a.picture.planes, b.picture.planes, strict=True))
+
+
+def test_silence_leaves_a_closed_still_mouth(dubbed: Any, tmp_path: Path) -> None:
+    from lipdub.metrics.mouth import measure_mouth
+
+    quiet = silence(tmp_path / "quiet.wav", SECONDS)
+    copy = tmp_path / "copy"
+    shutil.copytree(dubbed.workspace, copy)
+    result = lipdub.dub(
+        SAMPLE / "talker.mp4", quiet, tmp_path / "quiet.mkv", workspace=copy, crf=10, preset="ultrafast",
+        length="shortest",
+    )  # fmt: skip
+    assert [s.name for s in result.stages if s.action == "reuse"] == ["detect", "neutralize"]
+
+    def opening(path: Path) -> np.ndarray:
+        frames = ((float(f.time), f.picture.rgb()) for f in read_frames(path, 0, int(SECONDS * 25)))
+        return measure_mouth(frames).opening
+
+    still, moving = opening(result.out), opening(SAMPLE / "talker.mp4")
+    assert still.std() <= 0.15 * moving.std() and np.median(still) < 0.05
+
+
+def test_only_the_range_asked_for_is_dubbed(dubbed: Any, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(dubbed.workspace, copy)
+    lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", workspace=copy, start=1.0, end=2.0, length="shortest")
+    sync = Store(copy / "sync", "sync")
+    n = len(sync.open("amount"))
+    amount, time = sync.open("amount").read(0, n), sync.open("time").read(0, n)
+    outside = (time <= 1.0) | (time >= 2.0)
+    assert (amount[outside] == 0).all() and (amount[(time > 1.3) & (time < 1.7)] == 1).all()
+    boxes = sync.open("boxes").read(0, n)
+    assert (boxes[outside] == 0).all()
+
+
+def test_the_longest_length_extends_the_picture(dubbed: Any, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(dubbed.workspace, copy)
+    long = silence(tmp_path / "long.wav", 7.0)
+    lipdub.sync(SAMPLE / "talker.mp4", long, workspace=copy)
+    sync = Store(copy / "sync", "sync")
+    source = sync.open("source").read(0, len(sync.open("source")))
+    assert len(source) == 175 and set(np.diff(source)) == {1, -1}
+
+
+def test_options_are_checked_where_they_are_made() -> None:
+    for wrong in ({"method": "magic"}, {"length": "long"}, {"strength": 9.0}, {"start": 2.0, "end": 1.0}):
+        with pytest.raises(UsageError):
+            SyncOptions(**wrong)
+    for bad in ({"method": "glue"}, {"feather": 2.0}, {"keep_audio": "loud"}):
+        with pytest.raises(UsageError):
+            paste_back.PasteOptions(**bad)
+
+
+def test_a_video_without_a_face_is_an_error_before_heavy_work(tmp_path: Path) -> None:
+    import av
+
+    with av.open(str(tmp_path / "plain.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for i in range(10):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 20 * i, np.uint8), "rgb24")
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    with pytest.raises(InputError, match="face"):
+        lipdub.dub(tmp_path / "plain.mp4", silence(tmp_path / "s.wav", 1.0), tmp_path / "never.mp4")
+    assert not (tmp_path / "never.mp4").exists()
