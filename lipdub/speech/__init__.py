@@ -1,1 +1,1 @@
-"""From a speech signal to lip motion: log-mel features, phones, and lip trajectories (numpy only, no torch)."""
+"""From a speech signal to lip motion: log-mel features, phones, lip trajectories (no torch)."""

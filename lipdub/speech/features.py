@@ -17,15 +17,17 @@ FEATURE_FLOOR = -55.0  # dB below the running level at which a mel band is cut o
 FEATURE_CEILING = 25.0
 FEATURE_SCALE = 15.0  # dB for one unit of feature: brings features to about unit variance
 QUIET = -66.0  # dB re full scale: frames under it hold no speech
-QUIET_HOLD = 15  # frames each way without a louder frame for a frame to count as silence (longer than a stop's closure)
+QUIET_HOLD = 15  # frames each way that must be quiet for a frame to be silence: longer than a stop's closure
 _BLOCK = 2048  # frames analysed at once
 
-# One frame at full-scale white noise has mean square 1; this offset makes the mel sum read in dB re full scale.
+# One frame at full-scale white noise has mean square 1; this offset makes the mel sum read in dB re full
+# scale.
 _POWER_SCALE = 1.0 / (FFT * float(np.sum(np.hanning(WINDOW) ** 2)) / 2)
 
 
 def mel_filters() -> np.ndarray:
-    """Triangular filters, float32 (MELS, FFT // 2 + 1), whose sum over the band is about one at every frequency."""
+    """Triangular filters, float32 (MELS, FFT // 2 + 1), that together pass every frequency about once."""
+
     def to_mel(hertz: np.ndarray | float) -> np.ndarray:
         return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
 
@@ -44,8 +46,9 @@ def frame_count(samples: int) -> int:
 def mel_power(audio: np.ndarray) -> np.ndarray:
     """Power in each mel band.
 
-    audio: float (n,) in about [-1, 1] at 16 kHz. Returns float32 (frame_count(n), MELS); the sum over the bands is
-    the mean square of the audio in the frame's window (inside the filters' range). Frame i is centred on sample i * HOP.
+    audio: float (n,) in about [-1, 1] at 16 kHz. Returns float32 (frame_count(n), MELS); the sum over the
+    bands is the mean square of the audio in the frame's window (inside the filters' range). Frame i is
+    centred on sample i * HOP.
     """
     audio = np.asarray(audio, np.float32)
     if audio.ndim != 1:
@@ -58,11 +61,11 @@ def mel_power(audio: np.ndarray) -> np.ndarray:
     for first in range(0, count, _BLOCK):
         last = min(first + _BLOCK, count)
         low, high = first * HOP - half, (last - 1) * HOP - half + WINDOW
-        piece = audio[max(low, 0):min(high, len(audio))]
+        piece = audio[max(low, 0) : min(high, len(audio))]
         piece = np.pad(piece, (max(-low, 0), max(high - max(len(audio), low), 0)))
-        frames = np.lib.stride_tricks.sliding_window_view(piece, WINDOW)[::HOP][:last - first]
+        frames = np.lib.stride_tricks.sliding_window_view(piece, WINDOW)[::HOP][: last - first]
         spectrum = np.fft.rfft(frames * window, FFT, axis=1)
-        power = (spectrum.real ** 2 + spectrum.imag ** 2).astype(np.float32)
+        power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
         out[first:last] = power @ filters * np.float32(_POWER_SCALE)
     return out
 
@@ -75,8 +78,9 @@ def decibel(power: np.ndarray) -> np.ndarray:
 def running_level(power: np.ndarray) -> np.ndarray:
     """Speech level about each frame, in dB re full scale, float32 (frames,).
 
-    power: float32 (frames, MELS). The mean power of the LEVEL_SPAN frames on each side (fewer at the ends): loud
-    frames, that is vowels, decide it, so pauses hardly move it. Never under LEVEL_FLOOR: noise alone stays low.
+    power: float32 (frames, MELS). The mean power of the LEVEL_SPAN frames on each side (fewer at the ends):
+    loud frames, that is vowels, decide it, so pauses hardly move it. Never under LEVEL_FLOOR: noise alone
+    stays low.
     """
     total = np.concatenate([[0.0], np.cumsum(power.sum(1, dtype=np.float64))])
     index = np.arange(len(power))
@@ -97,7 +101,8 @@ def log_mel(power: np.ndarray, level: np.ndarray | None = None) -> np.ndarray:
 
 
 def silent_frames(power: np.ndarray) -> np.ndarray:
-    """Frames that are silence for sure, bool (frames,): too quiet for speech, and no louder frame near them."""
+    """Frames that are silence for sure, bool (frames,): too quiet for speech, and no louder frame near
+    them."""
     loud = decibel(power.sum(1)) > QUIET
     seen = np.concatenate([[0], np.cumsum(loud)])
     index = np.arange(len(power))

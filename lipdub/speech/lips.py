@@ -1,7 +1,8 @@
 """Lip motion from speech: phones heard, then lips by a table of targets blended by dominance (numpy only).
 
-Every phone pulls each mouth shape towards its target, in proportion to its probability and dominance, over a bell in
-time; bilabials and rounded sounds pull hardest. Closures are then made full. Digital silence gives exact rest.
+Every phone pulls each mouth shape towards its target, in proportion to its probability and dominance, over a
+bell in time; bilabials and rounded sounds pull hardest. Closures are then made full. Digital silence gives
+exact rest.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ from lipdub.speech.features import (
 from lipdub.speech.phones import BILABIALS, INDEX, PHONES, PhoneNetwork, segments
 
 COEFFICIENTS = ("opening", "width", "rounding", "jaw", "closure", "lower_lip")
-"""opening: gap between the lips, 0 rest .. 1 wide open speech of this talker (a shout may pass 1); width: -1 .. 1 about
-rest, spread positive, rounded negative; rounding: lips rounded and put forward, 0 .. 1; jaw: lowered, 0 rest .. 1;
-closure: 1 = lips pressed together (p b m), 0 = not; lower_lip: 1 = lower lip tucked under the upper teeth (f v)."""
+"""opening: gap between the lips, 0 rest .. 1 wide open speech of this talker (a shout may pass 1); width: -1
+.. 1 about rest, spread positive, rounded negative; rounding: lips rounded and put forward, 0 .. 1; jaw:
+lowered, 0 rest .. 1; closure: 1 = lips pressed together (p b m), 0 = not; lower_lip: 1 = lower lip tucked
+under the upper teeth (f v)."""
 
 LOOK_AHEAD = LEVEL_SPAN / FRAME_RATE + 1.5
-"""Seconds of sound after a moment that its lips may depend on (3 s for the running level, the rest network and bells)."""
+"""Seconds of sound after a moment that its lips may depend on (3 s for the running level, the rest network
+and bells)."""
 
 _CHUNK = 3000  # frames taken at once: 30 s
 _CERTAIN = 0.02  # posteriors under this count as nothing
@@ -42,8 +45,8 @@ _BELL = 3.0  # bells are cut off at so many standard deviations
 
 @dataclass(frozen=True)
 class LipMotion:
-    """times: float64 (T,) seconds of speech time, 10 ms apart; values: float32 (T, len(names)); phones: (start s, end s,
-    label) contiguous; names: the columns of values, as `COEFFICIENTS`."""
+    """times: float64 (T,) seconds of speech time, 10 ms apart; values: float32 (T, len(names)); phones:
+    (start s, end s, label) contiguous; names: the columns of values, as `COEFFICIENTS`."""
 
     times: np.ndarray
     values: np.ndarray
@@ -59,10 +62,10 @@ class LipMotion:
 class LipModel:
     """Numbers of the dominance model; times in seconds.
 
-    targets, dominance: (phones, shapes) as in `speech.table`; reach, ahead: (shapes,). closure_full: probability of a
-    bilabial, averaged over its bell of closure_reach, at which the lips are shut; closure_early: how long before a
-    bilabial that follows a silence they are; posture: opening held in a short silence, risen to over posture_before
-    ahead of speech and given up over posture_after behind it.
+    targets, dominance: (phones, shapes) as in `speech.table`; reach, ahead: (shapes,). closure_full:
+    probability of a bilabial, averaged over its bell of closure_reach, at which the lips are shut;
+    closure_early: how long before a bilabial that follows a silence they are; posture: opening held in a
+    short silence, risen to over posture_before ahead of speech and given up over posture_after behind it.
     """
 
     targets: np.ndarray
@@ -80,19 +83,25 @@ class LipModel:
     @staticmethod
     def phonetic() -> LipModel:
         """The table as written, nothing fitted."""
-        return LipModel(table.targets(), table.dominances(), np.array([table.REACH[s] for s in table.SHAPES]),
-                        np.array([table.AHEAD[s] for s in table.SHAPES]))
+        return LipModel(
+            table.targets(),
+            table.dominances(),
+            np.array([table.REACH[s] for s in table.SHAPES]),
+            np.array([table.AHEAD[s] for s in table.SHAPES]),
+        )
 
 
 def default_weights() -> Path:
-    """The weights of this project's lip-motion network: inside the installed package, else in the checkout."""
+    """The weights of this project's lip-motion network: inside the installed package, else in the
+    checkout."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "weights" / "lip-motion.safetensors"
     return inside if inside.exists() else package.parent / "weights" / "lip-motion.safetensors"
 
 
 def load_weights(path: Path | None = None) -> tuple[PhoneNetwork, LipModel]:
-    """Read a weights file. FileNotFoundError when it is missing, ValueError when it is not a lip-motion file."""
+    """Read a weights file. FileNotFoundError when it is missing, ValueError when it is not a lip-motion
+    file."""
     path = Path(path) if path is not None else default_weights()
     stat = path.stat()
     return _load(path, stat.st_mtime_ns, stat.st_size)
@@ -110,16 +119,21 @@ def _load(path: Path, changed: int, size: int) -> tuple[PhoneNetwork, LipModel]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except SafetensorError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    model = LipModel(tensors.pop("lips.targets"), tensors.pop("lips.dominance"), tensors.pop("lips.reach"),
-                     tensors.pop("lips.ahead"), **model_numbers)
+    model = LipModel(
+        tensors.pop("lips.targets"),
+        tensors.pop("lips.dominance"),
+        tensors.pop("lips.reach"),
+        tensors.pop("lips.ahead"),
+        **model_numbers,
+    )
     return PhoneNetwork({name.removeprefix("phones."): value for name, value in tensors.items()}), model
 
 
 def phone_posteriors(audio: np.ndarray, network: PhoneNetwork, *, chunk: int = _CHUNK) -> np.ndarray:
     """Probabilities of the phones, float32 (frames, len(PHONES)), a frame each 10 ms, from mono 16 kHz audio.
 
-    Worked off in chunks of so many frames (even), each read with enough on both sides that the result does not depend
-    on the chunk. Frames sure to be silent are exactly silence.
+    Worked off in chunks of so many frames (even), each read with enough on both sides that the result does
+    not depend on the chunk. Frames sure to be silent are exactly silence.
     """
     count = len(audio) // HOP + 1 if len(audio) else 0
     out = np.empty((count, len(PHONES)), np.float32)
@@ -137,20 +151,22 @@ def phone_posteriors(audio: np.ndarray, network: PhoneNetwork, *, chunk: int = _
         silent = silent_frames(power)[inner]
         p[silent] = 0.0
         p[silent, INDEX["sil"]] = 1.0
-        out[first:last] = p[first - near_low:last - near_low]
+        out[first:last] = p[first - near_low : last - near_low]
     return out
 
 
 def _power(audio: np.ndarray, low: int, high: int, count: int) -> np.ndarray:
-    """Mel power of frames low..high-1 of the whole audio, read with the samples that their windows reach to."""
+    """Mel power of frames low..high-1 of the whole audio, read with the samples that their windows reach
+    to."""
     lead = min(low, 2)  # frames' windows reach over 200 samples: two frames
     begin = (low - lead) * HOP
     end = len(audio) if high == count else min((high + 2) * HOP, len(audio))
-    return mel_power(audio[begin:end])[lead:lead + high - low]
+    return mel_power(audio[begin:end])[lead : lead + high - low]
 
 
 def bell(reach: float, ahead: float, *, rate: float = FRAME_RATE) -> tuple[np.ndarray, int]:
-    """Weights of a bell over frames and the offset of its first one: value[t] = sum_k w[k] p[t + first + k]."""
+    """Weights of a bell over frames and the offset of its first one: value[t] = sum_k w[k] p[t + first +
+    k]."""
     wide = int(np.ceil(_BELL * reach * rate))
     centre = ahead * rate
     first = int(np.floor(centre)) - wide
@@ -167,13 +183,13 @@ def _pull(x: np.ndarray, weights: np.ndarray, first: int) -> np.ndarray:
     out = np.zeros(x.shape, np.float64)
     for k, w in enumerate(weights):
         start = before + first + k
-        out += w * padded[start:start + len(x)]
+        out += w * padded[start : start + len(x)]
     return out
 
 
 def _near(x: np.ndarray, before: float, after: float) -> np.ndarray:
-    """Largest of x (T,) near each frame, falling off in a straight line to nothing `before` seconds ahead of it and
-    `after` seconds behind it."""
+    """Largest of x (T,) near each frame, falling off in a straight line to nothing `before` seconds ahead of
+    it and `after` seconds behind it."""
     out = x.copy()
     for span, sign in ((before, 1), (after, -1)):
         frames = int(span * FRAME_RATE)
@@ -193,8 +209,8 @@ def certain(posteriors: np.ndarray) -> np.ndarray:
 
 
 def posture(p: np.ndarray, model: LipModel) -> np.ndarray:
-    """Opening that silent frames aim at, (frames,): a talker opens the lips some time before the first sound, and does
-    not shut them in a short pause. p: from `certain`."""
+    """Opening that silent frames aim at, (frames,): a talker opens the lips some time before the first sound,
+    and does not shut them in a short pause. p: from `certain`."""
     silence = p[:, INDEX["sil"]]
     return model.posture * silence * _near(1 - silence, model.posture_before, model.posture_after)
 
@@ -204,8 +220,10 @@ def closure(p: np.ndarray, model: LipModel) -> np.ndarray:
     bilabial = p[:, [INDEX[x] for x in BILABIALS]].sum(1)
     # after silence the lips are shut before p b m can be heard
     bilabial = np.maximum(bilabial, p[:, INDEX["sil"]] * _near(bilabial, model.closure_early, 0.0))
-    share = np.clip(_pull(bilabial, *bell(model.closure_reach, model.closure_ahead)) / model.closure_full, 0.0, 1.0)
-    return share ** 2 * (3 - 2 * share)
+    share = np.clip(
+        _pull(bilabial, *bell(model.closure_reach, model.closure_ahead)) / model.closure_full, 0.0, 1.0
+    )
+    return share**2 * (3 - 2 * share)
 
 
 def lips_of_phones(posteriors: np.ndarray, model: LipModel) -> np.ndarray:
@@ -224,19 +242,24 @@ def lips_of_phones(posteriors: np.ndarray, model: LipModel) -> np.ndarray:
         shapes[name] = both[:, 0] / both[:, 1]
     shut = closure(p, model)
     columns = {
-        "opening": np.maximum(shapes["opening"], 0.0) * (1 - shut), "width": np.clip(shapes["width"], -1, 1),
-        "rounding": np.clip(shapes["rounding"], 0, 1), "jaw": np.clip(shapes["jaw"], 0, None), "closure": shut,
+        "opening": np.maximum(shapes["opening"], 0.0) * (1 - shut),
+        "width": np.clip(shapes["width"], -1, 1),
+        "rounding": np.clip(shapes["rounding"], 0, 1),
+        "jaw": np.clip(shapes["jaw"], 0, None),
+        "closure": shut,
         "lower_lip": np.clip(shapes["lower_lip"], 0, 1),
     }
     return np.stack([columns[name] for name in COEFFICIENTS], 1).astype(np.float32)
 
 
-def lip_motion(audio: np.ndarray, rate: int = RATE, *, weights: Path | None = None, threads: int = 1) -> LipMotion:
+def lip_motion(
+    audio: np.ndarray, rate: int = RATE, *, weights: Path | None = None, threads: int = 1
+) -> LipMotion:
     """The lips that say this speech.
 
-    audio: float (n,) in about [-1, 1], or (n, channels), of which the mean is taken; rate in Hz; weights: another
-    weights file than `default_weights()`; threads: kept for the caller's convenience, numpy's own setting holds.
-    Time zero is the first sample. ValueError on wrong shapes and values that are not finite.
+    audio: float (n,) in about [-1, 1], or (n, channels), of which the mean is taken; rate in Hz; weights:
+    another weights file than `default_weights()`; threads: kept for the caller's convenience, numpy's own
+    setting holds. Time zero is the first sample. ValueError on wrong shapes and values that are not finite.
     """
     audio = np.asarray(audio, np.float32)
     if audio.ndim == 2:
@@ -256,10 +279,12 @@ def lip_motion(audio: np.ndarray, rate: int = RATE, *, weights: Path | None = No
 
 
 def at_times(motion: LipMotion, times: Sequence[float] | np.ndarray) -> np.ndarray:
-    """The lips at any times, float32 (len(times), len(motion.names)); rest (zeros) before and after the speech.
+    """The lips at any times, float32 (len(times), len(motion.names)); rest (zeros) before and after the
+    speech.
 
-    times: seconds of speech time, ascending. Values are averaged over the spacing of the times (at most 60 ms), so that
-    no motion between two video frames is lost or folded; a closure shorter than that is kept whole.
+    times: seconds of speech time, ascending. Values are averaged over the spacing of the times (at most 60
+    ms), so that no motion between two video frames is lost or folded; a closure shorter than that is kept
+    whole.
     """
     times = np.asarray(times, np.float64)
     values = motion.values.astype(np.float64)
@@ -269,18 +294,23 @@ def at_times(motion: LipMotion, times: Sequence[float] | np.ndarray) -> np.ndarr
     half = min(max(spacing, 0.01), 0.06) / 2
     step = motion.times[1] - motion.times[0] if len(motion.times) > 1 else 1 / FRAME_RATE
     edge = motion.times[-1] + step
-    # mean over [t - half, t + half] through the integral of the piecewise linear trajectory, zero outside the speech
+    # mean over [t - half, t + half] through the integral of the piecewise linear trajectory, zero outside the
+    # speech
     knots = np.concatenate([[motion.times[0] - step], motion.times, [edge]])
     padded = np.pad(values, ((1, 1), (0, 0)))
-    integral = np.concatenate([np.zeros((1, values.shape[1])),
-                               np.cumsum((padded[1:] + padded[:-1]) / 2 * np.diff(knots)[:, None], 0)])
+    integral = np.concatenate(
+        [
+            np.zeros((1, values.shape[1])),
+            np.cumsum((padded[1:] + padded[:-1]) / 2 * np.diff(knots)[:, None], 0),
+        ]
+    )
 
     def integrated(at: np.ndarray) -> np.ndarray:
         at = np.clip(at, knots[0], knots[-1])
         i = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
         part = (at - knots[i])[:, None]
         slope = (padded[i + 1] - padded[i]) / (knots[i + 1] - knots[i])[:, None]
-        return integral[i] + padded[i] * part + slope * part ** 2 / 2
+        return integral[i] + padded[i] * part + slope * part**2 / 2
 
     out = (integrated(times + half) - integrated(times - half)) / (2 * half)
     if {"opening", "closure"} <= set(motion.names):

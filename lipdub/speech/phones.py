@@ -1,7 +1,7 @@
 """Phones heard in speech: the inventory, and the network that gives their posteriors (numpy only).
 
-The network is a stack of dilated residual convolutions at 50 Hz that reads two 10 ms frames at a time and answers for
-both; `training/phone_network.py` holds the same network in torch, which trains it.
+The network is a stack of dilated residual convolutions at 50 Hz that reads two 10 ms frames at a time and
+answers for both; `training/phone_network.py` holds the same network in torch, which trains it.
 """
 
 from __future__ import annotations
@@ -12,40 +12,48 @@ import numpy as np
 
 from lipdub.speech.features import MELS
 
+# fmt: off
 PHONES = (
     "sil",
     "iy", "ih", "ey", "eh", "ae", "a", "aa", "ao", "ow", "uh", "uw", "y", "oe", "ax", "ah", "er",
     "p", "b", "m", "f", "v", "th", "dh", "t", "d", "n", "s", "z", "sh", "zh", "ch", "jh", "l", "r", "rr",
     "k", "g", "ng", "h", "w", "j", "x",
 )
+# fmt: on
 INDEX = {phone: i for i, phone in enumerate(PHONES)}
 BILABIALS = ("p", "b", "m")
 LABIODENTALS = ("f", "v")
 VOWELS = PHONES[1:17]
 
+# fmt: off
 _ARPABET = {
-    "pau": ("sil",), "sil": ("sil",), "h#": ("sil",), "aa": ("aa",), "ae": ("ae",), "ah": ("ah",), "ao": ("ao",),
-    "aw": ("a", "uh"), "ax": ("ax",), "axr": ("er",), "ay": ("a", "ih"), "eh": ("eh",), "er": ("er",),
-    "ey": ("ey", "ih"), "ih": ("ih",), "ix": ("ih",), "iy": ("iy",), "ow": ("ow", "uh"), "oy": ("ao", "ih"),
-    "uh": ("uh",), "uw": ("uw",), "hh": ("h",), "hv": ("h",), "y": ("j",), "el": ("ax", "l"), "em": ("m",),
-    "en": ("n",), "dx": ("rr",), "nx": ("n",),
+    "pau": ("sil",), "sil": ("sil",), "h#": ("sil",), "aa": ("aa",), "ae": ("ae",), "ah": ("ah",),
+    "ao": ("ao",), "aw": ("a", "uh"), "ax": ("ax",), "axr": ("er",), "ay": ("a", "ih"), "eh": ("eh",),
+    "er": ("er",), "ey": ("ey", "ih"), "ih": ("ih",), "ix": ("ih",), "iy": ("iy",), "ow": ("ow", "uh"),
+    "oy": ("ao", "ih"), "uh": ("uh",), "uw": ("uw",), "hh": ("h",), "hv": ("h",), "y": ("j",),
+    "el": ("ax", "l"), "em": ("m",), "en": ("n",), "dx": ("rr",), "nx": ("n",),
 }
+# fmt: on
+# fmt: off
 _IPA = {
-    "i": "iy", "ɪ": "ih", "ɨ": "ih", "ɯ": "ih", "ᵻ": "ih", "e": "ey", "ɛ": "eh", "æ": "ae", "a": "a", "ä": "a",
-    "ɐ": "ah", "ɑ": "aa", "ɒ": "ao", "ɔ": "ao", "o": "ow", "ɵ": "oe", "ʊ": "uh", "u": "uw", "ʉ": "uw", "y": "y",
-    "ʏ": "y", "ø": "oe", "œ": "oe", "ə": "ax", "ɘ": "ax", "ɤ": "ah", "ʌ": "ah", "ɜ": "er", "ɝ": "er", "ɚ": "er",
-    "ɞ": "oe", "p": "p", "b": "b", "β": "b", "m": "m", "ɱ": "m", "f": "f", "ɸ": "f", "v": "v", "ʋ": "v", "θ": "th",
-    "ð": "dh", "t": "t", "ʈ": "t", "d": "d", "ɖ": "d", "n": "n", "ɳ": "n", "ɲ": "n", "s": "s", "z": "z", "ʃ": "sh",
-    "ʂ": "sh", "ɕ": "sh", "ʒ": "zh", "ʐ": "zh", "ʑ": "zh", "l": "l", "ɭ": "l", "ʎ": "l", "ɫ": "l", "ɬ": "l",
-    "ɹ": "r", "ɻ": "r", "r": "rr", "ɾ": "rr", "ɽ": "rr", "k": "k", "c": "k", "q": "k", "g": "g", "ɡ": "g",
-    "ɟ": "g", "ɣ": "g", "ɢ": "g", "ŋ": "ng", "ɴ": "ng", "h": "h", "ɦ": "h", "ħ": "h", "ʕ": "h", "ʔ": "h", "w": "w",
-    "ʍ": "w", "ɥ": "w", "ɰ": "w", "j": "j", "ʝ": "j", "x": "x", "χ": "x", "ç": "x", "ʁ": "x", "ʀ": "x",
+    "i": "iy", "ɪ": "ih", "ɨ": "ih", "ɯ": "ih", "ᵻ": "ih", "e": "ey", "ɛ": "eh", "æ": "ae", "a": "a",
+    "ä": "a", "ɐ": "ah", "ɑ": "aa", "ɒ": "ao", "ɔ": "ao", "o": "ow", "ɵ": "oe", "ʊ": "uh", "u": "uw",
+    "ʉ": "uw", "y": "y", "ʏ": "y", "ø": "oe", "œ": "oe", "ə": "ax", "ɘ": "ax", "ɤ": "ah", "ʌ": "ah",
+    "ɜ": "er", "ɝ": "er", "ɚ": "er", "ɞ": "oe", "p": "p", "b": "b", "β": "b", "m": "m", "ɱ": "m", "f": "f",
+    "ɸ": "f", "v": "v", "ʋ": "v", "θ": "th", "ð": "dh", "t": "t", "ʈ": "t", "d": "d", "ɖ": "d", "n": "n",
+    "ɳ": "n", "ɲ": "n", "s": "s", "z": "z", "ʃ": "sh", "ʂ": "sh", "ɕ": "sh", "ʒ": "zh", "ʐ": "zh", "ʑ": "zh",
+    "l": "l", "ɭ": "l", "ʎ": "l", "ɫ": "l", "ɬ": "l", "ɹ": "r", "ɻ": "r", "r": "rr", "ɾ": "rr", "ɽ": "rr",
+    "k": "k", "c": "k", "q": "k", "g": "g", "ɡ": "g", "ɟ": "g", "ɣ": "g", "ɢ": "g", "ŋ": "ng", "ɴ": "ng",
+    "h": "h", "ɦ": "h", "ħ": "h", "ʕ": "h", "ʔ": "h", "w": "w", "ʍ": "w", "ɥ": "w", "ɰ": "w", "j": "j",
+    "ʝ": "j", "x": "x", "χ": "x", "ç": "x", "ʁ": "x", "ʀ": "x",
 }
+# fmt: on
 _AFFRICATES = {"tʃ": "ch", "dʒ": "jh", "tɕ": "ch", "dʑ": "jh", "tʂ": "ch", "dʐ": "jh"}
 
 
 def from_arpabet(name: str) -> tuple[str, ...]:
-    """Phones of one ARPAbet phone (lower case, as flite prints it); a diphthong gives two. KeyError if unknown."""
+    """Phones of one ARPAbet phone (lower case, as flite prints it); a diphthong gives two. KeyError if
+    unknown."""
     name = name.lower().rstrip("012")
     if name in _ARPABET:
         return _ARPABET[name]
@@ -55,11 +63,12 @@ def from_arpabet(name: str) -> tuple[str, ...]:
 
 
 def from_ipa(symbols: str) -> tuple[str, ...]:
-    """Phones of a short IPA string; marks of stress, length and colour are passed over. Empty when nothing is known."""
+    """Phones of a short IPA string; marks of stress, length and colour are passed over. Empty when nothing is
+    known."""
     phones: list[str] = []
     i = 0
     while i < len(symbols):
-        pair = symbols[i:i + 2]
+        pair = symbols[i : i + 2]
         if pair in _AFFRICATES:
             phones.append(_AFFRICATES[pair])
             i += 2
@@ -101,7 +110,9 @@ class PhoneNetwork:
         x = _convolve(features, t["stem.weight"], t["stem.bias"], stride=2)
         for i, dilation in enumerate(self.dilations):
             y = _normalise(x, t[f"blocks.{i}.norm.weight"], t[f"blocks.{i}.norm.bias"])
-            y = np.maximum(_convolve(y, t[f"blocks.{i}.wide.weight"], t[f"blocks.{i}.wide.bias"], dilation=dilation), 0)
+            y = np.maximum(
+                _convolve(y, t[f"blocks.{i}.wide.weight"], t[f"blocks.{i}.wide.bias"], dilation=dilation), 0
+            )
             x = x + y @ t[f"blocks.{i}.mix.weight"][:, :, 0].T + t[f"blocks.{i}.mix.bias"]
         x = np.maximum(_normalise(x, t["norm.weight"], t["norm.bias"]), 0)
         out = x @ t["head.weight"][:, :, 0].T + t["head.bias"]
@@ -114,25 +125,30 @@ class PhoneNetwork:
         return e / e.sum(1, keepdims=True)
 
 
-def _convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, stride: int = 1, dilation: int = 1) -> np.ndarray:
-    """Convolution along time, zero-padded to keep length: x (time, in), weight (out, in, taps) -> (time // stride, out)."""
+def _convolve(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, stride: int = 1, dilation: int = 1
+) -> np.ndarray:
+    """Convolution along time, zero-padded to keep length: x (time, in), weight (out, in, taps) -> (time //
+    stride, out)."""
     taps = weight.shape[2]
     reach = dilation * (taps - 1) // 2
     padded = np.pad(x, ((reach, reach), (0, 0)))
     steps = len(x) // stride
     out = np.broadcast_to(bias, (steps, len(bias))).copy()
     for k in range(taps):
-        out += padded[k * dilation:k * dilation + steps * stride:stride] @ weight[:, :, k].T
+        out += padded[k * dilation : k * dilation + steps * stride : stride] @ weight[:, :, k].T
     return out
 
 
 def _normalise(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Layer norm over the channels of each time step (so that nothing depends on the length of the audio)."""
     centred = x - x.mean(1, keepdims=True)
-    return centred / np.sqrt((centred ** 2).mean(1, keepdims=True) + 1e-5) * weight + bias
+    return centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5) * weight + bias
 
 
-def segments(posteriors: np.ndarray, *, frame_time: float = 0.01, switch: float = 4.0) -> list[tuple[float, float, str]]:
+def segments(
+    posteriors: np.ndarray, *, frame_time: float = 0.01, switch: float = 4.0
+) -> list[tuple[float, float, str]]:
     """Most probable sequence of phones: (start s, end s, label), contiguous.
 
     posteriors: (frames, len(PHONES)); switch: cost of changing phone in nats, so that flickers are no phones.
@@ -159,4 +175,7 @@ def segments(posteriors: np.ndarray, *, frame_time: float = 0.01, switch: float 
         path[i - 1] = back[i, path[i]]
     edges = np.flatnonzero(np.diff(path)) + 1
     starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [frames]])
-    return [(float(a * frame_time), float(b * frame_time), PHONES[path[a]]) for a, b in zip(starts, ends, strict=True)]
+    return [
+        (float(a * frame_time), float(b * frame_time), PHONES[path[a]])
+        for a, b in zip(starts, ends, strict=True)
+    ]

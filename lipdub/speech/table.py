@@ -13,6 +13,7 @@ from lipdub.speech.phones import PHONES
 SHAPES = ("opening", "width", "rounding", "jaw", "lower_lip")
 
 # phone: targets, then dominances
+# fmt: off
 TABLE: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     #       open  width round jaw   lower   open wide rnd jaw lower
     "sil": ((0.00, 0.00, 0.00, 0.00, 0.00), (0.8, 0.6, 0.6, 0.8, 0.6)),
@@ -59,8 +60,10 @@ TABLE: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "j": ((0.32, 0.55, 0.00, 0.20, 0.00), (0.7, 0.8, 0.6, 0.6, 0.5)),
     "x": ((0.42, 0.10, 0.00, 0.40, 0.00), (0.5, 0.3, 0.3, 0.5, 0.5)),
 }
+# fmt: on
 
-# Reach of a phone's pull on each shape, as the standard deviation of a bell in seconds, and how far the lips run ahead
+# Reach of a phone's pull on each shape, as the standard deviation of a bell in seconds, and how far the lips
+# run ahead
 # of the sound, in seconds.
 REACH = {"opening": 0.045, "width": 0.080, "rounding": 0.085, "jaw": 0.060, "lower_lip": 0.040}
 AHEAD = {"opening": 0.028, "width": 0.020, "rounding": 0.040, "jaw": 0.020, "lower_lip": 0.010}

@@ -1,4 +1,5 @@
-"""Changes to mel power that a listener would not mind: other throats, microphones, lines, rooms, noise and levels."""
+"""Changes to mel power that a listener would not mind: other throats, microphones, lines, rooms, noise and
+levels."""
 
 from __future__ import annotations
 
@@ -40,38 +41,61 @@ def warp_bands(decibel: torch.Tensor, generator: torch.Generator, spread: float 
 
 
 def augment(decibel: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """decibel: (batch, frames, MELS) of clean speech at about -20 dB; returns changed dB of the same shape."""
+    """decibel: (batch, frames, MELS) of clean speech at about -20 dB; returns changed dB of the same
+    shape."""
     batch, frames, _ = decibel.shape
     x = warp_bands(decibel, generator)
     power = 10 ** (x / 10)
     # room: a part of each band's energy rings on
     ring = _uniform((batch, 1, 1), 0.75, 0.95, generator)
-    share = 10 ** _uniform((batch, 1, 1), -1.7, 0.0, generator) * (torch.rand((batch, 1, 1), generator=generator) < 0.4)
+    share = 10 ** _uniform((batch, 1, 1), -1.7, 0.0, generator) * (
+        torch.rand((batch, 1, 1), generator=generator) < 0.4
+    )
     taps = 40
     kernel = (1 - ring) * ring ** torch.arange(taps).flip(0)[None, None]
-    late = functional.conv1d(functional.pad(power.permute(2, 0, 1), (taps, -1)), kernel, groups=batch).permute(1, 2, 0)
+    late = functional.conv1d(
+        functional.pad(power.permute(2, 0, 1), (taps, -1)), kernel, groups=batch
+    ).permute(1, 2, 0)
     power = power + share * late
-    # other sound beside the voice: steady noise with a colour, fluttering, or another part of the batch (babble, music-like)
+    # other sound beside the voice: steady noise with a colour, fluttering, or another part of the batch
+    # (babble, music-like)
     loud = power.sum(2).mean(1)[:, None, None]
     colour = 10 ** (_smooth_curve(batch, 4, 8.0, generator) / 10)
     colour = (colour / colour.sum(1, keepdim=True))[:, None, :]
     flutter = -torch.log(torch.rand((batch, frames, MELS), generator=generator).clamp_min(1e-4))
     flutter = 0.5 * flutter + 0.5 * flutter.roll(1, 1)
-    swell = 10 ** (functional.interpolate(torch.randn((batch, 1, 2 + frames // 60), generator=generator) * 4, frames,
-                                          mode="linear", align_corners=True)[:, 0, :, None] / 10)
+    swell = 10 ** (
+        functional.interpolate(
+            torch.randn((batch, 1, 2 + frames // 60), generator=generator) * 4,
+            frames,
+            mode="linear",
+            align_corners=True,
+        )[:, 0, :, None]
+        / 10
+    )
     ratio = 10 ** (-_uniform((batch, 1, 1), 3.0, 45.0, generator) / 10)
     noisy = torch.rand((batch, 1, 1), generator=generator) < 0.8
     power = power + noisy * ratio * loud * colour * flutter * swell
     other = torch.randperm(batch, generator=generator)
-    babble = 10 ** (-_uniform((batch, 1, 1), 8.0, 30.0, generator) / 10) * (torch.rand((batch, 1, 1), generator=generator) < 0.2)
+    babble = 10 ** (-_uniform((batch, 1, 1), 8.0, 30.0, generator) / 10) * (
+        torch.rand((batch, 1, 1), generator=generator) < 0.2
+    )
     power = power + babble * (10 ** (decibel / 10))[other]
     # microphone and line: equaliser, band limits
-    curve = _smooth_curve(batch, 6, 5.0, generator) + _uniform((batch, 1), -12, 12, generator) * torch.linspace(-0.5, 0.5, MELS)
+    curve = _smooth_curve(batch, 6, 5.0, generator) + _uniform(
+        (batch, 1), -12, 12, generator
+    ) * torch.linspace(-0.5, 0.5, MELS)
     x = 10 * torch.log10(power + 1e-12) + curve[:, None, :]
     kind = torch.rand((batch, 1), generator=generator)
     bands = torch.arange(MELS)[None]
-    top = torch.where(kind < 0.12, 29, torch.where(kind < 0.25, torch.randint(30, MELS, (batch, 1), generator=generator), MELS))
-    bottom = torch.where(kind < 0.12, 4, torch.where(kind > 0.9, torch.randint(0, 6, (batch, 1), generator=generator), 0))
+    top = torch.where(
+        kind < 0.12,
+        29,
+        torch.where(kind < 0.25, torch.randint(30, MELS, (batch, 1), generator=generator), MELS),
+    )
+    bottom = torch.where(
+        kind < 0.12, 4, torch.where(kind > 0.9, torch.randint(0, 6, (batch, 1), generator=generator), 0)
+    )
     outside = (bands > top) | (bands < bottom)
     x = torch.where(outside[:, None, :], x - 45.0, x)
     # some bands lost altogether, so that no phone hangs on one of them

@@ -1,7 +1,9 @@
-"""The GRID corpus (CC BY 4.0) as training data: its sentences' phones, its talker's lips, and the clips kept apart.
+"""The GRID corpus (CC BY 4.0) as training data: its sentences' phones, its talker's lips, and the clips kept
+apart.
 
-GRID: Cooke, Barker, Cunningham, Shao, "An audio-visual corpus for speech perception and automatic speech recognition",
-JASA 120(5), 2006. The folder holds `clips/NAME.mp4` (25 fps) and `words.json` (word alignments).
+GRID: Cooke, Barker, Cunningham, Shao, "An audio-visual corpus for speech perception and automatic speech
+recognition", JASA 120(5), 2006. The folder holds `clips/NAME.mp4` (25 fps) and `words.json` (word
+alignments).
 """
 
 from __future__ import annotations
@@ -21,21 +23,25 @@ FRAMES = 75
 FPS = 25.0
 _HELD_OUT_EVERY = 15
 
+# fmt: off
 _LEXICON = {
-    "bin": "b ih n", "lay": "l ey", "place": "p l ey s", "set": "s eh t", "blue": "b l uw", "green": "g r iy n",
-    "red": "r eh d", "white": "w ay t", "at": "ae t", "by": "b ay", "in": "ih n", "with": "w ih dh", "a": "ey",
-    "b": "b iy", "c": "s iy", "d": "d iy", "e": "iy", "f": "eh f", "g": "jh iy", "h": "ey ch", "i": "ay",
-    "j": "jh ey", "k": "k ey", "l": "eh l", "m": "eh m", "n": "eh n", "o": "ow", "p": "p iy", "q": "k y uw",
-    "r": "aa", "s": "eh s", "t": "t iy", "u": "y uw", "v": "v iy", "x": "eh k s", "y": "w ay", "z": "z eh d",
-    "zero": "z ih r ow", "one": "w ah n", "two": "t uw", "three": "th r iy", "four": "f ao", "five": "f ay v",
-    "six": "s ih k s", "seven": "s eh v ax n", "eight": "ey t", "nine": "n ay n", "again": "ax g eh n", "now": "n aw",
-    "please": "p l iy z", "soon": "s uw n", "sil": "sil", "sp": "sil",
+    "bin": "b ih n", "lay": "l ey", "place": "p l ey s", "set": "s eh t", "blue": "b l uw",
+    "green": "g r iy n", "red": "r eh d", "white": "w ay t", "at": "ae t", "by": "b ay", "in": "ih n",
+    "with": "w ih dh", "a": "ey", "b": "b iy", "c": "s iy", "d": "d iy", "e": "iy", "f": "eh f", "g": "jh iy",
+    "h": "ey ch", "i": "ay", "j": "jh ey", "k": "k ey", "l": "eh l", "m": "eh m", "n": "eh n", "o": "ow",
+    "p": "p iy", "q": "k y uw", "r": "aa", "s": "eh s", "t": "t iy", "u": "y uw", "v": "v iy", "x": "eh k s",
+    "y": "w ay", "z": "z eh d", "zero": "z ih r ow", "one": "w ah n", "two": "t uw", "three": "th r iy",
+    "four": "f ao", "five": "f ay v", "six": "s ih k s", "seven": "s eh v ax n", "eight": "ey t",
+    "nine": "n ay n", "again": "ax g eh n", "now": "n aw", "please": "p l iy z", "soon": "s uw n",
+    "sil": "sil", "sp": "sil",
 }
+# fmt: on
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """One clip. audio: float32 (n,) 16 kHz; words: (start s, end s, word); landmarks: float32 (75, 478, 3) pixels."""
+    """One clip. audio: float32 (n,) 16 kHz; words: (start s, end s, word); landmarks: float32 (75, 478, 3)
+    pixels."""
 
     name: str
     audio: np.ndarray
@@ -44,19 +50,28 @@ class Sentence:
 
 
 def held_out(names: Iterable[str]) -> list[str]:
-    """Clips that are never trained on: of the sorted names each 15th, beginning with the eighth (60 of 900)."""
+    """Clips that are never trained on: of the sorted names each 15th, beginning with the eighth (60 of
+    900)."""
     return sorted(names)[7::_HELD_OUT_EVERY]
 
 
 def clip_words(grid: Path) -> dict[str, list[tuple[float, float, str]]]:
     """Word alignments by clip name: (start s, end s, word)."""
     with open(grid / "words.json", encoding="utf-8") as file:
-        return {name: [(float(a), float(b), str(w)) for a, b, w in rows] for name, rows in json.load(file).items()}
+        return {
+            name: [(float(a), float(b), str(w)) for a, b, w in rows] for name, rows in json.load(file).items()
+        }
 
 
-def load(grid: Path, cache: Path, names: Sequence[str] | None = None, *,
-         progress: Callable[[str], None] | None = None) -> list[Sentence]:
-    """Clips (all by default) with their sound and landmarks (FaceMesh, kept in the folder `cache` after the first time)."""
+def load(
+    grid: Path,
+    cache: Path,
+    names: Sequence[str] | None = None,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> list[Sentence]:
+    """Clips (all by default) with their sound and landmarks (FaceMesh, kept in the folder `cache` after the
+    first time)."""
     words = clip_words(grid)
     names = sorted(words) if names is None else names
     landmarks = _landmarks(grid, names, cache / "grid_landmarks.npz", progress)
@@ -64,7 +79,9 @@ def load(grid: Path, cache: Path, names: Sequence[str] | None = None, *,
     return [Sentence(name, sounds[i], tuple(words[name]), landmarks[i]) for i, name in enumerate(names)]
 
 
-def _landmarks(grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None) -> np.ndarray:
+def _landmarks(
+    grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None
+) -> np.ndarray:
     if path.exists():
         with np.load(path) as kept:
             known = {str(n): i for i, n in enumerate(kept["names"])}
@@ -73,14 +90,16 @@ def _landmarks(grid: Path, names: Sequence[str], path: Path, progress: Callable[
     out = np.full((len(names), FRAMES, 478, 3), np.nan, np.float32)
     for i, name in enumerate(names):
         track = video_landmarks(grid / "clips" / f"{name}.mp4", FRAMES)
-        out[i, :len(track)] = track
+        out[i, : len(track)] = track
         if progress and (i + 1) % 20 == 0:
             progress(f"lips measured: {i + 1} of {len(names)} clips")
     _keep(path, names=np.array(names), landmarks=out)
     return out
 
 
-def _sounds(grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None) -> np.ndarray:
+def _sounds(
+    grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None
+) -> np.ndarray:
     if path.exists():
         with np.load(path) as kept:
             known = {str(n): i for i, n in enumerate(kept["names"])}
@@ -90,8 +109,8 @@ def _sounds(grid: Path, names: Sequence[str], path: Path, progress: Callable[[st
 
     out = np.zeros((len(names), int(FRAMES / FPS * RATE)), np.float32)
     for i, name in enumerate(names):
-        audio = load_audio(grid / "clips" / f"{name}.mp4", RATE)[:out.shape[1]]
-        out[i, :len(audio)] = audio
+        audio = load_audio(grid / "clips" / f"{name}.mp4", RATE)[: out.shape[1]]
+        out[i, : len(audio)] = audio
     _keep(path, names=np.array(names), audio=out)
     return out
 
@@ -104,13 +123,16 @@ def _keep(path: Path, **arrays: np.ndarray) -> None:
 
 
 def video_landmarks(path: Path, limit: int | None = None) -> np.ndarray:
-    """FaceMesh landmarks of one face, float32 (frames, 478, 3): x, y in pixels, z in units of x; NaN where no face is."""
+    """FaceMesh landmarks of one face, float32 (frames, 478, 3): x, y in pixels, z in units of x; NaN where no
+    face is."""
     import cv2
     import mediapipe
 
-    mesh = mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True)
+    mesh = mediapipe.solutions.face_mesh.FaceMesh(
+        static_image_mode=False, max_num_faces=1, refine_landmarks=True
+    )
     capture = cv2.VideoCapture(str(path))
-    rows = []
+    rows: list = []
     try:
         while limit is None or len(rows) < limit:
             there, image = capture.read()
@@ -118,8 +140,11 @@ def video_landmarks(path: Path, limit: int | None = None) -> np.ndarray:
                 break
             height, width = image.shape[:2]
             found = mesh.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).multi_face_landmarks
-            rows.append([(p.x * width, p.y * height, p.z * width) for p in found[0].landmark] if found
-                        else np.full((478, 3), np.nan))
+            rows.append(
+                [(p.x * width, p.y * height, p.z * width) for p in found[0].landmark]
+                if found
+                else np.full((478, 3), np.nan)
+            )
     finally:
         capture.release()
         mesh.close()
@@ -129,11 +154,14 @@ def video_landmarks(path: Path, limit: int | None = None) -> np.ndarray:
 def mouth(landmarks: np.ndarray) -> np.ndarray:
     """Gap between the lips, width between the inner corners, and chin to nose, in distances between the eyes.
 
-    landmarks: (frames, 478, 2 or 3). Returns float64 (frames, 3); frames without a face are filled in from the nearest.
+    landmarks: (frames, 478, 2 or 3). Returns float64 (frames, 3); frames without a face are filled in from
+    the nearest.
     """
     at = landmarks[..., :2].astype(np.float64)
     eyes = np.linalg.norm((at[:, 33] + at[:, 133]) / 2 - (at[:, 263] + at[:, 362]) / 2, axis=1)
-    rows = np.stack([np.linalg.norm(at[:, a] - at[:, b], axis=1) / eyes for a, b in ((13, 14), (78, 308), (152, 1))], 1)
+    rows = np.stack(
+        [np.linalg.norm(at[:, a] - at[:, b], axis=1) / eyes for a, b in ((13, 14), (78, 308), (152, 1))], 1
+    )
     index = np.arange(len(rows))
     for column in rows.T:
         known = np.isfinite(column)
@@ -146,12 +174,13 @@ def pronunciation(word: str) -> list[str]:
     return [phone for name in _LEXICON[word].split() for phone in from_arpabet(name)]
 
 
-def align(words: Sequence[tuple[float, float, str]], posteriors: np.ndarray, *,
-          slack: float = 0.06) -> list[tuple[float, float, str]]:
+def align(
+    words: Sequence[tuple[float, float, str]], posteriors: np.ndarray, *, slack: float = 0.06
+) -> list[tuple[float, float, str]]:
     """Phone times of known words by forced alignment: (start s, end s, phone).
 
-    posteriors: (frames, len(PHONES)) at 100 Hz. A phone lies inside its word's time, give or take `slack` seconds, and
-    lasts at least 20 ms; silences keep to their given times less strictly.
+    posteriors: (frames, len(PHONES)) at 100 Hz. A phone lies inside its word's time, give or take `slack`
+    seconds, and lasts at least 20 ms; silences keep to their given times less strictly.
     """
     frames = len(posteriors)
     states = [(INDEX[p], a - slack, b + slack) for a, b, w in words for p in pronunciation(w)]
@@ -175,4 +204,7 @@ def align(words: Sequence[tuple[float, float, str]], posteriors: np.ndarray, *,
     phone = path // 2
     edges = np.flatnonzero(np.diff(phone)) + 1
     starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [frames]])
-    return [(a / FRAME_RATE, b / FRAME_RATE, PHONES[states[phone[a]][0]]) for a, b in zip(starts, ends, strict=True)]
+    return [
+        (a / FRAME_RATE, b / FRAME_RATE, PHONES[states[phone[a]][0]])
+        for a, b in zip(starts, ends, strict=True)
+    ]

@@ -1,7 +1,8 @@
 """Fits the dominance model's numbers on measured lips, held close to the phonetic table.
 
-The same blend as `speech.lips.lips_of_phones`, in torch: targets, dominances, reaches and leads of opening, width and
-jaw move; rounding and the lower lip, which a frontal outline does not show, keep the table's numbers.
+The same blend as `speech.lips.lips_of_phones`, in torch: targets, dominances, reaches and leads of opening,
+width and jaw move; rounding and the lower lip, which a frontal outline does not show, keep the table's
+numbers.
 """
 
 from __future__ import annotations
@@ -32,12 +33,19 @@ class LipFitOptions:
     hold_reach: float = 0.1
 
 
-def fit(posteriors: np.ndarray, lips: np.ndarray, options: LipFitOptions | None = None, *, seed: int = 0,
-        progress: Callable[[str], None] | None = None) -> LipModel:
+def fit(
+    posteriors: np.ndarray,
+    lips: np.ndarray,
+    options: LipFitOptions | None = None,
+    *,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> LipModel:
     """Fit on clips of equal length.
 
-    posteriors: (clips, frames, phones) at 100 Hz; lips: (clips, video frames, 3): opening, width and jaw as measured, at
-    25 Hz, first frame at time zero, in any unit (only their course counts, not their size). Returns the fitted model.
+    posteriors: (clips, frames, phones) at 100 Hz; lips: (clips, video frames, 3): opening, width and jaw as
+    measured, at 25 Hz, first frame at time zero, in any unit (only their course counts, not their size).
+    Returns the fitted model.
     """
     options = options or LipFitOptions()
     torch.manual_seed(seed)
@@ -60,12 +68,14 @@ def fit(posteriors: np.ndarray, lips: np.ndarray, options: LipFitOptions | None 
     fixed_open = torch.cat([bilabial, torch.zeros(len(PHONES), 2)], 1)  # p b m: opening stays nought
     dt, dd = torch.zeros_like(t0, requires_grad=True), torch.zeros_like(d0, requires_grad=True)
     dr, da = torch.zeros_like(r0, requires_grad=True), torch.zeros_like(a0, requires_grad=True)
-    optimiser = torch.optim.Adam([{"params": [dt, dd]}, {"params": [dr, da], "lr": options.rate / 4}], lr=options.rate)
+    optimiser = torch.optim.Adam(
+        [{"params": [dt, dd]}, {"params": [dr, da], "lr": options.rate / 4}], lr=options.rate
+    )
     offsets = torch.arange(-_TAPS, _TAPS + 1) / FRAME_RATE
     step_frames = round(FRAME_RATE / 25)
     clips = len(p)
     for step in range(options.steps):
-        pick = torch.randperm(clips)[:min(clips, 128)]
+        pick = torch.randperm(clips)[: min(clips, 128)]
         targets = t0 + dt * free * (1 - fixed_open)
         pull = torch.exp(d0 + dd)
         reach = torch.exp(r0 + dr)
@@ -78,17 +88,23 @@ def fit(posteriors: np.ndarray, lips: np.ndarray, options: LipFitOptions | None 
             if name in ("opening", "jaw"):
                 wanted = wanted + held[pick] * pull[INDEX["sil"], i]
             both = torch.stack([wanted, p[pick] @ pull[:, i]], 1)
-            both = functional.conv1d(functional.pad(both.flatten(0, 1)[:, None], (_TAPS, _TAPS), mode="replicate"),
-                                     weights[None, None])[:, 0].reshape(both.shape)
+            both = functional.conv1d(
+                functional.pad(both.flatten(0, 1)[:, None], (_TAPS, _TAPS), mode="replicate"),
+                weights[None, None],
+            )[:, 0].reshape(both.shape)
             course = both[:, 0] / both[:, 1]
             if name == "opening":
                 course = course * open_share[pick]
-            course = functional.avg_pool1d(functional.pad(course[:, None], (2, 2), mode="replicate"), 5, 1)[:, 0]
-            guess = course[:, ::step_frames][:, :seen.shape[1]]
-            own = seen[pick][:, :guess.shape[1], i]
+            course = functional.avg_pool1d(functional.pad(course[:, None], (2, 2), mode="replicate"), 5, 1)[
+                :, 0
+            ]
+            guess = course[:, ::step_frames][:, : seen.shape[1]]
+            own = seen[pick][:, : guess.shape[1], i]
             g, o = guess - guess.mean(1, keepdim=True), own - own.mean(1, keepdim=True)
             match = (g * o).sum(1) / (g.norm(dim=1) * o.norm(dim=1) + 1e-6)
-            gain = (t0[:, i].std() - targets[:, i].std()) ** 2  # correlation leaves the size free: the table sets it
+            gain = (
+                t0[:, i].std() - targets[:, i].std()
+            ) ** 2  # correlation leaves the size free: the table sets it
             loss = loss + 1 - match.mean() + gain
             worth.append(float(match.detach().mean()))
         loss = loss + options.hold * ((dt / 0.25) ** 2 + (dd / 0.7) ** 2).sum(0).sum() / 3
@@ -97,7 +113,10 @@ def fit(posteriors: np.ndarray, lips: np.ndarray, options: LipFitOptions | None 
         loss.backward()
         optimiser.step()
         if progress and (step + 1) % 100 == 0:
-            progress(f"lips: step {step + 1}, correlation " + ", ".join(f"{n} {w:.3f}" for n, w in zip(_FITTED, worth)))
+            progress(
+                f"lips: step {step + 1}, correlation "
+                + ", ".join(f"{n} {w:.3f}" for n, w in zip(_FITTED, worth))
+            )
     with torch.no_grad():
         model = LipModel(start.targets.copy(), start.dominance.copy(), start.reach.copy(), start.ahead.copy())
         model.targets[:, columns] = (t0 + dt * free * (1 - fixed_open)).numpy()

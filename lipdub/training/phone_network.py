@@ -1,4 +1,5 @@
-"""The phone network in torch, for training; `speech.phones.PhoneNetwork` runs the same weights without torch."""
+"""The phone network in torch, for training; `speech.phones.PhoneNetwork` runs the same weights without
+torch."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ class _Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         d = self.wide.dilation[0]
         y = functional.pad(self.norm(x), (0, 0, d, d))
-        y = torch.cat([y[:, :-2 * d], y[:, d:-d], y[:, 2 * d:]], 2)
+        y = torch.cat([y[:, : -2 * d], y[:, d:-d], y[:, 2 * d :]], 2)
         y = torch.relu(functional.linear(y, self.wide.weight.transpose(1, 2).flatten(1), self.wide.bias))
         return x + functional.linear(y, self.mix.weight[:, :, 0], self.mix.bias)
 

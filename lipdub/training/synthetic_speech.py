@@ -1,4 +1,4 @@
-"""Speech with known phone times, made by two synthesisers: flite (if installed) and espeak-ng (package espeakng-loader)."""
+"""Speech with known phone times, made by synthesisers: flite (a program) and espeak-ng (espeakng-loader)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,25 @@ from lipdub.speech.phones import INDEX, from_arpabet, from_ipa
 from lipdub.training import texts
 
 FLITE_VOICES = ("awb", "rms", "slt", "slt", "rms", "kal16", "kal")
-_ESPEAK_VARIANTS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+f1", "+f2", "+f3", "+f4", "+f5", "+klatt",
-                    "+klatt2", "+klatt3", "+klatt4")
+_ESPEAK_VARIANTS = (
+    "",
+    "+m1",
+    "+m2",
+    "+m3",
+    "+m4",
+    "+m5",
+    "+m6",
+    "+m7",
+    "+f1",
+    "+f2",
+    "+f3",
+    "+f4",
+    "+f5",
+    "+klatt",
+    "+klatt2",
+    "+klatt3",
+    "+klatt4",
+)
 _DIPHTHONG_SPLIT = 0.55  # share of a diphthong's time that its first vowel has
 
 
@@ -47,8 +64,11 @@ def has_espeak() -> bool:
     return find_spec("espeakng_loader") is not None
 
 
-def speak_flite(text: str, *, voice: str = "slt", stretch: float = 1.0, pitch: float | None = None) -> Utterance:
-    """Speak English text with flite. stretch: duration factor; pitch: mean f0 in Hz (None: the voice's own)."""
+def speak_flite(
+    text: str, *, voice: str = "slt", stretch: float = 1.0, pitch: float | None = None
+) -> Utterance:
+    """Speak English text with flite. stretch: duration factor; pitch: mean f0 in Hz (None: the voice's
+    own)."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
         command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch:.3f}"]
@@ -72,12 +92,20 @@ class _EventId(ctypes.Union):
 
 class _Event(ctypes.Structure):  # espeak_EVENT of speak_lib.h
     _fields_ = [
-        ("type", ctypes.c_int), ("unique", ctypes.c_uint), ("position", ctypes.c_int), ("length", ctypes.c_int),
-        ("milliseconds", ctypes.c_int), ("sample", ctypes.c_int), ("user", ctypes.c_void_p), ("id", _EventId)]
+        ("type", ctypes.c_int),
+        ("unique", ctypes.c_uint),
+        ("position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("milliseconds", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user", ctypes.c_void_p),
+        ("id", _EventId),
+    ]
 
 
 class Espeak:
-    """espeak-ng through its C interface. The library has global state: use `process_espeak`, one in a process."""
+    """espeak-ng through its C interface. The library has global state: use `process_espeak`, one in a
+    process."""
 
     _PHONEME, _END = 7, 0
 
@@ -86,7 +114,9 @@ class Espeak:
 
         self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
-        self.rate = self._lib.espeak_Initialize(2, 0, data, 0x0001 | 0x0002 | 0x8000)  # synchronous; phoneme events, IPA
+        self.rate = self._lib.espeak_Initialize(
+            2, 0, data, 0x0001 | 0x0002 | 0x8000
+        )  # synchronous; phoneme events, IPA
         if self.rate <= 0:
             raise RuntimeError("espeak-ng could not be initialised")
         self._audio: list[bytes] = []
@@ -106,9 +136,11 @@ class Espeak:
             i += 1
         return 0
 
-    def speak(self, text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50) -> Utterance:
-        """Speak text. voice: an espeak voice with an optional variant ("de+f2"); speed: words a minute (80 to 450);
-        pitch and span (pitch range): 0 to 100. ValueError when there is no such voice."""
+    def speak(
+        self, text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50
+    ) -> Utterance:
+        """Speak text. voice: an espeak voice with an optional variant ("de+f2"); speed: words a minute (80 to
+        450); pitch and span (pitch range): 0 to 100. ValueError when there is no such voice."""
         if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"espeak-ng has no voice {voice!r}")
         for parameter, value in ((1, speed), (3, pitch), (4, span)):
@@ -116,7 +148,9 @@ class Espeak:
         self._audio.clear()
         self._events.clear()
         data = text.encode() + b"\0"
-        self._lib.espeak_Synth(data, len(data), 0, 0, 0, 1 | 0x1000, None, None)  # 1: UTF-8; 0x1000: end pause
+        self._lib.espeak_Synth(
+            data, len(data), 0, 0, 0, 1 | 0x1000, None, None
+        )  # 1: UTF-8; 0x1000: end pause
         self._lib.espeak_Synchronize()
         audio = np.frombuffer(b"".join(self._audio), np.int16).astype(np.float32) / 32768.0
         end = len(audio) / self.rate
@@ -144,8 +178,10 @@ def _spread(phones: tuple[str, ...], start: float, end: float) -> list[tuple[flo
         return [(start, end, phones[0])]
     first = _DIPHTHONG_SPLIT if len(phones) == 2 else 1.0 / len(phones)
     cuts = [0.0, first] + [first + (1 - first) * (i + 1) / (len(phones) - 1) for i in range(len(phones) - 1)]
-    return [(start + (end - start) * a, start + (end - start) * b, p)
-            for p, a, b in zip(phones, cuts[:-1], cuts[1:], strict=True)]
+    return [
+        (start + (end - start) * a, start + (end - start) * b, p)
+        for p, a, b in zip(phones, cuts[:-1], cuts[1:], strict=True)
+    ]
 
 
 def _read_wave(path: Path) -> tuple[np.ndarray, int]:
@@ -171,18 +207,20 @@ def _roomy(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     decay = rng.uniform(0.1, 0.7)
     length = int(RATE * decay)
     impulse = rng.standard_normal(length) * 10 ** (-3.0 * np.arange(length) / length)
-    impulse *= rng.uniform(0.1, 0.6) / np.sqrt(np.sum(impulse ** 2) + 1e-9)
-    impulse[:int(RATE * rng.uniform(0.001, 0.01))] = 0
+    impulse *= rng.uniform(0.1, 0.6) / np.sqrt(np.sum(impulse**2) + 1e-9)
+    impulse[: int(RATE * rng.uniform(0.001, 0.01))] = 0
     impulse[0] = 1.0
     size = len(audio) + length
-    return np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(impulse, size), size)[:len(audio)].astype(np.float32)
+    return np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(impulse, size), size)[: len(audio)].astype(
+        np.float32
+    )
 
 
 def labels(utterance: Utterance, frames: int) -> np.ndarray:
     """Phone index of each 10 ms frame, uint8 (frames,)."""
     out = np.full(frames, INDEX["sil"], np.uint8)
     for start, end, phone in utterance.phones:
-        out[int(np.ceil(start * FRAME_RATE)):int(np.ceil(end * FRAME_RATE))] = INDEX[phone]
+        out[int(np.ceil(start * FRAME_RATE)) : int(np.ceil(end * FRAME_RATE))] = INDEX[phone]
     return out
 
 
@@ -190,42 +228,60 @@ def _make(job: tuple[str, int, int]) -> list[tuple[np.ndarray, np.ndarray]]:
     kind, seed, count = job
     rng, noise = random.Random(seed), np.random.default_rng(seed)
     espeak = process_espeak() if kind == "espeak" else None
-    made = []
+    made: list[tuple[np.ndarray, np.ndarray]] = []
     while len(made) < count:
         try:
             if espeak is not None:
                 language = rng.choice(texts.LANGUAGES)
-                utterance = espeak.speak(texts.text(language, rng), voice=language + rng.choice(_ESPEAK_VARIANTS),
-                                         speed=rng.randint(110, 230), pitch=rng.randint(10, 90), span=rng.randint(20, 80))
+                utterance = espeak.speak(
+                    texts.text(language, rng),
+                    voice=language + rng.choice(_ESPEAK_VARIANTS),
+                    speed=rng.randint(110, 230),
+                    pitch=rng.randint(10, 90),
+                    span=rng.randint(20, 80),
+                )
             else:
                 voice = rng.choice(FLITE_VOICES)
                 pitch = rng.uniform(85, 150) if voice != "slt" else rng.uniform(140, 230)
-                utterance = speak_flite(texts.english(rng), voice=voice, stretch=rng.uniform(0.75, 1.35), pitch=pitch)
+                utterance = speak_flite(
+                    texts.english(rng), voice=voice, stretch=rng.uniform(0.75, 1.35), pitch=pitch
+                )
         except (subprocess.SubprocessError, ValueError):
             continue
         if not 0.5 < len(utterance.audio) / RATE < 12.0:
             continue
         utterance = _warped(utterance, rng.uniform(0.84, 1.2))
         audio = _roomy(utterance.audio, noise) if rng.random() < 0.3 else utterance.audio
-        audio = audio * (0.1 / (np.sqrt(np.mean(audio ** 2)) + 1e-6))
+        audio = audio * (0.1 / (np.sqrt(np.mean(audio**2)) + 1e-6))
         power = mel_power(audio)
         made.append((power, labels(utterance, len(power))))
     return made
 
 
-def corpus(count: int, seed: int, *, workers: int = 2, progress: Callable[[str], None] | None = None,
-           kinds: tuple[str, ...] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def corpus(
+    count: int,
+    seed: int,
+    *,
+    workers: int = 2,
+    progress: Callable[[str], None] | None = None,
+    kinds: tuple[str, ...] | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mel power and phone labels of `count` utterances of synthetic speech.
 
-    Returns (power float16 dB (frames, MELS), labels uint8 (frames,), starts int64 (utterances + 1,)): all frames one
-    after another. The same count and seed give the same speech with the same synthesisers. Kinds: "flite", "espeak";
-    by default whichever is installed (RuntimeError when none is).
+    Returns (power float16 dB (frames, MELS), labels uint8 (frames,), starts int64 (utterances + 1,)): all
+    frames one after another. The same count and seed give the same speech with the same synthesisers. Kinds:
+    "flite", "espeak"; by default whichever is installed (RuntimeError when none is).
     """
     kinds = kinds or tuple(k for k, there in (("flite", has_flite()), ("espeak", has_espeak())) if there)
     if not kinds:
-        raise RuntimeError("no speech synthesiser: install flite, or the package espeakng-loader (extra 'train')")
+        raise RuntimeError(
+            "no speech synthesiser: install flite, or the package espeakng-loader (extra 'train')"
+        )
     size = 50
-    jobs = [(kinds[i % len(kinds)], seed * 100_003 + i, min(size, count - i * size)) for i in range((count + size - 1) // size)]
+    jobs = [
+        (kinds[i % len(kinds)], seed * 100_003 + i, min(size, count - i * size))
+        for i in range((count + size - 1) // size)
+    ]
     powers, marks, starts = [], [], [0]
     for i, made in enumerate(_each(jobs, workers)):
         for power, label in made:

@@ -1,9 +1,9 @@
 """How well speech -> lip motion follows real mouths: correlation with the talker's own, and closures.
 
-lip_motion_correlation.py SHARED [--weights FILE] [--cache FOLDER] [--json]
-SHARED is the folder with `clips/` and `grid/`. For the six talking clips (never trained on) and the GRID clips kept out
-of training it prints, at 25 frames a second, the correlation of opening and width with the talker's own mouth, each clip
-at its own sound offset, and beside it what loudness alone gives, and how often p, b and m are closed.
+lip_motion_correlation.py SHARED [--weights FILE] [--cache FOLDER] [--json] SHARED is the folder with `clips/`
+and `grid/`. For the six talking clips (never trained on) and the GRID clips kept out of training it prints,
+at 25 frames a second, the correlation of opening and width with the talker's own mouth, each clip at its own
+sound offset, and beside it what loudness alone gives, and how often p, b and m are closed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from lipdub.speech.phones import BILABIALS
 from lipdub.training import grid
 
 CLIPS = {  # frames of 40 ms by which the clip's mouth lags its sound
-    "man_suit_700": 1, "woman_flag_590": 0, "woman_512_25fps": -4, "talk_512_25fps": -2, "generated_a_512": 0,
+    "man_suit_700": 1,
+    "woman_flag_590": 0,
+    "woman_512_25fps": -4,
+    "talk_512_25fps": -2,
+    "generated_a_512": 0,
     "generated_b_512": 1,
 }
 
@@ -62,9 +66,14 @@ def clip(path: Path, offset: int, weights: Path | None, cache: Path) -> dict[str
     loud = loudness(audio, heard)
     lags = range(-6, 7)
     shifted = [correlation(lips.at_times(motion, heard - k * 0.04)[use, 0], own[use, 0]) for k in lags]
-    return {"opening": correlation(values[use, 0], own[use, 0]), "width": correlation(values[use, 1], own[use, 1]),
-            "loudness_opening": correlation(loud[use], own[use, 0]), "loudness_width": correlation(loud[use], own[use, 1]),
-            "best_lag": float(lags[int(np.argmax(shifted))]), "best": max(shifted)}
+    return {
+        "opening": correlation(values[use, 0], own[use, 0]),
+        "width": correlation(values[use, 1], own[use, 1]),
+        "loudness_opening": correlation(loud[use], own[use, 0]),
+        "loudness_width": correlation(loud[use], own[use, 1]),
+        "best_lag": float(lags[int(np.argmax(shifted))]),
+        "best": max(shifted),
+    }
 
 
 def grid_clips(folder: Path, weights: Path | None, cache: Path) -> dict[str, float]:
@@ -81,13 +90,19 @@ def grid_clips(folder: Path, weights: Path | None, cache: Path) -> dict[str, flo
         motion = lips.lip_motion(sentence.audio, weights=weights)
         values = lips.at_times(motion, times)
         loud = loudness(sentence.audio, times)
-        sums.append([correlation(values[:, 0], own[:, 0]), correlation(values[:, 1], own[:, 1]),
-                     correlation(loud, own[:, 0]), correlation(loud, own[:, 1])])
+        sums.append(
+            [
+                correlation(values[:, 0], own[:, 0]),
+                correlation(values[:, 1], own[:, 1]),
+                correlation(loud, own[:, 0]),
+                correlation(loud, own[:, 1]),
+            ]
+        )
         posteriors = lips.phone_posteriors(sentence.audio, network)
         phones = grid.align(sentence.words, posteriors)
         spoken = posteriors.argmax(1)
         truth = np.array([lips.INDEX[p] for a, b, p in phones for _ in range(round((b - a) * FRAME_RATE))])
-        right.append(float((spoken[:len(truth)] == truth[:len(spoken)]).mean()))
+        right.append(float((spoken[: len(truth)] == truth[: len(spoken)]).mean()))
         low = np.percentile(own[:, 0], 5) + 0.15 * np.ptp(own[:, 0])
         for start, end, phone in phones:
             if phone in BILABIALS:
@@ -95,30 +110,44 @@ def grid_clips(folder: Path, weights: Path | None, cache: Path) -> dict[str, flo
                 closed.append(bool(values[near, 0].min() < 0.08))
                 really.append(bool(own[near, 0].min() < low))
     mean = np.mean(sums, 0)
-    return {"opening": float(mean[0]), "width": float(mean[1]), "loudness_opening": float(mean[2]),
-            "loudness_width": float(mean[3]), "worst_opening": float(np.min(sums, 0)[0]),
-            "closures_closed": float(np.mean(closed)), "own_mouth_closed": float(np.mean(really)),
-            "frames_right": float(np.mean(right)), "clips": float(len(sums))}
+    return {
+        "opening": float(mean[0]),
+        "width": float(mean[1]),
+        "loudness_opening": float(mean[2]),
+        "loudness_width": float(mean[3]),
+        "worst_opening": float(np.min(sums, 0)[0]),
+        "closures_closed": float(np.mean(closed)),
+        "own_mouth_closed": float(np.mean(really)),
+        "frames_right": float(np.mean(right)),
+        "clips": float(len(sums)),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("shared", type=Path)
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".lip-motion-cache"))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = {name: clip(options.shared / "clips" / f"{name}.mp4", offset, options.weights, options.cache)
-             for name, offset in CLIPS.items()}
-    found["mean of the six"] = {k: float(np.mean([v[k] for v in found.values()])) for k in found["man_suit_700"]}
+    found = {
+        name: clip(options.shared / "clips" / f"{name}.mp4", offset, options.weights, options.cache)
+        for name, offset in CLIPS.items()
+    }
+    found["mean of the six"] = {
+        k: float(np.mean([v[k] for v in found.values()])) for k in found["man_suit_700"]
+    }
     kept_apart = grid_clips(options.shared / "grid", options.weights, options.cache)
     if options.json:
         print(json.dumps({"clips": found, "grid": kept_apart}, indent=1))
         return
-    print(f"{'clip':18} {'opening':>8} {'width':>8} {'loud/open':>10} {'loud/width':>10} {'best lag':>9} {'best':>6}")
+    heads = ("opening", "width", "loud/open", "loud/width", "best lag", "best")
+    print(f"{'clip':18}", *(f"{head:>10}" for head in heads))
     for name, row in found.items():
-        print(f"{name:18} {row['opening']:8.3f} {row['width']:8.3f} {row['loudness_opening']:10.3f} "
-              f"{row['loudness_width']:10.3f} {row['best_lag']:9.1f} {row['best']:6.3f}")
+        keys = ("opening", "width", "loudness_opening", "loudness_width", "best_lag", "best")
+        print(f"{name:18}", *(f"{row[key]:10.3f}" for key in keys))
     print("GRID kept apart:", ", ".join(f"{k} {v:.3f}" for k, v in kept_apart.items()))
 
 

@@ -55,7 +55,7 @@ def test_very_short_speech(samples):
 def test_chunks_equal_the_whole():
     network, _ = lips.load_weights()
     audio = made_sound(11.237)
-    whole = lips.phone_posteriors(audio, network, chunk=10 ** 6)
+    whole = lips.phone_posteriors(audio, network, chunk=10**6)
     for chunk in (100, 350):
         np.testing.assert_allclose(lips.phone_posteriors(audio, network, chunk=chunk), whole, atol=1e-5)
 
@@ -63,7 +63,7 @@ def test_chunks_equal_the_whole():
 def test_look_ahead_is_bounded():
     audio = made_sound(12.0)
     other = audio.copy()
-    other[int(16_000 * (4.0 + lips.LOOK_AHEAD)):] = 0
+    other[int(16_000 * (4.0 + lips.LOOK_AHEAD)) :] = 0
     a, b = lips.lip_motion(audio), lips.lip_motion(other)
     np.testing.assert_allclose(a.values[:401], b.values[:401], atol=1e-5)
 
@@ -98,15 +98,29 @@ def test_wrong_input_is_refused(tmp_path):
         lips.lip_motion(np.zeros(10, np.float32), weights=broken)
 
 
-@pytest.mark.parametrize("model", [lips.LipModel.phonetic(), lips.load_weights()[1]], ids=["table", "shipped"])
+@pytest.mark.parametrize(
+    "model", [lips.LipModel.phonetic(), lips.load_weights()[1]], ids=["table", "shipped"]
+)
 def test_phones_move_the_lips_as_they_should(model):
-    said = one_hot(("sil", 100), ("aa", 15), ("p", 6), ("aa", 15), ("uw", 15), ("iy", 15), ("f", 8), ("aa", 15), ("sil", 100))
+    said = one_hot(
+        ("sil", 100),
+        ("aa", 15),
+        ("p", 6),
+        ("aa", 15),
+        ("uw", 15),
+        ("iy", 15),
+        ("f", 8),
+        ("aa", 15),
+        ("sil", 100),
+    )
     values = lips.lips_of_phones(said, model)
     opening, width = column(values, "opening"), column(values, "width")
     assert not values[:30].any() and not values[-50:].any()  # rest well away from speech
     assert opening[85] > 0.02  # the lips part before the first sound
     assert opening[107] > 0.5 and opening[127] > 0.5
-    assert opening[114:121].min() < 0.05 and column(values, "closure")[114:121].max() > 0.95  # a short p still shuts
+    assert (
+        opening[114:121].min() < 0.05 and column(values, "closure")[114:121].max() > 0.95
+    )  # a short p still shuts
     assert width[144] < -0.2 and width[159] > width[144] + 0.4  # u rounded, i spread
     assert column(values, "rounding")[144] > 0.4 > column(values, "rounding")[107]
     assert column(values, "lower_lip")[170] > 0.5 and opening[170] < 0.4
@@ -151,5 +165,9 @@ def test_bilabials_of_made_speech_close():
         motion = lips.lip_motion(said.audio)
         opening = motion.column("opening")
         assert opening.max() > 0.4
-        closed += [opening[int(a * 100) - 4:int(b * 100) + 4].min() < 0.1 for a, b, p in said.phones if p in ("p", "b", "m")]
+        closed += [
+            opening[int(a * 100) - 4 : int(b * 100) + 4].min() < 0.1
+            for a, b, p in said.phones
+            if p in ("p", "b", "m")
+        ]
     assert np.mean(closed) >= 0.8

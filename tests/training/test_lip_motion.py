@@ -25,8 +25,9 @@ def made_corpus(frames: int = 3000, seed: int = 0) -> Speech:
     return Speech((colours[labels] + rng.normal(0, 1, (frames, MELS))).astype(np.float16), labels)
 
 
-OPTIONS = PhoneTrainingOptions(steps=30, batch=4, window=100, save_every=10,
-                               size=PhoneNetworkSize(channels=16, dilations=(1, 2)))
+OPTIONS = PhoneTrainingOptions(
+    steps=30, batch=4, window=100, save_every=10, size=PhoneNetworkSize(channels=16, dilations=(1, 2))
+)
 
 
 def test_training_resumes_where_it_stopped(tmp_path, monkeypatch):
@@ -72,7 +73,9 @@ def test_augmentation_keeps_shape_and_is_repeatable():
 
 def test_lip_fit_finds_the_lead_of_the_lips_and_stays_near_the_table():
     rng = np.random.default_rng(0)
-    posteriors = np.eye(len(PHONES), dtype=np.float32)[np.repeat(rng.integers(0, len(PHONES), (6, 30)), 10, axis=1)]
+    posteriors = np.eye(len(PHONES), dtype=np.float32)[
+        np.repeat(rng.integers(0, len(PHONES), (6, 30)), 10, axis=1)
+    ]
     posteriors[:, :20] = posteriors[:, -20:] = np.eye(len(PHONES))[INDEX["sil"]]
     table = lips.LipModel.phonetic()
     early = lips.LipModel(table.targets, table.dominance, table.reach, table.ahead + 0.04)
@@ -122,15 +125,23 @@ def test_a_tiny_run_from_made_speech_to_weights(tmp_path):
     starts = np.cumsum([0] + [len(y) for _, y in made[0]])
     np.savez(tmp_path / "speech-3-5.npz", power=power, labels=labels, starts=starts)
     said: list[str] = []
-    out = lip_motion.train(tmp_path / "out" / "w.safetensors", seed=5, workdir=tmp_path, threads=1, progress=said.append,
-                           options=lip_motion.LipMotionTraining(utterances=3, steps=2, batch=2, channels=8))
+    out = lip_motion.train(
+        tmp_path / "out" / "w.safetensors",
+        seed=5,
+        workdir=tmp_path,
+        threads=1,
+        progress=said.append,
+        options=lip_motion.LipMotionTraining(utterances=3, steps=2, batch=2, channels=8),
+    )
     motion = lips.lip_motion(np.zeros(1600, np.float32), weights=out)
     assert not motion.values.any() and any("frames right" in line for line in said)
     assert json.loads(lip_motion.notes(out))["seed"] == 5
 
 
-@pytest.mark.skipif(not __import__("lipdub.training.synthetic_speech", fromlist=["x"]).has_espeak(),
-                    reason="espeakng-loader is not installed")
+@pytest.mark.skipif(
+    not __import__("lipdub.training.synthetic_speech", fromlist=["x"]).has_espeak(),
+    reason="espeakng-loader is not installed",
+)
 def test_espeak_speaks_in_a_process_of_its_own():
     from lipdub.training import synthetic_speech
 
