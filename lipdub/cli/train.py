@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -16,6 +17,18 @@ app = typer.Typer(help="Train the networks lipdub ships.", no_args_is_help=True)
 @app.callback()
 def _root() -> None:
     pass
+
+
+def _teller(manner: Manner) -> Callable[[str], None]:
+    """Prints a training's progress in the manner asked for."""
+
+    def tell(text: str) -> None:
+        if manner.json:
+            print(json.dumps({"event": "progress", "message": text}), file=manner.stream, flush=True)
+        else:
+            manner.note(text)
+
+    return tell
 
 
 @app.command("lip-motion")
@@ -49,12 +62,6 @@ def lip_motion(
     """Train speech to lip motion. Stopped and called again, it goes on where it was."""
     from lipdub.training.lip_motion import train
 
-    def tell(text: str) -> None:
-        if manner.json:
-            print(json.dumps({"event": "progress", "message": text}), file=manner.stream, flush=True)
-        else:
-            manner.note(text)
-
     written = train(
         out,
         grid=grid,
@@ -65,6 +72,25 @@ def lip_motion(
         seed=seed,
         threads=manner.threads or 2,
         device="cpu" if manner.device == "auto" else manner.device,
-        progress=tell,
+        progress=_teller(manner),
     )
+    manner.result({"weights": str(written)}, str(written))
+
+
+@app.command("mouth-response")
+@command
+def mouth_response(
+    manner: Manner,
+    grid: Annotated[Path, typer.Option("--grid", metavar="FOLDER", help="Clips of the GRID corpus.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The weights to write.")] = Path(
+        "mouth-response.safetensors"
+    ),
+    workdir: Annotated[
+        Optional[Path], typer.Option("--workdir", metavar="FOLDER", help="Landmarks. Default: beside the weights.")
+    ] = None,
+) -> None:
+    """Learn how a face follows its mouth, for talkers whose footage shows too little."""
+    from lipdub.training.mouth_response import train
+
+    written = train(out, grid=grid, workdir=workdir or out.parent / "lip-training", progress=_teller(manner))
     manner.result({"weights": str(written)}, str(written))

@@ -62,6 +62,26 @@ def target_costs(
         measures (n, 2) wanted; heights (n, 2) of the lips in the wanted shape; angles (n, 3); scale (n,); position (n,) the frames' own source frame
         numbers; spread (2,) the talker's range of each measure.
     """
+    out = np.empty((len(measures), len(units.frame)), np.float32)
+    for i in range(0, len(measures), _BLOCK):
+        at = slice(i, i + _BLOCK)
+        out[at] = _costs(units, measures[at], heights[at], angles[at], scale[at], position[at], spread)
+    return out
+
+
+# Frames whose costs are worked out together; bounds the memory of a long video's plan.
+_BLOCK = 64
+
+
+def _costs(
+    units: Inventory,
+    measures: np.ndarray,
+    heights: np.ndarray,
+    angles: np.ndarray,
+    scale: np.ndarray,
+    position: np.ndarray,
+    spread: np.ndarray,
+) -> np.ndarray:
     d = measures[:, None] - units.measures[None]
     opening = d[..., 0] / (0.22 * spread[0])
     # A mouth opened further by the warp stretches teeth and shadow, one that is closed hides them.
@@ -77,7 +97,7 @@ def target_costs(
     cost += 0.5 * (1 - np.exp(-np.abs(position[:, None] - units.frame[None]) / 250))
     blur = units.sharpness / max(float(np.median(units.sharpness[units.usable])), 1e-6)
     cost += 3 * np.maximum(0.7 - blur, 0)[None]
-    return np.where(units.usable[None], cost, 1e6)
+    return np.where(units.usable[None], cost, 1e6).astype(np.float32)
 
 
 def choose(units: Inventory, costs: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -236,7 +236,7 @@ def _plan(
 
 
 # Frames planned together: bounds the cost table; the seams between pieces cost one unit change each.
-_PIECE = 3000
+_PIECE = 1500
 
 
 def _pieces(here: np.ndarray) -> Iterator[tuple[int, int]]:
