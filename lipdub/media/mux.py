@@ -415,7 +415,7 @@ def _extras(
     for sound in facts.audio:
         if sound.index not in sounds:
             continue
-        if container.sounds is None or sound.codec in container.sounds:
+        if not container.timed or container.sounds is None or sound.codec in container.sounds:
             extras.audio.append((sound.index, "copy"))
         else:
             fallback = {"pcm": "pcm_s16le", "opus": "libopus"}.get(container.speech_codec, container.speech_codec)
@@ -479,6 +479,10 @@ def _run(
     if wav is not None:
         path, begin, facts_of_speech = wav
         sound = _sound(audio, container, facts_of_speech)
+        if container.is_matroska and begin > 0 and sound.encoder == "libopus":
+            # Its packets run 6.5 ms ahead of what is heard, and times are whole milliseconds: a quarter earlier,
+            # that half rounds the same way when written and when read.
+            begin -= Fraction(1, 4000)
         streams.append(ffmpeg.input(str(path), itsoffset=_seconds(begin + nudge))["a:0"])
         options["c:a:0"] = sound.encoder
         options["ar:a:0"] = str(sound.rate)
@@ -486,6 +490,8 @@ def _run(
             options["b:a:0"] = str(sound.bitrate)
         if sound.encoder == "libopus" and facts_of_speech.channels > 2:
             options["mapping_family:a:0"] = "1"
+        if sound.encoder in ("flac", "libopus") and container.is_mov:
+            options["strict"] = "experimental"  # older releases call them so in MP4
         options["disposition:a:0"] = "default"
         if speech_language:
             options["metadata:s:a:0"] = f"language={speech_language}"
@@ -557,8 +563,14 @@ def _copied(
         for index, encoder in kind:
             number = counters[letter]
             counters[letter] += 1
-            streams.append(file[str(index)])
             options[f"c:{letter}:{number}"] = encoder
+            if letter == "a" and not container.timed:
+                # Without start times only sound laid out anew begins where it should.
+                options[f"c:a:{number}"] = "pcm_s16le"
+                wav = _aligned(source, index, joined, facts, end)
+                streams.append(ffmpeg.input(str(wav))["a:0"])
+                continue
+            streams.append(file[str(index)])
             if letter == "a":
                 if has_speech:
                     options[f"disposition:a:{number}"] = "-default"
@@ -569,6 +581,18 @@ def _copied(
                 elif encoder == "libopus":
                     options[f"ar:a:{number}"] = "48000"
     return streams
+
+
+def _aligned(source: Path, index: int, joined: _Joined, facts: MediaFacts, end: Fraction | None) -> Path:
+    """A sound stream of the source as a WAV file that begins with the result's first frame."""
+    path = joined.path.with_name(f"sound{index}.wav")
+    if not path.exists():
+        sound = audio_source(source, index)
+        first = (joined.first + joined.shift) * joined.time_base
+        offset = round((sound.start - first) * sound.rate)
+        limit = None if end is None else max(1, round((end - first) * sound.rate))
+        write_wav(path, source, lead=max(0, offset), skip=max(0, -offset), limit=limit, stream=index)
+    return path
 
 
 def _video_options(joined: _Joined, container: Container) -> dict[str, Any]:
