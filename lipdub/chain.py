@@ -23,7 +23,7 @@ from lipdub.workspace.store import Store
 if TYPE_CHECKING:
     from lipdub.media.probe import MediaFacts
 
-MOST_REPAIRS = 5  # broken caches mended in one run before the disk is blamed
+MOST_REPAIRS = 2  # times a stage's broken cache is mended in one run before the disk is blamed
 
 
 class Chain:
@@ -50,7 +50,7 @@ class Chain:
         self._options: dict[str, Any] = {}
         self._files: dict[str, dict[str, str]] = {}
         self._keys: dict[str, str] = {}
-        self._repairs: list[Path] = []
+        self._mended: dict[str, int] = {}
 
     # -- what is asked ---------------------------------------------------------------------------------------
 
@@ -208,6 +208,8 @@ class Chain:
                 return
             except CorruptChunk as error:
                 self._mend(error)
+                if error.stage == name:
+                    return
                 resume = True
 
     def _run_once(self, name: str, resume: bool) -> None:
@@ -259,31 +261,25 @@ class Chain:
         )
 
     def _mend(self, error: CorruptChunk) -> None:
-        """Removes what is broken and runs its stage again, which fills the gap."""
-        if (
-            error.path in self._repairs
-            or len(self._repairs) >= MOST_REPAIRS
-            or error.stage not in stages.STAGES
-        ):
+        """Runs the broken stage again: the first time it only fills the gap, the second time from nothing."""
+        times = self._mended.get(error.stage, 0) + 1
+        if times > MOST_REPAIRS or error.stage not in stages.STAGES:
             raise error
-        self._repairs.append(error.path)
-        self.callback(
-            Event(
-                "warn",
-                error.stage,
-                message=f"a cached piece was {error.reason} and is made again: {error.path}",
-            )
-        )
+        self._mended[error.stage] = times
+        text = f"a cached piece was {error.reason} and is made again: {error.path}"
+        self.callback(Event("warn", error.stage, message=text))
+        self._run(error.stage, resume=times == 1 and self._dropped(error))
+
+    def _dropped(self, error: CorruptChunk) -> bool:
+        """Removes the damaged chunks of the array, so that only they are missing; False if it is lost as a
+        whole."""
         if error.chunk < 0:
-            self._run(error.stage, resume=False)
-            return
-        store = self.workspace.store(error.stage)
+            return False
         try:
-            store.open(error.array).drop_damaged()
+            self.workspace.store(error.stage).open(error.array).drop_damaged()
         except CorruptChunk:
-            self._run(error.stage, resume=False)
-            return
-        self._run(error.stage, resume=True)
+            return False
+        return True
 
     def write_provenance(self) -> Path:
         """Writes the sidecar beside the result and returns its path. Raises EnvironmentFailure."""

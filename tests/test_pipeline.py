@@ -20,6 +20,7 @@ from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, UsageErr
 from lipdub.job import Job, make_job, provenance_path
 from lipdub.pipeline import run_job
 from lipdub.progress import Event
+from lipdub.stages.base import StageContext
 from tests import small_stages
 
 ALL = ["detect", "neutralize", "sync", "enhance", "paste-back"]
@@ -196,10 +197,28 @@ def test_lost_and_broken_pieces_are_mended(job: Job, what: str) -> None:
     assert run(job, strength=0.5)[0].out.read_bytes() == wanted
 
 
+def test_a_stage_that_trusts_its_own_notes_is_done_anew(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules[stages.STAGES["neutralize"]]
+    whole = module.SPEC.run
+
+    def noting(ctx: StageContext, options: object) -> dict[str, object]:
+        if not ctx.store.has("finished"):  # so a lost chunk is not filled
+            whole(ctx, options)
+            ctx.store.put_json("finished", True)
+        return {}
+
+    monkeypatch.setattr(module, "SPEC", replace(module.SPEC, run=noting))
+    wanted = run(replace(job, out=job.video.with_name("other.mp4")), strength=0.5)[0].out.read_bytes()
+    run(job)
+    (job.folder() / "neutralize" / "values" / "c.2.0").unlink()
+    result, ran = run(job, strength=0.5)
+    assert result.out.read_bytes() == wanted and ran.count("neutralize") == 1
+
+
 def test_a_disk_that_keeps_breaking_ends_the_run(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules[stages.STAGES["sync"]]
 
-    def broken(ctx: lipdub.stages.base.StageContext, options: object) -> dict[str, object]:
+    def broken(ctx: StageContext, options: object) -> dict[str, object]:
         raise CorruptChunk("detect", "values", 0, ctx.upstream["detect"].path / "values" / "c.0.0")
 
     monkeypatch.setattr(module, "SPEC", replace(module.SPEC, run=broken))
