@@ -64,7 +64,7 @@ _WEBM = Container(
     frozenset(),
 )  # fmt: skip
 _AVI = Container(
-    "AVI", "avi", ("h264", "ffv1"), frozenset({"mp3", "ac3", "pcm_s16le", "pcm_u8", "aac"}), "pcm", None, frozenset(),
+    "AVI", "avi", ("h264", "ffv1"), frozenset({"pcm_s16le"}), "pcm", None, frozenset(),
     frozenset(), timed=False,
 )  # fmt: skip
 _BY_SUFFIX = {

@@ -1,0 +1,194 @@
+"""Colour conversion against the definitions, and patching that touches nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import av
+import numpy as np
+import pytest
+
+from lipdub.media.pixels import (
+    ColourTags,
+    Picture,
+    oriented,
+    picture_from_frame,
+    planar_equivalent,
+    plane_layout,
+    plane_view,
+)
+from tests.media.clips import scene
+
+WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
+FORMATS = ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv420p10le", "yuv422p12le", "yuva420p",
+           "yuva444p10le", "gbrp", "gbrap", "gbrp10le", "gray", "gray16le"]  # fmt: skip
+
+
+def picture(pix_fmt: str, width: int = 61, height: int = 46, matrix: int = 1, turns: int = 0, mirrored: bool = False,
+            number: int = 3) -> Picture:  # fmt: skip
+    layout = plane_layout(pix_fmt)
+    assert layout is not None
+    full = pix_fmt.startswith("yuvj") or layout.kind != "yuv"
+    tags = ColourTags.from_raw(2 if full else 1, matrix, 1, 1)
+    made = picture_from_frame(scene(pix_fmt, width, height, number), tags, turns, mirrored)
+    return replace(made, layout=layout)
+
+
+@pytest.mark.parametrize("matrix", WEIGHTS)
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("depth", [8, 10])
+def test_rgb_follows_the_definition(matrix: int, full: bool, depth: int) -> None:
+    name = "yuv444p" if depth == 8 else "yuv444p10le"
+    layout = plane_layout(name)
+    assert layout is not None
+    draw = np.random.default_rng(0)
+    unit = 1 << (depth - 8)
+    rgb = draw.uniform(0.1, 0.9, (40, 40, 3))
+    red, blue = WEIGHTS[matrix]
+    luma = rgb @ [red, 1 - red - blue, blue]
+    chroma = [(rgb[..., 2] - luma) / (2 - 2 * blue), (rgb[..., 0] - luma) / (2 - 2 * red)]
+    top = (1 << depth) - 1
+    if full:
+        codes = [luma * top] + [part * top + 128 * unit for part in chroma]
+    else:
+        codes = [luma * 219 * unit + 16 * unit] + [part * 224 * unit + 128 * unit for part in chroma]
+    planes = tuple(np.rint(code).astype(layout.dtype) for code in codes)
+    made = Picture(planes, layout, ColourTags.from_raw(2 if full else 1, matrix, 1, 1))
+    assert np.abs(made.rgb() / made.scale - rgb).max() < 2.4 / top
+    # And back: the same samples (but for a rare tie), as colours were not rounded to 8 bits in between.
+    again = made.patched((0, 0, 40, 40), (rgb * made.scale).astype(np.float32), np.ones((40, 40), np.float32))
+    for a, b in zip(planes, again.coded, strict=True):
+        apart = np.abs(a.astype(int) - b)
+        assert apart.max() <= 1 and apart.mean() < 1e-3
+
+
+def test_untagged_pictures_go_by_size() -> None:
+    small, large = picture("yuv420p", 64, 48, matrix=2), picture("yuv420p", 1280, 24, matrix=2)
+    assert np.array_equal(small.rgb(), picture("yuv420p", 64, 48, matrix=6).rgb())
+    assert np.array_equal(large.rgb(), picture("yuv420p", 1280, 24, matrix=1).rgb())
+
+
+@pytest.mark.parametrize("pix_fmt", FORMATS)
+@pytest.mark.parametrize("turns,mirrored", [(0, False), (1, False), (2, True), (3, False)])
+def test_patching_leaves_everything_else(pix_fmt: str, turns: int, mirrored: bool) -> None:
+    made = picture(pix_fmt, turns=turns, mirrored=mirrored)
+    before = [plane.copy() for plane in made.planes]
+    draw = np.random.default_rng(1)
+    for box in [(7, 5, 32, 30), (0, 0, made.width, made.height), (made.width - 9, made.height - 7, made.width, made.height)]:
+        shape = (box[3] - box[1], box[2] - box[0])
+        weight = np.zeros(shape, np.float32)
+        weight[3:-3, 3:-2] = draw.uniform(0.0, 1.0, (shape[0] - 6, shape[1] - 5))
+        weight[weight < 0.3] = 0
+        rgb = draw.uniform(0, made.scale, (*shape, 3)).astype(np.float32)
+        patched = made.patched(box, rgb, weight)
+        assert all(np.array_equal(a, b) for a, b in zip(before, made.planes, strict=True))
+        for old, new, same in zip(before, patched.planes, made.luma_mask_untouched(box, weight), strict=True):
+            assert np.array_equal(old[same], new[same])
+            assert old.dtype == new.dtype and not new.flags.writeable
+        assert (patched.planes[0] != before[0]).any()
+        if made.layout.alpha:
+            assert patched.coded[-1] is made.coded[-1]
+
+
+@pytest.mark.parametrize("pix_fmt", FORMATS)
+def test_weight_one_takes_the_new_colours(pix_fmt: str) -> None:
+    made = picture(pix_fmt, 64, 48)
+    colour = np.array([0.55, 0.4, 0.3]) * made.scale
+    flat = np.broadcast_to(colour, (48, 64, 3)).astype(np.float32)
+    back = made.patched((0, 0, 64, 48), flat, np.ones((48, 64), np.float32)).rgb().astype(np.float64)
+    if made.kind == "gray":
+        assert np.ptp(back) == 0
+    else:
+        assert np.abs(back - colour).max() <= made.scale * 2.4 / ((1 << min(made.depth, 10)) - 1)
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv411p", "yuv422p"])
+@pytest.mark.parametrize("turns,mirrored", [(0, False), (1, False), (1, True), (2, False), (3, True)])
+def test_turned_pictures_have_the_colours_of_upright_ones(pix_fmt: str, turns: int, mirrored: bool) -> None:
+    upright = picture(pix_fmt)
+    turned = replace(upright, turns=turns, mirrored=mirrored)
+    assert np.abs(oriented(upright.rgb(), turns, mirrored).astype(int) - turned.rgb()).max() <= 1
+    small = turned.rgb_small(30)
+    assert small.shape[1] == 30 and abs(small.shape[0] / small.shape[1] - turned.height / turned.width) < 0.05
+    # Patching a turned picture is turning a patched one.
+    rgb = np.full((turned.height, turned.width, 3), 90.0, np.float32)
+    weight = np.ones((turned.height, turned.width), np.float32)
+    a = turned.patched((0, 0, turned.width, turned.height), rgb, weight)
+    b = upright.patched((0, 0, upright.width, upright.height), np.full((46, 61, 3), 90.0, np.float32), np.ones((46, 61), np.float32))
+    assert all(np.array_equal(x, y) for x, y in zip(a.coded, b.coded, strict=True))
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le", "yuv422p", "yuv411p"])
+def test_a_box_has_the_colours_of_the_whole(pix_fmt: str) -> None:
+    made = picture(pix_fmt)
+    whole = made.rgb()
+    for box in [(0, 0, 1, 1), (5, 3, 38, 40), (11, 0, 61, 46), (60, 45, 61, 46), (1, 1, 2, 44)]:
+        part = made.rgb(box)
+        same = whole[box[1] : box[3], box[0] : box[2]]
+        assert np.abs(part.astype(int) - same).max() <= (1 if made.depth == 8 else 64)
+    with pytest.raises(ValueError):
+        made.rgb((5, 5, 5, 9))
+    with pytest.raises(ValueError):
+        made.patched((0, 0, 4, 4), np.zeros((4, 5, 3), np.float32), np.zeros((4, 4), np.float32))
+
+
+def test_chroma_lies_on_even_columns() -> None:
+    """A ramp sampled where MPEG puts chroma comes back as the same ramp."""
+    layout = plane_layout("yuv420p")
+    assert layout is not None
+    x = np.arange(0, 64, 2)
+    ramp = np.broadcast_to(np.rint(80 + x), (24, 32)).astype(np.uint8)
+    flat = np.full((48, 64), 120, np.uint8)
+    made = Picture((flat, ramp, np.full((24, 32), 128, np.uint8)), layout, ColourTags.from_raw(1, 1, 1, 1))
+    blue = made.rgb()[20, :, 2].astype(float)
+    wanted = (120 - 16) / 219 * 255 + 1.8556 * 255 / 224 * (80 + np.arange(64) - 128)
+    inner = (wanted > 2) & (wanted < 253)
+    inner[-2:] = False
+    assert np.abs(blue - wanted)[inner].max() <= 1.0
+
+
+@pytest.mark.parametrize("pix_fmt,planar", [
+    ("rgb24", "gbrp"), ("bgr24", "gbrp"), ("rgba", "gbrap"), ("bgra", "gbrap"), ("argb", "gbrap"), ("bgr0", "gbrp"),
+    ("rgb48le", "gbrp16le"), ("rgb48be", "gbrp16le"), ("rgba64be", "gbrap16le"), ("gray16be", "gray16le"),
+    ("nv12", "yuv420p"), ("nv21", "yuv420p"), ("p010le", "yuv420p10le"), ("yuyv422", "yuv422p"),
+    ("uyvy422", "yuv422p"), ("yuv420p10be", "yuv420p10le"),
+])  # fmt: skip
+def test_other_formats_are_sorted_without_loss(pix_fmt: str, planar: str) -> None:
+    assert planar_equivalent(pix_fmt) == planar
+    source = scene(planar, 62, 46, 2)
+    layout = plane_layout(planar)
+    assert layout is not None
+    packed = source.reformat(format=pix_fmt)
+    assert packed.format.name == pix_fmt
+    made = picture_from_frame(packed, ColourTags())
+    assert made.pix_fmt == planar
+    for index, plane in enumerate(made.coded):
+        assert np.array_equal(plane, plane_view(source.planes[index], layout.dtype, plane.shape)), index
+
+
+def test_palettes_grey_with_opacity_and_bits() -> None:
+    grey = av.VideoFrame(16, 8, "ya8")
+    rows = np.frombuffer(grey.planes[0], np.uint8).reshape(-1, grey.planes[0].line_size)
+    rows[:8, :32] = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    made = picture_from_frame(grey, ColourTags())
+    assert made.pix_fmt == "gbrap" and np.array_equal(made.coded[0], rows[:8, 0:32:2])
+    assert np.array_equal(made.coded[3], rows[:8, 1:32:2])
+    assert planar_equivalent("pal8") == "gbrap" and planar_equivalent("monob") == "gray"
+
+
+@pytest.mark.parametrize("target", ["yuv420p", "yuv444p10le", "gbrp", "yuva420p"])
+def test_conversion_keeps_colours(target: str) -> None:
+    made = picture("gbrp", 64, 48)
+    smooth = made.patched((0, 0, 64, 48), np.full((48, 64, 3), (180, 90, 60), np.float32), np.ones((48, 64), np.float32))
+    tags = ColourTags.from_raw(1, 1, 1, 13) if target.startswith("yuv") else smooth.colour
+    there = smooth.converted(target, tags)
+    assert there.pix_fmt == target
+    assert np.abs(there.rgb() / there.scale * 255 - smooth.rgb()).max() < 2
+
+
+def test_rgb_small_is_like_rgb() -> None:
+    made = picture("yuv420p", 320, 240)
+    small = made.rgb_small(80)
+    mean = made.rgb().reshape(60, 4, 80, 4, 3).mean((1, 3))
+    assert small.shape == (60, 80, 3) and np.abs(small - mean).mean() < 10
+    assert np.array_equal(made.rgb_small(9999).shape, (240, 320, 3))

@@ -1,0 +1,106 @@
+"""Lengths and extension of the result."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from lipdub.errors import UsageError
+from lipdub.timeline import EXTENSIONS, LENGTHS, plan_timeline
+
+BASE = Fraction(1, 12800)
+
+
+def random_pts(seed: int) -> np.ndarray:
+    draw = np.random.default_rng(seed)
+    count = int(draw.integers(1, 40))
+    gaps = draw.integers(200, 900, count) if seed % 2 else np.full(count, 512)
+    return int(draw.integers(0, 5000)) + np.cumsum(gaps)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("extend", EXTENSIONS)
+def test_what_holds_for_every_plan(length: str, extend: str) -> None:
+    for seed in range(60):
+        pts = random_pts(seed)
+        draw = np.random.default_rng(1000 + seed)
+        speech = float(draw.uniform(0.0, 6.0))
+        offset = float(draw.uniform(-0.5, 1.0))
+        plan = plan_timeline(pts, BASE, speech, length=length, extend=extend, offset=offset, last_duration=512)
+        own = min(len(plan), len(pts))
+        # The part that is the source's stays as it is.
+        assert plan.original <= len(pts)
+        assert np.array_equal(plan.pts[:own], pts[:own]) and np.array_equal(plan.source[:own], np.arange(own))
+        # Times rise, frames follow each other without holes, and all of them exist.
+        assert (np.diff(plan.pts) > 0).all() and (plan.duration > 0).all()
+        assert np.array_equal(plan.pts[1:], plan.pts[:-1] + plan.duration[:-1])
+        assert plan.source.min() >= 0 and plan.source.max() < len(pts)
+        if len(plan) > len(pts):
+            assert plan.original == len(pts)
+            assert extend == "loop" or np.abs(np.diff(plan.source)).max(initial=0) <= 1
+        # It ends where it should, to within the last frame.
+        video_end = float((int(pts[-1]) + 512) * BASE)
+        speech_end = float(plan.speech_start) + speech
+        wanted = {
+            "video": video_end, "speech": speech_end, "longest": max(video_end, speech_end),
+            "shortest": min(video_end, speech_end),
+        }[length]  # fmt: skip
+        if wanted > float(plan.start):
+            assert float(plan.end) >= wanted - 0.00101
+            assert float(plan.time[-1]) <= wanted or len(plan) == 1
+
+
+def test_exact_counts() -> None:
+    pts = np.arange(10) * 512
+    assert len(plan_timeline(pts, BASE, 0.4, length="longest")) == 10
+    assert len(plan_timeline(pts, BASE, 1.0, length="longest")) == 25
+    assert len(plan_timeline(pts, BASE, 1.0005, length="longest")) == 25  # half a millisecond asks for no frame
+    assert len(plan_timeline(pts, BASE, 1.01, length="longest")) == 26
+    assert len(plan_timeline(pts, BASE, 0.2, length="speech")) == 5
+    assert len(plan_timeline(pts, BASE, 0.2, length="shortest")) == 5
+    assert len(plan_timeline(pts, BASE, 0.2, length="longest")) == 10
+    assert len(plan_timeline(pts, BASE, 1.0, length="video")) == 10
+    assert len(plan_timeline(pts, BASE, None, length="speech")) == 10
+    assert len(plan_timeline(pts, BASE, 0.0, length="speech")) == 1
+
+
+def test_pingpong_shows_no_end_frame_twice() -> None:
+    plan = plan_timeline(np.arange(4) * 512, BASE, 0.56, extend="pingpong")
+    assert plan.source.tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1]
+
+
+def test_loop_and_freeze() -> None:
+    pts = np.arange(3) * 512
+    assert plan_timeline(pts, BASE, 0.28, extend="loop").source.tolist() == [0, 1, 2, 0, 1, 2, 0]
+    assert plan_timeline(pts, BASE, 0.28, extend="freeze").source.tolist() == [0, 1, 2, 2, 2, 2, 2]
+
+
+def test_uneven_motion_keeps_its_own_speed_backwards() -> None:
+    pts = np.array([0, 100, 400, 1000])
+    plan = plan_timeline(pts, Fraction(1, 1000), 2.6, extend="pingpong", last_duration=600)
+    assert plan.source.tolist()[:8] == [0, 1, 2, 3, 2, 1, 0, 1]
+    assert plan.pts.tolist()[:8] == [0, 100, 400, 1000, 1600, 1900, 2000, 2100]
+
+
+def test_rates_that_do_not_divide_the_time_base_stay_even() -> None:
+    pts = np.array([round(number * 1000 / 29.97) for number in range(30)])
+    plan = plan_timeline(pts, Fraction(1, 1000), 60.0, extend="freeze")
+    assert abs(len(plan) / 60.0 - 29.97) < 0.05
+    assert set(np.diff(plan.pts).tolist()) <= {33, 34}
+
+
+def test_still_picture_and_offset() -> None:
+    plan = plan_timeline(np.array([0]), Fraction(1, 25), 2.0, last_duration=1, offset=0.5)
+    assert len(plan) == 63 and (plan.source == 0).all()
+    assert plan.speech_start == Fraction(1, 2)
+
+
+def test_unknown_words_are_usage_errors() -> None:
+    with pytest.raises(UsageError):
+        plan_timeline(np.array([0]), BASE, 1.0, length="forever")
+    with pytest.raises(UsageError):
+        plan_timeline(np.array([0]), BASE, 1.0, extend="mirror")
+    with pytest.raises(ValueError):
+        plan_timeline(np.array([5, 5]), BASE, 1.0)
