@@ -17,6 +17,7 @@ import numpy as np
 
 PYTHON = ((3, 10), (3, 13))  # from, up to but not including
 ENCODERS = ("libx264", "libx265", "aac", "libopus")  # what the usual containers are filled with
+SHIPPED = ("lip-motion.safetensors", "mouth-response.safetensors")  # weights the built-in recipe needs
 ROOM_NEEDED = 2 * 1024**3  # bytes: workspace and result of some minutes
 FROZEN = ("basicsr", "gfpgan", "facexlib")  # only some optional methods need them
 FROZEN_SECONDS = 120  # until importing them counts as hung
@@ -168,37 +169,45 @@ def _encodes(name: str) -> bool:
 
 
 def _weights() -> Iterator[Check]:
-    """The network shipped with lipdub loads, and is the one that was shipped where that was noted beside it."""
+    """The networks shipped with lipdub can be read, and are the noted ones where SHA256SUMS lies beside them."""
+    from lipdub import weights
+    from lipdub.errors import WeightsError
+
+    for name in SHIPPED:
+        try:
+            path = weights.shipped(name)
+        except WeightsError as error:
+            yield _found(f"weights {Path(name).stem}", False, error.what, error.hint)
+            continue
+        yield _one_weights_file(path, _noted_digest(path))
+
+
+def _noted_digest(path: Path) -> str | None:
+    """The digest the file SHA256SUMS in the same folder has for this one."""
+    sums = path.with_name("SHA256SUMS")
+    for line in sums.read_text().splitlines() if sums.exists() else ():
+        digest, _, name = line.partition(" ")
+        if name.strip().lstrip("*") == path.name:
+            return digest
+    return None
+
+
+def _one_weights_file(path: Path, expected: str | None) -> Check:
     import hashlib
-    import json
 
-    from lipdub.speech.lips import default_weights, load_weights
+    from safetensors import SafetensorError, safe_open
 
-    path = default_weights()
-    hint = "Get it again from the project: weights/lip-motion.safetensors."
-    if not path.exists():
-        yield _found("weights lip-motion", False, f"missing: {path}", hint)
-        return
+    check, hint = f"weights {path.stem}", f"Get it again from the project: weights/{path.name}."
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    noted = path.with_suffix(".json")
-    card = json.loads(noted.read_text()) if noted.exists() else {}
-    expected = card.get("sha256") if isinstance(card, dict) else None
     if expected is not None and expected != digest:
-        yield _found(
-            "weights lip-motion", False, f"sha256 {digest[:12]}… is not the noted {expected[:12]}…", hint
-        )
-        return
+        return _found(check, False, f"sha256 {digest[:12]} is not the noted {expected[:12]}", hint)
     try:
-        load_weights(path)
-    except Exception as error:
-        yield _found("weights lip-motion", False, f"cannot be read: {error}", hint)
-        return
-    size = path.stat().st_size / 1e6
-    yield _found(
-        "weights lip-motion",
-        True,
-        f"{size:.1f} MB, sha256 {digest[:12]}…{'' if expected else ' (none noted)'}",
-    )
+        with safe_open(str(path), "numpy") as file:
+            finite = all(bool(np.isfinite(file.get_tensor(name)).all()) for name in file.keys())
+    except (SafetensorError, OSError) as error:
+        return _found(check, False, f"cannot be read: {error}", hint)
+    detail = f"{path.stat().st_size / 1e6:.2f} MB, sha256 {digest[:12]}{'' if expected else ' (none noted)'}"
+    return _found(check, finite, detail if finite else "holds numbers that are not finite", hint)
 
 
 def painted_face(side: int = 256) -> np.ndarray:

@@ -55,8 +55,9 @@ class _Face:
     yaw: float
     pitch: float
     roll: float
-    skin: np.ndarray | None
+    skin: np.ndarray
     thumb: np.ndarray
+    covered: bool = False
     track: int = 0
 
 
@@ -118,7 +119,7 @@ def inspect(
         "faceless": _spans([i for i in range(len(at)) if i not in seen], at, spacing, end),
         "profile": _spans(_where(faces, lambda f: abs(f.yaw) > PROFILE_DEGREES), at, spacing, end),
         "small": _spans(_where(faces, lambda f: f.mouth < SMALL_MOUTH), at, spacing, end),
-        "covered": _spans(_where(faces, lambda f: f.skin is None), at, spacing, end),
+        "covered": _spans(_where(faces, lambda f: f.covered), at, spacing, end),
         "sheet": None,
     }
     result["usable"] = any(t["mouth_px"] >= SMALL_MOUTH / 2 and t["profile_share"] < 1 for t in tracks)
@@ -147,7 +148,7 @@ def _samples(index: FrameIndex, whole: bool) -> list[int]:
     keys = np.searchsorted(index.pts, index.keys)
     keys = keys[(keys < count)]
     spacing = count / SAMPLES
-    chosen = set()
+    chosen: set[int] = set()
     for wish in (np.arange(SAMPLES) + 0.5) * spacing:
         before = int(keys[max(0, bisect_right(keys, int(wish)) - 1)])
         after = min(bisect_right(keys, int(wish)), len(keys) - 1)
@@ -280,7 +281,7 @@ def _thumb(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
     x, y, size = box
     r = 0.75 * size
     scale = THUMB / (2 * r)
-    move = np.float32([[scale, 0, (r - x) * scale], [0, scale, (r - y) * scale]])
+    move = np.array([[scale, 0, (r - x) * scale], [0, scale, (r - y) * scale]], np.float32)
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return cv2.warpAffine(rgb, move, (THUMB, THUMB), flags=smooth if scale >= 1 else cv2.INTER_LINEAR)
 
@@ -355,14 +356,13 @@ def _track(number: int, faces: list[_Face], at: list[float], spacing: float) -> 
 
 
 def _mark_covered(faces: list[_Face]) -> None:
-    """Sets `skin` to None where the skin around the mouth has another colour than this track's skin usually has."""
+    """Marks faces where the skin around the mouth has another colour than this track's skin usually has."""
     for number in _numbers(faces):
         mine = [f for f in faces if f.track == number]
         usual = np.median([f.skin for f in mine], 0)
         for face in mine:
-            assert face.skin is not None
-            if len(mine) >= 5 and np.linalg.norm((face.skin - usual) * (0.5, 1, 1)) > COVERED:
-                face.skin = None
+            away = np.linalg.norm((face.skin - usual) * (0.5, 1, 1))
+            face.covered = bool(len(mine) >= 5 and away > COVERED)
 
 
 def _where(faces: list[_Face], holds: Any) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib import metadata
 from pathlib import Path
 
@@ -62,16 +63,33 @@ def test_no_ffmpeg_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_damaged_weights_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from lipdub.speech import lips
+    from lipdub import weights
+    from lipdub.errors import WeightsError
 
-    damaged = tmp_path / "lip-motion.safetensors"
-    damaged.write_bytes(lips.default_weights().read_bytes()[:-5000])
-    monkeypatch.setattr(lips, "default_weights", lambda: damaged)
-    (check,) = doctor._weights()
-    assert not check["ok"]
-    damaged.unlink()
-    (check,) = doctor._weights()
-    assert not check["ok"] and "missing" in check["detail"]
+    real = [weights.shipped(name) for name in doctor.SHIPPED]
+
+    def shipped(name: str) -> Path:
+        if not (tmp_path / name).exists():
+            raise WeightsError(f"{name} is missing")
+        return tmp_path / name
+
+    monkeypatch.setattr(weights, "shipped", shipped)
+    for path in real:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert all(c["ok"] for c in doctor._weights())
+
+    digest = hashlib.sha256(real[0].read_bytes()).hexdigest()
+    (tmp_path / "SHA256SUMS").write_text(f"{digest}  {real[0].name}\n{'0' * 64}  {real[1].name}\n")
+    first, second = doctor._weights()
+    assert first["ok"] and "none noted" not in first["detail"]
+    assert not second["ok"] and "not the noted" in second["detail"]
+
+    (tmp_path / "SHA256SUMS").unlink()
+    (tmp_path / real[0].name).write_bytes(real[0].read_bytes()[:-5000])
+    (tmp_path / real[1].name).unlink()
+    first, second = doctor._weights()
+    assert not first["ok"] and "cannot be read" in first["detail"]
+    assert not second["ok"] and "missing" in second["detail"]
 
 
 def test_a_folder_that_takes_no_files_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

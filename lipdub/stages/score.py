@@ -183,9 +183,9 @@ def _against_wanted(mouth: MouthMotion, wanted: _Wanted) -> list[Row]:
     if wanted.unit:
         off = float(np.abs(asked[both] - got[both]).mean())
         rows.append(Row("opening: mean distance from wanted", off, wanted.unit, "lower"))
-    hidden = np.where(both, asked, np.nan), np.where(both, got, np.nan)
     # positive: the picture comes after what was wanted
-    lag, best = best_lag(*(on_grid(mouth.times[:count], values) for values in hidden))
+    first, second = (on_grid(mouth.times[:count], np.where(both, values, np.nan)) for values in (asked, got))
+    lag, best = best_lag(first, second)
     note = f"correlation {best:.3f} there; tried to {REACH * STEP:g} s either way"
     rows.append(Row("opening: lag of best agreement", lag * STEP * 1000, "ms", "", note))
     return rows
