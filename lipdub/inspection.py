@@ -254,7 +254,7 @@ def _skin(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
 
     around = points[[164, 18, 200, 57, 287, 43, 273, 106, 335, 165, 391], :2]
     above = points[[50, 280, 101, 330, 6, 197], :2]
-    size = max(2, int(tracks_unit(points) * 0.05))
+    size = max(2, int(_eye_distance(points) * 0.05))
 
     def mean(spots: np.ndarray) -> np.ndarray:
         colours = []
@@ -270,7 +270,7 @@ def _skin(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
     return mean(around) - mean(above)
 
 
-def tracks_unit(points: np.ndarray) -> float:
+def _eye_distance(points: np.ndarray) -> float:
     """Distance between the middles of the eyes, in pixels of the picture."""
     return float(np.linalg.norm(points[[33, 133], :2].mean(0) - points[[263, 362], :2].mean(0)))
 
