@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lipdub.errors import WeightsError
 from lipdub.speech import table
 from lipdub.speech.features import (
     FRAME_RATE,
@@ -37,6 +38,8 @@ under the upper teeth (f v)."""
 LOOK_AHEAD = LEVEL_SPAN / FRAME_RATE + 1.5
 """Seconds of sound after a moment that its lips may depend on (3 s for the running level, the rest network
 and bells)."""
+
+FORMAT = "lipdub lip-motion 1"  # of the weights file: its metadata's `format`
 
 _CHUNK = 3000  # frames taken at once: 30 s
 _CERTAIN = 0.02  # posteriors under this count as nothing
@@ -100,10 +103,12 @@ def default_weights() -> Path:
 
 
 def load_weights(path: Path | None = None) -> tuple[PhoneNetwork, LipModel]:
-    """Read a weights file. FileNotFoundError when it is missing, ValueError when it is not a lip-motion
-    file."""
+    """Read a weights file. WeightsError when it is missing, damaged or not a lip-motion file."""
     path = Path(path) if path is not None else default_weights()
-    stat = path.stat()
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise WeightsError(f"no lip-motion weights at {path}", hint="Install lipdub again") from error
     return _load(path, stat.st_mtime_ns, stat.st_size)
 
 
@@ -113,19 +118,14 @@ def _load(path: Path, changed: int, size: int) -> tuple[PhoneNetwork, LipModel]:
 
     try:
         with safe_open(str(path), "numpy") as file:
-            if (file.metadata() or {}).get("format") != "lipdub lip-motion 1":
-                raise ValueError(f"{path} is not a lip-motion weights file")
-            model_numbers = json.loads(file.metadata()["lips"])
+            facts = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-    model = LipModel(
-        tensors.pop("lips.targets"),
-        tensors.pop("lips.dominance"),
-        tensors.pop("lips.reach"),
-        tensors.pop("lips.ahead"),
-        **model_numbers,
-    )
+        raise WeightsError(f"{path} is damaged ({error})") from error
+    if facts.get("format") != FORMAT:
+        raise WeightsError(f"{path} is not a lip-motion weights file of this version")
+    arrays = {name: tensors.pop(f"lips.{name}") for name in ("targets", "dominance", "reach", "ahead")}
+    model = LipModel(**arrays, **json.loads(facts["lips"]))
     return PhoneNetwork({name.removeprefix("phones."): value for name, value in tensors.items()}), model
 
 

@@ -59,7 +59,7 @@ def train(
     which the lips are the phonetic table's; minutes: at most so long for the phone network (0: all steps);
     workdir: where made speech, measured lips and checkpoints are kept, by default beside `out`: a stopped run
     called again goes on from there; device: torch's name of it; progress: called with one line of text now
-    and then. Returns `out`. RuntimeError when no synthesiser is installed.
+    and then. Returns `out`. EnvironmentFailure when no synthesiser is installed.
     """
     import torch
 
@@ -214,7 +214,7 @@ def export(out: Path, phones: dict[str, np.ndarray], model: LipModel, notes: dic
     save_file(
         {k: np.ascontiguousarray(v) for k, v in tensors.items()},
         str(beside),
-        {"format": "lipdub lip-motion 1", "lips": json.dumps(lips), "notes": json.dumps(notes)},
+        {"format": speech_lips.FORMAT, "lips": json.dumps(lips), "notes": json.dumps(notes)},
     )
     os.replace(beside, out)
     return out

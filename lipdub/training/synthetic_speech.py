@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lipdub.errors import EnvironmentFailure
 from lipdub.speech.features import FRAME_RATE, RATE, mel_power
 from lipdub.speech.phones import INDEX, from_arpabet, from_ipa
 from lipdub.training import texts
@@ -270,12 +271,12 @@ def corpus(
 
     Returns (power float16 dB (frames, MELS), labels uint8 (frames,), starts int64 (utterances + 1,)): all
     frames one after another. The same count and seed give the same speech with the same synthesisers. Kinds:
-    "flite", "espeak"; by default whichever is installed (RuntimeError when none is).
+    "flite", "espeak"; by default whichever is installed (EnvironmentFailure when none is).
     """
     kinds = kinds or tuple(k for k, there in (("flite", has_flite()), ("espeak", has_espeak())) if there)
     if not kinds:
-        raise RuntimeError(
-            "no speech synthesiser: install flite, or the package espeakng-loader (extra 'train')"
+        raise EnvironmentFailure(
+            "no speech synthesiser", hint="Install flite, or the package espeakng-loader (extra 'train')"
         )
     size = 50
     jobs = [

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from lipdub.errors import WeightsError
 from lipdub.speech import lips
 from lipdub.speech.lips import COEFFICIENTS
 from lipdub.speech.phones import INDEX, PHONES
@@ -90,11 +91,11 @@ def test_wrong_input_is_refused(tmp_path):
         lips.lip_motion(np.array([0.0, np.nan], np.float32))
     with pytest.raises(ValueError, match="shape"):
         lips.lip_motion(np.zeros((2, 2, 2), np.float32))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(WeightsError, match="no lip-motion weights"):
         lips.lip_motion(np.zeros(10, np.float32), weights=tmp_path / "none.safetensors")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(lips.default_weights().read_bytes()[:1000])
-    with pytest.raises(ValueError, match="damaged"):
+    with pytest.raises(WeightsError, match="damaged"):
         lips.lip_motion(np.zeros(10, np.float32), weights=broken)
 
 
