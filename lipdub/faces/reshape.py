@@ -20,7 +20,7 @@ from .shapes import Response
 # Ring of fixed anchors outside the jaw, as a multiple of the distance from the mouth's centre.
 ANCHOR_REACH = 1.45
 # The mouth layer fades out between the lips' edge and this multiple of the distance from the mouth's centre.
-MOUTH_REACH = 1.35
+MOUTH_REACH = 1.5
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def bend_skin(
 def mouth_mask(points: np.ndarray, height: int, width: int) -> np.ndarray:
     """Weight of the mouth layer, float32 (h, w): 1 on the lips, fading to 0 at the margin's outer ring."""
     labels = np.zeros((height, width), np.uint8)
-    half = points[:20] * 0.45 + points[20:40] * 0.55
+    half = (points[:20] + points[20:40]) / 2
     cv2.fillPoly(labels, [np.round(half * 16).astype(np.int32)], 255, shift=4)
     reach = np.linalg.norm(points[:20] - points[20:40], axis=1).mean()
     sigma = max(reach * 0.22, 0.8)
