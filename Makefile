@@ -23,7 +23,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt setuptools wheel
-	PIP_NO_BUILD_ISOLATION=1 $(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,train]"
+	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e ".[dev,train]"
 	touch $@
 
 demo: $(READY)
