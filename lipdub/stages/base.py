@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from lipdub.errors import InputError, UsageError
 from lipdub.progress import Callback, Event, silent
 from lipdub.workspace.store import Store
 
 if TYPE_CHECKING:
     from lipdub.job import Job
-    from lipdub.media.probe import MediaFacts
+    from lipdub.media.probe import MediaFacts, VideoFacts
 
 Input = Literal["video", "speech", "mix"]
 
@@ -96,6 +97,20 @@ class StageContext:
     cancelled: Callable[[], bool] | None = None
     warnings: list[str] = field(default_factory=list)
     _last_event: float = field(default=0.0, repr=False)
+
+    @property
+    def video(self) -> VideoFacts:
+        """The source's video stream. Raises InputError when it has none."""
+        if self.facts.video is None:
+            raise InputError(f"{self.job.video} holds no video")
+        return self.facts.video
+
+    @property
+    def speech(self) -> Path:
+        """The speech. Raises UsageError when none was given."""
+        if self.job.speech is None:
+            raise UsageError("there is no speech to dub with")
+        return self.job.speech
 
     def progress(self, done: int, total: int | None = None, unit: str = "frames") -> None:
         """Tells how far the stage is (``done`` of ``total``); also a point where it may be cancelled.

@@ -65,7 +65,7 @@ def _search(ctx: StageContext, options: DetectOptions, landmarks: Any, changes: 
 
     frames = landmarks.shape[0]
     start, stop = first * CHUNK, min(end * CHUNK, frames)
-    width, height = ctx.facts.video.width, ctx.facts.video.height
+    width, height = ctx.video.width, ctx.video.height
     search_width = round(width * min(1.0, SEARCH_SIZE / max(width, height)))
     before: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=WARM_UP)
     points = np.full((CHUNK, options.max_faces, 478, 3), np.nan, np.float32)

@@ -188,7 +188,7 @@ class _Inventory:
         side = 2 * int(np.ceil((max(widest, tallest) * 1.1 + 12) / 2))
         self._size = side
         units = len(self.frames)
-        depth = ctx.facts.video.bit_depth
+        depth = ctx.video.bit_depth
         dtype = np.dtype("uint8" if depth <= 8 else "uint16")
         self._chunk = max(1, min(units, 64, CHUNK_BYTES // (side * side * 3 * dtype.itemsize)))
         shape = (units, side, side, 3)

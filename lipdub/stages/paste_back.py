@@ -105,7 +105,7 @@ def _encode(
             yield paste(frame.picture, pixels[k - first], places[k - first], options), int(pts[k])
             ctx.progress(k + 1, len(crops))
 
-    write_segment(ctx.store.file(name), frames(), ctx.facts.video, codec, ctx.threads)
+    write_segment(ctx.store.file(name), frames(), ctx.video, codec, ctx.threads)
     ctx.store.seal(name)
 
 

@@ -95,8 +95,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     plan, heard = _plan(ctx, options, times, talkers)
     arrays = _arrays(ctx, plan, talkers)
     _write_tables(ctx, plan)
-    todo = sorted({i for a in arrays for i in a.missing()})
-    for first, last in _runs(todo):
+    for first, last in _runs({i for a in arrays for i in a.missing()}):
         _render(ctx, plan, talkers, arrays, first, last)
     return _summary(plan, talkers, heard, options)
 
@@ -176,10 +175,10 @@ def _plan(
     from lipdub.speech.lips import at_times, lip_motion
     from lipdub.timeline import plan_timeline
 
-    audio = load_audio(ctx.job.speech, rate=16000)
+    audio = load_audio(ctx.speech, rate=16000)
     line = plan_timeline(
         frame_pts(ctx.job.video),
-        ctx.facts.video.time_base,
+        ctx.video.time_base,
         Fraction(len(audio), 16000),
         length=options.length,
         extend=options.extend,
@@ -282,7 +281,7 @@ def _arrays(ctx: StageContext, plan: Plan, talkers: dict[int, Talker]) -> tuple[
     """The crop store, sized for the largest lower face of the chosen tracks."""
     from lipdub.faces import geometry, reshape
 
-    video = ctx.facts.video
+    video = ctx.video
     width = height = 16
     for t in talkers.values():
         skin = reshape.skin_mesh(t.canonical)
@@ -321,17 +320,14 @@ def _write_tables(ctx: StageContext, plan: Plan) -> None:
             array.write(0, data)
 
 
-def _runs(chunks: list[int]) -> Iterator[tuple[int, int]]:
+def _runs(chunks: set[int]) -> Iterator[tuple[int, int]]:
     """Successive chunk numbers as inclusive spans."""
-    start = prev = None
-    for i in chunks:
-        if prev is not None and i != prev + 1:
-            yield start, prev
-            start = None
-        start = i if start is None else start
-        prev = i
-    if prev is not None:
-        yield start, prev
+    for i in sorted(chunks):
+        if i - 1 not in chunks:
+            last = i
+            while last + 1 in chunks:
+                last += 1
+            yield i, last
 
 
 def _render(ctx: StageContext, plan: Plan, talkers: dict[int, Talker], arrays: tuple[Any, Any], first: int, last: int) -> None:
@@ -415,8 +411,6 @@ class _Renderer:
 
     def draw(self, k: int, picture: Any, out: np.ndarray) -> tuple[int, int, int, int]:
         """Output frame `k` from its source picture into `out` (h, w, 4); returns its box, empty if it cannot be."""
-        import cv2
-
         from lipdub.faces import reshape
 
         if k not in self._ready:
@@ -441,14 +435,10 @@ class _Renderer:
         changed = np.clip((moved - 0.05) / 0.3, 0, 1)
         bx0, by0, bx1, by1 = reshape.mouth_box(points, *crop.shape[:2])
         changed[by0:by1, bx0:bx1] = np.maximum(changed[by0:by1, bx0:bx1], (mask > 0.004).astype(np.float32))
-        # The mask goes beyond what changed, so that its soft edge lies where both pictures are alike.
-        reach = 2 * max(2, int(0.02 * (x1 - x0))) + 1
-        grown = cv2.dilate(changed, np.ones((reach, reach), np.uint8))
-        grown[:reach], grown[-reach:], grown[:, :reach], grown[:, -reach:] = 0, 0, 0, 0
-        top = 255 if self._dtype == np.uint8 else 65535
         h, w = crop.shape[:2]
+        top = 255 if crop.dtype == np.uint8 else 65535
         out[:h, :w, :3] = crop
-        out[:h, :w, 3] = (cv2.blur(grown, (reach, reach)) * top).astype(self._dtype)
+        out[:h, :w, 3] = _grown(changed, 0.02 * w) * top
         return box
 
     def _box(self, points: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
@@ -473,6 +463,20 @@ class _Renderer:
                 if i not in self._cache and abs(i - u) <= 16:
                     self._cache[i] = (patches[i - a], points[i - a].astype(np.float64))
         return self._cache[u]
+
+
+def _grown(changed: np.ndarray, reach: float) -> np.ndarray:
+    """The mask (h, w) 0..1 for what `changed` (h, w): it goes beyond it by about `reach` pixels, so that its soft edge
+    lies where both pictures are alike, and is 0 along the crop's border. Worked out at half the size."""
+    import cv2
+
+    h, w = changed.shape
+    small = cv2.resize(changed, ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA)
+    side = 2 * max(1, round(reach / 2)) + 1
+    small = cv2.dilate((small * 255).astype(np.uint8), np.ones((side, side), np.uint8))
+    edge = side + 1
+    small[:edge], small[-edge:], small[:, :edge], small[:, -edge:] = 0, 0, 0, 0
+    return cv2.resize(cv2.blur(small, (side, side)), (w, h), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
 
 
 def _spans(frames: np.ndarray, gap: int) -> list[tuple[int, int]]:
