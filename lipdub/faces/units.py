@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 CANDIDATES = 24
+# Difference of the skin's colour around the lips from its usual one, 0..1, from which a unit is not shown elsewhere.
+UNLIKE = 0.08
 # Difference of lip height, in eye distances, that costs as much as a unit of the other terms.
 LIP_SPREAD = 0.035
 JUMP_COST = 1.3
@@ -22,7 +24,7 @@ CROSSFADE = 0.33
 @dataclass(frozen=True)
 class Inventory:
     """Columns of a talker's units: source frame (u,), measures (u, 2), angles (u, 3) degrees, scale (u,), lip
-    heights (u, 2), sharpness (u,), colour (u, 3) of the skin around the lips 0..1, usable (u,)."""
+    heights (u, 2), sharpness (u,), colour (u, 3) of the skin around the lips 0..1, usable (u,), covered (u,): something lies before the mouth."""
 
     frame: np.ndarray
     measures: np.ndarray
@@ -32,6 +34,7 @@ class Inventory:
     sharpness: np.ndarray
     colour: np.ndarray
     usable: np.ndarray
+    covered: np.ndarray
 
     @classmethod
     def from_table(cls, table: np.ndarray) -> Inventory:
@@ -39,12 +42,13 @@ class Inventory:
         colour = table[:, 10:13].astype(np.float64)
         # A hand or a microphone before the mouth changes the skin's colour around it.
         away = np.abs(colour - np.median(colour, 0)).max(1)
-        limit = max(6 * float(np.median(away)), 0.08)
-        usable = (table[:, 13] > 0) & (away < limit)
+        usual = float(np.median(away))
+        usable = (table[:, 13] > 0) & (away < max(6 * usual, UNLIKE))
+        covered = away > max(8 * usual, 1.5 * UNLIKE)
         if not usable.any():
             usable = np.ones(len(table), bool)
         return cls(table[:, 0].astype(int), table[:, 1:3], table[:, 3:6], table[:, 6], table[:, 7:9],
-                   table[:, 9], colour, usable)  # fmt: skip
+                   table[:, 9], colour, usable, covered)  # fmt: skip
 
 
 def target_costs(

@@ -263,7 +263,12 @@ def _shown(t: Talker, shots: list[list[int]], interval: float) -> np.ndarray:
 
     valid = np.isfinite(t.motion[:, 0])
     out = np.where(valid, np.clip((PROFILE_DEGREES - np.abs(np.nan_to_num(t.motion[:, 2]))) / PROFILE_FADE, 0, 1), 0.0)
-    out = smooth.savgol(out, 5, 1).clip(0, 1) * valid
+    # A hand or a microphone before the mouth: left alone, from two such frames on (one may be a flash).
+    covered = np.zeros(len(valid), bool)
+    covered[t.units.frame[t.units.covered] - t.row["first"]] = True
+    for a, b in smooth.runs(covered):
+        valid[a:b] &= b - a < 2
+    out = smooth.savgol(out * valid, 5, 1).clip(0, 1) * valid
     steps = max(1, round(FADE_SECONDS / interval))
     first, end = shots[t.row["shot"]]
     for a, b in smooth.runs(valid):

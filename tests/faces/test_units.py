@@ -12,7 +12,7 @@ def inventory(n: int = 80) -> Inventory:
     measures = np.stack([0.1 + 0.1 * np.sin(t / 4), 0.8 + 0.05 * np.cos(t / 7)], 1)
     return Inventory(
         t, measures, np.zeros((n, 3)), np.full(n, 100.0), np.full((n, 2), 0.1), np.ones(n), np.full((n, 3), 0.5),
-        np.ones(n, bool),
+        np.ones(n, bool), np.zeros(n, bool),
     )  # fmt: skip
 
 
@@ -48,6 +48,7 @@ def test_a_hand_before_the_mouth_makes_a_unit_unusable() -> None:
     table[30:35, 10:13] = (0.2, 0.3, 0.9)
     units = Inventory.from_table(table)
     assert not units.usable[30:35].any() and units.usable.sum() == 45
+    assert units.covered[30:35].all() and units.covered.sum() == 5
 
 
 def test_textures_fade_at_jumps_and_only_there() -> None:

@@ -57,14 +57,13 @@ def lips_at(centre: tuple[float, float], gap: float) -> np.ndarray:
 
 
 def test_a_mouth_laid_over_itself_changes_nothing() -> None:
-    rng = np.random.default_rng(0)
-    image = np.clip(rng.normal(128, 20, (120, 160, 3)), 0, 255).astype(np.uint8)
+    y, x = np.mgrid[:120, :160]
+    image = np.stack([128 + 60 * np.sin(x / 9), 128 + 60 * np.cos(y / 7), 100 + x / 2 + y / 3], -1).astype(np.uint8)
     points = reshape.mouth_points(lips_at((80, 60), 12))
     out = image.copy()
     mask, painted = reshape.lay_mouth(out, points, [reshape.Unit(image, points, 1.0)])
     assert painted == 0 and mask.max() > 0.99
-    # OpenCV places samples to a 32nd of a pixel: on pure noise that shows by a few levels.
-    assert np.abs(out.astype(int) - image).max() <= 4
+    assert np.abs(out.astype(int) - image).max() <= 2
 
 
 def test_only_the_mouth_is_changed_and_an_unseen_inside_is_painted_dark() -> None:

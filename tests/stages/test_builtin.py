@@ -141,6 +141,34 @@ def test_the_longest_length_extends_the_picture(dubbed: Any, tmp_path: Path) -> 
     assert len(source) == 175 and set(np.diff(source)) == {1, -1}
 
 
+def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
+    import cv2
+
+    from lipdub.faces.detect import FaceFinder
+    from lipdub.media.pixels import Picture
+    from lipdub.media.probe import probe
+    from lipdub.media.write import VideoCodec, write_segment
+
+    def covered() -> Any:
+        with FaceFinder(1) as finder:
+            for frame in read_frames(SAMPLE / "talker.mp4", 0, 60):
+                picture: Picture = frame.picture
+                if 25 <= frame.index < 40:
+                    rgb = picture.rgb()
+                    x, y = finder.faces(rgb)[0][13, :2].astype(int)
+                    box = (0, 0, picture.width, picture.height)
+                    disc = cv2.circle(np.zeros(rgb.shape[:2], np.float32), (int(x), int(y)), 40, 1.0, -1)
+                    picture = picture.patched(box, np.full_like(rgb, 45), disc)
+                yield picture, frame.pts
+
+    facts = probe(SAMPLE / "talker.mp4").video
+    assert facts is not None
+    write_segment(tmp_path / "covered.nut", covered(), facts, VideoCodec(crf=16, preset="ultrafast"))
+    result = lipdub.sync(tmp_path / "covered.nut", SAMPLE / "speech.wav", workspace=tmp_path / "w", length="video")
+    (start, end), = result.summary["untouched"]
+    assert (start, end) == pytest.approx((1.0, 1.56), abs=0.1)
+
+
 def test_options_are_checked_where_they_are_made() -> None:
     for wrong in ({"method": "magic"}, {"length": "long"}, {"strength": 9.0}, {"start": 2.0, "end": 1.0}):
         with pytest.raises(UsageError):
