@@ -131,8 +131,8 @@ def choose_encoder(
         own = "h264" if is_image and not lossless else _OWN_FAMILY.get(codec, "h264")
         families = [own, *(name for name in FAMILIES if name != own)]
         families = [name for name in families if name in container.families]
-        if own == "prores" and not lossless:
-            families = families[:1] if families[:1] == ["prores"] else families
+        if own in families and not lossless and (own == "prores" or is_image):
+            families = [own]  # rather another pixel format than another codec
     else:
         family = FAMILY_NAMES.get(asked.lower())
         if family is None:

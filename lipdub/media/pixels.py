@@ -7,7 +7,7 @@ only where the weight is not zero, so everything else stays what was decoded, bi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -101,6 +102,13 @@ def make_sound(path: Path, samples: np.ndarray, rate: int = 48000, codec: str = 
     with av.open(str(path), "w") as container:
         track = container.add_stream(codec, rate=rate, layout="mono")
         put_sound(container, track, samples, rate)
+    return path
+
+
+def empty_sound(path: Path) -> Path:
+    """A valid WAV file without a single sample."""
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
     return path
 
 

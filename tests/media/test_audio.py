@@ -1,0 +1,107 @@
+"""Sound loading: any rate, channels and format; first sample the first heard; holes filled."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from lipdub.errors import InputError
+from lipdub.media.audio import audio_facts, audio_source, load_audio, mixed_down, write_wav
+from tests.media.clips import chirp, empty_sound, lag, make_sound, make_video
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100, 48000, 96000])
+def test_resampling_shifts_nothing(tmp_path: Path, rate: int) -> None:
+    times = np.arange(rate) / rate
+    tone = (0.5 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)
+    loaded = load_audio(make_sound(tmp_path / "a.wav", tone, rate, "pcm_f32le"))
+    assert loaded.dtype == np.float32 and len(loaded) == 16000
+    wanted = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    assert np.abs(loaded - wanted)[400:-400].max() < 2e-3
+
+
+@pytest.mark.parametrize("kind", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "flac"])
+def test_sample_formats(tmp_path: Path, kind: str) -> None:
+    samples = chirp(0.2, 16000)
+    loaded = load_audio(make_sound(tmp_path / ("a.flac" if kind == "flac" else "a.wav"), samples, 16000, kind))
+    assert len(loaded) == len(samples)
+    assert np.abs(loaded - samples).max() < {"pcm_u8": 0.01, "pcm_alaw": 0.04}.get(kind, 1e-4)
+
+
+def test_channels_are_mixed_down(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    left, right = chirp(0.2, 16000, 1), chirp(0.2, 16000, 2)
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("pcm_f32le", rate=16000, layout="stereo")
+        both = np.ascontiguousarray(np.stack([left, right], 1).reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(both, format="flt", layout="stereo")
+        frame.sample_rate = 16000
+        container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    assert np.abs(load_audio(path) - (left + right) / 2).max() < 1e-6
+    apart = load_audio(path, mono=False)
+    assert apart.shape == (len(left), 2) and np.abs(apart[:, 1] - right).max() < 1e-6
+    assert audio_facts(path).channels == 2
+    six = np.zeros((10, 6), np.float32)
+    six[:, 2] = 1.0
+    assert mixed_down(six, "5.1")[0] > 0.25 and mixed_down(np.ones((3, 6), np.float32), "5.1")[0] == pytest.approx(1)
+
+
+def test_start_of_a_stream_is_told(tmp_path: Path) -> None:
+    samples = chirp(0.8)
+    path = make_video(tmp_path / "a.mp4", sound=samples, sound_start=Fraction(1, 2), pts=[n * 512 for n in range(25)],
+                      time_base=Fraction(1, 12800))  # fmt: skip
+    start = audio_source(path).start + Fraction(lag(load_audio(path, 48000), samples, 48000)).limit_denominator(100_000)
+    assert abs(float(start) - 0.5) < 0.0005
+
+
+def test_holes_are_filled(tmp_path: Path) -> None:
+    """Sound with a hole of half a second comes out with silence there."""
+    path = tmp_path / "a.mkv"
+    samples = chirp(1.0, 16000)
+    with av.open(str(path), "w") as container:
+        track = container.add_stream("pcm_s16le", rate=16000, layout="mono")
+        for first, begin in ((0, 0), (8000, 16000)):
+            part = np.rint(samples[first : first + 8000] * 32767).astype(np.int16)[None]
+            frame = av.AudioFrame.from_ndarray(part, format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 16000, begin, Fraction(1, 16000)
+            container.mux(track.encode(frame))
+        container.mux(track.encode(None))
+    loaded = load_audio(path)
+    assert len(loaded) == 24000
+    assert np.abs(loaded[8000:16000]).max() == 0
+    assert np.abs(loaded[16000:] - samples[8000:]).max() < 1e-3
+
+
+def test_wav_with_silence_before_and_parts_cut(tmp_path: Path) -> None:
+    path = make_sound(tmp_path / "a.wav", chirp(0.5, 16000), 16000)
+    whole = load_audio(path)
+    for lead, skip, limit in [(0, 0, None), (700, 0, None), (0, 900, None), (100, 0, 3000), (0, 9999, None)]:
+        write_wav(tmp_path / "b.wav", path, lead=lead, skip=skip, limit=limit)
+        wanted = np.concatenate([np.zeros(lead, np.float32), whole[skip:]])[:limit]
+        loaded = load_audio(tmp_path / "b.wav")
+        if len(wanted):
+            assert np.array_equal(loaded, wanted)
+        else:
+            assert len(loaded) == 1 and loaded[0] == 0
+
+
+def test_silence_and_tiny_speeches_load(tmp_path: Path) -> None:
+    assert np.abs(load_audio(make_sound(tmp_path / "a.wav", np.zeros(16000, np.float32), 16000))).max() == 0
+    assert len(load_audio(make_sound(tmp_path / "b.wav", chirp(0.05, 44100), 44100))) == 800
+
+
+def test_no_sound(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no sound"):
+        load_audio(make_video(tmp_path / "a.mp4"))
+    with pytest.raises(InputError, match="no sound"):
+        load_audio(empty_sound(tmp_path / "a.wav"))
+    (tmp_path / "zero.wav").write_bytes(b"")
+    with pytest.raises(InputError, match="empty"):
+        load_audio(tmp_path / "zero.wav")
+    with pytest.raises(InputError):
+        audio_facts(make_video(tmp_path / "b.mp4"))

@@ -1,0 +1,275 @@
+"""The speech lies where it was asked, everything else comes along, nothing is left half-written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from lipdub.errors import EnvironmentFailure, InputError, UsageError
+from lipdub.media.audio import audio_source, load_audio
+from lipdub.media.ffmpeg import ffmpeg_executable
+from lipdub.media.mux import AudioCodec, mux
+from lipdub.media.probe import MediaFacts, frame_times, probe
+from lipdub.media.read import read_frames
+from lipdub.media.write import VideoCodec, write_segment
+from tests.media.clips import chirp, empty_sound, lag, make_sound, make_video
+
+BASE = Fraction(1, 12800)
+EVEN = [n * 512 for n in range(25)]
+OWN, SECOND = chirp(1.2, seed=5), chirp(1.2, seed=6)
+# Sources whose streams start together, apart, and late.
+STARTS = {
+    "together": dict(pts=EVEN),
+    "video late": dict(pts=[433 + time for time in EVEN]),
+    "sound late": dict(pts=EVEN, sound_start=Fraction(1, 3)),
+    "all late": dict(pts=[20000 + time for time in EVEN], sound_start=Fraction(1)),
+}
+
+
+def segment(folder: Path, source: Path, ending: str, count: int | None = None) -> tuple[MediaFacts, Path]:
+    facts = probe(source)
+    assert facts.video is not None
+    path = folder / "0.seg"
+    codec = VideoCodec("vp9" if ending == ".webm" else "auto", preset="8" if ending == ".webm" else None, container=ending)
+    write_segment(path, ((f.picture, f.pts) for f in read_frames(source, 0, count)), facts.video, codec)
+    return facts, path
+
+
+def heard(path: Path, wanted: np.ndarray, stream: int = 0) -> float:
+    """Seconds on the result's clock at which a known sound is heard, decoded by lipdub."""
+    number = probe(path).audio[stream].index
+    return float(audio_source(path, number).start) + lag(load_audio(path, 48000, stream=number), wanted, 48000)
+
+
+def heard_by_ffmpeg(path: Path, wanted: np.ndarray) -> float:
+    """The same as the ffmpeg program decodes it: silence is put before sound that starts late."""
+    command = [ffmpeg_executable(), "-v", "error", "-copyts", "-i", str(path), "-map", "0:a:0", "-af",
+               "aresample=async=1:first_pts=0", "-ac", "1", "-ar", "48000", "-f", "f32le", "-"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, check=True)
+    return lag(np.frombuffer(done.stdout, np.float32), wanted, 48000)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
+@pytest.mark.parametrize("start", STARTS)
+def test_speech_lies_where_asked(tmp_path: Path, ending: str, start: str) -> None:
+    source = make_video(tmp_path / "a.mp4", time_base=BASE, sound=OWN, second_sound=SECOND, **STARTS[start])  # type: ignore[arg-type]
+    speech = make_sound(tmp_path / "s.wav", chirp(0.9, 44100, seed=9), 44100)
+    known = load_audio(speech, 48000)
+    facts, piece = segment(tmp_path, source, ending)
+    assert facts.video is not None
+    second_at = heard(source, SECOND, 1)
+    for offset in (Fraction(0), Fraction(313, 1000), Fraction(-1, 4)):
+        out = tmp_path / f"out{ending}"
+        at = facts.video.start_time + offset
+        mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=at)
+        result = probe(out)
+        assert result.video is not None
+        # AVI has no start times: there, all begins with the picture.
+        shift = float(facts.video.start_time) if ending == ".avi" else 0.0
+        assert abs(heard(out, known) - (float(at) - shift)) < 0.0005
+        if offset >= 0:
+            assert abs(heard_by_ffmpeg(out, known) - (float(at) - shift)) < 0.0005
+        assert abs(heard(out, SECOND, 1) - (second_at - shift)) < 0.0006
+        if ending != ".avi":
+            assert np.abs(frame_times(out) - frame_times(source)).max() <= (0 if ending in (".mp4", ".mov") else 0.00051)
+    kinds = {".mp4": "aac", ".mov": "pcm_s16le", ".mkv": "opus", ".webm": "opus", ".avi": "pcm_s16le"}
+    assert result.audio[0].codec == kinds[ending]
+
+
+@pytest.mark.parametrize("codec,ending", [("aac", ".mov"), ("opus", ".mp4"), ("mp3", ".mp4"), ("flac", ".mkv"), ("aac", ".mkv"),
+                                          ("alac", ".mov"), ("pcm", ".mkv")])  # fmt: skip
+@pytest.mark.parametrize("rate", [8000, 22050, 96000])
+def test_any_codec_and_rate(tmp_path: Path, codec: str, ending: str, rate: int) -> None:
+    source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=[433 + time for time in EVEN])
+    speech = make_sound(tmp_path / "s.wav", chirp(0.8, rate, seed=rate), rate)
+    facts, piece = segment(tmp_path, source, ending, 3)
+    out = tmp_path / f"out{ending}"
+    mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=Fraction(1, 10), audio=AudioCodec(codec))
+    assert abs(heard(out, load_audio(speech, 48000)) - 0.1) < 0.0009
+
+
+@pytest.mark.parametrize("codec,ending", [("aac", ".m4a"), ("libmp3lame", ".mp3"), ("libopus", ".opus"), ("flac", ".flac"), ("libvorbis", ".ogg")])
+def test_coded_speech_keeps_its_place(tmp_path: Path, codec: str, ending: str) -> None:
+    """Encoder priming of the speech file is not heard."""
+    if codec not in av.codecs_available:
+        pytest.skip(f"no {codec} here")
+    samples = chirp(0.8, seed=3)
+    speech = make_sound(tmp_path / f"s{ending}", samples, codec=codec)
+    assert abs(lag(load_audio(speech, 48000), samples, 48000)) < 0.0005
+    source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN)
+    facts, piece = segment(tmp_path, source, ".mov", 3)
+    out = tmp_path / "out.mov"
+    mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=Fraction(1, 5))
+    assert abs(heard(out, samples) - 0.2) < 0.0005
+    assert probe(out).audio[0].codec == ("pcm_s16le" if codec == "flac" else "aac")
+
+
+def test_pcm_speech_is_bit_exact(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN)
+    for kind in ("pcm_s16le", "pcm_s24le", "pcm_f32le"):
+        speech = make_sound(tmp_path / "s.wav", chirp(0.5), codec=kind)
+        facts, piece = segment(tmp_path, source, ".mov", 3)
+        out = tmp_path / "out.mov"
+        mux([piece], out, source=source, source_facts=facts, speech=speech)
+        assert probe(out).audio[0].codec == kind
+        assert np.array_equal(load_audio(out, 48000), load_audio(speech, 48000))
+
+
+def rich_source(folder: Path) -> Path:
+    """A Matroska file with two sounds, a subtitle, an attachment, chapters and metadata, made by ffmpeg."""
+    video = make_video(folder / "v.mp4", time_base=BASE, pts=EVEN, sound=OWN, second_sound=SECOND)
+    (folder / "s.srt").write_text("1\n00:00:00,200 --> 00:00:00,700\nHello there\n\n", encoding="utf-8")
+    (folder / "c.txt").write_text(
+        ";FFMETADATA1\ntitle=A film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=500\ntitle=One\\; two\n", encoding="utf-8"
+    )
+    (folder / "font.ttf").write_bytes(b"not really a font")
+    path = folder / "rich.mkv"
+    subprocess.run(
+        [ffmpeg_executable(), "-v", "error", "-y", "-i", str(video), "-i", str(folder / "s.srt"), "-i", str(folder / "c.txt"),
+         "-map", "0:v", "-map", "0:a", "-map", "1:s", "-map_metadata", "2", "-map_chapters", "2", "-c", "copy", "-c:s", "srt",
+         "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra", "-metadata:s:a:1", "title=French",
+         "-metadata:s:s:0", "language=deu", "-attach", str(folder / "font.ttf"), "-metadata:s:t", "mimetype=font/ttf", str(path)],
+        check=True,
+    )  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4", ".mov", ".webm", ".avi"])
+def test_other_streams_come_along(tmp_path: Path, ending: str) -> None:
+    source = rich_source(tmp_path)
+    speech = make_sound(tmp_path / "s.wav", chirp(0.5))
+    facts, piece = segment(tmp_path, source, ending)
+    out = tmp_path / f"out{ending}"
+    notes = mux([piece], out, source=source, source_facts=facts, speech=speech, metadata={"comment": "made by a test"},
+                speech_language="jpn")  # fmt: skip
+    result = probe(out)
+    assert len(result.audio) == 2
+    kinds = [other.type for other in result.others]
+    tags = {key.lower(): value for key, value in result.metadata.items()}
+    if ending == ".avi":
+        assert any("left out" in note for note in notes)
+        return
+    assert tags["title"] == "A film" and tags["comment"] == "made by a test"
+    assert [(chapter.title, chapter.start) for chapter in result.chapters] == [("One; two", 0)]
+    assert result.audio[0].language == "jpn" and result.audio[1].language in ("fra", "fre")
+    assert kinds.count("subtitle") == 1
+    assert ("attachment" in kinds) == (ending == ".mkv")
+    assert any("attachment" in note for note in notes) == (ending != ".mkv")
+
+
+def test_which_sounds_are_kept(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN, sound=OWN, second_sound=SECOND)
+    speech = make_sound(tmp_path / "s.wav", chirp(0.5))
+    facts, piece = segment(tmp_path, source, ".mp4")
+    for keep, with_speech, count in [("none", True, 1), ("others", True, 2), ("all", True, 3), ("others", False, 2), ("none", False, 0)]:
+        out = tmp_path / "out.mp4"
+        mux([piece], out, source=source, source_facts=facts, speech=speech if with_speech else None, keep_source_audio=keep)
+        assert len(probe(out).audio) == count, keep
+    mux([piece], out, source=source, source_facts=facts, speech=speech, streams_copied=False)
+    assert len(probe(out).audio) == 1
+    with av.open(str(out)) as container:
+        assert container.streams.audio[0].disposition & av.stream.Disposition.default
+
+
+def test_lengths(tmp_path: Path) -> None:
+    """A long speech is kept whole, or cut at the end asked for, copied streams too; a short one just ends."""
+    source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN, sound=OWN, second_sound=SECOND)
+    long, short = make_sound(tmp_path / "l.wav", chirp(3.0)), make_sound(tmp_path / "s.wav", chirp(0.05))
+    facts, piece = segment(tmp_path, source, ".mov")
+    out = tmp_path / "out.mov"
+    for speech, end, wanted in [(long, None, 3.0), (long, Fraction(1), 1.0), (long, Fraction(2, 5), 0.4), (short, Fraction(1), 0.05)]:
+        mux([piece], out, source=source, source_facts=facts, speech=speech, end=end)
+        assert abs(len(load_audio(out, 48000)) / 48000 - wanted) < 0.001
+        if end is not None and end < 1:
+            other = probe(out).audio[1].index
+            assert abs(len(load_audio(out, 48000, stream=other)) / 48000 - float(end)) < 0.05
+    # A speech that ends before the picture begins leaves silence, not a fault.
+    mux([piece], out, source=source, source_facts=facts, speech=short, speech_start=Fraction(-1))
+    assert np.abs(load_audio(out)).max() == 0
+
+
+def test_segments_are_joined_in_time(tmp_path: Path) -> None:
+    """Many segments, reordered frames inside: every time exact, decoding order rising."""
+    pts = [507 + 512 * n for n in range(40)]
+    source = make_video(tmp_path / "a.mp4", time_base=Fraction(1, 15360), pts=pts)
+    facts = probe(source)
+    assert facts.video is not None
+    pieces = []
+    frames = list(read_frames(source))
+    for number, first in enumerate(range(0, 40, 7)):
+        pieces.append(tmp_path / f"{number}.seg")
+        part = ((f.picture, f.pts) for f in frames[first : first + 7])
+        write_segment(pieces[-1], part, facts.video, VideoCodec("hevc" if number < 0 else "auto"))
+    out = tmp_path / "out.mp4"
+    mux(pieces, out, source=source, source_facts=facts, speech=None)
+    assert np.array_equal(frame_times(out), frame_times(source))
+    with av.open(str(out)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    dts = [packet.dts for packet in packets]
+    assert all(b > a for a, b in zip(dts, dts[1:], strict=False))
+    assert all(packet.dts <= packet.pts for packet in packets)
+    assert any(packet.dts != packet.pts for packet in packets)
+    with pytest.raises(InputError, match="overlap"):
+        mux([pieces[0], pieces[0]], out, source=source, source_facts=facts, speech=None)
+
+
+@pytest.mark.parametrize("name", ["-dash out.mp4", "it's \"so\".mkv", "new\nline.mov", "50%d.mp4", "http:x.webm", "ü é.mp4"])
+def test_any_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ending = Path(name).suffix
+    source = make_video(tmp_path / "made.mp4", time_base=BASE, pts=EVEN, sound=OWN, second_sound=SECOND).rename("-in " + name[:-4] + ".mp4")
+    speech = make_sound(tmp_path / "made.wav", chirp(0.3)).rename("-s " + name + ".wav")
+    facts, piece = segment(tmp_path, source, ending)
+    mux([piece], Path(name), source=source, source_facts=facts, speech=speech)
+    assert len(probe(name).audio) == 2
+    assert not [entry for entry in os.listdir(tmp_path) if entry.endswith(".part")]
+
+
+def test_failures_leave_nothing(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN)
+    speech = make_sound(tmp_path / "s.wav", chirp(0.3))
+    facts, piece = segment(tmp_path, source, ".mp4")
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (tmp_path / "zero.wav").write_bytes(b"")
+    (tmp_path / "text.wav").write_text("no sound")
+    nothing = empty_sound(tmp_path / "nothing.wav")
+    for bad in ("zero.wav", "text.wav", "missing.wav", nothing.name):
+        with pytest.raises(InputError) as caught:
+            mux([piece], folder / "o.mp4", source=source, source_facts=facts, speech=tmp_path / bad)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match="does not hold"):
+        mux([piece], folder / "o.webm", source=source, source_facts=facts, speech=speech)
+    with pytest.raises(UsageError):
+        mux([piece], folder / "o.txt", source=source, source_facts=facts, speech=speech)
+    with pytest.raises(UsageError, match="does not hold"):
+        mux([piece], folder / "o.mp4", source=source, source_facts=facts, speech=speech, audio=AudioCodec("pcm"))
+    with pytest.raises(InputError, match="not a segment"):
+        mux([source], folder / "o.mp4", source=source, source_facts=facts, speech=speech)
+    with pytest.raises(EnvironmentFailure):
+        mux([piece], tmp_path / "no such folder" / "o.mp4", source=source, source_facts=facts, speech=speech)
+    assert list(folder.iterdir()) == []
+    (folder / "o.mp4").write_bytes(b"old")
+    with pytest.raises(InputError):
+        mux([piece], folder / "o.mp4", source=source, source_facts=facts, speech=tmp_path / "missing.wav")
+    assert (folder / "o.mp4").read_bytes() == b"old"
+
+
+def test_without_a_system_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert shutil.which("ffmpeg") is None
+    source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=[433 + time for time in EVEN], rotation=90)
+    speech = make_sound(tmp_path / "s.wav", chirp(0.4))
+    for ending in (".mp4", ".mkv"):
+        facts, piece = segment(tmp_path, source, ending, 5)
+        out = tmp_path / f"out{ending}"
+        mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=Fraction(1, 10))
+        assert abs(heard(out, load_audio(speech, 48000)) - 0.1) < 0.0005
+        assert probe(out).video.rotation == 90  # type: ignore[union-attr]

@@ -1,0 +1,187 @@
+"""Lossless results hold the source's own samples; sizes, formats and tags stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from lipdub.errors import EnvironmentFailure, UsageError
+from lipdub.media.mux import mux
+from lipdub.media.probe import MediaFacts, frame_times, probe
+from lipdub.media.read import SourceFrame, read_frames
+from lipdub.media.write import VideoCodec, plan_encoder, write_segment
+from tests.media.clips import make_video
+
+MS = dict(time_base=Fraction(1, 1000), pts=[n * 40 for n in range(12)])
+QUIET = {"x265-params": "log-level=none"}
+# name -> how the source is made, and the endings of the results to try
+CASES: dict[str, tuple[dict, tuple[str, ...]]] = {
+    "h264.mp4": (dict(colour=(1, 1, 1, 1)), (".mp4", ".mov", ".mkv", ".webm", ".avi")),
+    "full range.mp4": (dict(pix_fmt="yuvj420p"), (".mp4", ".webm")),
+    "422.mp4": (dict(pix_fmt="yuv422p", colour=(1, 5, 5, 6)), (".mp4",)),
+    "444.mp4": (dict(pix_fmt="yuv444p"), (".mov", ".webm")),
+    "ten bits.mp4": (dict(pix_fmt="yuv420p10le", colour=(1, 9, 9, 18)), (".mp4", ".mkv")),
+    "hevc.mp4": (dict(codec="libx265", pix_fmt="yuv420p10le", colour=(1, 9, 9, 16), options=QUIET), (".mp4", ".mkv")),
+    "hevc rgb.mp4": (dict(codec="libx265", pix_fmt="gbrp", options=QUIET), (".mp4",)),
+    "opacity.mkv": (dict(codec="ffv1", pix_fmt="yuva444p", **MS), (".mkv",)),
+    "twelve bits.mkv": (dict(codec="ffv1", pix_fmt="yuv422p12le", **MS), (".mkv", ".mp4")),
+    "grey.mkv": (dict(codec="ffv1", pix_fmt="gray16le", **MS), (".mkv",)),
+    "vp9.webm": (dict(codec="libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8"}, **MS), (".webm", ".mp4")),
+    "prores.mov": (dict(codec="prores_ks", pix_fmt="yuv422p10le"), (".mov", ".mkv")),
+    "odd.mkv": (dict(codec="mpeg4", size=(63, 47), **MS), (".mkv", ".mp4", ".webm", ".avi")),
+    "turned.mp4": (dict(rotation=90, size=(96, 48)), (".mp4", ".mov", ".mkv")),
+    "mirrored.mp4": (dict(rotation=-90, hflip=True, size=(96, 48)), (".mp4", ".mkv")),
+    "aspect.mp4": (dict(aspect=Fraction(16, 11)), (".mp4", ".mkv")),
+    "uneven.mp4": (dict(pts=[507, 1000, 1400, 3000, 3100, 9000, 9500, 9600, 12000], time_base=Fraction(1, 15360)),
+                   (".mp4", ".mov", ".mkv")),
+    "jpegs.mp4": (dict(codec="mjpeg", pix_fmt="yuvj422p"), (".mp4",)),
+}  # fmt: skip
+
+
+def encode(folder: Path, source: Path, out: Path, codec: VideoCodec) -> tuple[MediaFacts, list[SourceFrame]]:
+    """The source's frames through two segments and the muxer."""
+    facts = probe(source)
+    assert facts.video is not None
+    frames = list(read_frames(source))
+    codec = replace(codec, container=out.suffix)
+    half = len(frames) // 2
+    segments = [folder / "0.seg", folder / "1.seg"] if half else [folder / "0.seg"]
+    for segment, part in zip(segments, (frames[half:], frames[:half])[:: -1 if half else 1], strict=False):
+        assert write_segment(segment, ((f.picture, f.pts) for f in part), facts.video, codec, 1) == len(part)
+    mux(segments, out, source=source, source_facts=facts, speech=None)
+    return facts, frames
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_lossless_is_exact(tmp_path: Path, name: str) -> None:
+    how, endings = CASES[name]
+    source = make_video(tmp_path / name, **how)
+    for ending in endings:
+        out = tmp_path / f"out{ending}"
+        facts, frames = encode(tmp_path, source, out, VideoCodec(lossless=True))
+        was, now = facts.video, probe(out).video
+        assert was is not None and now is not None
+        results = list(read_frames(out))
+        assert len(results) == len(frames)
+        for a, b in zip(frames, results, strict=True):
+            assert len(a.picture.planes) == len(b.picture.planes)
+            for x, y in zip(a.picture.planes, b.picture.planes, strict=True):
+                assert np.array_equal(x, y), (name, ending, a.index)
+        assert now.planar.replace("yuvj", "yuv") == was.planar.replace("yuvj", "yuv")
+        for fact in ("width", "height", "rotation", "mirrored", "bit_depth", "frames"):
+            assert getattr(now, fact) == getattr(was, fact), (name, ending, fact)
+        assert (now.sample_aspect or 1) == (was.sample_aspect or 1)
+        assert now.colour.full_range == was.colour.full_range
+        for tag in ("matrix", "primaries", "transfer"):
+            if getattr(was.colour, tag) != "unspecified" and ending not in (".webm", ".avi"):
+                assert getattr(now.colour, tag) == getattr(was.colour, tag), (name, ending, tag)
+        if ending in (".mp4", ".mov"):
+            assert np.array_equal(frame_times(out), frame_times(source)) and now.duration == was.duration
+        elif ending != ".avi":
+            assert np.abs(frame_times(out) - frame_times(source)).max() <= 0.0005 + 1e-9
+
+
+@pytest.mark.parametrize("name,codec,ending", [
+    ("h264.mp4", "auto", ".mp4"), ("hevc.mp4", "auto", ".mp4"), ("h264.mp4", "vp9", ".webm"), ("h264.mp4", "av1", ".mp4"),
+    ("h264.mp4", "prores", ".mov"), ("turned.mp4", "hevc", ".mkv"), ("uneven.mp4", "auto", ".mp4"),
+    ("prores.mov", "auto", ".mov"), ("odd.mkv", "h264", ".mov"), ("opacity.mkv", "auto", ".mov"),
+    ("opacity.mkv", "h264", ".mp4"), ("grey.mkv", "auto", ".mp4"),
+])  # fmt: skip
+def test_lossy_looks_alike(tmp_path: Path, name: str, codec: str, ending: str) -> None:
+    how, _ = CASES[name]
+    if codec == "av1":
+        how = how | {"size": (96, 64)}
+    source = make_video(tmp_path / name, **how)
+    out = tmp_path / f"out{ending}"
+    facts, frames = encode(tmp_path, source, out, VideoCodec(codec))
+    now = probe(out).video
+    assert now is not None and facts.video is not None
+    wanted = facts.video.codec if codec == "auto" and ending != ".mov" and name != "grey.mkv" else codec
+    assert codec == "auto" or now.codec == wanted
+    assert (now.width, now.height, now.rotation) == (facts.video.width, facts.video.height, facts.video.rotation)
+    assert np.abs(frame_times(out) - frame_times(source)).max() <= 0.0005
+    for a, b in zip(frames, read_frames(out), strict=True):
+        apart = a.picture.rgb() / a.picture.scale - b.picture.rgb() / b.picture.scale
+        assert np.sqrt((apart**2).mean()) < 0.06, (name, codec)
+    if name == "opacity.mkv" and ending == ".mov":
+        assert b.picture.layout.alpha
+
+
+def test_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4", pts=range(20))
+    facts = probe(source).video
+    assert facts is not None
+    for codec in ("h264", "hevc", "vp9", "ffv1"):
+        made = []
+        for threads in (1, 1):
+            path = tmp_path / "x.seg"
+            how = VideoCodec(codec, container=".mkv")
+            write_segment(path, ((f.picture, f.pts) for f in read_frames(source)), facts, how, threads)
+            made.append(path.read_bytes())
+        assert made[0] == made[1], codec
+
+
+def test_still_pictures(tmp_path: Path) -> None:
+    """RGB of odd size becomes what players show; of even size too; lossless stays RGB."""
+    for size in ((61, 41), (64, 48)):
+        path = tmp_path / "a.png"
+        image = np.zeros((size[1], size[0], 3), np.uint8)
+        image[:, : size[0] // 2] = (40, 90, 200)
+        cv2.imwrite(str(path), image)
+        facts = probe(path)
+        assert facts.video is not None
+        picture = next(read_frames(path)).picture
+        for codec, ending in ((VideoCodec(), ".mp4"), (VideoCodec(lossless=True), ".mkv"), (VideoCodec(), ".webm")):
+            codec = replace(codec, container=ending)
+            out = tmp_path / f"out{ending}"
+            write_segment(tmp_path / "s", ((picture, n) for n in range(5)), facts.video, codec)
+            mux([tmp_path / "s"], out, source=path, source_facts=facts, speech=None)
+            now = probe(out).video
+            assert now is not None and (now.width, now.height, now.frames) == (*size, 5)
+            assert now.duration == Fraction(1, 5)
+            result = list(read_frames(out))[4].picture
+            assert np.abs(result.rgb()[20, 5].astype(int) - (200, 90, 40)).max() <= (0 if codec.lossless else 8)
+            if ending == ".mp4":
+                assert now.codec == "h264" and now.pix_fmt == ("yuv420p" if size[0] % 2 == 0 else "yuv444p")
+
+
+def test_what_does_not_fit_is_said_before_work(tmp_path: Path) -> None:
+    facts = probe(make_video(tmp_path / "a.mp4")).video
+    assert facts is not None
+    for codec, words in [
+        (VideoCodec("h264", container=".webm"), "does not hold"),
+        (VideoCodec("nonsense"), "no codec"),
+        (VideoCodec(container=".xyz"), ".xyz"),
+        (VideoCodec(crf=99), "CRF"),
+        (VideoCodec(preset="soon"), "preset"),
+        (VideoCodec("prores", crf=20, container=".mov"), "CRF"),
+        (VideoCodec("prores", lossless=True, container=".mov"), "lossless"),
+    ]:
+        with pytest.raises(UsageError, match=words):
+            plan_encoder(facts, codec)
+
+
+def test_segments_are_whole_or_absent(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4")
+    facts = probe(source).video
+    assert facts is not None
+
+    def failing() -> object:
+        for frame in read_frames(source, 0, 5):
+            yield frame.picture, frame.pts
+        raise RuntimeError("stop")
+
+    folder = tmp_path / "segments"
+    folder.mkdir()
+    with pytest.raises(RuntimeError):
+        write_segment(folder / "0.seg", failing(), facts, VideoCodec())  # type: ignore[arg-type]
+    assert list(folder.iterdir()) == []
+    with pytest.raises(EnvironmentFailure):
+        write_segment(tmp_path / "nowhere" / "0.seg", ((f.picture, f.pts) for f in read_frames(source)), facts, VideoCodec())
+    with pytest.raises(ValueError):
+        write_segment(folder / "0.seg", iter(()), facts, VideoCodec())
