@@ -203,7 +203,8 @@ def lay_mouth(skin: np.ndarray, points: np.ndarray, units: list[Unit], amount: f
     for unit in units:
         from_points = np.concatenate([unit.points, _inside_ring(unit.points, local, unit.ratio)])
         to_points = np.concatenate([local, local[80:]])
-        map_x, map_y, _ = warp.backward_map(from_points, to_points, triangles, y1 - y0, x1 - x0)
+        map_x, map_y, inside = warp.backward_map(from_points, to_points, triangles, y1 - y0, x1 - x0)
+        mask *= inside  # the mask's foot and the mesh's edge are not drawn by the same rule
         layer = warp.remap(unit.patch, map_x, map_y).astype(np.float32)
         layer += ((base - layer) * ring).sum((0, 1)) / total
         lack = _lack(gap_px(unit.points), gap_px(local))
