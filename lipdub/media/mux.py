@@ -499,7 +499,7 @@ def _run(
     if extras.any():
         streams += _copied(source, facts, joined, extras, container, end, sound_number, options, wav is not None)
     options |= _video_options(joined, container)
-    options |= {"map_metadata": "-1", "max_muxing_queue_size": "100000", "max_interleave_delta": "0"}
+    options |= {"map_metadata:g": "-1", "max_muxing_queue_size": "100000", "max_interleave_delta": "0"}
     options["f"] = container.muxer
     if container.is_matroska:
         # Encoder delay is stored apart there; ffmpeg would shift every stream by it.
