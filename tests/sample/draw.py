@@ -763,8 +763,8 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     bz = 0.55 * np.sqrt(np.clip(1 - (x / 2.7) ** 2, 0, 1)) + 0.30 * step(y, 1.7, 2.6)
     bz = bz + 0.30 * np.exp(-0.5 * (np.clip(y - (1.80 + 0.20 * np.abs(x)), 0, 9) / 0.25) ** 2) * 0
     for cx, cy, turn, deep in (
-        (-1.1, 2.6, 0.9, 0.05),
-        (1.15, 2.55, -0.9, 0.05),
+        (-1.1, 2.6, 0.9, 0.03),
+        (1.15, 2.55, -0.9, 0.025),
         (-0.5, 2.9, 0.5, 0.03),
         (0.7, 2.95, -0.4, 0.03),
     ):
@@ -786,7 +786,7 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
     edge = blur((1 - jumper) * ones, 0.03) * step(y, 1.6, 1.8)
     neck_shade = 1 - 0.5 * blur(jumper, 0.05) * (1 - jumper)
-    out = mix(lit_neck * neck_shade[..., None], lit_cloth * (1 - 0.25 * edge[..., None]), jumper)
+    out = mix(lit_neck * neck_shade[..., None], lit_cloth * (1 - 0.25 * edge[..., None]), cv2.dilate(jumper, np.ones((5, 5))))
     return out.astype(np.float32), np.maximum(neck_m, jumper), step(y, 2.15, 1.15).astype(np.float32)
 
 
@@ -861,10 +861,10 @@ def draw(pose: Pose, seed: int = 0) -> np.ndarray:
         return (r[0]) * scale + pose.dx, (r[1]) * scale + pose.dy
 
     px, py = sx - pose.dx, sy - pose.dy
-    for _ in range(14):
+    for _ in range(20):
         height = look_up(z, px, py, LEFT, TOP)
         qx, qy = seen(height, px, py)
-        px, py = px + 0.8 * (sx - qx), py + 0.8 * (sy - qy)
+        px, py = px + 0.6 * (sx - qx), py + 0.6 * (sy - qy)
     inside = ((px > LEFT) & (px < RIGHT) & (py > TOP) & (py < BOTTOM)).astype(np.float32)
     face, face_alpha = look_up(painted, px, py, LEFT, TOP), look_up(head_alpha, px, py, LEFT, TOP) * inside
 
