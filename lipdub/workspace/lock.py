@@ -37,6 +37,10 @@ class WorkspaceLock:
                 f"the workspace {self._folder} is in use{self._holder()}",
                 hint="Wait for it to end or give another --workspace.",
             ) from None
+        except NotImplementedError as error:  # what filelock says of file systems without locks
+            raise EnvironmentFailure(
+                f"the file system of {self._folder} has no locks", hint="Give a --workspace on another disk."
+            ) from error
         except OSError as error:
             raise os_failure(error, self._folder / _LOCK) from error
         note = {
