@@ -154,11 +154,8 @@ def _one(clip: Path, speech: Path, folder: Path, name: str, extra: list[str], sc
 
         rows = score(out, workspace=workspace, speech=speech)["rows"]
         entry["score"] = {row["metric"]: row["value"] for row in rows}
-        title.append(
-            "   ".join(
-                f"{k}: {v:.3g}" for k, v in entry["score"].items() if v is not None and "PSNR" not in k
-            )
-        )
+        told = [f"{k.removeprefix('opening: ')} {v:.3g}" for k, v in entry["score"].items() if v is not None]
+        title += ["   ".join(told[i : i + 6]) for i in range(0, len(told), 6)]
     common.save(folder / f"{name}.png", sheet(clip, out, workspace, title))
     agreement = entry.get("score", {}).get("opening: wanted against achieved")
     print(
