@@ -57,7 +57,7 @@ _MKV = Container(
     "Matroska", "matroska", ("h264", "hevc", "vp9", "av1", "ffv1", "prores"), None, "opus",
     "srt", frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "text"}),
     frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "hdmv_text_subtitle"}),
-    attachments=True, covers=True,
+    attachments=True,
 )  # fmt: skip
 _WEBM = Container(
     "WebM", "webm", ("vp9", "av1"), frozenset({"opus", "vorbis"}), "opus", "webvtt", frozenset({"webvtt"}),

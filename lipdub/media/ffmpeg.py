@@ -97,3 +97,4 @@ class FfmpegError(InputError):
         lines = [line.strip() for line in stderr.splitlines() if line.strip()]
         super().__init__("ffmpeg failed: " + ("; ".join(lines[-3:]) or "no message"))
         self.stderr = stderr
+        self.reason = re.sub(r"^\[[^]]*\] *", "", lines[0]) if lines else "no message"

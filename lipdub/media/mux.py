@@ -387,7 +387,7 @@ def _assemble(
             dropped = _drop_one(extras)
             if dropped is None:
                 raise EnvironmentFailure(f"the result could not be muxed: {error.what}") from error
-            notes.append(f"the source's {dropped} streams could not be kept: {error.what}")
+            notes.append(f"the source's {dropped} streams could not be kept: {error.reason}")
             with suppress(OSError):
                 made.unlink()
 
@@ -424,7 +424,6 @@ def _extras(
     with opened(source) as media:
         chosen = video_stream(media)
         for other in facts.others:
-            stream = media.streams[other.index]
             label = f"{other.type} stream {other.index} ({other.codec or other.tag or 'unknown'})"
             if chosen is not None and other.index == chosen.index:
                 continue
@@ -448,13 +447,13 @@ def _extras(
                     dropped.append(label)
             elif other.type == "data":
                 # Chapter text and time code tracks are made anew from chapters and metadata.
-                if other.tag in ("text", "tmcd") or (other.codec in ("text", "mov_text") and facts.chapters):
+                text = other.codec in ("text", "mov_text") and bool(facts.chapters)
+                if text or "timecode" in media.streams[other.index].metadata:
                     continue
                 if container.data and "mov" in facts.format:
                     extras.data.append((other.index, "copy"))
                 else:
                     dropped.append(label)
-            del stream
     if dropped:
         notes.append(f"{container.name} does not hold {', '.join(dropped)}: left out")
     return extras

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from lipdub.errors import InputError, shown
 from lipdub.media.pixels import ColourTags, Picture, picture_from_frame
 from lipdub.media.probe import (
     FrameIndex,
+    check_readable,
     colour_tags,
     decoded,
+    first_frame,
     frame_index,
     is_image_container,
     opened,
@@ -135,7 +137,7 @@ def _block_size(path: Path | str) -> int:
         if stream is None:
             raise InputError(f"{shown(path)} holds no video")
         context = stream.codec_context
-        size = max(1, context.width * context.height * 3)
+        size = max(1, context.width * context.height * 2)
     return int(min(256, max(4, _REVERSE_BYTES // size)))
 
 
@@ -146,7 +148,7 @@ def _decode_span(path: Path | str, index: FrameIndex, start: int, stop: int, thr
             raise InputError(f"{shown(path)} holds no video")
         if is_image_container(container):
             for frame in decoded(container, stream):
-                yield _source_frame(index, 0, frame, _look(frame, stream))
+                yield _source_frame(index, 0, frame, _look(path))
                 return
             raise InputError(f"{shown(path)} cannot be decoded")
         _prepare(stream, threads)
@@ -157,7 +159,7 @@ def _decode_span(path: Path | str, index: FrameIndex, start: int, stop: int, thr
             # The demuxer landed too late (formats without an index guess): read from the beginning.
             yield from _from_the_top(path, index, start, stop, threads)
             return
-        yield from _fill(path, index, start, stop, lead, frames, stream)
+        yield from _fill(path, index, start, stop, lead, frames)
 
 
 def _from_the_top(path: Path | str, index: FrameIndex, start: int, stop: int, threads: int) -> Iterator[SourceFrame]:
@@ -165,7 +167,7 @@ def _from_the_top(path: Path | str, index: FrameIndex, start: int, stop: int, th
         stream = video_stream(container)
         _prepare(stream, threads)
         frames = _numbered(index, decoded(container, stream), counted=index.counted)
-        yield from _fill(path, index, start, stop, next(frames, None), frames, stream)
+        yield from _fill(path, index, start, stop, next(frames, None), frames)
 
 
 def _prepare(stream: Any, threads: int) -> None:
@@ -198,18 +200,16 @@ def _numbered(index: FrameIndex, frames: Iterator[Any], counted: bool) -> Iterat
 
 def _fill(
     path: Path | str, index: FrameIndex, start: int, stop: int, lead: tuple[int, Any] | None,
-    frames: Iterator[tuple[int, Any]], stream: Any,
+    frames: Iterator[tuple[int, Any]],
 ) -> Iterator[SourceFrame]:  # fmt: skip
     """Give every number from ``start`` to ``stop`` once, with the nearest earlier picture (else the first
     later one) where its own did not decode."""
     wanted = start
     held: Any = None
-    look: _Look | None = None
+    look = _look(path)
     entry = lead
     while entry is not None and wanted < stop:
         number, frame = entry
-        if look is None:
-            look = _look(frame, stream)
         if number >= wanted:
             while wanted < min(number, stop):
                 yield _source_frame(index, wanted, held if held is not None else frame, look)
@@ -219,17 +219,34 @@ def _fill(
                 wanted = number + 1
         held = frame
         entry = next(frames, None) if wanted < stop else None
-    if look is None:
+    if held is None:
         raise InputError(f"{shown(path)} cannot be decoded from frame {start} on")
     while wanted < stop:
         yield _source_frame(index, wanted, held, look)
         wanted += 1
 
 
-def _look(frame: Any, stream: Any) -> _Look:
-    turns, mirrored = orientation(frame)
-    colour = colour_tags(frame, stream.codec_context)
-    return _Look(colour, turns, mirrored, frame.width, frame.height, frame.format.name)
+def _look(path: Path | str) -> _Look:
+    """The look of a file's frames, from its first one (cached while the file does not change).
+
+    Not from the frames that are handed on: asking a frame for its side data ties it into a reference cycle, and
+    one frame kept alive keeps the whole buffer pool of its decoder.
+    """
+    place = check_readable(path)
+    state = place.stat()
+    return _look_of(str(place), state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _look_of(path: str, size: int, changed: int) -> _Look:
+    with opened(path) as container:
+        stream = video_stream(container)
+        frame = first_frame(container, stream) if stream is not None else None
+        if stream is None or frame is None:
+            raise InputError(f"{shown(path)} cannot be decoded")
+        turns, mirrored = orientation(frame)
+        colour = colour_tags(frame, stream.codec_context)
+        return _Look(colour, turns, mirrored, frame.width, frame.height, frame.format.name)
 
 
 def _source_frame(index: FrameIndex, number: int, frame: Any, look: _Look) -> SourceFrame:
