@@ -125,6 +125,19 @@ def _inside_ring(unit: np.ndarray, target: np.ndarray, ratio: float) -> np.ndarr
     return ring + ((share - 1) * along)[:, None] * across
 
 
+def _shut_lips(unit: np.ndarray, target: np.ndarray, ratio: float) -> np.ndarray:
+    """A unit's vertices (100, 2) with its inner rings drawn back into the lips' flesh as far as `target` (100, 2) is
+    more shut than the unit: what lies between the lips, teeth above all, must not end up on the line where they meet.
+    """
+    surplus = gap_px(unit) / ratio - gap_px(target)
+    amount = np.clip(surplus / LINE_PX, 0, 1) * np.clip(2 - gap_px(target) / LINE_PX, 0, 1)
+    if amount <= 0:
+        return unit
+    out = unit.copy()
+    out[80:] += 0.45 * amount * (unit[60:80] - unit[80:])
+    return out
+
+
 def bend_skin(
     image: np.ndarray, skin: SkinMesh, source: np.ndarray, target: np.ndarray, anchors: np.ndarray, step: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -201,7 +214,8 @@ def lay_mouth(skin: np.ndarray, points: np.ndarray, units: list[Unit], amount: f
     mouth = np.zeros_like(base)
     painted = 0.0
     for unit in units:
-        from_points = np.concatenate([unit.points, _inside_ring(unit.points, local, unit.ratio)])
+        shown = _shut_lips(unit.points, local, unit.ratio)
+        from_points = np.concatenate([shown, _inside_ring(shown, local, unit.ratio)])
         to_points = np.concatenate([local, local[80:]])
         map_x, map_y, inside = warp.backward_map(from_points, to_points, triangles, y1 - y0, x1 - x0)
         mask *= inside  # the mask's foot and the mesh's edge are not drawn by the same rule

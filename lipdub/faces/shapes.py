@@ -117,7 +117,7 @@ class Range:
 
 
 # A rest mouth is shut: a talker who is never seen with it shut is closed to this, in canonical units.
-REST_OPENING = 0.012
+REST_OPENING = 0.003
 
 
 def speech_range(measures: np.ndarray, prior: Prior) -> Range:

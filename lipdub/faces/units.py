@@ -17,6 +17,12 @@ UNLIKE = 0.08
 LIP_SPREAD = 0.035
 JUMP_COST = 1.3
 HOLD_COST = 0.5
+# Openings under this, in eye distances, count as shut.
+SHUT = 0.03
+# Wanted change per frame, as a share of the talker's range, under which a mouth counts as standing still; and what a
+# unit's own motion costs then.
+STILL = 0.03
+STILL_COST = 20.0
 # Share of the neighbour's continuation in the two frames around a jump.
 CROSSFADE = 0.33
 
@@ -90,6 +96,9 @@ def _costs(
     opening = d[..., 0] / (0.22 * spread[0])
     # A mouth opened further by the warp stretches teeth and shadow, one that is closed hides them.
     cost = opening**2 * np.where(opening > 0, 1.6, 1.0)
+    # A shut mouth is shown by shut ones: lips closed by the warp alone keep a line of teeth between them.
+    shut = np.clip(1 - measures[:, 0] / SHUT, 0, 1)[:, None]
+    cost += shut * 6 * np.clip((units.measures[None, :, 0] - SHUT / 3) / SHUT, 0, 2) ** 2
     # A wide smile's teeth do not belong in a rounded mouth: width counts more the further the mouth is open.
     open_share = np.clip(measures[:, None, 0] / 0.15, 0, 1)
     cost += (d[..., 1] / (0.35 * spread[1])) ** 2 * (1 + open_share)
@@ -104,8 +113,12 @@ def _costs(
     return np.where(units.usable[None], cost, 1e6).astype(np.float32)
 
 
-def choose(units: Inventory, costs: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Best unit of each frame, (n,) int, for the target costs (n, u) of successive frames."""
+def choose(units: Inventory, costs: np.ndarray, measures: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Best unit of each frame, (n,) int, for the target costs (n, u) of successive frames that want measures (n, 2)."""
+    motion = np.abs(np.diff(measures, axis=0, prepend=measures[:1]) / spread).max(1)
+    # A mouth that is to stand still is best held; one that is to move looks frozen when it is.
+    hold = HOLD_COST * np.clip(motion / STILL, 0, 1)
+    drift = STILL_COST * np.clip(1 - motion / STILL, 0, 1)
     n, count = costs.shape
     k = min(CANDIDATES, count)
     follows = np.full(count, -1)
@@ -123,14 +136,15 @@ def choose(units: Inventory, costs: np.ndarray, spread: np.ndarray) -> np.ndarra
         else:
             before = best_list[-1]
             nexts = follows[before]
-            states = np.unique(np.concatenate([top, nexts[nexts >= 0]]))
+            states = np.unique(np.concatenate([top, nexts[nexts >= 0], before]))
             # Compare with where each earlier unit would naturally have gone.
             went = np.where(nexts >= 0, nexts, before)
             gap = (units.measures[went][:, None] - units.measures[states][None]) / spread
             look = np.abs(units.colour[went][:, None] - units.colour[states][None]).max(-1)
             join = JUMP_COST + 2.0 * (gap**2).sum(-1) + 12.0 * look
-            join = np.where(before[:, None] == states[None], HOLD_COST, join)
-            join = np.where(nexts[:, None] == states[None], 0.0, join)
+            follow = drift[t] * (((units.measures[before] - units.measures[went]) / spread) ** 2).sum(-1)
+            join = np.where(before[:, None] == states[None], hold[t], join)
+            join = np.where(nexts[:, None] == states[None], follow[:, None], join)
             paths = total[:, None] + join
             back = paths.argmin(0)
             total = paths[back, np.arange(len(states))] + costs[t, states]

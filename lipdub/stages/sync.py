@@ -226,7 +226,7 @@ def _plan(
             costs = units.target_costs(
                 t.units, wanted[here[i:j]], heights[i:j], part[:, 2:5], part[:, 5], source[here[i:j]].astype(float), spread
             )
-            chosen = units.choose(t.units, costs, spread)
+            chosen = units.choose(t.units, costs, wanted[here[i:j]], spread)
             for k, parts in zip(here[i:j], units.mixture(t.units, chosen), strict=True):
                 mixture[k] = parts
     heard = {"phones": len(motion.phones), "speech_seconds": len(audio) / 16000}

@@ -27,7 +27,7 @@ def costs(units: Inventory, measures: np.ndarray, yaw: float = 0.0) -> np.ndarra
 
 def test_the_talkers_own_motion_is_played_back_as_it_was() -> None:
     units = inventory()
-    chosen = choose(units, costs(units, units.measures[20:60]), SPREAD)
+    chosen = choose(units, costs(units, units.measures[20:60]), units.measures[20:60], SPREAD)
     assert (np.diff(chosen) == 1).mean() > 0.9
     assert np.abs(units.measures[chosen] - units.measures[20:60]).max() < 0.05
 
@@ -35,10 +35,11 @@ def test_the_talkers_own_motion_is_played_back_as_it_was() -> None:
 def test_pose_counts_and_unusable_units_are_never_shown() -> None:
     units = inventory()
     turned = Inventory(**{**units.__dict__, "angles": np.where(np.arange(80)[:, None] < 40, [[30.0, 0, 0]], 0.0)})
-    chosen = choose(turned, costs(turned, units.measures[:30], yaw=30), SPREAD)
+    chosen = choose(turned, costs(turned, units.measures[:30], yaw=30), units.measures[:30], SPREAD)
     assert (chosen < 40).all()
     hidden = Inventory(**{**units.__dict__, "usable": np.arange(80) >= 50})
-    assert (choose(hidden, costs(hidden, units.measures[:30]), SPREAD) >= 50).all()
+    chosen = choose(hidden, costs(hidden, units.measures[:30]), units.measures[:30], SPREAD)
+    assert (chosen >= 50).all()
 
 
 def test_a_hand_before_the_mouth_makes_a_unit_unusable() -> None:
@@ -58,3 +59,10 @@ def test_textures_fade_at_jumps_and_only_there() -> None:
     assert [u for u, _ in parts[2]] == [7, 39] and [u for u, _ in parts[3]] == [40, 8]
     for mix in parts:
         assert np.isclose(sum(w for _, w in mix), 1)
+
+
+def test_a_mouth_at_rest_is_held() -> None:
+    units = inventory()
+    rest = np.tile([0.02, 0.8], (40, 1))
+    chosen = choose(units, costs(units, rest), rest, SPREAD)
+    assert np.ptp(units.measures[chosen, 0]) < 0.02 and len(set(chosen.tolist())) <= 4
