@@ -1,6 +1,6 @@
 """paste-back: lays the crops into the source's frames, encodes them piece by piece, and muxes the result.
 
-Store: ``segments/NNNN.…`` independently encoded pieces of `SEGMENT` frames, complete or absent; JSON ``support``.
+Store: ``segments/KIND/NNNNN.nut``, independently encoded pieces of `SEGMENT` frames, complete or absent.
 Frames are patched in their own pixel format: what lies outside the feathered mask is the decoded source's, bit for bit.
 """
 
@@ -9,12 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.stages.base import StageContext, StageSpec
+
+if TYPE_CHECKING:
+    from lipdub.job import Job
+    from lipdub.media.mux import AudioCodec
+    from lipdub.media.probe import MediaFacts
+    from lipdub.media.write import VideoCodec
 
 # Frames per independently encoded piece; encoders put a key frame about this often anyway.
 SEGMENT = 240
@@ -51,15 +58,17 @@ class PasteOptions:
 
 def run(ctx: StageContext, options: PasteOptions) -> dict[str, Any]:
     """Encodes the missing segments, then muxes."""
-    from lipdub.media.mux import AudioCodec, mux
-    from lipdub.media.write import VideoCodec
+    from lipdub.media.mux import mux
+    from lipdub.media.write import plan_encoder
 
     sync = ctx.upstream["sync"]
     crops, boxes = sync.open("crops"), sync.open("boxes")
     n = len(crops)
     source, pts = sync.open("source").read(0, n), sync.open("pts").read(0, n)
-    codec = VideoCodec(codec=options.codec, crf=options.crf, preset=options.preset, lossless=options.lossless)
-    names = [f"segments/{i:05d}.nut" for i in range(-(-n // SEGMENT))]
+    codec, audio = codecs(options, ctx.job.result())
+    # The container decides the encoder, and is no option: pieces made for another one must not be taken for these.
+    kind = ctx.job.result().suffix.lower().lstrip(".")
+    names = [f"segments/{kind}/{i:05d}.nut" for i in range(-(-n // SEGMENT))]
     missing = [i for i, name in enumerate(names) if not ctx.store.sealed(name)]
     for i in missing:
         _encode(ctx, options, codec, crops, boxes, source, pts, i * SEGMENT, min((i + 1) * SEGMENT, n), names[i])
@@ -74,10 +83,34 @@ def run(ctx: StageContext, options: PasteOptions) -> dict[str, Any]:
         end=Fraction(line["end"]) if line["cut"] else None,
         last_duration=line["last_duration"],
         keep_source_audio=options.keep_audio,
-        audio=AudioCodec(codec=options.audio_codec, bitrate=options.audio_bitrate),
+        audio=audio,
         metadata=ctx.metadata,
     )
-    return {"method": options.method, "frames": n, "segments": len(names), "notes": notes}
+    return {"method": options.method, "frames": n, "segments": len(names), "notes": [*plan_encoder(ctx.video, codec).notes, *notes]}
+
+
+def codecs(options: PasteOptions, out: Path) -> tuple[VideoCodec, AudioCodec]:
+    """How picture and sound are encoded for a result called `out`."""
+    from lipdub.media.mux import AudioCodec
+    from lipdub.media.write import VideoCodec
+
+    video = VideoCodec(
+        codec=options.codec, crf=options.crf, preset=options.preset, lossless=options.lossless, container=out.suffix
+    )
+    return video, AudioCodec(codec=options.audio_codec, bitrate=options.audio_bitrate)
+
+
+def check(job: Job, facts: MediaFacts, options: PasteOptions) -> None:
+    """UsageError, before anything runs, where the result's container cannot hold what was asked for."""
+    from lipdub.media.containers import container_of
+    from lipdub.media.mux import check_sound
+    from lipdub.media.write import plan_encoder
+
+    out = job.result()
+    video, audio = codecs(options, out)
+    if facts.video is not None:
+        plan_encoder(facts.video, video)
+    check_sound(audio, container_of(out))
 
 
 def _encode(
@@ -163,5 +196,6 @@ SPEC = StageSpec(
     inputs=("video", "speech", "mix"),
     options=PasteOptions,
     run=run,
+    check=check,
     writes_output=True,
 )
