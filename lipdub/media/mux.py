@@ -613,5 +613,8 @@ def _video_options(joined: _Joined, container: Container) -> dict[str, Any]:
         options["tag:v:0"] = "hvc1"
     if joined.note["aspect"] is not None:
         shape = Fraction(joined.note["aspect"]) * Fraction(*joined.size)
+        # ffmpeg rounds the terms of this option to 255: larger ones are left to what the joined stream says itself.
+        if max(shape.numerator, shape.denominator) > 255:
+            return options
         options["aspect:v:0"] = f"{shape.numerator}:{shape.denominator}"
     return options

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from lipdub.stages.base import StageContext, StageSpec
 if TYPE_CHECKING:
     from lipdub.job import Job
     from lipdub.media.mux import AudioCodec
+    from lipdub.media.pixels import Picture
     from lipdub.media.probe import MediaFacts
     from lipdub.media.write import VideoCodec
 
@@ -59,7 +61,7 @@ class PasteOptions:
 def run(ctx: StageContext, options: PasteOptions) -> dict[str, Any]:
     """Encodes the missing segments, then muxes."""
     from lipdub.media.mux import mux
-    from lipdub.media.write import plan_encoder
+    from lipdub.media.write import plan_encoder, write_segment
 
     sync = ctx.upstream["sync"]
     crops, boxes = sync.open("crops"), sync.open("boxes")
@@ -70,8 +72,13 @@ def run(ctx: StageContext, options: PasteOptions) -> dict[str, Any]:
     kind = ctx.job.result().suffix.lower().lstrip(".")
     names = [f"segments/{kind}/{i:05d}.nut" for i in range(-(-n // SEGMENT))]
     missing = [i for i, name in enumerate(names) if not ctx.store.sealed(name)]
+    wanted = [k for i in missing for k in range(i * SEGMENT, min((i + 1) * SEGMENT, n))]
+    pasted = _pasted(ctx, options, crops, boxes, source, wanted)
     for i in missing:
-        _encode(ctx, options, codec, crops, boxes, source, pts, i * SEGMENT, min((i + 1) * SEGMENT, n), names[i])
+        count = min(SEGMENT, n - i * SEGMENT)
+        frames = ((picture, int(pts[k])) for k, picture in islice(pasted, count))
+        write_segment(ctx.store.file(names[i]), frames, ctx.video, codec, ctx.threads)
+        ctx.store.seal(names[i])
     line = sync.json("timeline")
     notes = mux(
         [ctx.store.file(name) for name in names],
@@ -113,33 +120,20 @@ def check(job: Job, facts: MediaFacts, options: PasteOptions) -> None:
     check_sound(audio, container_of(out))
 
 
-def _encode(
-    ctx: StageContext,
-    options: PasteOptions,
-    codec: Any,
-    crops: Any,
-    boxes: Any,
-    source: np.ndarray,
-    pts: np.ndarray,
-    start: int,
-    stop: int,
-    name: str,
-) -> None:
+def _pasted(
+    ctx: StageContext, options: PasteOptions, crops: Any, boxes: Any, source: np.ndarray, wanted: list[int]
+) -> Iterator[tuple[int, Picture]]:
+    """The wanted output frames, pasted, in one pass over the source."""
     from lipdub.media.read import read_order
-    from lipdub.media.write import write_segment
 
-    def frames() -> Iterator[tuple[Any, int]]:
-        loaded = -1
-        for k, frame in zip(range(start, stop), read_order(ctx.job.video, source[start:stop]), strict=True):
-            chunk = k // crops.chunk
-            if chunk != loaded:
-                pixels, places, first = crops.read_chunk(chunk), boxes.read_chunk(chunk), crops.span(chunk)[0]
-                loaded = chunk
-            yield paste(frame.picture, pixels[k - first], places[k - first], options), int(pts[k])
-            ctx.progress(k + 1, len(crops))
-
-    write_segment(ctx.store.file(name), frames(), ctx.video, codec, ctx.threads)
-    ctx.store.seal(name)
+    loaded = -1
+    for k, frame in zip(wanted, read_order(ctx.job.video, source[wanted]), strict=True):
+        chunk = k // crops.chunk
+        if chunk != loaded:
+            pixels, places, first = crops.read_chunk(chunk), boxes.read_chunk(chunk), crops.span(chunk)[0]
+            loaded = chunk
+        yield k, paste(frame.picture, pixels[k - first], places[k - first], options)
+        ctx.progress(k + 1, len(crops))
 
 
 def weight_of(crop: np.ndarray, feather: float) -> np.ndarray:
@@ -151,7 +145,7 @@ def weight_of(crop: np.ndarray, feather: float) -> np.ndarray:
     return soften(mask, feather * crop.shape[1]) * (mask > 0)
 
 
-def paste(picture: Any, crop: np.ndarray, box: np.ndarray, options: PasteOptions) -> Any:
+def paste(picture: Picture, crop: np.ndarray, box: np.ndarray, options: PasteOptions) -> Picture:
     """One frame with its crop laid in; the same object where there is nothing to lay in.
 
     Args:
