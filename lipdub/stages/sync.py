@@ -272,13 +272,12 @@ def _shown(t: Talker, shots: list[list[int]], interval: float) -> np.ndarray:
     steps = max(1, round(FADE_SECONDS / interval))
     first, end = shots[t.row["shot"]]
     for a, b in smooth.runs(valid):
-        ramp = np.minimum(np.arange(1, b - a + 1), np.arange(b - a, 0, -1)).astype(float)
+        ramp = np.arange(1, b - a + 1) / steps
         # A shot's own first and last frames need no fade: the cut hides the change.
-        if t.row["first"] + a <= first + tracks.FILL_FRAMES:
-            ramp = np.arange(b - a, 0, -1).astype(float)
-        if t.row["first"] + b >= end - tracks.FILL_FRAMES:
-            ramp = np.minimum(ramp, np.arange(1, b - a + 1)) if ramp[0] == 1 else np.full(b - a, float(steps))
-        out[a:b] *= np.clip(ramp / steps, 0, 1)
+        if t.row["first"] + a > first + tracks.FILL_FRAMES:
+            out[a:b] *= np.minimum(ramp, 1)
+        if t.row["first"] + b < end - tracks.FILL_FRAMES:
+            out[a:b] *= np.minimum(ramp[::-1], 1)
     return out
 
 

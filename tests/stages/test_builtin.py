@@ -169,6 +169,21 @@ def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
     assert (start, end) == pytest.approx((1.0, 1.56), abs=0.1)
 
 
+def test_a_still_picture_speaks(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for frame in read_frames(SAMPLE / "talker.mp4", 0, 1):
+        Image.fromarray(frame.picture.rgb()).save(tmp_path / "still.png")
+    result = lipdub.sync(tmp_path / "still.png", SAMPLE / "speech.wav", workspace=tmp_path / "w")
+    sync = Store(tmp_path / "w" / "sync", "sync")
+    n = len(sync.open("amount"))
+    assert n == 106 and (sync.open("amount").read(0, n) == 1).all()
+    assert np.ptp(sync.open("wanted").read(0, n)[:, 0]) > 0.1
+    crops = sync.open("crops").read(0, n)[..., 0].astype(int)
+    assert np.abs(crops - crops[0]).max() > 40
+    assert any("hardly moves" in note for note in result.summary["notes"])
+
+
 def test_options_are_checked_where_they_are_made() -> None:
     for wrong in ({"method": "magic"}, {"length": "long"}, {"strength": 9.0}, {"start": 2.0, "end": 1.0}):
         with pytest.raises(UsageError):
