@@ -59,8 +59,8 @@ def fit_similarity(source: np.ndarray, target: np.ndarray) -> Pose:
     return Pose(scale, rotation, translation)
 
 
-def upright(points: np.ndarray) -> np.ndarray:
-    """One face (478, 3) brought to canonical axes, origin and unit from its own symmetric points."""
+def own_axes(points: np.ndarray) -> np.ndarray:
+    """Rotation (3, 3) whose rows are a face's own axes (right, down, away) by its symmetric points; face (478, 3)."""
     pts = np.asarray(points, np.float64)
     left = pts[[a for a, _ in mesh.MIRROR]].mean(0)
     right = pts[[b for _, b in mesh.MIRROR]].mean(0)
@@ -69,7 +69,18 @@ def upright(points: np.ndarray) -> np.ndarray:
     down = pts[[168, 6, 197]].mean(0) - pts[[10, 151]].mean(0)
     y = down - x * (x @ down)
     y /= np.linalg.norm(y)
-    axes = np.stack([x, y, np.cross(x, y)])
+    return np.stack([x, y, np.cross(x, y)])
+
+
+def own_angles(points: np.ndarray) -> np.ndarray:
+    """Yaw, pitch, roll in degrees (3,) of one face (478, 3) without knowing whose it is: good to a few degrees."""
+    return Pose(np.ones(1), own_axes(points).T[None], np.zeros((1, 3))).angles()[0]
+
+
+def upright(points: np.ndarray) -> np.ndarray:
+    """One face (478, 3) brought to canonical axes, origin and unit from its own symmetric points."""
+    pts = np.asarray(points, np.float64)
+    axes = own_axes(pts)
     eyes = np.stack([pts[list(mesh.EYE_LEFT)].mean(0), pts[list(mesh.EYE_RIGHT)].mean(0)])
     return (pts - eyes.mean(0)) @ axes.T / np.linalg.norm(eyes[1] - eyes[0])
 

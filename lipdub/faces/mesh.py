@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 
-POINTS = 478
-
 # Corner, nine upper points, corner, nine lower points: from the skin edge of the lips inwards.
 LIPS_OUTER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 LIPS_MID = (76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306, 307, 320, 404, 315, 16, 85, 180, 90, 77)
@@ -35,17 +33,9 @@ RIGID = (
 )  # fmt: skip
 EYE_LEFT = (33, 133)
 EYE_RIGHT = (362, 263)
-NOSE_TIP = 4
 NOSE_BASE = 2
-CHIN = 152
 # Left and right partners, to find the face's own sideways axis.
 MIRROR = ((33, 263), (133, 362), (234, 454), (127, 356), (162, 389), (21, 251), (54, 284), (103, 332), (67, 297))
-
-# Vertices above this set's reach never move in a dub.
-UPPER_FACE = (
-    9, 8, 168, 6, 107, 336, 55, 285, 65, 295, 52, 282, 53, 283, 46, 276, 70, 300, 63, 293, 105, 334, 66, 296,
-)  # fmt: skip
-
 
 def triangulate(points: np.ndarray) -> np.ndarray:
     """Delaunay triangles of a planar point set.

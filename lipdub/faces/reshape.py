@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 
 from . import mesh, warp
-from .geometry import Pose
 from .shapes import Response
 
 # Ring of fixed anchors outside the jaw, as a multiple of the distance from the mouth's centre.
@@ -278,8 +277,3 @@ def _paint_inside(layer: np.ndarray, points: np.ndarray, amount: float, top: flo
 
 
 _MOUTH_TRIANGLES = _mouth_mesh()
-
-
-def frame_points(pose: Pose, canonical: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """Canonical points (n, p, 3) as crop pixels (n, p, 2); origin (n, 2) is each crop's top left corner."""
-    return pose.apply(canonical)[..., :2] - origin[:, None]

@@ -2,7 +2,7 @@
 
 Store: arrays ``landmarks`` (frames, slots, 478, 3) float32, display pixels, NaN where a slot is empty;
 ``change`` (frames,) float32 difference from the frame before; ``tracks`` (frames, slots) int16, the id of the track a
-slot belongs to, 0 for none. JSON ``shots`` [[first, end], …] and ``times`` live in the summary.
+slot belongs to, 0 for none; ``pose`` (frames, slots, 3) float32 yaw, pitch, roll in degrees, NaN where empty.
 """
 
 from __future__ import annotations
@@ -99,9 +99,10 @@ def _search(ctx: StageContext, options: DetectOptions, landmarks: Any, changes: 
 
 
 def _follow(ctx: StageContext, landmarks: Any, changes: np.ndarray, times: np.ndarray) -> dict[str, Any]:
-    from lipdub.faces import shots, tracks
+    from lipdub.faces import geometry, shots, tracks
 
     frames, slots = landmarks.shape[:2]
+    pose = np.full((frames, slots, 3), np.nan, np.float32)
     boxes = np.full((frames, slots, 3), np.nan)
     mouths = np.zeros((frames, slots))
     for i in range(landmarks.chunks):
@@ -109,6 +110,7 @@ def _follow(ctx: StageContext, landmarks: Any, changes: np.ndarray, times: np.nd
         points = landmarks.read(start, stop)
         for f, s in zip(*np.nonzero(np.isfinite(points[:, :, 0, 0])), strict=True):
             boxes[start + f, s] = tracks.summary(points[f, s])
+            pose[start + f, s] = geometry.own_angles(points[f, s])
             mouths[start + f, s] = np.hypot(*(points[f, s, 291, :2] - points[f, s, 61, :2]))
     spans = shots.shots(changes)
     found = tracks.follow(boxes, times, spans)
@@ -129,9 +131,11 @@ def _follow(ctx: StageContext, landmarks: Any, changes: np.ndarray, times: np.nd
                 "x": float(np.median(size[:, 0])),
                 "y": float(np.median(size[:, 1])),
                 "face_px": float(np.median(size[:, 2])),
+                "yaw": np.percentile(pose[t.frames, t.slots, 0], [0, 50, 100]).round(1).tolist(),
                 "mouth_px": float(np.median(mouths[t.frames, t.slots])),
             }
         )
+    ctx.store.array("pose", shape=pose.shape, dtype="float32", chunk=max(frames, 1)).write(0, pose)
     ctx.store.array("tracks", shape=owner.shape, dtype="int16", chunk=max(frames, 1)).write(0, owner)
     return {
         "method": "mediapipe",

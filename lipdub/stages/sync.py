@@ -415,7 +415,7 @@ class _Renderer:
 
     def draw(self, k: int, picture: Any, out: np.ndarray) -> tuple[int, int, int, int]:
         """Output frame `k` from its source picture into `out` (h, w, 4); returns its box, empty if it cannot be."""
-        from lipdub.faces import reshape
+        from lipdub.faces import masks, reshape
 
         if k not in self._ready:
             return 0, 0, 0, 0
@@ -436,10 +436,12 @@ class _Renderer:
         points = reshape.mouth_points(flat)
         crop = np.ascontiguousarray(crop)
         mask, _ = reshape.lay_mouth(crop, points, units, float(self._plan.amount[k]))
-        changed = np.clip((moved - 0.05) / 0.3, 0, 1)
-        bx0, by0, bx1, by1 = reshape.mouth_box(points, *crop.shape[:2])
-        changed[by0:by1, bx0:bx1] = np.maximum(changed[by0:by1, bx0:bx1], (mask > 0.004).astype(np.float32))
+        # Nothing outside the lower face and the ring of anchors round its jaw is ever changed.
         h, w = crop.shape[:2]
+        face = masks.lower_face(target - origin, h, w, reshape.ANCHOR_REACH)
+        changed = np.clip((moved - 0.05) / 0.3, 0, 1) * face
+        bx0, by0, bx1, by1 = reshape.mouth_box(points, h, w)
+        changed[by0:by1, bx0:bx1] = np.maximum(changed[by0:by1, bx0:bx1], (mask > 0.004).astype(np.float32))
         top = 255 if crop.dtype == np.uint8 else 65535
         out[:h, :w, :3] = crop
         out[:h, :w, 3] = _grown(changed, 0.02 * w) * top

@@ -72,6 +72,14 @@ def test_canonical_face_and_measures_do_not_depend_on_the_pose() -> None:
     assert np.allclose(np.diff(angles[:, 2])[0], -12, atol=1.5)
 
 
+def test_own_angles_of_a_face_are_those_it_was_turned_by() -> None:
+    still = face(np.random.default_rng(5))
+    for angles in ((0, 0, 0), (25, 0, 0), (0, -15, 0), (0, 0, 20), (-30, 10, 8)):
+        poses = geometry.Pose(np.array([100.0]), turned(*angles)[None], np.zeros((1, 3)))
+        found = geometry.own_angles(poses.apply(still[None])[0])
+        assert np.allclose(found, poses.angles()[0], atol=1e-6)
+
+
 def test_response_of_a_moving_talker_is_his_own_and_of_a_still_one_the_priors() -> None:
     rng = np.random.default_rng(2)
     base, gain = rng.normal(size=(478, 3)), rng.normal(size=(2, 478, 3))

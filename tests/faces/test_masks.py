@@ -1,0 +1,32 @@
+"""The lower-face mask."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lipdub.faces import masks, mesh
+
+
+def head(yaw: float) -> np.ndarray:
+    """A jaw on an ellipse about (100, 110), nose bridge at y = 60, mouth at y = 120, turned by squeezing one side."""
+    points = np.zeros((478, 3))
+    angle = np.linspace(0, np.pi, len(mesh.JAW))
+    x, y = 50 * np.cos(angle), 60 + 90 * np.sin(angle)
+    x = np.where(x > 0, x * (1 - yaw), x)
+    points[list(mesh.JAW)] = np.stack([100 + x, y, np.zeros_like(x)], 1)
+    points[6, :2] = 100, 60
+    points[list(mesh.LIPS_INNER), :2] = 100, 120
+    return points
+
+
+def test_it_is_the_jaw_and_not_a_rectangle() -> None:
+    mask = masks.lower_face(head(0), 200, 200)
+    assert mask[120, 100] and mask[140, 100] and not mask[40, 100] and not mask[160, 100]
+    assert not mask[140, 55] and mask[70, 55]
+
+
+def test_it_turns_with_the_head_and_reaches_as_far_as_asked() -> None:
+    front, turned = masks.lower_face(head(0), 200, 200), masks.lower_face(head(0.7), 200, 200)
+    assert front[90, 140] and not turned[90, 140]
+    wider = masks.lower_face(head(0), 200, 200, reach=1.4)
+    assert wider[155, 100] and (wider >= front).all()
