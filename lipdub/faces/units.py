@@ -136,7 +136,9 @@ def choose(units: Inventory, costs: np.ndarray, measures: np.ndarray, spread: np
         else:
             before = best_list[-1]
             nexts = follows[before]
-            states = np.unique(np.concatenate([top, nexts[nexts >= 0], before]))
+            # Besides what fits now: where the best paths so far would go on, or stay.
+            best = np.argsort(total, kind="stable")[:CANDIDATES]
+            states = np.unique(np.concatenate([top, nexts[best][nexts[best] >= 0], before[best]]))
             # Compare with where each earlier unit would naturally have gone.
             went = np.where(nexts >= 0, nexts, before)
             gap = (units.measures[went][:, None] - units.measures[states][None]) / spread
