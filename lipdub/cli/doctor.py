@@ -19,7 +19,7 @@ def doctor(manner: Manner) -> None:
     from lipdub.doctor import diagnose
 
     rows = diagnose()
-    whole = all(row["ok"] for row in rows)
+    whole = all(row["ok"] for row in rows if row["needed"])
     manner.result({"ok": whole, "checks": rows}, None if manner.json else "\n".join(map(_line, rows)))
     if not whole:
         raise typer.Exit(ENVIRONMENT)

@@ -467,7 +467,7 @@ class _Renderer:
             patches, points = self._t.patches.read(a, b), self._t.points.read(a, b)
             for i in range(a, b):
                 if i not in self._cache and abs(i - u) <= 16:
-                    self._cache[i] = (patches[i - a], points[i - a].astype(np.float64))
+                    self._cache[i] = (patches[i - a].copy(), points[i - a].astype(np.float64))
         return self._cache[u]
 
 
