@@ -28,5 +28,6 @@ def match_colour(background: np.ndarray, foreground: np.ndarray, mask: np.ndarra
     out = foreground.astype(np.float32)
     if total < 1.0:
         return out
-    shift = ((background.astype(np.float32) - out) * band[..., None]).sum((0, 1)) / total
-    return out + np.clip(shift, -MAX_SHIFT * top, MAX_SHIFT * top)
+    difference = cv2.subtract(background, foreground, dtype=cv2.CV_32F)
+    shift = band.ravel() @ difference.reshape(-1, 3) / total
+    return cv2.add(out, (*np.clip(shift, -MAX_SHIFT * top, MAX_SHIFT * top).tolist(), 0.0))

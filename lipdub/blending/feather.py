@@ -10,15 +10,16 @@ def feather(mask: np.ndarray, width: float) -> np.ndarray:
     """Soft-edged mask that is never wider than the given one by more than `width` pixels.
 
     Args:
-        mask: float32 (h, w) 0..1. width: pixels over which it fades, half inside and half outside.
+        mask: (h, w) float32 0..1, or uint8 0..255. width: pixels over which it fades, half inside and half outside.
     Returns:
         float32 (h, w) 0..1, exactly 0 further than `width` from the mask, and at the picture's border.
     """
-    if width <= 0:
-        return mask.astype(np.float32)
-    radius = max(1, int(round(width / 2)))
-    soft = cv2.blur(cv2.blur(mask.astype(np.float32), (2 * radius + 1,) * 2), (2 * (radius // 2) + 1,) * 2)
-    soft = np.clip(soft, 0, 1)
+    if width > 0:
+        radius = max(1, int(round(width / 2)))
+        mask = cv2.blur(cv2.blur(mask, (2 * radius + 1,) * 2), (2 * (radius // 2) + 1,) * 2)
+    if mask.dtype == np.uint8:
+        return mask.astype(np.float32) / 255
+    soft = np.clip(mask, 0, 1).astype(np.float32)
     soft[soft < 1 / 512] = 0
     return soft
 

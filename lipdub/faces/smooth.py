@@ -8,17 +8,38 @@ import numpy as np
 def savgol(values: np.ndarray, window: int, order: int = 2) -> np.ndarray:
     """Savitzky-Golay along the first axis; runs shorter than the window use a shorter one.
 
+    The first and last half windows take the polynomial fitted to the run's first and last window, as SciPy's `interp`
+    mode does; written out here because `scipy.signal` takes most of a second to import.
+
     Args:
         values: (n, ...) one uninterrupted run.
         window: odd number of frames. order: polynomial degree.
     """
-    from scipy.signal import savgol_filter
-
     n = len(values)
     window = min(window, n if n % 2 else n - 1)
     if window <= order:
         return values
-    return savgol_filter(values, window, order, axis=0, mode="interp")
+    half = window // 2
+    powers = np.arange(-half, half + 1)[:, None] ** np.arange(order + 1)
+    # Row i: weights that give the fitted polynomial's value at position i of the window.
+    fits = powers @ np.linalg.pinv(powers)
+    flat = np.asarray(values, np.float64).reshape(n, -1)
+    out = np.empty_like(flat)
+    out[half : n - half] = sum(w * flat[i : n - window + 1 + i] for i, w in enumerate(fits[half]))
+    out[:half] = fits[:half] @ flat[:window]
+    out[n - half :] = fits[half + 1 :] @ flat[n - window :]
+    return out.reshape(values.shape).astype(values.dtype if values.dtype.kind == "f" else np.float64, copy=False)
+
+
+def gaussian(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian mean along the first axis, values (n, ...) float64, sigma in frames; the ends are held."""
+    import cv2
+
+    half = int(np.ceil(3 * sigma))
+    kernel = cv2.getGaussianKernel(2 * half + 1, sigma, cv2.CV_64F)
+    flat = np.ascontiguousarray(values, np.float64).reshape(len(values), -1)
+    out = cv2.sepFilter2D(flat, cv2.CV_64F, np.ones(1), kernel, borderType=cv2.BORDER_REPLICATE)
+    return out.reshape(values.shape)
 
 
 def runs(valid: np.ndarray) -> list[tuple[int, int]]:

@@ -76,10 +76,10 @@ class LipModel:
     reach: np.ndarray
     ahead: np.ndarray
     closure_reach: float = 0.018
-    closure_ahead: float = 0.02
-    closure_full: float = 0.85
+    closure_ahead: float = 0.03
+    closure_full: float = 0.65
     closure_early: float = 0.09
-    posture: float = 0.25
+    posture: float = 0.30
     posture_before: float = 0.40
     posture_after: float = 0.20
 

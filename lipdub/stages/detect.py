@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.stages.base import StageContext, StageSpec
+
+if TYPE_CHECKING:
+    from lipdub.media.read import SourceFrame
 
 CHUNK = 96
 # Frames replayed before each chunk, so that a chunk comes out the same whether or not the run was interrupted there.
@@ -62,6 +65,7 @@ def _search(ctx: StageContext, options: DetectOptions, landmarks: Any, changes: 
     from lipdub.faces import shots
     from lipdub.faces.detect import SEARCH_SIZE, FaceFinder
     from lipdub.media.read import read_frames
+    from lipdub.parallel import ahead
 
     frames = landmarks.shape[0]
     start, stop = first * CHUNK, min(end * CHUNK, frames)
@@ -71,9 +75,8 @@ def _search(ctx: StageContext, options: DetectOptions, landmarks: Any, changes: 
     points = np.full((CHUNK, options.max_faces, 478, 3), np.nan, np.float32)
     delta = np.zeros(CHUNK, np.float32)
     with FaceFinder(options.max_faces) as finder:
-        for frame in read_frames(ctx.job.video, max(0, start - WARM_UP), stop):
-            rgb = frame.picture.rgb_small(search_width)
-            thumb = shots.thumbnail(rgb)
+        sources = read_frames(ctx.job.video, max(0, start - WARM_UP), stop)
+        for frame, rgb, thumb in ahead(lambda f: _small(f, search_width), sources, min(ctx.threads, 2)):
             if frame.index >= start:
                 at = frame.index % CHUNK
                 if at == 0:
@@ -96,6 +99,13 @@ def _search(ctx: StageContext, options: DetectOptions, landmarks: Any, changes: 
                     landmarks.write(frame.index // CHUNK, points[: at + 1])
                 ctx.progress(frame.index + 1, frames)
             before.append((rgb, thumb))
+
+
+def _small(frame: SourceFrame, width: int) -> tuple[SourceFrame, np.ndarray, np.ndarray]:
+    from lipdub.faces.shots import thumbnail
+
+    rgb = frame.picture.rgb_small(width)
+    return frame, rgb, thumbnail(rgb)
 
 
 def _follow(ctx: StageContext, landmarks: Any, changes: np.ndarray, times: np.ndarray) -> dict[str, Any]:

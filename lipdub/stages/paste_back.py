@@ -125,14 +125,19 @@ def _pasted(
 ) -> Iterator[tuple[int, Picture]]:
     """The wanted output frames, pasted, in one pass over the source."""
     from lipdub.media.read import read_order
+    from lipdub.parallel import ahead
 
-    loaded = -1
-    for k, frame in zip(wanted, read_order(ctx.job.video, source[wanted]), strict=True):
-        chunk = k // crops.chunk
-        if chunk != loaded:
-            pixels, places, first = crops.read_chunk(chunk), boxes.read_chunk(chunk), crops.span(chunk)[0]
-            loaded = chunk
-        yield k, paste(frame.picture, pixels[k - first], places[k - first], options)
+    def jobs() -> Iterator[tuple[int, Picture, np.ndarray, np.ndarray]]:
+        loaded = -1
+        for k, frame in zip(wanted, read_order(ctx.job.video, source[wanted]), strict=True):
+            chunk = k // crops.chunk
+            if chunk != loaded:
+                pixels, places, first = crops.read_chunk(chunk), boxes.read_chunk(chunk), crops.span(chunk)[0]
+                loaded = chunk
+            yield k, frame.picture, pixels[k - first], places[k - first]
+
+    for k, picture in ahead(lambda job: (job[0], paste(*job[1:], options)), jobs(), ctx.threads):
+        yield k, picture
         ctx.progress(k + 1, len(crops))
 
 
@@ -140,9 +145,9 @@ def weight_of(crop: np.ndarray, feather: float) -> np.ndarray:
     """The feathered mask of a crop (h, w, 4): float32 (h, w) 0..1; exactly 0 where the frame must stay as it is."""
     from lipdub.blending.feather import feather as soften
 
-    top = 255.0 if crop.dtype == np.uint8 else 65535.0
-    mask = crop[..., 3].astype(np.float32) / top
-    return soften(mask, feather * crop.shape[1]) * (mask > 0)
+    mask = crop[..., 3] if crop.dtype == np.uint8 else (crop[..., 3] >> 8).astype(np.uint8)
+    soft = soften(np.ascontiguousarray(mask), feather * crop.shape[1])
+    return np.where(mask > 0, soft, np.float32(0))
 
 
 def paste(picture: Picture, crop: np.ndarray, box: np.ndarray, options: PasteOptions) -> Picture:

@@ -337,6 +337,7 @@ def _runs(chunks: set[int]) -> Iterator[tuple[int, int]]:
 def _render(ctx: StageContext, plan: Plan, talkers: dict[int, Talker], arrays: tuple[Any, Any], first: int, last: int) -> None:
     """Chunks first..last in one pass over their source frames."""
     from lipdub.media.read import read_order
+    from lipdub.parallel import ahead
 
     crops, boxes = arrays
     start, stop = crops.span(first)[0], crops.span(last)[1]
@@ -351,9 +352,18 @@ def _render(ctx: StageContext, plan: Plan, talkers: dict[int, Talker], arrays: t
         todo = [k for k in range(a, b) if plan.amount[k] > 0]
         for name, renderer in renderers.items():
             renderer.prepare([k for k in todo if plan.track[k] == name])
-        for k in todo:
-            picture = next(frames).picture
-            places[k - a] = renderers[int(plan.track[k])].draw(k, picture, pixels[k - a])
+
+        def jobs(todo: list[int] = todo) -> Iterator[tuple[int, Any, list[Any]]]:
+            # Units are looked up here, in one thread: their cache is not made for several.
+            for k, frame in zip(todo, frames, strict=False):
+                yield k, frame.picture, renderers[int(plan.track[k])].units(k)
+
+        def draw(job: tuple[int, Any, list[Any]], pixels: np.ndarray = pixels, a: int = a) -> tuple[int, Any]:
+            k, picture, units = job
+            return k, renderers[int(plan.track[k])].draw(k, picture, units, pixels[k - a])
+
+        for k, box in ahead(draw, jobs(), ctx.threads):
+            places[k - a] = box
             ctx.progress(k + 1, n)
         boxes.write(chunk, places)
         crops.write(chunk, pixels)
@@ -378,9 +388,7 @@ class _Renderer:
 
     def prepare(self, frames: list[int]) -> None:
         """Works out landmarks, target landmarks and anchors (display pixels) of the output frames of a chunk."""
-        from scipy.ndimage import gaussian_filter1d
-
-        from lipdub.faces import geometry, reshape, shapes
+        from lipdub.faces import geometry, reshape, shapes, smooth
 
         self._ready = {}
         if not frames:
@@ -397,7 +405,7 @@ class _Renderer:
             pose = geometry.head_pose(self._t.canonical, seen)
             shape = pose.invert(seen)
             residual = shape - self._t.response.shape(shapes.measure(shape))
-            residual = gaussian_filter1d(residual, sigma, axis=0, mode="nearest", truncate=3.0)
+            residual = smooth.gaussian(residual, sigma)
             index = np.full(len(points), -1)
             index[valid] = np.arange(len(seen))
             here = [k for k in frames if low <= self._plan.source[k] <= high and index[self._plan.source[k] - a] >= 0]
@@ -413,13 +421,23 @@ class _Renderer:
             for i, k in enumerate(here):
                 self._ready[k] = (seen[rows[i], :, :2], moved[i], anchors[i], float(poses.scale[i]))
 
-    def draw(self, k: int, picture: Any, out: np.ndarray) -> tuple[int, int, int, int]:
-        """Output frame `k` from its source picture into `out` (h, w, 4); returns its box, empty if it cannot be."""
+    def units(self, k: int) -> list[Any]:
+        """The mouths that output frame `k` shows."""
+        from lipdub.faces.reshape import Unit
+
+        if k not in self._ready:
+            return []
+        scale = self._ready[k][3]
+        return [Unit(*self._unit(u), share, float(self._t.units.scale[u]) / scale) for u, share in self._plan.mixture[k]]
+
+    def draw(self, k: int, picture: Any, units: list[Any], out: np.ndarray) -> tuple[int, int, int, int]:
+        """Output frame `k` from its source picture and `units` into `out` (h, w, 4); returns its box, empty if it
+        cannot be drawn. May run in several threads at once."""
         from lipdub.faces import masks, reshape
 
         if k not in self._ready:
             return 0, 0, 0, 0
-        source, target, anchors, scale = self._ready[k]
+        source, target, anchors, _ = self._ready[k]
         box = self._box(np.concatenate([source[self._skin.vertices], target[self._skin.vertices], anchors[: self._near]]),
                         picture.width, picture.height)  # fmt: skip
         x0, y0, x1, y1 = box
@@ -428,10 +446,6 @@ class _Renderer:
         origin = np.array([x0, y0])
         image = picture.rgb(box)
         crop, moved = reshape.bend_skin(image, self._skin, source - origin, target - origin, anchors - origin)
-        units = [
-            reshape.Unit(*self._unit(u), share, float(self._t.units.scale[u]) / scale)
-            for u, share in self._plan.mixture[k]
-        ]
         flat = np.concatenate([target - origin, np.zeros((478, 1))], 1)
         points = reshape.mouth_points(flat)
         crop = np.ascontiguousarray(crop)

@@ -59,6 +59,26 @@ def test_smoothing_has_no_lag_and_short_runs_are_left() -> None:
     assert smooth.window_for(0.2, 0.04) == 5 and smooth.window_for(0.2, 1.0) == 1
 
 
+def test_smoothing_is_scipys() -> None:
+    from scipy.signal import savgol_filter
+
+    values = np.random.default_rng(0).normal(size=(40, 3, 2))
+    for window, order in ((5, 2), (7, 2), (9, 3), (5, 1)):
+        assert np.allclose(smooth.savgol(values, window, order), savgol_filter(values, window, order, axis=0))
+    short = values[:4].astype(np.float32)
+    assert smooth.savgol(short, 9).dtype == np.float32
+    assert np.allclose(smooth.savgol(short, 9), savgol_filter(short, 3, 2, axis=0), atol=1e-6)
+
+
+def test_gaussian_mean_is_scipys() -> None:
+    from scipy.ndimage import gaussian_filter1d
+
+    values = np.random.default_rng(0).normal(size=(60, 5, 3))
+    for sigma in (1.0, 4.5, 30.0):
+        assert np.allclose(smooth.gaussian(values, sigma), gaussian_filter1d(values, sigma, axis=0, mode="nearest", truncate=3.0), atol=5e-3)
+    assert np.allclose(smooth.gaussian(np.ones((3, 2)), 10.0), 1)
+
+
 def row(i: int, shot: int, x: float, size: float, first: int = 0, last: int = 99) -> dict:
     return {"id": i, "shot": shot, "x": x, "face_px": size, "first": first, "last": last, "frames": last - first + 1}
 

@@ -1,0 +1,31 @@
+"""Work on successive items in threads, results in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ahead(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """``work(item)`` of every item, in the items' order, up to ``2 * threads`` items ahead of the consumer.
+
+    For work that spends its time outside the interpreter's lock (OpenCV, codecs, NumPy). Items are taken in the
+    consumer's thread. An exception in ``work`` is raised where its result would have come.
+    """
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) >= 2 * max(1, threads):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
