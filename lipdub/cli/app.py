@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -45,6 +46,7 @@ def _root(
 def main() -> NoReturn:
     """Runs the command line and exits the process."""
     signal.signal(signal.SIGTERM, _terminated)
+    _tune()
     try:
         code = app(standalone_mode=False)
     except BrokenPipeError:
@@ -56,6 +58,26 @@ def main() -> NoReturn:
             raise
         code = _misused(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tune() -> None:
+    """Settings of this process that must be made before NumPy and OpenCV are loaded; what the user set stays.
+
+    Frames are worked on in threads of lipdub's own: threads within each small operation only wait for one another.
+    And freed memory is wanted again a frame later, so it is not handed back to the system each time.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            libc = ctypes.CDLL(None)
+            libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most glibc takes; it stops adapting once one is set
+            libc.mallopt(_M_TRIM_THRESHOLD, 256 << 20)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 
 def _misused(error: Exception) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -24,11 +26,9 @@ class FaceFinder:
     """
 
     def __init__(self, max_faces: int = 4) -> None:
-        import mediapipe as mp
-
-        self._solutions = mp.solutions
+        self._solutions = _solutions()
         self._max = max_faces
-        self._mesh = mp.solutions.face_mesh.FaceMesh(
+        self._mesh = self._solutions.face_mesh.FaceMesh(
             static_image_mode=False, max_num_faces=max_faces, refine_landmarks=True, min_detection_confidence=0.5
         )
         self._detector: Any = None
@@ -103,6 +103,20 @@ class FaceFinder:
             b = detection.location_data.relative_bounding_box
             out.append(((b.xmin + b.width / 2) * w, (b.ymin + b.height / 2) * h, max(b.width * w, b.height * h)))
         return out
+
+
+def _solutions() -> Any:
+    """`mediapipe.solutions`, without the plotting library that it loads for drawings nobody here asks for: that
+    takes longer than all the rest of MediaPipe."""
+    unloaded = [] if "matplotlib" in sys.modules else ["matplotlib", "matplotlib.pyplot"]
+    for name in unloaded:
+        sys.modules[name] = ModuleType(name)
+    try:
+        import mediapipe
+    finally:
+        for name in unloaded:
+            del sys.modules[name]
+    return mediapipe.solutions
 
 
 def _meshes(solution: Any, rgb: np.ndarray) -> list[np.ndarray]:

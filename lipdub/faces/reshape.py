@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from . import mesh, warp
-from .shapes import Response
+from .shapes import Prior, Response
 
 # Ring of fixed anchors outside the jaw, as a multiple of the distance from the mouth's centre.
 ANCHOR_REACH = 1.45
@@ -36,19 +36,34 @@ class SkinMesh:
     weight: np.ndarray
 
 
-def skin_mesh(canonical: np.ndarray) -> SkinMesh:
-    """The skin mesh of a talker with mean face `canonical` (478, 3)."""
+def skin_topology(canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (v,) of the skin mesh and triangles (t, 3) over them and the anchors, from a mean face (478, 3).
+
+    Worked out once, on the face of `lipdub train mouth-response`, and used for every talker: the mesh's vertices are
+    the same places of every face.
+    """
     inner = {i for ring in mesh.LIP_RINGS[1:] for i in ring}
-    top = canonical[6, 1]
+    top = canonical[_TOP, 1]
     vertices = np.array([i for i in range(468) if i not in inner and canonical[i, 1] > top])
+    flat = np.concatenate([canonical[vertices], _anchors(canonical)])[:, :2]
+    return vertices, mesh.triangulate(flat)
+
+
+# The skin mesh begins at this point of the nose's bridge.
+_TOP = 6
+
+
+def _anchors(canonical: np.ndarray) -> np.ndarray:
     centre = canonical[list(mesh.LIPS_INNER)].mean(0)
     ring = canonical[list(mesh.JAW)]
-    anchors = np.concatenate([centre + (ring - centre) * reach for reach in (ANCHOR_REACH, 2.0)])
-    y = canonical[vertices, 1]
-    nose = canonical[mesh.NOSE_BASE, 1]
-    weight = np.clip((y - top) / (nose - top), 0, 1) ** 2
-    flat = np.concatenate([canonical[vertices], anchors])[:, :2]
-    return SkinMesh(vertices, anchors, mesh.triangulate(flat), weight)
+    return np.concatenate([centre + (ring - centre) * reach for reach in (ANCHOR_REACH, 2.0)])
+
+
+def skin_mesh(canonical: np.ndarray, prior: Prior) -> SkinMesh:
+    """The skin mesh of a talker with mean face `canonical` (478, 3)."""
+    y, top = canonical[prior.skin_vertices, 1], canonical[_TOP, 1]
+    weight = np.clip((y - top) / (canonical[mesh.NOSE_BASE, 1] - top), 0, 1) ** 2
+    return SkinMesh(prior.skin_vertices, _anchors(canonical), prior.skin_triangles, weight)
 
 
 def wanted_shape(

@@ -53,12 +53,15 @@ class Prior:
     """What faces do in speech, learned on GRID (`lipdub train mouth-response`).
 
     gain (m, 478, 3) canonical units per unit of measure; low, rest, high (m,) usual measures of speech.
+    skin_vertices (v,) and skin_triangles (t, 3): topology of the skin mesh (`lipdub.faces.reshape.skin_topology`).
     """
 
     gain: np.ndarray
     low: np.ndarray
     rest: np.ndarray
     high: np.ndarray
+    skin_vertices: np.ndarray
+    skin_triangles: np.ndarray
 
 
 def load_prior() -> Prior:
@@ -68,7 +71,8 @@ def load_prior() -> Prior:
     from lipdub.weights import shipped
 
     data = load_file(shipped(PRIOR_WEIGHTS))
-    return Prior(*(data[k].astype(np.float64) for k in ("gain", "low", "rest", "high")))
+    gain, low, rest, high = (data[k].astype(np.float64) for k in ("gain", "low", "rest", "high"))
+    return Prior(gain, low, rest, high, data["skin_vertices"], data["skin_triangles"])
 
 
 # How many frames of ordinary speech the prior counts as against a talker's own frames.

@@ -9,6 +9,7 @@ units, the frames whose mouths may be shown elsewhere: ``unit-ID`` (u, 14) float
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -277,4 +278,19 @@ def ring_colour(patch: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.array(cv2.mean(patch, mask)[:3]) / top
 
 
-SPEC = StageSpec(name="neutralize", version=1, reads=("detect",), inputs=("video",), options=NeutralizeOptions, run=run)
+def _weights(options: NeutralizeOptions) -> list[Path]:
+    from lipdub.faces.shapes import PRIOR_WEIGHTS
+    from lipdub.weights import shipped
+
+    return [shipped(PRIOR_WEIGHTS)]
+
+
+SPEC = StageSpec(
+    name="neutralize",
+    version=1,
+    reads=("detect",),
+    inputs=("video",),
+    options=NeutralizeOptions,
+    run=run,
+    weights=_weights,
+)

@@ -86,6 +86,7 @@ class Talker:
     units: Any
     patches: Any
     points: Any
+    skin: Any
 
 
 def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def _frame_times(ctx: StageContext) -> np.ndarray:
 
 
 def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict[int, Talker]:
-    from lipdub.faces import choice, shapes, units
+    from lipdub.faces import choice, reshape, shapes, units
     from lipdub.faces.view import TrackView
 
     detect, neutral = ctx.upstream["detect"], ctx.upstream["neutralize"]
@@ -122,6 +123,7 @@ def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict
         chosen = choice.choose(face, rows, usable)
     owner = detect.open("tracks").read(0, len(times))
     interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
+    prior = shapes.load_prior()
     out = {}
     for row in rows:
         if row["id"] not in chosen:
@@ -141,6 +143,7 @@ def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict
             units.Inventory.from_table(table.read(0, len(table))),
             neutral.open(f"patch-{name}"),
             neutral.open(f"points-{name}"),
+            reshape.skin_mesh(data[0], prior),
         )
     return out
 
@@ -283,12 +286,12 @@ def _shown(t: Talker, shots: list[list[int]], interval: float) -> np.ndarray:
 
 def _arrays(ctx: StageContext, plan: Plan, talkers: dict[int, Talker]) -> tuple[Any, Any]:
     """The crop store, sized for the largest lower face of the chosen tracks."""
-    from lipdub.faces import geometry, reshape
+    from lipdub.faces import geometry
 
     video = ctx.video
     width = height = 16
     for t in talkers.values():
-        skin = reshape.skin_mesh(t.canonical)
+        skin = t.skin
         points = np.concatenate([t.canonical[skin.vertices], skin.anchors[: len(skin.anchors) // 2]])
         rows = t.motion[np.isfinite(t.motion[:, 0])]
         # The largest scale with a few rolls bounds every frame's extent; angles only shrink it otherwise.
@@ -374,11 +377,11 @@ class _Renderer:
     """Draws the dubbed crops of one talker."""
 
     def __init__(self, talker: Talker, plan: Plan, dtype: np.dtype[Any], width: int, height: int) -> None:
-        from lipdub.faces import mesh, reshape
+        from lipdub.faces import mesh
 
         self._t, self._plan, self._dtype = talker, plan, dtype
         self._width, self._height = width, height
-        self._skin = reshape.skin_mesh(talker.canonical)
+        self._skin = talker.skin
         self._follow = np.zeros(478)
         self._follow[self._skin.vertices] = self._skin.weight
         self._follow[list(mesh.LIPS)] = 1
@@ -552,7 +555,7 @@ SPEC = StageSpec(
 def _weights() -> list[Path]:
     from lipdub.weights import shipped
 
-    return [shipped("lip-motion.safetensors")]
+    return [shipped("lip-motion.safetensors"), shipped("mouth-response.safetensors")]
 
 
 def _is_picture(face: str) -> bool:

@@ -1,6 +1,7 @@
 """`lipdub train mouth-response`: how a face's landmarks follow its mouth, learned on GRID's talker.
 
-Linear regression of canonical landmarks on mouth opening and width, made symmetric. It serves talkers whose own footage
+Linear regression of canonical landmarks on mouth opening and width, made symmetric; and the triangles of the skin mesh,
+which are the same for every talker. The gains serve talkers whose own footage
 shows too little (a still picture, a silent shot); others are fitted on their own frames and only lean on it.
 """
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lipdub.faces import geometry, shapes
+from lipdub.faces import geometry, reshape, shapes
 
 
 def mirror_index(canonical: np.ndarray) -> np.ndarray:
@@ -37,7 +38,10 @@ def fit(landmarks: np.ndarray) -> dict[str, np.ndarray]:
     gain = (gain + gain[:, mirror_index(canonical)] * (-1, 1, 1)) / 2
     seen = np.concatenate(measured)
     shut = seen[seen[:, 0] < 0.03]
+    vertices, triangles = reshape.skin_topology(canonical)
     return {
+        "skin_vertices": vertices,
+        "skin_triangles": triangles,
         "gain": gain,
         "low": np.array([0.0, np.percentile(seen[:, 1], 3)]),
         "rest": np.array([0.0, np.median(shut[:, 1])]),
@@ -59,5 +63,5 @@ def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], Non
     sentences = [s for s in corpus.load(grid, workdir, progress=progress) if s.name not in kept_out]
     arrays = fit(np.stack([s.landmarks for s in sentences]))
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: np.ascontiguousarray(v, dtype=np.float32) for k, v in arrays.items()}, out)
+    save_file({k: np.ascontiguousarray(v, np.float32 if v.dtype.kind == "f" else np.int32) for k, v in arrays.items()}, out)
     return out

@@ -7,6 +7,8 @@ import pytest
 
 from lipdub.faces import geometry, mesh, reshape, shapes
 
+NO_SKIN = (np.zeros(0, int), np.zeros((0, 3), int))
+
 
 def face(rng: np.random.Generator) -> np.ndarray:
     """A mirror-symmetric cloud with the mesh's named points where a face has them: (478, 3) canonical."""
@@ -83,7 +85,7 @@ def test_own_angles_of_a_face_are_those_it_was_turned_by() -> None:
 def test_response_of_a_moving_talker_is_his_own_and_of_a_still_one_the_priors() -> None:
     rng = np.random.default_rng(2)
     base, gain = rng.normal(size=(478, 3)), rng.normal(size=(2, 478, 3))
-    prior = shapes.Prior(np.zeros((2, 478, 3)), np.array([0, 0.7]), np.array([0, 0.8]), np.array([0.2, 0.9]))
+    prior = shapes.Prior(np.zeros((2, 478, 3)), np.array([0, 0.7]), np.array([0, 0.8]), np.array([0.2, 0.9]), *NO_SKIN)
     measures = np.stack([rng.uniform(0, 0.3, 2000), rng.uniform(0.6, 0.9, 2000)], 1)
     frames = base + np.einsum("nm,mpc->npc", measures, gain)
     fit = shapes.ResponseFit(2)
@@ -109,7 +111,7 @@ def test_wanted_shape_has_the_wanted_opening_and_width_and_lips_never_cross() ->
 
 
 def test_range_of_a_talker() -> None:
-    prior = shapes.Prior(np.zeros((2, 478, 3)), np.array([0, 0.79]), np.array([0, 0.85]), np.array([0.21, 0.89]))
+    prior = shapes.Prior(np.zeros((2, 478, 3)), np.array([0, 0.79]), np.array([0, 0.85]), np.array([0.21, 0.89]), *NO_SKIN)
     t = np.linspace(0, 30, 500)
     talking = np.stack([0.12 + 0.12 * np.sin(t), 0.8 + 0.05 * np.cos(t)], 1)
     own = shapes.speech_range(talking, prior)

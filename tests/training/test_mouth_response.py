@@ -22,7 +22,7 @@ def test_fit_finds_gains_and_ranges_and_leaves_out_frames_without_a_face() -> No
             clips[c, f] = frame * 100 + (200, 150, 0)
     clips[1, 10:20] = np.nan
     made = mouth_response.fit(clips)
-    prior = shapes.Prior(*(made[k] for k in ("gain", "low", "rest", "high")))
+    prior = shapes.Prior(*(made[k] for k in ("gain", "low", "rest", "high", "skin_vertices", "skin_triangles")))
     assert np.isclose(prior.gain[0, 152, 1], 0.4, atol=0.02)
     assert np.isclose(prior.high[0], 0.2, atol=0.02) and np.isclose(prior.high[1], 0.9, atol=0.02)
     assert np.isclose(prior.gain[1, 291, 0], 0.5, atol=0.05) and np.isclose(prior.gain[1, 61, 0], -0.5, atol=0.05)
