@@ -18,8 +18,10 @@ from .shapes import Prior, Response
 
 # Ring of fixed anchors outside the jaw, as a multiple of the distance from the mouth's centre.
 ANCHOR_REACH = 1.45
-# The mouth layer fades out between the lips' edge and this multiple of the distance from the mouth's centre.
-MOUTH_REACH = 1.5
+# How far beyond the lips' edge the mouth layer fades out: the larger of these shares of the edge point's distance from
+# the mouth's centre and of half the mouth's width. It has to cover what the frame's own mouth leaves around a smaller one.
+MARGIN_OF_RADIUS = 0.5
+MARGIN_OF_WIDTH = 0.32
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,11 @@ def mouth_points(landmarks: np.ndarray) -> np.ndarray:
     """Vertices of the mouth layer in pixels: (100, 2), the ring outside the lips first, then the four lip rings."""
     lips = landmarks[list(mesh.LIPS), :2]
     outer = lips[:20]
-    centre = outer.mean(0)
-    return np.concatenate([centre + (outer - centre) * MOUTH_REACH, lips])
+    arm = outer - outer.mean(0)
+    length = np.linalg.norm(arm, axis=1, keepdims=True)
+    half = np.linalg.norm(outer[10] - outer[0]) / 2
+    margin = np.maximum(MARGIN_OF_RADIUS * length, MARGIN_OF_WIDTH * half)
+    return np.concatenate([outer + arm * (margin / np.maximum(length, 1e-6)), lips])
 
 
 def _mouth_mesh() -> np.ndarray:

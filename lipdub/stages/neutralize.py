@@ -184,8 +184,9 @@ class _Inventory:
         self._motion = motion.read(0, len(motion))[np.array(self.frames) - talker["first"]]
         # Room for the widest mouth seen, its margin, and the interpolation at the patch's edge.
         scale = float(np.nanpercentile(self._motion[:, 5], 98))
-        widest = float(np.nanpercentile(self._motion[:, 1], 99)) * scale * reshape.MOUTH_REACH
-        tallest = (float(np.nanpercentile(self._motion[:, 0], 99.5)) + 0.45) * scale * reshape.MOUTH_REACH
+        widest = float(np.nanpercentile(self._motion[:, 1], 99)) * scale * (1 + reshape.MARGIN_OF_RADIUS)
+        tallest = float(np.nanpercentile(self._motion[:, [0, 6, 7]].sum(1), 99.5)) * scale * (1 + reshape.MARGIN_OF_RADIUS)
+        tallest = max(tallest, tallest / (1 + reshape.MARGIN_OF_RADIUS) + reshape.MARGIN_OF_WIDTH * widest)
         side = 2 * int(np.ceil((max(widest, tallest) * 1.1 + 12) / 2))
         self._size = side
         units = len(self.frames)
