@@ -30,6 +30,12 @@ def check_video(path: Path) -> MediaFacts:
         )
     if facts.video.frames < 1:
         raise InputError(f"{path} has a video stream without a single frame")
+    if facts.video.missing:
+        there = facts.video.frames
+        raise InputError(
+            f"{path} is cut short: {there} of {there + facts.video.missing} frames are there",
+            hint="Copy it again; or, to dub what is left, wrap it anew first: ffmpeg -i IN -c copy OUT.",
+        )
     return facts
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -94,9 +93,11 @@ def mux(
         raise InputError(f"{shown(source)} holds no video")
     if speech is not None:
         check_sound(audio, container)
-    scratch = out.parent / f".{out.name[:80]}.{secrets.token_hex(4)}.part"
+    # The same name every time: what a killed run left behind is found and taken away by the next.
+    scratch = out.parent / f".{out.name[:80]}.lipdub-part"
     notes: list[str] = []
     try:
+        shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(mode=0o700)
         with _disk(out):
             joined = _join(segments, scratch, container, source_facts, last_duration, notes)

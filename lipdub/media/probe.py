@@ -36,7 +36,8 @@ class VideoFacts:
     stored. ``rotation`` is in degrees, counterclockwise, to be applied for display (PyAV's ``frame.rotation``:
     a multiple of 90), ``mirrored`` a left to right flip after it. Times are in seconds, absolute; ``start_time``
     is that of the first frame, ``duration`` reaches to the end of the last one. ``frames`` is exact.
-    ``pix_fmt`` is the stream's, ``planar`` the format its pictures have here."""
+    ``pix_fmt`` is the stream's, ``planar`` the format its pictures have here. ``missing``: frames the container
+    promises and the file does not hold."""
 
     index: int
     codec: str
@@ -61,6 +62,7 @@ class VideoFacts:
     is_image: bool
     bit_rate: int | None
     interlaced: bool = False
+    missing: int = 0
 
     @property
     def end_time(self) -> Fraction:
@@ -273,7 +275,7 @@ def _from_packets(container: Any, stream: Any) -> FrameIndex | None:
     times: list[int] = []
     spans: list[int] = []
     keys: list[int] = []
-    unreadable = 0
+    unreadable = hidden = 0
     try:
         for packet in container.demux(stream):
             if packet.size == 0:
@@ -288,6 +290,7 @@ def _from_packets(container: Any, stream: Any) -> FrameIndex | None:
             if packet.is_keyframe:
                 keys.append(packet.pts)
             if packet.is_discard:
+                hidden += 1  # cut away by an edit list: there, but not shown
                 continue
             times.append(packet.pts)
             spans.append(packet.duration or 0)
@@ -302,7 +305,7 @@ def _from_packets(container: Any, stream: Any) -> FrameIndex | None:
         return None
     if pts[0] < min(keys):
         return None
-    missing = max(0, stream.frames - len(times) - unreadable) if stream.frames else 0
+    missing = max(0, stream.frames - len(times) - unreadable - hidden) if stream.frames else 0
     duration = _durations(pts, np.array(spans, np.int64)[order], stream)
     return FrameIndex(pts, duration, np.unique(np.array(keys, np.int64)), stream.time_base, missing=missing)
 
@@ -510,6 +513,7 @@ def _video_facts(path: Path, container: Any, stream: Any, notes: list[str]) -> V
         is_image=is_image_container(container),
         bit_rate=stream.bit_rate or None,
         interlaced=bool(frame.interlaced_frame),
+        missing=index.missing,
     )
 
 

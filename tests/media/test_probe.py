@@ -103,6 +103,20 @@ def test_cut_file_gives_what_is_there(tmp_path: Path) -> None:
     assert np.array_equal(frames[2].picture.planes[0], list(read_frames(whole))[2].picture.planes[0])
 
 
+def test_frames_hidden_by_an_edit_list_are_not_missing(tmp_path: Path) -> None:
+    import subprocess
+
+    from lipdub.media.ffmpeg import ffmpeg_executable
+
+    whole = make_video(tmp_path / "a.mp4", pts=range(60), size=(128, 96))
+    later = tmp_path / "later.mp4"
+    command = [ffmpeg_executable(), "-v", "error", "-ss", "0.9", "-i", str(whole), "-c", "copy", str(later)]
+    subprocess.run(command, check=True)
+    facts = probe(later)
+    assert facts.video is not None and facts.video.missing == 0 and not facts.notes
+    assert facts.video.frames < 60
+
+
 def test_sound_only(tmp_path: Path) -> None:
     path = make_sound(tmp_path / "a.wav", chirp(0.2))
     assert probe(path).video is None and len(probe(path).audio) == 1
