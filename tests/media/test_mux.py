@@ -229,7 +229,7 @@ def test_any_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) ->
     facts, piece = segment(tmp_path, source, ending)
     mux([piece], Path(name), source=source, source_facts=facts, speech=speech)
     assert len(probe(name).audio) == 2
-    assert not [entry for entry in os.listdir(tmp_path) if entry.endswith(".part")]
+    assert not [entry for entry in os.listdir(tmp_path) if entry.endswith("part")]
 
 
 def test_failures_leave_nothing(tmp_path: Path) -> None:
