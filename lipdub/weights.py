@@ -1,21 +1,40 @@
-"""Where network weights lie."""
+"""Where network weights lie, and whether they are what they should be."""
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 
 from lipdub.errors import WeightsError
+
+DIGESTS = "SHA256SUMS"
 
 
 def shipped(name: str) -> Path:
     """A weight file that comes with lipdub: in the checkout's ``weights/``, or where an install put it.
 
     Raises:
-        WeightsError: the file is not there.
+        WeightsError: the file is not there, or its digest is not the one noted beside it.
     """
     places = [Path(__file__).resolve().parent.parent / "weights", Path(sys.prefix) / "share" / "lipdub" / "weights"]
     for place in places:
         if (place / name).is_file():
+            _verify(place / name, place / DIGESTS)
             return place / name
     raise WeightsError(f"the weights {name} that come with lipdub are missing", hint="Install lipdub again.")
+
+
+def _verify(path: Path, digests: Path) -> None:
+    try:
+        rows = [line.split() for line in digests.read_text(encoding="ascii").splitlines()]
+        wanted = {name.lstrip("*"): digest for digest, name in rows}[path.name]
+    except (OSError, ValueError, KeyError):
+        raise WeightsError(f"no digest of {path.name} is noted in {digests}", hint="Install lipdub again.") from None
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != wanted:
+        raise WeightsError(
+            f"the weights {path} are not the ones that come with lipdub: SHA-256 {found[:12]}…, not {wanted[:12]}…",
+            hint=f"Install lipdub again; whoever trained them anew notes their digest in {DIGESTS}.",
+        )

@@ -28,6 +28,7 @@ from lipdub.speech.features import (
     silent_frames,
 )
 from lipdub.speech.phones import BILABIALS, INDEX, PHONES, PhoneNetwork, segments
+from lipdub.weights import shipped
 
 COEFFICIENTS = ("opening", "width", "rounding", "jaw", "closure", "lower_lip")
 """opening: gap between the lips, 0 rest .. 1 wide open speech of this talker (a shout may pass 1); width: -1
@@ -95,11 +96,8 @@ class LipModel:
 
 
 def default_weights() -> Path:
-    """The weights of this project's lip-motion network: inside the installed package, else in the
-    checkout."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / "weights" / "lip-motion.safetensors"
-    return inside if inside.exists() else package.parent / "weights" / "lip-motion.safetensors"
+    """The weights of this project's lip-motion network. Raises WeightsError when they are missing."""
+    return shipped("lip-motion.safetensors")
 
 
 def load_weights(path: Path | None = None) -> tuple[PhoneNetwork, LipModel]:
