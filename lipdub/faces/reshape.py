@@ -144,17 +144,34 @@ def _inside_ring(unit: np.ndarray, target: np.ndarray, ratio: float) -> np.ndarr
     return ring + ((share - 1) * along)[:, None] * across
 
 
+def _shutting(unit: np.ndarray, target: np.ndarray, ratio: float) -> float:
+    """How far, 0..1, a unit (100, 2) has to be shut by the warp for a `target` (100, 2) whose lips all but meet."""
+    surplus = gap_px(unit) / ratio - gap_px(target)
+    return float(np.clip(surplus / LINE_PX, 0, 1) * np.clip(2 - gap_px(target) / LINE_PX, 0, 1))
+
+
 def _shut_lips(unit: np.ndarray, target: np.ndarray, ratio: float) -> np.ndarray:
     """A unit's vertices (100, 2) with its inner rings drawn back into the lips' flesh as far as `target` (100, 2) is
     more shut than the unit: what lies between the lips, teeth above all, must not end up on the line where they meet.
     """
-    surplus = gap_px(unit) / ratio - gap_px(target)
-    amount = np.clip(surplus / LINE_PX, 0, 1) * np.clip(2 - gap_px(target) / LINE_PX, 0, 1)
+    amount = _shutting(unit, target, ratio)
     if amount <= 0:
         return unit
+    # The wider the unit is open, the more of its inner edge is wet, lit, or tooth.
+    surplus = gap_px(unit) / ratio - gap_px(target)
+    depth = 0.45 + 0.4 * np.clip(surplus / LINE_PX / 3, 0, 1)
     out = unit.copy()
-    out[80:] += 0.45 * amount * (unit[60:80] - unit[80:])
+    out[80:] += depth * amount * (unit[60:80] - unit[80:])
     return out
+
+
+def _line_ring(ring: np.ndarray, shown: np.ndarray, amount: float) -> np.ndarray:
+    """The inside's source `ring` (20, 2) moved towards the lower lip's flesh by `amount`: the thread of inside that is
+    left between shut lips takes the lip's colour."""
+    flesh = ring.copy()
+    lower = shown[80:][:10:-1]
+    flesh[1:10], flesh[:10:-1] = lower, lower
+    return ring + amount * (flesh - ring)
 
 
 def bend_skin(
@@ -234,7 +251,10 @@ def lay_mouth(skin: np.ndarray, points: np.ndarray, units: list[Unit], amount: f
     painted = 0.0
     for unit in units:
         shown = _shut_lips(unit.points, local, unit.ratio)
-        from_points = np.concatenate([shown, _inside_ring(shown, local, unit.ratio)])
+        thread = _line_ring(
+            _inside_ring(shown, local, unit.ratio), shown, _shutting(unit.points, local, unit.ratio)
+        )
+        from_points = np.concatenate([shown, thread])
         to_points = np.concatenate([local, local[80:]])
         map_x, map_y, inside = warp.backward_map(from_points, to_points, triangles, y1 - y0, x1 - x0)
         mask *= inside  # the mask's foot and the mesh's edge are not drawn by the same rule
