@@ -112,16 +112,23 @@ class ResponseFit:
 @dataclass(frozen=True)
 class Range:
     """A talker's measures (m,) at the mouth's rest, and the ends of what his speech uses; trust 0..1 says how much
-    of it is his own (0: he hardly moves, the range is the prior's)."""
+    of it is his own (0: he hardly moves, the range is the prior's); slope: how much wider his mouth gets per opening
+    (one who smiles when he speaks opens wide, not round)."""
 
     low: np.ndarray
     rest: np.ndarray
     high: np.ndarray
     trust: float
+    slope: float = 0.0
 
 
 # A rest mouth is shut: a talker who is never seen with it shut is closed to this, in canonical units.
 REST_OPENING = 0.003
+
+
+# Part of the slope is what the sounds themselves do (an "ee" is wide and open), and comes with the speech.
+SLOPE_SHARE = 0.7
+SLOPE_LIMITS = (-0.2, 0.5)
 
 
 def speech_range(measures: np.ndarray, prior: Prior) -> Range:
@@ -142,28 +149,32 @@ def speech_range(measures: np.ndarray, prior: Prior) -> Range:
     low = np.array([
         rest[0], rest[1] - trust * max(rest[1] - p5[1], 0.02) - (1 - trust) * (prior.rest[1] - prior.low[1]) * general
     ])
-    return Range(low, rest, high, trust)
+    about = seen - seen.mean(0)
+    slope = float((about[:, 0] @ about[:, 1]) / max(about[:, 0] @ about[:, 0], 1e-9))
+    return Range(low, rest, high, trust, float(np.clip(SLOPE_SHARE * trust * slope, *SLOPE_LIMITS)))
 
 
 def wanted_measures(opening: np.ndarray, width: np.ndarray, span: Range) -> np.ndarray:
     """Measures (n, 2) for lip motion of opening 0..1 and width -1..1 in a talker's range."""
     o = span.rest[0] + opening * (span.high[0] - span.rest[0])
     w = span.rest[1] + np.where(width > 0, width * (span.high[1] - span.rest[1]), width * (span.rest[1] - span.low[1]))
-    return np.stack([np.maximum(o, 0), w], 1)
+    return np.stack([np.maximum(o, 0), w + span.slope * (o - span.rest[0])], 1)
 
 
-# Speech's wide openings (their 95th percentile) are brought to this share of the talker's own wide opening.
-WIDE = 0.92
-GAIN_LIMITS = (0.8, 1.5)
+# Speech's extremes (the 95th percentile of their size) are brought to this share of the talker's own.
+EXTREME = 0.92
+OPENING_GAIN = (0.8, 1.5)
+WIDTH_GAIN = (1.0, 2.2)
 
 
-def opening_gain(opening: np.ndarray, seconds: float) -> float:
-    """Factor that fits a speech's openings (n,), 0..1, to the talker's range: a mumbled and a shouted take both use it.
+def motion_gain(values: np.ndarray, seconds: float, limits: tuple[float, float]) -> float:
+    """Factor that fits a speech's motion (n,), of size 0..1, to the talker's range: a mumbled and a shouted take both
+    use it.
 
-    Short speech says little about how wide it opens at most, so there the factor stays near 1.
+    Short speech says little about its extremes, so there the factor stays near 1.
     """
-    voiced = opening[opening > 0.05]
-    if len(voiced) < 5:
+    moved = np.abs(values)[np.abs(values) > 0.05]
+    if len(moved) < 5:
         return 1.0
-    gain = WIDE / max(float(np.percentile(voiced, 95)), 1e-3)
-    return float(np.clip(gain, *GAIN_LIMITS) ** (seconds / (seconds + 1.5)))
+    gain = EXTREME / max(float(np.percentile(moved, 95)), 1e-3)
+    return float(np.clip(gain, *limits) ** (seconds / (seconds + 1.5)))

@@ -184,3 +184,18 @@ def mixture(units: Inventory, chosen: np.ndarray) -> list[list[tuple[int, float]
             parts[other] = parts.get(other, 0.0) + share
         out.append([(v, w) for v, w in parts.items() if w > 0.02])
     return out
+
+
+# A unit's lips are narrowed or widened by the warp up to this much, in eye distances, when its teeth show and when not.
+WIDTH_REACH = (0.05, 0.16)
+
+
+def reachable_width(units: Inventory, shown: list[list[tuple[int, float]]], measures: np.ndarray) -> np.ndarray:
+    """Widths (n,) for successive frames that want measures (n, 2) and show the units `shown`: no further from the units'
+    own than a warp can go before the teeth look squeezed. A smiling talker's rounded vowels are rounded less."""
+    from .smooth import savgol
+
+    own = np.array([sum(w * units.measures[u, 1] for u, w in parts) for parts in shown])
+    opened = np.clip(measures[:, 0] / 0.1, 0, 1)
+    reach = WIDTH_REACH[1] + opened * (WIDTH_REACH[0] - WIDTH_REACH[1])
+    return savgol(np.clip(measures[:, 1], own - reach, own + reach), 5)

@@ -114,6 +114,7 @@ def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
             "rest": span_of_speech.rest.tolist(),
             "high": span_of_speech.high.tolist(),
             "trust": span_of_speech.trust,
+            "slope": span_of_speech.slope,
             "open_std": float(np.nanstd(motion[:, 0])),
             "units": len(units),
             "frames_of_units": units.tolist(),

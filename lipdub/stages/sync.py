@@ -139,7 +139,8 @@ def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict
             data[0],
             shapes.Response(data[1], np.array(facts["mean"]), data[2:]),
             motion.read(0, len(motion)).astype(np.float64),
-            shapes.Range(np.array(facts["low"]), np.array(facts["rest"]), np.array(facts["high"]), facts["trust"]),
+            shapes.Range(np.array(facts["low"]), np.array(facts["rest"]), np.array(facts["high"]),
+                         facts["trust"], facts["slope"]),  # fmt: skip
             units.Inventory.from_table(table.read(0, len(table))),
             neutral.open(f"patch-{name}"),
             neutral.open(f"points-{name}"),
@@ -201,9 +202,10 @@ def _plan(
     motion = lip_motion(audio, 16000, threads=ctx.threads)
     lips = at_times(motion, moments - options.offset)
     column = {n: lips[:, i] for i, n in enumerate(motion.names)}
-    gain = shapes.opening_gain(column["opening"], len(audio) / 16000)
-    opening = column["opening"] * gain * options.strength
-    width = np.clip(column["width"] * options.strength, -1, 1)
+    seconds = len(audio) / 16000
+    opening = column["opening"] * shapes.motion_gain(column["opening"], seconds, shapes.OPENING_GAIN)
+    width = column["width"] * shapes.motion_gain(column["width"], seconds, shapes.WIDTH_GAIN)
+    opening, width = opening * options.strength, np.clip(width * options.strength, -1, 1)
     n = len(source)
     track, amount, wanted = np.zeros(n, np.int16), np.zeros(n), np.full((n, 2), np.nan)
     mixture: list[list[tuple[int, float]]] = [[] for _ in range(n)]
@@ -230,7 +232,9 @@ def _plan(
                 t.units, wanted[here[i:j]], heights[i:j], part[:, 2:5], part[:, 5], source[here[i:j]].astype(float), spread
             )
             chosen = units.choose(t.units, costs, wanted[here[i:j]], spread)
-            for k, parts in zip(here[i:j], units.mixture(t.units, chosen), strict=True):
+            shown_units = units.mixture(t.units, chosen)
+            wanted[here[i:j], 1] = units.reachable_width(t.units, shown_units, wanted[here[i:j]])
+            for k, parts in zip(here[i:j], shown_units, strict=True):
                 mixture[k] = parts
     heard = {"phones": len(motion.phones), "speech_seconds": len(audio) / 16000}
     pts = np.asarray(line.pts, np.int64)

@@ -121,12 +121,15 @@ def test_range_of_a_talker() -> None:
     at_rest = shapes.wanted_measures(np.zeros(3), np.zeros(3), own)
     assert np.allclose(at_rest, own.rest)
     wide = shapes.wanted_measures(np.ones(1), np.ones(1), own)
-    assert np.allclose(wide[0], own.high)
+    assert np.allclose(wide[0], own.high + (0, own.slope * (own.high[0] - own.rest[0])))
+    smiler = talking + np.stack([np.zeros(500), 0.5 * (talking[:, 0] - 0.12)], 1)
+    assert shapes.speech_range(smiler, prior).slope == pytest.approx(0.35, abs=0.05)
 
 
 def test_quiet_speech_is_opened_to_the_talkers_range_but_never_boundlessly() -> None:
-    quiet, loud = np.linspace(0, 0.7, 500), np.linspace(0, 1.1, 500)
-    assert 1 < shapes.opening_gain(quiet, 20) <= shapes.GAIN_LIMITS[1]
-    assert shapes.GAIN_LIMITS[0] <= shapes.opening_gain(loud, 20) < 1
-    assert shapes.opening_gain(np.zeros(100), 20) == 1
-    assert abs(shapes.opening_gain(quiet, 0.3) - 1) < abs(shapes.opening_gain(quiet, 20) - 1)
+    quiet, loud, limits = np.linspace(0, 0.7, 500), np.linspace(0, 1.1, 500), shapes.OPENING_GAIN
+    assert 1 < shapes.motion_gain(quiet, 20, limits) <= limits[1]
+    assert limits[0] <= shapes.motion_gain(loud, 20, limits) < 1
+    assert shapes.motion_gain(np.zeros(100), 20, limits) == 1
+    assert abs(shapes.motion_gain(quiet, 0.3, limits) - 1) < abs(shapes.motion_gain(quiet, 20, limits) - 1)
+    assert shapes.motion_gain(-quiet / 9, 20, shapes.WIDTH_GAIN) > 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipdub.faces.units import Inventory, choose, mixture, target_costs
+from lipdub.faces.units import WIDTH_REACH, Inventory, choose, mixture, reachable_width, target_costs
 
 
 def inventory(n: int = 80) -> Inventory:
@@ -66,3 +66,12 @@ def test_a_mouth_at_rest_is_held() -> None:
     rest = np.tile([0.02, 0.8], (40, 1))
     chosen = choose(units, costs(units, rest), rest, SPREAD)
     assert np.ptp(units.measures[chosen, 0]) < 0.02 and len(set(chosen.tolist())) <= 4
+
+
+def test_width_goes_no_further_than_the_shown_units_allow() -> None:
+    units = inventory()
+    shown = [[(0, 1.0)]] * 20
+    narrow_open, narrow_shut = np.tile([0.2, 0.5], (20, 1)), np.tile([0.0, 0.7], (20, 1))
+    own = units.measures[0, 1]
+    assert np.allclose(reachable_width(units, shown, narrow_open), own - WIDTH_REACH[0])
+    assert np.allclose(reachable_width(units, shown, narrow_shut), 0.7)
