@@ -187,9 +187,26 @@ def bend_skin(
     h, w = image.shape[:2]
     a = np.concatenate([source[skin.vertices], anchors])
     b = np.concatenate([target[skin.vertices], anchors])
-    map_x, map_y, _ = warp.backward_map(a, b, skin.triangles, h, w, step)
-    moved = np.hypot(map_x - np.arange(w, dtype=np.float32), map_y - np.arange(h, dtype=np.float32)[:, None])
-    return warp.remap(image, map_x, map_y), moved
+    moved = np.zeros((h, w), np.float32)
+    # Only what moves is worked out: the triangles with a moving corner, and the box they fill.
+    moving = (np.abs(b - a) > STILL_PX).any(1)
+    triangles = skin.triangles[moving[skin.triangles].any(1)]
+    if len(triangles) == 0:
+        return image, moved
+    corners = b[np.unique(triangles)]
+    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [w - 1, h - 1])
+    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, [x0 + 1, y0 + 1], [w, h])
+    map_x, map_y, _ = warp.backward_map(a - (x0, y0), b - (x0, y0), triangles, y1 - y0, x1 - x0, step)
+    moved[y0:y1, x0:x1] = np.hypot(
+        map_x - np.arange(x1 - x0, dtype=np.float32), map_y - np.arange(y1 - y0, dtype=np.float32)[:, None]
+    )
+    out = image.copy()
+    out[y0:y1, x0:x1] = warp.remap(image, map_x + np.float32(x0), map_y + np.float32(y0))
+    return out, moved
+
+
+# Corners that move less than this are taken to stand still.
+STILL_PX = 0.02
 
 
 def mouth_mask(points: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -455,7 +455,7 @@ class _Renderer:
         crop, moved = reshape.bend_skin(image, self._skin, source - origin, target - origin, anchors - origin)
         flat = np.concatenate([target - origin, np.zeros((478, 1))], 1)
         points = reshape.mouth_points(flat)
-        crop = np.ascontiguousarray(crop)
+        crop = crop if crop is not image else image.copy()
         mask, _ = reshape.lay_mouth(crop, points, units, float(self._plan.amount[k]))
         # Nothing outside the lower face and the ring of anchors round its jaw is ever changed.
         h, w = crop.shape[:2]

@@ -85,3 +85,17 @@ def test_teeth_keep_their_proportions_in_a_narrower_mouth() -> None:
     ring = reshape._inside_ring(unit, narrow, 1.0)
     assert np.isclose(np.ptp(ring[:, 0]), np.ptp(narrow[80:, 0]), rtol=1e-6)
     assert np.allclose(reshape._inside_ring(narrow, unit, 1.0), narrow[80:])
+
+
+def test_skin_is_bent_where_it_moves_and_is_the_same_object_elsewhere() -> None:
+    points = grid(25, 100) + 40
+    skin = reshape.SkinMesh(np.arange(len(points)), np.zeros((0, 3)), mesh.triangulate(points), np.ones(len(points)))
+    image = np.random.default_rng(0).integers(0, 256, (200, 180, 3), dtype=np.uint8)
+    none, still = reshape.bend_skin(image, skin, points, points, np.zeros((0, 2)))
+    assert none is image and (still == 0).all()
+    target = points.copy()
+    middle = np.flatnonzero((points == 90).all(1))[0]
+    target[middle] += (0, 8)
+    bent, moved = reshape.bend_skin(image, skin, points, target, np.zeros((0, 2)), step=1)
+    assert abs(moved[98, 90] - 8) < 0.6 and (moved[:60] == 0).all() and (moved[:, :60] == 0).all()
+    assert np.array_equal(bent[moved == 0], image[moved == 0]) and (bent[98, 90] != image[98, 90]).any()
