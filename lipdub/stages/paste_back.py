@@ -163,10 +163,16 @@ def paste(picture: Picture, crop: np.ndarray, box: np.ndarray, options: PasteOpt
         return picture
     crop = crop[: y1 - y0, : x1 - x0]
     weight = weight_of(crop, options.feather)
-    if not weight.any():
+    rows, columns = np.flatnonzero(weight.any(1)), np.flatnonzero(weight.any(0))
+    if len(rows) == 0:
         return picture
+    # The rest of the crop stays as it is: only the box the mask fills is worked on.
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    crop, weight = crop[part], np.ascontiguousarray(weight[part])
+    x0, y0 = x0 + int(columns[0]), y0 + int(rows[0])
+    x1, y1 = x0 + weight.shape[1], y0 + weight.shape[0]
     background = picture.rgb((x0, y0, x1, y1))
-    foreground = crop[..., :3]
+    foreground = np.ascontiguousarray(crop[..., :3])
     if options.colour_match:
         foreground = colour.match_colour(background, foreground, weight, picture.scale)
     if options.method == "laplacian":
