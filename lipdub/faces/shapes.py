@@ -122,8 +122,6 @@ class Range:
     slope: float = 0.0
 
 
-# A rest mouth is shut: a talker who is never seen with it shut is closed to this, in canonical units.
-REST_OPENING = 0.003
 
 
 # Part of the slope is what the sounds themselves do (an "ee" is wide and open), and comes with the speech.
@@ -140,7 +138,8 @@ def speech_range(measures: np.ndarray, prior: Prior) -> Range:
     trust = float(np.clip((spread - 0.2) / 0.45, 0, 1))
     shut = seen[seen[:, 0] < max(np.percentile(seen[:, 0], 20), 0.03)]
     rest_width = float(np.median(shut[:, 1])) if len(shut) else float(p50[1])
-    rest = np.array([min(max(float(p5[0]), 0.0), REST_OPENING), trust * rest_width + (1 - trust) * p50[1]])
+    # A mouth at rest is shut, also that of a talker who is never seen with it shut.
+    rest = np.array([0.0, trust * rest_width + (1 - trust) * p50[1]])
     general = rest[1] / prior.rest[1]
     high = np.array([
         trust * p96[0] + (1 - trust) * prior.high[0],

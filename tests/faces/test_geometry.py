@@ -115,9 +115,9 @@ def test_range_of_a_talker() -> None:
     t = np.linspace(0, 30, 500)
     talking = np.stack([0.12 + 0.12 * np.sin(t), 0.8 + 0.05 * np.cos(t)], 1)
     own = shapes.speech_range(talking, prior)
-    assert own.trust == 1 and own.high[0] == pytest.approx(0.24, abs=0.01) and own.rest[0] <= shapes.REST_OPENING
+    assert own.trust == 1 and own.high[0] == pytest.approx(0.24, abs=0.01) and own.rest[0] == 0
     still = shapes.speech_range(np.tile([0.1, 0.8], (200, 1)), prior)
-    assert still.trust == 0 and still.high[0] == pytest.approx(0.21) and still.rest[0] <= shapes.REST_OPENING
+    assert still.trust == 0 and still.high[0] == pytest.approx(0.21) and still.rest[0] == 0
     at_rest = shapes.wanted_measures(np.zeros(3), np.zeros(3), own)
     assert np.allclose(at_rest, own.rest)
     wide = shapes.wanted_measures(np.ones(1), np.ones(1), own)
