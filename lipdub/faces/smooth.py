@@ -48,6 +48,11 @@ def runs(valid: np.ndarray) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
+def interval(times: np.ndarray) -> float:
+    """Usual seconds between frames at `times` (n,); 1/25 for a single one."""
+    return float(np.median(np.diff(times))) if len(times) > 1 else 0.04
+
+
 def window_for(seconds: float, interval: float) -> int:
     """Odd window length in frames that spans about `seconds` at a frame interval of `interval` seconds."""
     return max(1, 2 * round(seconds / interval / 2) + 1)

@@ -43,11 +43,11 @@ class NeutralizeOptions:
 
 def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
     """Measures every track, then gathers its units in one pass over the frames that are needed."""
-    from lipdub.faces import shapes
+    from lipdub.faces import shapes, smooth
     from lipdub.media.probe import frame_times
 
     times = frame_times(ctx.job.video)
-    interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
+    interval = smooth.interval(times)
     detect, rows = ctx.upstream["detect"], ctx.summaries["detect"]["tracks"]
     owner = detect.open("tracks").read(0, len(times))
     landmarks = detect.open("landmarks")

@@ -19,6 +19,7 @@ import numpy as np
 
 from lipdub.errors import InputError, UsageError
 from lipdub.stages.base import StageContext, StageSpec
+from lipdub.timeline import EXTENSIONS, LENGTHS
 
 # Faces turned further than this are left as they are, fading over the last degrees.
 PROFILE_DEGREES = 52.0
@@ -29,8 +30,6 @@ FADE_SECONDS = 0.16
 RESIDUAL_SECONDS = 0.8
 CHUNK_BYTES = 16 << 20
 MAX_CHUNK = 48
-LENGTHS = ("longest", "video", "speech", "shortest")
-EXTENDS = ("pingpong", "loop", "freeze")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class SyncOptions:
     def __post_init__(self) -> None:
         if self.method != "units":
             raise UsageError(f"sync has no method {self.method!r}", hint="Methods: units")
-        for name, value, known in (("length", self.length, LENGTHS), ("extend", self.extend, EXTENDS)):
+        for name, value, known in (("length", self.length, LENGTHS), ("extend", self.extend, EXTENSIONS)):
             if value not in known:
                 raise UsageError(f"--{name} {value!r} is unknown", hint=f"It takes {', '.join(known)}.")
         if not 0 <= self.strength <= 2:
@@ -91,7 +90,9 @@ class Talker:
 
 def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     """Plans the whole result from the speech and the tracks' tables, then renders the chunks that are missing."""
-    times = _frame_times(ctx)
+    from lipdub.media.probe import frame_times
+
+    times = frame_times(ctx.job.video)
     talkers = _talkers(ctx, options, times)
     plan, heard = _plan(ctx, options, times, talkers)
     arrays = _arrays(ctx, plan, talkers)
@@ -101,14 +102,8 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     return _summary(plan, talkers, heard, options)
 
 
-def _frame_times(ctx: StageContext) -> np.ndarray:
-    from lipdub.media.probe import frame_times
-
-    return frame_times(ctx.job.video)
-
-
 def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict[int, Talker]:
-    from lipdub.faces import choice, reshape, shapes, units
+    from lipdub.faces import choice, reshape, shapes, smooth, units
     from lipdub.faces.view import TrackView
 
     detect, neutral = ctx.upstream["detect"], ctx.upstream["neutralize"]
@@ -122,7 +117,7 @@ def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict
     else:
         chosen = choice.choose(face, rows, usable)
     owner = detect.open("tracks").read(0, len(times))
-    interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
+    interval = smooth.interval(times)
     prior = shapes.load_prior()
     out = {}
     for row in rows:
@@ -173,7 +168,7 @@ def _like_picture(ctx: StageContext, picture: Path, rows: list[dict[str, Any]], 
 def _plan(
     ctx: StageContext, options: SyncOptions, times: np.ndarray, talkers: dict[int, Talker]
 ) -> tuple[Plan, dict[str, Any]]:
-    from lipdub.faces import shapes, units
+    from lipdub.faces import shapes, smooth, units
     from lipdub.media.audio import load_audio
     from lipdub.media.probe import frame_pts
     from lipdub.speech.lips import at_times, lip_motion
@@ -210,7 +205,7 @@ def _plan(
     track, amount, wanted = np.zeros(n, np.int16), np.zeros(n), np.full((n, 2), np.nan)
     mixture: list[list[tuple[int, float]]] = [[] for _ in range(n)]
     asked = _asked(moments, options)
-    interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.04
+    interval = smooth.interval(times)
     for name, t in talkers.items():
         shown = _shown(t, ctx.summaries["detect"]["shots"], interval)
         inside = (source >= t.row["first"]) & (source <= t.row["last"])

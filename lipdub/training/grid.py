@@ -82,11 +82,9 @@ def load(
 def _landmarks(
     grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None
 ) -> np.ndarray:
-    if path.exists():
-        with np.load(path) as kept:
-            known = {str(n): i for i, n in enumerate(kept["names"])}
-            if all(n in known for n in names):
-                return kept["landmarks"][[known[n] for n in names]]
+    kept = _kept(path, "landmarks", names)
+    if kept is not None:
+        return kept
     out = np.full((len(names), FRAMES, 478, 3), np.nan, np.float32)
     for i, name in enumerate(names):
         track = video_landmarks(grid / "clips" / f"{name}.mp4", FRAMES)
@@ -100,11 +98,9 @@ def _landmarks(
 def _sounds(
     grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None
 ) -> np.ndarray:
-    if path.exists():
-        with np.load(path) as kept:
-            known = {str(n): i for i, n in enumerate(kept["names"])}
-            if all(n in known for n in names):
-                return kept["audio"][[known[n] for n in names]]
+    kept = _kept(path, "audio", names)
+    if kept is not None:
+        return kept
     from lipdub.media.audio import load_audio
 
     out = np.zeros((len(names), int(FRAMES / FPS * RATE)), np.float32)
@@ -113,6 +109,15 @@ def _sounds(
         out[i, : len(audio)] = audio
     _keep(path, names=np.array(names), audio=out)
     return out
+
+
+def _kept(path: Path, what: str, names: Sequence[str]) -> np.ndarray | None:
+    """The rows `names` of what `_keep` wrote; None where it holds not all of them."""
+    if not path.exists():
+        return None
+    with np.load(path) as kept:
+        known = {str(n): i for i, n in enumerate(kept["names"])}
+        return kept[what][[known[n] for n in names]] if all(n in known for n in names) else None
 
 
 def _keep(path: Path, **arrays: np.ndarray) -> None:
