@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lipdub import checks, provenance, recipes, stages
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, UsageError, os_failure
 from lipdub.job import Job, PlannedStage, StageResult
+from lipdub.parallel import beside
 from lipdub.progress import Callback, Event, silent
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.workspace.files import plain
@@ -51,6 +52,7 @@ class Chain:
         self._files: dict[str, dict[str, str]] = {}
         self._keys: dict[str, str] = {}
         self._mended: dict[str, int] = {}
+        self._ahead: dict[str, Callable[[], Any]] = {}
 
     # -- what is asked ---------------------------------------------------------------------------------------
 
@@ -200,6 +202,21 @@ class Chain:
             checks.check_faces(self.job, result.summary)
         return result
 
+    def start_ahead(self, names: list[str]) -> None:
+        """Starts, beside the stages to come, what later ones can do before it is their turn."""
+        for name in names[1:]:
+            if self.spec(name).ahead is not None and self.planned(name).action != "reuse":
+                self._ahead_of(name)
+
+    def _ahead_of(self, name: str) -> Callable[[], Any]:
+        ahead = self.spec(name).ahead
+        if ahead is None:
+            return lambda: None
+        if name not in self._ahead:
+            work, options = ahead, self.options(name)
+            self._ahead[name] = beside(lambda: work(self.job, self.facts, options, self.threads))
+        return self._ahead[name]
+
     def _run(self, name: str, resume: bool) -> None:
         """Runs the stage to its end, mending broken caches on the way."""
         while True:
@@ -258,6 +275,7 @@ class Chain:
             stage=name,
             callback=self.callback,
             cancelled=self.cancelled,
+            ahead=self._ahead_of(name),
         )
 
     def _mend(self, error: CorruptChunk) -> None:
@@ -304,7 +322,9 @@ def open_chain(
     fresh = not Workspace.is_workspace(chain.workspace.path)
     try:
         with chain.workspace.locked():
-            yield _begun(chain, names)
+            _begun(chain, names)
+            chain.start_ahead(names)
+            yield chain
             if chain.workspace.digest.changed:
                 chain.workspace.save()
     except InputError:
@@ -314,7 +334,7 @@ def open_chain(
         raise
 
 
-def _begun(chain: Chain, names: list[str]) -> Chain:
+def _begun(chain: Chain, names: list[str]) -> None:
     """Computes the keys, keeps what is known of the inputs, and tells that the job starts."""
     chain.workspace.facts = plain(chain.facts)
     for name in names:
@@ -330,7 +350,6 @@ def _begun(chain: Chain, names: list[str]) -> Chain:
     chain.callback(Event("start", data=data))
     for note in chain.facts.notes:
         chain.callback(Event("warn", message=note))
-    return chain
 
 
 def needed(name: str) -> list[str]:

@@ -23,6 +23,7 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "offset": ("sync", "offset"),
         "length": ("sync", "length"),
         "extend": ("sync", "extend"),
+        "hear": ("sync", "hear"),
         "enhance": ("enhance", "method"),
         "blend": ("paste-back", "method"),
         "feather": ("paste-back", "feather"),

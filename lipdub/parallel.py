@@ -1,7 +1,8 @@
-"""Work on successive items in threads, results in order."""
+"""Work in threads: successive items with results in order, and one thing beside others."""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,3 +30,20 @@ def ahead(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def beside(work: Callable[[], Result]) -> Callable[[], Result]:
+    """Begins ``work()`` in a thread of its own; the function returned waits for its result or raises its exception.
+
+    The program may end without waiting: the thread ends with it.
+    """
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future.result

@@ -7,7 +7,7 @@ import signal
 import sys
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -58,6 +58,24 @@ def main() -> NoReturn:
             raise
         code = _misused(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def program() -> NoReturn:
+    """The installed command: `main`, and then the process ends at once.
+
+    Taking down an interpreter that has loaded MediaPipe and the codecs takes longer than `lipdub --help`, to no use.
+    """
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    if not isinstance(code, int):
+        sys.exit(code)
+    with suppress(OSError, ValueError):  # nobody reads any more
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _tune() -> None:

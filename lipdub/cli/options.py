@@ -14,6 +14,7 @@ import typer
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
 _TALKER = "Who and when"
+_SPEECH = "Speech"
 _LENGTH = "Length"
 _LOOK = "Look"
 _FILE = "Result file"
@@ -108,6 +109,15 @@ Extend = Annotated[
     Optional[Literal["pingpong", "loop", "freeze"]],
     typer.Option(
         "--extend", help="Where picture is missing.", show_default="pingpong", rich_help_panel=_LENGTH
+    ),
+]
+Hear = Annotated[
+    Optional[Literal["auto", "words", "phones"]],
+    typer.Option(
+        "--hear",
+        help="How the speech is heard: English words where they fit, always, or sounds alone.",
+        show_default="auto",
+        rich_help_panel=_SPEECH,
     ),
 ]
 Offset = Annotated[

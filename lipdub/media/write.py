@@ -18,6 +18,7 @@ from lipdub.errors import EnvironmentFailure, UsageError, os_failure
 from lipdub.media.containers import Encoder, choose_encoder, container_of, fed_format
 from lipdub.media.pixels import UNSPECIFIED, ColourTags, Picture, by_size, plane_layout
 from lipdub.media.probe import VideoFacts
+from lipdub.parallel import ahead
 
 SEGMENT_TAG = "lipdub"  # metadata key under which a segment says what it is
 # Qualities that look alike to x264's CRF 18, and presets that keep pace with its "medium".
@@ -199,13 +200,15 @@ def _encode(
     count = 0
     first = 0
     try:
-        for picture, pts in frames:
+        def made(item: tuple[Picture, int]) -> tuple[Any, int]:
+            return _frame(item[0], encoder, plan.colour, fed), item[1]
+
+        for frame, pts in ahead(made, frames, 1):
             if container is None:
                 first = pts
                 container = av.open(str(part), "w", **_segment_format(encoder.family, facts.time_base))
                 stream = _stream(container, facts, plan, fed, threads)
                 container.metadata[SEGMENT_TAG] = _note(facts, plan, first)
-            frame = _frame(picture, encoder, plan.colour, fed)
             frame.pts = pts - first
             frame.time_base = facts.time_base
             for packet in stream.encode(frame):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +30,9 @@ from lipdub.speech.features import (
 )
 from lipdub.speech.phones import BILABIALS, INDEX, PHONES, PhoneNetwork, segments
 from lipdub.weights import shipped
+
+if TYPE_CHECKING:
+    from lipdub.speech.hearing import Heard
 
 COEFFICIENTS = ("opening", "width", "rounding", "jaw", "closure", "lower_lip")
 """opening: gap between the lips, 0 rest .. 1 wide open speech of this talker (a shout may pass 1); width: -1
@@ -173,8 +177,8 @@ def bell(reach: float, ahead: float, *, rate: float = FRAME_RATE) -> tuple[np.nd
     return weights / weights.sum(), first
 
 
-def _pull(x: np.ndarray, weights: np.ndarray, first: int) -> np.ndarray:
-    """sum_k weights[k] x[t + first + k], the ends held. x (T,) or (T, n)."""
+def pulled(x: np.ndarray, weights: np.ndarray, first: int) -> np.ndarray:
+    """What a bell makes of a course: sum_k weights[k] x[t + first + k], the ends held. x (T,) or (T, n)."""
     last = first + len(weights) - 1
     before, after = max(-first, 0), max(last, 0)
     padded = np.pad(x, [(before, after)] + [(0, 0)] * (x.ndim - 1), mode="edge")
@@ -219,7 +223,7 @@ def closure(p: np.ndarray, model: LipModel) -> np.ndarray:
     # after silence the lips are shut before p b m can be heard
     bilabial = np.maximum(bilabial, p[:, INDEX["sil"]] * _near(bilabial, model.closure_early, 0.0))
     share = np.clip(
-        _pull(bilabial, *bell(model.closure_reach, model.closure_ahead)) / model.closure_full, 0.0, 1.0
+        pulled(bilabial, *bell(model.closure_reach, model.closure_ahead)) / model.closure_full, 0.0, 1.0
     )
     return share**2 * (3 - 2 * share)
 
@@ -236,7 +240,7 @@ def lips_of_phones(posteriors: np.ndarray, model: LipModel) -> np.ndarray:
         wanted = p @ (pull * model.targets[:, i])
         if name in ("opening", "jaw"):
             wanted = wanted + held * pull[INDEX["sil"]]
-        both = _pull(np.stack([wanted, p @ pull], 1), *bell(float(model.reach[i]), float(model.ahead[i])))
+        both = pulled(np.stack([wanted, p @ pull], 1), *bell(float(model.reach[i]), float(model.ahead[i])))
         shapes[name] = both[:, 0] / both[:, 1]
     shut = closure(p, model)
     columns = {
@@ -251,14 +255,25 @@ def lips_of_phones(posteriors: np.ndarray, model: LipModel) -> np.ndarray:
 
 
 def lip_motion(
-    audio: np.ndarray, rate: int = RATE, *, weights: Path | None = None, threads: int = 1
+    audio: np.ndarray, rate: int = RATE, *, weights: Path | None = None, heard: Heard | None = None
 ) -> LipMotion:
     """The lips that say this speech.
 
     audio: float (n,) in about [-1, 1], or (n, channels), of which the mean is taken; rate in Hz; weights:
-    another weights file than `default_weights()`; threads: kept for the caller's convenience, numpy's own
-    setting holds. Time zero is the first sample. ValueError on wrong shapes and values that are not finite.
+    another weights file than `default_weights()`; heard: what `speech.hearing.hear` made of this sound at 16
+    kHz, by default what the phone network alone hears. Time zero is the first sample. ValueError on wrong
+    shapes and values that are not finite.
     """
+    network, model = load_weights(weights)
+    if heard is None:
+        posteriors = phone_posteriors(mono(audio, rate), network)
+        return _motion(posteriors, segments(posteriors), model)
+    return _motion(heard.posteriors, heard.phones, model)
+
+
+def mono(audio: np.ndarray, rate: int = RATE) -> np.ndarray:
+    """Sound as the networks take it: float32 (n,) at 16 kHz, of (n,) or (n, channels) at `rate`. ValueError as
+    `lip_motion`."""
     audio = np.asarray(audio, np.float32)
     if audio.ndim == 2:
         audio = audio.mean(1)
@@ -270,10 +285,12 @@ def lip_motion(
         import soxr
 
         audio = soxr.resample(audio, rate, RATE)
-    network, model = load_weights(weights)
-    posteriors = phone_posteriors(audio, network)
+    return audio
+
+
+def _motion(posteriors: np.ndarray, phones: list[tuple[float, float, str]], model: LipModel) -> LipMotion:
     values = lips_of_phones(posteriors, model)
-    return LipMotion(np.arange(len(values)) / FRAME_RATE, values, segments(posteriors))
+    return LipMotion(np.arange(len(values)) / FRAME_RATE, values, phones)
 
 
 def at_times(motion: LipMotion, times: Sequence[float] | np.ndarray) -> np.ndarray:

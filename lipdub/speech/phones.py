@@ -22,6 +22,7 @@ PHONES = (
 # fmt: on
 INDEX = {phone: i for i, phone in enumerate(PHONES)}
 BILABIALS = ("p", "b", "m")
+_DIPHTHONG_SPLIT = 0.55  # share of a diphthong's time that its first vowel has
 LABIODENTALS = ("f", "v")
 VOWELS = PHONES[1:17]
 
@@ -78,6 +79,18 @@ def from_ipa(symbols: str) -> tuple[str, ...]:
             phones.append(phone)
         i += 1
     return tuple(phones)
+
+
+def spread(phones: tuple[str, ...], start: float, end: float) -> list[tuple[float, float, str]]:
+    """Share the time of one sound out among its phones (a diphthong's first vowel gets a little more)."""
+    if len(phones) == 1:
+        return [(start, end, phones[0])]
+    first = _DIPHTHONG_SPLIT if len(phones) == 2 else 1.0 / len(phones)
+    cuts = [0.0, first] + [first + (1 - first) * (i + 1) / (len(phones) - 1) for i in range(len(phones) - 1)]
+    return [
+        (start + (end - start) * a, start + (end - start) * b, p)
+        for p, a, b in zip(phones, cuts[:-1], cuts[1:], strict=True)
+    ]
 
 
 class PhoneNetwork:

@@ -58,6 +58,9 @@ class StageSpec:
     check
         What can be known wrong before any stage runs, from the job, the facts of its video and the options (a
         codec the result's container does not hold). Raises UsageError or InputError.
+    ahead
+        The part of the work that needs nothing of earlier stages: called in a thread of its own while those
+        run, with the job, the facts of its video, the options and the number of threads; what it returns is ``StageContext.ahead()``.
     writes_output
         True for the stage that leaves the result at ``job.out``: it runs again when that file is gone or was
         changed.
@@ -72,6 +75,7 @@ class StageSpec:
     weights: Callable[[Any], list[Path]] = _no_files
     files: Callable[[Any], list[Path]] = _no_files
     check: Callable[[Job, MediaFacts, Any], None] = _no_check
+    ahead: Callable[[Job, MediaFacts, Any, int], Any] | None = None
     writes_output: bool = False
 
 
@@ -80,7 +84,7 @@ class StageContext:
     """What a running stage is given.
 
     ``store`` is its own folder, ``upstream`` and ``summaries`` are the stores and summaries of the stages it
-    reads (by name); ``metadata`` are the tags to write into the result's container; ``threads`` is at least
+    reads (by name); ``ahead`` waits for what the stage's ``StageSpec.ahead`` returns; ``metadata`` are the tags to write into the result's container; ``threads`` is at least
     1; ``device`` is "cpu", "cuda" or "mps".
     """
 
@@ -95,6 +99,7 @@ class StageContext:
     stage: str = ""
     callback: Callback = silent
     cancelled: Callable[[], bool] | None = None
+    ahead: Callable[[], Any] = lambda: None
     warnings: list[str] = field(default_factory=list)
     _last_event: float = field(default=0.0, repr=False)
 

@@ -4,7 +4,8 @@ Store, per output frame: ``crops`` (n, h, w, 4) uint8 or uint16 RGB and mask (wh
 int32 where the crop lies in the frame, display pixels, empty where nothing is dubbed; ``wanted`` (n, 2) float32 mouth
 opening and width in units of the eye distance; ``amount`` (n,) float32 0..1 how far the frame is dubbed; ``track``
 (n,) int16; ``source`` (n,) int32 source frame; ``pts`` (n,) int64 in the source's time base; ``time`` (n,) float64
-seconds from the first frame. JSON ``timeline``: when the speech starts and the result ends, source clock.
+seconds from the first frame. JSON ``timeline``: when the speech starts and the result ends, source clock; ``words``:
+[word, start s, end s, fit] as they were heard in the speech.
 """
 
 from __future__ import annotations
@@ -13,13 +14,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import InputError, UsageError
+from lipdub.speech.hearing import WAYS
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.timeline import EXTENSIONS, LENGTHS
+
+if TYPE_CHECKING:
+    from lipdub.job import Job
+    from lipdub.media.probe import MediaFacts
+    from lipdub.speech.hearing import Heard
 
 # Faces turned further than this are left as they are, fading over the last degrees.
 PROFILE_DEGREES = 52.0
@@ -36,7 +43,7 @@ MAX_CHUNK = 48
 class SyncOptions:
     """face: which track (`lipdub.faces.choice`). start, end: dub only this part of the result, seconds from its
     first frame. strength: factor on the mouth's motion, 0 to 2. offset: seconds the speech starts after the first
-    frame. length, extend: `lipdub.timeline`."""
+    frame. length, extend: `lipdub.timeline`. hear: how the speech is heard (`lipdub.speech.hearing`)."""
 
     method: str = "units"
     face: str = "largest"
@@ -46,11 +53,16 @@ class SyncOptions:
     offset: float = 0.0
     length: str = "longest"
     extend: str = "pingpong"
+    hear: str = "auto"
 
     def __post_init__(self) -> None:
         if self.method != "units":
             raise UsageError(f"sync has no method {self.method!r}", hint="Methods: units")
-        for name, value, known in (("length", self.length, LENGTHS), ("extend", self.extend, EXTENSIONS)):
+        for name, value, known in (
+            ("length", self.length, LENGTHS),
+            ("extend", self.extend, EXTENSIONS),
+            ("hear", self.hear, WAYS),
+        ):
             if value not in known:
                 raise UsageError(f"--{name} {value!r} is unknown", hint=f"It takes {', '.join(known)}.")
         if not 0 <= self.strength <= 2:
@@ -100,6 +112,23 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     for first, last in _runs({i for a in arrays for i in a.missing()}):
         _render(ctx, plan, talkers, arrays, first, last)
     return _summary(plan, talkers, heard, options)
+
+
+# Of the speech, so many seconds are heard beyond a result that ends before it.
+_BEYOND_END = 0.5
+
+
+def _hear(job: Job, facts: MediaFacts, options: SyncOptions, threads: int) -> tuple[np.ndarray, Heard]:
+    """The speech as float32 (n,) at 16 kHz, as far as the result needs it, and what is said in it."""
+    from lipdub.media.audio import load_audio
+    from lipdub.speech.hearing import hear
+
+    if job.speech is None:
+        raise UsageError("there is no speech to dub with")
+    audio = load_audio(job.speech, rate=16000)
+    if options.length in ("video", "shortest") and facts.video is not None:
+        audio = audio[: round(16000 * max(float(facts.video.duration) - options.offset + _BEYOND_END, _BEYOND_END))]
+    return audio, hear(audio, way=options.hear, workers=threads)
 
 
 def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict[int, Talker]:
@@ -169,12 +198,11 @@ def _plan(
     ctx: StageContext, options: SyncOptions, times: np.ndarray, talkers: dict[int, Talker]
 ) -> tuple[Plan, dict[str, Any]]:
     from lipdub.faces import shapes, smooth, units
-    from lipdub.media.audio import load_audio
     from lipdub.media.probe import frame_pts
     from lipdub.speech.lips import at_times, lip_motion
     from lipdub.timeline import plan_timeline
 
-    audio = load_audio(ctx.speech, rate=16000)
+    audio, speech = ctx.ahead()
     line = plan_timeline(
         frame_pts(ctx.job.video),
         ctx.video.time_base,
@@ -194,7 +222,8 @@ def _plan(
         },
     )
     source, moments = np.asarray(line.source), np.asarray(line.time) - line.time[0]
-    motion = lip_motion(audio, 16000, threads=ctx.threads)
+    ctx.store.put_json("words", [[word.text, word.start, word.end, round(word.fit, 3)] for word in speech.words])
+    motion = lip_motion(audio, heard=speech)
     lips = at_times(motion, moments - options.offset)
     column = {n: lips[:, i] for i, n in enumerate(motion.names)}
     seconds = len(audio) / 16000
@@ -215,9 +244,9 @@ def _plan(
             continue
         rows = t.motion[source[here] - t.row["first"]]
         a = shown[source[here] - t.row["first"]] * asked[here]
-        speech = shapes.wanted_measures(opening[here], width[here], t.span)
+        asked_for = shapes.wanted_measures(opening[here], width[here], t.span)
         track[here], amount[here] = name, a
-        wanted[here] = rows[:, :2] + a[:, None] * (speech - rows[:, :2])
+        wanted[here] = rows[:, :2] + a[:, None] * (asked_for - rows[:, :2])
         wanted[here, 0] = np.maximum(wanted[here, 0], 0)
         spread = np.maximum(t.span.high - t.span.low, 0.02)
         heights = shapes.lip_heights(t.response.shape(wanted[here]))
@@ -231,7 +260,13 @@ def _plan(
             wanted[here[i:j], 1] = units.reachable_width(t.units, shown_units, wanted[here[i:j]])
             for k, parts in zip(here[i:j], shown_units, strict=True):
                 mixture[k] = parts
-    heard = {"phones": len(motion.phones), "speech_seconds": len(audio) / 16000}
+    heard = {
+        "phones": len(motion.phones),
+        "speech_seconds": len(audio) / 16000,
+        "heard": speech.way,
+        "words": len(speech.words),
+        "share_of_words": round(speech.share, 3),
+    }
     pts = np.asarray(line.pts, np.int64)
     return Plan(source.astype(np.int32), pts, moments, track, amount.astype(np.float32), wanted, mixture), heard
 
@@ -541,20 +576,23 @@ def _summary(plan: Plan, talkers: dict[int, Talker], heard: dict[str, Any], opti
 
 SPEC = StageSpec(
     name="sync",
-    version=1,
+    version=2,
     reads=("detect", "neutralize"),
     inputs=("video", "speech"),
     options=SyncOptions,
     run=run,
-    weights=lambda options: _weights(),
+    weights=lambda options: _weights(options),
+    ahead=_hear,
     files=lambda options: [Path(options.face)] if _is_picture(options.face) else [],
 )
 
 
-def _weights() -> list[Path]:
+def _weights(options: SyncOptions) -> list[Path]:
+    from lipdub.speech import words
     from lipdub.weights import shipped
 
-    return [shipped("lip-motion.safetensors"), shipped("mouth-response.safetensors")]
+    heard_by = [words.model_file()] if options.hear != "phones" and words.available() else []
+    return [shipped("lip-motion.safetensors"), shipped("mouth-response.safetensors"), *heard_by]
 
 
 def _is_picture(face: str) -> bool:

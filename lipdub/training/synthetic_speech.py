@@ -19,7 +19,7 @@ import numpy as np
 
 from lipdub.errors import EnvironmentFailure
 from lipdub.speech.features import FRAME_RATE, RATE, mel_power
-from lipdub.speech.phones import INDEX, from_arpabet, from_ipa
+from lipdub.speech.phones import INDEX, from_arpabet, from_ipa, spread
 from lipdub.training import texts
 
 FLITE_VOICES = ("awb", "rms", "slt", "slt", "rms", "kal16", "kal")
@@ -42,7 +42,7 @@ _ESPEAK_VARIANTS = (
     "+klatt3",
     "+klatt4",
 )
-_DIPHTHONG_SPLIT = 0.55  # share of a diphthong's time that its first vowel has
+_IN_ROOM, _WITH_MUSIC = 0.5, 0.25  # shares of the sentences
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def speak_flite(
     start = 0.0
     for item in done.stdout.split():
         name, _, end = item.partition(":")
-        phones += _spread(from_arpabet(name), start, float(end))
+        phones += spread(from_arpabet(name), start, float(end))
         start = float(end)
     return Utterance(_resample(audio, rate), tuple(phones))
 
@@ -163,7 +163,7 @@ class Espeak:
             known = from_ipa(name) if name else ("sil",)
             if not known:
                 known = (phones[-1][2],) if phones else ("sil",)  # a mark alone goes on with the phone before
-            phones += _spread(known, start, stop)
+            phones += spread(known, start, stop)
         return Utterance(_resample(audio, self.rate), tuple(phones))
 
 
@@ -171,18 +171,6 @@ class Espeak:
 def process_espeak() -> Espeak:
     """This process's one espeak-ng."""
     return Espeak()
-
-
-def _spread(phones: tuple[str, ...], start: float, end: float) -> list[tuple[float, float, str]]:
-    """Share the time of one event out among its phones (a diphthong's first vowel gets a little more)."""
-    if len(phones) == 1:
-        return [(start, end, phones[0])]
-    first = _DIPHTHONG_SPLIT if len(phones) == 2 else 1.0 / len(phones)
-    cuts = [0.0, first] + [first + (1 - first) * (i + 1) / (len(phones) - 1) for i in range(len(phones) - 1)]
-    return [
-        (start + (end - start) * a, start + (end - start) * b, p)
-        for p, a, b in zip(phones, cuts[:-1], cuts[1:], strict=True)
-    ]
 
 
 def _read_wave(path: Path) -> tuple[np.ndarray, int]:
@@ -203,18 +191,65 @@ def _warped(utterance: Utterance, factor: float) -> Utterance:
     return Utterance(audio, tuple((a / factor, b / factor, p) for a, b, p in utterance.phones))
 
 
-def _roomy(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """In a made-up room: exponentially decaying noise as impulse response, the direct sound kept in front."""
-    decay = rng.uniform(0.1, 0.7)
+def room(rng: np.random.Generator) -> np.ndarray:
+    """Impulse response of a made-up room at 16 kHz, float64, the direct sound first and of height one.
+
+    From a dead cell (0.1 s of reverberation) to a hall (1.6 s), heard from near or far: a few early
+    reflections, then noise that decays exponentially, its high tones faster.
+    """
+    decay = float(np.exp(rng.uniform(np.log(0.1), np.log(1.6))))  # seconds to fall by 60 dB
     length = int(RATE * decay)
-    impulse = rng.standard_normal(length) * 10 ** (-3.0 * np.arange(length) / length)
-    impulse *= rng.uniform(0.1, 0.6) / np.sqrt(np.sum(impulse**2) + 1e-9)
-    impulse[: int(RATE * rng.uniform(0.001, 0.01))] = 0
+    fall = 10 ** (-3.0 * np.arange(length) / length)
+    low = rng.standard_normal(length)
+    high = np.diff(low, prepend=0.0)
+    late = (low - high) * fall + high * fall ** rng.uniform(1.0, 3.0)
+    late[: int(RATE * rng.uniform(0.002, 0.03))] = 0.0
+    early = np.zeros(length)
+    places = rng.integers(int(RATE * 0.001), max(int(RATE * 0.04), 20), 8) % length
+    early[places] = rng.uniform(-0.6, 0.6, 8) * fall[places]
+    late *= 10 ** (rng.uniform(-18.0, 5.0) / 20) / np.sqrt(np.sum(late**2) + 1e-9)  # against the direct sound
+    impulse = early + late
     impulse[0] = 1.0
-    size = len(audio) + length
+    return impulse
+
+
+def _roomy(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """In a made-up room, as long as before."""
+    impulse = room(rng)
+    size = len(audio) + len(impulse)
     return np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(impulse, size), size)[: len(audio)].astype(
         np.float32
     )
+
+
+def music(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Made-up music at 16 kHz, float32 (count,), mean square one: chords of harmonic tones that are struck or
+    swell, a bass line, and beats of noise, at one tempo."""
+    out = np.zeros(count)
+    beat = int(RATE * rng.uniform(0.25, 0.8))
+    root = rng.uniform(80, 240)
+    scale = np.array([0, 2, 4, 5, 7, 9, 11] if rng.random() < 0.5 else [0, 2, 3, 5, 7, 8, 10])
+    tilt, struck = rng.uniform(0.8, 2.2), rng.random() < 0.6
+    drums = rng.uniform(0.0, 0.5) if rng.random() < 0.6 else 0.0
+    for at in range(0, count, beat):
+        span = min(int(beat * rng.choice([1, 1, 2, 4])), count - at)
+        time = np.arange(span) / RATE
+        shape = np.exp(-time * rng.uniform(1.5, 8.0)) if struck else np.sin(np.pi * time * RATE / span) ** 0.5
+        degree = int(rng.integers(0, 7))
+        notes = [0.5 * 2 ** (scale[degree] / 12)]
+        notes += [2 ** ((scale[(degree + k) % 7] + 12 * rng.integers(0, 3)) / 12) for k in (0, 2, 4)]
+        for note in notes:
+            for harmonic in range(1, int(rng.integers(3, 10))):
+                tone = root * note * harmonic
+                if tone < RATE / 2:
+                    phase = rng.uniform(0, 2 * np.pi)
+                    out[at : at + span] += (
+                        shape * np.sin(2 * np.pi * tone * time + phase) / harmonic**tilt * rng.uniform(0.3, 1)
+                    )
+        if drums:
+            hit = rng.standard_normal(span) * np.exp(-time * rng.uniform(15, 60))
+            out[at : at + span] += drums * hit * 4
+    return (out / np.sqrt(np.mean(out**2) + 1e-12)).astype(np.float32)
 
 
 def labels(utterance: Utterance, frames: int) -> np.ndarray:
@@ -252,8 +287,12 @@ def _make(job: tuple[str, int, int]) -> list[tuple[np.ndarray, np.ndarray]]:
         if not 0.5 < len(utterance.audio) / RATE < 12.0:
             continue
         utterance = _warped(utterance, rng.uniform(0.84, 1.2))
-        audio = _roomy(utterance.audio, noise) if rng.random() < 0.3 else utterance.audio
+        audio = _roomy(utterance.audio, noise) if rng.random() < _IN_ROOM else utterance.audio
         audio = audio * (0.1 / (np.sqrt(np.mean(audio**2)) + 1e-6))
+        if rng.random() < _WITH_MUSIC:
+            audio = audio + music(len(audio), noise) * np.float32(
+                0.1 * 10 ** (noise.uniform(-24.0, 2.0) / 20)
+            )
         power = mel_power(audio)
         made.append((power, labels(utterance, len(power))))
     return made

@@ -17,7 +17,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "tests" / "sample"
-LIPDUB = (sys.executable, "-c", "from lipdub.cli import main; main()")
+LIPDUB = (sys.executable, "-c", "from lipdub.cli import program; program()")
 
 
 @dataclass(frozen=True)
