@@ -2,6 +2,7 @@
 
 ``lipdub.dub(video, speech, out)`` runs the whole chain; each stage is a function of its own
 (:func:`detect`, :func:`neutralize`, :func:`sync`, :func:`enhance`, :func:`paste_back`, :func:`score`).
+``lipdub.lips(speech, out)`` tells what lips do in a speech.
 Nothing prints or exits; progress leaves through a callback. Importing this package imports nothing heavy.
 """
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from lipdub.progress import Event
     from lipdub.stages.base import Cancelled
     from lipdub.stages.score import score
+    from lipdub.trajectory import Lips, lips
 
 _HOMES = {
     "lipdub.errors": (
@@ -61,6 +63,7 @@ _HOMES = {
     "lipdub.progress": ("Event",),
     "lipdub.stages.base": ("Cancelled",),
     "lipdub.stages.score": ("score",),
+    "lipdub.trajectory": ("Lips", "lips"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -72,6 +75,7 @@ __all__ = [
     "InputError",
     "Job",
     "LipdubError",
+    "Lips",
     "PlannedStage",
     "Result",
     "StageResult",
@@ -82,6 +86,7 @@ __all__ = [
     "dub",
     "enhance",
     "inspect",
+    "lips",
     "neutralize",
     "paste_back",
     "plan",

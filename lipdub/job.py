@@ -24,6 +24,8 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "length": ("sync", "length"),
         "extend": ("sync", "extend"),
         "hear": ("sync", "hear"),
+        "text": ("sync", "text"),
+        "language": ("sync", "language"),
         "enhance": ("enhance", "method"),
         "blend": ("paste-back", "method"),
         "feather": ("paste-back", "feather"),

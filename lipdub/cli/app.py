@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from lipdub.cli import clean, doctor, inspection, run, score, stage, train
+from lipdub.cli import clean, doctor, inspection, lips, run, score, stage, train
 from lipdub.cli.manner import USAGE, complain
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 run.add(app)
 stage.add(app)
 score.add(app)
+lips.add(app)
 inspection.add(app)
 doctor.add(app)
 clean.add(app)

@@ -120,6 +120,25 @@ Hear = Annotated[
         rich_help_panel=_SPEECH,
     ),
 ]
+Text = Annotated[
+    Optional[str],
+    typer.Option(
+        "--text",
+        metavar="FILE",
+        help="The words of the speech: plain text, SRT or VTT. Speech that is not in it is heard as ever.",
+        rich_help_panel=_SPEECH,
+    ),
+]
+Language = Annotated[
+    Optional[str],
+    typer.Option(
+        "--language",
+        metavar="CODE",
+        help="Of the speech and its text, as en, de, fr or ja.",
+        show_default="auto",
+        rich_help_panel=_SPEECH,
+    ),
+]
 Offset = Annotated[
     Optional[float],
     typer.Option(

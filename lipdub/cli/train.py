@@ -94,3 +94,22 @@ def mouth_response(
 
     written = train(out, grid=grid, workdir=workdir or out.parent / "lip-training", progress=_teller(manner))
     manner.result({"weights": str(written)}, str(written))
+
+
+@app.command("neutral-face")
+@command
+def neutral_face(
+    manner: Manner,
+    grid: Annotated[Path, typer.Option("--grid", metavar="FOLDER", help="Clips of the GRID corpus.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The weights to write.")] = Path(
+        "neutral-face.safetensors"
+    ),
+    workdir: Annotated[
+        Optional[Path], typer.Option("--workdir", metavar="FOLDER", help="Landmarks. Default: beside the weights.")
+    ] = None,
+) -> None:
+    """Average the face that lip landmarks are drawn on where there is no video."""
+    from lipdub.training.neutral_face import train
+
+    written = train(out, grid=grid, workdir=workdir or out.parent / "lip-training", progress=_teller(manner))
+    manner.result({"weights": str(written)}, str(written))

@@ -85,12 +85,11 @@ def spread(phones: tuple[str, ...], start: float, end: float) -> list[tuple[floa
     """Share the time of one sound out among its phones (a diphthong's first vowel gets a little more)."""
     if len(phones) == 1:
         return [(start, end, phones[0])]
-    first = _DIPHTHONG_SPLIT if len(phones) == 2 else 1.0 / len(phones)
-    cuts = [0.0, first] + [first + (1 - first) * (i + 1) / (len(phones) - 1) for i in range(len(phones) - 1)]
-    return [
-        (start + (end - start) * a, start + (end - start) * b, p)
-        for p, a, b in zip(phones, cuts[:-1], cuts[1:], strict=True)
-    ]
+    share = _DIPHTHONG_SPLIT if len(phones) == 2 else 1.0 / len(phones)
+    rest = (1 - share) / (len(phones) - 1)
+    cuts = [start + (end - start) * (share + rest * i) for i in range(len(phones) - 1)]
+    edges = [start, *cuts, end]
+    return [(a, b, p) for p, a, b in zip(phones, edges[:-1], edges[1:], strict=True)]
 
 
 class PhoneNetwork:

@@ -184,8 +184,8 @@ def _words(rows: Any, first: int) -> list[Word]:
     for text, phones in rows or ():
         times: list[tuple[float, float, str]] = []
         for start, count, name in phones:
-            begin = (first + start) / FRAME_RATE
-            times += spread(from_arpabet(name), begin, begin + count / FRAME_RATE)
+            begin, end = (first + start) / FRAME_RATE, (first + start + count) / FRAME_RATE
+            times += spread(from_arpabet(name), begin, end)
         out.append(Word(text, times[0][0], times[-1][1], tuple(times)))
     return out
 

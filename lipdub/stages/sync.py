@@ -10,6 +10,7 @@ seconds from the first frame. JSON ``timeline``: when the speech starts and the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,13 +38,16 @@ FADE_SECONDS = 0.16
 RESIDUAL_SECONDS = 0.8
 CHUNK_BYTES = 16 << 20
 MAX_CHUNK = 48
+_LANGUAGE = re.compile(r"[a-z]{2,8}([-_][A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True)
 class SyncOptions:
     """face: which track (`lipdub.faces.choice`). start, end: dub only this part of the result, seconds from its
     first frame. strength: factor on the mouth's motion, 0 to 2. offset: seconds the speech starts after the first
-    frame. length, extend: `lipdub.timeline`. hear: how the speech is heard (`lipdub.speech.hearing`)."""
+    frame. length, extend: `lipdub.timeline`. hear: how the speech is heard (`lipdub.speech.hearing`). text: a
+    file with the words of the speech (`lipdub.speech.script`). language: of speech and text, "en" or another voice of
+    espeak-ng, or "auto"."""
 
     method: str = "units"
     face: str = "largest"
@@ -54,6 +58,8 @@ class SyncOptions:
     length: str = "longest"
     extend: str = "pingpong"
     hear: str = "auto"
+    text: str | None = None
+    language: str = "auto"
 
     def __post_init__(self) -> None:
         if self.method != "units":
@@ -65,6 +71,10 @@ class SyncOptions:
         ):
             if value not in known:
                 raise UsageError(f"--{name} {value!r} is unknown", hint=f"It takes {', '.join(known)}.")
+        if self.text is not None:
+            object.__setattr__(self, "text", str(self.text))
+        if not _LANGUAGE.fullmatch(self.language):
+            raise UsageError(f"--language {self.language!r} is no language", hint="It takes auto, or codes as en, de, fr.")
         if not 0 <= self.strength <= 2:
             raise UsageError(f"--strength must be 0 to 2, not {self.strength:g}")
         if self.start is not None and self.end is not None and self.end <= self.start:
@@ -122,13 +132,25 @@ def _hear(job: Job, facts: MediaFacts, options: SyncOptions, threads: int) -> tu
     """The speech as float32 (n,) at 16 kHz, as far as the result needs it, and what is said in it."""
     from lipdub.media.audio import load_audio
     from lipdub.speech.hearing import hear
+    from lipdub.speech.script import read_script
 
     if job.speech is None:
         raise UsageError("there is no speech to dub with")
     audio = load_audio(job.speech, rate=16000)
     if options.length in ("video", "shortest") and facts.video is not None:
         audio = audio[: round(16000 * max(float(facts.video.duration) - options.offset + _BEYOND_END, _BEYOND_END))]
-    return audio, hear(audio, way=options.hear, workers=threads)
+    script = read_script(options.text) if options.text is not None else None
+    return audio, hear(audio, way=options.hear, workers=threads, script=script, language=options.language)
+
+
+def _check(job: Job, facts: MediaFacts, options: SyncOptions) -> None:
+    """Reads the text, so that one that will not do stops the run before its heavy work."""
+    if options.text is not None:
+        from lipdub.speech.pronounce import language_of, pronounce
+        from lipdub.speech.script import read_script
+
+        words = read_script(options.text).words
+        pronounce(words[:1], language_of(words, options.language))  # tells whether there is such a voice
 
 
 def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict[int, Talker]:
@@ -199,10 +221,13 @@ def _plan(
 ) -> tuple[Plan, dict[str, Any]]:
     from lipdub.faces import shapes, smooth, units
     from lipdub.media.probe import frame_pts
+    from lipdub.speech.given import notes
     from lipdub.speech.lips import at_times, lip_motion
     from lipdub.timeline import plan_timeline
 
     audio, speech = ctx.ahead()
+    for note in notes(speech.text) if speech.text is not None else ():
+        ctx.warn(note)
     line = plan_timeline(
         frame_pts(ctx.job.video),
         ctx.video.time_base,
@@ -267,6 +292,8 @@ def _plan(
         "words": len(speech.words),
         "share_of_words": round(speech.share, 3),
     }
+    if speech.text is not None:
+        heard["text"] = {"words": speech.text.total, "found": speech.text.found, "language": speech.language}
     pts = np.asarray(line.pts, np.int64)
     return Plan(source.astype(np.int32), pts, moments, track, amount.astype(np.float32), wanted, mixture), heard
 
@@ -576,15 +603,21 @@ def _summary(plan: Plan, talkers: dict[int, Talker], heard: dict[str, Any], opti
 
 SPEC = StageSpec(
     name="sync",
-    version=2,
+    version=3,
     reads=("detect", "neutralize"),
     inputs=("video", "speech"),
     options=SyncOptions,
     run=run,
     weights=lambda options: _weights(options),
     ahead=_hear,
-    files=lambda options: [Path(options.face)] if _is_picture(options.face) else [],
+    files=lambda options: _files(options),
+    check=_check,
 )
+
+
+def _files(options: SyncOptions) -> list[Path]:
+    picture = [Path(options.face)] if _is_picture(options.face) else []
+    return picture + ([Path(options.text)] if options.text is not None else [])
 
 
 def _weights(options: SyncOptions) -> list[Path]:

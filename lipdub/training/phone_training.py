@@ -1,10 +1,7 @@
-"""Training of the phone network on synthetic speech: batches, schedule, resumable loop."""
+"""Training of the phone network on synthetic speech: its batches and its loss."""
 
 from __future__ import annotations
 
-import math
-import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ from torch.nn import functional
 
 from lipdub.speech.phones import INDEX, PHONES
 from lipdub.training.augment import augment, features
+from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.phone_network import PhoneNetwork, PhoneNetworkSize
 
 
@@ -65,103 +63,45 @@ def train_phones(
     device: str = "cpu",
     progress: Callable[[str], None] | None = None,
 ) -> PhoneNetwork:
-    """Train (or go on training) the phone network; checkpoints lie in `folder`, from which a stopped run
-    resumes.
+    """Train (or go on training) the phone network; checkpoints lie in `folder` (`training.loop`).
 
     sources: speech, each with its share of a batch (the first takes what the others leave). Returns the
     averaged network, in evaluation mode.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "phones.pt"
     torch.manual_seed(seed)
-    network = PhoneNetwork(options.size).to(device)
-    average = PhoneNetwork(options.size).to(device)
-    average.load_state_dict(network.state_dict())
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=options.rate, weight_decay=options.decay, betas=(0.9, 0.98)
-    )
-    step, spent = 0, 0.0
-    if path.exists():
-        state = torch.load(path, map_location=device, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        step, spent = int(state["step"]), float(state["spent"])
-    begun = time.monotonic() - spent
+    network = PhoneNetwork(options.size)
     counts = [round(options.batch * share) for _, share in sources[1:]]
     counts.insert(0, options.batch - sum(counts))
-    losses: list[float] = []
-    hits: list[float] = []
-    while True:
-        elapsed = time.monotonic() - begun
-        done = step / max(options.steps, 1)
-        if options.minutes > 0:
-            done = max(done, elapsed / (60 * options.minutes))
-        if done >= 1:
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = (
-                options.rate * min(1.0, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * done) + 0.005)
-            )
-        rng = np.random.default_rng(
-            (seed, step)
-        )  # one generator a step: a resumed run draws what an unbroken one draws
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        torch.manual_seed(seed * 1_000_003 + step)
+
+    def draw(number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        rng = np.random.default_rng((seed, number))
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
         drawn = [
             speech.batch(n, options.window, rng) for (speech, _), n in zip(sources, counts, strict=True) if n
         ]
-        x = features(augment(torch.cat([a for a, _ in drawn]), generator)).to(device)
-        y = torch.cat([b for _, b in drawn]).to(device)
-        network.train()
-        with torch.autocast(torch.device(device).type, torch.bfloat16):  # half the time on a CPU that has it
-            logits = network(x)
-        logits = logits.float()
+        heard = features(augment(torch.cat([a for a, _ in drawn]), generator))
+        return heard, torch.cat([b for _, b in drawn])
+
+    def loss_of(net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
+        x, y = batch
+        logits = net(x).float()
         loss = functional.cross_entropy(
             logits.reshape(-1, len(PHONES)), y.reshape(-1), label_smoothing=options.smoothing
         )
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        with torch.no_grad():
-            keep = min(0.998, step / (step + 20))
-            for a, b in zip(average.parameters(), network.parameters(), strict=True):
-                a.lerp_(b, 1 - keep)
-        losses.append(float(loss.detach()))
-        hits.append(float((logits.detach().argmax(-1) == y).float().mean()))
-        if progress and step % 50 == 0:
-            progress(
-                f"phones: step {step}, {100 * done:.0f} %, loss {np.mean(losses[-50:]):.3f}, "
-                f"frames right {100 * np.mean(hits[-50:]):.1f} %, {(time.monotonic() - begun) / 60:.1f} min"
-            )
-        if step % options.save_every == 0:
-            _save(path, network, average, optimiser, step, time.monotonic() - begun)
-    _save(path, network, average, optimiser, step, time.monotonic() - begun)
-    return average.eval()
+        return loss, {"frames right": float((logits.detach().argmax(-1) == y).float().mean())}
 
-
-def _save(
-    path: Path,
-    network: PhoneNetwork,
-    average: PhoneNetwork,
-    optimiser: torch.optim.Optimizer,
-    step: int,
-    spent: float,
-) -> None:
-    beside = path.with_suffix(".tmp")
-    torch.save(
-        {
-            "network": network.state_dict(),
-            "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "step": step,
-            "spent": spent,
-        },
-        beside,
+    loop = LoopOptions(
+        steps=options.steps,
+        minutes=options.minutes,
+        rate=options.rate,
+        decay=options.decay,
+        precision="bf16",  # half the time on a CPU that has it
+        save_every=options.save_every,
     )
-    os.replace(beside, path)
+    tell = (lambda text: progress(f"phones: {text}")) if progress else None
+    trained = run_loop(network, draw, loss_of, folder, loop, device=device, seed=seed, progress=tell)
+    assert isinstance(trained, PhoneNetwork)
+    return trained
 
 
 @torch.no_grad()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
 import multiprocessing
 import os
 import random
@@ -18,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from lipdub.errors import EnvironmentFailure
+from lipdub.speech.espeak import available as has_espeak
+from lipdub.speech.espeak import process_espeak
 from lipdub.speech.features import FRAME_RATE, RATE, mel_power
 from lipdub.speech.phones import INDEX, from_arpabet, from_ipa, spread
 from lipdub.training import texts
@@ -58,13 +58,6 @@ def has_flite() -> bool:
     return shutil.which("flite") is not None
 
 
-def has_espeak() -> bool:
-    """Whether the espeak-ng library (package espeakng-loader, extra `train`) is installed."""
-    from importlib.util import find_spec
-
-    return find_spec("espeakng_loader") is not None
-
-
 def speak_flite(
     text: str, *, voice: str = "slt", stretch: float = 1.0, pitch: float | None = None
 ) -> Utterance:
@@ -87,90 +80,22 @@ def speak_flite(
     return Utterance(_resample(audio, rate), tuple(phones))
 
 
-class _EventId(ctypes.Union):
-    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
-
-
-class _Event(ctypes.Structure):  # espeak_EVENT of speak_lib.h
-    _fields_ = [
-        ("type", ctypes.c_int),
-        ("unique", ctypes.c_uint),
-        ("position", ctypes.c_int),
-        ("length", ctypes.c_int),
-        ("milliseconds", ctypes.c_int),
-        ("sample", ctypes.c_int),
-        ("user", ctypes.c_void_p),
-        ("id", _EventId),
-    ]
-
-
-class Espeak:
-    """espeak-ng through its C interface. The library has global state: use `process_espeak`, one in a
-    process."""
-
-    _PHONEME, _END = 7, 0
-
-    def __init__(self) -> None:
-        import espeakng_loader
-
-        self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
-        data = espeakng_loader.get_data_path().encode()
-        self.rate = self._lib.espeak_Initialize(
-            2, 0, data, 0x0001 | 0x0002 | 0x8000
-        )  # synchronous; phoneme events, IPA
-        if self.rate <= 0:
-            raise RuntimeError("espeak-ng could not be initialised")
-        self._audio: list[bytes] = []
-        self._events: list[tuple[float, str]] = []
-        kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
-        self._callback = kind(self._collect)  # kept alive for as long as the library may call it
-        self._lib.espeak_SetSynthCallback(self._callback)
-
-    def _collect(self, samples: int | None, count: int, events: ctypes.Array) -> int:
-        if samples and count > 0:
-            self._audio.append(ctypes.string_at(samples, count * 2))
-        i = 0
-        while events[i].type != self._END:
-            if events[i].type == self._PHONEME:
-                name = events[i].id.string.decode("utf-8", "ignore")
-                self._events.append((events[i].milliseconds / 1000.0, name))
-            i += 1
-        return 0
-
-    def speak(
-        self, text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50
-    ) -> Utterance:
-        """Speak text. voice: an espeak voice with an optional variant ("de+f2"); speed: words a minute (80 to
-        450); pitch and span (pitch range): 0 to 100. ValueError when there is no such voice."""
-        if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise ValueError(f"espeak-ng has no voice {voice!r}")
-        for parameter, value in ((1, speed), (3, pitch), (4, span)):
-            self._lib.espeak_SetParameter(parameter, value, 0)
-        self._audio.clear()
-        self._events.clear()
-        data = text.encode() + b"\0"
-        self._lib.espeak_Synth(
-            data, len(data), 0, 0, 0, 1 | 0x1000, None, None
-        )  # 1: UTF-8; 0x1000: end pause
-        self._lib.espeak_Synchronize()
-        audio = np.frombuffer(b"".join(self._audio), np.int16).astype(np.float32) / 32768.0
-        end = len(audio) / self.rate
-        starts = [start for start, _ in self._events] + [end]
-        phones: list[tuple[float, float, str]] = [(0.0, starts[0], "sil")] if starts[0] > 0 else []
-        for (start, name), stop in zip(self._events, starts[1:], strict=True):
-            if stop <= start:
-                continue
-            known = from_ipa(name) if name else ("sil",)
-            if not known:
-                known = (phones[-1][2],) if phones else ("sil",)  # a mark alone goes on with the phone before
-            phones += spread(known, start, stop)
-        return Utterance(_resample(audio, self.rate), tuple(phones))
-
-
-@functools.cache
-def process_espeak() -> Espeak:
-    """This process's one espeak-ng."""
-    return Espeak()
+def speak_espeak(
+    text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50
+) -> Utterance:
+    """Speak text with this process's espeak-ng; the arguments are those of `Espeak.speak`, as is the ValueError."""
+    library = process_espeak()
+    audio, events = library.speak(text, voice=voice, speed=speed, pitch=pitch, span=span)
+    starts = [start for start, _ in events] + [len(audio) / library.rate]
+    phones: list[tuple[float, float, str]] = [(0.0, starts[0], "sil")] if starts[0] > 0 else []
+    for (start, name), stop in zip(events, starts[1:], strict=True):
+        if stop <= start:
+            continue
+        known = from_ipa(name) if name else ("sil",)
+        if not known:
+            known = (phones[-1][2],) if phones else ("sil",)  # a mark alone goes on with the phone before
+        phones += spread(known, start, stop)
+    return Utterance(_resample(audio, library.rate), tuple(phones))
 
 
 def _read_wave(path: Path) -> tuple[np.ndarray, int]:
@@ -263,13 +188,12 @@ def labels(utterance: Utterance, frames: int) -> np.ndarray:
 def _make(job: tuple[str, int, int]) -> list[tuple[np.ndarray, np.ndarray]]:
     kind, seed, count = job
     rng, noise = random.Random(seed), np.random.default_rng(seed)
-    espeak = process_espeak() if kind == "espeak" else None
     made: list[tuple[np.ndarray, np.ndarray]] = []
     while len(made) < count:
         try:
-            if espeak is not None:
+            if kind == "espeak":
                 language = rng.choice(texts.LANGUAGES)
-                utterance = espeak.speak(
+                utterance = speak_espeak(
                     texts.text(language, rng),
                     voice=language + rng.choice(_ESPEAK_VARIANTS),
                     speed=rng.randint(110, 230),

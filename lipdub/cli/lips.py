@@ -1,0 +1,152 @@
+"""`lipdub lips`: what the lips do in a speech, as a file, a picture, landmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import typer
+
+from lipdub.cli import options as opt
+from lipdub.cli.manner import Manner, command
+from lipdub.cli.tables import as_lines
+
+_FILE = "Result file"
+_PART = "Which part"
+_FACE = "Landmarks"
+
+
+def add(app: typer.Typer) -> None:
+    """Adds the command to the application."""
+    app.command("lips")(lips)
+
+
+@command
+def lips(
+    manner: Manner,
+    speech: Annotated[Path, typer.Argument(metavar="SPEECH", help="The speech: any file with sound in it.")],
+    out: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Written by its ending: .json, .csv, .npz, .srt, .tsv, .xml; - is standard output.",
+            rich_help_panel=_FILE,
+        ),
+    ] = None,
+    format: Annotated[
+        Optional[
+            Literal["json", "csv", "npz", "srt", "srt-words", "rhubarb-tsv", "rhubarb-xml", "rhubarb-json"]
+        ],
+        typer.Option("--format", help="What is written, whatever the ending.", rich_help_panel=_FILE),
+    ] = None,
+    fps: Annotated[
+        Optional[float],
+        typer.Option(
+            "--fps", metavar="RATE", help="Rows a second.", show_default="100", rich_help_panel=_FILE
+        ),
+    ] = None,
+    plot: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--plot", metavar="PNG", help="Draw the speech and its lips here.", rich_help_panel=_FILE
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace files that are there.", show_default=False, rich_help_panel=_FILE
+        ),
+    ] = False,
+    start: Annotated[
+        Optional[float],
+        typer.Option(
+            "--from", parser=opt.parse_time, metavar="TIME", help="Tell from here on.", rich_help_panel=_PART
+        ),
+    ] = None,
+    end: Annotated[
+        Optional[float],
+        typer.Option(
+            "--to", parser=opt.parse_time, metavar="TIME", help="Tell up to here.", rich_help_panel=_PART
+        ),
+    ] = None,
+    hear: opt.Hear = None,
+    text: opt.Text = None,
+    language: opt.Language = None,
+    landmarks: Annotated[
+        Optional[Literal["68", "478"]],
+        typer.Option(
+            "--landmarks",
+            help="Write lip landmarks instead: iBUG's 68 points, or the mesh's 478.",
+            rich_help_panel=_FACE,
+        ),
+    ] = None,
+    talker: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--talker",
+            metavar="PATH",
+            help="Whose: a video, or its workspace. Default: a neutral face.",
+            rich_help_panel=_FACE,
+        ),
+    ] = None,
+    face: Annotated[
+        Optional[str],
+        typer.Option(
+            "--face",
+            metavar="WHO",
+            help="Which of the talker's faces: a track's number, largest, left, right.",
+            show_default="largest",
+            rich_help_panel=_FACE,
+        ),
+    ] = None,
+) -> None:
+    """Tell what the lips do in SPEECH: their course, mouth shapes by time, landmarks, a picture.
+
+    Without -o and --plot it only says what was heard.
+    """
+    from lipdub.cli.progress import showing
+    from lipdub.errors import UsageError, shown
+    from lipdub.trajectory import lips as follow
+
+    to_pipe = out is not None and str(out) == "-"
+    if to_pipe and manner.json:
+        raise UsageError("-o - and --json both want standard output", hint="Name a file with -o.")
+    if to_pipe and landmarks is not None:
+        raise UsageError("landmarks go into a file", hint="Give -o a name that ends in .npz.")
+    if landmarks is not None and out is None:
+        raise UsageError("--landmarks needs a file", hint="Give -o a name that ends in .npz.")
+    with showing(manner) as callback:
+        result = follow(
+            speech,
+            None if to_pipe else out,
+            format=format,
+            plot=plot,
+            overwrite=overwrite,
+            landmarks=int(landmarks) if landmarks is not None else None,
+            talker=talker,
+            threads=manner.threads,
+            progress=callback,
+            **opt.given(fps=fps, start=start, end=end, hear=hear, text=text, language=language, face=face),
+        )
+    if to_pipe:
+        _print(result.track, format)
+    elif manner.json:
+        manner.result(result)
+    elif result.written:
+        manner.result(None, "\n".join(shown(path) for path in result.written))
+    else:
+        facts = result.to_json()
+        manner.result(
+            None, as_lines({k: v for k, v in facts.items() if k not in ("landmarks", "written", "rows")})
+        )
+
+
+def _print(track: object, format: str | None) -> None:
+    import sys
+
+    from lipdub.speech.export import FORMATS, format_of
+
+    sys.stdout.buffer.write(FORMATS[format_of(None, format)](track))  # type: ignore[arg-type]
+    sys.stdout.buffer.flush()

@@ -1,0 +1,206 @@
+"""English spelling to sounds without a dictionary: numbers in words, and rules for words nobody has
+listed."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+).split()
+_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+_GREAT = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
+_ORDINAL = {
+    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
+    "twelve": "twelfth",
+}  # fmt: skip
+_MONEY = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "pence"), "¥": ("yen", "")}
+_NUMBER = re.compile(r"([$€£¥+-]?)(\d+)(?:\.(\d+))?(st|nd|rd|th|s|'s|’s)?([%°$€£¥]?)", re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,2}):(\d\d)")
+
+
+def counted(number: int) -> list[str]:
+    """A whole number in words, as one counts; digit by digit from 10 ** 15 on."""
+    if number >= 10**15:
+        return [_ONES[int(c)] for c in str(number)]
+    for size, name in _GREAT:
+        if number >= size:
+            rest = counted(number % size) if number % size else []
+            return [*counted(number // size), name, *rest]
+    if number < 20:
+        return [_ONES[number]]
+    return [_TENS[number // 10], *([_ONES[number % 10]] if number % 10 else [])]
+
+
+def dated(number: int) -> list[str]:
+    """A number of four digits as a year is read: nineteen ninety, two thousand five."""
+    century, rest = divmod(number, 100)
+    if century % 10 == 0 and rest < 10:
+        return counted(number)
+    return [
+        *counted(century),
+        *(["hundred"] if not rest else ["oh", _ONES[rest]] if rest < 10 else counted(rest)),
+    ]
+
+
+def number_words(token: str) -> list[str] | None:
+    """The words of a token that begins with a number ("1,000", "$5.50", "50%", "3rd", "1990s", "10:30"), else
+    None."""
+    clock = _CLOCK.fullmatch(token)
+    if clock:
+        hours, minutes = int(clock[1]), int(clock[2])
+        return counted(hours) + (
+            [] if not minutes else ["oh", _ONES[minutes]] if minutes < 10 else counted(minutes)
+        )
+    match = _NUMBER.fullmatch(re.sub(r"(?<=\d),(?=\d{3})", "", token))
+    if match is None:
+        return None
+    before, whole, part, ending, after = match.groups()
+    ending = (ending or "").lower().strip("'’")
+    number = int(whole)
+    if len(whole) > 1 and whole[0] == "0":
+        words = [_ONES[int(c)] for c in whole]
+    elif len(whole) == 4 and 1100 <= number < 2100 and "," not in token and part is None and not before:
+        words = dated(number)
+    else:
+        words = counted(number)
+    if ending in ("st", "nd", "rd", "th"):
+        words[-1] = ordinal(words[-1])
+    elif ending == "s":
+        words[-1] = words[-1][:-1] + "ies" if words[-1].endswith("y") else words[-1] + "s"
+    money = _MONEY.get(before) or _MONEY.get(after)
+    if money:
+        words += [money[0] if number == 1 or money[0] == "yen" else f"{money[0]}s"]
+        if part and int(part[:2].ljust(2, "0")):
+            words += counted(int(part[:2].ljust(2, "0")))
+    elif part:
+        words += ["point", *(_ONES[int(c)] for c in part)]
+    if before in ("+", "-") and before:
+        words.insert(0, {"+": "plus", "-": "minus"}[before])
+    if after in ("%", "°"):
+        words.append({"%": "percent", "°": "degrees"}[after])
+    return words
+
+
+def ordinal(word: str) -> str:
+    """third of three, twentieth of twenty."""
+    if word in _ORDINAL:
+        return _ORDINAL[word]
+    return word[:-1] + "ieth" if word.endswith("y") else word + "th"
+
+
+LETTERS = {
+    "a": "EY", "b": "B IY", "c": "S IY", "d": "D IY", "e": "IY", "f": "EH F", "g": "JH IY", "h": "EY CH",
+    "i": "AY", "j": "JH EY", "k": "K EY", "l": "EH L", "m": "EH M", "n": "EH N", "o": "OW", "p": "P IY",
+    "q": "K Y UW", "r": "AA R", "s": "EH S", "t": "T IY", "u": "Y UW", "v": "V IY",
+    "w": "D AH B AH L Y UW", "x": "EH K S", "y": "W AY", "z": "Z IY",
+}  # fmt: skip
+"""How each letter's name is said, in ARPAbet."""
+
+# "left[letters]right sounds", tried in order for each letter, after the letter-to-sound rules of the Naval
+# Research Laboratory (Elovitz and others, 1976). In contexts: # vowels, : consonants or none, ^ one
+# consonant, . a voiced consonant, + one of e i y, % a suffix (er e es ed ing ely), & a sibilant, @ a
+# consonant before which u is "oo", space the word's edge.
+_TABLE = """
+ [a] =AH| [are] =AA R| [ar]o=AH R|[ar]#=EH R|^[as]#=EY S|[a]wa=AH|[aw]=AO| :[any]=EH N IY|[a]^+#=EY|#:[ally]=AH L IY
+ [al]#=AH L|[again]=AH G EH N|#:[ag]e=IH JH|[a]^+:#=AE| :[a]^+ =EY|[a]^%=EY| [arr]=AH R|[arr]=AE R| :[ar] =AA R
+[ar] =ER|[ar]=AA R|[air]=EH R|[ai]=EY|[ay]=EY|[au]=AO|#:[al] =AH L|#:[als] =AH L Z|[alk]=AO K|[al]^=AO L
+ :[able]=EY B AH L|[able]=AH B AH L|[ang]+=EY N JH|[a] =AH|[a]=AE
+ [be]^#=B IH|[being]=B IY IH NG| [both] =B OW TH| [bus]#=B IH Z|[buil]=B IH L|[bb]=B|m[b] =|[b]=B
+ [ch]^=K|^e[ch]=K|[cch]=CH|[ch]=CH| s[ci]#=S AY|[ci]a=SH|[ci]o=SH|[ci]en=SH|[cc]+=K S|[cc]=K|[c]+=S|[ck]=K
+[com]%=K AH M|[c]=K
+#:[ded] =D IH D|.e[d] =D|#:^e[d] =T| [de]^#=D IH| [do] =D UW| [does]=D AH Z| [doing]=D UW IH NG|[dge]=JH|[dg]+=JH
+[du]a=JH UW|[dd]=D|[d]=D
+#:[e] =| :^[e] =| :[e] =IY|#[ed] =D|#:[e]d =|[ev]er=EH V|[e]^%=IY|[eri]#=IH R IY|[eri]=EH R IH|#:[er]#=ER
+[er]#=EH R|[er]=ER| [even]=IY V EH N|#:[e]w=|@[ew]=UW|[ew]=Y UW|[e]o=IY|#:&[es] =IH Z|#:[e]s =|#:[ely] =L IY
+#:[ement]=M AH N T|[eful]=F AH L|[ee]=IY|[earn]=ER N| [ear]^=ER|[ead]=EH D|#:[ea] =IY AH|[ea]su=EH|[ea]=IY
+[eigh]=EY|[ei]=IY| [eye]=AY|[ey]=IY|[eu]=Y UW|#:[en] =AH N|#:[ent] =AH N T|#:[ence] =AH N S|[e]=EH
+[ful]=F AH L|[ff]=F|[f]=F
+[giv]=G IH V| [g]i^=G|[ge]t=G EH|su[gges]=G JH EH S|[gg]=G| b#[g]=G|[g]+=JH|[great]=G R EY T|#[gh]=|[gn] =N
+ [gn]=N|[g]=G
+ [hav]=HH AE V| [here]=HH IY R| [hour]=AW ER|[how]=HH AW|[h]#=HH|[h]=
+ [in]=IH N| [i] =AY|[in]d=AY N|[ier]=IY ER|#:r[ied] =IY D|[ied] =AY D|[ien]=IY EH N|[ie]t=AY EH| :[i]%=AY
+[i]%=IY|[ie]=IY|[i]^+:#=IH|[ir]#=AY R|[iz]%=AY Z|[is]%=AY Z|[i]d%=AY|+^[i]^+=IH|[i]t%=AY|#:^[i]^+=IH|[i]^+=AY
+[ir]=ER|[igh]=AY|[ild]=AY L D|[ign] =AY N|[ign]^=AY N|[ign]%=AY N|[ique]=IY K|[io]=IY OW|[ia]=IY AH|[i] =IY|[i]=IH
+[j]=JH
+ [k]n=|[k]=K
+[lo]c#=L OW|l[l]=|#:^[l]%=AH L|[lead]=L IY D|[l]=L
+[mov]=M UW V|[mm]=M|[m]=M
+e[ng]+=N JH|[ng]r=NG G|[ng]#=NG G|[ngl]%=NG G AH L|[ng]=NG|[nk]=NG K| [now] =N AW|[nn]=N|[n]=N
+[of] =AH V|[orough]=ER OW|#:[or] =ER|#:[ors] =ER Z|[or]=AO R| [one]=W AH N|[ow] =OW|[ow]=OW| [over]=OW V ER
+[ov]=AH V|[o]^%=OW|[o]^en=OW|[o]^i#=OW|[ol]d=OW L|[ought]=AO T|[ough]=AH F| [ou]=AW|h[ou]s#=AW|[ous]=AH S
+[our]=AO R|[ould]=UH D|^[ou]^l=AH|[oup]=UW P|[ou]=AW|[oy]=OY|[oing]=OW IH NG|[oi]=OY|[oor]=AO R|[ook]=UH K
+[ood]=UH D|[oo]=UW|[o]e=OW|[o] =OW|[oa]=OW| [only]=OW N L IY| [once]=W AH N S|[o]ng=AO| :^[on]=AA N|#:[on] =AH N
+#:[on]^=AH N|[o]st =OW|[of]^=AO F|[other]=AH DH ER|[oss] =AO S|#:^[om]=AH M|[o]=AA
+[ph]=F|[peop]=P IY P|[pow]=P AW|[put] =P UH T|[pp]=P| [ps]=S| [pn]=N|[p]=P
+[quar]=K W AO R|[que] =K|[qu]=K W|[q]=K
+ [re]^#=R IY|[rr]=R| [rh]=R|[r]=R
+[sh]=SH|#[sion]=ZH AH N|[some]=S AH M|#[sur]#=ZH ER|[sur]#=SH ER|#[su]#=ZH UW|#[ssu]#=SH UW|#[sed] =Z D|#[s]#=Z
+[said]=S EH D|^[sion]=SH AH N|[ssion]=SH AH N|[ss]=S|.[s] =Z|#:.e[s] =Z|#:^##[s] =Z|#:^#[s] =S|u[s] =S| :#[s] =Z
+##[s] =Z| [sch]=S K|[sc]+=S|#[sm] =Z AH M|[s]=S
+ [the] =DH AH|[to] =T UW|[that] =DH AE T| [this] =DH IH S| [they]=DH EY| [there]=DH EH R|[ther]=DH ER
+[their]=DH EH R| [than] =DH AE N| [them] =DH EH M| [these] =DH IY Z| [then]=DH EH N|[through]=TH R UW
+[those]=DH OW Z|[though] =DH OW| [thus]=DH AH S|[th]=TH|#:[ted] =T IH D|s[ti]#n=CH|[ti]o=SH|[ti]a=SH|[tien]=SH AH N
+[tur]#=CH ER|[tu]a=CH UW| [two]=T UW|[tch]=CH|[tt]=T|[t]=T
+ [un]i=Y UW N| [un]=AH N| [upon]=AH P AO N|@[ur]#=UH R|[ur]#=Y UH R|[ur]=ER|[u]^ =AH|[u]^^=AH|[uy]=AY| g[u]#=
+g[u]%=|g[u]#=W|#n[u]=Y UW|@[u]=UW|[u]=Y UW
+[view]=V Y UW|[v]=V
+ [were]=W ER|[wa]s=W AA|[wa]t=W AO|[where]=W EH R|[what]=W AH T|[whol]=HH OW L|[who]=HH UW|[wh]=W|[war]=W AO R
+[wor]^=W ER|[wr]=R|[w]=W
+ [x]=Z|[x]=K S
+[young]=Y AH NG| [you]=Y UW| [yes]=Y EH S| [y]=Y|#:^[y] =IY|#:^[y]i=IY| :[y] =AY| :[y]#=AY| :[y]^+:#=IH| :[y]^#=AY
+[y] =IY|[y]=IH
+[zz]=Z|[z]=Z
+"""
+
+_VOWELS = "aeiouy"
+_CONTEXT = {
+    "#": f"[{_VOWELS}]+",
+    ":": f"[^{_VOWELS} ]*",
+    "^": f"[^{_VOWELS} ]",
+    ".": "[bdvgjlmnrwz]",
+    "+": "[eiy]",
+    "%": "(?:er|ed|es|e|ing|ely)(?= )",
+    "&": "(?:ch|sh|[scgzxj])",
+    "@": "(?:th|ch|sh|[tsrdlznj])",
+    " ": " ",
+}
+
+
+@cache
+def _rules() -> dict[str, list[tuple[re.Pattern[str], re.Pattern[str], str, list[str]]]]:
+    rules: dict[str, list[tuple[re.Pattern[str], re.Pattern[str], str, list[str]]]] = {}
+    for line in _TABLE.split("\n"):
+        for rule in line.split("|"):
+            if "=" not in rule:
+                continue
+            place, sounds = rule.split("=")
+            left, rest = place.split("[")
+            letters, right = rest.split("]")
+            before = re.compile("".join(_CONTEXT.get(c, c) for c in left) + r"\Z")
+            after = re.compile("".join(_CONTEXT.get(c, c) for c in right))
+            rules.setdefault(letters[0], []).append((before, after, letters, sounds.split()))
+    return rules
+
+
+def spelled_sounds(word: str) -> list[str]:
+    """ARPAbet of an English word by rules; letters the rules do not know are passed over. word: lower
+    case."""
+    text = f" {re.sub('[^a-z]', '', word)} "
+    out: list[str] = []
+    i = 1
+    while i < len(text) - 1:
+        for before, after, letters, sounds in _rules()[text[i]]:
+            if (
+                text.startswith(letters, i)
+                and after.match(text, i + len(letters))
+                and before.search(text[:i])
+            ):
+                out += sounds
+                i += len(letters)
+                break
+        else:
+            i += 1
+    return out

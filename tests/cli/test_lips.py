@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import lipdub
+from lipdub.cli import main
+from lipdub.errors import InputError, UsageError
+from lipdub.faces.landmarks import IBUG
+from lipdub.speech.export import FORMATS
+
+SAMPLE = Path(__file__).resolve().parent.parent / "sample"
+SPEECH = SAMPLE / "speech.wav"
+
+
+class Done(NamedTuple):
+    code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Callable[..., Done]]:
+    """`lipdub lips` with these arguments, in an empty folder."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["lipdub", "lips", *map(str, arguments)])
+        capfd.readouterr()
+        with contextlib.chdir(tmp_path), pytest.raises(SystemExit) as ended:
+            main()
+        return Done(int(ended.value.code or 0), *capfd.readouterr())
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
+
+
+QUICK = ("--hear", "phones")
+
+
+def test_without_a_file_it_says_what_was_heard(run: Callable[..., Done], tmp_path: Path) -> None:
+    done = run(SPEECH, *QUICK)
+    assert done.code == 0 and "duration" in done.stdout and "4.23" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["a.json", "a.csv", "a.npz", "a.srt", "a.tsv", "a.xml", "a.rhubarb-json", "a.csv.txt"]
+)
+def test_files_by_ending_and_format(run: Callable[..., Done], tmp_path: Path, name: str) -> None:
+    option = {"a.rhubarb-json": ("--format", "rhubarb-json"), "a.csv.txt": ("--format", "csv")}.get(name, ())
+    done = run(SPEECH, "-o", name, *QUICK, *option)
+    assert done.code == 0, done.stderr
+    assert done.stdout == f"{name}\n"
+    assert [p.name for p in tmp_path.iterdir()] == [name] and (tmp_path / name).stat().st_size > 100
+
+
+def test_json_is_what_the_library_gives(run: Callable[..., Done], tmp_path: Path) -> None:
+    assert run(SPEECH, "-o", "a.json", "--fps", "25", "--from", "1", "--to", "0:02", *QUICK).code == 0
+    content = json.loads((tmp_path / "a.json").read_bytes())
+    track = lipdub.lips(SPEECH, fps=25, start=1, end=2, hear="phones").track
+    assert (
+        content["rate"] == 25 and content["start"] == 1 and len(content["values"]) == len(track.times) == 25
+    )
+    np.testing.assert_allclose(content["values"], track.values, atol=1e-4)
+    assert content["visemes"][0][0] == 1 and content["visemes"][-1][1] == 2
+
+
+def test_words_are_a_format_too(run: Callable[..., Done]) -> None:
+    pytest.importorskip("pocketsphinx")
+    done = run(SPEECH, "-o", "-", "--format", "srt-words", "--hear", "words")
+    assert done.code == 0 and "\npaper\n" in done.stdout
+
+
+def test_a_text_is_gone_by_where_it_fits(run: Callable[..., Done], tmp_path: Path) -> None:
+    (tmp_path / "said.txt").write_text(
+        "Please keep my paper map before we moved to the farm above the valley."
+    )
+    done = run(SPEECH, "--text", "said.txt", "-o", "a.json", "--json", *QUICK)
+    summary = json.loads(done.stdout)
+    assert summary["heard"] == "text" and summary["words"] == 14 and summary["notes"] == []
+    content = json.loads((tmp_path / "a.json").read_bytes())
+    assert content["heard"]["language"] == "en" and content["words"][3]["text"] == "paper"
+    (tmp_path / "other.txt").write_text("Wholly other things are told in here, of ships and of cabbages.")
+    done = run(SPEECH, "--text", "other.txt", *QUICK)
+    assert done.code == 0 and "warning: the text does not fit" in done.stderr
+    assert run(SPEECH, "--text", "none.txt").code == 3 and run(SPEECH, "--language", "??").code == 2
+
+
+def test_standard_output_carries_the_file_alone(run: Callable[..., Done], tmp_path: Path) -> None:
+    done = run(SPEECH, "-o", "-", "--format", "rhubarb-tsv", *QUICK)
+    lines = done.stdout.splitlines()
+    assert done.code == 0 and lines[0].startswith("0.00\t") and lines[-1] == "4.23\tX"
+    assert done.stderr == "" and not list(tmp_path.iterdir())
+    assert json.loads(run(SPEECH, "-o", "-", *QUICK).stdout)["schema"] == 1
+
+
+def test_json_summary(run: Callable[..., Done]) -> None:
+    done = run(SPEECH, "-o", "a.csv", "--plot", "p.png", "--json", *QUICK)
+    summary = json.loads(done.stdout)
+    assert (
+        summary["written"] == ["a.csv", "p.png"] and summary["heard"] == "phones" and summary["rows"] == 423
+    )
+    assert summary["closures"] >= 5 and summary["duration"] == 4.23
+    events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert events[-1] == "done" and "progress" in events
+
+
+def test_the_picture_is_a_picture(run: Callable[..., Done], tmp_path: Path) -> None:
+    from PIL import Image
+
+    assert run(SPEECH, "--plot", "p.png", *QUICK).stdout == "p.png\n"
+    with Image.open(tmp_path / "p.png") as image:
+        assert image.format == "PNG" and image.width > 1200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("none.wav",), 3, "there is no file none.wav"),
+        (("SPEECH", "--format", "yaml"), 2, "--format"),
+        (("SPEECH", "-o", "a.txt"), 2, "no format is known"),
+        (("SPEECH", "-o", "SPEECH", "--overwrite"), 2, "would replace"),
+        (("SPEECH", "-o", "a.json", "--fps", "0"), 2, "--fps must be"),
+        (("SPEECH", "--from", "9"), 2, "nothing between"),
+        (("SPEECH", "--from", "x"), 2, "is no time"),
+        (("SPEECH", "--plot", "p.jpg"), 2, "must end in .png"),
+        (("SPEECH", "--landmarks", "98"), 2, "--landmarks"),
+        (("SPEECH", "--landmarks", "68"), 2, "needs a file"),
+        (("SPEECH", "--landmarks", "68", "-o", "a.json"), 2, "as .npz alone"),
+        (("SPEECH", "--talker", "x.mp4", "-o", "a.npz"), 2, "--talker is for landmarks"),
+        (
+            ("SPEECH", "--landmarks", "68", "-o", "a.npz", "--talker", "none.mp4"),
+            3,
+            "there is no file none.mp4",
+        ),
+        (("SPEECH", "--landmarks", "68", "-o", "a.npz", "--talker", "."), 2, "not a workspace"),
+        (("SPEECH", "--landmarks", "68", "-o", "a.npz", "--talker", "v.mp4", "--fps", "25"), 2, "exclude"),
+        (("SPEECH", "-o", "/proc/none/a.json"), 5, "no permission|cannot write|there is no|cannot"),
+    ],
+)
+def test_errors_are_one_line_with_their_code(
+    run: Callable[..., Done], tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    import re
+
+    done = run(*(str(SPEECH) if a == "SPEECH" else a for a in arguments), *QUICK)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.code == code and len(lines) == 1 and re.search(words, lines[0]), done.stderr
+    assert done.stdout == "" and not [p for p in tmp_path.iterdir() if p.is_file()]
+
+
+def test_a_file_that_is_there_stays_unless_told(run: Callable[..., Done], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("mine")
+    done = run(SPEECH, "-o", "a.csv", *QUICK)
+    assert done.code == 2 and "is there already" in done.stderr and (tmp_path / "a.csv").read_text() == "mine"
+    assert run(SPEECH, "-o", "a.csv", "--overwrite", *QUICK).code == 0
+    assert (tmp_path / "a.csv").read_text().startswith("time,")
+    copy = shutil.copy(SPEECH, tmp_path / "speech.json")
+    done = run(copy, "-o", copy, "--overwrite", *QUICK)
+    assert done.code == 2 and "would replace" in done.stderr
+
+
+def test_too_short_and_soundless_speech(tmp_path: Path) -> None:
+    import wave
+
+    with wave.open(str(tmp_path / "short.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(400))
+    with pytest.raises(InputError, match="only"):
+        lipdub.lips(tmp_path / "short.wav")
+    with wave.open(str(tmp_path / "quiet.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(bytes(32000))
+    quiet = lipdub.lips(tmp_path / "quiet.wav", tmp_path / "q.tsv", plot=tmp_path / "q.png")
+    assert not quiet.track.values.any() and [label for _, _, label in quiet.track.visemes] == ["sil"]
+    assert (tmp_path / "q.tsv").read_text() == "0.00\tX\n1.00\tX\n"
+    with pytest.raises(UsageError):
+        lipdub.lips(tmp_path / "quiet.wav", hear="loudly")
+
+
+def test_landmarks_of_the_neutral_face(run: Callable[..., Done], tmp_path: Path) -> None:
+    assert run(SPEECH, "-o", "a.npz", "--landmarks", "68", "--fps", "25", *QUICK).code == 0
+    with np.load(tmp_path / "a.npz") as file:
+        points, times = file["points"], file["times"]
+        assert points.shape == (106, 68, 3) and points.dtype == np.float32 and str(file["unit"]) == "eyes"
+        np.testing.assert_array_equal(file["mesh"], IBUG)
+    np.testing.assert_allclose(times, np.arange(106) / 25)
+    gap = points[:, 66, 1] - points[:, 62, 1]
+    track = lipdub.lips(SPEECH, fps=25, hear="phones").track
+    assert np.corrcoef(gap, track.column("opening"))[0, 1] > 0.99
+    assert gap[track.column("closure") > 0.95].max() < 0.02
+
+
+def test_landmarks_of_a_talker_by_video_and_by_workspace(run: Callable[..., Done], tmp_path: Path) -> None:
+    video = shutil.copy(SAMPLE / "talker.mp4", tmp_path / "talker.mp4")
+    assert run(SPEECH, "-o", "a.npz", "--landmarks", "478", "--talker", video, *QUICK).code == 0
+    done = run(
+        SPEECH, "-o", "b.npz", "--landmarks", "68", "--talker", "talker.dubbed.mp4.lipdub", "--json", *QUICK
+    )
+    assert json.loads(done.stdout)["landmarks"] == {"points": 68, "frames": 133, "unit": "pixels"}
+    with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
+        whole, some = a["points"], b["points"]
+        np.testing.assert_array_equal(whole[:, list(IBUG)], some)
+        np.testing.assert_array_equal(a["source"], np.arange(133))
+        assert tuple(a["size"]) == (512, 512) and str(a["unit"]) == "pixels"
+        np.testing.assert_allclose(a["times"], np.arange(133) / 25, atol=1e-3)
+    assert np.isfinite(some).all() and (some[..., :2] > 0).all() and (some[..., :2] < 512).all()
+    track = lipdub.lips(SPEECH, fps=25, hear="phones").track
+    gap = (some[:106, 66, 1] - some[:106, 62, 1]) / np.linalg.norm(some[:106, 45] - some[:106, 36], axis=1)
+    assert np.corrcoef(gap, track.column("opening"))[0, 1] > 0.95
+    Path(video).unlink()
+    done = run(SPEECH, "-o", "c.npz", "--landmarks", "68", "--talker", "talker.dubbed.mp4.lipdub", *QUICK)
+    assert done.code == 3 and "is not at" in done.stderr
+
+
+def test_nothing_is_written_where_one_thing_fails(run: Callable[..., Done], tmp_path: Path) -> None:
+    done = run(SPEECH, "-o", "a.srt", "--format", "srt-words", "--plot", "p.png", *QUICK)
+    assert done.code == 2 and "no words were heard" in done.stderr and not list(tmp_path.iterdir())
+
+
+def test_json_and_the_file_do_not_share_standard_output(run: Callable[..., Done]) -> None:
+    done = run(SPEECH, "-o", "-", "--json", *QUICK)
+    assert done.code == 2 and done.stdout == "" and "both want" in json.loads(done.stderr)["message"]
+
+
+def test_the_command_knows_all_formats(run: Callable[..., Done]) -> None:
+    done = run(SPEECH, "--format", "yaml")
+    assert all(f"'{name}'" in done.stderr for name in FORMATS)

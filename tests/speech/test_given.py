@@ -1,0 +1,148 @@
+"""A text in the speech: what is found, what is reported, and what becomes of speech that is not in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipdub.speech import given, hearing
+from lipdub.speech.phones import INDEX, PHONES
+from lipdub.speech.pronounce import Said, dictionary_file
+from lipdub.speech.script import Script, parse
+
+SAMPLE = Path(__file__).parents[1] / "sample" / "speech.wav"
+TEXT = "Please keep my paper map, before we move to the farm above the valley."
+OTHER = "Thirteen astronauts quietly juggled oranges inside this shiny yellow submarine."
+needs_recogniser = pytest.mark.skipif(dictionary_file() is None, reason="pocketsphinx is not installed")
+
+SOUNDS = {
+    "beans": "b iy n s",
+    "mucus": "m uw k ae",
+    "fault": "f ao l t",
+    "weds": "w eh d z",
+    "show": "sh ow g iy",
+}
+
+
+def sound(*names: str | int) -> np.ndarray:
+    phones = [
+        p
+        for n in names
+        for p in (["sil"] * n if isinstance(n, int) else [q for q in SOUNDS[n].split() for _ in range(8)])
+    ]
+    out = np.full((len(phones), len(PHONES)), 0.3 / (len(PHONES) - 1), np.float32)
+    out[np.arange(len(phones)), [INDEX[p] for p in phones]] = 0.7
+    return out
+
+
+def look_for(words: list[str], own: np.ndarray, cues: list[tuple[float, float]] | None = None) -> given.Given:
+    said = [Said(tuple(SOUNDS[w].split())) if w in SOUNDS else Said(()) for w in words]
+    return given.find(Script(tuple(words), tuple(cues or [None] * len(words))), said, own)
+
+
+def test_all_words_found():
+    found = look_for(["beans", "fault", "weds"], sound(20, "beans", "fault", 30, "weds", 20))
+    assert [w.text for w in found.words] == ["beans", "fault", "weds"] and found.runs == ((0, 3),)
+    assert found.fit == given.TextFit(3) and found.fit.found == 3 and given.notes(found.fit) == []
+
+
+def test_missing_words_are_named_with_their_place():
+    words = ["beans", "fault", "weds", "mucus", "show", "mucus", "beans", "fault"]
+    found = look_for(words, sound(20, "beans", "fault", "beans", "fault", 20))
+    assert [w.text for w in found.words] == ["beans", "fault", "beans", "fault"]
+    assert [m[0] for m in found.fit.missing] == ["weds", "mucus", "show", "mucus"]
+    assert all(abs(second - 0.84) < 0.05 for _, second in found.fit.missing)
+    (note,) = given.notes(found.fit)
+    assert note.startswith("4 of 8 words of the text were not found in the speech: weds (0:00.8)")
+
+
+def test_text_beyond_the_speech_and_words_nobody_can_say():
+    found = look_for(
+        ["beans", "fault", "weds", "天", "show", "mucus"], sound(20, "beans", "fault", "weds", 20)
+    )
+    assert found.fit.outside == 2 and found.fit.unsayable == ("天",) and found.fit.missing == ()
+    assert found.fit.found == 3 and len(given.notes(found.fit)) == 2
+
+
+def test_speech_that_is_not_in_the_text_parts_the_runs():
+    own = sound(20, "beans", "fault", "weds", "show", "mucus", "show", "beans", "mucus", 20)
+    found = look_for(["beans", "fault", "beans", "mucus"], own)
+    assert found.runs == ((0, 2), (2, 4))
+    spans = [span for span, _ in given.segments(found, len(own))]
+    assert spans[0][1] <= 84 + 45 and spans[1][0] >= 180 - 45 and spans[0][1] <= spans[1][0]
+
+
+def test_segments_are_cut_at_pauses():
+    names: list[str | int] = []
+    words: list[str] = []
+    for _ in range(8):
+        sentence = ["beans", "fault", "weds", "show", "mucus", "fault", "show"]
+        names += [40, *sentence]
+        words += sentence
+    own = sound(*names, 40)
+    parts = given.segments(look_for(words, own), len(own))
+    assert len(parts) >= 2 and parts[0][1][0] == 0 and parts[-1][1][1] == len(words)
+    assert all(b - a <= 15 * 100 for (a, b), _ in parts)
+    assert all(x[0][1] <= y[0][0] and x[1][1] == y[1][0] for x, y in zip(parts, parts[1:], strict=False))
+    assert all(b % 7 == 0 for _, (_, b) in parts)
+
+
+def test_cues_of_another_film_do_no_harm():
+    words = ["beans", "fault", "weds"]
+    own = sound(20, "beans", "fault", 30, "weds", 20)
+    assert look_for(words, own, [(500.0, 502.0)] * 3).fit.found == 3
+    assert look_for(words, own, [(0.0, 1.0)] * 3).fit.found == 3
+
+
+def heard(text: str, **how: object) -> hearing.Heard:
+    from lipdub.media.audio import load_audio
+
+    return hearing.hear(load_audio(SAMPLE, 16000), script=parse(text), **how)  # type: ignore[arg-type]
+
+
+@needs_recogniser
+def test_the_text_of_the_sample():
+    found = heard(TEXT)
+    assert found.way == "text" and found.language == "en" and found.text is not None
+    assert found.text.found >= 12 and found.share > 0.9
+    assert [w.text for w in found.words][:3] == ["Please", "keep", "my"]
+    assert np.allclose(found.posteriors.sum(1), 1, atol=1e-4)
+    assert all(a.end <= b.start + 0.06 for a, b in zip(found.words, found.words[1:], strict=False))
+
+
+@needs_recogniser
+def test_another_text_is_reported_and_does_no_harm():
+    found = heard(OTHER)
+    assert found.text is not None and not found.text.used and found.way != "text"
+    assert "does not fit" in given.notes(found.text)[0]
+    from lipdub.media.audio import load_audio
+
+    assert np.array_equal(found.posteriors, hearing.hear(load_audio(SAMPLE, 16000)).posteriors)
+
+
+@needs_recogniser
+def test_a_sentence_too_many_and_one_too_few():
+    more = heard(TEXT.replace("map,", f"map. {OTHER}"))
+    assert more.text is not None and more.text.used
+    missing = [word for word, _ in more.text.missing]
+    assert {"astronauts", "juggled", "submarine"} <= set(missing) and len(missing) <= 12
+    fewer = heard(TEXT.replace("before we move to", ""))
+    assert fewer.text is not None and fewer.text.found >= 8
+    assert fewer.text.missing == () or len(fewer.text.missing) <= 2
+
+
+@needs_recogniser
+def test_a_text_without_the_recogniser_leads_the_network():
+    found = heard(TEXT, way="phones")
+    assert found.way == "text" and found.text is not None and found.text.found >= 12
+    assert np.allclose(found.posteriors.sum(1), 1, atol=1e-4)
+
+
+def test_silence_holds_no_words():
+    found = hearing.hear(
+        np.zeros(16000, np.float32), script=parse("hello there"), language="en", way="phones"
+    )
+    assert found.text is not None and not found.text.used
+    assert (found.posteriors[:, INDEX["sil"]] == 1).all()

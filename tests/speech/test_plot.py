@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipdub.speech import plot
+from tests.speech.test_export import made
+
+RED = np.array([196, 44, 44])
+
+
+def sound(seconds: float) -> np.ndarray:
+    time = np.arange(int(16000 * seconds)) / 16000
+    return (0.3 * np.sin(2 * np.pi * 200 * time) * (np.sin(2 * np.pi * 3 * time) > 0)).astype(np.float32)
+
+
+def columns_of(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Columns that hold a run of eight pixels of the colour at least, so that thin letters do not count."""
+    return np.flatnonzero((picture[:, plot._LEFT : -plot._RIGHT] == colour).all(-1).sum(0) >= 4)
+
+
+def test_one_row_marks_the_closures_where_they_are() -> None:
+    lips = made()
+    (picture,) = plot.pages(lips, sound(0.845))
+    assert picture.dtype == np.uint8 and picture.shape[2] == 3 and picture.shape[0] > 400
+    marked = columns_of(picture, RED) / plot.SCALE
+    shut = lips.times[lips.column("closure") >= 0.5]
+    assert len(marked) and marked.min() == pytest.approx(shut.min(), abs=0.02)
+    assert marked.max() == pytest.approx(shut.max(), abs=0.02)
+    open_ = columns_of(picture, np.array([203, 223, 244])) / plot.SCALE
+    assert len(open_) and np.abs(open_ - 0.42).min() < 0.02
+
+
+def test_png_is_readable() -> None:
+    from PIL import Image
+
+    (picture,) = plot.pages(made(), sound(0.845))
+    with Image.open(io.BytesIO(plot.as_png(picture))) as image:
+        np.testing.assert_array_equal(np.array(image), picture)
+
+
+def test_long_speech_goes_on_in_rows_and_pages() -> None:
+    lips, seconds = made(), 64.0
+    times = np.arange(int(seconds * 100)) / 100
+    values = np.resize(lips.values, (len(times), lips.values.shape[1]))
+    long = replace(
+        lips, duration=seconds, times=times, values=values, phones=((0.0, seconds, "aa"),), words=()
+    )
+    sheets = plot.pages(long, sound(seconds))
+    assert len(sheets) == 2 and sheets[0].shape[0] > 10 * sheets[1].shape[0]
+    assert sheets[0].shape[1] == plot._LEFT + 5 * plot.SCALE + plot._RIGHT
+    assert plot.page_paths(Path("a/b.png"), 3) == [Path("a/b.png"), Path("a/b-2.png"), Path("a/b-3.png")]
+
+
+def test_a_part_and_odd_names_and_nothing_at_all() -> None:
+    lips = made("umlaut ä\n名前.wav", start=0.3, end=0.6)
+    (picture,) = plot.pages(lips, sound(0.845))
+    assert picture.shape[1] < 700
+    empty = replace(
+        lips, times=lips.times[:0], values=lips.values[:0], phones=(), words=(), visemes=(), mouths=()
+    )
+    assert plot.pages(empty, sound(0.1))[0].shape[0] < 60
+    assert plot.pages(lips, np.zeros(0, np.float32))[0].shape == picture.shape
+
+
+def test_letters_without_a_font_are_dots() -> None:
+    from PIL import Image, ImageDraw
+
+    pen = ImageDraw.Draw(Image.new("RGB", (10, 10)))
+    assert plot._fitted(pen, "word", 500, (14, 10))[0] == "word"
+    assert plot._fitted(pen, "\u540d\u524d", 500, (14, 10))[0] == "\N{MIDDLE DOT}" * 2
+    assert plot._fitted(pen, "a long word", 20, (14, 10))[0] in "a long word"[:5]

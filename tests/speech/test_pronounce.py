@@ -1,0 +1,136 @@
+"""How words are said: by the dictionary, as numbers, letter by letter, by espeak-ng, by rules; and the
+language."""
+
+from __future__ import annotations
+
+import pytest
+
+from lipdub.errors import EnvironmentFailure, UsageError
+from lipdub.speech import espeak, pronounce
+from lipdub.speech.language import guess
+from lipdub.speech.phones import INDEX
+from lipdub.speech.script import parse
+from lipdub.speech.spelling import number_words, spelled_sounds
+
+needs_dictionary = pytest.mark.skipif(
+    pronounce.dictionary_file() is None, reason="pocketsphinx is not installed"
+)
+needs_espeak = pytest.mark.skipif(not espeak.available(), reason="espeakng-loader is not installed")
+
+
+def said(word: str, language: str = "en") -> str:
+    return pronounce.pronounce([word], language)[0].arpabet
+
+
+@needs_dictionary
+def test_english_words_by_the_dictionary():
+    assert said("Hello") == "HH AH L OW" and said("don’t") == "D OW N T"
+    assert pronounce.pronounce(["Hello"], "en-gb")[0].phones == ("h", "ah", "l", "ow", "uh")
+    assert said("'quoted") == said("quoted") and said("boys'").endswith("Z")
+
+
+@needs_dictionary
+def test_parts_endings_numbers_and_letters():
+    assert said("well-known") == f"{said('well')} {said('known')}"
+    assert said("GPU's") == "JH IY P IY Y UW Z"
+    assert said("$5.50") == " ".join(said(w) for w in "five dollars fifty".split())
+    assert said("1990s") == " ".join(said(w) for w in "nineteen nineties".split())
+    assert said("&") == said("and")
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        ("0", "zero"), ("15", "fifteen"), ("42", "forty two"), ("1,000", "one thousand"), ("3rd", "third"),
+        ("120th", "one hundred twentieth"), ("2005", "two thousand five"), ("1905", "nineteen oh five"),
+        ("1900", "nineteen hundred"), ("3.14", "three point one four"), ("50%", "fifty percent"),
+        ("$1", "one dollar"), ("£2.05", "two pounds five"), ("10:30", "ten thirty"), ("007", "zero zero seven"),
+        ("1234567", "one million two hundred thirty four thousand five hundred sixty seven"), ("-3", "minus three"),
+    ],
+)  # fmt: skip
+def test_numbers_in_words(token: str, words: str):
+    assert number_words(token) == words.split()
+
+
+def test_other_tokens_are_no_numbers():
+    assert number_words("abc") is None and number_words("3x") is None and number_words("") is None
+
+
+def test_rules_for_words_nobody_has_listed():
+    assert spelled_sounds("leen") == ["L", "IY", "N"]
+    assert spelled_sounds("scuffling") == "S K AH F AH L IH NG".split()
+    assert spelled_sounds("") == [] and spelled_sounds("éé") == []
+
+
+@needs_dictionary
+def test_rules_are_right_about_most_sounds():
+    listed = [(w, p.split()) for w, p in pronounce.dictionary().items() if w.isalpha()][::300]
+    wrong = sum(_distance(spelled_sounds(word), sounds) for word, sounds in listed)
+    assert wrong / sum(len(sounds) for _, sounds in listed) < 0.25
+
+
+def _distance(a: list[str], b: list[str]) -> int:
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a):
+        new = [i + 1]
+        for j, y in enumerate(b):
+            new.append(min(row[j] + (x != y), row[j + 1] + 1, new[j] + 1))
+        row = new
+    return row[-1]
+
+
+def test_without_espeak_unknown_words_go_by_rules(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(espeak, "available", lambda: False)
+    assert said("Scuffleen") == " ".join(spelled_sounds("scuffleen"))
+    with pytest.raises(EnvironmentFailure, match="espeak-ng"):
+        pronounce.language_of(["und"], "de")
+
+
+@needs_espeak
+def test_unknown_english_words_by_espeak():
+    assert said("Worcestershirely").startswith("W UH S T ER")
+    assert pronounce.ipa_to_arpabet("tʃˈaɪld ˈɑːɹt bˈɜːd") == "CH AY L D AA R T B ER D"
+
+
+@needs_espeak
+def test_other_languages_by_espeak():
+    words = pronounce.pronounce(["schön", "Bücher", "schön", "25"], "de")
+    assert words[0].phones == ("sh", "oe", "n") and words[2] == words[0] and words[0].arpabet == ""
+    assert "y" in words[1].phones and len(words[3].phones) > 6
+    assert all(phone in INDEX for word in words for phone in word.phones)
+    kana, kanji = pronounce.pronounce(["こんにちは", "天気"], "ja")
+    assert kana.phones[:2] == ("k", "ow") and kanji.phones == ()
+
+
+@needs_espeak
+def test_a_voice_there_is_not_is_named():
+    with pytest.raises(UsageError, match="xx"):
+        pronounce.pronounce(["word"], "xx")
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("the weather is fine and we are happy", "en"),
+        ("Der Hund lief über die Straße und bellte", "de"),
+        ("Je ne sais pas ce que vous voulez dire", "fr"),
+        ("No sé qué quieres decir con eso, pero me gusta", "es"),
+        ("Non so che cosa dire, ma è una bella giornata", "it"),
+        ("Não sei o que você quer dizer com isso", "pt"),
+        ("Ik weet niet wat je bedoelt, maar het is goed", "nl"),
+        ("привет, как дела", "ru"),
+        ("Привіт, їжак", "uk"),
+        ("今日は天気がいい", "ja"),
+        ("你好世界", "cmn"),
+        ("안녕하세요", "ko"),
+        ("1 2 3", "en"),
+    ],
+)
+def test_the_language_of_a_text(text: str, language: str):
+    english = set("the weather is fine and we are happy no me pero so non che".split())
+    assert guess(parse(text).words, english) == language
+
+
+def test_a_language_that_cannot_be_told_is_asked_for():
+    with pytest.raises(UsageError, match="--language"):
+        pronounce.language_of(["xyzzy", "plugh", "qwrt"])

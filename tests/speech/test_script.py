@@ -1,0 +1,128 @@
+"""Texts down to their words: plain, SRT, VTT, in several encodings; and files that are none."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+import pytest
+
+from lipdub.errors import InputError
+from lipdub.speech.script import LARGEST, parse, read_script
+
+SRT = """1
+00:00:01,000 --> 00:00:02,500
+<i>Hello</i> {\\an8}there
+- Yes, "really".
+
+2
+00:01:03,250 --> 00:01:04,000
+[door slams] Bye &amp; bye (quietly)
+3
+01:00:05,000 --> 01:00:06,000
+The end 3
+"""
+VTT = """WEBVTT - a talk
+
+STYLE
+::cue { color: red }
+
+NOTE
+nobody says this
+
+intro
+00:01.000 --> 00:02.500 align:start position:0%
+<v Anna Smith>Good <c.loud>morning</c>
+
+00:00:03.000 --> 00:00:04.000
+>> friends
+"""
+
+
+def test_plain_text_keeps_the_words_as_they_are_spelt():
+    script = parse(
+        "JOHN: Don't stop — it's 5 o'clock... \n\n- “Well-known” cafés cost $5.50 or 50%, AT&T said!"
+    )
+    assert script.words == (
+        "Don't", "stop", "it's", "5", "o'clock", "Well-known", "cafés", "cost", "$5.50", "or", "50%", "AT&T", "said",
+    )  # fmt: skip
+    assert script.cues == (None,) * len(script.words) and not script.timed
+
+
+def test_stage_directions_markup_and_dashes_are_dropped():
+    text = "# Act one\n- *He* says [laughs\nloudly] (whispering (very)) <b>hello</b> {\\i1}you{\\i0} ♪ la ♪ _there_"
+    assert parse(text).words == ("Act", "one", "He", "says", "hello", "you", "la", "there")
+
+
+def test_quotation_marks_are_no_apostrophes():
+    assert parse("'Tis 'quoted' and the boys' toys, rock ’n’ roll").words[:3] == ("'Tis", "quoted", "and")
+    assert parse("rock ’n’ roll").words == ("rock", "n", "roll")
+
+
+def test_srt_gives_the_times_of_its_cues():
+    script = parse(SRT)
+    assert script.words == ("Hello", "there", "Yes", "really", "Bye", "&", "bye", "The", "end", "3")
+    assert script.cues[:4] == ((1.0, 2.5),) * 4
+    assert script.cues[4] == (63.25, 64.0) and script.cues[-1] == (3605.0, 3606.0)
+    assert script.timed
+
+
+def test_vtt_without_header_notes_and_styles():
+    script = parse(VTT)
+    assert script.words == ("Good", "morning", "friends")
+    assert script.cues == ((1.0, 2.5), (1.0, 2.5), (3.0, 4.0))
+
+
+def test_captions_that_roll_up_are_read_once():
+    text = (
+        "WEBVTT\n\n00:00:00.000 --> 00:00:02.000\n \nso<00:00:00.500><c> hello</c>\n\n"
+        "00:00:02.000 --> 00:00:02.010\nso hello\n \n\n"
+        "00:00:02.010 --> 00:00:04.000\nso hello\nagain<00:00:03.000><c> friends</c>\n"
+    )
+    assert parse(text).words == ("so", "hello", "again", "friends")
+
+
+def test_scripts_without_spaces_are_cut():
+    assert parse("你好世界。").words == ("你", "好", "世", "界")
+    words = parse("今日は天気がいいですね。ありがとうございました").words
+    assert "".join(words) == "今日は天気がいいですねありがとうございました" and len(words) >= 4
+    assert all(len(word) <= 8 for word in words)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SRT.encode(),
+        SRT.encode("utf-8-sig"),
+        SRT.encode("utf-16"),
+        codecs.BOM_UTF16_BE + SRT.encode("utf-16-be"),
+        SRT.encode("utf-16-le"),
+        SRT.replace("\n", "\r\n").encode(),
+        SRT.replace("\n", "\r").encode(),
+    ],
+)
+def test_encodings_and_line_ends(tmp_path: Path, content: bytes):
+    (tmp_path / "text").write_bytes(content)
+    assert read_script(tmp_path / "text") == parse(SRT)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b" \n\n", b"[music]\n", b"1\n00:00:01,000 --> 00:00:02,000\n\n", b"caf\xe9 cr\xe8me", b"RIFF\x24\x00\x00\x00WAVE",
+     bytes(range(256)), b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b"\xff\xfea"],
+)  # fmt: skip
+def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes):
+    (tmp_path / "text.txt").write_bytes(content)
+    with pytest.raises(InputError, match="text.txt"):
+        read_script(tmp_path / "text.txt")
+
+
+def test_missing_files_folders_and_huge_files_are_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="no file"):
+        read_script(tmp_path / "none.txt")
+    with pytest.raises(InputError, match="folder"):
+        read_script(tmp_path)
+    with open(tmp_path / "huge.txt", "wb") as file:
+        file.truncate(LARGEST + 1)
+    with pytest.raises(InputError, match="too large"):
+        read_script(tmp_path / "huge.txt")

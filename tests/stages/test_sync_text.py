@@ -1,0 +1,72 @@
+"""The text of a speech as an option of sync: what is refused before any work, and what its cache depends
+on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lipdub
+from lipdub.errors import InputError, UsageError
+from lipdub.speech.pronounce import dictionary_file
+from lipdub.stages import sync
+from lipdub.stages.sync import SPEC, SyncOptions
+
+SAMPLE = Path(__file__).parents[1] / "sample"
+needs_dictionary = pytest.mark.skipif(dictionary_file() is None, reason="pocketsphinx is not installed")
+
+
+def check(**options: Any) -> None:
+    SPEC.check(None, None, SyncOptions(**options))  # type: ignore[arg-type]
+
+
+def test_the_text_is_one_of_the_stages_files(tmp_path: Path):
+    assert SPEC.files(SyncOptions()) == []
+    assert SPEC.files(SyncOptions(text=tmp_path / "a.srt")) == [tmp_path / "a.srt"]  # type: ignore[arg-type]
+
+
+def test_languages_are_codes():
+    assert SyncOptions(language="pt-br").language == "pt-br"
+    for wrong in ("", "Deutsch!", "../de", "x" * 30):
+        with pytest.raises(UsageError, match="language"):
+            SyncOptions(language=wrong)
+
+
+@needs_dictionary
+def test_texts_that_will_not_do_are_refused_at_once(tmp_path: Path):
+    check()
+    (tmp_path / "good.txt").write_text("please keep my paper map")
+    check(text=str(tmp_path / "good.txt"))
+    (tmp_path / "empty.txt").write_text("[music]\n")
+    with pytest.raises(InputError, match="no words"):
+        check(text=str(tmp_path / "empty.txt"))
+    with pytest.raises(InputError, match="no file"):
+        check(text=str(tmp_path / "none.txt"))
+    (tmp_path / "strange.txt").write_text("qwrt xyzzyq plughh")
+    with pytest.raises(UsageError, match="--language"):
+        check(text=str(tmp_path / "strange.txt"))
+
+
+@needs_dictionary
+def test_the_plan_knows_a_changed_text(tmp_path: Path):
+    text = tmp_path / "text.txt"
+    text.write_text("please keep my paper map")
+
+    def key() -> Any:
+        job = lipdub.Job(
+            SAMPLE / "talker.mp4", SAMPLE / "speech.wav", workspace=tmp_path / "w", out=tmp_path / "o.mp4",
+            options={"sync": {"text": str(text)}},
+        )  # fmt: skip
+        from lipdub.chain import Chain
+        from lipdub.progress import silent
+        from lipdub.workspace.folder import Workspace
+
+        chain = Chain(job, silent, None, Workspace(job.folder()))
+        return chain.key("sync")
+
+    first = key()
+    text.write_text("please keep my paper map before")
+    assert key() != first
+    assert sync.SPEC.version >= 3
