@@ -40,6 +40,9 @@ COEFFICIENTS = ("opening", "width", "rounding", "jaw", "closure", "lower_lip")
 lowered, 0 rest .. 1; closure: 1 = lips pressed together (p b m), 0 = not; lower_lip: 1 = lower lip tucked
 under the upper teeth (f v)."""
 
+CONTEXT_SHAPES = ("opening", "width", "jaw")
+"""Shapes that a learnt context may change (`LipModel.context`)."""
+
 LOOK_AHEAD = LEVEL_SPAN / FRAME_RATE + 1.5
 """Seconds of sound after a moment that its lips may depend on (3 s for the running level, the rest network
 and bells)."""
@@ -74,6 +77,7 @@ class LipModel:
     probability of a bilabial, averaged over its bell of closure_reach, at which the lips are shut;
     closure_early: how long before a bilabial that follows a silence they are; posture: opening held in a
     short silence, risen to over posture_before ahead of speech and given up over posture_after behind it.
+    context: what neighbouring phones change beyond that, as the three layers of `context_shapes`, or none.
     """
 
     targets: np.ndarray
@@ -87,6 +91,7 @@ class LipModel:
     posture: float = 0.30
     posture_before: float = 0.40
     posture_after: float = 0.20
+    context: tuple[np.ndarray, ...] = ()
 
     @staticmethod
     def phonetic() -> LipModel:
@@ -127,7 +132,8 @@ def _load(path: Path, changed: int, size: int) -> tuple[PhoneNetwork, LipModel]:
     if facts.get("format") != FORMAT:
         raise WeightsError(f"{path} is not a lip-motion weights file of this version")
     arrays = {name: tensors.pop(f"lips.{name}") for name in ("targets", "dominance", "reach", "ahead")}
-    model = LipModel(**arrays, **json.loads(facts["lips"]))
+    layers = tuple(tensors.pop(f"lips.context.{i}").astype(np.float64) for i in range(3)) if "lips.context.0" in tensors else ()
+    model = LipModel(**arrays, context=layers, **json.loads(facts["lips"]))
     return PhoneNetwork({name.removeprefix("phones."): value for name, value in tensors.items()}), model
 
 
@@ -228,6 +234,30 @@ def closure(p: np.ndarray, model: LipModel) -> np.ndarray:
     return share**2 * (3 - 2 * share)
 
 
+def context_shapes(p: np.ndarray, layers: tuple[np.ndarray, ...]) -> np.ndarray:
+    """What the phones' neighbours change in the lips beyond the blend, float64 (frames, len(CONTEXT_SHAPES)).
+
+    p: from `certain`; layers: weights (out, in, taps) of three convolutions along time without biases, rectified,
+    the second with dilation 2 and its input added. Silence gives no input, so it gives exactly nothing.
+    """
+    x = np.delete(p, INDEX["sil"], 1)
+    first, second, last = layers
+    x = np.maximum(_convolved(x, first), 0)
+    x = x + np.maximum(_convolved(x, second, dilation=2), 0)
+    return _convolved(x, last)
+
+
+def _convolved(x: np.ndarray, weight: np.ndarray, *, dilation: int = 1) -> np.ndarray:
+    """x (time, in), weight (out, in, taps) -> (time, out), zeros beyond the ends."""
+    taps = weight.shape[2]
+    reach = dilation * (taps // 2)
+    padded = np.pad(x, ((reach, reach), (0, 0)))
+    out = np.zeros((len(x), len(weight)))
+    for k in range(taps):
+        out += padded[k * dilation : k * dilation + len(x)] @ weight[:, :, k].T
+    return out
+
+
 def lips_of_phones(posteriors: np.ndarray, model: LipModel) -> np.ndarray:
     """Lip coefficients, float32 (frames, len(COEFFICIENTS)), of phone probabilities (frames, len(PHONES))."""
     if not len(posteriors):
@@ -242,6 +272,9 @@ def lips_of_phones(posteriors: np.ndarray, model: LipModel) -> np.ndarray:
             wanted = wanted + held * pull[INDEX["sil"]]
         both = pulled(np.stack([wanted, p @ pull], 1), *bell(float(model.reach[i]), float(model.ahead[i])))
         shapes[name] = both[:, 0] / both[:, 1]
+    if model.context:
+        for name, change in zip(CONTEXT_SHAPES, context_shapes(p, model.context).T, strict=True):
+            shapes[name] = shapes[name] + change
     shut = closure(p, model)
     columns = {
         "opening": np.maximum(shapes["opening"], 0.0) * (1 - shut),

@@ -1,4 +1,4 @@
-"""Fits the dominance model's numbers on measured lips, held close to the phonetic table.
+"""Fits the dominance model's numbers on measured lips, held close to the phonetic table, and then what context adds.
 
 The same blend as `speech.lips.lips_of_phones`, in torch: targets, dominances, reaches and leads of opening,
 width and jaw move; rounding and the lower lip, which a frontal outline does not show, keep the table's
@@ -7,8 +7,9 @@ numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,10 +17,18 @@ from torch.nn import functional
 
 from lipdub.speech import table
 from lipdub.speech.features import FRAME_RATE
-from lipdub.speech.lips import LipModel, certain, closure, posture
+from lipdub.speech.lips import (
+    COEFFICIENTS,
+    CONTEXT_SHAPES,
+    LipModel,
+    certain,
+    closure,
+    lips_of_phones,
+    posture,
+)
 from lipdub.speech.phones import BILABIALS, INDEX, PHONES
 
-_FITTED = ("opening", "width", "jaw")
+_FITTED = CONTEXT_SHAPES
 _TAPS = 30  # frames each way that the fitted bells may reach
 
 
@@ -124,3 +133,89 @@ def fit(
         model.reach[columns] = torch.exp(r0 + dr).numpy()
         model.ahead[columns] = (a0 + da).numpy()
     return model
+
+
+@dataclass(frozen=True)
+class ContextOptions:
+    """hold: pull towards no change at all on phones of any language (the larger the less is learnt from the one
+    talker); channels, taps: size of the convolutions; steps, rate, decay, batch: optimiser."""
+
+    hold: float = 30.0
+    channels: int = 48
+    taps: int = 9
+    steps: int = 600
+    rate: float = 2e-3
+    decay: float = 1e-3
+    batch: int = 48
+
+
+class _Context(torch.nn.Module):
+    """`speech.lips.context_shapes` in torch: (batch, frames, phones) -> (batch, frames, len(CONTEXT_SHAPES))."""
+
+    def __init__(self, options: ContextOptions) -> None:
+        super().__init__()
+        n, k = options.channels, options.taps
+        self.first = torch.nn.Conv1d(len(PHONES) - 1, n, k, padding=k // 2, bias=False)
+        self.second = torch.nn.Conv1d(n, n, k, padding=2 * (k // 2), dilation=2, bias=False)
+        self.last = torch.nn.Conv1d(n, len(CONTEXT_SHAPES), k, padding=k // 2, bias=False)
+        torch.nn.init.zeros_(self.last.weight)
+
+    def forward(self, p: torch.Tensor) -> torch.Tensor:
+        spoken = [i for i in range(len(PHONES)) if i != INDEX["sil"]]
+        x = torch.relu(self.first(p[..., spoken].transpose(1, 2)))
+        x = x + torch.relu(self.second(x))
+        return self.last(x).transpose(1, 2)
+
+
+def fit_context(
+    posteriors: np.ndarray,
+    lips: np.ndarray,
+    labels: np.ndarray,
+    model: LipModel,
+    options: ContextOptions | None = None,
+    *,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> LipModel:
+    """What the lips of the clips do beyond the blend, learnt as a function of the phones around.
+
+    posteriors, lips: as for `fit`; labels: uint8 (n, frames) phones of any speech, on which the change is held
+    small, so that what one talker does in a few words stays with those; model: the blend. Returns it with its
+    `context`.
+    """
+    options = options or ContextOptions()
+    torch.manual_seed(seed)
+    columns = [COEFFICIENTS.index(name) for name in CONTEXT_SHAPES]
+    bare = replace(model, context=())
+    rows = [lips_of_phones(p, bare)[:, columns] for p in posteriors]
+    base = torch.from_numpy(np.stack(rows))
+    sure = torch.from_numpy(np.stack([certain(p) for p in posteriors]).astype(np.float32))
+    shut = torch.from_numpy(np.stack([closure(certain(p), bare) for p in posteriors]).astype(np.float32))
+    any_speech = functional.one_hot(torch.from_numpy(labels.astype(np.int64)), len(PHONES)).float()
+    seen = torch.from_numpy(lips.astype(np.float32))
+    network = _Context(options)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay)
+    for step in range(options.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = options.rate * (0.5 + 0.5 * math.cos(math.pi * step / options.steps))
+        pick = torch.randperm(len(base))[: options.batch]
+        change = network(sure[pick])
+        change = torch.cat([change[..., :1] * (1 - shut[pick])[..., None], change[..., 1:]], 2)
+        course = functional.avg_pool1d(
+            functional.pad((base[pick] + change).transpose(1, 2), (2, 2), mode="replicate"), 5, 1
+        )[:, :, :: round(FRAME_RATE / 25)].transpose(1, 2)
+        own = seen[pick]
+        guess = course[:, : own.shape[1]]
+        g, o = guess - guess.mean(1, keepdim=True), own - own.mean(1, keepdim=True)
+        match = (g * o).sum(1) / (g.norm(dim=1) * o.norm(dim=1) + 1e-6)
+        others = network(any_speech[torch.randint(0, len(any_speech), (options.batch // 2,))])
+        loss = 2 * (1 - match).mean() + options.hold * (others**2).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if progress and (step + 1) % 100 == 0:
+            means = match.detach().mean(0).tolist()
+            told = ", ".join(f"{n} {m:.3f}" for n, m in zip(CONTEXT_SHAPES, means, strict=True))
+            progress(f"context: step {step + 1}, correlation {told}")
+    layers = tuple(layer.weight.detach().numpy().copy() for layer in (network.first, network.second, network.last))
+    return replace(model, context=layers)

@@ -114,7 +114,7 @@ def train(
     phones = _arrays(network)
     model = LipModel.phonetic()
     if grid is not None:
-        model = fit_on_grid(phones, Path(grid), workdir, seed=seed, progress=say)
+        model = fit_on_grid(phones, Path(grid), workdir, _windows(labels), seed=seed, progress=say)
     figures = {"frames_right_synthetic": round(right, 4)}
     return export(
         out,
@@ -162,13 +162,15 @@ def fit_on_grid(
     phones: dict[str, np.ndarray],
     grid: Path,
     workdir: Path,
+    labels: np.ndarray,
     *,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> LipModel:
-    """The lip model fitted on GRID's training clips with phones as this network hears them."""
+    """The lip model fitted on GRID's training clips with phones as this network hears them. labels: uint8 (n,
+    frames) phones of other speech, on which what GRID's talker does is held back (`lip_fit.fit_context`)."""
     from lipdub.speech.phones import INDEX, PHONES, PhoneNetwork
-    from lipdub.training.lip_fit import fit
+    from lipdub.training.lip_fit import fit, fit_context
 
     heard_by = PhoneNetwork(
         {
@@ -193,7 +195,15 @@ def fit_on_grid(
         lips += [own, own]
     if progress:
         progress(f"lips: fitted on {len(lips) // 2} clips of GRID, {len(PHONES)} phones")
-    return fit(np.stack(posteriors), np.stack(lips), seed=seed, progress=progress)
+    seen = np.stack(posteriors), np.stack(lips)
+    return fit_context(*seen, labels, fit(*seen, seed=seed, progress=progress), seed=seed, progress=progress)
+
+
+def _windows(labels: np.ndarray, count: int = 1500, frames: int = 400) -> np.ndarray:
+    """Pieces of the speech's phones, evenly over all of it: uint8 (count or fewer, frames)."""
+    frames = min(frames, len(labels))
+    starts = np.unique(np.linspace(0, len(labels) - frames, count).astype(int))
+    return labels[starts[:, None] + np.arange(frames)]
 
 
 def export(out: Path, phones: dict[str, np.ndarray], model: LipModel, notes: dict) -> Path:
@@ -206,6 +216,8 @@ def export(out: Path, phones: dict[str, np.ndarray], model: LipModel, notes: dic
     }
     for name in ("targets", "dominance", "reach", "ahead"):
         tensors[f"lips.{name}"] = np.ascontiguousarray(getattr(model, name), np.float32)
+    for i, layer in enumerate(model.context):
+        tensors[f"lips.context.{i}"] = np.ascontiguousarray(layer, np.float16)
     lips = {
         field.name: value for field in fields(model) if isinstance(value := getattr(model, field.name), float)
     }

@@ -1,22 +1,31 @@
 """How well speech -> lip motion follows real mouths: correlation with the talker's own, and closures.
 
-lip_motion_correlation.py SHARED [--weights FILE] [--cache FOLDER] [--json] SHARED is the folder with `clips/`
-and `grid/`. For the six talking clips (never trained on) and the GRID clips kept out of training it prints,
-at 25 frames a second, the correlation of opening and width with the talker's own mouth, each clip at its own
-sound offset, and beside it what loudness alone gives, and how often p, b and m are closed.
+lip_motion_correlation.py SHARED [--weights FILE] [--texts FOLDER] [--cache FOLDER] [--robust] [--json]
+
+SHARED is the folder with `clips/` and `grid/`. For the six talking clips (never trained on) and the GRID clips kept out
+of training it prints, at 25 frames a second, the correlation of opening and width with the talker's own mouth, each clip
+at its own sound offset, for each way of hearing: loudness alone; the phonetic table alone on the network's phones; the
+network (`--hear phones`); what a run does by itself (`--hear auto`); and with the text, where the folder holds
+`NAME.txt`. Then how often p, b and m are closed, the time and memory it takes, and, with --robust, the same under
+noise, music and in a telephone's band, and the articulation of other languages against English.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from lipdub.speech import lips
 from lipdub.speech.features import FRAME_RATE, RATE, decibel, mel_power
+from lipdub.speech.hearing import hear
 from lipdub.speech.phones import BILABIALS
+from lipdub.speech.script import Script, parse, read_script
 from lipdub.training import grid
 
 CLIPS = {  # frames of 40 ms by which the clip's mouth lags its sound
@@ -41,8 +50,24 @@ def loudness(audio: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.interp(times, np.arange(len(level)) / FRAME_RATE, level)
 
 
-def clip(path: Path, offset: int, weights: Path | None, cache: Path) -> dict[str, float]:
-    """Figures of one talking clip."""
+def ways(audio: np.ndarray, weights: Path | None, script: Script | None = None) -> dict[str, lips.LipMotion]:
+    """The lips of a speech by every way of hearing it."""
+    network, _ = lips.load_weights(weights)
+    posteriors = lips.phone_posteriors(audio, network)
+    table = lips.lips_of_phones(posteriors, lips.LipModel.phonetic())
+    times = np.arange(len(table)) / FRAME_RATE
+    out = {
+        "table": lips.LipMotion(times, table, []),
+        "phones": lips.lip_motion(audio, weights=weights),
+        "auto": lips.lip_motion(audio, weights=weights, heard=hear(audio, weights=weights)),
+    }
+    if script is not None:
+        out["text"] = lips.lip_motion(audio, weights=weights, heard=hear(audio, weights=weights, script=script))
+    return out
+
+
+def measured(path: Path, cache: Path) -> tuple[np.ndarray, float, np.ndarray]:
+    """A clip's own mouth (frames, 3), its frames a second, and its sound at 16 kHz; kept in the cache."""
     import cv2
 
     kept = cache / f"{path.stem}.npz"
@@ -56,99 +81,170 @@ def clip(path: Path, offset: int, weights: Path | None, cache: Path) -> dict[str
         cache.mkdir(parents=True, exist_ok=True)
         np.savez(kept, mouth=rows, rate=rate, audio=load_audio(path, RATE))
     with np.load(kept) as data:
-        rows, rate, audio = data["mouth"], float(data["rate"]), data["audio"]
+        return data["mouth"], float(data["rate"]), data["audio"]
+
+
+def clip(
+    rows: np.ndarray, rate: float, audio: np.ndarray, offset: int, motions: dict[str, lips.LipMotion]
+) -> dict[str, dict[str, float]]:
+    """Figures of one talking clip, by way of hearing."""
     times = np.arange(0, (len(rows) - 1) / rate, 0.04)
     own = np.stack([np.interp(times, np.arange(len(rows)) / rate, rows[:, j]) for j in range(2)], 1)
     heard = times - offset * 0.04
     use = (heard >= 0) & (heard < len(audio) / RATE)
-    motion = lips.lip_motion(audio, weights=weights)
-    values = lips.at_times(motion, heard)
     loud = loudness(audio, heard)
-    lags = range(-6, 7)
-    shifted = [correlation(lips.at_times(motion, heard - k * 0.04)[use, 0], own[use, 0]) for k in lags]
-    return {
-        "opening": correlation(values[use, 0], own[use, 0]),
-        "width": correlation(values[use, 1], own[use, 1]),
-        "loudness_opening": correlation(loud[use], own[use, 0]),
-        "loudness_width": correlation(loud[use], own[use, 1]),
-        "best_lag": float(lags[int(np.argmax(shifted))]),
-        "best": max(shifted),
-    }
+    out = {"loudness": {"opening": correlation(loud[use], own[use, 0]), "width": correlation(loud[use], own[use, 1])}}
+    for name, motion in motions.items():
+        values = lips.at_times(motion, heard)
+        lags = range(-6, 7)
+        shifted = [correlation(lips.at_times(motion, heard - k * 0.04)[use, 0], own[use, 0]) for k in lags]
+        out[name] = {
+            "opening": correlation(values[use, 0], own[use, 0]),
+            "width": correlation(values[use, 1], own[use, 1]),
+            "best_lag": float(lags[int(np.argmax(shifted))]),
+        }
+    return out
 
 
-def grid_clips(folder: Path, weights: Path | None, cache: Path) -> dict[str, float]:
+def grid_clips(folder: Path, weights: Path | None, cache: Path) -> dict[str, object]:
     """Means over the GRID clips kept out of training."""
     names = grid.held_out(grid.clip_words(folder))
     network, _ = lips.load_weights(weights)
-    sums: list[list[float]] = []
+    figures: dict[str, list[tuple[float, float]]] = {}
     closed: list[bool] = []
-    really: list[bool] = []
     right: list[float] = []
     for sentence in grid.load(folder, cache, names):
         own = grid.mouth(sentence.landmarks)
         times = np.arange(len(own)) / grid.FPS
-        motion = lips.lip_motion(sentence.audio, weights=weights)
-        values = lips.at_times(motion, times)
+        script = parse(" ".join(word for _, _, word in sentence.words if word not in ("sil", "sp")))
         loud = loudness(sentence.audio, times)
-        sums.append(
-            [
-                correlation(values[:, 0], own[:, 0]),
-                correlation(values[:, 1], own[:, 1]),
-                correlation(loud, own[:, 0]),
-                correlation(loud, own[:, 1]),
-            ]
-        )
-        posteriors = lips.phone_posteriors(sentence.audio, network)
-        phones = grid.align(sentence.words, posteriors)
-        spoken = posteriors.argmax(1)
-        truth = np.array([lips.INDEX[p] for a, b, p in phones for _ in range(round((b - a) * FRAME_RATE))])
-        right.append(float((spoken[: len(truth)] == truth[: len(spoken)]).mean()))
-        low = np.percentile(own[:, 0], 5) + 0.15 * np.ptp(own[:, 0])
-        for start, end, phone in phones:
-            if phone in BILABIALS:
-                near = (times > start - 0.08) & (times < end + 0.08)
-                closed.append(bool(values[near, 0].min() < 0.08))
-                really.append(bool(own[near, 0].min() < low))
-    mean = np.mean(sums, 0)
+        figures.setdefault("loudness", []).append((correlation(loud, own[:, 0]), correlation(loud, own[:, 1])))
+        for name, motion in ways(sentence.audio, weights, script).items():
+            values = lips.at_times(motion, times)
+            figures.setdefault(name, []).append((correlation(values[:, 0], own[:, 0]), correlation(values[:, 1], own[:, 1])))
+            if name == "auto":
+                posteriors = lips.phone_posteriors(sentence.audio, network)
+                phones = grid.align(sentence.words, posteriors)
+                truth = np.array([lips.INDEX[p] for a, b, p in phones for _ in range(round((b - a) * FRAME_RATE))])
+                right.append(float((posteriors.argmax(1)[: len(truth)] == truth[: len(posteriors)]).mean()))
+                for start, end, phone in phones:
+                    if phone in BILABIALS:
+                        near = (times > start - 0.08) & (times < end + 0.08)
+                        closed.append(bool(values[near, 0].min() < 0.08))
+    means = {name: dict(zip(("opening", "width"), np.mean(v, 0).tolist())) for name, v in figures.items()}
     return {
-        "opening": float(mean[0]),
-        "width": float(mean[1]),
-        "loudness_opening": float(mean[2]),
-        "loudness_width": float(mean[3]),
-        "worst_opening": float(np.min(sums, 0)[0]),
-        "closures_closed": float(np.mean(closed)),
-        "own_mouth_closed": float(np.mean(really)),
+        **means,
+        "closures": {"asked": len(closed), "closed": float(np.mean(closed))},
         "frames_right": float(np.mean(right)),
-        "clips": float(len(sums)),
+        "clips": len(names),
     }
+
+
+def disturbed(audio: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """The sound under noise at 10 dB, made-up music as loud as it, and in a telephone's band."""
+    import soxr
+
+    from lipdub.training.synthetic_speech import music
+
+    level = np.sqrt(np.mean(audio**2))
+    rng = np.random.default_rng(0)
+    yield "noise 10 dB", (audio + rng.standard_normal(len(audio)) * level * 10**-0.5).astype(np.float32)
+    yield "music 0 dB", audio + level * music(len(audio), np.random.default_rng(3))
+    yield "8 kHz band", soxr.resample(soxr.resample(audio, RATE, 8000), 8000, RATE)
+
+
+def languages(shared: Path, weights: Path | None) -> dict[str, float]:
+    """Standard deviation of the opening while somebody speaks, as a share of that of the English clip."""
+    import random
+
+    from lipdub.media.audio import load_audio
+    from lipdub.training import synthetic_speech, texts
+
+    sounds = {
+        name: load_audio(shared / "clips" / f"speech_{name}.wav", RATE) for name in ("c_60s_16k", "ja", "de")
+    }
+    rng = random.Random(1)
+    for voice in ("en-us", "es", "fr", "ru", "hi"):
+        spoken = [synthetic_speech.speak_espeak(texts.text(voice, rng), voice=voice).audio for _ in range(6)]
+        sounds[f"made {voice}"] = np.concatenate(spoken)
+    spread = {}
+    for name, audio in sounds.items():
+        heard = hear(audio, weights=weights)
+        opening = lips.lip_motion(audio, weights=weights, heard=heard).column("opening")
+        speaking = heard.posteriors[:, lips.INDEX["sil"]] < 0.5
+        spread[name] = float(opening[speaking].std())
+    return {name: value / spread["c_60s_16k" if "made" not in name else "made en-us"] for name, value in spread.items()}
+
+
+def cost(shared: Path, weights: Path | None) -> dict[str, float]:
+    """Seconds a second of speech, one worker, and bytes."""
+    from lipdub.media.audio import load_audio
+
+    audio = load_audio(shared / "clips" / "speech_c_60s_16k.wav", RATE)
+    out = {}
+    for way in ("phones", "auto"):
+        begun = time.monotonic()
+        lips.lip_motion(audio, weights=weights, heard=hear(audio, way=way, weights=weights))
+        out[f"{way}, seconds a second"] = (time.monotonic() - begun) / (len(audio) / RATE)
+    out["peak bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    out["weights bytes"] = float((weights or lips.default_weights()).stat().st_size)
+    return out
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared", type=Path)
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--texts", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".lip-motion-cache"))
+    parser.add_argument("--robust", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = {
-        name: clip(options.shared / "clips" / f"{name}.mp4", offset, options.weights, options.cache)
-        for name, offset in CLIPS.items()
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    changed: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for name, offset in CLIPS.items():
+        rows, rate, audio = measured(options.shared / "clips" / f"{name}.mp4", options.cache)
+        text = options.texts / f"{name}.txt" if options.texts else None
+        script = read_script(text) if text is not None and text.exists() else None
+        found[name] = clip(rows, rate, audio, offset, ways(audio, options.weights, script))
+        for kind, sound in disturbed(audio) if options.robust else ():
+            for way, row in clip(rows, rate, sound, offset, ways(sound, options.weights)).items():
+                changed.setdefault(kind, {}).setdefault(way, []).append((row["opening"], row["width"]))
+    result = {
+        "clips": found,
+        "grid": grid_clips(options.shared / "grid", options.weights, options.cache),
+        "disturbed": {k: {w: np.mean(v, 0).tolist() for w, v in rows.items()} for k, rows in changed.items()},
+        "languages": languages(options.shared, options.weights) if options.robust else {},
+        "cost": cost(options.shared, options.weights),
     }
-    found["mean of the six"] = {
-        k: float(np.mean([v[k] for v in found.values()])) for k in found["man_suit_700"]
-    }
-    kept_apart = grid_clips(options.shared / "grid", options.weights, options.cache)
-    if options.json:
-        print(json.dumps({"clips": found, "grid": kept_apart}, indent=1))
-        return
-    heads = ("opening", "width", "loud/open", "loud/width", "best lag", "best")
-    print(f"{'clip':18}", *(f"{head:>10}" for head in heads))
-    for name, row in found.items():
-        keys = ("opening", "width", "loudness_opening", "loudness_width", "best_lag", "best")
-        print(f"{name:18}", *(f"{row[key]:10.3f}" for key in keys))
-    print("GRID kept apart:", ", ".join(f"{k} {v:.3f}" for k, v in kept_apart.items()))
+    print(json.dumps(result, indent=1) if options.json else told(result))
+
+
+def told(result: dict) -> str:
+    """The result as a table."""
+    names = list(next(iter(result["clips"].values())))
+    lines = [f"{'opening / width':18}" + "".join(f"{name:>15}" for name in names)]
+    for title, row in result["clips"].items():
+        cells = [f"{row[n]['opening']:.3f}/{row[n]['width']:.3f}" if n in row else "" for n in names]
+        lines.append(f"{title:18}" + "".join(f"{cell:>15}" for cell in cells))
+    means = [
+        "/".join(f"{np.mean([r[n][k] for r in result['clips'].values() if n in r]):.3f}" for k in ("opening", "width"))
+        for n in names
+    ]
+    lines.append(f"{'mean':18}" + "".join(f"{cell:>15}" for cell in means))
+    kept = result["grid"]
+    cells = [f"{kept[n]['opening']:.3f}/{kept[n]['width']:.3f}" if n in kept else "" for n in names]
+    lines.append(f"{'GRID kept apart':18}" + "".join(f"{cell:>15}" for cell in cells))
+    for kind, row in result["disturbed"].items():
+        cells = [f"{row[n][0]:.3f}/{row[n][1]:.3f}" if n in row else "" for n in names]
+        lines.append(f"{kind:18}" + "".join(f"{cell:>15}" for cell in cells))
+    lines.append("best lag, auto: " + ", ".join(f"{t} {r['auto']['best_lag']:+.0f}" for t, r in result["clips"].items()))
+    lines.append(f"closures on GRID: {kept['closures']['closed']:.1%} of {kept['closures']['asked']}")
+    lines.append(f"phones right on GRID: {kept['frames_right']:.1%} of frames, {kept['clips']} clips")
+    for name in ("languages", "cost"):
+        if result[name]:
+            lines.append(f"{name}: " + ", ".join(f"{k} {v:.3g}" for k, v in result[name].items()))
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
