@@ -32,6 +32,13 @@ def lip_heights(canonical: np.ndarray) -> np.ndarray:
     return np.stack([np.linalg.norm(upper, axis=1), np.linalg.norm(lower, axis=1)], 1)
 
 
+def wanted_lip_heights(response: Response, measures: np.ndarray) -> np.ndarray:
+    """`lip_heights` of the talker's face at measures (n, m), worked out in blocks: no memory of whole faces for a whole
+    film."""
+    blocks = [lip_heights(response.shape(measures[i : i + 256])) for i in range(0, len(measures), 256)]
+    return np.concatenate(blocks) if blocks else np.zeros((0, 2))
+
+
 @dataclass(frozen=True)
 class Response:
     """A talker's mean face (478, 3) at mean measures (m,), and its gain (m, 478, 3) per unit of each measure."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from lipdub.speech import given
 from lipdub.speech import words as recogniser
+from lipdub.speech.denoise import clearer
 from lipdub.speech.features import FRAME_RATE, HOP, RATE
 from lipdub.speech.lips import bell, load_weights, phone_posteriors, pulled
 from lipdub.speech.phones import INDEX, segments
@@ -85,7 +86,8 @@ def hear(
     with processes as children:
         own = phone_posteriors(audio, network)
         spans = recogniser.pieces(own) if recognising else []
-        words = [word for piece in recogniser.recognise(children, audio, spans, own) for word in piece]
+        sound = clearer(audio, spans)  # words are found better so; the network is used to noise
+        words = [word for piece in recogniser.recognise(children, sound, spans, own) for word in piece]
         free = blend(own, words, everywhere=way == "words")
         if script is None:
             return free
@@ -95,7 +97,7 @@ def hear(
         if not found.fit.used:
             return replace(free, text=found.fit, language=language)
         places = [span for span, _ in given.segments(found, len(own))]
-        texts = given.refined(children, audio, found, len(own)) if children and english else found.words
+        texts = given.refined(children, sound, found, len(own)) if children and english else found.words
     sure = np.zeros(len(own), bool)
     for first, last in places:
         sure[first:last] = True

@@ -274,7 +274,7 @@ def _plan(
         wanted[here] = rows[:, :2] + a[:, None] * (asked_for - rows[:, :2])
         wanted[here, 0] = np.maximum(wanted[here, 0], 0)
         spread = np.maximum(t.span.high - t.span.low, 0.02)
-        heights = shapes.lip_heights(t.response.shape(wanted[here]))
+        heights = shapes.wanted_lip_heights(t.response, wanted[here])
         for i, j in _pieces(here):
             part = rows[i:j]
             costs = units.target_costs(
