@@ -12,18 +12,21 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.speech import given
 from lipdub.speech import words as recogniser
 from lipdub.speech.denoise import clearer
 from lipdub.speech.features import FRAME_RATE, HOP, RATE
 from lipdub.speech.lips import bell, load_weights, phone_posteriors, pulled
 from lipdub.speech.phones import INDEX, segments
-from lipdub.speech.pronounce import Said, is_english, language_of, pronounce
-from lipdub.speech.script import Script
-from lipdub.speech.words import Child, Word
+from lipdub.speech.words import Child, Word, is_english
+
+if TYPE_CHECKING:
+    from lipdub.speech.given import TextFit
+    from lipdub.speech.pronounce import Said
+    from lipdub.speech.script import Script
 
 WAYS = ("auto", "words", "phones")
 """auto: words where they fit, phones elsewhere; words: recognised English everywhere; phones: the network
@@ -49,7 +52,7 @@ class Heard:
     words: tuple[Word, ...] = ()
     share: float = 0.0
     way: str = "phones"
-    text: given.TextFit | None = None
+    text: TextFit | None = None
     language: str = ""
 
 
@@ -75,6 +78,10 @@ def hear(
         raise ValueError(f"there is no way {way!r} of hearing; there are {', '.join(WAYS)}")
     said: list[Said] = []
     if script is not None:
+        # only with a text: these modules hold tables and patterns that take a moment to make
+        from lipdub.speech import given
+        from lipdub.speech.pronounce import language_of, pronounce
+
         language = language_of(script.words, language)
         said = pronounce(script.words, language)
     network, _ = load_weights(weights)

@@ -15,6 +15,7 @@ from lipdub.speech import espeak
 from lipdub.speech.language import guess
 from lipdub.speech.phones import from_arpabet, from_ipa
 from lipdub.speech.spelling import LETTERS, number_words, spelled_sounds
+from lipdub.speech.words import is_english
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _VARIANT = re.compile(r"\(\d+\)$")
@@ -91,11 +92,6 @@ def language_of(words: Sequence[str], language: str = "auto") -> str:
             hint="Install the package espeakng-loader, or leave the text out.",
         )
     return language
-
-
-def is_english(language: str) -> bool:
-    """Whether a language code is one of English ("en", "en-gb")."""
-    return language.lower().replace("_", "-").split("-")[0] == "en"
 
 
 def pronounce(words: Sequence[str], language: str) -> list[Said]:

@@ -45,6 +45,11 @@ class Word:
     fit: float = float("nan")
 
 
+def is_english(language: str) -> bool:
+    """Whether a language code is one of English ("en", "en-gb")."""
+    return language.lower().replace("_", "-").split("-")[0] == "en"
+
+
 def available() -> bool:
     """Whether the recogniser is installed."""
     return find_spec("pocketsphinx") is not None
