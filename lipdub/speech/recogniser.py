@@ -33,6 +33,7 @@ def open_decoder() -> Any:
         beam=_BEAM,
         wbeam=_WORD_BEAM,
         maxhmmpf=3000,  # a third faster than without a limit, and as right
+        fwdflat=False,  # a second look over the words found: a quarter of the time, hardly a word better
         cmn="batch",  # each piece of sound by itself: no answer depends on what was asked before
         loglevel="FATAL",
     )
