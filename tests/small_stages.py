@@ -83,6 +83,9 @@ class SyncOptions:
     offset: float = 0.0
     length: str = "longest"
     extend: str = "pingpong"
+    hear: str = "auto"
+    text: str | None = None
+    language: str = "auto"
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 2:
