@@ -14,6 +14,14 @@ from lipdub.cli.manner import Manner, command
 app = typer.Typer(help="Train the networks lipdub ships.", no_args_is_help=True)
 
 
+_Grid = Annotated[Path, typer.Option("--grid", metavar="FOLDER", help="Clips of the GRID corpus.")]
+_Out = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The weights to write.")]
+_Workdir = Annotated[
+    Optional[Path],
+    typer.Option("--workdir", metavar="FOLDER", help="What is kept between runs. Default: beside the weights."),
+]
+
+
 @app.callback()
 def _root() -> None:
     pass
@@ -35,19 +43,12 @@ def _teller(manner: Manner) -> Callable[[str], None]:
 @command
 def lip_motion(
     manner: Manner,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The weights to write.")] = Path(
-        "lip-motion.safetensors"
-    ),
+    out: _Out = Path("lip-motion.safetensors"),
     grid: Annotated[
         Optional[Path],
         typer.Option("--grid", metavar="FOLDER", help="Clips of the GRID corpus, for real lips."),
     ] = None,
-    workdir: Annotated[
-        Optional[Path],
-        typer.Option(
-            "--workdir", metavar="FOLDER", help="Made speech and checkpoints. Default: beside the weights."
-        ),
-    ] = None,
+    workdir: _Workdir = None,
     minutes: Annotated[
         float, typer.Option("--minutes", min=0, help="End by wall time; 0 takes all steps.")
     ] = 0.0,
@@ -80,36 +81,29 @@ def lip_motion(
 @app.command("mouth-response")
 @command
 def mouth_response(
-    manner: Manner,
-    grid: Annotated[Path, typer.Option("--grid", metavar="FOLDER", help="Clips of the GRID corpus.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The weights to write.")] = Path(
-        "mouth-response.safetensors"
-    ),
-    workdir: Annotated[
-        Optional[Path], typer.Option("--workdir", metavar="FOLDER", help="Landmarks. Default: beside the weights.")
-    ] = None,
+    manner: Manner, grid: _Grid, out: _Out = Path("mouth-response.safetensors"), workdir: _Workdir = None
 ) -> None:
     """Learn how a face follows its mouth, for talkers whose footage shows too little."""
     from lipdub.training.mouth_response import train
 
-    written = train(out, grid=grid, workdir=workdir or out.parent / "lip-training", progress=_teller(manner))
-    manner.result({"weights": str(written)}, str(written))
+    _of_faces(manner, train, grid, out, workdir)
 
 
 @app.command("neutral-face")
 @command
 def neutral_face(
-    manner: Manner,
-    grid: Annotated[Path, typer.Option("--grid", metavar="FOLDER", help="Clips of the GRID corpus.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The weights to write.")] = Path(
-        "neutral-face.safetensors"
-    ),
-    workdir: Annotated[
-        Optional[Path], typer.Option("--workdir", metavar="FOLDER", help="Landmarks. Default: beside the weights.")
-    ] = None,
+    manner: Manner, grid: _Grid, out: _Out = Path("neutral-face.safetensors"), workdir: _Workdir = None
 ) -> None:
     """Average the face that lip landmarks are drawn on where there is no video."""
     from lipdub.training.neutral_face import train
 
-    written = train(out, grid=grid, workdir=workdir or out.parent / "lip-training", progress=_teller(manner))
+    _of_faces(manner, train, grid, out, workdir)
+
+
+def _of_faces(
+    manner: Manner, train: Callable[..., Path], grid: Path, out: Path, workdir: Path | None
+) -> None:
+    """A training that reads GRID's faces; their landmarks are kept for the next one."""
+    folder = workdir or out.parent / "lip-training"
+    written = train(out, grid=grid, workdir=folder, progress=_teller(manner))
     manner.result({"weights": str(written)}, str(written))
