@@ -86,7 +86,7 @@ class LipModel:
     ahead: np.ndarray
     closure_reach: float = 0.018
     closure_ahead: float = 0.03
-    closure_full: float = 0.65
+    closure_full: float = 0.50
     closure_early: float = 0.09
     posture: float = 0.30
     posture_before: float = 0.40
