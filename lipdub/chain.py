@@ -242,6 +242,8 @@ class Chain:
         began = time.monotonic()
         with _failures(name):
             summary = spec.run(context, self.options(name))
+        self._ahead.pop(name, None)  # not to be kept in memory through the stages to come
+        context.ahead = lambda: None
         output = None
         if spec.writes_output:
             output = _describe(self.job.result())

@@ -288,17 +288,23 @@ def lips_of_phones(posteriors: np.ndarray, model: LipModel) -> np.ndarray:
 
 
 def lip_motion(
-    audio: np.ndarray, rate: int = RATE, *, weights: Path | None = None, heard: Heard | None = None
+    audio: np.ndarray | None = None,
+    rate: int = RATE,
+    *,
+    weights: Path | None = None,
+    heard: Heard | None = None,
 ) -> LipMotion:
     """The lips that say this speech.
 
     audio: float (n,) in about [-1, 1], or (n, channels), of which the mean is taken; rate in Hz; weights:
     another weights file than `default_weights()`; heard: what `speech.hearing.hear` made of this sound at 16
-    kHz, by default what the phone network alone hears. Time zero is the first sample. ValueError on wrong
+    kHz, which then is not needed itself, by default what the phone network alone hears. Time zero is the first sample. ValueError on wrong
     shapes and values that are not finite.
     """
     network, model = load_weights(weights)
     if heard is None:
+        if audio is None:
+            raise ValueError("lips need a sound, or what was heard in it")
         posteriors = phone_posteriors(mono(audio, rate), network)
         return _motion(posteriors, segments(posteriors), model)
     return _motion(heard.posteriors, heard.phones, model)

@@ -128,8 +128,8 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
 _BEYOND_END = 0.5
 
 
-def _hear(job: Job, facts: MediaFacts, options: SyncOptions, threads: int) -> tuple[np.ndarray, Heard]:
-    """The speech as float32 (n,) at 16 kHz, as far as the result needs it, and what is said in it."""
+def _hear(job: Job, facts: MediaFacts, options: SyncOptions, threads: int) -> tuple[int, Heard]:
+    """How long the speech is, in samples at 16 kHz, as far as the result needs it, and what is said in it."""
     from lipdub.media.audio import load_audio
     from lipdub.speech.hearing import hear
     from lipdub.speech.script import read_script
@@ -140,7 +140,7 @@ def _hear(job: Job, facts: MediaFacts, options: SyncOptions, threads: int) -> tu
     if options.length in ("video", "shortest") and facts.video is not None:
         audio = audio[: round(16000 * max(float(facts.video.duration) - options.offset + _BEYOND_END, _BEYOND_END))]
     script = read_script(options.text) if options.text is not None else None
-    return audio, hear(audio, way=options.hear, workers=threads, script=script, language=options.language)
+    return len(audio), hear(audio, way=options.hear, workers=threads, script=script, language=options.language)
 
 
 def _check(job: Job, facts: MediaFacts, options: SyncOptions) -> None:
@@ -225,13 +225,13 @@ def _plan(
     from lipdub.speech.lips import at_times, lip_motion
     from lipdub.timeline import plan_timeline
 
-    audio, speech = ctx.ahead()
+    samples, speech = ctx.ahead()
     for note in notes(speech.text) if speech.text is not None else ():
         ctx.warn(note)
     line = plan_timeline(
         frame_pts(ctx.job.video),
         ctx.video.time_base,
-        Fraction(len(audio), 16000),
+        Fraction(samples, 16000),
         length=options.length,
         extend=options.extend,
         offset=Fraction(options.offset).limit_denominator(10**6),
@@ -248,10 +248,10 @@ def _plan(
     )
     source, moments = np.asarray(line.source), np.asarray(line.time) - line.time[0]
     ctx.store.put_json("words", [[word.text, word.start, word.end, round(word.fit, 3)] for word in speech.words])
-    motion = lip_motion(audio, heard=speech)
+    motion = lip_motion(heard=speech)
     lips = at_times(motion, moments - options.offset)
     column = {n: lips[:, i] for i, n in enumerate(motion.names)}
-    seconds = len(audio) / 16000
+    seconds = samples / 16000
     opening = column["opening"] * shapes.motion_gain(column["opening"], seconds, shapes.OPENING_GAIN)
     width = column["width"] * shapes.motion_gain(column["width"], seconds, shapes.WIDTH_GAIN)
     opening, width = opening * options.strength, np.clip(width * options.strength, -1, 1)
@@ -287,7 +287,7 @@ def _plan(
                 mixture[k] = parts
     heard = {
         "phones": len(motion.phones),
-        "speech_seconds": len(audio) / 16000,
+        "speech_seconds": seconds,
         "heard": speech.way,
         "words": len(speech.words),
         "share_of_words": round(speech.share, 3),
