@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lipdub import checks, provenance, recipes, stages
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, UsageError, os_failure
 from lipdub.job import Job, PlannedStage, StageResult
-from lipdub.parallel import beside
+from lipdub.parallel import beside, cores
 from lipdub.progress import Callback, Event, silent
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.workspace.files import plain
@@ -46,7 +45,7 @@ class Chain:
         self.recipe, self.reason = recipes.choose(job.recipe)
         self.facts: MediaFacts
         self.device = "cpu"
-        self.threads = job.threads or _cores()
+        self.threads = job.threads or cores()
         self._specs: dict[str, StageSpec] = {}
         self._options: dict[str, Any] = {}
         self._files: dict[str, dict[str, str]] = {}
@@ -243,7 +242,6 @@ class Chain:
         with _failures(name):
             summary = spec.run(context, self.options(name))
         self._ahead.pop(name, None)  # not to be kept in memory through the stages to come
-        context.ahead = lambda: None
         output = None
         if spec.writes_output:
             output = _describe(self.job.result())
@@ -392,10 +390,3 @@ def _describe(path: Path) -> dict[str, Any]:
 
 def _is_output(known: dict[str, Any] | None, path: Path) -> bool:
     return known is not None and path.exists() and known == _describe(path)
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1

@@ -1,11 +1,15 @@
-"""Work in threads: successive items with results in order, and one thing beside others."""
+"""Work in threads and child processes: successive items with results in order, one thing beside others, modules of this
+package as programs."""
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -47,3 +51,22 @@ def beside(work: Callable[[], Result]) -> Callable[[], Result]:
 
     threading.Thread(target=run, daemon=True).start()
     return future.result
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def child_command(module: str) -> list[str]:
+    """The command that runs a module of this package as a program; with `child_environment`."""
+    return [sys.executable, "-m", module]
+
+
+def child_environment() -> dict[str, str]:
+    """This process's environment for a child that is to find this package where this process found it."""
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import InputError, UsageError, shown
+from lipdub.parallel import cores
 from lipdub.progress import Callback, Event, silent
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def lips(
     audio = _sound(source)
     seconds = len(audio) / RATE
     tell(Event("progress", "lips", done=0, total=2, unit="steps", message="hearing"))
-    heard = listen(audio, way=hear, workers=threads or os.cpu_count() or 1, script=script, language=language)
+    heard = listen(audio, way=hear, workers=threads or cores(), script=script, language=language)
     motion = lip_motion(audio, heard=heard)
     notes = tuple(given.notes(heard.text)) if heard.text is not None else ()
     for note in notes:
@@ -375,17 +376,14 @@ def _of_talker(
     points = np.full((len(source), count, 3), np.nan, np.float32)
     rows = {row["id"]: row for row in found.summary["tracks"]}
     for name in choice.choose(who, list(rows.values()), usable):
-        row, data = rows[name], neutral.open(f"face-{name}").read(0, 4)
-        about = neutral.json(f"track-{name}")
-        low, rest, high = (np.array(about[key]) for key in ("low", "rest", "high"))
-        span = shapes.Range(low, rest, high, about["trust"], about["slope"])
+        row, face_of = rows[name], neutral.open(f"face-{name}").read(0, 4)
+        canonical, response, span = shapes.of_talker(face_of, neutral.json(f"track-{name}"))
         view = TrackView(detect.open("landmarks"), owner, name, row["first"], row["last"], interval)
         here = np.flatnonzero((source >= row["first"]) & (source <= row["last"]))
-        follow = landmarks.follow_weight(reshape.skin_mesh(data[0], prior))
-        response = shapes.Response(data[1], np.array(about["mean"]), data[2:])
+        follow = landmarks.follow_weight(reshape.skin_mesh(canonical, prior))
         for part in np.split(here, range(landmarks.BLOCK, len(here), landmarks.BLOCK)):
             wanted = shapes.wanted_measures(opening[part], width[part], span)
-            faces = landmarks.driven(view, data[0], response, follow, source[part], wanted)
+            faces = landmarks.driven(view, canonical, response, follow, source[part], wanted)
             seen = np.isfinite(faces[:, 0, 0])
             points[part[seen]] = landmarks.of_count(faces[seen], count)
     return Landmarks(points, _mesh(count), moments, "pixels", (facts.width, facts.height), source)

@@ -8,6 +8,7 @@ away from the camera.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,6 +83,47 @@ def follow_weight(skin: reshape.SkinMesh) -> np.ndarray:
     return out
 
 
+@dataclass(frozen=True)
+class Posed:
+    """Frames of a track, of which `valid`, bool (frames,), show the face; for those, in order: points (m, 478, 3) as
+    read, their pose, their canonical shape (m, 478, 3), and the slow part of it that the mouth's measures do not
+    explain."""
+
+    first: int
+    valid: np.ndarray
+    points: np.ndarray
+    pose: geometry.Pose
+    shape: np.ndarray
+    residual: np.ndarray
+
+    def rows(self, frames: np.ndarray) -> np.ndarray:
+        """Row of each of the source frames among the valid ones, -1 where the face is not seen; int (n,)."""
+        index = np.where(self.valid, np.cumsum(self.valid) - 1, -1)
+        return index[frames - self.first]
+
+
+def posed(view: TrackView, canonical: np.ndarray, response: shapes.Response, low: int, high: int) -> Posed | None:
+    """A talker's faces in the source frames low..high, read with enough around them that the residual does not depend
+    on where they are cut; None where no face is seen. canonical: (478, 3) his mean face."""
+    sigma = RESIDUAL_SECONDS / 2 / view.interval
+    margin = residual_margin(view)
+    first = max(view.first, low - margin)
+    points = view.read(first, min(view.last, high + margin) + 1).astype(np.float64)
+    valid = np.isfinite(points[:, 0, 0])
+    if not valid.any():
+        return None
+    seen = points[valid]
+    pose = geometry.head_pose(canonical, seen)
+    shape = pose.invert(seen)
+    residual = smooth.gaussian(shape - response.shape(shapes.measure(shape)), sigma)
+    return Posed(first, valid, seen, pose, shape, residual)
+
+
+def residual_margin(view: TrackView) -> int:
+    """Frames on each side that a frame's residual depends on."""
+    return int(np.ceil(3 * RESIDUAL_SECONDS / 2 / view.interval))
+
+
 def driven(
     view: TrackView,
     canonical: np.ndarray,
@@ -100,22 +142,17 @@ def driven(
     out = np.full((len(frames), 478, 3), np.nan, np.float32)
     order = np.argsort(frames, kind="stable")
     inside = order[(frames[order] >= view.first) & (frames[order] <= view.last)]
-    sigma = RESIDUAL_SECONDS / 2 / view.interval
-    margin = int(np.ceil(3 * sigma))
     for low in range(view.first, view.last + 1, BLOCK):
         here = inside[(frames[inside] >= low) & (frames[inside] < low + BLOCK)]
         if not len(here):
             continue
-        first, stop = max(view.first, low - margin), min(view.last + 1, low + BLOCK + margin)
-        points = view.read(first, stop).astype(np.float64)
-        valid = np.isfinite(points[:, 0, 0])
-        here = here[valid[frames[here] - first]]
+        found = posed(view, canonical, response, low, low + BLOCK - 1)
+        if found is None:
+            continue
+        row = found.rows(frames[here])
+        here, row = here[row >= 0], row[row >= 0]
         if not len(here):
             continue
-        pose = geometry.head_pose(canonical, points[valid])
-        shape = pose.invert(points[valid])
-        residual = smooth.gaussian(shape - response.shape(shapes.measure(shape)), sigma)
-        row = (np.cumsum(valid) - 1)[frames[here] - first]
-        target = reshape.wanted_shape(response, residual[row], wanted[here], shape[row], follow)
-        out[here] = pose[row].apply(target)
+        target = reshape.wanted_shape(response, found.residual[row], wanted[here], found.shape[row], follow)
+        out[here] = found.pose[row].apply(target)
     return out

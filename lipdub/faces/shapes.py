@@ -8,7 +8,9 @@ too little of his own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -129,6 +131,12 @@ class Range:
     slope: float = 0.0
 
 
+def of_talker(face: np.ndarray, facts: Mapping[str, Any]) -> tuple[np.ndarray, Response, Range]:
+    """A talker's canonical face (478, 3), response and range, from what `neutralize` keeps of him: the array `face-ID`
+    (4, 478, 3) and the facts `track-ID`."""
+    low, rest, high = (np.array(facts[key]) for key in ("low", "rest", "high"))
+    response = Response(face[1], np.array(facts["mean"]), face[2:])
+    return face[0], response, Range(low, rest, high, facts["trust"], facts["slope"])
 
 
 # Part of the slope is what the sounds themselves do (an "ee" is wide and open), and comes with the speech.

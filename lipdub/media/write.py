@@ -199,10 +199,11 @@ def _encode(
     container = None
     count = 0
     first = 0
-    try:
-        def made(item: tuple[Picture, int]) -> tuple[Any, int]:
-            return _frame(item[0], encoder, plan.colour, fed), item[1]
 
+    def made(item: tuple[Picture, int]) -> tuple[Any, int]:
+        return _frame(item[0], encoder, plan.colour, fed), item[1]
+
+    try:
         for frame, pts in ahead(made, frames, 1):
             if container is None:
                 first = pts

@@ -10,14 +10,14 @@ from __future__ import annotations
 import ctypes
 import functools
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
+
+from lipdub.parallel import child_command, child_environment
 
 _LONGEST_WAIT = 300  # seconds for one request
 
@@ -124,13 +124,12 @@ def available() -> bool:
 def phonemes(texts: Sequence[str], voice: str) -> list[str]:
     """How each text is said, in IPA. ValueError when there is no such voice; RuntimeError when the library
     fails."""
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
-        [sys.executable, "-m", "lipdub.speech.espeak"],
+        child_command("lipdub.speech.espeak"),
         input=json.dumps({"voice": voice, "texts": list(texts)}).encode() + b"\n",
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)},
+        env=child_environment(),
         timeout=_LONGEST_WAIT,
     )
     if done.returncode != 0 or not done.stdout:

@@ -158,7 +158,7 @@ def blend(
     led = own if led is None else led
     if not words:
         return Heard(led, segments(led))
-    known, covered = known_phones(words, len(own))
+    known, _ = known_phones(words, len(own))
     rows = np.arange(len(own))
     mine, most = own[rows, known], own.max(1)
     active = ((known != INDEX["sil"]) | (own.argmax(1) != INDEX["sil"])).astype(np.float64)
@@ -198,8 +198,10 @@ def _fit(word: Word, own: np.ndarray) -> float:
     a, b = round(word.start * FRAME_RATE), min(round(word.end * FRAME_RATE), len(own))
     if b <= a:
         return 0.0
-    known, _ = known_phones([word], len(own))
-    return float(own[np.arange(a, b), known[a:b]].sum() / own[a:b].max(1).sum())
+    known = np.full(b - a, INDEX["sil"])
+    for start, end, phone in word.phones:
+        known[round(start * FRAME_RATE) - a : round(end * FRAME_RATE) - a] = INDEX[phone]
+    return float(own[np.arange(a, b), known].sum() / own[a:b].max(1).sum())
 
 
 def _ramp(x: np.ndarray, none: float, full: float) -> np.ndarray:

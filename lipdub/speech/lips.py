@@ -28,7 +28,7 @@ from lipdub.speech.features import (
     running_level,
     silent_frames,
 )
-from lipdub.speech.phones import BILABIALS, INDEX, PHONES, PhoneNetwork, segments
+from lipdub.speech.phones import BILABIALS, INDEX, PHONES, PhoneNetwork, convolve, segments
 from lipdub.weights import shipped
 
 if TYPE_CHECKING:
@@ -242,20 +242,9 @@ def context_shapes(p: np.ndarray, layers: tuple[np.ndarray, ...]) -> np.ndarray:
     """
     x = np.delete(p, INDEX["sil"], 1)
     first, second, last = layers
-    x = np.maximum(_convolved(x, first), 0)
-    x = x + np.maximum(_convolved(x, second, dilation=2), 0)
-    return _convolved(x, last)
-
-
-def _convolved(x: np.ndarray, weight: np.ndarray, *, dilation: int = 1) -> np.ndarray:
-    """x (time, in), weight (out, in, taps) -> (time, out), zeros beyond the ends."""
-    taps = weight.shape[2]
-    reach = dilation * (taps // 2)
-    padded = np.pad(x, ((reach, reach), (0, 0)))
-    out = np.zeros((len(x), len(weight)))
-    for k in range(taps):
-        out += padded[k * dilation : k * dilation + len(x)] @ weight[:, :, k].T
-    return out
+    x = np.maximum(convolve(x, first, np.zeros(len(first))), 0)
+    x = x + np.maximum(convolve(x, second, np.zeros(len(second)), dilation=2), 0)
+    return convolve(x, last, np.zeros(len(last)))
 
 
 def lips_of_phones(posteriors: np.ndarray, model: LipModel) -> np.ndarray:

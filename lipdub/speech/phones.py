@@ -119,11 +119,11 @@ class PhoneNetwork:
         t = self._t
         if frames % 2:  # frames go in pairs
             features = np.concatenate([features, features[-1:]])
-        x = _convolve(features, t["stem.weight"], t["stem.bias"], stride=2)
+        x = convolve(features, t["stem.weight"], t["stem.bias"], stride=2)
         for i, dilation in enumerate(self.dilations):
             y = _normalise(x, t[f"blocks.{i}.norm.weight"], t[f"blocks.{i}.norm.bias"])
             y = np.maximum(
-                _convolve(y, t[f"blocks.{i}.wide.weight"], t[f"blocks.{i}.wide.bias"], dilation=dilation), 0
+                convolve(y, t[f"blocks.{i}.wide.weight"], t[f"blocks.{i}.wide.bias"], dilation=dilation), 0
             )
             x = x + y @ t[f"blocks.{i}.mix.weight"][:, :, 0].T + t[f"blocks.{i}.mix.bias"]
         x = np.maximum(_normalise(x, t["norm.weight"], t["norm.bias"]), 0)
@@ -137,7 +137,7 @@ class PhoneNetwork:
         return e / e.sum(1, keepdims=True)
 
 
-def _convolve(
+def convolve(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, stride: int = 1, dilation: int = 1
 ) -> np.ndarray:
     """Convolution along time, zero-padded to keep length: x (time, in), weight (out, in, taps) -> (time //

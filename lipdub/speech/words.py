@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lipdub.parallel import beside
+from lipdub.parallel import beside, child_command, child_environment
 from lipdub.speech.features import FRAME_RATE, HOP
 from lipdub.speech.phones import INDEX, from_arpabet, spread
 
@@ -52,15 +50,13 @@ def is_english(language: str) -> bool:
 
 def available() -> bool:
     """Whether the recogniser is installed."""
-    return find_spec("pocketsphinx") is not None
+    return model_folder() is not None
 
 
-def model_file() -> Path:
-    """A file of the recogniser's model that no other version of it shares. FileNotFoundError without it."""
+def model_folder() -> Path | None:
+    """Where the recogniser's English model and dictionary lie, or None when it is not installed."""
     spec = find_spec("pocketsphinx")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("pocketsphinx is not installed")
-    return Path(spec.origin).parent / "model" / "en-us" / "en-us" / "mdef"
+    return Path(spec.origin).parent / "model" / "en-us" if spec is not None and spec.origin is not None else None
 
 
 def pieces(posteriors: np.ndarray) -> list[tuple[int, int]]:
@@ -94,19 +90,16 @@ def recognisers(seconds: float, workers: int = 1) -> Iterator[list[Child]]:
 
     They load their model while the caller does other things; they end with the context, or with this process.
     """
-    # a child finds this package where this process found it
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}
     children: list[Child] = []
     try:
         for _ in range(max(1, min(workers, math.ceil(seconds / LONGEST)))):
             children.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "lipdub.speech.recogniser"],
+                    child_command("lipdub.speech.recogniser"),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    env=surroundings,
+                    env=child_environment(),
                 )
             )
         yield children

@@ -60,7 +60,8 @@ class StageSpec:
         codec the result's container does not hold). Raises UsageError or InputError.
     ahead
         The part of the work that needs nothing of earlier stages: called in a thread of its own while those
-        run, with the job, the facts of its video, the options and the number of threads; what it returns is ``StageContext.ahead()``.
+        run, with the job, the facts of its video, the options and the number of threads; what it returns is
+        ``StageContext.ahead()``.
     writes_output
         True for the stage that leaves the result at ``job.out``: it runs again when that file is gone or was
         changed.
@@ -84,8 +85,8 @@ class StageContext:
     """What a running stage is given.
 
     ``store`` is its own folder, ``upstream`` and ``summaries`` are the stores and summaries of the stages it
-    reads (by name); ``ahead`` waits for what the stage's ``StageSpec.ahead`` returns; ``metadata`` are the tags to write into the result's container; ``threads`` is at least
-    1; ``device`` is "cpu", "cuda" or "mps".
+    reads (by name); ``ahead`` waits for what the stage's ``StageSpec.ahead`` returns; ``metadata`` are the tags
+    to write into the result's container; ``threads`` is at least 1; ``device`` is "cpu", "cuda" or "mps".
     """
 
     job: Job

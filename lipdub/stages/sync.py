@@ -34,8 +34,6 @@ PROFILE_DEGREES = 52.0
 PROFILE_FADE = 12.0
 # Where dubbing begins or ends inside a shot it fades over this time.
 FADE_SECONDS = 0.16
-# The part of the talker's expression that speech does not explain is averaged over this long.
-RESIDUAL_SECONDS = 0.8
 CHUNK_BYTES = 16 << 20
 MAX_CHUNK = 48
 _LANGUAGE = re.compile(r"[a-z]{2,8}([-_][A-Za-z0-9]+)*")
@@ -175,22 +173,21 @@ def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict
         if row["id"] not in chosen:
             continue
         name = row["id"]
-        facts = neutral.json(f"track-{name}")
-        data = neutral.open(f"face-{name}").read(0, 4)
+        face_of = neutral.open(f"face-{name}").read(0, 4)
+        canonical, response, span = shapes.of_talker(face_of, neutral.json(f"track-{name}"))
         motion = neutral.open(f"motion-{name}")
         table = neutral.open(f"unit-{name}")
         out[name] = Talker(
             row,
             TrackView(detect.open("landmarks"), owner, name, row["first"], row["last"], interval),
-            data[0],
-            shapes.Response(data[1], np.array(facts["mean"]), data[2:]),
+            canonical,
+            response,
             motion.read(0, len(motion)).astype(np.float64),
-            shapes.Range(np.array(facts["low"]), np.array(facts["rest"]), np.array(facts["high"]),
-                         facts["trust"], facts["slope"]),  # fmt: skip
+            span,
             units.Inventory.from_table(table.read(0, len(table))),
             neutral.open(f"patch-{name}"),
             neutral.open(f"points-{name}"),
-            reshape.skin_mesh(data[0], prior),
+            reshape.skin_mesh(canonical, prior),
         )
     return out
 
@@ -438,52 +435,42 @@ class _Renderer:
     """Draws the dubbed crops of one talker."""
 
     def __init__(self, talker: Talker, plan: Plan, dtype: np.dtype[Any], width: int, height: int) -> None:
-        from lipdub.faces import mesh
+        from lipdub.faces import landmarks
 
         self._t, self._plan, self._dtype = talker, plan, dtype
         self._width, self._height = width, height
         self._skin = talker.skin
-        self._follow = np.zeros(478)
-        self._follow[self._skin.vertices] = self._skin.weight
-        self._follow[list(mesh.LIPS)] = 1
+        self._follow = landmarks.follow_weight(self._skin)
         self._near = len(self._skin.anchors) // 2
         self._ready: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, float]] = {}
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def prepare(self, frames: list[int]) -> None:
         """Works out landmarks, target landmarks and anchors (display pixels) of the output frames of a chunk."""
-        from lipdub.faces import geometry, reshape, shapes, smooth
+        from lipdub.faces import landmarks, reshape
 
         self._ready = {}
         if not frames:
             return
         sources = self._plan.source[frames]
-        sigma = RESIDUAL_SECONDS / 2 / self._t.view.interval
-        margin = int(np.ceil(3 * sigma))
         # Frames of a chunk lie together in the source, except across a loop's seam.
-        for low, high in _spans(sources, 4 * margin):
-            a = max(self._t.view.first, low - margin)
-            points = self._t.view.read(a, min(self._t.view.last, high + margin) + 1).astype(np.float64)
-            valid = np.isfinite(points[:, 0, 0])
-            seen = points[valid]
-            pose = geometry.head_pose(self._t.canonical, seen)
-            shape = pose.invert(seen)
-            residual = shape - self._t.response.shape(shapes.measure(shape))
-            residual = smooth.gaussian(residual, sigma)
-            index = np.full(len(points), -1)
-            index[valid] = np.arange(len(seen))
-            here = [k for k in frames if low <= self._plan.source[k] <= high and index[self._plan.source[k] - a] >= 0]
-            if not here:
+        for low, high in _spans(sources, 4 * landmarks.residual_margin(self._t.view)):
+            found = landmarks.posed(self._t.view, self._t.canonical, self._t.response, low, high)
+            if found is None:
                 continue
-            rows = index[self._plan.source[here] - a]
+            here = np.array(frames)[(sources >= low) & (sources <= high)]
+            rows = found.rows(self._plan.source[here])
+            here, rows = here[rows >= 0], rows[rows >= 0]
+            if not len(here):
+                continue
             target = reshape.wanted_shape(
-                self._t.response, residual[rows], self._plan.wanted[here], shape[rows], self._follow
+                self._t.response, found.residual[rows], self._plan.wanted[here], found.shape[rows], self._follow
             )
-            poses = pose[rows]
+            poses = found.pose[rows]
             moved = poses.apply(target)[..., :2]
             anchors = poses.apply(np.broadcast_to(self._skin.anchors, (len(rows), *self._skin.anchors.shape)))[..., :2]
-            for i, k in enumerate(here):
-                self._ready[k] = (seen[rows[i], :, :2], moved[i], anchors[i], float(poses.scale[i]))
+            for i, k in enumerate(here.tolist()):
+                self._ready[k] = (found.points[rows[i], :, :2], moved[i], anchors[i], float(poses.scale[i]))
 
     def units(self, k: int) -> list[Any]:
         """The mouths that output frame `k` shows."""
@@ -624,7 +611,8 @@ def _weights(options: SyncOptions) -> list[Path]:
     from lipdub.speech import words
     from lipdub.weights import shipped
 
-    heard_by = [words.model_file()] if options.hear != "phones" and words.available() else []
+    model = words.model_folder() if options.hear != "phones" else None
+    heard_by = [model / "en-us" / "mdef"] if model is not None else []  # differs with each version of the model
     return [shipped("lip-motion.safetensors"), shipped("mouth-response.safetensors"), *heard_by]
 
 
