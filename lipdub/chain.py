@@ -213,7 +213,7 @@ class Chain:
             return lambda: None
         if name not in self._ahead:
             work, options = ahead, self.options(name)
-            self._ahead[name] = beside(lambda: work(self.job, self.facts, options, self.threads))
+            self._ahead[name] = beside(lambda: work(self.job, self.facts, options))
         return self._ahead[name]
 
     def _run(self, name: str, resume: bool) -> None:

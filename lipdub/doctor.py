@@ -40,6 +40,7 @@ def diagnose() -> list[Check]:
         _ffmpeg,
         _encoders,
         _weights,
+        _encoder,
         _mediapipe,
         _frozen,
         _disk,
@@ -259,6 +260,21 @@ def _mediapipe() -> Iterator[Check]:
         yield _found("mediapipe", False, f"does not start: {type(error).__name__}: {error}", hint)
         return
     yield _found("mediapipe", len(found) == 1, f"finds {len(found)} of 1 painted faces", hint)
+
+
+def _encoder() -> Iterator[Check]:
+    """The speech encoder runs, and is the one the lip-motion weights were trained with."""
+    import numpy as np
+
+    from lipdub.errors import LipdubError
+    from lipdub.speech.encoder import encode, encoder_file
+
+    try:
+        encode(np.zeros(16000, np.float32))
+    except LipdubError as error:
+        yield _found("speech encoder", False, str(error), error.hint or "")
+    else:
+        yield _found("speech encoder", True, str(encoder_file()))
 
 
 def _frozen() -> Iterator[Check]:

@@ -23,7 +23,6 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "offset": ("sync", "offset"),
         "length": ("sync", "length"),
         "extend": ("sync", "extend"),
-        "hear": ("sync", "hear"),
         "text": ("sync", "text"),
         "language": ("sync", "language"),
         "enhance": ("enhance", "method"),

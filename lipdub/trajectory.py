@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import InputError, UsageError, shown
-from lipdub.parallel import cores
 from lipdub.progress import Callback, Event, silent
 
 if TYPE_CHECKING:
@@ -86,7 +85,6 @@ def lips(
     fps: float | None = None,
     start: float | None = None,
     end: float | None = None,
-    hear: str = "auto",
     text: str | os.PathLike[str] | None = None,
     language: str = "auto",
     landmarks: int | None = None,
@@ -106,9 +104,8 @@ def lips(
         frames.
     start, end
         Only this part, seconds of the speech.
-    hear, text, language
-        How the speech is heard, and the words that are said in it: as `lipdub.stages.sync.SyncOptions` has
-        them.
+    text, language
+        The words of the speech: as `lipdub.stages.sync.SyncOptions` has them.
     landmarks
         68 (iBUG's) or 478 (MediaPipe's mesh): adds them, as .npz: on the neutral face, or in the geometry of
     talker
@@ -121,7 +118,7 @@ def lips(
     out.
     """
     from lipdub.speech import export, given
-    from lipdub.speech.hearing import hear as listen
+    from lipdub.speech.hearing import hear
     from lipdub.speech.lips import lip_motion
 
     source = Path(speech)
@@ -129,11 +126,11 @@ def lips(
     _check(source, target, picture, fps, landmarks, talker, overwrite)
     kind = _kind(target, format, landmarks)
     tell = progress or silent
-    script = _script(hear, text, language)
+    script = _script(text, language)
     audio = _sound(source)
     seconds = len(audio) / RATE
     tell(Event("progress", "lips", done=0, total=2, unit="steps", message="hearing"))
-    heard = listen(audio, way=hear, workers=threads or cores(), script=script, language=language)
+    heard = hear(audio, script=script, language=language)
     motion = lip_motion(audio, heard=heard)
     notes = tuple(given.notes(heard.text)) if heard.text is not None else ()
     for note in notes:
@@ -226,13 +223,13 @@ def _sound(source: Path) -> np.ndarray:
     return audio
 
 
-def _script(way: str, text: str | os.PathLike[str] | None, language: str) -> Script | None:
+def _script(text: str | os.PathLike[str] | None, language: str) -> Script | None:
     """The words of the speech, if they are given. Raises UsageError and InputError as a run does."""
     from lipdub.speech.pronounce import language_of, pronounce
     from lipdub.speech.script import read_script
     from lipdub.stages.sync import SyncOptions
 
-    SyncOptions(hear=way, text=os.fspath(text) if text is not None else None, language=language)
+    SyncOptions(text=os.fspath(text) if text is not None else None, language=language)
     if text is None:
         return None
     script = read_script(text)

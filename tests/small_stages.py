@@ -83,7 +83,6 @@ class SyncOptions:
     offset: float = 0.0
     length: str = "longest"
     extend: str = "pingpong"
-    hear: str = "auto"
     text: str | None = None
     language: str = "auto"
 

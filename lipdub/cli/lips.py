@@ -71,7 +71,6 @@ def lips(
             "--to", parser=opt.parse_time, metavar="TIME", help="Tell up to here.", rich_help_panel=_PART
         ),
     ] = None,
-    hear: opt.Hear = None,
     text: opt.Text = None,
     language: opt.Language = None,
     landmarks: Annotated[
@@ -128,7 +127,7 @@ def lips(
             talker=talker,
             threads=manner.threads,
             progress=callback,
-            **opt.given(fps=fps, start=start, end=end, hear=hear, text=text, language=language, face=face),
+            **opt.given(fps=fps, start=start, end=end, text=text, language=language, face=face),
         )
     if to_pipe:
         _print(result.track, format)

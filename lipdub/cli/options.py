@@ -111,15 +111,6 @@ Extend = Annotated[
         "--extend", help="Where picture is missing.", show_default="pingpong", rich_help_panel=_LENGTH
     ),
 ]
-Hear = Annotated[
-    Optional[Literal["auto", "words", "phones"]],
-    typer.Option(
-        "--hear",
-        help="How the speech is heard: English words where they fit, always, or sounds alone.",
-        show_default="auto",
-        rich_help_panel=_SPEECH,
-    ),
-]
 Text = Annotated[
     Optional[str],
     typer.Option(
@@ -134,7 +125,7 @@ Language = Annotated[
     typer.Option(
         "--language",
         metavar="CODE",
-        help="Of the speech and its text, as en, de, fr or ja.",
+        help="Of the text, as en, de, fr or ja.",
         show_default="auto",
         rich_help_panel=_SPEECH,
     ),

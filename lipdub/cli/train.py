@@ -55,8 +55,8 @@ def lip_motion(
     steps: Annotated[
         Optional[int], typer.Option("--steps", min=1, help="Steps of the phone network.")
     ] = None,
-    utterances: Annotated[
-        Optional[int], typer.Option("--utterances", min=1, help="How many sentences are synthesised.")
+    windows: Annotated[
+        Optional[int], typer.Option("--windows", min=1, help="How many stretches of 8 s are synthesised.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn by chance.")] = 0,
 ) -> None:
@@ -69,7 +69,7 @@ def lip_motion(
         workdir=workdir,
         minutes=minutes,
         steps=steps,
-        utterances=utterances,
+        windows=windows,
         seed=seed,
         threads=manner.threads or 2,
         device="cpu" if manner.device == "auto" else manner.device,

@@ -190,12 +190,18 @@ def mixture(units: Inventory, chosen: np.ndarray) -> list[list[tuple[int, float]
 WIDTH_REACH = (0.05, 0.16)
 
 
-def reachable_width(units: Inventory, shown: list[list[tuple[int, float]]], measures: np.ndarray) -> np.ndarray:
-    """Widths (n,) for successive frames that want measures (n, 2) and show the units `shown`: no further from the units'
-    own than a warp can go before the teeth look squeezed. A smiling talker's rounded vowels are rounded less."""
+def reachable(units: Inventory, shown: list[list[tuple[int, float]]], measures: np.ndarray) -> np.ndarray:
+    """What successive frames that want measures (n, 2) and show the units `shown` can have of them, (n, 2).
+
+    The width is no further from the units' own than a warp can go before the teeth look squeezed: a smiling talker's
+    rounded vowels are rounded less. A mouth that is to be shut is pressed as its units are, not warped open to nought.
+    """
     from .smooth import savgol
 
-    own = np.array([sum(w * units.measures[u, 1] for u, w in parts) for parts in shown])
+    own = np.array([sum(w * units.measures[u] for u, w in parts) for parts in shown])
     opened = np.clip(measures[:, 0] / 0.1, 0, 1)
     reach = WIDTH_REACH[1] + opened * (WIDTH_REACH[0] - WIDTH_REACH[1])
-    return savgol(np.clip(measures[:, 1], own - reach, own + reach), 5)
+    width = savgol(np.clip(measures[:, 1], own[:, 1] - reach, own[:, 1] + reach), 5)
+    shut = np.clip(1 - measures[:, 0] / (SHUT / 3), 0, 1)
+    pressed = np.minimum(savgol(shut * np.minimum(own[:, 0] - measures[:, 0], 0), 5), 0)
+    return np.stack([measures[:, 0] + pressed, width], 1)

@@ -3,7 +3,7 @@
 `FORMATS` lists them. JSON, whose schema is stable (fields are added, never changed, within one `SCHEMA`)::
 
     {"schema": 1, "tool": "lipdub 0.1.0", "source": "speech.wav", "duration": 4.23,
-     "heard": {"way": "words and phones", "share_of_words": 0.87, "language": null},
+     "heard": {"way": "text", "share_of_words": 0.87, "language": "en"},
      "rate": 100.0, "start": 0.0, "names": ["opening", "width", ...],
      "values": [[0.0, 0.0, ...], ...],      row i is the lips at start + i / rate; see lips.COEFFICIENTS
      "phones": [[start, end, "p"], ...],    contiguous, of phones.PHONES
@@ -57,7 +57,7 @@ class LipTrack:
     words: tuple[Word, ...]
     visemes: tuple[Cue, ...]
     mouths: tuple[Cue, ...]
-    way: str = "phones"
+    way: str = "sound"
     share: float = 0.0
     language: str | None = None
 

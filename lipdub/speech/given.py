@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from lipdub.speech import words as recogniser
 from lipdub.speech.align import Aligned, align
 from lipdub.speech.features import FRAME_RATE
 from lipdub.speech.phones import INDEX
-from lipdub.speech.pronounce import Said, dictionary
+from lipdub.speech.pronounce import Said
 from lipdub.speech.script import Script
-from lipdub.speech.words import LONGEST, Child, Word
+from lipdub.speech.words import Word
 
 LEAST_FOUND = 0.3
 """Share of a text's words that must be found for it to be the speech's text at all."""
@@ -24,9 +23,8 @@ _OTHER_SPEECH = 0.25  # seconds of speech between two words of the text, from wh
 _AT_THE_END = 1.0  # seconds of speech beyond the text's words found, up to which the speech ends with them
 _CUE_SLACK = 1.0  # seconds that words may lie outside their cue
 _FEW = 0.7  # share of words found by their cues, under which they are looked for without
-_OVERLAP = 0.05  # seconds that a word may begin before the one ahead of it ends
 _TOLD = 8  # words named in a note
-_MARGIN = 0.3  # seconds about a run of words that the recogniser is given with it
+_MARGIN = 0.3  # seconds about a run of words that still are its own
 
 
 @dataclass(frozen=True)
@@ -192,61 +190,14 @@ def _fit(
     )
 
 
-def segments(given: Given, frames: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Spans of frames that hold words of the text and nothing else spoken, with the span of `given.words` in
-    each, in order, none longer than the recogniser takes where the talker pauses for breath."""
+def spans(given: Given, frames: int) -> list[tuple[int, int]]:
+    """Spans of frames that hold words of the text and nothing else spoken, in order."""
     words = given.words
-    groups = [group for a, b in given.runs for group in _split(words, a, b)]
     out = []
-    for k, (a, b) in enumerate(groups):
+    for k, (a, b) in enumerate(given.runs):
         before = words[a - 1].end if k else 0.0
-        after = words[b].start if k + 1 < len(groups) else frames / FRAME_RATE
+        after = words[b].start if k + 1 < len(given.runs) else frames / FRAME_RATE
         low = max((before + words[a].start) / 2, words[a].start - _MARGIN)
         high = min((after + words[b - 1].end) / 2, words[b - 1].end + _MARGIN)
-        out.append(((max(_frame(low), 0), min(_frame(high), frames)), (a, b)))
+        out.append((max(_frame(low), 0), min(_frame(high), frames)))
     return out
-
-
-def _split(words: Sequence[Word], first: int, last: int) -> list[tuple[int, int]]:
-    """A run cut at its longest pauses until no part is longer than `LONGEST`."""
-    if last - first < 2 or words[last - 1].end - words[first].start <= LONGEST:
-        return [(first, last)]
-    # of equal pauses the one nearest the middle
-    middle = (words[first].start + words[last - 1].end) / 2
-    cut = max(
-        range(first + 1, last),
-        key=lambda i: (round(words[i].start - words[i - 1].end, 1), -abs(words[i].start - middle)),
-    )
-    return [*_split(words, first, cut), *_split(words, cut, last)]
-
-
-def refined(children: Sequence[Child], audio: np.ndarray, given: Given, frames: int) -> tuple[Word, ...]:
-    """The words of an English text with the times the recogniser finds for them; parts in which it does not
-    find them keep theirs."""
-    parts = segments(given, frames)
-    listed = dictionary()
-    names = [_name(word.text, said, listed) for word, said in zip(given.words, given.said, strict=True)]
-    asked = [(span, [(names[i], given.said[i].arpabet) for i in range(a, b)]) for span, (a, b) in parts]
-    out: list[Word] = []
-    for (_, (a, b)), found in zip(parts, recogniser.locate(children, audio, asked), strict=True):
-        known = given.words[a:b]
-        if not _agree(known, found):
-            out += known
-            continue
-        out += [replace(new, text=old.text) for old, new in zip(known, found, strict=False)]
-        # the recogniser may end before the last word
-        out += [word for word in known[len(found) :] if word.start >= found[-1].end - _OVERLAP]
-    return tuple(out)
-
-
-def _name(text: str, said: Said, listed: dict[str, str]) -> str:
-    """What the recogniser is to call a word: as its dictionary has it, so that it knows other ways of saying
-    it, or else after its sounds."""
-    plain = text.lower().replace("’", "'")
-    return plain if plain in listed else "=" + said.arpabet.replace(" ", "-")
-
-
-def _agree(known: Sequence[Word], found: Sequence[Word]) -> bool:
-    """Whether most words were found, about where they were looked for."""
-    near = [min(a.end, b.end) > max(a.start, b.start) for a, b in zip(known, found, strict=False)]
-    return len(found) <= len(known) and sum(near) > len(known) / 2

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipdub.errors import WeightsError
-from lipdub.speech import table
+from lipdub.speech import encoder, table
 from lipdub.speech.features import (
     FRAME_RATE,
     HOP,
@@ -43,13 +43,12 @@ under the upper teeth (f v)."""
 CONTEXT_SHAPES = ("opening", "width", "jaw")
 """Shapes that a learnt context may change (`LipModel.context`)."""
 
-LOOK_AHEAD = LEVEL_SPAN / FRAME_RATE + 1.5
-"""Seconds of sound after a moment that its lips may depend on (3 s for the running level, the rest network
-and bells)."""
+LOOK_AHEAD = encoder.LOOK_AHEAD + 1.5
+"""Seconds of sound after a moment that its lips may depend on (the encoder's window, then network and bells)."""
 
-FORMAT = "lipdub lip-motion 1"  # of the weights file: its metadata's `format`
+FORMAT = "lipdub lip-motion 2"  # of the weights file: its metadata's `format`
 
-_CHUNK = 3000  # frames taken at once: 30 s
+_CHUNK = 2400  # frames taken at once: 24 s
 _CERTAIN = 0.02  # posteriors under this count as nothing
 _BELL = 3.0  # bells are cut off at so many standard deviations
 
@@ -141,9 +140,11 @@ def phone_posteriors(audio: np.ndarray, network: PhoneNetwork, *, chunk: int = _
     """Probabilities of the phones, float32 (frames, len(PHONES)), a frame each 10 ms, from mono 16 kHz audio.
 
     Worked off in chunks of so many frames (even), each read with enough on both sides that the result does
-    not depend on the chunk. Frames sure to be silent are exactly silence.
+    not depend on the chunk. Frames sure to be silent are exactly silence. Raises WeightsError without the
+    speech encoder.
     """
     count = len(audio) // HOP + 1 if len(audio) else 0
+    encoded = encoder.encoder(audio)
     out = np.empty((count, len(PHONES)), np.float32)
     reach = network.reach + network.reach % 2
     around = LEVEL_SPAN + reach + 2
@@ -155,7 +156,8 @@ def phone_posteriors(audio: np.ndarray, network: PhoneNetwork, *, chunk: int = _
         level = running_level(power)
         near_low, near_high = max(first - reach, 0), min(last + reach, count)
         inner = slice(near_low - low, near_high - low)
-        p = network.posteriors(log_mel(power[inner], level[inner]))
+        known = encoded(near_low // 2, (near_high + 1) // 2)
+        p = network.posteriors(log_mel(power[inner], level[inner]), known)
         silent = silent_frames(power)[inner]
         p[silent] = 0.0
         p[silent, INDEX["sil"]] = 1.0

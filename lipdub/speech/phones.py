@@ -1,7 +1,8 @@
 """Phones heard in speech: the inventory, and the network that gives their posteriors (numpy only).
 
-The network is a stack of dilated residual convolutions at 50 Hz that reads two 10 ms frames at a time and
-answers for both; `training/phone_network.py` holds the same network in torch, which trains it.
+The network is a stack of dilated residual convolutions at 50 Hz that reads two 10 ms frames at a time, with what
+a speech encoder knows of that moment, and answers for both; `training/phone_network.py` holds the same network in
+torch, which trains it.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def spread(phones: tuple[str, ...], start: float, end: float) -> list[tuple[floa
 
 
 class PhoneNetwork:
-    """The trained network: `posteriors(features)` gives phone probabilities."""
+    """The trained network: `posteriors(features, encoded)` gives phone probabilities."""
 
     def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
         """tensors: names as in the torch module's state dict (see `training/phone_network.py`)."""
@@ -111,8 +112,9 @@ class PhoneNetwork:
         """Frames of 10 ms on each side that one answer depends on: the network's look-ahead."""
         return 2 * sum(self.dilations) + 4
 
-    def logits(self, features: np.ndarray) -> np.ndarray:
-        """features: float32 (frames, MELS). Returns float32 (frames, len(PHONES))."""
+    def logits(self, features: np.ndarray, encoded: np.ndarray) -> np.ndarray:
+        """features: float32 (frames, MELS); encoded: float32 ((frames + 1) // 2, encoder.WIDTH), of
+        `speech.encoder`. Returns float32 (frames, len(PHONES))."""
         frames = len(features)
         if frames == 0:
             return np.zeros((0, len(PHONES)), np.float32)
@@ -120,6 +122,8 @@ class PhoneNetwork:
         if frames % 2:  # frames go in pairs
             features = np.concatenate([features, features[-1:]])
         x = convolve(features, t["stem.weight"], t["stem.bias"], stride=2)
+        known = _normalise(encoded, t["known.weight"], t["known.bias"])
+        x = x + known @ t["take.weight"].T + t["take.bias"]
         for i, dilation in enumerate(self.dilations):
             y = _normalise(x, t[f"blocks.{i}.norm.weight"], t[f"blocks.{i}.norm.bias"])
             y = np.maximum(
@@ -130,9 +134,9 @@ class PhoneNetwork:
         out = x @ t["head.weight"][:, :, 0].T + t["head.bias"]
         return out.reshape(-1, len(PHONES))[:frames]
 
-    def posteriors(self, features: np.ndarray) -> np.ndarray:
-        """Probability of each phone: float32 (frames, len(PHONES)), rows sum to one."""
-        logits = self.logits(features)
+    def posteriors(self, features: np.ndarray, encoded: np.ndarray) -> np.ndarray:
+        """Probability of each phone, of what `logits` takes: float32 (frames, len(PHONES)), rows sum to one."""
+        logits = self.logits(features, encoded)
         e = np.exp(logits - logits.max(1, keepdims=True, initial=-1e30))
         return e / e.sum(1, keepdims=True)
 

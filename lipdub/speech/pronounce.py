@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from lipdub.errors import EnvironmentFailure, UsageError
@@ -14,7 +15,7 @@ from lipdub.speech import espeak
 from lipdub.speech.language import guess
 from lipdub.speech.phones import from_arpabet, from_ipa
 from lipdub.speech.spelling import LETTERS, number_words, spelled_sounds
-from lipdub.speech.words import is_english, model_folder
+from lipdub.speech.words import is_english
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _VARIANT = re.compile(r"\(\d+\)$")
@@ -48,9 +49,11 @@ class Said:
 
 def dictionary_file() -> Path | None:
     """PocketSphinx's English dictionary, or None when it is not installed."""
-    folder = model_folder()
-    path = folder / "cmudict-en-us.dict" if folder is not None else None
-    return path if path is not None and path.exists() else None
+    spec = find_spec("pocketsphinx")
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin).parent / "model" / "en-us" / "cmudict-en-us.dict"
+    return path if path.exists() else None
 
 
 def dictionary() -> dict[str, str]:

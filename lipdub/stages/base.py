@@ -60,7 +60,7 @@ class StageSpec:
         codec the result's container does not hold). Raises UsageError or InputError.
     ahead
         The part of the work that needs nothing of earlier stages: called in a thread of its own while those
-        run, with the job, the facts of its video, the options and the number of threads; what it returns is
+        run, with the job, the facts of its video and the options; what it returns is
         ``StageContext.ahead()``.
     writes_output
         True for the stage that leaves the result at ``job.out``: it runs again when that file is gone or was
@@ -76,7 +76,7 @@ class StageSpec:
     weights: Callable[[Any], list[Path]] = _no_files
     files: Callable[[Any], list[Path]] = _no_files
     check: Callable[[Job, MediaFacts, Any], None] = _no_check
-    ahead: Callable[[Job, MediaFacts, Any, int], Any] | None = None
+    ahead: Callable[[Job, MediaFacts, Any], Any] | None = None
     writes_output: bool = False
 
 

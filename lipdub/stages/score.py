@@ -154,12 +154,11 @@ def _wanted(workspace: Workspace | None, speech: Path | None, mouth: MouthMotion
         opening = np.where(amount >= FULLY, asked.read(0, count)[:, 0], np.nan)
         return _Wanted(store.open("time").read(0, count), opening, "eye distances", "the workspace")
     if speech is not None:
-        from lipdub.parallel import cores
         from lipdub.speech.hearing import hear
         from lipdub.speech.lips import at_times, lip_motion
 
         sound = _sound(speech)
-        motion = lip_motion(sound, RATE, heard=hear(sound, workers=cores()))
+        motion = lip_motion(sound, RATE, heard=hear(sound))
         opening = at_times(motion, mouth.times)[:, motion.names.index("opening")]
         return _Wanted(mouth.times, opening.astype(np.float64), "", "the speech")
     return None

@@ -5,7 +5,7 @@ int32 where the crop lies in the frame, display pixels, empty where nothing is d
 opening and width in units of the eye distance; ``amount`` (n,) float32 0..1 how far the frame is dubbed; ``track``
 (n,) int16; ``source`` (n,) int32 source frame; ``pts`` (n,) int64 in the source's time base; ``time`` (n,) float64
 seconds from the first frame. JSON ``timeline``: when the speech starts and the result ends, source clock; ``words``:
-[word, start s, end s, fit] as they were heard in the speech.
+[word, start s, end s, fit] of the text, as they lie in the speech.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import InputError, UsageError
-from lipdub.speech.hearing import WAYS
+from lipdub.memory import hand_back
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.timeline import EXTENSIONS, LENGTHS
 
@@ -43,9 +43,8 @@ _LANGUAGE = re.compile(r"[a-z]{2,8}([-_][A-Za-z0-9]+)*")
 class SyncOptions:
     """face: which track (`lipdub.faces.choice`). start, end: dub only this part of the result, seconds from its
     first frame. strength: factor on the mouth's motion, 0 to 2. offset: seconds the speech starts after the first
-    frame. length, extend: `lipdub.timeline`. hear: how the speech is heard (`lipdub.speech.hearing`). text: a
-    file with the words of the speech (`lipdub.speech.script`). language: of speech and text, "en" or another voice of
-    espeak-ng, or "auto"."""
+    frame. length, extend: `lipdub.timeline`. text: a file with the words of the speech
+    (`lipdub.speech.script`). language: of the text, "en" or another voice of espeak-ng, or "auto"."""
 
     method: str = "units"
     face: str = "largest"
@@ -55,7 +54,6 @@ class SyncOptions:
     offset: float = 0.0
     length: str = "longest"
     extend: str = "pingpong"
-    hear: str = "auto"
     text: str | None = None
     language: str = "auto"
 
@@ -65,7 +63,6 @@ class SyncOptions:
         for name, value, known in (
             ("length", self.length, LENGTHS),
             ("extend", self.extend, EXTENSIONS),
-            ("hear", self.hear, WAYS),
         ):
             if value not in known:
                 raise UsageError(f"--{name} {value!r} is unknown", hint=f"It takes {', '.join(known)}.")
@@ -117,6 +114,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     plan, heard = _plan(ctx, options, times, talkers)
     arrays = _arrays(ctx, plan, talkers)
     _write_tables(ctx, plan)
+    hand_back()  # planning takes arrays as long as the speech, rendering pictures
     for first, last in _runs({i for a in arrays for i in a.missing()}):
         _render(ctx, plan, talkers, arrays, first, last)
     return _summary(plan, talkers, heard, options)
@@ -126,7 +124,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
 _BEYOND_END = 0.5
 
 
-def _hear(job: Job, facts: MediaFacts, options: SyncOptions, threads: int) -> tuple[int, Heard]:
+def _hear(job: Job, facts: MediaFacts, options: SyncOptions) -> tuple[int, Heard]:
     """How long the speech is, in samples at 16 kHz, as far as the result needs it, and what is said in it."""
     from lipdub.media.audio import load_audio
     from lipdub.speech.hearing import hear
@@ -138,7 +136,7 @@ def _hear(job: Job, facts: MediaFacts, options: SyncOptions, threads: int) -> tu
     if options.length in ("video", "shortest") and facts.video is not None:
         audio = audio[: round(16000 * max(float(facts.video.duration) - options.offset + _BEYOND_END, _BEYOND_END))]
     script = read_script(options.text) if options.text is not None else None
-    return len(audio), hear(audio, way=options.hear, workers=threads, script=script, language=options.language)
+    return len(audio), hear(audio, script=script, language=options.language)
 
 
 def _check(job: Job, facts: MediaFacts, options: SyncOptions) -> None:
@@ -279,7 +277,7 @@ def _plan(
             )
             chosen = units.choose(t.units, costs, wanted[here[i:j]], spread)
             shown_units = units.mixture(t.units, chosen)
-            wanted[here[i:j], 1] = units.reachable_width(t.units, shown_units, wanted[here[i:j]])
+            wanted[here[i:j]] = units.reachable(t.units, shown_units, wanted[here[i:j]])
             for k, parts in zip(here[i:j], shown_units, strict=True):
                 mixture[k] = parts
     heard = {
@@ -590,7 +588,7 @@ def _summary(plan: Plan, talkers: dict[int, Talker], heard: dict[str, Any], opti
 
 SPEC = StageSpec(
     name="sync",
-    version=3,
+    version=4,
     reads=("detect", "neutralize"),
     inputs=("video", "speech"),
     options=SyncOptions,
@@ -608,12 +606,9 @@ def _files(options: SyncOptions) -> list[Path]:
 
 
 def _weights(options: SyncOptions) -> list[Path]:
-    from lipdub.speech import words
     from lipdub.weights import shipped
 
-    model = words.model_folder() if options.hear != "phones" else None
-    heard_by = [model / "en-us" / "mdef"] if model is not None else []  # differs with each version of the model
-    return [shipped("lip-motion.safetensors"), shipped("mouth-response.safetensors"), *heard_by]
+    return [shipped("lip-motion.safetensors"), shipped("mouth-response.safetensors")]
 
 
 def _is_picture(face: str) -> bool:

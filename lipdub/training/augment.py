@@ -1,121 +1,121 @@
-"""Changes to mel power that a listener would not mind: other throats, microphones, lines, rooms, noise and
-levels."""
+"""Changes to speech that a listener would not mind: rooms, microphones, lines, music, noise, levels."""
 
 from __future__ import annotations
 
-import torch
-from torch.nn import functional
+import numpy as np
 
-from lipdub.speech.features import (
-    FEATURE_CEILING,
-    FEATURE_FLOOR,
-    FEATURE_SCALE,
-    LEVEL_FLOOR,
-    LEVEL_SPAN,
-    MELS,
-)
+from lipdub.speech.features import RATE
+
+_IN_ROOM, _THROUGH_LINE, _WITH_MUSIC, _WITH_NOISE, _WITH_BABBLE = 0.5, 0.6, 0.3, 0.45, 0.1  # shares
+_LEVEL = 0.1  # root mean square of the voice before the last change of level
 
 
-def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> torch.Tensor:
-    return torch.rand(shape, generator=generator) * (high - low) + low
+def room(rng: np.random.Generator) -> np.ndarray:
+    """Impulse response of a made-up room at 16 kHz, float64, the direct sound first and of height one.
+
+    From a dead cell (0.1 s of reverberation) to a hall (1.6 s), heard from near or far: a few early
+    reflections, then noise that decays exponentially, its high tones faster.
+    """
+    decay = float(np.exp(rng.uniform(np.log(0.1), np.log(1.6))))  # seconds to fall by 60 dB
+    length = int(RATE * decay)
+    fall = 10 ** (-3.0 * np.arange(length) / length)
+    low = rng.standard_normal(length)
+    high = np.diff(low, prepend=0.0)
+    late = (low - high) * fall + high * fall ** rng.uniform(1.0, 3.0)
+    late[: int(RATE * rng.uniform(0.002, 0.03))] = 0.0
+    early = np.zeros(length)
+    places = rng.integers(int(RATE * 0.001), max(int(RATE * 0.04), 20), 8) % length
+    early[places] = rng.uniform(-0.6, 0.6, 8) * fall[places]
+    late *= 10 ** (rng.uniform(-18.0, 5.0) / 20) / np.sqrt(np.sum(late**2) + 1e-9)  # against the direct sound
+    impulse = early + late
+    impulse[0] = 1.0
+    return impulse
 
 
-def _smooth_curve(batch: int, knots: int, spread: float, generator: torch.Generator) -> torch.Tensor:
-    """Random smooth curves over the mel bands, in dB: (batch, MELS)."""
-    points = torch.randn((batch, 1, knots), generator=generator) * spread
-    return functional.interpolate(points, MELS, mode="linear", align_corners=True)[:, 0]
-
-
-def warp_bands(decibel: torch.Tensor, generator: torch.Generator, spread: float = 0.12) -> torch.Tensor:
-    """Vocal-tract length: the mel axis stretched by a factor of about 1 +- spread, with a little bend."""
-    batch = len(decibel)
-    base = torch.linspace(0, 1, MELS)[None]
-    scale = 1 + _uniform((batch, 1), -spread, spread, generator)
-    bend = _uniform((batch, 1), -0.06, 0.06, generator)
-    place = base * scale + bend * torch.sin(base * torch.pi)
-    position = (place * (MELS - 1)).clamp(0, MELS - 1.001)
-    low = position.floor().long()
-    weight = (position - low)[:, None, :]
-    take = low[:, None, :].expand(-1, decibel.shape[1], -1)
-    return decibel.gather(2, take) * (1 - weight) + decibel.gather(2, take + 1) * weight
-
-
-def augment(decibel: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """decibel: (batch, frames, MELS) of clean speech at about -20 dB; returns changed dB of the same
-    shape."""
-    batch, frames, _ = decibel.shape
-    x = warp_bands(decibel, generator)
-    power = 10 ** (x / 10)
-    # room: a part of each band's energy rings on
-    ring = _uniform((batch, 1, 1), 0.75, 0.95, generator)
-    share = 10 ** _uniform((batch, 1, 1), -1.7, 0.0, generator) * (
-        torch.rand((batch, 1, 1), generator=generator) < 0.4
+def in_room(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """In a made-up room, as long as before."""
+    impulse = room(rng)
+    size = len(audio) + len(impulse)
+    return np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(impulse, size), size)[: len(audio)].astype(
+        np.float32
     )
-    taps = 40
-    kernel = (1 - ring) * ring ** torch.arange(taps).flip(0)[None, None]
-    late = functional.conv1d(
-        functional.pad(power.permute(2, 0, 1), (taps, -1)), kernel, groups=batch
-    ).permute(1, 2, 0)
-    power = power + share * late
-    # other sound beside the voice: steady noise with a colour, fluttering, or another part of the batch
-    # (babble, music-like)
-    loud = power.sum(2).mean(1)[:, None, None]
-    colour = 10 ** (_smooth_curve(batch, 4, 8.0, generator) / 10)
-    colour = (colour / colour.sum(1, keepdim=True))[:, None, :]
-    flutter = -torch.log(torch.rand((batch, frames, MELS), generator=generator).clamp_min(1e-4))
-    flutter = 0.5 * flutter + 0.5 * flutter.roll(1, 1)
-    swell = 10 ** (
-        functional.interpolate(
-            torch.randn((batch, 1, 2 + frames // 60), generator=generator) * 4,
-            frames,
-            mode="linear",
-            align_corners=True,
-        )[:, 0, :, None]
-        / 10
-    )
-    ratio = 10 ** (-_uniform((batch, 1, 1), 3.0, 45.0, generator) / 10)
-    noisy = torch.rand((batch, 1, 1), generator=generator) < 0.8
-    power = power + noisy * ratio * loud * colour * flutter * swell
-    other = torch.randperm(batch, generator=generator)
-    babble = 10 ** (-_uniform((batch, 1, 1), 8.0, 30.0, generator) / 10) * (
-        torch.rand((batch, 1, 1), generator=generator) < 0.2
-    )
-    power = power + babble * (10 ** (decibel / 10))[other]
-    # microphone and line: equaliser, band limits
-    curve = _smooth_curve(batch, 6, 5.0, generator) + _uniform(
-        (batch, 1), -12, 12, generator
-    ) * torch.linspace(-0.5, 0.5, MELS)
-    x = 10 * torch.log10(power + 1e-12) + curve[:, None, :]
-    kind = torch.rand((batch, 1), generator=generator)
-    bands = torch.arange(MELS)[None]
-    top = torch.where(
-        kind < 0.12,
-        29,
-        torch.where(kind < 0.25, torch.randint(30, MELS, (batch, 1), generator=generator), MELS),
-    )
-    bottom = torch.where(
-        kind < 0.12, 4, torch.where(kind > 0.9, torch.randint(0, 6, (batch, 1), generator=generator), 0)
-    )
-    outside = (bands > top) | (bands < bottom)
-    x = torch.where(outside[:, None, :], x - 45.0, x)
-    # some bands lost altogether, so that no phone hangs on one of them
-    masked = torch.rand((batch, 1), generator=generator) < 0.4
-    first = torch.randint(0, MELS - 2, (batch, 1), generator=generator)
-    width = torch.randint(1, 7, (batch, 1), generator=generator)
-    x = torch.where((masked & (bands >= first) & (bands < first + width))[:, None, :], x - 45.0, x)
-    # a floor, as of quantisation or a codec, and a level
-    floor = 10 * torch.log10(loud) - _uniform((batch, 1, 1), 40.0, 75.0, generator)
-    x = torch.maximum(x, floor - 15 + 3 * torch.randn(x.shape, generator=generator))
-    return x + _uniform((batch, 1, 1), -18.0, 12.0, generator)
 
 
-def features(decibel: torch.Tensor) -> torch.Tensor:
-    """The features that `speech.features.log_mel` gives, for batches: dB (batch, frames, MELS) in and out."""
-    total = (10 ** (decibel / 10)).sum(2, dtype=torch.float64)
-    frames = total.shape[1]
-    sums = functional.pad(total.cumsum(1), (1, 0))
-    index = torch.arange(frames)
-    low, high = (index - LEVEL_SPAN).clamp_min(0), (index + LEVEL_SPAN + 1).clamp_max(frames)
-    mean = (sums[:, high] - sums[:, low]) / (high - low)
-    level = (10 * torch.log10(mean.clamp_min(1e-12))).clamp_min(LEVEL_FLOOR).float()
-    return (decibel - level[..., None] + 10.0).clamp(FEATURE_FLOOR, FEATURE_CEILING) / FEATURE_SCALE
+def music(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Made-up music at 16 kHz, float32 (count,), mean square one: chords of harmonic tones that are struck or
+    swell, a bass line, and beats of noise, at one tempo."""
+    out = np.zeros(count)
+    beat = int(RATE * rng.uniform(0.25, 0.8))
+    root = rng.uniform(80, 240)
+    scale = np.array([0, 2, 4, 5, 7, 9, 11] if rng.random() < 0.5 else [0, 2, 3, 5, 7, 8, 10])
+    tilt, struck = rng.uniform(0.8, 2.2), rng.random() < 0.6
+    drums = rng.uniform(0.0, 0.5) if rng.random() < 0.6 else 0.0
+    for at in range(0, count, beat):
+        span = min(int(beat * rng.choice([1, 1, 2, 4])), count - at)
+        time = np.arange(span) / RATE
+        shape = np.exp(-time * rng.uniform(1.5, 8.0)) if struck else np.sin(np.pi * time * RATE / span) ** 0.5
+        degree = int(rng.integers(0, 7))
+        notes = [0.5 * 2 ** (scale[degree] / 12)]
+        notes += [2 ** ((scale[(degree + k) % 7] + 12 * rng.integers(0, 3)) / 12) for k in (0, 2, 4)]
+        for note in notes:
+            for harmonic in range(1, int(rng.integers(3, 10))):
+                tone = root * note * harmonic
+                if tone < RATE / 2:
+                    phase = rng.uniform(0, 2 * np.pi)
+                    out[at : at + span] += (
+                        shape * np.sin(2 * np.pi * tone * time + phase) / harmonic**tilt * rng.uniform(0.3, 1)
+                    )
+        if drums:
+            hit = rng.standard_normal(span) * np.exp(-time * rng.uniform(15, 60))
+            out[at : at + span] += drums * hit * 4
+    return (out / np.sqrt(np.mean(out**2) + 1e-12)).astype(np.float32)
+
+
+def noise(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Steady or swelling noise of some colour between white and pink, float64 (count,), mean square one."""
+    spectrum = np.fft.rfft(rng.standard_normal(count))
+    spectrum *= (np.arange(len(spectrum)) + 1.0) ** -rng.uniform(0.0, 1.0)
+    out = np.fft.irfft(spectrum, count)
+    if rng.random() < 0.4:
+        time = np.arange(count) / RATE
+        out *= 1 + 0.8 * np.sin(2 * np.pi * (rng.uniform(0.3, 5.0) * time + rng.random()))
+    return out / np.sqrt(np.mean(out**2) + 1e-12)
+
+
+def through_line(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As another microphone or line gives it: an equaliser of some 8 dB, now and then without high or low
+    tones."""
+    spectrum = np.fft.rfft(audio)
+    place = np.linspace(0, 1, len(spectrum))
+    spectrum *= 10 ** (np.interp(np.sqrt(place), np.linspace(0, 1, 7), rng.uniform(-8, 8, 7)) / 20)
+    if rng.random() < 0.2:
+        spectrum[place > rng.uniform(0.4, 0.8)] = 0
+    if rng.random() < 0.2:
+        spectrum[place < rng.uniform(0.01, 0.04)] = 0
+    return np.fft.irfft(spectrum, len(audio))
+
+
+def disturbed(audio: np.ndarray, rng: np.random.Generator, other: np.ndarray | None = None) -> np.ndarray:
+    """Speech under chance disturbances.
+
+    audio: float (n,) at 16 kHz; other: another voice, as long, for now and then to talk behind it. Returns
+    float32 (n,).
+    """
+    if rng.random() < _IN_ROOM:
+        audio = in_room(audio, rng)
+    if rng.random() < _THROUGH_LINE:
+        audio = through_line(audio, rng)
+    audio = at_level(audio)
+    beside = np.zeros(len(audio))
+    if rng.random() < _WITH_MUSIC:
+        beside += music(len(audio), rng) * 10 ** (rng.uniform(-24.0, 3.0) / 20)
+    if rng.random() < _WITH_NOISE:
+        beside += noise(len(audio), rng) * 10 ** (rng.uniform(-35.0, -3.0) / 20)
+    if other is not None and rng.random() < _WITH_BABBLE:
+        beside += at_level(other) / _LEVEL * 10 ** (rng.uniform(-30.0, -8.0) / 20)
+    return ((audio + _LEVEL * beside) * 10 ** (rng.uniform(-20.0, 6.0) / 20)).astype(np.float32)
+
+
+def at_level(audio: np.ndarray) -> np.ndarray:
+    """The sound with a root mean square of a tenth of full scale."""
+    return audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6))

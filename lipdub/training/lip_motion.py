@@ -24,19 +24,20 @@ held_out = grid_corpus.held_out
 
 @dataclass(frozen=True)
 class LipMotionTraining:
-    """What decides the result besides the seed. utterances: how many are spoken by the synthesisers; steps:
+    """What decides the result besides the seed. windows: how many stretches of 8 s the synthesisers speak; steps:
     of the phone network's optimiser; minutes: end of its training by wall time (0: by steps alone, which is
     reproducible); channels: width of the network; aligner: share of the steps that a first network gets,
     which hears made speech only and then finds the phones' times in GRID's sentences; real: share of GRID's
-    sound in the batches after that."""
+    sound in the batches after that; real_windows: how many stretches of it."""
 
-    utterances: int = 6000
-    steps: int = 11000
+    windows: int = 6000
+    steps: int = 6000
     minutes: float = 0.0
     batch: int = 24
     channels: int = 192
-    aligner: float = 0.14
+    aligner: float = 0.2
     real: float = 0.12
+    real_windows: int = 800
 
 
 def train(
@@ -49,7 +50,7 @@ def train(
     workdir: Path | None = None,
     threads: int = 2,
     device: str = "cpu",
-    utterances: int | None = None,
+    windows: int | None = None,
     options: LipMotionTraining | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Path:
@@ -70,7 +71,7 @@ def train(
     options = options or LipMotionTraining()
     options = replace(
         options,
-        **{k: v for k, v in (("steps", steps), ("utterances", utterances)) if v is not None},
+        **{k: v for k, v in (("steps", steps), ("windows", windows)) if v is not None},
         minutes=minutes or options.minutes,
     )
     say = progress or (lambda text: None)
@@ -79,42 +80,39 @@ def train(
     workdir.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(max(threads, 1))
 
-    made = workdir / f"speech-{options.utterances}-{seed}.npz"
+    made = workdir / f"speech-{options.windows}-{seed}.npz"
     if not made.exists():
-        power, labels, starts = synthetic_speech.corpus(
-            options.utterances, seed, workers=max(threads, 1), progress=say
-        )
-        _keep(made, power=power, labels=labels, starts=starts)
-    with np.load(made) as kept:
-        power, labels, starts = kept["power"], kept["labels"], kept["starts"]
-    cut = max(1, int((len(starts) - 1) * 0.98))
+        _keep(made, synthetic_speech.corpus(options.windows, seed, workers=max(threads, 1), progress=say))
+    speech = Speech(*_kept(made))
+    cut = max(1, int(len(speech) * 0.98))
 
     size = PhoneNetworkSize(channels=options.channels)
     plan = PhoneTrainingOptions(steps=options.steps, minutes=options.minutes, batch=options.batch, size=size)
-    sources = [(Speech(power[: starts[cut]], labels[: starts[cut]]), 1.0)]
-    name = f"{seed}-{options.utterances}-{options.steps}-{options.channels}"
+    sources = [(speech.part(slice(cut)), 1.0)]
+    name = f"{seed}-{options.windows}-{options.steps}-{options.channels}"
     if grid is not None:
-        first = train_phones(
-            sources,
-            workdir / f"aligner-{name}",
-            replace(plan, steps=int(options.steps * options.aligner)),
-            seed=seed,
-            device=device,
-            progress=say,
-        ).cpu()
-        sources.append(
-            (Speech(*grid_speech(_arrays(first), Path(grid), workdir, progress=say)), options.real)
-        )
+        real = workdir / f"grid-{name}.npz"
+        if not real.exists():
+            first = train_phones(
+                sources,
+                workdir / f"aligner-{name}",
+                replace(plan, steps=int(options.steps * options.aligner)),
+                seed=seed,
+                device=device,
+                progress=say,
+            ).cpu()
+            _keep(real, grid_speech(_arrays(first), Path(grid), workdir, options.real_windows, seed, progress=say))
+        sources.append((Speech(*_kept(real)), options.real))
     network = train_phones(
         sources, workdir / f"phones-{name}", plan, seed=seed, device=device, progress=say
     ).cpu()
-    right = frames_right(network, power, labels, starts[cut:]) if cut < len(starts) - 1 else float("nan")
-    say(f"phones: {100 * right:.1f} % of frames right on synthetic speech kept apart")
+    right = frames_right(network, speech.part(slice(cut, None))) if cut < len(speech) else float("nan")
+    say(f"phones: {100 * right:.1f} % of frames right on disturbed synthetic speech kept apart")
 
     phones = _arrays(network)
     model = LipModel.phonetic()
     if grid is not None:
-        model = fit_on_grid(phones, Path(grid), workdir, _windows(labels), seed=seed, progress=say)
+        model = fit_on_grid(phones, Path(grid), workdir, speech.phones[:: max(len(speech) // 1500, 1), : grid_corpus.FRAMES * 4], seed=seed, progress=say)
     figures = {"frames_right_synthetic": round(right, 4)}
     return export(
         out,
@@ -129,33 +127,40 @@ def _arrays(network: torch.nn.Module) -> dict[str, np.ndarray]:
 
 
 def grid_speech(
-    phones: dict[str, np.ndarray], grid: Path, workdir: Path, *, progress: Callable[[str], None] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """GRID's training clips as training data of the phone network: (dB float16 (frames, MELS), labels uint8
-    (frames,)).
+    phones: dict[str, np.ndarray],
+    grid: Path,
+    workdir: Path,
+    count: int,
+    seed: int,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """GRID's training clips as training data of the phone network: windows as `training.windows` makes them,
+    stacked.
 
-    phones: the network that finds the phones' times inside the known words.
+    phones: the network that finds the phones' times inside the known words; count: how many windows.
     """
-    from lipdub.speech.features import decibel, mel_power
-    from lipdub.speech.phones import INDEX, PhoneNetwork
+    from lipdub.speech.phones import PhoneNetwork
+    from lipdub.training.windows import Utterance, warped, windows
 
     hearing = PhoneNetwork(phones)
     words = grid_corpus.clip_words(grid)
     apart = set(held_out(words))
-    powers, labels = [], []
+    spoken: list[Utterance] = []
     for sentence in grid_corpus.load(
         grid, workdir, [n for n in sorted(words) if n not in apart], progress=progress
     ):
-        audio = sentence.audio * (0.1 / (np.sqrt(np.mean(sentence.audio**2)) + 1e-6))
-        mark = np.full(grid_corpus.FRAMES * 4, INDEX["sil"], np.uint8)
-        heard = speech_lips.phone_posteriors(audio, hearing)[: len(mark)]
-        for start, end, phone in grid_corpus.align(sentence.words, heard):
-            mark[round(start * 100) : round(end * 100)] = INDEX[phone]
-        powers.append(decibel(mel_power(audio)[: len(mark)]).astype(np.float16))
-        labels.append(mark)
+        heard = speech_lips.phone_posteriors(sentence.audio, hearing)[: grid_corpus.FRAMES * 4]
+        spoken.append(Utterance(sentence.audio, tuple(grid_corpus.align(sentence.words, heard))))
     if progress:
-        progress(f"phones: times found in {len(labels)} clips of GRID")
-    return np.concatenate(powers), np.concatenate(labels)
+        progress(f"phones: times found in {len(spoken)} clips of GRID")
+    rng = np.random.default_rng(seed)
+
+    def voice() -> Utterance:
+        return warped(spoken[int(rng.integers(len(spoken)))], rng.uniform(0.8, 1.25))
+
+    encoded, power, marks = zip(*windows(voice, count, rng), strict=True)
+    return np.stack(encoded), np.stack(power), np.stack(marks)
 
 
 def fit_on_grid(
@@ -199,13 +204,6 @@ def fit_on_grid(
     return fit_context(*seen, labels, fit(*seen, seed=seed, progress=progress), seed=seed, progress=progress)
 
 
-def _windows(labels: np.ndarray, count: int = 1500, frames: int = 400) -> np.ndarray:
-    """Pieces of the speech's phones, evenly over all of it: uint8 (count or fewer, frames)."""
-    frames = min(frames, len(labels))
-    starts = np.unique(np.linspace(0, len(labels) - frames, count).astype(int))
-    return labels[starts[:, None] + np.arange(frames)]
-
-
 def export(out: Path, phones: dict[str, np.ndarray], model: LipModel, notes: dict) -> Path:
     """Write a weights file (float16 network, float32 lip numbers); whole or not at all. Returns its path."""
     from safetensors.numpy import save_file
@@ -240,7 +238,12 @@ def notes(weights: Path) -> str:
         return (file.metadata() or {}).get("notes", "{}")
 
 
-def _keep(path: Path, **arrays: np.ndarray) -> None:
+def _keep(path: Path, arrays: tuple[np.ndarray, ...]) -> None:
     beside = path.with_suffix(".tmp.npz")
-    np.savez(beside, **arrays)
+    np.savez(beside, *arrays)
     os.replace(beside, path)
+
+
+def _kept(path: Path) -> tuple[np.ndarray, ...]:
+    with np.load(path) as arrays:
+        return tuple(arrays[name] for name in arrays.files)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from lipdub.speech.encoder import WIDTH
 from lipdub.speech.features import MELS
 from lipdub.speech.phones import PHONES
 
@@ -18,7 +19,7 @@ class PhoneNetworkSize:
     """channels: width; dilations: one residual block each, in steps of 20 ms."""
 
     channels: int = 192
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
+    dilations: tuple[int, ...] = (1, 2, 4, 1, 2)
 
 
 class _Block(nn.Module):
@@ -37,7 +38,8 @@ class _Block(nn.Module):
 
 
 class PhoneNetwork(nn.Module):
-    """Features (batch, frames, MELS), frames even -> phone logits (batch, frames, len(PHONES)); 10 ms frames.
+    """Features (batch, frames, MELS), frames even, and encoded speech (batch, frames // 2, encoder.WIDTH) ->
+    phone logits (batch, frames, len(PHONES)); 10 ms frames.
 
     Convolutions along time, written as products of matrices with time before channels, which CPUs do fastest.
     """
@@ -46,13 +48,16 @@ class PhoneNetwork(nn.Module):
         super().__init__()
         size = size or PhoneNetworkSize()
         self.stem = nn.Conv1d(MELS, size.channels, 5, stride=2, padding=2)
+        self.known = nn.LayerNorm(WIDTH)
+        self.take = nn.Linear(WIDTH, size.channels)
         self.blocks = nn.ModuleList(_Block(size.channels, d) for d in size.dilations)
         self.norm = nn.LayerNorm(size.channels)
         self.head = nn.Conv1d(size.channels, 2 * len(PHONES), 1)
         self.register_buffer("dilations", torch.tensor(size.dilations, dtype=torch.int32))
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, encoded: torch.Tensor) -> torch.Tensor:
         x = self.stem(features.transpose(1, 2)).transpose(1, 2).contiguous()
+        x = x + self.take(self.known(encoded))
         for block in self.blocks:
             x = block(x)
         x = functional.linear(torch.relu(self.norm(x)), self.head.weight[:, :, 0], self.head.bias)

@@ -1,4 +1,4 @@
-"""Training of the phone network on synthetic speech: its batches and its loss."""
+"""Training of the phone network: its batches and its loss."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from lipdub.speech.phones import INDEX, PHONES
-from lipdub.training.augment import augment, features
+from lipdub.speech.encoder import at_steps
+from lipdub.speech.features import FEATURE_CEILING, FEATURE_FLOOR, FEATURE_SCALE, LEVEL_FLOOR, LEVEL_SPAN
+from lipdub.speech.phones import PHONES
 from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.phone_network import PhoneNetwork, PhoneNetworkSize
+from lipdub.training.windows import FRAMES
+
+_PHASE = 12  # 10 ms frames after which the encoder's frames of 24 ms fall on them again
 
 
 @dataclass(frozen=True)
@@ -33,25 +37,32 @@ class PhoneTrainingOptions:
 
 
 class Speech:
-    """Windows cut from speech laid end to end. decibel: float16 (frames, MELS); labels: uint8 (frames,)."""
+    """Windows of speech, of which random parts are taken. encoded: float16 (windows, CODES, encoder.WIDTH);
+    power: dB float16 (windows, FRAMES, MELS); phones: uint8 (windows, FRAMES), all as `training.windows` has
+    them."""
 
-    def __init__(self, decibel: np.ndarray, labels: np.ndarray) -> None:
-        self.decibel, self.labels = decibel, labels
+    def __init__(self, encoded: np.ndarray, power: np.ndarray, phones: np.ndarray) -> None:
+        self.encoded, self.power, self.phones = encoded, power, phones
 
-    def batch(self, count: int, window: int, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """Random windows: dB float32 (count, window, MELS), labels int64 (count, window). Some hold long
-        silences."""
-        starts = rng.integers(0, max(len(self.labels) - window, 1), count)
-        rows = (starts[:, None] + np.arange(window)) % len(self.labels)
-        x, y = self.decibel[rows].astype(np.float32), self.labels[rows].astype(np.int64)
-        for i in range(count):
-            draw = rng.random()
-            if draw < 0.25:
-                length = window if draw < 0.02 else int(rng.integers(20, window // 2))
-                at = int(rng.integers(0, window - length + 1))
-                x[i, at : at + length] = -100.0 + rng.uniform(0, 20)
-                y[i, at : at + length] = INDEX["sil"]
-        return torch.from_numpy(x), torch.from_numpy(y)
+    def __len__(self) -> int:
+        return len(self.phones)
+
+    def part(self, where: slice) -> Speech:
+        """Some of the windows."""
+        return Speech(self.encoded[where], self.power[where], self.phones[where])
+
+    def batch(
+        self, count: int, window: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Random parts: encoded at steps of two frames float32 (count, window // 2, WIDTH), dB float32 (count,
+        window, MELS), phones int64 (count, window)."""
+        which = rng.integers(0, len(self), count)
+        # a part begins where a frame of the encoder does, so that all parts see the same phases
+        firsts = rng.integers(0, (FRAMES - window) // _PHASE + 1, count) * _PHASE
+        encoded = [at_steps(self.encoded[i].astype(np.float32), f // 2, (f + window) // 2) for i, f in zip(which, firsts, strict=True)]
+        frames = firsts[:, None] + np.arange(window)
+        power = self.power[which[:, None], frames].astype(np.float32)
+        return np.stack(encoded), power, self.phones[which[:, None], frames].astype(np.int64)
 
 
 def train_phones(
@@ -73,22 +84,23 @@ def train_phones(
     counts = [round(options.batch * share) for _, share in sources[1:]]
     counts.insert(0, options.batch - sum(counts))
 
-    def draw(number: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def draw(number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         rng = np.random.default_rng((seed, number))
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + number)
         drawn = [
             speech.batch(n, options.window, rng) for (speech, _), n in zip(sources, counts, strict=True) if n
         ]
-        heard = features(augment(torch.cat([a for a, _ in drawn]), generator))
-        return heard, torch.cat([b for _, b in drawn])
+        encoded, power, phones = (torch.from_numpy(np.concatenate(part)) for part in zip(*drawn, strict=True))
+        return features(power), encoded, phones
 
-    def loss_of(net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
-        x, y = batch
-        logits = net(x).float()
+    def loss_of(
+        net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        heard, encoded, phones = batch
+        logits = net(heard, encoded).float()
         loss = functional.cross_entropy(
-            logits.reshape(-1, len(PHONES)), y.reshape(-1), label_smoothing=options.smoothing
+            logits.reshape(-1, len(PHONES)), phones.reshape(-1), label_smoothing=options.smoothing
         )
-        return loss, {"frames right": float((logits.detach().argmax(-1) == y).float().mean())}
+        return loss, {"frames right": float((logits.detach().argmax(-1) == phones).float().mean())}
 
     loop = LoopOptions(
         steps=options.steps,
@@ -105,13 +117,23 @@ def train_phones(
 
 
 @torch.no_grad()
-def frames_right(network: PhoneNetwork, decibel: np.ndarray, labels: np.ndarray, starts: np.ndarray) -> float:
-    """Share of 10 ms frames of unchanged speech whose phone is heard right."""
-    right = total = 0
-    for a, b in zip(starts[:-1], starts[1:], strict=True):
-        x = torch.from_numpy(decibel[a:b].astype(np.float32))[None]
-        x = functional.pad(x, (0, 0, 0, x.shape[1] % 2), value=-120.0)
-        guess = network(features(x))[0].argmax(-1)[: b - a].numpy()
-        right += int((guess == labels[a:b]).sum())
-        total += int(b - a)
-    return right / max(total, 1)
+def frames_right(network: PhoneNetwork, speech: Speech) -> float:
+    """Share of 10 ms frames whose phone is heard right."""
+    right = 0
+    for i in range(len(speech)):
+        encoded, power, phones = speech.part(slice(i, i + 1)).batch(1, FRAMES, np.random.default_rng(0))
+        guess = network(features(torch.from_numpy(power)), torch.from_numpy(encoded)).argmax(-1).numpy()
+        right += int((guess == phones).sum())
+    return right / max(speech.phones.size, 1)
+
+
+def features(decibel: torch.Tensor) -> torch.Tensor:
+    """The features that `speech.features.log_mel` gives, for batches: dB (batch, frames, MELS) in and out."""
+    total = (10 ** (decibel / 10)).sum(2, dtype=torch.float64)
+    frames = total.shape[1]
+    sums = functional.pad(total.cumsum(1), (1, 0))
+    index = torch.arange(frames)
+    low, high = (index - LEVEL_SPAN).clamp_min(0), (index + LEVEL_SPAN + 1).clamp_max(frames)
+    mean = (sums[:, high] - sums[:, low]) / (high - low)
+    level = (10 * torch.log10(mean.clamp_min(1e-12))).clamp_min(LEVEL_FLOOR).float()
+    return (decibel - level[..., None] + 10.0).clamp(FEATURE_FLOOR, FEATURE_CEILING) / FEATURE_SCALE

@@ -1,13 +1,14 @@
 """How well speech -> lip motion follows real mouths: correlation with the talker's own, and closures.
 
-lip_motion_correlation.py SHARED [--weights FILE] [--texts FOLDER] [--cache FOLDER] [--robust] [--json]
+lip_motion_correlation.py SHARED [--weights FILE] [--texts FOLDER] [--cache FOLDER] [--grid-only] [--robust] [--json]
 
 SHARED is the folder with `clips/` and `grid/`. For the six talking clips (never trained on) and the GRID clips kept out
 of training it prints, at 25 frames a second, the correlation of opening and width with the talker's own mouth, each clip
-at its own sound offset, for each way of hearing: loudness alone; the phonetic table alone on the network's phones; the
-network (`--hear phones`); what a run does by itself (`--hear auto`); and with the text, where the folder holds
-`NAME.txt`. Then how often p, b and m are closed, the time and memory it takes, and, with --robust, the same under
-noise, music and in a telephone's band, and the articulation of other languages against English.
+at its own sound offset: of no dubbing (the mouth of the same clip half its length away: nobody's lips follow the
+speech); of loudness alone; of the network's phones with the phonetic table alone; with --grid-only, of the same phones
+with lips fitted on 300 clips of GRID and held to nothing; of what a run does (`sound`); and with the text, where the
+folder holds `NAME.txt`. Then how often p, b and m are closed, the time and memory it takes, and, with --robust, the same
+under noise, music and in a telephone's band, and of other languages the articulation against English and the closures.
 """
 
 from __future__ import annotations
@@ -50,20 +51,38 @@ def loudness(audio: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.interp(times, np.arange(len(level)) / FRAME_RATE, level)
 
 
-def ways(audio: np.ndarray, weights: Path | None, script: Script | None = None) -> dict[str, lips.LipMotion]:
-    """The lips of a speech by every way of hearing it."""
-    network, _ = lips.load_weights(weights)
-    posteriors = lips.phone_posteriors(audio, network)
-    table = lips.lips_of_phones(posteriors, lips.LipModel.phonetic())
-    times = np.arange(len(table)) / FRAME_RATE
-    out = {
-        "table": lips.LipMotion(times, table, []),
-        "phones": lips.lip_motion(audio, weights=weights),
-        "auto": lips.lip_motion(audio, weights=weights, heard=hear(audio, weights=weights)),
-    }
+def ways(
+    audio: np.ndarray, weights: Path | None, script: Script | None = None, other: lips.LipModel | None = None
+) -> dict[str, lips.LipMotion]:
+    """The lips of a speech by every way of getting them; other: a model fitted on GRID alone."""
+    heard = hear(audio, weights=weights)
+    times = np.arange(len(heard.posteriors)) / FRAME_RATE
+
+    def by(model: lips.LipModel) -> lips.LipMotion:
+        return lips.LipMotion(times, lips.lips_of_phones(heard.posteriors, model), [])
+
+    out = {"table": by(lips.LipModel.phonetic())}
+    if other is not None:
+        out["GRID only"] = by(other)
+    out["sound"] = lips.lip_motion(audio, weights=weights, heard=heard)
     if script is not None:
         out["text"] = lips.lip_motion(audio, weights=weights, heard=hear(audio, weights=weights, script=script))
     return out
+
+
+def grid_only(folder: Path, weights: Path | None, cache: Path, clips: int = 300) -> lips.LipModel:
+    """Lips fitted on that many of GRID's training clips, free of the phonetic table."""
+    from lipdub.training.lip_fit import LipFitOptions, fit
+
+    words = grid.clip_words(folder)
+    apart = set(grid.held_out(words))
+    names = [name for name in sorted(words) if name not in apart]
+    network, _ = lips.load_weights(weights)
+    posteriors, own = [], []
+    for sentence in grid.load(folder, cache / "training", names[:: max(len(names) // clips, 1)][:clips]):
+        posteriors.append(lips.phone_posteriors(sentence.audio, network)[: grid.FRAMES * 4])
+        own.append(grid.mouth(sentence.landmarks))
+    return fit(np.stack(posteriors), np.stack(own), LipFitOptions(hold=0.0, hold_reach=0.0))
 
 
 def measured(path: Path, cache: Path) -> tuple[np.ndarray, float, np.ndarray]:
@@ -93,7 +112,14 @@ def clip(
     heard = times - offset * 0.04
     use = (heard >= 0) & (heard < len(audio) / RATE)
     loud = loudness(audio, heard)
-    out = {"loudness": {"opening": correlation(loud[use], own[use, 0]), "width": correlation(loud[use], own[use, 1])}}
+    still = np.roll(own, len(own) // 2, 0)
+    out = {
+        name: {k: correlation(values[use], own[use, i]) for i, (k, values) in enumerate(pair.items())}
+        for name, pair in (
+            ("no dubbing", {"opening": still[:, 0], "width": still[:, 1]}),
+            ("loudness", {"opening": loud, "width": loud}),
+        )
+    }
     for name, motion in motions.items():
         values = lips.at_times(motion, heard)
         lags = range(-6, 7)
@@ -106,7 +132,7 @@ def clip(
     return out
 
 
-def grid_clips(folder: Path, weights: Path | None, cache: Path) -> dict[str, object]:
+def grid_clips(folder: Path, weights: Path | None, cache: Path, other: lips.LipModel | None) -> dict[str, object]:
     """Means over the GRID clips kept out of training."""
     names = grid.held_out(grid.clip_words(folder))
     network, _ = lips.load_weights(weights)
@@ -119,10 +145,10 @@ def grid_clips(folder: Path, weights: Path | None, cache: Path) -> dict[str, obj
         script = parse(" ".join(word for _, _, word in sentence.words if word not in ("sil", "sp")))
         loud = loudness(sentence.audio, times)
         figures.setdefault("loudness", []).append((correlation(loud, own[:, 0]), correlation(loud, own[:, 1])))
-        for name, motion in ways(sentence.audio, weights, script).items():
+        for name, motion in ways(sentence.audio, weights, script, other).items():
             values = lips.at_times(motion, times)
             figures.setdefault(name, []).append((correlation(values[:, 0], own[:, 0]), correlation(values[:, 1], own[:, 1])))
-            if name == "auto":
+            if name == "sound":
                 posteriors = lips.phone_posteriors(sentence.audio, network)
                 phones = grid.align(sentence.words, posteriors)
                 truth = np.array([lips.INDEX[p] for a, b, p in phones for _ in range(round((b - a) * FRAME_RATE))])
@@ -144,7 +170,7 @@ def disturbed(audio: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """The sound under noise at 10 dB, made-up music as loud as it, and in a telephone's band."""
     import soxr
 
-    from lipdub.training.synthetic_speech import music
+    from lipdub.training.augment import music
 
     level = np.sqrt(np.mean(audio**2))
     rng = np.random.default_rng(0)
@@ -176,16 +202,36 @@ def languages(shared: Path, weights: Path | None) -> dict[str, float]:
     return {name: value / spread["c_60s_16k" if "made" not in name else "made en-us"] for name, value in spread.items()}
 
 
+def closures(weights: Path | None, sentences: int = 12) -> dict[str, float]:
+    """Share of p, b and m in fresh synthetic speech within two frames (80 ms) of which the lips are shut."""
+    import random
+
+    from lipdub.training import synthetic_speech, texts
+
+    out = {}
+    for voice in ("en-us", "en", "de", "ja", "es", "it", "fr", "pl", "ru", "hi"):
+        rng = random.Random(5)
+        shut: list[bool] = []
+        for _ in range(sentences):
+            spoken = synthetic_speech.speak_espeak(texts.text(voice, rng), voice=voice)
+            motion = lips.lip_motion(spoken.audio, weights=weights)
+            opening = motion.column("opening")
+            for start, end, phone in spoken.phones:
+                near = (motion.times > start - 0.08) & (motion.times < end + 0.08)
+                if phone in BILABIALS and near.any():
+                    shut.append(bool(opening[near].min() < 0.08))
+        out[f"{voice} ({len(shut)})"] = float(np.mean(shut))
+    return out
+
+
 def cost(shared: Path, weights: Path | None) -> dict[str, float]:
-    """Seconds a second of speech, one worker, and bytes."""
+    """Seconds a second of speech, and bytes."""
     from lipdub.media.audio import load_audio
 
     audio = load_audio(shared / "clips" / "speech_c_60s_16k.wav", RATE)
-    out = {}
-    for way in ("phones", "auto"):
-        begun = time.monotonic()
-        lips.lip_motion(audio, weights=weights, heard=hear(audio, way=way, weights=weights))
-        out[f"{way}, seconds a second"] = (time.monotonic() - begun) / (len(audio) / RATE)
+    begun = time.monotonic()
+    lips.lip_motion(audio, weights=weights, heard=hear(audio, weights=weights))
+    out = {"seconds a second": (time.monotonic() - begun) / (len(audio) / RATE)}
     out["peak bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
     out["weights bytes"] = float((weights or lips.default_weights()).stat().st_size)
     return out
@@ -197,24 +243,27 @@ def main() -> None:
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(".lip-motion-cache"))
+    parser.add_argument("--grid-only", action="store_true")
     parser.add_argument("--robust", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    other = grid_only(options.shared / "grid", options.weights, options.cache) if options.grid_only else None
     found: dict[str, dict[str, dict[str, float]]] = {}
     changed: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for name, offset in CLIPS.items():
         rows, rate, audio = measured(options.shared / "clips" / f"{name}.mp4", options.cache)
         text = options.texts / f"{name}.txt" if options.texts else None
         script = read_script(text) if text is not None and text.exists() else None
-        found[name] = clip(rows, rate, audio, offset, ways(audio, options.weights, script))
+        found[name] = clip(rows, rate, audio, offset, ways(audio, options.weights, script, other))
         for kind, sound in disturbed(audio) if options.robust else ():
             for way, row in clip(rows, rate, sound, offset, ways(sound, options.weights)).items():
                 changed.setdefault(kind, {}).setdefault(way, []).append((row["opening"], row["width"]))
     result = {
         "clips": found,
-        "grid": grid_clips(options.shared / "grid", options.weights, options.cache),
+        "grid": grid_clips(options.shared / "grid", options.weights, options.cache, other),
         "disturbed": {k: {w: np.mean(v, 0).tolist() for w, v in rows.items()} for k, rows in changed.items()},
         "languages": languages(options.shared, options.weights) if options.robust else {},
+        "closures of synthetic speech": closures(options.weights) if options.robust else {},
         "cost": cost(options.shared, options.weights),
     }
     print(json.dumps(result, indent=1) if options.json else told(result))
@@ -238,10 +287,10 @@ def told(result: dict) -> str:
     for kind, row in result["disturbed"].items():
         cells = [f"{row[n][0]:.3f}/{row[n][1]:.3f}" if n in row else "" for n in names]
         lines.append(f"{kind:18}" + "".join(f"{cell:>15}" for cell in cells))
-    lines.append("best lag, auto: " + ", ".join(f"{t} {r['auto']['best_lag']:+.0f}" for t, r in result["clips"].items()))
+    lines.append("best lag: " + ", ".join(f"{t} {r['sound']['best_lag']:+.0f}" for t, r in result["clips"].items()))
     lines.append(f"closures on GRID: {kept['closures']['closed']:.1%} of {kept['closures']['asked']}")
     lines.append(f"phones right on GRID: {kept['frames_right']:.1%} of frames, {kept['clips']} clips")
-    for name in ("languages", "cost"):
+    for name in ("languages", "closures of synthetic speech", "cost"):
         if result[name]:
             lines.append(f"{name}: " + ", ".join(f"{k} {v:.3g}" for k, v in result[name].items()))
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipdub.faces.units import WIDTH_REACH, Inventory, choose, mixture, reachable_width, target_costs
+from lipdub.faces.units import WIDTH_REACH, Inventory, choose, mixture, reachable, target_costs
 
 
 def inventory(n: int = 80) -> Inventory:
@@ -73,5 +73,15 @@ def test_width_goes_no_further_than_the_shown_units_allow() -> None:
     shown = [[(0, 1.0)]] * 20
     narrow_open, narrow_shut = np.tile([0.2, 0.5], (20, 1)), np.tile([0.0, 0.7], (20, 1))
     own = units.measures[0, 1]
-    assert np.allclose(reachable_width(units, shown, narrow_open), own - WIDTH_REACH[0])
-    assert np.allclose(reachable_width(units, shown, narrow_shut), 0.7)
+    assert np.allclose(reachable(units, shown, narrow_open)[:, 1], own - WIDTH_REACH[0])
+    assert np.allclose(reachable(units, shown, narrow_shut)[:, 1], 0.7)
+
+
+def test_a_shut_mouth_is_not_warped_open() -> None:
+    units = inventory()
+    units.measures[3, 0] = -0.02  # lips pressed together
+    pressed, parted = [[(3, 1.0)]] * 10, [[(20, 1.0)]] * 10
+    shut, ajar = np.tile([0.0, 0.8], (10, 1)), np.tile([0.02, 0.8], (10, 1))
+    assert np.allclose(reachable(units, pressed, shut)[:, 0], -0.02)
+    assert np.allclose(reachable(units, parted, shut)[:, 0], min(0, units.measures[20, 0]))
+    assert np.allclose(reachable(units, pressed, ajar)[:, 0], 0.02)

@@ -23,7 +23,7 @@ SPOKEN = (("sil", 20), ("m", 12), ("a", 20), ("p", 12), ("sil", 21))
 def made(name: str = "speech.wav", **changes: object) -> export.LipTrack:
     motion = said(*SPOKEN)
     word = Word("map & co.", 0.2, 0.64, ((0.2, 0.32, "m"), (0.32, 0.52, "a"), (0.52, 0.64, "p")), 0.75)
-    heard = Heard(np.zeros((85, 43), np.float32), motion.phones, (word,), 1.0, "words")
+    heard = Heard(np.zeros((85, 43), np.float32), motion.phones, (word,), 1.0, "text")
     return export.track(Path("/somewhere") / name, 0.845, heard, motion, **changes)  # type: ignore[arg-type]
 
 
@@ -35,7 +35,7 @@ def test_json_has_the_documented_fields() -> None:
         "words", "visemes", "mouths",
     ]  # fmt: skip
     assert content["schema"] == 1 and content["source"] == "speech.wav" and content["duration"] == 0.845
-    assert content["heard"] == {"way": "words", "share_of_words": 1.0, "language": None}
+    assert content["heard"] == {"way": "text", "share_of_words": 1.0, "language": None}
     assert content["names"] == list(COEFFICIENTS) and content["rate"] == 100 and content["start"] == 0
     np.testing.assert_allclose(content["values"], lips.values, atol=1e-4)
     assert len(content["values"]) == 85

@@ -15,7 +15,7 @@ from lipdub.speech.script import Script, parse
 SAMPLE = Path(__file__).parents[1] / "sample" / "speech.wav"
 TEXT = "Please keep my paper map, before we move to the farm above the valley."
 OTHER = "Thirteen astronauts quietly juggled oranges inside this shiny yellow submarine."
-needs_recogniser = pytest.mark.skipif(dictionary_file() is None, reason="pocketsphinx is not installed")
+needs_dictionary = pytest.mark.skipif(dictionary_file() is None, reason="pocketsphinx is not installed")
 
 SOUNDS = {
     "beans": "b iy n s",
@@ -70,23 +70,8 @@ def test_speech_that_is_not_in_the_text_parts_the_runs():
     own = sound(20, "beans", "fault", "weds", "show", "mucus", "show", "beans", "mucus", 20)
     found = look_for(["beans", "fault", "beans", "mucus"], own)
     assert found.runs == ((0, 2), (2, 4))
-    spans = [span for span, _ in given.segments(found, len(own))]
+    spans = given.spans(found, len(own))
     assert spans[0][1] <= 84 + 45 and spans[1][0] >= 180 - 45 and spans[0][1] <= spans[1][0]
-
-
-def test_segments_are_cut_at_pauses():
-    names: list[str | int] = []
-    words: list[str] = []
-    for _ in range(8):
-        sentence = ["beans", "fault", "weds", "show", "mucus", "fault", "show"]
-        names += [40, *sentence]
-        words += sentence
-    own = sound(*names, 40)
-    parts = given.segments(look_for(words, own), len(own))
-    assert len(parts) >= 2 and parts[0][1][0] == 0 and parts[-1][1][1] == len(words)
-    assert all(b - a <= 15 * 100 for (a, b), _ in parts)
-    assert all(x[0][1] <= y[0][0] and x[1][1] == y[1][0] for x, y in zip(parts, parts[1:], strict=False))
-    assert all(b % 7 == 0 for _, (_, b) in parts)
 
 
 def test_cues_of_another_film_do_no_harm():
@@ -96,13 +81,13 @@ def test_cues_of_another_film_do_no_harm():
     assert look_for(words, own, [(0.0, 1.0)] * 3).fit.found == 3
 
 
-def heard(text: str, **how: object) -> hearing.Heard:
+def heard(text: str) -> hearing.Heard:
     from lipdub.media.audio import load_audio
 
-    return hearing.hear(load_audio(SAMPLE, 16000), script=parse(text), **how)  # type: ignore[arg-type]
+    return hearing.hear(load_audio(SAMPLE, 16000), script=parse(text))
 
 
-@needs_recogniser
+@needs_dictionary
 def test_the_text_of_the_sample():
     found = heard(TEXT)
     assert found.way == "text" and found.language == "en" and found.text is not None
@@ -112,7 +97,7 @@ def test_the_text_of_the_sample():
     assert all(a.end <= b.start + 0.06 for a, b in zip(found.words, found.words[1:], strict=False))
 
 
-@needs_recogniser
+@needs_dictionary
 def test_another_text_is_reported_and_does_no_harm():
     found = heard(OTHER)
     assert found.text is not None and not found.text.used and found.way != "text"
@@ -122,7 +107,7 @@ def test_another_text_is_reported_and_does_no_harm():
     assert np.array_equal(found.posteriors, hearing.hear(load_audio(SAMPLE, 16000)).posteriors)
 
 
-@needs_recogniser
+@needs_dictionary
 def test_a_sentence_too_many_and_one_too_few():
     more = heard(TEXT.replace("map,", f"map. {OTHER}"))
     assert more.text is not None and more.text.used
@@ -133,16 +118,7 @@ def test_a_sentence_too_many_and_one_too_few():
     assert fewer.text.missing == () or len(fewer.text.missing) <= 2
 
 
-@needs_recogniser
-def test_a_text_without_the_recogniser_leads_the_network():
-    found = heard(TEXT, way="phones")
-    assert found.way == "text" and found.text is not None and found.text.found >= 12
-    assert np.allclose(found.posteriors.sum(1), 1, atol=1e-4)
-
-
 def test_silence_holds_no_words():
-    found = hearing.hear(
-        np.zeros(16000, np.float32), script=parse("hello there"), language="en", way="phones"
-    )
+    found = hearing.hear(np.zeros(16000, np.float32), script=parse("hello there"), language="en")
     assert found.text is not None and not found.text.used
     assert (found.posteriors[:, INDEX["sil"]] == 1).all()

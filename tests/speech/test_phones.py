@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lipdub.speech import lips, phones
+from lipdub.speech.encoder import WIDTH
 
 
 def test_arpabet_and_ipa_are_mapped():
@@ -32,13 +33,14 @@ def test_numpy_network_equals_torch():
     torch.manual_seed(0)
     taught = PhoneNetwork(PhoneNetworkSize(channels=24, dilations=(1, 2, 4))).eval()
     x = np.random.default_rng(0).standard_normal((73, 40)).astype(np.float32)
+    known = np.random.default_rng(1).standard_normal((37, WIDTH)).astype(np.float32)
     run = phones.PhoneNetwork({k: v.numpy() for k, v in taught.state_dict().items()})
     even = np.concatenate([x, x[-1:]])
     with torch.no_grad():
-        want = taught(torch.from_numpy(even)[None])[0].numpy()[:73]
-    np.testing.assert_allclose(run.logits(x), want, atol=1e-4)
-    np.testing.assert_allclose(run.posteriors(x).sum(1), 1, atol=1e-5)
-    assert run.logits(x[:0]).shape == (0, len(phones.PHONES))
+        want = taught(torch.from_numpy(even)[None], torch.from_numpy(known)[None])[0].numpy()[:73]
+    np.testing.assert_allclose(run.logits(x, known), want, atol=1e-4)
+    np.testing.assert_allclose(run.posteriors(x, known).sum(1), 1, atol=1e-5)
+    assert run.logits(x[:0], known[:0]).shape == (0, len(phones.PHONES))
 
 
 def test_shipped_network_equals_torch():
@@ -49,6 +51,7 @@ def test_shipped_network_equals_torch():
     taught = PhoneNetwork().eval()
     taught.load_state_dict({k: torch.from_numpy(np.asarray(v)) for k, v in network.tensors().items()})
     x = np.random.default_rng(0).standard_normal((120, 40)).astype(np.float32)
+    known = np.random.default_rng(1).standard_normal((60, WIDTH)).astype(np.float32)
     with torch.no_grad():
-        want = taught(torch.from_numpy(x)[None])[0].numpy()
-    np.testing.assert_allclose(network.logits(x), want, atol=1e-3, rtol=1e-4)
+        want = taught(torch.from_numpy(x)[None], torch.from_numpy(known)[None])[0].numpy()
+    np.testing.assert_allclose(network.logits(x, known), want, atol=1e-3, rtol=1e-4)

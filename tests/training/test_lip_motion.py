@@ -6,23 +6,27 @@ import numpy as np
 import pytest
 
 from lipdub.speech import lips
+from lipdub.speech.encoder import WIDTH, at_steps
 from lipdub.speech.features import MELS, log_mel, mel_power
 from lipdub.speech.phones import INDEX, PHONES
 
 torch = pytest.importorskip("torch")
 
 from lipdub.training import grid, lip_fit, lip_motion  # noqa: E402
-from lipdub.training.augment import augment, features  # noqa: E402
+from lipdub.training.augment import disturbed  # noqa: E402
 from lipdub.training.phone_network import PhoneNetworkSize  # noqa: E402
-from lipdub.training.phone_training import PhoneTrainingOptions, Speech, train_phones  # noqa: E402
+from lipdub.training.phone_training import PhoneTrainingOptions, Speech, features, train_phones  # noqa: E402
+from lipdub.training.windows import CODES, FRAMES, Utterance, windows  # noqa: E402
 
 
-def made_corpus(frames: int = 3000, seed: int = 0) -> Speech:
+def made_corpus(count: int = 4, seed: int = 0) -> Speech:
     """Each phone a steady colour of its own, plus noise: easy to learn."""
     rng = np.random.default_rng(seed)
     colours = rng.normal(-30, 10, (len(PHONES), MELS))
-    labels = np.repeat(rng.integers(0, 6, frames // 10), 10).astype(np.uint8)
-    return Speech((colours[labels] + rng.normal(0, 1, (frames, MELS))).astype(np.float16), labels)
+    labels = np.repeat(rng.integers(0, 6, (count, FRAMES // 10)), 10, axis=1).astype(np.uint8)
+    power = colours[labels] + rng.normal(0, 1, (count, FRAMES, MELS))
+    encoded = rng.normal(0, 1, (count, CODES, WIDTH))
+    return Speech(encoded.astype(np.float16), power.astype(np.float16), labels)
 
 
 OPTIONS = PhoneTrainingOptions(
@@ -46,9 +50,9 @@ def test_training_resumes_where_it_stopped(tmp_path, monkeypatch):
         calls += 1
         if calls == 18:
             raise Stopped
-        return augment(*args)
+        return features(*args)
 
-    monkeypatch.setattr(phone_training, "augment", stopping)
+    monkeypatch.setattr(phone_training, "features", stopping)
     with pytest.raises(Stopped):
         train_phones([(speech, 1.0)], tmp_path / "parts", OPTIONS, seed=3)
     again = train_phones([(speech, 1.0)], tmp_path / "parts", OPTIONS, seed=3)
@@ -64,11 +68,33 @@ def test_training_features_are_the_features_of_inference():
     np.testing.assert_allclose(features(decibel)[0].numpy(), log_mel(power), atol=1e-4)
 
 
-def test_augmentation_keeps_shape_and_is_repeatable():
-    x = torch.randn((4, 200, MELS)) * 10 - 40
-    a = augment(x, torch.Generator().manual_seed(1))
-    b = augment(x, torch.Generator().manual_seed(1))
-    assert a.shape == x.shape and torch.isfinite(a).all() and torch.equal(a, b)
+def test_disturbances_keep_the_length_and_are_repeatable():
+    speech = np.random.default_rng(0).standard_normal(20_000) * np.sin(np.arange(20_000) / 900) ** 2
+    for seed in range(12):
+        a, b = (disturbed(speech, np.random.default_rng(seed), speech[::-1]) for _ in range(2))
+        assert a.dtype == np.float32 and a.shape == speech.shape and np.isfinite(a).all() and np.array_equal(a, b)
+
+
+def test_windows_hold_speech_and_its_phones():
+    """A voice that says one vowel in a tone: where the sound is loud, the label is the vowel."""
+    tone = (0.3 * np.sin(np.arange(16_000) * 0.2)).astype(np.float32)
+    spoken = Utterance(tone, ((0.0, 1.0, "aa"),))
+    made = list(windows(lambda: spoken, 2, np.random.default_rng(4)))
+    assert len(made) == 2
+    for encoded, power, phones in made:
+        assert encoded.shape == (CODES, WIDTH) and power.shape == (FRAMES, MELS) and phones.shape == (FRAMES,)
+        assert set(np.unique(phones)) == {INDEX["sil"], INDEX["aa"]}
+        loud = power.astype(np.float64).max(1)
+        assert np.median(loud[phones == INDEX["aa"]]) > np.median(loud[phones == INDEX["sil"]])
+
+
+def test_parts_of_windows_keep_their_phase():
+    speech = made_corpus()
+    encoded, power, phones = speech.batch(5, 100, np.random.default_rng(0))
+    assert encoded.shape == (5, 50, WIDTH) and power.shape == (5, 100, MELS) and phones.shape == (5, 100)
+    whole, _, all_phones = speech.part(slice(0, 1)).batch(1, FRAMES, np.random.default_rng(0))
+    np.testing.assert_array_equal(all_phones[0], speech.phones[0])
+    np.testing.assert_allclose(whole[0], at_steps(speech.encoded[0].astype(np.float32), 0, FRAMES // 2))
 
 
 def test_lip_fit_finds_the_lead_of_the_lips_and_stays_near_the_table():
@@ -108,7 +134,8 @@ def test_weights_file_round_trip(tmp_path):
     out = lip_motion.export(tmp_path / "w.safetensors", network.tensors(), model, {"seed": 1})
     again, lips_again = lips.load_weights(out)
     x = np.random.default_rng(0).standard_normal((50, MELS)).astype(np.float32)
-    np.testing.assert_array_equal(network.logits(x), again.logits(x))
+    known = np.random.default_rng(1).standard_normal((25, WIDTH)).astype(np.float32)
+    np.testing.assert_array_equal(network.logits(x, known), again.logits(x, known))
     np.testing.assert_array_equal(model.targets, lips_again.targets)
     assert list(tmp_path.iterdir()) == [out]
     assert lips.default_weights().stat().st_size < 4_000_000
@@ -119,11 +146,7 @@ def test_a_tiny_run_from_made_speech_to_weights(tmp_path):
 
     if not synthetic_speech.has_flite():
         pytest.skip("flite is not installed")
-    made = [synthetic_speech._make(("flite", 7, 3))]
-    power = np.concatenate([10 * np.log10(np.maximum(p, 1e-12)) for p, _ in made[0]]).astype(np.float16)
-    labels = np.concatenate([y for _, y in made[0]])
-    starts = np.cumsum([0] + [len(y) for _, y in made[0]])
-    np.savez(tmp_path / "speech-3-5.npz", power=power, labels=labels, starts=starts)
+    np.savez(tmp_path / "speech-2-5.npz", *synthetic_speech.corpus(2, 7, workers=1, kinds=("flite",)))
     said: list[str] = []
     out = lip_motion.train(
         tmp_path / "out" / "w.safetensors",
@@ -131,7 +154,7 @@ def test_a_tiny_run_from_made_speech_to_weights(tmp_path):
         workdir=tmp_path,
         threads=1,
         progress=said.append,
-        options=lip_motion.LipMotionTraining(utterances=3, steps=2, batch=2, channels=8),
+        options=lip_motion.LipMotionTraining(windows=2, steps=2, batch=2, channels=8),
     )
     motion = lips.lip_motion(np.zeros(1600, np.float32), weights=out)
     assert not motion.values.any() and any("frames right" in line for line in said)
@@ -145,6 +168,6 @@ def test_a_tiny_run_from_made_speech_to_weights(tmp_path):
 def test_espeak_speaks_in_a_process_of_its_own():
     from lipdub.training import synthetic_speech
 
-    power, labels, starts = synthetic_speech.corpus(2, 1, workers=1, kinds=("espeak",))
-    assert power.shape == (starts[-1], MELS) and len(labels) == starts[-1] and len(starts) == 3
-    assert len(np.unique(labels)) > 5
+    encoded, power, phones = synthetic_speech.corpus(2, 1, workers=1, kinds=("espeak",))
+    assert encoded.shape == (2, CODES, WIDTH) and power.shape == (2, FRAMES, MELS) and phones.shape == (2, FRAMES)
+    assert len(np.unique(phones)) > 5

@@ -1,0 +1,84 @@
+"""Stretches of speech as the phone network is trained on them: utterances in a row, disturbed, encoded, labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lipdub.speech.encoder import encode
+from lipdub.speech.features import FRAME_RATE, HOP, RATE, decibel, mel_power
+from lipdub.speech.phones import INDEX
+from lipdub.training.augment import at_level, disturbed
+
+FRAMES = 800
+"""10 ms frames of a window."""
+
+CODES = 332
+"""What `speech.encoder.encode` answers to a window."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """audio: float32 (n,) at 16 kHz; phones: (start s, end s, phone of `speech.phones.PHONES`), in order."""
+
+    audio: np.ndarray
+    phones: tuple[tuple[float, float, str], ...]
+
+
+def windows(
+    voices: Callable[[], Utterance], count: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Stretches of disturbed speech as the phone network is trained on them.
+
+    voices: gives one utterance after another. Yields `count` times (encoded float16 (CODES, encoder.WIDTH),
+    power float16 dB (FRAMES, MELS), phones uint8 (FRAMES,)).
+    """
+    before: np.ndarray | None = None
+    for _ in range(count):
+        audio, marks = _stretch(voices, rng)
+        sound = disturbed(audio, rng, before)
+        before = audio
+        power = decibel(mel_power(sound)[:FRAMES])
+        yield encode(sound)[:CODES].astype(np.float16), power.astype(np.float16), marks
+
+
+def _stretch(voices: Callable[[], Utterance], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Utterances one after another with pauses, and the phones, for `FRAMES` frames."""
+    audio = np.zeros(FRAMES * HOP, np.float32)
+    marks = np.full(FRAMES, INDEX["sil"], np.uint8)
+    at = int(rng.uniform(0.0, 100.0)) if rng.random() < 0.6 else 0
+    begun = at > 0
+    while at < FRAMES - 50:
+        spoken = voices()
+        sound = at_level(spoken.audio) * 10 ** (rng.uniform(-4.0, 4.0) / 20)
+        frames = len(sound) // HOP
+        # a window may begin in the middle of a sentence
+        cut = 0 if begun or rng.random() < 0.5 else int(rng.integers(0, max(frames - 100, 1)))
+        begun = True
+        size = min(frames - cut, FRAMES - at)
+        audio[at * HOP : (at + size) * HOP] = sound[cut * HOP : (cut + size) * HOP]
+        marks[at : at + size] = labels(spoken, frames)[cut : cut + size]
+        at += size + int(rng.exponential(50.0))
+    return audio, marks
+
+
+def resampled(audio: np.ndarray, rate: float, to: float = RATE) -> np.ndarray:
+    import soxr
+
+    return soxr.resample(audio, rate, to).astype(np.float32) if rate != to else audio
+
+
+def warped(utterance: Utterance, factor: float) -> Utterance:
+    """Play faster by that factor: tempo, pitch and vocal tract change together."""
+    audio = resampled(utterance.audio, RATE * factor)
+    return Utterance(audio, tuple((a / factor, b / factor, p) for a, b, p in utterance.phones))
+
+
+def labels(utterance: Utterance, frames: int) -> np.ndarray:
+    """Phone index of each 10 ms frame, uint8 (frames,)."""
+    out = np.full(frames, INDEX["sil"], np.uint8)
+    for start, end, phone in utterance.phones:
+        out[int(np.ceil(start * FRAME_RATE)) : int(np.ceil(end * FRAME_RATE))] = INDEX[phone]
+    return out

@@ -1,0 +1,68 @@
+"""The published speech encoder: the same answers however it is asked, and no file but the known one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lipdub.errors import WeightsError
+from lipdub.speech import encoder
+
+
+def made_sound(seconds: float) -> np.ndarray:
+    time = np.arange(int(seconds * 16000)) / 16000
+    return (0.2 * np.sin(2 * np.pi * 150 * time * (1 + 0.1 * np.sin(3 * time))) * np.sin(4 * time) ** 2).astype(np.float32)
+
+
+@pytest.fixture
+def no_session():
+    encoder._session.cache_clear()
+    yield
+    encoder._session.cache_clear()
+
+
+def test_answers_do_not_depend_on_what_was_asked():
+    audio = made_sound(40.0)
+    steps = len(audio) // 320
+    whole = encoder.encoder(audio)(0, steps)
+    assert whole.shape == (steps, encoder.WIDTH) and np.isfinite(whole).all()
+    ask = encoder.encoder(audio)
+    np.testing.assert_array_equal(np.concatenate([ask(i, min(i + 330, steps)) for i in range(0, steps, 330)]), whole)
+    np.testing.assert_array_equal(encoder.encoder(audio)(700, 900), whole[700:900])
+
+
+def test_what_lies_further_ahead_changes_nothing():
+    audio = made_sound(30.0)
+    other = audio.copy()
+    other[int((4.0 + encoder.LOOK_AHEAD) * 16000) :] = 0
+    np.testing.assert_array_equal(encoder.encoder(audio)(0, 200), encoder.encoder(other)(0, 200))
+
+
+def test_steps_lie_at_their_moments():
+    encoded = np.repeat(np.arange(50.0, dtype=np.float32)[:, None], encoder.WIDTH, 1)
+    steps = encoder.at_steps(encoded, 3, 40)[:, 0]
+    centre = (np.arange(3, 40) + 0.25) * 0.02  # the middle of each step's two frames of 10 ms, seconds
+    np.testing.assert_allclose(steps, (centre - 447 / 16000) / 0.024, atol=1e-4)
+    assert encoder.at_steps(encoded[:1], 0, 4).shape == (4, encoder.WIDTH)
+
+
+def test_level_changes_little_and_any_length_will_do():
+    audio = made_sound(3.0)
+    base = encoder.encode(audio)
+    np.testing.assert_array_equal(encoder.encode(audio * 0.5), base)  # the same numbers, by a power of two
+    assert np.abs(encoder.encode(audio * 0.1) - base).mean() < 0.1 * np.abs(base).mean()  # it counts in eight bits
+    for samples in (0, 1, 500):
+        assert encoder.encode(audio[:samples]).shape[1] == encoder.WIDTH
+
+
+def test_another_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_session: None):
+    other = tmp_path / "encoder_model.ort"
+    other.write_bytes(b"not it")
+    monkeypatch.setattr(encoder, "encoder_file", lambda: other)
+    with pytest.raises(WeightsError, match="is not the speech encoder"):
+        encoder.encode(made_sound(1.0))
+    monkeypatch.setattr(encoder, "encoder_file", lambda: None)
+    with pytest.raises(WeightsError, match="missing"):
+        encoder.encode(made_sound(1.0))
