@@ -8,10 +8,13 @@ import numpy as np
 
 from lipdub.workspace import ChunkedArray
 
-from . import smooth, tracks
+from . import mesh, smooth, tracks
 
 # Landmarks jitter by about half a pixel; this much time is averaged (a Savitzky-Golay parabola, zero lag).
 SMOOTH_SECONDS = 0.2
+# Lips that open or shut from one frame to the next would be smeared over their neighbours: how far, as a mean over the
+# lips and in distances of the outer eye corners, smoothing may move them before they are left where they were seen.
+LIPS_STAY = 0.003
 # Frames read beyond a piece on both sides, so that smoothing inside it does not depend on where the piece ends.
 MARGIN = 16
 
@@ -43,8 +46,19 @@ class TrackView:
         points = tracks.fill_gaps(points)
         window = smooth.window_for(SMOOTH_SECONDS, self.interval)
         for i, j in smooth.runs(np.isfinite(points[:, 0, 0])):
-            points[i:j] = smooth.savgol(points[i:j], window)
+            points[i:j] = _smoothed(points[i:j], window)
         low, high = max(start, a), min(stop, b)
         if low < high:
             out[low - start : high - start] = points[low - a : high - a]
         return out
+
+
+def _smoothed(points: np.ndarray, window: int) -> np.ndarray:
+    """Meshes (n, 478, 3) of successive frames without their jitter, and lips that move fast as they were."""
+    out = smooth.savgol(points, window)
+    lips = list(mesh.LIPS)
+    moved = points[:, lips] - out[:, lips]
+    eyes = np.linalg.norm(out[:, mesh.EYE_LEFT[0], :2] - out[:, mesh.EYE_RIGHT[1], :2], axis=1)
+    far = np.linalg.norm(moved[..., :2], axis=2).mean(1) / np.maximum(eyes, 1e-6)
+    out[:, lips] += np.clip(far / LIPS_STAY - 1, 0, 1)[:, None, None] * moved
+    return out

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lipdub.speech.given import TextFit
     from lipdub.speech.script import Script
 
-_TOLD = 0.5
+_TOLD = 0.4
 """What the text's own phones count where they lie, against what the network hears there. At either end the lips follow
 real ones less well: phones alone are too square, the network alone mishears."""
 

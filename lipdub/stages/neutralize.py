@@ -289,7 +289,7 @@ def _weights(options: NeutralizeOptions) -> list[Path]:
 
 SPEC = StageSpec(
     name="neutralize",
-    version=1,
+    version=2,
     reads=("detect",),
     inputs=("video",),
     options=NeutralizeOptions,
