@@ -39,6 +39,21 @@ RECIPES: tuple[Recipe, ...] = (
             }
         ),
     ),
+    Recipe(
+        name="wav2lip",
+        summary="Wav2Lip's generator at 96 pixels, laid back inside the jaw's outline; needs its published weights",
+        methods=MappingProxyType(
+            {
+                "detect": "mediapipe",
+                "neutralize": "none",
+                "sync": "wav2lip",
+                "enhance": "none",
+                "paste-back": "laplacian",
+            }
+        ),
+        needs=("wav2lip_gan", "wav2lip"),
+        devices=("cuda", "mps", "cpu"),
+    ),
 )
 
 

@@ -351,7 +351,7 @@ def _of_talker(
     workspace = Workspace(job.folder())
     found, known = workspace.record("detect"), workspace.record("neutralize")
     assert found is not None and known is not None
-    usable = {row["id"] for row in known.summary["tracks"] if row["units"] > 0}
+    usable = {row["id"] for row in known.summary["tracks"] if row["usable"]}
     if not usable:
         raise InputError(f"no face in {shown(video)} is large and frontal enough")
     facts = probe(video).video

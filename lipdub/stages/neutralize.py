@@ -1,4 +1,4 @@
-"""neutralize, method `rest`: what each talker's face does in speech, its rest mouth, and the inventory of units.
+"""neutralize: what each talker's face does in speech; with method `rest` its rest mouth and the inventory of units too.
 
 Store, per track id: ``face-ID`` (4, 478, 3) float64: canonical mean face, response base, response gains;
 ``motion-ID`` (frames of its span, 10) float32, columns `MOTION`, NaN where unseen;
@@ -17,6 +17,7 @@ import numpy as np
 from lipdub.errors import UsageError
 from lipdub.stages.base import StageContext, StageSpec
 
+METHODS = ("rest", "none")
 # Columns of the tables.
 MOTION = ("opening", "width", "yaw", "pitch", "roll", "scale", "upper", "lower", "x", "y")
 UNIT = ("frame", *MOTION[:8], "sharpness", "red", "green", "blue", "usable")
@@ -32,17 +33,17 @@ BLOCK = 96
 
 @dataclass(frozen=True)
 class NeutralizeOptions:
-    """method: `rest`."""
+    """method: `rest`, or `none`, for methods of sync that take the faces as they are."""
 
     method: str = "rest"
 
     def __post_init__(self) -> None:
-        if self.method != "rest":
-            raise UsageError(f"neutralize has no method {self.method!r}", hint="Methods: rest")
+        if self.method not in METHODS:
+            raise UsageError(f"neutralize has no method {self.method!r}", hint=f"Methods: {', '.join(METHODS)}")
 
 
 def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
-    """Measures every track, then gathers its units in one pass over the frames that are needed."""
+    """Measures every track, then, for `rest`, gathers its units in one pass over the frames that are needed."""
     from lipdub.faces import shapes, smooth
     from lipdub.media.probe import frame_times
 
@@ -60,8 +61,19 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
         if not ctx.store.has(f"track-{row['id']}"):
             _measure(ctx, _view(landmarks, owner, row, interval), prior)
         talkers.append({**row, **ctx.store.json(f"track-{row['id']}")})
-    _gather(ctx, talkers, landmarks, owner, interval)
-    return {"method": "rest", "tracks": [{k: t[k] for k in ("id", "units", "trust", "open_std")} for t in talkers]}
+    if options.method == "rest":
+        _gather(ctx, talkers, landmarks, owner, interval)
+    tracks = [
+        {
+            "id": t["id"],
+            "usable": t["units"] > 0,
+            "units": t["units"] if options.method == "rest" else 0,
+            "trust": t["trust"],
+            "open_std": t["open_std"],
+        }
+        for t in talkers
+    ]
+    return {"method": options.method, "tracks": tracks}
 
 
 def _view(landmarks: Any, owner: np.ndarray, row: dict[str, Any], interval: float) -> Any:
@@ -289,7 +301,7 @@ def _weights(options: NeutralizeOptions) -> list[Path]:
 
 SPEC = StageSpec(
     name="neutralize",
-    version=2,
+    version=3,
     reads=("detect",),
     inputs=("video",),
     options=NeutralizeOptions,

@@ -1,4 +1,4 @@
-"""Shipped weights are found and verified."""
+"""Weights that come with lipdub are found and verified."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from lipdub import weights
 from lipdub.errors import WeightsError
 
-FOLDER = Path(__file__).resolve().parent.parent / "weights"
+FOLDER = Path(__file__).resolve().parents[2] / "weights"
 
 
 def test_every_weight_has_a_card_and_a_digest_that_fits() -> None:
@@ -20,7 +20,9 @@ def test_every_weight_has_a_card_and_a_digest_that_fits() -> None:
         assert (FOLDER / name).with_suffix(".md").is_file()
 
 
-def test_missing_changed_and_unlisted_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_changed_and_unlisted_weights_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "share" / "lipdub" / "weights"
     home.mkdir(parents=True)
     monkeypatch.setattr("sys.prefix", str(tmp_path))

@@ -1,0 +1,228 @@
+"""`lipdub weights`: published weights, fetched or brought, verified and kept in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from lipdub.cli.manner import Manner, command
+
+if TYPE_CHECKING:
+    from lipdub.errors import LipdubError
+    from lipdub.weights.manifest import Entry
+    from lipdub.weights.store import Kept
+
+app = typer.Typer(help="Fetch, bring and verify published weights.", no_args_is_help=True)
+
+_Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="As lipdub weights list has them.")]
+_CommercialSafe = Annotated[
+    bool,
+    typer.Option("--commercial-safe", help="Only weights known to allow commercial use.", show_default=False),
+]
+
+
+@app.callback()
+def _root() -> None:
+    pass
+
+
+@app.command("list")
+@command
+def list_(manner: Manner, commercial_safe: _CommercialSafe = False) -> None:
+    """All published weights lipdub knows: which are there, how large they are, under which licence."""
+    from lipdub.cli.tables import as_table
+    from lipdub.weights import manifest
+    from lipdub.weights.store import Store
+
+    store = Store()
+    known = [entry for entry in manifest.entries() if entry.commercial or not commercial_safe]
+    rows = [{**_facts(entry), "there": store.has(entry)} for entry in known]
+    if manner.json:
+        manner.result({"folder": store.folder, "weights": rows})
+        return
+    shown = ("name", "there", "megabytes", "used_by", "commercial", "licence")
+    for row in rows:
+        row["megabytes"] = None if row["bytes"] is None else round(row["bytes"] / 1e6)
+        row["commercial"] = {True: "yes", False: "no", None: "unclear"}[row["commercial"]]
+    manner.result(None, as_table([{name: row[name] for name in shown} for row in rows]) or "none")
+
+
+@app.command("pull")
+@command
+def pull(
+    manner: Manner,
+    names: Annotated[
+        Optional[list[str]], typer.Argument(metavar="[NAME...]", help="As lipdub weights list has them.")
+    ] = None,
+    user: Annotated[
+        Optional[str], typer.Option("--for", metavar="NAME", help="All that a recipe or command uses.")
+    ] = None,
+    commercial_safe: _CommercialSafe = False,
+) -> None:
+    """Fetch weights from where they were published. What was broken off goes on where it was."""
+    from lipdub.cli.progress import showing
+    from lipdub.errors import LipdubError, UsageError
+    from lipdub.weights import manifest
+    from lipdub.weights.store import Store
+
+    wanted = [manifest.entry(name) for name in names or ()] + (manifest.used_by(user) if user else [])
+    chosen = list({entry.name: entry for entry in wanted}.values())
+    if not chosen:
+        raise UsageError("nothing to fetch was named", hint="Give names, or --for and a recipe.")
+    for entry in chosen:
+        manifest.allowed(entry, commercial_safe)
+    store, kept, failures = Store(), [], []
+    with showing(manner) as progress:
+        for entry in chosen:
+            manner.note(f"{entry.name}: {entry.licence}")
+            try:
+                kept.append(store.pull(entry, progress))
+            except LipdubError as error:  # the others may come nevertheless
+                failures.append(error)
+    _tell(manner, kept)
+    _raise_first(failures, len(failures) + len(kept))
+
+
+@app.command("add")
+@command
+def add(
+    manner: Manner,
+    places: Annotated[
+        list[Path], typer.Argument(metavar="PLACE...", help="Files of weights, or folders with such files.")
+    ],
+    name: Annotated[
+        Optional[str], typer.Option("--as", metavar="NAME", help="What the file is, if it cannot be told.")
+    ] = None,
+    commercial_safe: _CommercialSafe = False,
+) -> None:
+    """Copy weights you have into the store. What they are is told from their digest or their contents."""
+    from lipdub.errors import UsageError, WeightsError, shown
+    from lipdub.weights import manifest
+    from lipdub.weights.recognise import candidates, claimed, recognise
+    from lipdub.weights.store import Store
+
+    store, kept, passed = Store(), [], []
+    if name is not None and (len(places) > 1 or places[0].is_dir()):
+        raise UsageError("--as says what one file is, but there are more")
+    for place in places:
+        for path in candidates(place) if place.is_dir() else [place]:
+            try:
+                if name is None:
+                    entry = recognise(path, store)
+                else:
+                    entry = manifest.entry(name)
+                    claimed(path, entry)
+                manifest.allowed(entry, commercial_safe)
+                kept.append(store.add(entry, path))
+            except (WeightsError, UsageError) as error:
+                if not place.is_dir():
+                    raise
+                passed.append({"file": str(path), "reason": error.what})
+                manner.note(f"passed over {shown(path)}: {error.what}")
+    if not kept:
+        raise WeightsError("no weights lipdub knows are there", hint="See lipdub weights list.")
+    _tell(manner, kept, passed_over=passed)
+
+
+@app.command("verify")
+@command
+def verify(
+    manner: Manner,
+    names: Annotated[
+        Optional[list[str]],
+        typer.Argument(
+            metavar="[NAME...]", help="As lipdub weights list has them.", show_default="all there"
+        ),
+    ] = None,
+) -> None:
+    """Check that the weights in the store are the published ones. Exit code 4 when some are not."""
+    from lipdub.errors import LipdubError
+    from lipdub.weights import manifest
+    from lipdub.weights.store import Store
+
+    store, kept, failures = Store(), [], []
+    chosen = [manifest.entry(name) for name in names or ()] or [
+        entry for entry in manifest.entries() if store.place(entry).is_file()
+    ]
+    for entry in chosen:
+        try:
+            kept.append(store.verify(entry))
+        except LipdubError as error:
+            failures.append(error)
+    _tell(manner, kept)
+    _raise_first(failures, len(chosen))
+
+
+@app.command("remove")
+@command
+def remove(manner: Manner, names: _Names) -> None:
+    """Remove weights from the store, and the digests noted for them."""
+    from lipdub.weights import manifest
+    from lipdub.weights.store import Store
+
+    store = Store()
+    freed = {entry.name: store.remove(entry) for entry in [manifest.entry(name) for name in names]}
+    rows = [{"name": name, "bytes": size} for name, size in freed.items()]
+    lines = [f"removed {name}  {size / 1e6:.1f} MB" for name, size in freed.items()]
+    manner.result({"removed": rows}, "\n".join(lines))
+
+
+@app.command("where")
+@command
+def where(
+    manner: Manner,
+    name: Annotated[
+        Optional[str], typer.Argument(metavar="[NAME]", help="As lipdub weights list has it.")
+    ] = None,
+) -> None:
+    """Say where the store is, or where one file of it lies or would lie."""
+    from lipdub.errors import shown
+    from lipdub.weights import manifest
+    from lipdub.weights.store import Store
+
+    store = Store()
+    if name is None:
+        manner.result({"folder": store.folder}, shown(store.folder))
+        return
+    entry = manifest.entry(name)
+    place = store.place(entry)
+    manner.result({"name": entry.name, "path": place, "there": store.has(entry)}, shown(place))
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    names = ("name", "file", "used_by", "bytes", "sha256", "licence", "commercial", "source", "note")
+    return {name: getattr(entry, name) for name in names}
+
+
+def _tell(manner: Manner, kept: list[Kept], **more: Any) -> None:
+    """The result of commands that end with verified files."""
+    from lipdub.errors import shown
+
+    rows = [
+        {
+            "name": item.entry.name,
+            "path": item.path,
+            "sha256": item.sha256,
+            "pinned": item.pinned,
+            "pinned_now": item.new,
+            "licence": item.entry.licence,
+        }
+        for item in kept
+    ]
+    for item in kept:
+        if item.remark and (item.new or manner.verbose):
+            manner.note(f"note: {item.remark}")
+    if kept or manner.json:
+        lines = [f"{item.entry.name}  {shown(item.path)}" for item in kept]
+        manner.result({"weights": rows, **more}, "\n".join(lines))
+
+
+def _raise_first(failures: list[LipdubError], count: int) -> None:
+    if not failures:
+        return
+    first = failures[0]
+    if len(failures) > 1:
+        first.hint = f"{len(failures)} of {count} failed; this is the first. {first.hint}"
+    raise first

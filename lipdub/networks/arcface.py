@@ -1,0 +1,50 @@
+"""ArcFace, IR-SE50: who a face is, as a vector of unit length.
+
+Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019; the network of TreB1eN's
+PyTorch port as e4e uses it to compare identities. Checkpoint `model_ir_se50.pth`: the file is the state dict.
+
+In: face, RGB (n, 3, 112, 112) in [-1, 1]; :func:`pooled` makes it of FFHQ-aligned faces of 256 pixels.
+Out: (n, 512) of unit length; the product of two is their similarity.
+
+The code is MIT licensed; the weights were trained on faces collected for research.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lipdub.networks.blocks_irse import body, input_layer
+
+SIZE = 112
+EMBEDDING = 512
+
+_ROWS, _COLUMNS = slice(35, 223), slice(32, 220)
+
+
+def pooled(image: torch.Tensor) -> torch.Tensor:
+    """FFHQ-aligned faces (n, c, 256, 256) -> what the network sees of them (n, c, 112, 112), same range."""
+    if image.shape[-2:] != (256, 256):
+        raise ValueError(f"faces of 256x256 pixels wanted, not {tuple(image.shape)}")
+    return functional.adaptive_avg_pool2d(image[..., _ROWS, _COLUMNS], SIZE)
+
+
+class ArcFace(nn.Module):
+    """The backbone; `width` is that of its first layer, a multiple of 16."""
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.input_layer = input_layer(width)
+        self.output_layer = nn.Sequential(
+            nn.BatchNorm2d(8 * width),
+            nn.Dropout(0.6),
+            nn.Flatten(),
+            nn.Linear(8 * width * (SIZE // 16) ** 2, EMBEDDING),
+            nn.BatchNorm1d(EMBEDDING),
+        )
+        self.body = body(width)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Face (n, 3, 112, 112), RGB in [-1, 1] -> embedding (n, 512) of unit length."""
+        return functional.normalize(self.output_layer(self.body(self.input_layer(image))))

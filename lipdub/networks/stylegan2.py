@@ -1,0 +1,51 @@
+"""StyleGAN2: pictures of faces from latents.
+
+Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020, in the layout of rosinality's
+PyTorch port. Checkpoints: `550000.pt` (256 pixels) and `stylegan2-ffhq-config-f.pt` (1024 pixels), key
+`g_ema`; the mean latent (512) under `latent_avg`. The checkpoint of e4e holds a generator of 1024 pixels
+under `state_dict`, prefix `decoder.`.
+
+In: latents about N(0, 1), as w (n, 512) or w+ (n, layers, 512), layers 14 for 256 pixels and 18 for 1024.
+Out: RGB (n, 3, size, size), nominally in [-1, 1], not clipped.
+
+The port is MIT licensed, its compiled operators (not needed here) derive from NVIDIA's code; weights trained
+on FFHQ carry the terms of that data set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from lipdub.networks.blocks_style import StyleGenerator
+
+
+class StyleGAN2(StyleGenerator):
+    """The generator. size: pixels of the picture; `narrow` scales all widths, for small copies."""
+
+    def __init__(
+        self, size: int = 1024, style_dim: int = 512, multiplier: int = 2, narrow: float = 1.0
+    ) -> None:
+        super().__init__(size, style_dim, multiplier, narrow, append=False)
+        self.noises = nn.Module()
+        for i in range(self.layers - 1):
+            side = 2 ** ((i + 5) // 2)
+            self.noises.register_buffer(f"noise_{i}", torch.randn(1, 1, side, side))
+
+    def mapping(self, z: torch.Tensor) -> torch.Tensor:
+        """z (n, style_dim), N(0, 1) -> w of the same shape."""
+        return self.style(z)
+
+    def forward(self, latents: torch.Tensor, noises: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
+        """w (n, style_dim) or w+ (n, layers, style_dim) -> picture (n, 3, size, size).
+
+        noises: `layers` - 1 maps (1 or n, 1, h, h), h = 4, 8, 8, 16, 16 ... size, size; those of the state
+        otherwise.
+        """
+        if latents.ndim == 2:
+            latents = latents[:, None].expand(-1, self.layers, -1)
+        if noises is None:
+            noises = list(self.noises.buffers())
+        return self.synthesis(latents, noises)
