@@ -588,7 +588,7 @@ def _summary(plan: Plan, talkers: dict[int, Talker], heard: dict[str, Any], opti
 
 SPEC = StageSpec(
     name="sync",
-    version=4,
+    version=5,
     reads=("detect", "neutralize"),
     inputs=("video", "speech"),
     options=SyncOptions,
