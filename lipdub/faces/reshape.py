@@ -15,6 +15,7 @@ import numpy as np
 
 from . import mesh, warp
 from .shapes import Prior, Response
+from .units import MAX_STRETCH
 
 # Ring of fixed anchors outside the jaw, as a multiple of the distance from the mouth's centre.
 ANCHOR_REACH = 1.45
@@ -239,10 +240,11 @@ def gap_px(points: np.ndarray) -> float:
     return float(np.linalg.norm(inner[15] - inner[5]))
 
 
-# Below this many pixels an opening is a line, and nothing has to be shown in it.
+# Below this many pixels an opening is a line.
 LINE_PX = 2.0
-# A unit's own opening is stretched to at most this many times its height before the inside is painted.
-MAX_STRETCH = 2.2
+# An opening under this share of the mouth's width needs nothing shown in it: the lips' own shadow, drawn out, looks better
+# than a painted inside. At twice as much the inside is wholly painted, where the unit has none.
+LINE = 0.06
 
 
 def lay_mouth(skin: np.ndarray, points: np.ndarray, units: list[Unit], amount: float = 1.0) -> tuple[np.ndarray, float]:
@@ -277,7 +279,7 @@ def lay_mouth(skin: np.ndarray, points: np.ndarray, units: list[Unit], amount: f
         mask *= inside  # the mask's foot and the mesh's edge are not drawn by the same rule
         layer = warp.remap(unit.patch, map_x, map_y).astype(np.float32)
         layer += ((base - layer) * ring).sum((0, 1)) / total
-        lack = _lack(gap_px(unit.points), gap_px(local))
+        lack = _lack(gap_px(unit.points), gap_px(local), float(np.linalg.norm(local[90] - local[80])))
         if lack > 0:
             layer = _paint_inside(layer, local, lack, 255.0 if skin.dtype == np.uint8 else 65535.0)
             painted += unit.share * lack
@@ -295,12 +297,11 @@ def mouth_box(points: np.ndarray, height: int, width: int) -> tuple[int, int, in
     return x0, y0, max(min(int(high[0]), width), x0), max(min(int(high[1]), height), y0)
 
 
-def _lack(have: float, need: float) -> float:
-    """How much of the inside must be painted, 0..1, when a unit opened by `have` pixels shows `need`."""
-    if need <= LINE_PX:
-        return 0.0
+def _lack(have: float, need: float, wide: float) -> float:
+    """How much of the inside must be painted, 0..1, when a unit opened by `have` pixels shows `need` in a mouth `wide`
+    pixels wide."""
     stretch = need / max(have, 0.5)
-    return float(np.clip((stretch - MAX_STRETCH) / MAX_STRETCH, 0, 1) * np.clip((need - LINE_PX) / LINE_PX, 0, 1))
+    return float(np.clip(stretch / MAX_STRETCH - 1, 0, 1) * np.clip(need / (LINE * max(wide, 1.0)) - 1, 0, 1))
 
 
 def _paint_inside(layer: np.ndarray, points: np.ndarray, amount: float, top: float) -> np.ndarray:

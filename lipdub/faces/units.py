@@ -19,6 +19,10 @@ JUMP_COST = 1.3
 HOLD_COST = 0.5
 # Openings under this, in eye distances, count as shut.
 SHUT = 0.03
+# A unit's own opening is stretched to at most this many times its height before its inside has to be painted, and what
+# that costs.
+MAX_STRETCH = 2.2
+PAINT_COST = 6.0
 # Wanted change per frame, as a share of the talker's range, under which a mouth counts as standing still; and what a
 # unit's own motion costs then.
 STILL = 0.03
@@ -99,6 +103,10 @@ def _costs(
     # A shut mouth is shown by shut ones: lips closed by the warp alone keep a line of teeth between them.
     shut = np.clip(1 - measures[:, 0] / SHUT, 0, 1)[:, None]
     cost += shut * 6 * np.clip((units.measures[None, :, 0] - SHUT / 3) / SHUT, 0, 2) ** 2
+    # A shut mouth has no inside to show: opened by the warp, it is painted.
+    stretch = measures[:, None, 0] / np.maximum(units.measures[None, :, 0], SHUT / 8)
+    gaping = np.clip(measures[:, 0] / (SHUT / 2) - 1, 0, 1)[:, None]
+    cost += PAINT_COST * gaping * np.clip(stretch / MAX_STRETCH - 1, 0, 1)
     # A wide smile's teeth do not belong in a rounded mouth: width counts more the further the mouth is open.
     open_share = np.clip(measures[:, None, 0] / 0.15, 0, 1)
     cost += (d[..., 1] / (0.35 * spread[1])) ** 2 * (1 + open_share)
@@ -161,8 +169,10 @@ def choose(units: Inventory, costs: np.ndarray, measures: np.ndarray, spread: np
 
 
 def mixture(units: Inventory, chosen: np.ndarray) -> list[list[tuple[int, float]]]:
-    """Units and weights shown at each frame: one, or two around a jump, so that textures fade and do not pop."""
+    """Units and weights shown at each frame: one, or two around a jump, so that textures fade and do not pop. An open
+    mouth and a shut one do not fade into each other: the shut one's inside would have to be painted."""
     count = len(units.frame)
+    gaps = np.maximum(units.measures[:, 0], 2 * SHUT / 3)
 
     def step(u: int, by: int) -> int:
         v = u + by
@@ -178,6 +188,7 @@ def mixture(units: Inventory, chosen: np.ndarray) -> list[list[tuple[int, float]
             others.append(step(before, 1))
         if step(int(u), 1) != after and after != u:
             others.append(step(after, -1))
+        others = [v for v in others if max(gaps[v], gaps[u]) <= MAX_STRETCH * min(gaps[v], gaps[u])]
         for other in others:
             share = CROSSFADE / len(others)
             parts[int(u)] -= share

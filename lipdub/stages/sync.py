@@ -111,7 +111,7 @@ def _check(job: Job, facts: MediaFacts, options: SyncOptions) -> None:
 
 SPEC = StageSpec(
     name="sync",
-    version=4,
+    version=5,
     reads=("detect", "neutralize"),
     inputs=("video", "speech"),
     options=SyncOptions,

@@ -54,9 +54,9 @@ def test_a_hand_before_the_mouth_makes_a_unit_unusable() -> None:
 
 def test_textures_fade_at_jumps_and_only_there() -> None:
     units = inventory()
-    parts = mixture(units, np.array([5, 6, 7, 40, 41, 42]))
-    assert parts[0] == [(5, 1.0)] and parts[5] == [(42, 1.0)]
-    assert [u for u, _ in parts[2]] == [7, 39] and [u for u, _ in parts[3]] == [40, 8]
+    parts = mixture(units, np.array([5, 6, 7, 32, 33, 34]))
+    assert parts[0] == [(5, 1.0)] and parts[5] == [(34, 1.0)]
+    assert [u for u, _ in parts[2]] == [7, 31] and [u for u, _ in parts[3]] == [32, 8]
     for mix in parts:
         assert np.isclose(sum(w for _, w in mix), 1)
 
@@ -85,3 +85,19 @@ def test_a_shut_mouth_is_not_warped_open() -> None:
     assert np.allclose(reachable(units, pressed, shut)[:, 0], -0.02)
     assert np.allclose(reachable(units, parted, shut)[:, 0], min(0, units.measures[20, 0]))
     assert np.allclose(reachable(units, pressed, ajar)[:, 0], 0.02)
+
+
+def test_open_and_shut_mouths_do_not_fade_into_each_other() -> None:
+    units = inventory()
+    units.measures[:20, 0], units.measures[20:, 0] = 0.0, 0.2
+    parts = mixture(units, np.array([5, 6, 40, 41]))
+    assert all(len(mix) == 1 for mix in parts)
+
+
+def test_a_shut_mouth_is_not_chosen_to_be_opened() -> None:
+    units = inventory()
+    units.measures[:, 0] = 0.0
+    units.measures[50, 0] = 0.05
+    wanted = np.tile([0.05, units.measures[0, 1]], (1, 1))
+    of_shut = costs(units, wanted)[0, units.frame != units.frame[50]]
+    assert costs(units, wanted)[0, 50] + 2 < of_shut.min()
