@@ -51,7 +51,7 @@ RECIPES: tuple[Recipe, ...] = (
                 "paste-back": "laplacian",
             }
         ),
-        needs=("wav2lip_gan", "wav2lip"),
+        needs=("wav2lip-gan", "wav2lip"),
         devices=("cuda", "mps", "cpu"),
     ),
 )

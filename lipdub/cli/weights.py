@@ -95,6 +95,9 @@ def add(
     name: Annotated[
         Optional[str], typer.Option("--as", metavar="NAME", help="What the file is, if it cannot be told.")
     ] = None,
+    own: Annotated[
+        bool, typer.Option("--own", help="Not the published file, but weights of your own for that network.")
+    ] = False,
     commercial_safe: _CommercialSafe = False,
 ) -> None:
     """Copy weights you have into the store. What they are is told from their digest or their contents."""
@@ -106,6 +109,8 @@ def add(
     store, kept, passed = Store(), [], []
     if name is not None and (len(places) > 1 or places[0].is_dir()):
         raise UsageError("--as says what one file is, but there are more")
+    if own and name is None:
+        raise UsageError("--own needs --as NAME", hint="See lipdub weights list.")
     for place in places:
         for path in candidates(place) if place.is_dir() else [place]:
             try:
@@ -113,9 +118,9 @@ def add(
                     entry = recognise(path, store)
                 else:
                     entry = manifest.entry(name)
-                    claimed(path, entry)
+                    claimed(path, entry, own=own)
                 manifest.allowed(entry, commercial_safe)
-                kept.append(store.add(entry, path))
+                kept.append(store.add(entry, path, own=own))
             except (WeightsError, UsageError) as error:
                 if not place.is_dir():
                     raise

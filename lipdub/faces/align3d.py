@@ -1,8 +1,8 @@
 """The crop that the 3DMM regressor sees: five landmarks brought to where a standard face has them.
 
-Deng, Yang, Xu, Chen, Jia, Tong: "Accurate 3D Face Reconstruction with Weakly-Supervised Learning: From Single Image to
-Image Set" (CVPR workshops 2019), whose published code VideoReTalking (2022) carries. The pose is found by the linear
-step of POSIT (DeMenthon, Davis 1995) for a scaled orthographic camera.
+Deng, Yang, Xu, Chen, Jia, Tong: "Accurate 3D Face Reconstruction with Weakly-Supervised Learning: From Single
+Image to Image Set" (CVPR workshops 2019), whose published code VideoReTalking (2022) carries. The pose is
+found by the linear step of POSIT (DeMenthon, Davis 1995) for a scaled orthographic camera.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from . import sampling
 CROP = 224  # pixels
 FACE = 102.0  # pixels of the crop that one unit of the standard face takes
 
-# Eyes, nose and corners of the mouth, those on the picture's left first, of the standard face: x right, y up, z towards
-# the camera, in decimetres. From similarity_Lm3D_all.mat of Deep3DFaceRecon_pytorch (MIT), which derives from the Basel
-# Face Model, itself for research only.
+# Eyes, nose and corners of the mouth, those on the picture's left first, of the standard face: x right, y up,
+# z towards the camera, in decimetres. From similarity_Lm3D_all.mat of Deep3DFaceRecon_pytorch (MIT), which
+# derives from the Basel Face Model, itself for research only.
 STANDARD = np.array(
     [
         [-0.311486572, 0.2903607786, 0.1337795258],
@@ -31,7 +31,7 @@ STANDARD = np.array(
 
 
 class Placement(NamedTuple):
-    """Where the standard face lies in a frame; as an array, what a frame's coefficients carry at their end."""
+    """Where the standard face lies in a frame; as an array, what a frame's vector carries at its end."""
 
     width: int
     height: int
@@ -40,11 +40,12 @@ class Placement(NamedTuple):
     """from pixels of the frame to pixels of the crop"""
     x: float
     y: float
-    """where the standard face's origin is seen, in pixels of the frame; y counts upwards, from its lowest row"""
+    """where the standard face's origin is seen, pixels of the frame; y counts upwards from its lowest row"""
 
 
 def five_points(landmarks: np.ndarray) -> np.ndarray:
-    """Eyes, nose and corners of the mouth (5, d) of 68 iBUG landmarks (68, d), those on the picture's left first.
+    """Eyes, nose and corners of the mouth (5, d) of 68 iBUG landmarks (68, d), those on the picture's left
+    first.
 
     An eye is the middle of its two corners.
     """
@@ -53,7 +54,8 @@ def five_points(landmarks: np.ndarray) -> np.ndarray:
 
 
 def place(points: np.ndarray, width: int, height: int) -> Placement:
-    """The placement of a face with these five points (5, 2) in a width x height frame (x right, y down, pixels).
+    """The placement of a face with these five points (5, 2) in a width x height frame (x right, y down,
+    pixels).
 
     Raises ValueError when the points are all at one place.
     """
@@ -67,14 +69,14 @@ def place(points: np.ndarray, width: int, height: int) -> Placement:
 
 
 def crop(image: np.ndarray, placement: Placement) -> np.ndarray:
-    """The regressor's crop, uint8 (CROP, CROP, 3), of a frame uint8 (h, w, 3); 0 where it reaches beyond the frame."""
+    """The regressor's crop uint8 (CROP, CROP, 3) of a frame uint8 (h, w, 3); 0 where it reaches beyond it."""
     width, height = _resized(placement)
     left, top = _corner(placement)
     return sampling.resized(image, width, height, (left, top, left + CROP, top + CROP))
 
 
 def to_crop(points: np.ndarray, placement: Placement) -> np.ndarray:
-    """Points (..., 2) of the frame as they lie in its `crop` (x right, y down; whole numbers are middles of pixels)."""
+    """Points (..., 2) of the frame as they lie in its `crop`; x right, y down, whole at middles of pixels."""
     return (np.asarray(points) + 0.5) * _scales(placement) - _corner(placement) - 0.5
 
 

@@ -1,7 +1,7 @@
 """Face boxes of successive frames as Wav2Lip and VideoReTalking treat them: padded, then smoothed.
 
-Boxes are (left, top, right, bottom) in pixels. For a smoothing without lag that keeps fractions, `smooth.savgol` takes
-them too.
+Boxes are (left, top, right, bottom) in pixels. For a smoothing without lag that keeps fractions,
+`smooth.savgol` takes them too.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ def padded(boxes: np.ndarray, pads: tuple[int, int, int, int], width: int, heigh
 
 
 def forward_mean(boxes: np.ndarray, span: int = SPAN) -> np.ndarray:
-    """Each box as the mean of itself and those that follow it, `span` in all: int64 (n, 4), fractions cut off.
+    """Each box as the mean of itself and those after it, `span` in all: int64 (n, 4), fractions cut off.
 
-    That is the published scripts' rule to the letter, with its two oddities: near the end the last `span` boxes are
-    taken, among them ones already smoothed, and of fewer boxes than `span` (n < span) the last span - n.
+    That is the published scripts' rule to the letter, with its two oddities: near the end the last `span`
+    boxes are taken, among them ones already smoothed, and where there are fewer than `span`, the last span -
+    n.
     """
     out = np.array(boxes, np.int64)
     count = len(out)

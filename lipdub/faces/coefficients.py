@@ -1,11 +1,12 @@
 """What D-Net is told of each frame: expression, pose and crop, with the expression replaced by a template.
 
-Cheng et al., "VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild" (SIGGRAPH
-Asia 2022), section 3.1, after PIRenderer (Ren et al. 2021); the layout is that of the published code.
+Cheng et al., "VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild"
+(SIGGRAPH Asia 2022), section 3.1, after PIRenderer (Ren et al. 2021); the layout is that of the published
+code.
 
-A frame's vector has 262 values: the regressor's 257 coefficients (80 identity, 64 expression, 80 texture, 3 angles, 27
-light, 3 translation) and the five of its `align3d.Placement`. A row has the 73 of them that D-Net takes: 64 expression,
-3 angles, 3 translation, 3 crop (scale, x, y).
+A frame's vector has 262 values: the regressor's 257 coefficients (80 identity, 64 expression, 80 texture, 3
+angles, 27 light, 3 translation) and the five of its `align3d.Placement`. A row has the 73 of them that D-Net
+takes: 64 expression, 3 angles, 3 translation, 3 crop (scale, x, y).
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def vectors(coefficients: np.ndarray, placements: np.ndarray) -> np.ndarray:
 
 
 def rows(vectors: np.ndarray, ratio: float = 1.0) -> np.ndarray:
-    """Rows float32 (n, 73) of frame vectors (n, 262). ratio: see `crop_ratio`; the published script's is always 1."""
+    """Rows float32 (n, 73) of frame vectors (n, 262), their crop scales times `ratio`.
+
+    The published script's ratio, for which see `crop_ratio`, is always 1.
+    """
     taken = [vectors[:, part] for part in (EXPRESSION, ANGLES, TRANSLATION, CROP)]
     out = np.concatenate(taken, axis=1).astype(np.float32)
     out[:, -3] *= np.float32(ratio)
@@ -40,8 +44,8 @@ def rows(vectors: np.ndarray, ratio: float = 1.0) -> np.ndarray:
 def crop_ratio(source: np.ndarray, targets: np.ndarray) -> float:
     """What brings the crop scale of other frames to that of the face that is redrawn.
 
-    The scale of `source` (262,) over that of the one of `targets` (n, 262) whose expression and pose are most like its
-    own; 1 when the source is among them.
+    The scale of `source` (262,) over that of the one of `targets` (n, 262) whose expression and pose are most
+    like its own; 1 when the source is among them.
     """
     expression, pose = (np.abs(targets[:, part] - source[part]).mean(1) for part in (EXPRESSION, ANGLES))
     nearest = targets[(_ALIKE[0] * expression + _ALIKE[1] * pose).argmin()]
@@ -49,16 +53,17 @@ def crop_ratio(source: np.ndarray, targets: np.ndarray) -> float:
 
 
 def with_expression(rows: np.ndarray, template: np.ndarray) -> np.ndarray:
-    """Rows (n, 73) that all have the expression of a template (64,): that of a rest mouth, a smile or a picture."""
+    """Rows (n, 73) that all have the expression of a template (64,): of a rest mouth, a smile, a picture."""
     out = rows.copy()
     out[:, :64] = template
     return out
 
 
 def windows(rows: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """D-Net's windows float32 (k, 73, 26) of the `frames` (k,), numbers of rows (n, 73): 13 before, it, 12 after.
+    """D-Net's windows float32 (k, 73, 26) of some of the rows (n, 73): 13 before, the row itself, 12 after.
 
-    Before the first and after the last row these are repeated; rows of another shot or face do not belong here.
+    frames: (k,) whole numbers of these rows. The first and the last row are repeated beyond the ends; rows of
+    another shot or face do not belong here.
     """
     at = np.asarray(frames)[:, None] + np.arange(-BEFORE, AFTER + 1)
     return rows[np.clip(at, 0, len(rows) - 1)].transpose(0, 2, 1).astype(np.float32)

@@ -1,8 +1,8 @@
-"""Crops by five landmarks, as the face restorers take them: GPEN's, and those of facexlib for GFPGAN and its like.
+"""Crops by five landmarks, as the face restorers take them: GPEN's, and facexlib's for GFPGAN and its like.
 
-The five are eyes, nose and corners of the mouth, those on the picture's left first, (5, 2) pixels. GPEN: Yang et al.,
-"GAN Prior Embedded Network for Blind Face Restoration in the Wild" (CVPR 2021), with the template of ArcFace (Deng et
-al., CVPR 2019); GFPGAN: Wang et al. (CVPR 2021). Numbers from the published codes.
+The five are eyes, nose and corners of the mouth, those on the picture's left first, (5, 2) pixels. GPEN: Yang
+et al., "GAN Prior Embedded Network for Blind Face Restoration in the Wild" (CVPR 2021), with the template of
+ArcFace (Deng et al., CVPR 2019); GFPGAN: Wang et al. (CVPR 2021). Numbers from the published codes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ _CLEAR, _SIGMA, _KERNEL = 20, 11.0, 101
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The similarity float64 (2, 3) that takes points (n, 2) nearest to others (Umeyama 1991); GPEN's.
 
-    Raises ValueError when the source points are all at one place.
+    The published code rounds to float32 on the way, and is off by some 1e-5 pixels of a crop. Raises
+    ValueError when the source points are all at one place.
     """
     a, b = (np.asarray(p, np.float64) @ [1, 1j] for p in (source, target))
     spread = a - a.mean()
@@ -76,7 +77,7 @@ def crop(
 
 
 def soft_mask(mask: np.ndarray) -> np.ndarray:
-    """A mask (SIZE, SIZE) in 0..1 with a clear edge and softened, float32: by which GPEN's crop is put back."""
+    """A mask (SIZE, SIZE) in 0..1 with its edge cleared and softened, float32: puts GPEN's crop back."""
     soft = mask.astype(np.float32)
     inner = np.zeros_like(soft)
     inner[_CLEAR:-_CLEAR, _CLEAR:-_CLEAR] = soft[_CLEAR:-_CLEAR, _CLEAR:-_CLEAR]

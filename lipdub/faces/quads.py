@@ -1,10 +1,11 @@
-"""FFHQ crops: the turned square around a face that StyleGAN's faces, and all that came after them, are cut by.
+"""FFHQ crops: the turned square around a face by which the faces StyleGAN learnt from were cut.
 
-Karras, Laine, Aila: "A Style-Based Generator Architecture for Generative Adversarial Networks" (CVPR 2019), appendix A.
-Details as in the published code of VideoReTalking and STIT: no padding, nothing blurred; beyond the frame is black.
+Karras, Laine, Aila: "A Style-Based Generator Architecture for Generative Adversarial Networks" (CVPR 2019),
+appendix A. Details as in the published code of VideoReTalking and STIT: no padding, nothing blurred; beyond
+the frame is black.
 
-Corners are (4, 2) pixels of the frame, in the order top left, bottom left, bottom right, top right as the face sees
-itself in the picture; whole numbers are the middles of pixels.
+Corners are (4, 2) pixels of the frame, in the order top left, bottom left, bottom right, top right of the
+upright face; whole numbers are the middles of pixels.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from . import sampling
 
-# Side of half the square, as multiples of the distance of the eyes and of that from eyes to mouth.
+# Half the square's side, as multiples of the distance of the eyes and of that from eyes to mouth.
 _EYES, _MOUTH = 2.0, 1.8
 # The square's middle lies below that of the eyes by this share of the way to the mouth.
 _DOWN = 0.1
@@ -46,18 +47,19 @@ def side(corners: np.ndarray) -> float:
 
 
 def bounds(corners: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of a width x height frame's part that holds the square and a border around it."""
+    """Left, top, right, bottom of the part of a width x height frame that holds the square with a border."""
     border = max(round(_BORDER * side(corners)), _LEAST)
-    left, top = np.floor(corners.min(0)).astype(int) - border
-    right, bottom = np.ceil(corners.max(0)).astype(int) + border
-    return max(int(left), 0), max(int(top), 0), min(int(right), width), min(int(bottom), height)
+    left, top = np.clip(np.floor(corners.min(0)).astype(int) - border, 0, [width, height])
+    right, bottom = np.clip(np.ceil(corners.max(0)).astype(int) + border, 0, [width, height])
+    return int(left), int(top), int(right), int(bottom)
 
 
 def upright_box(corners: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The square's own upright box, float64 left, top, right, bottom between pixels of a width x height frame.
+    """The square's own upright box in a width x height frame, float64 (4,): left, top, right, bottom.
 
-    Cut to whole numbers it is the crop that VideoReTalking takes of every frame. It is not square where the head leans
-    or the frame ends. The published code cuts its bottom at the frame's width; here it is the height.
+    Cut to whole numbers it is the crop that VideoReTalking takes of every frame. It is not square where the
+    head leans or the frame ends. The published code cuts its bottom at the frame's width; here it is the
+    height.
     """
     low, high = corners.min(0) + 0.5, corners.max(0) + 0.5
     return np.concatenate([np.maximum(low, 0), np.minimum(high, [width, height])])
@@ -74,7 +76,7 @@ def crop(image: np.ndarray, corners: np.ndarray, size: int = 256) -> np.ndarray:
         width, height = round(width / shrink), round(height / shrink)
         corners = corners / shrink
     left, top, right, bottom = box = bounds(corners, width, height)
-    if right <= left or bottom <= top:
+    if left == right or top == bottom:
         return np.zeros((size, size, 3), np.float32)
     if shrink > 1:
         part = sampling.resized(image, width, height, box, kernel="lanczos")
@@ -88,7 +90,7 @@ def crop(image: np.ndarray, corners: np.ndarray, size: int = 256) -> np.ndarray:
 
 
 def inverse(corners: np.ndarray, size: int = 256) -> np.ndarray:
-    """The eight coefficients (8,) of the projection from frame to crop, between pixels (first pixel's middle at 0.5).
+    """The eight coefficients (8,) of the projection from frame to crop; the first pixel's middle is at 0.5.
 
     x' = (k0 x + k1 y + k2) / (k6 x + k7 y + 1), y' = (k3 x + k4 y + k5) / (k6 x + k7 y + 1).
     """

@@ -1,7 +1,8 @@
 """Sampling of pictures between pixels, in float and with the kernel as wide as the reduction needs.
 
-OpenCV's own functions either let a reduced picture flicker (its cubic resize looks at four pixels however many go into
-one) or round positions to a 32nd of a pixel (`remap`). What is here equals Pillow's resize and transform.
+OpenCV's own functions either let a reduced picture flicker (its cubic resize looks at four pixels however
+many go into one) or round positions to a 32nd of a pixel (`remap`). What is here equals Pillow's resize and
+transform.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 Kernel = Literal["cubic", "lanczos"]
 _REACH = {"cubic": 2.0, "lanczos": 3.0}
-# Pillow's weights are whole multiples of one part in this: what lies half between two grey levels depends on it.
+# Pillow's weights are whole multiples of one part in this, on which ties between two grey levels depend.
 _FINE = 1 << 22
 
 
@@ -42,9 +43,10 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _weights(pixels: int, resized: int, start: int, stop: int, kernel: Kernel) -> tuple[np.ndarray, int]:
-    """Weights float64 (stop - start, m) of m neighbouring pixels for the resized ones start..stop - 1, and the first.
+    """Weights float64 (stop - start, m) of neighbouring pixels for those resized, and the first neighbour.
 
-    `pixels` and `resized` are the picture's lengths. Rows of pixels outside it are zero.
+    pixels, resized: the picture's lengths before and after; start, stop: the resized pixels wanted. Rows of
+    those outside the picture are zero.
     """
     step = pixels / resized
     stretch = max(step, 1.0)
@@ -76,8 +78,8 @@ def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarra
     Args:
         image: (h, w, 3). x, y: (...) positions; whole numbers are the middles of pixels.
     Returns:
-        float32 (..., 3), 0 outside the picture, whose outermost half pixels repeat their middles; and where it is
-        inside, bool (...).
+        float32 (..., 3), 0 outside the picture, whose outermost half pixels repeat their middles; and where
+        it is inside, bool (...).
     """
     height, width = image.shape[:2]
     inside = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)

@@ -1,8 +1,8 @@
 """CPBD: how much of a picture's edges is too sharp for blur to be noticed.
 
-Narvekar, Karam: "A No-Reference Image Blur Metric Based on the Cumulative Probability of Blur Detection (CPBD)" (IEEE
-Transactions on Image Processing 20(9), 2011). Where the paper leaves a choice (edge map, thresholds, which edges are
-measured) the one of the common implementations is taken, so that values compare.
+Narvekar, Karam: "A No-Reference Image Blur Metric Based on the Cumulative Probability of Blur Detection
+(CPBD)" (IEEE Transactions on Image Processing 20(9), 2011). Where the paper leaves a choice (edge map,
+thresholds, which edges are measured) the one of the common implementations is taken, so that values compare.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _CANNY = (0.1, 0.2)
 def cpbd(grey: np.ndarray) -> float:
     """Share of edges in 0..1 at which blur is not noticed; more is sharper.
 
-    grey: (h, w) in 0..255, uint8 or float. NaN when there is no edge to measure. Raises ValueError for more than one
-    channel.
+    grey: (h, w) in 0..255, uint8 or float. NaN when there is no edge to measure. Raises ValueError for more
+    than one channel.
     """
     if grey.ndim != 2:
         raise ValueError(f"a picture of one channel is needed, not one of shape {grey.shape}")
@@ -47,10 +47,11 @@ def cpbd(grey: np.ndarray) -> float:
 
 
 def edge_widths(grey: np.ndarray) -> np.ndarray:
-    """Widths in pixels, int (h, w), of the upright edges of a float picture (h, w); 0 where there is none to measure.
+    """Widths in pixels, int (h, w), of the upright edges of a float picture (h, w); 0 where none is measured.
 
-    An edge is measured along its row between the two extremes of brightness about it (Marziliano et al. 2002), where
-    its gradient is within 22.5 degrees of the row.
+    An edge is measured along its row between the two extremes of brightness about it (Marziliano et al.
+    2002), where its gradient is within 22.5 degrees of the row. None is measured in the first and the last
+    row.
     """
     slope_y, slope_x = np.gradient(grey)
     direction = np.round(np.arctan2(slope_y, slope_x) / (np.pi / 4))
@@ -75,8 +76,8 @@ def upright_edges(grey: np.ndarray) -> np.ndarray:
 def _monotone(goes_on: np.ndarray) -> np.ndarray:
     """Pixels, int (h, w), from the end of a slope on the left to that on the right, as seen from each pixel.
 
-    goes_on: bool (h, w - 1), whether the slope goes on from column c to c + 1. A pixel's own neighbours belong to its
-    slope, as its gradient is taken between them.
+    goes_on: bool (h, w - 1), whether the slope goes on from column c to c + 1. A pixel's own neighbours
+    belong to its slope, as its gradient is taken between them.
     """
     height, width = goes_on.shape[0], goes_on.shape[1] + 1
     at = np.arange(width)

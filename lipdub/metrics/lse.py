@@ -1,8 +1,8 @@
 """LSE-D, LSE-C and the offset between sound and picture, from SyncNet's features of both.
 
-Chung, Zisserman: "Out of time: automated lip sync in the wild" (ACCV workshops 2016), section 4; as scores of lip sync:
-Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild" (2020), section 4.2, which
-averages them over videos. The features are of frames at 25 fps.
+Chung, Zisserman: "Out of time: automated lip sync in the wild" (ACCV workshops 2016), section 4; as scores of
+lip sync: Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild" (2020),
+section 4.2, which averages them over videos. The features are of frames at 25 fps.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Scores(NamedTuple):
 
 
 def distances(lips: np.ndarray, sound: np.ndarray, reach: int = REACH) -> np.ndarray:
-    """Distance of each frame's lips from the sound moved by -reach..reach frames, float32 (2 * reach + 1, n).
+    """Distances of each frame's lips from the sound around it, float32 (2 * reach + 1, n).
 
-    Row j, column i compares lips[i] with sound[i + j - reach]; the sound's features are zero before the first and after
-    the last. lips, sound: (n, features). Raises ValueError on different shapes and for no frames.
+    Row j, column i compares lips[i] with sound[i + j - reach]; the sound's features are zero before the first
+    and after the last. lips, sound: (n, features). Raises ValueError on different shapes and for no frames.
     """
     if lips.shape != sound.shape or lips.ndim != 2 or not len(lips):
         raise ValueError(f"two equal series of features are needed, not {lips.shape} and {sound.shape}")

@@ -1,8 +1,8 @@
 """Normalised log-mel spectrogram that Wav2Lip and VideoReTalking hear, and its windows for video frames.
 
-Prajwal, Mukhopadhyay, Namboodiri, Jawahar: "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the
-Wild" (ACM Multimedia 2020); numbers from its published hyper-parameters, which VideoReTalking (Cheng et al., SIGGRAPH
-Asia 2022) shares. The two differ only in what lies beyond the sound's ends, see `Border`.
+Prajwal, Mukhopadhyay, Namboodiri, Jawahar: "A Lip Sync Expert Is All You Need for Speech to Lip Generation In
+the Wild" (ACM Multimedia 2020); numbers from its published hyper-parameters, which VideoReTalking (Cheng et
+al., SIGGRAPH Asia 2022) shares. The two differ only in what lies beyond the sound's ends, see `Border`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ spectrogram only the first two and the last two columns tell the difference."""
 
 def filters() -> np.ndarray:
     """Triangular filters of equal area on Slaney's mel scale, float64 (BANDS, WINDOW // 2 + 1)."""
-    edges = _to_hertz(np.linspace(*_to_mel(np.array([LOW, HIGH])), BANDS + 2))[:, None]
+    low, high = _to_mel(np.array([LOW, HIGH]))
+    edges = _to_hertz(np.linspace(low, high, BANDS + 2))[:, None]
     bins = np.arange(WINDOW // 2 + 1) * RATE / WINDOW
     up = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     down = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
@@ -41,7 +42,7 @@ def filters() -> np.ndarray:
 
 # The scale is linear up to 1 kHz = 15 mel and logarithmic above: 27 mel for a factor of 6.4.
 def _to_mel(hertz: np.ndarray) -> np.ndarray:
-    return np.where(hertz < 1000, hertz * 0.015, 15 + 27 * np.log(np.maximum(hertz, 1000) / 1000) / np.log(6.4))
+    return np.where(hertz < 1000, hertz * 0.015, 15 + 27 * np.log(np.maximum(hertz / 1000, 1)) / np.log(6.4))
 
 
 def _to_hertz(mel: np.ndarray) -> np.ndarray:
@@ -56,8 +57,8 @@ def column_count(samples: int) -> int:
 def spectrogram(audio: np.ndarray, border: Border = "zero") -> np.ndarray:
     """Normalised log-mel spectrogram, float32 (BANDS, column_count(n)) in -4..4.
 
-    audio: float (n,) in -1..1 at 16 kHz. Column i is centred on sample i * HOP. Raises ValueError for sound that is not
-    mono or not finite, and for an unknown border.
+    audio: float (n,) in -1..1 at 16 kHz. Column i is centred on sample i * HOP. Raises ValueError for sound
+    that is not mono or not finite, and for an unknown border.
     """
     audio = np.asarray(audio, np.float32)
     if audio.ndim != 1:
@@ -89,9 +90,10 @@ def _preemphasised(audio: np.ndarray) -> np.ndarray:
 
 
 def starts_at(times: np.ndarray) -> np.ndarray:
-    """First columns, int64 (n,), of the windows of video frames shown at `times` (n,) in seconds of the sound.
+    """First columns, int64 (n,), of the windows of video frames shown at `times` (n,), seconds of the sound.
 
-    At frame times i / fps these are the columns of `published_starts`, which knows constant frame rates only.
+    A window begins with its frame, as published; see `windows` for what lies beyond the ends. At frame times
+    i / fps these are the columns of `published_starts`, which knows constant frame rates only.
     """
     # A frame time is often a rounded decimal just under the column it means.
     return np.floor(np.asarray(times, np.float64) * COLUMN_RATE + 1e-6).astype(np.int64)
@@ -100,9 +102,9 @@ def starts_at(times: np.ndarray) -> np.ndarray:
 def published_starts(columns: int, fps: float) -> np.ndarray:
     """First columns, int64 (n,), of the windows that the published scripts cut from a whole spectrogram.
 
-    Window i starts at column 80 * i / fps, rounded down, and belongs to frame i; the first that would reach beyond the
-    end is moved back to it and is the last. The scripts make as many frames as there are windows. Raises ValueError
-    when there is no room for one window.
+    Window i starts at column 80 * i / fps, rounded down, and belongs to frame i; the first that would reach
+    beyond the end is moved back to it and is the last. The scripts make as many frames as there are windows.
+    Raises ValueError when there is no room for one window.
     """
     if columns < COLUMNS:
         raise ValueError(f"{columns} columns are fewer than the {COLUMNS} of a window")

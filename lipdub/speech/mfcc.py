@@ -1,7 +1,8 @@
 """The 13 cepstral coefficients (MFCC) that SyncNet hears, and its windows of them.
 
-Chung, Zisserman: "Out of time: automated lip sync in the wild" (ACCV workshops 2016), section 2.1. The published script
-takes them from the package python_speech_features with its defaults, whose conventions are followed here.
+Chung, Zisserman: "Out of time: automated lip sync in the wild" (ACCV workshops 2016), section 2.1. The
+published script takes them from the package python_speech_features with its defaults, whose conventions are
+followed here.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ FPS = 25  # the only frame rate SyncNet knows
 CLIP = 5  # video frames of a clip
 COLUMNS = 20  # of the window that belongs to a clip
 PER_FRAME = 4  # columns a video frame lasts
-_UNUSED = 6  # the script's last clip begins that many frames before the end
 _BLOCK = 4096  # columns analysed at once
 
 
 def filters() -> np.ndarray:
-    """Triangular filters between bins of the transform, evenly spaced in mel, float64 (FILTERS, FFT // 2 + 1)."""
+    """Triangular filters, evenly spaced in mel, edges at whole bins, float64 (FILTERS, FFT // 2 + 1)."""
     top = 2595 * np.log10(1 + RATE / 2 / 700)
     hertz = 700 * (10 ** (np.linspace(0, top, FILTERS + 2) / 2595) - 1)
     edges = np.floor((FFT + 1) * hertz / RATE)[:, None]
@@ -42,16 +42,16 @@ def column_count(samples: int) -> int:
 
 
 def mfcc(samples: np.ndarray) -> np.ndarray:
-    """Cepstral coefficients, float64 (COEFFICIENTS, column_count(n)); the first is the logarithm of the energy.
+    """Cepstral coefficients, float64 (COEFFICIENTS, column_count(n)); the first is the energy's logarithm.
 
-    samples: (n,) at 16 kHz, numbers as in a 16 bit file (-32768..32767), not scaled. Raises ValueError for sound that
-    is not mono, or that looks scaled: floats none of which is over 1, though not all are zero.
+    samples: integers (n,) at 16 kHz as in a 16 bit file, -32768..32767: the energy is of these numbers.
+    Raises ValueError for sound that is not mono or not of integers.
     """
     samples = np.asarray(samples)
     if samples.ndim != 1:
         raise ValueError(f"samples must be mono, one dimension; got shape {samples.shape}")
-    if samples.dtype.kind == "f" and 0 < np.abs(samples).max(initial=0.0) <= 1:
-        raise ValueError("samples must be in the range of 16 bit numbers, not in -1..1")
+    if samples.dtype.kind != "i":
+        raise ValueError(f"samples must be 16 bit integers, not {samples.dtype}")
     count = column_count(len(samples))
     out = np.empty((COEFFICIENTS, count))
     if not count:
@@ -75,7 +75,7 @@ def _log(power: np.ndarray) -> np.ndarray:
 
 
 def _cosines() -> np.ndarray:
-    """Orthonormal cosine transform of the filters' logarithms, with the lifter's weights: (FILTERS, COEFFICIENTS)."""
+    """Orthonormal cosine transform with the lifter's weights, (FILTERS, COEFFICIENTS)."""
     order = np.arange(COEFFICIENTS)
     waves = np.cos(np.pi * order * (np.arange(FILTERS)[:, None] + 0.5) / FILTERS) * np.sqrt(2 / FILTERS)
     waves[:, 0] /= np.sqrt(2)
@@ -83,17 +83,19 @@ def _cosines() -> np.ndarray:
 
 
 def clip_count(frames: int, samples: int) -> int:
-    """Clips of CLIP frames that the published script scores; clip v is the video frames v to v + 4 at 25 fps.
+    """Clips that the published script scores; clip v is the video frames v to v + CLIP - 1 at 25 fps.
 
-    frames: of the video. samples: of the sound at 16 kHz. The shorter of the two decides.
+    frames: of the video. samples: of the sound at 16 kHz. The shorter of the two decides; there would be room
+    for one clip more.
     """
-    return max(min(frames, samples // (RATE // FPS)) - _UNUSED + 1, 0)
+    return max(min(frames, samples // (RATE // FPS)) - CLIP, 0)
 
 
 def windows(features: np.ndarray, count: int) -> np.ndarray:
-    """The windows (count, COEFFICIENTS, COLUMNS) of `mfcc` (COEFFICIENTS, T) that belong to the clips 0 to count - 1.
+    """Windows (count, COEFFICIENTS, COLUMNS) that belong to the first `count` clips.
 
-    They are views of the features. Raises ValueError when there are too few columns.
+    features: (COEFFICIENTS, T) from `mfcc`; the windows are a view of them. Raises ValueError when there are
+    too few columns.
     """
     room = (features.shape[1] - COLUMNS) // PER_FRAME + 1 if features.shape[1] >= COLUMNS else 0
     if count > room:

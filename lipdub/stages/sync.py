@@ -92,9 +92,9 @@ def _hear(job: Job, facts: MediaFacts, options: SyncOptions) -> tuple[int, Any]:
     if options.length in ("video", "shortest") and facts.video is not None:
         audio = audio[: round(16000 * max(float(facts.video.duration) - options.offset + _BEYOND_END, _BEYOND_END))]
     if options.method == "wav2lip":
-        from lipdub.speech.mel import log_mel
+        from lipdub.speech.mel import spectrogram
 
-        return len(audio), log_mel(audio)
+        return len(audio), spectrogram(audio, "reflect")
     script = read_script(options.text) if options.text is not None else None
     return len(audio), hear(audio, script=script, language=options.language)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lipdub.stages.sync import SyncOptions
 
 SIZE = 96  # pixels of the network's faces
-WEIGHTS = ("wav2lip_gan", "wav2lip")  # entries of the manifest, the preferred one first
+WEIGHTS = ("wav2lip-gan", "wav2lip")  # entries of the manifest, the preferred one first
 # The detector whose boxes the network was trained with takes the face from mid-forehead to just under the chin, and
 # the script adds 10 pixels below: shares of the mesh's own box.
 BELOW = 0.06
@@ -197,14 +197,14 @@ def generate(network: Any, faces: list[np.ndarray], mel: np.ndarray, times: np.n
     import cv2
     import torch
 
-    from lipdub.speech.mel import windows
+    from lipdub.speech.mel import starts_at, windows
 
     device = next(network.parameters()).device
     small = np.stack([cv2.resize(face, (SIZE, SIZE)).astype(np.float32) / np.iinfo(face.dtype).max for face in faces])
     blue_first = torch.from_numpy(np.ascontiguousarray(small[..., ::-1])).permute(0, 3, 1, 2)
     masked = blue_first.clone()
     masked[:, :, SIZE // 2 :] = 0
-    sound = torch.from_numpy(windows(mel, times))[:, None]
+    sound = torch.from_numpy(windows(mel, starts_at(times)))[:, None]
     with torch.inference_mode():
         made = network(sound.to(device), torch.cat([masked, blue_first], 1).to(device, memory_format=torch.channels_last))
     return made.float().cpu().permute(0, 2, 3, 1).numpy()[..., ::-1]

@@ -51,11 +51,12 @@ def recognise(path: Path, store: Store) -> Entry:
     raise WeightsError(f"{path.name} holds no weights lipdub knows", hint="See lipdub weights list.")
 
 
-def claimed(path: Path, entry: Entry) -> None:
-    """Checks a file of which somebody says what it is. Raises WeightsError when its weights are others."""
+def claimed(path: Path, entry: Entry, *, own: bool = False) -> None:
+    """Checks a file of which somebody says what it is, or what its own weights are for. Raises WeightsError when its
+    weights have other names or shapes."""
     from lipdub.weights.checkpoint import misfit, read, state_in
 
-    if entry.sha256 is not None or entry.format != "checkpoint":  # the store's checks suffice
+    if entry.sha256 is not None and not own or entry.format != "checkpoint":  # the store's checks suffice
         return
     content = read(path)
     for part in entry.parts:

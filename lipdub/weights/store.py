@@ -53,7 +53,8 @@ class Kept:
     """A file that was verified.
 
     ``pinned`` says that its digest was never published: it is the one first seen here, at ``since``, in the
-    file had from ``origin``; ``new`` that this was just now.
+    file had from ``origin``; ``new`` that this was just now. ``own``: it is not the published file at all, but
+    one that was given in its stead.
     """
 
     entry: Entry
@@ -63,10 +64,16 @@ class Kept:
     new: bool = False
     origin: str = ""
     since: str = ""
+    own: bool = False
 
     @property
     def remark(self) -> str:
         """What a person should know about how far it was verified; "" when it is the published file."""
+        if self.own:
+            return (
+                f"the weights {self.entry.file} are not the published ones but a file of your own, given on "
+                f"{self.since}: nobody else knows how well they were trained, if at all (SHA-256 {self.sha256[:12]}…)"
+            )
         if not self.pinned:
             return ""
         if self.new:
@@ -93,7 +100,7 @@ class Store:
             size = self.place(entry).stat().st_size
         except OSError:
             return False
-        return size > 0 and entry.bytes in (None, size)
+        return size > 0 and (entry.bytes in (None, size) or self._is_own(entry))
 
     def path(self, name: str, tell: Callable[[str], None] = lambda text: None) -> Path:
         """The verified file called ``name``; ``tell`` hears it when the digest had to be noted first.
@@ -148,11 +155,19 @@ class Store:
             kept = self._settle(entry, part, origin)
         return kept
 
-    def add(self, entry: Entry, source: Path) -> Kept:
-        """Copies a file into the store as ``entry``. Raises WeightsError when it is not that file."""
+    def add(self, entry: Entry, source: Path, *, own: bool = False) -> Kept:
+        """Copies a file into the store as ``entry``; as one of the user's own, whatever its digest is. Raises
+        WeightsError when it is not that file, or not of its kind."""
         if source.exists() and self.place(entry).exists() and source.samefile(self.place(entry)):
             return self.verify(entry)
         with self._held(entry):
+            if own:
+                kind = kind_of(source, source.name)
+                if kind not in _KINDS[entry.format]:
+                    raise WeightsError(f"{source.name} is not like {entry.file}: it is a file of another kind ({kind})")
+                pin = {"sha256": sha256(source), "from": str(source.absolute()), "since": date.today().isoformat(), "own": True}
+                with self._pins() as pins:
+                    pins[entry.file] = pin
             self._check(entry, source, source.name)
             copy = self.folder / (entry.file + _COPY)
             try:
@@ -174,9 +189,9 @@ class Store:
 
     def wanted(self, entry: Entry) -> str | None:
         """The digest its file must have: the published one, or the one noted here when it was first seen."""
-        if entry.sha256 is not None:
-            return entry.sha256
         pin = self._read_pins().get(entry.file)
+        if entry.sha256 is not None and not (pin or {}).get("own"):
+            return entry.sha256
         return str(pin["sha256"]) if pin else None
 
     def _check(self, entry: Entry, path: Path, name: str) -> str:
@@ -186,9 +201,9 @@ class Store:
             return digest
         kind = kind_of(path, name)  # says better what is wrong with pages and torn files
         if wanted is not None:
-            known = "published" if entry.sha256 is not None else "first seen here"
+            known = "published" if entry.sha256 == wanted else "first seen here"
             remedy = f"The published one: lipdub weights pull {entry.name}, or {entry.source}."
-            if entry.sha256 is None:
+            if entry.sha256 != wanted:
                 remedy = f"To take another copy: lipdub weights remove {entry.name}."
             raise WeightsError(
                 f"{name} is not the {entry.file} that was {known}: "
@@ -211,16 +226,20 @@ class Store:
     def _accept(self, entry: Entry, path: Path, name: str, origin: str) -> Kept:
         """Verifies a file against the published digest or the noted one; notes it if there is none."""
         digest, place = self._check(entry, path, name), self.place(entry)
-        if entry.sha256 is not None:
-            return Kept(entry, place, digest)
         pin, new = self._read_pins().get(entry.file), False
+        if entry.sha256 == digest:
+            return Kept(entry, place, digest)
         if pin is None:
             with self._pins() as pins:
                 new = entry.file not in pins
                 pin = pins.setdefault(
                     entry.file, {"sha256": digest, "from": origin, "since": date.today().isoformat()}
                 )
-        return Kept(entry, place, digest, True, new, str(pin.get("from", "")), str(pin.get("since", "")))
+        origin, since = str(pin.get("from", "")), str(pin.get("since", ""))
+        return Kept(entry, place, digest, True, new, origin, since, bool(pin.get("own")))
+
+    def _is_own(self, entry: Entry) -> bool:
+        return bool(self._read_pins().get(entry.file, {}).get("own"))
 
     def _discard(self, entry: Entry) -> int:
         """Removes what a pull that was broken off left behind. Returns the bytes freed."""
