@@ -44,20 +44,18 @@ class Placement(NamedTuple):
 
 
 def five_points(landmarks: np.ndarray) -> np.ndarray:
-    """Eyes, nose and corners of the mouth (5, d) of 68 iBUG landmarks (68, d), those on the picture's left
-    first.
+    """Eyes, nose and corners of the mouth (5, d) of 68 iBUG landmarks (68, d).
 
-    An eye is the middle of its two corners.
+    Those on the picture's left come first; an eye is the middle of its two corners.
     """
     p = np.asarray(landmarks, np.float64)
     return np.stack([(p[36] + p[39]) / 2, (p[42] + p[45]) / 2, p[30], p[48], p[54]])
 
 
 def place(points: np.ndarray, width: int, height: int) -> Placement:
-    """The placement of a face with these five points (5, 2) in a width x height frame (x right, y down,
-    pixels).
+    """The placement of a face whose five points (5, 2) are these pixels (x right, y down) of a frame.
 
-    Raises ValueError when the points are all at one place.
+    width, height: the frame's. Raises ValueError when the points are all at one place.
     """
     x, y = np.asarray(points, np.float64).T
     model = np.column_stack([STANDARD, np.ones(5)])

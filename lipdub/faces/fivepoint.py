@@ -44,7 +44,7 @@ _CLEAR, _SIGMA, _KERNEL = 20, 11.0, 101
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The similarity float64 (2, 3) that takes points (n, 2) nearest to others (Umeyama 1991); GPEN's.
 
-    The published code rounds to float32 on the way, and is off by some 1e-5 pixels of a crop. Raises
+    Published values differ by some 1e-5 pixels of a crop, as float32 on the way would make them. Raises
     ValueError when the source points are all at one place.
     """
     a, b = (np.asarray(p, np.float64) @ [1, 1j] for p in (source, target))
@@ -77,7 +77,10 @@ def crop(
 
 
 def soft_mask(mask: np.ndarray) -> np.ndarray:
-    """A mask (SIZE, SIZE) in 0..1 with its edge cleared and softened, float32: puts GPEN's crop back."""
+    """A mask (SIZE, SIZE) in 0..1 with its edge cleared and softened, float32: puts GPEN's crop back.
+
+    Of a full mask a fifth is left at the very edge.
+    """
     soft = mask.astype(np.float32)
     inner = np.zeros_like(soft)
     inner[_CLEAR:-_CLEAR, _CLEAR:-_CLEAR] = soft[_CLEAR:-_CLEAR, _CLEAR:-_CLEAR]

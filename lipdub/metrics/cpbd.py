@@ -27,8 +27,8 @@ _CANNY = (0.1, 0.2)
 def cpbd(grey: np.ndarray) -> float:
     """Share of edges in 0..1 at which blur is not noticed; more is sharper.
 
-    grey: (h, w) in 0..255, uint8 or float. NaN when there is no edge to measure. Raises ValueError for more
-    than one channel.
+    grey: (h, w) in 0..255, uint8, or float that is rounded. NaN when there is no edge to measure. Raises
+    ValueError for more than one channel.
     """
     if grey.ndim != 2:
         raise ValueError(f"a picture of one channel is needed, not one of shape {grey.shape}")
@@ -36,7 +36,8 @@ def cpbd(grey: np.ndarray) -> float:
         return math.nan
     rows, columns = (n // BLOCK for n in grey.shape)
     blocks = np.s_[: rows * BLOCK, : columns * BLOCK]
-    picture = grey.astype(np.float32)
+    # Steps of less than a level would make an edge as wide as the tails of its blur.
+    picture = np.round(grey).astype(np.float32)
     width = edge_widths(picture)[blocks]
     measured = (width > 0) & np.kron(_edge_blocks(picture[blocks]), np.ones((BLOCK, BLOCK), bool))
     if not measured.any():

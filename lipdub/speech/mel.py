@@ -95,7 +95,7 @@ def starts_at(times: np.ndarray) -> np.ndarray:
     A window begins with its frame, as published; see `windows` for what lies beyond the ends. At frame times
     i / fps these are the columns of `published_starts`, which knows constant frame rates only.
     """
-    # A frame time is often a rounded decimal just under the column it means.
+    # Rounding of a time must not move a frame that begins with a column to the one before.
     return np.floor(np.asarray(times, np.float64) * COLUMN_RATE + 1e-6).astype(np.int64)
 
 
