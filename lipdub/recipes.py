@@ -54,6 +54,21 @@ RECIPES: tuple[Recipe, ...] = (
         needs=("wav2lip-gan", "wav2lip"),
         devices=("cuda", "mps", "cpu"),
     ),
+    Recipe(
+        name="retalking",
+        summary="VideoReTalking: faces drawn with one expression, then L-Net, E-Net and GFPGAN; needs their published weights",
+        methods=MappingProxyType(
+            {
+                "detect": "mediapipe",
+                "neutralize": "dnet",
+                "sync": "lnet",
+                "enhance": "gfpgan",
+                "paste-back": "laplacian",
+            }
+        ),
+        needs=("face3d", "dnet", "lnet", "enet", "gfpgan-1.4"),
+        devices=("cuda", "mps", "cpu"),
+    ),
 )
 
 

@@ -65,6 +65,7 @@ def detect(ctx: StageContext, options: DetectOptions) -> dict[str, Any]:
 @dataclass(frozen=True)
 class NeutralizeOptions:
     method: str = "rest"
+    expression: str = "neutral"
 
 
 def neutralize(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
@@ -85,6 +86,7 @@ class SyncOptions:
     extend: str = "pingpong"
     text: str | None = None
     language: str = "auto"
+    emotion: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 2:
@@ -102,6 +104,8 @@ def sync(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
 @dataclass(frozen=True)
 class EnhanceOptions:
     method: str = "none"
+    region: str = "mouth"
+    strength: float = 1.0
 
 
 def enhance(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:

@@ -63,7 +63,7 @@ Workspace = Annotated[
     ),
 ]
 Recipe = Annotated[
-    str, typer.Option("--recipe", metavar="NAME", help="One method for each stage: auto, builtin.")
+    str, typer.Option("--recipe", metavar="NAME", help="One method for each stage: auto, builtin, wav2lip, retalking.")
 ]
 Method = Annotated[Optional[str], typer.Option("--method", metavar="NAME", help="The stage's method.")]
 MaxFaces = Annotated[
@@ -144,6 +144,47 @@ Strength = Annotated[
     Optional[float],
     typer.Option(
         "--strength", help="How far the mouth moves: 1 is as spoken.", show_default="1", rich_help_panel=_LOOK
+    ),
+]
+Expression = Annotated[
+    Optional[str],
+    typer.Option(
+        "--expression",
+        metavar="NAME|FILE",
+        help="Recipe retalking: the face's expression before it speaks: neutral, smile, a picture, a file of coefficients.",
+        show_default="neutral",
+        rich_help_panel=_LOOK,
+    ),
+]
+Emotion = Annotated[
+    Optional[Literal["surprise", "angry", "sad"]],
+    typer.Option("--emotion", help="Recipe retalking: what the upper face shows.", rich_help_panel=_LOOK),
+]
+Enhance = Annotated[
+    Optional[Literal["none", "gfpgan", "gpen", "vqfr"]],
+    typer.Option(
+        "--enhance",
+        help="Restore the mouths by a network; all but none need its published weights.",
+        show_default="none",
+        rich_help_panel=_LOOK,
+    ),
+]
+EnhanceRegion = Annotated[
+    Optional[Literal["mouth", "face"]],
+    typer.Option(
+        "--enhance-region",
+        help="What is restored; face: all that was changed.",
+        show_default="mouth",
+        rich_help_panel=_LOOK,
+    ),
+]
+EnhanceStrength = Annotated[
+    Optional[float],
+    typer.Option(
+        "--enhance-strength",
+        help="How much of what was restored is taken: 0 to 1.",
+        show_default="1",
+        rich_help_panel=_LOOK,
     ),
 ]
 Blend = Annotated[

@@ -44,9 +44,10 @@ def neutralize(
     workspace: opt.Workspace = None,
     recipe: opt.Recipe = "auto",
     method: opt.Method = None,
+    expression: opt.Expression = None,
 ) -> None:
-    """Find the talker's rest mouth and mouth shapes."""
-    _run(manner, "neutralize", video, None, workspace, recipe, method=method)
+    """Find the talker's rest mouth and mouth shapes, or draw the face with one expression."""
+    _run(manner, "neutralize", video, None, workspace, recipe, method=method, expression=expression)
 
 
 @command
@@ -66,6 +67,7 @@ def sync(
     extend: opt.Extend = None,
     offset: opt.Offset = None,
     strength: opt.Strength = None,
+    emotion: opt.Emotion = None,
 ) -> None:
     """Make mouths that follow the speech."""
     _run(
@@ -85,6 +87,7 @@ def sync(
         extend=extend,
         offset=offset,
         strength=strength,
+        emotion=emotion,
     )
 
 
@@ -95,10 +98,22 @@ def enhance(
     speech: opt.Speech,
     workspace: opt.Workspace = None,
     recipe: opt.Recipe = "auto",
-    method: opt.Method = None,
+    method: opt.Enhance = None,
+    region: opt.EnhanceRegion = None,
+    strength: opt.EnhanceStrength = None,
 ) -> None:
     """Restore the generated mouths."""
-    _run(manner, "enhance", video, speech, workspace, recipe, method=method)
+    _run(
+        manner,
+        "enhance",
+        video,
+        speech,
+        workspace,
+        recipe,
+        method=method,
+        region=region,
+        strength=strength,
+    )
 
 
 @command

@@ -1,4 +1,4 @@
-"""Masks of the lower face, from the mesh: they follow the jaw's outline and turn with the head."""
+"""Masks of the face and its lower part, from the mesh: they follow the jaw's outline and turn with the head."""
 
 from __future__ import annotations
 
@@ -26,4 +26,15 @@ def lower_face(landmarks: np.ndarray, height: int, width: int, reach: float = 1.
     mask = np.zeros((height, width), np.uint8)
     # The outline need not be convex, and beyond 60 degrees of yaw it crosses itself: its hull is what the head covers.
     cv2.fillConvexPoly(mask, np.round(cv2.convexHull(outline.astype(np.float32)) * 16).astype(np.int32), 1, shift=4)
+    return mask
+
+
+def face(landmarks: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The whole face inside its oval as a mask: uint8 (height, width), 1 inside.
+
+    landmarks: (478, 2 or 3) pixels of the picture the mask is for.
+    """
+    outline = cv2.convexHull(np.asarray(landmarks, np.float32)[list(mesh.OVAL), :2])
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillConvexPoly(mask, np.round(outline * 16).astype(np.int32), 1, shift=4)
     return mask

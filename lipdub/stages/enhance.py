@@ -1,28 +1,66 @@
-"""enhance: restores generated crops. Method `none` hands sync's crops on as they are, without copying them."""
+"""enhance: restores generated crops by a published face restorer. Method `none` hands sync's crops on as they
+are, without copying them.
+
+Store, but for `none`: ``crops`` and ``boxes`` as in sync's, the boxes and masks equal to those. Where the
+crops to paste lie, "sync" or "enhance", the summary says under ``crops``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lipdub.errors import UsageError
 from lipdub.stages.base import StageContext, StageSpec
 
+METHODS = ("none", "gfpgan", "gpen", "vqfr")
+REGIONS = ("mouth", "face")
+
 
 @dataclass(frozen=True)
 class EnhanceOptions:
-    """method: `none`."""
+    """method: of `METHODS`. region: what is restored, `mouth`, or `face`: all that sync changed. strength: 0
+    leaves the crops as they are, 1 takes what the network gives."""
 
     method: str = "none"
+    region: str = "mouth"
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.method != "none":
-            raise UsageError(f"enhance has no method {self.method!r}", hint="Methods: none")
+        if self.method not in METHODS:
+            raise UsageError(f"enhance has no method {self.method!r}", hint=f"Methods: {', '.join(METHODS)}")
+        if self.region not in REGIONS:
+            raise UsageError(
+                f"--enhance-region {self.region!r} is unknown", hint=f"It takes {', '.join(REGIONS)}."
+            )
+        if not 0 <= self.strength <= 1:
+            raise UsageError(f"--enhance-strength must be 0 to 1, not {self.strength:g}")
 
 
 def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
-    """Nothing to compute: paste-back reads the crops where the summary says they are."""
-    return {"method": "none", "crops": "sync"}
+    """Restores the chunks that are missing; paste-back reads the crops where the summary says they are."""
+    if options.method == "none":
+        return {"method": "none", "crops": "sync"}
+    from lipdub.stages import enhance_faces
+
+    return enhance_faces.run(ctx, options)
 
 
-SPEC = StageSpec(name="enhance", version=1, reads=("sync",), inputs=(), options=EnhanceOptions, run=run)
+def _weights(options: EnhanceOptions) -> list[Path]:
+    if options.method == "none":
+        return []
+    from lipdub.stages.enhance_faces import weights_path
+
+    return [weights_path(options.method)]
+
+
+SPEC = StageSpec(
+    name="enhance",
+    version=2,
+    reads=("detect", "sync"),
+    inputs=("video",),
+    options=EnhanceOptions,
+    run=run,
+    weights=_weights,
+)

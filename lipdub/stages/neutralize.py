@@ -4,20 +4,25 @@ Store, per track id: ``face-ID`` (4, 478, 3) float64: canonical mean face, respo
 ``motion-ID`` (frames of its span, 10) float32, columns `MOTION`, NaN where unseen;
 units, the frames whose mouths may be shown elsewhere: ``unit-ID`` (u, 14) float32 (columns `UNIT`), ``patch-ID``
 (u, h, w, 3) their mouths' pixels, ``points-ID`` (u, 100, 2) float32 mouth vertices in patch pixels. JSON ``track-ID``.
+What method `dnet` keeps besides: `lipdub.stages.neutralize_dnet`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.stages.base import StageContext, StageSpec
 
-METHODS = ("rest", "none")
+if TYPE_CHECKING:
+    from lipdub.job import Job
+    from lipdub.media.probe import MediaFacts
+
+METHODS = ("rest", "none", "dnet")
 # Columns of the tables.
 MOTION = ("opening", "width", "yaw", "pitch", "roll", "scale", "upper", "lower", "x", "y")
 UNIT = ("frame", *MOTION[:8], "sharpness", "red", "green", "blue", "usable")
@@ -33,17 +38,29 @@ BLOCK = 96
 
 @dataclass(frozen=True)
 class NeutralizeOptions:
-    """method: `rest`, or `none`, for methods of sync that take the faces as they are."""
+    """method: `rest`; `none`, for methods of sync that take the faces as they are; or `dnet`, which draws every face with
+    one expression. expression: for `dnet`, `neutral`, `smile`, a picture of a face, or a file of 64 coefficients."""
 
     method: str = "rest"
+    expression: str = "neutral"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise UsageError(f"neutralize has no method {self.method!r}", hint=f"Methods: {', '.join(METHODS)}")
+        object.__setattr__(self, "expression", str(self.expression))
+        if self.expression != "neutral":
+            from lipdub.faces.expression import parse
+
+            if self.method != "dnet":
+                raise UsageError(
+                    f"--expression is for neutralize's method dnet, not for {self.method}", hint="Take the recipe retalking."
+                )
+            parse(self.expression)
 
 
 def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
-    """Measures every track, then, for `rest`, gathers its units in one pass over the frames that are needed."""
+    """Measures every track; then, for `rest`, gathers its units in one pass over the frames that are needed, and for
+    `dnet` draws its references."""
     from lipdub.faces import shapes, smooth
     from lipdub.media.probe import frame_times
 
@@ -63,6 +80,12 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
         talkers.append({**row, **ctx.store.json(f"track-{row['id']}")})
     if options.method == "rest":
         _gather(ctx, talkers, landmarks, owner, interval)
+    notes: list[str] = []
+    if options.method == "dnet":
+        from lipdub.stages import neutralize_dnet
+
+        views = [_view(landmarks, owner, t, interval) for t in talkers if t["units"]]
+        notes = neutralize_dnet.run(ctx, options, views)
     tracks = [
         {
             "id": t["id"],
@@ -73,7 +96,7 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
         }
         for t in talkers
     ]
-    return {"method": options.method, "tracks": tracks}
+    return {"method": options.method, "tracks": tracks, "notes": notes}
 
 
 def _view(landmarks: Any, owner: np.ndarray, row: dict[str, Any], interval: float) -> Any:
@@ -296,7 +319,26 @@ def _weights(options: NeutralizeOptions) -> list[Path]:
     from lipdub.faces.shapes import PRIOR_WEIGHTS
     from lipdub.weights import shipped
 
-    return [shipped(PRIOR_WEIGHTS)]
+    drawn: list[Path] = []
+    if options.method == "dnet":
+        from lipdub.stages.neutralize_dnet import weights_paths
+
+        drawn = weights_paths(options.expression)
+    return [shipped(PRIOR_WEIGHTS), *drawn]
+
+
+def _files(options: NeutralizeOptions) -> list[Path]:
+    from lipdub.faces.expression import parse
+
+    path = parse(options.expression)
+    return [path] if isinstance(path, Path) else []
+
+
+def _check(job: Job, facts: MediaFacts, options: NeutralizeOptions) -> None:
+    """Reads the expression, so that a file that will not do stops the run before its heavy work."""
+    from lipdub.faces.expression import check
+
+    check(options.expression)
 
 
 SPEC = StageSpec(
@@ -307,4 +349,6 @@ SPEC = StageSpec(
     options=NeutralizeOptions,
     run=run,
     weights=_weights,
+    files=_files,
+    check=_check,
 )

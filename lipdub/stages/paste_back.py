@@ -64,7 +64,8 @@ def run(ctx: StageContext, options: PasteOptions) -> dict[str, Any]:
     from lipdub.media.write import plan_encoder, write_segment
 
     sync = ctx.upstream["sync"]
-    crops, boxes = sync.open("crops"), sync.open("boxes")
+    made = ctx.upstream[ctx.summaries["enhance"]["crops"]]
+    crops, boxes = made.open("crops"), made.open("boxes")
     n = len(crops)
     source, pts = sync.open("source").read(0, n), sync.open("pts").read(0, n)
     codec, audio = codecs(options, ctx.job.result())
@@ -182,13 +183,14 @@ def paste(picture: Picture, crop: np.ndarray, box: np.ndarray, options: PasteOpt
     return picture.patched((x0, y0, x1, y1), foreground, weight, background)
 
 
-def support(sync: Any, k: int, options: PasteOptions) -> tuple[tuple[int, int, int, int], np.ndarray]:
-    """Box and feathered mask of output frame `k`, from the sync store: what paste-back may have changed.
+def support(made: Any, k: int, options: PasteOptions) -> tuple[tuple[int, int, int, int], np.ndarray]:
+    """Box and feathered mask of output frame `k`: what paste-back may have changed. made: the store of the crops, sync's
+    or enhance's.
 
     Returns:
         box (x0, y0, x1, y1), empty where the frame was passed through; weight float32 (h, w).
     """
-    crops, boxes = sync.open("crops"), sync.open("boxes")
+    crops, boxes = made.open("crops"), made.open("boxes")
     x0, y0, x1, y1 = (int(v) for v in boxes.read(k, k + 1)[0])
     crop = crops.read(k, k + 1)[0][: max(y1 - y0, 0), : max(x1 - x0, 0)]
     return (x0, y0, x1, y1), weight_of(crop, options.feather)

@@ -252,7 +252,7 @@ def _untouched(result: Path, workspace: Workspace, source: Path | None, tell: Ca
     times = store.open("time").read(0, len(order))
     first = None
     depth = 8
-    supports = _supports(store, options)
+    supports = _supports(_crops_of(workspace), options)
     try:
         for shown, made, (box, weight) in zip(
             read_order(source, order), read_frames(result), supports, strict=False
@@ -287,6 +287,12 @@ def _untouched(result: Path, workspace: Workspace, source: Path | None, tell: Ca
     if frames != len(order):
         rows.append(Row("frames missing", float(len(order) - frames), "frames", "lower"))
     return rows
+
+
+def _crops_of(workspace: Workspace) -> Store:
+    """The store whose crops were pasted."""
+    record = workspace.record("enhance")
+    return workspace.store(record.summary.get("crops", "sync") if record is not None else "sync")
 
 
 def _supports(store: Store, options: dict[str, Any]) -> Iterator[tuple[Any, np.ndarray | None]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lipdub.job import Job
     from lipdub.media.probe import MediaFacts
 
-METHODS = ("units", "wav2lip")
+METHODS = ("units", "wav2lip", "lnet")
 _LANGUAGE = re.compile(r"[a-z]{2,8}([-_][A-Za-z0-9]+)*")
 
 
@@ -32,7 +32,8 @@ class SyncOptions:
     """method: of `METHODS`. face: which track (`lipdub.faces.choice`). start, end: dub only this part of the result, seconds from its
     first frame. strength: factor on the mouth's motion, 0 to 2. offset: seconds the speech starts after the first
     frame. length, extend: `lipdub.timeline`. text: a file with the words of the speech
-    (`lipdub.speech.script`). language: of the text, "en" or another voice of espeak-ng, or "auto"."""
+    (`lipdub.speech.script`). language: of the text, "en" or another voice of espeak-ng, or "auto". emotion: with method
+    `lnet`, what the upper face shows, of `lipdub.stages.sync_emotion.EMOTIONS`."""
 
     method: str = "units"
     face: str = "largest"
@@ -44,6 +45,7 @@ class SyncOptions:
     extend: str = "pingpong"
     text: str | None = None
     language: str = "auto"
+    emotion: str | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -58,6 +60,15 @@ class SyncOptions:
             object.__setattr__(self, "text", str(self.text))
         if not _LANGUAGE.fullmatch(self.language):
             raise UsageError(f"--language {self.language!r} is no language", hint="It takes auto, or codes as en, de, fr.")
+        if self.emotion is not None:
+            from lipdub.stages.sync_emotion import EMOTIONS
+
+            if self.emotion not in EMOTIONS:
+                raise UsageError(f"--emotion {self.emotion!r} is unknown", hint=f"It takes {', '.join(EMOTIONS)}.")
+            if self.method != "lnet":
+                raise UsageError(
+                    f"--emotion is for sync's method lnet, not for {self.method}", hint="Take the recipe retalking."
+                )
         if not 0 <= self.strength <= 2:
             raise UsageError(f"--strength must be 0 to 2, not {self.strength:g}")
         if self.start is not None and self.end is not None and self.end <= self.start:
@@ -70,6 +81,10 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
         from lipdub.stages import sync_wav2lip
 
         return sync_wav2lip.run(ctx, options)
+    if options.method == "lnet":
+        from lipdub.stages import sync_lnet
+
+        return sync_lnet.run(ctx, options)
     from lipdub.stages import sync_units
 
     return sync_units.run(ctx, options)
@@ -91,10 +106,10 @@ def _hear(job: Job, facts: MediaFacts, options: SyncOptions) -> tuple[int, Any]:
     audio = load_audio(job.speech, rate=16000)
     if options.length in ("video", "shortest") and facts.video is not None:
         audio = audio[: round(16000 * max(float(facts.video.duration) - options.offset + _BEYOND_END, _BEYOND_END))]
-    if options.method == "wav2lip":
+    if options.method != "units":
         from lipdub.speech.mel import spectrogram
 
-        return len(audio), spectrogram(audio, "reflect")
+        return len(audio), spectrogram(audio, "reflect" if options.method == "wav2lip" else "zero")
     script = read_script(options.text) if options.text is not None else None
     return len(audio), hear(audio, script=script, language=options.language)
 
@@ -135,6 +150,10 @@ def _weights(options: SyncOptions) -> list[Path]:
         from lipdub.stages.sync_wav2lip import weights_path
 
         return [weights_path()]
+    if options.method == "lnet":
+        from lipdub.stages.sync_lnet import weights_paths
+
+        return weights_paths(options.emotion)
     return [shipped("lip-motion.safetensors"), shipped("mouth-response.safetensors")]
 
 

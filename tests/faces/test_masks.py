@@ -30,3 +30,11 @@ def test_it_turns_with_the_head_and_reaches_as_far_as_asked() -> None:
     assert front[90, 140] and not turned[90, 140]
     wider = masks.lower_face(head(0), 200, 200, reach=1.4)
     assert wider[155, 100] and (wider >= front).all()
+
+
+def test_the_whole_face_reaches_over_the_brows() -> None:
+    points = head(0)
+    angle = np.linspace(0, 2 * np.pi, len(mesh.OVAL), endpoint=False)
+    points[list(mesh.OVAL), :2] = np.stack([100 + 50 * np.cos(angle), 90 + 70 * np.sin(angle)], 1)
+    mask = masks.face(points, 200, 200)
+    assert mask[30, 100] and mask[150, 100] and not mask[10, 100] and not mask[30, 60] and mask.dtype == np.uint8

@@ -11,7 +11,7 @@ import pytest
 import lipdub
 from lipdub.errors import WeightsError
 from lipdub.media.read import read_frames
-from lipdub.stages import paste_back, sync_wav2lip
+from lipdub.stages import paste_back, sync_faces, sync_wav2lip
 from lipdub.workspace.store import Store
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
@@ -115,8 +115,8 @@ def test_what_the_network_gives_lies_where_it_was_taken() -> None:
 
     face = landmarks.load_neutral()
     points = (face[:, :2] - face[:, :2].min(0)) / np.ptp(face[:, :2], 0) * [96, 116] + [2, 2]
-    laid = sync_wav2lip.laid(picture, made, points, 1.0)
+    laid = sync_faces.laid(picture, made, points, 1.0)
     assert np.abs(laid[..., :3].astype(int) - picture).max() <= 4
     assert laid[60:110, 30:70, 3].mean() > 200 and not laid[:60, :, 3].any() and not laid[-1, :, 3].any()
-    half = sync_wav2lip.laid(picture, np.zeros_like(made), points, 0.5)
+    half = sync_faces.laid(picture, np.zeros_like(made), points, 0.5)
     assert np.abs(half[..., :3].astype(int) * 2 - picture).max() <= 1

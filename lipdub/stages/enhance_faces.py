@@ -1,0 +1,367 @@
+"""enhance by published networks: GFPGAN, GPEN or VQFR restores the whole dubbed face, and the crop takes the
+mouth of it.
+
+The network sees the source's frame with sync's crop in it, cut as it was trained: five points of the mesh on
+its own template, by least squares, since a robust fit would jump between frames. Its picture goes back to the
+crop's place and size. Of it is taken what lies inside the lips' outline, softly; VideoReTalking takes the
+classes 10 to 12 (mouth, upper and lower lip) of a face parser there, but the followed mesh needs no weights.
+The mesh is the source's and does not know how far a dubbed mouth is open: the outline reaches down to where
+the lower lip of an open one would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lipdub.faces.fivepoint import FACEXLIB, FACEXLIB_BORDER, GPEN, SIZE
+from lipdub.stages import dubbing
+from lipdub.stages.base import StageContext
+
+if TYPE_CHECKING:
+    from lipdub.faces.view import TrackView
+    from lipdub.media.pixels import Picture
+    from lipdub.stages.enhance import EnhanceOptions
+    from lipdub.weights.store import Kept
+
+BLOCK = 96  # source frames whose landmarks are read at once
+BATCH = 4  # faces a device restores at once; a CPU is no faster with more than one
+NOSE = 4  # its tip, in the mesh
+EDGE = 32  # pixels over which a restored picture fades at its own edge
+# Shares of the way from the eyes to the mouth: how tall the lips' outline is at least, what is added around
+# it, and the softness (sigma) of the edge.
+OPEN, GROWN, SOFT = 0.45, 0.06, 0.03
+# Pictures seen smaller than by this factor are averaged instead of sampled.
+COARSE = 1.5
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """A published network.
+
+    weights: entries of the manifest, the preferred one first. template: (5, 2) where it has eyes, nose and
+    corners of the mouth, pixels of `SIZE`. border: RGB of what lies beyond the frame. call: network and faces
+    (n, 3, SIZE, SIZE) RGB -1..1 to restored ones.
+    """
+
+    weights: tuple[str, ...]
+    template: np.ndarray
+    border: tuple[int, int, int]
+    call: Callable[[Any, Any], Any]
+
+
+RESTORERS: Mapping[str, Restorer] = {
+    "gfpgan": Restorer(
+        weights=("gfpgan-1.4", "gfpgan-1.3"),
+        template=FACEXLIB,
+        border=FACEXLIB_BORDER,
+        call=lambda network, faces: network(faces, return_rgb=False, randomize_noise=False)[0],
+    ),
+    "gpen": Restorer(
+        weights=("gpen-512",),
+        template=GPEN,
+        border=(0, 0, 0),
+        call=lambda network, faces: network(faces),
+    ),
+    "vqfr": Restorer(
+        weights=("vqfr-2",),
+        template=FACEXLIB,
+        border=FACEXLIB_BORDER,
+        call=lambda network, faces: network(faces, fidelity=0.0).image,  # its texture branch alone
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Dubbed:
+    """What sync made, over output frames. before: its crops. box: (n, 4). source, track, amount: (n,)."""
+
+    before: Any
+    box: np.ndarray
+    source: np.ndarray
+    track: np.ndarray
+    amount: np.ndarray
+
+    def frames(self, start: int, stop: int) -> list[int]:
+        """Those of the output frames start to stop that are dubbed."""
+        sizes = self.box[start:stop, 2:] - self.box[start:stop, :2]
+        return [int(k) for k in start + np.flatnonzero((sizes > 0).all(1) & (self.amount[start:stop] > 0))]
+
+
+def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
+    """Restores the chunks that are missing."""
+    name, kept = _weights(options.method)
+    sync = ctx.upstream["sync"]
+    before, places = sync.open("crops"), sync.open("boxes")
+    n = len(before)
+    tables = {key: sync.open(key).read(0, n) for key in ("source", "track", "amount")}
+    dubbed = Dubbed(before, places.read(0, n), **tables)
+    crops = ctx.store.array("crops", shape=before.shape, dtype=before.dtype, chunk=before.chunk)
+    boxes = ctx.store.array("boxes", shape=places.shape, dtype=places.dtype, chunk=places.chunk)
+    spans = list(dubbing.runs({*crops.missing(), *boxes.missing()}))
+    if spans:
+        network, meshes = load(ctx, name, kept.path), _Meshes(_views(ctx))
+        for first, last in spans:
+            _render(ctx, options, dubbed, meshes, network, (crops, boxes), first, last)
+    return {
+        "method": options.method,
+        "crops": "enhance",
+        "frames": n,
+        "notes": [kept.remark] if kept.remark else [],
+    }
+
+
+def load(ctx: StageContext, name: str, path: Path) -> Any:
+    """The network of the manifest's entry `name` with the weights at `path`, on the run's device."""
+    import torch
+
+    from lipdub.weights import manifest
+    from lipdub.weights.checkpoint import load_network
+
+    torch.set_num_threads(ctx.threads)
+    return load_network(path, manifest.entry(name)).to(ctx.device)
+
+
+def _render(
+    ctx: StageContext,
+    options: EnhanceOptions,
+    dubbed: Dubbed,
+    meshes: _Meshes,
+    network: Any,
+    arrays: tuple[Any, Any],
+    first: int,
+    last: int,
+) -> None:
+    """Chunks first..last in one pass over their source frames."""
+    from lipdub.media.read import read_order
+
+    crops, boxes = arrays
+    start, stop = crops.span(first)[0], crops.span(last)[1]
+    frames = read_order(ctx.job.video, dubbed.source[dubbed.frames(start, stop)])
+    for chunk in range(first, last + 1):
+        a, b = crops.span(chunk)
+        pixels = dubbed.before.read_chunk(chunk)
+        for batch in _batches(dubbed.frames(a, b), BATCH if ctx.device != "cpu" else 1):
+            places = [tuple(int(v) for v in dubbed.box[k]) for k in batch]
+            parts = [
+                pixels[k - a, : y1 - y0, : x1 - x0] for k, (x0, y0, x1, y1) in zip(batch, places, strict=True)
+            ]
+            points = [meshes.of(int(dubbed.track[k]), int(dubbed.source[k])) for k in batch]
+            pictures = [next(frames).picture for _ in batch]
+            made = restored(RESTORERS[options.method], network, pictures, parts, places, points)
+            for k, crop, place, mesh, (face, reach) in zip(batch, parts, places, points, made, strict=True):
+                weight = reach * np.float32(options.strength * dubbed.amount[k])
+                if options.region == "mouth":
+                    weight *= mouth_mask(mesh - place[:2], *crop.shape[:2])
+                crop[..., :3] = mixed(crop, face, weight)
+            ctx.progress(batch[-1] + 1, len(crops))
+        boxes.write(chunk, dubbed.box[a:b])
+        crops.write(chunk, pixels)
+        ctx.progress(b, len(crops))
+
+
+def _batches(frames: list[int], size: int) -> Iterator[list[int]]:
+    for i in range(0, len(frames), size):
+        yield frames[i : i + size]
+
+
+def restored(
+    restorer: Restorer,
+    network: Any,
+    pictures: list[Picture],
+    crops: list[np.ndarray],
+    boxes: list[tuple[int, ...]],
+    meshes: list[np.ndarray],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What the network makes of dubbed faces, where their crops lie.
+
+    Args:
+        pictures: the source's frames. crops: (h, w, 4) each, at boxes (x0, y0, x1, y1). meshes: (478, 2)
+            each, display pixels.
+    Returns:
+        For each, RGB float32 (h, w, 3) 0..1 and how far it is known there, float32 (h, w) 0..1.
+    """
+    from lipdub.faces.fivepoint import similarity
+
+    matrices = [similarity(five_points(mesh), restorer.template) for mesh in meshes]
+    faces = [
+        aligned(*laid(picture, crop, box, matrix), matrix, restorer.border)
+        for picture, crop, box, matrix in zip(pictures, crops, boxes, matrices, strict=True)
+    ]
+    ramp = np.minimum((np.arange(SIZE, dtype=np.float32) + 0.5) / EDGE, 1)
+    ramp = np.minimum(ramp, ramp[::-1])
+    known = np.minimum(ramp[:, None], ramp)[..., None]
+    out = []
+    made = _called(restorer, network, faces)
+    for face, matrix, (x0, y0, x1, y1) in zip(made, matrices, boxes, strict=True):
+        back = seen(np.concatenate([face, known], 2), moved(matrix, x0, y0), x1 - x0, y1 - y0, (0, 0, 0, 0))
+        out.append((np.clip(back[..., :3], 0, 1), np.clip(back[..., 3], 0, 1)))
+    return out
+
+
+def _called(restorer: Restorer, network: Any, faces: list[np.ndarray]) -> np.ndarray:
+    """Faces (SIZE, SIZE, 3) RGB 0..1 through the network: (n, SIZE, SIZE, 3) 0..1."""
+    import torch
+
+    device = next(network.parameters()).device
+    images = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2).contiguous() * 2 - 1
+    with torch.inference_mode():
+        made = restorer.call(network, images.to(device)).float().clamp(-1, 1)
+    return ((made + 1) / 2).cpu().permute(0, 2, 3, 1).numpy()
+
+
+def five_points(mesh: np.ndarray) -> np.ndarray:
+    """Eyes, nose and mouth corners of a mesh (478, 2), the picture's left ones first: float64 (5, 2)."""
+    from lipdub.faces.mesh import EYE_LEFT, EYE_RIGHT, LIPS_OUTER
+
+    points = np.asarray(mesh, np.float64)
+    eyes = [points[list(eye)].mean(0) for eye in (EYE_LEFT, EYE_RIGHT)]
+    return np.stack([*eyes, points[NOSE], points[LIPS_OUTER[0]], points[LIPS_OUTER[10]]])
+
+
+def laid(
+    picture: Picture, crop: np.ndarray, box: tuple[int, ...], matrix: np.ndarray
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """The part of a frame that a network's square shows, with the crop in it: RGB float32 (h, w, 3) 0..1, and
+    where it begins. matrix: (2, 3) from frame to square.
+
+    Paste-back's mask, but not its matching of colours, which is still to come: what the network sees inside,
+    and what it gives back, is in the crop's own colours.
+    """
+    from lipdub.stages.paste_back import PasteOptions, weight_of
+
+    corners = np.array([[0, 0], [0, SIZE], [SIZE, SIZE], [SIZE, 0]]) - 0.5 - matrix[:, 2]
+    corners = np.concatenate([np.linalg.solve(matrix[:, :2], corners.T).T, [box[:2], box[2:]]])
+    limits = [picture.width, picture.height]
+    x0, y0 = (int(v) for v in np.clip(np.floor(corners.min(0)), 0, limits))
+    x1, y1 = (int(v) for v in np.clip(np.ceil(corners.max(0)) + 1, 0, limits))
+    top = np.float32(np.iinfo(crop.dtype).max)
+    shown = picture.rgb((x0, y0, x1, y1)).astype(np.float32) / top
+    part = shown[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
+    part += weight_of(crop, PasteOptions().feather)[..., None] * (crop[..., :3] / top - part)
+    return shown, (x0, y0)
+
+
+def aligned(
+    shown: np.ndarray, origin: tuple[int, int], matrix: np.ndarray, border: tuple[int, int, int]
+) -> np.ndarray:
+    """A network's square, float32 (SIZE, SIZE, 3), of a part of a frame that begins at `origin`."""
+    import cv2
+
+    back = cv2.invertAffineTransform(moved(matrix, *origin))
+    return np.clip(seen(shown, back, SIZE, SIZE, tuple(v / 255 for v in border)), 0, 1)
+
+
+def moved(matrix: np.ndarray, x: int, y: int) -> np.ndarray:
+    """A transform (2, 3) of points of the frame, for points counted from (x, y)."""
+    return np.column_stack([matrix[:, :2], matrix @ [x, y, 1]])
+
+
+def seen(
+    image: np.ndarray, matrix: np.ndarray, width: int, height: int, border: tuple[float, ...]
+) -> np.ndarray:
+    """An image (h, w, c) float32 through a similarity (2, 3) that tells for each pixel of the result where it
+    lies in the image: float32 (height, width, c)."""
+    import cv2
+
+    step = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if step > COARSE:
+        h, w = image.shape[:2]
+        size = max(1, round(w / step)), max(1, round(h / step))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        ratio = np.array(size) / [w, h]
+        # whole numbers are the middles of pixels
+        matrix = matrix * ratio[:, None]
+        matrix[:, 2] += (ratio - 1) / 2
+    flags = (cv2.INTER_CUBIC if step < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, matrix, (width, height), flags=flags, borderValue=border)
+
+
+def mouth_mask(mesh: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Mouth and lips as a soft mask, float32 (height, width) 0..1; exactly 0 away from them.
+
+    Args:
+        mesh: (478, 2) pixels of the picture the mask is for.
+    """
+    import cv2
+
+    from lipdub.faces.mesh import EYE_LEFT, EYE_RIGHT, LIPS_OUTER
+
+    points = np.asarray(mesh, np.float64)
+    lips = points[list(LIPS_OUTER)]
+    down = lips.mean(0) - points[[*EYE_LEFT, *EYE_RIGHT]].mean(0)
+    far = max(float(np.hypot(*down)), 1e-6)
+    down /= far
+    lower = lips + down * max(0.0, OPEN * far - float(np.ptp(lips @ down)))
+    outline = cv2.convexHull(np.concatenate([lips, lower]).astype(np.float32))
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillConvexPoly(mask, np.round(outline * 16).astype(np.int32), 1, shift=4)
+    grown = 2 * max(1, round(GROWN * far)) + 1
+    mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (grown, grown)))
+    sigma = max(SOFT * far, 0.5)
+    kernel = 2 * int(np.ceil(2.5 * sigma)) + 1
+    return cv2.GaussianBlur(mask.astype(np.float32), (kernel, kernel), sigma)
+
+
+def mixed(crop: np.ndarray, face: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """RGB (h, w, 3) of a crop (h, w, 4) that takes a restored face (h, w, 3), 0..1, as far as weight (h, w)
+    and the crop's own mask say."""
+    top = np.float32(np.iinfo(crop.dtype).max)
+    before = crop[..., :3].astype(np.float32)
+    much = (weight * (crop[..., 3] / top))[..., None]
+    return np.round(before + much * (face * top - before)).astype(crop.dtype)
+
+
+class _Meshes:
+    """Landmarks of single source frames; a block of them is kept."""
+
+    def __init__(self, views: Mapping[int, TrackView]) -> None:
+        self._views = views
+        self._held: tuple[int, int] | None = None
+        self._points = np.empty((0, 478, 2), np.float32)
+
+    def of(self, track: int, frame: int) -> np.ndarray:
+        """The mesh (478, 2) of a track in a source frame, display pixels."""
+        block = frame // BLOCK
+        if self._held != (track, block):
+            self._points = self._views[track].read(block * BLOCK, (block + 1) * BLOCK)[..., :2]
+            self._held = (track, block)
+        return self._points[frame - block * BLOCK]
+
+
+def _views(ctx: StageContext) -> dict[int, TrackView]:
+    """The tracks that sync dubbed."""
+    from lipdub.faces import smooth
+    from lipdub.faces.view import TrackView
+    from lipdub.media.probe import frame_times
+
+    detect, times = ctx.upstream["detect"], frame_times(ctx.job.video)
+    owner, landmarks, interval = (
+        detect.open("tracks").read(0, len(times)),
+        detect.open("landmarks"),
+        smooth.interval(times),
+    )
+    return {
+        row["id"]: TrackView(landmarks, owner, row["id"], row["first"], row["last"], interval)
+        for row in ctx.summaries["detect"]["tracks"]
+        if row["id"] in ctx.summaries["sync"]["tracks"]
+    }
+
+
+def weights_path(method: str) -> Path:
+    """The verified checkpoint a method uses. Raises WeightsError when there is none."""
+    return _weights(method)[1].path
+
+
+def _weights(method: str) -> tuple[str, Kept]:
+    from lipdub.weights import manifest
+    from lipdub.weights.store import Store
+
+    store, names = Store(), RESTORERS[method].weights
+    there = [name for name in names if store.has(manifest.entry(name))]
+    name = there[0] if there else names[0]
+    return name, store.verify(manifest.entry(name))

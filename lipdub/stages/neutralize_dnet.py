@@ -1,0 +1,376 @@
+"""neutralize, method `dnet`: every face of a track drawn again with one expression, by VideoReTalking's D-Net.
+
+Cheng et al., "VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild" (SIGGRAPH Asia
+2022), section 3.1. A regressor finds the 3DMM coefficients of each frame; their expression is replaced by a template, and
+D-Net draws the face anew. Unlike the published script, the crop follows the head, the coefficients are smoothed without lag
+within a track, and GPEN works on the crop by the landmarks there are, without another detector.
+
+Store, per track id, over the frames of its span: ``box-ID`` (n, 4) int32 the upright square in the frame that was cut out
+(`lipdub.faces.headcrop`), empty where nothing was drawn; ``coefficients-ID`` (n, 262) float32, the vectors of
+`lipdub.faces.coefficients`, NaN where none were found; ``reference-ID`` (n, 256, 256, 3) uint8 RGB, the crops as D-Net
+draws them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lipdub.errors import InputError
+from lipdub.faces import align3d, coefficients, expression, fivepoint, headcrop, landmarks, smooth
+from lipdub.stages import dubbing
+from lipdub.stages.base import StageContext
+
+if TYPE_CHECKING:
+    from lipdub.faces.view import TrackView
+    from lipdub.media.pixels import Picture
+    from lipdub.stages.neutralize import NeutralizeOptions
+    from lipdub.workspace import ChunkedArray
+
+NETWORKS = ("face3d", "dnet")  # entries of the manifest that it cannot do without
+RESTORER, TEMPLATES = "gpen-512", "expression"  # those it takes where they are
+# Faces turned further are never dubbed (`dubbing.PROFILE_DEGREES` and what smoothing it may add), so none is drawn.
+MOST_YAW = 60.0
+# Without a template: the expression is the mean of this share of the frames, those with the smallest mouth opening.
+SHUT_SHARE = 0.1
+SMOOTH_SECONDS = 0.2  # of the coefficients
+CHUNK = 32
+BATCH = 8
+RESTORED = 4  # GPEN's batch, whose crops have four times the pixels; on a processor one at a time is as fast
+
+
+@dataclass(frozen=True)
+class Span:
+    """A track's frames. boxes: (n, 4) int32 of `headcrop`, empty where nothing is to be drawn."""
+
+    id: int
+    view: TrackView
+    boxes: np.ndarray
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """Frames that are drawn, bool (n,)."""
+        return self.boxes[:, 2] > self.boxes[:, 0]
+
+    def finished(self, array: ChunkedArray) -> int:
+        """How many frames that are drawn lie in an array's chunks that are there."""
+        wanted = self.wanted
+        return sum(int(wanted[slice(*array.span(i))].sum()) for i in range(array.chunks) if array.done(i))
+
+    def points(self, frames: list[int]) -> np.ndarray:
+        """iBUG landmarks (k, 68, 2) of frames of this chunk, counted from the span's first, in their crops' pixels."""
+        first = self.view.first + frames[0]
+        mesh = self.view.read(first, self.view.first + frames[-1] + 1)
+        return np.stack(
+            [headcrop.to_crop(landmarks.ibug(mesh[i - frames[0]])[:, :2], self.boxes[i]) for i in frames]
+        )
+
+
+def weights_paths(asked: str) -> list[Path]:
+    """The verified files that it works with for this expression. Raises WeightsError when one it needs is missing."""
+    return [kept.path for kept in _kept(asked).values()]
+
+
+def _kept(asked: str) -> dict[str, Any]:
+    """Verified files by their names in the manifest: those needed, and of the others those that are there."""
+    from lipdub.weights import manifest
+    from lipdub.weights.store import Store
+
+    store, wanted = Store(), list(NETWORKS)
+    # The talker's own face can stand in for a neutral expression, but not for a smile.
+    if asked in expression.NAMED and (asked != "neutral" or store.has(manifest.entry(TEMPLATES))):
+        wanted.append(TEMPLATES)
+    if store.has(manifest.entry(RESTORER)):
+        wanted.append(RESTORER)
+    return {name: store.verify(manifest.entry(name)) for name in wanted}
+
+
+def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackView]) -> list[str]:
+    """Draws the references of these tracks, chunks that are missing only. Returns what a person should know of them."""
+    import torch
+
+    torch.set_num_threads(ctx.threads)
+    kept = _kept(options.expression)
+    notes = [k.remark for k in kept.values() if k.remark]
+    if RESTORER not in kept:
+        notes.append(
+            f"GPEN's weights are not in the store: the references are as D-Net draws them, softer than those L-Net was "
+            f"trained with (lipdub weights pull {RESTORER})"
+        )
+    if options.expression == "neutral" and TEMPLATES not in kept:
+        notes.append(
+            "expression.mat is not in the store: the references have the talker's own expression with the mouth shut "
+            f"(lipdub weights pull {TEMPLATES})"
+        )
+    spans = [Span(view.id, view, _boxes(ctx, view)) for view in views]
+    steps = [(span, _coefficients(ctx, span), _references(ctx, span)) for span in spans]
+    count = _Count(ctx, sum(int(span.wanted.sum()) for span in spans) * 2)
+    for span, table, references in steps:
+        count.add(span.finished(table) + span.finished(references))
+    network = _Networks(ctx, kept)
+    template = _template(options.expression, kept, network)
+    for span, table, _ in steps:
+        if table.missing():
+            _regress(ctx, span, network("face3d"), table, count)
+    for span, _, references in steps:
+        if references.missing():
+            restorer = network(RESTORER) if RESTORER in kept else None
+            _draw(ctx, span, _rows(ctx, span, template), (network("dnet"), restorer), references, count)
+    return notes
+
+
+class _Networks:
+    """The networks of verified files on the run's device, each loaded when it is first called for."""
+
+    def __init__(self, ctx: StageContext, kept: dict[str, Any]) -> None:
+        self._ctx = ctx
+        self._kept = kept
+        self._loaded: dict[str, Any] = {}
+
+    def __call__(self, name: str) -> Any:
+        from lipdub.weights import manifest
+        from lipdub.weights.checkpoint import load_network
+
+        if name not in self._loaded:
+            network = load_network(self._kept[name].path, manifest.entry(name))
+            self._loaded[name] = network.to(self._ctx.device)
+        return self._loaded[name]
+
+
+class _Count:
+    """How many frames are done, of those that are regressed and then drawn."""
+
+    def __init__(self, ctx: StageContext, total: int) -> None:
+        self._ctx = ctx
+        self._total = total
+        self._done = 0
+
+    def add(self, frames: int) -> None:
+        self._done += frames
+        self._ctx.progress(self._done, self._total)
+
+
+def _coefficients(ctx: StageContext, span: Span) -> ChunkedArray:
+    shape = (len(span.boxes), coefficients.VECTOR)
+    return ctx.store.array(f"coefficients-{span.id}", shape=shape, dtype="float32", chunk=CHUNK)
+
+
+def _references(ctx: StageContext, span: Span) -> ChunkedArray:
+    shape = (len(span.boxes), headcrop.SIZE, headcrop.SIZE, 3)
+    return ctx.store.array(f"reference-{span.id}", shape=shape, dtype="uint8", chunk=CHUNK)
+
+
+def _boxes(ctx: StageContext, view: TrackView) -> np.ndarray:
+    """Where each frame of a track is cut out; kept as ``box-ID``."""
+    n = view.last - view.first + 1
+    kept = ctx.store.array(f"box-{view.id}", shape=(n, 4), dtype="int32", chunk=n)
+    if kept.missing():
+        squares = np.concatenate(
+            [
+                headcrop.squares(landmarks.ibug(view.read(a, min(a + CHUNK, view.last + 1)))[..., :2])
+                for a in range(view.first, view.last + 1, CHUNK)
+            ]
+        )
+        found = headcrop.boxes(squares, view.interval)
+        yaw = ctx.store.open(f"motion-{view.id}").read(0, n)[:, 2]
+        found[~(np.abs(yaw) <= MOST_YAW)] = 0
+        kept.write(0, found)
+    return kept.read(0, n)
+
+
+def _crops(ctx: StageContext, span: Span, array: ChunkedArray) -> Iterator[tuple[int, list[int], np.ndarray]]:
+    """The missing chunks of an array over a span: the chunk, its frames that are wanted, their crops uint8 (k, 256, 256,
+    3); every chunk has an item, if without frames."""
+    from lipdub.media.read import read_order
+
+    wanted = span.wanted
+    missing = array.missing()
+    todo = {chunk: [i for i in range(*array.span(chunk)) if wanted[i]] for chunk in missing}
+    sources = read_order(ctx.job.video, [span.view.first + i for frames in todo.values() for i in frames])
+    for chunk, frames in todo.items():
+        crops = np.zeros((len(frames), headcrop.SIZE, headcrop.SIZE, 3), np.uint8)
+        for j, i in enumerate(frames):
+            crops[j] = _cut(next(sources).picture, span.boxes[i])
+        yield chunk, frames, crops
+
+
+def _cut(picture: Picture, box: np.ndarray) -> np.ndarray:
+    """The crop uint8 (256, 256, 3) RGB of a box; beyond the picture its edge is repeated."""
+    from lipdub.stages.neutralize import padded_crop
+
+    side = int(box[2] - box[0])
+    cut = padded_crop(picture, box[:2], side, side)
+    return headcrop.resized(cut if cut.dtype == np.uint8 else (cut >> 8).astype(np.uint8))
+
+
+def _regress(ctx: StageContext, span: Span, regressor: Any, table: ChunkedArray, count: _Count) -> None:
+    """Finds the coefficients of the missing chunks."""
+    for chunk, frames, crops in _crops(ctx, span, table):
+        a, b = table.span(chunk)
+        out = np.full((b - a, coefficients.VECTOR), np.nan, np.float32)
+        if frames:
+            points = span.points(frames)
+            for j in range(0, len(frames), BATCH):
+                here = np.array(frames[j : j + BATCH]) - a
+                out[here] = vectors(regressor, crops[j : j + BATCH], points[j : j + BATCH])
+                count.add(len(here))
+        table.write(chunk, out)
+
+
+def vectors(regressor: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Frame vectors float32 (n, 262) of crops uint8 (n, 256, 256, 3) RGB and iBUG landmarks (n, 68, 2) in them.
+
+    regressor: `networks.recon.FaceRegressor`.
+    """
+    import torch
+
+    size = crops.shape[1]
+    placements = [align3d.place(align3d.five_points(p), size, size) for p in points]
+    faces = np.stack([align3d.crop(crop, at) for crop, at in zip(crops, placements, strict=True)])
+    images = torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        found = regressor(images.to(next(regressor.parameters()).device)).float().cpu().numpy()
+    return coefficients.vectors(found, np.array(placements))
+
+
+def _template(asked: str, kept: dict[str, Any], network: _Networks) -> np.ndarray | None:
+    """The expression (64,) that all references get; None for the talker's own with the mouth shut."""
+    path = expression.parse(asked)
+    if isinstance(path, Path):
+        if path.suffix.lower() in expression.ARRAYS:
+            return expression.read_array(path)
+        return _pictured(path, network("face3d"))
+    return expression.read_template(kept[TEMPLATES].path, path) if TEMPLATES in kept else None
+
+
+def _pictured(picture: Path, regressor: Any) -> np.ndarray:
+    """The expression of the face in a picture. Raises InputError when there is none."""
+    from lipdub.faces.detect import FaceFinder
+    from lipdub.media.read import read_frames
+
+    frame = next(iter(read_frames(picture, 0, 1))).picture
+    with FaceFinder(1) as finder:
+        found = finder.faces(frame.rgb())
+    if not found:
+        raise InputError(f"there is no face in the picture {picture}")
+    points = landmarks.ibug(found[0])[:, :2]
+    box = headcrop.boxes(headcrop.squares(points[None]), 1.0)[0]
+    vector = vectors(regressor, _cut(frame, box)[None], headcrop.to_crop(points, box)[None])[0]
+    return vector[coefficients.EXPRESSION]
+
+
+def _rows(ctx: StageContext, span: Span, template: np.ndarray | None) -> np.ndarray:
+    """What D-Net is told of each frame of a span, float32 (n, 73), with the template's expression; NaN where nothing is
+    known of it."""
+    table = ctx.store.open(f"coefficients-{span.id}")
+    rows = np.concatenate([coefficients.rows(table.read(*table.span(i))) for i in range(table.chunks)])
+    if template is None:
+        motion = ctx.store.open(f"motion-{span.id}").read(0, len(rows))
+        template = shut_expression(rows[:, :expression.LENGTH], motion[:, 0], np.abs(motion[:, 2]))
+    window = smooth.window_for(SMOOTH_SECONDS, span.view.interval)
+    for a, b in smooth.runs(np.isfinite(rows[:, 0])):
+        rows[a:b] = coefficients.with_expression(smooth.savgol(rows[a:b], window), template)
+    return rows
+
+
+def shut_expression(expressions: np.ndarray, opening: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """A talker's mean expression (64,) with the mouth shut, of expressions (n, 64), openings (n,) and yaws (n,); zero, the
+    model's own rest, where nothing is known."""
+    known = np.flatnonzero(np.isfinite(expressions[:, 0]) & np.isfinite(opening))
+    if not len(known):
+        return np.zeros(expression.LENGTH, np.float32)
+    frontal = known[yaw[known] <= max(dubbing.PROFILE_DEGREES / 2, float(yaw[known].min()))]
+    order = frontal[np.argsort(opening[frontal], kind="stable")]
+    return expressions[order[: max(1, round(SHUT_SHARE * len(order)))]].mean(0)
+
+
+def _draw(
+    ctx: StageContext,
+    span: Span,
+    rows: np.ndarray,
+    networks: tuple[Any, Any],
+    references: ChunkedArray,
+    count: _Count,
+) -> None:
+    """Draws the missing chunks of references with D-Net and, where it is there, GPEN."""
+    known = np.isfinite(rows[:, 0])
+    windows = {run: rows[slice(*run)] for run in smooth.runs(known)}
+    for chunk, frames, crops in _crops(ctx, span, references):
+        a, b = references.span(chunk)
+        out = np.zeros((b - a, *references.shape[1:]), np.uint8)
+        if frames:
+            points = span.points(frames)
+            told = np.empty((len(frames), coefficients.ROW, coefficients.BEFORE + 1 + coefficients.AFTER), np.float32)
+            at = np.array(frames)
+            for (first, end), run in windows.items():
+                here = (at >= first) & (at < end)
+                told[here] = coefficients.windows(run, at[here] - first)
+            for j in range(0, len(frames), BATCH):
+                part = slice(j, j + BATCH)
+                drawn = draw(networks[0], crops[part], told[part])
+                out[at[part] - a] = drawn if networks[1] is None else restore(networks[1], drawn, points[part])
+                count.add(len(at[part]))
+        references.write(chunk, out)
+
+
+def draw(network: Any, crops: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """Crops uint8 (n, 256, 256, 3) RGB as D-Net draws them with these windows (n, 73, 26): the same form."""
+    import torch
+
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        made = network(_centred(crops).to(device), torch.from_numpy(windows).to(device)).image
+    return _bytes(made)
+
+
+def restore(network: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Crops uint8 (n, 256, 256, 3) RGB with their faces restored by GPEN: the same form.
+
+    points: (n, 68, 2) iBUG landmarks in the crops.
+    """
+    import cv2
+    import torch
+
+    size = crops.shape[1]
+    device = next(network.parameters()).device
+    batch = RESTORED if device.type != "cpu" else 1
+    out = crops.copy()
+    for j in range(0, len(crops), batch):
+        part = range(j, min(j + batch, len(crops)))
+        ways = [fivepoint.similarity(align3d.five_points(points[i]), fivepoint.GPEN) for i in part]
+        aligned = np.stack([fivepoint.crop(crops[i], way) for i, way in zip(part, ways, strict=True)])
+        with torch.inference_mode():
+            made = _bytes(network(_centred(aligned).to(device)))
+        for i, way, face in zip(part, ways, made, strict=True):
+            back = cv2.warpAffine(
+                face, way, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+            )
+            weight = face_weight(points[i], size)[..., None]
+            out[i] = np.round(crops[i] + weight * (back.astype(np.float32) - crops[i])).astype(np.uint8)
+    return out
+
+
+def face_weight(points: np.ndarray, size: int) -> np.ndarray:
+    """A soft mask float32 (size, size) of the face with these iBUG landmarks (68, 2): 1 inside, 0 far outside."""
+    import cv2
+
+    mask = np.zeros((size, size), np.float32)
+    cv2.fillConvexPoly(mask, np.round(cv2.convexHull(points.astype(np.float32))).astype(np.int32), 1.0)
+    return cv2.GaussianBlur(mask, (0, 0), size / 50)
+
+
+def _centred(pictures: np.ndarray) -> Any:
+    """uint8 (n, h, w, 3) as a tensor (n, 3, h, w) in -1..1."""
+    import torch
+
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _bytes(made: Any) -> np.ndarray:
+    """A tensor (n, 3, h, w) of about -1..1 as uint8 (n, h, w, 3)."""
+    pictures = made.float().cpu().permute(0, 2, 3, 1).numpy()
+    return np.round((pictures.clip(-1, 1) + 1) * 127.5).astype(np.uint8)

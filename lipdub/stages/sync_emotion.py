@@ -1,0 +1,45 @@
+"""sync, method `lnet`: an emotion for the upper face, by GANimation.
+
+VideoReTalking (Cheng et al., SIGGRAPH Asia 2022, section 3.1) gives a talker other emotions by editing his upper face with
+GANimation (Pumarola et al., ECCV 2018). It works at 128 pixels; so only the change it makes is enlarged and added to the
+face, which keeps its own detail.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lipdub.stages import sync_faces
+
+SIZE = 128  # pixels of the network's faces
+WEIGHTS = "ganimation"  # entry of the manifest
+# Intensities of facial action units, as published; those not named are 0.
+EMOTIONS = {"surprise": {5: 0.2}, "angry": {4: 0.3}, "sad": {}}
+
+
+def edited(network: Any, faces: list[np.ndarray], emotion: str) -> list[np.ndarray]:
+    """Faces (h, w, 3) RGB, uint8 or uint16, with an emotion of `EMOTIONS`: the same form.
+
+    network: `networks.ganimation.Ganimation`.
+    """
+    import cv2
+    import torch
+
+    from lipdub.networks.ganimation import ACTION_UNITS, fuse
+
+    device = next(network.parameters()).device
+    image = torch.from_numpy(sync_faces.small(faces, SIZE)).to(device) * 2 - 1
+    intensity = [EMOTIONS[emotion].get(unit, 0.0) for unit in ACTION_UNITS]
+    units = torch.tensor(intensity, device=device).expand(len(faces), -1)
+    with torch.inference_mode():
+        change = (fuse(image, *network(image, units)) - image) / 2
+    changes = change.float().cpu().permute(0, 2, 3, 1).numpy()[..., ::-1]
+    out = []
+    for face, small in zip(faces, changes, strict=True):
+        h, w = face.shape[:2]
+        top = np.iinfo(face.dtype).max
+        large = cv2.resize(np.ascontiguousarray(small), (w, h), interpolation=cv2.INTER_CUBIC) * top
+        out.append(np.round(np.clip(face + large, 0, top)).astype(face.dtype))
+    return out

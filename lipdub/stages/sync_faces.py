@@ -1,0 +1,233 @@
+"""What those methods of sync share that generate a whole face: where it lies, the pass over the source, and how the
+lower part of what a network gives is laid back at the face's own size, inside the jaw's outline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from lipdub.stages import dubbing
+from lipdub.stages.base import StageContext
+
+if TYPE_CHECKING:
+    from lipdub.faces.view import TrackView
+    from lipdub.stages.sync import SyncOptions
+
+BLOCK = 96  # source frames whose landmarks are read at once
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every output frame shows; arrays over output frames. box: (n, 4) int32 where the face lies, display pixels,
+    empty where nothing is dubbed."""
+
+    source: np.ndarray
+    pts: np.ndarray
+    time: np.ndarray
+    track: np.ndarray
+    amount: np.ndarray
+    box: np.ndarray
+
+
+Generate: TypeAlias = Callable[[list[int], list[np.ndarray]], np.ndarray]
+"""Output frames and their faces (h, w, 3) RGB, uint8 or uint16, to faces that speak: float32 (n, size, size, 3) RGB 0..1."""
+
+Edit: TypeAlias = Callable[[list[np.ndarray]], list[np.ndarray]]
+"""Faces (h, w, 3) RGB, uint8 or uint16, to the same with another upper half."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method that generates faces.
+
+    name: as it is called. below: how far under the chin its faces reach, as a share of the face's height. batch: faces
+    generated at once. prepare: from the plan and the speech's spectrogram to what generates; called only when there is
+    something to generate. notes: what a person should know of its weights. able: from a track's id to how far each frame
+    of it can be dubbed (frames,) 0..1, where the method itself sets a limit. edit: makes what changes the upper
+    faces beforehand, where they are not to stay the source's; called when `prepare` is.
+    """
+
+    name: str
+    below: float
+    batch: int
+    prepare: Callable[[Plan, np.ndarray], Generate]
+    notes: tuple[str, ...] = ()
+    able: Callable[[int], np.ndarray] | None = None
+    edit: Callable[[], Edit] | None = None
+
+
+def run(ctx: StageContext, options: SyncOptions, method: Method) -> dict[str, Any]:
+    """Plans the whole result from the tracks, then generates the chunks that are missing."""
+    from lipdub.faces import smooth
+    from lipdub.faces.view import TrackView
+    from lipdub.media.probe import frame_times
+
+    times = frame_times(ctx.job.video)
+    owner = ctx.upstream["detect"].open("tracks").read(0, len(times))
+    landmarks, interval = ctx.upstream["detect"].open("landmarks"), smooth.interval(times)
+    chosen = dubbing.chosen(ctx, options)
+    rows = {r["id"]: r for r in ctx.summaries["detect"]["tracks"] if r["id"] in chosen}
+    views = {i: TrackView(landmarks, owner, i, r["first"], r["last"], interval) for i, r in rows.items()}
+    samples, mel = ctx.ahead()
+    plan = _plan(ctx, options, method, samples, rows, views, interval)
+    sizes = (plan.box[:, 2:] - plan.box[:, :2]).max(0, initial=16)
+    arrays = dubbing.crop_store(ctx, len(plan.source), int(sizes[0]), int(sizes[1]))
+    nothing = np.full((len(plan.source), 2), np.nan, np.float32)
+    dubbing.write_tables(
+        ctx, source=plan.source, pts=plan.pts, time=plan.time, track=plan.track, amount=plan.amount, wanted=nothing
+    )
+    spans = list(dubbing.runs({i for a in arrays for i in a.missing()}))
+    if spans:
+        generate = method.prepare(plan, mel)
+        edit = method.edit() if method.edit is not None else None
+        for first, last in spans:
+            _render(ctx, plan, views, generate, edit, method.batch, arrays, first, last)
+    return {
+        "method": method.name,
+        "frames": len(plan.source),
+        "dubbed": int((plan.amount > 0).sum()),
+        "tracks": sorted(views),
+        "untouched": dubbing.untouched(plan.time, plan.amount),
+        "notes": [note for note in method.notes if note],
+        "offset": options.offset,
+        "speech_seconds": samples / dubbing.SPEECH_RATE,
+    }
+
+
+def _plan(
+    ctx: StageContext,
+    options: SyncOptions,
+    method: Method,
+    samples: int,
+    rows: Mapping[int, Mapping[str, Any]],
+    views: Mapping[int, TrackView],
+    interval: float,
+) -> Plan:
+    source, pts, moments = dubbing.timeline(ctx, options, samples)
+    n = len(source)
+    track, amount, box = np.zeros(n, np.int16), np.zeros(n, np.float32), np.zeros((n, 4), np.int32)
+    asked = dubbing.asked(moments, options)
+    for name, view in views.items():
+        motion = ctx.upstream["neutralize"].open(f"motion-{name}")
+        shown = dubbing.shown(motion.read(0, len(motion)), rows[name], ctx.summaries["detect"]["shots"], interval)
+        if method.able is not None:
+            shown = shown * method.able(name)
+        boxes = face_boxes(view, ctx.video.width, ctx.video.height, method.below)
+        at = np.flatnonzero((source >= view.first) & (source <= view.last))
+        here = source[at] - view.first
+        much = shown[here] * asked[at] * (boxes[here, 2] > boxes[here, 0])
+        at, here, much = at[much > 0], here[much > 0], much[much > 0]
+        track[at], amount[at], box[at] = name, much, boxes[here]
+    return Plan(source, pts, moments, track, amount, box)
+
+
+def face_boxes(view: TrackView, width: int, height: int, below: float) -> np.ndarray:
+    """Where the face lies in each source frame of a track, int32 (frames, 4) of even corners inside a picture of this
+    size; empty where it is not seen. below: share of its height that is added under the chin."""
+    from lipdub.faces import mesh
+
+    out = np.zeros((view.last - view.first + 1, 4), np.int32)
+    for start in range(view.first, view.last + 1, BLOCK):
+        oval = view.read(start, min(start + BLOCK, view.last + 1))[:, list(mesh.OVAL), :2]
+        low, high = oval.min(1), oval.max(1)
+        high[:, 1] += below * (high[:, 1] - low[:, 1])
+        seen = np.isfinite(low[:, 0])
+        low = np.clip(np.nan_to_num(low), 0, [width, height]).astype(np.int32)
+        high = np.clip(np.ceil(np.nan_to_num(high)), 0, [width, height]).astype(np.int32)
+        low -= low % 2
+        out[start - view.first :][: len(low)] = np.where(seen[:, None], np.concatenate([low, high], 1), 0)
+    return out
+
+
+def _render(
+    ctx: StageContext,
+    plan: Plan,
+    views: Mapping[int, TrackView],
+    generate: Generate,
+    edit: Edit | None,
+    size: int,
+    arrays: tuple[Any, Any],
+    first: int,
+    last: int,
+) -> None:
+    """Chunks first..last in one pass over their source frames, in batches of this size."""
+    from lipdub.media.read import read_order
+
+    crops, boxes = arrays
+    n, height, width, _ = crops.shape
+    start, stop = crops.span(first)[0], crops.span(last)[1]
+    frames = read_order(ctx.job.video, [int(plan.source[k]) for k in range(start, stop) if plan.amount[k] > 0])
+    for chunk in range(first, last + 1):
+        a, b = crops.span(chunk)
+        pixels, places = np.zeros((b - a, height, width, 4), crops.dtype), np.zeros((b - a, 4), np.int32)
+        todo = [k for k in range(a, b) if plan.amount[k] > 0]
+        for i in range(0, len(todo), size):
+            batch = todo[i : i + size]
+            shown = [next(frames).picture.rgb(tuple(plan.box[k])) for k in batch]
+            faces = edit(shown) if edit is not None else shown
+            made = generate(batch, faces)
+            meshes = _meshes(views, plan, batch)
+            for j, k in enumerate(batch):
+                points = meshes[j] - plan.box[k, :2]
+                h, w = shown[j].shape[:2]
+                upper = faces[j] if edit is not None else None
+                pixels[k - a, :h, :w] = laid(shown[j], made[j], points, float(plan.amount[k]), upper)
+                places[k - a] = plan.box[k]
+            ctx.progress(batch[-1] + 1, n)
+        boxes.write(chunk, places)
+        crops.write(chunk, pixels)
+        ctx.progress(b, n)
+
+
+def _meshes(views: Mapping[int, TrackView], plan: Plan, frames: list[int]) -> np.ndarray:
+    """The landmarks (n, 478, 2) of the faces dubbed in these output frames."""
+    out = np.empty((len(frames), 478, 2), np.float32)
+    at = np.array(frames)
+    for name, view in views.items():
+        mine = np.flatnonzero(plan.track[at] == name)
+        if len(mine):
+            sources = plan.source[at[mine]]
+            low = int(sources.min())
+            out[mine] = view.read(low, int(sources.max()) + 1)[sources - low, :, :2]
+    return out
+
+
+def small(faces: list[np.ndarray], size: int) -> np.ndarray:
+    """Faces (h, w, 3), uint8 or uint16, as a network takes them: float32 (n, 3, size, size) 0..1, channels reversed."""
+    import cv2
+
+    resized = [cv2.resize(face, (size, size)).astype(np.float32) / np.iinfo(face.dtype).max for face in faces]
+    return np.ascontiguousarray(np.stack(resized)[..., ::-1].transpose(0, 3, 1, 2))
+
+
+def laid(
+    before: np.ndarray, face: np.ndarray, points: np.ndarray, amount: float, upper: np.ndarray | None = None
+) -> np.ndarray:
+    """A crop (h, w, 4): the generated lower face (size, size, 3) at the size of the picture (h, w, 3) it was made of, and
+    the mask of the lower face. points: (478, 2) landmarks in the crop; amount: 0..1 how far it is dubbed; upper: (h, w, 3)
+    whose upper half replaces the picture's, with the mask reaching over the whole face."""
+    import cv2
+
+    from lipdub.faces import masks
+
+    h, w = before.shape[:2]
+    top = np.iinfo(before.dtype).max
+    way = cv2.INTER_CUBIC if max(h, w) >= len(face) else cv2.INTER_AREA
+    large = np.clip(cv2.resize(np.ascontiguousarray(face), (w, h), interpolation=way), 0, 1) * top
+    if upper is not None:
+        large[: h // 2] = upper[: h // 2]
+    out = np.zeros((h, w, 4), before.dtype)
+    out[..., :3] = np.round(before + amount * (large - before))
+    inside = masks.lower_face(points, h, w)
+    edge = max(2, round(0.02 * w))
+    if upper is None:
+        inside[: h // 2] = 0  # the network was shown the upper half: there is nothing new in it
+    else:
+        inside[: h // 2] = masks.face(points, h, w)[: h // 2]
+        inside[:edge] = 0
+    inside[:, :edge], inside[:, -edge:], inside[-edge:] = 0, 0, 0
+    out[..., 3] = inside * top
+    return out

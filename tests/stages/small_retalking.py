@@ -1,0 +1,105 @@
+"""VideoReTalking's networks in small, others that copy, and a weights store that publishes them.
+
+Their sizes are the published ones, their widths are not: the whole recipe runs in seconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from scipy.io import savemat
+
+from lipdub.networks.dnet import Edited
+from lipdub.networks.enet import ENet, Enlarged
+from lipdub.networks.lnet import LNet
+from lipdub.weights import manifest
+from lipdub.weights.checkpoint import build
+from lipdub.weights.manifest import Entry
+from lipdub.weights.store import VARIABLE, Store
+from tests.weights import small
+
+LNET = {"width": 2, "blocks": 1, "descriptor": 16}
+
+
+class SmallENet(ENet):
+    """An E-Net with a small L-Net inside."""
+
+    def __init__(self) -> None:
+        super().__init__(LNet(**LNET), width=8, style=8)
+
+
+class Copying(torch.nn.Module):
+    """Stands in for a network and gives back the face it was handed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+
+
+class CopyingDNet(Copying):
+    def forward(self, source: torch.Tensor, coefficients: torch.Tensor) -> Edited:
+        assert source.shape[1:] == (3, 256, 256) and coefficients.shape[1:] == (73, 26)
+        assert torch.all(coefficients[:, :64] == torch.linspace(-1, 1, 128)[:64, None])  # the template in every column
+        return Edited(source * self.scale, source, source)
+
+
+class CopyingGPEN(Copying):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        assert image.shape[1:] == (3, 512, 512)
+        return image * self.scale
+
+
+class CopyingENet(Copying):
+    def __init__(self) -> None:
+        super().__init__()
+        self.low_res = LNet(**LNET)
+
+    def forward(self, mel: torch.Tensor, face: torch.Tensor, noise: float) -> Enlarged:
+        assert len(mel) == len(face) and noise == 0
+        return Enlarged(face[:, 3:] * self.scale, face)
+
+
+COPIES = {"dnet": "CopyingDNet", "gpen-512": "CopyingGPEN", "enet": "CopyingENet"}
+
+
+def entries(copying: bool) -> dict[str, Entry]:
+    """What the manifest has of the recipe's networks, in small, or those that copy."""
+    small_ones: dict[str, tuple[str, dict[str, Any], str]] = {
+        "face3d": ("lipdub.networks.recon:FaceRegressor", {"width": 4}, ""),
+        "dnet": ("lipdub.networks.dnet:DNet", {"descriptor": 16, "warp_width": 4, "edit_width": 8, "widest": 16}, ""),
+        "lnet": ("lipdub.networks.lnet:LNet", LNET, "low_res"),
+        "enet": (f"{__name__}:SmallENet", {}, "low_res"),
+        "ganimation": ("lipdub.networks.ganimation:Ganimation", {"width": 4, "depth": 1}, ""),
+        "gpen-512": ("lipdub.networks.gpen:GPEN", {"size": 512, "style_dim": 16, "narrow": 1 / 64}, ""),
+    }
+    if copying:
+        for name, copy in COPIES.items():
+            small_ones[name] = (f"{__name__}:{copy}", {}, small_ones[name][2])
+    out = {
+        name: small.entry(
+            name, parts=(small.part(network=network, arguments=dict(arguments), key=("state_dict",), without=without),)
+        )
+        for name, (network, arguments, without) in small_ones.items()
+    }
+    out["expression"] = small.entry("expression", file="expression.mat", format="matlab", parts=())
+    return out
+
+
+def publish(patch: pytest.MonkeyPatch, folder: Path, names: tuple[str, ...], copying: bool = False) -> None:
+    """Makes these networks the published ones, and puts those called so, untrained, into the store that is used."""
+    small.publish(patch, folder, *entries(copying).values())
+    patch.setenv(VARIABLE, str(folder / "store"))
+    for name in names:
+        entry = manifest.entry(name)
+        if name == "expression":
+            source = folder / "mine.mat"
+            rows = torch.linspace(-1, 1, 128).reshape(2, 64).numpy()
+            savemat(source, {"expression_center": rows, "expression_mouth": rows[::-1]})
+        else:
+            torch.manual_seed(0)
+            state: dict[str, Any] = build(entry.part()).state_dict()
+            source = small.saved(folder / "mine.pth", {"state_dict": {f"module.{k}": v for k, v in state.items()}})
+        Store().add(entry, source, own=True)

@@ -1,0 +1,331 @@
+"""The recipe `retalking` on the drawn sample, with small networks that were never trained."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+import lipdub
+from lipdub import recipes
+from lipdub.errors import InputError, UsageError, WeightsError
+from lipdub.faces import coefficients, expression, headcrop, landmarks, quads
+from lipdub.media.probe import probe
+from lipdub.media.read import read_frames
+from lipdub.media.write import VideoCodec, write_segment
+from lipdub.stages import neutralize_dnet, paste_back, sync_emotion, sync_faces, sync_lnet
+from lipdub.stages.neutralize import NeutralizeOptions
+from lipdub.stages.sync import SyncOptions
+from lipdub.weights import manifest
+from lipdub.workspace.store import Store
+from tests.stages import small_retalking
+
+SAMPLE = Path(__file__).resolve().parent.parent / "sample"
+FRAMES = 18
+FIRST, LAST = 0.1, 0.5  # seconds that are dubbed
+OPTIONS: dict[str, Any] = dict(
+    recipe="retalking", threads=1, start=FIRST, end=LAST, length="video", enhance="none", lossless=True, preset="ultrafast"
+)
+NEEDED = ("face3d", "dnet", "lnet", "enet")
+
+
+@pytest.fixture(autouse=True)
+def _own_manifest() -> Any:
+    yield
+    manifest._read.cache_clear()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_chunks() -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neutralize_dnet, "CHUNK", 8)
+        yield
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first frames of the sample."""
+    facts = probe(SAMPLE / "talker.mp4").video
+    assert facts is not None
+    path = tmp_path_factory.mktemp("video") / "short.nut"
+    frames = ((frame.picture, frame.pts) for frame in read_frames(SAMPLE / "talker.mp4", 0, FRAMES))
+    write_segment(path, frames, facts, VideoCodec(crf=16, preset="ultrafast"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def dubbed(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The result of the whole recipe but for GFPGAN, without expression.mat and GPEN."""
+    with pytest.MonkeyPatch.context() as patch:
+        small_retalking.publish(patch, tmp_path_factory.mktemp("weights"), NEEDED)
+        yield lipdub.dub(video, SAMPLE / "speech.wav", tmp_path_factory.mktemp("dub") / "out.mkv", **OPTIONS)
+
+
+def test_the_result_says_how_it_was_made(dubbed: Any) -> None:
+    stages = {stage.name: stage.summary for stage in dubbed.stages}
+    assert stages["neutralize"]["method"] == "dnet" and stages["sync"]["method"] == "lnet"
+    assert 8 <= stages["sync"]["dubbed"] <= 11
+    for name in NEEDED:
+        assert any(f"the weights {name}.pth are not the published ones" in note for note in dubbed.notes)
+    assert any("GPEN's weights are not in the store" in note for note in dubbed.notes)
+    assert any("the talker's own expression with the mouth shut" in note for note in dubbed.notes)
+
+
+def test_only_the_lower_face_is_changed_and_only_where_asked(dubbed: Any, video: Path) -> None:
+    sync, options = Store(dubbed.workspace / "sync", "sync"), paste_back.PasteOptions()
+    changed = 0
+    for k, (before, after) in enumerate(zip(read_frames(video), read_frames(dubbed.out), strict=True)):
+        box, weight = paste_back.support(sync, k, options)
+        same = [np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True)]
+        if box[2] <= box[0]:
+            assert all(same) and not FIRST + 0.05 < float(before.time) < LAST - 0.05
+            continue
+        changed += not all(same)
+        assert not weight[: weight.shape[0] // 2].any()
+        for a, b, mask in zip(
+            before.picture.planes, after.picture.planes, before.picture.luma_mask_untouched(box, weight), strict=True
+        ):
+            assert np.array_equal(a[mask], b[mask])
+    assert changed >= 8
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("c.*"))
+        if p.is_file()
+    }
+
+
+def test_lost_chunks_are_made_again_alike(dubbed: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_retalking.publish(monkeypatch, tmp_path, NEEDED)
+    copy = tmp_path / "copy"
+    shutil.copytree(dubbed.workspace, copy)
+    before = _digests(copy)
+    for name, chunk in (("reference-1", 1), ("coefficients-1", 0), ("box-1", 0)):
+        Store(copy / "neutralize", "neutralize").open(name).file(chunk).unlink()
+    Store(copy / "sync", "sync").open("crops").file(0).unlink()
+    shutil.rmtree(copy / "paste-back")
+    (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
+    again = lipdub.dub(video, SAMPLE / "speech.wav", tmp_path / "again.mkv", workspace=copy, **OPTIONS)
+    assert [stage.action for stage in again.stages[1:3]] == ["resume", "resume"]
+    assert _digests(copy) == before
+    for a, b in zip(read_frames(dubbed.out), read_frames(again.out), strict=True):
+        assert all(np.array_equal(x, y) for x, y in zip(a.picture.planes, b.picture.planes, strict=True))
+
+
+def test_networks_that_copy_give_the_source_back(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D-Net gives its source, GPEN its picture, E-Net the reference: all goes where it came from."""
+    small_retalking.publish(monkeypatch, tmp_path, (*NEEDED, "gpen-512", "expression"), copying=True)
+    result = lipdub.dub(video, SAMPLE / "speech.wav", tmp_path / "out.mkv", **OPTIONS)
+    neutral, sync = (Store(result.workspace / name, name) for name in ("neutralize", "sync"))
+    boxes, crops = sync.open("boxes").read(0, FRAMES), sync.open("crops").read(0, FRAMES)
+    taken, references = neutral.open("box-1").read(0, FRAMES), neutral.open("reference-1").read(0, FRAMES)
+    dubbed = 0
+    for box, crop, head, reference, frame in zip(boxes, crops, taken, references, read_frames(video), strict=True):
+        if box[2] <= box[0]:
+            continue
+        dubbed += 1
+        seen = frame.picture.rgb(tuple(box)).astype(int)
+        h, w = seen.shape[:2]
+        whole = headcrop.part(reference, head, box, 384)
+        assert np.abs(whole.astype(int) - cv2.resize(seen.astype(np.uint8), (384, 384))).mean() < 3
+        inside = crop[:h, :w, 3] > 0
+        assert inside.mean() > 0.15
+
+        def off(shift: int, crop: np.ndarray = crop, seen: np.ndarray = seen, inside: np.ndarray = inside) -> float:
+            return float(np.abs(np.roll(crop[: len(seen), : seen.shape[1], :3], shift, 1).astype(int) - seen)[inside].mean())
+
+        assert off(0) < 2.5 and off(0) < 0.7 * min(off(-2), off(2))
+    assert dubbed >= 8
+    assert not any("GPEN" in note or "expression.mat is not" in note for note in result.notes)
+
+
+def test_an_emotion_changes_the_upper_face_too(
+    dubbed: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_retalking.publish(monkeypatch, tmp_path, (*NEEDED, "ganimation"))
+    copy = tmp_path / "copy"
+    shutil.copytree(dubbed.workspace, copy)
+    again = lipdub.sync(
+        video, SAMPLE / "speech.wav", workspace=copy, recipe="retalking", threads=1, start=FIRST, end=LAST,
+        length="video", emotion="surprise",
+    )  # fmt: skip
+    assert any("ganimation.pth are not the published ones" in note for note in again.summary["notes"])
+    old, new = (Store(folder / "sync", "sync") for folder in (dubbed.workspace, copy))
+    boxes = new.open("boxes").read(0, FRAMES)
+    assert np.array_equal(boxes, old.open("boxes").read(0, FRAMES))
+    before, after = (store.open("crops").read(0, FRAMES) for store in (old, new))
+    k = int(np.argmax(new.open("amount").read(0, FRAMES)))
+    h = (boxes[k, 3] - boxes[k, 1]) // 2
+    upper = after[k, :h, :, 3] > 0
+    assert upper.mean() > 0.3 and not before[k, :h, :, 3].any()
+    assert np.abs(after[k, :h, :, :3].astype(int) - before[k, :h, :, :3])[upper].mean() > 1
+    assert np.array_equal(after[k, h:, :, 3], before[k, h:, :, 3])
+    for wrong in ({"emotion": "bored"}, {"emotion": "sad", "method": "units"}):
+        with pytest.raises(UsageError, match="--emotion"):
+            SyncOptions(**{"method": "lnet", **wrong})
+
+
+def test_an_emotion_is_added_to_the_face_as_it_is() -> None:
+    class Brighter(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, image: Any, units: Any) -> Any:
+            assert image.shape == (2, 3, 128, 128) and units.shape == (2, 17)
+            assert units[0, 3] == pytest.approx(0.2) and units.count_nonzero() == 2  # AU5, in both faces
+            colour = image.clone()
+            colour[:, 2] += 0.2  # red
+            return colour, torch.full((2, 1, 128, 128), 0.5)
+
+    noise = np.random.default_rng(0).integers(40, 200, (2, 300, 260, 3)).astype(np.uint8)
+    found = sync_emotion.edited(Brighter(), list(noise), "surprise")
+    for face, made in zip(noise, found, strict=True):
+        assert np.array_equal(made[..., 1:], face[..., 1:])
+        assert np.abs(made[..., 0].astype(int) - face[..., 0] - 0.05 * 255).max() <= 1
+
+
+def test_the_template_without_a_file_is_the_talkers_shut_mouth() -> None:
+    assert expression.LENGTH == coefficients.EXPRESSION.stop - coefficients.EXPRESSION.start
+    shut = neutralize_dnet.shut_expression(
+        np.repeat(np.arange(20.0, dtype=np.float32)[:, None], 64, 1), np.arange(20.0)[::-1], np.zeros(20)
+    )
+    assert np.allclose(shut, 18.5)  # the two frames with the smallest opening
+    unknown = np.full((3, 64), np.nan, np.float32)
+    assert not neutralize_dnet.shut_expression(unknown, np.zeros(3), np.zeros(3)).any()
+
+
+def test_the_crop_follows_the_head_smoothly() -> None:
+    face = landmarks.ibug(landmarks.load_neutral())[:, :2] * 60
+    path = np.column_stack([np.linspace(200, 500, 50), np.full(50, 180.0)])
+    shaken = path + np.random.default_rng(0).normal(0, 2, path.shape)
+    points = face[None] + shaken[:, None]
+    points[20:23] = np.nan
+    boxes = headcrop.boxes(headcrop.squares(points), 0.04)
+    assert (boxes[20:23] == 0).all()
+    seen = np.flatnonzero(boxes[:, 2] > 0)
+    assert len(seen) == 47
+    side = boxes[seen, 2] - boxes[seen, 0]
+    assert (side == boxes[seen, 3] - boxes[seen, 1]).all() and np.ptp(side) <= 2
+    assert abs(side.mean() - quads.side(quads.corners(face))) < 2
+    middle = (boxes[seen, :2] + boxes[seen, 2:]) / 2
+    inner = slice(12, -12)
+    off = middle[inner] - (quads.corners(face).mean(0) + path[seen][inner])
+    assert np.abs(off).max() < 2.5 and np.abs(np.diff(middle[inner, 1])).max() <= 2
+    corner = boxes[5, :2].astype(float) - 0.5
+    assert np.allclose(headcrop.to_crop(corner, boxes[5]), -0.5)
+
+
+def test_a_part_of_a_crop_lies_where_it_does_in_the_frame() -> None:
+    y, x = np.mgrid[:300, :400]
+    frame = np.stack([x / 2, y / 2, (x + y) / 4], 2).astype(np.float32)
+    box, wanted = np.array([40, 10, 300, 270]), np.array([90, 60, 210, 240])
+    crop = headcrop.resized(frame[10:270, 40:300])
+    straight = cv2.resize(frame[60:240, 90:210], (96, 96), interpolation=cv2.INTER_LINEAR)
+    assert np.abs(headcrop.part(crop, box, wanted, 96) - straight)[2:-2, 2:-2].max() < 0.3
+
+
+def test_weights_that_are_missing_are_named(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_retalking.publish(monkeypatch, tmp_path, ("face3d", "dnet", "lnet"))
+    out = tmp_path / "out.mkv"
+    with pytest.raises(WeightsError, match="enet.pth are not in the store"):
+        lipdub.dub(video, SAMPLE / "speech.wav", out, **OPTIONS)
+    with pytest.raises(WeightsError, match="expression.mat are not in the store"):
+        lipdub.neutralize(video, workspace=tmp_path / "ws", method="dnet", expression="smile")
+    assert not out.exists() and not (tmp_path / "ws" / "detect" / "landmarks").exists()
+
+
+def test_auto_still_takes_what_needs_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "empty"))
+    assert recipes.choose("auto")[0].name == "builtin"
+    retalking = recipes.choose("retalking")[0]
+    assert retalking.methods["sync"] == "lnet" and set(NEEDED) < set(retalking.needs)
+
+
+def test_lnet_without_references_says_what_to_do(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_retalking.publish(monkeypatch, tmp_path, NEEDED)
+    with pytest.raises(UsageError, match="needs the references of neutralize's method dnet"):
+        lipdub.sync(video, SAMPLE / "speech.wav", workspace=tmp_path / "w", recipe="wav2lip", method="lnet")
+
+
+def test_expressions_are_found_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.npy"
+    np.save(file, np.arange(64))
+    assert NeutralizeOptions("dnet", file).expression == str(file)  # type: ignore[arg-type]
+    assert np.array_equal(expression.read_array(file), np.arange(64, dtype=np.float32))
+    np.savez(tmp_path / "mine.npz", exp=np.ones((1, 64)))
+    assert expression.read_array(tmp_path / "mine.npz").shape == (64,)
+    for wrong in ("grin", str(tmp_path / "nothing.npy"), str(tmp_path)):
+        with pytest.raises(UsageError, match="--expression"):
+            NeutralizeOptions("dnet", wrong)
+    with pytest.raises(UsageError, match="not for rest"):
+        NeutralizeOptions("rest", "smile")
+    for values in (np.zeros(63), np.full(64, np.nan), np.array(["a"] * 64)):
+        np.save(file, values)
+        with pytest.raises(InputError, match="is no expression"):
+            expression.check(str(file))
+    file.write_bytes(b"\x93NUMPY torn")
+    with pytest.raises(InputError, match="cannot be read"):
+        expression.check(str(file))
+    small_retalking.publish(monkeypatch, tmp_path, ("expression",))
+    mat = manifest.entry("expression")
+    place = tmp_path / "store" / mat.file
+    assert expression.read_template(place, "neutral")[0] == -1 and expression.read_template(place, "smile")[-1] == 1
+    place.write_bytes(b"MATLAB 5.0 torn")
+    with pytest.raises(WeightsError, match="expression_center"):
+        expression.read_template(place, "neutral")
+
+
+def test_a_pictured_expression_is_taken_from_its_face(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lipdub.weights.checkpoint import load_network
+    from lipdub.weights.store import Store as Weights
+
+    small_retalking.publish(monkeypatch, tmp_path, ("face3d",))
+    entry = manifest.entry("face3d")
+    network = load_network(Weights().place(entry), entry)
+    frame = next(iter(read_frames(video, 0, 1)))
+    cv2.imwrite(str(tmp_path / "face.png"), frame.picture.rgb()[..., ::-1])
+    found = neutralize_dnet._pictured(tmp_path / "face.png", network)
+    assert found.shape == (64,) and np.isfinite(found).all()
+    cv2.imwrite(str(tmp_path / "empty.png"), np.zeros((120, 120, 3), np.uint8))
+    with pytest.raises(InputError, match="no face in the picture"):
+        neutralize_dnet._pictured(tmp_path / "empty.png", network)
+
+
+def test_what_lnet_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lower half is hidden, the reference is whole, colours are reversed, and the noise is zero."""
+    seen: dict[str, Any] = {}
+
+    class Copy(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, mel: Any, face: Any, noise: float) -> Any:
+            seen.update(mel=mel, face=face, noise=noise)
+            return type("Enlarged", (), {"image": face[:, 3:]})
+
+    picture = np.zeros((200, 180, 3), np.uint8)
+    picture[..., 0] = 255
+    reference = np.full((1, 384, 384, 3), 51, np.uint8)
+    mel = np.zeros((80, 100), np.float32)
+    (made,) = sync_lnet.generate(Copy(), [picture], reference, mel, np.array([0.4]))
+    face = seen["face"]
+    assert face.shape == (1, 6, 384, 384) and seen["mel"].shape == (1, 1, 80, 16) and seen["noise"] == 0
+    assert not face[:, :3, 192:].any() and torch.all(face[:, 2, :192] == 1) and not face[:, :2].any()
+    assert torch.allclose(face[:, 3:], torch.tensor(0.2)) and np.allclose(made, 0.2)
+    tall = sync_faces.laid(picture, made, np.full((478, 2), 90.0), 1.0)
+    assert tall.shape == (200, 180, 4)
