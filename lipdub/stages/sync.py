@@ -588,7 +588,7 @@ def _summary(plan: Plan, talkers: dict[int, Talker], heard: dict[str, Any], opti
 
 SPEC = StageSpec(
     name="sync",
-    version=5,
+    version=6,
     reads=("detect", "neutralize"),
     inputs=("video", "speech"),
     options=SyncOptions,
