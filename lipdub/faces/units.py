@@ -102,7 +102,7 @@ def _costs(
     cost = opening**2 * np.where(opening > 0, 1.6, 1.0)
     # A shut mouth is shown by shut ones: lips closed by the warp alone keep a line of teeth between them.
     shut = np.clip(1 - measures[:, 0] / SHUT, 0, 1)[:, None]
-    cost += shut * 6 * np.clip((units.measures[None, :, 0] - SHUT / 3) / SHUT, 0, 2) ** 2
+    cost += shut * 6 * np.clip((units.measures[None, :, 0] + SHUT / 6) / SHUT, 0, 2) ** 2
     # A shut mouth has no inside to show: opened by the warp, it is painted.
     stretch = measures[:, None, 0] / np.maximum(units.measures[None, :, 0], SHUT / 8)
     gaping = np.clip(measures[:, 0] / (SHUT / 2) - 1, 0, 1)[:, None]

@@ -40,11 +40,9 @@ _IPA_PIECES = re.compile("|".join(sorted(map(re.escape, _IPA_ARPABET), key=len, 
 
 @dataclass(frozen=True)
 class Said:
-    """phones: of `speech.phones.PHONES`, none where nobody knows how the word is said; arpabet: the same in
-    ARPAbet, apart by spaces, for English alone."""
+    """phones: of `speech.phones.PHONES`, none where nobody knows how the word is said."""
 
     phones: tuple[str, ...]
-    arpabet: str = ""
 
 
 def dictionary_file() -> Path | None:
@@ -101,7 +99,7 @@ def pronounce(words: Sequence[str], language: str) -> list[Said]:
     voice, EnvironmentFailure when espeak-ng fails.
     """
     if is_english(language):
-        return _english(words)
+        return [Said(tuple(p for name in sounds.split() for p in from_arpabet(name))) for sounds in arpabet(words)]
     unique = list(dict.fromkeys(words))
     asked = [word for word in unique if not (language == "ja" and _HAN.search(word))]  # it cannot read these
     said = dict(zip(asked, _espeak(asked, language), strict=True))
@@ -123,18 +121,15 @@ def _plain(ipa: str) -> str:
     return re.sub(r"\([a-z-]+\)", "", ipa)
 
 
-def _english(words: Sequence[str]) -> list[Said]:
+def arpabet(words: Sequence[str]) -> list[str]:
+    """How each English word is said: ARPAbet, apart by spaces."""
     listed = dictionary()
     sounds = {word: _known(word, listed) for word in dict.fromkeys(words)}
     unknown = [word for word, found in sounds.items() if found is None]
     if unknown and espeak.available():
         for word, ipa in zip(unknown, _espeak(unknown, "en-us"), strict=True):
             sounds[word] = ipa_to_arpabet(_plain(ipa)) or None
-    out = {}
-    for word, found in sounds.items():
-        arpabet = found or " ".join(spelled_sounds(_bare(word)))
-        out[word] = Said(tuple(p for name in arpabet.split() for p in from_arpabet(name)), arpabet)
-    return [out[word] for word in words]
+    return [sounds[word] or " ".join(spelled_sounds(_bare(word))) for word in words]
 
 
 def _bare(word: str) -> str:

@@ -126,7 +126,7 @@ def _check(job: Job, facts: MediaFacts, options: SyncOptions) -> None:
 
 SPEC = StageSpec(
     name="sync",
-    version=5,
+    version=6,
     reads=("detect", "neutralize"),
     inputs=("video", "speech"),
     options=SyncOptions,
