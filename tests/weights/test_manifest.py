@@ -24,7 +24,7 @@ def test_every_entry_is_complete() -> None:
         == len(ENTRIES)
     )
     for entry in ENTRIES:
-        assert entry.licence and entry.used_by and entry.source.startswith("https://"), entry.name
+        assert entry.licence and entry.source.startswith("https://"), entry.name
         assert all(url.startswith("https://") for url in entry.urls), entry.name
         assert entry.sha256 is None or re.fullmatch("[0-9a-f]{64}", entry.sha256), entry.name
         assert entry.bytes is None or entry.bytes > 1_000_000, entry.name
