@@ -52,8 +52,8 @@ class Entry:
     """A published file of weights.
 
     ``bytes`` and ``sha256`` are None where they were never published, and ``commercial`` where nobody said
-    whether commercial use is allowed. ``used_by`` names the recipes and methods that load it, none where only the network is built; ``source`` is a page
-    for people; ``keys`` are the variables of a MATLAB file.
+    whether commercial use is allowed. ``used_by`` names the recipes and methods that load it, none where only
+    the network is built; ``source`` is a page for people; ``keys`` are the variables of a MATLAB file.
     """
 
     name: str
