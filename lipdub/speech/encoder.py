@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from lipdub.errors import WeightsError
 from lipdub.speech.features import HOP, LEVEL_FLOOR, RATE
+from lipdub.speech.packaged import packaged
 
 WIDTH = 288
 """Numbers for each moment."""
@@ -40,11 +40,7 @@ _SHORTEST = RATE // 2  # samples that the encoder is given at least
 
 def encoder_file() -> Path | None:
     """Where the model lies, or None when moonshine-voice is not installed or holds none."""
-    spec = find_spec("moonshine_voice")
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent / "assets" / "tiny-en" / "encoder_model.ort"
-    return path if path.is_file() else None
+    return packaged("moonshine_voice", "assets", "tiny-en", "encoder_model.ort")
 
 
 @lru_cache(maxsize=1)

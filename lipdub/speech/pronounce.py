@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from lipdub.errors import EnvironmentFailure, UsageError
 from lipdub.speech import espeak
 from lipdub.speech.language import guess
+from lipdub.speech.packaged import packaged
 from lipdub.speech.phones import from_arpabet, from_ipa
 from lipdub.speech.spelling import LETTERS, number_words, spelled_sounds
 from lipdub.speech.words import is_english
@@ -47,11 +47,7 @@ class Said:
 
 def dictionary_file() -> Path | None:
     """PocketSphinx's English dictionary, or None when it is not installed."""
-    spec = find_spec("pocketsphinx")
-    if spec is None or spec.origin is None:
-        return None
-    path = Path(spec.origin).parent / "model" / "en-us" / "cmudict-en-us.dict"
-    return path if path.exists() else None
+    return packaged("pocketsphinx", "model", "en-us", "cmudict-en-us.dict")
 
 
 def dictionary() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,9 @@ from lipdub.errors import InputError
 from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
+    from lipdub.faces.view import TrackView
     from lipdub.stages.sync import SyncOptions
+    from lipdub.weights.store import Kept
 
 # Faces turned further than this are left as they are, fading over the last degrees.
 PROFILE_DEGREES = 52.0
@@ -90,6 +92,29 @@ def _like_picture(ctx: StageContext, picture: Path, rows: list[dict[str, Any]], 
         here = sorted((r for r in rows if r["shot"] == shot and r["id"] in usable), key=lambda r: distance[r["id"]])
         out += [r["id"] for r in here[:1]]
     return out
+
+
+def views(ctx: StageContext, ids: Collection[int]) -> dict[int, TrackView]:
+    """The landmarks of these tracks, by id."""
+    from lipdub.faces import smooth
+    from lipdub.faces.view import TrackView
+    from lipdub.media.probe import frame_times
+
+    detect, times = ctx.upstream["detect"], frame_times(ctx.job.video)
+    owner, landmarks = detect.open("tracks").read(0, len(times)), detect.open("landmarks")
+    rows = (row for row in ctx.summaries["detect"]["tracks"] if row["id"] in ids)
+    interval = smooth.interval(times)
+    return {r["id"]: TrackView(landmarks, owner, r["id"], r["first"], r["last"], interval) for r in rows}
+
+
+def load(ctx: StageContext, kept: Kept) -> Any:
+    """The network of verified weights, on the run's device."""
+    import torch
+
+    from lipdub.weights.checkpoint import load_network
+
+    torch.set_num_threads(ctx.threads)
+    return load_network(kept.path, kept.entry).to(ctx.device)
 
 
 def asked(moments: np.ndarray, options: SyncOptions) -> np.ndarray:

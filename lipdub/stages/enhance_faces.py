@@ -94,7 +94,7 @@ class Dubbed:
 
 def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
     """Restores the chunks that are missing."""
-    name, kept = _weights(options.method)
+    kept = _kept(options.method)
     sync = ctx.upstream["sync"]
     before, places = sync.open("crops"), sync.open("boxes")
     n = len(before)
@@ -104,7 +104,8 @@ def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
     boxes = ctx.store.array("boxes", shape=places.shape, dtype=places.dtype, chunk=places.chunk)
     spans = list(dubbing.runs({*crops.missing(), *boxes.missing()}))
     if spans:
-        network, meshes = load(ctx, name, kept.path), _Meshes(_views(ctx))
+        views = dubbing.views(ctx, ctx.summaries["sync"]["tracks"])
+        network, meshes = dubbing.load(ctx, kept), _Meshes(views)
         for first, last in spans:
             _render(ctx, options, dubbed, meshes, network, (crops, boxes), first, last)
     return {
@@ -113,17 +114,6 @@ def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
         "frames": n,
         "notes": [kept.remark] if kept.remark else [],
     }
-
-
-def load(ctx: StageContext, name: str, path: Path) -> Any:
-    """The network of the manifest's entry `name` with the weights at `path`, on the run's device."""
-    import torch
-
-    from lipdub.weights import manifest
-    from lipdub.weights.checkpoint import load_network
-
-    torch.set_num_threads(ctx.threads)
-    return load_network(path, manifest.entry(name)).to(ctx.device)
 
 
 def _render(
@@ -333,35 +323,12 @@ class _Meshes:
         return self._points[frame - block * BLOCK]
 
 
-def _views(ctx: StageContext) -> dict[int, TrackView]:
-    """The tracks that sync dubbed."""
-    from lipdub.faces import smooth
-    from lipdub.faces.view import TrackView
-    from lipdub.media.probe import frame_times
-
-    detect, times = ctx.upstream["detect"], frame_times(ctx.job.video)
-    owner, landmarks, interval = (
-        detect.open("tracks").read(0, len(times)),
-        detect.open("landmarks"),
-        smooth.interval(times),
-    )
-    return {
-        row["id"]: TrackView(landmarks, owner, row["id"], row["first"], row["last"], interval)
-        for row in ctx.summaries["detect"]["tracks"]
-        if row["id"] in ctx.summaries["sync"]["tracks"]
-    }
-
-
 def weights_path(method: str) -> Path:
     """The verified checkpoint a method uses. Raises WeightsError when there is none."""
-    return _weights(method)[1].path
+    return _kept(method).path
 
 
-def _weights(method: str) -> tuple[str, Kept]:
-    from lipdub.weights import manifest
+def _kept(method: str) -> Kept:
     from lipdub.weights.store import Store
 
-    store, names = Store(), RESTORERS[method].weights
-    there = [name for name in names if store.has(manifest.entry(name))]
-    name = there[0] if there else names[0]
-    return name, store.verify(manifest.entry(name))
+    return Store().first(RESTORERS[method].weights)

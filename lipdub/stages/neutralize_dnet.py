@@ -91,9 +91,6 @@ def _kept(asked: str) -> dict[str, Any]:
 
 def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackView]) -> list[str]:
     """Draws the references of these tracks, chunks that are missing only. Returns what a person should know of them."""
-    import torch
-
-    torch.set_num_threads(ctx.threads)
     kept = _kept(options.expression)
     notes = [k.remark for k in kept.values() if k.remark]
     if RESTORER not in kept:
@@ -132,12 +129,8 @@ class _Networks:
         self._loaded: dict[str, Any] = {}
 
     def __call__(self, name: str) -> Any:
-        from lipdub.weights import manifest
-        from lipdub.weights.checkpoint import load_network
-
         if name not in self._loaded:
-            network = load_network(self._kept[name].path, manifest.entry(name))
-            self._loaded[name] = network.to(self._ctx.device)
+            self._loaded[name] = dubbing.load(self._ctx, self._kept[name])
         return self._loaded[name]
 
 

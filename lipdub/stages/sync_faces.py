@@ -61,18 +61,9 @@ class Method:
 
 def run(ctx: StageContext, options: SyncOptions, method: Method) -> dict[str, Any]:
     """Plans the whole result from the tracks, then generates the chunks that are missing."""
-    from lipdub.faces import smooth
-    from lipdub.faces.view import TrackView
-    from lipdub.media.probe import frame_times
-
-    times = frame_times(ctx.job.video)
-    owner = ctx.upstream["detect"].open("tracks").read(0, len(times))
-    landmarks, interval = ctx.upstream["detect"].open("landmarks"), smooth.interval(times)
-    chosen = dubbing.chosen(ctx, options)
-    rows = {r["id"]: r for r in ctx.summaries["detect"]["tracks"] if r["id"] in chosen}
-    views = {i: TrackView(landmarks, owner, i, r["first"], r["last"], interval) for i, r in rows.items()}
+    views = dubbing.views(ctx, dubbing.chosen(ctx, options))
     samples, mel = ctx.ahead()
-    plan = _plan(ctx, options, method, samples, rows, views, interval)
+    plan = _plan(ctx, options, method, samples, views)
     sizes = (plan.box[:, 2:] - plan.box[:, :2]).max(0, initial=16)
     arrays = dubbing.crop_store(ctx, len(plan.source), int(sizes[0]), int(sizes[1]))
     nothing = np.full((len(plan.source), 2), np.nan, np.float32)
@@ -102,17 +93,17 @@ def _plan(
     options: SyncOptions,
     method: Method,
     samples: int,
-    rows: Mapping[int, Mapping[str, Any]],
     views: Mapping[int, TrackView],
-    interval: float,
 ) -> Plan:
     source, pts, moments = dubbing.timeline(ctx, options, samples)
     n = len(source)
     track, amount, box = np.zeros(n, np.int16), np.zeros(n, np.float32), np.zeros((n, 4), np.int32)
     asked = dubbing.asked(moments, options)
+    rows = {row["id"]: row for row in ctx.summaries["detect"]["tracks"]}
     for name, view in views.items():
         motion = ctx.upstream["neutralize"].open(f"motion-{name}")
-        shown = dubbing.shown(motion.read(0, len(motion)), rows[name], ctx.summaries["detect"]["shots"], interval)
+        shots = ctx.summaries["detect"]["shots"]
+        shown = dubbing.shown(motion.read(0, len(motion)), rows[name], shots, view.interval)
         if method.able is not None:
             shown = shown * method.able(name)
         boxes = face_boxes(view, ctx.video.width, ctx.video.height, method.below)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import UsageError
-from lipdub.stages import sync_emotion, sync_faces
+from lipdub.stages import dubbing, sync_emotion, sync_faces
 from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
@@ -48,11 +48,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
         return made
 
     def edit() -> sync_faces.Edit:
-        from lipdub.weights import manifest
-        from lipdub.weights.checkpoint import load_network
-
-        name = sync_emotion.WEIGHTS
-        network = load_network(kept[name].path, manifest.entry(name)).to(ctx.device)
+        network = dubbing.load(ctx, kept[sync_emotion.WEIGHTS])
         return lambda faces: sync_emotion.edited(network, faces, str(options.emotion))
 
     method = sync_faces.Method(

@@ -7,15 +7,17 @@ with the followed mesh and each frame's own time; only the lower face is changed
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.stages import sync_faces
+from lipdub.stages import dubbing, sync_faces
 from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
     from lipdub.stages.sync import SyncOptions
+    from lipdub.weights.store import Kept
 
 SIZE = 96  # pixels of the network's faces
 WEIGHTS = ("wav2lip-gan", "wav2lip")  # entries of the manifest, the preferred one first
@@ -27,24 +29,15 @@ BATCH = 16
 
 def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     """Plans the whole result from the tracks, then generates the chunks that are missing."""
-    entry, kept = _weights()
+    kept = _kept()
 
     def prepare(plan: sync_faces.Plan, mel: np.ndarray) -> sync_faces.Generate:
-        network = _network(ctx, entry, kept)
+        import torch
+
+        network = dubbing.load(ctx, kept).to(memory_format=torch.channels_last)
         return lambda frames, faces: generate(network, faces, mel, plan.time[frames] - options.offset)
 
     return sync_faces.run(ctx, options, sync_faces.Method("wav2lip", BELOW, BATCH, prepare, (kept.remark,)))
-
-
-def _network(ctx: StageContext, entry: str, kept: Any) -> Any:
-    """The generator on the run's device."""
-    import torch
-
-    from lipdub.weights import manifest
-    from lipdub.weights.checkpoint import load_network
-
-    torch.set_num_threads(ctx.threads)
-    return load_network(kept.path, manifest.entry(entry)).to(ctx.device, memory_format=torch.channels_last)
 
 
 def generate(network: Any, faces: list[np.ndarray], mel: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -68,16 +61,12 @@ def generate(network: Any, faces: list[np.ndarray], mel: np.ndarray, times: np.n
     return made.float().cpu().permute(0, 2, 3, 1).numpy()[..., ::-1]
 
 
-def weights_path() -> Any:
+def weights_path() -> Path:
     """The verified checkpoint to use. Raises WeightsError when there is none."""
-    return _weights()[1].path
+    return _kept().path
 
 
-def _weights() -> tuple[str, Any]:
-    from lipdub.weights import manifest
+def _kept() -> Kept:
     from lipdub.weights.store import Store
 
-    store = Store()
-    there = [name for name in WEIGHTS if store.has(manifest.entry(name))]
-    name = there[0] if there else WEIGHTS[0]
-    return name, store.verify(manifest.entry(name))
+    return Store().first(WEIGHTS)

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -123,6 +123,12 @@ class Store:
             hint = f"Fetch them: {pull}." if entry.urls else f"{hand[0].upper()}{hand[1:]}."
             raise WeightsError(f"the weights {entry.file} are not in the store {self.folder}", hint=hint)
         return self._accept(entry, path, str(path), str(path))
+
+    def first(self, names: Sequence[str]) -> Kept:
+        """The verified file of the first of these names that is there. Raises WeightsError, of the first name, when none
+        is, and for a wrong file."""
+        there = (name for name in names if self.has(manifest.entry(name)))
+        return self.verify(manifest.entry(next(there, names[0])))
 
     def pull(self, entry: Entry, progress: Callback = silent) -> Kept:
         """Fetches a file unless the right one is there. ``progress`` hears of it in MB.

@@ -14,7 +14,7 @@ import lipdub
 from lipdub.errors import UsageError, WeightsError
 from lipdub.media.read import read_frames
 from lipdub.pipeline import run_job
-from lipdub.stages import enhance_faces, paste_back
+from lipdub.stages import dubbing, enhance_faces, paste_back
 from lipdub.stages.enhance import METHODS, EnhanceOptions
 from lipdub.weights import manifest
 from lipdub.weights.store import Kept
@@ -55,12 +55,12 @@ def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     file = tmp_path / "own.pth"
     file.write_bytes(b"weights")
     kept = Kept(manifest.entry("gpen-512"), file, "0" * 64, pinned=True, since="today", own=True)
-    monkeypatch.setattr(enhance_faces, "_weights", lambda method: ("gpen-512", kept))
+    monkeypatch.setattr(enhance_faces, "_kept", lambda method: kept)
     folder = tmp_path / "workspace"
     shutil.copytree(plain.workspace, folder)
 
     def call(network: Any, **options: Any) -> Store:
-        monkeypatch.setattr(enhance_faces, "load", lambda ctx, name, path: network)
+        monkeypatch.setattr(dubbing, "load", lambda ctx, kept: network)
         lipdub.run_stage("enhance", job(folder, tmp_path / "out.mkv", **options))
         return Store(folder / "enhance", "enhance")
 
