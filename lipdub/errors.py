@@ -63,6 +63,12 @@ class EnvironmentFailure(LipdubError):
     exit_code = 5
 
 
+class BelowBar(LipdubError):
+    """A score misses a threshold that was asked for; everything else went well."""
+
+    exit_code = 6
+
+
 class CorruptChunk(LipdubError):
     """A cached piece is absent or does not match its checksum.
 

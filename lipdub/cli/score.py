@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from lipdub.cli.manner import Manner, command
 from lipdub.cli.tables import as_table
+
+if TYPE_CHECKING:
+    from lipdub.progress import Callback
+    from lipdub.scoring.report import Entry
+    from lipdub.scoring.rows import Score
 
 
 def add(app: typer.Typer) -> None:
@@ -19,7 +24,23 @@ def add(app: typer.Typer) -> None:
 @command
 def score(
     manner: Manner,
-    result: Annotated[Path, typer.Argument(metavar="RESULT", help="A dubbed video.")],
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULT...", help="A dubbed video, of lipdub or of another tool.")
+    ],
+    speech: Annotated[
+        Optional[Path],
+        typer.Option("--speech", metavar="FILE", help="The speech it follows. Default: its own sound.", show_default=False),
+    ] = None,
+    offset: Annotated[
+        Optional[float],
+        typer.Option("--offset", metavar="SECONDS", help="When that speech begins after the first frame.", show_default="0"),
+    ] = None,
+    truth: Annotated[
+        Optional[Path], typer.Option("--truth", metavar="VIDEO", help="What it should look like, if known.")
+    ] = None,
+    source: Annotated[
+        Optional[Path], typer.Option("--source", metavar="VIDEO", help="The video it was made from.")
+    ] = None,
     workspace: Annotated[
         Optional[Path],
         typer.Option(
@@ -29,27 +50,130 @@ def score(
             help="The caches it was made with. Default: those beside it, if any.",
         ),
     ] = None,
-    truth: Annotated[
-        Optional[Path], typer.Option("--truth", metavar="VIDEO", help="What it should look like, if known.")
+    compare: Annotated[
+        bool, typer.Option("--compare", help="One table and one page for all RESULTs, instead of one each.")
+    ] = False,
+    fail_under: Annotated[
+        Optional[list[str]],
+        typer.Option("--fail-under", metavar="NAME=NUMBER", help="End with exit code 6 if a number is less."),
     ] = None,
-    source: Annotated[
-        Optional[Path], typer.Option("--source", metavar="VIDEO", help="The video it was made from.")
+    fail_over: Annotated[
+        Optional[list[str]],
+        typer.Option("--fail-over", metavar="NAME=NUMBER", help="End with exit code 6 if a number is more."),
     ] = None,
-    speech: Annotated[
-        Optional[Path], typer.Option("--speech", metavar="FILE", help="The speech it follows.")
+    out: Annotated[
+        Optional[Path],
+        typer.Option("--out", "-o", metavar="FOLDER", help="Where score.json and report.html go. Default: RESULT.score."),
     ] = None,
+    files: Annotated[bool, typer.Option("--files/--no-files", help="Write score.json and report.html.")] = True,
 ) -> None:
-    """Measure a result: pixels outside the mask, mouth against speech, likeness to a ground truth."""
+    """Measure RESULT: mouth against speech, pictures alone and against the source, likeness to a truth.
+
+    It prints a table, and writes score.json and a page of what is weak, and where. A number has its 95 % interval over
+    windows of 5 s where it can have one; "real" is the same number of the source with its own sound.
+    """
     from lipdub.cli.progress import showing
+    from lipdub.errors import BelowBar, UsageError
+    from lipdub.scoring.rows import failures, limits
+
+    under, over = limits(fail_under or ()), limits(fail_over or ())
+    if workspace is not None and len(results) > 1:
+        raise UsageError("--workspace is for one result", hint="Without it, the caches beside each are taken.")
+    if out is not None and len(results) > 1 and not compare:
+        raise UsageError("--out is for one result, or for --compare")
+    entries, written, missed = [], [], []
+    with showing(manner) as callback:
+        for result in results:
+            entry = _judged(result, speech, offset, truth, source, workspace, files, callback)
+            entries.append(entry)
+            missed += [f"{result.name}: {line}" for line in failures(entry.score, under, over)]
+    if files:
+        groups = [entries] if compare else [[entry] for entry in entries]
+        for group in groups:
+            folder = out or (
+                Path("lipdub-scores") if len(group) > 1 else Path(f"{group[0].score.result}.score")
+            )
+            written += _write(folder, group)
+    scores = [entry.score for entry in entries]
+    found = [s.to_json() for s in scores]
+    manner.result(
+        found[0] if len(found) == 1 else {"scores": found}, None if manner.json else _as_text(scores, compare)
+    )
+    for path in written:
+        manner.note(f"written     {path}")
+    if missed:
+        raise BelowBar("; ".join(missed))
+
+
+def _judged(
+    result: Path,
+    speech: Path | None,
+    offset: float | None,
+    truth: Path | None,
+    source: Path | None,
+    workspace: Path | None,
+    pictures: bool,
+    callback: Callback,
+) -> Entry:
     from lipdub.job import default_workspace
-    from lipdub.stages.score import score as measure
+    from lipdub.stages.score import ScoreOptions, judge
     from lipdub.workspace import Workspace
 
     beside = default_workspace(result)
     if workspace is None and Workspace.is_workspace(beside):
         workspace = beside
-    with showing(manner) as callback:
-        scores = measure(
-            result, workspace=workspace, truth=truth, source=source, speech=speech, progress=callback
-        )
-    manner.result(scores, None if manner.json else as_table(scores["rows"]))
+    options = ScoreOptions(workspace, truth, source, speech, offset)
+    return judge(result, options, callback, pictures=pictures)
+
+
+def _write(folder: Path, entries: list[Entry]) -> list[Path]:
+    """score.json and report.html in a folder that is made. Raises EnvironmentFailure."""
+    import json
+
+    from lipdub import __version__
+    from lipdub.errors import os_failure
+    from lipdub.scoring.report import page
+    from lipdub.workspace.files import write_atomically
+
+    scores = [entry.score.to_json() for entry in entries]
+    content = scores[0] if len(scores) == 1 else {"schema": scores[0]["schema"], "scores": scores}
+    paths = folder / "score.json", folder / "report.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(paths[0], json.dumps(content, ensure_ascii=False, indent=1).encode())
+        write_atomically(paths[1], page(entries, f"Measured by lipdub {__version__}.").encode())
+    except OSError as error:
+        raise os_failure(error, folder) from error
+    return list(paths)
+
+
+def _as_text(scores: list[Score], compare: bool) -> str:
+    from lipdub.scoring.report import number, table
+
+    if compare:
+        rows = []
+        for line in table(scores):
+            cells = {Path(s.result).name: number(c.value if c else None) for s, c in zip(scores, line["cells"], strict=True)}  # type: ignore[call-overload]
+            rows.append({"name": line["row"].id, **cells, "unit": line["row"].unit, "good": line["row"].better})  # type: ignore[attr-defined]
+        return as_table(rows)
+    return "\n\n".join(_one(score) for score in scores)
+
+
+def _one(score: Score) -> str:
+    from lipdub.scoring.report import number
+
+    rows = [
+        {
+            "name": row.id,
+            "value": number(row.value),
+            "interval": f"{number(row.low)} … {number(row.high)}" if row.low is not None else "",
+            "real": number(row.anchor) if row.anchor is not None else "",
+            "unit": row.unit,
+            "good": row.better,
+            "what": row.name + (f" ({row.note})" if row.note else ""),
+        }
+        for row in score.rows
+    ]
+    lines = [score.result, as_table(rows)]
+    lines += [f"weak at {m.time:.2f} s: {m.words} ({m.times:.1f} times the limit)" for m in score.moments if m.times >= 1]
+    return "\n".join([*lines, *score.notes])

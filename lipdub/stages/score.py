@@ -1,54 +1,52 @@
-"""score: how good a result is, in numbers: untouched pixels, likeness to a truth, and the mouth against the speech.
+"""score: how good a dub is, in numbers: mouth against speech, pictures against the source, likeness to a truth.
 
-Not cached: it reads a result (and, where given, the workspace it was made in) and returns rows.
+Not cached: it reads a result of lipdub or of another tool (and, where given, the workspace it was made in) and returns
+numbers, weak moments, and what a report shows. Frames are streamed: memory does not grow with the video's length, but for
+some hundred bytes a frame.
 """
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import time as clock
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.errors import InputError, UsageError
+from lipdub.errors import LipdubError, WeightsError
 from lipdub.progress import Callback, Event, silent
+from lipdub.scoring import moments, pixels, speech, truth, workspace
+from lipdub.scoring.report import Entry, Shot
+from lipdub.scoring.rows import Moment, Row, Score, finite
+from lipdub.scoring.watch import Watched, watch
 
 if TYPE_CHECKING:
     from lipdub.media.pixels import Picture
-    from lipdub.metrics.mouth import MouthMotion
+    from lipdub.metrics.sync import Compared
+    from lipdub.weights.store import Store as WeightsStore
     from lipdub.workspace.folder import Workspace
-    from lipdub.workspace.store import Store
 
-SCHEMA = 1
-FULLY = 0.99  # frames dubbed at least this far count where wanted and achieved are compared
-RATE = 16000
-
-
-@dataclass(frozen=True)
-class Row:
-    """One number: `better` says which way is good: "higher", "lower" or "" where neither is. `value` None: not to
-    be had (an infinite PSNR is None with a note)."""
-
-    metric: str
-    value: float | None
-    unit: str = ""
-    better: str = ""
-    note: str = ""
+WAVE_RATE = 50  # levels a second that a report draws of the sound
+SHOT_FRAMES, SHOT_STEP = 4, 0.08  # pictures of a weak moment, and seconds between them
+SHOT_HEIGHT = 200  # pixels
+# Published networks some numbers need, as they are called in the weights store.
+SYNCNET, ARCFACE, INCEPTION, ALEXNET = "syncnet-v2", "arcface", "inception-fid", "alexnet"
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """The mouth opening asked for at the result's frames: times (n,) seconds from the first frame, opening (n,) in
-    `unit`, NaN where none was asked for."""
+class ScoreOptions:
+    """What a result is held against. workspace: of the run that made it. truth: what it should look like. source: the
+    video it was made from (by default what the workspace names). speech: the sound it follows (by default the result's
+    own); offset: seconds after the first frame at which that begins."""
 
-    times: np.ndarray
-    opening: np.ndarray
-    unit: str
-    origin: str
+    workspace: Path | None = None
+    truth: Path | None = None
+    source: Path | None = None
+    speech: Path | None = None
+    offset: float | None = None
 
 
 def score(
@@ -58,325 +56,370 @@ def score(
     truth: str | os.PathLike[str] | None = None,
     source: str | os.PathLike[str] | None = None,
     speech: str | os.PathLike[str] | None = None,
+    offset: float | None = None,
     progress: Callback | None = None,
-) -> dict[str, Any]:
-    """Measures a result.
+) -> Score:
+    """Measures a result; arguments as in :class:`ScoreOptions`.
 
-    `workspace` (of the run that made it) adds the check of pixels outside the mask and the wanted trajectory;
-    `truth` adds PSNR and SSIM; `source` (by default what the workspace names) the source's own motion to compare with;
-    `speech` the trajectory predicted from it where there is no workspace, and the stillness in its pauses.
-
-    Returns plain values: schema, result, frames, rows [{metric, value, unit, better, note}]. Frames are streamed.
     Raises InputError for unreadable files, UsageError for a folder that is no workspace of this result.
     """
-    path = Path(result)
-    tell = progress or silent
-    made = _open_workspace(Path(workspace)) if workspace is not None else None
-    source_path = Path(source) if source is not None else _source_of(made)
-    rows: list[Row] = []
-    mouth = _measure(path, tell, "mouth")
-    rows.append(Row("frames with a face", mouth.faces / max(1, len(mouth)), "share", "higher"))
-    wanted = _wanted(made, Path(speech) if speech is not None else None, mouth)
-    if wanted is not None:
-        rows += _against_wanted(mouth, wanted)
-    rows += _motion(mouth, _measure(source_path, tell, "source mouth") if source_path is not None else None)
-    if speech is not None:
-        rows += _in_silence(mouth, Path(speech), _offset(made))
+    given = {"workspace": workspace, "truth": truth, "source": source, "speech": speech}
+    places = {name: Path(place) for name, place in given.items() if place is not None}
+    return judge(Path(result), ScoreOptions(**places, offset=offset), progress or silent).score
+
+
+def judge(result: Path, options: ScoreOptions, tell: Callback = silent, *, pictures: bool = False) -> Entry:
+    """Measures a result, and with `pictures` cuts out its weak moments for a report. Raises as :func:`score`."""
+    began = clock.perf_counter()
+    made = workspace.opened(options.workspace) if options.workspace is not None else None
+    source = options.source or (workspace.source_of(made) if made is not None else None)
+    heard = _heard(result, options, made)
+    faces, expected = workspace.faces_of(made) if made is not None else (1, None)
+    store = _store()
+    look = _look(result, source, made, store)
+    seen = watch(result, [look], expected=expected, faces=faces, tell=tell, what="result")
+    own = pixels.Pixels(frozenset())  # of the source only the flicker is wanted
+    source_seen = watch(source, [own], faces=faces, tell=tell, what="source") if source is not None else None
+    duration = _duration(seen)
+    spans = _spans(duration)
+    rows = [_faces_row(seen)]
+    windows: list[Mapping[str, float | None]] = [{"start": a, "end": b} for a, b in spans]
+    weak: list[Moment] = moments.visible(look)
+    laid: Compared | None = None
+    if heard is not None:
+        laid = speech.compared(seen, heard)
+        anchor = speech.own_sound(source, "the source's own sound") if source is not None else None
+        real = speech.compared(source_seen, anchor) if source_seen is not None and anchor is not None else None
+        rows += speech.sync_rows(laid, spans, real)
+        rows += speech.motion_rows(seen, heard, source_seen.motion if source_seen is not None else None, anchor)
+        windows = speech.sync_windows(laid, spans)
+        weak += moments.out_of_sync(laid)
+        weak += moments.restless(seen.times, seen.motion.opening, heard.silent(duration))
+        rows += _lse(result, seen, heard, store, spans, tell)
+    wanted = _wanted(seen, made, heard)
+    if wanted is not None and made is not None:
+        rows += speech.wanted_rows(seen.times, wanted, seen.motion.opening, "the run")
+        weak += moments.missed(seen.times, wanted, seen.motion.opening)
+    from lipdub.metrics.flicker import flicker
+
+    rows += pixels.rows(look, spans, flicker(np.array(own.brightness)) if own.brightness else None)
     if made is not None:
-        rows += _untouched(path, made, source_path, tell)
-    if truth is not None:
-        rows += _likeness(path, Path(truth), tell)
-    tell(Event("done", "score", done=len(mouth), total=len(mouth)))
-    return {
-        "schema": SCHEMA,
-        "result": str(path),
-        "frames": len(mouth),
-        "rows": [asdict(row) for row in rows],
-    }
-
-
-# -- the workspace
-
-
-def _open_workspace(folder: Path) -> Workspace:
-    from lipdub.workspace.folder import Workspace
-
-    workspace = Workspace(folder)
-    record = workspace.record("sync")
-    if not Workspace.is_workspace(folder) or record is None or record.state != "done":
-        raise UsageError(
-            f"{folder} is not the workspace of a finished run",
-            hint="Give the folder that was made beside the result.",
-        )
-    return workspace
-
-
-def _source_of(workspace: Workspace | None) -> Path | None:
-    """The source video a workspace names, if it is still there."""
-    named = workspace.facts.get("path") if workspace is not None else None
-    return Path(named) if named and Path(named).is_file() else None
-
-
-def _offset(workspace: Workspace | None) -> float:
-    """Seconds by which the speech begins after the first frame."""
-    record = workspace.record("sync") if workspace is not None else None
-    return float(record.options.get("offset") or 0.0) if record is not None else 0.0
-
-
-# -- the mouth
-
-
-def _measure(path: Path, tell: Callback, what: str) -> MouthMotion:
-    from lipdub.media.probe import frame_index
-    from lipdub.media.read import read_frames
-    from lipdub.metrics.mouth import measure_mouth
-
-    total = len(frame_index(path).pts)
-
-    def frames() -> Iterator[tuple[float, np.ndarray]]:
-        for frame in read_frames(path):
-            yield float(frame.time), _eight_bits(frame.picture.rgb())
-            tell(Event("progress", "score", done=frame.index + 1, total=total, message=what))
-
-    return measure_mouth(frames())
-
-
-def _eight_bits(rgb: np.ndarray) -> np.ndarray:
-    return rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
-
-
-def _wanted(workspace: Workspace | None, speech: Path | None, mouth: MouthMotion) -> _Wanted | None:
-    if workspace is not None:
-        store = workspace.store("sync")
-        asked = store.open("wanted")
-        count = len(asked)
-        amount = store.open("amount").read(0, count)
-        opening = np.where(amount >= FULLY, asked.read(0, count)[:, 0], np.nan)
-        return _Wanted(store.open("time").read(0, count), opening, "eye distances", "the workspace")
-    if speech is not None:
-        from lipdub.speech.hearing import hear
-        from lipdub.speech.lips import at_times, lip_motion
-
-        sound = _sound(speech)
-        motion = lip_motion(sound, RATE, heard=hear(sound))
-        opening = at_times(motion, mouth.times)[:, motion.names.index("opening")]
-        return _Wanted(mouth.times, opening.astype(np.float64), "", "the speech")
-    return None
-
-
-def _against_wanted(mouth: MouthMotion, wanted: _Wanted) -> list[Row]:
-    from lipdub.metrics.correlation import REACH, STEP, best_lag, correlation, on_grid
-
-    count = min(len(mouth), len(wanted.times))
-    asked, got = wanted.opening[:count].astype(np.float64), mouth.opening[:count]
-    both = np.isfinite(asked) & np.isfinite(got)
-    where = f"{int(both.sum())} of {count} frames, wanted by {wanted.origin}"
-    if both.sum() < 3:
-        return [Row("opening: wanted against achieved", None, "correlation", "higher", f"only {where}")]
-    rows = [
-        Row(
-            "opening: wanted against achieved",
-            correlation(asked[both], got[both]),
-            "correlation",
-            "higher",
-            where,
-        )
-    ]
-    if wanted.unit:
-        off = float(np.abs(asked[both] - got[both]).mean())
-        rows.append(Row("opening: mean distance from wanted", off, wanted.unit, "lower"))
-    # positive: the picture comes after what was wanted
-    first, second = (on_grid(mouth.times[:count], np.where(both, values, np.nan)) for values in (asked, got))
-    lag, best = best_lag(first, second)
-    note = f"correlation {best:.3f} there; tried to {REACH * STEP:g} s either way"
-    rows.append(Row("opening: lag of best agreement", lag * STEP * 1000, "ms", "", note))
-    return rows
-
-
-def _motion(mouth: MouthMotion, source: MouthMotion | None) -> list[Row]:
-    from lipdub.metrics.correlation import on_grid
-    from lipdub.metrics.jitter import jitter
-
-    rows = []
-    for name, motion in (("", mouth), (" of the source", source)):
-        if motion is None or not motion.faces:
-            continue
-        opening = on_grid(motion.times, motion.opening)
-        rows.append(Row(f"opening: jitter{name}", jitter(opening), "eye distances", "" if name else "lower"))
-        rows.append(Row(f"opening: spread{name}", float(opening.std()), "eye distances"))
-    return rows
-
-
-def _in_silence(mouth: MouthMotion, speech: Path, offset: float) -> list[Row]:
-    from lipdub.metrics.silence import SHORTEST, silent_spans, stillness
-
-    sound = _sound(speech)
-    spans = [(a + offset, b + offset) for a, b in silent_spans(sound, RATE)]
-    end = offset + len(sound) / RATE
-    last = float(mouth.times[-1]) if len(mouth) else 0.0
-    if last - end > SHORTEST:
-        spans.append((end, last))
-    spread, frames = stillness(mouth.times, mouth.opening, spans)
-    if math.isnan(spread):
-        return [
-            Row("opening: spread in silence", None, "eye distances", "lower", "the speech has no long pause")
-        ]
-    return [Row("opening: spread in silence", spread, "eye distances", "lower", f"{frames} frames")]
-
-
-def _sound(path: Path) -> np.ndarray:
-    from lipdub.media.audio import load_audio
-
-    return load_audio(path, rate=RATE)
-
-
-# -- the pixels
-
-
-def _untouched(result: Path, workspace: Workspace, source: Path | None, tell: Callback) -> list[Row]:
-    """Every sample outside the feathered mask against the decoded source, frame by frame."""
-    from lipdub.media.read import read_frames, read_order
-    from lipdub.metrics.identity import Difference, outside
-    from lipdub.metrics.psnr import psnr
-
-    name = "samples changed outside the mask"
-    if source is None:
-        return [
-            Row(name, None, "samples", "lower", "the source is not where the workspace says: give --source")
-        ]
-    store = workspace.store("sync")
-    order = store.open("source").read(0, len(store.open("source")))
-    record = workspace.record("paste-back")
-    options = record.options if record is not None else {}
-    total, frames, late, through = Difference(), 0, 0.0, 0
-    times = store.open("time").read(0, len(order))
-    first = None
-    depth = 8
-    supports = _supports(_crops_of(workspace), options)
-    try:
-        for shown, made, (box, weight) in zip(
-            read_order(source, order), read_frames(result), supports, strict=False
-        ):
-            total += outside(shown.picture, made.picture, box, weight)
-            depth = made.picture.depth
-            through += box is None
-            first = float(made.time) if first is None else first
-            late = max(late, abs(float(made.time) - first - float(times[frames])))
-            frames += 1
-            tell(Event("progress", "score", done=frames, total=len(order), message="pixels"))
-    except ValueError as error:
-        return [Row(name, None, "samples", "lower", str(error))]
-    note = (
-        f"of {total.compared} in {frames} frames ({through} passed through), largest difference {total.worst}"
+        rows += workspace.untouched_rows(result, made, source, tell)
+    if options.truth is not None:
+        rows += _truth(result, options.truth, seen, store, tell)
+    worst = moments.worst(weak)
+    tell(Event("done", "score", done=len(seen), total=len(seen)))
+    total = clock.perf_counter() - began
+    networks = seen.meshing + (source_seen.meshing if source_seen is not None else 0.0)
+    found = Score(
+        result=str(result),
+        frames=len(seen),
+        duration=duration,
+        rows=tuple(rows),
+        windows=tuple(windows),
+        moments=worst,
+        series=_series(seen, wanted),
+        seconds={"all": total, "face mesh": networks, "looking": seen.looking, "waiting for frames": seen.decoding},
+        notes=_notes(heard, source, store),
     )
+    wave = _wave(heard, duration) if heard is not None else np.zeros(0)
+    shots = _shots(result, source, made, seen, worst) if pictures else ()
+    return Entry(found, wave, WAVE_RATE, shots)
+
+
+# -- what it is held against
+
+
+def _store() -> WeightsStore:
+    from lipdub.weights.store import Store
+
+    return Store()
+
+
+def _has(store: WeightsStore, name: str) -> bool:
+    from lipdub.weights import manifest
+
+    return any(entry.name == name and store.has(entry) for entry in manifest.entries())
+
+
+def _heard(result: Path, options: ScoreOptions, made: Workspace | None) -> speech.Spoken | None:
+    if options.speech is None:
+        return speech.own_sound(result, "the result's own sound")
+    begins = options.offset
+    if begins is None:
+        begins = workspace.offset_of(made) if made is not None else 0.0
+    return speech.spoken(options.speech, begins, options.speech.name)
+
+
+def _order(result_times: np.ndarray, source: Path, made: Workspace | None) -> np.ndarray:
+    """Number of the source's frame that belongs to each of the result's, (n,); -1 where there is none."""
+    from lipdub.media.probe import frame_times
+
+    if made is not None:
+        known = workspace.order_of(made)
+        out = np.full(len(result_times), -1)
+        out[: min(len(known), len(out))] = known[: len(out)]
+        return out
+    times = frame_times(source)
+    times = times - times[0]
+    spacing = float(np.median(np.diff(times))) if len(times) > 1 else np.inf
+    after = np.minimum(np.searchsorted(times, result_times), len(times) - 1)
+    before = np.maximum(after - 1, 0)
+    near = np.where(result_times - times[before] < times[after] - result_times, before, after)
+    return np.where(result_times <= times[-1] + spacing / 2, near, -1)
+
+
+def _look(result: Path, source: Path | None, made: Workspace | None, store: WeightsStore) -> pixels.Pixels:
+    from lipdub.media.probe import frame_times
+
+    times = frame_times(result)
+    times = times - times[0]
+    closely = pixels.sampled(times)
+    beside: Iterator[Picture] | None = None
+    embed = None
+    if source is not None:
+        order = _order(times, source, made)
+        closely = [k for k in closely if order[k] >= 0]
+        beside = _picked(source, order[: closely[-1] + 1] if closely else order[:0], frozenset(closely))
+        embed = _embedding(store)
+    mask = workspace.mask_of(made) if made is not None else None
+    return pixels.Pixels(frozenset(closely), mask, beside, embed)
+
+
+def _picked(source: Path, order: np.ndarray, wanted: frozenset[int]) -> Iterator[Picture]:
+    """The source's frames that belong to the wanted ones. All in between are decoded too: less work than jumping."""
+    from lipdub.media.read import read_order
+
+    there = np.flatnonzero(order >= 0)
+    for k, frame in zip(there, read_order(source, order[there]), strict=True):
+        if int(k) in wanted:
+            yield frame.picture
+
+
+def _embedding(store: WeightsStore) -> Any:
+    """What makes embeddings of faces, where its weights are there."""
+    if not _has(store, ARCFACE):
+        return None
+    from lipdub.metrics import csim
+
+    network = csim.load(store)
+
+    def embed(rgb: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+        return csim.embeddings(network, csim.face_crop(truth.eight_bits(rgb), mesh)[None])[0]
+
+    return embed
+
+
+# -- rows
+
+
+def _duration(seen: Watched) -> float:
+    if len(seen) < 2:
+        return 0.0
+    return float(seen.times[-1] + np.median(np.diff(seen.times)))
+
+
+def _spans(duration: float) -> list[tuple[float, float]]:
+    from lipdub.metrics.bootstrap import windows
+
+    return windows(duration)
+
+
+def _faces_row(seen: Watched) -> Row:
+    share = seen.motion.faces / max(1, len(seen))
+    return Row("faces", "frames with a face", "frame", share, "share", "higher")
+
+
+def _wanted(seen: Watched, made: Workspace | None, heard: speech.Spoken | None) -> np.ndarray | None:
+    """Opening asked for at each frame, in distances of the eyes: by the run; else by the speech, brought to the range of
+    the mouth, as nobody knows how wide this talker opens it."""
+    asked = workspace.wanted_of(made) if made is not None else None
+    if asked is not None:
+        out = np.full(len(seen), np.nan)
+        out[: min(len(asked), len(out))] = asked[: len(out)]
+        return out
+    if heard is None:
+        return None
+    opening = np.interp(seen.times, heard.times, heard.lips[:, 0])
+    inside = (seen.times >= heard.begins) & (seen.times <= heard.ends)
+    known = inside & np.isfinite(seen.motion.opening)
+    if known.sum() < 3 or opening[known].std() == 0:
+        return None
+    got = seen.motion.opening[known]
+    scaled = (opening - opening[known].mean()) / opening[known].std() * got.std() + got.mean()
+    return np.where(inside, scaled, np.nan)
+
+
+def _lse(
+    result: Path,
+    seen: Watched,
+    heard: speech.Spoken,
+    store: WeightsStore,
+    spans: Sequence[tuple[float, float]],
+    tell: Callback,
+) -> list[Row]:
+    """LSE-D, LSE-C and SyncNet's offset, where SyncNet's weights are in the store."""
+    if not _has(store, SYNCNET):
+        return []
+    from lipdub.media.read import read_frames
+    from lipdub.metrics import lse_video
+    from lipdub.metrics.bootstrap import interval
+    from lipdub.speech.mfcc import FPS
+
+    tell(Event("progress", "score", done=0, total=len(seen), message="SyncNet"))
+    network = lse_video.load(store)
+    frames = (truth.eight_bits(frame.picture.rgb()) for frame in read_frames(result))
+    apart = lse_video.distances_of(frames, seen.times, seen.boxes, heard.sound, network, heard.begins)
+    try:
+        whole = lse_video.scores(apart)
+    except ValueError as error:
+        return [Row("lse_c", "LSE-C", "crop", None, "", "higher", note=str(error))]
+    parts = []
+    for a, b in spans:
+        try:
+            parts.append(lse_video.scores(apart[:, round(a * FPS) : round(b * FPS)]))
+        except ValueError:
+            continue
+    note = "several tools reach more than real video does: read it beside that"
     rows = []
-    if options.get("lossless"):
-        rows.append(Row(name, float(total.changed), "samples", "lower", note))
-    else:
-        value = psnr(total.squared, total.compared, float((1 << depth) - 1))
+    for name, title, better, value, values in (
+        ("lse_d", "LSE-D", "lower", whole.distance, [p.distance for p in parts]),
+        ("lse_c", "LSE-C", "higher", whole.confidence, [p.confidence for p in parts]),
+        ("lse_offset_ms", "SyncNet: picture after its sound by", "near zero", whole.offset * 1000 / FPS, [p.offset * 1000 / FPS for p in parts]),
+    ):  # fmt: skip
+        around = interval(np.array(values, np.float64))
+        unit = "ms" if name.endswith("_ms") else ""
         rows.append(
-            Row(
-                "PSNR outside the mask",
-                _finite(value),
-                "dB",
-                "higher",
-                f"{note}; the encoding is not lossless",
-            )
+            Row(name, title, "crop", float(value), unit, better, finite(around.low), finite(around.high), note=note)  # type: ignore[arg-type]
         )
-    rows.append(Row("frame times: largest difference", late * 1000, "ms", "lower"))
-    if frames != len(order):
-        rows.append(Row("frames missing", float(len(order) - frames), "frames", "lower"))
     return rows
 
 
-def _crops_of(workspace: Workspace) -> Store:
-    """The store whose crops were pasted."""
-    record = workspace.record("enhance")
-    return workspace.store(record.summary.get("crops", "sync") if record is not None else "sync")
-
-
-def _supports(store: Store, options: dict[str, Any]) -> Iterator[tuple[Any, np.ndarray | None]]:
-    """Box and feathered mask of every frame, (None, None) where it was passed through."""
-    from lipdub.stages.paste_back import PasteOptions, weight_of
-
-    feather = float(options.get("feather", PasteOptions().feather))
-    crops, boxes = store.open("crops"), store.open("boxes")
-    for chunk in range(crops.chunks):
-        start, stop = crops.span(chunk)
-        pixels, places = crops.read(start, stop), boxes.read(start, stop)
-        for crop, (x0, y0, x1, y1) in zip(pixels, places.tolist(), strict=True):
-            if x1 <= x0 or y1 <= y0:
-                yield None, None
-                continue
-            weight = weight_of(crop[: y1 - y0, : x1 - x0], feather)
-            yield ((x0, y0, x1, y1), weight) if weight.any() else (None, None)
-
-
-def _likeness(result: Path, truth: Path, tell: Callback) -> list[Row]:
-    """PSNR over all samples of RGB, mean SSIM of the grey pictures; frames are paired by their times."""
-    from lipdub.media.probe import frame_index
+def _truth(result: Path, path: Path, seen: Watched, store: WeightsStore, tell: Callback) -> list[Row]:
+    """All rows that hold the result against a ground truth."""
     from lipdub.media.read import read_frames
-    from lipdub.metrics.psnr import psnr, squared_error
-    from lipdub.metrics.ssim import ssim
 
-    total = len(frame_index(result).pts)
-    error, count, peak = 0.0, 0, 255.0
-    alike: list[float] = []
-    for made, right in _paired(read_frames(result), read_frames(truth)):
-        a, b, peak = _comparable(made.picture, right.picture, truth)
-        part, samples = squared_error(a, b)
-        error, count = error + part, count + samples
-        alike.append(ssim(_grey(a), _grey(b), peak))
-        tell(Event("progress", "score", done=len(alike), total=total, message="truth"))
-    note = f"{len(alike)} of {total} frames"
-    value = psnr(error, count, peak)
-    same = "; the pictures are equal" if value == math.inf else ""
-    return [
-        Row("PSNR", _finite(value), "dB", "higher", note + same),
-        Row("SSIM", float(np.mean(alike)) if alike else None, "", "higher", note),
-    ]
-
-
-def _paired(result: Iterator[Any], truth: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
-    """Each frame of the result with the truth's nearest in time; ends where the truth does."""
-    first = None
-    held = following = next(truth, None)
-    if held is None:
-        return
-    origin = float(held.time)
-    following = next(truth, None)
-    spacing = float(following.time) - origin if following is not None else math.inf
-    for frame in result:
-        first = float(frame.time) if first is None else first
-        now = float(frame.time) - first
-        while following is not None and abs(float(following.time) - origin - now) <= abs(
-            float(held.time) - origin - now
-        ):
-            spacing = float(following.time) - float(held.time)
-            held, following = following, next(truth, None)
-        if following is None and now - (float(held.time) - origin) > spacing / 2:
-            return
-        yield frame, held
+    right = watch(path, tell=tell, what="truth")
+    notes: list[Row] = []
+    lpips, inception = (_network(store, name, notes) for name in (ALEXNET, INCEPTION))
+    whole = truth.Likeness()
+    face = truth.Likeness(lpips, inception)
+    ours, theirs = [], []
+    last = (-2, -2)
+    for made, other, number in truth.paired(read_frames(result), read_frames(path)):
+        a, b, peak = truth.comparable(made.picture, other.picture, str(path))
+        k = made.index
+        fresh = (k - 1, number - 1) != last and (k - 1, number) != last
+        last = (k, number)
+        whole.add(a, b, peak, fresh)
+        points, real = seen.points[k], right.points[number]
+        ours.append(points)
+        theirs.append(real)
+        if np.isfinite(real).all():
+            face.add(truth.aligned(a, real), truth.aligned(b, real), peak, fresh)
+        tell(Event("progress", "score", done=k + 1, total=len(seen), message="truth"))
+    note = f"{len(ours)} of {len(seen)} frames"
+    rows = whole.rows("frame", "", note) + face.rows("crop", "_crop", f"{len(face.alike)} of {len(seen)} faces")
+    if ours:
+        rows += truth.landmark_rows(np.stack(ours).astype(np.float64), np.stack(theirs).astype(np.float64))
+    return rows + notes
 
 
-def _comparable(made: Picture, right: Picture, truth: Path) -> tuple[np.ndarray, np.ndarray, float]:
-    """RGB of both at one depth, and its peak."""
-    if (made.width, made.height) != (right.width, right.height):
-        raise InputError(
-            f"{truth} is {right.width}x{right.height}, the result is {made.width}x{made.height}",
-            hint="A ground truth must have the result's size.",
-        )
-    a, b = made.rgb(), right.rgb()
-    if a.dtype != b.dtype:
-        a, b = _eight_bits(a), _eight_bits(b)
-    return a, b, 255.0 if a.dtype == np.uint8 else 65535.0
+def _network(store: WeightsStore, name: str, notes: list[Row]) -> Any:
+    """A network some numbers need, None where its weights or its package are not there; then a row says so."""
+    from lipdub.metrics import fid, lpips
+
+    row, load = ("lpips_crop", lpips.load) if name == ALEXNET else ("fid_crop", fid.load)
+    try:
+        return load(store)
+    except (WeightsError, LipdubError) as error:
+        notes.append(Row(row, row.split("_")[0].upper(), "crop", None, "", "lower", note=str(error)))
+        return None
 
 
-def _grey(rgb: np.ndarray) -> np.ndarray:
+# -- the report
+
+
+def _series(seen: Watched, wanted: np.ndarray | None) -> dict[str, list[float | None]]:
+    out = {"time": seen.times.tolist(), "opening": seen.motion.opening.tolist(), "width": seen.motion.width.tolist()}
+    if wanted is not None:
+        out["wanted"] = wanted.tolist()
+    return {name: [finite(v) for v in values] for name, values in out.items()}
+
+
+def _notes(heard: speech.Spoken | None, source: Path | None, store: WeightsStore) -> tuple[str, ...]:
+    notes = []
+    if heard is None:
+        notes.append("there is no sound to hold the mouth against: give --speech")
+    else:
+        notes.append(f"the mouth is held against {heard.origin}")
+    if source is None:
+        notes.append("without the source, seams, colours and sharpness are judged by the result alone, which finds less")
+    if not _has(store, SYNCNET):
+        notes.append(f"LSE-D and LSE-C need SyncNet's published weights: lipdub weights pull {SYNCNET}")
+    return tuple(notes)
+
+
+def _wave(heard: speech.Spoken, duration: float) -> np.ndarray:
+    """Levels 0..1 of the sound from the first frame on, `WAVE_RATE` a second."""
+    size = speech.RATE // WAVE_RATE
+    shift = round(heard.begins * speech.RATE)
+    sound = heard.sound[-shift:] if shift < 0 else np.concatenate([np.zeros(shift, np.float32), heard.sound])
+    sound = sound[: round(duration * speech.RATE)]
+    count = len(sound) // size
+    levels = np.abs(sound[: count * size].reshape(count, size)).max(1) if count else np.zeros(0)
+    return levels / max(float(levels.max(initial=0)), 1e-6)
+
+
+def _shots(
+    result: Path, source: Path | None, made: Workspace | None, seen: Watched, worst: Sequence[Moment]
+) -> list[Shot]:
+    """The faces around each weak moment."""
+    from lipdub.scoring.report import jpeg
+
+    order = _order(seen.times, source, made) if source is not None else None
+    out = []
+    for moment in worst:
+        times = moment.time + (np.arange(SHOT_FRAMES) - (SHOT_FRAMES - 1) / 2) * SHOT_STEP
+        frames = np.unique(np.abs(seen.times[:, None] - times).argmin(0))
+        points = seen.points[frames]
+        known = np.isfinite(points).all((1, 2))
+        box = _face_box(points[known]) if known.any() else None
+        strips = [_strip(result, frames, box)]
+        if source is not None and order is not None and (order[frames] >= 0).all():
+            strips.append(_strip(source, order[frames], box))
+        out.append(Shot(moment, *(jpeg(s) for s in strips)) if len(strips) == 2 else Shot(moment, jpeg(strips[0]), None))
+    return out
+
+
+def _face_box(points: np.ndarray) -> tuple[float, float, float, float]:
+    low, high = points.min((0, 1)), points.max((0, 1))
+    middle, half = (low + high) / 2, 0.62 * float((high - low).max())
+    return (*(middle - half), *(middle + half))
+
+
+def _strip(path: Path, frames: np.ndarray, box: tuple[float, float, float, float] | None) -> np.ndarray:
+    """Frames beside each other, cut to a box, RGB uint8."""
     import cv2
 
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    from lipdub.media.read import read_order
 
+    tiles = []
+    for frame in read_order(path, frames):
+        picture = frame.picture
+        if box is None:
+            rgb = picture.rgb()
+        else:
+            x0, y0 = (int(max(0, v)) // 2 * 2 for v in box[:2])
+            x1, y1 = int(min(picture.width, box[2])), int(min(picture.height, box[3]))
+            rgb = picture.rgb((x0, y0, max(x1, x0 + 2), max(y1, y0 + 2)))
+        rgb = truth.eight_bits(rgb)
+        width = max(1, round(rgb.shape[1] * SHOT_HEIGHT / rgb.shape[0]))
+        tiles.append(cv2.resize(rgb, (width, SHOT_HEIGHT), interpolation=cv2.INTER_AREA))
+    height = SHOT_HEIGHT
+    widest = max(t.shape[1] for t in tiles)
+    canvas = np.full((height, widest * len(tiles) + 4 * (len(tiles) - 1), 3), 255, np.uint8)
+    for k, tile in enumerate(tiles):
+        canvas[:, k * (widest + 4) : k * (widest + 4) + tile.shape[1]] = tile
+    return canvas
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -16,8 +16,11 @@ import lipdub
 from lipdub.errors import InputError, UsageError
 from lipdub.media.audio import load_audio
 from lipdub.media.read import read_frames
+from lipdub.metrics import colour_step, seam
 from lipdub.progress import Event
-from lipdub.stages.score import _paired, score
+from lipdub.scoring.rows import Score
+from lipdub.scoring.truth import paired
+from lipdub.stages.score import ScoreOptions, judge, score
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample"
 
@@ -58,22 +61,24 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _values(scores: dict[str, Any]) -> dict[str, Any]:
-    return {row["metric"]: row["value"] for row in scores["rows"]}
+def _values(scores: Score) -> dict[str, Any]:
+    return {row.id: row.value for row in scores.rows}
 
 
 def test_a_lossless_run_changes_nothing_outside_the_mask(run: Path) -> None:
     events: list[Event] = []
     scores = score(run / "dub.mp4", workspace=run / "work", speech=run / "speech.wav", progress=events.append)
     values = _values(scores)
-    assert values["samples changed outside the mask"] == 0
-    assert values["frame times: largest difference"] == pytest.approx(0, abs=1e-6)
-    assert values["opening: wanted against achieved"] > 0.8
-    assert abs(values["opening: lag of best agreement"]) <= 40
-    assert values["frames with a face"] == 1
-    assert values["opening: spread in silence"] < values["opening: spread"]
-    assert scores["schema"] == 1
-    assert json.loads(json.dumps(scores)) == scores
+    assert values["changed_outside"] == 0
+    assert values["frame_times"] == pytest.approx(0, abs=1e-6)
+    assert values["followed"] > 0.8 and values["missed_by"] < 0.1
+    assert values["faces"] == 1
+    assert values["silence_leak"] < 1
+    assert abs(values["seam"]) < seam.VISIBLE_AGAINST_SOURCE
+    assert values["colour_step"] < colour_step.VISIBLE_AGAINST_SOURCE
+    plain = scores.to_json()
+    assert plain["schema"] == 2 and json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert len(plain["series"]["time"]) == len(plain["series"]["wanted"]) == scores.frames
     assert events[-1].kind == "done"
 
 
@@ -92,27 +97,25 @@ def test_one_touched_sample_is_found(run: Path, tmp_path: Path) -> None:
             out.mux(stream.encode(av.VideoFrame.from_ndarray(flat, format="yuv420p")))
         assert stream is not None
         out.mux(stream.encode())
-    rows = score(doctored, workspace=run / "work")["rows"]
-    (row,) = [row for row in rows if row["metric"] == "samples changed outside the mask"]
-    assert row["value"] == 1
-    assert "largest difference 1" in row["note"]
+    row = score(doctored, workspace=run / "work").row("changed_outside")
+    assert row.value == 1
+    assert "largest difference 1" in row.note
 
 
 def test_the_source_may_have_moved(run: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved.mp4"
     moved.write_bytes((run / "source.mp4").read_bytes())
-    assert (
-        _values(score(run / "dub.mp4", workspace=run / "work", source=moved))[
-            "samples changed outside the mask"
-        ]
-        == 0
-    )
+    assert score(run / "dub.mp4", workspace=run / "work", source=moved).row("changed_outside").value == 0
 
 
-def test_truth_equal_to_the_result(run: Path) -> None:
-    rows = {row["metric"]: row for row in score(run / "dub.mp4", truth=run / "dub.mp4")["rows"]}
-    assert rows["PSNR"]["value"] is None and "equal" in rows["PSNR"]["note"]
-    assert rows["SSIM"]["value"] == pytest.approx(1.0, abs=1e-6)
+def test_a_clip_against_itself(run: Path) -> None:
+    found = score(run / "dub.mp4", truth=run / "dub.mp4")
+    for end in ("", "_crop"):
+        assert found.row(f"psnr{end}").value is None and "equal" in found.row(f"psnr{end}").note
+        assert found.row(f"ssim{end}").value == pytest.approx(1.0, abs=1e-6)
+        assert found.row(f"mse{end}").value == found.row(f"ifc{end}").value == 0
+    assert found.row("lmd").value == found.row("f_ld").value == found.row("lmd_eyes").value == 0
+    assert found.row("lpips_crop").value is None and found.row("lpips_crop").note  # says what is missing
 
 
 def test_truth_a_little_off(run: Path, tmp_path: Path) -> None:
@@ -121,8 +124,10 @@ def test_truth_a_little_off(run: Path, tmp_path: Path) -> None:
         for f in read_frames(run / "dub.mp4")
     ]
     values = _values(score(run / "dub.mp4", truth=_write(tmp_path / "off.mp4", frames)))
-    assert 34 < values["PSNR"] < 38
-    assert 0.97 < values["SSIM"] < 1
+    assert 34 < values["psnr"] < 38 and 34 < values["psnr_crop"] < 38
+    assert 0.97 < values["ssim"] < 1
+    assert 10 < values["mse"] < 26
+    assert values["lmd_eyes"] < 0.02
 
 
 def test_truth_of_another_size_is_refused(run: Path, tmp_path: Path) -> None:
@@ -131,10 +136,42 @@ def test_truth_of_another_size_is_refused(run: Path, tmp_path: Path) -> None:
         score(run / "dub.mp4", truth=_write(tmp_path / "small.mp4", frames))
 
 
-def test_speech_alone_gives_a_wanted_motion(run: Path) -> None:
-    rows = score(run / "dub.mp4", speech=run / "speech.wav")["rows"]
-    (row,) = [row for row in rows if row["metric"] == "opening: wanted against achieved"]
-    assert row["value"] > 0.5 and "the speech" in row["note"]
+def test_any_video_is_held_against_its_own_sound_or_another(run: Path) -> None:
+    own = score(run / "dub.mp4")
+    assert any("own sound" in note for note in own.notes)
+    given = score(run / "dub.mp4", speech=run / "speech.wav")
+    assert given.row("av_sync").value == pytest.approx(own.row("av_sync").value, abs=0.05)
+    late = score(run / "dub.mp4", speech=run / "speech.wav", offset=0.4)
+    assert late.row("av_sync").value < given.row("av_sync").value - 0.3
+    silent = score(run / "source.mp4")
+    assert any("no sound" in note for note in silent.notes)
+    assert "av_sync" not in _values(silent) and silent.row("cpbd").value is not None
+
+
+def test_a_planted_delay_of_the_sound_is_found(run: Path, tmp_path: Path) -> None:
+    """The speech again and again, 4 s of it: the scorer on a dub, and on the same with its sound moved."""
+    import soundfile
+
+    sound = np.tile(load_audio(SAMPLE / "speech.wav")[:16000], 4)
+    soundfile.write(tmp_path / "four.wav", sound, 16000)
+    made = lipdub.dub(run / "source.mp4", tmp_path / "four.wav", tmp_path / "four.mp4", length="speech")
+    whole = score(made.out, speech=tmp_path / "four.wav")
+    assert abs(whole.row("av_offset_ms").value) <= 40
+    moved = score(made.out, speech=tmp_path / "four.wav", offset=0.2)
+    apart = moved.row("av_offset_ms").value - whole.row("av_offset_ms").value
+    assert apart == pytest.approx(-200, abs=40)
+
+
+def test_the_weakest_moments_come_with_pictures(run: Path) -> None:
+    entry = judge(run / "dub.mp4", ScoreOptions(workspace=run / "work"), pictures=True)
+    assert entry.shots and len(entry.shots) == len(entry.score.moments) <= 10
+    times = [m.time for m in entry.score.moments]
+    assert all(abs(a - b) >= 0.8 for i, a in enumerate(times) for b in times[:i])
+    for shot in entry.shots:
+        for picture in (shot.result, shot.source):
+            assert picture is not None
+            height, width = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape[:2]
+            assert height == 200 and width >= 200
 
 
 def test_a_folder_that_is_no_workspace_is_refused(run: Path, tmp_path: Path) -> None:
@@ -164,5 +201,6 @@ class _Frame:
     ],
 )
 def test_frames_are_paired_by_time(result: list[float], truth: list[float], expected: list[float]) -> None:
-    pairs = list(_paired(iter(map(_Frame, result)), iter(map(_Frame, truth))))
-    assert [float(right.time) for _, right in pairs] == expected
+    pairs = list(paired(iter(map(_Frame, result)), iter(map(_Frame, truth))))
+    assert [float(right.time) for _, right, _ in pairs] == expected
+    assert [truth[number] for _, _, number in pairs] == expected
