@@ -36,3 +36,14 @@ def stillness(times: np.ndarray, opening: np.ndarray, spans: list[tuple[float, f
         inside |= (times >= start + MARGIN) & (times <= end - MARGIN)
     kept = opening[inside & np.isfinite(opening)]
     return (float(kept.std()), len(kept)) if len(kept) > 1 else (float("nan"), len(kept))
+
+
+def leak(times: np.ndarray, opening: np.ndarray, spans: list[tuple[float, float]]) -> float:
+    """Motion left under silence: the deviation of the opening inside silent spans over that outside them; 0 is none,
+    1 as much as in speech. NaN where either cannot be measured (see :func:`stillness`) or the mouth never moves."""
+    still, _ = stillness(times, opening, spans)
+    speaking = np.isfinite(opening)
+    for start, end in spans:
+        speaking &= ~((times >= start - MARGIN) & (times <= end + MARGIN))
+    spread = float(opening[speaking].std()) if speaking.sum() > 1 else 0.0
+    return still / spread if spread > 0 else float("nan")

@@ -1,0 +1,91 @@
+"""The surroundings of a mask's edge, as seen by the measures of seams and of colour steps.
+
+Lengths are in units of a hundredth of the distance between the eyes, at least a pixel, so that numbers compare between
+faces of different size. Along the edge there are `SECTORS` sectors, by direction from the mask's middle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lipdub.faces import masks
+from lipdub.metrics import regions
+
+SECTORS = 24
+REACH = 26  # units looked at on either side
+_OVAL_CLEAR = 6  # units inside the face's oval from which on it counts as skin
+_EYES_CLEAR = 1.35  # growth of the eyes' outlines that do not
+
+
+@dataclass(frozen=True)
+class MaskEdge:
+    """Of the pixels (h, w) of `box` in the frame: signed distance from the edge in units, positive inside; direction
+    to the inside (2, h, w: x, y) of unit length; sector, int; and whether it counts, bool. `unit`: pixels."""
+
+    box: regions.Box
+    unit: float
+    distance: np.ndarray
+    inwards: np.ndarray
+    sector: np.ndarray
+    counts: np.ndarray
+
+    def part(self, frame: np.ndarray) -> np.ndarray:
+        """The piece of a frame (H, W, ...) that the arrays are of."""
+        x0, y0, x1, y1 = self.box
+        return frame[y0:y1, x0:x1]
+
+
+def mask_edge(
+    landmarks: np.ndarray, height: int, width: int, mask: np.ndarray | None = None, skin: bool = False
+) -> MaskEdge | None:
+    """The edge of a mask over a face; None where none of it lies in the picture, or no face is seen (NaN).
+
+    Args:
+        landmarks: (478, 2 or 3) pixels of the picture.
+        height, width: the picture's.
+        mask: (height, width), its inside above one half of its type's 1 (a weight 0..1, or bool); by default the lower
+            face, for results of which nobody says what was replaced.
+        skin: whether only skin counts: inside the face's oval, not the eyes. For a picture alone, as the jaw against
+            what is behind it looks like a seam and like a step of colour.
+    """
+    points = np.asarray(landmarks, np.float64)[:, :2]
+    if not np.isfinite(points).all():
+        return None
+    unit = max(1.0, regions.eye_distance(points) / 100)
+    inside = masks.lower_face(points, height, width) > 0 if mask is None else np.asarray(mask) > 0.5
+    if not inside.any() or inside.all():
+        return None
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    corners = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]])
+    box = regions.box_of(corners, (REACH + 2) * unit, height, width)
+    x0, y0, x1, y1 = box
+    inner = np.ascontiguousarray(inside[y0:y1, x0:x1]).astype(np.uint8)
+    distance = cv2.distanceTransform(inner, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - inner, cv2.DIST_L2, 5)
+    slope = np.stack([cv2.Sobel(distance, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0)])
+    middle = np.argwhere(inner).mean(0)
+    y, x = np.mgrid[0 : inner.shape[0], 0 : inner.shape[1]]
+    turn = np.arctan2(y - middle[0], x - middle[1]) / (2 * np.pi) % 1
+    counts = np.abs(distance) <= (REACH + 1) * unit
+    if skin:
+        counts &= _skin(points - [x0, y0], y1 - y0, x1 - x0, unit)
+    return MaskEdge(
+        box,
+        unit,
+        distance / np.float32(unit),
+        slope / np.maximum(np.hypot(*slope), 1e-6),
+        (turn * SECTORS).astype(np.intp) % SECTORS,
+        counts,
+    )
+
+
+def _skin(points: np.ndarray, height: int, width: int, unit: float) -> np.ndarray:
+    face = masks.face(points, height, width)
+    side = 2 * max(1, round(_OVAL_CLEAR * unit)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    skin = cv2.erode(face, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+    for eye in (regions.LEFT_EYE, regions.RIGHT_EYE):
+        skin &= ~regions.hull(points[list(eye)], height, width, _EYES_CLEAR)
+    return skin

@@ -1,0 +1,69 @@
+"""Parts of a face that measures look at, cut out by the points of its mesh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from lipdub.faces import mesh
+
+LEFT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+RIGHT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
+# Under the eyes, above what speech moves.
+LEFT_CHEEK = (116, 117, 118, 119, 100, 101, 50, 123)
+RIGHT_CHEEK = (345, 346, 347, 348, 329, 330, 280, 352)
+FOREHEAD = (151, 9, 108, 337, 107, 336)
+# Inside the lower face, where speech changes little.
+NOSE_TIP = (4, 5, 45, 275, 1, 44, 274)
+LEFT_SIDE = (50, 101, 36, 205, 187, 123)
+RIGHT_SIDE = (280, 330, 266, 425, 411, 352)
+
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1; the last ones outside
+
+
+@dataclass(frozen=True)
+class FacePart:
+    """A piece of a frame, and the landmarks (478, 2) in its pixels."""
+
+    rgb: np.ndarray
+    landmarks: np.ndarray
+
+
+def eye_distance(landmarks: np.ndarray) -> float:
+    """Pixels between the middles of the eyes' corners, of mesh points (478, 2 or 3)."""
+    points = np.asarray(landmarks, np.float64)[:, :2]
+    return float(np.linalg.norm(points[list(mesh.EYE_LEFT)].mean(0) - points[list(mesh.EYE_RIGHT)].mean(0)))
+
+
+def box_of(points: np.ndarray, margin: float, height: int, width: int) -> Box:
+    """The box of points (n, 2 or 3) grown by `margin` pixels, inside a picture of this size; empty where they lie
+    outside it."""
+    xy = np.asarray(points, np.float64)[:, :2]
+    low = np.clip(np.floor(xy.min(0) - margin), 0, [width, height]).astype(int)
+    high = np.clip(np.ceil(xy.max(0) + margin) + 1, 0, [width, height]).astype(int)
+    return int(low[0]), int(low[1]), int(max(low[0], high[0])), int(max(low[1], high[1]))
+
+
+def face_part(rgb: np.ndarray, landmarks: np.ndarray, margin: float = 0.1) -> FacePart:
+    """The part of a frame (h, w, 3) around a face (478, 2 or 3), with a margin in distances of the eyes."""
+    box = box_of(landmarks, margin * eye_distance(landmarks), *rgb.shape[:2])
+    x0, y0, x1, y1 = box
+    return FacePart(rgb[y0:y1, x0:x1], np.asarray(landmarks, np.float64)[:, :2] - [x0, y0])
+
+
+def hull(points: np.ndarray, height: int, width: int, scale: float = 1.0) -> np.ndarray:
+    """The convex hull of points (n, 2), grown by a factor about their middle, as bool (height, width)."""
+    xy = np.asarray(points, np.float64)[:, :2]
+    middle = xy.mean(0)
+    grown = (middle + (xy - middle) * scale).astype(np.float32)
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillConvexPoly(mask, np.round(cv2.convexHull(grown) * 16).astype(np.int32), 1, shift=4)
+    return mask.astype(bool)
+
+
+def luma(rgb: np.ndarray) -> np.ndarray:
+    """Grey float32 (h, w) in 0..255 of RGB (h, w, 3), uint8 or uint16."""
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return grey if rgb.dtype == np.uint8 else grey * np.float32(255 / 65535)
