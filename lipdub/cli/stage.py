@@ -100,6 +100,7 @@ def enhance(
     recipe: opt.Recipe = "auto",
     method: opt.Enhance = None,
     region: opt.EnhanceRegion = None,
+    mask: opt.EnhanceMask = None,
     strength: opt.EnhanceStrength = None,
 ) -> None:
     """Restore the generated mouths."""
@@ -112,6 +113,7 @@ def enhance(
         recipe,
         method=method,
         region=region,
+        mask=mask,
         strength=strength,
     )
 
