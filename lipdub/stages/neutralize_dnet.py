@@ -118,17 +118,17 @@ def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackView]) -
         )
     spans = [Span(view.id, view, _boxes(ctx, view)) for view in views]
     steps = [(span, _coefficients(ctx, span), _references(ctx, span)) for span in spans]
-    finder = next((name for name in FAN if name in kept), None)
-    found = {span.id: _found(ctx, span) for span in spans if finder}
-    count = _Count(ctx, sum(int(span.wanted.sum()) for span in spans) * (3 if finder else 2))
+    landmarker = next((name for name in FAN if name in kept), None)
+    found = {span.id: _found(ctx, span) for span in spans if landmarker}
+    count = _Count(ctx, sum(int(span.wanted.sum()) for span in spans) * (3 if landmarker else 2))
     for span, table, references in steps:
         count.add(sum(span.finished(a) for a in (table, references, found.get(span.id)) if a is not None))
     network = _Networks(ctx, kept)
     template = _template(options.expression, kept, network)
     for span in spans:
-        if finder and found[span.id].missing():
-            _find(ctx, span, network(finder), found[span.id], count)
-    notes.append(_landmarks_note(finder, [(span, found[span.id]) for span in spans] if finder else []))
+        if landmarker and found[span.id].missing():
+            _find(ctx, span, network(landmarker), found[span.id], count)
+    notes.append(_landmarks_note(landmarker, [(span, found[span.id]) for span in spans] if landmarker else []))
     for span, table, _ in steps:
         if table.missing():
             _regress(ctx, span, network("face3d"), found.get(span.id), table, count)
@@ -166,16 +166,16 @@ class _Count:
         self._ctx.progress(self._done, self._total)
 
 
-def _landmarks_note(finder: str | None, found: list[tuple[Span, ChunkedArray]]) -> str:
+def _landmarks_note(landmarker: str | None, found: list[tuple[Span, ChunkedArray]]) -> str:
     """Which landmarks the regressor's crops are aligned by."""
-    if finder is None:
+    if landmarker is None:
         return (
             "FAN's weights are not in the store: the faces are aligned by the followed mesh's landmarks instead "
             f"(lipdub weights pull {FAN[0]})"
         )
     wanted = sum(int(span.wanted.sum()) for span, _ in found)
     seen = sum(int(np.isfinite(array.read(0, len(array))[:, 0, 0]).sum()) for _, array in found)
-    text = f"the faces are aligned by FAN's landmarks ({finder})"
+    text = f"the faces are aligned by FAN's landmarks ({landmarker})"
     if seen < wanted:
         text += f", but for {wanted - seen} of {wanted} frames, in which they are not where the mesh sees the face"
     return text
@@ -331,14 +331,14 @@ def _template(asked: str, kept: dict[str, Any], network: _Networks) -> np.ndarra
     if isinstance(path, Path):
         if path.suffix.lower() in expression.ARRAYS:
             return expression.read_array(path)
-        finder = next((name for name in FAN if name in kept), None)
-        return _pictured(path, network("face3d"), network(finder) if finder else None)
+        landmarker = next((name for name in FAN if name in kept), None)
+        return _pictured(path, network("face3d"), network(landmarker) if landmarker else None)
     return expression.read_template(kept[TEMPLATES].path, path) if TEMPLATES in kept else None
 
 
-def _pictured(picture: Path, regressor: Any, finder: Any = None) -> np.ndarray:
-    """The expression of the face in a picture, aligned by FAN's landmarks where it is given. Raises InputError when there
-    is none."""
+def _pictured(picture: Path, regressor: Any, landmarker: Any = None) -> np.ndarray:
+    """The expression of the face in a picture, aligned by the landmarks of FAN where it is given. Raises InputError when
+    there is no face."""
     from lipdub.faces.detect import FaceFinder
     from lipdub.media.read import read_frames
 
@@ -349,9 +349,9 @@ def _pictured(picture: Path, regressor: Any, finder: Any = None) -> np.ndarray:
         raise InputError(f"there is no face in the picture {picture}")
     points = landmarks.ibug(found[0])[:, :2]
     box = headcrop.boxes(headcrop.squares(points[None]), 1.0)[0]
-    if finder is not None:
+    if landmarker is not None:
         look = fan.boxes(points[None])[0]
-        better = fan.to_frame(fan.find(finder, fan.crop(frame, look)[None]), look)
+        better = fan.to_frame(fan.find(landmarker, fan.crop(frame, look)[None]), look)
         points = better[0] if fan.agreeing(better, points[None])[0] else points
     vector = vectors(regressor, _cut(frame, box)[None], headcrop.to_crop(points, box)[None])[0]
     return vector[coefficients.EXPRESSION]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lipdub.faces import fan, landmarks
+from tests.stages.small_retalking import heatmaps
 
 torch = pytest.importorskip("torch")
 
@@ -17,14 +18,6 @@ HEAT = 64  # cells of a heatmap
 def face(scale: float = 60.0, x: float = 300.0, y: float = 200.0) -> np.ndarray:
     """iBUG points (68, 2) of the neutral face, in a frame."""
     return landmarks.ibug(landmarks.load_neutral())[:, :2] * scale + [x, y]
-
-
-def heatmaps(points: np.ndarray, sigma: float = 1.0) -> np.ndarray:
-    """Gaussians (n, 68, 64, 64) at points (n, 68, 2) of a crop."""
-    cells = (points + 0.5) / (fan.SIZE / HEAT) - 0.5
-    v, u = np.mgrid[: HEAT, : HEAT]
-    away = (u - cells[..., 0, None, None]) ** 2 + (v - cells[..., 1, None, None]) ** 2
-    return np.exp(-away / (2 * sigma**2)).astype(np.float32)
 
 
 @pytest.mark.parametrize("sigma", [0.8, 1.0, 2.0])
