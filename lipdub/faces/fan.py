@@ -96,13 +96,13 @@ def find(network: Any, crops: np.ndarray) -> np.ndarray:
     """Points float64 (n, 68, 2) in crops uint8 (n, SIZE, SIZE, 3) RGB. network: `networks.fan.fan`."""
     import torch
 
-    device = next(network.parameters()).device
-    batch = BATCH if device.type != "cpu" else 1
+    like = next(network.parameters())
+    batch = BATCH if like.device.type != "cpu" else 1
     out = np.empty((len(crops), POINTS, 2))
     for i in range(0, len(crops), batch):
         images = torch.from_numpy(crops[i : i + batch]).permute(0, 3, 1, 2).contiguous().float() / 255
         with torch.inference_mode():
-            heatmaps = network(images.to(device))[-1].float().cpu().numpy()
+            heatmaps = network(images.to(like))[-1].float().cpu().numpy()
         out[i : i + batch] = decode(heatmaps)
     return out
 

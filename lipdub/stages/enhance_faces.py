@@ -290,11 +290,11 @@ def parsed(network: Any, faces: np.ndarray) -> np.ndarray:
 
     from lipdub.networks.parsenet import CLASSES
 
-    device = next(network.parameters()).device
+    like = next(network.parameters())
     classes = [CLASSES.index(name) for name in ("mouth", "upper lip", "lower lip")]
     images = torch.from_numpy(faces).permute(0, 3, 1, 2).contiguous() * 2 - 1
     with torch.inference_mode():
-        logits = network(images.to(device))[0].float()
+        logits = network(images.to(like))[0].float()
         return np.asarray(logits.softmax(1)[:, classes].sum(1).cpu().numpy())
 
 
