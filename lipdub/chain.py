@@ -22,6 +22,7 @@ from lipdub.workspace.store import Store
 
 if TYPE_CHECKING:
     from lipdub.media.probe import MediaFacts
+    from lipdub.weights.manifest import Entry
 
 MOST_REPAIRS = 2  # times a stage's broken cache is mended in one run before the disk is blamed
 
@@ -141,6 +142,11 @@ class Chain:
             checks.check_speech(self.job.mix, what="mix")
         for name in names:
             self.spec(name).check(self.job, self.facts, self.options(name))
+
+    def check_weights(self, names: list[str]) -> list[Entry]:
+        """The published weights the stages work with. Raises WeightsError when one is missing, wrong or not allowed."""
+        paths = (path for name in names for path in self.spec(name).weights(self.options(name)))
+        return checks.check_weights(paths, self.job.commercial_safe)
 
     # -- what is there ---------------------------------------------------------------------------------------
 
@@ -318,7 +324,7 @@ def open_chain(
     chain.check_inputs(names)
     if any(chain.spec(name).writes_output for name in names):
         checks.check_place(chain.job.result())
-    chain.device = checks.choose_device(job.device, chain.recipe)
+    chain.device = checks.choose_device(job.device, bool(chain.check_weights(names)))
     fresh = not Workspace.is_workspace(chain.workspace.path)
     try:
         with chain.workspace.locked():

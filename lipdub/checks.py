@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, os_failure
 from lipdub.job import Job, provenance_path
-from lipdub.recipes import Recipe
 
 if TYPE_CHECKING:
     from lipdub.media.probe import MediaFacts
+    from lipdub.weights.manifest import Entry
 
 SPEECH_RATE = 16000  # Hz, at which speech is checked
 SHORTEST_SPEECH = 0.1  # seconds
@@ -81,10 +81,23 @@ def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
         )
 
 
-def choose_device(name: str, recipe: Recipe) -> str:
-    """The device to compute on. ``auto`` asks torch only for recipes that gain from it. Raises
+def check_weights(paths: Iterable[Path], commercial_safe: bool) -> list[Entry]:
+    """The published weights among these files. Raises WeightsError when one is not known to allow commercial use, and
+    only such are wanted; for the user's own the licence is theirs."""
+    from lipdub.weights import manifest
+    from lipdub.weights.store import Store
+
+    store = Store()
+    found = store.entries(paths)
+    for entry in found:
+        manifest.allowed(entry, commercial_safe and not store.is_own(entry))
+    return found
+
+
+def choose_device(name: str, networks: bool) -> str:
+    """The device to compute on. ``auto`` asks torch only where published networks are to run. Raises
     EnvironmentFailure."""
-    if name == "cpu" or (name == "auto" and recipe.devices == ("cpu",)):
+    if name == "cpu" or (name == "auto" and not networks):
         return "cpu"
     import torch
 
@@ -94,7 +107,7 @@ def choose_device(name: str, recipe: Recipe) -> str:
         "cpu": lambda: True,
     }
     if name == "auto":
-        return next(device for device in (*recipe.devices, "cpu") if there[device]())
+        return next(device for device, is_there in there.items() if is_there())
     if not there[name]():
         raise EnvironmentFailure(f"there is no {name} device here", hint="Use --device auto or cpu.")
     return name

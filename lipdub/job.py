@@ -55,7 +55,8 @@ class Job:
     ``out`` and ``workspace`` may be left out: see :func:`default_out` and :func:`default_workspace`.
     ``options`` maps stage names to the options given for them (field name to value); what is not given has
     the stage's default, ``method`` the recipe's. ``threads`` 0 means all cores. ``mix`` is the sound that
-    goes into the result instead of the speech.
+    goes into the result instead of the speech. ``commercial_safe`` refuses published weights not known to allow
+    commercial use.
     """
 
     video: Path
@@ -68,6 +69,7 @@ class Job:
     threads: int = 0
     no_face: Literal["keep", "error"] = "keep"
     overwrite: bool = False
+    commercial_safe: bool = False
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

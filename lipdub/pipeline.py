@@ -48,6 +48,7 @@ def dub(
     threads: int = 0,
     no_face: Literal["keep", "error"] = "keep",
     overwrite: bool = False,
+    commercial_safe: bool = False,
     keep_workspace: bool = True,
     progress: Callback | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -73,6 +74,7 @@ def dub(
         threads=threads,
         no_face=no_face,
         overwrite=overwrite,
+        commercial_safe=commercial_safe,
         options=options,
     )
     return run_job(job, progress, keep_workspace=keep_workspace, cancelled=cancelled)
@@ -135,6 +137,7 @@ def plan(job: Job, stage: str | None = None) -> list[PlannedStage]:
     chain = Chain(job, silent, None, Workspace(job.folder()), keep_recorded=stage)
     chain.check_request(names)
     chain.check_inputs(names)
+    chain.check_weights(names)
     return [chain.planned(name) for name in names]
 
 
@@ -183,7 +186,7 @@ def _alone(
     of_call = {key: arguments.pop(key, None) for key in ("progress", "cancelled")}
     of_job = {
         key: arguments.pop(key)
-        for key in ("workspace", "mix", "recipe", "device", "threads", "no_face", "overwrite")
+        for key in ("workspace", "mix", "recipe", "device", "threads", "no_face", "overwrite", "commercial_safe")
         if key in arguments
     }
     job = make_job(video, speech, out, stage=name, options=arguments, **of_job)

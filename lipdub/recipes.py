@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from lipdub.errors import UsageError
@@ -14,14 +14,13 @@ class Recipe:
     """A named choice of one method for each stage.
 
     ``methods`` maps stage names to method names; ``needs`` are the names of published weights it cannot run
-    without; ``devices`` are the kinds of device it can make use of, the best first.
+    without.
     """
 
     name: str
     summary: str
     methods: Mapping[str, str]
     needs: tuple[str, ...] = ()
-    devices: tuple[str, ...] = field(default=("cpu",))
 
 
 #: Best first: ``auto`` takes the first whose weights are there.
@@ -52,7 +51,6 @@ RECIPES: tuple[Recipe, ...] = (
             }
         ),
         needs=("wav2lip-gan", "wav2lip"),
-        devices=("cuda", "mps", "cpu"),
     ),
     Recipe(
         name="retalking",
@@ -67,7 +65,6 @@ RECIPES: tuple[Recipe, ...] = (
             }
         ),
         needs=("face3d", "dnet", "lnet", "enet", "gfpgan-1.4"),
-        devices=("cuda", "mps", "cpu"),
     ),
 )
 

@@ -293,6 +293,14 @@ Mix = Annotated[
         "--mix", metavar="FILE", help="Sound of the result, instead of the speech.", rich_help_panel=_FILE
     ),
 ]
+CommercialSafe = Annotated[
+    bool,
+    typer.Option(
+        "--commercial-safe",
+        help="Refuse published weights not known to allow commercial use.",
+        show_default=False,
+    ),
+]
 Overwrite = Annotated[
     bool,
     typer.Option(

@@ -60,6 +60,7 @@ def run(
     audio_bitrate: opt.AudioBitrate = None,
     keep_audio: opt.KeepAudio = None,
     overwrite: opt.Overwrite = False,
+    commercial_safe: opt.CommercialSafe = False,
 ) -> None:
     """Make the talker in VIDEO say SPEECH.
 
@@ -82,6 +83,7 @@ def run(
         threads=manner.threads,
         no_face=no_face,
         overwrite=overwrite,
+        commercial_safe=commercial_safe,
         options=opt.given(
             face=face,
             start=start,

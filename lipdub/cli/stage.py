@@ -45,9 +45,20 @@ def neutralize(
     recipe: opt.Recipe = "auto",
     method: opt.Method = None,
     expression: opt.Expression = None,
+    commercial_safe: opt.CommercialSafe = False,
 ) -> None:
     """Find the talker's rest mouth and mouth shapes, or draw the face with one expression."""
-    _run(manner, "neutralize", video, None, workspace, recipe, method=method, expression=expression)
+    _run(
+        manner,
+        "neutralize",
+        video,
+        None,
+        workspace,
+        recipe,
+        commercial_safe=commercial_safe,
+        method=method,
+        expression=expression,
+    )
 
 
 @command
@@ -68,6 +79,7 @@ def sync(
     offset: opt.Offset = None,
     strength: opt.Strength = None,
     emotion: opt.Emotion = None,
+    commercial_safe: opt.CommercialSafe = False,
 ) -> None:
     """Make mouths that follow the speech."""
     _run(
@@ -77,6 +89,7 @@ def sync(
         speech,
         workspace,
         recipe,
+        commercial_safe=commercial_safe,
         method=method,
         face=face,
         start=start,
@@ -102,6 +115,7 @@ def enhance(
     region: opt.EnhanceRegion = None,
     mask: opt.EnhanceMask = None,
     strength: opt.EnhanceStrength = None,
+    commercial_safe: opt.CommercialSafe = False,
 ) -> None:
     """Restore the generated mouths."""
     _run(
@@ -111,6 +125,7 @@ def enhance(
         speech,
         workspace,
         recipe,
+        commercial_safe=commercial_safe,
         method=method,
         region=region,
         mask=mask,
@@ -174,6 +189,7 @@ def _run(
     out: Path | None = None,
     mix: Path | None = None,
     overwrite: bool = False,
+    commercial_safe: bool = False,
     no_face: Literal["keep", "error"] = "keep",
     **options: Any,
 ) -> None:
@@ -192,6 +208,7 @@ def _run(
         threads=manner.threads,
         no_face=no_face,
         overwrite=overwrite,
+        commercial_safe=commercial_safe,
         options=opt.given(**options),
     )
     with showing(manner) as callback:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import time
+from functools import lru_cache
 from pathlib import Path
 
 from lipdub.errors import WeightsError, os_failure
 
 DIGESTS = "SHA256SUMS"
+_SETTLED = 3.0  # seconds after which a change shows in a file's time of change, whatever the file system
 
 
 def located(name: str) -> Path:
@@ -39,12 +42,25 @@ def shipped(name: str) -> Path:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file. Raises InputError when it is not there, EnvironmentFailure when it is unreadable."""
+    """SHA-256 of a file; one that stays as it is is read once. Raises InputError when it is not there, EnvironmentFailure
+    when it is unreadable."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        seen = path.stat()
+        if time.time() - max(seen.st_mtime, seen.st_ctime) < _SETTLED:
+            return _read(path)
+        return _remembered(path, (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns))
     except OSError as error:
         raise os_failure(error, path, "read") from error
+
+
+@lru_cache(maxsize=256)
+def _remembered(path: Path, mark: tuple[int, ...]) -> str:
+    return _read(path)
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _verify(path: Path, digests: Path) -> None:

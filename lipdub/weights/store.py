@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -100,7 +100,7 @@ class Store:
             size = self.place(entry).stat().st_size
         except OSError:
             return False
-        return size > 0 and (entry.bytes in (None, size) or self._is_own(entry))
+        return size > 0 and (entry.bytes in (None, size) or self.is_own(entry))
 
     def path(self, name: str, tell: Callable[[str], None] = lambda text: None) -> Path:
         """The verified file called ``name``; ``tell`` hears it when the digest had to be noted first.
@@ -123,6 +123,11 @@ class Store:
             hint = f"Fetch them: {pull}." if entry.urls else f"{hand[0].upper()}{hand[1:]}."
             raise WeightsError(f"the weights {entry.file} are not in the store {self.folder}", hint=hint)
         return self._accept(entry, path, str(path), str(path))
+
+    def entries(self, paths: Iterable[Path]) -> list[Entry]:
+        """What was published of the files with these paths; those that do not lie in the store are passed over."""
+        known = {entry.file: entry for entry in manifest.entries()}
+        return [known[path.name] for path in paths if path.parent == self.folder and path.name in known]
 
     def first(self, names: Sequence[str]) -> Kept:
         """The verified file of the first of these names that is there. Raises WeightsError, of the first name, when none
@@ -244,7 +249,8 @@ class Store:
         origin, since = str(pin.get("from", "")), str(pin.get("since", ""))
         return Kept(entry, place, digest, True, new, origin, since, bool(pin.get("own")))
 
-    def _is_own(self, entry: Entry) -> bool:
+    def is_own(self, entry: Entry) -> bool:
+        """Whether its file is one of the user's own, given in the published one's stead."""
         return bool(self._read_pins().get(entry.file, {}).get("own"))
 
     def _discard(self, entry: Entry) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lipdub
+from lipdub import checks
 from lipdub.errors import WeightsError
 from lipdub.media.read import read_frames
 from lipdub.stages import paste_back, sync_faces, sync_wav2lip
@@ -120,3 +121,21 @@ def test_what_the_network_gives_lies_where_it_was_taken() -> None:
     assert laid[60:110, 30:70, 3].mean() > 200 and not laid[:60, :, 3].any() and not laid[-1, :, 3].any()
     half = sync_faces.laid(picture, np.zeros_like(made), points, 0.5)
     assert np.abs(half[..., :3].astype(int) * 2 - picture).max() <= 1
+
+
+def test_weights_of_ones_own_are_commercially_safe_and_published_ones_not(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lipdub.weights import store as weights_store
+
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(weights))
+    job = lipdub.Job(
+        SAMPLE / "talker.mp4", SAMPLE / "speech.wav", out=tmp_path / "out.mkv", recipe="wav2lip", commercial_safe=True
+    )
+    assert lipdub.plan(job)
+    paths = [sync_wav2lip.weights_path(), Path("elsewhere/wav2lip.pth")]
+    assert [entry.name for entry in checks.check_weights(paths, commercial_safe=True)] == ["wav2lip"]
+    monkeypatch.setattr(weights_store.Store, "is_own", lambda self, entry: False)
+    assert checks.check_weights(paths, commercial_safe=False)
+    with pytest.raises(WeightsError, match="wav2lip are not for commercial use"):
+        checks.check_weights(paths, commercial_safe=True)

@@ -8,6 +8,7 @@ import pytest
 
 from lipdub import weights
 from lipdub.errors import WeightsError
+from lipdub.weights import bundled
 
 FOLDER = Path(__file__).resolve().parents[2] / "weights"
 
@@ -38,3 +39,19 @@ def test_missing_changed_and_unlisted_weights_are_refused(
     (home / "other.safetensors").write_bytes(b"abd")
     with pytest.raises(WeightsError, match="not the ones"):
         weights.shipped("other.safetensors")
+
+
+def test_a_file_that_stays_is_read_once_and_a_changed_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights.bin"
+    path.write_bytes(b"one")
+    reads: list[Path] = []
+    read = bundled._read
+    monkeypatch.setattr(bundled, "_read", lambda path: reads.append(path) or read(path))
+    first = bundled.sha256(path)
+    path.write_bytes(b"two")  # as fast as a machine can: no clock of a file system is to be trusted here
+    assert bundled.sha256(path) != first and len(reads) == 2
+    monkeypatch.setattr(bundled, "_SETTLED", -1.0)
+    settled = bundled.sha256(path)
+    assert bundled.sha256(path) == settled and len(reads) == 3
+    path.write_bytes(b"three")
+    assert bundled.sha256(path) not in (first, settled) and len(reads) == 4
