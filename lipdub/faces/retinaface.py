@@ -1,4 +1,4 @@
-"""Finding faces with RetinaFace: small ones, many of them, and those turned or tilted further than MediaPipe finds.
+"""Finding faces with RetinaFace: small ones, many of them, and heads tilted further than MediaPipe finds them.
 
 Deng et al., "RetinaFace: Single-Shot Multi-Level Face Localisation in the Wild" (CVPR 2020), by the `facexlib`
 package. MediaPipe's mesh is then fitted to an enlarged, upright crop of each face, so what comes of it is the same
@@ -77,8 +77,11 @@ class RetinaFinder:
                 self._since = 0
             self._since += 1
         parts = [wanted[j : j + self._batch] for j in range(0, len(wanted), self._batch)]
-        found = {i: f for part in parts for i, f in zip(part, self._search([pictures[i] for i in part]), strict=True)}
-        return [self._fitted(rgb, found.get(i), cut) for i, (rgb, cut) in enumerate(zip(pictures, cuts, strict=True))]
+        found: dict[int, list[Found]] = {}
+        for part in parts:
+            found.update(zip(part, self._search([pictures[i] for i in part]), strict=True))
+        shown = enumerate(zip(pictures, cuts, strict=True))
+        return [self._fitted(rgb, found.get(i), cut) for i, (rgb, cut) in shown]
 
     def _search(self, pictures: Sequence[np.ndarray]) -> list[list[Found]]:
         import torch
@@ -153,7 +156,8 @@ def _found(row: np.ndarray, points: np.ndarray, ratio: np.ndarray) -> Found:
     low, high = row[:2] * ratio, row[2:4] * ratio
     five = points.reshape(5, 2) * ratio
     middle = (low + high) / 2
-    return Found(float(middle[0]), float(middle[1]), float((high - low).max()), tilt(five[:2].mean(0), five[3:].mean(0)))
+    size = float((high - low).max())
+    return Found(float(middle[0]), float(middle[1]), size, tilt(five[:2].mean(0), five[3:].mean(0)))
 
 
 def _of_mesh(face: np.ndarray) -> Found:
@@ -164,4 +168,5 @@ def _of_mesh(face: np.ndarray) -> Found:
 def _same(one: Found, other: Found) -> bool:
     """Whether two places are of one face."""
     large = max(one.size, other.size)
-    return bool(np.hypot(one.x - other.x, one.y - other.y) < 0.4 * large and min(one.size, other.size) > 0.4 * large)
+    near = np.hypot(one.x - other.x, one.y - other.y) < 0.4 * large
+    return bool(near and min(one.size, other.size) > 0.4 * large)

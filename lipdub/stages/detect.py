@@ -223,4 +223,12 @@ def faceless(owner: np.ndarray, times: np.ndarray) -> list[list[float]]:
     return [[float(relative[a]), float(relative[b - 1])] for a, b in runs((owner == 0).all(1))]
 
 
-SPEC = StageSpec(name="detect", version=1, reads=(), inputs=("video",), options=DetectOptions, run=run, weights=_weights)
+SPEC = StageSpec(
+    name="detect",
+    version=1,
+    reads=(),
+    inputs=("video",),
+    options=DetectOptions,
+    run=run,
+    weights=_weights,
+)

@@ -222,9 +222,9 @@ def _crops(
 ) -> Iterator[tuple[int, list[int], np.ndarray]]:
     """The missing chunks of an array over a span: the chunk, its frames that are wanted, their crops uint8 (k, 256, 256,
     3); every chunk has an item, if without frames. The crops are the span's, or what `cut` makes of other `boxes`."""
-    boxes, cut = span.boxes if boxes is None else boxes, cut or _cut
     from lipdub.media.read import read_order
 
+    boxes, cut = span.boxes if boxes is None else boxes, cut or _cut
     wanted = span.wanted
     missing = array.missing()
     todo = {chunk: [i for i in range(*array.span(chunk)) if wanted[i]] for chunk in missing}

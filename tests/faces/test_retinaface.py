@@ -14,6 +14,7 @@ from lipdub.faces import mesh, retinaface
 from lipdub.faces.detect import FaceFinder, box
 from lipdub.faces.retinaface import Found, RetinaFinder
 from lipdub.media.read import read_frames
+from tests.weights import small
 
 torch = pytest.importorskip("torch")
 
@@ -22,12 +23,7 @@ SAMPLE = Path(__file__).resolve().parent.parent / "sample" / "talker.mp4"
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a test asked for the network")
-
-    monkeypatch.setattr("socket.socket.connect", refuse)
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
-    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    small.offline(monkeypatch)
 
 
 @pytest.fixture(scope="module")

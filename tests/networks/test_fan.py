@@ -15,12 +15,7 @@ from tests.weights import small
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a test asked for the network")
-
-    monkeypatch.setattr("socket.socket.connect", refuse)
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
-    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    small.offline(monkeypatch)
 
 
 def test_on_a_small_one() -> None:

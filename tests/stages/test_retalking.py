@@ -28,6 +28,7 @@ from lipdub.stages.sync import SyncOptions
 from lipdub.weights import manifest
 from lipdub.workspace.store import Store
 from tests.stages import small_retalking
+from tests.weights import small
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 FRAMES = 18
@@ -127,12 +128,7 @@ def test_lost_chunks_are_made_again_alike(dubbed: Any, video: Path, tmp_path: Pa
 
 @pytest.fixture
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("a test asked for the network")
-
-    monkeypatch.setattr("socket.socket.connect", refuse)
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
-    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    small.offline(monkeypatch)
 
 
 @pytest.mark.usefixtures("_no_network")
