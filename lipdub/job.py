@@ -15,6 +15,7 @@ from lipdub.workspace.files import plain
 #: Options of a whole run by the name they have there: the stage and the field of its options they stand for.
 RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "detector": ("detect", "method"),
         "max_faces": ("detect", "max_faces"),
         "face": ("sync", "face"),
         "start": ("sync", "start"),
@@ -29,6 +30,7 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "emotion": ("sync", "emotion"),
         "enhance": ("enhance", "method"),
         "enhance_region": ("enhance", "region"),
+        "enhance_mask": ("enhance", "mask"),
         "enhance_strength": ("enhance", "strength"),
         "blend": ("paste-back", "method"),
         "feather": ("paste-back", "feather"),

@@ -66,6 +66,15 @@ Recipe = Annotated[
     str, typer.Option("--recipe", metavar="NAME", help="One method for each stage: auto, builtin, wav2lip, retalking.")
 ]
 Method = Annotated[Optional[str], typer.Option("--method", metavar="NAME", help="The stage's method.")]
+Detector = Annotated[
+    Optional[Literal["mediapipe", "retinaface"]],
+    typer.Option(
+        "--detector",
+        help="What finds the faces; retinaface, for small or tilted ones, needs its published weights.",
+        show_default="mediapipe",
+        rich_help_panel=_TALKER,
+    ),
+]
 MaxFaces = Annotated[
     Optional[int],
     typer.Option(
@@ -175,6 +184,15 @@ EnhanceRegion = Annotated[
         "--enhance-region",
         help="What is restored; face: all that was changed.",
         show_default="mouth",
+        rich_help_panel=_LOOK,
+    ),
+]
+EnhanceMask = Annotated[
+    Optional[Literal["auto", "mesh", "parsing"]],
+    typer.Option(
+        "--enhance-mask",
+        help="What tells where the mouth is; auto: face parsing where its published weights are, else the mesh.",
+        show_default="auto",
         rich_help_panel=_LOOK,
     ),
 ]

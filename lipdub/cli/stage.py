@@ -30,10 +30,20 @@ def detect(
     method: opt.Method = None,
     max_faces: opt.MaxFaces = None,
     no_face: opt.NoFace = "keep",
+    commercial_safe: opt.CommercialSafe = False,
 ) -> None:
     """Find shots and faces, and follow each face over time."""
     _run(
-        manner, "detect", video, None, workspace, recipe, no_face=no_face, method=method, max_faces=max_faces
+        manner,
+        "detect",
+        video,
+        None,
+        workspace,
+        recipe,
+        commercial_safe=commercial_safe,
+        no_face=no_face,
+        method=method,
+        max_faces=max_faces,
     )
 
 
@@ -113,6 +123,7 @@ def enhance(
     recipe: opt.Recipe = "auto",
     method: opt.Enhance = None,
     region: opt.EnhanceRegion = None,
+    mask: opt.EnhanceMask = None,
     strength: opt.EnhanceStrength = None,
     commercial_safe: opt.CommercialSafe = False,
 ) -> None:
@@ -127,6 +138,7 @@ def enhance(
         commercial_safe=commercial_safe,
         method=method,
         region=region,
+        mask=mask,
         strength=strength,
     )
 

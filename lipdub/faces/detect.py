@@ -32,7 +32,7 @@ class FaceFinder:
             static_image_mode=False, max_num_faces=max_faces, refine_landmarks=True, min_detection_confidence=0.5
         )
         self._detector: Any = None
-        self._still: Any = None
+        self._still = CropMesh()
         self._boxes: list[tuple[float, float, float]] = []
         self._misses = 0
 
@@ -61,10 +61,10 @@ class FaceFinder:
         found = _meshes(self._mesh, rgb)
         if found:
             self._boxes, self._misses = [], 0
-            return _distinct(found)
+            return distinct(found)
         found = self._distant(rgb)
         self._misses = 0 if found else self._misses + 1
-        return _distinct(found)
+        return distinct(found)
 
     def _distant(self, rgb: np.ndarray) -> list[np.ndarray]:
         boxes = self._boxes
@@ -76,20 +76,11 @@ class FaceFinder:
         for cx, cy, size in boxes[: self._max]:
             r = int(round(size))
             x0, y0 = int(round(cx)) - r, int(round(cy)) - r
-            crop = _padded(rgb, x0, y0, 2 * r)
-            if self._still is None:
-                self._still = self._solutions.face_mesh.FaceMesh(
-                    static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.4
-                )
-            scale = max(1.0, 256 / crop.shape[0])
-            if scale > 1:
-                crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-            for face in _meshes(self._still, crop):
-                face /= scale
+            for face in self._still.faces(_padded(rgb, x0, y0, 2 * r)):
                 face[:, 0] += x0
                 face[:, 1] += y0
                 found.append(face)
-        self._boxes = [_box(face) for face in found]
+        self._boxes = [box(face) for face in found]
         return found
 
     def _detect(self, rgb: np.ndarray) -> list[tuple[float, float, float]]:
@@ -103,6 +94,32 @@ class FaceFinder:
             b = detection.location_data.relative_bounding_box
             out.append(((b.xmin + b.width / 2) * w, (b.ymin + b.height / 2) * h, max(b.width * w, b.height * h)))
         return out
+
+
+class CropMesh:
+    """Meshes of the faces in crops of twice their size; nothing is remembered from one crop to the next."""
+
+    def __init__(self, max_faces: int = 1) -> None:
+        self._max = max_faces
+        self._mesh: Any = None
+
+    def close(self) -> None:
+        if self._mesh is not None:
+            self._mesh.close()
+
+    def faces(self, crop: np.ndarray) -> list[np.ndarray]:
+        """Meshes (478, 3) float32 in a square RGB crop uint8 (n, n, 3), in its pixels; small ones are enlarged first."""
+        if self._mesh is None:
+            self._mesh = _solutions().face_mesh.FaceMesh(
+                static_image_mode=True, max_num_faces=self._max, refine_landmarks=True, min_detection_confidence=0.4
+            )
+        scale = max(1.0, 256 / crop.shape[0])
+        if scale > 1:
+            crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        found = _meshes(self._mesh, crop)
+        for face in found:
+            face /= scale
+        return found
 
 
 def _solutions() -> Any:
@@ -126,7 +143,8 @@ def _meshes(solution: Any, rgb: np.ndarray) -> list[np.ndarray]:
     return [np.array([(p.x, p.y, p.z) for p in face.landmark], np.float32) * scale for face in result]
 
 
-def _box(face: np.ndarray) -> tuple[float, float, float]:
+def box(face: np.ndarray) -> tuple[float, float, float]:
+    """Middle (x, y) and larger side of the oval of a mesh (478, 3)."""
     oval = face[list(mesh.OVAL), :2]
     low, high = oval.min(0), oval.max(0)
     centre = (low + high) / 2
@@ -142,12 +160,12 @@ def _padded(rgb: np.ndarray, x0: int, y0: int, size: int) -> np.ndarray:
     return out
 
 
-def _distinct(faces: list[np.ndarray]) -> list[np.ndarray]:
+def distinct(faces: list[np.ndarray]) -> list[np.ndarray]:
     """Without second meshes on the same face and specks too small to be dubbed."""
     kept: list[np.ndarray] = []
     for face in faces:
-        x, y, size = _box(face)
-        near = (np.hypot(x - a, y - b) < 0.4 * max(size, s) for a, b, s in map(_box, kept))
+        x, y, size = box(face)
+        near = (np.hypot(x - a, y - b) < 0.4 * max(size, s) for a, b, s in map(box, kept))
         if size >= MIN_FACE_PX and not any(near):
             kept.append(face)
     return kept

@@ -8,34 +8,42 @@ slot belongs to, 0 for none; ``pose`` (frames, slots, 3) float32 yaw, pitch, rol
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import UsageError
+from lipdub.stages import dubbing
 from lipdub.stages.base import StageContext, StageSpec
 
 if TYPE_CHECKING:
     from lipdub.media.read import SourceFrame
+    from lipdub.weights.store import Kept
 
+METHODS = ("mediapipe", "retinaface")
 CHUNK = 96
 # Frames replayed before each chunk, so that a chunk comes out the same whether or not the run was interrupted there.
 WARM_UP = 3
 # The follower starts afresh on a change this large: its idea of where faces are is void.
 LOST = 24.0
+# Frames that RetinaFace is handed together; a chunk begins anew.
+HANDFUL = 24
 
 
 @dataclass(frozen=True)
 class DetectOptions:
-    """method: `mediapipe`. max_faces: how many faces a frame is searched for, 1 to 16."""
+    """method: `mediapipe`; or `retinaface`, for small, tilted, or many faces, which needs its published weights.
+    max_faces: how many faces a frame is searched for, 1 to 16."""
 
     method: str = "mediapipe"
     max_faces: int = 4
 
     def __post_init__(self) -> None:
-        if self.method != "mediapipe":
-            raise UsageError(f"detect has no method {self.method!r}", hint="Methods: mediapipe")
+        if self.method not in METHODS:
+            raise UsageError(f"detect has no method {self.method!r}", hint=f"Methods: {', '.join(METHODS)}")
         if not 1 <= self.max_faces <= 16:
             raise UsageError(f"max-faces must be 1 to 16, not {self.max_faces}")
 
@@ -51,32 +59,31 @@ def run(ctx: StageContext, options: DetectOptions) -> dict[str, Any]:
     )
     changes = ctx.store.array("change", shape=(frames,), dtype="float32", chunk=CHUNK)
     missing = sorted(set(landmarks.missing()) | set(changes.missing()))
-    while missing:
-        last = missing[0]
-        while last + 1 in missing:
-            last += 1
-        _search(ctx, options, landmarks, changes, missing[0], last + 1)
-        missing = [i for i in missing if i > last]
-    return _follow(ctx, landmarks, changes.read(0, frames), times)
+    kept = _kept() if options.method == "retinaface" else None
+    network = dubbing.load(ctx, kept) if kept is not None and missing else None
+    for first, last in dubbing.runs(set(missing)):
+        if network is None:
+            _search(ctx, options, landmarks, changes, first, last + 1)
+        else:
+            _search_retinaface(ctx, options, network, landmarks, changes, first, last + 1)
+    found = _follow(ctx, landmarks, changes.read(0, frames), times)
+    notes = [kept.remark] if kept is not None and kept.remark else []
+    return {"method": options.method, **found, "notes": notes}
 
 
 def _search(ctx: StageContext, options: DetectOptions, landmarks: Any, changes: Any, first: int, end: int) -> None:
     """Chunks first..end-1 in one pass over the source."""
     from lipdub.faces import shots
-    from lipdub.faces.detect import SEARCH_SIZE, FaceFinder
-    from lipdub.media.read import read_frames
-    from lipdub.parallel import ahead
+    from lipdub.faces.detect import FaceFinder
 
     frames = landmarks.shape[0]
     start, stop = first * CHUNK, min(end * CHUNK, frames)
-    width, height = ctx.video.width, ctx.video.height
-    search_width = round(width * min(1.0, SEARCH_SIZE / max(width, height)))
+    width = ctx.video.width
     before: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=WARM_UP)
     points = np.full((CHUNK, options.max_faces, 478, 3), np.nan, np.float32)
     delta = np.zeros(CHUNK, np.float32)
     with FaceFinder(options.max_faces) as finder:
-        sources = read_frames(ctx.job.video, max(0, start - WARM_UP), stop)
-        for frame, rgb, thumb in ahead(lambda f: _small(f, search_width), sources, min(ctx.threads, 2)):
+        for frame, rgb, thumb in _frames(ctx, max(0, start - WARM_UP), stop):
             if frame.index >= start:
                 at = frame.index % CHUNK
                 if at == 0:
@@ -99,6 +106,59 @@ def _search(ctx: StageContext, options: DetectOptions, landmarks: Any, changes: 
                     landmarks.write(frame.index // CHUNK, points[: at + 1])
                 ctx.progress(frame.index + 1, frames)
             before.append((rgb, thumb))
+
+
+def _search_retinaface(
+    ctx: StageContext, options: DetectOptions, network: Any, landmarks: Any, changes: Any, first: int, end: int
+) -> None:
+    """The same with RetinaFace, a handful of frames at a time; its finder begins anew with every chunk."""
+    from lipdub.faces import shots
+    from lipdub.faces.retinaface import RetinaFinder
+
+    frames, width = landmarks.shape[0], ctx.video.width
+    with RetinaFinder(network, options.max_faces) as finder:
+        sources = _frames(ctx, max(0, first * CHUNK - 1), min(end * CHUNK, frames))
+        last = next(sources)[2] if first else None
+        for chunk in range(first, end):
+            a, b = landmarks.span(chunk)
+            points = np.full((b - a, options.max_faces, 478, 3), np.nan, np.float32)
+            delta = np.zeros(b - a, np.float32)
+            finder.reset()
+            for low in range(0, b - a, HANDFUL):
+                pictures = []
+                for at in range(low, min(low + HANDFUL, b - a)):
+                    _, rgb, thumb = next(sources)
+                    delta[at] = shots.change(last, thumb) if last is not None else 0.0
+                    pictures.append(rgb)
+                    last = thumb
+                cuts = [bool(d >= LOST) for d in delta[low : low + len(pictures)]]
+                for at, (rgb, faces) in enumerate(zip(pictures, finder.faces(pictures, cuts), strict=True), low):
+                    for slot, face in enumerate(faces):
+                        points[at, slot] = face * (width / rgb.shape[1])
+                ctx.progress(a + low + len(pictures), frames)
+            changes.write(chunk, delta)
+            landmarks.write(chunk, points)
+
+
+def _kept() -> Kept:
+    """The verified weights of RetinaFace. Raises WeightsError."""
+    from lipdub.weights.store import Store
+
+    return Store().first(["retinaface"])
+
+
+def _weights(options: DetectOptions) -> list[Path]:
+    return [_kept().path] if options.method == "retinaface" else []
+
+
+def _frames(ctx: StageContext, start: int, stop: int) -> Iterator[tuple[SourceFrame, np.ndarray, np.ndarray]]:
+    """Source frames, as large as they are searched, and their thumbnails."""
+    from lipdub.faces.detect import SEARCH_SIZE
+    from lipdub.media.read import read_frames
+    from lipdub.parallel import ahead
+
+    width = round(ctx.video.width * min(1.0, SEARCH_SIZE / max(ctx.video.width, ctx.video.height)))
+    return ahead(lambda f: _small(f, width), read_frames(ctx.job.video, start, stop), min(ctx.threads, 2))
 
 
 def _small(frame: SourceFrame, width: int) -> tuple[SourceFrame, np.ndarray, np.ndarray]:
@@ -148,7 +208,6 @@ def _follow(ctx: StageContext, landmarks: Any, changes: np.ndarray, times: np.nd
     ctx.store.array("pose", shape=pose.shape, dtype="float32", chunk=max(frames, 1)).write(0, pose)
     ctx.store.array("tracks", shape=owner.shape, dtype="int16", chunk=max(frames, 1)).write(0, owner)
     return {
-        "method": "mediapipe",
         "frames": frames,
         "shots": [list(s) for s in spans],
         "tracks": rows,
@@ -164,4 +223,12 @@ def faceless(owner: np.ndarray, times: np.ndarray) -> list[list[float]]:
     return [[float(relative[a]), float(relative[b - 1])] for a, b in runs((owner == 0).all(1))]
 
 
-SPEC = StageSpec(name="detect", version=1, reads=(), inputs=("video",), options=DetectOptions, run=run)
+SPEC = StageSpec(
+    name="detect",
+    version=1,
+    reads=(),
+    inputs=("video",),
+    options=DetectOptions,
+    run=run,
+    weights=_weights,
+)

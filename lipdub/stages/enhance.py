@@ -1,8 +1,10 @@
 """enhance: restores generated crops by a published face restorer. Method `none` hands sync's crops on as they
 are, without copying them.
 
-Store, but for `none`: ``crops`` and ``boxes`` as in sync's, the boxes and masks equal to those. Where the
-crops to paste lie, "sync" or "enhance", the summary says under ``crops``.
+Store, but for `none`: ``crops`` and ``boxes`` as in sync's, the boxes and masks equal to those; where the mouth
+is found by face parsing, ``parsed`` (n,) uint8: 1 where it was, 2 where the mesh's outline stood in, 0 where
+nothing was restored. Where the crops to paste lie, "sync" or "enhance", the summary says under ``crops``; what
+told where the mouth is, "mesh" or "parsing", under ``mask``.
 """
 
 from __future__ import annotations
@@ -16,16 +18,19 @@ from lipdub.stages.base import StageContext, StageSpec
 
 METHODS = ("none", "gfpgan", "gpen", "vqfr")
 REGIONS = ("mouth", "face")
+MASKS = ("auto", "mesh", "parsing")
 
 
 @dataclass(frozen=True)
 class EnhanceOptions:
     """method: of `METHODS`. region: what is restored, `mouth`, or `face`: all that sync changed. strength: 0
-    leaves the crops as they are, 1 takes what the network gives."""
+    leaves the crops as they are, 1 takes what the network gives. mask: what tells where the mouth is: `mesh`,
+    its followed outline; `parsing`, ParseNet, which needs its published weights; `auto`: parsing where they are."""
 
     method: str = "none"
     region: str = "mouth"
     strength: float = 1.0
+    mask: str = "auto"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -33,6 +38,12 @@ class EnhanceOptions:
         if self.region not in REGIONS:
             raise UsageError(
                 f"--enhance-region {self.region!r} is unknown", hint=f"It takes {', '.join(REGIONS)}."
+            )
+        if self.mask not in MASKS:
+            raise UsageError(f"--enhance-mask {self.mask!r} is unknown", hint=f"It takes {', '.join(MASKS)}.")
+        if self.mask == "parsing" and self.region != "mouth":
+            raise UsageError(
+                f"--enhance-mask parsing is for the mouth, not for --enhance-region {self.region}", hint="Leave one out."
             )
         if not 0 <= self.strength <= 1:
             raise UsageError(f"--enhance-strength must be 0 to 1, not {self.strength:g}")
@@ -50,9 +61,9 @@ def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
 def _weights(options: EnhanceOptions) -> list[Path]:
     if options.method == "none":
         return []
-    from lipdub.stages.enhance_faces import weights_path
+    from lipdub.stages.enhance_faces import weights_paths
 
-    return [weights_path(options.method)]
+    return weights_paths(options)
 
 
 SPEC = StageSpec(

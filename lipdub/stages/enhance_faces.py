@@ -3,10 +3,10 @@ mouth of it.
 
 The network sees the source's frame with sync's crop in it, cut as it was trained: five points of the mesh on
 its own template, by least squares, since a robust fit would jump between frames. Its picture goes back to the
-crop's place and size. Of it is taken what lies inside the lips' outline, softly; VideoReTalking takes the
-classes 10 to 12 (mouth, upper and lower lip) of a face parser there, but the followed mesh needs no weights.
-The mesh is the source's and does not know how far a dubbed mouth is open: the outline reaches down to where
-the lower lip of an open one would be.
+crop's place and size. Of it is taken the mouth, softly. Where ParseNet's weights are there, it tells on the
+restored face what is mouth and lips, as in VideoReTalking: see `parsed`. Else the followed mesh does, which is
+the source's and does not know how far a dubbed mouth is open: its outline reaches down to where the lower lip of
+an open one would be.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ EDGE = 32  # pixels over which a restored picture fades at its own edge
 # Shares of the way from the eyes to the mouth: how tall the lips' outline is at least, what is added around
 # it, and the softness (sigma) of the edge.
 OPEN, GROWN, SOFT = 0.45, 0.06, 0.03
+# Face parsing: entries of the manifest, the preferred one first, of one architecture.
+PARSERS = ("parsenet", "parsenet-facexlib")
+# What is mouth is looked for no further from the outline than this share of the way from the eyes to the mouth, and
+# found where it is at least this share of the outline.
+NEAR, LEAST = 0.2, 0.1
+PARSED, OUTLINED = 1, 2  # in the store's ``parsed``
 # Pictures seen smaller than by this factor are averaged instead of sampled.
 COARSE = 1.5
 
@@ -94,7 +100,7 @@ class Dubbed:
 
 def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
     """Restores the chunks that are missing."""
-    kept = _kept(options.method)
+    kept, parser = _kept(options.method), _parser(options)
     sync = ctx.upstream["sync"]
     before, places = sync.open("crops"), sync.open("boxes")
     n = len(before)
@@ -102,18 +108,40 @@ def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
     dubbed = Dubbed(before, places.read(0, n), **tables)
     crops = ctx.store.array("crops", shape=before.shape, dtype=before.dtype, chunk=before.chunk)
     boxes = ctx.store.array("boxes", shape=places.shape, dtype=places.dtype, chunk=places.chunk)
-    spans = list(dubbing.runs({*crops.missing(), *boxes.missing()}))
+    how = ctx.store.array("parsed", shape=(n,), dtype="uint8", chunk=before.chunk) if parser else None
+    arrays = [array for array in (crops, boxes, how) if array is not None]
+    spans = list(dubbing.runs({i for array in arrays for i in array.missing()}))
     if spans:
         views = dubbing.views(ctx, ctx.summaries["sync"]["tracks"])
-        network, meshes = dubbing.load(ctx, kept), _Meshes(views)
+        networks, meshes = (dubbing.load(ctx, kept), dubbing.load(ctx, parser) if parser else None), _Meshes(views)
         for first, last in spans:
-            _render(ctx, options, dubbed, meshes, network, (crops, boxes), first, last)
+            _render(ctx, options, dubbed, meshes, networks, (crops, boxes, how), first, last)
     return {
         "method": options.method,
         "crops": "enhance",
         "frames": n,
-        "notes": [kept.remark] if kept.remark else [],
+        "mask": None if options.region != "mouth" else "parsing" if parser else "mesh",
+        "notes": [*(k.remark for k in (kept, parser) if k and k.remark), *_mask_notes(options, parser, how)],
     }
+
+
+def _mask_notes(options: EnhanceOptions, parser: Kept | None, how: Any) -> list[str]:
+    """What a person should know of where the mouth was taken to be."""
+    if options.region != "mouth":
+        return []
+    if parser is None:
+        if options.mask == "mesh":
+            return []
+        return [
+            "ParseNet's weights are not in the store: what is restored is the mouth's outline of the followed mesh "
+            f"(lipdub weights pull {PARSERS[1]})"
+        ]
+    found = how.read(0, len(how))
+    missed, of = int((found == OUTLINED).sum()), int((found > 0).sum())
+    text = f"what is restored is the mouth as ParseNet sees it ({parser.entry.name})"
+    if missed:
+        text += f", but for {missed} of {of} frames, in which it sees none: there the outline of the followed mesh"
+    return [text]
 
 
 def _render(
@@ -121,20 +149,22 @@ def _render(
     options: EnhanceOptions,
     dubbed: Dubbed,
     meshes: _Meshes,
-    network: Any,
-    arrays: tuple[Any, Any],
+    networks: tuple[Any, Any],
+    arrays: tuple[Any, Any, Any],
     first: int,
     last: int,
 ) -> None:
     """Chunks first..last in one pass over their source frames."""
     from lipdub.media.read import read_order
 
-    crops, boxes = arrays
+    crops, boxes, how = arrays
+    network, parser = networks
     start, stop = crops.span(first)[0], crops.span(last)[1]
     frames = read_order(ctx.job.video, dubbed.source[dubbed.frames(start, stop)])
     for chunk in range(first, last + 1):
         a, b = crops.span(chunk)
         pixels = dubbed.before.read_chunk(chunk)
+        waiting: list[_Parsed] = []
         for batch in _batches(dubbed.frames(a, b), BATCH if ctx.device != "cpu" else 1):
             places = [tuple(int(v) for v in dubbed.box[k]) for k in batch]
             parts = [
@@ -142,16 +172,65 @@ def _render(
             ]
             points = [meshes.of(int(dubbed.track[k]), int(dubbed.source[k])) for k in batch]
             pictures = [next(frames).picture for _ in batch]
-            made = restored(RESTORERS[options.method], network, pictures, parts, places, points)
-            for k, crop, place, mesh, (face, reach) in zip(batch, parts, places, points, made, strict=True):
+            made = restored(RESTORERS[options.method], network, pictures, parts, places, points, parser)
+            for k, crop, place, mesh, (face, reach, mouth) in zip(batch, parts, places, points, made, strict=True):
                 weight = reach * np.float32(options.strength * dubbed.amount[k])
+                if mouth is not None:
+                    waiting.append(_Parsed(k, crop, place, face, weight, *mouth))
+                    continue
                 if options.region == "mouth":
                     weight *= mouth_mask(mesh - place[:2], *crop.shape[:2])
                 crop[..., :3] = mixed(crop, face, weight)
             ctx.progress(batch[-1] + 1, len(crops))
+        if how is not None:
+            _mix_parsed(waiting, dubbed)
+            found = np.zeros(b - a, np.uint8)
+            for item in waiting:
+                found[item.k - a] = PARSED if item.known else OUTLINED
+            how.write(chunk, found)
         boxes.write(chunk, dubbed.box[a:b])
         crops.write(chunk, pixels)
         ctx.progress(b, len(crops))
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """An output frame k whose restored face waits for the mouths of its neighbours: its crop, which is changed, where
+    that lies, the face and its weight there; matrix, mouth, known: as of `restored`."""
+
+    k: int
+    crop: np.ndarray
+    place: tuple[int, ...]
+    face: np.ndarray
+    weight: np.ndarray
+    matrix: np.ndarray
+    mouth: np.ndarray
+    known: bool
+
+
+def _mix_parsed(waiting: list[_Parsed], dubbed: Dubbed) -> None:
+    """Mixes the restored faces of a chunk into its crops, with mouths that are averaged over neighbouring frames.
+
+    Averaged by 1, 2, 1 within the chunk alone, so that it comes out the same whenever it is made.
+    """
+    for i, item in enumerate(waiting):
+        total, weight = 2 * item.mouth.astype(np.float32), 2
+        for other in waiting[max(0, i - 1) : i] + waiting[i + 1 : i + 2]:
+            if follows(dubbed, min(item.k, other.k), max(item.k, other.k)):
+                total, weight = total + other.mouth, weight + 1
+        x0, y0, x1, y1 = item.place
+        mask = seen(total[..., None] / (255 * weight), moved(item.matrix, x0, y0), x1 - x0, y1 - y0, (0.0,))
+        mask = np.clip(mask.reshape(y1 - y0, x1 - x0), 0, 1)
+        item.crop[..., :3] = mixed(item.crop, item.face, item.weight * mask)
+
+
+def follows(dubbed: Dubbed, k: int, after: int) -> bool:
+    """Whether two output frames show one face at successive moments, forwards or backwards."""
+    return bool(
+        after == k + 1
+        and dubbed.track[k] == dubbed.track[after]
+        and abs(int(dubbed.source[k]) - int(dubbed.source[after])) <= 1
+    )
 
 
 def _batches(frames: list[int], size: int) -> Iterator[list[int]]:
@@ -166,14 +245,17 @@ def restored(
     crops: list[np.ndarray],
     boxes: list[tuple[int, ...]],
     meshes: list[np.ndarray],
-) -> list[tuple[np.ndarray, np.ndarray]]:
+    parser: Any = None,
+) -> list[tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, bool] | None]]:
     """What the network makes of dubbed faces, where their crops lie.
 
     Args:
         pictures: the source's frames. crops: (h, w, 4) each, at boxes (x0, y0, x1, y1). meshes: (478, 2)
-            each, display pixels.
+            each, display pixels. parser: `networks.parsenet.ParseNet`.
     Returns:
-        For each, RGB float32 (h, w, 3) 0..1 and how far it is known there, float32 (h, w) 0..1.
+        For each, RGB float32 (h, w, 3) 0..1; how far it is known there, float32 (h, w) 0..1; and with a parser
+        the matrix (2, 3) from frame to the network's square, the mouth there, uint8 (SIZE, SIZE) 0..255, and
+        whether it was the parser that saw it.
     """
     from lipdub.faces.fivepoint import similarity
 
@@ -187,10 +269,54 @@ def restored(
     known = np.minimum(ramp[:, None], ramp)[..., None]
     out = []
     made = _called(restorer, network, faces)
-    for face, matrix, (x0, y0, x1, y1) in zip(made, matrices, boxes, strict=True):
+    mouths: Any = parsed(parser, made) if parser is not None else [None] * len(made)
+    for face, mouth, matrix, mesh, (x0, y0, x1, y1) in zip(made, mouths, matrices, meshes, boxes, strict=True):
         back = seen(np.concatenate([face, known], 2), moved(matrix, x0, y0), x1 - x0, y1 - y0, (0, 0, 0, 0))
-        out.append((np.clip(back[..., :3], 0, 1), np.clip(back[..., 3], 0, 1)))
+        where = None
+        if mouth is not None:
+            mask, own = parsed_mask(mouth, np.asarray(mesh, np.float64) @ matrix[:, :2].T + matrix[:, 2])
+            where = matrix, np.round(mask * 255).astype(np.uint8), own
+        out.append((np.clip(back[..., :3], 0, 1), np.clip(back[..., 3], 0, 1), where))
     return out
+
+
+def parsed(network: Any, faces: np.ndarray) -> np.ndarray:
+    """How surely each pixel of faces (n, SIZE, SIZE, 3) RGB 0..1 is mouth or lip: float32 (n, SIZE, SIZE) 0..1.
+
+    network: `networks.parsenet.ParseNet`. Its probabilities rather than the likeliest class, which at an edge
+    changes from frame to frame.
+    """
+    import torch
+
+    from lipdub.networks.parsenet import CLASSES
+
+    like = next(network.parameters())
+    classes = [CLASSES.index(name) for name in ("mouth", "upper lip", "lower lip")]
+    images = torch.from_numpy(faces).permute(0, 3, 1, 2).contiguous() * 2 - 1
+    with torch.inference_mode():
+        logits = network(images.to(like))[0].float()
+        return np.asarray(logits.softmax(1)[:, classes].sum(1).cpu().numpy())
+
+
+def parsed_mask(mouth: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, bool]:
+    """The mouth of a restored face as a soft mask, float32 (SIZE, SIZE) 0..1, and whether the parser saw it.
+
+    Only what lies near the mesh's outline counts: a parser that is wrong sees lips anywhere. Where it sees
+    hardly any there, as behind a hand, the mesh's own outline stands in, since the face was restored
+    nevertheless and the mouth must not change its sharpness for some frames.
+
+    Args:
+        mouth: (SIZE, SIZE) of `parsed`. mesh: (478, 2) pixels of the restored face.
+    """
+    import cv2
+
+    outline, far = _outline(mesh)
+    area = np.zeros(mouth.shape, np.uint8)
+    cv2.fillConvexPoly(area, np.round(outline * 16).astype(np.int32), 1, shift=4)
+    found = np.where(_grown(area, NEAR * far) > 0, mouth, 0).astype(np.float32)
+    if (found > 0.5).sum() < LEAST * max(int(area.sum()), 1):
+        return _softened(area, far), False
+    return _softened(found, far), True
 
 
 def _called(restorer: Restorer, network: Any, faces: list[np.ndarray]) -> np.ndarray:
@@ -279,6 +405,17 @@ def mouth_mask(mesh: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     import cv2
 
+    outline, far = _outline(mesh)
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillConvexPoly(mask, np.round(outline * 16).astype(np.int32), 1, shift=4)
+    return _softened(mask, far)
+
+
+def _outline(mesh: np.ndarray) -> tuple[np.ndarray, float]:
+    """The lips' outline of a mesh (478, 2), as low as an open mouth's: float32 (n, 1, 2), convex; and the way from the
+    eyes to the mouth, in pixels."""
+    import cv2
+
     from lipdub.faces.mesh import EYE_LEFT, EYE_RIGHT, LIPS_OUTER
 
     points = np.asarray(mesh, np.float64)
@@ -287,14 +424,24 @@ def mouth_mask(mesh: np.ndarray, height: int, width: int) -> np.ndarray:
     far = max(float(np.hypot(*down)), 1e-6)
     down /= far
     lower = lips + down * max(0.0, OPEN * far - float(np.ptp(lips @ down)))
-    outline = cv2.convexHull(np.concatenate([lips, lower]).astype(np.float32))
-    mask = np.zeros((height, width), np.uint8)
-    cv2.fillConvexPoly(mask, np.round(outline * 16).astype(np.int32), 1, shift=4)
-    grown = 2 * max(1, round(GROWN * far)) + 1
-    mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (grown, grown)))
+    return cv2.convexHull(np.concatenate([lips, lower]).astype(np.float32)), far
+
+
+def _grown(mask: np.ndarray, reach: float) -> np.ndarray:
+    """A mask with a border of so many pixels around it."""
+    import cv2
+
+    size = 2 * max(1, round(reach)) + 1
+    return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+
+
+def _softened(mask: np.ndarray, far: float) -> np.ndarray:
+    """A mask 0..1, grown and with a soft edge, float32. far: pixels from the eyes to the mouth."""
+    import cv2
+
     sigma = max(SOFT * far, 0.5)
     kernel = 2 * int(np.ceil(2.5 * sigma)) + 1
-    return cv2.GaussianBlur(mask.astype(np.float32), (kernel, kernel), sigma)
+    return cv2.GaussianBlur(_grown(mask, GROWN * far).astype(np.float32), (kernel, kernel), sigma)
 
 
 def mixed(crop: np.ndarray, face: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -323,12 +470,26 @@ class _Meshes:
         return self._points[frame - block * BLOCK]
 
 
-def weights_path(method: str) -> Path:
-    """The verified checkpoint a method uses. Raises WeightsError when there is none."""
-    return _kept(method).path
+def weights_paths(options: EnhanceOptions) -> list[Path]:
+    """The verified checkpoints these options use. Raises WeightsError when one is not there."""
+    parser = _parser(options)
+    return [kept.path for kept in (_kept(options.method), parser) if kept is not None]
 
 
 def _kept(method: str) -> Kept:
     from lipdub.weights.store import Store
 
     return Store().first(RESTORERS[method].weights)
+
+
+def _parser(options: EnhanceOptions) -> Kept | None:
+    """What parses faces for these options; None where the mesh tells where the mouth is."""
+    from lipdub.weights import manifest
+    from lipdub.weights.store import Store
+
+    if options.region != "mouth" or options.mask == "mesh":
+        return None
+    store = Store()
+    if options.mask == "auto" and not any(store.has(manifest.entry(name)) for name in PARSERS):
+        return None
+    return store.first(PARSERS)

@@ -2,18 +2,21 @@
 
 Cheng et al., "VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild" (SIGGRAPH Asia
 2022), section 3.1. A regressor finds the 3DMM coefficients of each frame; their expression is replaced by a template, and
-D-Net draws the face anew. Unlike the published script, the crop follows the head, the coefficients are smoothed without lag
-within a track, and GPEN works on the crop by the landmarks there are, without another detector.
+D-Net draws the face anew. The regressor's crop is aligned by landmarks that FAN finds, smoothed by a Savitzky-Golay filter
+(the paper's words; its published script does not smooth), or by the followed mesh's where FAN's weights are not in the
+store. Unlike the published script, the crop follows the head, the coefficients are smoothed without lag within a track, and
+FAN and GPEN look where the mesh says a face is, without another detector.
 
 Store, per track id, over the frames of its span: ``box-ID`` (n, 4) int32 the upright square in the frame that was cut out
-(`lipdub.faces.headcrop`), empty where nothing was drawn; ``coefficients-ID`` (n, 262) float32, the vectors of
+(`lipdub.faces.headcrop`), empty where nothing was drawn; with FAN, ``fan-ID`` (n, 68, 2) float32 its iBUG points in pixels of
+the frame, not smoothed, NaN where none were found; ``coefficients-ID`` (n, 262) float32, the vectors of
 `lipdub.faces.coefficients`, NaN where none were found; ``reference-ID`` (n, 256, 256, 3) uint8 RGB, the crops as D-Net
 draws them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import InputError
-from lipdub.faces import align3d, coefficients, expression, fivepoint, headcrop, landmarks, smooth
+from lipdub.faces import align3d, coefficients, expression, fan, fivepoint, headcrop, landmarks, smooth
 from lipdub.stages import dubbing
 from lipdub.stages.base import StageContext
 
@@ -33,12 +36,14 @@ if TYPE_CHECKING:
 
 NETWORKS = ("face3d", "dnet")  # entries of the manifest that it cannot do without
 RESTORER, TEMPLATES = "gpen-512", "expression"  # those it takes where they are
+FAN = ("2dfan4", "2dfan4-script")  # the first of them that is there
 # Faces turned further are never dubbed (`dubbing.PROFILE_DEGREES` and what smoothing it may add), so none is drawn.
 MOST_YAW = 60.0
 # Without a template: the expression is the mean of this share of the frames, those with the smallest mouth opening.
 SHUT_SHARE = 0.1
-SMOOTH_SECONDS = 0.2  # of the coefficients
+SMOOTH_SECONDS = 0.2  # of the coefficients, and of FAN's landmarks
 CHUNK = 32
+BLOCK = 96  # frames whose landmarks are read at once
 BATCH = 8
 RESTORED = 4  # GPEN's batch, whose crops have four times the pixels; on a processor one at a time is as fast
 
@@ -61,13 +66,20 @@ class Span:
         wanted = self.wanted
         return sum(int(wanted[slice(*array.span(i))].sum()) for i in range(array.chunks) if array.done(i))
 
+    def mesh(self, start: int, stop: int) -> np.ndarray:
+        """iBUG landmarks (stop - start, 68, 2) of frames counted from the span's first, as the mesh has them, in the
+        frame's pixels; NaN where the face is not seen."""
+        return landmarks.ibug(self.view.read(self.view.first + start, self.view.first + stop))[..., :2]
+
+    def whole_mesh(self) -> np.ndarray:
+        """`mesh` of all frames."""
+        n = len(self.boxes)
+        return np.concatenate([self.mesh(a, min(a + BLOCK, n)) for a in range(0, n, BLOCK)])
+
     def points(self, frames: list[int]) -> np.ndarray:
-        """iBUG landmarks (k, 68, 2) of frames of this chunk, counted from the span's first, in their crops' pixels."""
-        first = self.view.first + frames[0]
-        mesh = self.view.read(first, self.view.first + frames[-1] + 1)
-        return np.stack(
-            [headcrop.to_crop(landmarks.ibug(mesh[i - frames[0]])[:, :2], self.boxes[i]) for i in frames]
-        )
+        """The same (k, 68, 2) of frames of one chunk, in their crops' pixels."""
+        mesh = self.mesh(frames[0], frames[-1] + 1)
+        return np.stack([headcrop.to_crop(mesh[i - frames[0]], self.boxes[i]) for i in frames])
 
 
 def weights_paths(asked: str) -> list[Path]:
@@ -86,6 +98,7 @@ def _kept(asked: str) -> dict[str, Any]:
         wanted.append(TEMPLATES)
     if store.has(manifest.entry(RESTORER)):
         wanted.append(RESTORER)
+    wanted += [name for name in FAN if store.has(manifest.entry(name))][:1]
     return {name: store.verify(manifest.entry(name)) for name in wanted}
 
 
@@ -105,14 +118,20 @@ def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackView]) -
         )
     spans = [Span(view.id, view, _boxes(ctx, view)) for view in views]
     steps = [(span, _coefficients(ctx, span), _references(ctx, span)) for span in spans]
-    count = _Count(ctx, sum(int(span.wanted.sum()) for span in spans) * 2)
+    landmarker = next((name for name in FAN if name in kept), None)
+    found = {span.id: _found(ctx, span) for span in spans if landmarker}
+    count = _Count(ctx, sum(int(span.wanted.sum()) for span in spans) * (3 if landmarker else 2))
     for span, table, references in steps:
-        count.add(span.finished(table) + span.finished(references))
+        count.add(sum(span.finished(a) for a in (table, references, found.get(span.id)) if a is not None))
     network = _Networks(ctx, kept)
     template = _template(options.expression, kept, network)
+    for span in spans:
+        if landmarker and found[span.id].missing():
+            _find(ctx, span, network(landmarker), found[span.id], count)
+    notes.append(_landmarks_note(landmarker, [(span, found[span.id]) for span in spans] if landmarker else []))
     for span, table, _ in steps:
         if table.missing():
-            _regress(ctx, span, network("face3d"), table, count)
+            _regress(ctx, span, network("face3d"), found.get(span.id), table, count)
     for span, _, references in steps:
         if references.missing():
             restorer = network(RESTORER) if RESTORER in kept else None
@@ -147,9 +166,28 @@ class _Count:
         self._ctx.progress(self._done, self._total)
 
 
+def _landmarks_note(landmarker: str | None, found: list[tuple[Span, ChunkedArray]]) -> str:
+    """Which landmarks the regressor's crops are aligned by."""
+    if landmarker is None:
+        return (
+            "FAN's weights are not in the store: the faces are aligned by the followed mesh's landmarks instead "
+            f"(lipdub weights pull {FAN[0]})"
+        )
+    wanted = sum(int(span.wanted.sum()) for span, _ in found)
+    seen = sum(int(np.isfinite(array.read(0, len(array))[:, 0, 0]).sum()) for _, array in found)
+    text = f"the faces are aligned by FAN's landmarks ({landmarker})"
+    if seen < wanted:
+        text += f", but for {wanted - seen} of {wanted} frames, in which they are not where the mesh sees the face"
+    return text
+
+
 def _coefficients(ctx: StageContext, span: Span) -> ChunkedArray:
     shape = (len(span.boxes), coefficients.VECTOR)
     return ctx.store.array(f"coefficients-{span.id}", shape=shape, dtype="float32", chunk=CHUNK)
+
+
+def _found(ctx: StageContext, span: Span) -> ChunkedArray:
+    return ctx.store.array(f"fan-{span.id}", shape=(len(span.boxes), fan.POINTS, 2), dtype="float32", chunk=CHUNK)
 
 
 def _references(ctx: StageContext, span: Span) -> ChunkedArray:
@@ -175,11 +213,18 @@ def _boxes(ctx: StageContext, view: TrackView) -> np.ndarray:
     return kept.read(0, n)
 
 
-def _crops(ctx: StageContext, span: Span, array: ChunkedArray) -> Iterator[tuple[int, list[int], np.ndarray]]:
+def _crops(
+    ctx: StageContext,
+    span: Span,
+    array: ChunkedArray,
+    boxes: np.ndarray | None = None,
+    cut: Callable[[Picture, np.ndarray], np.ndarray] | None = None,
+) -> Iterator[tuple[int, list[int], np.ndarray]]:
     """The missing chunks of an array over a span: the chunk, its frames that are wanted, their crops uint8 (k, 256, 256,
-    3); every chunk has an item, if without frames."""
+    3); every chunk has an item, if without frames. The crops are the span's, or what `cut` makes of other `boxes`."""
     from lipdub.media.read import read_order
 
+    boxes, cut = span.boxes if boxes is None else boxes, cut or _cut
     wanted = span.wanted
     missing = array.missing()
     todo = {chunk: [i for i in range(*array.span(chunk)) if wanted[i]] for chunk in missing}
@@ -187,7 +232,7 @@ def _crops(ctx: StageContext, span: Span, array: ChunkedArray) -> Iterator[tuple
     for chunk, frames in todo.items():
         crops = np.zeros((len(frames), headcrop.SIZE, headcrop.SIZE, 3), np.uint8)
         for j, i in enumerate(frames):
-            crops[j] = _cut(next(sources).picture, span.boxes[i])
+            crops[j] = cut(next(sources).picture, boxes[i])
         yield chunk, frames, crops
 
 
@@ -200,13 +245,63 @@ def _cut(picture: Picture, box: np.ndarray) -> np.ndarray:
     return headcrop.resized(cut if cut.dtype == np.uint8 else (cut >> 8).astype(np.uint8))
 
 
-def _regress(ctx: StageContext, span: Span, regressor: Any, table: ChunkedArray, count: _Count) -> None:
-    """Finds the coefficients of the missing chunks."""
+def _find(ctx: StageContext, span: Span, network: Any, array: ChunkedArray, count: _Count) -> None:
+    """Finds FAN's landmarks of the missing chunks."""
+    mesh = span.whole_mesh()
+    looks = np.zeros((len(mesh), 4), np.int32)
+    looks[span.wanted] = fan.boxes(mesh[span.wanted])
+    for chunk, frames, crops in _crops(ctx, span, array, looks, fan.crop):
+        a, b = array.span(chunk)
+        out = np.full((b - a, *array.shape[1:]), np.nan, np.float32)
+        for j in range(0, len(frames), BATCH):
+            here = np.array(frames[j : j + BATCH])
+            points = fan.find(network, crops[j : j + BATCH])
+            points = np.stack([fan.to_frame(p, looks[i]) for p, i in zip(points, here, strict=True)])
+            same = fan.agreeing(points, mesh[here])
+            out[here[same] - a] = points[same]
+            count.add(len(here))
+        array.write(chunk, out)
+
+
+def aligning(found: np.ndarray, mesh: np.ndarray, wanted: np.ndarray, interval: float) -> np.ndarray:
+    """The landmarks (n, 68, 2) that a track's faces are aligned by: FAN's, smoothed without lag; NaN where not wanted.
+
+    Where FAN found none, the mesh's, moved by what FAN's differ from them in the frames around.
+
+    Args:
+        found: (n, 68, 2), NaN where FAN found none. mesh: (n, 68, 2). wanted: bool (n,). interval: seconds between frames.
+    """
+    n = len(found)
+    off = (found - mesh).reshape(n, -1).astype(np.float64)
+    known = np.flatnonzero(np.isfinite(off[:, 0]))
+    frames = np.arange(n)
+    if len(known):
+        off = np.column_stack([np.interp(frames, known, column[known]) for column in off.T])
+    else:
+        off = np.zeros_like(off)
+    points = np.where(wanted[:, None, None], mesh + off.reshape(mesh.shape), np.nan)
+    window = smooth.window_for(SMOOTH_SECONDS, interval)
+    for a, b in smooth.runs(wanted):
+        points[a:b] = smooth.savgol(points[a:b], window)
+    return points
+
+
+def _regress(
+    ctx: StageContext, span: Span, regressor: Any, found: ChunkedArray | None, table: ChunkedArray, count: _Count
+) -> None:
+    """Finds the coefficients of the missing chunks. found: FAN's landmarks, where they are taken."""
+    whole = None
+    if found is not None:
+        whole = aligning(found.read(0, len(found)), span.whole_mesh(), span.wanted, span.view.interval)
     for chunk, frames, crops in _crops(ctx, span, table):
         a, b = table.span(chunk)
         out = np.full((b - a, coefficients.VECTOR), np.nan, np.float32)
         if frames:
-            points = span.points(frames)
+            points = (
+                span.points(frames)
+                if whole is None
+                else np.stack([headcrop.to_crop(whole[i], span.boxes[i]) for i in frames])
+            )
             for j in range(0, len(frames), BATCH):
                 here = np.array(frames[j : j + BATCH]) - a
                 out[here] = vectors(regressor, crops[j : j + BATCH], points[j : j + BATCH])
@@ -236,12 +331,14 @@ def _template(asked: str, kept: dict[str, Any], network: _Networks) -> np.ndarra
     if isinstance(path, Path):
         if path.suffix.lower() in expression.ARRAYS:
             return expression.read_array(path)
-        return _pictured(path, network("face3d"))
+        landmarker = next((name for name in FAN if name in kept), None)
+        return _pictured(path, network("face3d"), network(landmarker) if landmarker else None)
     return expression.read_template(kept[TEMPLATES].path, path) if TEMPLATES in kept else None
 
 
-def _pictured(picture: Path, regressor: Any) -> np.ndarray:
-    """The expression of the face in a picture. Raises InputError when there is none."""
+def _pictured(picture: Path, regressor: Any, landmarker: Any = None) -> np.ndarray:
+    """The expression of the face in a picture, aligned by the landmarks of FAN where it is given. Raises InputError when
+    there is no face."""
     from lipdub.faces.detect import FaceFinder
     from lipdub.media.read import read_frames
 
@@ -252,6 +349,10 @@ def _pictured(picture: Path, regressor: Any) -> np.ndarray:
         raise InputError(f"there is no face in the picture {picture}")
     points = landmarks.ibug(found[0])[:, :2]
     box = headcrop.boxes(headcrop.squares(points[None]), 1.0)[0]
+    if landmarker is not None:
+        look = fan.boxes(points[None])[0]
+        better = fan.to_frame(fan.find(landmarker, fan.crop(frame, look)[None]), look)
+        points = better[0] if fan.agreeing(better, points[None])[0] else points
     vector = vectors(regressor, _cut(frame, box)[None], headcrop.to_crop(points, box)[None])[0]
     return vector[coefficients.EXPRESSION]
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
 
+from lipdub.faces import fan, landmarks
 from lipdub.networks.dnet import Edited
 from lipdub.networks.enet import ENet, Enlarged
 from lipdub.networks.lnet import LNet
@@ -62,6 +64,33 @@ class CopyingENet(Copying):
         return Enlarged(face[:, 3:] * self.scale, face)
 
 
+class Pointing(torch.nn.Module):
+    """Stands in for FAN: every face has the points of a neutral one, which shake from picture to picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        assert images.shape[1:] == (3, 256, 256) and 0 <= float(images.min()) and float(images.max()) <= 1
+        shaken = [neutral_in_crop() + 2 * float(torch.sin(1e4 * image.mean())) for image in images]
+        return [torch.from_numpy(heatmaps(np.stack(shaken))) * self.scale]
+
+
+def neutral_in_crop() -> np.ndarray:
+    """iBUG points (68, 2) of the neutral face in FAN's crop of it."""
+    points = landmarks.ibug(landmarks.load_neutral())[:, :2] * 60 + 300
+    return fan.to_crop(points, fan.boxes(points[None])[0])
+
+
+def heatmaps(points: np.ndarray, sigma: float = 1.0, cells: int = 64) -> np.ndarray:
+    """Gaussians float32 (n, p, cells, cells) at points (n, p, 2) of FAN's crop; sigma in cells."""
+    at = (points + 0.5) / (fan.SIZE / cells) - 0.5
+    v, u = np.mgrid[:cells, :cells]
+    away = (u - at[..., 0, None, None]) ** 2 + (v - at[..., 1, None, None]) ** 2
+    return np.exp(-away / (2 * sigma**2)).astype(np.float32)
+
+
 COPIES = {"dnet": "CopyingDNet", "gpen-512": "CopyingGPEN", "enet": "CopyingENet"}
 
 
@@ -73,6 +102,8 @@ def entries(copying: bool) -> dict[str, Entry]:
         "lnet": ("lipdub.networks.lnet:LNet", LNET, "low_res"),
         "enet": (f"{__name__}:SmallENet", {}, "low_res"),
         "ganimation": ("lipdub.networks.ganimation:Ganimation", {"width": 4, "depth": 1}, ""),
+        "2dfan4": (f"{__name__}:Pointing", {}, ""),
+        "2dfan4-script": (f"{__name__}:Pointing", {}, ""),
         "gpen-512": ("lipdub.networks.gpen:GPEN", {"size": 512, "style_dim": 16, "narrow": 1 / 64}, ""),
     }
     if copying:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ import pytest
 
 import lipdub
 from lipdub.errors import UsageError, WeightsError
+from lipdub.faces import fivepoint, landmarks
 from lipdub.media.read import read_frames
 from lipdub.pipeline import run_job
 from lipdub.stages import dubbing, enhance_faces, paste_back
 from lipdub.stages.enhance import METHODS, EnhanceOptions
 from lipdub.weights import manifest
 from lipdub.weights.store import Kept
+from lipdub.weights.store import Store as Weights
+from lipdub.workspace.folder import Workspace
 from lipdub.workspace.store import Store
+from tests.weights import small
 
 torch = pytest.importorskip("torch")
 
@@ -49,6 +54,30 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return lipdub.dub(SAMPLE / "talker.mp4", speech, folder / "out.mkv", **options)
 
 
+class Parsing(torch.nn.Module):
+    """Stands in for ParseNet: a lower lip in a box (left, top, right, bottom) of the face; the rest is skin."""
+
+    def __init__(self, box: tuple[int, int, int, int] = (190, 340, 322, 420)) -> None:
+        super().__init__()
+        self.box = box
+        self.faces = 0
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, faces: Any) -> Any:
+        assert faces.shape[1:] == (3, 512, 512) and -1 <= float(faces.min()) and float(faces.max()) <= 1
+        self.faces += len(faces)
+        x0, y0, x1, y1 = self.box
+        logits = torch.zeros(len(faces), 19, 512, 512)
+        logits[:, 1] = 20
+        logits[:, 12, y0:y1, x0:x1] = 40
+        return logits, faces
+
+
+@pytest.fixture(autouse=True)
+def _no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "empty"))
+
+
 @pytest.fixture
 def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
     """Enhances in a copy of that dub's workspace; further calls go on in the same copy."""
@@ -59,8 +88,10 @@ def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     folder = tmp_path / "workspace"
     shutil.copytree(plain.workspace, folder)
 
-    def call(network: Any, **options: Any) -> Store:
-        monkeypatch.setattr(dubbing, "load", lambda ctx, kept: network)
+    def call(network: Any, parser: Any = None, **options: Any) -> Store:
+        parsing = replace(kept, entry=manifest.entry("parsenet"))
+        monkeypatch.setattr(enhance_faces, "_parser", lambda options: parsing if parser is not None else None)
+        monkeypatch.setattr(dubbing, "load", lambda ctx, kept: parser if kept is parsing else network)
         lipdub.run_stage("enhance", job(folder, tmp_path / "out.mkv", **options))
         return Store(folder / "enhance", "enhance")
 
@@ -155,6 +186,144 @@ def test_the_result_shows_what_was_restored(
     assert rows["samples changed outside the mask"]["value"] == 0
 
 
+def _face_place(plain: Any, k: int) -> tuple[np.ndarray, Any]:
+    """The matrix from the frame to the restorer's square, and the crop's box, of an output frame."""
+    mesh = enhance_faces._Meshes(_views(plain)).of(1, k)
+    matrix = fivepoint.similarity(enhance_faces.five_points(mesh), enhance_faces.RESTORERS["gpen"].template)
+    return matrix, arrays(sync_of(plain))[1][k]
+
+
+def test_only_what_is_parsed_as_mouth_is_restored(plain: Any, enhance: Callable[..., Store]) -> None:
+    before, _ = arrays(sync_of(plain))
+    parser = Parsing()
+    store = enhance(Shown(1.0), parser)
+    after, boxes = arrays(store)
+    dubbed = boxes[:, 2] > boxes[:, 0]
+    assert parser.faces == dubbed.sum()
+    assert np.array_equal(store.open("parsed").read(0, len(boxes)), dubbed)
+    k = int(sync_of(plain).open("amount").read(0, len(boxes)).argmax())
+    matrix, box = _face_place(plain, k)
+    y, x = np.mgrid[box[1] : box[3], box[0] : box[2]]
+    u, v = np.einsum("ij,jhw->ihw", matrix[:, :2], np.stack([x, y])) + matrix[:, 2, None, None]
+    opaque = before[k, : y.shape[0], : y.shape[1], 3] == 255
+    inside = (u > 195) & (u < 317) & (v > 345) & (v < 415) & opaque
+    outside = (u < 160) | (u > 352) | (v < 310) | (v > 450)
+    made, old = (crops[k, : y.shape[0], : y.shape[1], :3] for crops in (after, before))
+    assert inside.sum() > 400 and (made[inside] == 255).mean() > 0.99
+    assert outside.any() and np.array_equal(made[outside], old[outside])
+
+
+@pytest.mark.parametrize("nowhere", [(0, 0, 0, 0), (200, 20, 300, 80)], ids=["none", "on the forehead"])
+def test_where_nothing_is_parsed_the_outline_stands_in(
+    plain: Any, enhance: Callable[..., Store], nowhere: tuple[int, int, int, int]
+) -> None:
+    """As if there were no parser, but for the average over the neighbours."""
+    n = len(sync_of(plain).open("boxes"))
+    by_mesh, boxes = arrays(enhance(Shown(1.0), mask="mesh"))
+    store = enhance(Shown(1.0), Parsing(nowhere))
+    assert set(store.open("parsed").read(0, n)[boxes[:, 2] > boxes[:, 0]]) == {enhance_faces.OUTLINED}
+    off = np.abs(by_mesh.astype(int) - arrays(store)[0])
+    assert off.mean() < 0.5 and np.percentile(off, 99) < 25
+
+
+def test_parsed_mouths_that_were_lost_are_made_again_alike(enhance: Callable[..., Store]) -> None:
+    store = enhance(Shown(0.2), Parsing(), strength=0.5)
+    wanted = {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))}
+    assert {path.parent.name for path in wanted} == {"boxes", "crops", "parsed"}
+    next(path for path in wanted if path.parent.name == "parsed").unlink()
+    record = store.path.parent / "workspace.json"
+    record.write_text(record.read_text().replace('"done"', '"running"'))
+    enhance(Shown(0.2), Parsing(), strength=0.5)
+    assert {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))} == wanted
+
+
+def test_the_run_says_what_told_where_the_mouth_is(
+    enhance: Callable[..., Store], tmp_path: Path
+) -> None:
+    def summary() -> dict[str, Any]:
+        record = Workspace(tmp_path / "workspace").record("enhance")
+        assert record is not None
+        return record.summary
+
+    for options, parser, mask, words in (
+        ({}, Parsing(), "parsing", "the mouth as ParseNet sees it (parsenet)"),
+        ({"mask": "parsing"}, Parsing((0, 0, 0, 0)), "parsing", "in which it sees none"),
+        ({}, None, "mesh", "lipdub weights pull parsenet-facexlib"),
+        ({"mask": "mesh"}, None, "mesh", ""),
+        ({"region": "face"}, None, None, ""),
+    ):
+        enhance(Shown(0.2), parser, **options)
+        told = [note for note in summary()["notes"] if "file of your own" not in note]
+        assert summary()["mask"] == mask and len(told) == (words != "") and words in "".join(told)
+
+
+def test_mouths_are_averaged_over_neighbours_of_the_same_shot() -> None:
+    dubbed = enhance_faces.Dubbed(
+        None, np.zeros((6, 4)), source=np.array([3, 4, 4, 3, 9, 10]), track=np.array([1, 1, 1, 1, 1, 2]), amount=np.ones(6)
+    )
+    assert [enhance_faces.follows(dubbed, k, k + 1) for k in range(5)] == [True, True, True, False, False]
+    assert not enhance_faces.follows(dubbed, 0, 2)
+    size = enhance_faces.SIZE
+    identity = np.array([[1.0, 0, 0], [0, 1, 0]])
+    items = [
+        enhance_faces._Parsed(
+            k, np.full((size, size, 4), [0, 0, 0, 255], np.uint8), (0, 0, size, size), np.ones((size, size, 3), np.float32),
+            np.ones((size, size), np.float32), identity, np.full((size, size), 255 * on, np.uint8), True,
+        )
+        for k, on in ((0, 1), (1, 0), (2, 0), (4, 1))
+    ]  # fmt: skip
+    enhance_faces._mix_parsed(items, dubbed)
+    assert [int(item.crop[size // 2, size // 2, 0]) for item in items] == [170, 64, 0, 255]
+
+
+def test_parsing_takes_mouth_and_lips_near_the_mesh() -> None:
+    from lipdub.networks.parsenet import ParseNet
+    from tests.networks.parity import fill
+
+    network = fill(ParseNet(halvings=3, width=8, widest=16, depth=1))
+    faces = np.random.default_rng(0).uniform(0, 1, (1, 512, 512, 3)).astype(np.float32)
+    found = enhance_faces.parsed(network, faces)
+    assert found.shape == (1, 512, 512) and found.dtype == np.float32
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(faces).permute(0, 3, 1, 2) * 2 - 1)[0]
+    assert np.allclose(found, logits.softmax(1)[:, 10:13].sum(1).numpy(), atol=1e-5)
+    assert 0 <= found.min() and found.max() <= 1 and np.array_equal(found, enhance_faces.parsed(network, faces))
+
+    mesh = landmarks.load_neutral()[:, :2]
+    way = fivepoint.similarity(enhance_faces.five_points(mesh), fivepoint.FACEXLIB)
+    mesh = mesh @ way[:, :2].T + way[:, 2]
+    mouth = np.zeros((512, 512), np.float32)
+    mouth[350:390, 210:304] = 1
+    mouth[100:200, 100:400] = 1
+    mask, own = enhance_faces.parsed_mask(mouth, mesh)
+    assert own and mask[370, 256] == 1 and not mask[:300].any() and 0 <= mask.min() and mask.max() <= 1
+    mask, own = enhance_faces.parsed_mask(np.zeros((512, 512), np.float32), mesh)
+    assert not own and np.array_equal(mask, enhance_faces.mouth_mask(mesh, 512, 512))
+
+
+def test_parsing_is_taken_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.publish(monkeypatch, tmp_path, *(small.entry(name) for name in ("gpen-512", *enhance_faces.PARSERS)))
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+    mine = small.saved(tmp_path / "mine.pth", small.state())
+    try:
+        weights = Weights()
+        weights.add(manifest.entry("gpen-512"), mine, own=True)
+
+        def names(**options: str) -> list[str]:
+            return [path.stem for path in enhance_faces.weights_paths(EnhanceOptions("gpen", **options))]  # type: ignore[arg-type]
+
+        assert names() == names(mask="mesh") == ["gpen-512"]
+        with pytest.raises(WeightsError, match="parsenet.pth are not in the store"):
+            names(mask="parsing")
+        weights.add(manifest.entry("parsenet-facexlib"), mine, own=True)
+        assert names() == names(mask="parsing") == ["gpen-512", "parsenet-facexlib"]
+        weights.add(manifest.entry("parsenet"), mine, own=True)
+        assert names() == ["gpen-512", "parsenet"]
+        assert names(mask="mesh") == names(region="face") == ["gpen-512"]
+    finally:
+        manifest._read.cache_clear()
+
+
 @pytest.mark.parametrize("step", [0.4, 1.2, 3.7])
 def test_pictures_seen_at_another_size_stay_in_place(step: float) -> None:
     y, x = np.mgrid[:200, :240].astype(np.float32)
@@ -183,6 +352,8 @@ def test_every_method_knows_its_network() -> None:
     [
         ({"method": "codeformer"}, "no method 'codeformer'"),
         ({"region": "eyes"}, "--enhance-region 'eyes'"),
+        ({"mask": "hand"}, "--enhance-mask 'hand'"),
+        ({"mask": "parsing", "region": "face"}, "is for the mouth"),
         ({"strength": 1.5}, "0 to 1, not 1.5"),
         ({"strength": float("nan")}, "0 to 1"),
     ],

@@ -28,6 +28,7 @@ from lipdub.stages.sync import SyncOptions
 from lipdub.weights import manifest
 from lipdub.workspace.store import Store
 from tests.stages import small_retalking
+from tests.weights import small
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 FRAMES = 18
@@ -78,6 +79,8 @@ def test_the_result_says_how_it_was_made(dubbed: Any) -> None:
         assert any(f"the weights {name}.pth are not the published ones" in note for note in dubbed.notes)
     assert any("GPEN's weights are not in the store" in note for note in dubbed.notes)
     assert any("the talker's own expression with the mouth shut" in note for note in dubbed.notes)
+    assert any("FAN's weights are not in the store" in note for note in dubbed.notes)
+    assert not list((dubbed.workspace / "neutralize").glob("fan-*"))
 
 
 def test_only_the_lower_face_is_changed_and_only_where_asked(dubbed: Any, video: Path) -> None:
@@ -121,6 +124,75 @@ def test_lost_chunks_are_made_again_alike(dubbed: Any, video: Path, tmp_path: Pa
     assert _digests(copy) == before
     for a, b in zip(read_frames(dubbed.out), read_frames(again.out), strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a.picture.planes, b.picture.planes, strict=True))
+
+
+@pytest.fixture
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    small.offline(monkeypatch)
+
+
+@pytest.mark.usefixtures("_no_network")
+def test_with_fan_faces_are_aligned_by_its_landmarks(
+    dubbed: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They replace the mesh's in the coefficients alone, and lost ones are found again alike."""
+    small_retalking.publish(monkeypatch, tmp_path, (*NEEDED, "2dfan4"))
+    copy = tmp_path / "copy"
+    shutil.copytree(dubbed.workspace, copy)
+    kwargs: dict[str, Any] = dict(workspace=copy, recipe="retalking", threads=1)
+    done = lipdub.neutralize(video, **kwargs)
+    assert done.action == "run"  # the digest is a part of the key
+    assert any("aligned by FAN's landmarks (2dfan4)" in note for note in done.summary["notes"])
+    old, new = (Store(folder / "neutralize", "neutralize") for folder in (dubbed.workspace, copy))
+    found, boxes = new.open("fan-1").read(0, FRAMES), new.open("box-1").read(0, FRAMES)
+    seen = boxes[:, 2] > boxes[:, 0]
+    assert seen.sum() >= 15 and np.isfinite(found[seen]).all() and np.isnan(found[~seen]).all()
+    assert np.array_equal(boxes, old.open("box-1").read(0, FRAMES))
+    before, after = (store.open("coefficients-1").read(0, FRAMES) for store in (old, new))
+    assert (before[seen] != after[seen]).any(1).all()
+    kept = _digests(copy / "neutralize")
+    for name, chunk in (("fan-1", 1), ("coefficients-1", 0), ("reference-1", 1)):
+        new.open(name).file(chunk).unlink()
+    (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
+    again = lipdub.neutralize(video, **kwargs)
+    assert again.action == "resume" and _digests(copy / "neutralize") == kept
+    assert again.summary["notes"] == done.summary["notes"]
+
+
+def test_landmarks_of_fan_elsewhere_are_not_taken(
+    dubbed: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_retalking.publish(monkeypatch, tmp_path, (*NEEDED, "2dfan4-script"))
+    monkeypatch.setattr(small_retalking, "neutral_in_crop", lambda: np.full((68, 2), 100.0))
+    copy = tmp_path / "copy"
+    shutil.copytree(dubbed.workspace, copy)
+    done = lipdub.neutralize(video, workspace=copy, recipe="retalking", threads=1)
+    (note,) = (n for n in done.summary["notes"] if "aligned by" in n)
+    assert "(2dfan4-script), but for" in note
+    # with none of FAN's points, the mesh's are smoothed once more and taken
+    old, new = (Store(folder / "neutralize", "neutralize") for folder in (dubbed.workspace, copy))
+    assert np.isnan(new.open("fan-1").read(0, FRAMES)).all()
+    before, after = (store.open("coefficients-1").read(0, FRAMES) for store in (old, new))
+    seen = np.isfinite(before[:, 0])
+    assert np.abs(before[seen, coefficients.CROP] - after[seen, coefficients.CROP]).max() < 1.0
+
+
+def test_landmarks_are_smoothed_without_lag_and_gaps_bridged() -> None:
+    rng = np.random.default_rng(0)
+    times = np.arange(60)
+    path = np.stack([100 + 0.05 * (times - 30.0) ** 2, 50 + 2.0 * times], 1)[:, None] + rng.uniform(0, 40, (1, 68, 2))
+    mesh = path + [3.0, -2.0]
+    wanted = np.ones(60, bool)
+    wanted[40:44] = False
+    found = path.copy()
+    found[[10, 11, 41]] = np.nan
+    clean = neutralize_dnet.aligning(found, mesh, wanted, 0.04)
+    assert np.abs(clean[wanted] - path[wanted]).max() < 1e-6  # a parabola is left as it is, and nothing lags
+    assert np.isnan(clean[~wanted]).all()
+    shaken = neutralize_dnet.aligning(found + rng.normal(0, 1, found.shape), mesh, wanted, 0.04)
+    assert (shaken - path)[wanted].std() < 0.8
+    nothing = neutralize_dnet.aligning(np.full_like(found, np.nan), mesh, wanted, 0.04)
+    assert np.abs(nothing[wanted] - mesh[wanted]).max() < 1e-6
 
 
 def test_networks_that_copy_give_the_source_back(
@@ -300,6 +372,8 @@ def test_a_pictured_expression_is_taken_from_its_face(video: Path, tmp_path: Pat
     cv2.imwrite(str(tmp_path / "face.png"), frame.picture.rgb()[..., ::-1])
     found = neutralize_dnet._pictured(tmp_path / "face.png", network)
     assert found.shape == (64,) and np.isfinite(found).all()
+    other = neutralize_dnet._pictured(tmp_path / "face.png", network, small_retalking.Pointing())
+    assert other.shape == (64,) and np.isfinite(other).all() and (other != found).any()
     cv2.imwrite(str(tmp_path / "empty.png"), np.zeros((120, 120, 3), np.uint8))
     with pytest.raises(InputError, match="no face in the picture"):
         neutralize_dnet._pictured(tmp_path / "empty.png", network)

@@ -65,6 +65,16 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def offline(patch: pytest.MonkeyPatch) -> None:
+    """Makes whatever asks for the network in a test fail."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a test asked for the network")
+
+    for place in ("socket.socket.connect", "torch.hub.load_state_dict_from_url", "torch.hub.download_url_to_file"):
+        patch.setattr(place, refuse)
+
+
 def publish(monkeypatch: pytest.MonkeyPatch, folder: Path, *items: Entry) -> None:
     """Makes these entries the manifest."""
     rows = [{**vars(item), "parts": [vars(part) for part in item.parts]} for item in items]

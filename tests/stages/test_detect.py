@@ -1,0 +1,136 @@
+"""The detect stage with RetinaFace on the drawn sample: the same tables, resumed alike, its weights from the store alone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lipdub
+from lipdub.errors import UsageError, WeightsError
+from lipdub.media.probe import probe
+from lipdub.media.read import read_frames
+from lipdub.media.write import VideoCodec, write_segment
+from lipdub.stages import detect
+from lipdub.weights import manifest
+from lipdub.weights.store import VARIABLE
+from lipdub.weights.store import Store as Weights
+from lipdub.workspace.store import Store
+from tests.networks.parity import filled
+from tests.weights import small
+
+torch = pytest.importorskip("torch")
+
+SAMPLE = Path(__file__).resolve().parent.parent / "sample"
+FRAMES = 133
+
+
+class Square(torch.nn.Module):
+    """Stands in for RetinaFace and finds one face in the middle of every picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(1))
+        self.mean_tensor = torch.zeros(1)
+
+    def batched_detect_faces(self, pictures: Any, *_: float) -> tuple[list[Any], list[Any]]:
+        h, w = pictures.shape[1:3]
+        box = np.array([[0.3 * w, 0.25 * h, 0.7 * w, 0.75 * h, 0.9]], np.float32)
+        points = np.array([[0.4 * w, 0.4 * h, 0.6 * w, 0.4 * h, 0.5 * w, 0.5 * h, 0.4 * w, 0.6 * h, 0.6 * w, 0.6 * h]])
+        return [box] * len(pictures), [points.astype(np.float32)] * len(pictures)
+
+
+@pytest.fixture(autouse=True)
+def _own_manifest(monkeypatch: pytest.MonkeyPatch) -> Any:
+    small.offline(monkeypatch)
+    yield
+    manifest._read.cache_clear()
+
+
+def publish(patch: pytest.MonkeyPatch, folder: Path, network: str, state: dict[str, Any]) -> None:
+    """Makes this the published RetinaFace, with these weights in the store that is used."""
+    small.publish(patch, folder, small.entry("retinaface", parts=(small.part(network=network),)))
+    patch.setenv(VARIABLE, str(folder / "store"))
+    source = small.saved(folder / "mine.pth", {f"module.{name}": value for name, value in state.items()})
+    Weights().add(manifest.entry("retinaface"), source, own=True)
+
+
+def arrays(folder: Path) -> dict[str, np.ndarray]:
+    store = Store(folder / "detect", "detect")
+    return {name: store.open(name).read(0, len(store.open(name))) for name in ("landmarks", "change", "tracks", "pose")}
+
+
+def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(monkeypatch, tmp_path, f"{__name__}:Square", Square().state_dict())
+    plain = lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "plain", threads=1)
+    done = lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "job", threads=1, method="retinaface")
+    assert done.summary["method"] == "retinaface" and plain.summary["method"] == "mediapipe"
+    assert any("retinaface.pth are not the published ones" in note for note in done.summary["notes"])
+    assert [(t["id"], t["first"], t["last"]) for t in done.summary["tracks"]] == [(1, 0, FRAMES - 1)]
+    assert done.summary["shots"] == plain.summary["shots"]
+    one, other = arrays(tmp_path / "plain"), arrays(tmp_path / "job")
+    assert all(one[name].shape == other[name].shape and one[name].dtype == other[name].dtype for name in one)
+    assert np.array_equal(one["change"], other["change"]) and np.array_equal(one["tracks"], other["tracks"])
+    off = np.linalg.norm(one["landmarks"][:, 0, :468, :2] - other["landmarks"][:, 0, :468, :2], axis=2).mean(1)
+    assert np.median(off) < 0.02 * done.summary["tracks"][0]["face_px"]
+    assert np.nanmax(np.abs(one["pose"] - other["pose"])[:, 0]) < 8
+
+    # what was lost is found again alike, and the other method has another key
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "job", copy)
+    for name, chunk in (("landmarks", 1), ("change", 0)):
+        Store(copy / "detect", "detect").open(name).file(chunk).unlink()
+    (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
+    again = lipdub.detect(SAMPLE / "talker.mp4", workspace=copy, threads=1, method="retinaface")
+    assert again.action == "resume"
+    files = [{p.relative_to(f): p.read_bytes() for p in sorted(f.rglob("c.*"))} for f in (tmp_path / "job", copy)]
+    assert files[0] == files[1] and len(files[0]) >= 6
+    assert lipdub.detect(SAMPLE / "talker.mp4", workspace=copy, threads=1).action == "run"
+    dubbed = lipdub.dub(
+        SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path / "out.mp4", workspace=tmp_path / "job", threads=1,
+        detector="retinaface", end=0.5, length="shortest", preset="ultrafast",
+    )  # fmt: skip
+    assert dubbed.stages[0].action == "reuse" and dubbed.stages[2].summary["dubbed"] >= 10
+    assert any("retinaface.pth are not the published ones" in note for note in dubbed.notes)
+
+
+def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filled by rule, with heads that see a face around every anchor of 128 pixels: only the one that is there is left,
+    and twice is the same."""
+    from lipdub.faces import retinaface as finder
+    from lipdub.networks.retinaface import retinaface
+
+    monkeypatch.setattr(finder, "SEARCH_SIZE", 160)
+    monkeypatch.setattr(detect, "CHUNK", 8)
+    facts = probe(SAMPLE / "talker.mp4").video
+    assert facts is not None
+    video = tmp_path / "short.nut"
+    frames = ((frame.picture, frame.pts) for frame in read_frames(SAMPLE / "talker.mp4", 0, 20))
+    write_segment(video, frames, facts, VideoCodec(crf=16, preset="ultrafast"))
+    state = filled(retinaface().state_dict(), {"overrides": [{"match": r"^body\.conv1\.weight$", "scale": 0.001}]})
+    heads = {name: torch.zeros_like(state[name]) for name in state if "Head" in name}
+    heads["ClassHead.1.conv1x1.bias"][3] = 5.0
+    publish(monkeypatch, tmp_path, "lipdub.networks.retinaface:retinaface", {**state, **heads})
+    done = [
+        lipdub.detect(video, workspace=tmp_path / name, threads=1, method="retinaface", max_faces=9)
+        for name in ("one", "two")
+    ]
+    one, two = arrays(tmp_path / "one"), arrays(tmp_path / "two")
+    assert all(np.array_equal(one[name], two[name], equal_nan=True) for name in one)
+    assert [len(run.summary["tracks"]) for run in done] == [1, 1]
+    assert done[0].summary["tracks"][0]["frames"] > 10
+
+
+def test_missing_weights_end_it_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "empty"))
+    with pytest.raises(WeightsError, match="detection_Resnet50_Final.pth are not in the store") as error:
+        lipdub.dub(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path / "out.mp4", detector="retinaface")
+    assert "lipdub weights pull retinaface" in str(error.value)
+    with pytest.raises(WeightsError):
+        lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="retinaface")
+    assert not (tmp_path / "out.mp4").exists() and not list(tmp_path.rglob("landmarks"))
+    with pytest.raises(UsageError, match="Methods: mediapipe, retinaface"):
+        detect.DetectOptions(method="s3fd")
