@@ -45,6 +45,11 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+#: Those of them that another stage needs to know too, where its method makes use of them.
+ALSO: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {name: ("neutralize", name) for name in ("face", "start", "end")}
+)
+
 Action = Literal["run", "resume", "reuse"]
 
 
@@ -183,8 +188,8 @@ def make_job(
         if stage is not None:
             by_stage.setdefault(stage, {})[name] = value
         elif name in RUN_OPTIONS:
-            home, field_name = RUN_OPTIONS[name]
-            by_stage.setdefault(home, {})[field_name] = value
+            for home, field_name in (RUN_OPTIONS[name], *([ALSO[name]] if name in ALSO else [])):
+                by_stage.setdefault(home, {})[field_name] = value
         else:
             raise UsageError(f"there is no option {name!r}", hint=f"Options are {', '.join(RUN_OPTIONS)}.")
     return Job(

@@ -66,6 +66,13 @@ def detect(ctx: StageContext, options: DetectOptions) -> dict[str, Any]:
 class NeutralizeOptions:
     method: str = "rest"
     expression: str = "neutral"
+    face: str = "largest"
+    start: float | None = None
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("face", "largest"), ("start", None), ("end", None)):  # its method makes no use of them
+            object.__setattr__(self, name, value)
 
 
 def neutralize(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:

@@ -55,9 +55,15 @@ def neutralize(
     recipe: opt.Recipe = "auto",
     method: opt.Method = None,
     expression: opt.Expression = None,
+    face: opt.Face = None,
+    start: opt.From = None,
+    end: opt.To = None,
     commercial_safe: opt.CommercialSafe = False,
 ) -> None:
-    """Find the talker's rest mouth and mouth shapes, or draw the face with one expression."""
+    """Find the talker's rest mouth and mouth shapes, or draw the face with one expression.
+
+    --expression, --face, --from and --to are for method dnet.
+    """
     _run(
         manner,
         "neutralize",
@@ -68,6 +74,9 @@ def neutralize(
         commercial_safe=commercial_safe,
         method=method,
         expression=expression,
+        face=face,
+        start=start,
+        end=end,
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lipdub.faces.view import TrackView
     from lipdub.stages.sync import SyncOptions
     from lipdub.weights.store import Kept
+    from lipdub.workspace.store import Store
 
 # Faces turned further than this are left as they are, fading over the last degrees.
 PROFILE_DEGREES = 52.0
@@ -61,19 +62,24 @@ def timeline(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[np.
 
 def chosen(ctx: StageContext, options: SyncOptions) -> list[int]:
     """The ids of the tracks to dub. Raises InputError when no face can be, UsageError as `faces.choice.choose`."""
+    usable = {r["id"] for r in ctx.summaries["neutralize"]["tracks"] if r["usable"]}
+    return meant(options.face, ctx.summaries["detect"]["tracks"], usable, ctx.upstream["neutralize"])
+
+
+def meant(asked_for: str, rows: list[dict[str, Any]], usable: set[int], neutral: Store) -> list[int]:
+    """The ids of the tracks that `--face` means, of detect's rows. neutral: the store with their mean faces. Raises as
+    `chosen`."""
     from lipdub.faces import choice
 
-    rows = ctx.summaries["detect"]["tracks"]
-    usable = {r["id"] for r in ctx.summaries["neutralize"]["tracks"] if r["usable"]}
     if not usable:
         raise InputError("no face in the video is large and frontal enough to dub")
-    face = choice.parse(options.face)
+    face = choice.parse(asked_for)
     if isinstance(face, Path):
-        return _like_picture(ctx, face, rows, usable)
+        return _like_picture(face, rows, usable, neutral)
     return list(choice.choose(face, rows, usable))
 
 
-def _like_picture(ctx: StageContext, picture: Path, rows: list[dict[str, Any]], usable: set[int]) -> list[int]:
+def _like_picture(picture: Path, rows: list[dict[str, Any]], usable: set[int], neutral: Store) -> list[int]:
     """The track of each shot whose face is most like the one in the picture."""
     from lipdub.faces import choice, geometry
     from lipdub.faces.detect import FaceFinder
@@ -84,9 +90,7 @@ def _like_picture(ctx: StageContext, picture: Path, rows: list[dict[str, Any]], 
     if not found:
         raise InputError(f"there is no face in the reference picture {picture}")
     reference = geometry.upright(found[0])
-    distance = {
-        i: choice.likeness(ctx.upstream["neutralize"].open(f"face-{i}").read(0, 1)[0], reference) for i in usable
-    }
+    distance = {i: choice.likeness(neutral.open(f"face-{i}").read(0, 1)[0], reference) for i in usable}
     out: list[int] = []
     for shot in sorted({r["shot"] for r in rows}):
         here = sorted((r for r in rows if r["shot"] == shot and r["id"] in usable), key=lambda r: distance[r["id"]])

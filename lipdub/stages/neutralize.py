@@ -39,15 +39,23 @@ BLOCK = 96
 @dataclass(frozen=True)
 class NeutralizeOptions:
     """method: `rest`; `none`, for methods of sync that take the faces as they are; or `dnet`, which draws every face with
-    one expression. expression: for `dnet`, `neutral`, `smile`, a picture of a face, or a file of 64 coefficients."""
+    one expression. For `dnet`: expression: `neutral`, `smile`, a picture of a face, or a file of 64 coefficients; face: which
+    tracks are drawn, and start, end: which of their frames, by seconds from the first one, as in sync's options; only what is
+    drawn can be dubbed. They mean nothing to the other methods."""
 
     method: str = "rest"
     expression: str = "neutral"
+    face: str = "largest"
+    start: float | None = None
+    end: float | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise UsageError(f"neutralize has no method {self.method!r}", hint=f"Methods: {', '.join(METHODS)}")
         object.__setattr__(self, "expression", str(self.expression))
+        if self.method != "dnet":
+            for name, value in (("face", "largest"), ("start", None), ("end", None)):
+                object.__setattr__(self, name, value)
         if self.expression != "neutral":
             from lipdub.faces.expression import parse
 
@@ -83,8 +91,11 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
     notes: list[str] = []
     if options.method == "dnet":
         from lipdub.stages import neutralize_dnet
+        from lipdub.stages.dubbing import meant
 
-        views = [_view(landmarks, owner, t, interval) for t in talkers if t["units"]]
+        usable = {t["id"] for t in talkers if t["units"]}
+        ids = meant(options.face, rows, usable, ctx.store) if usable else []
+        views = [_view(landmarks, owner, t, interval) for t in talkers if t["id"] in ids]
         notes = neutralize_dnet.run(ctx, options, views)
     tracks = [
         {

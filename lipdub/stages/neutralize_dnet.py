@@ -116,7 +116,8 @@ def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackView]) -
             "expression.mat is not in the store: the references have the talker's own expression with the mouth shut "
             f"(lipdub weights pull {TEMPLATES})"
         )
-    spans = [Span(view.id, view, _boxes(ctx, view)) for view in views]
+    used = _used(ctx, options)
+    spans = [Span(view.id, view, _boxes(ctx, view, used)) for view in views]
     steps = [(span, _coefficients(ctx, span), _references(ctx, span)) for span in spans]
     landmarker = next((name for name in FAN if name in kept), None)
     found = {span.id: _found(ctx, span) for span in spans if landmarker}
@@ -195,8 +196,20 @@ def _references(ctx: StageContext, span: Span) -> ChunkedArray:
     return ctx.store.array(f"reference-{span.id}", shape=shape, dtype="uint8", chunk=CHUNK)
 
 
-def _boxes(ctx: StageContext, view: TrackView) -> np.ndarray:
-    """Where each frame of a track is cut out; kept as ``box-ID``."""
+def _used(ctx: StageContext, options: NeutralizeOptions) -> np.ndarray:
+    """Which of the source's frames can be dubbed by the range asked for, bool (frames,). Beyond the video's end its frames
+    come again in an order that is not known yet."""
+    from lipdub.media.probe import frame_times
+
+    times = frame_times(ctx.job.video)
+    times = times - times[0]
+    if options.end is None or options.end > times[-1]:
+        return np.ones(len(times), bool)
+    return (times >= (options.start or 0.0)) & (times <= options.end)
+
+
+def _boxes(ctx: StageContext, view: TrackView, used: np.ndarray) -> np.ndarray:
+    """Where each frame of a track is cut out, of those that are used; kept as ``box-ID``."""
     n = view.last - view.first + 1
     kept = ctx.store.array(f"box-{view.id}", shape=(n, 4), dtype="int32", chunk=n)
     if kept.missing():
@@ -208,7 +221,7 @@ def _boxes(ctx: StageContext, view: TrackView) -> np.ndarray:
         )
         found = headcrop.boxes(squares, view.interval)
         yaw = ctx.store.open(f"motion-{view.id}").read(0, n)[:, 2]
-        found[~(np.abs(yaw) <= MOST_YAW)] = 0
+        found[~(np.abs(yaw) <= MOST_YAW) | ~used[view.first : view.last + 1]] = 0
         kept.write(0, found)
     return kept.read(0, n)
 

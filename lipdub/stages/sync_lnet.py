@@ -65,6 +65,10 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
 
 def _drawn(ctx: StageContext, track: int) -> np.ndarray:
     """1 where a frame of the track has a reference, (frames,)."""
+    if not ctx.upstream["neutralize"].has(f"box-{track}"):
+        raise UsageError(
+            f"neutralize drew no references of face {track}", hint="Run lipdub neutralize with the same --face first."
+        )
     boxes = ctx.upstream["neutralize"].open(f"box-{track}")
     found = boxes.read(0, len(boxes))
     return (found[:, 2] > found[:, 0]).astype(np.float64)
