@@ -152,12 +152,11 @@ def _one(clip: Path, speech: Path, folder: Path, name: str, extra: list[str], sc
     if scored:
         from lipdub.stages.score import score
 
-        rows = score(out, workspace=workspace, speech=speech)["rows"]
-        entry["score"] = {row["metric"]: row["value"] for row in rows}
-        told = [f"{k.removeprefix('opening: ')} {v:.3g}" for k, v in entry["score"].items() if v is not None]
+        entry["score"] = {row.id: row.value for row in score(out, workspace=workspace).rows}
+        told = [f"{k} {v:.3g}" for k, v in entry["score"].items() if v is not None]
         title += ["   ".join(told[i : i + 6]) for i in range(0, len(told), 6)]
     common.save(folder / f"{name}.png", sheet(clip, out, workspace, title))
-    agreement = entry.get("score", {}).get("opening: wanted against achieved")
+    agreement = entry.get("score", {}).get("followed")
     print(
         f"{name}: {done.wall:.1f} s, wanted against achieved {agreement}, {'; '.join(entry['notes'])}",
         flush=True,

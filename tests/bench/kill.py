@@ -1,6 +1,7 @@
 """Kills runs at random instants, lets them go on, and compares the frames with an undisturbed run's.
 
-    python -m tests.bench.kill [--times N] [--kills K] [--video FILE] [--speech FILE] [--folder FOLDER] [--seed S]
+    python -m tests.bench.kill [--recipe NAME] [--times N] [--kills K] [--video FILE] [--speech FILE] [--folder FOLDER]
+                               [--seed S] [-- OPTIONS OF lipdub run]
 
 Each of N rounds begins with an empty workspace, is killed (SIGKILL, the whole process group) K times at instants drawn
 evenly from the time an undisturbed run takes, then runs to its end. All decoded samples, frame times and the sound of
@@ -23,10 +24,10 @@ from pathlib import Path
 from tests.bench import common
 
 
-def command(video: Path, speech: Path, folder: Path, extra: list[str]) -> list[str]:
+def command(recipe: str, video: Path, speech: Path, folder: Path, extra: list[str]) -> list[str]:
     out = folder / "out.mp4"
     return [*common.LIPDUB, "run", str(video), str(speech), "-o", str(out), "-w", str(folder / "work"), "--overwrite",
-            "--recipe", "builtin", "--quiet", *extra]  # fmt: skip
+            "--recipe", recipe, "--quiet", *extra]  # fmt: skip
 
 
 def killed_after(order: list[str], seconds: float) -> bool:
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     extra = given[given.index("--") + 1 :] if "--" in given else []
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--recipe", default="builtin", help="others than builtin need LIPDUB_WEIGHTS")
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--kills", type=int, default=1, help="kills in each round")
     parser.add_argument("--video", type=Path, default=common.SAMPLE / "talker.mp4")
@@ -59,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     whole = folder / "whole"
     whole.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    done = common.timed(command(options.video, options.speech, whole, extra))
+    done = common.timed(command(options.recipe, options.video, options.speech, whole, extra))
     takes = time.monotonic() - start
     if done.code:
         print(f"the undisturbed run failed: {done.err.strip()}", file=sys.stderr)
@@ -71,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         place = folder / f"round{number:02d}"
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        order = command(options.video, options.speech, place, extra)
+        order = command(options.recipe, options.video, options.speech, place, extra)
         at, early = [], False
         for _ in range(options.kills):
             at.append(draw.uniform(0.05, 0.98) * takes)
