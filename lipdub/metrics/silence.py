@@ -8,6 +8,7 @@ WINDOW = 0.02  # seconds of one level measurement
 FLOOR_DB = -45.0  # silent: this far below the loud parts of the same recording
 ABSOLUTE_DB = -70.0  # and in any case below this level of full scale
 SHORTEST = 0.30  # seconds: shorter pauses belong to speech
+FLAT = 1e-6  # a deviation below this is no motion
 MARGIN = 0.12  # seconds at either end of a pause in which the mouth may still come to rest or prepare
 
 
@@ -46,4 +47,4 @@ def leak(times: np.ndarray, opening: np.ndarray, spans: list[tuple[float, float]
     for start, end in spans:
         speaking &= ~((times >= start - MARGIN) & (times <= end + MARGIN))
     spread = float(opening[speaking].std()) if speaking.sum() > 1 else 0.0
-    return still / spread if spread > 0 else float("nan")
+    return still / spread if spread > FLAT else float("nan")
