@@ -28,7 +28,7 @@ class Frozen(NamedTuple):
 
 
 def frozen(
-    times: np.ndarray, opening: np.ndarray, width: np.ndarray, sounding: list[tuple[float, float]]
+    times: np.ndarray, opening: np.ndarray, width: np.ndarray, *, sounding: list[tuple[float, float]]
 ) -> Frozen:
     """Of a mouth's motion at rising times (n,) in seconds, in distances of the eyes (n,), NaN where no face is seen.
 

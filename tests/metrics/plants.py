@@ -135,7 +135,7 @@ def measured(clip: Clip, source: np.ndarray | None = None) -> dict[str, float]:
         "colour step": colour_step.step(*np.sum(bands, 0)),
         "blur": -float(np.mean(blur)),
         "flicker": trembling,
-        "frozen mouth": frozen.frozen(clip.times, mouths[:, 0], mouths[:, 1], clip.sounding).share,
+        "frozen mouth": frozen.frozen(clip.times, mouths[:, 0], mouths[:, 1], sounding=clip.sounding).share,
     }
 
 

@@ -25,21 +25,21 @@ ALL = [(-1.0, 9.0)]
 
 def test_a_speaking_mouth_is_not_frozen_and_a_still_one_is() -> None:
     opening, width = _speaking(0), 0.6 + _speaking(1) * 0.2
-    assert frozen.frozen(TIMES, opening, width, ALL) == (0.0, pytest.approx(4.0))
+    assert frozen.frozen(TIMES, opening, width, sounding=ALL) == (0.0, pytest.approx(4.0))
     trembling = np.random.default_rng(2).normal(0, 0.004, 100)
-    assert frozen.frozen(TIMES, 0.2 + trembling, 0.6 + trembling, ALL).share == 1.0
+    assert frozen.frozen(TIMES, 0.2 + trembling, 0.6 + trembling, sounding=ALL).share == 1.0
     # turning the head moves the mouth slowly
-    assert frozen.frozen(TIMES, 0.2 + trembling + 0.05 * TIMES, 0.6 + trembling, ALL).share == 1.0
-    assert frozen.frozen(TIMES, 0.2 + trembling, 0.6 + _speaking(1), ALL).share == 0.0
+    assert frozen.frozen(TIMES, 0.2 + trembling + 0.05 * TIMES, 0.6 + trembling, sounding=ALL).share == 1.0
+    assert frozen.frozen(TIMES, 0.2 + trembling, 0.6 + _speaking(1), sounding=ALL).share == 0.0
 
 
 def test_only_the_still_part_of_the_speech_counts() -> None:
     opening = _speaking(0)
     opening[50:] = opening[49]
-    found = frozen.frozen(TIMES, opening, np.full(100, 0.6), ALL)
+    found = frozen.frozen(TIMES, opening, np.full(100, 0.6), sounding=ALL)
     assert found.share == pytest.approx(0.5, abs=0.06) and found.seconds == pytest.approx(4)
     # a mouth that rests in silence is no fault
-    quiet = frozen.frozen(TIMES, opening, np.full(100, 0.6), [(0.0, 1.9)])
+    quiet = frozen.frozen(TIMES, opening, np.full(100, 0.6), sounding=[(0.0, 1.9)])
     assert quiet.share < 0.1 and quiet.seconds == pytest.approx(1.92, abs=0.05)
 
 
@@ -47,20 +47,20 @@ def test_where_there_is_no_long_speech_nothing_is_said() -> None:
     still = np.full(100, 0.2)
     words = [(0.8 * k, 0.8 * k + 0.7) for k in range(5)]
     for sounding, opening in (([], still), (words, still), (ALL, still * np.nan)):
-        share, seconds = frozen.frozen(TIMES, opening, opening, sounding)
+        share, seconds = frozen.frozen(TIMES, opening, opening, sounding=sounding)
         assert math.isnan(share) and seconds == 0
-    assert math.isnan(frozen.frozen(np.zeros(0), np.zeros(0), np.zeros(0), ALL).share)
+    assert math.isnan(frozen.frozen(np.zeros(0), np.zeros(0), np.zeros(0), sounding=ALL).share)
     # a face that is lost for a while parts the speech
     lost = still.copy()
     lost[40:45] = np.nan
-    assert frozen.frozen(TIMES, lost, still, ALL).seconds == pytest.approx(95 * 0.04)
+    assert frozen.frozen(TIMES, lost, still, sounding=ALL).seconds == pytest.approx(95 * 0.04)
 
 
 def test_frame_rates_do_not_matter() -> None:
     fine = np.arange(0, 4, 1 / 60)
     opening = np.interp(fine, TIMES, _speaking(0))
     opening[fine > 2] = opening[-1]
-    share = frozen.frozen(fine, opening, np.full(len(fine), 0.6), ALL).share
+    share = frozen.frozen(fine, opening, np.full(len(fine), 0.6), sounding=ALL).share
     assert share == pytest.approx(0.5, abs=0.06)
 
 
