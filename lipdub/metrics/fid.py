@@ -2,8 +2,9 @@
 
 Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter: "GANs Trained by a Two Time-Scale Update Rule Converge to a Local
 Nash Equilibrium" (NeurIPS 2017), equation 6: Frechet's distance of two normal distributions fitted to the features
-(2048) of Inception v3 as TensorFlow published it in 2015. Features by the package `torch-fidelity`, from whose values
-the usual ones differ by no more than rounding; weights from the weights store.
+(2048) of Inception v3 as TensorFlow published it in 2015. Features by the package `torch-fidelity`, which resizes pictures
+as the original did (pytorch-fid and torchmetrics do it with other pixel centres: a little other values); weights from the
+weights store.
 
 It falls with the number of frames: below some thousands it says little, and compares only at equal numbers.
 """

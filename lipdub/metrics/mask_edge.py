@@ -1,7 +1,7 @@
 """The surroundings of a mask's edge, as seen by the measures of seams and of colour steps.
 
 Lengths are in units of a hundredth of the distance between the eyes, at least a pixel, so that numbers compare between
-faces of different size. Along the edge there are `SECTORS` sectors, by direction from the mask's middle.
+faces of different size; pictures of large faces are reduced to less than two pixels a unit. Along the edge there are `SECTORS` sectors, by direction from the mask's middle.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ _EYES_CLEAR = 1.35  # growth of the eyes' outlines that do not
 
 @dataclass(frozen=True)
 class MaskEdge:
-    """Of the pixels (h, w) of `box` in the frame: signed distance from the edge in units, positive inside; direction
-    to the inside (2, h, w: x, y) of unit length; sector, int; and whether it counts, bool. `unit`: pixels."""
+    """Of the pixels (h, w) of `part`: signed distance from the edge in units, positive inside; direction to the inside
+    (2, h, w: x, y) of unit length; sector, int; and whether it counts, bool. `box`: of the part, in the frame; `unit`:
+    pixels of the part."""
 
     box: regions.Box
     unit: float
@@ -33,9 +34,9 @@ class MaskEdge:
     counts: np.ndarray
 
     def part(self, frame: np.ndarray) -> np.ndarray:
-        """The piece of a frame (H, W, ...) that the arrays are of."""
+        """The piece of a frame (H, W, 3) that the arrays are of; reduced where a unit is two pixels or more."""
         x0, y0, x1, y1 = self.box
-        return frame[y0:y1, x0:x1]
+        return _reduced(frame[y0:y1, x0:x1], *self.distance.shape)
 
 
 def mask_edge(
@@ -62,15 +63,19 @@ def mask_edge(
     corners = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]])
     box = regions.box_of(corners, (REACH + 2) * unit, height, width)
     x0, y0, x1, y1 = box
-    inner = np.ascontiguousarray(inside[y0:y1, x0:x1]).astype(np.uint8)
+    shrink = int(unit)
+    height, width = max(1, (y1 - y0) // shrink), max(1, (x1 - x0) // shrink)
+    scale = np.array([width / (x1 - x0), height / (y1 - y0)])
+    unit *= float(scale.mean())
+    inner = (_reduced(inside[y0:y1, x0:x1].astype(np.float32), height, width) > 0.5).astype(np.uint8)
     distance = cv2.distanceTransform(inner, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - inner, cv2.DIST_L2, 5)
     slope = np.stack([cv2.Sobel(distance, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0)])
     middle = np.argwhere(inner).mean(0)
-    y, x = np.mgrid[0 : inner.shape[0], 0 : inner.shape[1]]
+    y, x = np.mgrid[0:height, 0:width]
     turn = np.arctan2(y - middle[0], x - middle[1]) / (2 * np.pi) % 1
     counts = np.abs(distance) <= (REACH + 1) * unit
     if skin:
-        counts &= _skin(points - [x0, y0], y1 - y0, x1 - x0, unit)
+        counts &= _skin((points - [x0, y0] + 0.5) * scale - 0.5, height, width, unit)
     return MaskEdge(
         box,
         unit,
@@ -79,6 +84,12 @@ def mask_edge(
         (turn * SECTORS).astype(np.intp) % SECTORS,
         counts,
     )
+
+
+def _reduced(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    if picture.shape[:2] == (height, width):
+        return picture
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _skin(points: np.ndarray, height: int, width: int, unit: float) -> np.ndarray:

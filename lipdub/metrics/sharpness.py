@@ -22,8 +22,8 @@ _SIGMAS = (0.6, 1.2, 2.4)
 _SCALE = (0.8, 1.5)
 _MOUTH_GROWN, _EYES_GROWN = 1.25, 1.3
 _FLOOR = 1e-3  # squared grey levels: less energy is rounding
-#: Below these the mouth is blurred. Measured on nine real clips: -0.8 to -0.1 against the eyes; blurred by a sigma of 2.2
-#: hundredths of the eyes' distance, -2.1 to -1.5, and 1.1 to 1.6 less than the source.
+#: Below these the mouth is blurred. Measured on real clips: -1.0 to -0.1 against the eyes; blurred by a sigma of 2.2
+#: hundredths of the eyes' distance -2.5 to -1.6, which is 1.2 to 1.6 less than their source.
 BLURRED, BLURRED_AGAINST_SOURCE = -1.2, -0.6
 
 

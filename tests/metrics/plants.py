@@ -18,7 +18,7 @@ from lipdub.media.read import read_frames
 from lipdub.metrics import colour_step, flicker, frozen, regions, seam, sharpness
 from lipdub.metrics.mask_edge import mask_edge
 from lipdub.metrics.mouth import mouth_shape
-from lipdub.metrics.silence import silent_spans
+from lipdub.metrics.silence import sounding_spans
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample" / "talker.mp4"
 EVERY = 5  # frames of which one is looked at closely
@@ -27,19 +27,19 @@ SOFT = 0.14  # width of soft edges, in distances of the eyes
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames (n, h, w, 3) with their times (n,), meshes (n, 478, 3), and the pauses of the clip's own sound."""
+    """Frames (n, h, w, 3) with their times (n,), meshes (n, 478, 3), and where the clip's own speech sounds."""
 
     frames: np.ndarray
     times: np.ndarray
     landmarks: np.ndarray
-    silent: list[tuple[float, float]]
+    sounding: list[tuple[float, float]]
 
 
 def clip(path: Path, count: int = 75) -> Clip:
     read = list(read_frames(path, 0, count))
     frames = np.stack([frame.picture.rgb() for frame in read])
     times = np.array([float(frame.time) for frame in read])
-    return Clip(frames, times - times[0], meshes(frames), silent_spans(load_audio(path), 16000))
+    return Clip(frames, times - times[0], meshes(frames), sounding_spans(load_audio(path), 16000))
 
 
 def shared_clip(name: str) -> Path:
@@ -135,7 +135,7 @@ def measured(clip: Clip, source: np.ndarray | None = None) -> dict[str, float]:
         "colour step": colour_step.step(*np.sum(bands, 0)),
         "blur": -float(np.mean(blur)),
         "flicker": trembling,
-        "frozen mouth": frozen.frozen(clip.times, mouths[:, 0], mouths[:, 1], clip.silent).share,
+        "frozen mouth": frozen.frozen(clip.times, mouths[:, 0], mouths[:, 1], sounding=clip.sounding).share,
     }
 
 
@@ -175,8 +175,8 @@ def planted(clip: Clip) -> dict[str, Clip]:
 
 
 def strong_colour_step(clip: Clip) -> Clip:
-    """One as large as it must be to show by its chroma alone, without a source (about 13 units of Lab)."""
-    frames = with_colour_step(clip, (18, -8, -14))
+    """One as large as it must be to show by its chroma alone, without a source (about 17 units of Lab)."""
+    frames = with_colour_step(clip, (24, -11, -19))
     return replace(clip, frames=frames, landmarks=meshes(frames))
 
 
