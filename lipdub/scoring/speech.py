@@ -47,6 +47,12 @@ class Spoken:
         after = [(self.ends, until)] if until > self.ends else []
         return [*before, *spans, *after]
 
+    def sounding(self) -> list[tuple[float, float]]:
+        """Spans in which speech sounds, seconds after the first frame."""
+        from lipdub.metrics.silence import sounding_spans
+
+        return [(a + self.begins, b + self.begins) for a, b in sounding_spans(self.sound, RATE)]
+
 
 def spoken(path: Path, begins: float, origin: str) -> Spoken:
     """Hears a speech. Raises InputError when there is no sound in the file."""
@@ -124,14 +130,14 @@ def motion_rows(
 
     mouth, until = watched.motion, float(watched.times[-1]) if len(watched) else 0.0
     pauses = speech.silent(until)
-    stood = frozen(mouth.times, mouth.opening, mouth.width, pauses)
+    stood = frozen(mouth.times, mouth.opening, mouth.width, sounding=speech.sounding())
     own_leak = own_stood = own_jitter = None
     if source is not None and len(source):
         own_jitter = jitter(on_grid(source.times, source.opening))
         if anchor is not None:
             own = anchor.silent(float(source.times[-1]))
             own_leak = leak(source.times, source.opening, own)
-            own_stood = frozen(source.times, source.opening, source.width, own).share
+            own_stood = frozen(source.times, source.opening, source.width, sounding=anchor.sounding()).share
     left = leak(mouth.times, mouth.opening, pauses)
     rows = [
         Row(
