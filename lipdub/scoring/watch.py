@@ -71,15 +71,17 @@ def watch(
     Raises:
         InputError: the video cannot be read.
     """
-    from lipdub.faces.detect import SEARCH_SIZE, FaceFinder
+    from lipdub.faces.detect import FaceFinder
     from lipdub.faces.landmarks import ibug
-    from lipdub.faces.shots import change, thumbnail
+    from lipdub.faces.shots import change
     from lipdub.media.probe import frame_index
     from lipdub.media.read import read_frames
     from lipdub.metrics.lse_video import boxes_of
     from lipdub.metrics.mouth import MouthMotion, mouth_shape
+    from lipdub.parallel import ahead
 
-    frames = iter(read_frames(path))
+    # made small beside the face mesh's work
+    frames = iter(ahead(_small, read_frames(path), 1))
     total = len(frame_index(path).pts)
     times: list[float] = []
     points: list[np.ndarray] = []
@@ -90,13 +92,11 @@ def watch(
     with FaceFinder(faces) as finder:
         while True:
             began = clock.perf_counter()
-            frame: SourceFrame | None = next(frames, None)
-            if frame is None:
+            item = next(frames, None)
+            if item is None:
                 break
+            frame, rgb, thumb = item
             picture = frame.picture
-            width = round(picture.width * min(1.0, SEARCH_SIZE / max(picture.width, picture.height)))
-            rgb = picture.rgb_small(width)
-            thumb = thumbnail(rgb)
             decoded = clock.perf_counter()
             if before is not None and change(before, thumb) >= LOST:
                 finder.reset()
@@ -122,6 +122,16 @@ def watch(
     motion = MouthMotion(at, columns[:, 0], columns[:, 1], columns[:, 2])
     kept = np.array(points, np.float32).reshape(-1, 68, 2)
     return Watched(start, at, kept, np.array(boxes).reshape(-1, 4), motion, *spent)
+
+
+def _small(frame: SourceFrame) -> tuple[SourceFrame, np.ndarray, np.ndarray]:
+    """A frame, its picture as the face mesh is given it, and a thumbnail."""
+    from lipdub.faces.detect import SEARCH_SIZE
+    from lipdub.faces.shots import thumbnail
+
+    picture = frame.picture
+    rgb = picture.rgb_small(round(picture.width * min(1.0, SEARCH_SIZE / max(picture.width, picture.height))))
+    return frame, rgb, thumbnail(rgb)
 
 
 def _counting(faces: list[np.ndarray], near: tuple[float, float] | None) -> np.ndarray | None:

@@ -74,6 +74,7 @@ def judge(result: Path, options: ScoreOptions, tell: Callback = silent, *, pictu
     made = workspace.opened(options.workspace) if options.workspace is not None else None
     source = options.source or (workspace.source_of(made) if made is not None else None)
     heard = _heard(result, options, made)
+    hearing = clock.perf_counter() - began
     faces, expected = workspace.faces_of(made) if made is not None else (1, None)
     store = _store()
     look = _look(result, source, made, store)
@@ -88,14 +89,18 @@ def judge(result: Path, options: ScoreOptions, tell: Callback = silent, *, pictu
     laid: Compared | None = None
     if heard is not None:
         laid = speech.compared(seen, heard)
+        hearing -= clock.perf_counter()
         anchor = speech.own_sound(source, "the source's own sound") if source is not None else None
+        hearing += clock.perf_counter()
         real = speech.compared(source_seen, anchor) if source_seen is not None and anchor is not None else None
         rows += speech.sync_rows(laid, spans, real)
         rows += speech.motion_rows(seen, heard, source_seen.motion if source_seen is not None else None, anchor)
         windows = speech.sync_windows(laid, spans)
         weak += moments.out_of_sync(laid)
         weak += moments.restless(seen.times, seen.motion.opening, heard.silent(duration))
+        hearing -= clock.perf_counter()
         rows += _lse(result, seen, heard, store, spans, tell)
+        hearing += clock.perf_counter()
     wanted = _wanted(seen, made, heard)
     if wanted is not None and made is not None:
         rows += speech.wanted_rows(seen.times, wanted, seen.motion.opening, "the run")
@@ -110,7 +115,7 @@ def judge(result: Path, options: ScoreOptions, tell: Callback = silent, *, pictu
     worst = moments.worst(weak)
     tell(Event("done", "score", done=len(seen), total=len(seen)))
     total = clock.perf_counter() - began
-    networks = seen.meshing + (source_seen.meshing if source_seen is not None else 0.0)
+    passes = [seen, *([source_seen] if source_seen is not None else [])]
     found = Score(
         result=str(result),
         frames=len(seen),
@@ -119,7 +124,12 @@ def judge(result: Path, options: ScoreOptions, tell: Callback = silent, *, pictu
         windows=tuple(windows),
         moments=worst,
         series=_series(seen, wanted),
-        seconds={"all": total, "face mesh": networks, "looking": seen.looking, "waiting for frames": seen.decoding},
+        seconds={
+            "all": total,
+            "networks": hearing + sum(p.meshing for p in passes),
+            "pictures": sum(p.looking for p in passes),
+            "waiting for frames": sum(p.decoding for p in passes),
+        },
         notes=_notes(heard, source, store),
     )
     wave = _wave(heard, duration) if heard is not None else np.zeros(0)
