@@ -87,12 +87,12 @@ class Pixels:
         if seen.mesh is None:
             self.brightness.append(np.full(len(flicker.PATCHES), math.nan))
             return
+        self.brightness.append(flicker.patches(seen.small, seen.mesh[:, :2] / seen.scale))
+        if not close:
+            return
         box = _around(seen.mesh, seen.picture)
         rgb = seen.picture.rgb(box)
         mesh: np.ndarray = seen.mesh[:, :2] - np.array(box[:2], np.float32)
-        self.brightness.append(flicker.patches(rgb, mesh))
-        if not close:
-            return
         other = beside.rgb(box) if beside is not None and _same_size(beside, seen.picture) else None
         self._edge(seen, box, rgb, mesh, other)
         self._sharpness(seen, rgb, mesh, other)

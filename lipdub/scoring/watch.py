@@ -23,12 +23,14 @@ LOST = 24.0  # a change of picture this large begins a new search, as in `detect
 @dataclass(frozen=True)
 class Seen:
     """A frame. time: seconds from the first one. mesh: float32 (478, 3) pixels of the face that counts, None where there
-    is none."""
+    is none. small: the picture as RGB uint8, `scale` times smaller."""
 
     index: int
     time: float
     picture: Picture
     mesh: np.ndarray | None
+    small: np.ndarray
+    scale: float
 
 
 Look: TypeAlias = Callable[[Seen], None]
@@ -107,7 +109,7 @@ def watch(
             mesh = _counting(found, expected(k) if expected is not None else None)
             meshed = clock.perf_counter()
             start = float(frame.time) if k == 0 else start
-            seen = Seen(k, float(frame.time) - start, picture, mesh)
+            seen = Seen(k, float(frame.time) - start, picture, mesh, rgb, scale)
             for look in looks:
                 look(seen)
             times.append(seen.time)
