@@ -59,6 +59,7 @@ class NeutralizeOptions:
         if self.method != "dnet":
             for name, value in (("face", "largest"), ("start", None), ("end", None)):
                 object.__setattr__(self, name, value)
+        compute.settle(self, networks=self.method == "dnet")
         if self.expression != "neutral":
             from lipdub.faces.expression import parse
 
@@ -67,7 +68,6 @@ class NeutralizeOptions:
                     f"--expression is for neutralize's method dnet, not for {self.method}", hint="Take the recipe retalking."
                 )
             parse(self.expression)
-        compute.settle(self, networks=self.method == "dnet")
 
 
 def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
