@@ -165,7 +165,7 @@ class _Networks:
 
     def release(self, name: str | None) -> None:
         """Gives up the memory of a network that is no longer needed."""
-        if self._loaded.pop(name, None) is not None:
+        if name is not None and self._loaded.pop(name, None) is not None:
             compute.release()
 
 
