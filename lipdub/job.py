@@ -32,6 +32,8 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "enhance_region": ("enhance", "region"),
         "enhance_mask": ("enhance", "mask"),
         "enhance_strength": ("enhance", "strength"),
+        "precision": ("sync", "precision"),
+        "accel": ("sync", "accel"),
         "blend": ("paste-back", "method"),
         "feather": ("paste-back", "feather"),
         "colour_match": ("paste-back", "colour_match"),
@@ -45,9 +47,10 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
-#: Those of them that another stage needs to know too, where its method makes use of them.
-ALSO: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {name: ("neutralize", name) for name in ("face", "start", "end")}
+#: Those of them that other stages need to know too, where their methods make use of them, under the same name.
+ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {name: ("neutralize",) for name in ("face", "start", "end")}
+    | {name: ("neutralize", "enhance") for name in ("precision", "accel")}
 )
 
 Action = Literal["run", "resume", "reuse"]
@@ -188,7 +191,7 @@ def make_job(
         if stage is not None:
             by_stage.setdefault(stage, {})[name] = value
         elif name in RUN_OPTIONS:
-            for home, field_name in (RUN_OPTIONS[name], *([ALSO[name]] if name in ALSO else [])):
+            for home, field_name in (RUN_OPTIONS[name], *((other, name) for other in ALSO.get(name, ()))):
                 by_stage.setdefault(home, {})[field_name] = value
         else:
             raise UsageError(f"there is no option {name!r}", hint=f"Options are {', '.join(RUN_OPTIONS)}.")

@@ -17,6 +17,7 @@ _TALKER = "Who and when"
 _SPEECH = "Speech"
 _LENGTH = "Length"
 _LOOK = "Look"
+_NETWORKS = "Networks"
 _FILE = "Result file"
 
 
@@ -203,6 +204,24 @@ EnhanceStrength = Annotated[
         help="How much of what was restored is taken: 0 to 1.",
         show_default="1",
         rich_help_panel=_LOOK,
+    ),
+]
+Precision = Annotated[
+    Optional[Literal["auto", "fp32", "bf16", "fp16"]],
+    typer.Option(
+        "--precision",
+        help="What networks compute in; auto: fp32 on a processor, half precision on a GPU.",
+        show_default="auto",
+        rich_help_panel=_NETWORKS,
+    ),
+]
+Accel = Annotated[
+    Optional[Literal["auto", "none", "openvino"]],
+    typer.Option(
+        "--accel",
+        help="What runs networks on a processor; auto: OpenVINO where it is installed, else PyTorch.",
+        show_default="auto",
+        rich_help_panel=_NETWORKS,
     ),
 ]
 Blend = Annotated[

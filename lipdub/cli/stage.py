@@ -58,6 +58,8 @@ def neutralize(
     face: opt.Face = None,
     start: opt.From = None,
     end: opt.To = None,
+    precision: opt.Precision = None,
+    accel: opt.Accel = None,
     commercial_safe: opt.CommercialSafe = False,
 ) -> None:
     """Find the talker's rest mouth and mouth shapes, or draw the face with one expression.
@@ -77,6 +79,8 @@ def neutralize(
         face=face,
         start=start,
         end=end,
+        precision=precision,
+        accel=accel,
     )
 
 
@@ -98,6 +102,8 @@ def sync(
     offset: opt.Offset = None,
     strength: opt.Strength = None,
     emotion: opt.Emotion = None,
+    precision: opt.Precision = None,
+    accel: opt.Accel = None,
     commercial_safe: opt.CommercialSafe = False,
 ) -> None:
     """Make mouths that follow the speech."""
@@ -120,6 +126,8 @@ def sync(
         offset=offset,
         strength=strength,
         emotion=emotion,
+        precision=precision,
+        accel=accel,
     )
 
 
@@ -134,6 +142,8 @@ def enhance(
     region: opt.EnhanceRegion = None,
     mask: opt.EnhanceMask = None,
     strength: opt.EnhanceStrength = None,
+    precision: opt.Precision = None,
+    accel: opt.Accel = None,
     commercial_safe: opt.CommercialSafe = False,
 ) -> None:
     """Restore the generated mouths."""
@@ -149,6 +159,8 @@ def enhance(
         region=region,
         mask=mask,
         strength=strength,
+        precision=precision,
+        accel=accel,
     )
 
 

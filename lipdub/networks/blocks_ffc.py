@@ -91,8 +91,9 @@ class FourierUnit(nn.Module):
         self.bn = nn.BatchNorm2d(2 * channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        spectrum = torch.fft.rfft2(x, norm="ortho")
+        # There are no transforms, and no complex numbers, in half precision.
+        spectrum = torch.fft.rfft2(x.float(), norm="ortho")
         # channel by channel its real and imaginary part
         parts = torch.stack((spectrum.real, spectrum.imag), 2).flatten(1, 2)
-        parts = F.relu(self.bn(self.conv_layer(parts))).unflatten(1, (-1, 2))
+        parts = F.relu(self.bn(self.conv_layer(parts))).float().unflatten(1, (-1, 2))
         return torch.fft.irfft2(torch.complex(parts[:, :, 0], parts[:, :, 1]), s=x.shape[-2:], norm="ortho")

@@ -84,11 +84,11 @@ class CrossTransformer(nn.Module):
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         size = x.shape[2:]
-        tokens, others = x.flatten(2).mT, y.flatten(2).mT
+        tokens, others = x.flatten(2).transpose(1, 2), y.flatten(2).transpose(1, 2)
         for attention, feed in self.layers:
             tokens = tokens + attention(tokens, others)
             tokens = tokens + feed(tokens)
-        return tokens.mT.unflatten(2, size)
+        return tokens.transpose(1, 2).unflatten(2, size)
 
 
 class CrossAttention(nn.Module):

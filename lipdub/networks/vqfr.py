@@ -178,9 +178,9 @@ class Attention(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         normed = self.norm(x)
-        query, key, value = (layer(normed).flatten(2).mT for layer in (self.q, self.k, self.v))
+        query, key, value = (layer(normed).flatten(2).transpose(1, 2) for layer in (self.q, self.k, self.v))
         found = F.scaled_dot_product_attention(query, key, value)
-        return x + self.proj_out(found.mT.unflatten(2, x.shape[2:]))
+        return x + self.proj_out(found.transpose(1, 2).unflatten(2, x.shape[2:]))
 
 
 class VQFRv1(nn.Module):

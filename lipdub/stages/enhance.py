@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lipdub.errors import UsageError
+from lipdub.stages import compute
 from lipdub.stages.base import StageContext, StageSpec
 
 METHODS = ("none", "gfpgan", "gpen", "vqfr")
@@ -25,12 +26,15 @@ MASKS = ("auto", "mesh", "parsing")
 class EnhanceOptions:
     """method: of `METHODS`. region: what is restored, `mouth`, or `face`: all that sync changed. strength: 0
     leaves the crops as they are, 1 takes what the network gives. mask: what tells where the mouth is: `mesh`,
-    its followed outline; `parsing`, ParseNet, which needs its published weights; `auto`: parsing where they are."""
+    its followed outline; `parsing`, ParseNet, which needs its published weights; `auto`: parsing where they are.
+    precision, accel: of the networks (`lipdub.stages.compute`)."""
 
     method: str = "none"
     region: str = "mouth"
     strength: float = 1.0
     mask: str = "auto"
+    precision: str = "auto"
+    accel: str = "auto"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -47,6 +51,7 @@ class EnhanceOptions:
             )
         if not 0 <= self.strength <= 1:
             raise UsageError(f"--enhance-strength must be 0 to 1, not {self.strength:g}")
+        compute.settle(self, networks=self.method != "none")
 
 
 def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def _weights(options: EnhanceOptions) -> list[Path]:
 
 SPEC = StageSpec(
     name="enhance",
-    version=2,
+    version=3,
     reads=("detect", "sync"),
     inputs=("video",),
     options=EnhanceOptions,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.faces.fivepoint import FACEXLIB, FACEXLIB_BORDER, GPEN, SIZE
-from lipdub.stages import dubbing
+from lipdub.stages import compute, dubbing
 from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
@@ -51,13 +51,14 @@ class Restorer:
 
     weights: entries of the manifest, the preferred one first. template: (5, 2) where it has eyes, nose and
     corners of the mouth, pixels of `SIZE`. border: RGB of what lies beyond the frame. call: network and faces
-    (n, 3, SIZE, SIZE) RGB -1..1 to restored ones.
+    (n, 3, SIZE, SIZE) RGB -1..1 to restored ones. traits: how it is run best.
     """
 
     weights: tuple[str, ...]
     template: np.ndarray
     border: tuple[int, int, int]
     call: Callable[[Any, Any], Any]
+    traits: compute.Traits
 
 
 RESTORERS: Mapping[str, Restorer] = {
@@ -66,18 +67,21 @@ RESTORERS: Mapping[str, Restorer] = {
         template=FACEXLIB,
         border=FACEXLIB_BORDER,
         call=lambda network, faces: network(faces, return_rgb=False, randomize_noise=False)[0],
+        traits=compute.Traits(item_bytes=1300 << 20, accelerated=True),
     ),
     "gpen": Restorer(
         weights=("gpen-512",),
         template=GPEN,
         border=(0, 0, 0),
-        call=lambda network, faces: network(faces),
+        call=compute.plainly,
+        traits=compute.Traits(item_bytes=1300 << 20, accelerated=True),
     ),
     "vqfr": Restorer(
         weights=("vqfr-2",),
         template=FACEXLIB,
         border=FACEXLIB_BORDER,
         call=lambda network, faces: network(faces, fidelity=0.0).image,  # its texture branch alone
+        traits=compute.Traits(item_bytes=1 << 30, channels_last=True, exact=True, accelerated=True),  # codes are picked
     ),
 }
 
@@ -113,7 +117,9 @@ def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
     spans = list(dubbing.runs({i for array in arrays for i in array.missing()}))
     if spans:
         views = dubbing.views(ctx, ctx.summaries["sync"]["tracks"])
-        networks, meshes = (dubbing.load(ctx, kept), dubbing.load(ctx, parser) if parser else None), _Meshes(views)
+        restorer = compute.ready(ctx, options, dubbing.load(ctx, kept), RESTORERS[options.method].traits)
+        meshes = _Meshes(views)
+        networks = restorer, dubbing.load(ctx, parser) if parser else None
         for first, last in spans:
             _render(ctx, options, dubbed, meshes, networks, (crops, boxes, how), first, last)
     return {
@@ -323,11 +329,9 @@ def _called(restorer: Restorer, network: Any, faces: list[np.ndarray]) -> np.nda
     """Faces (SIZE, SIZE, 3) RGB 0..1 through the network: (n, SIZE, SIZE, 3) 0..1."""
     import torch
 
-    device = next(network.parameters()).device
     images = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2).contiguous() * 2 - 1
-    with torch.inference_mode():
-        made = restorer.call(network, images.to(device)).float().clamp(-1, 1)
-    return ((made + 1) / 2).cpu().permute(0, 2, 3, 1).numpy()
+    made = compute.run(network, restorer.call, images).clamp(-1, 1)
+    return ((made + 1) / 2).permute(0, 2, 3, 1).numpy()
 
 
 def five_points(mesh: np.ndarray) -> np.ndarray:

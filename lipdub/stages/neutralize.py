@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import UsageError
+from lipdub.stages import compute
 from lipdub.stages.base import StageContext, StageSpec
 
 if TYPE_CHECKING:
@@ -41,13 +42,15 @@ class NeutralizeOptions:
     """method: `rest`; `none`, for methods of sync that take the faces as they are; or `dnet`, which draws every face with
     one expression. For `dnet`: expression: `neutral`, `smile`, a picture of a face, or a file of 64 coefficients; face: which
     tracks are drawn, and start, end: which of their frames, by seconds from the first one, as in sync's options; only what is
-    drawn can be dubbed. They mean nothing to the other methods."""
+    drawn can be dubbed; precision, accel: of the networks (`lipdub.stages.compute`). They mean nothing to the other methods."""
 
     method: str = "rest"
     expression: str = "neutral"
     face: str = "largest"
     start: float | None = None
     end: float | None = None
+    precision: str = "auto"
+    accel: str = "auto"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -56,6 +59,7 @@ class NeutralizeOptions:
         if self.method != "dnet":
             for name, value in (("face", "largest"), ("start", None), ("end", None)):
                 object.__setattr__(self, name, value)
+        compute.settle(self, networks=self.method == "dnet")
         if self.expression != "neutral":
             from lipdub.faces.expression import parse
 
@@ -354,7 +358,7 @@ def _check(job: Job, facts: MediaFacts, options: NeutralizeOptions) -> None:
 
 SPEC = StageSpec(
     name="neutralize",
-    version=3,
+    version=4,
     reads=("detect",),
     inputs=("video",),
     options=NeutralizeOptions,

@@ -25,7 +25,7 @@ import numpy as np
 
 from lipdub.errors import InputError
 from lipdub.faces import align3d, coefficients, expression, fan, fivepoint, headcrop, landmarks, smooth
-from lipdub.stages import dubbing
+from lipdub.stages import compute, dubbing
 from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ SMOOTH_SECONDS = 0.2  # of the coefficients, and of FAN's landmarks
 CHUNK = 32
 BLOCK = 96  # frames whose landmarks are read at once
 BATCH = 8
-RESTORED = 4  # GPEN's batch, whose crops have four times the pixels; on a processor one at a time is as fast
+TRAITS = {
+    "face3d": compute.Traits(item_bytes=32 << 20, batch=BATCH, channels_last=True, exact=True),
+    "dnet": compute.Traits(item_bytes=256 << 20, batch=1, channels_last=True, exact=True),  # it moves pixels by its flow
+    RESTORER: compute.Traits(item_bytes=1300 << 20, batch=1, accelerated=True),
+}
 
 
 @dataclass(frozen=True)
@@ -124,15 +128,17 @@ def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackView]) -
     count = _Count(ctx, sum(int(span.wanted.sum()) for span in spans) * (3 if landmarker else 2))
     for span, table, references in steps:
         count.add(sum(span.finished(a) for a in (table, references, found.get(span.id)) if a is not None))
-    network = _Networks(ctx, kept)
+    network = _Networks(ctx, options, kept)
     template = _template(options.expression, kept, network)
     for span in spans:
         if landmarker and found[span.id].missing():
             _find(ctx, span, network(landmarker), found[span.id], count)
+    network.release(landmarker)
     notes.append(_landmarks_note(landmarker, [(span, found[span.id]) for span in spans] if landmarker else []))
     for span, table, _ in steps:
         if table.missing():
             _regress(ctx, span, network("face3d"), found.get(span.id), table, count)
+    network.release("face3d")
     for span, _, references in steps:
         if references.missing():
             restorer = network(RESTORER) if RESTORER in kept else None
@@ -141,17 +147,26 @@ def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackView]) -
 
 
 class _Networks:
-    """The networks of verified files on the run's device, each loaded when it is first called for."""
+    """The networks of verified files, ready on the run's device, each loaded when it is first called for."""
 
-    def __init__(self, ctx: StageContext, kept: dict[str, Any]) -> None:
+    def __init__(self, ctx: StageContext, options: NeutralizeOptions, kept: dict[str, Any]) -> None:
         self._ctx = ctx
+        self._options = options
         self._kept = kept
         self._loaded: dict[str, Any] = {}
 
     def __call__(self, name: str) -> Any:
         if name not in self._loaded:
-            self._loaded[name] = dubbing.load(self._ctx, self._kept[name])
+            network = dubbing.load(self._ctx, self._kept[name])
+            if name in TRAITS:
+                network = compute.ready(self._ctx, self._options, network, TRAITS[name])
+            self._loaded[name] = network
         return self._loaded[name]
+
+    def release(self, name: str | None) -> None:
+        """Gives up the memory of a network that is no longer needed."""
+        if name is not None and self._loaded.pop(name, None) is not None:
+            compute.release()
 
 
 class _Count:
@@ -333,8 +348,7 @@ def vectors(regressor: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray
     placements = [align3d.place(align3d.five_points(p), size, size) for p in points]
     faces = np.stack([align3d.crop(crop, at) for crop, at in zip(crops, placements, strict=True)])
     images = torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255
-    with torch.inference_mode():
-        found = regressor(images.to(next(regressor.parameters()).device)).float().cpu().numpy()
+    found = compute.run(regressor, compute.plainly, images).numpy()
     return coefficients.vectors(found, np.array(placements))
 
 
@@ -428,10 +442,11 @@ def draw(network: Any, crops: np.ndarray, windows: np.ndarray) -> np.ndarray:
     """Crops uint8 (n, 256, 256, 3) RGB as D-Net draws them with these windows (n, 73, 26): the same form."""
     import torch
 
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        made = network(_centred(crops).to(device), torch.from_numpy(windows).to(device)).image
-    return _bytes(made)
+    return _bytes(compute.run(network, _drawn, _centred(crops), torch.from_numpy(windows)))
+
+
+def _drawn(network: Any, crops: Any, windows: Any) -> Any:
+    return network(crops, windows).image
 
 
 def restore(network: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -440,24 +455,17 @@ def restore(network: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray:
     points: (n, 68, 2) iBUG landmarks in the crops.
     """
     import cv2
-    import torch
 
-    size = crops.shape[1]
-    device = next(network.parameters()).device
-    batch = RESTORED if device.type != "cpu" else 1
-    out = crops.copy()
-    for j in range(0, len(crops), batch):
-        part = range(j, min(j + batch, len(crops)))
-        ways = [fivepoint.similarity(align3d.five_points(points[i]), fivepoint.GPEN) for i in part]
-        aligned = np.stack([fivepoint.crop(crops[i], way) for i, way in zip(part, ways, strict=True)])
-        with torch.inference_mode():
-            made = _bytes(network(_centred(aligned).to(device)))
-        for i, way, face in zip(part, ways, made, strict=True):
-            back = cv2.warpAffine(
-                face, way, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-            )
-            weight = face_weight(points[i], size)[..., None]
-            out[i] = np.round(crops[i] + weight * (back.astype(np.float32) - crops[i])).astype(np.uint8)
+    size, out = crops.shape[1], crops.copy()
+    ways = [fivepoint.similarity(align3d.five_points(p), fivepoint.GPEN) for p in points]
+    aligned = np.stack([fivepoint.crop(crop, way) for crop, way in zip(crops, ways, strict=True)])
+    made = _bytes(compute.run(network, compute.plainly, _centred(aligned)))
+    for i, (way, face) in enumerate(zip(ways, made, strict=True)):
+        back = cv2.warpAffine(
+            face, way, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        )
+        weight = face_weight(points[i], size)[..., None]
+        out[i] = np.round(crops[i] + weight * (back.astype(np.float32) - crops[i])).astype(np.uint8)
     return out
 
 

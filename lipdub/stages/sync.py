@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import UsageError
+from lipdub.stages import compute
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.timeline import EXTENSIONS, LENGTHS
 
@@ -33,7 +34,8 @@ class SyncOptions:
     first frame. strength: factor on the mouth's motion, 0 to 2. offset: seconds the speech starts after the first
     frame. length, extend: `lipdub.timeline`. text: a file with the words of the speech
     (`lipdub.speech.script`). language: of the text, "en" or another voice of espeak-ng, or "auto". emotion: with method
-    `lnet`, what the upper face shows, of `lipdub.stages.sync_emotion.EMOTIONS`."""
+    `lnet`, what the upper face shows, of `lipdub.stages.sync_emotion.EMOTIONS`. precision, accel: of the networks
+    (`lipdub.stages.compute`)."""
 
     method: str = "units"
     face: str = "largest"
@@ -46,6 +48,8 @@ class SyncOptions:
     text: str | None = None
     language: str = "auto"
     emotion: str | None = None
+    precision: str = "auto"
+    accel: str = "auto"
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -73,6 +77,7 @@ class SyncOptions:
             raise UsageError(f"--strength must be 0 to 2, not {self.strength:g}")
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise UsageError("--to must be later than --from")
+        compute.settle(self, networks=self.method != "units")
 
 
 def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
@@ -126,7 +131,7 @@ def _check(job: Job, facts: MediaFacts, options: SyncOptions) -> None:
 
 SPEC = StageSpec(
     name="sync",
-    version=6,
+    version=7,
     reads=("detect", "neutralize"),
     inputs=("video", "speech"),
     options=SyncOptions,

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from lipdub.stages import sync_faces
+from lipdub.stages import compute, sync_faces
 
 SIZE = 128  # pixels of the network's faces
 WEIGHTS = "ganimation"  # entry of the manifest
+TRAITS = compute.Traits(item_bytes=64 << 20, batch=1, accelerated=True)
 # Intensities of facial action units, as published; those not named are 0.
 EMOTIONS = {"surprise": {5: 0.2}, "angry": {4: 0.3}, "sad": {}}
 
@@ -22,20 +23,17 @@ EMOTIONS = {"surprise": {5: 0.2}, "angry": {4: 0.3}, "sad": {}}
 def edited(network: Any, faces: list[np.ndarray], emotion: str) -> list[np.ndarray]:
     """Faces (h, w, 3) RGB, uint8 or uint16, with an emotion of `EMOTIONS`: the same form.
 
-    network: `networks.ganimation.Ganimation`.
+    network: `networks.ganimation.Ganimation`, ready or not.
     """
     import cv2
     import torch
 
-    from lipdub.networks.ganimation import ACTION_UNITS, fuse
+    from lipdub.networks.ganimation import ACTION_UNITS
 
-    device = next(network.parameters()).device
-    image = torch.from_numpy(sync_faces.small(faces, SIZE)).to(device) * 2 - 1
+    image = torch.from_numpy(sync_faces.small(faces, SIZE)) * 2 - 1
     intensity = [EMOTIONS[emotion].get(unit, 0.0) for unit in ACTION_UNITS]
-    units = torch.tensor(intensity, device=device).expand(len(faces), -1)
-    with torch.inference_mode():
-        change = (fuse(image, *network(image, units)) - image) / 2
-    changes = change.float().cpu().permute(0, 2, 3, 1).numpy()[..., ::-1]
+    units = torch.tensor(intensity).expand(len(faces), -1)
+    changes = compute.run(network, _change, image, units).permute(0, 2, 3, 1).numpy()[..., ::-1]
     out = []
     for face, small in zip(faces, changes, strict=True):
         h, w = face.shape[:2]
@@ -43,3 +41,10 @@ def edited(network: Any, faces: list[np.ndarray], emotion: str) -> list[np.ndarr
         large = cv2.resize(np.ascontiguousarray(small), (w, h), interpolation=cv2.INTER_CUBIC) * top
         out.append(np.round(np.clip(face + large, 0, top)).astype(face.dtype))
     return out
+
+
+def _change(network: Any, image: Any, units: Any) -> Any:
+    """What the network adds to an image of -1..1, on a scale of 0..1."""
+    from lipdub.networks.ganimation import fuse
+
+    return (fuse(image, *network(image, units)) - image) / 2

@@ -3,7 +3,7 @@ lower part of what a network gives is laid back at the face's own size, inside t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -144,39 +144,68 @@ def _render(
     first: int,
     last: int,
 ) -> None:
-    """Chunks first..last in one pass over their source frames, in batches of this size."""
+    """Chunks first..last in one pass over their source frames, in batches of this size; no batch reaches over a chunk's end.
+
+    The faces of the next batches are cut out, and those of the last ones laid and written, beside the network.
+    """
     from lipdub.media.read import read_order
+    from lipdub.parallel import ahead
 
     crops, boxes = arrays
     n, height, width, _ = crops.shape
-    start, stop = crops.span(first)[0], crops.span(last)[1]
-    frames = read_order(ctx.job.video, [int(plan.source[k]) for k in range(start, stop) if plan.amount[k] > 0])
+    pixels, places = np.zeros((0, height, width, 4), crops.dtype), np.zeros((0, 4), np.int32)
+    batches: list[_Batch] = []
     for chunk in range(first, last + 1):
         a, b = crops.span(chunk)
-        pixels, places = np.zeros((b - a, height, width, 4), crops.dtype), np.zeros((b - a, 4), np.int32)
         todo = [k for k in range(a, b) if plan.amount[k] > 0]
-        for i in range(0, len(todo), size):
-            batch = todo[i : i + size]
-            shown = [next(frames).picture.rgb(tuple(plan.box[k])) for k in batch]
-            faces = edit(shown) if edit is not None else shown
-            made = generate(batch, faces)
-            meshes = _meshes(views, plan, batch)
-            for j, k in enumerate(batch):
-                points = meshes[j] - plan.box[k, :2]
-                h, w = shown[j].shape[:2]
-                upper = faces[j] if edit is not None else None
-                pixels[k - a, :h, :w] = laid(shown[j], made[j], points, float(plan.amount[k]), upper)
-                places[k - a] = plan.box[k]
-            ctx.progress(batch[-1] + 1, n)
-        boxes.write(chunk, places)
-        crops.write(chunk, pixels)
-        ctx.progress(b, n)
+        parts = [todo[i : i + size] for i in range(0, len(todo), size)] or [[]]
+        batches += [_Batch(chunk, part, part is parts[0], part is parts[-1]) for part in parts]
+    frames = read_order(ctx.job.video, [int(plan.source[k]) for batch in batches for k in batch.frames])
+
+    def cut(batch: _Batch) -> list[np.ndarray]:
+        return [next(frames).picture.rgb(tuple(plan.box[k])) for k in batch.frames]
+
+    def made() -> Iterator[tuple[_Batch, list[np.ndarray], list[np.ndarray], np.ndarray]]:
+        for batch, shown in zip(batches, ahead(cut, batches, 1), strict=True):
+            faces = edit(shown) if edit is not None and shown else shown
+            yield batch, shown, faces, generate(batch.frames, faces) if shown else np.empty(0)
+
+    def lay(item: tuple[_Batch, list[np.ndarray], list[np.ndarray], np.ndarray]) -> int:
+        nonlocal pixels, places
+        batch, shown, faces, new = item
+        a, b = crops.span(batch.chunk)
+        if batch.begins:
+            pixels, places = np.zeros((b - a, *pixels.shape[1:]), pixels.dtype), np.zeros((b - a, 4), np.int32)
+        for j, (k, mesh) in enumerate(zip(batch.frames, _meshes(views, plan, batch.frames), strict=True)):
+            points = mesh - plan.box[k, :2]
+            h, w = shown[j].shape[:2]
+            upper = faces[j] if edit is not None else None
+            pixels[k - a, :h, :w] = laid(shown[j], new[j], points, float(plan.amount[k]), upper)
+            places[k - a] = plan.box[k]
+        if not batch.ends:
+            return batch.frames[-1] + 1
+        boxes.write(batch.chunk, places)
+        crops.write(batch.chunk, pixels)
+        return int(b)
+
+    for done in ahead(lay, made(), 1):
+        ctx.progress(done, n)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Output frames whose faces are generated at once, of one chunk; whether they are its first, and its last."""
+
+    chunk: int
+    frames: list[int]
+    begins: bool
+    ends: bool
 
 
 def _meshes(views: Mapping[int, TrackView], plan: Plan, frames: list[int]) -> np.ndarray:
     """The landmarks (n, 478, 2) of the faces dubbed in these output frames."""
     out = np.empty((len(frames), 478, 2), np.float32)
-    at = np.array(frames)
+    at = np.array(frames, int)
     for name, view in views.items():
         mine = np.flatnonzero(plan.track[at] == name)
         if len(mine):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import UsageError
-from lipdub.stages import dubbing, sync_emotion, sync_faces
+from lipdub.stages import compute, dubbing, sync_emotion, sync_faces
 from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ SIZE = 384  # pixels of the network's faces
 WEIGHTS = ("enet", "lnet")  # entries of the manifest
 # As with Wav2Lip, but the script adds 20 pixels below the detector's box.
 BELOW = 0.1
-BATCH = 4  # on a processor one at a time is as fast, in a quarter of the memory
+# On a processor one at a time is as fast as several, in less memory.
+TRAITS = compute.Traits(item_bytes=1280 << 20, batch=1, accelerated=True)
 
 
 def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     kept = _kept(options.emotion)
 
     def prepare(plan: sync_faces.Plan, mel: np.ndarray) -> sync_faces.Generate:
-        network = _network(ctx, kept)
+        network = compute.ready(ctx, options, _network(ctx, kept), TRAITS)
 
         def made(frames: list[int], faces: list[np.ndarray]) -> np.ndarray:
             references = _references(ctx, plan, frames)
@@ -48,13 +49,13 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
         return made
 
     def edit() -> sync_faces.Edit:
-        network = dubbing.load(ctx, kept[sync_emotion.WEIGHTS])
+        network = compute.ready(ctx, options, dubbing.load(ctx, kept[sync_emotion.WEIGHTS]), sync_emotion.TRAITS)
         return lambda faces: sync_emotion.edited(network, faces, str(options.emotion))
 
     method = sync_faces.Method(
         "lnet",
         BELOW,
-        BATCH if ctx.device != "cpu" else 1,
+        compute.at_once(ctx, TRAITS),
         prepare,
         notes=tuple(k.remark for k in kept.values()),
         able=lambda track: _drawn(ctx, track),
@@ -96,21 +97,23 @@ def generate(
     """Faces that say the speech: float32 (n, 384, 384, 3) RGB, about 0..1.
 
     Args:
-        network: `networks.enet.ENet`. faces: n pictures (h, w, 3) RGB, uint8 or uint16. references: uint8 (n, 384, 384, 3)
+        network: `networks.enet.ENet`, ready or not. faces: n pictures (h, w, 3) RGB, uint8 or uint16. references: uint8 (n, 384, 384, 3)
             RGB, the same faces with a still expression. mel: of `speech.mel`. times: (n,) seconds of the speech.
     """
     import torch
 
     from lipdub.speech.mel import starts_at, windows
 
-    device = next(network.parameters()).device
     masked = torch.from_numpy(sync_faces.small(faces, SIZE))
     masked[:, :, SIZE // 2 :] = 0
     still = torch.from_numpy(sync_faces.small(list(references), SIZE))
     sound = torch.from_numpy(windows(mel, starts_at(times)))[:, None]
-    with torch.inference_mode():
-        made = network(sound.to(device), torch.cat([masked, still], 1).to(device), 0.0).image
-    return made.float().cpu().permute(0, 2, 3, 1).numpy()[..., ::-1]
+    made = compute.run(network, _spoken, sound, torch.cat([masked, still], 1))
+    return made.permute(0, 2, 3, 1).numpy()[..., ::-1]
+
+
+def _spoken(network: Any, sound: Any, faces: Any) -> Any:
+    return network(sound, faces, 0.0).image
 
 
 def weights_paths(emotion: str | None) -> list[Path]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.stages import dubbing, sync_faces
+from lipdub.stages import compute, dubbing, sync_faces
 from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ WEIGHTS = ("wav2lip-gan", "wav2lip")  # entries of the manifest, the preferred o
 # The detector whose boxes the network was trained with takes the face from mid-forehead to just under the chin, and
 # the script adds 10 pixels below: shares of the mesh's own box.
 BELOW = 0.06
-BATCH = 16
+TRAITS = compute.Traits(item_bytes=32 << 20, batch=8, channels_last=True, accelerated=True)
 
 
 def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
@@ -32,33 +32,29 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     kept = _kept()
 
     def prepare(plan: sync_faces.Plan, mel: np.ndarray) -> sync_faces.Generate:
-        import torch
-
-        network = dubbing.load(ctx, kept).to(memory_format=torch.channels_last)
+        network = compute.ready(ctx, options, dubbing.load(ctx, kept), TRAITS)
         return lambda frames, faces: generate(network, faces, mel, plan.time[frames] - options.offset)
 
-    return sync_faces.run(ctx, options, sync_faces.Method("wav2lip", BELOW, BATCH, prepare, (kept.remark,)))
+    return sync_faces.run(ctx, options, sync_faces.Method("wav2lip", BELOW, compute.at_once(ctx, TRAITS), prepare, (kept.remark,)))
 
 
 def generate(network: Any, faces: list[np.ndarray], mel: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Faces that say the speech: float32 (n, 96, 96, 3) RGB 0..1.
 
     Args:
-        network: `networks.wav2lip.Wav2Lip`. faces: n pictures (h, w, 3) RGB, uint8 or uint16. mel: of `speech.mel`.
+        network: `networks.wav2lip.Wav2Lip`, ready or not. faces: n pictures (h, w, 3) RGB, uint8 or uint16. mel: of `speech.mel`.
         times: (n,) seconds of the speech.
     """
     import torch
 
     from lipdub.speech.mel import starts_at, windows
 
-    device = next(network.parameters()).device
     blue_first = torch.from_numpy(sync_faces.small(faces, SIZE))
     masked = blue_first.clone()
     masked[:, :, SIZE // 2 :] = 0
     sound = torch.from_numpy(windows(mel, starts_at(times)))[:, None]
-    with torch.inference_mode():
-        made = network(sound.to(device), torch.cat([masked, blue_first], 1).to(device, memory_format=torch.channels_last))
-    return made.float().cpu().permute(0, 2, 3, 1).numpy()[..., ::-1]
+    made = compute.run(network, compute.plainly, sound, torch.cat([masked, blue_first], 1))
+    return made.permute(0, 2, 3, 1).numpy()[..., ::-1]
 
 
 def weights_path() -> Path:
