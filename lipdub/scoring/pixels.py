@@ -77,12 +77,17 @@ class Pixels:
     sharp: list[tuple[float, float, float, float]] = field(default_factory=list)
     """at `times`: the mouth's sharpness against the eyes' and cheeks', CPBD of the face, and the first of the source"""
     alike: list[float] = field(default_factory=list)
+    whole: dict[int, float] = field(default_factory=dict)
+    """CPBD of one whole frame of each block"""
 
     def __call__(self, seen: Seen) -> None:
         """Looks at one frame."""
         from lipdub.metrics import flicker
+        from lipdub.metrics.cpbd import cpbd_of_part
 
         close = seen.index in self.closely
+        if close and (block := int(seen.time / BLOCK)) not in self.whole:
+            self.whole[block] = cpbd_of_part(seen.picture.rgb())
         beside = next(self.source, None) if close and self.source is not None else None
         if seen.mesh is None:
             self.brightness.append(np.full(len(flicker.PATCHES), math.nan))
@@ -225,11 +230,14 @@ def rows(pixels: Pixels, spans: Sequence[tuple[float, float]], source_flicker: f
         ),
         ("mouth_against_cheeks", "detail of the mouth against the cheeks'", sharp[:, 1], "octaves", ""),
         ("cpbd", "CPBD sharpness of the face", sharp[:, 2], "", ""),
+        ("cpbd_frame", "CPBD sharpness of the frame", np.array(list(pixels.whole.values())), "", ""),
     ):  # fmt: skip
-        parts = interval(window_means(at, values, list(spans)))
+        on = "frame" if name == "cpbd_frame" else "crop"
+        moments = at if on == "crop" else np.array(list(pixels.whole)) * BLOCK
+        parts = interval(window_means(moments, values, list(spans)))
         value = float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
         out.append(
-            Row(name, title, "crop", finite(value), unit, "higher", finite(parts.low), finite(parts.high), note=note)
+            Row(name, title, on, finite(value), unit, "higher", finite(parts.low), finite(parts.high), note=note)
         )
     if beside and source_flicker is not None and math.isfinite(source_flicker):
         note = f"{own:.2f}, the source's own {source_flicker:.2f}; to be seen over {limits['flicker']:g}"

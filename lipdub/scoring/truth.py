@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import InputError
-from lipdub.scoring.rows import Row, finite
+from lipdub.scoring.rows import Better, Row, finite
 
 if TYPE_CHECKING:
     from lipdub.media.pixels import Picture
@@ -80,6 +80,9 @@ class Likeness:
     error: float = 0.0
     samples: int = 0
     peak: float = 255.0
+    times: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+    """mean squared error of each pair, of 255 grey levels"""
     alike: list[float] = field(default_factory=list)
     moved: list[tuple[float, float]] = field(default_factory=list)
     apart: list[float] = field(default_factory=list)
@@ -87,8 +90,8 @@ class Likeness:
     _before: tuple[np.ndarray, np.ndarray] | None = None
     _moments: Any = None
 
-    def add(self, a: np.ndarray, b: np.ndarray, peak: float, fresh: bool) -> None:
-        """One pair (h, w, 3). fresh: the pictures do not follow on the last ones."""
+    def add(self, time: float, a: np.ndarray, b: np.ndarray, peak: float, fresh: bool) -> None:
+        """One pair (h, w, 3) at a time, seconds. fresh: the pictures do not follow on the last ones."""
         import cv2
 
         from lipdub.metrics.ifc import frame_distance
@@ -97,6 +100,8 @@ class Likeness:
 
         part, count = squared_error(a, b)
         self.error, self.samples, self.peak = self.error + part, self.samples + count, peak
+        self.times.append(time)
+        self.errors.append(part / max(count, 1) * (255 / peak) ** 2)
         self.alike.append(ssim(cv2.cvtColor(a, cv2.COLOR_RGB2GRAY), cv2.cvtColor(b, cv2.COLOR_RGB2GRAY), peak))
         small = eight_bits(a), eight_bits(b)
         if self._before is not None and not fresh:
@@ -122,8 +127,9 @@ class Likeness:
             for moments, side in zip(self._moments, (a, b), strict=True):
                 moments.add(fid.features(self.inception, side))
 
-    def rows(self, on: str, end: str, note: str) -> list[Row]:
-        """psnr, ssim, mse, lpips, fid and ifc of what was added; their ids end with `end`."""
+    def rows(self, on: str, end: str, note: str, spans: Sequence[tuple[float, float]]) -> list[Row]:
+        """psnr, ssim, mse, lpips, fid and ifc of what was added, with the intervals over the spans of those that are means
+        over frames; their ids end with `end`."""
         from lipdub.metrics.fid import frechet_distance
         from lipdub.metrics.ifc import ifc
         from lipdub.metrics.psnr import psnr
@@ -131,16 +137,15 @@ class Likeness:
         self._networks()
         value = psnr(self.error, self.samples, self.peak)
         same = "; the pictures are equal" if value == math.inf else ""
-        mse = self.error / self.samples * (255 / self.peak) ** 2 if self.samples else math.nan
         moved = np.array(self.moved, np.float64).reshape(-1, 2)
         rows = [
             Row(f"psnr{end}", "PSNR", on, finite(value), "dB", "higher", note=note + same),
-            Row(f"ssim{end}", "SSIM", on, float(np.mean(self.alike)) if self.alike else None, "", "higher", note=note),
-            Row(f"mse{end}", "mean squared error", on, finite(mse), "squared grey levels", "lower", note=note),
+            mean_row(f"ssim{end}", "SSIM", on, self.times, self.alike, "", "higher", note, spans),
+            mean_row(f"mse{end}", "mean squared error", on, self.times, self.errors, "squared grey levels", "lower", note, spans),
             Row(f"ifc{end}", "inter-frame consistency", on, finite(ifc(moved[:, 0], moved[:, 1])), "grey levels", "lower", note=note),
         ]
         if self.lpips is not None:
-            rows.append(Row(f"lpips{end}", "LPIPS (AlexNet)", on, float(np.mean(self.apart)) if self.apart else None, "", "lower", note=note))
+            rows.append(mean_row(f"lpips{end}", "LPIPS (AlexNet)", on, self.times, self.apart, "", "lower", note, spans))
         if self.inception is not None:
             count = self._moments[0].count if self._moments else 0
             enough = count >= FEWEST
@@ -149,8 +154,30 @@ class Likeness:
         return rows
 
 
-def landmark_rows(result: np.ndarray, truth: np.ndarray) -> list[Row]:
-    """lmd and f_ld of iBUG points (n, 68, 2) of paired frames, pixels; NaN where no face was seen."""
+def mean_row(
+    name: str,
+    title: str,
+    on: str,
+    times: Sequence[float],
+    values: Sequence[float],
+    unit: str,
+    better: Better,
+    note: str,
+    spans: Sequence[tuple[float, float]],
+) -> Row:
+    """The mean of values at rising times, NaN where there is none, with its interval over the spans."""
+    from lipdub.metrics.bootstrap import interval, window_means
+
+    of_frames = np.array(values, np.float64)
+    around = interval(window_means(np.array(times), of_frames, list(spans)))
+    value = float(np.nanmean(of_frames)) if np.isfinite(of_frames).any() else None
+    return Row(name, title, on, value, unit, better, finite(around.low), finite(around.high), note=note)
+
+
+def landmark_rows(
+    times: Sequence[float], result: np.ndarray, truth: np.ndarray, spans: Sequence[tuple[float, float]]
+) -> list[Row]:
+    """lmd and f_ld of iBUG points (n, 68, 2) of paired frames at these times, pixels; NaN where no face was seen."""
     from lipdub.metrics.lmd import f_ld, lmd
 
     rows = []
@@ -160,9 +187,10 @@ def landmark_rows(result: np.ndarray, truth: np.ndarray) -> list[Row]:
     ):
         known = np.isfinite(found.pixels)
         note = f"{int(known.sum())} frames with both faces"
-        values = [float(v[known].mean()) if known.any() else None for v in (found.pixels, found.eyes)]
+        on = "mouth" if name == "lmd" else "face"
+        by_eyes = f"{title}, by the eyes' distance"
         rows += [
-            Row(name, title, "mouth" if name == "lmd" else "face", values[0], "pixels", "lower", note=note),
-            Row(f"{name}_eyes", f"{title}, by the eyes' distance", "mouth" if name == "lmd" else "face", values[1], "eye distances", "lower"),
-        ]  # fmt: skip
+            mean_row(name, title, on, times, found.pixels.tolist(), "pixels", "lower", note, spans),
+            mean_row(f"{name}_eyes", by_eyes, on, times, found.eyes.tolist(), "eye distances", "lower", note, spans),
+        ]
     return rows

@@ -111,7 +111,7 @@ def judge(result: Path, options: ScoreOptions, tell: Callback = silent, *, pictu
     if made is not None:
         rows += workspace.untouched_rows(result, made, source, tell)
     if options.truth is not None:
-        rows += _truth(result, options.truth, seen, store, tell)
+        rows += _truth(result, options.truth, seen, store, spans, tell)
     worst = moments.worst(weak)
     tell(Event("done", "score", done=len(seen), total=len(seen)))
     total = clock.perf_counter() - began
@@ -130,7 +130,7 @@ def judge(result: Path, options: ScoreOptions, tell: Callback = silent, *, pictu
             "pictures": sum(p.looking for p in passes),
             "waiting for frames": sum(p.decoding for p in passes),
         },
-        notes=_notes(heard, source, store),
+        notes=_notes(heard, source, store, options.truth is not None),
     )
     wave = _wave(heard, duration) if heard is not None else np.zeros(0)
     shots = _shots(result, source, made, seen, worst) if pictures else ()
@@ -305,7 +305,9 @@ def _lse(
     return rows
 
 
-def _truth(result: Path, path: Path, seen: Watched, store: WeightsStore, tell: Callback) -> list[Row]:
+def _truth(
+    result: Path, path: Path, seen: Watched, store: WeightsStore, spans: Sequence[tuple[float, float]], tell: Callback
+) -> list[Row]:
     """All rows that hold the result against a ground truth."""
     from lipdub.media.read import read_frames
 
@@ -321,17 +323,20 @@ def _truth(result: Path, path: Path, seen: Watched, store: WeightsStore, tell: C
         k = made.index
         fresh = (k - 1, number - 1) != last and (k - 1, number) != last
         last = (k, number)
-        whole.add(a, b, peak, fresh)
+        whole.add(seen.times[k], a, b, peak, fresh)
         points, real = seen.points[k], right.points[number]
         ours.append(points)
         theirs.append(real)
         if np.isfinite(real).all():
-            face.add(truth.aligned(a, real), truth.aligned(b, real), peak, fresh)
+            face.add(seen.times[k], truth.aligned(a, real), truth.aligned(b, real), peak, fresh)
         tell(Event("progress", "score", done=k + 1, total=len(seen), message="truth"))
     note = f"{len(ours)} of {len(seen)} frames"
-    rows = whole.rows("frame", "", note) + face.rows("crop", "_crop", f"{len(face.alike)} of {len(seen)} faces")
+    rows = whole.rows("frame", "", note, spans)
+    rows += face.rows("crop", "_crop", f"{len(face.alike)} of {len(seen)} faces", spans)
     if ours:
-        rows += truth.landmark_rows(np.stack(ours).astype(np.float64), np.stack(theirs).astype(np.float64))
+        rows += truth.landmark_rows(
+            whole.times, np.stack(ours).astype(np.float64), np.stack(theirs).astype(np.float64), spans
+        )
     return rows + notes
 
 
@@ -357,7 +362,18 @@ def _series(seen: Watched, wanted: np.ndarray | None) -> dict[str, list[float | 
     return {name: [finite(v) for v in values] for name, values in out.items()}
 
 
-def _notes(heard: speech.Spoken | None, source: Path | None, store: WeightsStore) -> tuple[str, ...]:
+def _remarks(store: WeightsStore, truth_too: bool) -> list[str]:
+    """What a person should know of the published networks' weights that numbers were made with."""
+    from lipdub.weights import manifest
+
+    names = (SYNCNET, ARCFACE, *((ALEXNET, INCEPTION) if truth_too else ()))
+    kept = (store.verify(manifest.entry(name)) for name in names if _has(store, name))
+    return [k.remark for k in kept if k.remark]
+
+
+def _notes(
+    heard: speech.Spoken | None, source: Path | None, store: WeightsStore, truth_too: bool
+) -> tuple[str, ...]:
     notes = []
     if heard is None:
         notes.append("there is no sound to hold the mouth against: give --speech")
@@ -365,6 +381,7 @@ def _notes(heard: speech.Spoken | None, source: Path | None, store: WeightsStore
         notes.append(f"the mouth is held against {heard.origin}")
     if source is None:
         notes.append("without the source, seams, colours and sharpness are judged by the result alone, which finds less")
+    notes += _remarks(store, truth_too)
     if not _has(store, SYNCNET):
         notes.append(f"LSE-D and LSE-C need SyncNet's published weights: lipdub weights pull {SYNCNET}")
     return tuple(notes)
