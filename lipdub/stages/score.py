@@ -99,7 +99,10 @@ def judge(result: Path, options: ScoreOptions, tell: Callback = silent, *, pictu
         weak += moments.out_of_sync(laid)
         weak += moments.restless(seen.times, seen.motion.opening, heard.silent(duration))
         hearing -= clock.perf_counter()
-        rows += _lse(result, seen, heard, store, spans, tell)
+        clips = [(result, seen, heard)]
+        if source is not None and source_seen is not None and anchor is not None:
+            clips.append((source, source_seen, anchor))
+        rows += _lse(clips, store, spans, tell)
         hearing += clock.perf_counter()
     wanted = _wanted(seen, made, heard)
     if wanted is not None and made is not None:
@@ -261,48 +264,57 @@ def _wanted(seen: Watched, made: Workspace | None, heard: speech.Spoken | None) 
 
 
 def _lse(
-    result: Path,
-    seen: Watched,
-    heard: speech.Spoken,
+    clips: Sequence[tuple[Path, Watched, speech.Spoken]],
     store: WeightsStore,
     spans: Sequence[tuple[float, float]],
     tell: Callback,
 ) -> list[Row]:
-    """LSE-D, LSE-C and SyncNet's offset, where SyncNet's weights are in the store."""
+    """LSE-D, LSE-C and SyncNet's offset, where SyncNet's weights are in the store, of the first clip; the second, where
+    there is one, is the real video."""
     if not _has(store, SYNCNET):
         return []
-    from lipdub.media.read import read_frames
     from lipdub.metrics import lse_video
     from lipdub.metrics.bootstrap import interval
     from lipdub.speech.mfcc import FPS
 
-    tell(Event("progress", "score", done=0, total=len(seen), message="SyncNet"))
     network = lse_video.load(store)
-    frames = (truth.eight_bits(frame.picture.rgb()) for frame in read_frames(result))
-    apart = lse_video.distances_of(frames, seen.times, seen.boxes, heard.sound, network, heard.begins)
-    try:
-        whole = lse_video.scores(apart)
-    except ValueError as error:
-        return [Row("lse_c", "LSE-C", "crop", None, "", "higher", note=str(error))]
-    parts = []
-    for a, b in spans:
-        try:
-            parts.append(lse_video.scores(apart[:, round(a * FPS) : round(b * FPS)]))
-        except ValueError:
-            continue
+    apart = [_lse_distances(network, *clip, tell) for clip in clips]
+    whole, *real = [_lse_scores(found) for found in apart]
+    if whole is None:
+        return [Row("lse_c", "LSE-C", "crop", None, "", "higher", note=lse_video.TOO_SHORT)]
+    parts = [_lse_scores(apart[0][:, round(a * FPS) : round(b * FPS)]) for a, b in spans]
+    kept = [part for part in parts if part is not None]
+    own = real[0] if real else None
     note = "several tools reach more than real video does: read it beside that"
     rows = []
-    for name, title, better, value, values in (
-        ("lse_d", "LSE-D", "lower", whole.distance, [p.distance for p in parts]),
-        ("lse_c", "LSE-C", "higher", whole.confidence, [p.confidence for p in parts]),
-        ("lse_offset_ms", "SyncNet: picture after its sound by", "near zero", whole.offset * 1000 / FPS, [p.offset * 1000 / FPS for p in parts]),
+    for name, title, unit, better, values in (
+        ("lse_d", "LSE-D", "", "lower", [s and s.distance for s in (whole, own, *kept)]),
+        ("lse_c", "LSE-C", "", "higher", [s and s.confidence for s in (whole, own, *kept)]),
+        ("lse_offset_ms", "SyncNet: picture after its sound by", "ms", "near zero", [s and s.offset * 1000 / FPS for s in (whole, own, *kept)]),
     ):  # fmt: skip
-        around = interval(np.array(values, np.float64))
-        unit = "ms" if name.endswith("_ms") else ""
-        rows.append(
-            Row(name, title, "crop", float(value), unit, better, finite(around.low), finite(around.high), note=note)  # type: ignore[arg-type]
-        )
+        around = interval(np.array(values[2:], np.float64))
+        bounds = finite(around.low), finite(around.high)
+        rows.append(Row(name, title, "crop", finite(values[0]), unit, better, *bounds, finite(values[1]), note))  # type: ignore[arg-type]
     return rows
+
+
+def _lse_distances(network: Any, path: Path, seen: Watched, heard: speech.Spoken, tell: Callback) -> np.ndarray:
+    from lipdub.media.read import read_frames
+    from lipdub.metrics import lse_video
+
+    tell(Event("progress", "score", done=0, total=len(seen), message="SyncNet"))
+    frames = (truth.eight_bits(frame.picture.rgb()) for frame in read_frames(path))
+    return lse_video.distances_of(frames, seen.times, seen.boxes, heard.sound, network, heard.begins)
+
+
+def _lse_scores(apart: np.ndarray) -> Any:
+    """The scores of some clips' distances, None where no face is seen long enough."""
+    from lipdub.metrics import lse_video
+
+    try:
+        return lse_video.scores(apart)
+    except ValueError:
+        return None
 
 
 def _truth(

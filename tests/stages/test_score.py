@@ -204,3 +204,34 @@ def test_frames_are_paired_by_time(result: list[float], truth: list[float], expe
     pairs = list(paired(iter(map(_Frame, result)), iter(map(_Frame, truth))))
     assert [float(right.time) for _, right, _ in pairs] == expected
     assert [truth[number] for _, _, number in pairs] == expected
+
+
+def test_with_syncnets_weights_there_are_lse_rows_beside_the_real_videos(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that sees the brightness of the crops stands in for SyncNet: the wiring, not the numbers."""
+    torch = pytest.importorskip("torch")
+    from lipdub.metrics import lse_video
+    from lipdub.stages import score as stage
+
+    class Small(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def lips(self, clips: Any) -> Any:
+            assert clips.shape[1:] == (3, 5, 224, 224)
+            return clips.flatten(1).mean(1, keepdim=True).expand(-1, 4) * self.scale
+
+        def sound(self, cepstra: Any) -> Any:
+            assert cepstra.shape[1:] == (1, 13, 20)
+            return cepstra.flatten(1).mean(1, keepdim=True).expand(-1, 4) * self.scale
+
+    monkeypatch.setattr(stage, "_has", lambda store, name: name == stage.SYNCNET)
+    monkeypatch.setattr(stage, "_remarks", lambda store, truth_too: ["weights of my own"])
+    monkeypatch.setattr(lse_video, "load", lambda store: Small())
+    found = score(run / "dub.mp4", source=run / "dub.mp4")
+    for name in ("lse_d", "lse_c", "lse_offset_ms"):
+        row = found.row(name)
+        assert row.value is not None and row.anchor == row.value, name
+    assert "weights of my own" in found.notes
