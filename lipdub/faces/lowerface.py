@@ -1,7 +1,8 @@
 """Crops of the lower half of a face that follow the head and not the mouth: what AVSyncNet looks at.
 
-The crop is as wide as the face, twice as wide as high, level with the eyes, and placed by the points that speech leaves
-where they are, smoothed over a few frames: a jaw that drops drops within it.
+The crop is as wide as the face, twice as wide as high, level with the eyes. Where the mouth usually is on this head, which
+differs between people, is its middle; it moves with the points that speech leaves where they are, smoothed over a few
+frames: a jaw that drops drops within it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import numpy as np
 from . import geometry, landmarks, smooth
 
 HEIGHT, WIDTH = 1.3, 2.6  # of the crop, in distances between the eyes
-# The crop's middle in canonical coordinates (geometry): by the lips, as deep in the head as they are. It ends at the chin.
-MIDDLE = (0.0, 1.34, -0.05)
+# From the upper lip's inner edge, where it usually is on this head, to the crop's middle, in canonical coordinates
+# (geometry). A crop then ends near the chin.
+UPPER_LIP = 13
+BELOW = (0.0, 0.04, 0.07)
 SIGMA_SECONDS = 0.08  # of the smoothing of its path
 MARGIN = 4 / 3  # how much larger than the crop `margined` is
 
@@ -33,7 +36,8 @@ def placements(points: np.ndarray, interval: float) -> np.ndarray:
     if not seen.any():
         raise ValueError("no frame shows the face")
     pose = geometry.head_pose(landmarks.load_neutral(), points[seen])
-    middle = pose.apply(np.broadcast_to(np.array(MIDDLE), (int(seen.sum()), 1, 3)))[:, 0, :2]
+    usual = np.median(pose.invert(points[seen][:, [UPPER_LIP]]), 0) + BELOW
+    middle = pose.apply(np.broadcast_to(usual, (int(seen.sum()), 1, 3)))[:, 0, :2]
     roll = np.unwrap(np.arctan2(pose.rotation[:, 1, 0], pose.rotation[:, 0, 0]))
     found = np.column_stack([middle, pose.scale, roll])
     at = np.arange(len(points))

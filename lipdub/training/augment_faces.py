@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from lipdub.metrics.avsync import sampled
 from lipdub.speech import mel
 
 _DB = 2 * mel.PEAK / mel.SPAN  # of the spectrogram's values per decibel
@@ -66,24 +67,6 @@ def face_views(
         views[i] = _blurred(views[i], float(rng.uniform(0.3, changes.blur)))
     grain = torch.from_numpy(rng.standard_normal(views.shape, np.float32))
     return (views + grain * _each(rng.uniform(0, changes.noise, count))).clamp(0, 1)
-
-
-def sampled(crops: torch.Tensor, height: int, width: int, affine: np.ndarray) -> torch.Tensor:
-    """Middles of crops (clips, n, H, W) as (clips, n, height, width), each clip through its affine map (clips, 2, 3).
-
-    The maps take pixels of the result to pixels of the crop, both counted from the middle; beyond the crop its edge is
-    repeated.
-    """
-    tall, wide = crops.shape[2:]
-    matrix = np.array(affine, np.float64)
-    matrix[:, :, 0] *= width  # affine_grid counts from -1 to 1 over a picture's length
-    matrix[:, :, 1] *= height
-    matrix[:, :, 2] *= 2
-    matrix /= np.array([wide, tall])[:, None]
-    grid = functional.affine_grid(
-        torch.from_numpy(matrix.astype(np.float32)), [len(crops), 1, height, width], align_corners=False
-    )
-    return functional.grid_sample(crops, grid, padding_mode="border", align_corners=False)
 
 
 def _blurred(pictures: torch.Tensor, sigma: float) -> torch.Tensor:

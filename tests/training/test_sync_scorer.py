@@ -13,18 +13,17 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
 from lipdub.errors import WeightsError  # noqa: E402
+from lipdub.metrics.avsync import load  # noqa: E402
 from lipdub.networks.avsyncnet import FRAMES, AVSyncNetSize  # noqa: E402
 from lipdub.speech import mel  # noqa: E402
 from lipdub.training import grid  # noqa: E402
-from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, sampled, voice_views  # noqa: E402
+from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, voice_views  # noqa: E402
 from lipdub.training.sync_scorer import (  # noqa: E402
     SyncScorerTraining,
     Talks,
     batch,
     export,
-    load,
     matched,
-    middle,
     pair_loss,
     train,
     train_scorer,
@@ -131,15 +130,6 @@ def test_colours_of_a_frame_stay_together() -> None:
     stacks = Talks(crops, np.zeros((1, 1, 80, 20), np.float16)).stacks(0, np.array([0, 1]))
     assert stacks.shape == (2 * 15, 4, 8)
     assert np.flatnonzero(stacks.numpy().any((1, 2))).tolist() == [2 * 3 + 1, 15 + 1 * 3 + 1]
-
-
-def test_crops_move_by_whole_pixels() -> None:
-    crops = torch.rand(2, 16, 32, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(middle(crops, TINY), crops[:, 2:14, 4:28], rtol=0, atol=1e-5)
-    torch.testing.assert_close(middle(crops, TINY, (3, -2)), crops[:, 0:12, 7:31], rtol=0, atol=1e-5)
-    quarter = np.array([[[0.0, -1, 0], [1, 0, 0]]])
-    turned = sampled(crops[None], 12, 12, quarter)[0]
-    torch.testing.assert_close(turned, crops[:, 2:14, 10:22].transpose(1, 2).flip(1), rtol=0, atol=1e-5)
 
 
 def test_changes_keep_range_and_shape_and_are_a_clips_own() -> None:
