@@ -42,7 +42,7 @@ class SyncScorerTraining:
     cross-entropy of each pair, wrong ones together weighing as much as right ones (paper 003); variants: of each clip's
     sound, all but the first disturbed; faces, voices: further changes, drawn anew for each batch."""
 
-    steps: int = 1500
+    steps: int = 1000
     minutes: float = 0.0
     clips: int = 16
     moments: int = 12
