@@ -1,4 +1,4 @@
-"""How well a mouth goes with its sound by AVSyncNet (paper 003, section 3.4) with lipdub's own weights.
+"""How well a mouth goes with its sound by AVSyncNet (paper 003, section 3.4), with weights of `lipdub train sync-scorer`.
 
 Cosines are of five frames at 25 a second and of the fifth of a second of sound that begins with them, or so much earlier
 or later. They are lipdub's own numbers and not comparable to published LSE.

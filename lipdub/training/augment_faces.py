@@ -24,17 +24,17 @@ class FaceChanges:
     powers of e; turn: degrees; light, slope (of light across the crop), contrast: shares; blur: sigma in pixels; noise:
     standard deviation, share of white. flip, blurred: how often."""
 
-    shift: float = 0.08
-    scale: float = 0.2
-    stretch: float = 0.25
-    turn: float = 10.0
+    shift: float = 0.06
+    scale: float = 0.15
+    stretch: float = 0.12
+    turn: float = 8.0
     light: float = 0.3
-    slope: float = 0.4
-    contrast: float = 0.6
-    blur: float = 2.5
-    noise: float = 0.05
+    slope: float = 0.3
+    contrast: float = 0.4
+    blur: float = 1.5
+    noise: float = 0.03
     flip: float = 0.5
-    blurred: float = 0.5
+    blurred: float = 0.4
 
 
 def face_views(
@@ -86,10 +86,10 @@ class VoiceChanges:
     """Largest change. tract: of all frequencies, as a power of e to either side (a longer or shorter vocal tract); tone:
     decibels by which an equaliser changes bands to either side; louder, softer: decibels."""
 
-    tract: float = 0.28
-    tone: float = 10.0
+    tract: float = 0.2
+    tone: float = 8.0
     louder: float = 6.0
-    softer: float = 20.0
+    softer: float = 15.0
 
 
 def voice_views(mels: torch.Tensor, rng: np.random.Generator, changes: VoiceChanges) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """How well AVSyncNet (`lipdub train sync-scorer`) tells speech that goes with a mouth from speech that does not.
 
-sync_scorer.py SHARED WEIGHTS [--cache FOLDER] [--no-shifts] [--json] [--dump FILE]
+    python -m tests.bench.sync_scorer SHARED WEIGHTS [--cache FOLDER] [--no-shifts] [--json] [--dump FILE]
 
 SHARED is the folder with `clips/` and `grid/`. On the six talking clips (never trained on, offsets of their README) and the
 60 clips of GRID kept out of training it prints
