@@ -10,6 +10,7 @@ from typing import Annotated, Optional
 import typer
 
 from lipdub.cli.manner import Manner, command
+from lipdub.errors import UsageError
 
 app = typer.Typer(help="Train the networks lipdub ships.", no_args_is_help=True)
 
@@ -98,6 +99,46 @@ def neutral_face(
     from lipdub.training.neutral_face import train
 
     _of_faces(manner, train, grid, out, workdir)
+
+
+@app.command("sync-scorer")
+@command
+def sync_scorer(
+    manner: Manner,
+    grid: _Grid,
+    out: _Out = Path("sync-scorer.safetensors"),
+    workdir: _Workdir = None,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0, help="End by wall time; 0 takes all steps.")
+    ] = 0.0,
+    steps: Annotated[Optional[int], typer.Option("--steps", min=1, help="Steps of the network.")] = None,
+    loss: Annotated[
+        str, typer.Option("--loss", help="infonce: against all of a clip's sounds; bce: pair by pair.")
+    ] = "infonce",
+    full: Annotated[bool, typer.Option("--full", help="The network at full size, for a GPU.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn by chance.")] = 0,
+) -> None:
+    """Train AVSyncNet: whether a mouth goes with a sound. Stopped and called again, it goes on where it was."""
+    from lipdub.networks.avsyncnet import AVSyncNetSize
+    from lipdub.training.sync_scorer import LOSSES, SyncScorerTraining, train
+
+    chosen = next((known for known in LOSSES if known == loss), None)
+    if chosen is None:
+        raise UsageError(f"--loss is {loss!r}", hint=f"Choose one of: {', '.join(LOSSES)}.")
+    size = AVSyncNetSize() if full else AVSyncNetSize.small()
+    written = train(
+        out,
+        grid=grid,
+        workdir=workdir,
+        minutes=minutes,
+        steps=steps,
+        seed=seed,
+        threads=manner.threads or 2,
+        device="cpu" if manner.device == "auto" else manner.device,
+        options=SyncScorerTraining(loss=chosen, size=size),
+        progress=_teller(manner),
+    )
+    manner.result({"weights": str(written)}, str(written))
 
 
 def _of_faces(

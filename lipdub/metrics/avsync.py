@@ -1,0 +1,145 @@
+"""How well a mouth goes with its sound by AVSyncNet (paper 003, section 3.4), with weights of `lipdub train sync-scorer`.
+
+Cosines are of five frames at 25 a second and of the fifth of a second of sound that begins with them, or so much earlier
+or later. They are lipdub's own numbers and not comparable to published LSE.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lipdub.errors import WeightsError
+from lipdub.faces import lowerface
+from lipdub.speech import mel
+
+if TYPE_CHECKING:
+    import torch
+
+    from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+
+FORMAT = "lipdub-avsyncnet-1"
+RATE = 25.0  # frames a second
+_LEVEL = 0.1  # root mean square at which sounds are heard
+_BATCH = 64
+
+
+def load(path: Path) -> AVSyncNet:
+    """The network of a weights file, for evaluation. Raises WeightsError when it is not one of these."""
+    from safetensors import SafetensorError, safe_open
+
+    from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+    from lipdub.weights.checkpoint import load_into
+
+    try:
+        with safe_open(str(path), "pt") as file:
+            about = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"the weights {path} cannot be read: {error}") from error
+    if FORMAT not in about:
+        raise WeightsError(f"{path} holds no weights of AVSyncNet", hint="lipdub train sync-scorer makes some.")
+    told: dict[str, Any] = json.loads(about[FORMAT])["size"]
+    numbers: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
+    network = AVSyncNet(AVSyncNetSize(**numbers))
+    load_into(network, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, path.name)
+    return network.eval()
+
+
+def lower_faces(
+    frames: Sequence[np.ndarray], points: np.ndarray, interval: float, size: AVSyncNetSize
+) -> np.ndarray:
+    """Lower half faces with their margin, (n, H, W) of grey frames or (n, H, W, 3) of RGB ones, `interval` seconds apart.
+
+    points: the face's mesh landmarks (n, 478, 3), NaN where it is not seen. ValueError when it is never seen.
+    """
+    high, wide = lowerface.margined(size.height), lowerface.margined(size.width)
+    places = lowerface.placements(points, interval)
+    pairs = zip(frames, places, strict=True)
+    return np.stack([lowerface.crop(f, p, high, wide, lowerface.MARGIN) for f, p in pairs])
+
+
+def sampled(crops: torch.Tensor, height: int, width: int, affine: np.ndarray) -> torch.Tensor:
+    """Middles of crops (clips, n, H, W) as (clips, n, height, width), each clip through its affine map (clips, 2, 3).
+
+    The maps take pixels of the result to pixels of the crop, both counted from the middle; beyond the crop its edge is
+    repeated.
+    """
+    import torch
+    from torch.nn import functional
+
+    tall, wide = crops.shape[2:]
+    matrix = np.array(affine, np.float64)
+    matrix[:, :, 0] *= width  # affine_grid counts from -1 to 1 over a picture's length
+    matrix[:, :, 1] *= height
+    matrix[:, :, 2] *= 2
+    matrix /= np.array([wide, tall])[:, None]
+    grid = functional.affine_grid(
+        torch.from_numpy(matrix.astype(np.float32)), [len(crops), 1, height, width], align_corners=False
+    )
+    return functional.grid_sample(crops, grid, padding_mode="border", align_corners=False)
+
+
+def middle(
+    crops: torch.Tensor, height: int, width: int, shift: tuple[float, float] = (0.0, 0.0)
+) -> torch.Tensor:
+    """Crops with a margin (n, H, W) without it, (n, height, width), the view moved right and down by that many pixels."""
+    affine = np.array([[[1, 0, shift[0]], [0, 1, shift[1]]]], np.float64)
+    return sampled(crops[None], height, width, affine)[0]
+
+
+def mouth_features(
+    network: AVSyncNet, crops: np.ndarray, shift: tuple[float, float] = (0.0, 0.0)
+) -> torch.Tensor:
+    """Embeddings (n - 4, features) of the five frames from each on. crops: uint8, of `lower_faces`, at 25 fps; shift:
+    pixels of the network's input by which the view is moved."""
+    import torch
+
+    from lipdub.networks.avsyncnet import FRAMES
+
+    size = network.size
+    out = []
+    with torch.no_grad():
+        for first in range(0, len(crops) - FRAMES + 1, _BATCH):
+            part = torch.from_numpy(crops[first : first + _BATCH + FRAMES - 1]).float() / 255
+            flat = part.permute(0, 3, 1, 2).flatten(0, 1) if part.ndim == 4 else part
+            seen = middle(flat, size.height, size.width, shift).reshape(len(part), -1, size.height, size.width)
+            stacks = seen.unfold(0, FRAMES, 1).permute(0, 4, 1, 2, 3).flatten(1, 2)
+            out.append(network.image_features(stacks))
+    return torch.cat(out) if out else torch.zeros(0, size.features)
+
+
+def spectrogram(audio: np.ndarray) -> np.ndarray:
+    """`speech.mel` of a sound (n,) at 16 kHz brought to one level: float32 (80, columns)."""
+    audio = np.asarray(audio, np.float32)
+    return mel.spectrogram(audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6)))
+
+
+def sound_features(network: AVSyncNet, audio: np.ndarray) -> torch.Tensor:
+    """Embeddings (columns, features) of the windows that begin with each column, 80 a second; audio: (n,) at 16 kHz."""
+    import torch
+
+    whole = spectrogram(audio)
+    out = []
+    with torch.no_grad():
+        for first in range(0, whole.shape[1] - mel.COLUMNS + 1, _BATCH):
+            starts = np.arange(first, min(first + _BATCH, whole.shape[1] - mel.COLUMNS + 1))
+            out.append(network.audio_features(torch.from_numpy(mel.windows(whole, starts))[:, None]))
+    return torch.cat(out) if out else torch.zeros(0, network.size.features)
+
+
+def similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: np.ndarray) -> np.ndarray:
+    """Cosines float64 (moments, lags) of each moment's mouth with the sound `lags` seconds earlier, between the columns;
+    NaN where there is none. A clip's mouth lags its sound by the lag where they are greatest."""
+    cosine = (mouths @ sounds.T).double().numpy()
+    if cosine.shape[1] < 2:
+        return np.full((len(cosine), len(lags)), np.nan)
+    at = (np.arange(len(cosine))[:, None] / RATE - np.asarray(lags)) * mel.COLUMN_RATE
+    low = np.clip(np.floor(at).astype(int), 0, cosine.shape[1] - 2)
+    rows = np.arange(len(cosine))[:, None]
+    found = cosine[rows, low] * (1 - (at - low)) + cosine[rows, low + 1] * (at - low)
+    return np.where((at >= 0) & (at <= cosine.shape[1] - 1), found, np.nan)

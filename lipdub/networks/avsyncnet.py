@@ -1,0 +1,221 @@
+"""AVSyncNet: how well five frames of a mouth go with a fifth of a second of speech.
+
+Paper 003 ("Audio-driven Talking Face Generation with Stabilized Synchronization Loss", section 3.4 and 3.5): an image
+encoder after ResNet-50 (He et al., CVPR 2016) sees the lower half of five successive faces, an audio encoder after
+ResNetSE-34 (Chung et al., "In defence of metric learning for speaker recognition", 2020; squeeze and excitation of Hu et
+al., CVPR 2018) their mel spectrogram; the cosine of the two embeddings says whether they belong together. There are no
+published weights: `lipdub train sync-scorer` makes some.
+
+What the paper leaves open, and what was chosen:
+
+- The first layer "adapted for an input size of 112x224": it takes the five frames' colours as 15 channels and halves the
+  width only, so that from there on maps are as large as those of a 224x224 picture.
+- Channels of the audio encoder: a quarter of ResNet-34's, as in the cited work. Its last map is not pooled over time but
+  read whole by a linear layer: where in the window a sound lies is what synchronisation is about.
+- Length of the embeddings: 512. They may point anywhere (no ReLU before the cosine), and for the cross-entropy a learned
+  scale and bias turn the cosine into the logit of "in sync".
+- The small size: its own numbers (`AVSyncNetSize.small`). It sees grey pictures, each stack of frames freed of its
+  brightness and contrast, since one cannot learn from few talkers which colours do not matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+
+FRAMES = 5
+BANDS, COLUMNS = 80, 16  # of a mel window
+_EXPANSION = 4  # of ResNet-50's blocks
+_SQUEEZE = 8  # of ResNetSE-34's
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class AVSyncNetSize:
+    """height, width: pixels of the lower half face; image_width: channels of the image encoder's first stage, of which
+    the others are multiples (64 is ResNet-50); image_depths: blocks of its stages; stem_stride: of its first layer, down
+    and across; audio_width, audio_depths: likewise (16, a quarter of ResNet-34's 64); features: length of the
+    embeddings; grey: sees luma only, normalised by each stack's mean and deviation."""
+
+    height: int = 112
+    width: int = 224
+    image_width: int = 64
+    image_depths: tuple[int, ...] = (3, 4, 6, 3)
+    stem_stride: tuple[int, int] = (1, 2)
+    audio_width: int = 16
+    audio_depths: tuple[int, ...] = (3, 4, 6, 3)
+    features: int = 512
+    grey: bool = False
+
+    @classmethod
+    def small(cls) -> AVSyncNetSize:
+        """For CPUs: 48x96 pixels, thinner and shallower."""
+        return cls(48, 96, 16, (1, 2, 2, 1), (2, 2), 16, (1, 2, 2, 1), 128, grey=True)
+
+
+class AVSyncNet(nn.Module):
+    """Both encoders; see `image_features` and `audio_features`. The image encoder's layers are named as torchvision's."""
+
+    def __init__(self, size: AVSyncNetSize | None = None) -> None:
+        super().__init__()
+        self.size = size = size or AVSyncNetSize()
+        colours = 1 if size.grey else 3
+        self.image_encoder = ImageEncoder(
+            FRAMES * colours, size.image_width, size.image_depths, size.stem_stride, size.features
+        )
+        self.audio_encoder = AudioEncoder(size.audio_width, size.audio_depths, size.features)
+        self.scale = nn.Parameter(torch.tensor(10.0).log())
+        self.bias = nn.Parameter(torch.tensor(-3.0))
+
+    def image_features(self, faces: torch.Tensor) -> torch.Tensor:
+        """faces (B, 15, height, width): the lower halves of five successive faces at 25 fps, RGB in 0..1, in the order
+        of time, to (B, features) of unit length. A grey network takes (B, 5, height, width) of luma, too."""
+        if self.size.grey:
+            if faces.shape[1] != FRAMES:
+                faces = luma(faces)
+            faces = faces - faces.mean((1, 2, 3), keepdim=True)
+            # a picture with no contrast at all (0.2 % of white) stays what it is
+            faces = faces / (faces.square().mean((1, 2, 3), keepdim=True) + 4e-6).sqrt()
+        return normalize(self.image_encoder(faces))
+
+    def audio_features(self, mel: torch.Tensor) -> torch.Tensor:
+        """mel (B, 1, 80, 16): the columns that begin with the first of the five frames, values in -4..4
+        (`speech.mel`: 16 kHz, window 800, hop 200), to (B, features) of unit length."""
+        return normalize(self.audio_encoder(mel))
+
+    def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The embeddings of both, (B, features) each, of unit length: the sum of their product is the cosine, -1..1."""
+        return self.audio_features(mel), self.image_features(faces)
+
+    def logit(self, cosine: torch.Tensor) -> torch.Tensor:
+        """The logit of "in sync" for cosines of any shape; its sigmoid is the probability where the network was trained
+        with binary cross-entropy."""
+        return cosine * self.scale.exp() + self.bias
+
+
+def luma(faces: torch.Tensor) -> torch.Tensor:
+    """(B, 3 * n, H, W) RGB to (B, n, H, W)."""
+    weights = faces.new_tensor(_LUMA)[:, None, None]
+    return (faces.unflatten(1, (-1, 3)) * weights).sum(2)
+
+
+class ImageEncoder(nn.Module):
+    """ResNet with bottleneck blocks: (B, channels, H, W) to (B, features); depths (3, 4, 6, 3) at width 64 are ResNet-50.
+
+    Stages but the first halve the size and double the width; the last map is averaged.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        depths: tuple[int, ...],
+        stem_stride: tuple[int, int],
+        features: int,
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 7, stem_stride, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+        self.stages = len(depths)
+        inward = width
+        for i, depth in enumerate(depths):
+            stage = nn.Sequential()
+            for j in range(depth):
+                stage.append(Bottleneck(inward, width << i, 2 if i and not j else 1))
+                inward = (width << i) * _EXPANSION
+            setattr(self, f"layer{i + 1}", stage)
+        self.fc = nn.Linear(inward, features)
+        _initialise(self)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(torch.relu(self.bn1(self.conv1(x))))
+        for i in range(self.stages):
+            x = getattr(self, f"layer{i + 1}")(x)
+        return self.fc(x.mean((2, 3)))
+
+
+class Bottleneck(nn.Module):
+    """ResNet-50's block, the stride at its 3x3 convolution: (B, inward, H, W) to (B, 4 * width, H', W')."""
+
+    def __init__(self, inward: int, width: int, stride: int) -> None:
+        super().__init__()
+        outward = width * _EXPANSION
+        self.conv1 = nn.Conv2d(inward, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, outward, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outward)
+        self.downsample = _shortcut(inward, outward, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = torch.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+class AudioEncoder(nn.Module):
+    """ResNet of basic blocks with squeeze and excitation: (B, 1, 80, 16) (band, column) to (B, features); depths
+    (3, 4, 6, 3) make its 34 layers.
+
+    The first layer halves the bands only, the second and third stage both.
+    """
+
+    def __init__(self, width: int, depths: tuple[int, ...], features: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, width, 7, (2, 1), 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layers = nn.Sequential()
+        inward, bands, columns = width, BANDS // 2, COLUMNS
+        for i, depth in enumerate(depths):
+            for j in range(depth):
+                stride = 2 if i in (1, 2) and not j else 1
+                self.layers.append(SqueezeExciteBlock(inward, width << i, stride))
+                inward, bands, columns = width << i, bands // stride, columns // stride
+        self.fc = nn.Linear(inward * bands * columns, features)
+        _initialise(self)
+
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.bn1(self.conv1(mel)))
+        return self.fc(self.layers(x).flatten(1))
+
+
+class SqueezeExciteBlock(nn.Module):
+    """ResNet-34's block with its sum gated by channel: (B, inward, H, W) to (B, outward, H / stride, W / stride)."""
+
+    def __init__(self, inward: int, outward: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inward, outward, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outward)
+        self.conv2 = nn.Conv2d(outward, outward, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outward)
+        inside = max(outward // _SQUEEZE, 1)
+        self.squeeze = nn.Conv2d(outward, inside, 1)
+        self.excite = nn.Conv2d(inside, outward, 1)
+        self.downsample = _shortcut(inward, outward, stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        y = y * torch.sigmoid(self.excite(torch.relu(self.squeeze(y.mean((2, 3), keepdim=True)))))
+        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+def _shortcut(inward: int, outward: int, stride: int) -> nn.Module | None:
+    if inward == outward and stride == 1:
+        return None
+    return nn.Sequential(nn.Conv2d(inward, outward, 1, stride, bias=False), nn.BatchNorm2d(outward))
+
+
+def _initialise(encoder: nn.Module) -> None:
+    """He's initialisation, as ResNets are begun."""
+    for module in encoder.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
