@@ -5,6 +5,10 @@ the face mesh measured, moved against each other. Both are standardized over the
 the mouth nor how wide its owner opens it counts. Nothing is downloaded, and no picture is judged by a network that could
 be fooled by where the crop lies. Its numbers are lipdub's own and not comparable to published LSE.
 
+Chosen by measurement: AVSyncNet in small (`lipdub train sync-scorer`), trained on the one talker of GRID there is, tells
+windows of a second of six other people in and out of sync with an area under the ROC curve of 0.86 to 0.90, this with
+0.96; both together with 0.98, but with offsets less exact.
+
 The sign is SyncNet's (Chung, Zisserman, ACCV workshops 2016): positive where the picture comes after its sound.
 """
 

@@ -60,16 +60,19 @@ def area(good: list[float], bad: list[float]) -> float:
     return float(((a > b) + 0.5 * (a == b)).mean())
 
 
-def windows(compared: Compared, offset: float, rng: np.random.Generator) -> tuple[list[float], list[float]]:
-    """Agreement of windows of a second at the true offset, and at others drawn by chance."""
+def windows(compared: Compared, offset: float, rng: np.random.Generator) -> tuple[list[list[float]], list[list[float]]]:
+    """Agreement of windows of a second, and that less its mean over all lags, at the true offset, and at others drawn by
+    chance."""
     good, bad = [], []
     own = int(np.abs(compared.lags - offset).argmin())
     far = np.flatnonzero(np.abs(compared.lags - offset) >= FAR)
     for start in np.arange(0, compared.times[-1] - WINDOW, WINDOW / 2):
         curve = compared.curve(start, start + WINDOW)
         if np.isfinite(curve[own]):
-            good.append(curve[own])
-            bad.append(curve[rng.choice(far[np.isfinite(curve[far])])])
+            usual = np.nanmean(curve)
+            wrong = curve[rng.choice(far[np.isfinite(curve[far])])]
+            good.append([curve[own], curve[own] - usual])
+            bad.append([wrong, wrong - usual])
     return good, bad
 
 
@@ -82,7 +85,9 @@ def figures(paths: dict[Path, float], sounds: Callable[[Path], speech.Spoken | N
         seen[path] = watch(path, tell=silent, what=""), heard
     rng = np.random.default_rng(0)
     errors: dict[float, list[float]] = {by: [] for by in MOVED}
-    own, other, good, bad, clips = [], [], [], [], {}
+    own, other, clips = [], [], {}
+    good: list[list[float]] = []
+    bad: list[list[float]] = []
     names = list(paths)
     for k, path in enumerate(names):
         watched, heard = seen[path]
@@ -107,7 +112,9 @@ def figures(paths: dict[Path, float], sounds: Callable[[Path], speech.Spoken | N
         "confidence": [round(float(f(own)), 2) for f in (np.min, np.mean)],
         "beside another sound: agreement mean, 95 %": [round(float(v), 2) for v in (np.nanmean([a for a, _ in other]), np.nanpercentile([a for a, _ in other], 95))],
         "beside another sound: confidence mean, 95 %": [round(float(v), 2) for v in (np.nanmean([c for _, c in other]), np.nanpercentile([c for _, c in other], 95))],
-        "ROC area, 1 s windows": round(area(good, bad), 3),
+        "ROC area, 1 s windows: agreement, and less its mean over lags": [
+            round(area([g[k] for g in good], [b[k] for b in bad]), 3) for k in (0, 1)
+        ],
         "windows": len(good),
         **({"found": clips} if len(paths) < 10 else {}),
     }  # fmt: skip
