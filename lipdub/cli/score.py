@@ -155,7 +155,7 @@ def _as_text(scores: list[Score], compare: bool) -> str:
         for line in table(scores):
             cells = {Path(s.result).name: number(c.value if c else None) for s, c in zip(scores, line["cells"], strict=True)}  # type: ignore[call-overload]
             rows.append({"name": line["row"].id, **cells, "unit": line["row"].unit, "good": line["row"].better})  # type: ignore[attr-defined]
-        return as_table(rows)
+        return as_table(rows, names=True)
     return "\n\n".join(_one(score) for score in scores)
 
 

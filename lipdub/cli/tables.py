@@ -10,15 +10,16 @@ from lipdub.errors import shown
 _MOST_ITEMS = 12  # of a list shown on one line
 
 
-def as_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table with a heading; columns as in the first row. Numbers stand to the right."""
+def as_table(rows: Sequence[Mapping[str, Any]], *, names: bool = False) -> str:
+    """A table with a heading; columns as in the first row. Numbers stand to the right. names: the headings are names, to be
+    left as they are."""
     if not rows:
         return ""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[_cell(row.get(name)) for name in columns] for row in rows]
     numeric = [all(_is_number(row.get(name)) for row in rows) for name in columns]
     widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(columns)]
-    lines = [[name.replace("_", " ") for name in columns], ["-" * width for width in widths], *cells]
+    lines = [[name if names else name.replace("_", " ") for name in columns], ["-" * width for width in widths], *cells]
     return "\n".join(
         "  ".join(
             text.rjust(width) if right else text.ljust(width)

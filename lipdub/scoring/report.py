@@ -7,6 +7,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +48,7 @@ def page(entries: Sequence[Entry], made_with: str) -> str:
         entries=[
             {
                 "score": entry.score,
+                "short": PurePath(entry.score.result).name,
                 "svg": curves(entry),
                 "shots": [
                     {"moment": s.moment, "result": _data(s.result), "source": _data(s.source) if s.source else None}
@@ -56,6 +58,7 @@ def page(entries: Sequence[Entry], made_with: str) -> str:
             for entry in entries
         ],
         table=table([entry.score for entry in entries]),
+        notes=list(dict.fromkeys(note for entry in entries for note in entry.score.notes)),
         made_with=made_with,
     )
 
