@@ -80,7 +80,7 @@ def restless(times: np.ndarray, opening: np.ndarray, silent: Iterable[tuple[floa
 
 
 def visible(pixels: Pixels) -> list[Moment]:
-    """Seconds with a seam, a step of colour, or a blurred mouth, and frames that flicker."""
+    """Seconds with a seam or a step of colour, and frames with a blurred mouth."""
     from lipdub.scoring.pixels import BLOCK, seam_of, step_of, visible_from
 
     limits = visible_from(pixels.source is not None)

@@ -149,6 +149,12 @@ class Pixels:
 
     # -- what comes of it
 
+    def flicker(self) -> float:
+        """How much the lower face flickers, grey levels; NaN where no face was seen for three frames."""
+        from lipdub.metrics.flicker import flicker
+
+        return flicker(np.array(self.brightness)) if self.brightness else math.nan
+
     def between(self, start: float = 0.0, stop: float = math.inf) -> Sums | None:
         """The sums of the blocks that begin in a span of seconds; None where none does."""
         inside = [block for at, block in sorted(self.blocks.items()) if start <= at * BLOCK < stop]
@@ -203,7 +209,6 @@ def visible_from(beside_source: bool) -> dict[str, float]:
 def rows(pixels: Pixels, spans: Sequence[tuple[float, float]], source_flicker: float | None) -> list[Row]:
     """seam, colour_step, mouth_sharpness, cpbd, flicker and csim, with their intervals over the spans."""
     from lipdub.metrics.bootstrap import interval, window_means
-    from lipdub.metrics.flicker import flicker
 
     beside = pixels.source is not None
     limits = visible_from(beside)
@@ -211,7 +216,7 @@ def rows(pixels: Pixels, spans: Sequence[tuple[float, float]], source_flicker: f
     at = np.array(pixels.times)
     sharp = np.array(pixels.sharp, np.float64).reshape(-1, 4)
     mouth = sharp[:, 0] - (sharp[:, 3] if beside else 0)
-    own = flicker(np.array(pixels.brightness)) if pixels.brightness else math.nan
+    own = pixels.flicker()
     out = []
     for name, title, unit, of in (
         ("seam", "seam along the mask's edge", "grey levels", seam_of),

@@ -25,7 +25,6 @@ from lipdub.scoring.watch import Watched, watch
 
 if TYPE_CHECKING:
     from lipdub.media.pixels import Picture
-    from lipdub.metrics.sync import Compared
     from lipdub.weights.store import Store as WeightsStore
     from lipdub.workspace.folder import Workspace
 
@@ -73,62 +72,50 @@ def judge(result: Path, options: ScoreOptions, tell: Callback = silent, *, pictu
     began = clock.perf_counter()
     made = workspace.opened(options.workspace) if options.workspace is not None else None
     source = options.source or (workspace.source_of(made) if made is not None else None)
+    store = _store()
     heard = _heard(result, options, made)
     hearing = clock.perf_counter() - began
     faces, expected = workspace.faces_of(made) if made is not None else (1, None)
-    store = _store()
     look = _look(result, source, made, store)
     seen = watch(result, [look], expected=expected, faces=faces, tell=tell, what="result")
     own = pixels.Pixels(frozenset())  # of the source only the flicker is wanted
-    source_seen = watch(source, [own], faces=faces, tell=tell, what="source") if source is not None else None
+    before = watch(source, [own], faces=faces, tell=tell, what="source") if source is not None else None
     duration = _duration(seen)
     spans = _spans(duration)
-    rows = [_faces_row(seen)]
-    windows: list[Mapping[str, float | None]] = [{"start": a, "end": b} for a, b in spans]
-    weak: list[Moment] = moments.visible(look)
-    laid: Compared | None = None
+    found = _Found([_faces_row(seen)], [{"start": a, "end": b} for a, b in spans], moments.visible(look))
     if heard is not None:
-        laid = speech.compared(seen, heard)
+        real = None
+        if source is not None and before is not None:
+            hearing -= clock.perf_counter()
+            own_sound = speech.own_sound(source, "the source's own sound")
+            hearing += clock.perf_counter()
+            real = _Clip(source, before, own_sound)
+        _follow(found, _Clip(result, seen, heard), real, spans)
         hearing -= clock.perf_counter()
-        anchor = speech.own_sound(source, "the source's own sound") if source is not None else None
-        hearing += clock.perf_counter()
-        real = speech.compared(source_seen, anchor) if source_seen is not None and anchor is not None else None
-        rows += speech.sync_rows(laid, spans, real)
-        rows += speech.motion_rows(seen, heard, source_seen.motion if source_seen is not None else None, anchor)
-        windows = speech.sync_windows(laid, spans)
-        weak += moments.out_of_sync(laid)
-        weak += moments.restless(seen.times, seen.motion.opening, heard.silent(duration))
-        hearing -= clock.perf_counter()
-        clips = [(result, seen, heard)]
-        if source is not None and source_seen is not None and anchor is not None:
-            clips.append((source, source_seen, anchor))
-        rows += _lse(clips, store, spans, tell)
+        found.rows += _lse(_Clip(result, seen, heard), real, store, spans, tell)
         hearing += clock.perf_counter()
     wanted = _wanted(seen, made, heard)
     if wanted is not None and made is not None:
-        rows += speech.wanted_rows(seen.times, wanted, seen.motion.opening, "the run")
-        weak += moments.missed(seen.times, wanted, seen.motion.opening)
-    from lipdub.metrics.flicker import flicker
-
-    rows += pixels.rows(look, spans, flicker(np.array(own.brightness)) if own.brightness else None)
+        found.rows += speech.wanted_rows(seen.times, wanted, seen.motion.opening, "the run")
+        found.weak += moments.missed(seen.times, wanted, seen.motion.opening)
+    found.rows += pixels.rows(look, spans, own.flicker() if own.brightness else None)
     if made is not None:
-        rows += workspace.untouched_rows(result, made, source, tell)
+        found.rows += workspace.untouched_rows(result, made, source, tell)
     if options.truth is not None:
-        rows += _truth(result, options.truth, seen, store, spans, tell)
-    worst = moments.worst(weak)
+        found.rows += _truth(result, options.truth, seen, store, spans, tell)
+    worst = moments.worst(found.weak)
     tell(Event("done", "score", done=len(seen), total=len(seen)))
-    total = clock.perf_counter() - began
-    passes = [seen, *([source_seen] if source_seen is not None else [])]
-    found = Score(
+    passes = [seen, *([before] if before is not None else [])]
+    whole = Score(
         result=str(result),
         frames=len(seen),
         duration=duration,
-        rows=tuple(rows),
-        windows=tuple(windows),
+        rows=tuple(found.rows),
+        windows=tuple(found.windows),
         moments=worst,
         series=_series(seen, wanted),
         seconds={
-            "all": total,
+            "all": clock.perf_counter() - began,
             "networks": hearing + sum(p.meshing for p in passes),
             "pictures": sum(p.looking for p in passes),
             "waiting for frames": sum(p.decoding for p in passes),
@@ -137,7 +124,39 @@ def judge(result: Path, options: ScoreOptions, tell: Callback = silent, *, pictu
     )
     wave = _wave(heard, duration) if heard is not None else np.zeros(0)
     shots = _shots(result, source, made, seen, worst) if pictures else ()
-    return Entry(found, wave, WAVE_RATE, shots)
+    return Entry(whole, wave, WAVE_RATE, shots)
+
+
+@dataclass
+class _Found:
+    """What was found so far."""
+
+    rows: list[Row]
+    windows: list[Mapping[str, float | None]]
+    weak: list[Moment]
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A video that was watched, and what is heard beside it."""
+
+    path: Path
+    seen: Watched
+    heard: speech.Spoken | None
+
+
+def _follow(found: _Found, result: _Clip, real: _Clip | None, spans: Sequence[tuple[float, float]]) -> None:
+    """Adds how the result's mouth follows its speech. real: the source, as the real video beside it."""
+    assert result.heard is not None
+    laid = speech.compared(result.seen, result.heard)
+    own = speech.compared(real.seen, real.heard) if real is not None and real.heard is not None else None
+    found.rows += speech.sync_rows(laid, spans, own)
+    motion, sound = (real.seen.motion, real.heard) if real is not None else (None, None)
+    found.rows += speech.motion_rows(result.seen, result.heard, motion, sound)
+    found.windows = speech.sync_windows(laid, spans)
+    found.weak += moments.out_of_sync(laid)
+    pauses = result.heard.silent(_duration(result.seen))
+    found.weak += moments.restless(result.seen.times, result.seen.motion.opening, pauses)
 
 
 # -- what it is held against
@@ -264,13 +283,9 @@ def _wanted(seen: Watched, made: Workspace | None, heard: speech.Spoken | None) 
 
 
 def _lse(
-    clips: Sequence[tuple[Path, Watched, speech.Spoken]],
-    store: WeightsStore,
-    spans: Sequence[tuple[float, float]],
-    tell: Callback,
+    result: _Clip, real: _Clip | None, store: WeightsStore, spans: Sequence[tuple[float, float]], tell: Callback
 ) -> list[Row]:
-    """LSE-D, LSE-C and SyncNet's offset, where SyncNet's weights are in the store, of the first clip; the second, where
-    there is one, is the real video."""
+    """LSE-D, LSE-C and SyncNet's offset, where SyncNet's weights are in the store. real: the source."""
     if not _has(store, SYNCNET):
         return []
     from lipdub.metrics import lse_video
@@ -278,13 +293,13 @@ def _lse(
     from lipdub.speech.mfcc import FPS
 
     network = lse_video.load(store)
-    apart = [_lse_distances(network, *clip, tell) for clip in clips]
-    whole, *real = [_lse_scores(found) for found in apart]
+    apart = _lse_distances(network, result, tell)
+    whole = _lse_scores(apart)
     if whole is None:
         return [Row("lse_c", "LSE-C", "crop", None, "", "higher", note=lse_video.TOO_SHORT)]
-    parts = [_lse_scores(apart[0][:, round(a * FPS) : round(b * FPS)]) for a, b in spans]
+    parts = [_lse_scores(apart[:, round(a * FPS) : round(b * FPS)]) for a, b in spans]
     kept = [part for part in parts if part is not None]
-    own = real[0] if real else None
+    own = _lse_scores(_lse_distances(network, real, tell)) if real is not None and real.heard is not None else None
     note = "several tools reach more than real video does: read it beside that"
     rows = []
     for name, title, unit, better, values in (
@@ -298,13 +313,15 @@ def _lse(
     return rows
 
 
-def _lse_distances(network: Any, path: Path, seen: Watched, heard: speech.Spoken, tell: Callback) -> np.ndarray:
+def _lse_distances(network: Any, clip: _Clip, tell: Callback) -> np.ndarray:
     from lipdub.media.read import read_frames
     from lipdub.metrics import lse_video
 
-    tell(Event("progress", "score", done=0, total=len(seen), message="SyncNet"))
-    frames = (truth.eight_bits(frame.picture.rgb()) for frame in read_frames(path))
-    return lse_video.distances_of(frames, seen.times, seen.boxes, heard.sound, network, heard.begins)
+    assert clip.heard is not None
+    tell(Event("progress", "score", done=0, total=len(clip.seen), message="SyncNet"))
+    frames = (truth.eight_bits(frame.picture.rgb()) for frame in read_frames(clip.path))
+    times, boxes = clip.seen.times, clip.seen.boxes
+    return lse_video.distances_of(frames, times, boxes, clip.heard.sound, network, clip.heard.begins)
 
 
 def _lse_scores(apart: np.ndarray) -> Any:
