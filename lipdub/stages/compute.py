@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from lipdub.errors import EnvironmentFailure, UsageError
 
 if TYPE_CHECKING:
@@ -36,14 +38,15 @@ class Traits:
 
     item_bytes: memory each item of a batch takes on a GPU, beside the weights. batch: items at once on a processor.
     channels_last: it is faster with its pictures' channels innermost. exact: it stays in float32 whatever is asked, since
-    it tells places or picks entries of a table. accelerated: OpenVINO is faster, with the same result in float32.
+    it tells places or picks entries of a table. accelerated: from so many items on OpenVINO is faster, the time it takes to
+    convert the network included, with the same result in float32; 0: never.
     """
 
     item_bytes: int = 1 << 30
     batch: int = 1
     channels_last: bool = False
     exact: bool = False
-    accelerated: bool = False
+    accelerated: int = 0
 
 
 def settle(options: Any, networks: bool) -> None:
@@ -81,16 +84,20 @@ def openvino_version() -> str | None:
         return None
 
 
-def ready(ctx: StageContext, options: Any, network: Any, traits: Traits) -> Ready:
-    """A loaded network on the run's device, to be called by `run`. options: the stage's, with those fields that
-    `settle` checks. Raises UsageError when the device does not have the precision."""
+def ready(ctx: StageContext, options: Any, network: Any, traits: Traits, items: int) -> Ready:
+    """A loaded network on the run's device, to be called by `run`.
+
+    options: the stage's, with those fields that `settle` checks. items: how many the whole stage has for it, those that are
+    done already included, so that a run that goes on takes the same way. Raises UsageError when the device does not have the
+    precision.
+    """
     import torch
 
     precision, device = options.precision, torch.device(ctx.device)
     if device.type == "cpu" and precision == "fp16":
         raise UsageError("a processor does not compute in fp16", hint="Take --precision bf16, or --device cuda.")
     dtype = None if traits.exact else _dtype(precision, device)
-    accelerated = device.type == "cpu" and traits.accelerated and options.accel != "none"
+    accelerated = device.type == "cpu" and options.accel != "none" and 0 < traits.accelerated <= items
     return Ready(network, traits, device, dtype, ctx.threads if accelerated else 0, ctx.warn)
 
 
@@ -191,26 +198,26 @@ class Ready:
             return call(self._network, *there).float().cpu()
 
     def _by_openvino(self, call: Call, inputs: list[torch.Tensor]) -> torch.Tensor:
-        """The network converted at the first call, for batches of one size, which the last items are repeated to fill."""
+        """The network converted at the first call."""
         import torch
 
-        count = len(inputs[0])
-        filled = [torch.cat([value, value[-1:].expand(self.batch - count, *value.shape[1:])]) for value in inputs]
         if self._compiled is None:
             try:
-                self._compiled = _converted(self._network, call, filled, self._dtype, self._threads)
+                self._compiled = _converted(self._network, call, inputs, self.batch > 1, self._dtype, self._threads)
             except Exception as error:  # whatever it cannot take, torch can
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 self._warn(f"OpenVINO does not run {type(self._network).__name__}, PyTorch does instead: {reason}")
                 self._threads = 0
                 return self._eagerly(call, inputs)
             self._network = None  # its weights are in what was compiled
-        made = self._compiled([value.numpy() for value in filled])[0]
-        return torch.from_numpy(made[:count].copy())
+        made = self._compiled([np.ascontiguousarray(value) for value in inputs])[0]
+        return torch.from_numpy(made.copy())
 
 
-def _converted(network: Any, call: Call, inputs: list[torch.Tensor], dtype: torch.dtype | None, threads: int) -> Any:
-    """A network compiled by OpenVINO for a processor and inputs of these shapes."""
+def _converted(
+    network: Any, call: Call, inputs: list[torch.Tensor], several: bool, dtype: torch.dtype | None, threads: int
+) -> Any:
+    """A network compiled by OpenVINO for a processor and inputs of these shapes; several: in batches of any size."""
     import torch
 
     # It reports its use over the network as soon as it is imported, unless the package that does so is not there.
@@ -225,9 +232,11 @@ def _converted(network: Any, call: Call, inputs: list[torch.Tensor], dtype: torc
         def forward(self, *values: Any) -> Any:
             return call(self.network, *values)
 
+    # Some layers it takes only where all sizes are known.
+    shapes = [[-1 if several else len(value), *value.shape[1:]] for value in inputs]
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing tells of every size that is fixed
-        model = openvino.convert_model(Called(), example_input=tuple(inputs), input=[list(v.shape) for v in inputs])
+        model = openvino.convert_model(Called(), example_input=tuple(inputs), input=shapes)
     how = {
         "INFERENCE_PRECISION_HINT": "f32" if dtype is None else "bf16",
         "INFERENCE_NUM_THREADS": threads,

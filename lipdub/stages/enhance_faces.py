@@ -67,21 +67,21 @@ RESTORERS: Mapping[str, Restorer] = {
         template=FACEXLIB,
         border=FACEXLIB_BORDER,
         call=lambda network, faces: network(faces, return_rgb=False, randomize_noise=False)[0],
-        traits=compute.Traits(item_bytes=1300 << 20, accelerated=True),
+        traits=compute.Traits(item_bytes=1300 << 20, accelerated=30),
     ),
     "gpen": Restorer(
         weights=("gpen-512",),
         template=GPEN,
         border=(0, 0, 0),
         call=compute.plainly,
-        traits=compute.Traits(item_bytes=1300 << 20, accelerated=True),
+        traits=compute.Traits(item_bytes=1300 << 20, accelerated=30),
     ),
     "vqfr": Restorer(
         weights=("vqfr-2",),
         template=FACEXLIB,
         border=FACEXLIB_BORDER,
         call=lambda network, faces: network(faces, fidelity=0.0).image,  # its texture branch alone
-        traits=compute.Traits(item_bytes=1 << 30, channels_last=True, exact=True, accelerated=True),  # codes are picked
+        traits=compute.Traits(item_bytes=1 << 30, channels_last=True, exact=True, accelerated=30),  # codes are picked
     ),
 }
 
@@ -117,7 +117,8 @@ def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
     spans = list(dubbing.runs({i for array in arrays for i in array.missing()}))
     if spans:
         views = dubbing.views(ctx, ctx.summaries["sync"]["tracks"])
-        restorer = compute.ready(ctx, options, dubbing.load(ctx, kept), RESTORERS[options.method].traits)
+        traits, items = RESTORERS[options.method].traits, len(dubbed.frames(0, n))
+        restorer = compute.ready(ctx, options, dubbing.load(ctx, kept), traits, items)
         meshes = _Meshes(views)
         networks = restorer, dubbing.load(ctx, parser) if parser else None
         for first, last in spans:

@@ -48,7 +48,7 @@ BATCH = 8
 TRAITS = {
     "face3d": compute.Traits(item_bytes=32 << 20, batch=BATCH, channels_last=True, exact=True),
     "dnet": compute.Traits(item_bytes=256 << 20, batch=1, channels_last=True, exact=True),  # it moves pixels by its flow
-    RESTORER: compute.Traits(item_bytes=1300 << 20, batch=1, accelerated=True),
+    RESTORER: compute.Traits(item_bytes=1300 << 20, batch=1, accelerated=30),
 }
 
 
@@ -128,7 +128,7 @@ def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackView]) -
     count = _Count(ctx, sum(int(span.wanted.sum()) for span in spans) * (3 if landmarker else 2))
     for span, table, references in steps:
         count.add(sum(span.finished(a) for a in (table, references, found.get(span.id)) if a is not None))
-    network = _Networks(ctx, options, kept)
+    network = _Networks(ctx, options, kept, sum(int(span.wanted.sum()) for span in spans))
     template = _template(options.expression, kept, network)
     for span in spans:
         if landmarker and found[span.id].missing():
@@ -149,9 +149,10 @@ def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackView]) -
 class _Networks:
     """The networks of verified files, ready on the run's device, each loaded when it is first called for."""
 
-    def __init__(self, ctx: StageContext, options: NeutralizeOptions, kept: dict[str, Any]) -> None:
+    def __init__(self, ctx: StageContext, options: NeutralizeOptions, kept: dict[str, Any], items: int) -> None:
         self._ctx = ctx
         self._options = options
+        self._items = items
         self._kept = kept
         self._loaded: dict[str, Any] = {}
 
@@ -159,7 +160,7 @@ class _Networks:
         if name not in self._loaded:
             network = dubbing.load(self._ctx, self._kept[name])
             if name in TRAITS:
-                network = compute.ready(self._ctx, self._options, network, TRAITS[name])
+                network = compute.ready(self._ctx, self._options, network, TRAITS[name], self._items)
             self._loaded[name] = network
         return self._loaded[name]
 

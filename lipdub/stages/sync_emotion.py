@@ -15,7 +15,7 @@ from lipdub.stages import compute, sync_faces
 
 SIZE = 128  # pixels of the network's faces
 WEIGHTS = "ganimation"  # entry of the manifest
-TRAITS = compute.Traits(item_bytes=64 << 20, batch=1, accelerated=True)
+TRAITS = compute.Traits(item_bytes=64 << 20, batch=1, accelerated=200)
 # Intensities of facial action units, as published; those not named are 0.
 EMOTIONS = {"surprise": {5: 0.2}, "angry": {4: 0.3}, "sad": {}}
 

@@ -31,6 +31,11 @@ class Plan:
     amount: np.ndarray
     box: np.ndarray
 
+    @property
+    def dubbed(self) -> int:
+        """How many frames are dubbed at all."""
+        return int((self.amount > 0).sum())
+
 
 Generate: TypeAlias = Callable[[list[int], list[np.ndarray]], np.ndarray]
 """Output frames and their faces (h, w, 3) RGB, uint8 or uint16, to faces that speak: float32 (n, size, size, 3) RGB 0..1."""
@@ -56,7 +61,7 @@ class Method:
     prepare: Callable[[Plan, np.ndarray], Generate]
     notes: tuple[str, ...] = ()
     able: Callable[[int], np.ndarray] | None = None
-    edit: Callable[[], Edit] | None = None
+    edit: Callable[[Plan], Edit] | None = None
 
 
 def run(ctx: StageContext, options: SyncOptions, method: Method) -> dict[str, Any]:
@@ -73,13 +78,13 @@ def run(ctx: StageContext, options: SyncOptions, method: Method) -> dict[str, An
     spans = list(dubbing.runs({i for a in arrays for i in a.missing()}))
     if spans:
         generate = method.prepare(plan, mel)
-        edit = method.edit() if method.edit is not None else None
+        edit = method.edit(plan) if method.edit is not None else None
         for first, last in spans:
             _render(ctx, plan, views, generate, edit, method.batch, arrays, first, last)
     return {
         "method": method.name,
         "frames": len(plan.source),
-        "dubbed": int((plan.amount > 0).sum()),
+        "dubbed": plan.dubbed,
         "tracks": sorted(views),
         "untouched": dubbing.untouched(plan.time, plan.amount),
         "notes": [note for note in method.notes if note],
@@ -144,7 +149,7 @@ def _render(
     first: int,
     last: int,
 ) -> None:
-    """Chunks first..last in one pass over their source frames, in batches of this size; no batch reaches over a chunk's end.
+    """Chunks first..last in one pass over their source frames, in batches of at most this size; none reaches over a chunk's end.
 
     The faces of the next batches are cut out, and those of the last ones laid and written, beside the network.
     """
@@ -158,8 +163,9 @@ def _render(
     for chunk in range(first, last + 1):
         a, b = crops.span(chunk)
         todo = [k for k in range(a, b) if plan.amount[k] > 0]
-        parts = [todo[i : i + size] for i in range(0, len(todo), size)] or [[]]
-        batches += [_Batch(chunk, part, part is parts[0], part is parts[-1]) for part in parts]
+        count = max(1, -(-len(todo) // size))
+        parts = [part.tolist() for part in np.array_split(np.array(todo, int), count)]
+        batches += [_Batch(chunk, part, i == 0, i == count - 1) for i, part in enumerate(parts)]
     frames = read_order(ctx.job.video, [int(plan.source[k]) for batch in batches for k in batch.frames])
 
     def cut(batch: _Batch) -> list[np.ndarray]:

@@ -27,7 +27,7 @@ WEIGHTS = ("enet", "lnet")  # entries of the manifest
 # As with Wav2Lip, but the script adds 20 pixels below the detector's box.
 BELOW = 0.1
 # On a processor one at a time is as fast as several, in less memory.
-TRAITS = compute.Traits(item_bytes=1280 << 20, batch=1, accelerated=True)
+TRAITS = compute.Traits(item_bytes=1280 << 20, batch=1, accelerated=40)
 
 
 def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     kept = _kept(options.emotion)
 
     def prepare(plan: sync_faces.Plan, mel: np.ndarray) -> sync_faces.Generate:
-        network = compute.ready(ctx, options, _network(ctx, kept), TRAITS)
+        network = compute.ready(ctx, options, _network(ctx, kept), TRAITS, plan.dubbed)
 
         def made(frames: list[int], faces: list[np.ndarray]) -> np.ndarray:
             references = _references(ctx, plan, frames)
@@ -48,8 +48,9 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
 
         return made
 
-    def edit() -> sync_faces.Edit:
-        network = compute.ready(ctx, options, dubbing.load(ctx, kept[sync_emotion.WEIGHTS]), sync_emotion.TRAITS)
+    def edit(plan: sync_faces.Plan) -> sync_faces.Edit:
+        network = dubbing.load(ctx, kept[sync_emotion.WEIGHTS])
+        network = compute.ready(ctx, options, network, sync_emotion.TRAITS, plan.dubbed)
         return lambda faces: sync_emotion.edited(network, faces, str(options.emotion))
 
     method = sync_faces.Method(

@@ -24,7 +24,7 @@ WEIGHTS = ("wav2lip-gan", "wav2lip")  # entries of the manifest, the preferred o
 # The detector whose boxes the network was trained with takes the face from mid-forehead to just under the chin, and
 # the script adds 10 pixels below: shares of the mesh's own box.
 BELOW = 0.06
-TRAITS = compute.Traits(item_bytes=32 << 20, batch=8, channels_last=True, accelerated=True)
+TRAITS = compute.Traits(item_bytes=32 << 20, batch=32, channels_last=True, accelerated=600)
 
 
 def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     kept = _kept()
 
     def prepare(plan: sync_faces.Plan, mel: np.ndarray) -> sync_faces.Generate:
-        network = compute.ready(ctx, options, dubbing.load(ctx, kept), TRAITS)
+        network = compute.ready(ctx, options, dubbing.load(ctx, kept), TRAITS, plan.dubbed)
         return lambda frames, faces: generate(network, faces, mel, plan.time[frames] - options.offset)
 
     return sync_faces.run(ctx, options, sync_faces.Method("wav2lip", BELOW, compute.at_once(ctx, TRAITS), prepare, (kept.remark,)))

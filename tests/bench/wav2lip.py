@@ -1,6 +1,6 @@
 """The recipe `wav2lip` against the published Wav2Lip script's own network and paste steps, with the same weights.
 
-    python -m tests.bench.wav2lip VIDEO SPEECH [--weights FOLDER] [--batches 128 8] [--times N] [-- OPTION ...]
+    python -m tests.bench.wav2lip VIDEO SPEECH [--weights FOLDER] [--batches 128 32] [--times N] [-- OPTION ...]
 
 The two run in turn, N times, each in a process of its own; medians are told. Options after -- go to `lipdub run`. Without
 --weights the store in use is taken; `python -m tests.bench.filled FOLDER --names wav2lip-gan --users` makes one.
@@ -156,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("video", type=Path)
     parser.add_argument("speech", type=Path)
     parser.add_argument("--weights", type=Path, help="the store of weights")
-    parser.add_argument("--batches", type=int, nargs="+", default=[128, 8], help="of the published steps")
+    parser.add_argument("--batches", type=int, nargs="+", default=[128, 32], help="of the published steps")
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--as-published", type=Path, nargs=2, metavar=("PLAN", "OUT"), help=argparse.SUPPRESS)
     given = list(sys.argv[1:] if arguments is None else arguments)

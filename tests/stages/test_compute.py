@@ -45,7 +45,7 @@ def inputs(count: int) -> tuple[Any, Any]:
 def ready(traits: compute.Traits, network: Any = None, told: list[str] | None = None, **options: Any) -> compute.Ready:
     context: Any = SimpleNamespace(device="cpu", threads=1, warn=(told if told is not None else []).append)
     chosen = SimpleNamespace(**{"precision": "auto", "accel": "none", **options})
-    return compute.ready(context, chosen, network or Net(), traits)
+    return compute.ready(context, chosen, network or Net(), traits, items=10)
 
 
 @pytest.fixture
@@ -99,17 +99,20 @@ def test_what_openvino_cannot_take_pytorch_does(wanted: Any, monkeypatch: pytest
 
     monkeypatch.setattr(compute, "_converted", refused)
     told: list[str] = []
-    network = ready(compute.Traits(batch=4, accelerated=True), told=told, accel="openvino 2026.4.1")
+    network = ready(compute.Traits(batch=4, accelerated=10), told=told, accel="openvino 2026.4.1")
     assert torch.allclose(compute.run(network, compute.plainly, *inputs(7)), wanted, atol=1e-5)
     compute.run(network, compute.plainly, *inputs(7))
     assert told == ["OpenVINO does not run Net, PyTorch does instead: No conversion rule found"]
+    few = ready(compute.Traits(batch=4, accelerated=11), told=told, accel="openvino 2026.4.1")  # not worth its start
+    compute.run(few, compute.plainly, *inputs(7))
+    assert len(told) == 1
 
 
 @pytest.mark.skipif(compute.openvino_version() is None, reason="the extra accel (OpenVINO) is not installed")
 def test_openvino_gives_the_same(wanted: Any) -> None:
     told: list[str] = []
-    traits = compute.Traits(batch=3, accelerated=True)
-    for count in (7, 2):  # batches that are not full are filled up
+    traits = compute.Traits(batch=3, accelerated=10)
+    for count in (7, 2):
         network = ready(traits, told=told, accel="openvino")
         made = compute.run(network, compute.plainly, *(value[:count] for value in inputs(7)))
         assert made.shape[0] == count and torch.allclose(made, wanted[:count], atol=1e-4)
