@@ -182,8 +182,8 @@ def test_the_result_shows_what_was_restored(
     frames = [list(read_frames(path, 0, k + 1))[k].picture for path in (plain.out, done.out)]
     bright, dark = (frame.rgb(box).astype(int) for frame in frames)
     assert (bright - dark)[weight == 1].max() > 100 and not (bright != dark)[weight == 0].any()
-    rows = {row["metric"]: row for row in lipdub.score(done.out, workspace=done.workspace)["rows"]}
-    assert rows["samples changed outside the mask"]["value"] == 0
+    rows = {row.id: row for row in lipdub.score(done.out, workspace=done.workspace).rows}
+    assert rows["changed_outside"].value == 0
 
 
 def _face_place(plain: Any, k: int) -> tuple[np.ndarray, Any]:
