@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from lipdub.metrics.mask_edge import MaskEdge
     from lipdub.scoring.watch import Seen
 
-SAMPLE = 0.2  # seconds: one frame of so many is looked at closely
+SAMPLE = 0.4  # seconds: one frame of so many is looked at closely
 BLOCK = 1.0  # seconds whose sums are kept together
+DETAIL, WHOLE = 2.0, 10.0  # seconds of which CPBD is taken once, of the face and of the frame: it costs as much as all else
 MARGIN = 0.45  # eye distances around the face that are cut out with it
 
 Mask: TypeAlias = Callable[[int], "tuple[tuple[int, int, int, int], np.ndarray] | None"]
@@ -75,10 +76,11 @@ class Pixels:
     brightness: list[np.ndarray] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     sharp: list[tuple[float, float, float, float]] = field(default_factory=list)
-    """at `times`: the mouth's sharpness against the eyes' and cheeks', CPBD of the face, and the first of the source"""
+    """at `times`: the mouth's sharpness against the eyes' and cheeks', CPBD of the face (NaN but for one of each `DETAIL`), and
+    the first of the source"""
     alike: list[float] = field(default_factory=list)
     whole: dict[int, float] = field(default_factory=dict)
-    """CPBD of one whole frame of each block"""
+    """CPBD of the first whole frame of each `WHOLE`"""
 
     def __call__(self, seen: Seen) -> None:
         """Looks at one frame."""
@@ -86,8 +88,8 @@ class Pixels:
         from lipdub.metrics.cpbd import cpbd_of_part
 
         close = seen.index in self.closely
-        if close and (block := int(seen.time / BLOCK)) not in self.whole:
-            self.whole[block] = cpbd_of_part(seen.picture.rgb())
+        if close and (part := int(seen.time / WHOLE)) not in self.whole:
+            self.whole[part] = cpbd_of_part(seen.picture.rgb())
         beside = next(self.source, None) if close and self.source is not None else None
         if seen.mesh is None:
             self.brightness.append(np.full(len(flicker.PATCHES), math.nan))
@@ -144,8 +146,10 @@ class Pixels:
 
         found = sharpness(rgb, mesh)
         before = sharpness(other, mesh).against_eyes if other is not None else math.nan
+        fresh = int(seen.time / DETAIL) != (int(self.times[-1] / DETAIL) if self.times else -1)
+        detail = cpbd_of_part(rgb) if fresh else math.nan
         self.times.append(seen.time)
-        self.sharp.append((found.against_eyes, found.against_cheeks, cpbd_of_part(rgb), before))
+        self.sharp.append((found.against_eyes, found.against_cheeks, detail, before))
 
     # -- what comes of it
 
@@ -238,7 +242,7 @@ def rows(pixels: Pixels, spans: Sequence[tuple[float, float]], source_flicker: f
         ("cpbd_frame", "CPBD sharpness of the frame", np.array(list(pixels.whole.values())), "", ""),
     ):  # fmt: skip
         on = "frame" if name == "cpbd_frame" else "crop"
-        moments = at if on == "crop" else np.array(list(pixels.whole)) * BLOCK
+        moments = at if on == "crop" else np.array(list(pixels.whole)) * WHOLE
         parts = interval(window_means(moments, values, list(spans)))
         value = float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
         out.append(

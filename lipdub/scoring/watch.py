@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lipdub.media.read import SourceFrame
     from lipdub.metrics.mouth import MouthMotion
 
+SEEN_SIZE = 960  # pixels of the longer side at which faces are looked for: less than `detect`, which must find the small ones
 LOST = 24.0  # a change of picture this large begins a new search, as in `detect`
 
 
@@ -128,11 +129,10 @@ def watch(
 
 def _small(frame: SourceFrame) -> tuple[SourceFrame, np.ndarray, np.ndarray]:
     """A frame, its picture as the face mesh is given it, and a thumbnail."""
-    from lipdub.faces.detect import SEARCH_SIZE
     from lipdub.faces.shots import thumbnail
 
     picture = frame.picture
-    rgb = picture.rgb_small(round(picture.width * min(1.0, SEARCH_SIZE / max(picture.width, picture.height))))
+    rgb = picture.rgb_small(round(picture.width * min(1.0, SEEN_SIZE / max(picture.width, picture.height))))
     return frame, rgb, thumbnail(rgb)
 
 
