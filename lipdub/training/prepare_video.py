@@ -55,7 +55,7 @@ class ClipOptions:
     """
 
     size: int = 96
-    margin: float = 4 / 3
+    margin: float = 1.25
     shortest: float = 1.0
     longest: float = 10.0
     min_face: float = 64.0
