@@ -38,7 +38,7 @@ def prepare(
         typer.Option(
             "--margin",
             help="How much larger the stored crops are, to shift and turn in.",
-            show_default="1.25",
+            show_default="1.33",
             rich_help_panel=_CLIPS,
         ),
     ] = None,

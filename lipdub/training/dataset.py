@@ -6,6 +6,8 @@ checked before anything of it is used, once in a process.
     data = open_dataset(Path("faces"), split="train")
     window = data.draw(np.random.default_rng((seed, number)))   # the same for the same numbers, whatever came before
     for window in data.each(step=5): ...
+
+`TalkingClips` is the same for trainings that take clips by number and pick frames themselves.
 """
 
 from __future__ import annotations
@@ -105,7 +107,7 @@ class Dataset:
     def read(self, clip: Clip, first: int = 0, count: int | None = None) -> Window:
         """Some frames of a clip, all by default. Raises BadShard; IndexError."""
         count = clip.frames - first if count is None else count
-        path, at = self.path(clip), self._layout(clip)
+        path, at = self.path(clip), self.layout(clip)
         if not (0 <= first and count > 0 and first + count <= clip.frames):
             raise IndexError(f"frames {first}..{first + count - 1} of {clip.id}, which has {clip.frames}")
 
@@ -157,7 +159,7 @@ class Dataset:
             try:
                 return self.window(int(rng.integers(total)), count)
             except BadShard as error:
-                self._passed_over(error)
+                self.refused(error)
         raise InputError(f"the dataset {shown(self.folder)} is damaged: {_TRIES} shards in a row cannot be used")
 
     def another(self, rng: np.random.Generator, window: Window, apart: int = WINDOW) -> Window:
@@ -175,16 +177,17 @@ class Dataset:
                 try:
                     found = self.read(clip, first, count)
                 except BadShard as error:
-                    self._passed_over(error)
+                    self.refused(error)
                     break
                 yield found
 
-    def _passed_over(self, error: BadShard) -> None:
+    def refused(self, error: BadShard) -> None:
+        """Raises InputError where a damaged shard is not to be passed over."""
         if self.on_bad == "error":
             raise InputError(f"a shard of {shown(self.folder)} cannot be used: {error}", hint=_HINT) from error
 
-    def _layout(self, clip: Clip) -> shards.Layout:
-        """The layout of a clip's shard, which is checked the first time."""
+    def layout(self, clip: Clip) -> shards.Layout:
+        """The layout of a clip's shard, which is checked the first time. Raises BadShard."""
         if clip.id in self.bad:
             raise BadShard(self.bad[clip.id])
         known = self._layouts.get(clip.id)
@@ -216,6 +219,67 @@ class Dataset:
             each = np.array([max(clip.frames - count + 1, 0) for clip in self.clips], np.int64)
             self._ends[count] = [int(n) for n in each.cumsum()]
         return self._ends[count]
+
+
+class TalkingClips:
+    """Clips by number: faces without their margin, landmarks in them, and the spectrogram of each clip's sound.
+
+    A damaged clip is passed over as `Dataset.on_bad` has it: the next one stands in for it, whatever is asked of it.
+    """
+
+    def __init__(self, data: Dataset) -> None:
+        self._data = data
+
+    @property
+    def pixels(self) -> int:
+        """Of the square crops (`faces.facecrop`)."""
+        return self._data.size
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def count(self, clip: int) -> int:
+        """Frames of a clip, 25 a second."""
+        return self._good(clip).frames
+
+    def faces(self, clip: int, at: np.ndarray) -> np.ndarray:
+        """Crops of some frames: uint8 (n, pixels, pixels, 3) RGB."""
+        return self._data.middle(self._rows(clip, "crops", at))
+
+    def points(self, clip: int, at: np.ndarray) -> np.ndarray:
+        """Their landmarks in pixels of the crops: float32 (n, 478, 2)."""
+        edge = (self._data.side - self._data.size) // 2
+        return self._rows(clip, "landmarks", at)[..., :2] - np.float32(edge)
+
+    def sound(self, clip: int) -> np.ndarray:
+        """The spectrogram (`metrics.avsync.spectrogram`) of the clip's sound, which begins with its first frame: float32
+        (80, columns)."""
+        from lipdub.metrics.avsync import spectrogram
+
+        found = self._good(clip)
+        path, layout = self._data.path(found), self._data.layout(found)
+        audio = shards.read(path, layout, "audio", 0, found.frames * shards.SAMPLES)
+        return spectrogram(audio.astype(np.float32) / 32768)
+
+    def _rows(self, clip: int, name: str, at: np.ndarray) -> np.ndarray:
+        """Rows of an array; neighbouring ones are read together."""
+        found = self._good(clip)
+        path, layout = self._data.path(found), self._data.layout(found)
+        at = np.asarray(at)
+        parts = np.split(at, np.flatnonzero(np.diff(at) != 1) + 1)
+        return np.concatenate([shards.read(path, layout, name, int(part[0]), int(part[-1]) + 1) for part in parts])
+
+    def _good(self, clip: int) -> Clip:
+        """The clip, or the next one that is not damaged. Raises InputError when there is none, or none shall stand in."""
+        clips = self._data.clips
+        for step in range(min(len(clips), _TRIES)):
+            found = clips[(clip + step) % len(clips)]
+            try:
+                self._data.layout(found)
+                return found
+            except BadShard as error:
+                self._data.refused(error)
+        raise InputError(f"the dataset {shown(self._data.folder)} is damaged: no clip near number {clip} can be used")
 
 
 _HINT = "Remove the file and call lipdub prepare again with that video, or pass over what is damaged."
@@ -259,14 +323,14 @@ def _look_at(data: Dataset, clip: Clip) -> None:
     path = data.path(clip)
     try:
         if data.on_bad == "error":
-            data._layout(clip)
+            data.layout(clip)
         elif (size := os.stat(path).st_size) != clip.bytes:
             raise BadShard(f"{path.name}: it has {size} bytes instead of {clip.bytes}")
     except OSError as error:
         reason = "it is missing" if isinstance(error, FileNotFoundError) else error.strerror
         data._spoilt(clip, BadShard(f"{path.name}: {reason}"))
     except BadShard as error:
-        data._passed_over(error)
+        data.refused(error)
         data._spoilt(clip, error)
 
 

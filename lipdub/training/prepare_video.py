@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from lipdub.errors import InputError, UsageError
+from lipdub.faces import lowerface
 from lipdub.progress import Callback, silent
 from lipdub.training import shards
 
@@ -48,14 +49,15 @@ class ClipOptions:
     """What decides a clip's bytes, and which there are.
 
     size: pixels of the face's square (`faces.facecrop`), at least 16; margin: how much larger the stored crops are, 1 to 2,
-    room to shift and turn in; shortest, longest: seconds of a clip; longer stretches are cut into equal ones; min_face:
-    least pixels of the square's side in the source; faces: "one" leaves out moments in which another face is seen;
-    min_sync: least agreement of mouth and sound (`metrics.sync`, about 0 by chance, at most 1; 0: not asked);
-    max_offset: most seconds that picture and sound are apart, where that is sure.
+    room to shift and turn in, by default also for the `lowerface.margined` crops that can be cut from them; shortest,
+    longest: seconds of a clip; longer stretches are cut into equal ones; min_face: least pixels of the square's side in the
+    source; faces: "one" leaves out moments in which another face is seen; min_sync: least agreement of mouth and sound
+    (`metrics.sync`, about 0 by chance, at most 1; 0: not asked); max_offset: most seconds that picture and sound are apart,
+    where that is sure.
     """
 
     size: int = 96
-    margin: float = 1.25
+    margin: float = lowerface.MARGIN
     shortest: float = 1.0
     longest: float = 10.0
     min_face: float = 64.0
@@ -296,7 +298,8 @@ def _cut(
     frames = grid[stretch.first : stretch.stop]
     points = _points(view, grid, stretch)
     places = facecrop.placements(points, 1 / shards.FPS)
-    inside = np.stack([facecrop.to_crop(p, at, side, zoom) for p, at in zip(points, places, strict=True)])
+    depth = points[..., 2] * (side / (facecrop.SIDE * zoom * places[:, 2:3]))
+    inside = np.concatenate([facecrop.to_crop(points, places, side, zoom), depth[..., None]], 2)
     masks = np.stack([lower_face(p, side, side) for p in inside])
     crops = np.empty((len(frames), side, side, 3), np.uint8)
     source = read_frames(video, int(frames[0]), int(frames[-1]) + 1)
