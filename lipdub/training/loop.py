@@ -37,7 +37,7 @@ class LoopOptions:
     threads that draw batches ahead (0: none, each is drawn when it is needed); save_every, report_every: steps from one
     checkpoint, one report to the next; sample_every, validate_every: the same of sample pictures and validations (0: none);
     patience: validations without a better number after which the training is over, and its best weights come out (0: it
-    goes on to its end, and the last come out); tensorboard: figures and pictures for it too.
+    goes on to its end, and the last come out); tensorboard: figures and pictures for it too. ValueError for what cannot be.
     """
 
     steps: int = 10_000
@@ -59,6 +59,13 @@ class LoopOptions:
     validate_every: int = 0
     patience: int = 0
     tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}, not one of {', '.join(PRECISIONS)}")
+        for name in ("steps", "accumulate", "save_every", "report_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
 
 
 @dataclass
@@ -125,7 +132,7 @@ def run_loop(
     Returns:
         the averaged network on the CPU, in evaluation mode.
     Raises:
-        ValueError: an unknown precision. EnvironmentFailure: no such device, no TensorBoard.
+        EnvironmentFailure: no such device, no TensorBoard.
     """
     from accelerate.utils import send_to_device
 
@@ -199,8 +206,6 @@ def _accelerator(options: LoopOptions, device: str) -> Any:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    if options.precision not in PRECISIONS:
-        raise ValueError(f"precision is {options.precision!r}, not one of {', '.join(PRECISIONS)}")
     AcceleratorState._reset_state()  # else a process could train with one precision only
     accelerator = Accelerator(
         cpu=device == "cpu",
