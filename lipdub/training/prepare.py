@@ -12,8 +12,8 @@ index.json: `schema`; `settings`; `split` (`by`, `held_out`); `counts` of videos
 rejections by reason; `clips`, each `id`, `video`, `name`, `speaker`, `licence`, `split` ("train" or "held-out"), `track`, `start`
 (s) and `frames` in the video, `face_px` (side of the face's square in the source), `sync`, `offset` (s), `confidence`, and
 `shard`, `bytes`, `digest` (BLAKE2b, 20 bytes) of its file; `rejected`, each `name`, `reason` (`prepare_video.REASONS`), `track`,
-`start`, `end`, `value`; `unreadable`, each `name` and `error`. No time and no path of this machine enters it, so the same
-videos give the same bytes, however often the work was interrupted and by however many processes it was done.
+`start`, `end`, `value`; `unreadable`, of the last call, each `name` and `error`. No time and no path of this machine enters it,
+so the same videos give the same bytes, however often the work was interrupted and by however many processes it was done.
 
 Videos are known by their content: one that is there is not read again, and videos of a later call are added. The speaker is
 the name of the video's folder unless it is given. Which clips are held out is decided by a hash of the speaker's name or of
@@ -138,7 +138,7 @@ def prepare(
                 }
                 _write(out / _VIDEOS / f"{record['video']}.json", {**record, **facts})
             tell(Event("progress", "prepare", done=done, total=len(tasks), unit="videos"))
-        index = _index(out, options, divided, unreadable, {task.name for task in tasks})
+        index = _index(out, options, divided, unreadable)
         _write(out / _INDEX, index)
         _tidy(out, index)
     _tell_of(index, tell)
@@ -261,6 +261,8 @@ def _begin() -> None:
 def _one(task: _Task, tell: Callback = silent) -> dict[str, Any]:
     """What there is of a video (`video`, `clips`, `rejected`), made if need be; or its `error`. Raises
     EnvironmentFailure."""
+    from filelock import FileLock
+
     try:
         digest = digest_file(task.video)[:_DIGITS]
         known = _record(task.folder, digest)
@@ -268,12 +270,13 @@ def _one(task: _Task, tell: Callback = silent) -> dict[str, Any]:
             return known
         scratch = task.folder / _WORK / digest
         shard_folder = task.folder / _SHARDS
-        try:
-            made = clips_of(task.video, digest, shard_folder, scratch, task.options, tell)
-        except CorruptChunk:
+        with FileLock(task.folder / _WORK / f"{digest}.lock"):  # another process may have the same video by another name
+            try:
+                made = clips_of(task.video, digest, shard_folder, scratch, task.options, tell)
+            except CorruptChunk:
+                shutil.rmtree(scratch, ignore_errors=True)
+                made = clips_of(task.video, digest, shard_folder, scratch, task.options, tell)
             shutil.rmtree(scratch, ignore_errors=True)
-            made = clips_of(task.video, digest, shard_folder, scratch, task.options, tell)
-        shutil.rmtree(scratch, ignore_errors=True)
         return {"video": digest, **made}
     except (EnvironmentFailure, MemoryError):
         raise
@@ -327,10 +330,8 @@ def _split(out: Path, given: Mapping[str, Any]) -> SplitOptions:
     return SplitOptions(**{**known, **given})
 
 
-def _index(out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str], given: set[str]) -> dict[str, Any]:
+def _index(out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str]) -> dict[str, Any]:
     """The index of all records that are there."""
-    old = (_json(out / _INDEX) or {}).get("unreadable", [])
-    bad = {**{row["name"]: row["error"] for row in old if row["name"] not in given}, **unreadable}
     records = []
     for path in sorted((out / _VIDEOS).glob("*.json")):
         record = _record(out, path.stem)
@@ -349,8 +350,8 @@ def _index(out: Path, options: ClipOptions, split: SplitOptions, unreadable: dic
         ]
     frames = sum(clip["frames"] for clip in clips)
     counts = {
-        "videos": len(records) + len(bad),
-        "unreadable": len(bad),
+        "videos": len(records) + len(unreadable),
+        "unreadable": len(unreadable),
         "clips": len(clips),
         "held_out": sum(clip["split"] == "held-out" for clip in clips),
         "frames": frames,
@@ -366,7 +367,7 @@ def _index(out: Path, options: ClipOptions, split: SplitOptions, unreadable: dic
         "counts": counts,
         "clips": clips,
         "rejected": sorted(rejected, key=lambda row: (row["name"], row["track"], row["start"], row["reason"])),
-        "unreadable": [{"name": name, "error": bad[name]} for name in sorted(bad)],
+        "unreadable": [{"name": name, "error": unreadable[name]} for name in sorted(unreadable)],
     }
 
 
