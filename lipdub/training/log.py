@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lipdub.errors import EnvironmentFailure
 
 if TYPE_CHECKING:
@@ -56,14 +58,14 @@ class Log:
 
     def picture(self, step: int, rows: torch.Tensor) -> Path:
         """Pictures float (rows, columns, 3, H, W) in 0..1 as one, `samples/STEP.png`. Returns its path."""
-        from torchvision.utils import make_grid, save_image
+        import cv2
 
         path = self.path.parent / "samples" / f"{step:07d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole = make_grid(rows.detach().float().cpu().flatten(0, 1).clamp(0, 1), nrow=rows.shape[1], padding=2)
-        save_image(whole, path)
+        whole = sheet(rows)
+        cv2.imwrite(str(path), np.ascontiguousarray(whole[..., ::-1]))
         if self._events is not None:
-            self._events.add_image("samples", whole, step)
+            self._events.add_image("samples", whole, step, dataformats="HWC")
         return path
 
     def close(self) -> None:
@@ -80,6 +82,14 @@ class Log:
             writer.writeheader()
             writer.writerows(self._rows)
         os.replace(beside, self.path)
+
+
+def sheet(rows: torch.Tensor) -> np.ndarray:
+    """Pictures float (rows, columns, 3, H, W) in 0..1 side by side, two black pixels apart: uint8 (height, width, 3)."""
+    tiles = (rows.detach().float().cpu().clamp(0, 1) * 255).round().byte().permute(0, 1, 3, 4, 2).numpy()
+    tiles = np.pad(tiles, [(0, 0), (0, 0), (0, 2), (0, 2), (0, 0)])
+    high, wide = tiles.shape[0] * tiles.shape[2], tiles.shape[1] * tiles.shape[3]
+    return tiles.transpose(0, 2, 1, 3, 4).reshape(high, wide, 3)[:-2, :-2]
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -145,6 +145,9 @@ def run_loop(
     at = Position()
     accelerator.register_for_checkpointing(at, _Whole(average))
     latest, best = folder / "latest", folder / "best.pt"
+    if accelerator.is_main_process:
+        _mend(latest)
+    accelerator.wait_for_everyone()
     if latest.exists():
         accelerator.load_state(str(latest))
     folder.mkdir(parents=True, exist_ok=True)
@@ -311,6 +314,13 @@ def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
         a.copy_(b)
 
 
+def _mend(latest: Path) -> None:
+    """Puts the checkpoint in its place that a process was about to when it was killed."""
+    beside, old = latest.with_name("latest.new"), latest.with_name("latest.old")
+    if not latest.exists() and old.exists():  # the new one was whole before the old one was moved away
+        (beside if beside.exists() else old).rename(latest)
+
+
 def _save(accelerator: Any, latest: Path) -> None:
     """Writes a checkpoint beside the last one and puts it in its place."""
     beside, old = latest.with_name("latest.new"), latest.with_name("latest.old")
@@ -321,6 +331,7 @@ def _save(accelerator: Any, latest: Path) -> None:
     accelerator.save_state(str(beside))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
+        shutil.rmtree(old, ignore_errors=True)
         if latest.exists():
             latest.rename(old)
         beside.rename(latest)

@@ -17,6 +17,7 @@ It is read by plain reads and not mapped into memory: a disk that fails gives an
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -28,7 +29,7 @@ import numpy as np
 
 from lipdub.speech import mel
 from lipdub.workspace.files import write_atomically
-from lipdub.workspace.keys import digest_bytes
+from lipdub.workspace.keys import DIGEST_BYTES, digest_bytes
 
 FORMAT = "lipdub-clip-1"
 FPS = 25
@@ -129,7 +130,7 @@ def check(path: Path, size: int, digest: str) -> None:
         if found != size:
             raise BadShard(f"{path.name}: it has {found} bytes instead of {size}")
         with open(path, "rb") as file:
-            intact = digest_bytes(file.read()) == digest
+            intact = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest() == digest
     except OSError as error:
         raise BadShard(f"{path.name}: {_why(error)}") from error
     if not intact:
