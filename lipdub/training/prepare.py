@@ -150,10 +150,13 @@ def prepare(
 def summary(counts: Mapping[str, Any]) -> str:
     """Counts of an index in a line of words."""
     left_out = ", ".join(f"{n} {REASONS[reason]}" for reason, n in counts["rejected"].items())
+    clips, speakers, videos = (
+        f"{counts[name]} {name if counts[name] != 1 else name[:-1]}" for name in ("clips", "speakers", "videos")
+    )
     bad = f", {counts['unreadable']} unreadable" if counts["unreadable"] else ""
     return (
-        f"{counts['clips']} clips ({counts['seconds'] / 60:.1f} min) of {counts['speakers']} speakers from {counts['videos']} "
-        f"videos{bad}, {counts['held_out']} held out; left out: {left_out or 'nothing'}"
+        f"{clips} ({counts['seconds']:.0f} s) of {speakers} from {videos}{bad}, {counts['held_out']} held out; "
+        f"left out: {left_out or 'nothing'}"
     )
 
 

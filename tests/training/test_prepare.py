@@ -24,6 +24,7 @@ from lipdub.parallel import child_environment
 from lipdub.speech import mel
 from lipdub.training import prepare as module
 from lipdub.training import shards
+from lipdub.training.dataset import TalkingClips, open_dataset
 from lipdub.training.prepare import held_out, prepare
 from lipdub.training.prepare_video import ClipOptions, moments
 from tests.training import footage
@@ -95,6 +96,16 @@ def test_a_shard_holds_what_the_video_shows_and_sounds(whole: Path, videos: Path
     np.testing.assert_allclose(parts["mel"].T, mel.spectrogram(parts["audio"].astype(np.float32) / 32768), atol=1e-6)
     lips = parts["landmarks"][:, 13, :2].mean(0)
     assert abs(lips[0] - 15.5) < 2 and 17 < lips[1] < 26  # the mouth is in the lower half
+
+
+def test_it_is_read_as_a_dataset(whole: Path) -> None:
+    data = open_dataset(whole, on_bad="error")
+    assert data.windows() == 3 * 36 and (data.size, data.side) == (24, 32)
+    window = data.draw(np.random.default_rng(1))
+    assert window.crops.shape == (5, 32, 32, 3) and window.mel.shape == (80, 16) and window.audio.shape == (3200,)
+    np.testing.assert_array_equal(window.masks[2], masks.lower_face(window.landmarks[2], 32, 32))
+    lips = TalkingClips(data).points(0, np.arange(40))[:, 13]
+    assert np.abs(lips.mean(0) - [11.5, 17]).max() < 2.5  # in the middle of the lower half
 
 
 def test_processes_make_no_difference(whole: Path, videos: Path, tmp_path: Path) -> None:
