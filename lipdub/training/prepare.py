@@ -6,7 +6,7 @@ A dataset is a folder:
     settings.json                    `prepare_video.ClipOptions`, the same for all of it
     shards/ab/ID.safetensors         one clip each, `training.shards`
     videos/DIGEST.json               what became of each video; written when all its clips are
-    work/                            only while it is being made
+    .prepare/                        only while it is being made
 
 index.json: `schema`; `settings`; `split` (`by`, `held_out`); `counts` of videos, clips, frames, speakers, held-out clips and of
 rejections by reason; `clips`, each `id`, `video`, `name`, `speaker`, `licence`, `split` ("train" or "held-out"), `track`, `start`
@@ -54,7 +54,7 @@ SUFFIXES = (
     ".mxf", ".nut",
 )  # fmt: skip
 By = Literal["clip", "speaker"]
-_INDEX, _SETTINGS, _SHARDS, _VIDEOS, _WORK = "index.json", "settings.json", "shards", "videos", "work"
+_INDEX, _SETTINGS, _SHARDS, _VIDEOS, _WORK = "index.json", "settings.json", "shards", "videos", ".prepare"
 _DIGITS = 20  # of a video's digest that name it
 
 
@@ -106,13 +106,18 @@ def prepare(
     Returns:
         the counts of the index.
     Raises:
-        InputError: no such file, no videos, none of use. UsageError: other options than the dataset's.
+        InputError: no such file, no videos, none of use. UsageError: other options than the dataset's, a folder of
+            something else.
         EnvironmentFailure: no space, no permission, another process at work on it.
     """
     tell = progress or silent
     files = _listed(videos, out)
     if not files:
         raise InputError("there are no videos in what was given", hint=f"Files that end in {' '.join(SUFFIXES)} count.")
+    _check_place(out)
+    if not (out / _SETTINGS).exists():  # what is wrong is told before a folder is made
+        ClipOptions(**(clips or {}))
+        SplitOptions(**(split or {}))
     with _at_work(out):
         options = _settings(out, clips or {})
         divided = _split(out, split or {})
@@ -138,7 +143,7 @@ def prepare(
                 }
                 _write(out / _VIDEOS / f"{record['video']}.json", {**record, **facts})
             tell(Event("progress", "prepare", done=done, total=len(tasks), unit="videos"))
-        index = _index(out, options, divided, unreadable)
+        index = _index(out, options, divided, unreadable, tell)
         _write(out / _INDEX, index)
         _tidy(out, index)
     _tell_of(index, tell)
@@ -205,19 +210,21 @@ def _done(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tuple[_
         pool = _pool(jobs)
         under_way: dict[Future[dict[str, Any]], _Task] = {}
         lost: list[_Task] = []
+        broken = False
         try:
-            while (left or under_way) and not lost:
-                while left and len(under_way) < 2 * jobs:
+            while (left or under_way) and not broken:
+                while left and len(under_way) < 2 * jobs and not broken:
                     try:
                         under_way[pool.submit(_one, left[-1])] = left[-1]
+                        left.pop()
                     except BrokenProcessPool:
-                        break  # those under way tell
-                    left.pop()
+                        broken = True
                 for future in wait(under_way, return_when=FIRST_COMPLETED).done:
                     task = under_way.pop(future)
                     try:
                         record = future.result()
                     except BrokenProcessPool:
+                        broken = True
                         lost.append(task)
                         continue
                     yield task, record
@@ -298,12 +305,17 @@ def _record(folder: Path, digest: str) -> dict[str, Any] | None:
     """What is known of a video, if all its shards are there."""
     try:
         record = json.loads((folder / _VIDEOS / f"{digest}.json").read_bytes())
-        for clip in record["clips"]:
-            if (folder / _SHARDS / clip["shard"]).stat().st_size != clip["bytes"]:
-                return None
-        return dict(record)
+        return dict(record) if all(_is_there(folder, clip) for clip in record["clips"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _is_there(folder: Path, clip: Mapping[str, Any]) -> bool:
+    """Whether a clip's shard lies in its place, as long as it was."""
+    try:
+        return (folder / _SHARDS / clip["shard"]).stat().st_size == clip["bytes"]
+    except OSError:
+        return False
 
 
 # -- settings and index
@@ -333,19 +345,21 @@ def _split(out: Path, given: Mapping[str, Any]) -> SplitOptions:
     return SplitOptions(**{**known, **given})
 
 
-def _index(out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str]) -> dict[str, Any]:
+def _index(
+    out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str], tell: Callback
+) -> dict[str, Any]:
     """The index of all records that are there."""
-    records = []
-    for path in sorted((out / _VIDEOS).glob("*.json")):
-        record = _record(out, path.stem)
-        if record is not None:
-            records.append(record)
+    records = [_json(path) or {} for path in sorted((out / _VIDEOS).glob("*.json"))]
     clips, rejected = [], []
     for record in records:
         said = {name: record[name] for name in ("video", "name", "speaker", "licence")}
         part = held_out(record["speaker"] if split.by == "speaker" else record["video"], split.held_out)
         side = {"split": "held-out" if part else "train"}
-        clips += [{"id": clip["id"], **said, **side, **clip} for clip in record["clips"]]
+        there = [clip for clip in record["clips"] if _is_there(out, clip)]
+        if len(there) < len(record["clips"]):
+            lost = f"{len(record['clips']) - len(there)} clips of {record['name']} are lost: give that video again"
+            tell(Event("warn", "prepare", message=lost))
+        clips += [{**said, **side, **clip} for clip in there]
         rejected += [{"name": record["name"], **row} for row in record["rejected"]]
         rejected += [
             {"name": name, "reason": "duplicate", "track": 0, "start": 0.0, "end": 0.0, "value": None}
@@ -393,6 +407,16 @@ def _tell_of(index: dict[str, Any], tell: Callback) -> None:
 # -- files
 
 
+def _check_place(out: Path) -> None:
+    """Refuses a folder that holds something other than a dataset."""
+    try:
+        there = {path.name for path in out.iterdir()} if out.exists() else set()
+    except OSError as error:
+        raise os_failure(error, out) from error
+    if there - {_WORK, _VIDEOS} and _SETTINGS not in there:
+        raise UsageError(f"{shown(out)} is not empty and no dataset", hint="Give --out a new folder.")
+
+
 @contextmanager
 def _at_work(out: Path) -> Iterator[None]:
     """The dataset's folder, which no other process writes to meanwhile. Raises EnvironmentFailure."""
@@ -406,6 +430,8 @@ def _at_work(out: Path) -> Iterator[None]:
             lock.acquire()
         except Timeout:
             raise EnvironmentFailure(f"another process is at work on {shown(out)}", hint="Wait for it to end.") from None
+    except NotImplementedError as error:  # what filelock says of file systems without locks
+        raise EnvironmentFailure(f"the file system of {shown(out)} has no locks", hint="Give an --out on another disk.") from error
     except OSError as error:
         raise os_failure(error, out) from error
     try:

@@ -81,8 +81,8 @@ class ClipOptions:
 
     @property
     def side(self) -> int:
-        """Pixels of the stored crops; even."""
-        return 2 * round(self.size * self.margin / 2)
+        """Pixels of the stored crops: as much on each side of the square."""
+        return self.size + 2 * round(self.size * (self.margin - 1) / 2)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def test_its_processes_end_with_it(tmp_path: Path) -> None:
     environment = {**child_environment(), "LIPDUB_TEST_MARK": mark}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
-        assert _until(lambda: len(_marked(mark)) >= 3 and list((tmp_path / "data").glob("work/*/landmarks")), 60)
+        assert _until(lambda: len(_marked(mark)) >= 3 and list((tmp_path / "data").glob(".prepare/*/landmarks")), 60)
     finally:
         process.kill()
         process.wait()

@@ -117,7 +117,7 @@ def test_killed_and_called_again_it_is_the_same(whole: Path, videos: Path, tmp_p
     out = tmp_path / "data"
     command = [sys.executable, "-m", "lipdub", "prepare", str(videos), "-o", str(out), "--size", "24", "--shortest", "0.6"]
     command += ["--licence", "made by code", "--jobs", "1", "--quiet"]
-    for seen in ("work/*/landmarks/c.*", "shards/*/*", "videos/*.json"):  # killed when there is a first of these
+    for seen in (".prepare/*/landmarks/c.*", "shards/*/*", "videos/*.json"):  # killed when there is a first of these
         process = subprocess.Popen(command, env=child_environment(), stderr=subprocess.DEVNULL)
         try:
             ends = time.monotonic() + 60
@@ -147,6 +147,18 @@ def test_what_is_lost_is_made_again(whole: Path, videos: Path, tmp_path: Path) -
     assert kept.stat().st_mtime_ns == before  # what is there is not read again
 
 
+def test_what_is_lost_of_another_video_is_said(whole: Path, videos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    shutil.copytree(whole, out)
+    lost = next(clip for clip in index(out)["clips"] if clip["name"] == f"Ann B./{ODD[0]}")
+    (out / "shards" / lost["shard"]).unlink()
+    said: list[str] = []
+    prepare([videos / "bob"], out, progress=lambda event: said.append(event.message))
+    assert f"1 clips of {lost['name']} are lost: give that video again" in said
+    assert len(index(out)["clips"]) == 2 and len(list((out / "shards").rglob("*.safetensors"))) == 2
+    assert prepare([videos / "Ann B."], out)["clips"] == 3
+
+
 def test_videos_are_added_and_named_anew_without_work(whole: Path, videos: Path, tmp_path: Path, monkeypatch: Any) -> None:
     out = tmp_path / "data"
     shutil.copytree(whole, out)
@@ -168,7 +180,7 @@ def test_other_options_than_the_datasets_are_refused(whole: Path, videos: Path, 
     shutil.copytree(whole, out)
     with pytest.raises(UsageError, match="was made with size 24"):
         prepare([videos], out, clips={"size": 48})
-    assert content(out).keys() - {"work/lock"} == content(whole).keys()
+    assert content(out).keys() - {".prepare/lock"} == content(whole).keys()
     (out / "settings.json").write_text("{")
     with pytest.raises(InputError, match="settings.json is damaged"):
         prepare([videos], out)
@@ -243,6 +255,19 @@ def test_what_is_not_there_is_refused_before_any_work(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_a_folder_of_something_else_is_left_alone(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="not empty and no dataset"):
+        prepare([videos], tmp_path / "mine")
+    assert content(tmp_path / "mine") == {"thesis.txt": b"years of work"}
+    with pytest.raises(EnvironmentFailure):
+        prepare([videos], tmp_path / "mine" / "thesis.txt")
+    with pytest.raises(UsageError):
+        prepare([videos], tmp_path / "new", clips={"size": 3})
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_same_content_counts_once(videos: Path, tmp_path: Path, jobs: int) -> None:
     folder = tmp_path / "zoe"
@@ -274,8 +299,8 @@ def test_a_video_that_kills_its_process_is_lost_alone(videos: Path, tmp_path: Pa
 def test_one_at_a_time(videos: Path, tmp_path: Path) -> None:
     from filelock import FileLock
 
-    (tmp_path / "data" / "work").mkdir(parents=True)
-    with FileLock(tmp_path / "data" / "work" / "lock"):
+    (tmp_path / "data" / ".prepare").mkdir(parents=True)
+    with FileLock(tmp_path / "data" / ".prepare" / "lock"):
         with pytest.raises(EnvironmentFailure, match="another process is at work"):
             prepare([videos], tmp_path / "data", clips=SMALL)
 
@@ -307,3 +332,8 @@ def test_the_grid_goes_by_time() -> None:
 def test_options_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         ClipOptions(**wrong)
+
+
+@pytest.mark.parametrize(("size", "side"), [(96, 128), (192, 256), (97, 129), (24, 32)])
+def test_the_margin_is_the_same_on_both_sides(size: int, side: int) -> None:
+    assert ClipOptions(size=size).side == side and ClipOptions(size=size, margin=1.0).side == size
