@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from lipdub.cli import clean, doctor, inspection, lips, run, score, stage, train, weights
+from lipdub.cli import clean, doctor, inspection, lips, prepare, run, score, stage, train, weights
 from lipdub.cli.manner import USAGE, complain
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ lips.add(app)
 inspection.add(app)
 doctor.add(app)
 clean.add(app)
+prepare.add(app)
 app.add_typer(train.app, name="train")
 app.add_typer(weights.app, name="weights")
 

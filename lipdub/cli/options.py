@@ -19,6 +19,7 @@ _LENGTH = "Length"
 _LOOK = "Look"
 _NETWORKS = "Networks"
 _FILE = "Result file"
+_SETTINGS = "Settings"
 
 
 def parse_time(text: str | float) -> float:
@@ -318,6 +319,28 @@ CommercialSafe = Annotated[
         "--commercial-safe",
         help="Refuse published weights not known to allow commercial use.",
         show_default=False,
+    ),
+]
+Config = Annotated[
+    Optional[Path],
+    typer.Option("--config", metavar="TOML", help="Settings of the training.", rich_help_panel=_SETTINGS),
+]
+Set = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="One setting of the training, over the file's; may be given again.",
+        rich_help_panel=_SETTINGS,
+    ),
+]
+MaxMinutes = Annotated[
+    Optional[float],
+    typer.Option(
+        "--max-minutes",
+        min=0,
+        help="Stop after so long; the same command goes on from there.",
+        rich_help_panel=_SETTINGS,
     ),
 ]
 Overwrite = Annotated[

@@ -4,32 +4,45 @@ of how the program is launched, not of this code."""
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
+from lipdub.errors import EnvironmentFailure
+from lipdub.parallel import ahead
+from lipdub.training.log import Log
+
 Batch = TypeVar("Batch")
 
-PRECISIONS = ("no", "bf16", "fp16")
+PRECISIONS = ("no", "bf16", "fp16", "auto")
 
 
 @dataclass(frozen=True)
 class LoopOptions:
-    """steps: optimiser steps; minutes: wall time after which the schedule is over even so (0: no limit); rate, decay,
-    betas: AdamW's; warmup: steps to the full rate, which then falls along a cosine to `floor` of itself; clip:
-    largest norm of the gradients; average: of the exponential average of the weights, which is what comes out;
-    accumulate: batches added up for one step; precision: "no" (float32), "bf16" or "fp16"; save_every, report_every:
-    steps."""
+    """How a network is trained.
+
+    steps: optimiser steps; minutes: wall time after which the schedule is over even so (0: no limit); max_minutes: of this
+    call, after which it stops where it is, to be gone on with by another (0: no limit); rate, decay, betas: AdamW's;
+    warmup: steps to the full rate, which then falls along a cosine to `floor` of itself; clip: largest norm of the
+    gradients; average: of the exponential average of the weights, which is what comes out; accumulate: batches added up for
+    one step; precision: "no" (float32), "bf16", "fp16", or "auto", which is as `accelerate launch` was told; workers:
+    threads that draw batches ahead (0: none, each is drawn when it is needed); save_every, report_every: steps from one
+    checkpoint, one report to the next; sample_every, validate_every: the same of sample pictures and validations (0: none);
+    patience: validations without a better number after which the training is over, and its best weights come out (0: it
+    goes on to its end, and the last come out); tensorboard: figures and pictures for it too. ValueError for what cannot be.
+    """
 
     steps: int = 10_000
     minutes: float = 0.0
+    max_minutes: float = 0.0
     rate: float = 1e-3
     decay: float = 0.02
     betas: tuple[float, float] = (0.9, 0.98)
@@ -39,24 +52,55 @@ class LoopOptions:
     average: float = 0.998
     accumulate: int = 1
     precision: str = "no"
+    workers: int = 0
     save_every: int = 500
     report_every: int = 50
+    sample_every: int = 0
+    validate_every: int = 0
+    patience: int = 0
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}, not one of {', '.join(PRECISIONS)}")
+        for name in ("steps", "accumulate", "save_every", "report_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
 
 
 @dataclass
 class Position:
-    """How far a training is: steps done and seconds spent. Kept with each checkpoint."""
+    """How far a training is: steps done and seconds spent; sums and counts of the figures since the last report; the best
+    validation, its step, and how many came after it; whether it ended early. Kept with each checkpoint."""
 
     step: int = 0
     spent: float = 0.0
+    figures: dict[str, tuple[float, int]] = field(default_factory=dict)
+    best: float = math.inf
+    best_step: int = 0
+    worse: int = 0
+    over: bool = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain numbers."""
-        return {"step": self.step, "spent": self.spent}
+        """Plain values."""
+        return asdict(self)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes over what `state_dict` gave."""
-        self.step, self.spent = int(state["step"]), float(state["spent"])
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def saw(self, figures: dict[str, float]) -> None:
+        """Adds figures of one batch."""
+        for name, value in figures.items():
+            total, count = self.figures.get(name, (0.0, 0))
+            self.figures[name] = (total + value, count + 1)
+
+    def means(self) -> dict[str, float]:
+        """The means of the figures since this was last asked."""
+        means = {name: total / count for name, (total, count) in self.figures.items()}
+        self.figures = {}
+        return means
 
 
 def run_loop(
@@ -69,47 +113,65 @@ def run_loop(
     device: str = "cpu",
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
+    validate: Callable[[nn.Module], float] | None = None,
+    samples: Callable[[nn.Module], torch.Tensor] | None = None,
 ) -> nn.Module:
     """Train (or go on training) a network; checkpoints lie in `folder`, from which a stopped run resumes exactly.
 
-    draw: the batch of that number, on any device, the same whenever it is asked; numbers are never used twice and
-    differ between processes. loss_of: what to minimise, and figures to report, of a batch on the network's device.
-    Torch's own generator is seeded for each step, so that dropout, too, is the same in a resumed run. Returns the
-    averaged network on the CPU, in evaluation mode. ValueError for an unknown precision.
+    Figures go into `log.csv` there and sample pictures into `samples` (`training.log`). How many processes and which
+    devices is for `accelerate launch` to say, whose settings hold; each process draws batches of its own.
+
+    Args:
+        draw: the batch of that number, on any device, the same whenever and in whatever thread it is asked; numbers are never
+            used twice and differ between processes, so a checkpoint's step is also its place in the data.
+        loss_of: what to minimise, and figures to report, of a batch on the network's device.
+        device: "auto" is the GPU where there is one; else torch's name of it.
+        validate: of the averaged network, in evaluation mode: a number, lower is better.
+        samples: of the same: pictures float (rows, columns, 3, H, W) in 0..1.
+    Torch's own generator is seeded for each step, so that dropout, too, is the same in a resumed run.
+    Returns:
+        the averaged network on the CPU, in evaluation mode.
+    Raises:
+        EnvironmentFailure: no such device, no TensorBoard.
     """
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
     from accelerate.utils import send_to_device
 
-    if options.precision not in PRECISIONS:
-        raise ValueError(f"precision is {options.precision!r}, not one of {', '.join(PRECISIONS)}")
-    AcceleratorState._reset_state()  # else a process could train with one precision only
-    accelerator = Accelerator(
-        cpu=device == "cpu",
-        mixed_precision=options.precision,
-        gradient_accumulation_steps=options.accumulate,
-        step_scheduler_with_optimizer=False,
-    )
-    average = copy.deepcopy(network).to(accelerator.device)
+    accelerator = _accelerator(options, device)
+    average = copy.deepcopy(network).to(accelerator.device).eval()
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=options.rate, weight_decay=options.decay, betas=options.betas
     )
     trained, optimiser = accelerator.prepare(network, optimiser)
     at = Position()
     accelerator.register_for_checkpointing(at, _Whole(average))
-    latest = folder / "latest"
+    latest, best = folder / "latest", folder / "best.pt"
+    if accelerator.is_main_process:
+        _mend(latest)
+    accelerator.wait_for_everyone()
     if latest.exists():
         accelerator.load_state(str(latest))
-    begun = time.monotonic() - at.spent
-    figures: dict[str, list[float]] = {}
-    while (done := _done(at.step, time.monotonic() - begun, options)) < 1:
+    folder.mkdir(parents=True, exist_ok=True)
+    log = Log(folder, at.step, options.tensorboard) if accelerator.is_main_process else None
+    began, before, first = time.monotonic(), at.spent, at.step
+    parts = accelerator.gradient_accumulation_steps
+    batches = _batches(draw, _numbers(at.step, parts, accelerator), options.workers)
+    while not at.over:
+        at.spent = before + time.monotonic() - began
+        if options.minutes > 0 or options.max_minutes > 0:
+            at.spent = _agreed(accelerator, at.spent)
+        done = _done(at.step, at.spent, options)
+        if done >= 1:
+            break
+        if at.step > first and 0 < 60 * options.max_minutes <= at.spent - before:
+            if progress and accelerator.is_main_process:
+                progress(f"stopped at step {at.step}, {100 * done:.0f} %: the same again goes on from here")
+            break
         for group in optimiser.param_groups:
             group["lr"] = rate_at(at.step, done, options)
         trained.train()
         torch.manual_seed(seed * 1_000_003 + at.step)
-        for part in range(options.accumulate):
-            number = (at.step * options.accumulate + part) * accelerator.num_processes + accelerator.process_index
-            batch = send_to_device(draw(number), accelerator.device)
+        for _ in range(parts):
+            batch = send_to_device(next(batches), accelerator.device)
             with accelerator.accumulate(trained):
                 loss, seen = loss_of(trained, batch)
                 accelerator.backward(loss)
@@ -117,21 +179,106 @@ def run_loop(
                     accelerator.clip_grad_norm_(trained.parameters(), options.clip)
                 optimiser.step()
                 optimiser.zero_grad()
-            for name, value in {"loss": float(loss.detach()), **seen}.items():
-                figures.setdefault(name, []).append(value)
+            at.saw({"loss": float(loss.detach()), **seen})
         at.step += 1
         _follow(average, accelerator.unwrap_model(trained), min(options.average, at.step / (at.step + 20)))
-        if progress and accelerator.is_main_process and at.step % options.report_every == 0:
-            told = ", ".join(f"{name} {sum(v) / len(v):.3f}" for name, v in figures.items())
-            progress(f"step {at.step}, {100 * done:.0f} %, {told}, {(time.monotonic() - begun) / 60:.1f} min")
-            figures.clear()
-        if at.step % options.save_every == 0:
-            at.spent = time.monotonic() - begun
+        if log is not None and at.step % options.report_every == 0:
+            means = at.means()
+            log.add(at.step, {"seconds": at.spent, "rate": optimiser.param_groups[0]["lr"], **means})
+            if progress:
+                told = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
+                progress(f"step {at.step}, {100 * done:.0f} %, {told}, {at.spent / 60:.1f} min")
+        if samples and log is not None and _due(at.step, options.sample_every):
+            with torch.no_grad():
+                log.picture(at.step, samples(average))
+        if validate and _due(at.step, options.validate_every):
+            _validated(accelerator, average, validate, at, options, best, log, progress)
+        if at.over or at.step % options.save_every == 0:
             _save(accelerator, latest)
-    at.spent = time.monotonic() - begun
+    batches.close()
     _save(accelerator, latest)
+    if log is not None:
+        log.close()
+    if options.patience and at.best_step and best.exists():
+        average.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
     accelerator.free_memory()
     return average.cpu().eval()
+
+
+def _accelerator(options: LoopOptions, device: str) -> Any:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()  # else a process could train with one precision only
+    accelerator = Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=None if options.precision == "auto" else options.precision,
+        gradient_accumulation_steps=options.accumulate,
+        step_scheduler_with_optimizer=False,
+    )
+    if device not in ("auto", accelerator.device.type):
+        raise EnvironmentFailure(f"there is no device {device} to train on", hint="Give --device cpu, or auto.")
+    return accelerator
+
+
+def _numbers(step: int, parts: int, accelerator: Any) -> Iterator[int]:
+    """The numbers of this process's batches from a step on."""
+    for number in itertools.count(step * parts):
+        yield number * accelerator.num_processes + accelerator.process_index
+
+
+def _batches(draw: Callable[[int], Batch], numbers: Iterator[int], workers: int) -> Generator[Batch, None, None]:
+    if workers > 0:
+        yield from ahead(draw, numbers, workers)
+    else:
+        yield from map(draw, numbers)
+
+
+def _validated(
+    accelerator: Any,
+    average: nn.Module,
+    validate: Callable[[nn.Module], float],
+    at: Position,
+    options: LoopOptions,
+    best: Path,
+    log: Log | None,
+    progress: Callable[[str], None] | None,
+) -> None:
+    """Notes the validation of the averaged network, keeps it if it is the best one, and ends the training if none has been
+    better for long."""
+    value = math.nan
+    if log is not None:
+        with torch.no_grad():
+            value = float(validate(average))
+        average.eval()
+        log.add(at.step, {"seconds": at.spent, "validation": value})
+    value = float(_agreed(accelerator, value))
+    if value < at.best:
+        at.best, at.best_step, at.worse = value, at.step, 0
+        if log is not None and options.patience:
+            beside = best.with_suffix(".new")
+            torch.save(average.state_dict(), beside)
+            beside.replace(best)
+        accelerator.wait_for_everyone()
+    else:
+        at.worse += 1
+    at.over = bool(options.patience and at.worse >= options.patience)
+    if progress and log is not None:
+        end = f"; over, the best was step {at.best_step}" if at.over else ""
+        progress(f"step {at.step}, validation {value:.4f}, best {at.best:.4f}{end}")
+
+
+def _agreed(accelerator: Any, value: float) -> float:
+    """What the main process has, in all: clocks differ, and all must end at the same step."""
+    if accelerator.num_processes == 1:
+        return value
+    from accelerate.utils import broadcast_object_list
+
+    return float(broadcast_object_list([value])[0])
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
 
 
 def rate_at(step: int, done: float, options: LoopOptions) -> float:
@@ -167,6 +314,13 @@ def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
         a.copy_(b)
 
 
+def _mend(latest: Path) -> None:
+    """Puts the checkpoint in its place that a process was about to when it was killed."""
+    beside, old = latest.with_name("latest.new"), latest.with_name("latest.old")
+    if not latest.exists() and old.exists():  # the new one was whole before the old one was moved away
+        (beside if beside.exists() else old).rename(latest)
+
+
 def _save(accelerator: Any, latest: Path) -> None:
     """Writes a checkpoint beside the last one and puts it in its place."""
     beside, old = latest.with_name("latest.new"), latest.with_name("latest.old")
@@ -177,6 +331,7 @@ def _save(accelerator: Any, latest: Path) -> None:
     accelerator.save_state(str(beside))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
+        shutil.rmtree(old, ignore_errors=True)
         if latest.exists():
             latest.rename(old)
         beside.rename(latest)

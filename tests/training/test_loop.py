@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +14,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
+from accelerate import Accelerator  # noqa: E402
+
+from lipdub.errors import EnvironmentFailure  # noqa: E402
+from lipdub.parallel import child_command, child_environment  # noqa: E402
+from lipdub.training.log import sheet  # noqa: E402
 from lipdub.training.loop import LoopOptions, rate_at, run_loop  # noqa: E402
 
 
@@ -66,6 +76,29 @@ def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, accumulate: 
     assert not torch.equal(flat(whole), flat(other))  # the seed counts: dropout differs
 
 
+@pytest.mark.parametrize("left", [("latest", "latest.new"), ("latest.old", "latest.new"), ("latest.old",)])
+def test_killed_while_a_checkpoint_is_put_in_its_place(tmp_path: Path, left: tuple[str, ...]) -> None:
+    options = LoopOptions(steps=6, rate=1e-2, save_every=2, report_every=1)
+    whole = run_loop(network(), draw, loss_of, tmp_path / "whole", options)
+    with pytest.raises(Interrupted):
+        run_loop(network(), draw, loss_of, tmp_path / "broken", options, progress=broken_at("step 5,"))
+    kept = tmp_path / "kept"
+    (tmp_path / "broken" / "latest").rename(kept)
+    for name in left:
+        if (name, left[0]) == ("latest.new", "latest"):  # not whole yet
+            (tmp_path / "broken" / name).mkdir()
+        else:
+            shutil.copytree(kept, tmp_path / "broken" / name)
+    numbers: list[int] = []
+
+    def noted(number: int):
+        numbers.append(number)
+        return draw(number)
+
+    resumed = run_loop(network(), noted, loss_of, tmp_path / "broken", options)
+    assert torch.equal(flat(whole), flat(resumed)) and numbers == [4, 5]  # gone on with, not begun anew
+
+
 def test_a_finished_training_is_not_gone_on_with(tmp_path: Path) -> None:
     options = LoopOptions(steps=3, rate=1e-2)
     first = run_loop(network(), draw, loss_of, tmp_path, options)
@@ -95,6 +128,167 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates[-1] < 0.001 and all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
 
 
-def test_unknown_precision(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="precision is 'half'"):
-        run_loop(network(), draw, loss_of, tmp_path, LoopOptions(precision="half"))
+@pytest.mark.parametrize("wrong", [{"precision": "half"}, {"steps": 0}, {"save_every": 0}, {"accumulate": 0}])
+def test_options_that_cannot_be(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        LoopOptions(**wrong)
+
+
+def test_a_device_that_is_not_there(tmp_path: Path) -> None:
+    other = next(name for name in ("xpu", "mps", "cuda") if name != Accelerator().device.type)
+    with pytest.raises(EnvironmentFailure, match=f"no device {other}"):
+        run_loop(network(), draw, loss_of, tmp_path, LoopOptions(steps=1), device=other)
+
+
+def test_batches_drawn_ahead_are_the_same(tmp_path: Path) -> None:
+    options = LoopOptions(steps=7, rate=1e-2, accumulate=2)
+    plain = run_loop(network(), draw, loss_of, tmp_path / "plain", options)
+    ahead = run_loop(network(), draw, loss_of, tmp_path / "ahead", replace(options, workers=2))
+    assert torch.equal(flat(plain), flat(ahead))
+
+
+def test_each_call_stops_after_its_minutes_and_the_last_ends_as_one(tmp_path: Path) -> None:
+    options = LoopOptions(steps=6, rate=1e-2, warmup=2)
+    whole = run_loop(network(), draw, loss_of, tmp_path / "whole", options)
+    said: list[str] = []
+    for _ in range(6):  # each does a step, then its time is up
+        part = run_loop(
+            network(), draw, loss_of, tmp_path / "parts", replace(options, max_minutes=1e-9), progress=said.append
+        )
+    assert [line.split(",")[0] for line in said] == [f"stopped at step {n}" for n in range(1, 6)]
+    assert torch.equal(flat(whole), flat(part))
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """The log but the time it took."""
+    with open(folder / "log.csv", newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def broken_at(text: str):
+    """What stops a training when it says so."""
+
+    def stop(said: str) -> None:
+        if said.startswith(text):
+            raise Interrupted
+
+    return stop
+
+
+def held_out(net: torch.nn.Module) -> float:
+    assert not net.training
+    x, y = draw(10_000)
+    return float(((net(x) - y) ** 2).mean())
+
+
+def pictures(net: torch.nn.Module) -> torch.Tensor:
+    shade = net(torch.ones(1, 4)).sigmoid().reshape(1, 1, 1, 1, 1)
+    return shade * torch.ones(2, 3, 3, 8, 8)
+
+
+def test_figures_and_pictures_of_a_stopped_training_are_those_of_an_unbroken_one(tmp_path: Path) -> None:
+    options = LoopOptions(
+        steps=12, rate=1e-2, save_every=5, report_every=3, sample_every=4, validate_every=6, patience=4
+    )
+    more = {"validate": held_out, "samples": pictures}
+    whole = run_loop(network(), draw, loss_of, tmp_path / "whole", options, **more)
+    with pytest.raises(Interrupted):
+        run_loop(network(), draw, loss_of, tmp_path / "broken", options, progress=broken_at("step 9,"), **more)
+    (tmp_path / "broken" / "log.csv").open("a").write("10,3")  # a row cut off by the end of the process
+    resumed = run_loop(network(), draw, loss_of, tmp_path / "broken", options, **more)
+    assert torch.equal(flat(whole), flat(resumed))
+    assert [row["step"] for row in rows(tmp_path / "whole")] == ["3", "6", "9", "12"]
+    assert rows(tmp_path / "whole") == rows(tmp_path / "broken")
+    first, second, _, _ = rows(tmp_path / "whole")
+    assert first["validation"] == "" and float(second["validation"]) > 0 and float(first["loss"]) > 0
+    names = ["0000004.png", "0000008.png", "0000012.png"]
+    for folder in (tmp_path / "whole" / "samples", tmp_path / "broken" / "samples"):
+        assert sorted(path.name for path in folder.iterdir()) == names
+    for name in names:
+        seen = (tmp_path / "whole" / "samples" / name).read_bytes()
+        assert seen == (tmp_path / "broken" / "samples" / name).read_bytes()
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_it_ends_when_nothing_gets_better_and_gives_the_best(tmp_path: Path, broken: bool) -> None:
+    answers = {2: 3.0, 4: 1.0, 6: 2.0, 8: 1.5, 10: 1.0, 12: 0.0}
+    seen: dict[int, torch.Tensor] = {}
+    said: list[str] = []
+    options = LoopOptions(steps=20, rate=1e-2, validate_every=2, patience=3, save_every=3, report_every=1)
+    step = 0
+
+    def validate(net: torch.nn.Module) -> float:
+        seen[step] = flat(net).clone()
+        return answers[step]
+
+    def follow(text: str) -> None:
+        nonlocal step
+        said.append(text)
+        step = int(text.split(",")[0].split()[1])
+        if broken and text.startswith("step 8,") and len(said) < 13:
+            raise Interrupted
+
+    if broken:
+        with pytest.raises(Interrupted):
+            run_loop(network(), draw, loss_of, tmp_path, options, progress=follow, validate=validate)
+    trained = run_loop(network(), draw, loss_of, tmp_path, options, progress=follow, validate=validate)
+    assert said[-1] == "step 10, validation 1.0000, best 1.0000; over, the best was step 4"
+    assert torch.equal(flat(trained), seen[4])
+    again = run_loop(network(), draw, loss_of, tmp_path, options, validate=lambda net: pytest.fail("it is over"))
+    assert torch.equal(flat(again), seen[4])
+
+
+def test_pictures_lie_in_rows_and_columns() -> None:
+    shades = torch.arange(6).reshape(2, 3, 1, 1, 1) / 5 * torch.ones(2, 3, 3, 4, 5)
+    seen = sheet(shades)
+    assert seen.shape == (2 * 4 + 2, 3 * 5 + 2 * 2, 3)
+    assert [[int(seen[6 * i, 7 * j, 0]) for j in range(3)] for i in range(2)] == [[0, 51, 102], [153, 204, 255]]
+    assert not seen[4:6].any() and not seen[:, 5:7].any()
+
+
+def test_tensorboard_where_it_is_installed(tmp_path: Path) -> None:
+    pytest.importorskip("torch.utils.tensorboard", reason="TensorBoard is not installed")
+    options = LoopOptions(steps=4, report_every=2, sample_every=4, tensorboard=True)
+    run_loop(network(), draw, loss_of, tmp_path, options, samples=pictures)
+    written = b"".join(path.read_bytes() for path in (tmp_path / "tensorboard").iterdir())
+    assert all(name in written for name in (b"loss", b"rate", b"samples"))
+
+
+def test_two_processes_share_the_work(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    environment = {**child_environment(), "ACCELERATE_USE_CPU": "true", "ACCELERATE_MIXED_PRECISION": "no"}
+    command = [*child_command("torch.distributed.run"), "--standalone", "--nproc_per_node", "2", str(program), str(tmp_path)]
+    try:
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=240)
+    except subprocess.CalledProcessError as error:
+        pytest.fail(error.stderr.decode()[-3000:])
+    one, two = (json.loads((tmp_path / f"told-{rank}.json").read_text()) for rank in (0, 1))
+    assert one["numbers"] == [0, 2, 4, 6] and two["numbers"] == [1, 3, 5, 7]
+    assert one["weights"] == two["weights"]
+    assert [row["step"] for row in rows(tmp_path / "train")] == ["2", "4"]
+
+
+PROGRAM = """
+import json, os, sys
+from pathlib import Path
+import torch
+from lipdub.training.log import sheet  # noqa: E402
+from lipdub.training.loop import LoopOptions, run_loop
+
+out, numbers = Path(sys.argv[1]), []
+
+def draw(number):
+    numbers.append(number)
+    x = torch.randn(8, 4, generator=torch.Generator().manual_seed(number))
+    return x, x[:, :1] * 2
+
+def loss_of(net, batch):
+    return ((net(batch[0]) - batch[1]) ** 2).mean(), {}
+
+torch.manual_seed(1)
+options = LoopOptions(steps=4, rate=1e-2, report_every=2, precision="auto", minutes=10.0, validate_every=2, patience=9)
+net = run_loop(torch.nn.Linear(4, 1), draw, loss_of, out / "train", options, device="auto", validate=lambda n: 1.0)
+told = {"numbers": numbers, "weights": [p.tolist() for p in net.parameters()]}
+(out / f"told-{os.environ['RANK']}.json").write_text(json.dumps(told))
+"""

@@ -1,0 +1,467 @@
+"""`lipdub prepare`: folders of talking clips made into a dataset to train with.
+
+A dataset is a folder:
+
+    index.json                       what is in it, below
+    settings.json                    `prepare_video.ClipOptions`, the same for all of it
+    shards/ab/ID.safetensors         one clip each, `training.shards`
+    videos/DIGEST.json               what became of each video; written when all its clips are
+    .prepare/                        only while it is being made
+
+index.json: `schema`; `settings`; `split` (`by`, `held_out`); `counts` of videos, clips, frames, speakers, held-out clips and of
+rejections by reason; `clips`, each `id`, `video`, `name`, `speaker`, `licence`, `split` ("train" or "held-out"), `track`, `start`
+(s) and `frames` in the video, `face_px` (side of the face's square in the source), `sync`, `offset` (s), `confidence`, and
+`shard`, `bytes`, `digest` (BLAKE2b, 20 bytes) of its file; `rejected`, each `name`, `reason` (`prepare_video.REASONS`), `track`,
+`start`, `end`, `value`; `unreadable`, of the last call, each `name` and `error`. No time and no path of this machine enters it,
+so the same videos give the same bytes, however often the work was interrupted and by however many processes it was done.
+
+Videos are known by their content: one that is there is not read again, and videos of a later call are added. The speaker is
+the name of the video's folder unless it is given. Which clips are held out is decided by a hash of the speaker's name or of
+the video's content, so it does not change when others are added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from lipdub.errors import (
+    CorruptChunk,
+    EnvironmentFailure,
+    InputError,
+    LipdubError,
+    UsageError,
+    os_failure,
+    shown,
+)
+from lipdub.progress import Callback, Event, silent
+from lipdub.training import shards
+from lipdub.training.prepare_video import REASONS, ClipOptions, clips_of, key
+from lipdub.workspace.files import PARTIAL, write_atomically
+from lipdub.workspace.keys import digest_file
+
+SCHEMA = 1
+SUFFIXES = (
+    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".ogv", ".3gp",
+    ".mxf", ".nut",
+)  # fmt: skip
+By = Literal["clip", "speaker"]
+_INDEX, _SETTINGS, _SHARDS, _VIDEOS, _WORK = "index.json", "settings.json", "shards", "videos", ".prepare"
+_DIGITS = 20  # of a video's digest that name it
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """by: "clip" keeps single videos out, "speaker" all of a speaker; held_out: which share, 0 to 0.9, of those there
+    will be in the long run."""
+
+    by: By = "clip"
+    held_out: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.by not in get_args(By):
+            raise UsageError(f"split is {self.by!r}, not one of {', '.join(get_args(By))}")
+        if not 0 <= self.held_out <= 0.9:
+            raise UsageError(f"held-out must be 0 to 0.9, not {self.held_out:g}")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a process is told of one video."""
+
+    number: int
+    video: Path
+    folder: Path
+    options: ClipOptions
+    name: str
+
+
+def prepare(
+    videos: Sequence[Path],
+    out: Path,
+    *,
+    clips: Mapping[str, Any] | None = None,
+    split: Mapping[str, Any] | None = None,
+    speaker: str | None = None,
+    licence: str = "",
+    jobs: int = 1,
+    strict: bool = False,
+    progress: Callback | None = None,
+) -> dict[str, Any]:
+    """Makes or extends a dataset. A stopped call made again goes on where it was.
+
+    Args:
+        videos: files, and folders that are searched for them. clips: fields of `ClipOptions`, split: of `SplitOptions`;
+            what is not given is as the dataset has it, if there is one.
+        speaker: who talks in these videos; by default each one's folder's name. licence: of these videos, in words.
+        jobs: processes. strict: a video that cannot be read ends the work instead of being named and passed over.
+    Returns:
+        the counts of the index.
+    Raises:
+        InputError: no such file, no videos, none of use. UsageError: other options than the dataset's, a folder of
+            something else.
+        EnvironmentFailure: no space, no permission, another process at work on it.
+    """
+    tell = progress or silent
+    files = _listed(videos, out)
+    if not files:
+        raise InputError("there are no videos in what was given", hint=f"Files that end in {' '.join(SUFFIXES)} count.")
+    _check_place(out)
+    if not (out / _SETTINGS).exists():  # what is wrong is told before a folder is made
+        ClipOptions(**(clips or {}))
+        SplitOptions(**(split or {}))
+    with _at_work(out):
+        options = _settings(out, clips or {})
+        divided = _split(out, split or {})
+        tasks = [_Task(i, file, out, options, _name(file)) for i, file in enumerate(files)]
+        unreadable: dict[str, str] = {}
+        claims: dict[str, list[_Task]] = {}  # videos of the same content
+        tell(Event("start", "prepare", total=len(tasks)))
+        for done, (task, record) in enumerate(_done(tasks, jobs, tell), 1):
+            if "error" in record:
+                if strict:
+                    raise InputError(f"{shown(task.video)}: {record['error']}", hint="Without --strict it is passed over.")
+                unreadable[task.name] = record["error"]
+                tell(Event("warn", "prepare", message=f"{task.name} is passed over: {record['error']}"))
+            else:
+                same = claims.setdefault(record["video"], [])
+                same.append(task)
+                same.sort(key=lambda claim: claim.number)
+                facts = {
+                    "name": same[0].name,
+                    "speaker": speaker or _folder(same[0].video),
+                    "licence": licence,
+                    "copies": [claim.name for claim in same[1:]],
+                }
+                _write(out / _VIDEOS / f"{record['video']}.json", {**record, **facts})
+            tell(Event("progress", "prepare", done=done, total=len(tasks), unit="videos"))
+        index = _index(out, options, divided, unreadable, tell)
+        _write(out / _INDEX, index)
+        _tidy(out, index)
+    _tell_of(index, tell)
+    if not index["clips"]:
+        raise InputError(f"nothing was kept: {summary(index['counts'])}", hint=f"{out / _INDEX} says why.")
+    return dict(index["counts"])
+
+
+def summary(counts: Mapping[str, Any]) -> str:
+    """Counts of an index in a line of words."""
+    left_out = ", ".join(f"{n} {REASONS[reason]}" for reason, n in counts["rejected"].items())
+    clips, speakers, videos = (
+        f"{counts[name]} {name if counts[name] != 1 else name[:-1]}" for name in ("clips", "speakers", "videos")
+    )
+    bad = f", {counts['unreadable']} unreadable" if counts["unreadable"] else ""
+    return (
+        f"{clips} ({counts['seconds']:.0f} s) of {speakers} from {videos}{bad}, {counts['held_out']} held out; "
+        f"left out: {left_out or 'nothing'}"
+    )
+
+
+# -- which videos
+
+
+def _listed(given: Sequence[Path], out: Path) -> list[Path]:
+    """The files given, and those of folders by their endings, each once, sorted by name."""
+    found: dict[str, Path] = {}
+    for place in given:
+        if place.is_dir():
+            for folder, below, names in os.walk(place):
+                below[:] = sorted(b for b in below if not b.startswith(".") and Path(folder, b).resolve() != out.resolve())
+                for name in names:
+                    if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                        found.setdefault(os.path.abspath(os.path.join(folder, name)), Path(folder, name))
+        elif place.exists():
+            found.setdefault(os.path.abspath(place), place)
+        else:
+            raise InputError(f"there is no file {shown(place)}")
+    return [found[path] for path in sorted(found)]
+
+
+def _folder(video: Path) -> str:
+    return os.path.basename(os.path.dirname(os.path.abspath(video))) or "unknown"
+
+
+def _name(video: Path) -> str:
+    return f"{_folder(video)}/{video.name}"
+
+
+# -- the work
+
+
+def _done(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tuple[_Task, dict[str, Any]]]:
+    """Each task with what came of it, as they are done."""
+    if jobs <= 1 or len(tasks) == 1:
+        for task in tasks:
+            yield task, _one(task, tell if len(tasks) == 1 else silent)
+        return
+    from concurrent.futures import FIRST_COMPLETED, Future, wait
+    from concurrent.futures.process import BrokenProcessPool
+
+    left = list(reversed(tasks))
+    while left:
+        pool = _pool(jobs)
+        under_way: dict[Future[dict[str, Any]], _Task] = {}
+        lost: list[_Task] = []
+        broken = False
+        try:
+            while (left or under_way) and not broken:
+                while left and len(under_way) < 2 * jobs and not broken:
+                    try:
+                        under_way[pool.submit(_one, left[-1])] = left[-1]
+                        left.pop()
+                    except BrokenProcessPool:
+                        broken = True
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    task = under_way.pop(future)
+                    try:
+                        record = future.result()
+                    except BrokenProcessPool:
+                        broken = True
+                        lost.append(task)
+                        continue
+                    yield task, record
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        # one of them killed its process: each is tried alone, so that only that one is lost
+        for task in [*lost, *under_way.values()]:
+            yield task, _alone(task)
+
+
+def _alone(task: _Task) -> dict[str, Any]:
+    from concurrent.futures.process import BrokenProcessPool
+
+    with _pool(1) as pool:
+        try:
+            return dict(pool.submit(_one, task).result())
+        except BrokenProcessPool:
+            return {"error": "the process that read it died"}
+
+
+def _pool(jobs: int) -> Any:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    # forked copies of a process with threads in it (OpenCV, MediaPipe) may hang
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin)
+
+
+def _begin() -> None:
+    """A working process ends with the one that began it, also when that is killed."""
+    import multiprocessing
+    import threading
+
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _one(task: _Task, tell: Callback = silent) -> dict[str, Any]:
+    """What there is of a video (`video`, `clips`, `rejected`), made if need be; or its `error`. Raises
+    EnvironmentFailure."""
+    from filelock import FileLock
+
+    try:
+        digest = digest_file(task.video)[:_DIGITS]
+        known = _record(task.folder, digest)
+        if known is not None:
+            return known
+        scratch = task.folder / _WORK / digest
+        shard_folder = task.folder / _SHARDS
+        with FileLock(task.folder / _WORK / f"{digest}.lock"):  # another process may have the same video by another name
+            try:
+                made = clips_of(task.video, digest, shard_folder, scratch, task.options, tell)
+            except CorruptChunk:
+                shutil.rmtree(scratch, ignore_errors=True)
+                made = clips_of(task.video, digest, shard_folder, scratch, task.options, tell)
+            shutil.rmtree(scratch, ignore_errors=True)
+        return {"video": digest, **made}
+    except (EnvironmentFailure, MemoryError):
+        raise
+    except LipdubError as error:
+        return {"error": error.what}
+    except OSError as error:
+        failure = os_failure(error, task.video, "read")
+        if isinstance(failure, InputError):
+            return {"error": failure.what}
+        raise failure from error
+    except Exception as error:  # whatever a broken file makes a decoder say
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _record(folder: Path, digest: str) -> dict[str, Any] | None:
+    """What is known of a video, if all its shards are there."""
+    try:
+        record = json.loads((folder / _VIDEOS / f"{digest}.json").read_bytes())
+        return dict(record) if all(_is_there(folder, clip) for clip in record["clips"]) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_there(folder: Path, clip: Mapping[str, Any]) -> bool:
+    """Whether a clip's shard lies in its place, as long as it was."""
+    try:
+        return (folder / _SHARDS / clip["shard"]).stat().st_size == clip["bytes"]
+    except OSError:
+        return False
+
+
+# -- settings and index
+
+
+def _settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
+    """The dataset's options, which those given must not contradict; written down where there are none."""
+    path = out / _SETTINGS
+    known = _json(path)
+    if known is None:
+        options = ClipOptions(**given)
+        _write(path, key(options))
+        return options
+    names = {field.name for field in fields(ClipOptions)}
+    options = ClipOptions(**{name: value for name, value in known.items() if name in names})
+    other = {name: value for name, value in given.items() if value != getattr(options, name)}
+    if other:
+        told = ", ".join(f"{name} {getattr(options, name)}" for name in other)
+        raise UsageError(f"the dataset {shown(out)} was made with {told}", hint="Leave that out, or give another --out.")
+    if known != json.loads(json.dumps(key(options))):
+        raise UsageError(f"the dataset {shown(out)} was made by another version of lipdub", hint="Give another --out.")
+    return options
+
+
+def _split(out: Path, given: Mapping[str, Any]) -> SplitOptions:
+    known = (_json(out / _INDEX) or {}).get("split", {})
+    return SplitOptions(**{**known, **given})
+
+
+def _index(
+    out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str], tell: Callback
+) -> dict[str, Any]:
+    """The index of all records that are there."""
+    records = [_json(path) or {} for path in sorted((out / _VIDEOS).glob("*.json"))]
+    clips, rejected = [], []
+    for record in records:
+        said = {name: record[name] for name in ("video", "name", "speaker", "licence")}
+        part = held_out(record["speaker"] if split.by == "speaker" else record["video"], split.held_out)
+        side = {"split": "held-out" if part else "train"}
+        there = [clip for clip in record["clips"] if _is_there(out, clip)]
+        if len(there) < len(record["clips"]):
+            lost = f"{len(record['clips']) - len(there)} clips of {record['name']} are lost: give that video again"
+            tell(Event("warn", "prepare", message=lost))
+        clips += [{**said, **side, **clip} for clip in there]
+        rejected += [{"name": record["name"], **row} for row in record["rejected"]]
+        rejected += [
+            {"name": name, "reason": "duplicate", "track": 0, "start": 0.0, "end": 0.0, "value": None}
+            for name in record["copies"]
+        ]
+    frames = sum(clip["frames"] for clip in clips)
+    counts = {
+        "videos": len(records) + len(unreadable),
+        "unreadable": len(unreadable),
+        "clips": len(clips),
+        "held_out": sum(clip["split"] == "held-out" for clip in clips),
+        "frames": frames,
+        "seconds": frames / shards.FPS,
+        "speakers": len({clip["speaker"] for clip in clips}),
+        "bytes": sum(clip["bytes"] for clip in clips),
+        "rejected": dict(sorted(Counter(row["reason"] for row in rejected).items())),
+    }
+    return {
+        "schema": SCHEMA,
+        "settings": {**key(options), "side": options.side, "fps": shards.FPS},
+        "split": asdict(split),
+        "counts": counts,
+        "clips": clips,
+        "rejected": sorted(rejected, key=lambda row: (row["name"], row["track"], row["start"], row["reason"])),
+        "unreadable": [{"name": name, "error": unreadable[name]} for name in sorted(unreadable)],
+    }
+
+
+def held_out(name: str, share: float) -> bool:
+    """Whether what is called so belongs to the share that is kept out: always the same answer."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < share * 2.0**64
+
+
+def _tell_of(index: dict[str, Any], tell: Callback) -> None:
+    counts = index["counts"]
+    if counts["clips"]:
+        if index["split"]["held_out"] > 0 and not counts["held_out"]:
+            tell(Event("warn", "prepare", message=f"no {index['split']['by']} of these was held out"))
+        if counts["held_out"] == counts["clips"]:
+            tell(Event("warn", "prepare", message="all clips are held out: there is nothing to train with"))
+    tell(Event("done", "prepare", done=counts["clips"], unit="clips", data=counts))
+
+
+# -- files
+
+
+def _check_place(out: Path) -> None:
+    """Refuses a folder that holds something other than a dataset."""
+    try:
+        there = {path.name for path in out.iterdir()} if out.exists() else set()
+    except OSError as error:
+        raise os_failure(error, out) from error
+    if there - {_WORK, _VIDEOS} and _SETTINGS not in there:
+        raise UsageError(f"{shown(out)} is not empty and no dataset", hint="Give --out a new folder.")
+
+
+@contextmanager
+def _at_work(out: Path) -> Iterator[None]:
+    """The dataset's folder, which no other process writes to meanwhile. Raises EnvironmentFailure."""
+    from filelock import FileLock, Timeout
+
+    try:
+        (out / _WORK).mkdir(parents=True, exist_ok=True)
+        (out / _VIDEOS).mkdir(exist_ok=True)
+        lock = FileLock(out / _WORK / "lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise EnvironmentFailure(f"another process is at work on {shown(out)}", hint="Wait for it to end.") from None
+    except NotImplementedError as error:  # what filelock says of file systems without locks
+        raise EnvironmentFailure(f"the file system of {shown(out)} has no locks", hint="Give an --out on another disk.") from error
+    except OSError as error:
+        raise os_failure(error, out) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _tidy(out: Path, index: dict[str, Any]) -> None:
+    """Removes what is left of work that was broken off."""
+    known = {out / _SHARDS / clip["shard"] for clip in index["clips"]}
+    for path in (out / _SHARDS).rglob("*"):
+        if path.is_file() and path not in known and (path.suffix == ".safetensors" or path.name.endswith(PARTIAL)):
+            path.unlink(missing_ok=True)
+    for path in [*out.glob(f"*{PARTIAL}"), *(out / _VIDEOS).glob(f"*{PARTIAL}")]:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(out / _WORK, ignore_errors=True)
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    """A file's content; None where there is none. Raises InputError when it is damaged."""
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise os_failure(error, path, "read") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{shown(path)} is damaged", hint="Remove it, and prepare the dataset again.") from error
+
+
+def _write(path: Path, content: Any) -> None:
+    write_atomically(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode("ascii"))

@@ -1,0 +1,351 @@
+"""One video of a dataset: its faces followed, what is fit to be learnt from chosen, and that written as shards.
+
+The detect stage searches the video (its chunks are kept in a scratch folder, so that a long video is gone on with), a grid
+of 25 frames a second is laid over it, each moment taking the source frame nearest to it, and the stretches in which a
+track passes the filters become clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from lipdub.errors import InputError, UsageError
+from lipdub.faces import lowerface
+from lipdub.progress import Callback, silent
+from lipdub.training import shards
+
+if TYPE_CHECKING:
+    from lipdub.faces.view import TrackView
+    from lipdub.metrics.sync import Compared
+    from lipdub.scoring.speech import Spoken
+    from lipdub.workspace.store import Store
+
+VERSION = 1  # of what comes out for the same video and options
+Faces = Literal["one", "any"]
+MAX_FACES = 3  # a frame is searched for: enough to know that there is more than one
+MAX_OFF = 0.04  # seconds from a moment to the nearest source frame; farther, and there is none
+_BLOCK = 256  # frames whose landmarks are in memory at once
+
+REASONS = {
+    "no-face": "no face",
+    "several-faces": "more than one face",
+    "too-short": "too short",
+    "small-face": "face too small",
+    "no-sound": "no sound",
+    "out-of-sync": "mouth does not go with the sound",
+    "late-sound": "picture and sound are apart",
+    "duplicate": "same content as another video",
+}
+"""Why something of a video is left out, by the name that the index has for it."""
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """What decides a clip's bytes, and which there are.
+
+    size: pixels of the face's square (`faces.facecrop`), at least 16; margin: how much larger the stored crops are, 1 to 2,
+    room to shift and turn in, by default also for the `lowerface.margined` crops that can be cut from them; shortest,
+    longest: seconds of a clip; longer stretches are cut into equal ones; min_face: least pixels of the square's side in the
+    source; faces: "one" leaves out moments in which another face is seen; min_sync: least agreement of mouth and sound
+    (`metrics.sync`, about 0 by chance, at most 1; 0: not asked); max_offset: most seconds that picture and sound are apart,
+    where that is sure.
+    """
+
+    size: int = 96
+    margin: float = lowerface.MARGIN
+    shortest: float = 1.0
+    longest: float = 10.0
+    min_face: float = 64.0
+    faces: Faces = "one"
+    min_sync: float = 0.3
+    max_offset: float = 0.12
+
+    def __post_init__(self) -> None:
+        for wrong, told in (
+            (not 16 <= self.size <= 1024, f"size must be 16 to 1024 pixels, not {self.size}"),
+            (not 1 <= self.margin <= 2, f"margin must be 1 to 2, not {self.margin:g}"),
+            (not 0.2 <= self.shortest <= self.longest, "the shortest clip must be 0.2 s or more, and no more than the longest"),
+            (self.longest > 60, f"the longest clip must be 60 s or less, not {self.longest:g}"),
+            (self.min_face < 0, f"min-face must not be negative, not {self.min_face:g}"),
+            (self.faces not in get_args(Faces), f"faces is {self.faces!r}, not one of {', '.join(get_args(Faces))}"),
+            (not 0 <= self.min_sync < 1, f"min-sync must be 0 to 1, not {self.min_sync:g}"),
+            (self.max_offset <= 0, f"max-offset must be more than 0, not {self.max_offset:g}"),
+        ):
+            if wrong:
+                raise UsageError(told)
+
+    @property
+    def side(self) -> int:
+        """Pixels of the stored crops: as much on each side of the square."""
+        return self.size + 2 * round(self.size * (self.margin - 1) / 2)
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Moments first..stop-1 of the grid in which a track is fit to be learnt from."""
+
+    track: int
+    first: int
+    stop: int
+
+
+def clips_of(
+    video: Path, name: str, shard_folder: Path, scratch: Path, options: ClipOptions, callback: Callback = silent
+) -> dict[str, Any]:
+    """Writes a video's clips and tells of them, in plain values: `clips` and `rejected`.
+
+    Args:
+        name: prefix of the clips' ids, the video's own. scratch: folder of what is kept until all is written.
+    Raises:
+        InputError: the video cannot be read. EnvironmentFailure.
+    """
+    from lipdub.job import Job
+    from lipdub.media.probe import frame_times, probe
+    from lipdub.stages import detect
+    from lipdub.stages.base import StageContext
+    from lipdub.workspace.store import Store
+
+    facts = probe(video)
+    if facts.video is None:
+        raise InputError(f"{video} holds no video")
+    rejected: list[dict[str, Any]] = []
+    if not facts.audio:
+        return {"clips": [], "rejected": [_rejection("no-sound", 0.0, float(facts.video.duration))]}
+    store = Store(scratch, "detect")
+    context = StageContext(Job(video=video), facts, store, {}, {}, stage="prepare", callback=callback)
+    found = detect.run(context, detect.DetectOptions(max_faces=MAX_FACES))
+    times = frame_times(video)
+    times = times - times[0]
+    owner = store.open("tracks").read(0, len(times))
+    grid, near = moments(times)
+    if not found["tracks"]:
+        return {"clips": [], "rejected": [_rejection("no-face", 0.0, len(grid) / shards.FPS)]}
+    speech = _speech(video, options)
+    clips = []
+    for row in found["tracks"]:
+        view = _view(store, owner, row, times)
+        compared = _compared(view, times, speech) if options.min_sync > 0 else None
+        for stretch in _stretches(owner, row["id"], grid, near, options, rejected):
+            told = _judged(stretch, view, grid, compared, options, rejected)
+            if told is not None:
+                clips.append((stretch, view, told))
+    written = []
+    for number, (stretch, view, told) in enumerate(clips):
+        arrays = _cut(video, grid, stretch, view, options)
+        arrays["audio"], arrays["mel"] = _sound(speech, stretch)
+        ident = f"{name}-{number:04d}"
+        relative = f"{ident[:2]}/{ident}.safetensors"
+        size, digest = shards.write(shard_folder / relative, arrays)
+        written.append(
+            {
+                "id": ident,
+                "track": stretch.track,
+                "start": stretch.first / shards.FPS,
+                "frames": stretch.stop - stretch.first,
+                **told,
+                "shard": relative,
+                "bytes": size,
+                "digest": digest,
+            }
+        )
+    return {"clips": written, "rejected": rejected}
+
+
+def key(options: ClipOptions) -> dict[str, Any]:
+    """What two runs must share for their clips to belong together, in plain values."""
+    from lipdub.stages import detect
+
+    return {"version": [VERSION, detect.SPEC.version, shards.FORMAT], **asdict(options)}
+
+
+def moments(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The grid of 25 moments a second over frames at `times` (n,), seconds from the first: the source frame nearest to
+    each, int64 (m,), the earlier of two, and whether it is near enough to stand for it, bool (m,)."""
+    count = int(np.floor(times[-1] * shards.FPS + 0.5 + 1e-6)) + 1
+    at = np.arange(count) / shards.FPS
+    after = np.clip(np.searchsorted(times, at), 1, max(len(times) - 1, 1))
+    before = after - 1
+    after = np.minimum(after, len(times) - 1)
+    grid = np.where(times[after] - at < at - times[before] - 1e-9, after, before)
+    return grid, np.abs(times[grid] - at) <= MAX_OFF + 1e-6
+
+
+def _view(store: Store, owner: np.ndarray, row: dict[str, Any], times: np.ndarray) -> TrackView:
+    from lipdub.faces import smooth
+    from lipdub.faces.view import TrackView
+
+    landmarks = store.open("landmarks")
+    return TrackView(landmarks, owner, row["id"], row["first"], row["last"], smooth.interval(times))
+
+
+def _speech(video: Path, options: ClipOptions) -> Spoken:
+    """The video's sound, and what it asks of the lips where that is wanted."""
+    from lipdub.media.audio import audio_source, load_audio
+    from lipdub.media.probe import probe
+    from lipdub.scoring.speech import RATE, Spoken, own_sound
+
+    if options.min_sync > 0:
+        heard = own_sound(video, "its own sound")
+        assert heard is not None
+        return heard
+    facts = probe(video).video
+    assert facts is not None
+    begins = float(audio_source(video).start - facts.start_time)
+    return Spoken(load_audio(video, RATE), begins, np.empty(0), np.empty((0, 2)), "its own sound")
+
+
+def _compared(view: TrackView, times: np.ndarray, speech: Spoken) -> Compared:
+    """A track's mouth laid beside the sound."""
+    from lipdub.metrics.mouth import mouth_shape
+    from lipdub.metrics.sync import compare
+
+    first, stop = view.first, view.last + 1
+    shapes = np.full((stop - first, 2), np.nan)
+    for low in range(first, stop, _BLOCK):
+        points = view.read(low, min(low + _BLOCK, stop))
+        for i in np.flatnonzero(np.isfinite(points[:, 0, 0])):
+            shapes[low - first + i] = mouth_shape(points[i])[:2]
+    return compare(times[first:stop], shapes, speech.times, speech.lips, (speech.begins, speech.ends))
+
+
+def _stretches(
+    owner: np.ndarray,
+    track: int,
+    grid: np.ndarray,
+    near: np.ndarray,
+    options: ClipOptions,
+    rejected: list[dict[str, Any]],
+) -> Iterator[_Stretch]:
+    """Stretches in which the track is seen (and no other), of the length asked for."""
+    from lipdub.faces import smooth
+    from lipdub.faces.tracks import FILL_FRAMES
+
+    seen = (owner == track).any(1)
+    spans = smooth.runs(seen)
+    for (_, a), (b, _) in zip(spans, spans[1:], strict=False):
+        if b - a <= FILL_FRAMES:  # such gaps are filled by interpolation
+            seen[a:b] = True
+    fit = seen[grid] & near
+    if options.faces == "one":
+        others = ((owner != 0) & (owner != track)).any(1)[grid]
+        rejected += [_rejection("several-faces", a / shards.FPS, b / shards.FPS, track) for a, b in smooth.runs(fit & others)]
+        fit &= ~others
+    least, most = round(options.shortest * shards.FPS), round(options.longest * shards.FPS)
+    for a, b in smooth.runs(fit):
+        edges = np.linspace(a, b, -(-(b - a) // most) + 1).round().astype(int)
+        for first, stop in zip(edges, edges[1:], strict=False):
+            if stop - first >= least:
+                yield _Stretch(track, int(first), int(stop))
+            else:
+                rejected.append(_rejection("too-short", first / shards.FPS, stop / shards.FPS, track))
+
+
+def _judged(
+    stretch: _Stretch,
+    view: TrackView,
+    grid: np.ndarray,
+    compared: Compared | None,
+    options: ClipOptions,
+    rejected: list[dict[str, Any]],
+) -> dict[str, Any] | None:
+    """Size of the face and sync of a stretch; None where they do not pass."""
+    from lipdub.faces import facecrop
+    from lipdub.metrics.sync import sync
+    from lipdub.scoring.rows import finite
+    from lipdub.scoring.speech import CHANCE_CONFIDENCE
+
+    start, end = stretch.first / shards.FPS, stretch.stop / shards.FPS
+    places = facecrop.placements(_points(view, grid, stretch), 1 / shards.FPS)
+    face = float(np.median(places[:, 2])) * facecrop.SIDE
+    told: dict[str, Any] = {"face_px": round(face, 1), "sync": None, "offset": None, "confidence": None}
+    if face < options.min_face:
+        rejected.append(_rejection("small-face", start, end, stretch.track, face))
+        return None
+    if compared is not None:
+        found = sync(compared, start, end)
+        if not found.agreement >= options.min_sync:
+            rejected.append(_rejection("out-of-sync", start, end, stretch.track, found.agreement))
+            return None
+        sure = found.confidence >= CHANCE_CONFIDENCE
+        if sure and abs(found.offset) > options.max_offset:
+            rejected.append(_rejection("late-sound", start, end, stretch.track, found.offset))
+            return None
+        numbers = {"sync": found.agreement, "offset": found.offset if sure else None, "confidence": found.confidence}
+        told |= {name: None if (v := finite(value)) is None else round(v, 4) for name, value in numbers.items()}
+    return told
+
+
+def _points(view: TrackView, grid: np.ndarray, stretch: _Stretch) -> np.ndarray:
+    """The track's landmarks at a stretch's moments, (m, 478, 3) pixels of the source frame."""
+    frames = grid[stretch.first : stretch.stop]
+    return view.read(int(frames[0]), int(frames[-1]) + 1)[frames - frames[0]]
+
+
+def _cut(
+    video: Path, grid: np.ndarray, stretch: _Stretch, view: TrackView, options: ClipOptions
+) -> dict[str, np.ndarray]:
+    """A shard's arrays but sound, in one pass over its frames."""
+    from lipdub.faces import facecrop
+    from lipdub.faces.masks import lower_face
+    from lipdub.media.read import read_frames
+
+    side, zoom = options.side, options.side / options.size
+    frames = grid[stretch.first : stretch.stop]
+    points = _points(view, grid, stretch)
+    places = facecrop.placements(points, 1 / shards.FPS)
+    depth = points[..., 2] * (side / (facecrop.SIDE * zoom * places[:, 2:3]))
+    inside = np.concatenate([facecrop.to_crop(points, places, side, zoom), depth[..., None]], 2)
+    masks = np.stack([lower_face(p, side, side) for p in inside])
+    crops = np.empty((len(frames), side, side, 3), np.uint8)
+    source = read_frames(video, int(frames[0]), int(frames[-1]) + 1)
+    seen = next(source)
+    for i, number in enumerate(frames):
+        while seen.index < number:
+            seen = next(source)
+        crops[i] = _crop(seen.picture, places[i], side, zoom)
+    return {
+        "crops": crops,
+        "landmarks": inside.astype(np.float32),
+        "masks": shards.packed(masks),
+        "placements": places,
+        "frames": frames.astype(np.int32),
+    }
+
+
+def _crop(picture: Any, place: np.ndarray, side: int, zoom: float) -> np.ndarray:
+    """The crop of a frame, of which only the part about it is made RGB."""
+    from lipdub.faces import facecrop
+
+    x, y, scale, roll = place
+    around = facecrop.SIDE * zoom * scale / 2 * (abs(np.cos(roll)) + abs(np.sin(roll))) * (1 + 4 / side) + 4
+    left, right = np.clip([x - around, x + around], 0, picture.width).astype(int)
+    top, bottom = np.clip([y - around, y + around], 0, picture.height).astype(int)
+    right, bottom = max(right, left + 2), max(bottom, top + 2)
+    left, top = min(left, picture.width - 2), min(top, picture.height - 2)
+    rgb = picture.rgb((left, top, min(right, picture.width), min(bottom, picture.height)))
+    if rgb.dtype == np.uint16:
+        rgb = ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return facecrop.crop(rgb, place - [left, top, 0, 0], side, zoom)
+
+
+def _sound(speech: Spoken, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:
+    """Sound int16 of a stretch, silent where the video's has not begun or is over, and its mel."""
+    from lipdub.speech import mel
+
+    first = round((stretch.first / shards.FPS - speech.begins) * mel.RATE)
+    out = np.zeros((stretch.stop - stretch.first) * shards.SAMPLES, np.float32)
+    a, b = max(first, 0), min(first + len(out), len(speech.sound))
+    if a < b:
+        out[a - first : b - first] = speech.sound[a:b]
+    audio = np.clip(np.round(out * 32768), -32768, 32767).astype(np.int16)
+    return audio, mel.spectrogram(audio.astype(np.float32) / 32768).T
+
+
+def _rejection(reason: str, start: float, end: float, track: int = 0, value: float | None = None) -> dict[str, Any]:
+    told = None if value is None or not np.isfinite(value) else round(float(value), 4)
+    return {"reason": reason, "track": track, "start": float(start), "end": float(end), "value": told}

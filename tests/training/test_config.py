@@ -1,0 +1,101 @@
+"""Settings of a training from a file and the command line."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Optional
+
+import pytest
+
+from lipdub.errors import InputError, UsageError
+from lipdub.training.config import as_toml, configured
+
+
+@dataclass(frozen=True)
+class Size:
+    pixels: int = 96
+    depths: tuple[int, ...] = (1, 2)
+
+
+@dataclass(frozen=True)
+class Training:
+    steps: int = 100
+    rate: float = 1e-4
+    flip: bool = True
+    loss: Literal["plain", "stabilized"] = "stabilized"
+    betas: tuple[float, float] = (0.5, 0.999)
+    name: str = 'a "quoted"\nname \\ \x7f é'
+    limit: Optional[float] = None
+    weights: Path | None = None
+    size: Size = field(default_factory=Size)
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps must be 1 or more, not {self.steps}")
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "training.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_changes_hold_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
+    file = written(tmp_path, 'steps = 5\nrate = 1\nloss = "plain"\n[size]\npixels = 192\n')
+    found = configured(Training(flip=False), file, ["rate=3e-4", "size.depths=[3, 4, 5]", "steps=6", "steps=7"])
+    assert found == Training(steps=7, rate=3e-4, flip=False, loss="plain", size=Size(192, (3, 4, 5)))
+    assert configured(Training()) == Training()
+
+
+def test_quotes_may_be_left_out(tmp_path: Path) -> None:
+    changes = ["loss=plain", "name=it is so", "flip=false", "betas=[0, 1]", "limit=2", "weights=a b.safetensors"]
+    found = configured(Training(), None, changes)
+    assert found == Training(100, 1e-4, False, "plain", (0.0, 1.0), "it is so", 2.0, Path("a b.safetensors"))
+    assert isinstance(found.limit, float) and isinstance(found.betas[0], float)
+    assert configured(found, None, ["limit=none", "name=x = 1\ny = 2"]).limit is None
+    assert configured(found, None, ["name=1\ny = 2"]).name == "1\ny = 2"
+
+
+def test_a_written_file_says_the_same(tmp_path: Path) -> None:
+    given = Training(3, 0.1 + 0.2, False, "plain", (0.25, 1e-9), weights=Path("x"), size=Size(7, ()))
+    text = as_toml(given)
+    assert tomllib.loads(text)["size"] == {"pixels": 7, "depths": []}
+    assert configured(Training(), written(tmp_path, text)) == given
+    assert "limit" not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("step=3", "there is no setting step. Did you mean steps"),
+        ("size.pixel=3", "there is no setting size.pixel. Did you mean size.pixels"),
+        ("size.zzz=3", "There are: size.depths, size.pixels"),
+        ("size=3", "size is a table. Set one of size.pixels"),
+        ("steps.more=3", 'steps is {"more": 3}, not a whole number'),
+        ("steps=1.5", "steps is 1.5, not a whole number"),
+        ("steps=true", "steps is true, not a whole number"),
+        ("flip=1", "flip is 1, not true or false"),
+        ("rate=fast", 'rate is "fast", not a number'),
+        ("loss=l2", 'loss is "l2". Choose one of: plain, stabilized'),
+        ("betas=[1]", "betas needs 2 values, not 1"),
+        ("betas=1", "betas is 1, not an array"),
+        ("steps=0", "steps must be 1 or more, not 0"),
+        ("steps", "is no KEY=VALUE"),
+        ("=3", "is no KEY=VALUE"),
+    ],
+)
+def test_what_is_wrong_is_named(change: str, said: str) -> None:
+    with pytest.raises(UsageError) as wrong:
+        configured(Training(), None, [change])
+    assert said in str(wrong.value) and "--set" in str(wrong.value)
+
+
+def test_files_that_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no file"):
+        configured(Training(), tmp_path / "none.toml")
+    with pytest.raises(UsageError, match=r"training.toml is not TOML: .*line 2"):
+        configured(Training(), written(tmp_path, "steps = 3\nrate 4\n"))
+    with pytest.raises(UsageError, match="training.toml: there is no setting optimiser"):
+        configured(Training(), written(tmp_path, "[optimiser]\nrate = 4\n"))
