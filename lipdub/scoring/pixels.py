@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from lipdub.metrics.mask_edge import MaskEdge
     from lipdub.scoring.watch import Seen
 
-SAMPLE = 0.4  # seconds: one frame of so many is looked at closely
+SAMPLE = 0.5  # seconds: one frame of so many is looked at closely
 BLOCK = 1.0  # seconds whose sums are kept together
-DETAIL, WHOLE = 2.0, 10.0  # seconds of which CPBD is taken once, of the face and of the frame: it costs as much as all else
+FACES, WHOLE = 16, 6  # frames of a video whose CPBD is taken, of the face and of all of it: dearer than all else together
 MARGIN = 0.45  # eye distances around the face that are cut out with it
 
 Mask: TypeAlias = Callable[[int], "tuple[tuple[int, int, int, int], np.ndarray] | None"]
@@ -59,6 +59,12 @@ def _both(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
     return a + b if a is not None and b is not None else None
 
 
+def spread(numbers: Sequence[int], count: int) -> frozenset[int]:
+    """At most so many of some numbers, evenly spread."""
+    at = np.linspace(0, len(numbers) - 1, min(count, len(numbers))).round().astype(int)
+    return frozenset(numbers[i] for i in at)
+
+
 @dataclass
 class Pixels:
     """Looks at frames, one after the other, and keeps what rows are made of.
@@ -76,11 +82,14 @@ class Pixels:
     brightness: list[np.ndarray] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     sharp: list[tuple[float, float, float, float]] = field(default_factory=list)
-    """at `times`: the mouth's sharpness against the eyes' and cheeks', CPBD of the face (NaN but for one of each `DETAIL`), and
+    """at `times`: the mouth's sharpness against the eyes' and cheeks', CPBD of the face (NaN but for some), and
     the first of the source"""
     alike: list[float] = field(default_factory=list)
-    whole: dict[int, float] = field(default_factory=dict)
-    """CPBD of the first whole frame of each `WHOLE`"""
+    whole: list[tuple[float, float]] = field(default_factory=list)
+    """CPBD of whole frames, with their times"""
+
+    def __post_init__(self) -> None:
+        self.detailed, self.whole_ones = (spread(sorted(self.closely), count) for count in (FACES, WHOLE))
 
     def __call__(self, seen: Seen) -> None:
         """Looks at one frame."""
@@ -88,8 +97,8 @@ class Pixels:
         from lipdub.metrics.cpbd import cpbd_of_part
 
         close = seen.index in self.closely
-        if close and (part := int(seen.time / WHOLE)) not in self.whole:
-            self.whole[part] = cpbd_of_part(seen.picture.rgb())
+        if seen.index in self.whole_ones:
+            self.whole.append((seen.time, cpbd_of_part(seen.picture.rgb())))
         beside = next(self.source, None) if close and self.source is not None else None
         if seen.mesh is None:
             self.brightness.append(np.full(len(flicker.PATCHES), math.nan))
@@ -146,8 +155,7 @@ class Pixels:
 
         found = sharpness(rgb, mesh)
         before = sharpness(other, mesh).against_eyes if other is not None else math.nan
-        fresh = int(seen.time / DETAIL) != (int(self.times[-1] / DETAIL) if self.times else -1)
-        detail = cpbd_of_part(rgb) if fresh else math.nan
+        detail = cpbd_of_part(rgb) if seen.index in self.detailed else math.nan
         self.times.append(seen.time)
         self.sharp.append((found.against_eyes, found.against_cheeks, detail, before))
 
@@ -217,7 +225,7 @@ def rows(pixels: Pixels, spans: Sequence[tuple[float, float]], source_flicker: f
     beside = pixels.source is not None
     limits = visible_from(beside)
     against = "against the source" if beside else "alone"
-    at = np.array(pixels.times)
+    at, whole = np.array(pixels.times), np.array(pixels.whole, np.float64).reshape(-1, 2)
     sharp = np.array(pixels.sharp, np.float64).reshape(-1, 4)
     mouth = sharp[:, 0] - (sharp[:, 3] if beside else 0)
     own = pixels.flicker()
@@ -239,10 +247,10 @@ def rows(pixels: Pixels, spans: Sequence[tuple[float, float]], source_flicker: f
         ),
         ("mouth_against_cheeks", "detail of the mouth against the cheeks'", sharp[:, 1], "octaves", ""),
         ("cpbd", "CPBD sharpness of the face", sharp[:, 2], "", ""),
-        ("cpbd_frame", "CPBD sharpness of the frame", np.array(list(pixels.whole.values())), "", ""),
+        ("cpbd_frame", "CPBD sharpness of the frame", whole[:, 1], "", ""),
     ):  # fmt: skip
         on = "frame" if name == "cpbd_frame" else "crop"
-        moments = at if on == "crop" else np.array(list(pixels.whole)) * WHOLE
+        moments = at if on == "crop" else whole[:, 0]
         parts = interval(window_means(moments, values, list(spans)))
         value = float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
         out.append(
