@@ -3,6 +3,7 @@ of how the program is launched, not of this code."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import math
@@ -103,6 +104,19 @@ class Position:
         return means
 
 
+@dataclass(frozen=True)
+class Adversary:
+    """A second network that is trained against the first, a step after each of its steps (a GAN's discriminator).
+
+    network: it gets no gradients from the first one's loss. loss_of: what it is to minimise on what the first one made of the
+    last batch, and figures to report. rate: its learning rate as a multiple of the first one's.
+    """
+
+    network: nn.Module
+    loss_of: Callable[[nn.Module], tuple[torch.Tensor, dict[str, float]]]
+    rate: float = 1.0
+
+
 def run_loop(
     network: nn.Module,
     draw: Callable[[int], Batch],
@@ -115,6 +129,7 @@ def run_loop(
     progress: Callable[[str], None] | None = None,
     validate: Callable[[nn.Module], float] | None = None,
     samples: Callable[[nn.Module], torch.Tensor] | None = None,
+    adversary: Adversary | None = None,
 ) -> nn.Module:
     """Train (or go on training) a network; checkpoints lie in `folder`, from which a stopped run resumes exactly.
 
@@ -128,6 +143,7 @@ def run_loop(
         device: "auto" is the GPU where there is one; else torch's name of it.
         validate: of the averaged network, in evaluation mode: a number, lower is better.
         samples: of the same: pictures float (rows, columns, 3, H, W) in 0..1.
+        adversary: what is trained against the network.
     Torch's own generator is seeded for each step, so that dropout, too, is the same in a resumed run.
     Returns:
         the averaged network on the CPU, in evaluation mode.
@@ -138,10 +154,8 @@ def run_loop(
 
     accelerator = _accelerator(options, device)
     average = copy.deepcopy(network).to(accelerator.device).eval()
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=options.rate, weight_decay=options.decay, betas=options.betas
-    )
-    trained, optimiser = accelerator.prepare(network, optimiser)
+    trained, optimiser = accelerator.prepare(network, _optimiser(network, options))
+    opponent = _Opponent(accelerator, adversary, options) if adversary is not None else None
     at = Position()
     accelerator.register_for_checkpointing(at, _Whole(average))
     latest, best = folder / "latest", folder / "best.pt"
@@ -169,6 +183,8 @@ def run_loop(
         for group in optimiser.param_groups:
             group["lr"] = rate_at(at.step, done, options)
         trained.train()
+        if opponent is not None:
+            opponent.begin(rate_at(at.step, done, options))
         torch.manual_seed(seed * 1_000_003 + at.step)
         for _ in range(parts):
             batch = send_to_device(next(batches), accelerator.device)
@@ -180,6 +196,8 @@ def run_loop(
                 optimiser.step()
                 optimiser.zero_grad()
             at.saw({"loss": float(loss.detach()), **seen})
+            if opponent is not None:
+                at.saw(opponent.step())
         at.step += 1
         _follow(average, accelerator.unwrap_model(trained), min(options.average, at.step / (at.step + 20)))
         if log is not None and at.step % options.report_every == 0:
@@ -203,6 +221,43 @@ def run_loop(
         average.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
     accelerator.free_memory()
     return average.cpu().eval()
+
+
+def _optimiser(network: nn.Module, options: LoopOptions) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay, betas=options.betas)
+
+
+class _Opponent:
+    """An adversary with its optimiser, both on the accelerator."""
+
+    def __init__(self, accelerator: Any, adversary: Adversary, options: LoopOptions) -> None:
+        self._accelerator, self._adversary, self._clip = accelerator, adversary, options.clip
+        own = _optimiser(adversary.network, options)
+        self._trained, self._optimiser = accelerator.prepare(adversary.network, own)
+        self._learning(False)
+
+    def begin(self, rate: float) -> None:
+        """Before a step of the first network, whose learning rate is given."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate * self._adversary.rate
+        self._trained.train()
+
+    def step(self) -> dict[str, float]:
+        """After a batch of the first network. Returns figures."""
+        self._learning(True)
+        apart = contextlib.nullcontext() if self._accelerator.sync_gradients else self._accelerator.no_sync(self._trained)
+        with apart:  # the first network's batches are counted, and its steps are this one's
+            loss, seen = self._adversary.loss_of(self._trained)
+            self._accelerator.backward(loss)
+            if self._accelerator.sync_gradients:
+                self._accelerator.clip_grad_norm_(self._trained.parameters(), self._clip)
+            self._optimiser.step()
+            self._optimiser.zero_grad()
+        self._learning(False)
+        return {"adversary": float(loss.detach()), **seen}
+
+    def _learning(self, on: bool) -> None:
+        self._adversary.network.requires_grad_(on)
 
 
 def _accelerator(options: LoopOptions, device: str) -> Any:

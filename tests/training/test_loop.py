@@ -19,7 +19,7 @@ from accelerate import Accelerator  # noqa: E402
 from lipdub.errors import EnvironmentFailure  # noqa: E402
 from lipdub.parallel import child_command, child_environment  # noqa: E402
 from lipdub.training.log import sheet  # noqa: E402
-from lipdub.training.loop import LoopOptions, rate_at, run_loop  # noqa: E402
+from lipdub.training.loop import Adversary, LoopOptions, rate_at, run_loop  # noqa: E402
 
 
 class Interrupted(Exception):
@@ -292,3 +292,50 @@ net = run_loop(torch.nn.Linear(4, 1), draw, loss_of, out / "train", options, dev
 told = {"numbers": numbers, "weights": [p.tolist() for p in net.parameters()]}
 (out / f"told-{os.environ['RANK']}.json").write_text(json.dumps(told))
 """
+
+
+class Judge(torch.nn.Module):
+    """A little adversary with layers that keep state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(1, 8))
+        self.last = torch.nn.Linear(8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.relu(self.layer(x)))
+
+
+def against(folder: Path, options: LoopOptions, progress=None, note=None) -> tuple[torch.nn.Module, Judge]:
+    judge, made = Judge(), {}
+
+    def first(net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]):
+        x, y = batch
+        said = net(x)
+        made["real"], made["said"] = y, said.detach()
+        assert not any(p.requires_grad for p in judge.parameters())
+        return ((said - y) ** 2).mean() - 0.1 * judge(said).mean(), {}
+
+    def second(net: torch.nn.Module):
+        if note is not None:
+            note.append([p.grad is None or float(p.grad.abs().sum()) == 0 for p in judge.parameters()])
+        return net(made["said"]).mean() - net(made["real"]).mean() + 0.1 * net(made["real"]).square().mean(), {}
+
+    adversary = Adversary(judge, second, rate=0.5)
+    return run_loop(network(), draw, first, folder, options, seed=4, progress=progress, adversary=adversary), judge
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_an_adversary_is_trained_in_turn_and_resumed_exactly(tmp_path: Path, accumulate: int) -> None:
+    options = LoopOptions(steps=9, rate=1e-2, warmup=2, save_every=2, report_every=1, accumulate=accumulate)
+    said: list[str] = []
+    grads: list[list[bool]] = []
+    before = flat(Judge()).clone()
+    whole, judge = against(tmp_path / "whole", options, said.append, grads)
+    assert not torch.equal(flat(judge), before) and all("adversary" in line for line in said)
+    assert all(grads[0::accumulate][i] == [True] * len(grads[0]) for i in range(9))  # none of the first network's loss
+    with pytest.raises(Interrupted):
+        against(tmp_path / "broken", options, broken_at("step 5,"))
+    resumed, other = against(tmp_path / "broken", options)
+    assert torch.equal(flat(whole), flat(resumed)) and torch.equal(flat(judge), flat(other))

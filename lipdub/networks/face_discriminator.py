@@ -1,0 +1,36 @@
+"""The discriminator of paper 003: whether a face was filmed or made (section 3.3, "GAN Loss").
+
+Strided convolutions with spectral normalisation (Miyato et al., 2018) and leaky ReLU, in the number and widths of the
+generator's encoders. It looks at the lower half, the only one that is made anew.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from lipdub.networks.face_generator import FaceGeneratorSize
+
+_LEAK = 0.2
+
+
+class FaceDiscriminator(nn.Module):
+    """size: of the generator it goes with; P is its `pixels`."""
+
+    def __init__(self, size: FaceGeneratorSize | None = None) -> None:
+        super().__init__()
+        size = size or FaceGeneratorSize()
+        self.blocks = nn.Sequential()
+        inward = 3
+        for outward in size.channels():
+            self.blocks.append(spectral_norm(nn.Conv2d(inward, outward, 4, 2, 1)))
+            self.blocks.append(nn.LeakyReLU(_LEAK))
+            inward = outward
+        side = size.sides()[-1]
+        self.last = spectral_norm(nn.Conv2d(inward, 1, (side // 2, side)))
+
+    def forward(self, faces: torch.Tensor) -> torch.Tensor:
+        """Faces (B, 3, P, P), RGB in 0..1, to the logits (B,) of having been filmed."""
+        lower = faces[:, :, faces.shape[2] // 2 :]
+        return self.last(self.blocks(lower * 2 - 1)).flatten(1).mean(1)

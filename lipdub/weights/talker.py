@@ -1,0 +1,130 @@
+"""Files of talking-face models: what `lipdub train silent-lip`, `train stabilized` and `adapt` write, and the methods
+`silent-lip` and `stabilized` read.
+
+One safetensors file holds all that a talker needs: AVSyncNet (`sync.`), whose audio encoder the generators hear by and the
+rest of which they are trained with, the silent-lip generator (`silent.`) and, unless only that was trained, the talking-face
+generator (`talking.`). Its one metadata entry is JSON: the sizes of the
+networks and `notes`, what they were trained on and how.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lipdub.errors import WeightsError
+
+if TYPE_CHECKING:
+    import torch
+
+    from lipdub.networks.avsyncnet import AVSyncNet
+    from lipdub.networks.face_generator import FaceGenerator
+
+FORMAT = "lipdub-talker-1"
+
+
+@dataclass
+class TalkerModel:
+    """The networks of a file, for evaluation. silent, talking: `networks.face_generator`, None where the file has none; notes: what was told of the training."""
+
+    sync: AVSyncNet
+    silent: FaceGenerator | None = None
+    talking: FaceGenerator | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def pixels(self) -> int:
+        """Of the faces."""
+        generator = self.talking or self.silent
+        assert generator is not None
+        return generator.size.pixels
+
+    def sound(self, mel: torch.Tensor) -> torch.Tensor:
+        """Embeddings (n, features) of mel windows (n, 80, 16), -4..4."""
+        return self.sync.audio_features(mel[:, None])
+
+
+def save(path: Path, model: TalkerModel) -> Path:
+    """Writes a file (weights in float16), whole or not at all. Returns its path."""
+    from safetensors.torch import save
+
+    from lipdub.workspace.files import write_atomically
+
+    parts = {"sync": model.sync, "silent": model.silent, "talking": model.talking}
+    state = {
+        f"{name}.{key}": (value.half() if value.is_floating_point() else value).contiguous()
+        for name, part in parts.items()
+        if part is not None
+        for key, value in part.state_dict().items()
+    }
+    told = {
+        "sync": asdict(model.sync.size),
+        "silent": asdict(model.silent.size) if model.silent is not None else None,
+        "talking": asdict(model.talking.size) if model.talking is not None else None,
+        "notes": model.notes,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, save(state, {FORMAT: json.dumps(told, sort_keys=True)}))
+    return path
+
+
+def about(path: Path) -> dict[str, Any]:
+    """What a file tells of itself: sizes and notes. Raises WeightsError when it is not one of these."""
+    return _opened(path, lambda file: {})[0]
+
+
+def load(path: Path) -> TalkerModel:
+    """The networks of a file, in float32 on the CPU. Raises WeightsError when it is not one of these."""
+    from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+    from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
+    from lipdub.weights.checkpoint import load_into
+
+    told, state = _opened(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})
+
+    def part(name: str) -> dict[str, torch.Tensor]:
+        return {
+            key.removeprefix(f"{name}."): value.float() if value.is_floating_point() else value
+            for key, value in state.items()
+            if key.startswith(f"{name}.")
+        }
+
+    def generator(name: str) -> FaceGenerator | None:
+        if told.get(name) is None:
+            return None
+        made = FaceGenerator(FaceGeneratorSize(**told[name]))
+        load_into(made, part(name), f"{path.name} ({name})")
+        return made.eval()
+
+    try:
+        numbers = {k: tuple(v) if isinstance(v, list) else v for k, v in told["sync"].items()}
+        sync = AVSyncNet(AVSyncNetSize(**numbers))
+        model = TalkerModel(sync.eval(), generator("silent"), generator("talking"), dict(told.get("notes") or {}))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(f"{path} does not tell what its networks are like: {error}") from error
+    load_into(sync, part("sync"), f"{path.name} (sync)")
+    if model.silent is None and model.talking is None:
+        raise WeightsError(f"{path} holds no generator")
+    return model
+
+
+def _opened(path: Path, read: Callable[[Any], dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "pt") as file:
+            metadata = file.metadata() or {}
+            state = read(file)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"the weights {path} cannot be read: {error}") from error
+    if FORMAT not in metadata:
+        raise WeightsError(f"{path} holds no talking-face model", hint="lipdub train stabilized and lipdub adapt make some.")
+    try:
+        told = json.loads(metadata[FORMAT])
+        if not isinstance(told, dict):
+            raise ValueError("no object")
+    except ValueError as error:
+        raise WeightsError(f"{path} does not tell what its networks are like: {error}") from error
+    return told, state
