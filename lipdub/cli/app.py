@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from lipdub.cli import clean, doctor, inspection, lips, prepare, run, score, stage, train, weights
+from lipdub.cli import adapt, clean, doctor, inspection, lips, prepare, run, score, stage, train, weights
 from lipdub.cli.manner import USAGE, complain
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ inspection.add(app)
 doctor.add(app)
 clean.add(app)
 prepare.add(app)
+adapt.add(app)
 app.add_typer(train.app, name="train")
 app.add_typer(weights.app, name="weights")
 

@@ -1,26 +1,46 @@
-"""`lipdub train`: trains the networks this project ships."""
+"""`lipdub train`: trains the networks this project has no published weights for.
+
+A training that was stopped and is called again with the same settings goes on where it was.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Literal, Optional
 
 import typer
 
+from lipdub.cli import options as opt
 from lipdub.cli.manner import Manner, command
-from lipdub.errors import UsageError
 
-app = typer.Typer(help="Train the networks lipdub ships.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train networks. Stopped and called again, a training goes on where it was.", no_args_is_help=True
+)
 
 
 _Grid = Annotated[Path, typer.Option("--grid", metavar="FOLDER", help="Clips of the GRID corpus.")]
 _Out = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The weights to write.")]
+_Data = Annotated[Path, typer.Option("--data", metavar="DATASET", help="Of lipdub prepare.")]
 _Workdir = Annotated[
     Optional[Path],
     typer.Option("--workdir", metavar="FOLDER", help="What is kept between runs. Default: beside the weights."),
 ]
+_Minutes = Annotated[float, typer.Option("--minutes", min=0, help="End by wall time; 0 takes all steps.")]
+_Full = Annotated[bool, typer.Option("--full", help="The generator as in the paper, for a GPU.")]
+_Overfit = Annotated[
+    int, typer.Option("--overfit", min=0, metavar="N", help="Learn N examples by heart, as a check of health.")
+]
+_OnBad = Annotated[
+    Literal["skip", "error"], typer.Option("--on-bad", help="Pass over a damaged shard, or refuse it.")
+]
+_ShowConfig = Annotated[
+    bool, typer.Option("--show-config", help="Print all settings as TOML, and do nothing.")
+]
+_Seed = Annotated[int, typer.Option("--seed", help="Of all that is drawn by chance.")]
 
 
 @app.callback()
@@ -28,7 +48,7 @@ def _root() -> None:
     pass
 
 
-def _teller(manner: Manner) -> Callable[[str], None]:
+def teller(manner: Manner) -> Callable[[str], None]:
     """Prints a training's progress in the manner asked for."""
 
     def tell(text: str) -> None:
@@ -74,7 +94,7 @@ def lip_motion(
         seed=seed,
         threads=manner.threads or 2,
         device="cpu" if manner.device == "auto" else manner.device,
-        progress=_teller(manner),
+        progress=teller(manner),
     )
     manner.result({"weights": str(written)}, str(written))
 
@@ -105,40 +125,147 @@ def neutral_face(
 @command
 def sync_scorer(
     manner: Manner,
-    grid: _Grid,
+    data: _Data,
     out: _Out = Path("sync-scorer.safetensors"),
     workdir: _Workdir = None,
-    minutes: Annotated[
-        float, typer.Option("--minutes", min=0, help="End by wall time; 0 takes all steps.")
-    ] = 0.0,
-    steps: Annotated[Optional[int], typer.Option("--steps", min=1, help="Steps of the network.")] = None,
-    loss: Annotated[
-        str, typer.Option("--loss", help="infonce: against all of a clip's sounds; bce: pair by pair.")
-    ] = "infonce",
-    full: Annotated[bool, typer.Option("--full", help="The network at full size, for a GPU.")] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn by chance.")] = 0,
+    minutes: _Minutes = 0.0,
+    full: Annotated[bool, typer.Option("--full", help="AVSyncNet as in the paper, for a GPU.")] = False,
+    overfit: _Overfit = 0,
+    on_bad: _OnBad = "skip",
+    config: opt.Config = None,
+    changes: opt.Set = None,
+    max_minutes: opt.MaxMinutes = None,
+    show_config: _ShowConfig = False,
+    seed: _Seed = 0,
 ) -> None:
-    """Train AVSyncNet: whether a mouth goes with a sound. Stopped and called again, it goes on where it was."""
+    """Train AVSyncNet: whether a mouth goes with a sound."""
     from lipdub.networks.avsyncnet import AVSyncNetSize
-    from lipdub.training.sync_scorer import LOSSES, SyncScorerTraining, train
+    from lipdub.training.sync_scorer import SyncScorerTraining, train
 
-    chosen = next((known for known in LOSSES if known == loss), None)
-    if chosen is None:
-        raise UsageError(f"--loss is {loss!r}", hint=f"Choose one of: {', '.join(LOSSES)}.")
-    size = AVSyncNetSize() if full else AVSyncNetSize.small()
-    written = train(
-        out,
-        grid=grid,
-        workdir=workdir,
-        minutes=minutes,
-        steps=steps,
-        seed=seed,
-        threads=manner.threads or 2,
-        device="cpu" if manner.device == "auto" else manner.device,
-        options=SyncScorerTraining(loss=chosen, size=size),
-        progress=_teller(manner),
+    begun = SyncScorerTraining(size=AVSyncNetSize()) if full else SyncScorerTraining()
+    options = _configured(begun, config, changes, minutes, max_minutes, {"only": overfit})
+    _trained(manner, train, options, show_config, out, data=data, workdir=workdir, on_bad=on_bad, seed=seed)
+
+
+@app.command("face-features")
+@command
+def face_features(
+    manner: Manner,
+    data: _Data,
+    out: _Out = Path("face-features.safetensors"),
+    workdir: _Workdir = None,
+    minutes: _Minutes = 0.0,
+    on_bad: _OnBad = "skip",
+    config: opt.Config = None,
+    changes: opt.Set = None,
+    max_minutes: opt.MaxMinutes = None,
+    show_config: _ShowConfig = False,
+    seed: _Seed = 0,
+) -> None:
+    """Train the features that pictures of faces are compared by where VGG-19 is not in the weights store."""
+    from lipdub.training.face_features import FaceFeaturesTraining, train
+
+    options = _configured(FaceFeaturesTraining(), config, changes, minutes, max_minutes)
+    _trained(manner, train, options, show_config, out, data=data, workdir=workdir, on_bad=on_bad, seed=seed)
+
+
+@app.command("silent-lip")
+@command
+def silent_lip(
+    manner: Manner,
+    data: _Data,
+    sync: Annotated[Path, typer.Option("--sync", metavar="FILE", help="AVSyncNet, of train sync-scorer.")],
+    out: _Out = Path("silent-lip.safetensors"),
+    workdir: _Workdir = None,
+    minutes: _Minutes = 0.0,
+    full: _Full = False,
+    overfit: _Overfit = 0,
+    on_bad: _OnBad = "skip",
+    config: opt.Config = None,
+    changes: opt.Set = None,
+    max_minutes: opt.MaxMinutes = None,
+    show_config: _ShowConfig = False,
+    seed: _Seed = 0,
+) -> None:
+    """Train the generator that shuts a face's mouth."""
+    from lipdub.training.talking_face import train_silent
+
+    options = _configured(_generator(full), config, changes, minutes, max_minutes, {"draw.only": overfit})
+    _trained(
+        manner, train_silent, options, show_config, out, data=data, sync=sync, workdir=workdir, on_bad=on_bad, seed=seed
     )
-    manner.result({"weights": str(written)}, str(written))
+
+
+@app.command("stabilized")
+@command
+def stabilized(
+    manner: Manner,
+    data: _Data,
+    silent: Annotated[Path, typer.Option("--silent", metavar="FILE", help="What train silent-lip made.")],
+    out: _Out = Path("stabilized.safetensors"),
+    workdir: _Workdir = None,
+    minutes: _Minutes = 0.0,
+    full: _Full = False,
+    overfit: _Overfit = 0,
+    on_bad: _OnBad = "skip",
+    config: opt.Config = None,
+    changes: opt.Set = None,
+    max_minutes: opt.MaxMinutes = None,
+    show_config: _ShowConfig = False,
+    seed: _Seed = 0,
+) -> None:
+    """Train the talking-face generator of the recipe stabilized."""
+    from lipdub.training.talking_face import train_talking
+
+    options = _configured(_generator(full), config, changes, minutes, max_minutes, {"draw.only": overfit})
+    _trained(
+        manner, train_talking, options, show_config, out, data=data, silent=silent, workdir=workdir, on_bad=on_bad, seed=seed
+    )
+
+
+def _generator(full: bool) -> Any:
+    from dataclasses import replace
+
+    from lipdub.networks.face_generator import FaceGeneratorSize
+    from lipdub.training.talking_face import GeneratorTraining
+
+    begun = GeneratorTraining()
+    return replace(begun, size=FaceGeneratorSize(), begin="new") if full else begun
+
+
+def _configured(
+    options: Any,
+    config: Path | None,
+    changes: Sequence[str] | None,
+    minutes: float,
+    max_minutes: float | None,
+    counts: Mapping[str, int] | None = None,
+) -> Any:
+    """Options as the file, the changes and then the command's own options have them. Raises UsageError."""
+    from lipdub.training.config import configured
+
+    given = [f"{key}={count}" for key, count in (counts or {}).items() if count]
+    given += [f"loop.minutes={minutes}"] if minutes else []
+    given += [f"loop.max_minutes={max_minutes}"] if max_minutes is not None else []
+    return configured(options, config, [*(changes or ()), *given])
+
+
+def _trained(
+    manner: Manner, train: Callable[..., Path], options: Any, show_config: bool, out: Path, **how: Any
+) -> None:
+    """Trains, or prints the settings that it would train with."""
+    if show_config:
+        from lipdub.training.config import as_toml
+
+        print(as_toml(options), end="")
+        return
+    from lipdub.training.card import card
+
+    threads = manner.threads or 2
+    written = train(out, options=options, threads=threads, device=manner.device, progress=teller(manner), **how)
+    told = written.with_suffix(".md")
+    told.write_text(card(written, shlex.join(["lipdub", *sys.argv[1:]])), encoding="utf-8")
+    manner.result({"weights": str(written), "card": str(told)}, str(written))
 
 
 def _of_faces(
@@ -146,5 +273,5 @@ def _of_faces(
 ) -> None:
     """A training that reads GRID's faces; their landmarks are kept for the next one."""
     folder = workdir or out.parent / "lip-training"
-    written = train(out, grid=grid, workdir=folder, progress=_teller(manner))
+    written = train(out, grid=grid, workdir=folder, progress=teller(manner))
     manner.result({"weights": str(written)}, str(written))

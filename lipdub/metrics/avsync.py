@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+    from lipdub.networks.syncnet_scorer import SyncNetScorer
 
 FORMAT = "lipdub-avsyncnet-1"
 RATE = 25.0  # frames a second
@@ -28,11 +29,12 @@ _LEVEL = 0.1  # root mean square at which sounds are heard
 _BATCH = 64
 
 
-def load(path: Path) -> AVSyncNet:
+def load(path: Path) -> AVSyncNet | SyncNetScorer:
     """The network of a weights file, for evaluation. Raises WeightsError when it is not one of these."""
     from safetensors import SafetensorError, safe_open
 
     from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+    from lipdub.networks.syncnet_scorer import SyncNetScorer
     from lipdub.weights.checkpoint import load_into
 
     try:
@@ -43,9 +45,9 @@ def load(path: Path) -> AVSyncNet:
         raise WeightsError(f"the weights {path} cannot be read: {error}") from error
     if FORMAT not in about:
         raise WeightsError(f"{path} holds no weights of AVSyncNet", hint="lipdub train sync-scorer makes some.")
-    told: dict[str, Any] = json.loads(about[FORMAT])["size"]
-    numbers: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
-    network = AVSyncNet(AVSyncNetSize(**numbers))
+    told: dict[str, Any] = json.loads(about[FORMAT])
+    numbers: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told["size"].items()}
+    network = SyncNetScorer(told["syncnet"]) if "syncnet" in told else AVSyncNet(AVSyncNetSize(**numbers))
     load_into(network, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, path.name)
     return network.eval()
 
@@ -85,18 +87,20 @@ def sampled(crops: torch.Tensor, height: int, width: int, affine: np.ndarray) ->
 
 
 def middle(
-    crops: torch.Tensor, height: int, width: int, shift: tuple[float, float] = (0.0, 0.0)
+    crops: torch.Tensor, height: int, width: int, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
 ) -> torch.Tensor:
-    """Crops with a margin (n, H, W) without it, (n, height, width), the view moved right and down by that many pixels."""
-    affine = np.array([[[1, 0, shift[0]], [0, 1, shift[1]]]], np.float64)
+    """Crops with a margin (n, H, W) without it, (n, height, width), the view moved right and down by that many pixels and
+    turned about its middle by so many degrees."""
+    cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    affine = np.array([[[cos, -sin, shift[0]], [sin, cos, shift[1]]]], np.float64)
     return sampled(crops[None], height, width, affine)[0]
 
 
 def mouth_features(
-    network: AVSyncNet, crops: np.ndarray, shift: tuple[float, float] = (0.0, 0.0)
+    network: AVSyncNet | SyncNetScorer, crops: np.ndarray, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
 ) -> torch.Tensor:
-    """Embeddings (n - 4, features) of the five frames from each on. crops: uint8, of `lower_faces`, at 25 fps; shift:
-    pixels of the network's input by which the view is moved."""
+    """Embeddings (n - 4, features) of the five frames from each on. crops: uint8, of `lower_faces`, at 25 fps; shift, turn:
+    pixels of the network's input and degrees by which the view is moved."""
     import torch
 
     from lipdub.networks.avsyncnet import FRAMES
@@ -107,7 +111,7 @@ def mouth_features(
         for first in range(0, len(crops) - FRAMES + 1, _BATCH):
             part = torch.from_numpy(crops[first : first + _BATCH + FRAMES - 1]).float() / 255
             flat = part.permute(0, 3, 1, 2).flatten(0, 1) if part.ndim == 4 else part
-            seen = middle(flat, size.height, size.width, shift).reshape(len(part), -1, size.height, size.width)
+            seen = middle(flat, size.height, size.width, shift, turn).reshape(len(part), -1, size.height, size.width)
             stacks = seen.unfold(0, FRAMES, 1).permute(0, 4, 1, 2, 3).flatten(1, 2)
             out.append(network.image_features(stacks))
     return torch.cat(out) if out else torch.zeros(0, size.features)
@@ -119,7 +123,7 @@ def spectrogram(audio: np.ndarray) -> np.ndarray:
     return mel.spectrogram(audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6)))
 
 
-def sound_features(network: AVSyncNet, audio: np.ndarray) -> torch.Tensor:
+def sound_features(network: AVSyncNet | SyncNetScorer, audio: np.ndarray) -> torch.Tensor:
     """Embeddings (columns, features) of the windows that begin with each column, 80 a second; audio: (n,) at 16 kHz."""
     import torch
 

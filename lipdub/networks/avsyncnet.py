@@ -73,13 +73,7 @@ class AVSyncNet(nn.Module):
     def image_features(self, faces: torch.Tensor) -> torch.Tensor:
         """faces (B, 15, height, width): the lower halves of five successive faces at 25 fps, RGB in 0..1, in the order
         of time, to (B, features) of unit length. A grey network takes (B, 5, height, width) of luma, too."""
-        if self.size.grey:
-            if faces.shape[1] != FRAMES:
-                faces = luma(faces)
-            faces = faces - faces.mean((1, 2, 3), keepdim=True)
-            # a picture with no contrast at all (0.2 % of white) stays what it is
-            faces = faces / (faces.square().mean((1, 2, 3), keepdim=True) + 4e-6).sqrt()
-        return normalize(self.image_encoder(faces))
+        return normalize(self.image_encoder(normalised(faces) if self.size.grey else faces))
 
     def audio_features(self, mel: torch.Tensor) -> torch.Tensor:
         """mel (B, 1, 80, 16): the columns that begin with the first of the five frames, values in -4..4
@@ -94,6 +88,15 @@ class AVSyncNet(nn.Module):
         """The logit of "in sync" for cosines of any shape; its sigmoid is the probability where the network was trained
         with binary cross-entropy."""
         return cosine * self.scale.exp() + self.bias
+
+
+def normalised(faces: torch.Tensor) -> torch.Tensor:
+    """Stacks (B, 15, H, W) RGB or (B, 5, H, W) luma to luma (B, 5, H, W) of mean 0 and deviation 1."""
+    if faces.shape[1] != FRAMES:
+        faces = luma(faces)
+    faces = faces - faces.mean((1, 2, 3), keepdim=True)
+    # a picture with no contrast at all (0.2 % of white) stays what it is
+    return faces / (faces.square().mean((1, 2, 3), keepdim=True) + 4e-6).sqrt()
 
 
 def luma(faces: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,8 @@ What the paper leaves open, and what was chosen:
 - "Summing the input and output of each block": their sizes differ, so the sum is around the two layers after the strided (or
   transposed) one.
 - Both encoders' features are brought together by a 1x1 convolution at every depth, not the last alone.
-- The last layer sees the two pictures themselves beside its features, so that what is given need not be made anew.
+- What is given need not be made anew: the last layer, which sees the two pictures beside its features, gives colours and how far
+  they are to be laid over the pose's upper half and the identity's lower one.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class FaceGeneratorSize:
     @classmethod
     def small(cls, pixels: int = 96) -> FaceGeneratorSize:
         """For CPUs; it goes with `AVSyncNetSize.small`."""
-        return cls(pixels, 16, 96, 128)
+        return cls(pixels, 16, 80, 128)
 
     def sides(self) -> list[int]:
         """Pixels a side after each block of an encoder."""
@@ -77,7 +78,7 @@ class FaceGenerator(nn.Module):
         for i in reversed(range(len(channels))):
             outward = channels[i - 1] if i else max(size.width // 2, 1)
             self.blocks.append(FaceDecoding(2 * channels[i], outward, 4, 2, 1))
-        self.paint = nn.Conv2d(max(size.width // 2, 1) + 6, 3, 3, 1, 1)
+        self.paint = nn.Conv2d(max(size.width // 2, 1) + 6, 4, 3, 1, 1)
         _initialise(self)
 
     def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
@@ -94,7 +95,10 @@ class FaceGenerator(nn.Module):
         x = self.begin(torch.cat([x, sound[:, :, None, None] * sound.shape[1] ** 0.5], 1))
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             x = block(torch.cat([x, skip], 1))
-        return torch.sigmoid(self.paint(torch.cat([x, pose - 0.5, identity - 0.5], 1)).float())
+        colours, share = torch.sigmoid(self.paint(torch.cat([x, pose - 0.5, identity - 0.5], 1)).float()).split([3, 1], 1)
+        half = pose.shape[2] // 2
+        given = torch.cat([pose[:, :, :half], identity[:, :, half:]], 2)
+        return given + share * (colours - given)
 
 
 def hide(faces: torch.Tensor) -> torch.Tensor:

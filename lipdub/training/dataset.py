@@ -246,20 +246,29 @@ class TalkingClips:
         """Crops of some frames: uint8 (n, pixels, pixels, 3) RGB."""
         return self._data.middle(self._rows(clip, "crops", at))
 
+    def lower(self, clip: int, at: np.ndarray, margin: float) -> np.ndarray:
+        """The lower halves of the faces, `margin` times as high and wide where the crops reach so far: uint8 (n, h, w, 3) RGB."""
+        rows, size, side = self._rows(clip, "crops", at), self._data.size, self._data.side
+        high, wide = (min(2 * round(length * margin / 2), side) for length in (size / 2, size))
+        top, left = min(round((side + size / 2 - high) / 2), side - high), (side - wide) // 2
+        return rows[:, top : top + high, left : left + wide]
+
     def points(self, clip: int, at: np.ndarray) -> np.ndarray:
         """Their landmarks in pixels of the crops: float32 (n, 478, 2)."""
         edge = (self._data.side - self._data.size) // 2
         return self._rows(clip, "landmarks", at)[..., :2] - np.float32(edge)
 
-    def sound(self, clip: int) -> np.ndarray:
-        """The spectrogram (`metrics.avsync.spectrogram`) of the clip's sound, which begins with its first frame: float32
-        (80, columns)."""
-        from lipdub.metrics.avsync import spectrogram
-
+    def audio(self, clip: int) -> np.ndarray:
+        """The clip's sound, which begins with its first frame: float32 (samples,) in -1..1 at 16 kHz."""
         found = self._good(clip)
         path, layout = self._data.path(found), self._data.layout(found)
-        audio = shards.read(path, layout, "audio", 0, found.frames * shards.SAMPLES)
-        return spectrogram(audio.astype(np.float32) / 32768)
+        return shards.read(path, layout, "audio", 0, found.frames * shards.SAMPLES).astype(np.float32) / 32768
+
+    def sound(self, clip: int) -> np.ndarray:
+        """Its spectrogram (`metrics.avsync.spectrogram`): float32 (80, columns)."""
+        from lipdub.metrics.avsync import spectrogram
+
+        return spectrogram(self.audio(clip))
 
     def _rows(self, clip: int, name: str, at: np.ndarray) -> np.ndarray:
         """Rows of an array; neighbouring ones are read together."""
@@ -315,6 +324,17 @@ def open_dataset(
     if len(data.bad) == len(clips):
         raise InputError(f"no shard of {shown(folder)} can be used: {next(iter(data.bad.values()))}", hint=_HINT)
     return data
+
+
+def open_held_out(
+    folder: Path, *, on_bad: OnBad = "skip", tell: Callable[[str], None] | None = None
+) -> Dataset | None:
+    """The clips of a dataset that are kept out of training, or None where there are none. Raises as `open_dataset`."""
+    try:
+        some = any(row["split"] == "held-out" for row in _index(folder)["clips"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"the index of {shown(folder)} is damaged", hint="Call lipdub prepare again.") from error
+    return open_dataset(folder, split="held-out", on_bad=on_bad, tell=tell) if some else None
 
 
 def _look_at(data: Dataset, clip: Clip) -> None:

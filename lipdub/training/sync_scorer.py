@@ -1,236 +1,194 @@
-"""`lipdub train sync-scorer`: AVSyncNet on GRID (paper 003, section 3.4).
+"""`lipdub train sync-scorer`: AVSyncNet (paper 003, section 3.4) on a dataset of `lipdub prepare`.
 
 Five frames of a mouth are to be told from the sounds of the same clip at other times: same talker, same room, same day.
 Of every clip of a batch some moments are taken; each moment's sound is right for its own frames and wrong for all the
 others'.
 
-What GRID's one talker teaches carries over to other people in part only (`tests/bench/sync_scorer.py`, talking clips; areas
+What GRID's one talker teaches carries over to other people in part only (`tests/bench/sync_scorer.py --talking`; areas
 under the ROC curve of 1 s windows): 0.86 to 0.90 in three trainings of the small size, where `lipdub.metrics.sync`, which
 needs none of this, has 0.96. More steps (1500 for 1000) matched more of GRID's own moments and stronger changes fewer, and
 neither more of other people's. After the same 500 steps "infonce" had 0.84 and "bce" 0.83, or 0.89 and 0.86 less the mean
-over all lags: hence the default. No weights are shipped.
+over all lags: hence the default. So it judges no dubs; it is what the generators of paper 003 are trained with.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from lipdub.errors import InputError, shown
 from lipdub.faces import lowerface
 from lipdub.metrics import avsync
 from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize
+from lipdub.networks.syncnet_scorer import SyncNetScorer
 from lipdub.speech import mel
-from lipdub.training import grid as grid_corpus
 from lipdub.training.augment import disturbed
 from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, voice_views
+from lipdub.training.dataset import Dataset, OnBad, TalkingClips, open_dataset, open_held_out
 from lipdub.training.loop import LoopOptions, run_loop
+from lipdub.training.shards import FPS
 
+Scorer = AVSyncNet | SyncNetScorer
 Loss = Literal["infonce", "bce"]
-LOSSES: tuple[Loss, ...] = get_args(Loss)
-_CHECK_EVERY = 42  # of the clips, one is not trained on but checked with
 _CHECK_SEED = 7
+_CHECK_CLIPS = 40
+_SOUNDS = 8192  # spectrograms kept in memory, 40 kB for three seconds
 
 
 @dataclass(frozen=True)
 class SyncScorerTraining:
-    """What decides the result besides the seed. steps: optimiser steps; minutes: end by wall time (0: by steps alone,
-    which is reproducible); clips, moments: of a batch, and of each of its clips; apart: frames by which two moments must
-    differ for the one's sound to be wrong for the other; loss: "infonce", cross-entropy over the clip's sounds (van den
-    Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018), both ways, or "bce", binary
-    cross-entropy of each pair, wrong ones together weighing as much as right ones (paper 003); variants: of each clip's
-    sound, all but the first disturbed; faces, voices: further changes, drawn anew for each batch."""
+    """What decides the result besides the data and the seed.
 
-    steps: int = 1000
-    minutes: float = 0.0
+    network: "avsyncnet", or "syncnet", Wav2Lip's architecture (`networks.syncnet_scorer`) with `syncnet_width` channels, for
+    comparison; size: of AVSyncNet; clips, moments: of a batch, and of each of its clips; only: from so many clips and as they
+    are, nothing changed by chance (0: from all); apart: frames by which two moments must differ for the one's sound to be wrong
+    for the other; loss: "infonce", cross-entropy over the clip's sounds (van den Oord et al., "Representation Learning with
+    Contrastive Predictive Coding", 2018), both ways, or "bce", binary cross-entropy of each pair, wrong ones together weighing
+    as much as right ones (paper 003); variants: of each clip's sound, all but the first disturbed; faces, voices: further
+    changes, drawn anew for each batch.
+    """
+
+    network: Literal["avsyncnet", "syncnet"] = "avsyncnet"
+    size: AVSyncNetSize = AVSyncNetSize.small()
+    syncnet_width: int = 16
     clips: int = 16
     moments: int = 12
+    only: int = 0
     apart: int = 3
-    rate: float = 1e-3
-    decay: float = 0.05
     loss: Loss = "infonce"
     variants: int = 4
-    precision: str = "bf16"
-    save_every: int = 250
-    size: AVSyncNetSize = AVSyncNetSize.small()
     faces: FaceChanges = field(default_factory=FaceChanges)
     voices: VoiceChanges = field(default_factory=VoiceChanges)
+    loop: LoopOptions = field(
+        default_factory=lambda: LoopOptions(
+            steps=1000, decay=0.05, warmup=100, precision="bf16", save_every=250, report_every=50, workers=1
+        )
+    )
 
 
-@dataclass(frozen=True)
 class Talks:
-    """Clips at 25 fps. crops: uint8 (clips, frames, H, W) of luma or (clips, frames, H, W, 3) RGB, lower half faces with
-    their margin (`lowerface.margined`); mels: (variants, clips, 80, columns) as `speech.mel` has them."""
+    """Clips of a dataset as this training sees them: those long enough for five frames, their sounds kept once asked for.
 
-    crops: np.ndarray
-    mels: np.ndarray
+    Variant 0 of a sound is the sound itself; others are disturbed, the same whenever they are asked for.
+    """
+
+    def __init__(self, data: Dataset, size: AVSyncNetSize, seed: int = 0) -> None:
+        long = tuple(clip for clip in data.clips if clip.frames >= FRAMES)
+        if not long:
+            raise InputError(f"the dataset {shown(data.folder)} has no clip of {FRAMES} frames")
+        self._clips = TalkingClips(replace(data, clips=long))
+        self._size, self._seed = size, seed
+        self._sounds: dict[tuple[int, int], np.ndarray] = {}
 
     def __len__(self) -> int:
-        return len(self.crops)
+        return len(self._clips)
 
-    def part(self, which: Sequence[int]) -> Talks:
-        """Some of the clips, in memory."""
-        return Talks(self.crops[list(which)], self.mels[:, list(which)])
-
-    def moments(self) -> int:
+    def moments(self, clip: int) -> int:
         """How many moments of a clip have five frames and their sound."""
-        columns = (self.mels.shape[3] - mel.COLUMNS) / mel.COLUMN_RATE
-        return min(self.crops.shape[1] - FRAMES, int(columns * grid_corpus.FPS + 1e-6)) + 1
+        return self._clips.count(clip) - FRAMES + 1
 
     def stacks(self, clip: int, moments: np.ndarray) -> torch.Tensor:
-        """Five frames from each of the moments on: (n * 5 [* 3], H, W) in 0..1."""
-        frames = self.crops[clip][(moments[:, None] + np.arange(FRAMES)).ravel()]
+        """Five frames from each of the moments on, with their margin: (n * 5 [* 3], H, W) in 0..1, at the network's scale."""
+        import cv2
+
+        at = moments[:, None] + np.arange(FRAMES)
+        needed, where = np.unique(at, return_inverse=True)
+        lower = self._clips.lower(clip, needed, lowerface.MARGIN)
+        high, wide = lowerface.margined(self._size.height), lowerface.margined(self._size.width)
+        if self._size.grey:
+            lower = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in lower])
+        if lower.shape[1:3] != (high, wide):
+            lower = np.stack([cv2.resize(picture, (wide, high), interpolation=cv2.INTER_AREA) for picture in lower])
+        frames = lower[where.ravel()]
         if frames.ndim == 4:
-            frames = frames.transpose(0, 3, 1, 2).reshape(-1, *frames.shape[1:3])
+            frames = frames.transpose(0, 3, 1, 2).reshape(-1, high, wide)
         return torch.from_numpy(frames).float() / 255
 
     def sounds(self, clip: int, moments: np.ndarray, variant: int = 0) -> torch.Tensor:
         """The mel windows (n, 80, 16) that begin with the moments' first frames."""
-        starts = np.round(moments / grid_corpus.FPS * mel.COLUMN_RATE).astype(np.int64)
-        return torch.from_numpy(mel.windows(np.asarray(self.mels[variant, clip], np.float32), starts))
+        whole = self._sounds.get((clip, variant))
+        if whole is None:
+            audio = self._clips.audio(clip)
+            if variant:
+                before = np.resize(self._clips.audio((clip - 1) % len(self)), len(audio))
+                audio = disturbed(audio, np.random.default_rng((self._seed, variant, clip)), before)
+            whole = avsync.spectrogram(audio).astype(np.float16)
+            self._sounds[clip, variant] = whole
+            if len(self._sounds) > _SOUNDS:  # several threads may be here: whichever goes is made again
+                self._sounds.pop(next(iter(self._sounds)), None)
+        starts = np.round(moments / FPS * mel.COLUMN_RATE).astype(np.int64)
+        return torch.from_numpy(mel.windows(whole.astype(np.float32), starts))
 
 
 def train(
     out: Path,
     *,
-    grid: Path,
+    data: Path,
+    options: SyncScorerTraining | None = None,
     workdir: Path | None = None,
-    minutes: float = 0.0,
-    steps: int | None = None,
     seed: int = 0,
     threads: int = 2,
     device: str = "cpu",
-    options: SyncScorerTraining | None = None,
+    on_bad: OnBad = "skip",
     progress: Callable[[str], None] | None = None,
 ) -> Path:
-    """Train AVSyncNet on GRID's clips but those held out, and write its weights.
+    """Train a network on the clips of a dataset but those held out, and write its weights.
 
-    out: the safetensors file to write (replaced whole at the end); grid: folder of the GRID clips; workdir: where
-    landmarks, crops, sounds and checkpoints are kept, by default beside `out`: a stopped run called again goes on from
-    there; device: torch's name of it; progress: called with one line of text now and then. Returns `out`.
+    out: the safetensors file to write (replaced whole at the end); data: of `lipdub prepare`; workdir: where checkpoints are
+    kept, by default beside `out`: a stopped run called again goes on from there; device: "auto", or torch's name of it; on_bad:
+    what a damaged shard does; progress: called with one line of text now and then. Returns `out`. Raises InputError for what is
+    no dataset.
     """
-    options = options or SyncScorerTraining()
-    options = replace(options, steps=steps or options.steps, minutes=minutes or options.minutes)
-    say = progress or (lambda text: None)
-    workdir = Path(workdir) if workdir else out.with_suffix(".work")
-    workdir.mkdir(parents=True, exist_ok=True)
+    options, say = options or SyncScorerTraining(), progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
-    words = grid_corpus.clip_words(grid)
-    apart = set(grid_corpus.held_out(words))
-    names = [name for name in sorted(words) if name not in apart]
-    talks = of_grid(grid, workdir, names, options, seed, progress=say)
-    check = list(range(0, len(talks), _CHECK_EVERY)) if len(talks) > _CHECK_EVERY else []
-    learn = [i for i in range(len(talks)) if i not in set(check)]
-    folder = workdir / f"sync-{_key(options, seed)}"
-    network = train_scorer(talks, learn, folder, options, seed=seed, device=device, progress=say)
-    figures = {}
-    if check:
-        figures = {"matched": round(matched(network, talks.part(check), options), 4)}
-        say(f"sync: {100 * figures['matched']:.1f} % of the checked moments find their own sound among {options.moments}")
-    return export(out, network, {"seed": seed, "training": asdict(options), "figures": figures})
-
-
-def of_grid(
-    grid: Path,
-    workdir: Path,
-    names: Sequence[str],
-    options: SyncScorerTraining,
-    seed: int,
-    *,
-    progress: Callable[[str], None] | None = None,
-) -> Talks:
-    """GRID's clips as this training sees them; crops and sounds are kept in `workdir`."""
-    size = options.size
-    crops = workdir / f"lower-faces-{size.height}x{size.width}-{'grey' if size.grey else 'rgb'}.npy"
-    sounds = workdir / f"sounds-{options.variants}-{seed}.npz"
-    if not (_holds(crops.with_suffix(".json"), names) and crops.exists()):
-        _make_crops(crops, grid, grid_corpus.load(grid, workdir, names, progress=progress), size, progress)
-    if not (_holds(sounds.with_suffix(".json"), names) and sounds.exists()):
-        _make_sounds(sounds, grid_corpus.load(grid, workdir, names, progress=progress), options.variants, seed)
-    with np.load(sounds) as kept:
-        return Talks(np.load(crops, mmap_mode="r"), kept["mels"])
-
-
-def _holds(listing: Path, names: Sequence[str]) -> bool:
-    return listing.exists() and json.loads(listing.read_text(encoding="utf-8")) == list(names)
-
-
-def _make_crops(
-    path: Path,
-    grid: Path,
-    sentences: Sequence[grid_corpus.Sentence],
-    size: AVSyncNetSize,
-    progress: Callable[[str], None] | None,
-) -> None:
-    import cv2
-
-    high, wide = lowerface.margined(size.height), lowerface.margined(size.width)
-    shape = (len(sentences), grid_corpus.FRAMES, high, wide) + (() if size.grey else (3,))
-    beside = path.with_suffix(".tmp.npy")
-    crops = np.lib.format.open_memmap(beside, "w+", np.uint8, shape)
-    for i, sentence in enumerate(sentences):
-        capture = cv2.VideoCapture(str(grid / "clips" / f"{sentence.name}.mp4"))
-        frames: list[np.ndarray] = []
-        while len(frames) < grid_corpus.FRAMES and (read := capture.read())[0]:
-            frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY if size.grey else cv2.COLOR_BGR2RGB))
-        capture.release()
-        seen = avsync.lower_faces(frames, sentence.landmarks[: len(frames)], 1 / grid_corpus.FPS, size)
-        crops[i, : len(seen)] = seen
-        crops[i, len(seen) :] = seen[-1]
-        if progress and (i + 1) % 100 == 0:
-            progress(f"crops: {i + 1} of {len(sentences)} clips")
-    crops.flush()
-    os.replace(beside, path)
-    _list(path, sentences)
-
-
-def _make_sounds(path: Path, sentences: Sequence[grid_corpus.Sentence], variants: int, seed: int) -> None:
-    mels = []
-    for variant in range(variants):
-        rng = np.random.default_rng((seed, variant))
-        rows, before = [], None
-        for sentence in sentences:
-            audio = disturbed(sentence.audio, rng, before) if variant else sentence.audio
-            rows.append(avsync.spectrogram(audio).astype(np.float16))
-            before = sentence.audio
-        mels.append(np.stack(rows))
-    beside = path.with_suffix(".tmp.npz")
-    np.savez(beside, mels=np.stack(mels))
-    os.replace(beside, path)
-    _list(path, sentences)
-
-
-def _list(path: Path, sentences: Sequence[grid_corpus.Sentence]) -> None:
-    path.with_suffix(".json").write_text(json.dumps([s.name for s in sentences]), encoding="utf-8")
+    folder = (Path(workdir) if workdir else out.with_suffix(".work")) / f"sync-{_key(options, seed)}"
+    learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
+    apart = open_held_out(data, on_bad=on_bad, tell=say)
+    network = train_scorer(Talks(learn, _size(options), seed), folder, options, seed=seed, device=device, progress=say)
+    figures: dict[str, float] = {}
+    if apart is None:
+        say("sync: the dataset has no clips held out, so there is nothing to check with")
+    else:
+        check = Talks(apart, network.size)
+        figures["matched"] = round(matched(network, check, options), 4)
+        say(f"sync: {100 * figures['matched']:.1f} % of held-out moments find their own sound among {options.moments}")
+    notes = {
+        "seed": seed,
+        "training": asdict(options),
+        "clips": len(learn),
+        "speakers": sorted({clip.speaker for clip in learn.clips}),
+        "licences": sorted({clip.licence for clip in learn.clips}),
+        "figures": figures,
+    }
+    return export(out, network, notes)
 
 
 def train_scorer(
     talks: Talks,
-    clips: Sequence[int],
     folder: Path,
     options: SyncScorerTraining,
     *,
     seed: int = 0,
     device: str = "cpu",
     progress: Callable[[str], None] | None = None,
-) -> AVSyncNet:
+) -> Scorer:
     """Train (or go on training) on these clips; checkpoints lie in `folder` (`training.loop`). Returns the averaged
-    network, in evaluation mode. ValueError for an unknown loss."""
-    if options.loss not in LOSSES:
-        raise ValueError(f"loss is {options.loss!r}, not one of {', '.join(LOSSES)}")
+    network, in evaluation mode."""
     torch.manual_seed(seed)
-    network = AVSyncNet(options.size)
+    network: Scorer = SyncNetScorer(options.syncnet_width) if options.network == "syncnet" else AVSyncNet(options.size)
     network.to(memory_format=torch.channels_last)  # a fifth less time on a CPU
 
     def draw(number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return batch(talks, clips, options, np.random.default_rng((seed, number)))
+        return batch(talks, options, np.random.default_rng((seed, number)))
 
     def loss_of(
         net: torch.nn.Module, drawn: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -244,35 +202,41 @@ def train_scorer(
         right = (logits.masked_fill(~wrong, -torch.inf).amax(2) < logits.diagonal(dim1=1, dim2=2)).float().mean()
         return pair_loss(logits, wrong, options.loss), {"matched": float(right)}
 
-    loop = LoopOptions(
-        steps=options.steps,
-        minutes=options.minutes,
-        rate=options.rate,
-        decay=options.decay,
-        warmup=min(200, options.steps // 10 + 1),
-        precision=options.precision,
-        save_every=options.save_every,
-    )
     tell = (lambda text: progress(f"sync: {text}")) if progress else None
-    trained = run_loop(network, draw, loss_of, folder, loop, device=device, seed=seed, progress=tell)
-    assert isinstance(trained, AVSyncNet)
-    return trained
+    made = run_loop(network, draw, loss_of, folder, options.loop, device=device, seed=seed, progress=tell)
+    assert isinstance(made, Scorer)
+    return made
 
 
 def batch(
-    talks: Talks, clips: Sequence[int], options: SyncScorerTraining, rng: np.random.Generator
+    talks: Talks, options: SyncScorerTraining, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Moments of clips drawn by chance: mel windows (clips, moments, 80, 16), stacks of faces (clips, moments, channels,
     height, width), changed by chance, and the moments' first frames (clips, moments)."""
-    size = options.size
-    which = rng.choice(clips, options.clips, replace=len(clips) < options.clips)
-    firsts = np.stack([np.sort(rng.permutation(talks.moments())[: options.moments]) for _ in which])
-    pairs = [(int(c), f) for c, f in zip(which, firsts, strict=True)]
+    size = _size(options)
+    among = min(options.only, len(talks)) or len(talks)
+    which = [int(c) for c in rng.choice(among, options.clips, replace=among < options.clips)]
+    firsts = np.stack([_moments(talks.moments(c), options.moments, rng) for c in which])
+    pairs = list(zip(which, firsts, strict=True))
     faces = torch.stack([talks.stacks(c, f) for c, f in pairs])
-    sounds = torch.stack([talks.sounds(c, f, int(rng.integers(len(talks.mels)))) for c, f in pairs])
-    faces = face_views(faces, size.height, size.width, rng, options.faces)
-    faces = faces.reshape(*firsts.shape, -1, size.height, size.width)
-    return voice_views(sounds, rng, options.voices), faces, torch.from_numpy(firsts)
+    variants = 1 if options.only else options.variants
+    sounds = torch.stack([talks.sounds(c, f, int(rng.integers(variants))) for c, f in pairs])
+    if options.only:
+        faces = torch.stack([avsync.middle(stack, size.height, size.width) for stack in faces])
+    else:
+        faces = face_views(faces, size.height, size.width, rng, options.faces)
+        sounds = voice_views(sounds, rng, options.voices)
+    return sounds, faces.reshape(*firsts.shape, -1, size.height, size.width), torch.from_numpy(firsts)
+
+
+def _moments(count: int, wanted: int, rng: np.random.Generator) -> np.ndarray:
+    """So many of a clip's moments by chance, in order; some come again where it has fewer."""
+    return np.sort(rng.permutation(count)[:wanted] if count >= wanted else rng.integers(0, count, wanted))
+
+
+def _size(options: SyncScorerTraining) -> AVSyncNetSize:
+    """Of the network's faces."""
+    return SyncNetScorer(2).size if options.network == "syncnet" else options.size
 
 
 def pair_loss(logits: torch.Tensor, wrong: torch.Tensor, loss: Loss) -> torch.Tensor:
@@ -287,38 +251,38 @@ def pair_loss(logits: torch.Tensor, wrong: torch.Tensor, loss: Loss) -> torch.Te
 
 
 @torch.no_grad()
-def matched(network: AVSyncNet, talks: Talks, options: SyncScorerTraining) -> float:
+def matched(network: Scorer, talks: Talks, options: SyncScorerTraining) -> float:
     """Share of moments, of clips as they are, whose own sound is the nearest of as many as in training."""
-    rng, size = np.random.default_rng(_CHECK_SEED), options.size
-    right = 0.0
-    for clip in range(len(talks)):
-        moments = np.sort(rng.permutation(talks.moments())[: options.moments])
-        faces = avsync.middle(talks.stacks(clip, moments), size.height, size.width)
+    rng, size = np.random.default_rng(_CHECK_SEED), network.size
+    right = []
+    for clip in np.unique(np.linspace(0, len(talks) - 1, min(len(talks), _CHECK_CLIPS)).round().astype(int)):
+        moments = _moments(talks.moments(int(clip)), options.moments, rng)
+        faces = avsync.middle(talks.stacks(int(clip), moments), size.height, size.width)
         faces = faces.reshape(len(moments), -1, size.height, size.width)
-        sound, mouth = network(talks.sounds(clip, moments)[:, None], faces)
+        sound, mouth = network(talks.sounds(int(clip), moments)[:, None], faces)
         cosine = (mouth @ sound.T).numpy()
         wrong = np.abs(moments[:, None] - moments) >= options.apart
-        right += float((np.where(wrong, cosine, -np.inf).max(1) < cosine.diagonal()).mean())
-    return right / max(len(talks), 1)
+        right.append((np.where(wrong, cosine, -np.inf).max(1) < cosine.diagonal()).mean())
+    return float(np.mean(right))
 
 
-def export(out: Path, network: AVSyncNet, notes: dict) -> Path:
+def export(out: Path, network: Scorer, notes: dict[str, Any]) -> Path:
     """Write a weights file (float16); whole or not at all. Returns its path."""
     from safetensors.torch import save_file
 
     state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(out.name + ".tmp")
+    told: dict[str, Any] = {"size": asdict(network.size), "notes": notes}
+    if isinstance(network, SyncNetScorer):
+        told["syncnet"] = network.width
     # one entry only: safetensors writes several in an order of its own each time
-    about = {avsync.FORMAT: json.dumps({"size": asdict(network.size), "notes": notes})}
-    save_file({k: v.contiguous() for k, v in state.items()}, str(beside), about)
+    save_file({k: v.contiguous() for k, v in state.items()}, str(beside), {avsync.FORMAT: json.dumps(told)})
     os.replace(beside, out)
     return out
 
 
 def _key(options: SyncScorerTraining, seed: int) -> str:
     """A name for the checkpoints of this training: another set of options is another training."""
-    import hashlib
-
-    told = json.dumps([asdict(replace(options, minutes=0.0, save_every=0)), seed])
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    settings = replace(options, loop=replace(options.loop, max_minutes=0.0, save_every=1, report_every=1, workers=0))
+    return hashlib.sha256(json.dumps([asdict(settings), seed]).encode()).hexdigest()[:12]

@@ -1,18 +1,19 @@
-"""How well AVSyncNet (`lipdub train sync-scorer`) tells speech that goes with a mouth from speech that does not.
+"""How well AVSyncNet and SyncNet (`lipdub train sync-scorer`) tell speech that goes with a mouth from speech that does not.
 
-    python -m tests.bench.sync_scorer SHARED WEIGHTS [--cache FOLDER] [--no-shifts] [--json] [--dump FILE]
+    python -m tests.bench.sync_scorer DATASET NAME=WEIGHTS … [--clips N] [--talking SHARED] [--cache FOLDER] [--json] [--dump FILE]
 
-SHARED is the folder with `clips/` and `grid/`. On the six talking clips (never trained on, offsets of their README) and the
-60 clips of GRID kept out of training it prints
+On the clips of DATASET (`lipdub prepare`) kept out of training and, with --talking, on the six talking clips of SHARED (people never
+trained on, offsets of their README) it prints, for each of the weights,
 
 - the area under the ROC curve of windows of 1 s: mean cosine at the clip's own offset against that at a lag drawn by chance,
   at least 0.2 s from it, among lags of at most 0.6 s; and the same of the contrast, which is that score less the window's mean
   over all lags (some moments are like every sound, some like none);
 - the mean absolute error of the offset, which is the lag within 0.6 s at which the mean cosine of the whole clip is
   greatest (a parabola through it and its neighbours);
-- the mean cosine at the own offset, and the same area, with the crop moved by 0 to 8 of its 96 pixels (paper 003, Fig. 6).
+- the mean cosine at the own offset, how far that of the same moments and sounds falls from what it is of the crop as it is, and the
+  same area, with the crop moved by 0 to 8 of its 96 pixels, or turned by 0 to 10 degrees (paper 003, Fig. 6).
 
-A positive lag: the mouth comes after its sound. --dump writes the similarities: by clip, frame and lag.
+A positive lag: the mouth comes after its sound. --dump writes the similarities: by weights, clip, frame and lag.
 """
 
 from __future__ import annotations
@@ -26,15 +27,19 @@ from pathlib import Path
 
 import numpy as np
 
+from lipdub.faces import lowerface
 from lipdub.media.audio import load_audio
 from lipdub.metrics import avsync
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.networks.syncnet_scorer import SyncNetScorer
 from lipdub.speech import mel
 from lipdub.training import grid
+from lipdub.training.dataset import TalkingClips, open_dataset
 from tests.bench.lip_motion_correlation import CLIPS
 
+SHIFTS = range(9)  # pixels of 96
+TURNS = range(2, 11, 2)  # degrees
 REACH, STEP, FAR, WINDOW = 0.6, 0.02, 0.2, 1.0  # seconds
-SHIFTS = range(9)
 LAGS = np.round(np.arange(-REACH, REACH + STEP / 2, STEP), 6)
 
 
@@ -72,26 +77,34 @@ def landmarks(path: Path, cache: Path) -> np.ndarray:
     return np.load(kept)
 
 
-def talking(shared: Path, cache: Path, network: AVSyncNet) -> Iterator[Clip]:
+def talking(shared: Path, cache: Path, size: AVSyncNetSize) -> Iterator[Clip]:
     """The clips of people outside the training."""
     for name, offset in CLIPS.items():
         path = shared / "clips" / f"{name}.mp4"
-        crops = at_25(path, landmarks(path, cache), network.size)
-        yield Clip(name, crops, load_audio(path, mel.RATE), offset * 0.04)
+        yield Clip(name, at_25(path, landmarks(path, cache), size), load_audio(path, mel.RATE), offset * 0.04)
 
 
-def kept_apart(shared: Path, cache: Path, network: AVSyncNet) -> Iterator[Clip]:
-    """GRID's clips that were kept out of training."""
-    folder = shared / "grid"
-    for sentence in grid.load(folder, cache, grid.held_out(grid.clip_words(folder))):
-        path = folder / "clips" / f"{sentence.name}.mp4"
-        crops = at_25(path, sentence.landmarks, network.size)
-        yield Clip(sentence.name, crops, sentence.audio, 0.0)
+def kept_apart(folder: Path, count: int, size: AVSyncNetSize) -> Iterator[Clip]:
+    """The dataset's clips that were kept out of training."""
+    import cv2
+
+    data = open_dataset(folder, split="held-out")
+    clips = TalkingClips(data)
+    high, wide = lowerface.margined(size.height), lowerface.margined(size.width)
+    for number in range(min(count, len(clips))):
+        crops = clips.lower(number, np.arange(clips.count(number)), lowerface.MARGIN)
+        if size.grey:
+            crops = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in crops])
+        if crops.shape[1:3] != (high, wide):
+            crops = np.stack([cv2.resize(crop, (wide, high), interpolation=cv2.INTER_AREA) for crop in crops])
+        yield Clip(data.clips[number].id, crops, clips.audio(number), 0.0)
 
 
-def similarities(network: AVSyncNet, clip: Clip, shift: tuple[float, float] = (0.0, 0.0)) -> np.ndarray:
+def similarities(
+    network: AVSyncNet | SyncNetScorer, clip: Clip, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
+) -> np.ndarray:
     """Cosines float64 (moments, LAGS)."""
-    mouths = avsync.mouth_features(network, clip.crops, shift)
+    mouths = avsync.mouth_features(network, clip.crops, shift, turn)
     return avsync.similarities(mouths, avsync.sound_features(network, clip.audio), LAGS)
 
 
@@ -146,51 +159,69 @@ def figures(found: dict[str, np.ndarray], offsets: dict[str, float]) -> dict[str
     }
 
 
-def moved(network: AVSyncNet, clips: list[Clip], shift: int) -> dict[str, np.ndarray]:
-    """Similarities with every crop moved by so many pixels: right, left, down, up, clip by clip in turn."""
+def moved(network: AVSyncNet | SyncNetScorer, clips: list[Clip], shift: float, turn: float) -> dict[str, np.ndarray]:
+    """Similarities with every crop moved by so many pixels: right, left, down, up, clip by clip in turn; and turned by so many
+    degrees, one way and the other."""
     ways = ((shift, 0), (-shift, 0), (0, shift), (0, -shift))
-    return {clip.name: similarities(network, clip, ways[i % 4]) for i, clip in enumerate(clips)}
+    return {clip.name: similarities(network, clip, ways[i % 4], turn * (-1) ** i) for i, clip in enumerate(clips)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shared", type=Path)
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("weights", nargs="+", metavar="NAME=WEIGHTS")
+    parser.add_argument("--clips", type=int, default=60)
+    parser.add_argument("--talking", type=Path, metavar="SHARED")
     parser.add_argument("--cache", type=Path, default=Path(".lip-motion-cache"))
-    parser.add_argument("--no-shifts", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--dump", type=Path)
-    options = parser.parse_args()
-    network = avsync.load(options.weights)
+    asked = parser.parse_args()
     kept: dict[str, np.ndarray] = {}
     result: dict[str, dict] = {}
-    for title, source in (("talking", talking), ("grid", kept_apart)):
-        clips = list(source(options.shared, options.cache, network))
-        offsets = {clip.name: clip.offset for clip in clips}
-        result[title] = {}
-        for shift in SHIFTS[:1] if options.no_shifts else SHIFTS:
-            found = moved(network, clips, shift)
-            result[title][shift] = figures(found, offsets)
-            if not shift:
-                kept.update(found)
-    if options.dump:
-        np.savez(options.dump, **kept)
-    print(json.dumps(result, indent=1) if options.json else told(result))
+    for name, _, path in (text.partition("=") for text in asked.weights):
+        network = avsync.load(Path(path))
+        sets = {"held out": list(kept_apart(asked.data, asked.clips, network.size))}
+        if asked.talking:
+            sets["talking"] = list(talking(asked.talking, asked.cache, network.size))
+        for title, clips in sets.items():
+            offsets = {clip.name: clip.offset for clip in clips}
+            rows = result[f"{name}, {title}"] = {}
+            plain: dict[str, np.ndarray] = {}
+            for shift, turn in [*((shift, 0) for shift in SHIFTS), *((0, turn) for turn in TURNS)]:
+                scale = network.size.width / 96
+                found = moved(network, clips, shift * scale, turn)
+                plain = plain or found
+                row = rows[f"{turn} deg" if turn else f"{shift} px"] = figures(found, offsets)
+                row["fall"] = own_fall(plain, found, offsets)
+            kept |= {f"{name}/{clip}": values for clip, values in plain.items()}
+    if asked.dump:
+        np.savez(asked.dump, **kept)
+    print(json.dumps(result, indent=1) if asked.json else told(result))
+
+
+def own_fall(plain: dict[str, np.ndarray], found: dict[str, np.ndarray], offsets: dict[str, float]) -> float:
+    """Mean absolute change of the moments' cosines at their own offset."""
+    changes = []
+    for name, rows in found.items():
+        own = int(np.argmin(np.abs(LAGS - offsets[name])))
+        changes.append(np.nanmean(np.abs(rows[:, own] - plain[name][:, own])))
+    return float(np.mean(changes))
 
 
 def told(result: dict[str, dict]) -> str:
     """The result as tables."""
     lines = []
-    for title, by_shift in result.items():
-        lines.append(f"{title:8} {'shift':>5} {'AUC':>6} {'contrast':>8} {'MAE ms':>7} {'worst':>6} {'own':>6} {'wrong':>6}")
-        for shift, row in by_shift.items():
+    for title, rows in result.items():
+        lines.append(f"{title}, {next(iter(rows.values()))['windows']} windows")
+        lines.append(f"{'':7} {'AUC':>6} {'contrast':>8} {'MAE ms':>7} {'worst':>6} {'own':>6} {'wrong':>6} {'change':>6}")
+        for change, row in rows.items():
             lines.append(
-                f"{'':8} {shift:5} {row['auc']:6.3f} {row['auc_contrast']:8.3f} {row['mae_ms']:7.1f} {row['worst_ms']:6.0f}"
-                f" {row['own']:6.3f} {row['wrong']:6.3f}"
+                f"{change:>7} {row['auc']:6.3f} {row['auc_contrast']:8.3f} {row['mae_ms']:7.1f} {row['worst_ms']:6.0f}"
+                f" {row['own']:6.3f} {row['wrong']:6.3f} {row['fall']:6.3f}"
             )
-        if len(by_shift[0]["errors_ms"]) < 10:
-            lines.append("errors ms: " + ", ".join(f"{k} {v:+.0f}" for k, v in by_shift[0]["errors_ms"].items()))
-        lines.append(f"{by_shift[0]['windows']} windows")
+        plain = next(iter(rows.values()))
+        if len(plain["errors_ms"]) < 10:
+            lines.append("errors ms: " + ", ".join(f"{k} {v:+.0f}" for k, v in plain["errors_ms"].items()))
     return "\n".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +11,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from lipdub.errors import WeightsError  # noqa: E402
+from lipdub.errors import InputError, WeightsError  # noqa: E402
+from lipdub.metrics import avsync  # noqa: E402
 from lipdub.metrics.avsync import load  # noqa: E402
-from lipdub.networks.avsyncnet import FRAMES, AVSyncNetSize  # noqa: E402
-from lipdub.speech import mel  # noqa: E402
-from lipdub.training import grid  # noqa: E402
+from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize  # noqa: E402
+from lipdub.networks.syncnet_scorer import SyncNetScorer  # noqa: E402
 from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, voice_views  # noqa: E402
+from lipdub.training.dataset import open_dataset  # noqa: E402
+from lipdub.training.loop import LoopOptions  # noqa: E402
 from lipdub.training.sync_scorer import (  # noqa: E402
     SyncScorerTraining,
     Talks,
@@ -28,38 +29,26 @@ from lipdub.training.sync_scorer import (  # noqa: E402
     train,
     train_scorer,
 )
+from tests.training.datasets import talkers  # noqa: E402
 
 STILL = FaceChanges(*[0.0] * 8, noise=0.0, flip=0.0, blurred=0.0)
 SAME = VoiceChanges(0.0, 0.0, 0.0, 0.0)
 TINY = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
-OPTIONS = SyncScorerTraining(
-    steps=12, clips=2, moments=4, rate=3e-3, variants=1, precision="no", save_every=5, size=TINY, faces=STILL, voices=SAME
-)
+LOOP = LoopOptions(steps=12, rate=3e-3, warmup=2, save_every=5)
+OPTIONS = SyncScorerTraining(clips=2, moments=4, variants=1, size=TINY, faces=STILL, voices=SAME, loop=LOOP)
 
 
-def made_talks(clips: int = 4, frames: int = 40, seed: int = 0) -> Talks:
-    """Mouths that open as wide as the voice is loud."""
-    rng = np.random.default_rng(seed)
-    columns = int(frames / grid.FPS * mel.COLUMN_RATE) + 1
-    crops = np.full((clips, frames, 16, 32), 200, np.uint8)
-    mels = np.zeros((1, clips, mel.BANDS, columns), np.float16)
-    for clip in range(clips):
-        knots = rng.uniform(0, 1, frames // 2 + 1)
-        open_at = np.interp(np.arange(frames), np.arange(len(knots)) * 2, knots)
-        for i, share in enumerate(open_at):
-            crops[clip, i, 8 - round(6 * share) : 9 + round(6 * share), 8:24] = 30
-        level = np.interp(np.arange(columns) / mel.COLUMN_RATE, np.arange(frames) / grid.FPS, open_at)
-        mels[0, clip] = (6 * level - 3) + rng.normal(0, 0.2, (mel.BANDS, columns))
-    return Talks(crops, mels)
+def made_talks(folder: Path, seed: int = 0) -> Talks:
+    return Talks(open_dataset(talkers(folder, seed=seed)), TINY)
 
 
 @pytest.mark.parametrize("loss", ["infonce", "bce"])
 def test_it_learns_which_sound_is_whose(tmp_path: Path, loss: str) -> None:
-    options = replace(OPTIONS, steps=120, clips=4, moments=8, loss=loss, save_every=1000)
-    said: list[str] = []
-    untrained = train_scorer(made_talks(), range(4), tmp_path / "none", replace(options, steps=1))
-    trained = train_scorer(made_talks(), range(4), tmp_path / loss, options, progress=said.append)
-    fresh = made_talks(seed=5)
+    options = replace(OPTIONS, clips=4, moments=8, loss=loss, loop=replace(LOOP, steps=120, save_every=1000))
+    talks, said = made_talks(tmp_path / "data"), []
+    untrained = train_scorer(talks, tmp_path / "none", replace(options, loop=replace(LOOP, steps=1)))
+    trained = train_scorer(talks, tmp_path / loss, options, progress=said.append)
+    fresh = made_talks(tmp_path / "fresh", seed=5)
     assert matched(untrained, fresh, options) < 0.4
     assert matched(trained, fresh, options) > 0.6
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in said]
@@ -73,9 +62,9 @@ def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, monkeypatch:
         pass
 
     # with the changes, so that they, too, are the same when drawn again
-    options = replace(OPTIONS, faces=FaceChanges(), voices=VoiceChanges())
-    talks, calls = made_talks(), 0
-    whole = train_scorer(talks, range(4), tmp_path / "whole", options, seed=3)
+    options = replace(OPTIONS, variants=2, faces=FaceChanges(), voices=VoiceChanges())
+    talks, calls = made_talks(tmp_path / "data"), 0
+    whole = train_scorer(talks, tmp_path / "whole", options, seed=3)
 
     def stopping(*given):
         nonlocal calls
@@ -86,16 +75,11 @@ def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(sync_scorer, "batch", stopping)
     with pytest.raises(Stopped):
-        train_scorer(talks, range(4), tmp_path / "parts", options, seed=3)
-    again = train_scorer(talks, range(4), tmp_path / "parts", options, seed=3)
+        train_scorer(talks, tmp_path / "parts", options, seed=3)
+    again = train_scorer(talks, tmp_path / "parts", options, seed=3)
     assert calls == 8 + 7  # went on from step 5, the last kept
     for (name, a), b in zip(whole.state_dict().items(), again.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
-
-
-def test_unknown_loss(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="loss is 'l2'"):
-        train_scorer(made_talks(), range(4), tmp_path, replace(OPTIONS, loss="l2"))
 
 
 def test_losses_by_hand() -> None:
@@ -110,26 +94,50 @@ def test_losses_by_hand() -> None:
     assert float(pair_loss(logits, wrong, "infonce")) == pytest.approx(nce, abs=1e-6)
 
 
-def test_a_batch_is_moments_with_their_sounds() -> None:
-    talks = made_talks()
-    mels, faces, moments = batch(talks, range(4), OPTIONS, np.random.default_rng(1))
+def test_a_batch_is_moments_with_their_sounds(tmp_path: Path) -> None:
+    talks = made_talks(tmp_path)
+    mels, faces, moments = batch(talks, OPTIONS, np.random.default_rng(1))
     assert mels.shape == (2, 4, 80, 16) and faces.shape == (2, 4, FRAMES, 12, 24)
     assert (moments[:, 1:] > moments[:, :-1]).all() and moments.max() + FRAMES <= 40
     clip = next(c for c in range(4) if torch.equal(talks.sounds(c, moments[0].numpy()), mels[0]))
+    window = open_dataset(tmp_path).read(open_dataset(tmp_path).clips[clip])
     first = int(moments[0, 2])
     start = round(first * 3.2)
-    np.testing.assert_allclose(mels[0, 2], talks.mels[0, clip, :, start : start + 16].astype(np.float32), atol=1e-5)
-    np.testing.assert_allclose(faces[0, 2, 3], talks.crops[clip, first + 3, 2:14, 4:28] / 255, atol=1e-5)
-    again = batch(talks, range(4), OPTIONS, np.random.default_rng(1))
+    heard = avsync.spectrogram(window.audio)[:, start : start + 16]
+    np.testing.assert_allclose(mels[0, 2], heard.astype(np.float16).astype(np.float32), atol=1e-5)
+    grey = window.crops[first + 3, 16:28, 4:28] @ (0.299, 0.587, 0.114)
+    np.testing.assert_allclose(faces[0, 2, 3], grey / 255, atol=0.51 / 255)
+    again = batch(talks, OPTIONS, np.random.default_rng(1))
     assert all(torch.equal(a, b) for a, b in zip((mels, faces, moments), again, strict=True))
 
 
-def test_colours_of_a_frame_stay_together() -> None:
-    crops = np.zeros((1, 6, 4, 8, 3), np.uint8)
-    crops[0, 2, ..., 1] = 255
-    stacks = Talks(crops, np.zeros((1, 1, 80, 20), np.float16)).stacks(0, np.array([0, 1]))
-    assert stacks.shape == (2 * 15, 4, 8)
-    assert np.flatnonzero(stacks.numpy().any((1, 2))).tolist() == [2 * 3 + 1, 15 + 1 * 3 + 1]
+def test_examples_learnt_by_heart_are_few_and_as_they_are(tmp_path: Path) -> None:
+    talks = made_talks(tmp_path)
+    options = replace(OPTIONS, only=1, variants=4, faces=FaceChanges(), voices=VoiceChanges())
+    mels, faces, moments = batch(talks, options, np.random.default_rng(1))
+    torch.testing.assert_close(mels[1], talks.sounds(0, moments[1].numpy()))
+    plain = avsync.middle(talks.stacks(0, moments[0].numpy()), 12, 24).reshape(faces[0].shape)
+    torch.testing.assert_close(faces[0], plain)
+
+
+def test_colours_of_a_frame_stay_together_at_any_size(tmp_path: Path) -> None:
+    data = open_dataset(talkers(tmp_path))
+    coloured = Talks(data, replace(TINY, grey=False))
+    stacks = coloured.stacks(0, np.array([0, 1]))
+    assert stacks.shape == (2 * 15, 16, 32)
+    given = data.read(data.clips[0], 2, 1).crops[0, 14:30].transpose(2, 0, 1) / 255
+    np.testing.assert_allclose(stacks[2 * 3 : 2 * 3 + 3], given, atol=1e-6)
+    np.testing.assert_allclose(stacks[15 + 3 : 15 + 6], given, atol=1e-6)
+    assert Talks(data, replace(TINY, height=24, width=48)).stacks(0, np.array([3])).shape == (5, 32, 64)
+
+
+def test_clips_too_short_for_five_frames_are_left_alone(tmp_path: Path) -> None:
+    data = open_dataset(talkers(tmp_path / "a", clips=2, frames=5))
+    assert len(Talks(data, TINY)) == 2
+    mels, _, moments = batch(Talks(data, TINY), OPTIONS, np.random.default_rng(0))  # one moment, again and again
+    assert mels.shape == (2, 4, 80, 16) and not moments.any()
+    with pytest.raises(InputError, match="no clip of 5 frames"):
+        Talks(open_dataset(talkers(tmp_path / "b", frames=4)), TINY)
 
 
 def test_changes_keep_range_and_shape_and_are_a_clips_own() -> None:
@@ -158,13 +166,23 @@ def test_a_shorter_vocal_tract_raises_all_tones() -> None:
     assert int(changed[0, 0, :, 0].argmax()) > 42
 
 
-def test_weights_go_out_and_come_back(tmp_path: Path) -> None:
-    network = train_scorer(made_talks(), range(4), tmp_path / "work", replace(OPTIONS, steps=2))
+@pytest.mark.parametrize("name", ["avsyncnet", "syncnet"])
+def test_weights_go_out_and_come_back(tmp_path: Path, name: str) -> None:
+    options = replace(OPTIONS, network=name, syncnet_width=2, loop=replace(LOOP, steps=1))
+    talks = Talks(open_dataset(talkers(tmp_path / "data")), SyncNetScorer(2).size if name == "syncnet" else TINY)
+    network = train_scorer(talks, tmp_path / "work", options)
     path = export(tmp_path / "a" / "weights.safetensors", network, {"seed": 0})
     again = load(path)
-    assert again.size == TINY and not again.training
-    for (name, a), b in zip(network.state_dict().items(), again.state_dict().values(), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3, msg=name)
+    assert isinstance(again, AVSyncNet if name == "avsyncnet" else SyncNetScorer)
+    assert again.size == network.size and not again.training
+    for (key, a), b in zip(network.state_dict().items(), again.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3, msg=key)
+    sound, mouth = again(torch.zeros(2, 1, 80, 16), torch.rand(2, FRAMES, network.size.height, network.size.width))
+    torch.testing.assert_close(mouth.square().sum(1), torch.ones(2))
+    assert sound.shape == (2, network.size.features)
+
+
+def test_what_holds_no_weights_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"nothing of the kind")
     with pytest.raises(WeightsError, match="cannot be read"):
@@ -173,24 +191,30 @@ def test_weights_go_out_and_come_back(tmp_path: Path) -> None:
         load(Path(__file__).parents[2] / "weights" / "neutral-face.safetensors")
 
 
-def test_train_reads_clips_but_those_held_out_and_is_repeatable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    talker = Path(__file__).parents[1] / "sample" / "talker.mp4"
-    names = [f"clip{i}" for i in range(8)]
-    folder = tmp_path / "grid"
-    (folder / "clips").mkdir(parents=True)
-    for name in names[:7]:
-        (folder / "clips" / f"{name}.mp4").symlink_to(talker)
-    (folder / "clips" / "clip7.mp4").write_bytes(b"the eighth is held out: never opened")
-    (folder / "words.json").write_text(json.dumps({name: [[0.0, 3.0, "sil"]] for name in names}))
-    mesh = grid.video_landmarks(talker, grid.FRAMES)
-    monkeypatch.setattr(grid, "video_landmarks", lambda path, limit=None: mesh if path.is_symlink() else 1 / 0)
-    options = replace(OPTIONS, variants=2, faces=FaceChanges(), voices=VoiceChanges())
-    work = tmp_path / "work"
-    first = train(tmp_path / "a.safetensors", grid=folder, workdir=work, steps=2, threads=1, options=options)
-    crops = np.load(work / "lower-faces-12x24-grey.npy")
-    assert crops.shape == (7, 75, 16, 32) and crops.std() > 10
-    with np.load(work / "sounds-2-0.npz") as kept:
-        assert kept["mels"].shape == (2, 7, 80, 241) and (kept["mels"][0] != kept["mels"][1]).any()
-    other = tmp_path / "b.safetensors"
-    again = train(other, grid=folder, workdir=tmp_path / "work2", steps=2, threads=1, options=options)
-    assert first.read_bytes() == again.read_bytes()
+def test_train_leaves_held_out_clips_alone_and_is_repeatable(tmp_path: Path) -> None:
+    options = replace(OPTIONS, variants=2, faces=FaceChanges(), voices=VoiceChanges(), loop=replace(LOOP, steps=2))
+    said: list[str] = []
+    data = talkers(tmp_path / "data", clips=5, held_out={3, 4})
+    first = train(tmp_path / "a.safetensors", data=data, threads=1, options=options, progress=said.append)
+    assert any("% of held-out moments" in line for line in said)
+    last = next((data / "shards" / "03").iterdir())
+    damaged = bytearray(last.read_bytes())
+    damaged[-1] ^= 1
+    last.write_bytes(damaged)  # never trained on, so nothing of it changes the weights
+    said.clear()
+    again = train(tmp_path / "b.safetensors", data=data, threads=1, options=options, progress=said.append)
+    assert any("03" in line and "passed over" in line for line in said)
+    a, b = load(first).state_dict(), load(again).state_dict()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    with pytest.raises(InputError, match="0303-0000"):
+        train(tmp_path / "c.safetensors", data=data, options=options, on_bad="error")
+    assert not (tmp_path / "c.safetensors").exists()
+
+
+def test_a_turned_view_turns_about_its_middle() -> None:
+    crops = torch.zeros(1, 33, 33)
+    crops[0, 16, 16:28] = 1.0
+    turned = avsync.middle(crops, 25, 25, turn=90.0)[0]
+    column = int(turned.sum(0).argmax())
+    assert column == 12 and turned[:, column].sum() > 10 and (turned[12:, column].sum() < 2 or turned[:12, column].sum() < 2)
+    torch.testing.assert_close(avsync.middle(crops, 25, 25, turn=0.0), avsync.middle(crops, 25, 25))

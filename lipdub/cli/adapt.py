@@ -1,0 +1,78 @@
+"""`lipdub adapt`: a talking-face model for the talker of one video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from lipdub.cli import options as opt
+from lipdub.cli.manner import Manner, command
+from lipdub.cli.train import teller
+
+
+def add(app: typer.Typer) -> None:
+    """Adds the command to the application."""
+    app.command("adapt")(adapt)
+
+
+@command
+def adapt(
+    manner: Manner,
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="The talker, heard and seen; some seconds do.")],
+    minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Of wall time, all in all.")] = 10.0,
+    speech: Annotated[
+        Optional[list[Path]],
+        typer.Option("--speech", metavar="FILE", help="Speech to get used to, as the one to be dubbed; may be given again."),
+    ] = None,
+    talker: Annotated[
+        Optional[str],
+        typer.Option("--talker", metavar="NAME|FILE", help="The model to begin with. Default: the one that comes with lipdub."),
+    ] = None,
+    name: Annotated[
+        Optional[str],
+        typer.Option("--name", metavar="NAME", help="Keep it by this name, for other videos of the talker: run --talker NAME."),
+    ] = None,
+    out: Annotated[
+        Optional[Path],
+        typer.Option("--out", "-o", metavar="FILE", help="Write it here instead of into the weights store."),
+    ] = None,
+    pixels: Annotated[
+        Optional[int], typer.Option("--pixels", help="Of the faces drawn: 96 or 128.", show_default="the model's own")
+    ] = None,
+    config: opt.Config = None,
+    changes: opt.Set = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn by chance.")] = 0,
+) -> None:
+    """Get to know the talker of a video, so that --recipe stabilized draws this face.
+
+    The model is kept in the weights store, and taken from there whenever this video is dubbed with that recipe.
+    """
+    import shlex
+    import tempfile
+
+    from lipdub.training.adapt import Adaptation, card
+    from lipdub.training.adapt import adapt as run
+    from lipdub.training.config import configured
+    from lipdub.weights import trained
+    from lipdub.workspace.keys import digest_file
+
+    options = configured(Adaptation(), config, changes or ())
+    given = [f"minutes={minutes}", *([f"pixels={pixels}"] if pixels is not None else [])]
+    options = configured(options, None, given)
+    base = trained.find(talker, None)
+    told = shlex.join(["lipdub", "adapt", str(video.name), "--minutes", f"{minutes:g}", *given[1:]])
+    with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
+        made = out or Path(folder) / "talker.safetensors"
+        model = run(
+            video, base.path, made, speech=speech or (), options=options, seed=seed,
+            threads=manner.threads or 2, device=manner.device, progress=teller(manner),
+        )  # fmt: skip
+        text = card(model, told)
+        if out is None:
+            digest = digest_file(video)
+            made = trained.keep(made, name or f"{video.stem}-{digest[:8]}", video_digest=digest, card=text)
+        else:
+            out.with_suffix(".md").write_text(text, encoding="utf-8")
+    manner.result({"weights": str(made), "notes": model.notes["adapted"]}, str(made))

@@ -1,0 +1,135 @@
+"""What the generators of paper 003 are trained on: five successive faces, as many of the same clip from elsewhere as
+reference, and each face's sound (section 3.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from lipdub.networks.avsyncnet import FRAMES
+from lipdub.speech import mel
+from lipdub.training import shards
+from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, voice_views
+from lipdub.training.dataset import Dataset, Window
+from lipdub.training.shards import FPS, BadShard
+
+_SPECTROGRAMS = 2048  # of clips kept in memory, 80 kB for three seconds
+_MIDDLE = FRAMES // 2
+
+# Views of a face differ as much as alignment does between frames of one head; a mouth says the same in a mirror.
+VIEWS = FaceChanges(
+    shift=0.02, scale=0.03, stretch=0.02, turn=2.0, light=0.1, slope=0.05, contrast=0.1, blur=0.4, noise=0.0, flip=0.5, blurred=0.0
+)  # fmt: skip
+
+
+class FaceBatch(NamedTuple):
+    """Of n windows. faces, references: float32 (n, 5, 3, P, P) RGB in 0..1; sounds: float32 (n, 5, 80, 16) in -4..4, the mel
+    window about each of the faces. The sound of the five together, as AVSyncNet hears it, is the middle one's. others: as many
+    sounds of other speech, or none, (0, 5, 80, 16)."""
+
+    faces: torch.Tensor
+    references: torch.Tensor
+    sounds: torch.Tensor
+    others: torch.Tensor
+
+
+@dataclass(frozen=True)
+class WindowDraw:
+    """How windows are drawn. windows: of a batch; only: from so many windows, always the same, and as they are, nothing changed by
+    chance (0: from all); views, voices: changes drawn for each window, the same in all its faces and its reference; apart: frames
+    between a window and its reference, at least."""
+
+    windows: int = 4
+    only: int = 0
+    views: FaceChanges = VIEWS
+    voices: VoiceChanges = VoiceChanges()
+    apart: int = FRAMES
+
+
+class FaceWindows:
+    """Batches of a dataset by their number, the same whenever they are asked for. others: spectrograms (80, columns) of other
+    speech. Raises InputError where the dataset has no clip long enough for a window, or damaged ones that are not to be passed
+    over."""
+
+    def __init__(self, data: Dataset, options: WindowDraw, seed: int = 0, others: Sequence[np.ndarray] = ()) -> None:
+        self._data, self._options, self._seed, self._others = data, options, seed, others
+        self._sounds: dict[str, np.ndarray] = {}
+
+    def draw(self, number: int) -> FaceBatch:
+        """The batch of that number."""
+        return self._batch(np.random.default_rng((self._seed, number)), changed=not self._options.only)
+
+    def plain(self, seed: int) -> FaceBatch:
+        """A batch as it is, for looking at and validation."""
+        return self._batch(np.random.default_rng((self._seed, 1, seed)), changed=False)
+
+    def _batch(self, rng: np.random.Generator, changed: bool) -> FaceBatch:
+        options, items = self._options, []
+        while len(items) < options.windows:
+            window, other = self._pair(rng)
+            items.append((window.crops, other.crops, self.sounds(window)))
+        faces, references, sounds = (np.stack(part) for part in zip(*items, strict=True))
+        pictures = torch.from_numpy(np.concatenate([faces, references], 1)).permute(0, 1, 4, 2, 3).float() / 255
+        heard, size = torch.from_numpy(sounds), self._data.size
+        if changed:
+            flat = face_views(pictures.flatten(1, 2), size, size, rng, options.views)
+            heard = voice_views(heard, rng, options.voices)
+        else:
+            edge = (self._data.side - size) // 2
+            flat = pictures.flatten(1, 2)[..., edge : edge + size, edge : edge + size]
+        pictures = flat.reshape(len(flat), 2, FRAMES, 3, size, size)
+        others = self._other_sounds(rng, changed) if self._others else heard[:0]
+        return FaceBatch(pictures[:, 0], pictures[:, 1], heard, others)
+
+    def _other_sounds(self, rng: np.random.Generator, changed: bool) -> torch.Tensor:
+        """Mel windows about five successive moments of the other speech, for each window of a batch."""
+        drawn = []
+        for _ in range(self._options.windows):
+            whole = self._others[int(rng.integers(len(self._others)))]
+            moments = max(int((whole.shape[1] - mel.COLUMNS) / mel.COLUMN_RATE * FPS), 1)
+            drawn.append(_about(whole, int(rng.integers(moments)), FRAMES))
+        heard = torch.from_numpy(np.stack(drawn))
+        return voice_views(heard, rng, self._options.voices) if changed else heard
+
+    def _pair(self, rng: np.random.Generator) -> tuple[Window, Window]:
+        """A window and its reference, of the same clip, from before it or after it."""
+        if self._options.only:
+            rng = np.random.default_rng((self._seed, 2, int(rng.integers(self._options.only))))
+        while True:
+            window = self._data.draw(rng)
+            try:
+                return window, self._data.another(rng, window, self._options.apart)
+            except BadShard as error:
+                self._data.refused(error)
+
+    def sounds(self, window: Window) -> np.ndarray:
+        """Mel windows float32 (n, 80, 16) about each frame of a window of n frames."""
+        return _about(self._spectrogram(window), window.first, len(window))
+
+    def _spectrogram(self, window: Window) -> np.ndarray:
+        from lipdub.metrics.avsync import spectrogram
+
+        clip, data = window.clip, self._data
+        known = self._sounds.get(clip.id)
+        if known is None:
+            audio = shards.read(data.path(clip), data.layout(clip), "audio", 0, clip.frames * shards.SAMPLES)
+            known = spectrogram(audio.astype(np.float32) / 32768)
+            self._sounds[clip.id] = known
+            if len(self._sounds) > _SPECTROGRAMS:  # several threads may be here: whichever goes is made again
+                self._sounds.pop(next(iter(self._sounds)), None)
+        return known
+
+
+def _about(spectrogram: np.ndarray, first: int, count: int) -> np.ndarray:
+    """Mel windows float32 (count, 80, 16) about successive frames of a sound."""
+    times = (first + np.arange(count) - _MIDDLE) / FPS
+    return mel.windows(spectrogram, mel.starts_at(times))
+
+
+def silence(count: int) -> torch.Tensor:
+    """Mel windows of silence, float32 (count, 80, 16)."""
+    return torch.full((count, mel.BANDS, mel.COLUMNS), -mel.PEAK)

@@ -1,0 +1,66 @@
+"""The perceptual loss of paper 003 (section 3.3, Eq. 1): two pictures are alike where a frozen network sees them alike.
+
+The paper's network is VGG-19, whose published weights one has to fetch. Where they are not in the store, a small one stands in
+that was trained here on faces (`networks.face_features`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from lipdub.errors import WeightsError
+from lipdub.weights import face_features, manifest
+from lipdub.weights.bundled import located, shipped
+from lipdub.weights.checkpoint import load_network
+from lipdub.weights.store import Store
+
+PUBLISHED = "vgg19"  # its entry in the manifest
+SHIPPED = "face-features.safetensors"
+
+# c_i of Eq. 1 for VGG-19's maps. The paper takes them from Johnson et al. (2016), who give none for five maps; these are those of
+# Wang et al. ("High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", 2018).
+_VGG = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+
+
+def perceptual(found: Sequence[torch.Tensor], true: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Eq. 1: the mean absolute differences of feature maps (n, c, h, w), averaged over the maps. These come scaled by c_i times
+    their number (`load_features`), so it is their sum; c_i is 1 for the small network."""
+    return torch.stack([(a - b).abs().mean() for a, b in zip(found, true, strict=True)]).mean()
+
+
+def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Module, str]:
+    """A frozen network for `perceptual`, in evaluation mode, and a line of text that tells which it is.
+
+    It maps pictures (n, 3, P, P), RGB in 0..1, P 64 to 256, to a list of feature maps, the smallest last. say: hears what is to
+    be known of the weights. Raises WeightsError when there are none, or wrong ones.
+    """
+    store, entry = Store(), manifest.entry(PUBLISHED)
+    if store.has(entry):
+        kept = store.verify(entry)
+        if kept.remark:
+            say(kept.remark)
+        scales = [weight * len(_VGG) for weight in _VGG]
+        return Scaled(load_network(kept.path, entry), scales).eval().requires_grad_(False), f"VGG-19 ({entry.file})"
+    try:
+        located(SHIPPED)
+    except WeightsError:
+        hint = f"Fetch VGG-19: lipdub weights pull {PUBLISHED}; or train a small one: lipdub train face-features."
+        raise WeightsError("there is no network for the perceptual loss", hint=hint) from None
+    own = face_features.load(shipped(SHIPPED))
+    own = Scaled(own, [float(len(own.widths))] * len(own.widths)).eval().requires_grad_(False)
+    return own, f"lipdub's own small network ({SHIPPED}), for VGG-19 is not in the weights store"
+
+
+class Scaled(nn.Module):
+    """A network that gives maps, with each of them times a number."""
+
+    def __init__(self, network: nn.Module, scales: Sequence[float]) -> None:
+        super().__init__()
+        self.network, self.scales = network, tuple(scales)
+
+    def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
+        """Pictures to maps, as the network has them."""
+        return [scale * found for scale, found in zip(self.scales, self.network(pictures), strict=True)]

@@ -1,0 +1,230 @@
+"""What talking-face models (`lipdub train stabilized`) make of clips kept out of training, beside each other.
+
+    python -m tests.bench.talking_face DATASET NAME=MODEL … [--raw NAME]… [--clips N] [--sheet FILE] [--json]
+
+DATASET is one of `lipdub prepare`, whose held-out clips are taken; MODEL a file of `lipdub train`. Each frame is made of its own
+upper half, its own sound, and as reference the frame half a clip away, shut by the model's silent-lip generator, or as it is for the
+models named by --raw (those trained without one). "reference" and "still" are no models: the reference itself, and the true upper
+half over the reference's lower one. Per model:
+
+- psnr, ssim (grey), of the whole crop and of its lower half; ifc: of the lower half, grey levels;
+- lmd: mouth landmarks of the face mesh, in pixels of a crop of 96;
+- opening: correlation of the mouth's opening with the true one's; sync: `metrics.sync` with the clip's own sound (the real clip's
+  beside it), and avsim: cosine of the model's own AVSyncNet, which it was trained with;
+- leak: the mouth's opening, of the same frames and sounds, with a wide open reference less that with a shut one, as a share of how
+  far these differ themselves: 0 when the reference's mouth says nothing, 1 when it is copied.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from lipdub.metrics.ifc import frame_distance, ifc
+from lipdub.metrics.lmd import lmd
+from lipdub.metrics.mouth import mouth_shape
+from lipdub.metrics.psnr import psnr, squared_error
+from lipdub.metrics.ssim import ssim
+from lipdub.metrics.sync import compare, sync
+from lipdub.networks.face_generator import hide
+from lipdub.training.dataset import Clip, Dataset, open_dataset
+from lipdub.training.face_windows import FaceWindows, WindowDraw
+from lipdub.training.talking_face import shut
+from lipdub.weights import talker
+from lipdub.weights.talker import TalkerModel
+
+ENLARGED = 4  # the mesh sees larger faces better
+REFERENCES = 3  # frames with the most open, and with the most shut mouth, that leaks are measured with
+LEAK_FRAMES = 12
+
+
+@dataclass
+class Figures:
+    """Of one model, summed over clips."""
+
+    error: list[tuple[float, int]] = field(default_factory=list)
+    lower_error: list[tuple[float, int]] = field(default_factory=list)
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def means(self) -> dict[str, float]:
+        whole = {
+            "psnr": psnr(sum(e for e, _ in self.error), sum(n for _, n in self.error)),
+            "psnr_lower": psnr(sum(e for e, _ in self.lower_error), sum(n for _, n in self.lower_error)),
+        }
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        return whole | {name: float(np.nanmean([row.get(name, np.nan) for row in self.rows])) for name in names}
+
+
+def faces_of(data: Dataset, clip: Clip) -> np.ndarray:
+    """uint8 (n, P, P, 3) RGB."""
+    return data.middle(data.read(clip).crops)
+
+
+def tensor(faces: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(faces)).permute(0, 3, 1, 2).float() / 255
+
+
+@torch.inference_mode()
+def say(model: TalkerModel, faces: np.ndarray, references: np.ndarray, sounds: np.ndarray, raw: bool) -> np.ndarray:
+    """Faces uint8 (n, P, P, 3) as the talking-face generator draws them."""
+    generator = model.talking or model.silent
+    assert generator is not None
+    out = []
+    for i in range(0, len(faces), 25):
+        shown = tensor(references[i : i + 25])
+        if not raw and model.silent is not None:
+            shown = shut(model.silent, model.sync, shown)
+        made = generator(model.sound(torch.from_numpy(sounds[i : i + 25])), hide(tensor(faces[i : i + 25])), shown)
+        out.append((made.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy())
+    return np.concatenate(out)
+
+
+class Mesh:
+    """The face mesh on crops that are not successive frames."""
+
+    def __init__(self) -> None:
+        import mediapipe
+
+        self._mesh = mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=True)
+
+    def points(self, faces: np.ndarray) -> np.ndarray:
+        """(n, 478, 2) pixels of the crops, NaN where none is found."""
+        out = np.full((len(faces), 478, 2), np.nan)
+        for i, face in enumerate(faces):
+            side = face.shape[0]
+            found = self._mesh.process(cv2.resize(face, (side * ENLARGED, side * ENLARGED), interpolation=cv2.INTER_CUBIC))
+            if found.multi_face_landmarks:
+                out[i] = [(p.x * side, p.y * side) for p in found.multi_face_landmarks[0].landmark]
+        return out
+
+
+def openings(points: np.ndarray) -> np.ndarray:
+    """Opening and width (n, 2) in eye distances."""
+    return np.array([mouth_shape(p)[:2] if np.isfinite(p[0, 0]) else (np.nan, np.nan) for p in points])
+
+
+def against_truth(
+    figures: Figures, made: np.ndarray, real: np.ndarray, points: np.ndarray, true: np.ndarray, heard: Any
+) -> None:
+    """Adds a clip's figures."""
+    half = real.shape[1] // 2
+    figures.error.append(squared_error(made, real))
+    figures.lower_error.append(squared_error(made[:, half:], real[:, half:]))
+    grey = [[cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in faces] for faces in (made, real)]
+    steps = [np.array([frame_distance(a[half:], b[half:]) for a, b in zip(f, f[1:], strict=False)]) for f in grey]
+    shape, true_shape = openings(points), openings(true)
+    both = np.isfinite(shape[:, 0]) & np.isfinite(true_shape[:, 0])
+    row = {
+        "ssim": float(np.mean([ssim(a, b) for a, b in zip(*grey, strict=True)])),
+        "ssim_lower": float(np.mean([ssim(a[half:], b[half:]) for a, b in zip(*grey, strict=True)])),
+        "ifc": ifc(steps[0], steps[1]),
+        "lmd": float(np.nanmean(lmd(points, true).pixels)) * 96 / real.shape[1],
+        "opening": float(np.corrcoef(shape[both, 0], true_shape[both, 0])[0, 1]),
+        "sync": agreement(shape, heard),
+        "sync_real": agreement(true_shape, heard),
+    }
+    figures.rows.append(row)
+
+
+def agreement(shape: np.ndarray, heard: Any) -> float:
+    times = np.arange(len(shape)) / 25
+    return sync(compare(times, shape, heard.times, heard.lips, (0.0, heard.ends))).agreement
+
+
+def hear(sound: np.ndarray) -> Any:
+    """What a clip's own sound asks of the lips."""
+    from lipdub.scoring.speech import RATE, Spoken
+    from lipdub.speech.hearing import hear as listen
+    from lipdub.speech.lips import lip_motion
+
+    motion = lip_motion(sound, RATE, heard=listen(sound))
+    return Spoken(sound, 0.0, motion.times, np.stack([motion.column("opening"), motion.column("width")], 1), "its own sound")
+
+
+def leaking(model: TalkerModel, real: np.ndarray, true: np.ndarray, sounds: np.ndarray, raw: bool, mesh: Mesh) -> float:
+    """How far a reference's mouth shows in what is made, as a share of what it is itself. NaN where the clip's mouth hardly opens."""
+    opening = np.nan_to_num(openings(true)[:, 0], nan=float(np.nanmedian(openings(true)[:, 0])))
+    order = np.argsort(opening)
+    reach = float(opening[order[-REFERENCES:]].mean() - opening[order[:REFERENCES]].mean())
+    if reach < 0.05:
+        return np.nan
+    at = np.linspace(0, len(real) - 1, LEAK_FRAMES).astype(int)
+    apart = []
+    for shut_one, open_one in zip(order[:REFERENCES], order[-REFERENCES:], strict=True):
+        said = [
+            openings(mesh.points(say(model, real[at], np.repeat(real[[k]], len(at), 0), sounds[at], raw)))[:, 0]
+            for k in (shut_one, open_one)
+        ]
+        apart.append(np.nanmean(said[1] - said[0]))
+    return float(np.mean(apart)) / reach
+
+
+@torch.inference_mode()
+def similarity(model: TalkerModel, faces: np.ndarray, sounds: np.ndarray) -> float:
+    """Mean cosine of AVSyncNet over the windows of five frames."""
+    size, half = model.sync.size, faces.shape[1] // 2
+    lower = torch.nn.functional.interpolate(
+        tensor(faces)[:, :, half:], (size.height, size.width), mode="bilinear", antialias=True
+    )
+    stacks = lower.unfold(0, 5, 1).permute(0, 4, 1, 2, 3).flatten(1, 2)
+    heard = model.sound(torch.from_numpy(sounds[2:-2]))
+    return float((model.sync.image_features(stacks) * heard).sum(1).mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("models", nargs="+", metavar="NAME=MODEL")
+    parser.add_argument("--raw", action="append", default=[])
+    parser.add_argument("--clips", type=int, default=20)
+    parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    models = {name: talker.load(Path(path)) for name, _, path in (text.partition("=") for text in asked.models)}
+    data = open_dataset(asked.data, split="held-out")
+    windows, mesh = FaceWindows(data, WindowDraw()), Mesh()
+    figures = {name: Figures() for name in ("reference", "still", *models)}
+    shown: dict[str, list[np.ndarray]] = {}
+    for number, clip in enumerate(data.clips[: asked.clips]):
+        window = data.read(clip)
+        real, sounds, heard = data.middle(window.crops), windows.sounds(window), hear(window.audio)
+        true = mesh.points(real)
+        references = np.roll(real, len(real) // 2, 0)
+        still = np.concatenate([real[:, : real.shape[1] // 2], references[:, real.shape[1] // 2 :]], 1)
+        made = {"reference": references, "still": still}
+        made |= {name: say(model, real, references, sounds, name in asked.raw) for name, model in models.items()}
+        for name, faces in made.items():
+            against_truth(figures[name], faces, real, mesh.points(faces), true, heard)
+        for name, model in models.items():
+            figures[name].rows[-1]["avsim"] = similarity(model, made[name], sounds)
+            figures[name].rows[-1]["avsim_real"] = similarity(model, real, sounds)
+            figures[name].rows[-1]["leak"] = leaking(model, real, true, sounds, name in asked.raw, mesh)
+        if number < 2:
+            for name, faces in {"real": real, **made}.items():
+                shown.setdefault(name, []).append(np.concatenate(faces[::6], 1))
+    found = {name: f.means() for name, f in figures.items()}
+    if asked.sheet:
+        rows = [row for i in range(2) for name in shown for row in shown[name][i : i + 1]]
+        cv2.imwrite(str(asked.sheet), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))
+    print(json.dumps(found, indent=1) if asked.json else told(found))
+
+
+def told(found: dict[str, dict[str, float]]) -> str:
+    """The figures as a table."""
+    names: Sequence[str] = list(dict.fromkeys(name for row in found.values() for name in row))
+    lines = [" " * 14 + " ".join(f"{name:>10}" for name in names)]
+    for title, row in found.items():
+        lines.append(f"{title:14}" + " ".join(f"{row.get(name, float('nan')):10.3f}" for name in names))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Adapting a tiny model to the drawn talker, in a few seconds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+
+from lipdub.errors import InputError, UsageError  # noqa: E402
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide  # noqa: E402
+from lipdub.training.adapt import Adaptation, adapt, card, resized  # noqa: E402
+from lipdub.training.face_windows import WindowDraw  # noqa: E402
+from lipdub.weights import talker  # noqa: E402
+from lipdub.weights.talker import TalkerModel  # noqa: E402
+from tests.training.footage import TALKER, blank, cut  # noqa: E402
+
+HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
+SPEECH = TALKER.parent / "speech.wav"
+
+
+def saved(folder: Path, pixels: int = 24) -> Path:
+    torch.manual_seed(0)
+    size = FaceGeneratorSize(pixels, 8, 16, 16)
+    model = TalkerModel(AVSyncNet(HEARS), FaceGenerator(size), FaceGenerator(size), {"remark": "for tests"})
+    return talker.save(folder / f"base-{pixels}.safetensors", model)
+
+
+def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
+    base, out = saved(tmp_path), tmp_path / "adapted.safetensors"
+    video = cut(tmp_path / "a talker's.mp4", seconds=3.0)
+    said: list[str] = []
+    options = Adaptation(minutes=0.25, draw=WindowDraw(windows=2))
+    model = adapt(video, base, out, speech=[SPEECH], options=options, progress=said.append)
+    assert any("adapted in 0." in line and "3.0 s" in line for line in said)
+    before, after = talker.load(base), talker.load(out)
+    for name in ("silent", "talking"):
+        old, new = getattr(before, name), getattr(after, name)
+        assert any(not torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before.sync.parameters(), after.sync.parameters(), strict=True))
+    notes = after.notes["adapted"]
+    assert notes["video"] == "a talker's.mp4" and notes["other_speech"] == ["speech.wav"] and notes["seconds"] > 2.5
+    text = card(model, "lipdub adapt VIDEO")
+    assert "a talker's.mp4" in text and "`lipdub adapt VIDEO`" in text and '"minutes": 0.25' in text and "consent" in text
+
+
+def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
+    base, out = saved(tmp_path), tmp_path / "adapted.safetensors"
+    with pytest.raises(InputError, match="s of one face only"):
+        adapt(cut(tmp_path / "short.mp4", seconds=1.2), base, out)
+    with pytest.raises(InputError):
+        adapt(blank(tmp_path / "blank.mp4"), base, out)
+    silent = talker.load(base)
+    only = talker.save(tmp_path / "only.safetensors", replace(silent, talking=None))
+    with pytest.raises(UsageError, match="no talking-face generator"):
+        adapt(TALKER, only, out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"minutes": float("nan")}, {"silent_share": 1.0}])
+def test_options_that_cannot_be(wrong: dict) -> None:
+    with pytest.raises(UsageError):
+        Adaptation(**wrong)
+
+
+@pytest.mark.parametrize(("old", "new"), [(24, 32), (32, 24), (24, 24)])
+def test_a_model_for_other_pixels_draws_much_the_same(old: int, new: int) -> None:
+    torch.manual_seed(0)
+    generator = FaceGenerator(FaceGeneratorSize(old, 8, 16, 16)).eval()
+    other = resized(generator, new).eval()
+    assert other.size == FaceGeneratorSize(new, 8, 16, 16)
+    face = torch.rand(1, 3, 4, 4)
+    sound = torch.nn.functional.normalize(torch.randn(1, 16))
+
+    def drawn(network: FaceGenerator) -> torch.Tensor:
+        shown = torch.nn.functional.interpolate(face, network.size.pixels, mode="bilinear")
+        with torch.no_grad():
+            made = network(sound, hide(shown), shown)
+        return torch.nn.functional.interpolate(made, 12, mode="area")
+
+    a, b = drawn(generator), drawn(other)
+    assert float(torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1]) > 0.8
+
+
+def test_pixels_it_cannot_be_taken_to() -> None:
+    generator = FaceGenerator(FaceGeneratorSize(24, 8, 16, 16))
+    with pytest.raises(UsageError, match="cannot be taken to 96"):
+        resized(generator, 96)
+    with pytest.raises(UsageError, match="pixels"):
+        resized(generator, 100)

@@ -1,0 +1,41 @@
+"""Cards tell what a file itself tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from lipdub.errors import WeightsError  # noqa: E402
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
+from lipdub.training.card import card  # noqa: E402
+from lipdub.training.sync_scorer import export  # noqa: E402
+from lipdub.weights import talker  # noqa: E402
+from lipdub.weights.talker import TalkerModel  # noqa: E402
+
+HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
+NOTES = {"seed": 3, "training": {"rate": 0.5}, "clips": 7, "speakers": ["ann"], "licences": ["CC BY 4.0"], "figures": {"matched": 0.6}}
+
+
+def test_of_one_training(tmp_path: Path) -> None:
+    text = card(export(tmp_path / "sync.safetensors", AVSyncNet(HEARS), NOTES), "lipdub train sync-scorer --data D")
+    for said in ("# sync", "`lipdub train sync-scorer --data D`", "7 clips of 1 speaker (ann)", "CC BY 4.0", "matched: 0.6", '"rate": 0.5'):
+        assert said in text
+    assert "no basis for other people" in text
+
+
+def test_of_several(tmp_path: Path) -> None:
+    two = {"silent-lip": NOTES, "stabilized": {**NOTES, "speakers": ["ann", "bob"]}, "remark": "for tests"}
+    model = TalkerModel(AVSyncNet(HEARS), FaceGenerator(FaceGeneratorSize(24, 4, 8, 16)), None, two)
+    text = card(talker.save(tmp_path / "talker.safetensors", model), "x")
+    assert text.index("## silent-lip") < text.index("## stabilized") and "2 speakers (ann, bob)" in text
+    assert "For tests." in text and text.count("no basis for other people") == 1
+
+
+def test_of_what_tells_nothing(tmp_path: Path) -> None:
+    (tmp_path / "none.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="does not tell"):
+        card(tmp_path / "none.safetensors", "x")

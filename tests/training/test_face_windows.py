@@ -1,0 +1,96 @@
+"""What the generators are trained on: faces, a reference from elsewhere in the clip, and each face's own sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from lipdub.errors import InputError  # noqa: E402
+from lipdub.metrics import avsync  # noqa: E402
+from lipdub.training.dataset import open_dataset  # noqa: E402
+from lipdub.training.face_windows import FaceWindows, WindowDraw, silence  # noqa: E402
+from tests.training.datasets import SIZE, talkers  # noqa: E402
+
+
+def test_a_window_its_reference_and_its_sounds(tmp_path: Path) -> None:
+    data = open_dataset(talkers(tmp_path))
+    batch = FaceWindows(data, WindowDraw(windows=3)).plain(0)
+    assert batch.faces.shape == batch.references.shape == (3, 5, 3, SIZE, SIZE) and batch.sounds.shape == (3, 5, 80, 16)
+    assert batch.others.shape == (0, 5, 80, 16)
+    known = {}
+    for clip in data.clips:
+        crops = data.middle(data.read(clip).crops)
+        known[clip.id] = torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float() / 255
+    for faces, references, sounds in zip(batch.faces, batch.references, batch.sounds, strict=True):
+        where = [
+            (clip, first)
+            for clip in data.clips
+            for first in range(clip.frames - 4)
+            if torch.equal(known[clip.id][first : first + 5], faces)
+        ]
+        clip = where[0][0]
+        starts = [first for first in range(clip.frames - 4) if torch.equal(known[clip.id][first : first + 5], references)]
+        assert starts and all(abs(start - first) >= 5 for start in starts[:1] for _, first in where[:1])
+        whole = avsync.spectrogram(data.read(clip).audio)
+        heard = [whole[:, column : column + 16] for column in (int((first + 2 - 2) * 3.2) for _, first in where)]
+        assert any(np.allclose(sounds[2], part, atol=1e-5) for part in heard)
+
+
+def test_the_same_number_is_the_same_batch_in_any_order(tmp_path: Path) -> None:
+    data = open_dataset(talkers(tmp_path))
+    first = FaceWindows(data, WindowDraw(), 3)
+    batches = [first.draw(number) for number in range(3)]
+    again = FaceWindows(data, WindowDraw(), 3)
+    for number in (2, 0, 1):
+        assert all(torch.equal(a, b) for a, b in zip(again.draw(number), batches[number], strict=True))
+    assert not torch.equal(batches[0].faces, batches[1].faces)
+    assert not torch.equal(FaceWindows(data, WindowDraw(), 4).draw(0).faces, batches[0].faces)
+
+
+def test_views_of_a_window_and_its_reference_change_alike(tmp_path: Path) -> None:
+    folder = talkers(tmp_path)
+    windows = FaceWindows(open_dataset(folder), WindowDraw(windows=8))
+    batch = windows.draw(0)
+    eyes = slice(5, 9)
+    still = (batch.faces[:, :, :, eyes] - batch.references[:, :, :, eyes]).abs().max()
+    assert float(still) < 1e-5  # the drawn eyes do not move, so the two differ in the mouth alone
+    assert 0 <= batch.faces.min() and batch.faces.max() <= 1
+
+
+def test_few_examples_as_they_are(tmp_path: Path) -> None:
+    windows = FaceWindows(open_dataset(talkers(tmp_path)), WindowDraw(windows=4, only=2))
+    seen = {face.numpy().tobytes() for number in range(6) for face in windows.draw(number).faces}
+    assert len(seen) == 2
+
+
+def test_other_speech(tmp_path: Path) -> None:
+    other = np.random.default_rng(0).normal(size=(80, 100)).astype(np.float32)
+    batch = FaceWindows(open_dataset(talkers(tmp_path)), WindowDraw(windows=3), 0, [other]).plain(0)
+    assert batch.others.shape == (3, 5, 80, 16)
+    columns = [other[:, start : start + 16] for start in range(84)]
+    assert all(any(np.allclose(window, part) for part in columns) for window in batch.others[:, 2])
+
+
+def test_a_damaged_shard_is_passed_over_or_refused(tmp_path: Path) -> None:
+    folder = talkers(tmp_path, clips=3)
+    path = next((folder / "shards" / "01").iterdir())
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+    said: list[str] = []
+    windows = FaceWindows(open_dataset(folder, tell=said.append), WindowDraw(windows=2))
+    for number in range(10):
+        windows.draw(number)
+    assert len(said) == 1 and "0101-0000" in said[0]
+    with pytest.raises(InputError, match="0101-0000"):
+        open_dataset(folder, on_bad="error")
+
+
+def test_silence_is_what_the_spectrogram_has_of_it() -> None:
+    assert torch.equal(silence(2), torch.full((2, 80, 16), -4.0))
+    heard = avsync.spectrogram(np.zeros(16000, np.float32))
+    np.testing.assert_allclose(heard[:, :16], silence(1)[0], atol=1e-5)

@@ -1,0 +1,177 @@
+"""The generators of paper 003 at tiny size: each learns a few windows by heart, a killed training ends as an unbroken one, and the
+objective is made of the parts its settings name."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+
+from lipdub.errors import UsageError  # noqa: E402
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
+from lipdub.networks.face_discriminator import FaceDiscriminator  # noqa: E402
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide  # noqa: E402
+from lipdub.training import sync_scorer  # noqa: E402
+from lipdub.training.dataset import open_dataset  # noqa: E402
+from lipdub.training.face_windows import FaceWindows, WindowDraw  # noqa: E402
+from lipdub.training.loop import LoopOptions  # noqa: E402
+from lipdub.training.losses.lip_sync import lip_sync  # noqa: E402
+from lipdub.training.talking_face import (  # noqa: E402
+    GeneratorTraining,
+    Objective,
+    Weights,
+    train_silent,
+    train_talking,
+)
+from lipdub.weights import talker  # noqa: E402
+from lipdub.weights.talker import TalkerModel  # noqa: E402
+from tests.training.datasets import SIZE, talkers  # noqa: E402
+
+HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
+TINY = FaceGeneratorSize(SIZE, 8, 16, 16)
+LOOP = LoopOptions(steps=6, rate=2e-3, decay=0.0, betas=(0.5, 0.999), warmup=2, average=0.9, save_every=2)
+OPTIONS = GeneratorTraining(size=TINY, draw=WindowDraw(windows=2), loop=LOOP)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return talkers(tmp_path_factory.mktemp("faces"), held_out={3})
+
+
+@pytest.fixture(scope="module")
+def sync(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """An AVSyncNet that has learnt to tell sounds apart."""
+    loop = LoopOptions(steps=100, rate=3e-3, warmup=2)
+    options = sync_scorer.SyncScorerTraining(size=HEARS, clips=3, moments=8, variants=1, loop=loop)
+    return sync_scorer.train(tmp_path_factory.mktemp("sync") / "sync.safetensors", data=data, options=options)
+
+
+def model(seed: int = 0) -> TalkerModel:
+    torch.manual_seed(seed)
+    return TalkerModel(AVSyncNet(HEARS), FaceGenerator(TINY))
+
+
+def lower_error(generator: FaceGenerator, shown: TalkerModel, data: Path, options: GeneratorTraining) -> float:
+    windows = FaceWindows(open_dataset(data, split="train"), options.draw)
+    objective = Objective(shown, FaceDiscriminator(TINY), options)
+    return sum(objective.plain(generator, windows.draw(n)) for n in range(4)) / 4
+
+
+def test_windows_learnt_by_heart(tmp_path: Path, data: Path, sync: Path) -> None:
+    """Both generators, with all their losses on, bring the pixel loss of two windows to an eighth of what it was in the first ten
+    of 150 steps."""
+    weights = Weights(perceptual=0.2, sync=0.05, triplet=0.05, adversarial=0.1)
+    loop = replace(LOOP, steps=150, rate=3e-3, save_every=1000, report_every=10)
+    options = replace(OPTIONS, draw=WindowDraw(windows=2, only=2), weights=weights, loop=loop)
+    silent = train_silent(tmp_path / "silent.safetensors", data=data, sync=sync, options=options)
+    made = talker.load(silent)
+    assert made.talking is None and made.silent is not None
+    anew = replace(options, begin="new")
+    both = talker.load(train_talking(tmp_path / "both.safetensors", data=data, silent=silent, options=anew))
+    assert both.talking is not None
+    for name, parts in (("silent", {"pixel"}), ("both", {"pixel", "sync", "triplet"})):
+        first, *_, last = csv.DictReader(next(tmp_path.glob(f"{name}.work/*/log.csv")).open())
+        assert float(last["pixel"]) < float(first["pixel"]) / 8 and parts <= set(last)
+    torch.manual_seed(0)
+    untrained = FaceGenerator(TINY).eval()
+    assert lower_error(both.talking, both, data, options) < lower_error(untrained, both, data, options) / 1.5
+    assert all(torch.equal(a, b) for a, b in zip(both.silent.parameters(), made.silent.parameters(), strict=True))
+    assert both.notes["stabilized"]["clips"] == 3 and both.notes["silent-lip"]["speakers"] == ["who"]
+
+
+def test_a_killed_training_ends_as_an_unbroken_one(tmp_path: Path, data: Path, sync: Path) -> None:
+    """kill -9 in the midst of it, then the same command again: the same file, byte for byte."""
+    small = ["size.width=8", "size.deepest=16", "draw.windows=2", "loop.workers=1", "loop.precision=no", "loop.save_every=2"]
+    given = [argument for setting in (*small, "loop.steps=30") for argument in ("--set", setting)]
+    command = [sys.executable, "-m", "lipdub", "train", "silent-lip", "--data", str(data), "--sync", str(sync), *given]
+
+    def end(name: str) -> bytes:
+        out = tmp_path / name / "silent.safetensors"
+        subprocess.run([*command, "-o", str(out)], check=True, capture_output=True)
+        return out.read_bytes()
+
+    broken = subprocess.Popen([*command, "-o", str(tmp_path / "broken" / "silent.safetensors")], stderr=subprocess.DEVNULL)
+    kept = tmp_path / "broken"
+    while broken.poll() is None and not list(kept.glob("silent.work/*/latest")):
+        time.sleep(0.02)
+    time.sleep(0.1)
+    os.kill(broken.pid, signal.SIGKILL)
+    assert broken.wait() == -signal.SIGKILL and not (kept / "silent.safetensors").exists()
+    assert end("broken") == end("whole")
+
+
+def test_parts_of_the_objective(data: Path) -> None:
+    shown = model()
+    windows = FaceWindows(open_dataset(data), WindowDraw(windows=2), 0, [torch.rand(80, 60).numpy()])
+    batch = windows.plain(0)
+    real = batch.faces.flatten(0, 1)
+
+    class Truth(torch.nn.Module):
+        """Draws what is true, whatever it is shown."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.zero = torch.nn.Parameter(torch.zeros(()))
+
+        def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+            assert torch.equal(pose, hide(real))
+            return real + self.zero
+
+    def parts(**changes: object) -> tuple[float, dict[str, float]]:
+        weights = Weights(**changes.pop("weights", {}))  # type: ignore[arg-type]
+        options = replace(OPTIONS, weights=weights, **changes)  # type: ignore[arg-type]
+        total, found = Objective(shown, FaceDiscriminator(TINY), options).loss(Truth(), batch)
+        return float(total.detach()), found
+
+    total, found = parts()
+    assert set(found) == {"pixel", "perceptual", "triplet", "sync", "similarity", "adversarial"}
+    assert found["pixel"] == 0 and found["perceptual"] == pytest.approx(0, abs=1e-5) and found["similarity"] == pytest.approx(0, abs=1e-5)
+    weighted = 2 * found["sync"] + 0.5 * found["triplet"] + found["adversarial"]
+    assert total == pytest.approx(weighted, rel=1e-5)
+    assert set(parts(sync_loss="none", triplet_loss="none", weights={"adversarial": 0.0})[1]) == {"pixel", "perceptual"}
+    assert set(parts(weights={"other": 1.0})[1]) - set(found) == {"other"}
+    plain = parts(sync_loss="plain")[1]["sync"]
+    lips = torch.nn.functional.interpolate(real[:, :, 12:], (12, 24), mode="bilinear", antialias=True)
+    with torch.no_grad():
+        seen = shown.sync.image_features(lips.unflatten(0, (2, 5)).flatten(1, 2))
+        cosine = (seen * shown.sync.audio_features(batch.sounds[:, 2][:, None])).sum(1)
+        assert plain == pytest.approx(float(lip_sync(shown.sync.logit(cosine))), rel=1e-4)
+
+
+def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path) -> None:
+    shown = model()
+    batch = FaceWindows(open_dataset(data), WindowDraw(windows=2)).plain(0)
+    seen: list[torch.Tensor] = []
+
+    class Looks(FaceGenerator):
+        def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+            seen.append(identity)
+            return super().forward(sound, pose, identity)
+
+    for silent in (True, False):
+        Objective(shown, FaceDiscriminator(TINY), replace(OPTIONS, silent=silent)).loss(Looks(TINY), batch)
+    assert torch.equal(seen[1], batch.references.flatten(0, 1))
+    assert not torch.allclose(seen[0], seen[1], atol=0.05)
+
+
+def test_sizes_that_do_not_go_together(tmp_path: Path, sync: Path) -> None:
+    torch.manual_seed(0)
+    other = FaceGenerator(FaceGeneratorSize(32, 4, 8, 16))
+    path = talker.save(tmp_path / "silent.safetensors", TalkerModel(AVSyncNet(HEARS), other))
+    data = talkers(tmp_path / "faces")
+    with pytest.raises(UsageError, match="the generator has 32 pixels, the dataset 24"):
+        train_talking(tmp_path / "out.safetensors", data=data, silent=path, options=OPTIONS)
+    with pytest.raises(UsageError, match="no silent-lip generator"):
+        only = talker.save(tmp_path / "talking.safetensors", TalkerModel(AVSyncNet(HEARS), None, other))
+        train_talking(tmp_path / "out.safetensors", data=data, silent=only, options=OPTIONS)
+    assert not (tmp_path / "out.safetensors").exists()
