@@ -79,9 +79,10 @@ class Chain:
                 )
             values.update(given)
             try:
-                self._options[name] = kind(**values)
+                options = kind(**values)
             except (TypeError, ValueError) as error:
                 raise UsageError(f"{name}: {error}") from error
+            self._options[name] = self.spec(name).settle(options, lambda: self.workspace.digest(self.job.video))
         return self._options[name]
 
     def files(self, name: str) -> dict[str, str]:
@@ -324,7 +325,8 @@ def open_chain(
     chain.check_inputs(names)
     if any(chain.spec(name).writes_output for name in names):
         checks.check_place(chain.job.result())
-    chain.device = checks.choose_device(job.device, bool(chain.check_weights(names)))
+    networks = bool(chain.check_weights(names)) or any(getattr(chain.options(name), "talker", None) for name in names)
+    chain.device = checks.choose_device(job.device, networks)
     fresh = not Workspace.is_workspace(chain.workspace.path)
     try:
         with chain.workspace.locked():

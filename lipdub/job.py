@@ -28,6 +28,7 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "language": ("sync", "language"),
         "expression": ("neutralize", "expression"),
         "emotion": ("sync", "emotion"),
+        "talker": ("sync", "talker"),
         "enhance": ("enhance", "method"),
         "enhance_region": ("enhance", "region"),
         "enhance_mask": ("enhance", "mask"),
@@ -49,7 +50,7 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 #: Those of them that other stages need to know too, where their methods make use of them, under the same name.
 ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {name: ("neutralize",) for name in ("face", "start", "end")}
+    {name: ("neutralize",) for name in ("face", "start", "end", "talker")}
     | {name: ("neutralize", "enhance") for name in ("precision", "accel")}
 )
 

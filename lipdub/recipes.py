@@ -39,6 +39,19 @@ RECIPES: tuple[Recipe, ...] = (
         ),
     ),
     Recipe(
+        name="stabilized",
+        summary="talking-face generation with stabilized synchronization (paper 003): lipdub's own small model, or one adapted to the video",
+        methods=MappingProxyType(
+            {
+                "detect": "mediapipe",
+                "neutralize": "silent-lip",
+                "sync": "stabilized",
+                "enhance": "auto",
+                "paste-back": "laplacian",
+            }
+        ),
+    ),
+    Recipe(
         name="wav2lip",
         summary="Wav2Lip's generator at 96 pixels, laid back inside the jaw's outline; needs its published weights",
         methods=MappingProxyType(

@@ -72,7 +72,7 @@ def adapt(
         text = card(model, told)
         if out is None:
             digest = digest_file(video)
-            made = trained.keep(made, name or f"{video.stem}-{digest[:8]}", video_digest=digest, card=text)
+            made = trained.keep(made, name or trained.plain_name(f"{video.stem}-{digest[:8]}"), video_digest=digest, card=text)
         else:
             out.with_suffix(".md").write_text(text, encoding="utf-8")
     manner.result({"weights": str(made), "notes": model.notes["adapted"]}, str(made))

@@ -65,7 +65,7 @@ Workspace = Annotated[
     ),
 ]
 Recipe = Annotated[
-    str, typer.Option("--recipe", metavar="NAME", help="One method for each stage: auto, builtin, wav2lip, retalking.")
+    str, typer.Option("--recipe", metavar="NAME", help="One method for each stage: auto, builtin, stabilized, wav2lip, retalking.")
 ]
 Method = Annotated[Optional[str], typer.Option("--method", metavar="NAME", help="The stage's method.")]
 Detector = Annotated[
@@ -171,11 +171,21 @@ Emotion = Annotated[
     Optional[Literal["surprise", "angry", "sad"]],
     typer.Option("--emotion", help="Recipe retalking: what the upper face shows.", rich_help_panel=_LOOK),
 ]
+Talker = Annotated[
+    Optional[str],
+    typer.Option(
+        "--talker",
+        metavar="NAME|FILE",
+        help="Recipe stabilized: the model that draws the talker.",
+        show_default="the one adapted to this video, or lipdub's own",
+        rich_help_panel=_LOOK,
+    ),
+]
 Enhance = Annotated[
-    Optional[Literal["none", "gfpgan", "gpen", "vqfr"]],
+    Optional[Literal["none", "auto", "gfpgan", "gpen", "vqfr"]],
     typer.Option(
         "--enhance",
-        help="Restore the mouths by a network; all but none need its published weights.",
+        help="Restore the mouths by a network, with its published weights; auto: by one whose weights are there.",
         show_default="none",
         rich_help_panel=_LOOK,
     ),

@@ -55,6 +55,7 @@ def neutralize(
     recipe: opt.Recipe = "auto",
     method: opt.Method = None,
     expression: opt.Expression = None,
+    talker: opt.Talker = None,
     face: opt.Face = None,
     start: opt.From = None,
     end: opt.To = None,
@@ -62,9 +63,9 @@ def neutralize(
     accel: opt.Accel = None,
     commercial_safe: opt.CommercialSafe = False,
 ) -> None:
-    """Find the talker's rest mouth and mouth shapes, or draw the face with one expression.
+    """Find the talker's rest mouth and mouth shapes, or draw the face anew: with one expression, or its mouth shut.
 
-    --expression, --face, --from and --to are for method dnet.
+    --expression is for method dnet, --talker for silent-lip, --face, --from and --to for both.
     """
     _run(
         manner,
@@ -76,6 +77,7 @@ def neutralize(
         commercial_safe=commercial_safe,
         method=method,
         expression=expression,
+        talker=talker,
         face=face,
         start=start,
         end=end,
@@ -102,6 +104,7 @@ def sync(
     offset: opt.Offset = None,
     strength: opt.Strength = None,
     emotion: opt.Emotion = None,
+    talker: opt.Talker = None,
     precision: opt.Precision = None,
     accel: opt.Accel = None,
     commercial_safe: opt.CommercialSafe = False,
@@ -126,6 +129,7 @@ def sync(
         offset=offset,
         strength=strength,
         emotion=emotion,
+        talker=talker,
         precision=precision,
         accel=accel,
     )

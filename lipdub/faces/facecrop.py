@@ -6,9 +6,15 @@ Boxes around all landmarks grow with the jaw, and five-point alignment moves wit
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from . import lowerface
+
+if TYPE_CHECKING:
+    from lipdub.media.pixels import Picture
 
 SIDE = lowerface.WIDTH  # of the square, in distances between the eyes
 
@@ -18,7 +24,12 @@ def placements(points: np.ndarray, interval: float) -> np.ndarray:
 
     points, interval: as in `lowerface.placements`. ValueError when the face is never seen.
     """
-    found = lowerface.placements(points, interval)
+    return placements_of(lambda start, stop: points[start:stop], len(points), interval)
+
+
+def placements_of(read: Callable[[int, int], np.ndarray], count: int, interval: float) -> np.ndarray:
+    """`placements` of a track of any length, as `lowerface.placements_of`."""
+    found = lowerface.placements_of(read, count, interval)
     up = found[:, 2] * (SIDE - lowerface.HEIGHT) / 2
     found[:, 0] += up * np.sin(found[:, 3])
     found[:, 1] -= up * np.cos(found[:, 3])
@@ -31,6 +42,41 @@ def crop(image: np.ndarray, placement: np.ndarray, pixels: int, zoom: float = 1.
     zoom: how many times as much as the square is to be seen.
     """
     return lowerface.crop(image, placement, pixels, pixels, zoom)
+
+
+def of_picture(picture: Picture, placement: np.ndarray, pixels: int, zoom: float = 1.0) -> np.ndarray:
+    """The crop uint8 (pixels, pixels, 3) RGB of a decoded picture, of which only the part about it is made RGB."""
+    x, y = placement[:2]
+    around = reach(placement, zoom) * (1 + 4 / pixels) + 4
+    left, right = np.clip([x - around, x + around], 0, picture.width).astype(int)
+    top, bottom = np.clip([y - around, y + around], 0, picture.height).astype(int)
+    right, bottom = max(right, left + 2), max(bottom, top + 2)
+    left, top = min(left, picture.width - 2), min(top, picture.height - 2)
+    rgb = picture.rgb((left, top, min(right, picture.width), min(bottom, picture.height)))
+    if rgb.dtype == np.uint16:
+        rgb = ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return crop(rgb, placement - [left, top, 0, 0], pixels, zoom)
+
+
+def reach(placement: np.ndarray, zoom: float = 1.0) -> np.ndarray:
+    """How far the corners of crops at placements (..., 4) are from their middles, along the picture's sides: pixels (...)."""
+    scale, roll = placement[..., 2], placement[..., 3]
+    return SIDE * zoom * scale / 2 * (abs(np.cos(roll)) + abs(np.sin(roll)))
+
+
+def from_crop(crop: np.ndarray, placement: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A crop (pixels, pixels, ...) float32 laid back where it was cut out of a picture of that size, float32 (height, width, ...);
+    beyond the crop its edge is repeated."""
+    import cv2
+
+    pixels = crop.shape[0]
+    x, y, scale, roll = placement
+    step = scale * SIDE / pixels
+    turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]]) / step
+    matrix = np.column_stack([turn, np.full(2, (pixels - 1) / 2) - turn @ (x, y)])
+    flags = (cv2.INTER_CUBIC if step > 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+    given = np.ascontiguousarray(crop, np.float32)
+    return cv2.warpAffine(given, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
 def to_crop(points: np.ndarray, placements: np.ndarray, pixels: int, zoom: float = 1.0) -> np.ndarray:

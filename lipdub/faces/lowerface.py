@@ -7,6 +7,8 @@ frames: a jaw that drops drops within it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -18,6 +20,7 @@ HEIGHT, WIDTH = 1.3, 2.6  # of the crop, in distances between the eyes
 UPPER_LIP = 13
 BELOW = (0.0, 0.04, 0.07)
 SIGMA_SECONDS = 0.08  # of the smoothing of its path
+_BLOCK = 256  # frames whose landmarks are read at once
 MARGIN = 4 / 3  # how much larger than the crop `margined` is
 
 
@@ -32,17 +35,36 @@ def placements(points: np.ndarray, interval: float) -> np.ndarray:
     points: mesh landmarks (n, 478, 3) in pixels, NaN where the face is not seen; such frames are filled in from their
     neighbours. interval: seconds between frames. ValueError when the face is never seen.
     """
-    seen = np.isfinite(points[:, 0, 0])
-    if not seen.any():
+    return placements_of(lambda start, stop: points[start:stop], len(points), interval)
+
+
+def placements_of(read: Callable[[int, int], np.ndarray], count: int, interval: float) -> np.ndarray:
+    """`placements` of a track of any length. read: gives its landmarks (stop - start, 478, 3) from frame start to stop."""
+    neutral = landmarks.load_neutral()
+    frames, poses, lips = [], [], []
+    for start in range(0, count, _BLOCK):
+        points = read(start, min(start + _BLOCK, count))
+        seen = np.flatnonzero(np.isfinite(points[:, 0, 0]))
+        if len(seen):
+            pose = geometry.head_pose(neutral, points[seen])
+            frames.append(seen + start)
+            poses.append(pose)
+            lips.append(pose.invert(points[seen][:, [UPPER_LIP]]))
+    if not frames:
         raise ValueError("no frame shows the face")
-    pose = geometry.head_pose(landmarks.load_neutral(), points[seen])
-    usual = np.median(pose.invert(points[seen][:, [UPPER_LIP]]), 0) + BELOW
-    middle = pose.apply(np.broadcast_to(usual, (int(seen.sum()), 1, 3)))[:, 0, :2]
-    roll = np.unwrap(np.arctan2(pose.rotation[:, 1, 0], pose.rotation[:, 0, 0]))
-    found = np.column_stack([middle, pose.scale, roll])
-    at = np.arange(len(points))
-    whole = np.column_stack([np.interp(at, at[seen], column) for column in found.T])
+    usual = np.median(np.concatenate(lips), 0) + BELOW
+    found = np.concatenate([_place(pose, usual) for pose in poses])
+    seen = np.concatenate(frames)
+    found[:, 3] = np.unwrap(found[:, 3])
+    at = np.arange(count)
+    whole = np.column_stack([np.interp(at, seen, column) for column in found.T])
     return smooth.gaussian(whole, SIGMA_SECONDS / interval)
+
+
+def _place(pose: geometry.Pose, usual: np.ndarray) -> np.ndarray:
+    """Middles, scales and rolls (n, 4) of the crops of faces with these poses."""
+    middle = pose.apply(np.broadcast_to(usual, (len(pose.scale), 1, 3)))[:, 0, :2]
+    return np.column_stack([middle, pose.scale, np.arctan2(pose.rotation[:, 1, 0], pose.rotation[:, 0, 0])])
 
 
 def crop(image: np.ndarray, placement: np.ndarray, height: int, width: int, zoom: float = 1.0) -> np.ndarray:

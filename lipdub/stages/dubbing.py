@@ -121,6 +121,18 @@ def load(ctx: StageContext, kept: Kept) -> Any:
     return load_network(kept.path, kept.entry).to(ctx.device)
 
 
+def used(ctx: StageContext, start: float | None, end: float | None) -> np.ndarray:
+    """Which of the source's frames can be dubbed by the range asked for, seconds from its first one: bool (frames,). Beyond the
+    video's end its frames come again in an order that is not known yet."""
+    from lipdub.media.probe import frame_times
+
+    times = frame_times(ctx.job.video)
+    times = times - times[0]
+    if end is None or end > times[-1]:
+        return np.ones(len(times), bool)
+    return (times >= (start or 0.0)) & (times <= end)
+
+
 def asked(moments: np.ndarray, options: SyncOptions) -> np.ndarray:
     """1 inside the range asked for, fading to 0 over `FADE_SECONDS` inside its ends; (n,)."""
     out = np.ones(len(moments))

@@ -9,7 +9,7 @@ told where the mouth is, "mesh" or "parsing", under ``mask``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,15 @@ from lipdub.errors import UsageError
 from lipdub.stages import compute
 from lipdub.stages.base import StageContext, StageSpec
 
-METHODS = ("none", "gfpgan", "gpen", "vqfr")
+METHODS = ("none", "auto", "gfpgan", "gpen", "vqfr")
+_PREFERRED = ("vqfr", "gfpgan")  # by `auto`
 REGIONS = ("mouth", "face")
 MASKS = ("auto", "mesh", "parsing")
 
 
 @dataclass(frozen=True)
 class EnhanceOptions:
-    """method: of `METHODS`. region: what is restored, `mouth`, or `face`: all that sync changed. strength: 0
+    """method: of `METHODS`; `auto` is VQFR or GFPGAN, the first whose weights are there, or none. region: what is restored, `mouth`, or `face`: all that sync changed. strength: 0
     leaves the crops as they are, 1 takes what the network gives. mask: what tells where the mouth is: `mesh`,
     its followed outline; `parsing`, ParseNet, which needs its published weights; `auto`: parsing where they are.
     precision, accel: of the networks (`lipdub.stages.compute`)."""
@@ -79,4 +80,17 @@ SPEC = StageSpec(
     options=EnhanceOptions,
     run=run,
     weights=_weights,
+    settle=lambda options, digest: _settled(options),
 )
+
+
+def _settled(options: EnhanceOptions) -> EnhanceOptions:
+    if options.method != "auto":
+        return options
+    from lipdub.stages.enhance_faces import RESTORERS
+    from lipdub.weights import manifest
+    from lipdub.weights.store import Store
+
+    store = Store()
+    there = (m for m in _PREFERRED if any(store.has(manifest.entry(name)) for name in RESTORERS[m].weights))
+    return replace(options, method=next(there, "none"))

@@ -4,11 +4,12 @@ Store, per track id: ``face-ID`` (4, 478, 3) float64: canonical mean face, respo
 ``motion-ID`` (frames of its span, 10) float32, columns `MOTION`, NaN where unseen;
 units, the frames whose mouths may be shown elsewhere: ``unit-ID`` (u, 14) float32 (columns `UNIT`), ``patch-ID``
 (u, h, w, 3) their mouths' pixels, ``points-ID`` (u, 100, 2) float32 mouth vertices in patch pixels. JSON ``track-ID``.
-What method `dnet` keeps besides: `lipdub.stages.neutralize_dnet`.
+What methods `dnet` and `silent-lip` keep besides: `lipdub.stages.neutralize_dnet`, `neutralize_silent_lip`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from lipdub.job import Job
     from lipdub.media.probe import MediaFacts
 
-METHODS = ("rest", "none", "dnet")
+METHODS = ("rest", "none", "dnet", "silent-lip")
+DRAWING = ("dnet", "silent-lip")  # those that draw faces anew
 # Columns of the tables.
 MOTION = ("opening", "width", "yaw", "pitch", "roll", "scale", "upper", "lower", "x", "y")
 UNIT = ("frame", *MOTION[:8], "sharpness", "red", "green", "blue", "usable")
@@ -39,16 +41,18 @@ BLOCK = 96
 
 @dataclass(frozen=True)
 class NeutralizeOptions:
-    """method: `rest`; `none`, for methods of sync that take the faces as they are; or `dnet`, which draws every face with
-    one expression. For `dnet`: expression: `neutral`, `smile`, a picture of a face, or a file of 64 coefficients; face: which
-    tracks are drawn, and start, end: which of their frames, by seconds from the first one, as in sync's options; only what is
-    drawn can be dubbed; precision, accel: of the networks (`lipdub.stages.compute`). They mean nothing to the other methods."""
+    """method: `rest`; `none`, for methods of sync that take the faces as they are; `dnet`, which draws every face with one
+    expression; or `silent-lip`, which shuts every mouth. For `dnet`: expression: `neutral`, `smile`, a picture of a face, or a
+    file of 64 coefficients. For `silent-lip`: talker: the talking-face model, as in sync's options. For both: face: which tracks
+    are drawn, and start, end: which of their frames, by seconds from the first one, as in sync's options; only what is drawn can
+    be dubbed; precision, accel: of the networks (`lipdub.stages.compute`). They mean nothing to the other methods."""
 
     method: str = "rest"
     expression: str = "neutral"
     face: str = "largest"
     start: float | None = None
     end: float | None = None
+    talker: str | None = None
     precision: str = "auto"
     accel: str = "auto"
 
@@ -56,10 +60,11 @@ class NeutralizeOptions:
         if self.method not in METHODS:
             raise UsageError(f"neutralize has no method {self.method!r}", hint=f"Methods: {', '.join(METHODS)}")
         object.__setattr__(self, "expression", str(self.expression))
-        if self.method != "dnet":
+        object.__setattr__(self, "talker", str(self.talker) if self.talker and self.method == "silent-lip" else None)
+        if self.method not in DRAWING:
             for name, value in (("face", "largest"), ("start", None), ("end", None)):
                 object.__setattr__(self, name, value)
-        compute.settle(self, networks=self.method == "dnet")
+        compute.settle(self, networks=self.method in DRAWING)
         if self.expression != "neutral":
             from lipdub.faces.expression import parse
 
@@ -72,7 +77,7 @@ class NeutralizeOptions:
 
 def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
     """Measures every track; then, for `rest`, gathers its units in one pass over the frames that are needed, and for
-    `dnet` draws its references."""
+    `dnet` and `silent-lip` draws its references."""
     from lipdub.faces import shapes, smooth
     from lipdub.media.probe import frame_times
 
@@ -93,14 +98,14 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
     if options.method == "rest":
         _gather(ctx, talkers, landmarks, owner, interval)
     notes: list[str] = []
-    if options.method == "dnet":
-        from lipdub.stages import neutralize_dnet
+    if options.method in DRAWING:
+        from lipdub.stages import neutralize_dnet, neutralize_silent_lip
         from lipdub.stages.dubbing import meant
 
         usable = {t["id"] for t in talkers if t["units"]}
         ids = meant(options.face, rows, usable, ctx.store) if usable else []
         views = [_view(landmarks, owner, t, interval) for t in talkers if t["id"] in ids]
-        notes = neutralize_dnet.run(ctx, options, views)
+        notes = (neutralize_dnet if options.method == "dnet" else neutralize_silent_lip).run(ctx, options, views)
     tracks = [
         {
             "id": t["id"],
@@ -339,6 +344,8 @@ def _weights(options: NeutralizeOptions) -> list[Path]:
         from lipdub.stages.neutralize_dnet import weights_paths
 
         drawn = weights_paths(options.expression)
+    if options.talker is not None:
+        drawn = [Path(options.talker)]
     return [shipped(PRIOR_WEIGHTS), *drawn]
 
 
@@ -366,4 +373,13 @@ SPEC = StageSpec(
     weights=_weights,
     files=_files,
     check=_check,
+    settle=lambda options, digest: _settled(options, digest),
 )
+
+
+def _settled(options: NeutralizeOptions, digest: Callable[[], str]) -> NeutralizeOptions:
+    if options.method != "silent-lip":
+        return options
+    from lipdub.stages import talkers
+
+    return talkers.settled(options, digest)

@@ -120,7 +120,7 @@ def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackView]) -
             "expression.mat is not in the store: the references have the talker's own expression with the mouth shut "
             f"(lipdub weights pull {TEMPLATES})"
         )
-    used = _used(ctx, options)
+    used = dubbing.used(ctx, options.start, options.end)
     spans = [Span(view.id, view, _boxes(ctx, view, used)) for view in views]
     steps = [(span, _coefficients(ctx, span), _references(ctx, span)) for span in spans]
     landmarker = next((name for name in FAN if name in kept), None)
@@ -210,18 +210,6 @@ def _found(ctx: StageContext, span: Span) -> ChunkedArray:
 def _references(ctx: StageContext, span: Span) -> ChunkedArray:
     shape = (len(span.boxes), headcrop.SIZE, headcrop.SIZE, 3)
     return ctx.store.array(f"reference-{span.id}", shape=shape, dtype="uint8", chunk=CHUNK)
-
-
-def _used(ctx: StageContext, options: NeutralizeOptions) -> np.ndarray:
-    """Which of the source's frames can be dubbed by the range asked for, bool (frames,). Beyond the video's end its frames
-    come again in an order that is not known yet."""
-    from lipdub.media.probe import frame_times
-
-    times = frame_times(ctx.job.video)
-    times = times - times[0]
-    if options.end is None or options.end > times[-1]:
-        return np.ones(len(times), bool)
-    return (times >= (options.start or 0.0)) & (times <= options.end)
 
 
 def _boxes(ctx: StageContext, view: TrackView, used: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ source clock.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from lipdub.job import Job
     from lipdub.media.probe import MediaFacts
 
-METHODS = ("units", "wav2lip", "lnet")
+METHODS = ("units", "wav2lip", "lnet", "stabilized")
 _LANGUAGE = re.compile(r"[a-z]{2,8}([-_][A-Za-z0-9]+)*")
 
 
@@ -34,7 +35,8 @@ class SyncOptions:
     first frame. strength: factor on the mouth's motion, 0 to 2. offset: seconds the speech starts after the first
     frame. length, extend: `lipdub.timeline`. text: a file with the words of the speech
     (`lipdub.speech.script`). language: of the text, "en" or another voice of espeak-ng, or "auto". emotion: with method
-    `lnet`, what the upper face shows, of `lipdub.stages.sync_emotion.EMOTIONS`. precision, accel: of the networks
+    `lnet`, what the upper face shows, of `lipdub.stages.sync_emotion.EMOTIONS`. talker: with method `stabilized`, the talking-face
+    model, a name or a file (`lipdub.weights.trained`); None: the one adapted to this video, or lipdub's own. precision, accel: of the networks
     (`lipdub.stages.compute`)."""
 
     method: str = "units"
@@ -48,6 +50,7 @@ class SyncOptions:
     text: str | None = None
     language: str = "auto"
     emotion: str | None = None
+    talker: str | None = None
     precision: str = "auto"
     accel: str = "auto"
 
@@ -73,6 +76,7 @@ class SyncOptions:
                 raise UsageError(
                     f"--emotion is for sync's method lnet, not for {self.method}", hint="Take the recipe retalking."
                 )
+        object.__setattr__(self, "talker", str(self.talker) if self.talker and self.method == "stabilized" else None)
         if not 0 <= self.strength <= 2:
             raise UsageError(f"--strength must be 0 to 2, not {self.strength:g}")
         if self.start is not None and self.end is not None and self.end <= self.start:
@@ -90,6 +94,10 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
         from lipdub.stages import sync_lnet
 
         return sync_lnet.run(ctx, options)
+    if options.method == "stabilized":
+        from lipdub.stages import sync_stabilized
+
+        return sync_stabilized.run(ctx, options)
     from lipdub.stages import sync_units
 
     return sync_units.run(ctx, options)
@@ -111,6 +119,10 @@ def _hear(job: Job, facts: MediaFacts, options: SyncOptions) -> tuple[int, Any]:
     audio = load_audio(job.speech, rate=16000)
     if options.length in ("video", "shortest") and facts.video is not None:
         audio = audio[: round(16000 * max(float(facts.video.duration) - options.offset + _BEYOND_END, _BEYOND_END))]
+    if options.method == "stabilized":
+        from lipdub.metrics import avsync
+
+        return len(audio), avsync.spectrogram(audio)
     if options.method != "units":
         from lipdub.speech.mel import spectrogram
 
@@ -140,7 +152,16 @@ SPEC = StageSpec(
     ahead=_hear,
     files=lambda options: _files(options),
     check=_check,
+    settle=lambda options, digest: _settled(options, digest),
 )
+
+
+def _settled(options: SyncOptions, digest: Callable[[], str]) -> SyncOptions:
+    if options.method != "stabilized":
+        return options
+    from lipdub.stages import talkers
+
+    return talkers.settled(options, digest)
 
 
 def _files(options: SyncOptions) -> list[Path]:
@@ -159,6 +180,8 @@ def _weights(options: SyncOptions) -> list[Path]:
         from lipdub.stages.sync_lnet import weights_paths
 
         return weights_paths(options.emotion)
+    if options.method == "stabilized":
+        return [Path(options.talker)] if options.talker is not None else []
     return [shipped("lip-motion.safetensors"), shipped("mouth-response.safetensors")]
 
 

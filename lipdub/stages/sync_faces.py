@@ -37,8 +37,9 @@ class Plan:
         return int((self.amount > 0).sum())
 
 
-Generate: TypeAlias = Callable[[list[int], list[np.ndarray]], np.ndarray]
-"""Output frames and their faces (h, w, 3) RGB, uint8 or uint16, to faces that speak: float32 (n, size, size, 3) RGB 0..1."""
+Generate: TypeAlias = Callable[[list[int], list[np.ndarray]], np.ndarray | list[np.ndarray]]
+"""Output frames and their faces (h, w, 3) RGB, uint8 or uint16, to faces that speak: float32 (n, size, size, 3) RGB 0..1; or float32
+(h, w, 4) each, as large as they were, with how far each pixel is to be taken."""
 
 Edit: TypeAlias = Callable[[list[np.ndarray]], list[np.ndarray]]
 """Faces (h, w, 3) RGB, uint8 or uint16, to the same with another upper half."""
@@ -52,7 +53,8 @@ class Method:
     generated at once. prepare: from the plan and the speech's spectrogram to what generates; called only when there is
     something to generate. notes: what a person should know of its weights. able: from a track's id to how far each frame
     of it can be dubbed (frames,) 0..1, where the method itself sets a limit. edit: makes what changes the upper
-    faces beforehand, where they are not to stay the source's; called when `prepare` is.
+    faces beforehand, where they are not to stay the source's; called when `prepare` is. boxes: where the faces lie in a
+    track's frames, as `face_boxes` gives them, where the method goes by something else.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Method:
     notes: tuple[str, ...] = ()
     able: Callable[[int], np.ndarray] | None = None
     edit: Callable[[Plan], Edit] | None = None
+    boxes: Callable[[TrackView], np.ndarray] | None = None
 
 
 def run(ctx: StageContext, options: SyncOptions, method: Method) -> dict[str, Any]:
@@ -111,7 +114,11 @@ def _plan(
         shown = dubbing.shown(motion.read(0, len(motion)), rows[name], shots, view.interval)
         if method.able is not None:
             shown = shown * method.able(name)
-        boxes = face_boxes(view, ctx.video.width, ctx.video.height, method.below)
+        boxes = (
+            method.boxes(view)
+            if method.boxes is not None
+            else face_boxes(view, ctx.video.width, ctx.video.height, method.below)
+        )
         at = np.flatnonzero((source >= view.first) & (source <= view.last))
         here = source[at] - view.first
         much = shown[here] * asked[at] * (boxes[here, 2] > boxes[here, 0])
@@ -171,12 +178,12 @@ def _render(
     def cut(batch: _Batch) -> list[np.ndarray]:
         return [next(frames).picture.rgb(tuple(plan.box[k])) for k in batch.frames]
 
-    def made() -> Iterator[tuple[_Batch, list[np.ndarray], list[np.ndarray], np.ndarray]]:
+    def made() -> Iterator[tuple[_Batch, list[np.ndarray], list[np.ndarray], Any]]:
         for batch, shown in zip(batches, ahead(cut, batches, 1), strict=True):
             faces = edit(shown) if edit is not None and shown else shown
             yield batch, shown, faces, generate(batch.frames, faces) if shown else np.empty(0)
 
-    def lay(item: tuple[_Batch, list[np.ndarray], list[np.ndarray], np.ndarray]) -> int:
+    def lay(item: tuple[_Batch, list[np.ndarray], list[np.ndarray], Any]) -> int:
         nonlocal pixels, places
         batch, shown, faces, new = item
         a, b = crops.span(batch.chunk)
@@ -233,7 +240,7 @@ def laid(
     before: np.ndarray, face: np.ndarray, points: np.ndarray, amount: float, upper: np.ndarray | None = None
 ) -> np.ndarray:
     """A crop (h, w, 4): the generated lower face (size, size, 3) at the size of the picture (h, w, 3) it was made of, and
-    the mask of the lower face. points: (478, 2) landmarks in the crop; amount: 0..1 how far it is dubbed; upper: (h, w, 3)
+    the mask of the lower face, or of as much of it as a face (h, w, 4) says. points: (478, 2) landmarks in the crop; amount: 0..1 how far it is dubbed; upper: (h, w, 3)
     whose upper half replaces the picture's, with the mask reaching over the whole face."""
     import cv2
 
@@ -242,13 +249,17 @@ def laid(
     h, w = before.shape[:2]
     top = np.iinfo(before.dtype).max
     way = cv2.INTER_CUBIC if max(h, w) >= len(face) else cv2.INTER_AREA
-    large = np.clip(cv2.resize(np.ascontiguousarray(face), (w, h), interpolation=way), 0, 1) * top
+    told = face[..., 3] if face.shape[2] == 4 else None
+    large = np.clip(cv2.resize(np.ascontiguousarray(face[..., :3]), (w, h), interpolation=way), 0, 1) * top
     if upper is not None:
         large[: h // 2] = upper[: h // 2]
     out = np.zeros((h, w, 4), before.dtype)
     out[..., :3] = np.round(before + amount * (large - before))
     inside = masks.lower_face(points, h, w)
     edge = max(2, round(0.02 * w))
+    if told is not None:
+        out[..., 3] = np.round(inside * told * top)
+        return out
     if upper is None:
         inside[: h // 2] = 0  # the network was shown the upper half: there is nothing new in it
     else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import UsageError
-from lipdub.stages import compute, dubbing, sync_emotion, sync_faces
+from lipdub.stages import compute, dubbing, sync_emotion, sync_faces, talkers
 from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
@@ -32,10 +32,11 @@ TRAITS = compute.Traits(item_bytes=1280 << 20, batch=1, accelerated=40)
 
 def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     """Plans the whole result from the tracks, then generates the chunks that are missing."""
-    if ctx.summaries["neutralize"].get("method") != "dnet":
+    before = ctx.summaries["neutralize"].get("method")
+    if before not in ("dnet", talkers.METHOD):
         raise UsageError(
             "sync's method lnet needs the references of neutralize's method dnet",
-            hint="Take the recipe retalking, or run lipdub neutralize --method dnet first.",
+            hint="Take the recipe retalking, or run lipdub neutralize --method dnet (or silent-lip) first.",
         )
     kept = _kept(options.emotion)
 
@@ -43,7 +44,11 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
         network = compute.ready(ctx, options, _network(ctx, kept), TRAITS, plan.dubbed)
 
         def made(frames: list[int], faces: list[np.ndarray]) -> np.ndarray:
-            references = _references(ctx, plan, frames)
+            references: np.ndarray | list[np.ndarray]
+            if before == "dnet":
+                references = _references(ctx, plan, frames)
+            else:
+                references = talkers.shut_faces(ctx, plan, frames, faces)
             return generate(network, faces, references, mel, plan.time[frames] - options.offset)
 
         return made
@@ -59,7 +64,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
         compute.at_once(ctx, TRAITS),
         prepare,
         notes=tuple(k.remark for k in kept.values()),
-        able=lambda track: _drawn(ctx, track),
+        able=lambda track: _drawn(ctx, track) if before == "dnet" else _shut(ctx, track),
         edit=edit if options.emotion is not None else None,
     )
     return sync_faces.run(ctx, options, method)
@@ -74,6 +79,11 @@ def _drawn(ctx: StageContext, track: int) -> np.ndarray:
     boxes = ctx.upstream["neutralize"].open(f"box-{track}")
     found = boxes.read(0, len(boxes))
     return (found[:, 2] > found[:, 0]).astype(np.float64)
+
+
+def _shut(ctx: StageContext, track: int) -> np.ndarray:
+    """1 where neutralize shut the mouth of a frame of the track, (frames,)."""
+    return np.isfinite(talkers.drawn(ctx, track)[:, 0]).astype(np.float64)
 
 
 def _references(ctx: StageContext, plan: sync_faces.Plan, frames: list[int]) -> np.ndarray:
@@ -93,13 +103,13 @@ def _references(ctx: StageContext, plan: sync_faces.Plan, frames: list[int]) -> 
 
 
 def generate(
-    network: Any, faces: list[np.ndarray], references: np.ndarray, mel: np.ndarray, times: np.ndarray
+    network: Any, faces: list[np.ndarray], references: np.ndarray | list[np.ndarray], mel: np.ndarray, times: np.ndarray
 ) -> np.ndarray:
     """Faces that say the speech: float32 (n, 384, 384, 3) RGB, about 0..1.
 
     Args:
-        network: `networks.enet.ENet`, ready or not. faces: n pictures (h, w, 3) RGB, uint8 or uint16. references: uint8 (n, 384, 384, 3)
-            RGB, the same faces with a still expression. mel: of `speech.mel`. times: (n,) seconds of the speech.
+        network: `networks.enet.ENet`, ready or not. faces: n pictures (h, w, 3) RGB, uint8 or uint16. references: n
+            pictures, uint8 or uint16 RGB, the same faces with a still expression. mel: of `speech.mel`. times: (n,) seconds of the speech.
     """
     import torch
 

@@ -2,7 +2,7 @@
 
 Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild" (ACM Multimedia 2020). What
 the published script does with one detector's boxes, a forward mean of five of them and constant frame rates is done here
-with the followed mesh and each frame's own time; only the lower face is changed, inside the jaw's outline.
+with the followed mesh and each frame's own time; only the lower face is changed, inside the jaw's outline. Where neutralize shut the mouths (`silent-lip`), those faces are its references.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.stages import compute, dubbing, sync_faces
+from lipdub.stages import compute, dubbing, sync_faces, talkers
 from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
@@ -33,17 +33,25 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
 
     def prepare(plan: sync_faces.Plan, mel: np.ndarray) -> sync_faces.Generate:
         network = compute.ready(ctx, options, dubbing.load(ctx, kept), TRAITS, plan.dubbed)
-        return lambda frames, faces: generate(network, faces, mel, plan.time[frames] - options.offset)
+        shut = ctx.summaries["neutralize"].get("method") == talkers.METHOD
+
+        def made(frames: list[int], faces: list[np.ndarray]) -> np.ndarray:
+            references = talkers.shut_faces(ctx, plan, frames, faces) if shut else None
+            return generate(network, faces, mel, plan.time[frames] - options.offset, references)
+
+        return made
 
     return sync_faces.run(ctx, options, sync_faces.Method("wav2lip", BELOW, compute.at_once(ctx, TRAITS), prepare, (kept.remark,)))
 
 
-def generate(network: Any, faces: list[np.ndarray], mel: np.ndarray, times: np.ndarray) -> np.ndarray:
+def generate(
+    network: Any, faces: list[np.ndarray], mel: np.ndarray, times: np.ndarray, references: list[np.ndarray] | None = None
+) -> np.ndarray:
     """Faces that say the speech: float32 (n, 96, 96, 3) RGB 0..1.
 
     Args:
         network: `networks.wav2lip.Wav2Lip`, ready or not. faces: n pictures (h, w, 3) RGB, uint8 or uint16. mel: of `speech.mel`.
-        times: (n,) seconds of the speech.
+        times: (n,) seconds of the speech. references: the faces as they are to be taken for reference, as large; None: as they are.
     """
     import torch
 
@@ -52,6 +60,8 @@ def generate(network: Any, faces: list[np.ndarray], mel: np.ndarray, times: np.n
     blue_first = torch.from_numpy(sync_faces.small(faces, SIZE))
     masked = blue_first.clone()
     masked[:, :, SIZE // 2 :] = 0
+    if references is not None:
+        blue_first = torch.from_numpy(sync_faces.small(references, SIZE))
     sound = torch.from_numpy(windows(mel, starts_at(times)))[:, None]
     made = compute.run(network, compute.plainly, sound, torch.cat([masked, blue_first], 1))
     return made.permute(0, 2, 3, 1).numpy()[..., ::-1]

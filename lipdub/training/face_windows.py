@@ -68,7 +68,8 @@ class FaceWindows:
         return self._batch(np.random.default_rng((self._seed, 1, seed)), changed=False)
 
     def _batch(self, rng: np.random.Generator, changed: bool) -> FaceBatch:
-        options, items = self._options, []
+        options = self._options
+        items: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         while len(items) < options.windows:
             window, other = self._pair(rng)
             items.append((window.crops, other.crops, self.sounds(window)))
@@ -128,8 +129,3 @@ def _about(spectrogram: np.ndarray, first: int, count: int) -> np.ndarray:
     """Mel windows float32 (count, 80, 16) about successive frames of a sound."""
     times = (first + np.arange(count) - _MIDDLE) / FPS
     return mel.windows(spectrogram, mel.starts_at(times))
-
-
-def silence(count: int) -> torch.Tensor:
-    """Mel windows of silence, float32 (count, 80, 16)."""
-    return torch.full((count, mel.BANDS, mel.COLUMNS), -mel.PEAK)

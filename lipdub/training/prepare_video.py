@@ -307,7 +307,7 @@ def _cut(
     for i, number in enumerate(frames):
         while seen.index < number:
             seen = next(source)
-        crops[i] = _crop(seen.picture, places[i], side, zoom)
+        crops[i] = facecrop.of_picture(seen.picture, places[i], side, zoom)
     return {
         "crops": crops,
         "landmarks": inside.astype(np.float32),
@@ -315,22 +315,6 @@ def _cut(
         "placements": places,
         "frames": frames.astype(np.int32),
     }
-
-
-def _crop(picture: Any, place: np.ndarray, side: int, zoom: float) -> np.ndarray:
-    """The crop of a frame, of which only the part about it is made RGB."""
-    from lipdub.faces import facecrop
-
-    x, y, scale, roll = place
-    around = facecrop.SIDE * zoom * scale / 2 * (abs(np.cos(roll)) + abs(np.sin(roll))) * (1 + 4 / side) + 4
-    left, right = np.clip([x - around, x + around], 0, picture.width).astype(int)
-    top, bottom = np.clip([y - around, y + around], 0, picture.height).astype(int)
-    right, bottom = max(right, left + 2), max(bottom, top + 2)
-    left, top = min(left, picture.width - 2), min(top, picture.height - 2)
-    rgb = picture.rgb((left, top, min(right, picture.width), min(bottom, picture.height)))
-    if rgb.dtype == np.uint16:
-        rgb = ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return facecrop.crop(rgb, place - [left, top, 0, 0], side, zoom)
 
 
 def _sound(speech: Spoken, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:

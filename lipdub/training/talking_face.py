@@ -28,8 +28,9 @@ from lipdub.metrics import avsync
 from lipdub.networks.avsyncnet import AVSyncNet
 from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide
+from lipdub.networks.talking_face import shut
 from lipdub.training.dataset import Dataset, OnBad, open_dataset, open_held_out
-from lipdub.training.face_windows import FaceBatch, FaceWindows, WindowDraw, silence
+from lipdub.training.face_windows import FaceBatch, FaceWindows, WindowDraw
 from lipdub.training.loop import Adversary, LoopOptions, run_loop
 from lipdub.training.losses.adaptive_triplet import adaptive_triplet, triplet
 from lipdub.training.losses.adversarial import discriminator_loss, generator_loss
@@ -258,8 +259,8 @@ class Objective:
                 with torch.no_grad():
                     other = self._features(references)[-1]
                 far = adaptive_triplet if options.triplet_loss == "adaptive" else triplet
-                vectors = [value.float().flatten(1) / value[0].numel() ** 0.5 for value in (found[-1], true[-1], other)]
-                parts["triplet"] = (weights.triplet, far(*vectors, alpha=options.alpha))
+                at, to, off = (value.float().flatten(1) / value[0].numel() ** 0.5 for value in (found[-1], true[-1], other))
+                parts["triplet"] = (weights.triplet, far(at, to, off, options.alpha))
         if options.sync_loss != "none" and weights.sync > 0:
             heard = sounds[:, sounds.shape[1] // 2]
             x = similarity(self._lips(made, len(sounds)), heard)
@@ -329,12 +330,6 @@ class Objective:
         if lower.shape[2:] != (size.height, size.width):
             lower = interpolate(lower, (size.height, size.width), mode="bilinear", antialias=True)
         return self._sync.image_features(lower.unflatten(0, (windows, -1)).flatten(1, 2)).float()
-
-
-def shut(silent: nn.Module, sync: AVSyncNet, faces: torch.Tensor) -> torch.Tensor:
-    """Faces (n, 3, P, P) as the silent-lip generator draws them with silence (section 3.2): the mouth is shut."""
-    quiet = sync.audio_features(silence(1).to(faces.device)[:, None]).expand(len(faces), -1)
-    return silent(quiet, hide(faces), faces)
 
 
 def _frozen(network: Any) -> Any:

@@ -99,7 +99,7 @@ def load(path: Path) -> TalkerModel:
         return made.eval()
 
     try:
-        numbers = {k: tuple(v) if isinstance(v, list) else v for k, v in told["sync"].items()}
+        numbers: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told["sync"].items()}
         sync = AVSyncNet(AVSyncNetSize(**numbers))
         model = TalkerModel(sync.eval(), generator("silent"), generator("talking"), dict(told.get("notes") or {}))
     except (KeyError, TypeError, ValueError, AttributeError) as error:

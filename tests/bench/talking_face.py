@@ -35,9 +35,9 @@ from lipdub.metrics.psnr import psnr, squared_error
 from lipdub.metrics.ssim import ssim
 from lipdub.metrics.sync import compare, sync
 from lipdub.networks.face_generator import hide
+from lipdub.networks.talking_face import shut
 from lipdub.training.dataset import Clip, Dataset, open_dataset
 from lipdub.training.face_windows import FaceWindows, WindowDraw
-from lipdub.training.talking_face import shut
 from lipdub.weights import talker
 from lipdub.weights.talker import TalkerModel
 

@@ -342,7 +342,7 @@ def test_without_weights_it_says_where_to_get_them(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_method_knows_its_network() -> None:
-    assert set(enhance_faces.RESTORERS) == set(METHODS) - {"none"}
+    assert set(enhance_faces.RESTORERS) == set(METHODS) - {"none", "auto"}
     for restorer in enhance_faces.RESTORERS.values():
         assert all(manifest.entry(name).part() for name in restorer.weights)
 

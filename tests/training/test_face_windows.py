@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch")
 
 from lipdub.errors import InputError  # noqa: E402
 from lipdub.metrics import avsync  # noqa: E402
+from lipdub.networks.talking_face import silence  # noqa: E402
 from lipdub.training.dataset import open_dataset  # noqa: E402
-from lipdub.training.face_windows import FaceWindows, WindowDraw, silence  # noqa: E402
+from lipdub.training.face_windows import FaceWindows, WindowDraw  # noqa: E402
 from tests.training.datasets import SIZE, talkers  # noqa: E402
 
 

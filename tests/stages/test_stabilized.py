@@ -1,0 +1,234 @@
+"""The recipe `stabilized` on the drawn sample, with generators that copy what they are given or paint one colour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import lipdub  # noqa: E402
+from lipdub.errors import UsageError, WeightsError  # noqa: E402
+from lipdub.faces import facecrop  # noqa: E402
+from lipdub.media.read import read_frames  # noqa: E402
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide  # noqa: E402
+from lipdub.networks.talking_face import SilentLip, TalkingFace, silence  # noqa: E402
+from lipdub.stages import neutralize_silent_lip, paste_back, sync_stabilized, talkers  # noqa: E402
+from lipdub.weights import talker, trained  # noqa: E402
+from lipdub.weights.talker import TalkerModel  # noqa: E402
+from lipdub.workspace.keys import digest_file  # noqa: E402
+from lipdub.workspace.store import Store  # noqa: E402
+
+SAMPLE = Path(__file__).resolve().parent.parent / "sample"
+END = 0.8  # seconds that are dubbed
+HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
+SIZE = 48
+COLOUR = (0.2, 0.6, 0.8)
+
+
+def generator(colour: tuple[float, float, float] | None) -> FaceGenerator:
+    """One that copies what it is given, or paints the lower and upper face in one colour."""
+    made = FaceGenerator(FaceGeneratorSize(SIZE, 4, 8, 16))
+    torch.nn.init.zeros_(made.paint.weight)
+    shades = torch.logit(torch.tensor(colour)) if colour else torch.zeros(3)
+    made.paint.bias.data = torch.cat([shades, torch.tensor([30.0 if colour else -30.0])])
+    return made.eval()
+
+
+def saved(path: Path, silent: Any, talking: Any) -> Path:
+    torch.manual_seed(0)
+    return talker.save(path, TalkerModel(AVSyncNet(HEARS).eval(), silent, talking, {"remark": "made for a test"}))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(tmp_path_factory.mktemp("models") / "painter.safetensors", generator(None), generator(COLOUR))
+
+
+@pytest.fixture(scope="module")
+def dubbed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIPDUB_WEIGHTS", str(tmp_path_factory.mktemp("store")))
+        yield lipdub.dub(
+            SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path_factory.mktemp("dub") / "out.mkv", recipe="stabilized",
+            talker=model, end=END, lossless=True, preset="ultrafast", length="shortest",
+        )  # fmt: skip
+
+
+def test_the_result_says_what_drew_it(dubbed: Any) -> None:
+    assert dubbed.recipe == "stabilized"
+    assert any("painter.safetensors: made for a test" in note for note in dubbed.notes)
+    assert any("48 pixels a face" in note and "--enhance" in note for note in dubbed.notes)
+    methods = [stage.summary.get("method") for stage in dubbed.stages]
+    assert methods[1:4] == ["silent-lip", "stabilized", "none"]
+
+
+def test_only_the_lower_face_is_changed_and_it_is_what_was_painted(dubbed: Any) -> None:
+    sync, options = Store(dubbed.workspace / "sync", "sync"), paste_back.PasteOptions()
+    boxes, crops = (sync.open(name).read(0, len(sync.open(name))) for name in ("boxes", "crops"))
+    shown = 0
+    for k, (before, after) in enumerate(zip(read_frames(SAMPLE / "talker.mp4"), read_frames(dubbed.out), strict=False)):
+        box, weight = paste_back.support(sync, k, options)
+        if box[2] <= box[0]:
+            assert all(np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True))
+            continue
+        for a, b, mask in zip(
+            before.picture.planes, after.picture.planes, before.picture.luma_mask_untouched(box, weight), strict=True
+        ):
+            assert np.array_equal(a[mask], b[mask])
+        h, w = boxes[k][3] - boxes[k][1], boxes[k][2] - boxes[k][0]
+        crop, taken = crops[k, :h, :w, :3], crops[k, :h, :w, 3]
+        assert not taken[: h // 2 - 4].any() and taken[round(0.7 * h), w // 2 - 5 : w // 2 + 5].min() > 250
+        found = crop[taken == 255].mean(0) / 255
+        if sync.open("amount").read(k, k + 1)[0] == 1:
+            np.testing.assert_allclose(found, COLOUR, atol=0.02)
+            shown += 1
+    assert shown >= 10
+
+
+def test_references_are_the_faces_as_they_were_cut_for_training(dubbed: Any) -> None:
+    neutral = Store(dubbed.workspace / "neutralize", "neutralize")
+    name = next(n.removeprefix("placement-") for n in ("placement-0", "placement-1", "placement-2") if neutral.has(n))
+    places, references = (neutral.open(f"{kind}-{name}") for kind in ("placement", "reference"))
+    assert references.shape[1:] == (SIZE, SIZE, 3) and places.shape == (references.shape[0], 4)
+    known = np.isfinite(places.read(0, len(places))[:, 0])
+    assert known[: round(END * 25) - 1].all() and not known[round(END * 25) + 1 :].any()  # no more than is dubbed
+    frame = next(iter(read_frames(SAMPLE / "talker.mp4", 3, 4))).picture
+    cut = facecrop.of_picture(frame, places.read(3, 4)[0], SIZE)
+    assert np.abs(references.read(3, 4)[0].astype(int) - cut).max() <= 1  # this silent-lip generator copies
+
+
+def test_what_is_done_is_kept_and_another_model_draws_anew(dubbed: Any, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+
+    def planned(path: Path) -> dict[str, str]:
+        job = lipdub.Job(
+            SAMPLE / "talker.mp4", SAMPLE / "speech.wav", out=dubbed.out, workspace=dubbed.workspace, recipe="stabilized",
+            options={
+                "neutralize": {"end": END, "talker": path},
+                "sync": {"end": END, "length": "shortest", "talker": path},
+                "paste-back": {"lossless": True, "preset": "ultrafast"},
+            },
+        )  # fmt: skip
+        return {stage.name: stage.action for stage in lipdub.plan(job)}
+
+    assert set(planned(model).values()) == {"reuse"}
+    other = planned(saved(tmp_path / "other.safetensors", generator(None), generator((0.5, 0.5, 0.5))))
+    assert other["detect"] == "reuse" and other["neutralize"] == other["sync"] == "run"
+
+
+def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+    given = {"workspace": tmp_path / "job", "recipe": "stabilized", "talker": model, "end": END}
+    lipdub.neutralize(SAMPLE / "talker.mp4", **given)
+    before = {path: path.read_bytes() for path in (tmp_path / "job" / "neutralize").rglob("*") if path.is_file()}
+    chunk = next(path for path in sorted(before) if "reference-" in str(path) and path.suffix not in (".json", ""))
+    chunk.write_bytes(b"damaged")
+    lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", length="shortest", **given)
+    assert chunk.read_bytes() == before[chunk]
+
+
+def test_methods_that_do_not_go_together(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+    given = {"workspace": tmp_path / "job", "end": 0.2, "talker": model}
+    lipdub.neutralize(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="none")
+    with pytest.raises(UsageError, match="needs the references of neutralize's method silent-lip"):
+        lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="stabilized", **given)
+    lipdub.neutralize(SAMPLE / "talker.mp4", method="silent-lip", **given)
+    small = FaceGenerator(FaceGeneratorSize(24, 4, 8, 16))
+    other = saved(tmp_path / "other.safetensors", small, small.__class__(small.size))
+    with pytest.raises(UsageError, match="references of 48 pixels, and the model draws faces of 24"):
+        lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="stabilized", **given | {"talker": other})
+    only = saved(tmp_path / "only.safetensors", small, None)
+    with pytest.raises(UsageError, match="no talking-face generator"):
+        lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="stabilized", **given | {"talker": only})
+
+
+def test_the_model_adapted_to_a_video_is_taken_for_it(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+    kept = trained.keep(model, "drawn", digest_file(SAMPLE / "talker.mp4"), "# card")
+    result = lipdub.neutralize(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="silent-lip", end=0.2)
+    assert any("drawn.safetensors" in note for note in result.summary["notes"])
+    kept.write_bytes(kept.read_bytes()[:-1] + b"x")
+    with pytest.raises(WeightsError, match="is not what was kept"):
+        lipdub.neutralize(SAMPLE / "talker.mp4", workspace=tmp_path / "other", method="silent-lip", end=0.2)
+
+
+def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a silent-lip generator that paints, Wav2Lip's reference is painted, its own upper half is not."""
+    from lipdub.networks.wav2lip import Wav2Lip
+    from lipdub.stages import sync_wav2lip
+    from lipdub.weights import manifest
+    from lipdub.weights import store as weights_store
+
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+    torch.save({"state_dict": Wav2Lip().state_dict()}, tmp_path / "mine.pth")
+    weights_store.Store().add(manifest.entry("wav2lip"), tmp_path / "mine.pth", own=True)
+    painter = saved(tmp_path / "painter.safetensors", generator(COLOUR), generator(None))
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def generate(network: Any, faces: Any, mel: Any, times: Any, references: Any = None) -> np.ndarray:
+        seen.extend(zip(faces, references, strict=True))
+        return np.zeros((len(faces), 96, 96, 3), np.float32)
+
+    monkeypatch.setattr(sync_wav2lip, "generate", generate)
+    given = {"workspace": tmp_path / "job", "end": 0.3}
+    lipdub.neutralize(SAMPLE / "talker.mp4", method="silent-lip", talker=painter, **given)
+    lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="wav2lip", length="shortest", **given)
+    assert seen
+    for face, reference in seen:
+        h, w = face.shape[:2]
+        np.testing.assert_array_equal(reference[: h // 4], face[: h // 4])
+        np.testing.assert_allclose(reference[round(0.75 * h), w // 2 - 3 : w // 2 + 3].mean(0) / 255, COLOUR, atol=0.02)
+
+
+def test_what_is_left_as_it_was_keeps_its_detail() -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (300, 260, 3), np.uint8)
+    place = np.array([130.0, 150.0, 80.0, 0.2])
+    before = talkers.seen(picture, place, SIZE)
+    made = before.astype(np.float32) / 255
+    back = talkers.laid_back(picture, before, made, place)
+    inside = back[..., 3] > 0.5
+    np.testing.assert_allclose(back[inside][:, :3], picture[inside] / 255, atol=1e-3)
+    painted = made.copy()
+    painted[SIZE // 2 :] = (1.0, 0.0, 0.0)
+    back = talkers.laid_back(picture, before, painted, place)
+    middle = back[205:225, 110:130]
+    assert middle[..., 3].min() > 0.99 and np.abs(middle[..., :3] - (1, 0, 0)).mean() < 0.15
+
+
+def test_sixteen_bits_are_kept() -> None:
+    picture = np.random.default_rng(0).integers(0, 65536, (200, 200, 3)).astype(np.uint16)
+    place = np.array([100.0, 100.0, 50.0, 0.0])
+    before = talkers.seen(picture, place, SIZE)
+    assert before.dtype == np.uint8
+    back = talkers.laid_back(picture, before, before.astype(np.float32) / 255, place)
+    inside = back[..., 3] > 0.5
+    np.testing.assert_allclose(back[inside][:, :3], picture[inside] / 65535, atol=3e-3)
+
+
+def test_boxes_hold_the_crops() -> None:
+    places = np.array([[100.0, 80.0, 20.0, 0.3], [np.nan] * 4, [5.0, 5.0, 20.0, 0.0], [-90.0, 50.0, 20.0, 0.0]])
+    boxes = sync_stabilized.around(places, 200, 160)
+    reach = facecrop.reach(places[0])
+    assert (boxes[0, :2] <= [100 - reach, 80 - reach]).all() and (boxes[0, 2:] >= [100 + reach, 80 + reach]).all()
+    assert not boxes[1].any() and boxes[2, :2].tolist() == [0, 0] and not boxes[3].any()
+    assert (boxes[:, :2] % 2 == 0).all()
+
+
+def test_networks_hear_see_and_shut() -> None:
+    torch.manual_seed(0)
+    sync, silent = AVSyncNet(HEARS).eval(), FaceGenerator(FaceGeneratorSize(24, 4, 8, 16)).eval()
+    faces, mel = torch.rand(2, 3, 24, 24), torch.randn(2, 1, 80, 16)
+    with torch.no_grad():
+        quiet = sync.audio_features(silence(2)[:, None])
+        torch.testing.assert_close(SilentLip(silent, sync)(faces), silent(quiet, hide(faces), faces))
+        said = TalkingFace(silent, sync)(mel, faces, faces.flip(0))
+        torch.testing.assert_close(said, silent(sync.audio_features(mel), hide(faces), faces.flip(0)))
+    crops = (faces * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    assert neutralize_silent_lip.closed(SilentLip(silent, sync).eval(), crops).shape == crops.shape

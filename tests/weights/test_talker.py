@@ -1,0 +1,74 @@
+"""Files of talking-face models: what goes in comes out, and what is none is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+from lipdub.errors import WeightsError  # noqa: E402
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
+from lipdub.weights import talker  # noqa: E402
+from lipdub.weights.talker import FORMAT, TalkerModel  # noqa: E402
+
+HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
+
+
+def model() -> TalkerModel:
+    torch.manual_seed(0)
+    return TalkerModel(
+        AVSyncNet(HEARS),
+        FaceGenerator(FaceGeneratorSize(24, 4, 8, 16)),
+        FaceGenerator(FaceGeneratorSize(24, 8, 8, 16)),
+        {"remark": "for tests", "seed": 3},
+    )
+
+
+def test_what_goes_in_comes_out(tmp_path: Path) -> None:
+    given = model()
+    path = talker.save(tmp_path / "a" / "m.safetensors", given)
+    again = talker.load(path)
+    assert again.notes == given.notes == talker.about(path)["notes"] and again.pixels == 24
+    for name in ("sync", "silent", "talking"):
+        one, other = getattr(given, name), getattr(again, name)
+        assert one.size == other.size and not other.training
+        for (key, a), b in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3, msg=key)
+    assert again.sound(torch.zeros(3, 80, 16)).shape == (3, 16)
+    assert path.read_bytes() == talker.save(tmp_path / "b.safetensors", given).read_bytes()
+    assert sorted(p.name for p in path.parent.iterdir()) == ["m.safetensors"]
+
+
+def test_without_a_talking_face_generator(tmp_path: Path) -> None:
+    given = model()
+    given.talking = None
+    again = talker.load(talker.save(tmp_path / "m.safetensors", given))
+    assert again.talking is None and again.silent is not None and again.pixels == 24
+
+
+def test_what_is_none_is_refused(tmp_path: Path) -> None:
+    path = talker.save(tmp_path / "m.safetensors", model())
+    state, told = load_file(path), talker.about(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="cannot be read"):
+        talker.load(path)
+    with pytest.raises(WeightsError, match="cannot be read"):
+        talker.about(tmp_path / "none.safetensors")
+    for wrong, said in (
+        (None, "holds no talking-face model"),
+        ("[]", "does not tell"),
+        ("{", "does not tell"),
+        (json.dumps({**told, "sync": {"depth": 3}}), "does not tell"),
+        (json.dumps({**told, "silent": {**told["silent"], "pixels": 25}}), "does not tell"),
+        (json.dumps({**told, "silent": {**told["silent"], "width": 8}}), r"\(silent\)"),
+        (json.dumps({**told, "silent": None, "talking": None}), "holds no generator"),
+    ):
+        save_file(state, path, {} if wrong is None else {FORMAT: wrong})
+        with pytest.raises(WeightsError, match=said):
+            talker.load(path)
