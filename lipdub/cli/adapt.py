@@ -21,7 +21,9 @@ def add(app: typer.Typer) -> None:
 def adapt(
     manner: Manner,
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="The talker, heard and seen; some seconds do.")],
-    minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Of wall time, all in all.")] = 10.0,
+    minutes: Annotated[
+        Optional[float], typer.Option("--minutes", min=0.1, help="Of wall time, all in all.", show_default="10")
+    ] = None,
     speech: Annotated[
         Optional[list[Path]],
         typer.Option("--speech", metavar="FILE", help="Speech to get used to, as the one to be dubbed; may be given again."),
@@ -59,10 +61,12 @@ def adapt(
     from lipdub.workspace.keys import digest_file
 
     options = configured(Adaptation(), config, changes or ())
-    given = [f"minutes={minutes}", *([f"pixels={pixels}"] if pixels is not None else [])]
-    options = configured(options, None, given)
+    given = {"minutes": minutes, "pixels": pixels}
+    options = configured(options, None, [f"{key}={value}" for key, value in given.items() if value is not None])
+    if name is not None:
+        trained.check_name(name)
     base = trained.find(talker, None)
-    told = shlex.join(["lipdub", "adapt", str(video.name), "--minutes", f"{minutes:g}", *given[1:]])
+    told = shlex.join(["lipdub", "adapt", video.name, "--minutes", f"{options.minutes:g}", "--seed", str(seed)])
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
         made = out or Path(folder) / "talker.safetensors"
         model = run(

@@ -176,8 +176,7 @@ Talker = Annotated[
     typer.Option(
         "--talker",
         metavar="NAME|FILE",
-        help="Recipe stabilized: the model that draws the talker.",
-        show_default="the one adapted to this video, or lipdub's own",
+        help="Recipe stabilized: the model that draws the talker. Default: the one adapted to this video, or lipdub's own.",
         rich_help_panel=_LOOK,
     ),
 ]

@@ -203,6 +203,10 @@ def stabilized(
     data: _Data,
     silent: Annotated[Path, typer.Option("--silent", metavar="FILE", help="What train silent-lip made.")],
     out: _Out = Path("stabilized.safetensors"),
+    keep: Annotated[
+        Optional[str],
+        typer.Option("--keep", metavar="NAME", help="Keep it in the weights store too: run --recipe stabilized --talker NAME."),
+    ] = None,
     workdir: _Workdir = None,
     minutes: _Minutes = 0.0,
     full: _Full = False,
@@ -219,7 +223,7 @@ def stabilized(
 
     options = _configured(_generator(full), config, changes, minutes, max_minutes, {"draw.only": overfit})
     _trained(
-        manner, train_talking, options, show_config, out, data=data, silent=silent, workdir=workdir, on_bad=on_bad, seed=seed
+        manner, train_talking, options, show_config, out, keep, data=data, silent=silent, workdir=workdir, on_bad=on_bad, seed=seed
     )
 
 
@@ -251,20 +255,25 @@ def _configured(
 
 
 def _trained(
-    manner: Manner, train: Callable[..., Path], options: Any, show_config: bool, out: Path, **how: Any
+    manner: Manner, train: Callable[..., Path], options: Any, show_config: bool, out: Path, keep: str | None = None, **how: Any
 ) -> None:
-    """Trains, or prints the settings that it would train with."""
+    """Trains, writes the card beside what came out and keeps it by a name; or prints the settings that it would train with."""
     if show_config:
         from lipdub.training.config import as_toml
 
         print(as_toml(options), end="")
         return
     from lipdub.training.card import card
+    from lipdub.weights import trained
 
+    if keep is not None:
+        trained.check_name(keep)
     threads = manner.threads or 2
     written = train(out, options=options, threads=threads, device=manner.device, progress=teller(manner), **how)
     told = written.with_suffix(".md")
     told.write_text(card(written, shlex.join(["lipdub", *sys.argv[1:]])), encoding="utf-8")
+    if keep is not None:
+        trained.keep(written, keep, card=told.read_text(encoding="utf-8"))
     manner.result({"weights": str(written), "card": str(told)}, str(written))
 
 

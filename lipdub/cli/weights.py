@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -31,22 +32,24 @@ def _root() -> None:
 @app.command("list")
 @command
 def list_(manner: Manner, commercial_safe: _CommercialSafe = False) -> None:
-    """All published weights lipdub knows: which are there, how large they are, under which licence."""
+    """All published weights lipdub knows: which are there, how large they are, under which licence; and what was trained
+    here and kept."""
     from lipdub.cli.tables import as_table
-    from lipdub.weights import manifest
+    from lipdub.weights import manifest, trained
     from lipdub.weights.store import Store
 
     store = Store()
     known = [entry for entry in manifest.entries() if entry.commercial or not commercial_safe]
     rows = [{**_facts(entry), "there": store.has(entry)} for entry in known]
     if manner.json:
-        manner.result({"folder": store.folder, "weights": rows})
+        manner.result({"folder": store.folder, "weights": rows, "trained": trained.names()})
         return
     shown = ("name", "there", "megabytes", "used_by", "commercial", "licence")
     for row in rows:
         row["megabytes"] = None if row["bytes"] is None else round(row["bytes"] / 1e6)
         row["commercial"] = {True: "yes", False: "no", None: "unclear"}[row["commercial"]]
-    manner.result(None, as_table([{name: row[name] for name in shown} for row in rows]) or "none")
+    kept = "".join(f"\n--talker {shlex.quote(name)}: {told}" for name, told in trained.names().items())
+    manner.result(None, (as_table([{name: row[name] for name in shown} for row in rows]) or "none") + kept)
 
 
 @app.command("pull")

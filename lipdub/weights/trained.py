@@ -45,14 +45,19 @@ def plain_name(name: str) -> str:
     return kept if _NAME.fullmatch(kept) else f"talker-{kept}"[:100]
 
 
+def check_name(name: str) -> None:
+    """Raises UsageError for a name that cannot be a file's."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"a model cannot be kept by the name {name!r}", hint="Letters, digits, spaces, _, +, . and - do.")
+
+
 def keep(path: Path, name: str, video_digest: str | None = None, card: str = "") -> Path:
     """Copies a model into the store, over one of that name, and its card beside it. Returns the copy.
 
     video_digest: of the video it was adapted to (`workspace.keys.digest_file`). Raises UsageError for a name that cannot be a file's,
     WeightsError when the file holds no model, EnvironmentFailure when it cannot be written.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"a model cannot be kept by the name {name!r}", hint="Letters, digits, spaces, _, +, . and - do.")
+    check_name(name)
     talker.about(path)
     home = folder()
     kept = home / f"{name}.safetensors"
