@@ -6,14 +6,12 @@ or later. They are lipdub's own numbers and not comparable to published LSE.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.errors import WeightsError
 from lipdub.faces import lowerface
 from lipdub.speech import mel
 
@@ -31,24 +29,15 @@ _BATCH = 64
 
 def load(path: Path) -> AVSyncNet | SyncNetScorer:
     """The network of a weights file, for evaluation. Raises WeightsError when it is not one of these."""
-    from safetensors import SafetensorError, safe_open
-
     from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
     from lipdub.networks.syncnet_scorer import SyncNetScorer
+    from lipdub.weights import own
     from lipdub.weights.checkpoint import load_into
 
-    try:
-        with safe_open(str(path), "pt") as file:
-            about = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"the weights {path} cannot be read: {error}") from error
-    if FORMAT not in about:
-        raise WeightsError(f"{path} holds no weights of AVSyncNet", hint="lipdub train sync-scorer makes some.")
-    told: dict[str, Any] = json.loads(about[FORMAT])
+    told, state = own.read(path, FORMAT, "weights of AVSyncNet", "lipdub train sync-scorer")
     numbers: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told["size"].items()}
     network = SyncNetScorer(told["syncnet"]) if "syncnet" in told else AVSyncNet(AVSyncNetSize(**numbers))
-    load_into(network, {k: v.float() if v.is_floating_point() else v for k, v in state.items()}, path.name)
+    load_into(network, state, path.name)
     return network.eval()
 
 

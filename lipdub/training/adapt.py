@@ -48,7 +48,7 @@ class Adaptation:
     silent_share: float = 0.35
     other: float = 0.1
     draw: WindowDraw = WindowDraw(windows=3)
-    weights: Weights = Weights(sync=0.5, triplet=0.1, adversarial=0.3)
+    weights: Weights = Weights(sync=0.3, triplet=0.1, adversarial=0.3)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
             rate=4e-4, decay=0.0, betas=(0.5, 0.999), warmup=20, average=0.99, precision="bf16", workers=1, save_every=10_000

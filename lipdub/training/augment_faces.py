@@ -64,17 +64,20 @@ def face_views(
     views = views ** _each(np.exp(drawn(changes.contrast)))
     views = views * _each(1 + drawn(changes.light)) * (1 + slopes[0] * x + slopes[1] * y)
     for i in np.flatnonzero(rng.random(count) < changes.blurred):
-        views[i] = _blurred(views[i], float(rng.uniform(0.3, changes.blur)))
+        views[i] = blurred(views[i][:, None], float(rng.uniform(0.3, changes.blur)))[:, 0]
     grain = torch.from_numpy(rng.standard_normal(views.shape, np.float32))
     return (views + grain * _each(rng.uniform(0, changes.noise, count))).clamp(0, 1)
 
 
-def _blurred(pictures: torch.Tensor, sigma: float) -> torch.Tensor:
+def blurred(pictures: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Pictures (n, channels, H, W) under a Gaussian of that many pixels."""
     half = int(np.ceil(3 * sigma))
     kernel = torch.exp(-0.5 * (torch.arange(-half, half + 1) / sigma) ** 2)
     kernel = kernel / kernel.sum()
-    rows = functional.pad(pictures[:, None], (half, half, half, half), mode="replicate")
-    return functional.conv2d(functional.conv2d(rows, kernel[None, None, None]), kernel[None, None, :, None])[:, 0]
+    kernel = kernel.to(pictures).expand(pictures.shape[1], 1, 1, -1)
+    rows = functional.pad(pictures, (half, half, half, half), mode="replicate")
+    across = functional.conv2d(rows, kernel, groups=len(kernel))
+    return functional.conv2d(across, kernel.transpose(2, 3), groups=len(kernel))
 
 
 def _each(values: np.ndarray) -> torch.Tensor:

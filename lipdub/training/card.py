@@ -1,12 +1,42 @@
-"""Cards of trained weights, as Markdown: what a file was trained on and how, read from the file itself."""
+"""What is told of trained weights: notes within the file, and its card, as Markdown, made of them."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lipdub.training.dataset import Dataset
+
+
+def notes_of(data: Dataset, options: Any, seed: int, figures: dict[str, float] | None = None) -> dict[str, Any]:
+    """What a file is to tell of a training with these options (a dataclass) on this data."""
+    return {
+        "seed": seed,
+        "training": asdict(options),
+        "clips": len(data),
+        "speakers": sorted({clip.speaker for clip in data.clips}),
+        "licences": sorted({clip.licence for clip in data.clips}),
+        "figures": figures or {},
+    }
+
+
+def settings_key(options: Any, seed: int, *networks: nn.Module | None) -> str:
+    """A name for the checkpoints of a training: other options (a dataclass with a field ``loop``), another seed or other networks to
+    learn by are another training. How often it is saved or told of, and when a call of it stops, make no difference."""
+    loop = replace(options.loop, max_minutes=0.0, save_every=1, report_every=1, workers=0)
+    told = hashlib.sha256(json.dumps([asdict(replace(options, loop=loop)), seed]).encode())
+    for network in networks:
+        for value in network.state_dict().values() if network is not None else ():
+            told.update(value.cpu().numpy().tobytes())
+    return told.hexdigest()[:12]
 
 
 def card(path: Path, command: str) -> str:

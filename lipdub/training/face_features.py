@@ -7,10 +7,8 @@ eyes lie in them, and what colours they had before. Both are known without anybo
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +21,7 @@ from torch.nn.functional import interpolate
 from lipdub.faces import landmarks, mesh
 from lipdub.networks.face_features import COLOURS, FaceFeatures, FaceTasks
 from lipdub.training.augment_faces import FaceChanges, face_views
+from lipdub.training.card import notes_of, settings_key
 from lipdub.training.dataset import Dataset, OnBad, open_dataset, open_held_out
 from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.neutral_face import mirror_index
@@ -100,7 +99,7 @@ def train(
     """
     options, say = options or FaceFeaturesTraining(), progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
-    folder = (Path(workdir) if workdir else out.with_suffix(".work")) / f"face-features-{_key(options, seed)}"
+    folder = (Path(workdir) if workdir else out.with_suffix(".work")) / f"face-features-{settings_key(options, seed)}"
     learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
     apart = open_held_out(data, on_bad=on_bad, tell=say)
     network = trained(learn, folder, options, seed=seed, device=device, progress=say)
@@ -114,15 +113,7 @@ def train(
             f"colours {100 * figures['colours']:.1f} % of white",
         )
         say(f"face features: held-out faces, unchanged: {told[0]} off, {told[1]}")
-    notes = {
-        "seed": seed,
-        "training": asdict(options),
-        "clips": len(learn),
-        "speakers": sorted({clip.speaker for clip in learn.clips}),
-        "licences": sorted({clip.licence for clip in learn.clips}),
-        "figures": figures,
-    }
-    return face_features.save(out, network.features, notes)
+    return face_features.save(out, network.features, notes_of(learn, options, seed, figures))
 
 
 def trained(
@@ -218,9 +209,3 @@ def partners() -> np.ndarray:
 def _inside(shares: torch.Tensor) -> torch.Tensor:
     """Which landmarks (..., 2) lie in the picture."""
     return ((shares >= 0) & (shares <= 1)).all(-1)
-
-
-def _key(options: FaceFeaturesTraining, seed: int) -> str:
-    """A name for the checkpoints of this training: another set of options is another training."""
-    settings = replace(options, loop=replace(options.loop, max_minutes=0.0, save_every=1, report_every=1, workers=0))
-    return hashlib.sha256(json.dumps([asdict(settings), seed]).encode()).hexdigest()[:12]

@@ -13,9 +13,6 @@ over all lags: hence the default. So it judges no dubs; it is what the generator
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -33,9 +30,11 @@ from lipdub.networks.syncnet_scorer import SyncNetScorer
 from lipdub.speech import mel
 from lipdub.training.augment import disturbed
 from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, voice_views
+from lipdub.training.card import notes_of, settings_key
 from lipdub.training.dataset import Dataset, OnBad, TalkingClips, open_dataset, open_held_out
 from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.shards import FPS
+from lipdub.weights import own
 
 Scorer = AVSyncNet | SyncNetScorer
 Loss = Literal["infonce", "bce"]
@@ -150,7 +149,7 @@ def train(
     """
     options, say = options or SyncScorerTraining(), progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
-    folder = (Path(workdir) if workdir else out.with_suffix(".work")) / f"sync-{_key(options, seed)}"
+    folder = (Path(workdir) if workdir else out.with_suffix(".work")) / f"sync-{settings_key(options, seed)}"
     learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
     apart = open_held_out(data, on_bad=on_bad, tell=say)
     network = train_scorer(Talks(learn, _size(options), seed), folder, options, seed=seed, device=device, progress=say)
@@ -161,15 +160,7 @@ def train(
         check = Talks(apart, network.size)
         figures["matched"] = round(matched(network, check, options), 4)
         say(f"sync: {100 * figures['matched']:.1f} % of held-out moments find their own sound among {options.moments}")
-    notes = {
-        "seed": seed,
-        "training": asdict(options),
-        "clips": len(learn),
-        "speakers": sorted({clip.speaker for clip in learn.clips}),
-        "licences": sorted({clip.licence for clip in learn.clips}),
-        "figures": figures,
-    }
-    return export(out, network, notes)
+    return export(out, network, notes_of(learn, options, seed, figures))
 
 
 def train_scorer(
@@ -268,21 +259,7 @@ def matched(network: Scorer, talks: Talks, options: SyncScorerTraining) -> float
 
 def export(out: Path, network: Scorer, notes: dict[str, Any]) -> Path:
     """Write a weights file (float16); whole or not at all. Returns its path."""
-    from safetensors.torch import save_file
-
-    state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(out.name + ".tmp")
     told: dict[str, Any] = {"size": asdict(network.size), "notes": notes}
     if isinstance(network, SyncNetScorer):
         told["syncnet"] = network.width
-    # one entry only: safetensors writes several in an order of its own each time
-    save_file({k: v.contiguous() for k, v in state.items()}, str(beside), {avsync.FORMAT: json.dumps(told)})
-    os.replace(beside, out)
-    return out
-
-
-def _key(options: SyncScorerTraining, seed: int) -> str:
-    """A name for the checkpoints of this training: another set of options is another training."""
-    settings = replace(options, loop=replace(options.loop, max_minutes=0.0, save_every=1, report_every=1, workers=0))
-    return hashlib.sha256(json.dumps([asdict(settings), seed]).encode()).hexdigest()[:12]
+    return own.write(out, avsync.FORMAT, told, network.state_dict())

@@ -11,10 +11,8 @@ plain lip-sync loss or none, `triplet_loss` the vanilla one.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +27,8 @@ from lipdub.networks.avsyncnet import AVSyncNet
 from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide
 from lipdub.networks.talking_face import shut
+from lipdub.training.augment_faces import blurred
+from lipdub.training.card import notes_of, settings_key
 from lipdub.training.dataset import Dataset, OnBad, open_dataset, open_held_out
 from lipdub.training.face_windows import FaceBatch, FaceWindows, WindowDraw
 from lipdub.training.loop import Adversary, LoopOptions, run_loop
@@ -46,12 +46,13 @@ _SAMPLES = 4  # rows of a picture
 
 @dataclass(frozen=True)
 class Weights:
-    """Of the parts of the loss, Eq. 5: pixel, perceptual, sync and triplet are the paper's lambda 1 to 4. other: of the sync
+    """Of the parts of the loss, Eq. 5: pixel, perceptual, sync and triplet are the paper's lambda 1 to 4, which are 10, 1, 2 and 0.5
+    there; 2 is too much for an AVSyncNet in small. other: of the sync
     regularizer of an adaptation (`training.adapt`), the lip-sync loss with other speech."""
 
     pixel: float = 10.0
     perceptual: float = 1.0
-    sync: float = 2.0
+    sync: float = 0.5
     triplet: float = 0.5
     adversarial: float = 1.0
     other: float = 0.0
@@ -64,7 +65,8 @@ class GeneratorTraining:
     size: of a generator that is begun anew; draw: which windows; weights: of the losses (the silent-lip generator has neither sync
     nor triplet); silent: references are shut by the silent-lip generator; sync_loss: "stabilized" (Eq. 3), "plain" (cross-entropy
     of the similarity, for the ablation) or "none"; triplet_loss: "adaptive" (Eq. 2), "vanilla" or "none"; epsilon: of Eq. 3; alpha:
-    of Eq. 2; begin: the talking-face generator's first weights: "silent", those of the silent-lip generator, or "new".
+    of Eq. 2; blur: sigma, in pixels of AVSyncNet's faces, of what it is shown: what it takes for lips that say the sound can else be
+    a pattern too fine to be lips, which a generator soon finds; begin: the talking-face generator's first weights: "silent", those of the silent-lip generator, or "new".
     """
 
     size: FaceGeneratorSize = FaceGeneratorSize.small()
@@ -75,6 +77,7 @@ class GeneratorTraining:
     triplet_loss: Literal["adaptive", "vanilla", "none"] = "adaptive"
     epsilon: float = 0.01
     alpha: float = 1.0
+    blur: float = 1.0
     begin: Literal["silent", "new"] = "silent"
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
@@ -135,30 +138,13 @@ def _train(
     "auto", or torch's name of it; on_bad: what a damaged shard does; progress: called with one line of text now and then."""
     say = progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
-    folder = (Path(workdir) if workdir else out.with_suffix(".work")) / f"{name}-{key(options, model, seed)}"
+    folder = (Path(workdir) if workdir else out.with_suffix(".work")) / f"{name}-{settings_key(options, seed, model.sync, model.silent)}"
     learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
     check = open_held_out(data, on_bad=on_bad, tell=say)
     generator = trained(name, learn, check, model, folder, options, seed=seed, device=device, progress=say)
-    notes = {
-        "name": name,
-        "seed": seed,
-        "training": asdict(options),
-        "clips": len(learn),
-        "speakers": sorted({clip.speaker for clip in learn.clips}),
-        "licences": sorted({clip.licence for clip in learn.clips}),
-    }
+    notes = notes_of(learn, options, seed)
     silent, talking = (generator, None) if name == "silent-lip" else (model.silent, generator)
     return talker.save(out, TalkerModel(model.sync, silent, talking, {**model.notes, name: notes}))
-
-
-def key(options: GeneratorTraining, model: TalkerModel, seed: int) -> str:
-    """A name for the checkpoints of this training: other settings or other networks to learn by are another training."""
-    settings = replace(options, loop=replace(options.loop, max_minutes=0.0, save_every=1, report_every=1, workers=0))
-    told = hashlib.sha256(json.dumps([asdict(settings), seed]).encode())
-    for network in (model.sync, model.silent):
-        for value in network.state_dict().values() if network is not None else ():
-            told.update(value.cpu().numpy().tobytes())
-    return told.hexdigest()[:12]
 
 
 def trained(
@@ -329,6 +315,8 @@ class Objective:
         lower = faces[:, :, half:]
         if lower.shape[2:] != (size.height, size.width):
             lower = interpolate(lower, (size.height, size.width), mode="bilinear", antialias=True)
+        if self.options.blur > 0:
+            lower = blurred(lower, self.options.blur)
         return self._sync.image_features(lower.unflatten(0, (windows, -1)).flatten(1, 2)).float()
 
 

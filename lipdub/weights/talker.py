@@ -9,13 +9,12 @@ networks and `notes`, what they were trained on and how.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import WeightsError
+from lipdub.weights import own
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from lipdub.networks.face_generator import FaceGenerator
 
 FORMAT = "lipdub-talker-1"
+_KIND = ("talking-face model", "lipdub train stabilized (or lipdub adapt)")
 
 
 @dataclass
@@ -49,13 +49,9 @@ class TalkerModel:
 
 def save(path: Path, model: TalkerModel) -> Path:
     """Writes a file (weights in float16), whole or not at all. Returns its path."""
-    from safetensors.torch import save
-
-    from lipdub.workspace.files import write_atomically
-
     parts = {"sync": model.sync, "silent": model.silent, "talking": model.talking}
     state = {
-        f"{name}.{key}": (value.half() if value.is_floating_point() else value).contiguous()
+        f"{name}.{key}": value
         for name, part in parts.items()
         if part is not None
         for key, value in part.state_dict().items()
@@ -66,14 +62,12 @@ def save(path: Path, model: TalkerModel) -> Path:
         "talking": asdict(model.talking.size) if model.talking is not None else None,
         "notes": model.notes,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, save(state, {FORMAT: json.dumps(told, sort_keys=True)}))
-    return path
+    return own.write(path, FORMAT, told, state)
 
 
 def about(path: Path) -> dict[str, Any]:
     """What a file tells of itself: sizes and notes. Raises WeightsError when it is not one of these."""
-    return _opened(path, lambda file: {})[0]
+    return own.about(path, FORMAT, *_KIND)
 
 
 def load(path: Path) -> TalkerModel:
@@ -82,14 +76,10 @@ def load(path: Path) -> TalkerModel:
     from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
     from lipdub.weights.checkpoint import load_into
 
-    told, state = _opened(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})
+    told, state = own.read(path, FORMAT, *_KIND)
 
     def part(name: str) -> dict[str, torch.Tensor]:
-        return {
-            key.removeprefix(f"{name}."): value.float() if value.is_floating_point() else value
-            for key, value in state.items()
-            if key.startswith(f"{name}.")
-        }
+        return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
 
     def generator(name: str) -> FaceGenerator | None:
         if told.get(name) is None:
@@ -108,23 +98,3 @@ def load(path: Path) -> TalkerModel:
     if model.silent is None and model.talking is None:
         raise WeightsError(f"{path} holds no generator")
     return model
-
-
-def _opened(path: Path, read: Callable[[Any], dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), "pt") as file:
-            metadata = file.metadata() or {}
-            state = read(file)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"the weights {path} cannot be read: {error}") from error
-    if FORMAT not in metadata:
-        raise WeightsError(f"{path} holds no talking-face model", hint="lipdub train stabilized and lipdub adapt make some.")
-    try:
-        told = json.loads(metadata[FORMAT])
-        if not isinstance(told, dict):
-            raise ValueError("no object")
-    except ValueError as error:
-        raise WeightsError(f"{path} does not tell what its networks are like: {error}") from error
-    return told, state
