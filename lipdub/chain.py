@@ -82,8 +82,13 @@ class Chain:
                 options = kind(**values)
             except (TypeError, ValueError) as error:
                 raise UsageError(f"{name}: {error}") from error
-            self._options[name] = self.spec(name).settle(options, lambda: self.workspace.digest(self.job.video))
+            self._options[name] = self.spec(name).settle(options, self._digest_of_video)
         return self._options[name]
+
+    def _digest_of_video(self) -> str:
+        """For options that depend on it, which are asked for before the inputs are checked. Raises InputError."""
+        checks.check_video(self.job.video)
+        return self.workspace.digest(self.job.video)
 
     def files(self, name: str) -> dict[str, str]:
         """Digest of each file of weights and each other file the stage's options need, by path."""

@@ -40,7 +40,10 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     Recipe(
         name="stabilized",
-        summary="talking-face generation with stabilized synchronization (paper 003): lipdub's own small model, or one adapted to the video",
+        summary=(
+            "talking-face generation with stabilized synchronization (paper 003): lipdub's own small model, or one adapted to the "
+            "video"
+        ),
         methods=MappingProxyType(
             {
                 "detect": "mediapipe",

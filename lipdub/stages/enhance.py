@@ -25,10 +25,10 @@ MASKS = ("auto", "mesh", "parsing")
 
 @dataclass(frozen=True)
 class EnhanceOptions:
-    """method: of `METHODS`; `auto` is VQFR or GFPGAN, the first whose weights are there, or none. region: what is restored, `mouth`, or `face`: all that sync changed. strength: 0
-    leaves the crops as they are, 1 takes what the network gives. mask: what tells where the mouth is: `mesh`,
-    its followed outline; `parsing`, ParseNet, which needs its published weights; `auto`: parsing where they are.
-    precision, accel: of the networks (`lipdub.stages.compute`)."""
+    """method: of `METHODS`; `auto` is VQFR or GFPGAN, the first whose weights are there, or none. region: what is restored,
+    `mouth`, or `face`: all that sync changed. strength: 0 leaves the crops as they are, 1 takes what the network gives. mask:
+    what tells where the mouth is: `mesh`, its followed outline; `parsing`, ParseNet, which needs its published weights; `auto`:
+    parsing where they are. precision, accel: of the networks (`lipdub.stages.compute`)."""
 
     method: str = "none"
     region: str = "mouth"

@@ -60,7 +60,11 @@ class NeutralizeOptions:
         if self.method not in METHODS:
             raise UsageError(f"neutralize has no method {self.method!r}", hint=f"Methods: {', '.join(METHODS)}")
         object.__setattr__(self, "expression", str(self.expression))
-        object.__setattr__(self, "talker", str(self.talker) if self.talker and self.method == "silent-lip" else None)
+        if self.talker and self.method != "silent-lip":
+            raise UsageError(
+                f"--talker is for neutralize's method silent-lip, not for {self.method}", hint="Take the recipe stabilized."
+            )
+        object.__setattr__(self, "talker", str(self.talker) if self.talker else None)
         if self.method not in DRAWING:
             for name, value in (("face", "largest"), ("start", None), ("end", None)):
                 object.__setattr__(self, name, value)

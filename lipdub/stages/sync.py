@@ -31,13 +31,13 @@ _LANGUAGE = re.compile(r"[a-z]{2,8}([-_][A-Za-z0-9]+)*")
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """method: of `METHODS`. face: which track (`lipdub.faces.choice`). start, end: dub only this part of the result, seconds from its
-    first frame. strength: factor on the mouth's motion, 0 to 2. offset: seconds the speech starts after the first
+    """method: of `METHODS`. face: which track (`lipdub.faces.choice`). start, end: dub only this part of the result, seconds
+    from its first frame. strength: factor on the mouth's motion, 0 to 2. offset: seconds the speech starts after the first
     frame. length, extend: `lipdub.timeline`. text: a file with the words of the speech
     (`lipdub.speech.script`). language: of the text, "en" or another voice of espeak-ng, or "auto". emotion: with method
     `lnet`, what the upper face shows, of `lipdub.stages.sync_emotion.EMOTIONS`. talker: with method `stabilized`, the talking-face
-    model, a name or a file (`lipdub.weights.trained`); None: the one adapted to this video, or lipdub's own. precision, accel: of the networks
-    (`lipdub.stages.compute`)."""
+    model, a name or a file (`lipdub.weights.trained`); None: the one adapted to this video, or lipdub's own. precision, accel:
+    of the networks (`lipdub.stages.compute`)."""
 
     method: str = "units"
     face: str = "largest"
@@ -76,7 +76,11 @@ class SyncOptions:
                 raise UsageError(
                     f"--emotion is for sync's method lnet, not for {self.method}", hint="Take the recipe retalking."
                 )
-        object.__setattr__(self, "talker", str(self.talker) if self.talker and self.method == "stabilized" else None)
+        if self.talker and self.method != "stabilized":
+            raise UsageError(
+                f"--talker is for sync's method stabilized, not for {self.method}", hint="Take the recipe stabilized."
+            )
+        object.__setattr__(self, "talker", str(self.talker) if self.talker else None)
         if not 0 <= self.strength <= 2:
             raise UsageError(f"--strength must be 0 to 2, not {self.strength:g}")
         if self.start is not None and self.end is not None and self.end <= self.start:

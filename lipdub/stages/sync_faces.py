@@ -38,8 +38,8 @@ class Plan:
 
 
 Generate: TypeAlias = Callable[[list[int], list[np.ndarray]], np.ndarray | list[np.ndarray]]
-"""Output frames and their faces (h, w, 3) RGB, uint8 or uint16, to faces that speak: float32 (n, size, size, 3) RGB 0..1; or float32
-(h, w, 4) each, as large as they were, with how far each pixel is to be taken."""
+"""Output frames and their faces (h, w, 3) RGB, uint8 or uint16, to faces that speak: float32 (n, size, size, 3) RGB 0..1; or
+float32 (h, w, 4) each, as large as they were, with how far each pixel is to be taken."""
 
 Edit: TypeAlias = Callable[[list[np.ndarray]], list[np.ndarray]]
 """Faces (h, w, 3) RGB, uint8 or uint16, to the same with another upper half."""
@@ -240,8 +240,9 @@ def laid(
     before: np.ndarray, face: np.ndarray, points: np.ndarray, amount: float, upper: np.ndarray | None = None
 ) -> np.ndarray:
     """A crop (h, w, 4): the generated lower face (size, size, 3) at the size of the picture (h, w, 3) it was made of, and
-    the mask of the lower face, or of as much of it as a face (h, w, 4) says. points: (478, 2) landmarks in the crop; amount: 0..1 how far it is dubbed; upper: (h, w, 3)
-    whose upper half replaces the picture's, with the mask reaching over the whole face."""
+    the mask of the lower face, or of as much of it as a face (h, w, 4) says. points: (478, 2) landmarks in the crop; amount:
+    0..1 how far it is dubbed; upper: (h, w, 3) whose upper half replaces the picture's, with the mask reaching over the whole
+    face."""
     import cv2
 
     from lipdub.faces import masks

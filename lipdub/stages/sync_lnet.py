@@ -109,7 +109,8 @@ def generate(
 
     Args:
         network: `networks.enet.ENet`, ready or not. faces: n pictures (h, w, 3) RGB, uint8 or uint16. references: n
-            pictures, uint8 or uint16 RGB, the same faces with a still expression. mel: of `speech.mel`. times: (n,) seconds of the speech.
+            pictures, uint8 or uint16 RGB, the same faces with a still expression. mel: of `speech.mel`. times: (n,) seconds of the
+            speech.
     """
     import torch
 

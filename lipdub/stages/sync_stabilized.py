@@ -2,7 +2,8 @@
 
 Yaman et al., "Audio-driven Talking Face Generation with Stabilized Synchronization Loss" (section 3.1). Each frame is drawn of its
 own upper half, the same frame with its mouth shut as identity reference, and the fifth of a second of speech about it. Only the
-lower face inside the jaw's outline is changed, at the face's own size; what the generator leaves as it was keeps the source's detail.
+lower face inside the jaw's outline is changed, at the face's own size; what the generator leaves as it was keeps the source's
+detail.
 """
 
 from __future__ import annotations

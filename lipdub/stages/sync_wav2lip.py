@@ -2,7 +2,8 @@
 
 Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild" (ACM Multimedia 2020). What
 the published script does with one detector's boxes, a forward mean of five of them and constant frame rates is done here
-with the followed mesh and each frame's own time; only the lower face is changed, inside the jaw's outline. Where neutralize shut the mouths (`silent-lip`), those faces are its references.
+with the followed mesh and each frame's own time; only the lower face is changed, inside the jaw's outline. Where neutralize
+shut the mouths (`silent-lip`), those faces are its references.
 """
 
 from __future__ import annotations

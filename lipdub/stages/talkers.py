@@ -34,11 +34,12 @@ Options = TypeVar("Options")
 
 def settled(options: Options, digest: Callable[[], str]) -> Options:
     """A stage's options with its field ``talker``, a name, a file or None, as the file that is taken for this video. digest: gives
-    the video's. Raises WeightsError when there is none."""
+    the video's, and is asked only where it decides. Raises WeightsError when there is none."""
     from lipdub.weights import trained
 
     asked: str | None = getattr(options, "talker")
-    return replace(options, talker=str(trained.find(asked, digest()).path))  # type: ignore[type-var]
+    found = trained.find(asked, digest() if asked is None else None)
+    return replace(options, talker=str(found.path))  # type: ignore[type-var]
 
 
 def remark(options: Any) -> str:

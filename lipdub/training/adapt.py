@@ -1,11 +1,14 @@
 """`lipdub adapt`: a talking-face model fine-tuned on the talker of one video (few-shot).
 
-The idea is of Ki and Min, "StyleLipSync" (ICCV 2023), section 4: reconstruct the few seconds there are, and besides let the
-generator say other speech with the same face, for which only the synchronization loss is asked. Without that regularizer it learns
-the short video by heart and no longer follows new sounds. There the other speech is of the training data; here it is the speech that
-is given, or else the video's own sound from other moments, in changed voices.
+A generator that reconstructs the few seconds there are learns them by heart and no longer follows new sounds. Ki and Min,
+"StyleLipSync" (ICCV 2023), section 4, let it say other speech with the same face, for which only the synchronization loss is asked.
+That trusts the sync network with voices it never heard, and an AVSyncNet that was trained on one is not to be trusted so far: its
+generators learnt to please it with patterns, and followed a woman's voice not at all. So the speech that is given is first put into
+the talker's mouth by the built-in recipe (`lipdub.stages.sync_units`), which knows all voices, and that video is learnt from like the
+other one. Only where no speech is given is the regularizer taken, with the video's own sound in changed voices.
 
-Both generators of paper 003 are adapted, the silent-lip generator first, since the other one learns from what it shuts.
+Both generators of paper 003 are adapted: the silent-lip generator first, and from what it is then the talking-face generator, which
+learns from faces that the first one shuts.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from lipdub.errors import InputError, UsageError, shown
 from lipdub.networks.face_generator import FaceGenerator
 from lipdub.progress import Event
 from lipdub.training import shards
+from lipdub.training.augment_faces import FaceChanges, VoiceChanges
+from lipdub.training.card import sentence
 from lipdub.training.dataset import Dataset, open_dataset
 from lipdub.training.face_windows import WindowDraw
 from lipdub.training.loop import LoopOptions
@@ -34,21 +39,27 @@ from lipdub.weights import talker
 from lipdub.weights.talker import TalkerModel
 
 _LEAST_SECONDS = 2.0  # of a face that talks
+# One talker in one light: what is drawn by chance only keeps the video from being learnt pixel by pixel.
+_VIEWS = FaceChanges(
+    shift=0.02, scale=0.02, stretch=0.0, turn=1.0, light=0.03, slope=0.0, contrast=0.0, blur=0.3, noise=0.0, flip=0.0, blurred=0.0
+)  # fmt: skip
+_VOICES = VoiceChanges(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
 _STEPS = 1_000_000  # more than there can be: the minutes end it
 
 
 @dataclass(frozen=True)
 class Adaptation:
     """minutes: of wall time in all, at least 0.1, what is prepared included; pixels: of the faces (0: the model's own); silent_share: of
-    the time, for the silent-lip generator; other: weight of the sync regularizer; draw, weights, loop: as in
-    `GeneratorTraining`, for both."""
+    the time, for the silent-lip generator; taught: most seconds of each speech that are learnt; other: weight of the sync
+    regularizer; draw, weights, loop: as in `GeneratorTraining`, for both."""
 
     minutes: float = 10.0
     pixels: int = 0
-    silent_share: float = 0.35
+    silent_share: float = 0.5
+    taught: float = 30.0
     other: float = 0.1
-    draw: WindowDraw = WindowDraw(windows=3)
-    weights: Weights = Weights(sync=0.3, triplet=0.1, adversarial=0.3)
+    draw: WindowDraw = WindowDraw(windows=3, views=_VIEWS, voices=_VOICES)
+    weights: Weights = Weights(sync=0.1, triplet=0.05, adversarial=0.1)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
             rate=4e-4, decay=0.0, betas=(0.5, 0.999), warmup=20, average=0.99, precision="bf16", workers=1, save_every=10_000
@@ -90,25 +101,29 @@ def adapt(
         raise UsageError(f"{shown(base)} holds no talking-face generator", hint="lipdub train stabilized makes one.")
     pixels = options.pixels or model.pixels
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
-        data = _dataset(video, Path(folder) / "faces", pixels, say)
-        others = [_spectrogram(path) for path in speech] or _own_sounds(data)
+        data = _dataset([video], Path(folder) / "faces", pixels, say)
+        seconds = sum(clip.frames for clip in data.clips) / shards.FPS
+        others = _own_sounds(data) if not speech and options.other > 0 else []
+        if speech:
+            said = [_taught(video, path, options.taught, Path(folder) / f"said-{i}", say) for i, path in enumerate(speech)]
+            data = _dataset([video, *said], Path(folder) / "faces", pixels, say)
         left = options.minutes - (time.monotonic() - began) / 60
         spans = {"silent": options.silent_share * left, "talking": (1 - options.silent_share) * left}
         made: dict[str, FaceGenerator] = {}
-        for name, generator in (("silent", model.silent), ("talking", model.talking)):
-            training = _training(name, options, spans[name])
+        for name in ("silent", "talking"):
+            training = _training(name, options if others else replace(options, other=0.0), spans[name])
+            begin = made.get("silent") or resized(model.silent, pixels)
             hearing = replace(model, silent=made.get("silent"))
             made[name] = trained(
                 "silent-lip" if name == "silent" else "stabilized", data, None, hearing, Path(folder) / name, training,
-                seed=seed, device=device, begin=resized(generator, pixels), others=others, progress=say,
+                seed=seed, device=device, begin=begin, others=others, progress=say,
             )  # fmt: skip
-        seconds = sum(clip.frames for clip in data.clips) / shards.FPS
     notes = {
         "seed": seed,
         "adaptation": asdict(options),
         "seconds": seconds,
         "video": video.name,
-        "other_speech": [path.name for path in speech],
+        "speech": [path.name for path in speech],
         "figures": {},
     }
     model = TalkerModel(model.sync, made["silent"], made["talking"], {**model.notes, "adapted": notes, "remark": _remark(notes)})
@@ -123,11 +138,11 @@ def card(model: TalkerModel, command: str) -> str:
     return "\n".join([
         f"# Adapted to {notes['video']}",
         "",
-        f"{notes['remark'] if 'remark' in notes else model.notes['remark']}",
+        sentence(str(model.notes["remark"])),
         "",
         f"- made by: `{command}`, seed {notes['seed']}",
-        f"- data: {notes['seconds']:.1f} s of that video; other speech for the regularizer: "
-        f"{', '.join(notes['other_speech']) or 'the video’s own'}",
+        f"- data: {notes['seconds']:.1f} s of that video, and of the same with other speech put into its mouth by the built-in recipe: "
+        f"{', '.join(notes['speech']) or 'none'}",
         "- licence: that of the video; it shows a person, whose consent is needed",
         "- limits: it knows this talker in this light, and no other",
         "",
@@ -152,8 +167,25 @@ def _training(name: str, options: Adaptation, minutes: float) -> GeneratorTraini
     return whole if name == "talking" else replace(whole, silent=False, sync_loss="none", triplet_loss="none")
 
 
-def _dataset(video: Path, folder: Path, pixels: int, say: Callable[[str], None]) -> Dataset:
-    """The video's faces and sound (`training.prepare`)."""
+def _taught(video: Path, speech: Path, seconds: float, folder: Path, say: Callable[[str], None]) -> Path:
+    """A video in which the built-in recipe makes the talker say the first seconds of a speech."""
+    from scipy.io import wavfile
+
+    from lipdub import pipeline
+    from lipdub.media.audio import load_audio
+    from lipdub.speech import mel
+
+    folder.mkdir()
+    heard = load_audio(speech, mel.RATE)[: round(seconds * mel.RATE)]
+    wavfile.write(folder / "speech.wav", mel.RATE, heard)
+    out = folder / f"said-{folder.name}.mkv"
+    pipeline.dub(video, folder / "speech.wav", out, recipe="builtin", length="speech", crf=12, preset="ultrafast")
+    say(f"{speech.name}: {len(heard) / mel.RATE:.1f} s of it put into the talker's mouth by the built-in recipe, to learn from")
+    return out
+
+
+def _dataset(videos: Sequence[Path], folder: Path, pixels: int, say: Callable[[str], None]) -> Dataset:
+    """The faces and sound of videos of one talker (`training.prepare`)."""
     from lipdub.training.prepare import prepare
 
     def told(event: Event) -> None:
@@ -161,20 +193,12 @@ def _dataset(video: Path, folder: Path, pixels: int, say: Callable[[str], None])
             say(event.message)
 
     clips = {"size": pixels, "min_sync": 0.0, "min_face": 0.0, "shortest": 0.4}
-    prepare([video], folder, clips=clips, split={"held_out": 0.0}, strict=True, progress=told)
+    prepare(videos, folder, clips=clips, split={"held_out": 0.0}, speaker="talker", strict=True, progress=told)
     data = open_dataset(folder)
     seconds = sum(clip.frames for clip in data.clips) / shards.FPS
     if seconds < _LEAST_SECONDS:
-        raise InputError(f"{shown(video)} shows {seconds:.1f} s of one face only", hint=f"{_LEAST_SECONDS:g} s are needed.")
+        raise InputError(f"{shown(videos[0])} shows {seconds:.1f} s of one face only", hint=f"{_LEAST_SECONDS:g} s are needed.")
     return data
-
-
-def _spectrogram(path: Path) -> np.ndarray:
-    from lipdub.media.audio import load_audio
-    from lipdub.metrics.avsync import spectrogram
-    from lipdub.speech import mel
-
-    return spectrogram(load_audio(path, mel.RATE))
 
 
 def _own_sounds(data: Dataset) -> list[np.ndarray]:

@@ -44,7 +44,7 @@ def card(path: Path, command: str) -> str:
     told = _told(path)
     parts = [f"# {path.stem}", "", f"Made by `{command}`."]
     if told.get("remark"):
-        parts += ["", str(told["remark"]).capitalize() + "."]
+        parts += ["", sentence(str(told["remark"]))]
     for title, notes in _trainings(told):
         parts += ["", f"## {title}" if title else "## Training", ""]
         speakers = notes.get("speakers", [])
@@ -59,6 +59,11 @@ def card(path: Path, command: str) -> str:
             parts += ["- limits: one speaker is no basis for other people"]
         parts += ["", "```json", json.dumps(notes["training"], indent=1), "```"]
     return "\n".join(parts) + "\n"
+
+
+def sentence(remark: str) -> str:
+    """A remark with a capital and a full stop."""
+    return f"{remark[:1].upper()}{remark[1:]}."
 
 
 def _trainings(told: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -144,7 +144,15 @@ def _train(
     generator = trained(name, learn, check, model, folder, options, seed=seed, device=device, progress=say)
     notes = notes_of(learn, options, seed)
     silent, talking = (generator, None) if name == "silent-lip" else (model.silent, generator)
-    return talker.save(out, TalkerModel(model.sync, silent, talking, {**model.notes, name: notes}))
+    told = {**model.notes, name: notes, "remark": _remark(notes["speakers"])}
+    return talker.save(out, TalkerModel(model.sync, silent, talking, told))
+
+
+def _remark(speakers: Sequence[str]) -> str:
+    """What a person should know of a model with this training."""
+    if len(speakers) == 1:
+        return f"trained on one speaker ({speakers[0]}): a demonstration, not made for other people unless it is adapted to them"
+    return f"trained on {len(speakers)} speakers"
 
 
 def trained(

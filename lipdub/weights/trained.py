@@ -54,8 +54,8 @@ def check_name(name: str) -> None:
 def keep(path: Path, name: str, video_digest: str | None = None, card: str = "") -> Path:
     """Copies a model into the store, over one of that name, and its card beside it. Returns the copy.
 
-    video_digest: of the video it was adapted to (`workspace.keys.digest_file`). Raises UsageError for a name that cannot be a file's,
-    WeightsError when the file holds no model, EnvironmentFailure when it cannot be written.
+    video_digest: of the video it was adapted to (`workspace.keys.digest_file`). Raises UsageError for a name that cannot be a
+    file's, WeightsError when the file holds no model, EnvironmentFailure when it cannot be written.
     """
     check_name(name)
     talker.about(path)
@@ -108,8 +108,18 @@ def find(asked: str | None, video_digest: str | None) -> Found:
 
 
 def names() -> dict[str, str]:
-    """What is kept: the remark of each by its name."""
-    return {name: remark(folder() / f"{name}.safetensors") for name in _index()}
+    """What is kept: the remark of each by its name, or why it cannot be used."""
+    return {name: _told(name) for name in _index()}
+
+
+def _told(name: str) -> str:
+    path = folder() / f"{name}.safetensors"
+    if not path.is_file():
+        return f"{path.name} is no longer there"
+    try:
+        return remark(path)
+    except WeightsError as error:  # one damaged file hides none of the others
+        return str(error)
 
 
 def _kept(name: str, row: dict[str, Any], origin: str) -> Found:

@@ -11,23 +11,34 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import lipdub  # noqa: E402
-from lipdub.errors import UsageError, WeightsError  # noqa: E402
+from lipdub.errors import InputError, UsageError, WeightsError  # noqa: E402
 from lipdub.faces import facecrop  # noqa: E402
 from lipdub.media.read import read_frames  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide  # noqa: E402
 from lipdub.networks.talking_face import SilentLip, TalkingFace, silence  # noqa: E402
-from lipdub.stages import neutralize_silent_lip, paste_back, sync_stabilized, talkers  # noqa: E402
-from lipdub.weights import talker, trained  # noqa: E402
+from lipdub.stages import enhance, neutralize_silent_lip, paste_back, sync_stabilized, talkers  # noqa: E402
+from lipdub.stages.neutralize import NeutralizeOptions  # noqa: E402
+from lipdub.stages.sync import SyncOptions  # noqa: E402
+from lipdub.weights import manifest, talker, trained  # noqa: E402
+from lipdub.weights import store as weights_store  # noqa: E402
 from lipdub.weights.talker import TalkerModel  # noqa: E402
 from lipdub.workspace.keys import digest_file  # noqa: E402
 from lipdub.workspace.store import Store  # noqa: E402
+from tests.stages import small_retalking  # noqa: E402
+from tests.weights import small  # noqa: E402
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 END = 0.8  # seconds that are dubbed
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 SIZE = 48
 COLOUR = (0.2, 0.6, 0.8)
+
+
+@pytest.fixture(autouse=True)
+def _own_manifest() -> Any:
+    yield
+    manifest._read.cache_clear()
 
 
 def generator(colour: tuple[float, float, float] | None) -> FaceGenerator:
@@ -96,13 +107,16 @@ def test_references_are_the_faces_as_they_were_cut_for_training(dubbed: Any) -> 
     places, references = (neutral.open(f"{kind}-{name}") for kind in ("placement", "reference"))
     assert references.shape[1:] == (SIZE, SIZE, 3) and places.shape == (references.shape[0], 4)
     known = np.isfinite(places.read(0, len(places))[:, 0])
-    assert known[: round(END * 25) - 1].all() and not known[round(END * 25) + 1 :].any()  # no more than is dubbed
+    last = round(END * 25)
+    assert known[: last - 1].all() and not known[last + 1 :].any()  # no more than is dubbed
     frame = next(iter(read_frames(SAMPLE / "talker.mp4", 3, 4))).picture
     cut = facecrop.of_picture(frame, places.read(3, 4)[0], SIZE)
     assert np.abs(references.read(3, 4)[0].astype(int) - cut).max() <= 1  # this silent-lip generator copies
 
 
-def test_what_is_done_is_kept_and_another_model_draws_anew(dubbed: Any, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_done_is_kept_and_another_model_draws_anew(
+    dubbed: Any, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
 
     def planned(path: Path) -> dict[str, str]:
@@ -125,11 +139,14 @@ def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(model: Path, tmp_path: 
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     given = {"workspace": tmp_path / "job", "recipe": "stabilized", "talker": model, "end": END}
     lipdub.neutralize(SAMPLE / "talker.mp4", **given)
-    before = {path: path.read_bytes() for path in (tmp_path / "job" / "neutralize").rglob("*") if path.is_file()}
+    files = [path for path in (tmp_path / "job" / "neutralize").rglob("*") if path.is_file()]
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
     chunk = next(path for path in sorted(before) if "reference-" in str(path) and path.suffix not in (".json", ""))
     chunk.write_bytes(b"damaged")
     lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", length="shortest", **given)
-    assert chunk.read_bytes() == before[chunk]
+    assert chunk.read_bytes() == before.pop(chunk)[0]
+    for path, known in before.items():  # nothing that was whole is written again
+        assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == known
 
 
 def test_methods_that_do_not_go_together(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,8 +179,6 @@ def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, mo
     """With a silent-lip generator that paints, Wav2Lip's reference is painted, its own upper half is not."""
     from lipdub.networks.wav2lip import Wav2Lip
     from lipdub.stages import sync_wav2lip
-    from lipdub.weights import manifest
-    from lipdub.weights import store as weights_store
 
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     torch.save({"state_dict": Wav2Lip().state_dict()}, tmp_path / "mine.pth")
@@ -184,6 +199,52 @@ def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, mo
         h, w = face.shape[:2]
         np.testing.assert_array_equal(reference[: h // 4], face[: h // 4])
         np.testing.assert_allclose(reference[round(0.75 * h), w // 2 - 3 : w // 2 + 3].mean(0) / 255, COLOUR, atol=0.02)
+
+
+def test_shut_references_go_before_lnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an E-Net that copies its reference, the mouths are what the silent-lip generator painted."""
+    small_retalking.publish(monkeypatch, tmp_path, ("lnet", "enet"), copying=True)
+    painter = saved(tmp_path / "painter.safetensors", generator(COLOUR), generator(None))
+    given = {"workspace": tmp_path / "job", "end": 0.3}
+    lipdub.neutralize(SAMPLE / "talker.mp4", method="silent-lip", talker=painter, **given)
+    made = lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="lnet", length="shortest", **given)
+    sync = Store(made.path, "sync")
+    boxes, amount, crops = (sync.open(name).read(0, len(sync.open(name))) for name in ("boxes", "amount", "crops"))
+    whole = np.flatnonzero(amount == 1)
+    assert len(whole) >= 3
+    for k in whole:
+        w, h = boxes[k, 2:] - boxes[k, :2]
+        mouth = crops[k, round(0.7 * h), w // 2 - 3 : w // 2 + 3]
+        assert mouth[:, 3].min() > 250
+        np.testing.assert_allclose(mouth[:, :3].mean(0) / 255, COLOUR, atol=0.02)
+
+
+def test_a_model_is_not_for_other_methods(model: Path) -> None:
+    with pytest.raises(UsageError, match="--talker is for sync's method stabilized, not for units"):
+        SyncOptions(talker=str(model))
+    with pytest.raises(UsageError, match="--talker is for neutralize's method silent-lip, not for rest"):
+        NeutralizeOptions(talker=str(model))
+
+
+def test_a_source_that_is_none_is_an_input_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The video's digest, which chooses the model, is asked for before the inputs are checked."""
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+    for source in (tmp_path, tmp_path / "none.mp4", Path(__file__)):
+        with pytest.raises(InputError):
+            lipdub.dub(source, SAMPLE / "speech.wav", tmp_path / "out.mp4", recipe="stabilized")
+
+
+def test_the_restorer_is_one_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.publish(monkeypatch, tmp_path, *(small.entry(name) for name in ("vqfr-2", "gfpgan-1.4", "gfpgan-1.3")))
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+    source = small.saved(tmp_path / "mine.pth", {"state": small.state()})
+    taken = []
+    for name in (None, "gfpgan-1.3", "vqfr-2"):
+        if name is not None:
+            weights_store.Store().add(manifest.entry(name), source, own=True)
+        taken.append(enhance.SPEC.settle(enhance.EnhanceOptions("auto", strength=0.5), lambda: ""))
+    assert [options.method for options in taken] == ["none", "gfpgan", "vqfr"]
+    assert all(options.strength == 0.5 for options in taken)
 
 
 def test_what_is_left_as_it_was_keeps_its_detail() -> None:

@@ -43,7 +43,7 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
         assert any(not torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
     assert all(torch.equal(a, b) for a, b in zip(before.sync.parameters(), after.sync.parameters(), strict=True))
     notes = after.notes["adapted"]
-    assert notes["video"] == "a talker's.mp4" and notes["other_speech"] == ["speech.wav"] and notes["seconds"] > 2.5
+    assert notes["video"] == "a talker's.mp4" and notes["speech"] == ["speech.wav"] and notes["seconds"] > 2.5
     text = card(model, "lipdub adapt VIDEO")
     assert "a talker's.mp4" in text and "`lipdub adapt VIDEO`" in text and '"minutes": 0.25' in text and "consent" in text
 

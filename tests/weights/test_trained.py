@@ -57,7 +57,12 @@ def test_what_is_not_there_or_not_what_it_was(tmp_path: Path) -> None:
     for asked in (("ann", None), (None, "v1"), (str(kept), None)):
         with pytest.raises(WeightsError, match="is not what was kept"):
             trained.find(*asked)
+    trained.keep(made(tmp_path / "b.safetensors", 1, "of bob"), "bob")
+    kept.write_bytes(kept.read_bytes()[:-100])
+    told = trained.names()
+    assert list(told) == ["ann", "bob"] and "cannot be read" in told["ann"] and told["bob"].endswith(": of bob")
     kept.unlink()
+    assert trained.names() == {"ann": "ann.safetensors is no longer there", "bob": told["bob"]}
     with pytest.raises(WeightsError, match="no longer"):
         trained.find("ann", None)
     (kept.parent / trained.INDEX).write_text("[")
