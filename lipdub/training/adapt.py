@@ -5,7 +5,9 @@ A generator that reconstructs the few seconds there are learns them by heart and
 That trusts the sync network with voices it never heard, and an AVSyncNet that was trained on one is not to be trusted so far: its
 generators learnt to please it with patterns, and followed a woman's voice not at all. So the speech that is given is first put into
 the talker's mouth by the built-in recipe (`lipdub.stages.sync_units`), which knows all voices, and that video is learnt from like the
-other one. Only where no speech is given is the regularizer taken, with the video's own sound in changed voices.
+other one. So is one of silence, which shows what this talker's shut mouth looks like. References are of the same moment in another of these
+videos half of the time: as when it dubs, a generator sees the very frame with another mouth, which it must not copy. Only where no speech is given is the regularizer taken besides, with the
+video's own sound in changed voices.
 
 Both generators of paper 003 are adapted: the silent-lip generator first, and from what it is then the talking-face generator, which
 learns from faces that the first one shuts.
@@ -58,7 +60,7 @@ class Adaptation:
     silent_share: float = 0.5
     taught: float = 30.0
     other: float = 0.1
-    draw: WindowDraw = WindowDraw(windows=3, views=_VIEWS, voices=_VOICES)
+    draw: WindowDraw = WindowDraw(windows=3, views=_VIEWS, voices=_VOICES, across=0.5)
     weights: Weights = Weights(sync=0.1, triplet=0.05, adversarial=0.1)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
@@ -104,9 +106,10 @@ def adapt(
         data = _dataset([video], Path(folder) / "faces", pixels, say)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
         others = _own_sounds(data) if not speech and options.other > 0 else []
-        if speech:
-            said = [_taught(video, path, options.taught, Path(folder) / f"said-{i}", say) for i, path in enumerate(speech)]
-            data = _dataset([video, *said], Path(folder) / "faces", pixels, say)
+        said = [_quiet(video, seconds, Path(folder) / "quiet")]
+        for i, path in enumerate(speech):
+            said.append(_said(video, path, options.taught, Path(folder) / f"said-{i}", say))
+        data = _dataset([video, *said], Path(folder) / "faces", pixels, say)
         left = options.minutes - (time.monotonic() - began) / 60
         spans = {"silent": options.silent_share * left, "talking": (1 - options.silent_share) * left}
         made: dict[str, FaceGenerator] = {}
@@ -167,20 +170,34 @@ def _training(name: str, options: Adaptation, minutes: float) -> GeneratorTraini
     return whole if name == "talking" else replace(whole, silent=False, sync_loss="none", triplet_loss="none")
 
 
-def _taught(video: Path, speech: Path, seconds: float, folder: Path, say: Callable[[str], None]) -> Path:
+def _said(video: Path, speech: Path, seconds: float, folder: Path, say: Callable[[str], None]) -> Path:
     """A video in which the built-in recipe makes the talker say the first seconds of a speech."""
-    from scipy.io import wavfile
-
-    from lipdub import pipeline
     from lipdub.media.audio import load_audio
     from lipdub.speech import mel
 
-    folder.mkdir()
     heard = load_audio(speech, mel.RATE)[: round(seconds * mel.RATE)]
-    wavfile.write(folder / "speech.wav", mel.RATE, heard)
-    out = folder / f"said-{folder.name}.mkv"
-    pipeline.dub(video, folder / "speech.wav", out, recipe="builtin", length="speech", crf=12, preset="ultrafast")
+    out = _dubbed(video, heard, folder)
     say(f"{speech.name}: {len(heard) / mel.RATE:.1f} s of it put into the talker's mouth by the built-in recipe, to learn from")
+    return out
+
+
+def _quiet(video: Path, seconds: float, folder: Path) -> Path:
+    """A video in which the talker's mouth stays shut."""
+    from lipdub.speech import mel
+
+    return _dubbed(video, np.zeros(round(seconds * mel.RATE), np.float32), folder)
+
+
+def _dubbed(video: Path, sound: np.ndarray, folder: Path) -> Path:
+    from scipy.io import wavfile
+
+    from lipdub import pipeline
+    from lipdub.speech import mel
+
+    folder.mkdir()
+    wavfile.write(folder / "speech.wav", mel.RATE, sound)
+    out = folder / f"{folder.name}.mkv"
+    pipeline.dub(video, folder / "speech.wav", out, recipe="builtin", length="speech", crf=12, preset="ultrafast")
     return out
 
 

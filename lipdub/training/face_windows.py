@@ -41,13 +41,15 @@ class FaceBatch(NamedTuple):
 class WindowDraw:
     """How windows are drawn. windows: of a batch; only: from so many windows, always the same, and as they are, nothing changed by
     chance (0: from all); views, voices: changes drawn for each window, the same in all its faces and its reference; apart: frames
-    between a window and its reference, at least."""
+    between a window and its reference, at least; across: share of windows whose reference is instead of the same moment in another
+    video of the dataset, which shows the same frames with other mouths (`training.adapt`)."""
 
     windows: int = 4
     only: int = 0
     views: FaceChanges = VIEWS
     voices: VoiceChanges = VoiceChanges()
     apart: int = FRAMES
+    across: float = 0.0
 
 
 class FaceWindows:
@@ -103,9 +105,23 @@ class FaceWindows:
         while True:
             window = self._data.draw(rng)
             try:
+                if self._options.across > 0 and rng.random() < self._options.across:
+                    other = self._elsewhere(rng, window)
+                    if other is not None:
+                        return window, other
                 return window, self._data.another(rng, window, self._options.apart)
             except BadShard as error:
                 self._data.refused(error)
+
+    def _elsewhere(self, rng: np.random.Generator, window: Window) -> Window | None:
+        """The same moment in another video, by chance; None where there is none. Raises BadShard."""
+        at, length = window.clip.start + window.first / FPS, len(window)
+        firsts = [(clip, round((at - clip.start) * FPS)) for clip in self._data.clips if clip.video != window.clip.video]
+        there = [(clip, first) for clip, first in firsts if 0 <= first <= clip.frames - length]
+        if not there:
+            return None
+        clip, first = there[int(rng.integers(len(there)))]
+        return self._data.read(clip, first, length)
 
     def sounds(self, window: Window) -> np.ndarray:
         """Mel windows float32 (n, 80, 16) about each frame of a window of n frames."""

@@ -68,6 +68,19 @@ def test_few_examples_as_they_are(tmp_path: Path) -> None:
     assert len(seen) == 2
 
 
+def test_references_of_the_same_moment_in_another_video(tmp_path: Path) -> None:
+    data = open_dataset(talkers(tmp_path, clips=2))
+    windows = FaceWindows(data, WindowDraw(windows=12, across=1.0))
+    batch = windows.plain(0)
+    crops = [torch.from_numpy(data.middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255 for clip in data.clips]
+    for faces, references in zip(batch.faces, batch.references, strict=True):
+        own = next(k for k in range(2) if torch.equal(crops[k][0, :, 0, 0], faces[0, :, 0, 0]))
+        firsts = [i for i in range(36) if torch.equal(crops[own][i : i + 5], faces)]
+        assert any(torch.equal(crops[1 - own][i : i + 5], references) for i in firsts)
+    alone = FaceWindows(open_dataset(talkers(tmp_path / "one", clips=1)), WindowDraw(windows=2, across=1.0)).plain(0)
+    assert alone.references.shape == alone.faces.shape  # where there is no other video, of the same one
+
+
 def test_other_speech(tmp_path: Path) -> None:
     other = np.random.default_rng(0).normal(size=(80, 100)).astype(np.float32)
     batch = FaceWindows(open_dataset(talkers(tmp_path)), WindowDraw(windows=3), 0, [other]).plain(0)
