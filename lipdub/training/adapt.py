@@ -61,10 +61,10 @@ class Adaptation:
     taught: float = 30.0
     other: float = 0.1
     draw: WindowDraw = WindowDraw(windows=3, views=_VIEWS, voices=_VOICES, across=0.5)
-    weights: Weights = Weights(sync=0.1, triplet=0.05, adversarial=0.1)
+    weights: Weights = Weights(mouth=4.0, perceptual=0.3, sync=0.0, triplet=0.0, adversarial=0.0)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
-            rate=4e-4, decay=0.0, betas=(0.5, 0.999), warmup=20, average=0.99, precision="bf16", workers=1, save_every=10_000
+            rate=1e-3, decay=0.0, betas=(0.5, 0.999), warmup=20, average=0.99, precision="bf16", workers=1, save_every=10_000
         )
     )
 

@@ -46,11 +46,13 @@ _SAMPLES = 4  # rows of a picture
 
 @dataclass(frozen=True)
 class Weights:
-    """Of the parts of the loss, Eq. 5: pixel, perceptual, sync and triplet are the paper's lambda 1 to 4, which are 10, 1, 2 and 0.5
+    """Of the parts of the loss, Eq. 5. mouth: how many times more a pixel counts in the middle of the lower half, where the mouth is,
+    than elsewhere (1: as the paper has it); pixel, perceptual, sync and triplet are the paper's lambda 1 to 4, which are 10, 1, 2 and 0.5
     there; 2 is too much for an AVSyncNet in small. other: of the sync
     regularizer of an adaptation (`training.adapt`), the lip-sync loss with other speech."""
 
     pixel: float = 10.0
+    mouth: float = 1.0
     perceptual: float = 1.0
     sync: float = 0.5
     triplet: float = 0.5
@@ -245,7 +247,7 @@ class Objective:
         real, references, sounds = self._shown(batch)
         made = network(sounds.flatten(0, 1), hide(real), references)
         self._real, self._fake = real, made.detach()
-        parts: dict[str, tuple[float, torch.Tensor]] = {"pixel": (weights.pixel, (made - real).abs().mean())}
+        parts: dict[str, tuple[float, torch.Tensor]] = {"pixel": (weights.pixel, _apart(made, real, weights.mouth))}
         if self._features is not None:
             found, true = self._features(made), [value.detach() for value in self._features(real)]
             parts["perceptual"] = (weights.perceptual, perceptual(found, true))
@@ -326,6 +328,15 @@ class Objective:
         if self.options.blur > 0:
             lower = blurred(lower, self.options.blur)
         return self._sync.image_features(lower.unflatten(0, (windows, -1)).flatten(1, 2)).float()
+
+
+def _apart(made: torch.Tensor, real: torch.Tensor, mouth: float) -> torch.Tensor:
+    """Mean absolute difference of faces (n, 3, P, P), with those of the mouth's part counted so many times."""
+    apart, size = (made - real).abs(), made.shape[2]
+    if mouth == 1:
+        return apart.mean()
+    part = apart[:, :, 5 * size // 8 : 15 * size // 16, size // 4 : 3 * size // 4]
+    return apart.mean() + (mouth - 1) * part.sum() / apart.numel()
 
 
 def _frozen(network: Any) -> Any:
