@@ -149,6 +149,30 @@ def test_parts_of_the_objective(data: Path) -> None:
     assert parts(sync_loss="plain")[1]["sync"] != pytest.approx(plain, rel=1e-4)  # blurred lips are others
 
 
+def test_the_mouth_can_count_more(data: Path) -> None:
+    batch = FaceWindows(open_dataset(data), WindowDraw(windows=1)).plain(0)
+    real = batch.faces.flatten(0, 1)
+
+    class Off(torch.nn.Module):
+        """Draws what is true, but for one pixel."""
+
+        def __init__(self, row: int) -> None:
+            super().__init__()
+            self.row = row
+
+        def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+            made = real.clone()
+            made[:, :, self.row, 12] = 1 - made[:, :, self.row, 12]
+            return made.requires_grad_()
+
+    def pixel(row: int, mouth: float) -> float:
+        options = replace(OPTIONS, silent=False, sync_loss="none", triplet_loss="none", weights=Weights(mouth=mouth, perceptual=0.0))
+        return Objective(model(), FaceDiscriminator(TINY), options).loss(Off(row), batch)[1]["pixel"]
+
+    assert pixel(18, 4.0) == pytest.approx(4 * pixel(18, 1.0), rel=1e-4) and pixel(18, 1.0) > 0
+    assert pixel(3, 4.0) == pytest.approx(pixel(3, 1.0), rel=1e-4)
+
+
 def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path) -> None:
     shown = model()
     batch = FaceWindows(open_dataset(data), WindowDraw(windows=2)).plain(0)
