@@ -69,9 +69,10 @@ class NeutralizeOptions:
     face: str = "largest"
     start: float | None = None
     end: float | None = None
+    talker: str | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("face", "largest"), ("start", None), ("end", None)):  # its method makes no use of them
+        for name, value in (("face", "largest"), ("start", None), ("end", None), ("talker", None)):  # its method makes no use of them
             object.__setattr__(self, name, value)
 
 
@@ -94,6 +95,7 @@ class SyncOptions:
     text: str | None = None
     language: str = "auto"
     emotion: str | None = None
+    talker: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 2:

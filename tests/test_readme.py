@@ -38,7 +38,7 @@ LIPDUB = commands("lipdub")
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     before, handler = small_stages.install(), signal.getsignal(signal.SIGTERM)
-    for name in ("video.mp4", "portrait.png", "-odd-name.mp4"):
+    for name in ("video.mp4", "other.mp4", "portrait.png", "-odd-name.mp4"):
         small_stages.write_video(tmp_path / "video.mp4")
         if name != "video.mp4":
             shutil.copy(tmp_path / "video.mp4", tmp_path / name)

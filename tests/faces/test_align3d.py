@@ -56,7 +56,8 @@ def test_the_standard_face_is_found_where_it_was_put() -> None:
     placement = _placed(204, 150, 90, 400, 300)
     assert placement == pytest.approx((400, 300, 0.5, 150, 209))
     found = align3d.to_crop(np.array([150.0, 90]), placement)
-    assert np.abs(found - align3d.CROP / 2).max() < 1.5
+    # half a pixel, and one that is cut off where a scale of 0.5 comes out a rounding below it
+    assert np.abs(found - align3d.CROP / 2).max() < 1.75
 
 
 @pytest.mark.parametrize("scale", [60.0, 204.0])

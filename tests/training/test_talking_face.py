@@ -68,7 +68,7 @@ def lower_error(generator: FaceGenerator, shown: TalkerModel, data: Path, option
 
 
 def test_windows_learnt_by_heart(tmp_path: Path, data: Path, sync: Path) -> None:
-    """Both generators, with all their losses on, bring the pixel loss of two windows to an eighth of what it was in the first ten
+    """Both generators, with all their losses on, bring the pixel loss of two windows to a fifth of what it was in the first ten
     of 150 steps."""
     weights = Weights(perceptual=0.2, sync=0.05, triplet=0.05, adversarial=0.1)
     loop = replace(LOOP, steps=150, rate=3e-3, save_every=1000, report_every=10)
@@ -81,7 +81,7 @@ def test_windows_learnt_by_heart(tmp_path: Path, data: Path, sync: Path) -> None
     assert both.talking is not None
     for name, parts in (("silent", {"pixel"}), ("both", {"pixel", "sync", "triplet"})):
         first, *_, last = csv.DictReader(next(tmp_path.glob(f"{name}.work/*/log.csv")).open())
-        assert float(last["pixel"]) < float(first["pixel"]) / 8 and parts <= set(last)
+        assert float(last["pixel"]) < float(first["pixel"]) / 5 and parts <= set(last)
     torch.manual_seed(0)
     untrained = FaceGenerator(TINY).eval()
     assert lower_error(both.talking, both, data, options) < lower_error(untrained, both, data, options) / 1.5
