@@ -53,9 +53,12 @@ def of_picture(picture: Picture, placement: np.ndarray, pixels: int, zoom: float
     right, bottom = max(right, left + 2), max(bottom, top + 2)
     left, top = min(left, picture.width - 2), min(top, picture.height - 2)
     rgb = picture.rgb((left, top, min(right, picture.width), min(bottom, picture.height)))
-    if rgb.dtype == np.uint16:
-        rgb = ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return crop(rgb, placement - [left, top, 0, 0], pixels, zoom)
+    return crop(eight_bits(rgb), placement - [left, top, 0, 0], pixels, zoom)
+
+
+def eight_bits(rgb: np.ndarray) -> np.ndarray:
+    """A picture of uint8 or uint16 as uint8."""
+    return ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8) if rgb.dtype == np.uint16 else rgb
 
 
 def reach(placement: np.ndarray, zoom: float = 1.0) -> np.ndarray:

@@ -88,25 +88,28 @@ def drawn(ctx: StageContext, track: int) -> np.ndarray:
 
 def references(ctx: StageContext, plan: Plan, frames: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Of these output frames, the faces with shut mouths uint8 (n, P, P, 3), and their placements in the frames' boxes (n, 4)."""
-    first = {row["id"]: row["first"] for row in ctx.summaries["detect"]["tracks"]}
     neutral = ctx.upstream["neutralize"]
     faces, places = [], []
     for k in frames:
-        track = int(plan.track[k])
-        i = int(plan.source[k]) - first[track]
+        track, i = _of_track(ctx, plan, k)
         faces.append(neutral.open(f"reference-{track}").read(i, i + 1)[0])
         place = neutral.open(f"placement-{track}").read(i, i + 1)[0]
         places.append(place - [*plan.box[k, :2], 0, 0])
     return np.stack(faces), np.stack(places)
 
 
+def _of_track(ctx: StageContext, plan: Plan, k: int) -> tuple[int, int]:
+    """The track that an output frame shows, and which of the track's frames it is."""
+    track = int(plan.track[k])
+    first = next(row["first"] for row in ctx.summaries["detect"]["tracks"] if row["id"] == track)
+    return track, int(plan.source[k]) - first
+
+
 def seen(picture: np.ndarray, placement: np.ndarray, size: int) -> np.ndarray:
     """The crop uint8 (size, size, 3) at a placement in a picture (h, w, 3), uint8 or uint16."""
     from lipdub.faces import facecrop
 
-    if picture.dtype == np.uint16:
-        picture = ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return facecrop.crop(picture, placement, size)
+    return facecrop.crop(facecrop.eight_bits(picture), placement, size)
 
 
 def laid_back(picture: np.ndarray, before: np.ndarray, made: np.ndarray, placement: np.ndarray) -> np.ndarray:
@@ -148,7 +151,7 @@ def shut_faces(ctx: StageContext, plan: Plan, frames: list[int], faces: list[np.
     """Faces (h, w, 3) of output frames with the mouths that neutralize's method `silent-lip` shut; those it did not draw as they
     are."""
     out = list(faces)
-    known = [j for j, k in enumerate(frames) if np.isfinite(_placed(ctx, plan, k)).all()]
+    known = [j for j, k in enumerate(frames) if _is_drawn(ctx, plan, k)]
     if not known:
         return out
     drawn_faces, places = references(ctx, plan, [frames[j] for j in known])
@@ -160,10 +163,7 @@ def shut_faces(ctx: StageContext, plan: Plan, frames: list[int], faces: list[np.
     return out
 
 
-def _placed(ctx: StageContext, plan: Plan, k: int) -> np.ndarray:
-    track = int(plan.track[k])
-    if not ctx.upstream["neutralize"].has(f"placement-{track}"):
-        return np.full(4, np.nan)
-    first = next(row["first"] for row in ctx.summaries["detect"]["tracks"] if row["id"] == track)
-    i = int(plan.source[k]) - first
-    return ctx.upstream["neutralize"].open(f"placement-{track}").read(i, i + 1)[0]
+def _is_drawn(ctx: StageContext, plan: Plan, k: int) -> bool:
+    track, i = _of_track(ctx, plan, k)
+    neutral = ctx.upstream["neutralize"]
+    return neutral.has(f"placement-{track}") and bool(np.isfinite(neutral.open(f"placement-{track}").read(i, i + 1)).all())

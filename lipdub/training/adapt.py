@@ -5,9 +5,9 @@ A generator that reconstructs the few seconds there are learns them by heart and
 That trusts the sync network with voices it never heard, and an AVSyncNet that was trained on one is not to be trusted so far: its
 generators learnt to please it with patterns, and followed a woman's voice not at all. So the speech that is given is first put into
 the talker's mouth by the built-in recipe (`lipdub.stages.sync_units`), which knows all voices, and that video is learnt from like the
-other one. So is one of silence, which shows what this talker's shut mouth looks like. References are of the same moment in another of these
-videos half of the time: as when it dubs, a generator sees the very frame with another mouth, which it must not copy. Only where no speech is given is the regularizer taken besides, with the
-video's own sound in changed voices.
+other one. So is one of silence, which shows what this talker's shut mouth looks like. References are of the same moment in another of
+these videos half of the time: as when it dubs, a generator sees the very frame with another mouth, which it must not copy. Only where
+no speech is given is the regularizer taken besides, with the video's own sound in changed voices.
 
 What is asked is that pixels, above all the mouth's, and perceptual features are right. In so few minutes the GAN and synchronization
 losses made patterns on the lips, and with the paper's weights the mouth, a small part of the face, was hardly learnt: it followed the

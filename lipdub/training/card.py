@@ -39,6 +39,12 @@ def settings_key(options: Any, seed: int, *networks: nn.Module | None) -> str:
     return told.hexdigest()[:12]
 
 
+def work_folder(workdir: Path | None, out: Path, name: str, options: Any, seed: int, *networks: nn.Module | None) -> Path:
+    """Where a training keeps its checkpoints: in `workdir`, by default beside `out`, by its name and `settings_key`."""
+    home = Path(workdir) if workdir else out.with_suffix(".work")
+    return home / f"{name}-{settings_key(options, seed, *networks)}"
+
+
 def card(path: Path, command: str) -> str:
     """The card of a file that a training here wrote. command: as it was called. WeightsError when the file tells nothing."""
     told = _told(path)

@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate
 from lipdub.faces import landmarks, mesh
 from lipdub.networks.face_features import COLOURS, FaceFeatures, FaceTasks
 from lipdub.training.augment_faces import FaceChanges, face_views
-from lipdub.training.card import notes_of, settings_key
+from lipdub.training.card import notes_of, work_folder
 from lipdub.training.dataset import Dataset, OnBad, open_dataset, open_held_out
 from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.neutral_face import mirror_index
@@ -99,7 +99,7 @@ def train(
     """
     options, say = options or FaceFeaturesTraining(), progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
-    folder = (Path(workdir) if workdir else out.with_suffix(".work")) / f"face-features-{settings_key(options, seed)}"
+    folder = work_folder(workdir, out, "face-features", options, seed)
     learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
     apart = open_held_out(data, on_bad=on_bad, tell=say)
     network = trained(learn, folder, options, seed=seed, device=device, progress=say)

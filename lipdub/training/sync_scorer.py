@@ -30,7 +30,7 @@ from lipdub.networks.syncnet_scorer import SyncNetScorer
 from lipdub.speech import mel
 from lipdub.training.augment import disturbed
 from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, voice_views
-from lipdub.training.card import notes_of, settings_key
+from lipdub.training.card import notes_of, work_folder
 from lipdub.training.dataset import Dataset, OnBad, TalkingClips, open_dataset, open_held_out
 from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.shards import FPS
@@ -149,7 +149,7 @@ def train(
     """
     options, say = options or SyncScorerTraining(), progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
-    folder = (Path(workdir) if workdir else out.with_suffix(".work")) / f"sync-{settings_key(options, seed)}"
+    folder = work_folder(workdir, out, "sync", options, seed)
     learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
     apart = open_held_out(data, on_bad=on_bad, tell=say)
     network = train_scorer(Talks(learn, _size(options), seed), folder, options, seed=seed, device=device, progress=say)

@@ -28,7 +28,7 @@ from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide
 from lipdub.networks.talking_face import shut
 from lipdub.training.augment_faces import blurred
-from lipdub.training.card import notes_of, settings_key
+from lipdub.training.card import notes_of, work_folder
 from lipdub.training.dataset import Dataset, OnBad, open_dataset, open_held_out
 from lipdub.training.face_windows import FaceBatch, FaceWindows, WindowDraw
 from lipdub.training.loop import Adversary, LoopOptions, run_loop
@@ -47,9 +47,9 @@ _SAMPLES = 4  # rows of a picture
 @dataclass(frozen=True)
 class Weights:
     """Of the parts of the loss, Eq. 5. mouth: how many times more a pixel counts in the middle of the lower half, where the mouth is,
-    than elsewhere (1: as the paper has it); pixel, perceptual, sync and triplet are the paper's lambda 1 to 4, which are 10, 1, 2 and 0.5
-    there; 2 is too much for an AVSyncNet in small. other: of the sync
-    regularizer of an adaptation (`training.adapt`), the lip-sync loss with other speech."""
+    than elsewhere (1: as the paper has it); pixel, perceptual, sync and triplet are the paper's lambda 1 to 4, which are 10, 1, 2 and
+    0.5 there; 2 is too much for an AVSyncNet in small. other: of the sync regularizer of an adaptation (`training.adapt`), the
+    lip-sync loss with other speech."""
 
     pixel: float = 10.0
     mouth: float = 1.0
@@ -68,7 +68,8 @@ class GeneratorTraining:
     nor triplet); silent: references are shut by the silent-lip generator; sync_loss: "stabilized" (Eq. 3), "plain" (cross-entropy
     of the similarity, for the ablation) or "none"; triplet_loss: "adaptive" (Eq. 2), "vanilla" or "none"; epsilon: of Eq. 3; alpha:
     of Eq. 2; blur: sigma, in pixels of AVSyncNet's faces, of what it is shown: what it takes for lips that say the sound can else be
-    a pattern too fine to be lips, which a generator soon finds; begin: the talking-face generator's first weights: "silent", those of the silent-lip generator, or "new".
+    a pattern too fine to be lips, which a generator soon finds; begin: the talking-face generator's first weights: "silent", those
+    of the silent-lip generator, or "new".
     """
 
     size: FaceGeneratorSize = FaceGeneratorSize.small()
@@ -140,7 +141,7 @@ def _train(
     "auto", or torch's name of it; on_bad: what a damaged shard does; progress: called with one line of text now and then."""
     say = progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
-    folder = (Path(workdir) if workdir else out.with_suffix(".work")) / f"{name}-{settings_key(options, seed, model.sync, model.silent)}"
+    folder = work_folder(workdir, out, name, options, seed, model.sync, model.silent)
     learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
     check = open_held_out(data, on_bad=on_bad, tell=say)
     generator = trained(name, learn, check, model, folder, options, seed=seed, device=device, progress=say)

@@ -28,7 +28,8 @@ _KIND = ("talking-face model", "lipdub train stabilized (or lipdub adapt)")
 
 @dataclass
 class TalkerModel:
-    """The networks of a file, for evaluation. silent, talking: `networks.face_generator`, None where the file has none; notes: what was told of the training."""
+    """The networks of a file, for evaluation. silent, talking: `networks.face_generator`, None where the file has none; notes: what
+    was told of the training."""
 
     sync: AVSyncNet
     silent: FaceGenerator | None = None
