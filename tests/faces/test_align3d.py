@@ -53,11 +53,11 @@ def _placed(scale: float, x: float, y: float, width: int, height: int) -> align3
 
 
 def test_the_standard_face_is_found_where_it_was_put() -> None:
-    placement = _placed(204, 150, 90, 400, 300)
+    # not 204 itself: half the picture's size, cut to whole pixels, then hangs on the last bit of the fit
+    placement = _placed(203.999999, 150, 90, 400, 300)
     assert placement == pytest.approx((400, 300, 0.5, 150, 209))
     found = align3d.to_crop(np.array([150.0, 90]), placement)
-    # half a pixel, and one that is cut off where a scale of 0.5 comes out a rounding below it
-    assert np.abs(found - align3d.CROP / 2).max() < 1.75
+    assert np.abs(found - align3d.CROP / 2).max() < 1.5
 
 
 @pytest.mark.parametrize("scale", [60.0, 204.0])
