@@ -3,18 +3,17 @@
 A generator that reconstructs the few seconds there are learns them by heart and no longer follows new sounds. Ki and Min,
 "StyleLipSync" (ICCV 2023), section 4, let it say other speech with the same face, for which only the synchronization loss is asked.
 That trusts the sync network with voices it never heard, and an AVSyncNet that was trained on one is not to be trusted so far: its
-generators learnt to please it with patterns, and followed a woman's voice not at all. So the speech that is given is first put into
-the talker's mouth by the built-in recipe (`lipdub.stages.sync_units`), which knows all voices, and that video is learnt from like the
-other one. So is one of silence, which shows what this talker's shut mouth looks like. References are of the same moment in another of
-these videos half of the time: as when it dubs, a generator sees the very frame with another mouth, which it must not copy. Only where
-no speech is given is the regularizer taken besides, with the video's own sound in changed voices.
+generators learnt to please it with patterns, and followed a woman's voice not at all. So the other speech is first put into the
+talker's mouth by the built-in recipe (`lipdub.stages.sync_units`), which knows all voices, and that video is learnt from: the speech
+that is given, or the video's own from half its length on. The paper's regularizer is there for trials (`Adaptation.other`).
+
+Another video is made of silence, which shows what this talker's shut mouth looks like. These videos show the same frames with other
+mouths, and each is the other's reference: as when it dubs, a generator sees the very frame with a mouth that it must not copy. What
+each generator is for makes up most of what it learns. The silent-lip generator is to shut the mouths of the two others, and the
+talking-face generator, which begins as it and sees what it has shut, to say the other speech.
 
 What is asked is that pixels, above all the mouth's, and perceptual features are right. In so few minutes the GAN and synchronization
-losses made patterns on the lips, and with the paper's weights the mouth, a small part of the face, was hardly learnt: it followed the
-given speech with a correlation of 0.09 instead of 0.30.
-
-Both generators of paper 003 are adapted: the silent-lip generator first, and from what it is then the talking-face generator, which
-learns from faces that the first one shuts.
+losses made patterns on the lips. As no loss needs five faces in a row, each is of another moment.
 """
 
 from __future__ import annotations
@@ -34,12 +33,14 @@ from torch.nn.functional import interpolate
 from lipdub.errors import InputError, UsageError, shown
 from lipdub.networks.face_generator import FaceGenerator
 from lipdub.progress import Event
+from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.augment_faces import FaceChanges, VoiceChanges
 from lipdub.training.card import sentence
 from lipdub.training.dataset import Dataset, open_dataset
 from lipdub.training.face_windows import WindowDraw
 from lipdub.training.loop import LoopOptions
+from lipdub.training.prepare import prepare, video_id
 from lipdub.training.talking_face import GeneratorTraining, Weights, trained
 from lipdub.weights import talker
 from lipdub.weights.talker import TalkerModel
@@ -56,19 +57,22 @@ _STEPS = 1_000_000  # more than there can be: the minutes end it
 @dataclass(frozen=True)
 class Adaptation:
     """minutes: of wall time in all, at least 0.1, what is prepared included; pixels: of the faces (0: the model's own); silent_share: of
-    the time, for the silent-lip generator; taught: most seconds of each speech that are learnt; other: weight of the sync
-    regularizer; draw, weights, loop: as in `GeneratorTraining`, for both."""
+    the time, for the silent-lip generator; shut, said: shares of what the silent-lip generator sees that it is to shut, and of what the
+    talking-face generator sees that it is to let say the other speech; taught: most seconds of each speech that are learnt; other:
+    weight of the sync regularizer, for which `draw.frames` must be 5; draw, weights, loop: as in `GeneratorTraining`, for both."""
 
     minutes: float = 10.0
     pixels: int = 0
-    silent_share: float = 0.5
+    silent_share: float = 0.45
+    shut: float = 0.8
+    said: float = 0.85
     taught: float = 30.0
-    other: float = 0.1
-    draw: WindowDraw = WindowDraw(windows=3, views=_VIEWS, voices=_VOICES, across=0.5)
+    other: float = 0.0
+    draw: WindowDraw = WindowDraw(windows=15, frames=1, views=_VIEWS, voices=_VOICES, across=1.0)
     weights: Weights = Weights(mouth=4.0, perceptual=0.3, sync=0.0, triplet=0.0, adversarial=0.0)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
-            rate=1e-3, decay=0.0, betas=(0.5, 0.999), warmup=20, average=0.99, precision="bf16", workers=1, save_every=10_000
+            rate=1e-3, decay=0.0, betas=(0.5, 0.999), warmup=20, average=0.99, precision="bf16", workers=-1, save_every=10_000
         )
     )
 
@@ -77,6 +81,9 @@ class Adaptation:
             raise UsageError(f"--minutes must be 0.1 or more, not {self.minutes:g}")
         if not 0.05 <= self.silent_share <= 0.95:
             raise UsageError(f"silent_share must be 0.05 to 0.95, not {self.silent_share:g}")
+        for name in ("shut", "said"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} must be 0 to 1, not {getattr(self, name):g}")
 
 
 def adapt(
@@ -109,21 +116,24 @@ def adapt(
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
         data = _dataset([video], Path(folder) / "faces", pixels, say)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
-        others = _own_sounds(data) if not speech and options.other > 0 else []
-        said = [_quiet(video, seconds, Path(folder) / "quiet")]
-        for i, path in enumerate(speech):
-            said.append(_said(video, path, options.taught, Path(folder) / f"said-{i}", say))
-        data = _dataset([video, *said], Path(folder) / "faces", pixels, say)
+        others = _own_sounds(data) if options.other > 0 else []
+        quiet = _dubbed(video, np.zeros(round(seconds * mel.RATE), np.float32), Path(folder) / "quiet")
+        said = [
+            _dubbed(video, _heard(path, video, options.taught, say), Path(folder) / f"said-{i}")
+            for i, path in enumerate(speech or [None])
+        ]
+        data = _dataset([video, quiet, *said], Path(folder) / "faces", pixels, say)
+        shares = _shares(data, video_id(video), video_id(quiet), options)
         left = options.minutes - (time.monotonic() - began) / 60
         spans = {"silent": options.silent_share * left, "talking": (1 - options.silent_share) * left}
         made: dict[str, FaceGenerator] = {}
         for name in ("silent", "talking"):
-            training = _training(name, options if others else replace(options, other=0.0), spans[name])
+            training = _training(name, options, spans[name])
             begin = made.get("silent") or resized(model.silent, pixels)
             hearing = replace(model, silent=made.get("silent"))
             made[name] = trained(
                 "silent-lip" if name == "silent" else "stabilized", data, None, hearing, Path(folder) / name, training,
-                seed=seed, device=device, begin=begin, others=others, progress=say,
+                seed=seed, device=device, begin=begin, others=others, shares=shares[name], progress=say,
             )  # fmt: skip
     notes = {
         "seed": seed,
@@ -149,7 +159,7 @@ def card(model: TalkerModel, command: str) -> str:
         "",
         f"- made by: `{command}`, seed {notes['seed']}",
         f"- data: {notes['seconds']:.1f} s of that video, and of the same with other speech put into its mouth by the built-in recipe: "
-        f"{', '.join(notes['speech']) or 'none'}",
+        f"{', '.join(notes['speech']) or 'its own from half of it on'}",
         "- licence: that of the video; it shows a person, whose consent is needed",
         "- limits: it knows this talker in this light, and no other",
         "",
@@ -174,41 +184,54 @@ def _training(name: str, options: Adaptation, minutes: float) -> GeneratorTraini
     return whole if name == "talking" else replace(whole, silent=False, sync_loss="none", triplet_loss="none")
 
 
-def _said(video: Path, speech: Path, seconds: float, folder: Path, say: Callable[[str], None]) -> Path:
-    """A video in which the built-in recipe makes the talker say the first seconds of a speech."""
+def _shares(data: Dataset, own: str, quiet: str, options: Adaptation) -> dict[str, dict[str, float]]:
+    """How often each generator learns from each video, by their ids; those with other speech by their length."""
+    frames: dict[str, int] = {}
+    for clip in data.clips:
+        frames[clip.video] = frames.get(clip.video, 0) + clip.frames
+    said = {video: n for video, n in frames.items() if video not in (own, quiet)}
+    whole = sum(said.values())
+
+    def shares(on_quiet: float, on_said: float, on_own: float) -> dict[str, float]:
+        given = {quiet: on_quiet, own: on_own, **{video: on_said * n / whole for video, n in said.items()}}
+        return {video: share for video, share in given.items() if video in frames}
+
+    rest = (1 - options.said) / 3
+    return {
+        "silent": shares(options.shut, (1 - options.shut) / 2, (1 - options.shut) / 2),
+        "talking": shares(rest, options.said, 2 * rest),
+    }
+
+
+def _heard(speech: Path | None, video: Path, seconds: float, say: Callable[[str], None]) -> np.ndarray:
+    """The first seconds of a speech, float32 (samples,) at 16 kHz; without one, the video's own from the middle on, then its
+    beginning, which other frames say."""
     from lipdub.media.audio import load_audio
-    from lipdub.speech import mel
 
-    heard = load_audio(speech, mel.RATE)[: round(seconds * mel.RATE)]
-    out = _dubbed(video, heard, folder)
-    say(f"{speech.name}: {len(heard) / mel.RATE:.1f} s of it put into the talker's mouth by the built-in recipe, to learn from")
-    return out
-
-
-def _quiet(video: Path, seconds: float, folder: Path) -> Path:
-    """A video in which the talker's mouth stays shut."""
-    from lipdub.speech import mel
-
-    return _dubbed(video, np.zeros(round(seconds * mel.RATE), np.float32), folder)
+    heard = load_audio(speech or video, mel.RATE)[: round(seconds * mel.RATE)]
+    what = f"{speech.name}: {len(heard) / mel.RATE:.1f} s of it" if speech else "no speech was given: the video's own, from its middle on,"
+    say(f"{what} put into the talker's mouth by the built-in recipe, to learn from")
+    return heard if speech else np.roll(heard, len(heard) // 2)
 
 
 def _dubbed(video: Path, sound: np.ndarray, folder: Path) -> Path:
+    """A video in which the built-in recipe makes the talker say a sound, float32 (samples,) at 16 kHz."""
     from scipy.io import wavfile
 
     from lipdub import pipeline
-    from lipdub.speech import mel
 
     folder.mkdir()
     wavfile.write(folder / "speech.wav", mel.RATE, sound)
     out = folder / f"{folder.name}.mkv"
-    pipeline.dub(video, folder / "speech.wav", out, recipe="builtin", length="speech", crf=12, preset="ultrafast")
+    workspace = folder.parent / "workspace"  # one for all, so that the faces are looked for once
+    pipeline.dub(
+        video, folder / "speech.wav", out, workspace=workspace, recipe="builtin", length="speech", crf=12, preset="ultrafast"
+    )
     return out
 
 
 def _dataset(videos: Sequence[Path], folder: Path, pixels: int, say: Callable[[str], None]) -> Dataset:
     """The faces and sound of videos of one talker (`training.prepare`)."""
-    from lipdub.training.prepare import prepare
-
     def told(event: Event) -> None:
         if event.kind == "warn":
             say(event.message)

@@ -100,6 +100,11 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.clips)
 
+    def of(self, video: str) -> Dataset:
+        """The clips of one video, by its id."""
+        clips = tuple(clip for clip in self.clips if clip.video == video)
+        return Dataset(self.folder, clips, self.size, self.side, self.on_bad, self.tell, self.bad)
+
     def path(self, clip: Clip) -> Path:
         """Where a clip's shard lies."""
         return self.folder / "shards" / clip.shard

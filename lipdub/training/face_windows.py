@@ -1,9 +1,9 @@
-"""What the generators of paper 003 are trained on: five successive faces, as many of the same clip from elsewhere as
-reference, and each face's sound (section 3.5)."""
+"""What the generators of paper 003 are trained on: successive faces (five in the paper), as many of the same clip from elsewhere
+as reference, and each face's sound (section 3.5)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,9 +27,9 @@ VIEWS = FaceChanges(
 
 
 class FaceBatch(NamedTuple):
-    """Of n windows. faces, references: float32 (n, 5, 3, P, P) RGB in 0..1; sounds: float32 (n, 5, 80, 16) in -4..4, the mel
-    window about each of the faces. The sound of the five together, as AVSyncNet hears it, is the middle one's. others: as many
-    sounds of other speech, or none, (0, 5, 80, 16)."""
+    """Of n windows of F faces. faces, references: float32 (n, F, 3, P, P) RGB in 0..1; sounds: float32 (n, F, 80, 16) in -4..4, the
+    mel window about each of the faces. The sound of five together, as AVSyncNet hears it, is the middle one's. others: as many
+    sounds of other speech, or none, (0, F, 80, 16)."""
 
     faces: torch.Tensor
     references: torch.Tensor
@@ -39,12 +39,13 @@ class FaceBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class WindowDraw:
-    """How windows are drawn. windows: of a batch; only: from so many windows, always the same, and as they are, nothing changed by
+    """How windows are drawn. windows: of a batch; frames: of a window, five where AVSyncNet shall look at them; only: from so many windows, always the same, and as they are, nothing changed by
     chance (0: from all); views, voices: changes drawn for each window, the same in all its faces and its reference; apart: frames
     between a window and its reference, at least; across: share of windows whose reference is instead of the same moment in another
     video of the dataset, which shows the same frames with other mouths (`training.adapt`)."""
 
     windows: int = 4
+    frames: int = FRAMES
     only: int = 0
     views: FaceChanges = VIEWS
     voices: VoiceChanges = VoiceChanges()
@@ -54,11 +55,21 @@ class WindowDraw:
 
 class FaceWindows:
     """Batches of a dataset by their number, the same whenever they are asked for. others: spectrograms (80, columns) of other
-    speech. Raises InputError where the dataset has no clip long enough for a window, or damaged ones that are not to be passed
-    over."""
+    speech. shares: of the windows that are of each video, by its id; without them all windows are drawn alike. Raises InputError
+    where the dataset has no clip long enough for a window, or damaged ones that are not to be passed over."""
 
-    def __init__(self, data: Dataset, options: WindowDraw, seed: int = 0, others: Sequence[np.ndarray] = ()) -> None:
+    def __init__(
+        self,
+        data: Dataset,
+        options: WindowDraw,
+        seed: int = 0,
+        others: Sequence[np.ndarray] = (),
+        shares: Mapping[str, float] | None = None,
+    ) -> None:
         self._data, self._options, self._seed, self._others = data, options, seed, others
+        parts = {video: (data.of(video), share) for video, share in (shares or {}).items() if share > 0}
+        self._parts = [part for part, _ in parts.values()]
+        self._odds = np.array([share for _, share in parts.values()]) / max(sum(share for _, share in parts.values()), 1e-9)
         self._sounds: dict[str, np.ndarray] = {}
 
     def draw(self, number: int) -> FaceBatch:
@@ -84,17 +95,17 @@ class FaceWindows:
         else:
             edge = (self._data.side - size) // 2
             flat = pictures.flatten(1, 2)[..., edge : edge + size, edge : edge + size]
-        pictures = flat.reshape(len(flat), 2, FRAMES, 3, size, size)
+        pictures = flat.reshape(len(flat), 2, options.frames, 3, size, size)
         others = self._other_sounds(rng, changed) if self._others else heard[:0]
         return FaceBatch(pictures[:, 0], pictures[:, 1], heard, others)
 
     def _other_sounds(self, rng: np.random.Generator, changed: bool) -> torch.Tensor:
-        """Mel windows about five successive moments of the other speech, for each window of a batch."""
+        """Mel windows about successive moments of the other speech, for each window of a batch."""
         drawn = []
         for _ in range(self._options.windows):
             whole = self._others[int(rng.integers(len(self._others)))]
             moments = max(int((whole.shape[1] - mel.COLUMNS) / mel.COLUMN_RATE * FPS), 1)
-            drawn.append(_about(whole, int(rng.integers(moments)), FRAMES))
+            drawn.append(_about(whole, int(rng.integers(moments)), self._options.frames))
         heard = torch.from_numpy(np.stack(drawn))
         return voice_views(heard, rng, self._options.voices) if changed else heard
 
@@ -103,7 +114,8 @@ class FaceWindows:
         if self._options.only:
             rng = np.random.default_rng((self._seed, 2, int(rng.integers(self._options.only))))
         while True:
-            window = self._data.draw(rng)
+            data = self._parts[int(rng.choice(len(self._parts), p=self._odds))] if self._parts else self._data
+            window = data.draw(rng, self._options.frames)
             try:
                 if self._options.across > 0 and rng.random() < self._options.across:
                     other = self._elsewhere(rng, window)

@@ -35,7 +35,8 @@ class LoopOptions:
     warmup: steps to the full rate, which then falls along a cosine to `floor` of itself; clip: largest norm of the
     gradients; average: of the exponential average of the weights, which is what comes out; accumulate: batches added up for
     one step; precision: "no" (float32), "bf16", "fp16", or "auto", which is as `accelerate launch` was told; workers:
-    threads that draw batches ahead (0: none, each is drawn when it is needed); save_every, report_every: steps from one
+    threads that draw batches ahead (0: none, each is drawn when it is needed; -1: one beside a GPU, none beside a processor, whose
+    cores the network takes itself); save_every, report_every: steps from one
     checkpoint, one report to the next; sample_every, validate_every: the same of sample pictures and validations (0: none);
     patience: validations without a better number after which the training is over, and its best weights come out (0: it
     goes on to its end, and the last come out); tensorboard: figures and pictures for it too. ValueError for what cannot be.
@@ -64,6 +65,8 @@ class LoopOptions:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}, not one of {', '.join(PRECISIONS)}")
+        if self.workers < -1:
+            raise ValueError(f"workers must be -1 or more, not {self.workers}")
         for name in ("steps", "accumulate", "save_every", "report_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
@@ -168,7 +171,8 @@ def run_loop(
     log = Log(folder, at.step, options.tensorboard) if accelerator.is_main_process else None
     began, before, first = time.monotonic(), at.spent, at.step
     parts = accelerator.gradient_accumulation_steps
-    batches = _batches(draw, _numbers(at.step, parts, accelerator), options.workers)
+    workers = options.workers if options.workers >= 0 else int(accelerator.device.type != "cpu")
+    batches = _batches(draw, _numbers(at.step, parts, accelerator), workers)
     while not at.over:
         at.spent = before + time.monotonic() - began
         if options.minutes > 0 or options.max_minutes > 0:

@@ -11,7 +11,7 @@ plain lip-sync loss or none, `triplet_loss` the vanilla one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,7 @@ from torch.nn.functional import interpolate
 
 from lipdub.errors import UsageError
 from lipdub.metrics import avsync
-from lipdub.networks.avsyncnet import AVSyncNet
+from lipdub.networks.avsyncnet import FRAMES, AVSyncNet
 from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide
 from lipdub.networks.talking_face import shut
@@ -84,7 +84,7 @@ class GeneratorTraining:
     begin: Literal["silent", "new"] = "silent"
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
-            steps=1800, rate=6e-4, decay=0.0, betas=(0.5, 0.999), warmup=50, average=0.995, precision="bf16", workers=1
+            steps=1800, rate=6e-4, decay=0.0, betas=(0.5, 0.999), warmup=50, average=0.995, precision="bf16", workers=-1
         )
     )
 
@@ -170,14 +170,15 @@ def trained(
     device: str = "cpu",
     begin: FaceGenerator | None = None,
     others: Sequence[np.ndarray] = (),
+    shares: Mapping[str, float] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> FaceGenerator:
     """Train (or go on training) a generator; checkpoints, figures and pictures lie in `folder` (`training.loop`).
 
     Args:
         check: clips that are looked at and validated on, None for those that are learnt. model: what it hears by, and the
-            silent-lip generator. begin: first weights, over `options.begin`. others: spectrograms of other speech
-            (`FaceWindows`).
+            silent-lip generator. begin: first weights, over `options.begin`. others, shares: other speech, and how often
+            each video is drawn (`FaceWindows`).
     Returns:
         the averaged generator, in evaluation mode.
     """
@@ -192,7 +193,7 @@ def trained(
         generator.load_state_dict(begin.state_dict())
     generator.to(memory_format=torch.channels_last)
     objective = Objective(model, FaceDiscriminator(size), options, progress or (lambda text: None))
-    windows = FaceWindows(learn, options.draw, seed, others)
+    windows = FaceWindows(learn, options.draw, seed, others, shares)
     looked = FaceWindows(check if check is not None else learn, options.draw, seed)
 
     def validate(network: nn.Module) -> float:
@@ -224,7 +225,8 @@ class Objective:
     """The loss of a generator on a batch, and of its discriminator on what came out; the frozen networks they need follow the
     batch to its device.
 
-    Parts are summed over the five faces of a window alike; those of weight zero are not computed.
+    Parts are summed over the faces of a window alike; those of weight zero are not computed. Raises UsageError for batches of
+    one face, and for windows that AVSyncNet, where it is asked, cannot look at.
     """
 
     def __init__(
@@ -234,10 +236,15 @@ class Objective:
         options: GeneratorTraining,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
+        weights = options.weights
+        if options.draw.frames != FRAMES and (weights.other > 0 or (weights.sync > 0 and options.sync_loss != "none")):
+            raise UsageError(f"with a synchronization loss draw.frames must be {FRAMES}, not {options.draw.frames}")
+        if options.draw.frames * options.draw.windows < 2:
+            raise UsageError("a batch must have two faces or more (draw.windows, draw.frames)")
         self.options, self.discriminator = options, discriminator
         self._sync, self._silent = _frozen(model.sync), _frozen(model.silent)
         self._features: nn.Module | None = None
-        if options.weights.perceptual > 0 or (options.weights.triplet > 0 and options.triplet_loss != "none"):
+        if weights.perceptual > 0 or (weights.triplet > 0 and options.triplet_loss != "none"):
             self._features, which = load_features(say)
             say(f"perceptual features: {which}")
         self._real = self._fake = torch.empty(0)
@@ -304,7 +311,7 @@ class Objective:
 
     @torch.no_grad()
     def _shown(self, batch: FaceBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Faces and references (5n, 3, P, P), these as the generator sees them, and embeddings of the sounds (n, 5, features)."""
+        """Faces and references (n F, 3, P, P), these as the generator sees them, and embeddings of the sounds (n, F, features)."""
         device = batch.faces.device
         real = batch.faces.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         references = batch.references.flatten(0, 1).contiguous(memory_format=torch.channels_last)
@@ -317,7 +324,7 @@ class Objective:
 
     @torch.no_grad()
     def _heard(self, sounds: torch.Tensor) -> torch.Tensor:
-        """Embeddings (n, 5, features) of mel windows (n, 5, 80, 16)."""
+        """Embeddings (n, F, features) of mel windows (n, F, 80, 16)."""
         return self._sync.audio_features(sounds.flatten(0, 1)[:, None]).float().unflatten(0, sounds.shape[:2])
 
     def _lips(self, faces: torch.Tensor, windows: int) -> torch.Tensor:

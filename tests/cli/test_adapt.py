@@ -45,14 +45,15 @@ def lipdub(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_adapt_keeps_the_model_for_this_video(tmp_path: Path, store: Path, base: Path) -> None:
     video = cut(tmp_path / "-odd 'name'.mp4", seconds=2.4)
-    done = lipdub("adapt", "--minutes", 0.15, "--talker", base, "--json", "--set", "draw.windows=1", "--", video)
+    done = lipdub("adapt", "--minutes", 0.15, "--talker", base, "--json", "--set", "draw.windows=2", "--", video)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     kept = Path(told["weights"])
     assert kept.parent == store / "trained" and kept.is_file()
     assert trained.find(None, digest_file(video)).path == kept
     assert "lipdub adapt" in kept.with_suffix(".md").read_text() and "consent" in kept.with_suffix(".md").read_text()
-    assert told["notes"]["adaptation"]["draw"]["windows"] == 1
+    assert told["notes"]["adaptation"]["draw"]["windows"] == 2
+    assert "its own from half of it on" in kept.with_suffix(".md").read_text()
     listed = json.loads(lipdub("weights", "list", "--json").stdout)
     assert list(listed["trained"]) == [kept.stem] and "fine-tuned on 2.4 s" in listed["trained"][kept.stem]
 

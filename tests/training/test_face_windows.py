@@ -81,6 +81,23 @@ def test_references_of_the_same_moment_in_another_video(tmp_path: Path) -> None:
     assert alone.references.shape == alone.faces.shape  # where there is no other video, of the same one
 
 
+def test_single_faces_of_the_videos_that_are_asked_for(tmp_path: Path) -> None:
+    data = open_dataset(talkers(tmp_path, clips=3))
+    first, second, third = data.clips
+    shares = {first.video: 3.0, second.video: 1.0, third.video: 0.0}
+    windows = FaceWindows(data, WindowDraw(windows=400, frames=1, across=1.0), shares=shares)
+    batch = windows.plain(0)
+    assert batch.faces.shape == batch.references.shape == (400, 1, 3, SIZE, SIZE) and batch.sounds.shape == (400, 1, 80, 16)
+    crops = [torch.from_numpy(data.middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255 for clip in data.clips]
+    corners = [int(np.flatnonzero([torch.equal(one[0, :, 0, 0], face[0, :, 0, 0]) for one in crops])[0]) for face in batch.faces]
+    counts = np.bincount(corners, minlength=3)
+    assert counts[2] == 0 and 260 < counts[0] < 340
+    for face, reference, own in zip(batch.faces[:20], batch.references, corners, strict=False):
+        at = [i for i, one in enumerate(crops[own]) if torch.equal(one, face[0])]
+        others = [crop[i] for k, crop in enumerate(crops) if k != own for i in at]
+        assert any(torch.equal(reference[0], other) for other in others)
+
+
 def test_other_speech(tmp_path: Path) -> None:
     other = np.random.default_rng(0).normal(size=(80, 100)).astype(np.float32)
     batch = FaceWindows(open_dataset(talkers(tmp_path)), WindowDraw(windows=3), 0, [other]).plain(0)
