@@ -82,7 +82,7 @@ class Chain:
                 options = kind(**values)
             except (TypeError, ValueError) as error:
                 raise UsageError(f"{name}: {error}") from error
-            self._options[name] = self.spec(name).settle(options, self._digest_of_video)
+            self._options[name] = self.spec(name).settle(options, self.job, self._digest_of_video)
         return self._options[name]
 
     def _digest_of_video(self) -> str:

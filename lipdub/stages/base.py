@@ -29,7 +29,7 @@ def _no_files(options: Any) -> list[Path]:
     return []
 
 
-def _as_they_are(options: Any, digest: Callable[[], str]) -> Any:
+def _as_they_are(options: Any, job: Job, digest: Callable[[], str]) -> Any:
     return options
 
 
@@ -67,8 +67,8 @@ class StageSpec:
         run, with the job, the facts of its video and the options; what it returns is
         ``StageContext.ahead()``.
     settle
-        Options as they are for one video: from the options and what gives the digest of the video's content. What
-        comes out enters the key.
+        Options as they are for one video: from the options, the job and what gives the digest of the video's content.
+        What comes out enters the key.
     writes_output
         True for the stage that leaves the result at ``job.out``: it runs again when that file is gone or was
         changed.
@@ -84,7 +84,7 @@ class StageSpec:
     files: Callable[[Any], list[Path]] = _no_files
     check: Callable[[Job, MediaFacts, Any], None] = _no_check
     ahead: Callable[[Job, MediaFacts, Any], Any] | None = None
-    settle: Callable[[Any, Callable[[], str]], Any] = _as_they_are
+    settle: Callable[[Any, Job, Callable[[], str]], Any] = _as_they_are
     writes_output: bool = False
 
 

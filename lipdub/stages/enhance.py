@@ -80,11 +80,11 @@ SPEC = StageSpec(
     options=EnhanceOptions,
     run=run,
     weights=_weights,
-    settle=lambda options, digest: _settled(options),
+    settle=lambda options, job, digest: _settled(options, job.commercial_safe),
 )
 
 
-def _settled(options: EnhanceOptions) -> EnhanceOptions:
+def _settled(options: EnhanceOptions, commercial_safe: bool) -> EnhanceOptions:
     if options.method != "auto":
         return options
     from lipdub.stages.enhance_faces import RESTORERS
@@ -92,5 +92,10 @@ def _settled(options: EnhanceOptions) -> EnhanceOptions:
     from lipdub.weights.store import Store
 
     store = Store()
-    there = (m for m in _PREFERRED if any(store.has(manifest.entry(name)) for name in RESTORERS[m].weights))
-    return replace(options, method=next(there, "none"))
+
+    def there(name: str) -> bool:
+        entry = manifest.entry(name)
+        return store.has(entry) and (entry.commercial is True or not commercial_safe or store.is_own(entry))
+
+    found = (method for method in _PREFERRED if any(there(name) for name in RESTORERS[method].weights))
+    return replace(options, method=next(found, "none"))

@@ -377,7 +377,7 @@ SPEC = StageSpec(
     weights=_weights,
     files=_files,
     check=_check,
-    settle=lambda options, digest: _settled(options, digest),
+    settle=lambda options, job, digest: _settled(options, digest),
 )
 
 

@@ -156,7 +156,7 @@ SPEC = StageSpec(
     ahead=_hear,
     files=lambda options: _files(options),
     check=_check,
-    settle=lambda options, digest: _settled(options, digest),
+    settle=lambda options, job, digest: _settled(options, digest),
 )
 
 

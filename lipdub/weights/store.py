@@ -265,13 +265,13 @@ class Store:
     def _held(self, entry: Entry) -> Iterator[None]:
         """Keeps other processes off one file."""
         self._make_folder()
-        with _locked(self.folder / f".{entry.file}.lock", 0, f"{entry.file} in {self.folder}"):
+        with locked(self.folder / f".{entry.file}.lock", 0, f"{entry.file} in {self.folder}"):
             yield
 
     @contextmanager
     def _pins(self) -> Iterator[dict[str, Any]]:
         """The noted digests, to be changed; written when they were."""
-        with _locked(self.folder / f".{PINS}.lock", _PINS_PATIENCE, f"{PINS} in {self.folder}"):
+        with locked(self.folder / f".{PINS}.lock", _PINS_PATIENCE, f"{PINS} in {self.folder}"):
             pins = self._read_pins()
             before = json.dumps(pins)
             yield pins
@@ -312,7 +312,9 @@ def _removed(path: Path) -> int:
 
 
 @contextmanager
-def _locked(path: Path, patience: float, what: str) -> Iterator[None]:
+def locked(path: Path, patience: float, what: str) -> Iterator[None]:
+    """Keeps other processes out; waits for so many seconds. Raises EnvironmentFailure when one is still at work on `what`, or
+    there are no locks."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path, timeout=patience)

@@ -16,11 +16,12 @@ from typing import Any
 from lipdub.errors import UsageError, WeightsError, os_failure, shown
 from lipdub.weights import talker
 from lipdub.weights.bundled import located, sha256, shipped
-from lipdub.weights.store import default_folder
+from lipdub.weights.store import default_folder, locked
 from lipdub.workspace.files import write_atomically
 
 SHIPPED = "stabilized.safetensors"
 INDEX = "trained.json"
+_PATIENCE = 60.0  # seconds
 _NAME = re.compile(r"[^\W.][\w .+-]{0,99}")
 
 
@@ -60,10 +61,18 @@ def keep(path: Path, name: str, video_digest: str | None = None, card: str = "")
     check_name(name)
     talker.about(path)
     home = folder()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise os_failure(error, home, "write") from error
+    with locked(home / f".{INDEX}.lock", _PATIENCE, "the kept models"):
+        return _keep(path, home, name, video_digest, card)
+
+
+def _keep(path: Path, home: Path, name: str, video_digest: str | None, card: str) -> Path:
     kept = home / f"{name}.safetensors"
     beside = home / f".{name}.new"
     try:
-        home.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, beside)
         rows = _index()
         rows.pop(name, None)  # to its end: the latest of a video is taken

@@ -242,9 +242,26 @@ def test_the_restorer_is_one_that_is_there(tmp_path: Path, monkeypatch: pytest.M
     for name in (None, "gfpgan-1.3", "vqfr-2"):
         if name is not None:
             weights_store.Store().add(manifest.entry(name), source, own=True)
-        taken.append(enhance.SPEC.settle(enhance.EnhanceOptions("auto", strength=0.5), lambda: ""))
+        taken.append(settled("auto", strength=0.5))
     assert [options.method for options in taken] == ["none", "gfpgan", "vqfr"]
     assert all(options.strength == 0.5 for options in taken)
+
+
+def settled(method: str, commercial_safe: bool = False, **how: Any) -> enhance.EnhanceOptions:
+    job = lipdub.pipeline.make_job("video.mp4", None, None, options={}, commercial_safe=commercial_safe)
+    return enhance.SPEC.settle(enhance.EnhanceOptions(method, **how), job, lambda: "")
+
+
+def test_the_restorer_is_one_that_may_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+    source = small.saved(tmp_path / "fetched.pth", {"state": small.state()})
+    small.publish(monkeypatch, tmp_path, small.entry("vqfr-2"), small.entry("gfpgan-1.4", commercial=True), small.entry("gfpgan-1.3"))
+    weights_store.Store().add(manifest.entry("vqfr-2"), source)
+    assert settled("auto").method == "vqfr" and settled("auto", commercial_safe=True).method == "none"
+    weights_store.Store().add(manifest.entry("gfpgan-1.4"), source)
+    assert settled("auto").method == "vqfr" and settled("auto", commercial_safe=True).method == "gfpgan"
+    weights_store.Store().add(manifest.entry("vqfr-2"), source, own=True)
+    assert settled("auto", commercial_safe=True).method == "vqfr"  # the licence of one's own is one's own matter
 
 
 def test_what_is_left_as_it_was_keeps_its_detail() -> None:

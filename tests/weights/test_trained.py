@@ -44,7 +44,16 @@ def test_by_name_by_video_and_as_a_file(tmp_path: Path, store: Path) -> None:
     assert "nothing is told" in trained.find("later", None).remark
     trained.keep(first, "Ann - take 1", "v1")  # the same name again: now the latest of the video
     assert trained.find(None, "v1").path == kept and list(trained.names()) == ["later", "Ann - take 1"]
-    assert sorted(path.name for path in kept.parent.iterdir() if path.name.startswith(".")) == []
+    assert {path.name for path in kept.parent.iterdir() if path.name.startswith(".")} <= {".trained.json.lock"}
+
+
+def test_models_that_are_kept_at_once_are_all_there(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    file = made(tmp_path / "a.safetensors")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: trained.keep(file, f"take {number}"), range(24)))
+    assert sorted(trained.names()) == sorted(f"take {number}" for number in range(24))
 
 
 def test_what_is_not_there_or_not_what_it_was(tmp_path: Path) -> None:
