@@ -41,7 +41,7 @@ def adapt(
         typer.Option("--out", "-o", metavar="FILE", help="Write it here instead of into the weights store."),
     ] = None,
     pixels: Annotated[
-        Optional[int], typer.Option("--pixels", help="Of the faces drawn: 96 or 128.", show_default="the model's own")
+        Optional[int], typer.Option("--pixels", help="Of the faces drawn: 96 or 128.", show_default="128")
     ] = None,
     config: opt.Config = None,
     changes: opt.Set = None,

@@ -31,6 +31,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from lipdub.errors import InputError, UsageError, shown
+from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.face_generator import FaceGenerator
 from lipdub.progress import Event
 from lipdub.speech import mel
@@ -46,6 +47,7 @@ from lipdub.weights import talker
 from lipdub.weights.talker import TalkerModel
 
 _LEAST_SECONDS = 2.0  # of a face that talks
+_LEAST_TAUGHT = 6.0  # seconds that are learnt of what is longer, however few the minutes
 # One talker in one light: what is drawn by chance only keeps the video from being learnt pixel by pixel.
 _VIEWS = FaceChanges(
     shift=0.02, scale=0.02, stretch=0.0, turn=1.0, light=0.03, slope=0.0, contrast=0.0, blur=0.3, noise=0.0, flip=0.0, blurred=0.0
@@ -56,17 +58,18 @@ _STEPS = 1_000_000  # more than there can be: the minutes end it
 
 @dataclass(frozen=True)
 class Adaptation:
-    """minutes: of wall time in all, at least 0.1, what is prepared included; pixels: of the faces (0: the model's own); silent_share: of
-    the time, for the silent-lip generator; shut, said: shares of what the silent-lip generator sees that it is to shut, and of what the
-    talking-face generator sees that it is to let say the other speech; taught: most seconds of each speech that are learnt; other:
-    weight of the sync regularizer, for which `draw.frames` must be 5; draw, weights, loop: as in `GeneratorTraining`, for both."""
+    """minutes: of wall time in all, at least 0.1, what is prepared included; pixels: of the faces (0: the most that the model can be
+    taken to); silent_share: of the time, for the silent-lip generator; shut, said: shares of what the silent-lip generator sees that
+    it is to shut, and of what the talking-face generator sees that it is to let say the other speech; taught: seconds of the
+    video and of each speech, their first, that are learnt for each minute, six seconds at least; other: weight of the sync
+    regularizer, for which `draw.frames` must be 5; draw, weights, loop: as in `GeneratorTraining`, for both."""
 
     minutes: float = 10.0
     pixels: int = 0
     silent_share: float = 0.45
     shut: float = 0.8
     said: float = 0.85
-    taught: float = 30.0
+    taught: float = 3.0
     other: float = 0.0
     draw: WindowDraw = WindowDraw(windows=15, frames=1, views=_VIEWS, voices=_VOICES, across=1.0)
     weights: Weights = Weights(mouth=4.0, perceptual=0.3, sync=0.0, triplet=0.0, adversarial=0.0)
@@ -81,6 +84,8 @@ class Adaptation:
             raise UsageError(f"--minutes must be 0.1 or more, not {self.minutes:g}")
         if not 0.05 <= self.silent_share <= 0.95:
             raise UsageError(f"silent_share must be 0.05 to 0.95, not {self.silent_share:g}")
+        if self.other > 0 and self.draw.frames != FRAMES:
+            raise UsageError(f"with the sync regularizer (other) draw.frames must be {FRAMES}, not {self.draw.frames}")
         for name in ("shut", "said"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must be 0 to 1, not {getattr(self, name):g}")
@@ -112,18 +117,20 @@ def adapt(
     model = talker.load(base)
     if model.silent is None or model.talking is None:
         raise UsageError(f"{shown(base)} holds no talking-face generator", hint="lipdub train stabilized makes one.")
-    pixels = options.pixels or model.pixels
+    pixels = options.pixels or most_pixels(model.silent)
+    most = max(options.taught * options.minutes, _LEAST_TAUGHT)
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
-        data = _dataset([video], Path(folder) / "faces", pixels, say)
+        shown_video = _beginning(video, most, Path(folder), say)
+        data = _dataset([shown_video], Path(folder) / "faces", pixels, say)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
         others = _own_sounds(data) if options.other > 0 else []
-        quiet = _dubbed(video, np.zeros(round(seconds * mel.RATE), np.float32), Path(folder) / "quiet")
+        quiet = _dubbed(shown_video, np.zeros(round(seconds * mel.RATE), np.float32), Path(folder) / "quiet")
         said = [
-            _dubbed(video, _heard(path, video, options.taught, say), Path(folder) / f"said-{i}")
+            _dubbed(shown_video, _heard(path, shown_video, most, say), Path(folder) / f"said-{i}")
             for i, path in enumerate(speech or [None])
         ]
-        data = _dataset([video, quiet, *said], Path(folder) / "faces", pixels, say)
-        shares = _shares(data, video_id(video), video_id(quiet), options)
+        data = _dataset([shown_video, quiet, *said], Path(folder) / "faces", pixels, say)
+        shares = _shares(data, video_id(shown_video), video_id(quiet), options)
         left = options.minutes - (time.monotonic() - began) / 60
         spans = {"silent": options.silent_share * left, "talking": (1 - options.silent_share) * left}
         made: dict[str, FaceGenerator] = {}
@@ -203,6 +210,23 @@ def _shares(data: Dataset, own: str, quiet: str, options: Adaptation) -> dict[st
     }
 
 
+def _beginning(video: Path, seconds: float, folder: Path, say: Callable[[str], None]) -> Path:
+    """The first seconds of a video, or the video itself where it is not much longer. Raises InputError."""
+    import ffmpeg
+
+    from lipdub.media.ffmpeg import ffmpeg_executable, run
+    from lipdub.media.probe import frame_times, probe
+
+    facts, times = probe(video), frame_times(video)
+    if facts.video is None or not facts.audio or times[-1] - times[0] <= 1.2 * seconds:
+        return video
+    out, source = folder / "beginning.mkv", ffmpeg.input(f"file:{video.absolute()}", t=seconds)
+    coded = {"c:v": "libx264", "crf": 8, "preset": "ultrafast", "c:a": "pcm_s16le"}
+    run(ffmpeg.output(source[str(facts.video.index)], source[str(facts.audio[0].index)], str(out), **coded), ffmpeg_executable())
+    say(f"only the first {seconds:.0f} s of {video.name} are learnt in these minutes")
+    return out
+
+
 def _heard(speech: Path | None, video: Path, seconds: float, say: Callable[[str], None]) -> np.ndarray:
     """The first seconds of a speech, float32 (samples,) at 16 kHz; without one, the video's own from the middle on, then its
     beginning, which other frames say."""
@@ -251,6 +275,12 @@ def _own_sounds(data: Dataset) -> list[np.ndarray]:
     return [spectrogram(data.read(clip).audio) for clip in data.clips]
 
 
+def most_pixels(generator: FaceGenerator) -> int:
+    """Of the two sizes of face that the generator's blocks can be for (`resized`), the larger: 128 for one of 96."""
+    sides = generator.size.sides()
+    return 4 * generator.size.pixels // sides[-1]
+
+
 def resized(generator: FaceGenerator, pixels: int) -> FaceGenerator:
     """A generator for faces of other pixels, with the same weights; the kernels that take in the whole smallest map are resampled to
     its new size. UsageError where it would have more or fewer blocks."""
@@ -262,8 +292,8 @@ def resized(generator: FaceGenerator, pixels: int) -> FaceGenerator:
         raise UsageError(str(error)) from error
     old, new = generator.size.sides(), size.sides()
     if len(old) != len(new):
-        known = generator.size.pixels // old[-1]
-        raise UsageError(f"a model of {generator.size.pixels} pixels cannot be taken to {pixels}", hint=f"Take {3 * known} or {4 * known}.")
+        most = most_pixels(generator)
+        raise UsageError(f"a model of {generator.size.pixels} pixels cannot be taken to {pixels}", hint=f"Take {3 * most // 4} or {most}.")
     made, state = FaceGenerator(size), dict(generator.state_dict())
     for name, value in made.state_dict().items():
         kernel = state[name]

@@ -35,9 +35,9 @@ class LoopOptions:
     warmup: steps to the full rate, which then falls along a cosine to `floor` of itself; clip: largest norm of the
     gradients; average: of the exponential average of the weights, which is what comes out; accumulate: batches added up for
     one step; precision: "no" (float32), "bf16", "fp16", or "auto", which is as `accelerate launch` was told; workers:
-    threads that draw batches ahead (0: none, each is drawn when it is needed; -1: one beside a GPU, none beside a processor, whose
-    cores the network takes itself); save_every, report_every: steps from one
-    checkpoint, one report to the next; sample_every, validate_every: the same of sample pictures and validations (0: none);
+    threads that draw batches ahead (0: none, each is drawn when it is needed; -1: one beside a GPU, none on a processor, all of
+    whose cores the network takes); save_every, report_every: steps from one checkpoint, one report to the next; sample_every,
+    validate_every: the same of sample pictures and validations (0: none);
     patience: validations without a better number after which the training is over, and its best weights come out (0: it
     goes on to its end, and the last come out); tensorboard: figures and pictures for it too. ValueError for what cannot be.
     """

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
 from lipdub.errors import InputError, UsageError  # noqa: E402
+from lipdub.media.audio import load_audio  # noqa: E402
+from lipdub.media.probe import frame_times  # noqa: E402
+from lipdub.media.read import read_frames  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide  # noqa: E402
-from lipdub.training.adapt import Adaptation, adapt, card, resized  # noqa: E402
+from lipdub.training.adapt import Adaptation, _beginning, adapt, card, most_pixels, resized  # noqa: E402
 from lipdub.training.face_windows import WindowDraw  # noqa: E402
 from lipdub.weights import talker  # noqa: E402
 from lipdub.weights.talker import TalkerModel  # noqa: E402
@@ -49,6 +53,17 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
     assert "a talker's.mp4" in text and "`lipdub adapt VIDEO`" in text and '"minutes": 0.25' in text and "consent" in text
 
 
+def test_no_more_than_there_is_time_for(tmp_path: Path) -> None:
+    video = cut(tmp_path / "-a talker's 'long'.mp4", seconds=3.0)
+    said: list[str] = []
+    assert _beginning(video, 2.9, tmp_path, said.append) == video and not said
+    out = _beginning(video, 1.6, tmp_path, said.append)
+    assert len(frame_times(out)) == 40 and abs(len(load_audio(out)) / 16000 - 1.6) < 0.05
+    assert "only the first 2 s" in said[0]
+    first, same = (next(iter(read_frames(path, 0, 1))).picture.rgb() for path in (video, out))
+    assert np.abs(first.astype(float) - same).mean() < 2
+
+
 def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
     base, out = saved(tmp_path), tmp_path / "adapted.safetensors"
     with pytest.raises(InputError, match="s of one face only"):
@@ -62,7 +77,7 @@ def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-@pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"minutes": float("nan")}, {"silent_share": 1.0}])
+@pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"minutes": float("nan")}, {"silent_share": 1.0}, {"said": 1.1}, {"other": 0.1}])
 def test_options_that_cannot_be(wrong: dict) -> None:
     with pytest.raises(UsageError):
         Adaptation(**wrong)
@@ -89,6 +104,7 @@ def test_a_model_for_other_pixels_draws_much_the_same(old: int, new: int) -> Non
 
 def test_pixels_it_cannot_be_taken_to() -> None:
     generator = FaceGenerator(FaceGeneratorSize(24, 8, 16, 16))
+    assert most_pixels(generator) == most_pixels(FaceGenerator(FaceGeneratorSize(32, 8, 16, 16))) == 32
     with pytest.raises(UsageError, match="cannot be taken to 96"):
         resized(generator, 96)
     with pytest.raises(UsageError, match="pixels"):
