@@ -26,7 +26,7 @@ def adapt(
     ] = None,
     speech: Annotated[
         Optional[list[Path]],
-        typer.Option("--speech", metavar="FILE", help="Speech to get used to, as the one to be dubbed; may be given again."),
+        typer.Option("--speech", metavar="FILE", help="What it will say: without it the mouth follows but little. May be given again."),
     ] = None,
     talker: Annotated[
         Optional[str],

@@ -8,6 +8,7 @@ detail.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,8 +63,19 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
         f"the mouths are drawn at {size} pixels a face, so those of larger faces are soft unless they are restored (--enhance "
         "vqfr or gfpgan, with published weights)"
     )
-    notes = (talkers.remark(options), soft)
+    notes = (talkers.remark(options), soft, *unlearnt(Path(str(options.talker)), ctx.job.speech))
     return sync_faces.run(ctx, options, sync_faces.Method("stabilized", 0.0, batch, prepare, notes, boxes=boxes))
+
+
+def unlearnt(model: Path, speech: Path | None) -> list[str]:
+    """What is to be said of a model that was adapted without this speech."""
+    from lipdub.weights import talker
+    from lipdub.workspace.keys import digest_file
+
+    adapted = (talker.about(model).get("notes") or {}).get("adapted")
+    if adapted is None or speech is None or digest_file(speech) in adapted.get("digests", ()):
+        return []
+    return [f"{model.name} was adapted without this speech, so the mouths follow it but little: lipdub adapt --speech changes that"]
 
 
 def around(places: np.ndarray, width: int, height: int) -> np.ndarray:

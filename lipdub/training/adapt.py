@@ -5,7 +5,8 @@ A generator that reconstructs the few seconds there are learns them by heart and
 That trusts the sync network with voices it never heard, and an AVSyncNet that was trained on one is not to be trusted so far: its
 generators learnt to please it with patterns, and followed a woman's voice not at all. So the other speech is first put into the
 talker's mouth by the built-in recipe (`lipdub.stages.sync_units`), which knows all voices, and that video is learnt from: the speech
-that is given, or the video's own from half its length on. The paper's regularizer is there for trials (`Adaptation.other`).
+that is given, or the video's own from half its length on, which teaches little about others. The paper's regularizer is there for
+trials (`Adaptation.other`).
 
 Another video is made of silence, which shows what this talker's shut mouth looks like. These videos show the same frames with other
 mouths, and each is the other's reference: as when it dubs, a generator sees the very frame with a mouth that it must not copy. What
@@ -38,13 +39,15 @@ from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.augment_faces import FaceChanges, VoiceChanges
 from lipdub.training.card import sentence
-from lipdub.training.dataset import Dataset, open_dataset
+from lipdub.training.dataset import Clip, Dataset, open_dataset
 from lipdub.training.face_windows import WindowDraw
 from lipdub.training.loop import LoopOptions
-from lipdub.training.prepare import prepare, video_id
+from lipdub.training.prepare import prepare
+from lipdub.training.redub import redubbed
 from lipdub.training.talking_face import GeneratorTraining, Weights, trained
 from lipdub.weights import talker
 from lipdub.weights.talker import TalkerModel
+from lipdub.workspace.keys import digest_file
 
 _LEAST_SECONDS = 2.0  # of a face that talks
 _LEAST_TAUGHT = 6.0  # seconds that are learnt of what is longer, however few the minutes
@@ -53,6 +56,7 @@ _VIEWS = FaceChanges(
     shift=0.02, scale=0.02, stretch=0.0, turn=1.0, light=0.03, slope=0.0, contrast=0.0, blur=0.3, noise=0.0, flip=0.0, blurred=0.0
 )  # fmt: skip
 _VOICES = VoiceChanges(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
+_QUIET = "quiet"  # the video in which nothing is said
 _STEPS = 1_000_000  # more than there can be: the minutes end it
 
 
@@ -121,16 +125,13 @@ def adapt(
     most = max(options.taught * options.minutes, _LEAST_TAUGHT)
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
         shown_video = _beginning(video, most, Path(folder), say)
-        data = _dataset([shown_video], Path(folder) / "faces", pixels, say)
+        data = _dataset(shown_video, Path(folder) / "faces", pixels, say)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
         others = _own_sounds(data) if options.other > 0 else []
-        quiet = _dubbed(shown_video, np.zeros(round(seconds * mel.RATE), np.float32), Path(folder) / "quiet")
-        said = [
-            _dubbed(shown_video, _heard(path, shown_video, most, say), Path(folder) / f"said-{i}")
-            for i, path in enumerate(speech or [None])
-        ]
-        data = _dataset([shown_video, quiet, *said], Path(folder) / "faces", pixels, say)
-        shares = _shares(data, video_id(shown_video), video_id(quiet), options)
+        heard = [_heard(path, most, say) for path in speech] or [_own(shown_video, say)]
+        dubs = _dubs(data, shown_video, heard, Path(folder))
+        shares = _shares(data.clips, dubs, options)
+        data = data.having((*data.clips, *dubs))
         left = options.minutes - (time.monotonic() - began) / 60
         spans = {"silent": options.silent_share * left, "talking": (1 - options.silent_share) * left}
         made: dict[str, FaceGenerator] = {}
@@ -148,6 +149,7 @@ def adapt(
         "seconds": seconds,
         "video": video.name,
         "speech": [path.name for path in speech],
+        "digests": [digest_file(path) for path in speech],
         "figures": {},
     }
     model = TalkerModel(model.sync, made["silent"], made["talking"], {**model.notes, "adapted": notes, "remark": _remark(notes)})
@@ -191,17 +193,16 @@ def _training(name: str, options: Adaptation, minutes: float) -> GeneratorTraini
     return whole if name == "talking" else replace(whole, silent=False, sync_loss="none", triplet_loss="none")
 
 
-def _shares(data: Dataset, own: str, quiet: str, options: Adaptation) -> dict[str, dict[str, float]]:
-    """How often each generator learns from each video, by their ids; those with other speech by their length."""
-    frames: dict[str, int] = {}
-    for clip in data.clips:
-        frames[clip.video] = frames.get(clip.video, 0) + clip.frames
-    said = {video: n for video, n in frames.items() if video not in (own, quiet)}
-    whole = sum(said.values())
+def _shares(own: Sequence[Clip], dubs: Sequence[Clip], options: Adaptation) -> dict[str, dict[str, float]]:
+    """How often each generator learns from each video; those with other speech by their length."""
+    said: dict[str, float] = {}
+    for clip in dubs:
+        if clip.video != _QUIET:
+            said[clip.video] = said.get(clip.video, 0) + clip.frames
 
     def shares(on_quiet: float, on_said: float, on_own: float) -> dict[str, float]:
-        given = {quiet: on_quiet, own: on_own, **{video: on_said * n / whole for video, n in said.items()}}
-        return {video: share for video, share in given.items() if video in frames}
+        given = {video: on_said * frames / sum(said.values()) for video, frames in said.items()}
+        return {_QUIET: on_quiet, own[0].video: on_own, **given}
 
     rest = (1 - options.said) / 3
     return {
@@ -227,15 +228,39 @@ def _beginning(video: Path, seconds: float, folder: Path, say: Callable[[str], N
     return out
 
 
-def _heard(speech: Path | None, video: Path, seconds: float, say: Callable[[str], None]) -> np.ndarray:
-    """The first seconds of a speech, float32 (samples,) at 16 kHz; without one, the video's own from the middle on, then its
-    beginning, which other frames say."""
+def _heard(speech: Path, seconds: float, say: Callable[[str], None]) -> np.ndarray:
+    """The first seconds of a speech, float32 (samples,) at 16 kHz."""
     from lipdub.media.audio import load_audio
 
-    heard = load_audio(speech or video, mel.RATE)[: round(seconds * mel.RATE)]
-    what = f"{speech.name}: {len(heard) / mel.RATE:.1f} s of it" if speech else "no speech was given: the video's own, from its middle on,"
-    say(f"{what} put into the talker's mouth by the built-in recipe, to learn from")
-    return heard if speech else np.roll(heard, len(heard) // 2)
+    whole = load_audio(speech, mel.RATE)
+    heard = whole[: round(seconds * mel.RATE)]
+    say(f"{speech.name}: {len(heard) / mel.RATE:.1f} s of it put into the talker's mouth by the built-in recipe, to learn from")
+    if len(heard) < len(whole):
+        say(f"the mouth will follow the other {(len(whole) - len(heard)) / mel.RATE:.0f} s of it less: --minutes gives time for more")
+    return heard
+
+
+def _own(video: Path, say: Callable[[str], None]) -> np.ndarray:
+    """A video's own speech from the middle on, then its beginning, which other frames say: float32 (samples,) at 16 kHz."""
+    from lipdub.media.audio import load_audio
+
+    heard = load_audio(video, mel.RATE)
+    say("no speech was given, so the mouth will follow others but little; the video's own, from its middle on, is learnt from")
+    return np.roll(heard, len(heard) // 2)
+
+
+def _dubs(data: Dataset, video: Path, speeches: Sequence[np.ndarray], folder: Path) -> list[Clip]:
+    """The clips of a video once more, saying nothing, and these speeches, float32 (samples,) at 16 kHz: as the built-in recipe dubs
+    it."""
+    span = round(max(clip.start + clip.frames / shards.FPS for clip in data.clips) * mel.RATE)
+    sounds = {_QUIET: np.zeros(span, np.float32)}
+    for i, heard in enumerate(speeches):
+        # In parts no longer than the video: where it would begin anew, moments would no longer be the same. Frames of the first
+        # part say what they will say.
+        for k in range(0, len(heard), span):
+            if k == 0 or len(heard) - k >= mel.RATE:
+                sounds[f"said-{i}-{k // span}"] = heard[k : k + span]
+    return [clip for name, sound in sounds.items() for clip in redubbed(data, _dubbed(video, sound, folder / name), sound, name)]
 
 
 def _dubbed(video: Path, sound: np.ndarray, folder: Path) -> Path:
@@ -245,27 +270,25 @@ def _dubbed(video: Path, sound: np.ndarray, folder: Path) -> Path:
     from lipdub import pipeline
 
     folder.mkdir()
-    wavfile.write(folder / "speech.wav", mel.RATE, sound)
-    out = folder / f"{folder.name}.mkv"
+    speech, out = folder / "speech.wav", folder / f"{folder.name}.mkv"
+    wavfile.write(speech, mel.RATE, sound)
     workspace = folder.parent / "workspace"  # one for all, so that the faces are looked for once
-    pipeline.dub(
-        video, folder / "speech.wav", out, workspace=workspace, recipe="builtin", length="speech", crf=12, preset="ultrafast"
-    )
+    pipeline.dub(video, speech, out, workspace=workspace, recipe="builtin", length="speech", crf=12, preset="ultrafast")
     return out
 
 
-def _dataset(videos: Sequence[Path], folder: Path, pixels: int, say: Callable[[str], None]) -> Dataset:
-    """The faces and sound of videos of one talker (`training.prepare`)."""
+def _dataset(video: Path, folder: Path, pixels: int, say: Callable[[str], None]) -> Dataset:
+    """The faces and sound of a video of one talker (`training.prepare`). Raises InputError where there are too few."""
     def told(event: Event) -> None:
         if event.kind == "warn":
             say(event.message)
 
     clips = {"size": pixels, "min_sync": 0.0, "min_face": 0.0, "shortest": 0.4}
-    prepare(videos, folder, clips=clips, split={"held_out": 0.0}, speaker="talker", strict=True, progress=told)
+    prepare([video], folder, clips=clips, split={"held_out": 0.0}, speaker="talker", strict=True, progress=told)
     data = open_dataset(folder)
     seconds = sum(clip.frames for clip in data.clips) / shards.FPS
     if seconds < _LEAST_SECONDS:
-        raise InputError(f"{shown(videos[0])} shows {seconds:.1f} s of one face only", hint=f"{_LEAST_SECONDS:g} s are needed.")
+        raise InputError(f"{shown(video)} shows {seconds:.1f} s of one face only", hint=f"{_LEAST_SECONDS:g} s are needed.")
     return data
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import bisect
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -102,8 +102,11 @@ class Dataset:
 
     def of(self, video: str) -> Dataset:
         """The clips of one video, by its id."""
-        clips = tuple(clip for clip in self.clips if clip.video == video)
-        return Dataset(self.folder, clips, self.size, self.side, self.on_bad, self.tell, self.bad)
+        return self.having(clip for clip in self.clips if clip.video == video)
+
+    def having(self, clips: Iterable[Clip]) -> Dataset:
+        """These clips instead, whose shards lie beside the others."""
+        return Dataset(self.folder, tuple(clips), self.size, self.side, self.on_bad, self.tell, self.bad)
 
     def path(self, clip: Clip) -> Path:
         """Where a clip's shard lies."""

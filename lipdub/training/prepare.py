@@ -268,18 +268,13 @@ def _begin() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def video_id(video: Path) -> str:
-    """What a dataset knows a video by, whatever its name. Raises InputError."""
-    return digest_file(video)[:_DIGITS]
-
-
 def _one(task: _Task, tell: Callback = silent) -> dict[str, Any]:
     """What there is of a video (`video`, `clips`, `rejected`), made if need be; or its `error`. Raises
     EnvironmentFailure."""
     from filelock import FileLock
 
     try:
-        digest = video_id(task.video)
+        digest = digest_file(task.video)[:_DIGITS]
         known = _record(task.folder, digest)
         if known is not None:
             return known

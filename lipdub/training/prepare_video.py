@@ -292,7 +292,6 @@ def _cut(
     """A shard's arrays but sound, in one pass over its frames."""
     from lipdub.faces import facecrop
     from lipdub.faces.masks import lower_face
-    from lipdub.media.read import read_frames
 
     side, zoom = options.side, options.side / options.size
     frames = grid[stretch.first : stretch.stop]
@@ -301,6 +300,20 @@ def _cut(
     depth = points[..., 2] * (side / (facecrop.SIDE * zoom * places[:, 2:3]))
     inside = np.concatenate([facecrop.to_crop(points, places, side, zoom), depth[..., None]], 2)
     masks = np.stack([lower_face(p, side, side) for p in inside])
+    return {
+        "crops": crops_of(video, frames, places, side, zoom),
+        "landmarks": inside.astype(np.float32),
+        "masks": shards.packed(masks),
+        "placements": places,
+        "frames": frames.astype(np.int32),
+    }
+
+
+def crops_of(video: Path, frames: np.ndarray, places: np.ndarray, side: int, zoom: float) -> np.ndarray:
+    """Crops uint8 (n, side, side, 3) RGB at placements (n, 4) of frames (n,) of a video, whose numbers ascend."""
+    from lipdub.faces import facecrop
+    from lipdub.media.read import read_frames
+
     crops = np.empty((len(frames), side, side, 3), np.uint8)
     source = read_frames(video, int(frames[0]), int(frames[-1]) + 1)
     seen = next(source)
@@ -308,13 +321,7 @@ def _cut(
         while seen.index < number:
             seen = next(source)
         crops[i] = facecrop.of_picture(seen.picture, places[i], side, zoom)
-    return {
-        "crops": crops,
-        "landmarks": inside.astype(np.float32),
-        "masks": shards.packed(masks),
-        "placements": places,
-        "frames": frames.astype(np.int32),
-    }
+    return crops
 
 
 def _sound(speech: Spoken, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:

@@ -17,10 +17,12 @@ from lipdub.media.probe import frame_times  # noqa: E402
 from lipdub.media.read import read_frames  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide  # noqa: E402
+from lipdub.stages.sync_stabilized import unlearnt  # noqa: E402
 from lipdub.training.adapt import Adaptation, _beginning, adapt, card, most_pixels, resized  # noqa: E402
 from lipdub.training.face_windows import WindowDraw  # noqa: E402
 from lipdub.weights import talker  # noqa: E402
 from lipdub.weights.talker import TalkerModel  # noqa: E402
+from lipdub.workspace.keys import digest_file  # noqa: E402
 from tests.training.footage import TALKER, blank, cut  # noqa: E402
 
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
@@ -49,6 +51,8 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before.sync.parameters(), after.sync.parameters(), strict=True))
     notes = after.notes["adapted"]
     assert notes["video"] == "a talker's.mp4" and notes["speech"] == ["speech.wav"] and notes["seconds"] > 2.5
+    assert notes["digests"] == [digest_file(SPEECH)]
+    assert unlearnt(out, SPEECH) == [] and "without this speech" in unlearnt(out, TALKER)[0] and unlearnt(base, SPEECH) == []
     text = card(model, "lipdub adapt VIDEO")
     assert "a talker's.mp4" in text and "`lipdub adapt VIDEO`" in text and '"minutes": 0.25' in text and "consent" in text
 

@@ -1,0 +1,54 @@
+"""A dataset's clips once more, as another video shows them that has the same frames with other mouths and another sound: what was
+dubbed. Faces are cut out where they are in the first video, so that two crops of a moment differ in nothing but what was dubbed;
+followed anew, a face of which the jaw moves otherwise would lie some pixels off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from lipdub.speech import mel
+from lipdub.training import shards
+from lipdub.training.dataset import Clip, Dataset
+from lipdub.training.prepare_video import crops_of
+
+_SHORTEST = 10  # frames
+
+
+def redubbed(data: Dataset, video: Path, sound: np.ndarray, name: str) -> tuple[Clip, ...]:
+    """Writes shards beside those of a dataset of one video, and gives their clips; landmarks and masks are the first video's.
+
+    Args:
+        data: of the first video alone. video: as many of its frames, from the first on, as there are. sound: float32 (samples,) at
+            16 kHz, which begins with the first frame. name: what the clips' `video` is to be.
+    Raises:
+        BadShard: a clip cannot be read. InputError: the video cannot.
+    """
+    return tuple(_written(data, video, sound, name))
+
+
+def _written(data: Dataset, video: Path, sound: np.ndarray, name: str) -> Iterator[Clip]:
+    from lipdub.media.probe import frame_times
+
+    there = len(frame_times(video))
+    zoom = data.side / data.size
+    for clip in data.clips:
+        path, layout = data.path(clip), data.layout(clip)
+        numbers = shards.read(path, layout, "frames", 0, clip.frames)
+        count = int((numbers < there).sum())  # they ascend
+        if count < _SHORTEST:
+            continue
+        arrays = {part: shards.read(path, layout, part, 0, count) for part in ("landmarks", "masks", "placements", "frames")}
+        arrays["crops"] = crops_of(video, arrays["frames"], arrays["placements"], data.side, zoom)
+        first = round(clip.start * mel.RATE)
+        heard = sound[first : first + count * shards.SAMPLES]
+        heard = np.pad(heard, (0, count * shards.SAMPLES - len(heard)))
+        arrays["audio"] = np.clip(np.round(heard * 32768), -32768, 32767).astype(np.int16)
+        arrays["mel"] = mel.spectrogram(arrays["audio"].astype(np.float32) / 32768).T
+        ident = f"{name}-{clip.id}"
+        relative = f"{name}/{ident}.safetensors"
+        size, digest = shards.write(data.folder / "shards" / relative, arrays)
+        yield replace(clip, id=ident, name=video.name, video=name, frames=count, shard=relative, bytes=size, digest=digest)
