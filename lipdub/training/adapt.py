@@ -76,7 +76,7 @@ class Adaptation:
     taught: float = 3.0
     other: float = 0.0
     draw: WindowDraw = WindowDraw(windows=15, frames=1, views=_VIEWS, voices=_VOICES, across=1.0)
-    weights: Weights = Weights(mouth=4.0, perceptual=0.3, sync=0.0, triplet=0.0, adversarial=0.0)
+    weights: Weights = Weights(mouth=4.0, perceptual=1.5, sync=0.0, triplet=0.0, adversarial=0.0)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
             rate=1e-3, decay=0.0, betas=(0.5, 0.999), warmup=20, average=0.99, precision="bf16", workers=-1, save_every=10_000
