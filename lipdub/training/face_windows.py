@@ -39,10 +39,11 @@ class FaceBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class WindowDraw:
-    """How windows are drawn. windows: of a batch; frames: of a window, five where AVSyncNet shall look at them; only: from so many windows, always the same, and as they are, nothing changed by
-    chance (0: from all); views, voices: changes drawn for each window, the same in all its faces and its reference; apart: frames
-    between a window and its reference, at least; across: share of windows whose reference is instead of the same moment in another
-    video of the dataset, which shows the same frames with other mouths (`training.adapt`)."""
+    """How windows are drawn. windows: of a batch; frames: of a window, five where AVSyncNet shall look at them; only: from so many
+    windows, always the same, and as they are, nothing changed by chance (0: from all); views, voices: changes drawn for each window,
+    the same in all its faces and its reference; apart: frames between a window and its reference, at least; across: share of windows
+    whose reference is instead of the same moment in another video of the dataset, which shows the same frames with other mouths
+    (`training.adapt`)."""
 
     windows: int = 4
     frames: int = FRAMES
@@ -67,9 +68,11 @@ class FaceWindows:
         shares: Mapping[str, float] | None = None,
     ) -> None:
         self._data, self._options, self._seed, self._others = data, options, seed, others
-        parts = {video: (data.of(video), share) for video, share in (shares or {}).items() if share > 0}
-        self._parts = [part for part, _ in parts.values()]
-        self._odds = np.array([share for _, share in parts.values()]) / max(sum(share for _, share in parts.values()), 1e-9)
+        parts = [(data.of(video), share) for video, share in (shares or {}).items() if share > 0]
+        parts = [(part, share) for part, share in parts if part.windows(options.frames)]
+        self._parts = [part for part, _ in parts]
+        odds = np.array([share for _, share in parts])
+        self._odds = odds / odds.sum() if parts else odds
         self._sounds: dict[str, np.ndarray] = {}
 
     def draw(self, number: int) -> FaceBatch:
