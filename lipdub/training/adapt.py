@@ -39,7 +39,7 @@ from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.augment_faces import FaceChanges, VoiceChanges
 from lipdub.training.card import sentence
-from lipdub.training.dataset import Clip, Dataset, open_dataset
+from lipdub.training.dataset import Clip, Dataset, TalkingClips, open_dataset
 from lipdub.training.face_windows import WindowDraw
 from lipdub.training.loop import LoopOptions
 from lipdub.training.prepare import prepare
@@ -127,7 +127,8 @@ def adapt(
         shown_video = _beginning(video, most, Path(folder), say)
         data = _dataset(shown_video, Path(folder) / "faces", pixels, say)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
-        others = _own_sounds(data) if options.other > 0 else []
+        own = TalkingClips(data)
+        others = [own.sound(i) for i in range(len(own))] if options.other > 0 else []
         heard = [_heard(path, most, say) for path in speech] or [_own(shown_video, say)]
         dubs = _dubs(data, shown_video, heard, Path(folder))
         shares = _shares(data.clips, dubs, options)
@@ -150,7 +151,6 @@ def adapt(
         "video": video.name,
         "speech": [path.name for path in speech],
         "digests": [digest_file(path) for path in speech],
-        "figures": {},
     }
     model = TalkerModel(model.sync, made["silent"], made["talking"], {**model.notes, "adapted": notes, "remark": _remark(notes)})
     talker.save(out, model)
@@ -279,6 +279,7 @@ def _dubbed(video: Path, sound: np.ndarray, folder: Path) -> Path:
 
 def _dataset(video: Path, folder: Path, pixels: int, say: Callable[[str], None]) -> Dataset:
     """The faces and sound of a video of one talker (`training.prepare`). Raises InputError where there are too few."""
+
     def told(event: Event) -> None:
         if event.kind == "warn":
             say(event.message)
@@ -290,12 +291,6 @@ def _dataset(video: Path, folder: Path, pixels: int, say: Callable[[str], None])
     if seconds < _LEAST_SECONDS:
         raise InputError(f"{shown(video)} shows {seconds:.1f} s of one face only", hint=f"{_LEAST_SECONDS:g} s are needed.")
     return data
-
-
-def _own_sounds(data: Dataset) -> list[np.ndarray]:
-    from lipdub.metrics.avsync import spectrogram
-
-    return [spectrogram(data.read(clip).audio) for clip in data.clips]
 
 
 def most_pixels(generator: FaceGenerator) -> int:

@@ -329,10 +329,17 @@ def _sound(speech: Spoken, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:
     from lipdub.speech import mel
 
     first = round((stretch.first / shards.FPS - speech.begins) * mel.RATE)
-    out = np.zeros((stretch.stop - stretch.first) * shards.SAMPLES, np.float32)
-    a, b = max(first, 0), min(first + len(out), len(speech.sound))
+    return sound_of(speech.sound, first, stretch.stop - stretch.first)
+
+
+def sound_of(sound: np.ndarray, first: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """A shard's audio and mel of so many frames: of a sound float32 (samples,) at 16 kHz from a sample on, silent where there is none."""
+    from lipdub.speech import mel
+
+    out = np.zeros(frames * shards.SAMPLES, np.float32)
+    a, b = max(first, 0), min(first + len(out), len(sound))
     if a < b:
-        out[a - first : b - first] = speech.sound[a:b]
+        out[a - first : b - first] = sound[a:b]
     audio = np.clip(np.round(out * 32768), -32768, 32767).astype(np.int16)
     return audio, mel.spectrogram(audio.astype(np.float32) / 32768).T
 

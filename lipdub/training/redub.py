@@ -13,7 +13,7 @@ import numpy as np
 from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.dataset import Clip, Dataset
-from lipdub.training.prepare_video import crops_of
+from lipdub.training.prepare_video import crops_of, sound_of
 
 _SHORTEST = 10  # frames
 
@@ -43,11 +43,7 @@ def _written(data: Dataset, video: Path, sound: np.ndarray, name: str) -> Iterat
             continue
         arrays = {part: shards.read(path, layout, part, 0, count) for part in ("landmarks", "masks", "placements", "frames")}
         arrays["crops"] = crops_of(video, arrays["frames"], arrays["placements"], data.side, zoom)
-        first = round(clip.start * mel.RATE)
-        heard = sound[first : first + count * shards.SAMPLES]
-        heard = np.pad(heard, (0, count * shards.SAMPLES - len(heard)))
-        arrays["audio"] = np.clip(np.round(heard * 32768), -32768, 32767).astype(np.int16)
-        arrays["mel"] = mel.spectrogram(arrays["audio"].astype(np.float32) / 32768).T
+        arrays["audio"], arrays["mel"] = sound_of(sound, round(clip.start * mel.RATE), count)
         ident = f"{name}-{clip.id}"
         relative = f"{name}/{ident}.safetensors"
         size, digest = shards.write(data.folder / "shards" / relative, arrays)
