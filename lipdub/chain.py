@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -18,11 +17,13 @@ from lipdub.stages.base import StageContext, StageSpec
 from lipdub.workspace.files import plain
 from lipdub.workspace.folder import StageRecord, Workspace
 from lipdub.workspace.keys import stage_key
-from lipdub.workspace.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from lipdub.media.probe import MediaFacts
     from lipdub.weights.manifest import Entry
+    from lipdub.workspace.store import Store
 
 MOST_REPAIRS = 2  # times a stage's broken cache is mended in one run before the disk is blamed
 
@@ -74,9 +75,7 @@ class Chain:
                 values.update({key: value for key, value in record.options.items() if key in known})
             given = dict(self.job.options.get(name, {}))
             if unknown := sorted(given.keys() - known):
-                raise UsageError(
-                    f"{name} has no option {unknown[0]!r}", hint=f"It has {', '.join(sorted(known))}."
-                )
+                raise UsageError(f"{name} has no option {unknown[0]!r}", hint=f"It has {', '.join(sorted(known))}.")
             values.update(given)
             try:
                 options = kind(**values)
@@ -128,9 +127,7 @@ class Chain:
         """Everything that can be known wrong without reading a file. Raises UsageError."""
         for name, allowed in (("device", checks.DEVICES), ("no_face", ("keep", "error"))):
             if getattr(self.job, name) not in allowed:
-                raise UsageError(
-                    f"{name} is {getattr(self.job, name)!r}", hint=f"It can be {', '.join(allowed)}."
-                )
+                raise UsageError(f"{name} is {getattr(self.job, name)!r}", hint=f"It can be {', '.join(allowed)}.")
         if self.job.threads < 0:
             raise UsageError(f"threads is {self.job.threads}", hint="Give 0 (all cores) or more.")
         for name in names:
@@ -302,7 +299,8 @@ class Chain:
 
     def _dropped(self, error: CorruptChunk) -> bool:
         """Removes the damaged chunks of the array, so that only they are missing; False if it is lost as a
-        whole."""
+        whole.
+        """
         if error.chunk < 0:
             return False
         try:
@@ -385,9 +383,7 @@ def _failures(name: str) -> Iterator[None]:
     except LipdubError:
         raise
     except MemoryError as error:
-        raise EnvironmentFailure(
-            f"{name} ran out of memory", hint="Close other programs and run again."
-        ) from error
+        raise EnvironmentFailure(f"{name} ran out of memory", hint="Close other programs and run again.") from error
     except OSError as error:
         raise os_failure(error, doing=f"go on with {name}, at") from error
     except RuntimeError as error:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, os_failure
 from lipdub.job import Job, provenance_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
     from lipdub.media.probe import MediaFacts
     from lipdub.weights.manifest import Entry
 
@@ -25,9 +26,7 @@ def check_video(path: Path) -> MediaFacts:
 
     facts = probe(path)
     if facts.video is None:
-        raise InputError(
-            f"{path} has no picture", hint="Give a video or a still image first, the speech second."
-        )
+        raise InputError(f"{path} has no picture", hint="Give a video or a still image first, the speech second.")
     if facts.video.frames < 1:
         raise InputError(f"{path} has a video stream without a single frame")
     if facts.video.missing:
@@ -41,7 +40,8 @@ def check_video(path: Path) -> MediaFacts:
 
 def check_speech(path: Path, what: str = "speech") -> float:
     """Seconds of sound in ``path``. Raises InputError: not there, no sound in it, cannot be decoded, too
-    short."""
+    short.
+    """
     from lipdub.media.audio import load_audio
 
     seconds = len(load_audio(path, rate=SPEECH_RATE)) / SPEECH_RATE
@@ -66,7 +66,8 @@ def check_place(out: Path) -> None:
 
 def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
     """Raises InputError when the detect ``summary`` tells of no usable face, or of gaps where none are
-    allowed."""
+    allowed.
+    """
     ranges = summary.get("faceless") or []
     if not summary.get("tracks"):
         raise InputError(
@@ -83,7 +84,8 @@ def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
 
 def check_weights(paths: Iterable[Path], commercial_safe: bool) -> list[Entry]:
     """The published weights among these files. Raises WeightsError when one is not known to allow commercial use, and
-    only such are wanted; for the user's own the licence is theirs."""
+    only such are wanted; for the user's own the licence is theirs.
+    """
     from lipdub.weights import manifest
     from lipdub.weights.store import Store
 
@@ -96,7 +98,8 @@ def check_weights(paths: Iterable[Path], commercial_safe: bool) -> list[Entry]:
 
 def choose_device(name: str, networks: bool) -> str:
     """The device to compute on. ``auto`` asks torch only where published networks are to run. Raises
-    EnvironmentFailure."""
+    EnvironmentFailure.
+    """
     if name == "cpu" or (name == "auto" and not networks):
         return "cpu"
     import torch

@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PYTHON = ((3, 10), (3, 13))  # from, up to but not including
 ENCODERS = ("libx264", "libx265", "aac", "libopus")  # what the usual containers are filled with
@@ -50,9 +52,7 @@ def diagnose() -> list[Check]:
             checks.extend(look())
         except Exception as error:  # a check that fails to check is itself a finding
             checks.append(
-                _found(
-                    look.__name__.strip("_"), False, f"{type(error).__name__}: {error}", "Please report this."
-                )
+                _found(look.__name__.strip("_"), False, f"{type(error).__name__}: {error}", "Please report this.")
             )
     return checks
 
@@ -65,9 +65,11 @@ def _python() -> Iterator[Check]:
     low, high = PYTHON
     here = sys.version_info[:2]
     yield _found(
-        "python", low <= here < high, f"{sys.version.split()[0]} at {sys.executable}",
+        "python",
+        low <= here < high,
+        f"{sys.version.split()[0]} at {sys.executable}",
         f"Use Python {low[0]}.{low[1]} to {high[0]}.{high[1] - 1}: mediapipe has no wheels for others.",
-    )  # fmt: skip
+    )
 
 
 def _packages() -> Iterator[Check]:
@@ -77,9 +79,7 @@ def _packages() -> Iterator[Check]:
     try:
         wanted = [Requirement(text) for text in metadata.requires("lipdub") or ()]
     except metadata.PackageNotFoundError:
-        yield _found(
-            "lipdub", False, "not installed as a package", "Install it: pip install -e . in its folder."
-        )
+        yield _found("lipdub", False, "not installed as a package", "Install it: pip install -e . in its folder.")
         return
     for requirement in wanted:
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
@@ -116,9 +116,11 @@ def _opencv() -> Iterator[Check]:
     again = " ".join(f"{name}=={one}" for name in versions) or f"opencv-python=={one}"
     listed = ", ".join(f"{name} {version}" for name, version in versions.items()) or "no package"
     yield _found(
-        "cv2", same, f"cv2 {loaded or 'is broken'}; {listed}",
+        "cv2",
+        same,
+        f"cv2 {loaded or 'is broken'}; {listed}",
         f"Bring them to one version: pip install --force-reinstall --no-deps {again}.",
-    )  # fmt: skip
+    )
 
 
 def _devices() -> Iterator[Check]:
@@ -153,10 +155,11 @@ def _encoders() -> Iterator[Check]:
     here = [name for name in ENCODERS if name in av.codecs_available and _encodes(name)]
     missing = [name for name in ENCODERS if name not in here]
     yield _found(
-        "encoders", "libx264" in here and "aac" in here,
+        "encoders",
+        "libx264" in here and "aac" in here,
         ", ".join(here) + (f"; not there: {', '.join(missing)}" if missing else "") + f" (PyAV {av.__version__})",
         "Reinstall PyAV from its wheel: pip install --force-reinstall --no-deps av.",
-    )  # fmt: skip
+    )
 
 
 def _encodes(name: str) -> bool:
@@ -295,9 +298,12 @@ def _frozen() -> Iterator[Check]:
     except subprocess.TimeoutExpired:
         failure = f"importing takes more than {FROZEN_SECONDS} s"
     yield _found(
-        " ".join(FROZEN), not failure, failure or "import beside this torch and torchvision",
-        "Only face restoration needs them. Install the tested set again: make setup.", needed=False,
-    )  # fmt: skip
+        " ".join(FROZEN),
+        not failure,
+        failure or "import beside this torch and torchvision",
+        "Only face restoration needs them. Install the tested set again: make setup.",
+        needed=False,
+    )
 
 
 def _disk() -> Iterator[Check]:
@@ -307,9 +313,11 @@ def _disk() -> Iterator[Check]:
     ):
         free = shutil.disk_usage(folder).free
         yield _found(
-            name, free >= ROOM_NEEDED, f"{free / 1e9:.1f} GB free at {folder}",
+            name,
+            free >= ROOM_NEEDED,
+            f"{free / 1e9:.1f} GB free at {folder}",
             "Free some space, or name another place with --workspace (temporary files: TMPDIR).",
-        )  # fmt: skip
+        )
 
 
 def _cache() -> Iterator[Check]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -17,14 +19,16 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 def shown(value: object) -> str:
     """Text of ``value`` (usually a path) fit for one line: control characters, newlines and lone surrogates
-    escaped."""
+    escaped.
+    """
     text = os.fsdecode(value) if isinstance(value, (bytes, os.PathLike)) else str(value)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class LipdubError(Exception):
     """Base of every error that is meant for a person. ``what`` names the fault and its place, ``hint`` the
-    way out."""
+    way out.
+    """
 
     exit_code = 1
 
@@ -58,7 +62,8 @@ class WeightsError(LipdubError):
 
 class EnvironmentFailure(LipdubError):
     """The machine cannot do it: no ffmpeg, no space, no permission, out of memory, no such device, workspace
-    in use."""
+    in use.
+    """
 
     exit_code = 5
 

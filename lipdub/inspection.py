@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,8 @@ import numpy as np
 from lipdub.progress import Callback, Event, silent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lipdub.media.probe import FrameIndex, MediaFacts
 
 SCHEMA = 1
@@ -97,9 +98,7 @@ def inspect(
     cuts = _look_through(path, index, numbers, whole, at, changes, faces, overview, tell)
     spacing = float(np.median(np.diff(at))) if len(at) > 1 else 0.0
     _link(faces, cuts)
-    tracks = [
-        _track(number, [f for f in faces if f.track == number], at, spacing) for number in _numbers(faces)
-    ]
+    tracks = [_track(number, [f for f in faces if f.track == number], at, spacing) for number in _numbers(faces)]
     tracks.sort(key=lambda track: -track["share"] * track["face_px"])
     _mark_covered(faces)
     end = float(facts.video.duration)
@@ -349,9 +348,7 @@ def _track(number: int, faces: list[_Face], at: list[float], spacing: float) -> 
         "mouth_px": round(float(np.median([f.mouth for f in faces])), 1),
         "yaw": [round(float(v), 1) for v in (yaw.min(), np.median(yaw), yaw.max())],
         "profile_share": round(float((np.abs(yaw) > PROFILE_DEGREES).mean()), 3),
-        "mouth_moves": bool(
-            len(faces) > 4 and np.percentile(opening, 90) - np.percentile(opening, 10) > MOVES
-        ),
+        "mouth_moves": bool(len(faces) > 4 and np.percentile(opening, 90) - np.percentile(opening, 10) > MOVES),
     }
 
 
@@ -405,11 +402,15 @@ def _video_facts(facts: MediaFacts) -> dict[str, Any]:
         "fps": round(float(v.average_rate), 4),
         "fps_kind": "still" if v.is_image else "variable" if v.variable else "constant",
         "duration": round(float(v.duration), 3),
-        "colour": {"matrix": v.colour.matrix, "primaries": v.colour.primaries, "transfer": v.colour.transfer,
-                   "full_range": v.colour.full_range},
+        "colour": {
+            "matrix": v.colour.matrix,
+            "primaries": v.colour.primaries,
+            "transfer": v.colour.transfer,
+            "full_range": v.colour.full_range,
+        },
         "sample_aspect": str(v.sample_aspect) if v.sample_aspect else None,
         "container": facts.format,
-    }  # fmt: skip
+    }
 
 
 def _speech_facts(path: Path) -> dict[str, Any]:
@@ -431,23 +432,17 @@ def _speech_facts(path: Path) -> dict[str, Any]:
     }
 
 
-def _estimate(
-    facts: MediaFacts, speech: dict[str, Any] | None, tracks: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _estimate(facts: MediaFacts, speech: dict[str, Any] | None, tracks: list[dict[str, Any]]) -> dict[str, Any]:
     """Time, disk and memory of a first run of the built-in recipe."""
     v = facts.video
     assert v is not None
     frames = max(v.frames, round(speech["duration"] * float(v.average_rate)) if speech else 0)
     mega = _megapixels(facts)
     face = max((track["face_px"] ** 2 * track["share"] for track in tracks), default=0.0)
-    cores = 2 / max(
-        2, min(8, os.cpu_count() or 2)
-    )  # the estimate's machine had two; more help, not without end
+    cores = 2 / max(2, min(8, os.cpu_count() or 2))  # the estimate's machine had two; more help, not without end
     return {
         "seconds": round(START_SECONDS + frames * (FRAME_SECONDS + MEGAPIXEL_SECONDS * mega) * cores, 1),
-        "disk_mb": round(
-            frames * (DISK_PER_FRAME + DISK_PER_FACE_PIXEL * face + RESULT_PER_MEGAPIXEL * mega) / 1e6, 1
-        ),
+        "disk_mb": round(frames * (DISK_PER_FRAME + DISK_PER_FACE_PIXEL * face + RESULT_PER_MEGAPIXEL * mega) / 1e6, 1),
         "memory_mb": round((MEMORY_BASE + MEMORY_PER_MEGAPIXEL * mega) / 1e6),
     }
 
@@ -461,15 +456,11 @@ def _notes(facts: MediaFacts, found: dict[str, Any]) -> list[str]:
     elif not found["usable"]:
         notes.append("No face is large and frontal enough: a run would change little.")
     if len(tracks) > 1:
-        at_once = any(
-            a["start"] < b["end"] and b["start"] < a["end"] for a in tracks for b in tracks if a is not b
-        )
+        at_once = any(a["start"] < b["end"] and b["start"] < a["end"] for a in tracks for b in tracks if a is not b)
         if at_once:
             notes.append("Several faces are seen at the same time: choose one with --face.")
     if not found["exact"] and found["sampled_until"] < COVERAGE * v["duration"]:
-        notes.append(
-            f"Only the first {found['sampled_until']:.0f} s were looked at: there are no key frames after."
-        )
+        notes.append(f"Only the first {found['sampled_until']:.0f} s were looked at: there are no key frames after.")
     if found["faceless"] and tracks:
         total = sum(b - a for a, b in found["faceless"])
         notes.append(f"{total:.1f} s without a face pass through untouched.")
@@ -482,17 +473,13 @@ def _notes(facts: MediaFacts, found: dict[str, Any]) -> list[str]:
     if v["fps_kind"] == "still":
         notes.append("A still picture: the inside of the mouth is made up.")
     elif tracks and not tracks[0]["mouth_moves"]:
-        notes.append(
-            "The mouth hardly moves in the samples: little of it can be reused, so its inside is made up."
-        )
+        notes.append("The mouth hardly moves in the samples: little of it can be reused, so its inside is made up.")
     if v["bits"] > 8:
         notes.append(f"{v['bits']} bits are kept; encoding takes longer.")
     if found["speech"]:
         gap = found["speech"]["duration"] - v["duration"]
         if abs(gap) > 0.5 and v["fps_kind"] != "still":
-            notes.append(
-                f"The speech is {abs(gap):.1f} s {'longer' if gap > 0 else 'shorter'} than the video."
-            )
+            notes.append(f"The speech is {abs(gap):.1f} s {'longer' if gap > 0 else 'shorter'} than the video.")
         if found["speech"]["silent_share"] > 0.98:
             notes.append("The speech is silent.")
     return notes

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lipdub.errors import UsageError
 from lipdub.workspace.files import plain
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
 
 #: Options of a whole run by the name they have there: the stage and the field of its options they stand for.
 RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -50,8 +52,8 @@ RUN_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 #: Those of them that other stages need to know too, where their methods make use of them, under the same name.
 ALSO: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {name: ("neutralize",) for name in ("face", "start", "end", "talker")}
-    | {name: ("neutralize", "enhance") for name in ("precision", "accel")}
+    dict.fromkeys(("face", "start", "end", "talker"), ("neutralize",))
+    | dict.fromkeys(("precision", "accel"), ("neutralize", "enhance"))
 )
 
 Action = Literal["run", "resume", "reuse"]
@@ -99,7 +101,8 @@ class Job:
 @dataclass(frozen=True)
 class StageResult:
     """What became of one stage. ``action``: run (from nothing), resume (finished work kept) or reuse (nothing
-    done)."""
+    done).
+    """
 
     name: str
     action: Action

@@ -1,5 +1,6 @@
 """Work in threads and child processes: successive items with results in order, one thing beside others, modules of this
-package as programs."""
+package as programs.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +8,12 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -5,10 +5,8 @@ Nothing here prints or exits. Errors are those of :mod:`lipdub.errors`; progress
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lipdub import stages
 from lipdub.chain import Chain, needed, open_chain
@@ -16,6 +14,10 @@ from lipdub.errors import UsageError
 from lipdub.job import RUN_OPTIONS, Job, PlannedStage, Result, StageResult, make_job
 from lipdub.progress import Callback, Event, silent
 from lipdub.workspace.folder import Workspace
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
 
 __all__ = [
     "RUN_OPTIONS",
@@ -172,7 +174,8 @@ def paste_back(
     **arguments: Any,
 ) -> StageResult:
     """Runs ``paste-back``: blends, encodes, muxes to ``out``. Arguments as :func:`sync`, and ``mix``,
-    ``overwrite``."""
+    ``overwrite``.
+    """
     return _alone("paste-back", video, speech, out, arguments)
 
 

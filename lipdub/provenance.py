@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lipdub
 from lipdub.job import Job, provenance_path
 from lipdub.workspace.files import plain, write_atomically
-from lipdub.workspace.folder import StageRecord, Workspace
+
+if TYPE_CHECKING:
+    from lipdub.workspace.folder import StageRecord, Workspace
 
 STATEMENT = "The lips and the speech of a person in this video were changed by software."
 
@@ -32,7 +34,7 @@ def write(job: Job, recipe: str, workspace: Workspace) -> Path:
         "tool": "lipdub",
         "version": lipdub.__version__,
         "recipe": recipe,
-        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "result": {"name": out.name, "blake2b": workspace.digest(out)},
         "inputs": {
             role: {"name": file.name, "blake2b": workspace.digest(file)}

@@ -51,9 +51,15 @@ class Timeline:
 
 
 def plan_timeline(
-    pts: np.ndarray, time_base: Fraction, speech_duration: Fraction | float | None, *, length: str = "longest",
-    extend: str = "pingpong", offset: Fraction | float = 0, last_duration: int | None = None,
-) -> Timeline:  # fmt: skip
+    pts: np.ndarray,
+    time_base: Fraction,
+    speech_duration: Fraction | float | None,
+    *,
+    length: str = "longest",
+    extend: str = "pingpong",
+    offset: Fraction | float = 0,
+    last_duration: int | None = None,
+) -> Timeline:
     """Plan the frames of a result.
 
     ``pts`` are the source's frame times (strictly rising, in ``time_base``), ``last_duration`` how long its last
@@ -95,18 +101,26 @@ def plan_timeline(
         limit = (end - _SLACK) / time_base if end < video_end else int(pts[-1]) + last
         kept = max(1, int(np.searchsorted(pts, float(limit), side="left")))
         return Timeline(
-            np.arange(kept, dtype=np.int64), pts[:kept].copy(), own_durations[:kept].copy(), time_base, kept,
+            np.arange(kept, dtype=np.int64),
+            pts[:kept].copy(),
+            own_durations[:kept].copy(),
+            time_base,
+            kept,
             speech_start,
-        )  # fmt: skip
+        )
 
     needed = (end - _SLACK) / time_base - (int(pts[-1]) + last)
     source, duration = _extension(len(pts), gaps, last, spacing, extend, needed)
     all_durations = np.concatenate([own_durations, duration])
     all_pts = int(pts[0]) + np.concatenate([[0], np.cumsum(all_durations[:-1])]).astype(np.int64)
     return Timeline(
-        np.concatenate([np.arange(len(pts), dtype=np.int64), source]), all_pts, all_durations, time_base, len(pts),
+        np.concatenate([np.arange(len(pts), dtype=np.int64), source]),
+        all_pts,
+        all_durations,
+        time_base,
+        len(pts),
         speech_start,
-    )  # fmt: skip
+    )
 
 
 def _extension(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +14,8 @@ from lipdub.errors import InputError, UsageError, shown
 from lipdub.progress import Callback, Event, silent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lipdub.speech.export import LipTrack
     from lipdub.speech.lips import LipMotion
     from lipdub.speech.script import Script
@@ -45,7 +46,8 @@ class Landmarks:
 @dataclass(frozen=True)
 class Lips:
     """What :func:`lips` made: the track, the landmarks where they were asked for, the files that were
-    written, and what a person should know of how it was heard."""
+    written, and what a person should know of how it was heard.
+    """
 
     track: LipTrack
     landmarks: Landmarks | None
@@ -146,9 +148,7 @@ def lips(
         )
     contents: list[tuple[Path, Callable[[], bytes]]] = []
     if target is not None:
-        contents.append(
-            (target, lambda: _packed(track, found) if found is not None else export.FORMATS[kind](track))
-        )
+        contents.append((target, lambda: _packed(track, found) if found is not None else export.FORMATS[kind](track)))
     if picture is not None:
         contents += _pictures(picture, track, motion, audio, overwrite)
     made = [(path, content()) for path, content in contents]
@@ -174,9 +174,7 @@ def _check(
     if talker is not None and landmarks is None:
         raise UsageError("--talker is for landmarks", hint="Give --landmarks 68 or 478 too.")
     if talker is not None and fps is not None:
-        raise UsageError(
-            "--fps and --talker exclude each other", hint="The talker's video says when there are frames."
-        )
+        raise UsageError("--fps and --talker exclude each other", hint="The talker's video says when there are frames.")
     if fps is not None and not FPS_LIMITS[0] <= fps <= FPS_LIMITS[1]:
         raise UsageError(f"--fps must be {FPS_LIMITS[0]:g} to {FPS_LIMITS[1]:g}, not {fps:g}")
     if plot is not None and plot.suffix.lower() != ".png":
@@ -190,7 +188,8 @@ def _check(
 
 def check_target(path: Path, source: Path, overwrite: bool) -> None:
     """Raises UsageError where ``path`` is a folder, the source itself, or a file that is not to be
-    replaced."""
+    replaced.
+    """
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint="Name a file.")
     if not path.exists():
@@ -285,14 +284,13 @@ def _packed(track: LipTrack, found: Landmarks) -> bytes:
 
 def _measures(motion: LipMotion, at: np.ndarray, seconds: float, own: bool) -> tuple[np.ndarray, np.ndarray]:
     """Opening and width (n,) at times, brought to a talker's range as `sync` does; `own`: the trajectory's
-    own rate."""
+    own rate.
+    """
     from lipdub.faces import shapes
     from lipdub.speech.lips import at_times
 
     lips = (
-        motion.values[np.round(at * 100).astype(int).clip(0, len(motion.values) - 1)]
-        if own
-        else at_times(motion, at)
+        motion.values[np.round(at * 100).astype(int).clip(0, len(motion.values) - 1)] if own else at_times(motion, at)
     )
     opening, width = (lips[:, motion.names.index(name)].astype(np.float64) for name in ("opening", "width"))
     whole = (motion.column("opening"), motion.column("width"))
@@ -307,9 +305,7 @@ def _of_neutral(track: LipTrack, motion: LipMotion, seconds: float, count: int) 
     opening, width = _measures(motion, track.times, seconds, own=track.rate == 100)
     points = np.concatenate(
         [
-            landmarks.of_count(landmarks.neutral(opening[i : i + 1000], width[i : i + 1000]), count).astype(
-                np.float32
-            )
+            landmarks.of_count(landmarks.neutral(opening[i : i + 1000], width[i : i + 1000]), count).astype(np.float32)
             for i in range(0, len(opening), 1000)
         ]
     )
@@ -342,9 +338,7 @@ def _of_talker(
 
     who = choice.parse(face)
     if isinstance(who, Path):
-        raise UsageError(
-            "--face takes no picture here", hint="Give a track's number, largest, left or right."
-        )
+        raise UsageError("--face takes no picture here", hint="Give a track's number, largest, left or right.")
     video, folder = _video_of(talker)
     job = make_job(video, workspace=folder, stage="neutralize", threads=threads)
     run_stage("neutralize", job, progress)
@@ -394,11 +388,7 @@ def _video_of(talker: Path) -> tuple[Path, Path | None]:
         return talker, None
     named = Workspace(talker).facts.get("path") if Workspace.is_workspace(talker) else None
     if named is None:
-        raise UsageError(
-            f"{talker} is not a workspace of lipdub", hint="Give a video, or the folder made for one."
-        )
+        raise UsageError(f"{talker} is not a workspace of lipdub", hint="Give a video, or the folder made for one.")
     if not Path(named).is_file():
-        raise InputError(
-            f"the video of {talker} is not at {shown(named)} any more", hint="Put it back there."
-        )
+        raise InputError(f"the video of {talker} is not at {shown(named)} any more", hint="Put it back there.")
     return Path(named), talker

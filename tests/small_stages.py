@@ -12,15 +12,17 @@ import sys
 import time
 import wave
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub import stages
 from lipdub.errors import UsageError
 from lipdub.stages.base import StageContext, StageSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FRAMES = 40
 CHUNK = 4
@@ -72,7 +74,12 @@ class NeutralizeOptions:
     talker: str | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("face", "largest"), ("start", None), ("end", None), ("talker", None)):  # its method makes no use of them
+        for name, value in (
+            ("face", "largest"),
+            ("start", None),
+            ("end", None),
+            ("talker", None),
+        ):  # its method makes no use of them
             object.__setattr__(self, name, value)
 
 
@@ -143,8 +150,7 @@ def paste_back(ctx: StageContext, options: PasteOptions) -> dict[str, Any]:
     values = ctx.store.open("values")
     temporary = ctx.job.result().with_suffix(".partial")
     with open(temporary, "wb") as file:
-        for _, block in values.each():
-            file.write(block.tobytes())
+        file.writelines(block.tobytes() for _, block in values.each())
     os.replace(temporary, ctx.job.result())
     return summary
 

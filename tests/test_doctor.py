@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from importlib import metadata
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lipdub import doctor
 from lipdub.faces.detect import FaceFinder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_everything_is_answered_in_plain_values() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import cv2
@@ -13,7 +14,9 @@ from lipdub import inspection
 from lipdub.errors import InputError
 from lipdub.inspection import inspect
 from lipdub.media.read import read_frames
-from lipdub.progress import Event
+
+if TYPE_CHECKING:
+    from lipdub.progress import Event
 
 SAMPLE = Path(__file__).resolve().parent / "sample"
 
@@ -59,9 +62,7 @@ def test_a_talker_then_a_wall(tmp_path: Path, talker: list[np.ndarray]) -> None:
     assert events[-1].kind == "done"
 
 
-def test_a_long_video_is_sampled(
-    tmp_path: Path, talker: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_video_is_sampled(tmp_path: Path, talker: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "WHOLE", 0.0)
     monkeypatch.setattr(inspection, "SAMPLES", 12)
     found = inspect(_write(tmp_path / "a.mp4", talker * 2 + _wall(60)))

@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,9 +19,13 @@ from lipdub import stages
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, UsageError
 from lipdub.job import Job, make_job, provenance_path
 from lipdub.pipeline import run_job
-from lipdub.progress import Event
-from lipdub.stages.base import StageContext
 from tests import small_stages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lipdub.progress import Event
+    from lipdub.stages.base import StageContext
 
 ALL = ["detect", "neutralize", "sync", "enhance", "paste-back"]
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,9 +182,7 @@ def test_damaged_chunks_are_mended(job: Job, stage: str, options: dict[str, obje
     assert [event.stage for event in told] == [stage]  # both chunks at once
 
 
-@pytest.mark.parametrize(
-    "what", ["detect/values/zarr.json", "detect/shots.json", "detect/values/c.3.0", "detect"]
-)
+@pytest.mark.parametrize("what", ["detect/values/zarr.json", "detect/shots.json", "detect/values/c.3.0", "detect"])
 def test_lost_and_broken_pieces_are_mended(job: Job, what: str) -> None:
     run(job)
     wanted = run(job, strength=0.5)[0].out.read_bytes()
@@ -357,9 +359,7 @@ def test_provenance(job: Job) -> None:
         ({"mix": Path("missing.wav")}, InputError, "missing.wav"),
     ],
 )
-def test_refused_before_any_work(
-    job: Job, change: dict[str, object], error: type[Exception], words: str
-) -> None:
+def test_refused_before_any_work(job: Job, change: dict[str, object], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         run_job(replace(job, **change))  # type: ignore[arg-type]
     assert small_stages.RUNS == [] and not job.folder().exists()
@@ -383,8 +383,12 @@ def test_bad_files(job: Job, tmp_path: Path) -> None:
         with pytest.raises(InputError):
             lipdub.dub(bad.video, bad.speech or empty, job.result())
     assert sorted(entry.name for entry in tmp_path.iterdir()) == [
-        "empty.wav", "short.wav", "speech.wav", "text.mp4", "video.mp4",
-    ]  # fmt: skip
+        "empty.wav",
+        "short.wav",
+        "speech.wav",
+        "text.mp4",
+        "video.mp4",
+    ]
 
 
 def test_result_never_replaces_what_lipdub_did_not_make(job: Job, tmp_path: Path) -> None:

@@ -44,9 +44,11 @@ def test_what_holds_for_every_plan(length: str, extend: str) -> None:
         video_end = float((int(pts[-1]) + 512) * BASE)
         speech_end = float(plan.speech_start) + speech
         wanted = {
-            "video": video_end, "speech": speech_end, "longest": max(video_end, speech_end),
+            "video": video_end,
+            "speech": speech_end,
+            "longest": max(video_end, speech_end),
             "shortest": min(video_end, speech_end),
-        }[length]  # fmt: skip
+        }[length]
         if wanted > float(plan.start):
             assert float(plan.end) >= wanted - 0.00101
             assert float(plan.time[-1]) <= wanted or len(plan) == 1

@@ -20,6 +20,7 @@ def match_colour(background: np.ndarray, foreground: np.ndarray, mask: np.ndarra
 
     Args:
         background, foreground: (h, w, 3) in 0..top. mask: float32 (h, w).
+
     Returns:
         float32 (h, w, 3); equal pictures come back unchanged.
     """

@@ -11,6 +11,7 @@ def feather(mask: np.ndarray, width: float) -> np.ndarray:
 
     Args:
         mask: (h, w) float32 0..1, or uint8 0..255. width: pixels over which it fades, half inside and half outside.
+
     Returns:
         float32 (h, w) 0..1, exactly 0 further than `width` from the mask, and at the picture's border.
     """
@@ -25,5 +26,5 @@ def feather(mask: np.ndarray, width: float) -> np.ndarray:
 
 
 def mix(background: np.ndarray, foreground: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """background + weight * (foreground - background), float32 (h, w, 3)."""
+    """Background + weight * (foreground - background), float32 (h, w, 3)."""
     return background + weight[..., None] * (foreground.astype(np.float32) - background)

@@ -17,6 +17,7 @@ def blend(background: np.ndarray, foreground: np.ndarray, mask: np.ndarray, leve
     Args:
         background, foreground: (h, w, 3), same range. mask: float32 (h, w), 1 takes the foreground.
         levels: octaves (default: as many as there is room for, at most 6).
+
     Returns:
         float32 (h, w, 3). Where mask is 0 around a place further than the coarsest octave reaches it is background.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -22,26 +22,34 @@ def adapt(
     manner: Manner,
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="The talker, heard and seen; some seconds do.")],
     minutes: Annotated[
-        Optional[float], typer.Option("--minutes", min=0.1, help="Of wall time, all in all.", show_default="10")
+        float | None, typer.Option("--minutes", min=0.1, help="Of wall time, all in all.", show_default="10")
     ] = None,
     speech: Annotated[
-        Optional[list[Path]],
-        typer.Option("--speech", metavar="FILE", help="What it will say: without it the mouth follows but little. May be given again."),
+        list[Path] | None,
+        typer.Option(
+            "--speech",
+            metavar="FILE",
+            help="What it will say: without it the mouth follows but little. May be given again.",
+        ),
     ] = None,
     talker: Annotated[
-        Optional[str],
-        typer.Option("--talker", metavar="NAME|FILE", help="The model to begin with. Default: the one that comes with lipdub."),
+        str | None,
+        typer.Option(
+            "--talker", metavar="NAME|FILE", help="The model to begin with. Default: the one that comes with lipdub."
+        ),
     ] = None,
     name: Annotated[
-        Optional[str],
-        typer.Option("--name", metavar="NAME", help="Keep it by this name, for other videos of the talker: run --talker NAME."),
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="Keep it by this name, for other videos of the talker: run --talker NAME."
+        ),
     ] = None,
     out: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write it here instead of into the weights store."),
     ] = None,
     pixels: Annotated[
-        Optional[int], typer.Option("--pixels", help="Of the faces drawn: 96 or 128.", show_default="128")
+        int | None, typer.Option("--pixels", help="Of the faces drawn: 96 or 128.", show_default="128")
     ] = None,
     config: opt.Config = None,
     changes: opt.Set = None,
@@ -70,13 +78,22 @@ def adapt(
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
         made = out or Path(folder) / "talker.safetensors"
         model = run(
-            video, base.path, made, speech=speech or (), options=options, seed=seed,
-            threads=manner.threads or 2, device=manner.device, progress=teller(manner),
-        )  # fmt: skip
+            video,
+            base.path,
+            made,
+            speech=speech or (),
+            options=options,
+            seed=seed,
+            threads=manner.threads or 2,
+            device=manner.device,
+            progress=teller(manner),
+        )
         text = card(model, told)
         if out is None:
             digest = digest_file(video)
-            made = trained.keep(made, name or trained.plain_name(f"{video.stem}-{digest[:8]}"), video_digest=digest, card=text)
+            made = trained.keep(
+                made, name or trained.plain_name(f"{video.stem}-{digest[:8]}"), video_digest=digest, card=text
+            )
         else:
             out.with_suffix(".md").write_text(text, encoding="utf-8")
     manner.result({"weights": str(made), "notes": model.notes["adapted"]}, str(made))

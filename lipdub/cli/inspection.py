@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -22,11 +22,11 @@ def inspect(
     manner: Manner,
     video: opt.Video,
     speech: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--speech", metavar="FILE", help="The speech of the run, for its length."),
     ] = None,
     sheet: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--sheet", metavar="PNG", help="Write a contact sheet of the faces here."),
     ] = None,
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,7 +26,7 @@ def lips(
     manner: Manner,
     speech: Annotated[Path, typer.Argument(metavar="SPEECH", help="The speech: any file with sound in it.")],
     out: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(
             "--out",
             "-o",
@@ -36,45 +36,33 @@ def lips(
         ),
     ] = None,
     format: Annotated[
-        Optional[
-            Literal["json", "csv", "npz", "srt", "srt-words", "rhubarb-tsv", "rhubarb-xml", "rhubarb-json"]
-        ],
+        Literal["json", "csv", "npz", "srt", "srt-words", "rhubarb-tsv", "rhubarb-xml", "rhubarb-json"] | None,
         typer.Option("--format", help="What is written, whatever the ending.", rich_help_panel=_FILE),
     ] = None,
     fps: Annotated[
-        Optional[float],
-        typer.Option(
-            "--fps", metavar="RATE", help="Rows a second.", show_default="100", rich_help_panel=_FILE
-        ),
+        float | None,
+        typer.Option("--fps", metavar="RATE", help="Rows a second.", show_default="100", rich_help_panel=_FILE),
     ] = None,
     plot: Annotated[
-        Optional[Path],
-        typer.Option(
-            "--plot", metavar="PNG", help="Draw the speech and its lips here.", rich_help_panel=_FILE
-        ),
+        Path | None,
+        typer.Option("--plot", metavar="PNG", help="Draw the speech and its lips here.", rich_help_panel=_FILE),
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option(
-            "--overwrite", help="Replace files that are there.", show_default=False, rich_help_panel=_FILE
-        ),
+        typer.Option("--overwrite", help="Replace files that are there.", show_default=False, rich_help_panel=_FILE),
     ] = False,
     start: Annotated[
-        Optional[float],
-        typer.Option(
-            "--from", parser=opt.parse_time, metavar="TIME", help="Tell from here on.", rich_help_panel=_PART
-        ),
+        float | None,
+        typer.Option("--from", parser=opt.parse_time, metavar="TIME", help="Tell from here on.", rich_help_panel=_PART),
     ] = None,
     end: Annotated[
-        Optional[float],
-        typer.Option(
-            "--to", parser=opt.parse_time, metavar="TIME", help="Tell up to here.", rich_help_panel=_PART
-        ),
+        float | None,
+        typer.Option("--to", parser=opt.parse_time, metavar="TIME", help="Tell up to here.", rich_help_panel=_PART),
     ] = None,
     text: opt.Text = None,
     language: opt.Language = None,
     landmarks: Annotated[
-        Optional[Literal["68", "478"]],
+        Literal["68", "478"] | None,
         typer.Option(
             "--landmarks",
             help="Write lip landmarks instead: iBUG's 68 points, or the mesh's 478.",
@@ -82,7 +70,7 @@ def lips(
         ),
     ] = None,
     talker: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(
             "--talker",
             metavar="PATH",
@@ -91,7 +79,7 @@ def lips(
         ),
     ] = None,
     face: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--face",
             metavar="WHO",
@@ -137,9 +125,7 @@ def lips(
         manner.result(None, "\n".join(shown(path) for path in result.written))
     else:
         facts = result.to_json()
-        manner.result(
-            None, as_lines({k: v for k, v in facts.items() if k not in ("landmarks", "written", "rows")})
-        )
+        manner.result(None, as_lines({k: v for k, v in facts.items() if k not in ("landmarks", "written", "rows")}))
 
 
 def _print(track: object, format: str | None) -> None:

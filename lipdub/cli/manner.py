@@ -52,9 +52,7 @@ class Manner:
 
 _FLAGS: dict[str, tuple[Any, Any]] = {
     "quiet": (
-        Annotated[
-            bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_PANEL)
-        ],
+        Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_PANEL)],
         False,
     ),
     "verbose": (
@@ -87,9 +85,7 @@ _FLAGS: dict[str, tuple[Any, Any]] = {
         "auto",
     ),
     "threads": (
-        Annotated[
-            int, typer.Option("--threads", min=0, help="Processor threads; 0 is all.", rich_help_panel=_PANEL)
-        ],
+        Annotated[int, typer.Option("--threads", min=0, help="Processor threads; 0 is all.", rich_help_panel=_PANEL)],
         0,
     ),
 }
@@ -134,9 +130,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def complain(
-    what: str, *, hint: str = "", code: int, as_json: bool = False, stream: IO[str] | None = None
-) -> None:
+def complain(what: str, *, hint: str = "", code: int, as_json: bool = False, stream: IO[str] | None = None) -> None:
     """One line (or one JSON object) on standard error that says what is wrong."""
     from lipdub.errors import LipdubError
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -52,11 +52,11 @@ def given(**values: Any) -> dict[str, Any]:
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The source: a video or a still image.")]
 Speech = Annotated[Path, typer.Argument(metavar="SPEECH", help="The speech the lips are to follow.")]
 Out = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option("--out", "-o", metavar="FILE", help="The result. Default: VIDEO with .dubbed in its name."),
 ]
 Workspace = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option(
         "--workspace",
         "-w",
@@ -65,11 +65,14 @@ Workspace = Annotated[
     ),
 ]
 Recipe = Annotated[
-    str, typer.Option("--recipe", metavar="NAME", help="One method for each stage: auto, builtin, stabilized, wav2lip, retalking.")
+    str,
+    typer.Option(
+        "--recipe", metavar="NAME", help="One method for each stage: auto, builtin, stabilized, wav2lip, retalking."
+    ),
 ]
-Method = Annotated[Optional[str], typer.Option("--method", metavar="NAME", help="The stage's method.")]
+Method = Annotated[str | None, typer.Option("--method", metavar="NAME", help="The stage's method.")]
 Detector = Annotated[
-    Optional[Literal["mediapipe", "retinaface"]],
+    Literal["mediapipe", "retinaface"] | None,
     typer.Option(
         "--detector",
         help="What finds the faces; retinaface, for small or tilted ones, needs its published weights.",
@@ -78,7 +81,7 @@ Detector = Annotated[
     ),
 ]
 MaxFaces = Annotated[
-    Optional[int],
+    int | None,
     typer.Option(
         "--max-faces",
         help="How many faces a frame is searched for.",
@@ -87,7 +90,7 @@ MaxFaces = Annotated[
     ),
 ]
 Face = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--face",
         metavar="WHO",
@@ -97,33 +100,27 @@ Face = Annotated[
     ),
 ]
 From = Annotated[
-    Optional[float],
-    typer.Option(
-        "--from", parser=parse_time, metavar="TIME", help="Dub from here on.", rich_help_panel=_TALKER
-    ),
+    float | None,
+    typer.Option("--from", parser=parse_time, metavar="TIME", help="Dub from here on.", rich_help_panel=_TALKER),
 ]
 To = Annotated[
-    Optional[float],
+    float | None,
     typer.Option("--to", parser=parse_time, metavar="TIME", help="Dub up to here.", rich_help_panel=_TALKER),
 ]
 NoFace = Annotated[
     Literal["keep", "error"],
-    typer.Option(
-        "--no-face", help="Frames without a face: pass them through, or stop.", rich_help_panel=_TALKER
-    ),
+    typer.Option("--no-face", help="Frames without a face: pass them through, or stop.", rich_help_panel=_TALKER),
 ]
 Length = Annotated[
-    Optional[Literal["longest", "video", "speech", "shortest"]],
+    Literal["longest", "video", "speech", "shortest"] | None,
     typer.Option("--length", help="How long the result is.", show_default="longest", rich_help_panel=_LENGTH),
 ]
 Extend = Annotated[
-    Optional[Literal["pingpong", "loop", "freeze"]],
-    typer.Option(
-        "--extend", help="Where picture is missing.", show_default="pingpong", rich_help_panel=_LENGTH
-    ),
+    Literal["pingpong", "loop", "freeze"] | None,
+    typer.Option("--extend", help="Where picture is missing.", show_default="pingpong", rich_help_panel=_LENGTH),
 ]
 Text = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--text",
         metavar="FILE",
@@ -132,7 +129,7 @@ Text = Annotated[
     ),
 ]
 Language = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--language",
         metavar="CODE",
@@ -142,7 +139,7 @@ Language = Annotated[
     ),
 ]
 Offset = Annotated[
-    Optional[float],
+    float | None,
     typer.Option(
         "--offset",
         metavar="SECONDS",
@@ -152,13 +149,13 @@ Offset = Annotated[
     ),
 ]
 Strength = Annotated[
-    Optional[float],
+    float | None,
     typer.Option(
         "--strength", help="How far the mouth moves: 1 is as spoken.", show_default="1", rich_help_panel=_LOOK
     ),
 ]
 Expression = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--expression",
         metavar="NAME|FILE",
@@ -168,11 +165,11 @@ Expression = Annotated[
     ),
 ]
 Emotion = Annotated[
-    Optional[Literal["surprise", "angry", "sad"]],
+    Literal["surprise", "angry", "sad"] | None,
     typer.Option("--emotion", help="Recipe retalking: what the upper face shows.", rich_help_panel=_LOOK),
 ]
 Talker = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--talker",
         metavar="NAME|FILE",
@@ -181,7 +178,7 @@ Talker = Annotated[
     ),
 ]
 Enhance = Annotated[
-    Optional[Literal["none", "auto", "gfpgan", "gpen", "vqfr"]],
+    Literal["none", "auto", "gfpgan", "gpen", "vqfr"] | None,
     typer.Option(
         "--enhance",
         help="Restore the mouths by a network, with its published weights; auto: by one whose weights are there.",
@@ -190,7 +187,7 @@ Enhance = Annotated[
     ),
 ]
 EnhanceRegion = Annotated[
-    Optional[Literal["mouth", "face"]],
+    Literal["mouth", "face"] | None,
     typer.Option(
         "--enhance-region",
         help="What is restored; face: all that was changed.",
@@ -199,7 +196,7 @@ EnhanceRegion = Annotated[
     ),
 ]
 EnhanceMask = Annotated[
-    Optional[Literal["auto", "mesh", "parsing"]],
+    Literal["auto", "mesh", "parsing"] | None,
     typer.Option(
         "--enhance-mask",
         help="What tells where the mouth is; auto: face parsing where its published weights are, else the mesh.",
@@ -208,7 +205,7 @@ EnhanceMask = Annotated[
     ),
 ]
 EnhanceStrength = Annotated[
-    Optional[float],
+    float | None,
     typer.Option(
         "--enhance-strength",
         help="How much of what was restored is taken: 0 to 1.",
@@ -217,7 +214,7 @@ EnhanceStrength = Annotated[
     ),
 ]
 Precision = Annotated[
-    Optional[Literal["auto", "fp32", "bf16", "fp16"]],
+    Literal["auto", "fp32", "bf16", "fp16"] | None,
     typer.Option(
         "--precision",
         help="What networks compute in; auto: fp32 on a processor, half precision on a GPU.",
@@ -226,7 +223,7 @@ Precision = Annotated[
     ),
 ]
 Accel = Annotated[
-    Optional[Literal["auto", "none", "openvino"]],
+    Literal["auto", "none", "openvino"] | None,
     typer.Option(
         "--accel",
         help="What runs networks on a processor; auto: OpenVINO where it is installed, else PyTorch.",
@@ -235,7 +232,7 @@ Accel = Annotated[
     ),
 ]
 Blend = Annotated[
-    Optional[Literal["laplacian", "feather"]],
+    Literal["laplacian", "feather"] | None,
     typer.Option(
         "--blend",
         help="How the mouth is joined to the face.",
@@ -244,7 +241,7 @@ Blend = Annotated[
     ),
 ]
 Feather = Annotated[
-    Optional[float],
+    float | None,
     typer.Option(
         "--feather",
         help="Width of the mask's soft edge, as a share of the crop.",
@@ -253,7 +250,7 @@ Feather = Annotated[
     ),
 ]
 ColourMatch = Annotated[
-    Optional[bool],
+    bool | None,
     typer.Option(
         "--colour-match/--no-colour-match",
         help="Match the mouth's colour to the frame.",
@@ -262,7 +259,7 @@ ColourMatch = Annotated[
     ),
 ]
 Codec = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--codec",
         metavar="NAME",
@@ -272,23 +269,19 @@ Codec = Annotated[
     ),
 ]
 Crf = Annotated[
-    Optional[int],
-    typer.Option(
-        "--crf", help="Quality of the video: lower is better; 18 hardly shows.", rich_help_panel=_FILE
-    ),
+    int | None,
+    typer.Option("--crf", help="Quality of the video: lower is better; 18 hardly shows.", rich_help_panel=_FILE),
 ]
 Preset = Annotated[
-    Optional[str],
-    typer.Option(
-        "--preset", metavar="NAME", help="The encoder's trade of time for size.", rich_help_panel=_FILE
-    ),
+    str | None,
+    typer.Option("--preset", metavar="NAME", help="The encoder's trade of time for size.", rich_help_panel=_FILE),
 ]
 Lossless = Annotated[
-    Optional[bool],
+    bool | None,
     typer.Option("--lossless", help="Encode without any loss.", show_default=False, rich_help_panel=_FILE),
 ]
 AudioCodec = Annotated[
-    Optional[str],
+    str | None,
     typer.Option(
         "--audio-codec",
         metavar="NAME",
@@ -298,7 +291,7 @@ AudioCodec = Annotated[
     ),
 ]
 AudioBitrate = Annotated[
-    Optional[int],
+    int | None,
     typer.Option(
         "--audio-bitrate",
         parser=parse_rate,
@@ -308,7 +301,7 @@ AudioBitrate = Annotated[
     ),
 ]
 KeepAudio = Annotated[
-    Optional[Literal["others", "all", "none"]],
+    Literal["others", "all", "none"] | None,
     typer.Option(
         "--keep-audio",
         help="Which of the source's sound streams stay; others: all but the first.",
@@ -317,10 +310,8 @@ KeepAudio = Annotated[
     ),
 ]
 Mix = Annotated[
-    Optional[Path],
-    typer.Option(
-        "--mix", metavar="FILE", help="Sound of the result, instead of the speech.", rich_help_panel=_FILE
-    ),
+    Path | None,
+    typer.Option("--mix", metavar="FILE", help="Sound of the result, instead of the speech.", rich_help_panel=_FILE),
 ]
 CommercialSafe = Annotated[
     bool,
@@ -331,11 +322,11 @@ CommercialSafe = Annotated[
     ),
 ]
 Config = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option("--config", metavar="TOML", help="Settings of the training.", rich_help_panel=_SETTINGS),
 ]
 Set = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
@@ -344,7 +335,7 @@ Set = Annotated[
     ),
 ]
 MaxMinutes = Annotated[
-    Optional[float],
+    float | None,
     typer.Option(
         "--max-minutes",
         min=0,
@@ -354,7 +345,5 @@ MaxMinutes = Annotated[
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option(
-        "--overwrite", help="Replace a file lipdub did not make.", show_default=False, rich_help_panel=_FILE
-    ),
+    typer.Option("--overwrite", help="Replace a file lipdub did not make.", show_default=False, rich_help_panel=_FILE),
 ]

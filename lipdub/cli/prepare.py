@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,15 +26,13 @@ def prepare(
     videos: Annotated[
         list[Path], typer.Argument(metavar="VIDEOS...", help="Videos of people talking, and folders of them.")
     ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DATASET", help="The folder to make, or to add to.")
-    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DATASET", help="The folder to make, or to add to.")],
     size: Annotated[
-        Optional[int],
+        int | None,
         typer.Option("--size", help="Pixels of a face's square.", show_default="96", rich_help_panel=_CLIPS),
     ] = None,
     margin: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             "--margin",
             help="How much larger the stored crops are, to shift and turn in.",
@@ -43,7 +41,7 @@ def prepare(
         ),
     ] = None,
     shortest: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             "--shortest",
             metavar="SECONDS",
@@ -53,7 +51,7 @@ def prepare(
         ),
     ] = None,
     longest: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             "--longest",
             metavar="SECONDS",
@@ -63,7 +61,7 @@ def prepare(
         ),
     ] = None,
     min_face: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             "--min-face",
             metavar="PIXELS",
@@ -73,7 +71,7 @@ def prepare(
         ),
     ] = None,
     faces: Annotated[
-        Optional[Literal["one", "any"]],
+        Literal["one", "any"] | None,
         typer.Option(
             "--faces",
             help="one: leave out moments in which another face is seen.",
@@ -82,7 +80,7 @@ def prepare(
         ),
     ] = None,
     min_sync: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             "--min-sync",
             help="Least agreement of mouth and sound: 1 at most, 0.3 is chance's, 0 does not ask.",
@@ -91,7 +89,7 @@ def prepare(
         ),
     ] = None,
     max_offset: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             "--max-offset",
             metavar="SECONDS",
@@ -101,13 +99,16 @@ def prepare(
         ),
     ] = None,
     split: Annotated[
-        Optional[Literal["clip", "speaker"]],
+        Literal["clip", "speaker"] | None,
         typer.Option(
-            "--split", help="What is kept out of training: videos, or speakers.", show_default="clip", rich_help_panel=_SPLIT
+            "--split",
+            help="What is kept out of training: videos, or speakers.",
+            show_default="clip",
+            rich_help_panel=_SPLIT,
         ),
     ] = None,
     held_out: Annotated[
-        Optional[float],
+        float | None,
         typer.Option(
             "--held-out",
             metavar="SHARE",
@@ -117,7 +118,7 @@ def prepare(
         ),
     ] = None,
     speaker: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             "--speaker",
             metavar="NAME",

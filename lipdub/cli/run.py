@@ -27,9 +27,7 @@ def run(
         bool, typer.Option("--keep-workspace/--no-keep-workspace", help="Keep the caches for the next run.")
     ] = True,
     recipe: opt.Recipe = "auto",
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Tell what would run and what be reused; do nothing.")
-    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Tell what would run and what be reused; do nothing.")] = False,
     face: opt.Face = None,
     start: opt.From = None,
     end: opt.To = None,

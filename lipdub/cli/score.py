@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,21 +28,25 @@ def score(
         list[Path], typer.Argument(metavar="RESULT...", help="A dubbed video, of lipdub or of another tool.")
     ],
     speech: Annotated[
-        Optional[Path],
-        typer.Option("--speech", metavar="FILE", help="The speech it follows. Default: its own sound.", show_default=False),
+        Path | None,
+        typer.Option(
+            "--speech", metavar="FILE", help="The speech it follows. Default: its own sound.", show_default=False
+        ),
     ] = None,
     offset: Annotated[
-        Optional[float],
-        typer.Option("--offset", metavar="SECONDS", help="When that speech begins after the first frame.", show_default="0"),
+        float | None,
+        typer.Option(
+            "--offset", metavar="SECONDS", help="When that speech begins after the first frame.", show_default="0"
+        ),
     ] = None,
     truth: Annotated[
-        Optional[Path], typer.Option("--truth", metavar="VIDEO", help="What it should look like, if known.")
+        Path | None, typer.Option("--truth", metavar="VIDEO", help="What it should look like, if known.")
     ] = None,
     source: Annotated[
-        Optional[Path], typer.Option("--source", metavar="VIDEO", help="The video it was made from.")
+        Path | None, typer.Option("--source", metavar="VIDEO", help="The video it was made from.")
     ] = None,
     workspace: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(
             "--workspace",
             "-w",
@@ -54,16 +58,18 @@ def score(
         bool, typer.Option("--compare", help="One table and one page for all RESULTs, instead of one each.")
     ] = False,
     fail_under: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option("--fail-under", metavar="NAME=NUMBER", help="End with exit code 6 if a number is less."),
     ] = None,
     fail_over: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option("--fail-over", metavar="NAME=NUMBER", help="End with exit code 6 if a number is more."),
     ] = None,
     out: Annotated[
-        Optional[Path],
-        typer.Option("--out", "-o", metavar="FOLDER", help="Where score.json and report.html go. Default: RESULT.score."),
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Where score.json and report.html go. Default: RESULT.score."
+        ),
     ] = None,
     files: Annotated[bool, typer.Option("--files/--no-files", help="Write score.json and report.html.")] = True,
 ) -> None:
@@ -90,9 +96,7 @@ def score(
     if files:
         groups = [entries] if compare else [[entry] for entry in entries]
         for group in groups:
-            folder = out or (
-                Path("lipdub-scores") if len(group) > 1 else Path(f"{group[0].score.result}.score")
-            )
+            folder = out or (Path("lipdub-scores") if len(group) > 1 else Path(f"{group[0].score.result}.score"))
             written += _write(folder, group)
     scores = [entry.score for entry in entries]
     found = [s.to_json() for s in scores]
@@ -153,7 +157,8 @@ def _as_text(scores: list[Score], compare: bool) -> str:
     if compare:
         rows = []
         for line in table(scores):
-            cells = {Path(s.result).name: number(c.value if c else None) for s, c in zip(scores, line["cells"], strict=True)}  # type: ignore[call-overload]
+            found = zip(scores, line["cells"], strict=True)  # type: ignore[call-overload]
+            cells = {Path(s.result).name: number(c.value if c else None) for s, c in found}
             rows.append({"name": line["row"].id, **cells, "unit": line["row"].unit, "good": line["row"].better})  # type: ignore[attr-defined]
         return as_table(rows, names=True)
     return "\n\n".join(_one(score) for score in scores)
@@ -175,5 +180,7 @@ def _one(score: Score) -> str:
         for row in score.rows
     ]
     lines = [score.result, as_table(rows)]
-    lines += [f"weak at {m.time:.2f} s: {m.words} ({m.times:.1f} times the limit)" for m in score.moments if m.times >= 1]
+    lines += [
+        f"weak at {m.time:.2f} s: {m.words} ({m.times:.1f} times the limit)" for m in score.moments if m.times >= 1
+    ]
     return "\n".join([*lines, *score.notes])

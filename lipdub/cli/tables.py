@@ -12,7 +12,8 @@ _MOST_ITEMS = 12  # of a list shown on one line
 
 def as_table(rows: Sequence[Mapping[str, Any]], *, names: bool = False) -> str:
     """A table with a heading; columns as in the first row. Numbers stand to the right. names: the headings are names, to be
-    left as they are."""
+    left as they are.
+    """
     if not rows:
         return ""
     columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -31,7 +32,8 @@ def as_table(rows: Sequence[Mapping[str, Any]], *, names: bool = False) -> str:
 
 def as_lines(values: Mapping[str, Any], indent: str = "") -> str:
     """``name  value`` for each entry; a list of mappings becomes a table, an inner mapping an indented
-    block."""
+    block.
+    """
     lines: list[str] = []
     width = max((len(name) for name, value in values.items() if not _is_block(value)), default=0)
     for name, value in values.items():

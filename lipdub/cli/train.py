@@ -10,7 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -26,7 +26,7 @@ _Grid = Annotated[Path, typer.Option("--grid", metavar="FOLDER", help="Clips of 
 _Out = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The weights to write.")]
 _Data = Annotated[Path, typer.Option("--data", metavar="DATASET", help="Of lipdub prepare.")]
 _Workdir = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Option("--workdir", metavar="FOLDER", help="What is kept between runs. Default: beside the weights."),
 ]
 _Minutes = Annotated[float, typer.Option("--minutes", min=0, help="End by wall time; 0 takes all steps.")]
@@ -34,12 +34,8 @@ _Full = Annotated[bool, typer.Option("--full", help="The generator as in the pap
 _Overfit = Annotated[
     int, typer.Option("--overfit", min=0, metavar="N", help="Learn N examples by heart, as a check of health.")
 ]
-_OnBad = Annotated[
-    Literal["skip", "error"], typer.Option("--on-bad", help="Pass over a damaged shard, or refuse it.")
-]
-_ShowConfig = Annotated[
-    bool, typer.Option("--show-config", help="Print all settings as TOML, and do nothing.")
-]
+_OnBad = Annotated[Literal["skip", "error"], typer.Option("--on-bad", help="Pass over a damaged shard, or refuse it.")]
+_ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print all settings as TOML, and do nothing.")]
 _Seed = Annotated[int, typer.Option("--seed", help="Of all that is drawn by chance.")]
 
 
@@ -66,18 +62,14 @@ def lip_motion(
     manner: Manner,
     out: _Out = Path("lip-motion.safetensors"),
     grid: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--grid", metavar="FOLDER", help="Clips of the GRID corpus, for real lips."),
     ] = None,
     workdir: _Workdir = None,
-    minutes: Annotated[
-        float, typer.Option("--minutes", min=0, help="End by wall time; 0 takes all steps.")
-    ] = 0.0,
-    steps: Annotated[
-        Optional[int], typer.Option("--steps", min=1, help="Steps of the phone network.")
-    ] = None,
+    minutes: Annotated[float, typer.Option("--minutes", min=0, help="End by wall time; 0 takes all steps.")] = 0.0,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps of the phone network.")] = None,
     windows: Annotated[
-        Optional[int], typer.Option("--windows", min=1, help="How many stretches of 8 s are synthesised.")
+        int | None, typer.Option("--windows", min=1, help="How many stretches of 8 s are synthesised.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn by chance.")] = 0,
 ) -> None:
@@ -204,8 +196,10 @@ def stabilized(
     silent: Annotated[Path, typer.Option("--silent", metavar="FILE", help="What train silent-lip made.")],
     out: _Out = Path("stabilized.safetensors"),
     keep: Annotated[
-        Optional[str],
-        typer.Option("--keep", metavar="NAME", help="Keep it in the weights store too: run --recipe stabilized --talker NAME."),
+        str | None,
+        typer.Option(
+            "--keep", metavar="NAME", help="Keep it in the weights store too: run --recipe stabilized --talker NAME."
+        ),
     ] = None,
     workdir: _Workdir = None,
     minutes: _Minutes = 0.0,
@@ -223,7 +217,17 @@ def stabilized(
 
     options = _configured(_generator(full), config, changes, minutes, max_minutes, {"draw.only": overfit})
     _trained(
-        manner, train_talking, options, show_config, out, keep, data=data, silent=silent, workdir=workdir, on_bad=on_bad, seed=seed
+        manner,
+        train_talking,
+        options,
+        show_config,
+        out,
+        keep,
+        data=data,
+        silent=silent,
+        workdir=workdir,
+        on_bad=on_bad,
+        seed=seed,
     )
 
 
@@ -255,7 +259,13 @@ def _configured(
 
 
 def _trained(
-    manner: Manner, train: Callable[..., Path], options: Any, show_config: bool, out: Path, keep: str | None = None, **how: Any
+    manner: Manner,
+    train: Callable[..., Path],
+    options: Any,
+    show_config: bool,
+    out: Path,
+    keep: str | None = None,
+    **how: Any,
 ) -> None:
     """Trains, writes the card beside what came out and keeps it by a name; or prints the settings that it would train with."""
     if show_config:
@@ -277,9 +287,7 @@ def _trained(
     manner.result({"weights": str(written), "card": str(told)}, str(written))
 
 
-def _of_faces(
-    manner: Manner, train: Callable[..., Path], grid: Path, out: Path, workdir: Path | None
-) -> None:
+def _of_faces(manner: Manner, train: Callable[..., Path], grid: Path, out: Path, workdir: Path | None) -> None:
     """A training that reads GRID's faces; their landmarks are kept for the next one."""
     folder = workdir or out.parent / "lip-training"
     written = train(out, grid=grid, workdir=folder, progress=teller(manner))

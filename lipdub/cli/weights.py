@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,7 +33,8 @@ def _root() -> None:
 @command
 def list_(manner: Manner, commercial_safe: _CommercialSafe = False) -> None:
     """All published weights lipdub knows: which are there, how large they are, under which licence; and what was trained
-    here and kept."""
+    here and kept.
+    """
     from lipdub.cli.tables import as_table
     from lipdub.weights import manifest, trained
     from lipdub.weights.store import Store
@@ -57,10 +58,10 @@ def list_(manner: Manner, commercial_safe: _CommercialSafe = False) -> None:
 def pull(
     manner: Manner,
     names: Annotated[
-        Optional[list[str]], typer.Argument(metavar="[NAME...]", help="As lipdub weights list has them.")
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="As lipdub weights list has them.")
     ] = None,
     user: Annotated[
-        Optional[str], typer.Option("--for", metavar="NAME", help="All that a recipe or command uses.")
+        str | None, typer.Option("--for", metavar="NAME", help="All that a recipe or command uses.")
     ] = None,
     commercial_safe: _CommercialSafe = False,
 ) -> None:
@@ -96,7 +97,7 @@ def add(
         list[Path], typer.Argument(metavar="PLACE...", help="Files of weights, or folders with such files.")
     ],
     name: Annotated[
-        Optional[str], typer.Option("--as", metavar="NAME", help="What the file is, if it cannot be told.")
+        str | None, typer.Option("--as", metavar="NAME", help="What the file is, if it cannot be told.")
     ] = None,
     own: Annotated[
         bool, typer.Option("--own", help="Not the published file, but weights of your own for that network.")
@@ -139,10 +140,8 @@ def add(
 def verify(
     manner: Manner,
     names: Annotated[
-        Optional[list[str]],
-        typer.Argument(
-            metavar="[NAME...]", help="As lipdub weights list has them.", show_default="all there"
-        ),
+        list[str] | None,
+        typer.Argument(metavar="[NAME...]", help="As lipdub weights list has them.", show_default="all there"),
     ] = None,
 ) -> None:
     """Check that the weights in the store are the published ones. Exit code 4 when some are not."""
@@ -181,9 +180,7 @@ def remove(manner: Manner, names: _Names) -> None:
 @command
 def where(
     manner: Manner,
-    name: Annotated[
-        Optional[str], typer.Argument(metavar="[NAME]", help="As lipdub weights list has it.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="As lipdub weights list has it.")] = None,
 ) -> None:
     """Say where the store is, or where one file of it lies or would lie."""
     from lipdub.errors import shown

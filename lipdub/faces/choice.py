@@ -33,6 +33,7 @@ def choose(face: str | tuple[int, ...], rows: list[dict[str, Any]], usable: set[
 
     Args:
         rows: the detect stage's tracks. usable: ids that can be dubbed.
+
     Raises:
         UsageError: an id that does not exist. InputError: none of the faces can be dubbed.
     """

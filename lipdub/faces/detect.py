@@ -124,7 +124,8 @@ class CropMesh:
 
 def _solutions() -> Any:
     """`mediapipe.solutions`, without the plotting library that it loads for drawings nobody here asks for: that
-    takes longer than all the rest of MediaPipe."""
+    takes longer than all the rest of MediaPipe.
+    """
     unloaded = [] if "matplotlib" in sys.modules else ["matplotlib", "matplotlib.pyplot"]
     for name in unloaded:
         sys.modules[name] = ModuleType(name)

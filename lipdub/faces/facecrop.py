@@ -6,7 +6,6 @@ Boxes around all landmarks grow with the jaw, and five-point alignment moves wit
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,8 @@ import numpy as np
 from . import lowerface
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lipdub.media.pixels import Picture
 
 SIDE = lowerface.WIDTH  # of the square, in distances between the eyes
@@ -69,7 +70,8 @@ def reach(placement: np.ndarray, zoom: float = 1.0) -> np.ndarray:
 
 def from_crop(crop: np.ndarray, placement: np.ndarray, height: int, width: int) -> np.ndarray:
     """A crop (pixels, pixels, ...) float32 laid back where it was cut out of a picture of that size, float32 (height, width, ...);
-    beyond the crop its edge is repeated."""
+    beyond the crop its edge is repeated.
+    """
     import cv2
 
     pixels = crop.shape[0]

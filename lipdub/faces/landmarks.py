@@ -68,7 +68,8 @@ def load_neutral() -> np.ndarray:
 
 def neutral(opening: np.ndarray, width: np.ndarray) -> np.ndarray:
     """The neutral face saying lip motion of opening 0..1 and width -1..1, each (n,): float64 (n, 478, 3),
-    canonical."""
+    canonical.
+    """
     prior, face = shapes.load_prior(), load_neutral()
     response = shapes.Response(face, shapes.measure(face[None])[0], prior.gain)
     wanted = shapes.wanted_measures(opening, width, shapes.Range(prior.low, prior.rest, prior.high, 0.0))
@@ -87,7 +88,8 @@ def follow_weight(skin: reshape.SkinMesh) -> np.ndarray:
 class Posed:
     """Frames of a track, of which `valid`, bool (frames,), show the face; for those, in order: points (m, 478, 3) as
     read, their pose, their canonical shape (m, 478, 3), and the slow part of it that the mouth's measures do not
-    explain."""
+    explain.
+    """
 
     first: int
     valid: np.ndarray
@@ -104,7 +106,8 @@ class Posed:
 
 def posed(view: TrackView, canonical: np.ndarray, response: shapes.Response, low: int, high: int) -> Posed | None:
     """A talker's faces in the source frames low..high, read with enough around them that the residual does not depend
-    on where they are cut; None where no face is seen. canonical: (478, 3) his mean face."""
+    on where they are cut; None where no face is seen. canonical: (478, 3) his mean face.
+    """
     sigma = RESIDUAL_SECONDS / 2 / view.interval
     margin = residual_margin(view)
     first = max(view.first, low - margin)

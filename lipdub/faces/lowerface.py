@@ -7,12 +7,15 @@ frames: a jaw that drops drops within it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from . import geometry, landmarks, smooth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEIGHT, WIDTH = 1.3, 2.6  # of the crop, in distances between the eyes
 # From the upper lip's inner edge, where it usually is on this head, to the crop's middle, in canonical coordinates

@@ -20,28 +20,91 @@ INNER_UPPER = LIPS_INNER[1:10]
 INNER_LOWER = LIPS_INNER[:10:-1]  # same x order as INNER_UPPER
 
 OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
+    10,
+    338,
+    297,
+    332,
+    284,
+    251,
+    389,
+    356,
+    454,
+    323,
+    361,
+    288,
+    397,
+    365,
+    379,
+    378,
+    400,
+    377,
+    152,
+    148,
+    176,
+    149,
+    150,
+    136,
+    172,
+    58,
+    132,
+    93,
+    234,
+    127,
+    162,
+    21,
+    54,
+    103,
+    67,
+    109,
+)
 # The part of the oval that the jaw moves, from ear to ear below.
 JAW = (454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234)
 
 # Points that speech leaves where they are on the skull: forehead, temples, bridge of the nose, eye corners.
 RIGID = (
-    10, 109, 338, 67, 297, 103, 332, 54, 284, 21, 251, 162, 389, 127, 356, 234, 454,
-    151, 9, 8, 168, 6, 197, 195, 5, 33, 133, 263, 362,
-)  # fmt: skip
+    10,
+    109,
+    338,
+    67,
+    297,
+    103,
+    332,
+    54,
+    284,
+    21,
+    251,
+    162,
+    389,
+    127,
+    356,
+    234,
+    454,
+    151,
+    9,
+    8,
+    168,
+    6,
+    197,
+    195,
+    5,
+    33,
+    133,
+    263,
+    362,
+)
 EYE_LEFT = (33, 133)
 EYE_RIGHT = (362, 263)
 NOSE_BASE = 2
 # Left and right partners, to find the face's own sideways axis.
 MIRROR = ((33, 263), (133, 362), (234, 454), (127, 356), (162, 389), (21, 251), (54, 284), (103, 332), (67, 297))
 
+
 def triangulate(points: np.ndarray) -> np.ndarray:
     """Delaunay triangles of a planar point set.
 
     Args:
         points: (n, 2) positions.
+
     Returns:
         (m, 3) int32 vertex numbers.
     """

@@ -9,13 +9,16 @@ to the exact shape and laid over the skin layer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from . import mesh, warp
-from .shapes import Prior, Response
 from .units import MAX_STRETCH
+
+if TYPE_CHECKING:
+    from .shapes import Prior, Response
 
 # Ring of fixed anchors outside the jaw, as a multiple of the distance from the mouth's centre.
 ANCHOR_REACH = 1.45
@@ -168,7 +171,8 @@ def _shut_lips(unit: np.ndarray, target: np.ndarray, ratio: float) -> np.ndarray
 
 def _line_ring(ring: np.ndarray, shown: np.ndarray, amount: float) -> np.ndarray:
     """The inside's source `ring` (20, 2) moved towards the lower lip's flesh by `amount`: the thread of inside that is
-    left between shut lips takes the lip's colour."""
+    left between shut lips takes the lip's colour.
+    """
     flesh = ring.copy()
     lower = shown[80:][:10:-1]
     flesh[1:10], flesh[:10:-1] = lower, lower
@@ -182,6 +186,7 @@ def bend_skin(
 
     Args:
         image: (h, w, 3). anchors: (a, 2) fixed points in crop pixels.
+
     Returns:
         the bent crop; float32 (h, w) displacement length in pixels.
     """
@@ -226,7 +231,8 @@ def mouth_mask(points: np.ndarray, height: int, width: int) -> np.ndarray:
 @dataclass(frozen=True)
 class Unit:
     """A mouth to show: its patch (h, w, 3), its vertices (100, 2) in the patch, its share of the mixture, and how many
-    of its pixels make one of the frame's (the faces' sizes)."""
+    of its pixels make one of the frame's (the faces' sizes).
+    """
 
     patch: np.ndarray
     points: np.ndarray
@@ -253,6 +259,7 @@ def lay_mouth(skin: np.ndarray, points: np.ndarray, units: list[Unit], amount: f
     Args:
         skin: (h, w, 3) crop, changed. points: (100, 2) target mouth vertices in crop pixels.
         amount: 0..1, how much of the mouth layer shows.
+
     Returns:
         mask float32 of what was changed, over `mouth_box` of the points; and how much of the inside was painted, 0..1.
     """
@@ -270,9 +277,7 @@ def lay_mouth(skin: np.ndarray, points: np.ndarray, units: list[Unit], amount: f
     painted = 0.0
     for unit in units:
         shown = _shut_lips(unit.points, local, unit.ratio)
-        thread = _line_ring(
-            _inside_ring(shown, local, unit.ratio), shown, _shutting(unit.points, local, unit.ratio)
-        )
+        thread = _line_ring(_inside_ring(shown, local, unit.ratio), shown, _shutting(unit.points, local, unit.ratio))
         from_points = np.concatenate([shown, thread])
         to_points = np.concatenate([local, local[80:]])
         map_x, map_y, inside = warp.backward_map(from_points, to_points, triangles, y1 - y0, x1 - x0)
@@ -299,7 +304,8 @@ def mouth_box(points: np.ndarray, height: int, width: int) -> tuple[int, int, in
 
 def _lack(have: float, need: float, wide: float) -> float:
     """How much of the inside must be painted, 0..1, when a unit opened by `have` pixels shows `need` in a mouth `wide`
-    pixels wide."""
+    pixels wide.
+    """
     stretch = need / max(have, 0.5)
     return float(np.clip(stretch / MAX_STRETCH - 1, 0, 1) * np.clip(need / (LINE * max(wide, 1.0)) - 1, 0, 1))
 

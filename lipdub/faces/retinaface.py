@@ -7,14 +7,16 @@ as of `faces.detect`; a face the mesh cannot be fitted to is left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from . import mesh
 from .detect import CropMesh, box, distinct
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Pictures are searched at no more than this many pixels on the longer side: its smallest anchors are of 16 pixels.
 SEARCH_SIZE = 960

@@ -25,6 +25,7 @@ def resized(
     Args:
         image: uint8 (h, w, 3). box: left, top, right, bottom in the resized picture; may reach beyond it.
         kernel: Keys' cubic (a = -0.5) or Lanczos of three lobes.
+
     Returns:
         uint8 (bottom - top, right - left, 3), 0 outside the picture.
     """
@@ -77,6 +78,7 @@ def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarra
 
     Args:
         image: (h, w, 3). x, y: (...) positions; whole numbers are the middles of pixels.
+
     Returns:
         float32 (..., 3), 0 outside the picture, whose outermost half pixels repeat their middles; and where
         it is inside, bool (...).

@@ -8,13 +8,15 @@ too little of his own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import mesh
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MEASURES = ("opening", "width")
 
@@ -36,7 +38,8 @@ def lip_heights(canonical: np.ndarray) -> np.ndarray:
 
 def wanted_lip_heights(response: Response, measures: np.ndarray) -> np.ndarray:
     """`lip_heights` of the talker's face at measures (n, m), worked out in blocks: no memory of whole faces for a whole
-    film."""
+    film.
+    """
     blocks = [lip_heights(response.shape(measures[i : i + 256])) for i in range(0, len(measures), 256)]
     return np.concatenate(blocks) if blocks else np.zeros((0, 2))
 
@@ -122,7 +125,8 @@ class ResponseFit:
 class Range:
     """A talker's measures (m,) at the mouth's rest, and the ends of what his speech uses; trust 0..1 says how much
     of it is his own (0: he hardly moves, the range is the prior's); slope: how much wider his mouth gets per opening
-    (one who smiles when he speaks opens wide, not round)."""
+    (one who smiles when he speaks opens wide, not round).
+    """
 
     low: np.ndarray
     rest: np.ndarray
@@ -133,7 +137,8 @@ class Range:
 
 def of_talker(face: np.ndarray, facts: Mapping[str, Any]) -> tuple[np.ndarray, Response, Range]:
     """A talker's canonical face (478, 3), response and range, from what `neutralize` keeps of him: the array `face-ID`
-    (4, 478, 3) and the facts `track-ID`."""
+    (4, 478, 3) and the facts `track-ID`.
+    """
     low, rest, high = (np.array(facts[key]) for key in ("low", "rest", "high"))
     response = Response(face[1], np.array(facts["mean"]), face[2:])
     return face[0], response, Range(low, rest, high, facts["trust"], facts["slope"])
@@ -156,13 +161,15 @@ def speech_range(measures: np.ndarray, prior: Prior) -> Range:
     # A mouth at rest is shut, also that of a talker who is never seen with it shut.
     rest = np.array([0.0, trust * rest_width + (1 - trust) * p50[1]])
     general = rest[1] / prior.rest[1]
-    high = np.array([
-        trust * p96[0] + (1 - trust) * prior.high[0],
-        rest[1] + trust * max(p96[1] - rest[1], 0.02) + (1 - trust) * (prior.high[1] - prior.rest[1]) * general,
-    ])
-    low = np.array([
-        rest[0], rest[1] - trust * max(rest[1] - p5[1], 0.02) - (1 - trust) * (prior.rest[1] - prior.low[1]) * general
-    ])
+    high = np.array(
+        [
+            trust * p96[0] + (1 - trust) * prior.high[0],
+            rest[1] + trust * max(p96[1] - rest[1], 0.02) + (1 - trust) * (prior.high[1] - prior.rest[1]) * general,
+        ]
+    )
+    low = np.array(
+        [rest[0], rest[1] - trust * max(rest[1] - p5[1], 0.02) - (1 - trust) * (prior.rest[1] - prior.low[1]) * general]
+    )
     about = seen - seen.mean(0)
     slope = float((about[:, 0] @ about[:, 1]) / max(about[:, 0] @ about[:, 0], 1e-9))
     return Range(low, rest, high, trust, float(np.clip(SLOPE_SHARE * trust * slope, *SLOPE_LIMITS)))

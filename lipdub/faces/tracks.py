@@ -40,6 +40,7 @@ def follow(boxes: np.ndarray, times: np.ndarray, shots: list[tuple[int, int]]) -
 
     Args:
         boxes: (n, s, 3) `summary` of each detector slot, NaN where it is empty. times: (n,) seconds.
+
     Returns:
         tracks in the order they begin (left to right where they begin together), numbered from 1.
     """

@@ -34,7 +34,8 @@ CROSSFADE = 0.33
 @dataclass(frozen=True)
 class Inventory:
     """Columns of a talker's units: source frame (u,), measures (u, 2), angles (u, 3) degrees, scale (u,), lip
-    heights (u, 2), sharpness (u,), colour (u, 3) of the skin around the lips 0..1, usable (u,), covered (u,): something lies before the mouth."""
+    heights (u, 2), sharpness (u,), colour (u, 3) of the skin around the lips 0..1, usable (u,), covered (u,): something lies before the mouth.
+    """
 
     frame: np.ndarray
     measures: np.ndarray
@@ -57,8 +58,17 @@ class Inventory:
         covered = away > max(8 * usual, 1.5 * UNLIKE)
         if not usable.any():
             usable = np.ones(len(table), bool)
-        return cls(table[:, 0].astype(int), table[:, 1:3], table[:, 3:6], table[:, 6], table[:, 7:9],
-                   table[:, 9], colour, usable, covered)  # fmt: skip
+        return cls(
+            table[:, 0].astype(int),
+            table[:, 1:3],
+            table[:, 3:6],
+            table[:, 6],
+            table[:, 7:9],
+            table[:, 9],
+            colour,
+            usable,
+            covered,
+        )
 
 
 def target_costs(
@@ -170,7 +180,8 @@ def choose(units: Inventory, costs: np.ndarray, measures: np.ndarray, spread: np
 
 def mixture(units: Inventory, chosen: np.ndarray) -> list[list[tuple[int, float]]]:
     """Units and weights shown at each frame: one, or two around a jump, so that textures fade and do not pop. An open
-    mouth and a shut one do not fade into each other: the shut one's inside would have to be painted."""
+    mouth and a shut one do not fade into each other: the shut one's inside would have to be painted.
+    """
     count = len(units.frame)
     gaps = np.maximum(units.measures[:, 0], 2 * SHUT / 3)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.workspace import ChunkedArray
-
 from . import mesh, smooth, tracks
+
+if TYPE_CHECKING:
+    from lipdub.workspace import ChunkedArray
 
 # Landmarks jitter by about half a pixel; this much time is averaged (a Savitzky-Golay parabola, zero lag).
 SMOOTH_SECONDS = 0.2

@@ -35,6 +35,7 @@ def backward_map(
     Args:
         source, target: (p, 2) float positions in the same pixel grid. triangles: (m, 3).
         step: compute on a grid `step` times coarser and interpolate (the map is piecewise linear).
+
     Returns:
         map_x, map_y float32 (height, width), identity outside the mesh; inside bool (height, width).
     """
@@ -48,7 +49,9 @@ def backward_map(
     # Barycentric mixing of the corners' displacements. Kept inside the triangle: the rasteriser's edge pixels of a
     # sliver would otherwise be carried far away.
     moves = (source - target)[triangles]
-    table = np.concatenate([target[triangles[:, 0]], _inverses(target, triangles).reshape(-1, 4), moves.reshape(-1, 6)], 1)
+    table = np.concatenate(
+        [target[triangles[:, 0]], _inverses(target, triangles).reshape(-1, 4), moves.reshape(-1, 6)], 1
+    )
     t0, t1, i00, i01, i10, i11, ax, ay, bx, by, cx, cy = table.astype(np.float32)[labels[inside]].T
     u, v = px - t0, py - t1
     first, second = np.clip(i00 * u + i01 * v, 0, 1), np.clip(i10 * u + i11 * v, 0, 1)

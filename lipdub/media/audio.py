@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import InputError, shown
 from lipdub.media.probe import AudioFacts, decoded, opened, probe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _GAP = Fraction(1, 20)  # a hole in the times longer than this is filled with silence
 _LONGEST_GAP = Fraction(3600)  # one longer than this is a broken time, not a hole
@@ -22,7 +24,8 @@ _CHUNK_SECONDS = 4
 class AudioSource:
     """A sound stream about to be read: ``rate`` in Hz, ``channels``, the channel ``layout``'s name, the
     decoder's sample format, ``lossless`` whether the codec is, ``start`` when its first sample is heard
-    (seconds, on the container's clock) and ``bits`` of one sample as stored."""
+    (seconds, on the container's clock) and ``bits`` of one sample as stored.
+    """
 
     rate: int
     channels: int
@@ -58,7 +61,7 @@ def audio_source(path: Path | str, stream: int | None = None) -> AudioSource:
         codec = sound.codec_context.name
         start = Fraction(frame.pts or 0) * frame.time_base if frame.time_base else Fraction(0)
         bits = frame.format.bytes * 8
-        if codec in ("pcm_s24le", "pcm_s24be") or sound.codec_context.codec.name == "flac" and bits == 32:
+        if codec in ("pcm_s24le", "pcm_s24be") or (sound.codec_context.codec.name == "flac" and bits == 32):
             bits = 24
         lossless = codec.startswith("pcm_") or codec in ("flac", "alac", "wavpack", "tta", "ape", "truehd", "mlp")
         return AudioSource(
@@ -137,7 +140,8 @@ def _adapted(samples: np.ndarray, rate: int, wanted: int, channels: int) -> np.n
 
 def mixed_down(samples: np.ndarray, layout: str = "") -> np.ndarray:
     """(n, channels) to one channel: the mean for one or two; surround layouts weigh the centre, where speech
-    is, by 1, left and right by 0.707 and the rest by 0.5, without the bass channel; the sum of weights is 1."""
+    is, by 1, left and right by 0.707 and the rest by 0.5, without the bass channel; the sum of weights is 1.
+    """
     channels = samples.shape[1]
     weights = np.ones(channels, dtype=np.float32)
     if layout.startswith(("5.1", "6.1", "7.1")) and channels >= 6:
@@ -180,9 +184,14 @@ def load_audio(path: Path | str, rate: int = 16000, mono: bool = True, stream: i
 
 
 def write_wav(
-    path: Path, source: Path | str, *, lead: int = 0, skip: int = 0, limit: int | None = None,
+    path: Path,
+    source: Path | str,
+    *,
+    lead: int = 0,
+    skip: int = 0,
+    limit: int | None = None,
     stream: int | None = None,
-) -> AudioSource:  # fmt: skip
+) -> AudioSource:
     """Write the sound of ``source`` to a WAV file at its own rate, channels and depth, streaming.
 
     ``lead`` samples of silence come first, ``skip`` samples of the source are left out, and at most ``limit``

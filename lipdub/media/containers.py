@@ -16,7 +16,8 @@ TEXT_SUBTITLES = {"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"}
 class Container:
     """A result container: the muxer's name, video families and sound codecs it takes (None: any), the encoder
     for text subtitles (None: it has none), whether subtitles pass as they are, whether data, attachments,
-    cover pictures and further video fit, and the sound codec taken by default."""
+    cover pictures and further video fit, and the sound codec taken by default.
+    """
 
     name: str
     muxer: str
@@ -43,33 +44,89 @@ class Container:
 
 
 _MP4 = Container(
-    "MP4", "mp4", ("h264", "hevc", "vp9", "av1"),
-    frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "dts"}), "aac",
-    "mov_text", frozenset({"mov_text"}), frozenset({"dvd_subtitle"}), data=True, covers=True,
-)  # fmt: skip
+    "MP4",
+    "mp4",
+    ("h264", "hevc", "vp9", "av1"),
+    frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "dts"}),
+    "aac",
+    "mov_text",
+    frozenset({"mov_text"}),
+    frozenset({"dvd_subtitle"}),
+    data=True,
+    covers=True,
+)
 _MOV = Container(
-    "MOV", "mov", ("h264", "hevc", "prores"),
-    frozenset({"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be",
-               "pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be", "pcm_u8", "pcm_alaw", "pcm_mulaw"}), "pcm",
-    "mov_text", frozenset({"mov_text", "eia_608"}), frozenset(), data=True, covers=True,
-)  # fmt: skip
+    "MOV",
+    "mov",
+    ("h264", "hevc", "prores"),
+    frozenset(
+        {
+            "aac",
+            "mp3",
+            "ac3",
+            "eac3",
+            "alac",
+            "pcm_s16le",
+            "pcm_s16be",
+            "pcm_s24le",
+            "pcm_s24be",
+            "pcm_s32le",
+            "pcm_s32be",
+            "pcm_f32le",
+            "pcm_f32be",
+            "pcm_u8",
+            "pcm_alaw",
+            "pcm_mulaw",
+        }
+    ),
+    "pcm",
+    "mov_text",
+    frozenset({"mov_text", "eia_608"}),
+    frozenset(),
+    data=True,
+    covers=True,
+)
 _MKV = Container(
-    "Matroska", "matroska", ("h264", "hevc", "vp9", "av1", "ffv1", "prores"), None, "opus",
-    "srt", frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "text"}),
+    "Matroska",
+    "matroska",
+    ("h264", "hevc", "vp9", "av1", "ffv1", "prores"),
+    None,
+    "opus",
+    "srt",
+    frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "text"}),
     frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "hdmv_text_subtitle"}),
     attachments=True,
-)  # fmt: skip
+)
 _WEBM = Container(
-    "WebM", "webm", ("vp9", "av1"), frozenset({"opus", "vorbis"}), "opus", "webvtt", frozenset({"webvtt"}),
+    "WebM",
+    "webm",
+    ("vp9", "av1"),
+    frozenset({"opus", "vorbis"}),
+    "opus",
+    "webvtt",
+    frozenset({"webvtt"}),
     frozenset(),
-)  # fmt: skip
+)
 _AVI = Container(
-    "AVI", "avi", ("h264", "ffv1"), frozenset({"pcm_s16le"}), "pcm", None, frozenset(),
-    frozenset(), timed=False,
-)  # fmt: skip
+    "AVI",
+    "avi",
+    ("h264", "ffv1"),
+    frozenset({"pcm_s16le"}),
+    "pcm",
+    None,
+    frozenset(),
+    frozenset(),
+    timed=False,
+)
 _BY_SUFFIX = {
-    ".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV, ".qt": _MOV, ".mkv": _MKV, ".webm": _WEBM, ".avi": _AVI,
-}  # fmt: skip
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": _MOV,
+    ".qt": _MOV,
+    ".mkv": _MKV,
+    ".webm": _WEBM,
+    ".avi": _AVI,
+}
 
 
 def container_of(out: Path | str) -> Container:
@@ -94,16 +151,42 @@ _ENCODERS = {
 }
 FAMILIES = tuple(_ENCODERS)
 FAMILY_NAMES = {
-    "h264": "h264", "x264": "h264", "avc": "h264", "libx264": "h264",
-    "hevc": "hevc", "h265": "hevc", "x265": "hevc", "libx265": "hevc",
-    "vp9": "vp9", "libvpx-vp9": "vp9", "av1": "av1", "libsvtav1": "av1",
-    "prores": "prores", "prores_ks": "prores", "ffv1": "ffv1",
-}  # fmt: skip
+    "h264": "h264",
+    "x264": "h264",
+    "avc": "h264",
+    "libx264": "h264",
+    "hevc": "hevc",
+    "h265": "hevc",
+    "x265": "hevc",
+    "libx265": "hevc",
+    "vp9": "vp9",
+    "libvpx-vp9": "vp9",
+    "av1": "av1",
+    "libsvtav1": "av1",
+    "prores": "prores",
+    "prores_ks": "prores",
+    "ffv1": "ffv1",
+}
 _OWN_FAMILY = {
-    "h264": "h264", "hevc": "hevc", "vvc": "hevc", "vp9": "vp9", "vp8": "vp9", "av1": "av1", "prores": "prores",
-    "ffv1": "ffv1", "dnxhd": "prores", "cfhd": "prores", "apv": "prores", "qtrle": "prores", "png": "prores",
-    "huffyuv": "ffv1", "ffvhuff": "ffv1", "utvideo": "ffv1", "rawvideo": "ffv1", "v210": "prores",
-}  # fmt: skip
+    "h264": "h264",
+    "hevc": "hevc",
+    "vvc": "hevc",
+    "vp9": "vp9",
+    "vp8": "vp9",
+    "av1": "av1",
+    "prores": "prores",
+    "ffv1": "ffv1",
+    "dnxhd": "prores",
+    "cfhd": "prores",
+    "apv": "prores",
+    "qtrle": "prores",
+    "png": "prores",
+    "huffyuv": "ffv1",
+    "ffvhuff": "ffv1",
+    "utvideo": "ffv1",
+    "rawvideo": "ffv1",
+    "v210": "prores",
+}
 
 
 @dataclass(frozen=True)
@@ -117,9 +200,16 @@ class Encoder:
 
 
 def choose_encoder(
-    asked: str, container: Container, codec: str, pix_fmt: str, width: int, height: int, *, lossless: bool,
+    asked: str,
+    container: Container,
+    codec: str,
+    pix_fmt: str,
+    width: int,
+    height: int,
+    *,
+    lossless: bool,
     is_image: bool,
-) -> Encoder:  # fmt: skip
+) -> Encoder:
     """The encoder of a result.
 
     ``asked`` is 'auto' or a family's name, ``codec``, ``pix_fmt`` (planar), ``width`` and ``height`` (coded)
@@ -191,7 +281,8 @@ _PACKED_FEED = {("libx264rgb", "gbrp"): "rgb24", ("ffv1", "gbrp"): "bgr0", ("ffv
 
 def fed_format(encoder: str, pix_fmt: str) -> str:
     """The pixel format an encoder is fed for pictures of a planar format: with ``yuvj420p`` and its like under
-    the name that goes with a colour range tag."""
+    the name that goes with a colour range tag.
+    """
     return _PACKED_FEED.get((encoder, pix_fmt), pix_fmt.replace("yuvj", "yuv"))
 
 
@@ -221,7 +312,8 @@ def _loses_alpha(pix_fmt: str, nearest: str) -> bool:
 
 def _nearest(name: str, pix_fmt: str, width: int, height: int) -> str | None:
     """The format nearest to ``pix_fmt`` an encoder takes: keeping, in this order, alpha, kind, chroma
-    resolution and depth as well as it can; losing little counts less than storing more."""
+    resolution and depth as well as it can; losing little counts less than storing more.
+    """
     source = plane_layout(pix_fmt)
     assert source is not None
     best: tuple[tuple[int, ...], str] | None = None

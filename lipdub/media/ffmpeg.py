@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import EnvironmentFailure, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 def ffmpeg_executable(minimum: int = 0) -> str:
@@ -45,7 +47,8 @@ def _wheel_ffmpeg() -> str | None:
 @lru_cache(maxsize=8)
 def ffmpeg_version(executable: str) -> int:
     """Major version of an ffmpeg program; a build without a release number counts as 99 (built from the
-    development branch), one that does not run as -1."""
+    development branch), one that does not run as -1.
+    """
     try:
         shown = subprocess.run([executable, "-version"], capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -57,9 +60,13 @@ def ffmpeg_version(executable: str) -> int:
 
 
 def run(
-    output: Any, executable: str, *, first: Sequence[str] = (), repeated: Sequence[str] = (),
+    output: Any,
+    executable: str,
+    *,
+    first: Sequence[str] = (),
+    repeated: Sequence[str] = (),
     metadata: Path | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Run an ffmpeg-python output node; a failure raises with the last lines ffmpeg wrote.
 
     ``first`` are options for the whole command. ``repeated`` go with the output: ffmpeg-python itself takes each
@@ -76,9 +83,19 @@ def run(
         count = arguments[:inputs].count("-i")
         chapters = ["-f", "ffmetadata", "-i", str(metadata), "-map_chapters", str(count)]
     command = [
-        arguments[0], "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *first, *arguments[1:inputs], *chapters,
-        *arguments[inputs:-1], *repeated, arguments[-1],
-    ]  # fmt: skip
+        arguments[0],
+        "-nostdin",
+        "-hide_banner",
+        "-loglevel",
+        "error",
+        "-y",
+        *first,
+        *arguments[1:inputs],
+        *chapters,
+        *arguments[inputs:-1],
+        *repeated,
+        arguments[-1],
+    ]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except (OSError, ValueError) as error:

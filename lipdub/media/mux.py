@@ -6,12 +6,11 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,16 +22,36 @@ from lipdub.media.pixels import UNSPECIFIED
 from lipdub.media.probe import MediaFacts, frame_index, opened, video_stream
 from lipdub.media.write import SEGMENT_TAG
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 SOURCE_AUDIO = ("none", "others", "all")
 # Formats whose clock has no zero of its own: their results begin at zero.
 _FREE_CLOCKS = {"mpegts", "mpeg", "vob", "rtp", "rtsp"}
 # Metadata that describes the old file, not what is in it.
-_STALE = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate", "vendor_id", "handler_name"}
+_STALE = {
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "encoder",
+    "duration",
+    "rotate",
+    "vendor_id",
+    "handler_name",
+}
 _AAC_RATES = {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
 _SOUND_NAMES = {
-    "aac": "aac", "opus": "libopus", "libopus": "libopus", "mp3": "libmp3lame", "libmp3lame": "libmp3lame",
-    "flac": "flac", "alac": "alac", "ac3": "ac3", "pcm": "pcm", "copy": "copy",
-}  # fmt: skip
+    "aac": "aac",
+    "opus": "libopus",
+    "libopus": "libopus",
+    "mp3": "libmp3lame",
+    "libmp3lame": "libmp3lame",
+    "flac": "flac",
+    "alac": "alac",
+    "ac3": "ac3",
+    "pcm": "pcm",
+    "copy": "copy",
+}
 _SOUND_CODEC = {"libopus": "opus", "libmp3lame": "mp3"}
 
 
@@ -40,7 +59,8 @@ _SOUND_CODEC = {"libopus": "opus", "libmp3lame": "mp3"}
 class AudioCodec:
     """How the speech is encoded. ``codec`` 'auto' goes by the container (AAC in MP4, PCM in MOV when the speech
     is itself lossless, else AAC, Opus in WebM and Matroska, PCM in AVI); or aac, opus, mp3, flac, alac, ac3,
-    pcm. ``bitrate`` in bit/s, None for transparent quality."""
+    pcm. ``bitrate`` in bit/s, None for transparent quality.
+    """
 
     codec: str = "auto"
     bitrate: int | None = None
@@ -70,11 +90,22 @@ class _Extras:
 
 
 def mux(
-    segments: Sequence[Path], out: Path, *, source: Path, source_facts: MediaFacts, speech: Path | None,
-    speech_start: Fraction = Fraction(0), keep_source_audio: str = "others", audio: AudioCodec = AudioCodec(),
-    metadata: dict[str, str] | None = None, streams_copied: bool = True, end: Fraction | None = None,
-    speech_stream: int | None = None, last_duration: int | None = None, speech_language: str | None = None,
-) -> list[str]:  # fmt: skip
+    segments: Sequence[Path],
+    out: Path,
+    *,
+    source: Path,
+    source_facts: MediaFacts,
+    speech: Path | None,
+    speech_start: Fraction = Fraction(0),
+    keep_source_audio: str = "others",
+    audio: AudioCodec = AudioCodec(),
+    metadata: dict[str, str] | None = None,
+    streams_copied: bool = True,
+    end: Fraction | None = None,
+    speech_stream: int | None = None,
+    last_duration: int | None = None,
+    speech_language: str | None = None,
+) -> list[str]:
     """Make the result: ``segments`` joined as they are, ``speech`` encoded at full quality, the rest of the
     source copied. Returns remarks about streams that had to be changed or dropped.
 
@@ -102,9 +133,23 @@ def mux(
         with _disk(out):
             joined = _join(segments, scratch, container, source_facts, last_duration, notes)
             made = _assemble(
-                joined, scratch, out, container, source, source_facts, speech, Fraction(speech_start),
-                keep_source_audio, audio, metadata or {}, streams_copied, end, speech_stream, speech_language, notes,
-            )  # fmt: skip
+                joined,
+                scratch,
+                out,
+                container,
+                source,
+                source_facts,
+                speech,
+                Fraction(speech_start),
+                keep_source_audio,
+                audio,
+                metadata or {},
+                streams_copied,
+                end,
+                speech_stream,
+                speech_language,
+                notes,
+            )
             os.replace(made, out)
     except LipdubError:
         raise
@@ -137,7 +182,8 @@ class _disk:
 @dataclass(frozen=True)
 class _Joined:
     """The joined video: its file, whose times begin at zero; what the segments say of themselves; when in the
-    result the first frame is shown and the last one ends; ticks taken off the source's clock for that."""
+    result the first frame is shown and the last one ends; ticks taken off the source's clock for that.
+    """
 
     path: Path
     note: dict[str, Any]
@@ -170,7 +216,8 @@ def _segment_packets(path: Path, base: Fraction) -> Iterator[tuple[int, Any]]:
 
 def _shift_to_zero(facts: MediaFacts, container: Container, first: int, base: Fraction) -> int:
     """Ticks taken off every time: containers without start times, and sources whose clock has no zero, give
-    results that begin at zero; no time is negative."""
+    results that begin at zero; no time is negative.
+    """
     names = set(facts.format.split(","))
     if not container.timed:
         return first
@@ -180,9 +227,13 @@ def _shift_to_zero(facts: MediaFacts, container: Container, first: int, base: Fr
 
 
 def _join(
-    segments: Sequence[Path], scratch: Path, container: Container, facts: MediaFacts, last_duration: int | None,
+    segments: Sequence[Path],
+    scratch: Path,
+    container: Container,
+    facts: MediaFacts,
+    last_duration: int | None,
     notes: list[str],
-) -> _Joined:  # fmt: skip
+) -> _Joined:
     """Join the packets of all segments: PTS exact, DTS rising and never after PTS."""
     import av
 
@@ -207,7 +258,9 @@ def _join(
     shift = _shift_to_zero(facts, container, int(shown_order[0]), base)
     shown_order = shown_order - shift
     if shift and container.timed:
-        notes.append(f"all times are {float(shift * base):.3f} s less than in the source, whose clock has no zero of its own")
+        notes.append(
+            f"all times are {float(shift * base):.3f} s less than in the source, whose clock has no zero of its own"
+        )
     spans = np.append(np.diff(shown_order), last)
     step = int(spans[0])
     start = int(shown_order[0])
@@ -339,9 +392,15 @@ def _sound(audio: AudioCodec, container: Container, speech: AudioSource) -> _Sou
 
 
 def _speech_file(
-    speech: Path, stream: int | None, scratch: Path, joined: _Joined, facts: MediaFacts, start: Fraction,
-    end: Fraction | None, container: Container,
-) -> tuple[Path, Fraction, AudioSource]:  # fmt: skip
+    speech: Path,
+    stream: int | None,
+    scratch: Path,
+    joined: _Joined,
+    facts: MediaFacts,
+    start: Fraction,
+    end: Fraction | None,
+    container: Container,
+) -> tuple[Path, Fraction, AudioSource]:
     """The speech as a WAV file laid out for the result, and when that file begins there.
 
     The track begins where the source began (with its picture, or its sound if that came first), so that no
@@ -368,11 +427,23 @@ def _speech_file(
 
 
 def _assemble(
-    joined: _Joined, scratch: Path, out: Path, container: Container, source: Path, facts: MediaFacts,
-    speech: Path | None, speech_start: Fraction, keep_source_audio: str, audio: AudioCodec,
-    metadata: dict[str, str], streams_copied: bool, end: Fraction | None, speech_stream: int | None,
-    speech_language: str | None, notes: list[str],
-) -> Path:  # fmt: skip
+    joined: _Joined,
+    scratch: Path,
+    out: Path,
+    container: Container,
+    source: Path,
+    facts: MediaFacts,
+    speech: Path | None,
+    speech_start: Fraction,
+    keep_source_audio: str,
+    audio: AudioCodec,
+    metadata: dict[str, str],
+    streams_copied: bool,
+    end: Fraction | None,
+    speech_stream: int | None,
+    speech_language: str | None,
+    notes: list[str],
+) -> Path:
     wav: tuple[Path, Fraction, AudioSource] | None = None
     if speech is not None:
         wav = _speech_file(speech, speech_stream, scratch, joined, facts, speech_start, end, container)
@@ -421,7 +492,9 @@ def _extras(
         else:
             fallback = {"pcm": "pcm_s16le", "opus": "libopus"}.get(container.speech_codec, container.speech_codec)
             extras.audio.append((sound.index, fallback))
-            notes.append(f"sound stream {sound.index} ({sound.codec}) was encoded again, {container.name} does not hold it")
+            notes.append(
+                f"sound stream {sound.index} ({sound.codec}) was encoded again, {container.name} does not hold it"
+            )
     with opened(source) as media:
         chosen = video_stream(media)
         for other in facts.others:
@@ -461,10 +534,20 @@ def _extras(
 
 
 def _run(
-    joined: _Joined, made: Path, container: Container, source: Path, facts: MediaFacts,
-    wav: tuple[Path, Fraction, AudioSource] | None, audio: AudioCodec, extras: _Extras, metadata: dict[str, str],
-    end: Fraction | None, speech_language: str | None, notes: list[str], nudge: Fraction = Fraction(0),
-) -> None:  # fmt: skip
+    joined: _Joined,
+    made: Path,
+    container: Container,
+    source: Path,
+    facts: MediaFacts,
+    wav: tuple[Path, Fraction, AudioSource] | None,
+    audio: AudioCodec,
+    extras: _Extras,
+    metadata: dict[str, str],
+    end: Fraction | None,
+    speech_language: str | None,
+    notes: list[str],
+    nudge: Fraction = Fraction(0),
+) -> None:
     import ffmpeg
 
     rotated = bool(joined.note["rotation"] or joined.note["mirrored"])
@@ -509,9 +592,12 @@ def _run(
         options |= {"movflags": "+faststart", "video_track_timescale": str(scale), "movie_timescale": str(scale)}
     chapters = _chapter_file(joined.path.parent, facts, joined.shift * joined.time_base)
     run(
-        ffmpeg.output(*streams, str(made), **options), executable, first=("-copyts",), metadata=chapters,
+        ffmpeg.output(*streams, str(made), **options),
+        executable,
+        first=("-copyts",),
+        metadata=chapters,
         repeated=_described(source, facts, metadata),
-    )  # fmt: skip
+    )
     if wav is not None and container.is_matroska and not nudge:
         # Releases differ in how they place delayed sound: look, and put it right.
         off = _heard(made) - wav[1]
@@ -543,9 +629,16 @@ def _seconds(time: Fraction) -> str:
 
 
 def _copied(
-    source: Path, facts: MediaFacts, joined: _Joined, extras: _Extras, container: Container, end: Fraction | None,
-    sound_number: int, options: dict[str, Any], has_speech: bool,
-) -> list[Any]:  # fmt: skip
+    source: Path,
+    facts: MediaFacts,
+    joined: _Joined,
+    extras: _Extras,
+    container: Container,
+    end: Fraction | None,
+    sound_number: int,
+    options: dict[str, Any],
+    has_speech: bool,
+) -> list[Any]:
     import ffmpeg
 
     shift = joined.shift * joined.time_base
@@ -558,8 +651,13 @@ def _copied(
     file = ffmpeg.input(str(Path(os.path.abspath(source))), **arguments)
     streams: list[Any] = []
     counters = {"a": sound_number, "s": 0, "d": 0, "t": 0, "v": 1}
-    for letter, kind in (("a", extras.audio), ("v", extras.video), ("s", extras.subtitle), ("d", extras.data),
-                         ("t", extras.attachment)):  # fmt: skip
+    for letter, kind in (
+        ("a", extras.audio),
+        ("v", extras.video),
+        ("s", extras.subtitle),
+        ("d", extras.data),
+        ("t", extras.attachment),
+    ):
         for index, encoder in kind:
             number = counters[letter]
             counters[letter] += 1
@@ -599,8 +697,12 @@ def _video_options(joined: _Joined, container: Container) -> dict[str, Any]:
     """Tags of the video stream, where the coded stream itself may not carry them."""
     colour = joined.note["colour"]
     options: dict[str, Any] = {}
-    names = {"range_raw": "color_range", "matrix_raw": "colorspace", "primaries_raw": "color_primaries",
-             "transfer_raw": "color_trc"}  # fmt: skip
+    names = {
+        "range_raw": "color_range",
+        "matrix_raw": "colorspace",
+        "primaries_raw": "color_primaries",
+        "transfer_raw": "color_trc",
+    }
     for key, name in names.items():
         value = colour[key]
         if value != (0 if key == "range_raw" else UNSPECIFIED):

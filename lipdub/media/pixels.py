@@ -6,13 +6,15 @@ only where the weight is not zero, so everything else stays what was decoded, bi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Box = tuple[int, int, int, int]
 
@@ -28,18 +30,51 @@ _LUMA_WEIGHTS = {
 }
 _YCGCO = 8
 MATRIX_NAMES = {
-    0: "gbr", 1: "bt709", 2: "unspecified", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m",
-    8: "ycgco", 9: "bt2020nc", 10: "bt2020c", 14: "ictcp",
-}  # fmt: skip
+    0: "gbr",
+    1: "bt709",
+    2: "unspecified",
+    4: "fcc",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "ycgco",
+    9: "bt2020nc",
+    10: "bt2020c",
+    14: "ictcp",
+}
 PRIMARIES_NAMES = {
-    1: "bt709", 2: "unspecified", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film",
-    9: "bt2020", 10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213",
-}  # fmt: skip
+    1: "bt709",
+    2: "unspecified",
+    4: "bt470m",
+    5: "bt470bg",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "film",
+    9: "bt2020",
+    10: "smpte428",
+    11: "smpte431",
+    12: "smpte432",
+    22: "ebu3213",
+}
 TRANSFER_NAMES = {
-    1: "bt709", 2: "unspecified", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear",
-    9: "log100", 10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10",
-    15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
-}  # fmt: skip
+    1: "bt709",
+    2: "unspecified",
+    4: "gamma22",
+    5: "gamma28",
+    6: "smpte170m",
+    7: "smpte240m",
+    8: "linear",
+    9: "log100",
+    10: "log316",
+    11: "iec61966-2-4",
+    12: "bt1361e",
+    13: "iec61966-2-1",
+    14: "bt2020-10",
+    15: "bt2020-12",
+    16: "smpte2084",
+    17: "smpte428",
+    18: "arib-std-b67",
+}
 UNSPECIFIED = 2
 
 
@@ -64,24 +99,34 @@ class ColourTags:
 
     @classmethod
     def from_raw(
-        cls, range_raw: int, matrix: int, primaries: int, transfer: int, *, full_range: bool | None = None,
+        cls,
+        range_raw: int,
+        matrix: int,
+        primaries: int,
+        transfer: int,
+        *,
+        full_range: bool | None = None,
         centred_chroma: bool = False,
-    ) -> ColourTags:  # fmt: skip
+    ) -> ColourTags:
         """Tags from the numbers FFmpeg has; ``full_range`` overrides what ``range_raw`` says."""
         return cls(
             full_range=range_raw == 2 if full_range is None else full_range,
             matrix=MATRIX_NAMES.get(matrix, str(matrix)),
             primaries=PRIMARIES_NAMES.get(primaries, str(primaries)),
             transfer=TRANSFER_NAMES.get(transfer, str(transfer)),
-            range_raw=range_raw, matrix_raw=matrix, primaries_raw=primaries, transfer_raw=transfer,
+            range_raw=range_raw,
+            matrix_raw=matrix,
+            primaries_raw=primaries,
+            transfer_raw=transfer,
             centred_chroma=centred_chroma,
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True)
 class PlaneLayout:
     """What the planes of a pixel format hold. ``kind`` is 'yuv', 'rgb' (planes G, B, R) or 'gray'; ``step``
-    the luma columns and rows per chroma sample; ``alpha`` whether a last plane of opacity follows."""
+    the luma columns and rows per chroma sample; ``alpha`` whether a last plane of opacity follows.
+    """
 
     pix_fmt: str
     kind: str
@@ -259,7 +304,8 @@ class Picture:
 
     def rgb(self, box: Box | None = None) -> np.ndarray:
         """RGB of a box (the whole picture by default): (h, w, 3) uint8, or uint16 over 0..65535 for pictures
-        of more than 8 bits. Matrix and range are the picture's own, chroma is interpolated linearly."""
+        of more than 8 bits. Matrix and range are the picture's own, chroma is interpolated linearly.
+        """
         x0, y0, x1, y1 = self._clip(box)
         kind = cv2.CV_8U if self.depth <= 8 else cv2.CV_16U
         if self.kind == "yuv":
@@ -285,7 +331,8 @@ class Picture:
 
     def _levels(self) -> tuple[float, float]:
         """Gain and offset from code values of an RGB or grey plane to 0..scale. Grey is of full range unless
-        tagged limited; so is RGB."""
+        tagged limited; so is RGB.
+        """
         if self.colour.range_raw == 1:
             unit = float(1 << (self.depth - 8))
             return self.scale / (219.0 * unit), -16.0 / 219.0 * self.scale
@@ -310,13 +357,17 @@ class Picture:
             dtype=np.float64,
         )
         return cv2.warpAffine(
-            part, warp, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            part,
+            warp,
+            (x1 - x0, y1 - y0),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
-        )  # fmt: skip
+        )
 
     def rgb_small(self, width: int) -> np.ndarray:
         """The whole picture as uint8 RGB of about ``width`` columns (never enlarged), aspect of samples kept:
-        quick, and without a shift, so that what is found in it is in place."""
+        quick, and without a shift, so that what is found in it is in place.
+        """
         width = max(2, min(int(width), self.width))
         height = max(2, round(self.height * width / self.width))
         size = (height, width) if self.turns % 2 else (width, height)
@@ -326,9 +377,13 @@ class Picture:
         codes = 2 if self.colour.full_range else 1
         frame = self.frame if self.frame is not None else self.to_frame()
         shrunk = frame.reformat(
-            width=size[0], height=size[1], format=target, interpolation="BILINEAR", src_color_range=codes,
+            width=size[0],
+            height=size[1],
+            format=target,
+            interpolation="BILINEAR",
+            src_color_range=codes,
             dst_color_range=codes,
-        )  # fmt: skip
+        )
         planes = tuple(plane_view(plane, np.uint8, (size[1], size[0])) for plane in shrunk.planes)
         if self.kind == "yuv":
             # OpenCV's fixed point is within one level, and a hundred times as fast as floats.
@@ -405,13 +460,17 @@ class Picture:
         step_x, step_y = self.sub[1]
         rows, columns = self.planes[1].shape
         chroma = (
-            max(x0 // step_x - 1, 0), max(y0 // step_y - 1, 0),
-            min((x1 - 1) // step_x + 2, columns), min((y1 - 1) // step_y + 2, rows),
-        )  # fmt: skip
+            max(x0 // step_x - 1, 0),
+            max(y0 // step_y - 1, 0),
+            min((x1 - 1) // step_x + 2, columns),
+            min((y1 - 1) // step_y + 2, rows),
+        )
         luma = (
-            max(chroma[0] * step_x - step_x, 0), max(chroma[1] * step_y - step_y, 0),
-            min(chroma[2] * step_x + step_x, self.width), min(chroma[3] * step_y + step_y, self.height),
-        )  # fmt: skip
+            max(chroma[0] * step_x - step_x, 0),
+            max(chroma[1] * step_y - step_y, 0),
+            min(chroma[2] * step_x + step_x, self.width),
+            min(chroma[3] * step_y + step_y, self.height),
+        )
         return chroma, luma
 
     def _gather(self, values: np.ndarray, chroma: Box, luma: Box) -> np.ndarray:
@@ -434,9 +493,14 @@ class Picture:
         ]
 
     def _blend_chroma(
-        self, turned: dict[int, np.ndarray], box: Box, new_u: np.ndarray, new_v: np.ndarray, weight: np.ndarray,
+        self,
+        turned: dict[int, np.ndarray],
+        box: Box,
+        new_u: np.ndarray,
+        new_v: np.ndarray,
+        weight: np.ndarray,
         relative: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:
         chroma, luma = self._chroma_span(box)
         # Weighted means: colours outside the box, or of weight 0, have no say in a chroma sample.
         parts = np.zeros((luma[3] - luma[1], luma[2] - luma[0], 3), dtype=np.float32)
@@ -452,7 +516,8 @@ class Picture:
 
     def luma_mask_untouched(self, box: Box, weight: np.ndarray) -> list[np.ndarray]:
         """Per plane (display orientation) a boolean array: True where :meth:`patched` with this box and weight
-        must leave the sample as it is."""
+        must leave the sample as it is.
+        """
         box = self._clip(box)
         x0, y0, x1, y1 = box
         masks = [np.ones(plane.shape, dtype=bool) for plane in self.planes]
@@ -464,9 +529,7 @@ class Picture:
                 chroma, luma = self._chroma_span(box)
                 touched = np.zeros((luma[3] - luma[1], luma[2] - luma[0]), dtype=np.float32)
                 touched[y0 - luma[1] : y1 - luma[1], x0 - luma[0] : x1 - luma[0]] = weight > 0
-                masks[index][chroma[1] : chroma[3], chroma[0] : chroma[2]] = ~(
-                    self._gather(touched, chroma, luma) > 0
-                )
+                masks[index][chroma[1] : chroma[3], chroma[0] : chroma[2]] = ~(self._gather(touched, chroma, luma) > 0)
         return masks
 
     # -- leaving
@@ -487,7 +550,8 @@ class Picture:
     def converted(self, pix_fmt: str, colour: ColourTags) -> Picture:
         """The same picture in another planar pixel format, through RGB unless only the depth or the opacity
         differs; opacity is kept where there is room for it. For encoders that do not take the source's own
-        format."""
+        format.
+        """
         layout = plane_layout(pix_fmt)
         if layout is None:
             raise ValueError(f"{pix_fmt} is not a planar format")
@@ -508,7 +572,6 @@ class Picture:
         rgb = upright.rgb().astype(np.float32) * np.float32(blank.scale / upright.scale)
         filled = blank.patched((0, 0, width, height), rgb, np.ones((height, width), np.float32))
         return Picture(filled.coded, layout, colour, self.turns, self.mirrored)
-
 
     def _redepth(self, index: int, layout: PlaneLayout) -> np.ndarray:
         """A coded plane at another depth: levels keep their place, the top of full range stays the top."""
@@ -531,7 +594,8 @@ class Picture:
 
 def _footprint(step: int, offset: float) -> tuple[np.ndarray, int]:
     """Kernel over the luma samples a chroma sample at ``offset`` averages (a box ``step`` wide about it), and
-    the position of its first tap relative to ``step`` times the sample's index."""
+    the position of its first tap relative to ``step`` times the sample's index.
+    """
     first = int(np.floor(offset - step / 2 + 0.5))
     last = int(np.ceil(offset + step / 2 - 0.5))
     taps = np.arange(first, last + 1, dtype=np.float64)
@@ -556,7 +620,8 @@ def plane_view(plane: Any, dtype: Any, shape: Sequence[int]) -> np.ndarray:
 
 def picture_from_frame(frame: Any, colour: ColourTags, turns: int = 0, mirrored: bool = False) -> Picture:
     """A picture of a decoded ``av.VideoFrame``, without copying planar formats; packed and semi-planar ones are
-    sorted into the equivalent planar format, losslessly."""
+    sorted into the equivalent planar format, losslessly.
+    """
     layout = plane_layout(frame.format.name)
     if layout is None:
         coded, layout = _planar(frame)
@@ -574,17 +639,38 @@ def picture_from_frame(frame: Any, colour: ColourTags, turns: int = 0, mirrored:
 
 # Where the components of packed 8 bit formats lie: order of bytes -> planes G B R [A].
 _PACKED = {
-    "rgb24": (3, (1, 2, 0)), "bgr24": (3, (1, 0, 2)), "rgba": (4, (1, 2, 0, 3)), "bgra": (4, (1, 0, 2, 3)),
-    "argb": (4, (2, 3, 1, 0)), "abgr": (4, (2, 1, 3, 0)), "rgb0": (4, (1, 2, 0)), "bgr0": (4, (1, 0, 2)),
-    "0rgb": (4, (2, 3, 1)), "0bgr": (4, (2, 1, 3)),
-}  # fmt: skip
-_PACKED_16 = {"rgb48": (3, (1, 2, 0)), "bgr48": (3, (1, 0, 2)), "rgba64": (4, (1, 2, 0, 3)), "bgra64": (4, (1, 0, 2, 3))}
+    "rgb24": (3, (1, 2, 0)),
+    "bgr24": (3, (1, 0, 2)),
+    "rgba": (4, (1, 2, 0, 3)),
+    "bgra": (4, (1, 0, 2, 3)),
+    "argb": (4, (2, 3, 1, 0)),
+    "abgr": (4, (2, 1, 3, 0)),
+    "rgb0": (4, (1, 2, 0)),
+    "bgr0": (4, (1, 0, 2)),
+    "0rgb": (4, (2, 3, 1)),
+    "0bgr": (4, (2, 1, 3)),
+}
+_PACKED_16 = {
+    "rgb48": (3, (1, 2, 0)),
+    "bgr48": (3, (1, 0, 2)),
+    "rgba64": (4, (1, 2, 0, 3)),
+    "bgra64": (4, (1, 0, 2, 3)),
+}
 _SEMI_PLANAR = {
-    "nv12": ("yuv420p", 0), "nv21": ("yuv420p", 0), "nv16": ("yuv422p", 0), "nv24": ("yuv444p", 0),
-    "nv42": ("yuv444p", 0), "p010le": ("yuv420p10le", 6), "p012le": ("yuv420p12le", 4),
-    "p016le": ("yuv420p16le", 0), "p210le": ("yuv422p10le", 6), "p216le": ("yuv422p16le", 0),
-    "p410le": ("yuv444p10le", 6), "p416le": ("yuv444p16le", 0), "nv20le": ("yuv422p10le", 0),
-}  # fmt: skip
+    "nv12": ("yuv420p", 0),
+    "nv21": ("yuv420p", 0),
+    "nv16": ("yuv422p", 0),
+    "nv24": ("yuv444p", 0),
+    "nv42": ("yuv444p", 0),
+    "p010le": ("yuv420p10le", 6),
+    "p012le": ("yuv420p12le", 4),
+    "p016le": ("yuv420p16le", 0),
+    "p210le": ("yuv422p10le", 6),
+    "p216le": ("yuv422p16le", 0),
+    "p410le": ("yuv444p10le", 6),
+    "p416le": ("yuv444p16le", 0),
+    "nv20le": ("yuv422p10le", 0),
+}
 _PACKED_YUV = {"yuyv422": (0, 1, 3), "uyvy422": (1, 0, 2), "yvyu422": (0, 3, 1)}
 
 
@@ -652,8 +738,10 @@ def _planar(frame: Any) -> tuple[list[np.ndarray], PlaneLayout]:
         luma = rows[0][:height, : width * size].view(kind)
         pairs = rows[1][:lines, : 2 * columns * size].view(kind).reshape(lines, columns, 2)
         first, second = (1, 0) if name in ("nv21", "nv42") else (0, 1)
-        planes = [np.ascontiguousarray(part) >> shift if shift else np.ascontiguousarray(part)
-                  for part in (luma, pairs[..., first], pairs[..., second])]  # fmt: skip
+        planes = [
+            np.ascontiguousarray(part) >> shift if shift else np.ascontiguousarray(part)
+            for part in (luma, pairs[..., first], pairs[..., second])
+        ]
     elif name in _PACKED_YUV:
         y, u, v = _PACKED_YUV[name]
         half = -(-width // 2)

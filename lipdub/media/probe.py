@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import InputError, os_failure, shown
 from lipdub.media.pixels import ColourTags, planar_equivalent, plane_layout
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 IMAGE_RATE = Fraction(25)  # frame rate given to still images
 _IMAGE_FORMATS = {
-    "image2", "png_pipe", "jpeg_pipe", "mjpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "jpegxl_pipe",
-    "ppm_pipe", "pgm_pipe", "gif_pipe", "j2k_pipe", "tga_pipe", "dpx_pipe", "exr_pipe", "avif", "heif",
-}  # fmt: skip
+    "image2",
+    "png_pipe",
+    "jpeg_pipe",
+    "mjpeg_pipe",
+    "webp_pipe",
+    "bmp_pipe",
+    "tiff_pipe",
+    "jpegxl_pipe",
+    "ppm_pipe",
+    "pgm_pipe",
+    "gif_pipe",
+    "j2k_pipe",
+    "tga_pipe",
+    "dpx_pipe",
+    "exr_pipe",
+    "avif",
+    "heif",
+}
 # In these containers each packet of these codecs is one shown frame with its own time, so frames can be
 # listed without decoding. Anything else is decoded once to list them.
 _EXACT_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "nut")
 _EXACT_CODECS = {
-    "h264", "hevc", "vp9", "av1", "prores", "ffv1", "mjpeg", "png", "mpeg4", "dnxhd", "vvc", "qtrle", "rawvideo",
-    "utvideo", "huffyuv", "ffvhuff", "cfhd", "apv",
-}  # fmt: skip
+    "h264",
+    "hevc",
+    "vp9",
+    "av1",
+    "prores",
+    "ffv1",
+    "mjpeg",
+    "png",
+    "mpeg4",
+    "dnxhd",
+    "vvc",
+    "qtrle",
+    "rawvideo",
+    "utvideo",
+    "huffyuv",
+    "ffvhuff",
+    "cfhd",
+    "apv",
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +70,8 @@ class VideoFacts:
     a multiple of 90), ``mirrored`` a left to right flip after it. Times are in seconds, absolute; ``start_time``
     is that of the first frame, ``duration`` reaches to the end of the last one. ``frames`` is exact.
     ``pix_fmt`` is the stream's, ``planar`` the format its pictures have here. ``missing``: frames the container
-    promises and the file does not hold."""
+    promises and the file does not hold.
+    """
 
     index: int
     codec: str
@@ -73,7 +107,8 @@ class VideoFacts:
 @dataclass(frozen=True)
 class AudioFacts:
     """A sound stream. ``start_time`` is when its first sample is heard (priming removed), on the same clock
-    as the frame times; None where it does not decode."""
+    as the frame times; None where it does not decode.
+    """
 
     index: int
     codec: str
@@ -423,12 +458,16 @@ def probe(path: Path | str) -> MediaFacts:
         video = _video_facts(place, container, stream, notes) if stream is not None else None
         others = tuple(
             OtherStream(
-                other.index, other.type, _codec_name(other), other.metadata.get("language"), _tag(other),
+                other.index,
+                other.type,
+                _codec_name(other),
+                other.metadata.get("language"),
+                _tag(other),
                 bool(other.disposition & Disposition.attached_pic),
             )
             for other in container.streams
             if other.index != chosen and other.type != "audio"
-        )  # fmt: skip
+        )
         chapters = tuple(
             Chapter(
                 Fraction(chapter["start"]) * chapter["time_base"],
@@ -540,7 +579,8 @@ def colour_tags(frame: Any, context: Any) -> ColourTags:
 
 def orientation(frame: Any) -> tuple[int, bool]:
     """Counterclockwise quarter turns, and a left to right flip after them, that bring a frame to display
-    orientation, from its display matrix."""
+    orientation, from its display matrix.
+    """
     try:
         side = frame.side_data["DISPLAYMATRIX"]
     except (KeyError, ValueError):
@@ -565,12 +605,16 @@ def _audio_facts(path: Path, number: int) -> AudioFacts:
             if frame.pts is not None:
                 start = frame.pts * frame.time_base
             else:
-                start = Fraction((stream.start_time or 0)) * stream.time_base
+                start = Fraction(stream.start_time or 0) * stream.time_base
         context = stream.codec_context
         duration = stream.duration * stream.time_base if stream.duration else None
         return AudioFacts(
-            index=stream.index, codec=codec_name(stream), rate=context.sample_rate or 0,
+            index=stream.index,
+            codec=codec_name(stream),
+            rate=context.sample_rate or 0,
             channels=context.layout.nb_channels if context.layout is not None else 0,
             layout=context.layout.name if context.layout is not None else "",
-            start_time=start, duration=duration, language=stream.metadata.get("language"),
-        )  # fmt: skip
+            start_time=start,
+            duration=duration,
+            language=stream.metadata.get("language"),
+        )

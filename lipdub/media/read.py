@@ -5,12 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +25,11 @@ from lipdub.media.probe import (
     orientation,
     video_stream,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from fractions import Fraction
+    from pathlib import Path
 
 _AHEAD = 6  # frames decoded in advance
 _REVERSE_BYTES = 128 << 20  # frames held at once while a reversed run is decoded
@@ -54,7 +56,8 @@ class _Look:
 @dataclass(frozen=True)
 class SourceFrame:
     """One frame of a source video: its number in presentation order, PTS (in the stream's time base), time in
-    seconds (absolute) and picture, which is made when first asked for."""
+    seconds (absolute) and picture, which is made when first asked for.
+    """
 
     index: int
     pts: int
@@ -85,10 +88,11 @@ def read_frames(path: Path | str, start: int = 0, stop: int | None = None, threa
 
 def read_order(path: Path | str, indices: Sequence[int] | np.ndarray, threads: int = 0) -> Iterator[SourceFrame]:
     """Frames in the order of ``indices``: runs forwards, backwards (decoded in blocks, so memory is bounded)
-    or standing still (decoded once), with jumps between them."""
+    or standing still (decoded once), with jumps between them.
+    """
     order = [int(number) for number in indices]
     total = len(frame_index(path).pts)
-    if order and not (0 <= min(order) and max(order) < total):
+    if order and not (min(order) >= 0 and max(order) < total):
         raise ValueError(f"frame numbers {min(order)}..{max(order)} are not all inside 0..{total - 1}")
     yield from _in_background(_decode_order(path, order, threads))
 
@@ -199,11 +203,16 @@ def _numbered(index: FrameIndex, frames: Iterator[Any], counted: bool) -> Iterat
 
 
 def _fill(
-    path: Path | str, index: FrameIndex, start: int, stop: int, lead: tuple[int, Any] | None,
+    path: Path | str,
+    index: FrameIndex,
+    start: int,
+    stop: int,
+    lead: tuple[int, Any] | None,
     frames: Iterator[tuple[int, Any]],
-) -> Iterator[SourceFrame]:  # fmt: skip
+) -> Iterator[SourceFrame]:
     """Give every number from ``start`` to ``stop`` once, with the nearest earlier picture (else the first
-    later one) where its own did not decode."""
+    later one) where its own did not decode.
+    """
     wanted = start
     held: Any = None
     look = _look(path)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import EnvironmentFailure, UsageError, os_failure
 from lipdub.media.containers import Encoder, choose_encoder, container_of, fed_format
 from lipdub.media.pixels import UNSPECIFIED, ColourTags, Picture, by_size, plane_layout
-from lipdub.media.probe import VideoFacts
 from lipdub.parallel import ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lipdub.media.probe import VideoFacts
 
 SEGMENT_TAG = "lipdub"  # metadata key under which a segment says what it is
 # Qualities that look alike to x264's CRF 18, and presets that keep pace with its "medium".
@@ -48,7 +51,8 @@ class VideoCodec:
 @dataclass(frozen=True)
 class EncoderPlan:
     """What a :class:`VideoCodec` comes to for a source: the encoder, its options, and the colour tags the
-    result has (the source's own unless the pixel format has to change)."""
+    result has (the source's own unless the pixel format has to change).
+    """
 
     encoder: Encoder
     options: dict[str, str]
@@ -65,12 +69,19 @@ class EncoderPlan:
 
 def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
     """The encoder for a source; :class:`UsageError` for a codec, container, preset or CRF that does not fit.
-    Cheap: call it before any heavy work."""
+    Cheap: call it before any heavy work.
+    """
     container = container_of(codec.container)
     encoder = choose_encoder(
-        codec.codec, container, facts.codec, facts.planar, facts.coded_width, facts.coded_height,
-        lossless=codec.lossless, is_image=facts.is_image,
-    )  # fmt: skip
+        codec.codec,
+        container,
+        facts.codec,
+        facts.planar,
+        facts.coded_width,
+        facts.coded_height,
+        lossless=codec.lossless,
+        is_image=facts.is_image,
+    )
     # Reordered frames and uneven times do not go together: containers store how long a frame lasts in decoding
     # order, so the last one's would be lost. AVI has no frame times at all.
     options = _options(encoder, codec, facts, reorder=container.timed and not facts.variable)
@@ -130,20 +141,34 @@ _AVX512 = 256  # OpenCV's number for what x264 calls AVX512
 
 def _x264_reads_beyond(width: int) -> bool:
     """Whether x264 would decide by whatever lies in memory: with AVX-512 its macroblock tree (core 165) reads past the
-    last macroblock of a row, unless there are a multiple of eight. The same pictures then gave other bytes in every run."""
+    last macroblock of a row, unless there are a multiple of eight. The same pictures then gave other bytes in every run.
+    """
     import cv2
 
     return -(-width // 16) % 8 != 0 and cv2.checkHardwareSupport(_AVX512)
 
 
-_X26_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+_X26_PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+)
 
 
 def _check_preset(family: str, preset: str) -> None:
     allowed = {
-        "h264": _X26_PRESETS, "hevc": _X26_PRESETS, "vp9": tuple(str(n) for n in range(-8, 9)),
+        "h264": _X26_PRESETS,
+        "hevc": _X26_PRESETS,
+        "vp9": tuple(str(n) for n in range(-8, 9)),
         "av1": tuple(str(n) for n in range(-1, 14)),
-    }.get(family)  # fmt: skip
+    }.get(family)
     if allowed is None:
         raise UsageError(f"{family} has no presets")
     if preset not in allowed:
@@ -161,7 +186,8 @@ def _prores_profile(facts: VideoFacts, pix_fmt: str) -> str:
 
 def _converted_colour(facts: VideoFacts, pix_fmt: str) -> ColourTags:
     """Tags once the pixel format has changed: of the same kind nothing does; RGB becomes limited-range YUV
-    with the matrix of its size."""
+    with the matrix of its size.
+    """
     layout = plane_layout(pix_fmt)
     own = plane_layout(facts.planar)
     assert layout is not None and own is not None
@@ -242,7 +268,8 @@ def _encode(
 
 def _segment_format(family: str, base: Fraction) -> dict[str, Any]:
     """NUT keeps any time exactly and takes nearly any codec; ProRes, which it does not take, has no reordered
-    frames to be confused about in MOV."""
+    frames to be confused about in MOV.
+    """
     if family != "prores":
         return {"format": "nut"}
     options = {"video_track_timescale": str(base.denominator), "movflags": "use_metadata_tags"}
@@ -292,11 +319,15 @@ def _note(facts: VideoFacts, plan: EncoderPlan, first: int) -> str:
     colour["range_raw"] = _range_tag(plan)
     return json.dumps(
         {
-            "first": first, "time_base": str(facts.time_base), "colour": colour, "rotation": facts.rotation,
-            "mirrored": facts.mirrored, "codec": plan.encoder.family,
+            "first": first,
+            "time_base": str(facts.time_base),
+            "colour": colour,
+            "rotation": facts.rotation,
+            "mirrored": facts.mirrored,
+            "codec": plan.encoder.family,
             "aspect": str(facts.sample_aspect) if facts.sample_aspect else None,
         }
-    )  # fmt: skip
+    )
 
 
 def _frame(picture: Picture, encoder: Encoder, colour: ColourTags, fed: str) -> Any:

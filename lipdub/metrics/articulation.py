@@ -15,7 +15,8 @@ FLAT = 1e-6  # a range below this is no motion
 
 def motion_range(values: np.ndarray) -> float:
     """Range of a motion (n,) between its 5th and its 95th percentile, in its own unit; NaNs do not count, NaN when
-    nothing is left."""
+    nothing is left.
+    """
     kept = np.asarray(values, np.float64)
     kept = kept[np.isfinite(kept)]
     if not len(kept):
@@ -26,6 +27,7 @@ def motion_range(values: np.ndarray) -> float:
 
 def articulation(result: np.ndarray, other: np.ndarray) -> float:
     """Range of the result's motion over that of another in the same unit (the source's, or the wanted one's); 1 is the
-    same, less is mumbled. NaN where the other does not move."""
+    same, less is mumbled. NaN where the other does not move.
+    """
     base = motion_range(other)
     return motion_range(result) / base if base > FLAT else math.nan

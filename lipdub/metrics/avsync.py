@@ -6,8 +6,6 @@ or later. They are lipdub's own numbers and not comparable to published LSE.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +14,9 @@ from lipdub.faces import lowerface
 from lipdub.speech import mel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import torch
 
     from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
@@ -41,9 +42,7 @@ def load(path: Path) -> AVSyncNet | SyncNetScorer:
     return network.eval()
 
 
-def lower_faces(
-    frames: Sequence[np.ndarray], points: np.ndarray, interval: float, size: AVSyncNetSize
-) -> np.ndarray:
+def lower_faces(frames: Sequence[np.ndarray], points: np.ndarray, interval: float, size: AVSyncNetSize) -> np.ndarray:
     """Lower half faces with their margin, (n, H, W) of grey frames or (n, H, W, 3) of RGB ones, `interval` seconds apart.
 
     points: the face's mesh landmarks (n, 478, 3), NaN where it is not seen. ValueError when it is never seen.
@@ -79,7 +78,8 @@ def middle(
     crops: torch.Tensor, height: int, width: int, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
 ) -> torch.Tensor:
     """Crops with a margin (n, H, W) without it, (n, height, width), the view moved right and down by that many pixels and
-    turned about its middle by so many degrees."""
+    turned about its middle by so many degrees.
+    """
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     affine = np.array([[[cos, -sin, shift[0]], [sin, cos, shift[1]]]], np.float64)
     return sampled(crops[None], height, width, affine)[0]
@@ -89,7 +89,8 @@ def mouth_features(
     network: AVSyncNet | SyncNetScorer, crops: np.ndarray, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
 ) -> torch.Tensor:
     """Embeddings (n - 4, features) of the five frames from each on. crops: uint8, of `lower_faces`, at 25 fps; shift, turn:
-    pixels of the network's input and degrees by which the view is moved."""
+    pixels of the network's input and degrees by which the view is moved.
+    """
     import torch
 
     from lipdub.networks.avsyncnet import FRAMES
@@ -127,7 +128,8 @@ def sound_features(network: AVSyncNet | SyncNetScorer, audio: np.ndarray) -> tor
 
 def similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: np.ndarray) -> np.ndarray:
     """Cosines float64 (moments, lags) of each moment's mouth with the sound `lags` seconds earlier, between the columns;
-    NaN where there is none. A clip's mouth lags its sound by the lag where they are greatest."""
+    NaN where there is none. A clip's mouth lags its sound by the lag where they are greatest.
+    """
     cosine = (mouths @ sounds.T).double().numpy()
     if cosine.shape[1] < 2:
         return np.full((len(cosine), len(lags)), np.nan)

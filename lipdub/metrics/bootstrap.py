@@ -32,7 +32,8 @@ class Interval(NamedTuple):
 
 def windows(duration: float, length: float = LENGTH, overlap: float = OVERLAP) -> list[tuple[float, float]]:
     """Windows (start, end) in seconds over a video of this duration: the last one ends where the video does; a shorter
-    video is one window. Raises ValueError for a length or an overlap that makes no windows."""
+    video is one window. Raises ValueError for a length or an overlap that makes no windows.
+    """
     if not length > 0 or not 0 <= overlap < 1:
         raise ValueError(f"no windows are {length} s long and overlap by {overlap}")
     if duration <= 0:
@@ -47,7 +48,8 @@ def windows(duration: float, length: float = LENGTH, overlap: float = OVERLAP) -
 
 def window_means(times: np.ndarray, values: np.ndarray, spans: list[tuple[float, float]]) -> np.ndarray:
     """Mean of the values (n,) at rising times (n,), seconds, in each window (start included, end not): float64 (k,),
-    NaN where there is none. NaNs do not count."""
+    NaN where there is none. NaNs do not count.
+    """
     ok = np.isfinite(values)
     total = np.concatenate([[0.0], np.cumsum(np.where(ok, values, 0.0), dtype=np.float64)])
     count = np.concatenate([[0], np.cumsum(ok)])
@@ -61,7 +63,8 @@ def interval(
     values: np.ndarray, *, level: float = LEVEL, rounds: int = ROUNDS, run: int = RUN, seed: int = 0
 ) -> Interval:
     """Mean of the windows' values (k,) and the bounds between which it lies with this confidence, by the percentiles of
-    `rounds` means of runs drawn anew. The same seed gives the same bounds. NaNs do not count."""
+    `rounds` means of runs drawn anew. The same seed gives the same bounds. NaNs do not count.
+    """
     kept = np.asarray(values, np.float64)
     kept = kept[np.isfinite(kept)]
     if not len(kept):

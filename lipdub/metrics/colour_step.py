@@ -32,7 +32,8 @@ VISIBLE, VISIBLE_AGAINST_SOURCE = 9.0, 2.0
 def bands(rgb: np.ndarray, edge: MaskEdge) -> np.ndarray:
     """Colours along the edge in one frame, float64 (4, SECTORS, 4): of the bands near inside, far inside, near outside
     and far outside, in every sector, the number of pixels and the sums of their L, a and b. Sums of frames may be added
-    up. rgb: the whole frame (h, w, 3), uint8 or uint16."""
+    up. rgb: the whole frame (h, w, 3), uint8 or uint16.
+    """
     part = edge.part(rgb)
     lab = cv2.cvtColor(part.astype(np.float32) / np.iinfo(part.dtype).max, cv2.COLOR_RGB2LAB)
     out = np.empty((len(_BANDS), SECTORS, 4))
@@ -48,7 +49,8 @@ def bands(rgb: np.ndarray, edge: MaskEdge) -> np.ndarray:
 def step(result: np.ndarray, source: np.ndarray | None = None) -> float:
     """The step in units of Lab, from `bands` of some frames added up: against the source's of the same edges the
     difference of colour (CIE 1976) that the dub made, alone that of the chroma beyond its trend. NaN when too little of
-    the edge was seen."""
+    the edge was seen.
+    """
     near_in, far_in, near_out, far_out = _means(result)
     gap = near_in - near_out
     if source is not None:

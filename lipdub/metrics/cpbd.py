@@ -49,7 +49,8 @@ def cpbd(grey: np.ndarray) -> float:
 
 def cpbd_of_part(rgb: np.ndarray, box: tuple[int, int, int, int] | None = None) -> float:
     """`cpbd` of RGB (h, w, 3), uint8 or uint16, or of the part of it inside a box x0, y0, x1, y1 (the face's): papers
-    give it of crops and of full frames, which are different numbers. NaN for a part of less than one block."""
+    give it of crops and of full frames, which are different numbers. NaN for a part of less than one block.
+    """
     part = rgb if box is None else rgb[max(0, box[1]) : max(0, box[3]), max(0, box[0]) : max(0, box[2])]
     if min(part.shape[:2]) < BLOCK:
         return math.nan

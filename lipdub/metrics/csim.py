@@ -26,7 +26,8 @@ TEMPLATE = fivepoint.GPEN * (SIZE * 1.5 / fivepoint.SIZE) - SIZE / 4
 
 def load(store: Store, device: str = "cpu") -> Any:
     """The network, an nn.Module for evaluation. Raises WeightsError when it is not in the store, or is not what it
-    should be."""
+    should be.
+    """
     from lipdub.weights import manifest
     from lipdub.weights.checkpoint import load_network
 
@@ -57,7 +58,8 @@ def embeddings(network: Any, crops: np.ndarray) -> np.ndarray:
 
 def csim(result: np.ndarray, source: np.ndarray) -> np.ndarray:
     """Cosines (n,) of embeddings (n, features) frame by frame, in -1..1: 1 for the same picture, higher is better.
-    `source` may be one embedding (features,) for all."""
+    `source` may be one embedding (features,) for all.
+    """
     a, b = np.asarray(result, np.float64), np.asarray(source, np.float64)
     length = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
     return (a * b).sum(-1) / np.maximum(length, 1e-12)

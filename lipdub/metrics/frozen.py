@@ -21,15 +21,14 @@ FROZEN = 0.4
 
 class Frozen(NamedTuple):
     """Share of the sounding time in which the mouth stands still, 0..1, NaN where speech nowhere lasts long enough; and
-    the seconds it is a share of."""
+    the seconds it is a share of.
+    """
 
     share: float
     seconds: float
 
 
-def frozen(
-    times: np.ndarray, opening: np.ndarray, width: np.ndarray, *, sounding: list[tuple[float, float]]
-) -> Frozen:
+def frozen(times: np.ndarray, opening: np.ndarray, width: np.ndarray, *, sounding: list[tuple[float, float]]) -> Frozen:
     """Of a mouth's motion at rising times (n,) in seconds, in distances of the eyes (n,), NaN where no face is seen.
 
     sounding: where there is speech (`lipdub.metrics.silence.sounding_spans`), on the same clock.

@@ -18,7 +18,8 @@ from lipdub.metrics.psnr import squared_error
 
 def frame_distance(before: np.ndarray, after: np.ndarray) -> float:
     """Distance of a frame from the one before it, both of one shape: root mean square of the differences, in grey
-    levels. Raises ValueError when the shapes differ."""
+    levels. Raises ValueError when the shapes differ.
+    """
     error, count = squared_error(before, after)
     return math.sqrt(error / count) if count else math.nan
 
@@ -26,7 +27,8 @@ def frame_distance(before: np.ndarray, after: np.ndarray) -> float:
 def ifc(result: np.ndarray, truth: np.ndarray) -> float:
     """Mean absolute difference of the two series of frame distances (n,), in grey levels; less is better, 0 for a clip
     against itself. Pairs with a NaN (a cut, a missing frame) do not count; NaN when none is left. Raises ValueError on
-    different shapes."""
+    different shapes.
+    """
     a, b = np.asarray(result, np.float64), np.asarray(truth, np.float64)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"two equal series of distances are needed, not {a.shape} and {b.shape}")

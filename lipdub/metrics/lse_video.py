@@ -8,7 +8,6 @@ where no others are given, not of the S3FD detector, and crops are not compresse
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -19,6 +18,8 @@ from lipdub.metrics import lse
 from lipdub.speech import mfcc
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from lipdub.weights.store import Store
 
 WEIGHTS = "syncnet-v2"
@@ -34,7 +35,8 @@ TOO_SHORT = "the video or its sound is too short for SyncNet, or no face is to b
 
 def load(store: Store, device: str = "cpu") -> Any:
     """SyncNet v2, an nn.Module for evaluation. Raises WeightsError when it is not in the store, or is not what it
-    should be."""
+    should be.
+    """
     from lipdub.weights import manifest
     from lipdub.weights.checkpoint import load_network
 
@@ -64,7 +66,8 @@ def grid(times: np.ndarray) -> np.ndarray:
 
 def squares(boxes: np.ndarray) -> np.ndarray:
     """Where crops lie, float64 (n, 3): middle x, y and half the side of the face's box, smoothed over time; NaN where no
-    face is known. boxes: (n, 4) at 25 fps, NaN where none was found; gaps up to `BRIDGED` are bridged."""
+    face is known. boxes: (n, 4) at 25 fps, NaN where none was found; gaps up to `BRIDGED` are bridged.
+    """
     boxes = np.asarray(boxes, np.float64)
     found = np.flatnonzero(np.isfinite(boxes).all(1))
     out = np.full((len(boxes), 3), np.nan)
@@ -154,13 +157,15 @@ def lse_of(
     start: float = 0.0,
 ) -> lse.Scores:
     """LSE-D, LSE-C and offset of a whole video; see :func:`distances_of`. Raises ValueError when it is too short or no
-    face is seen in it."""
+    face is seen in it.
+    """
     return scores(distances_of(frames, times, boxes, sound, network, start))
 
 
 def scores(distances: np.ndarray) -> lse.Scores:
     """The scores of `distances` (31, clips) of a video, or of the columns of a window of it. Raises ValueError when none
-    of the clips shows a face."""
+    of the clips shows a face.
+    """
     kept = distances[:, np.isfinite(distances).all(0)]
     if not kept.shape[1]:
         raise ValueError(TOO_SHORT)
@@ -195,7 +200,9 @@ def _block(network: Any, held: list[np.ndarray], heard: np.ndarray, first: int, 
     low, high = max(0, first - reach), min(count, stop + reach)
     sound = _features(network.sound, (heard[v][None] for v in range(low, high)), network)
     sound = np.pad(sound, ((low - (first - reach), stop + reach - high), (0, 0)))
-    clips = (np.stack([held[v + i] for i in range(mfcc.CLIP)])[..., ::-1].transpose(3, 0, 1, 2) for v in range(stop - first))
+    clips = (
+        np.stack([held[v + i] for i in range(mfcc.CLIP)])[..., ::-1].transpose(3, 0, 1, 2) for v in range(stop - first)
+    )
     lips = np.pad(_features(network.lips, clips, network), ((reach, reach), (0, 0)))
     return lse.distances(lips, sound)[:, reach:-reach]
 

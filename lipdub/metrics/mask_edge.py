@@ -24,7 +24,8 @@ _EYES_CLEAR = 1.35  # growth of the eyes' outlines that do not
 class MaskEdge:
     """Of the pixels (h, w) of `part`: signed distance from the edge in units, positive inside; direction to the inside
     (2, h, w: x, y) of unit length; sector, int; and whether it counts, bool. `box`: of the part, in the frame; `unit`:
-    pixels of the part."""
+    pixels of the part.
+    """
 
     box: regions.Box
     unit: float

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LEFT_EYE, RIGHT_EYE = (33, 133), (263, 362)  # corners, in MediaPipe's mesh
 INNER_LIPS, CORNERS, OUTER_LIPS = (13, 14), (78, 308), (0, 17)
@@ -14,7 +17,8 @@ INNER_LIPS, CORNERS, OUTER_LIPS = (13, 14), (78, 308), (0, 17)
 @dataclass(frozen=True)
 class MouthMotion:
     """Per frame: times (n,) seconds from the first frame; opening of the inner lips, width between the corners and
-    height over both lips (n,) float64, in distances between the eyes. NaN where no face was seen."""
+    height over both lips (n,) float64, in distances between the eyes. NaN where no face was seen.
+    """
 
     times: np.ndarray
     opening: np.ndarray

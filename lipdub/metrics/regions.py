@@ -39,7 +39,8 @@ def eye_distance(landmarks: np.ndarray) -> float:
 
 def box_of(points: np.ndarray, margin: float, height: int, width: int) -> Box:
     """The box of points (n, 2 or 3) grown by `margin` pixels, inside a picture of this size; empty where they lie
-    outside it."""
+    outside it.
+    """
     xy = np.asarray(points, np.float64)[:, :2]
     low = np.clip(np.floor(xy.min(0) - margin), 0, [width, height]).astype(int)
     high = np.clip(np.ceil(xy.max(0) + margin) + 1, 0, [width, height]).astype(int)

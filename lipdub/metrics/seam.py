@@ -49,7 +49,8 @@ def slopes(rgb: np.ndarray, edge: MaskEdge) -> np.ndarray:
 def visibility(result: np.ndarray, source: np.ndarray | None = None) -> float:
     """How visible the seam is, in grey levels per unit, from `slopes` of some frames added up; about 0 or less where there
     is none. `source`: those of the source's frames with the same edges, whose own slopes are then taken away. NaN when
-    too little of the edge was seen."""
+    too little of the edge was seen.
+    """
     slope = _means(result)
     if source is not None:
         slope = slope - _means(source)

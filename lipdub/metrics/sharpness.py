@@ -29,7 +29,8 @@ BLURRED, BLURRED_AGAINST_SOURCE = -1.2, -0.6
 
 class Sharpness(NamedTuple):
     """log2 of the energy of fine over that of coarse detail; higher is sharper, NaN where a part is not in the frame or no
-    face was seen (landmarks of NaN)."""
+    face was seen (landmarks of NaN).
+    """
 
     mouth: float
     cheeks: float
@@ -43,7 +44,8 @@ class Sharpness(NamedTuple):
     @property
     def against_cheeks(self) -> float:
         """The mouth's less the cheeks', which show pores in good light and noise in bad: to be compared with the
-        source's. Blind to a mask that blurs the cheeks as well."""
+        source's. Blind to a mask that blurs the cheeks as well.
+        """
         return self.mouth - self.cheeks
 
 

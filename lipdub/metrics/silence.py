@@ -25,7 +25,8 @@ def silent_spans(audio: np.ndarray, rate: int) -> list[tuple[float, float]]:
 
 def sounding_spans(audio: np.ndarray, rate: int) -> list[tuple[float, float]]:
     """Speech of a recording (n,) in [-1, 1] for certain, also above the noise of a room: (start, end) in seconds. What
-    is softer for less than `SHORTEST` (closures, weak consonants) belongs to it; the rest is neither this nor silence."""
+    is softer for less than `SHORTEST` (closures, weak consonants) belongs to it; the rest is neither this nor silence.
+    """
     level = _levels(audio, rate)
     if not len(level):
         return []
@@ -66,7 +67,8 @@ def stillness(times: np.ndarray, opening: np.ndarray, spans: list[tuple[float, f
 
 def leak(times: np.ndarray, opening: np.ndarray, spans: list[tuple[float, float]]) -> float:
     """Motion left under silence: the deviation of the opening inside silent spans over that outside them; 0 is none,
-    1 as much as in speech. NaN where either cannot be measured (see :func:`stillness`) or the mouth never moves."""
+    1 as much as in speech. NaN where either cannot be measured (see :func:`stillness`) or the mouth never moves.
+    """
     still, _ = stillness(times, opening, spans)
     speaking = np.isfinite(opening)
     for start, end in spans:

@@ -31,7 +31,8 @@ SHORTEST = 0.5  # seconds of talk and face, from which on something can be said
 class Compared:
     """A mouth beside the speech. times: (n,) seconds of the picture, `STEP` apart. lags: (k,) seconds. fit: float32
     (n, k), at most 1: how well the mouth at a time fits the speech if the picture comes so much after its sound; NaN
-    where no face is seen or no speech lies."""
+    where no face is seen or no speech lies.
+    """
 
     times: np.ndarray
     lags: np.ndarray
@@ -40,19 +41,23 @@ class Compared:
     def curve(self, start: float = -np.inf, stop: float = np.inf, least: float = 0.5) -> np.ndarray:
         """Agreement at each lag, (k,), over the times from `start` up to `stop`: the mean of what fits; over a whole video
         the weighted correlation. NaN at lags for which less can be compared than `least` of what can at the best, or less
-        than `SHORTEST`."""
+        than `SHORTEST`.
+        """
         inside = self.fit[(self.times >= start) & (self.times < stop)]
         known = np.isfinite(inside)
         count = known.sum(0)
         total = np.where(known, inside, 0).sum(0, dtype=np.float64)
-        return np.where(count >= max(least * count.max(initial=0), SHORTEST / STEP), total / np.maximum(count, 1), np.nan)
+        return np.where(
+            count >= max(least * count.max(initial=0), SHORTEST / STEP), total / np.maximum(count, 1), np.nan
+        )
 
 
 @dataclass(frozen=True)
 class Sync:
     """offset: seconds by which the picture comes after its sound, NaN where nothing can be said. confidence: how far the
     agreement there lies over the median of all lags, about 0 by chance. agreement: at no lag at all, where a viewer
-    watches it; at most 1, about 0 by chance."""
+    watches it; at most 1, about 0 by chance.
+    """
 
     offset: float
     confidence: float
@@ -74,6 +79,7 @@ def compare(
         heard: (m,) seconds on the same clock; lips: (m, 2) opening and width that the speech asks for.
         sound: when the speech begins and ends; outside it nothing is compared.
         reach: seconds each way that are tried.
+
     Raises:
         ValueError: shapes that do not fit.
     """

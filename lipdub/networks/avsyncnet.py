@@ -38,7 +38,8 @@ class AVSyncNetSize:
     """height, width: pixels of the lower half face; image_width: channels of the image encoder's first stage, of which
     the others are multiples (64 is ResNet-50); image_depths: blocks of its stages; stem_stride: of its first layer, down
     and across; audio_width, audio_depths: likewise (16, a quarter of ResNet-34's 64); features: length of the
-    embeddings; grey: sees luma only, normalised by each stack's mean and deviation."""
+    embeddings; grey: sees luma only, normalised by each stack's mean and deviation.
+    """
 
     height: int = 112
     width: int = 224
@@ -71,13 +72,15 @@ class AVSyncNet(nn.Module):
         self.bias = nn.Parameter(torch.tensor(-3.0))
 
     def image_features(self, faces: torch.Tensor) -> torch.Tensor:
-        """faces (B, 15, height, width): the lower halves of five successive faces at 25 fps, RGB in 0..1, in the order
-        of time, to (B, features) of unit length. A grey network takes (B, 5, height, width) of luma, too."""
+        """Faces (B, 15, height, width): the lower halves of five successive faces at 25 fps, RGB in 0..1, in the order
+        of time, to (B, features) of unit length. A grey network takes (B, 5, height, width) of luma, too.
+        """
         return normalize(self.image_encoder(normalised(faces) if self.size.grey else faces))
 
     def audio_features(self, mel: torch.Tensor) -> torch.Tensor:
-        """mel (B, 1, 80, 16): the columns that begin with the first of the five frames, values in -4..4
-        (`speech.mel`: 16 kHz, window 800, hop 200), to (B, features) of unit length."""
+        """Mel (B, 1, 80, 16): the columns that begin with the first of the five frames, values in -4..4
+        (`speech.mel`: 16 kHz, window 800, hop 200), to (B, features) of unit length.
+        """
         return normalize(self.audio_encoder(mel))
 
     def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -86,7 +89,8 @@ class AVSyncNet(nn.Module):
 
     def logit(self, cosine: torch.Tensor) -> torch.Tensor:
         """The logit of "in sync" for cosines of any shape; its sigmoid is the probability where the network was trained
-        with binary cross-entropy."""
+        with binary cross-entropy.
+        """
         return cosine * self.scale.exp() + self.bias
 
 

@@ -48,9 +48,7 @@ class _Basic(nn.Module):
         self.bn2 = nn.BatchNorm2d(outward)
         self.downsample: nn.Module | None = None
         if inward != outward or stride != 1:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inward, outward, 1, stride, bias=False), nn.BatchNorm2d(outward)
-            )
+            self.downsample = nn.Sequential(nn.Conv2d(inward, outward, 1, stride, bias=False), nn.BatchNorm2d(outward))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         short = x if self.downsample is None else self.downsample(x)
@@ -158,7 +156,8 @@ class BiSeNet(nn.Module):
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Face (n, 3, h, w), normalised RGB -> logits, and those of the heads on the context of strides 8 and
-        16, all (n, classes, h, w)."""
+        16, all (n, classes, h, w).
+        """
         size = image.shape[-2:]
         features, context8, context16 = self.cp(image)
         fused = self.ffm(features, context8)

@@ -1,7 +1,8 @@
 """Blocks that the three networks of VideoReTalking (2022) share: a layer norm over channels and pixels, an
 instance norm steered by a vector, and a convolution with its norm. Their attribute names are those of the
 published checkpoints (repository OpenTalker/video-retalking, Apache-2.0; its blocks follow PIRenderer, Ren et
-al. 2021)."""
+al. 2021).
+"""
 
 from __future__ import annotations
 
@@ -54,9 +55,7 @@ class ConvStage(nn.Module):
     pixels.
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, kernel: int = 3, *, scale: float = 1, spectral: bool = False
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, *, scale: float = 1, spectral: bool = False) -> None:
         super().__init__()
         self.scale = scale
         self.model = nn.Sequential(

@@ -38,9 +38,7 @@ class IRSEUnit(nn.Module):
         if inward == depth:
             self.shortcut_layer = nn.MaxPool2d(1, stride)
         else:
-            self.shortcut_layer = nn.Sequential(
-                nn.Conv2d(inward, depth, 1, stride, bias=False), nn.BatchNorm2d(depth)
-            )
+            self.shortcut_layer = nn.Sequential(nn.Conv2d(inward, depth, 1, stride, bias=False), nn.BatchNorm2d(depth))
         self.res_layer = nn.Sequential(
             nn.BatchNorm2d(inward),
             nn.Conv2d(inward, depth, 3, 1, 1, bias=False),

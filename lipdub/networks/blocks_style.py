@@ -10,11 +10,14 @@ Equalised layers store weights of unit variance and scale them when they are use
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BLUR = (1.0, 3.0, 3.0, 1.0)
 """The published blur along one axis, before it is normalised."""
@@ -31,7 +34,7 @@ def blur_kernel(gain: float = 1.0) -> torch.Tensor:
 
 
 def upfirdn(x: torch.Tensor, kernel: torch.Tensor, pad: tuple[int, int], up: int = 1) -> torch.Tensor:
-    """x (n, c, h, w), up - 1 zeros put after each sample, padded (before, after), filtered by kernel (k, k).
+    """X (n, c, h, w), up - 1 zeros put after each sample, padded (before, after), filtered by kernel (k, k).
 
     Returns (n, c, up * h + sum(pad) - k + 1, the same of w); the filter is a true convolution, alike for all
     channels.
@@ -65,9 +68,7 @@ class PixelNorm(nn.Module):
 class EqualLinear(nn.Module):
     """Equalised (n, inward) -> (n, outward); `rate` scales weight and bias; `active` adds the activation."""
 
-    def __init__(
-        self, inward: int, outward: int, bias: float = 0.0, rate: float = 1.0, active: bool = False
-    ) -> None:
+    def __init__(self, inward: int, outward: int, bias: float = 0.0, rate: float = 1.0, active: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outward, inward) / rate)
         self.bias = nn.Parameter(torch.full((outward,), bias))
@@ -259,7 +260,7 @@ class StyleGenerator(nn.Module):
             at *= 2
 
     def synthesis(self, styles: torch.Tensor, noises: Sequence[torch.Tensor]) -> torch.Tensor:
-        """styles (n, layers, style_dim) and the noises from small to large -> picture (n, 3, size, size)."""
+        """Styles (n, layers, style_dim) and the noises from small to large -> picture (n, 3, size, size)."""
         w = styles.unbind(1)
         x = self.conv1(self.input(len(styles)), w[0], noises[0])
         picture = self.to_rgb1(x, w[1], None)

@@ -1,5 +1,6 @@
 """StyleGAN2 blocks in plain form, without equalised rates and blur: those of GFPGAN's "clean" networks (Wang
-et al., CVPR 2021) and of what was built on them. Attribute names are those of the checkpoints."""
+et al., CVPR 2021) and of what was built on them. Attribute names are those of the checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -92,5 +93,5 @@ class PlainResDown(nn.Module):
 
 
 def resized(x: torch.Tensor, scale: float) -> torch.Tensor:
-    """x (B, C, H, W) enlarged or reduced bilinearly."""
+    """X (B, C, H, W) enlarged or reduced bilinearly."""
     return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)

@@ -7,11 +7,14 @@ A level is a size of the features, named by how much smaller they are than the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 OFFSET_GROUPS = 4
 FINEST = "Level_1"
@@ -142,7 +145,7 @@ class TextureWarp(nn.Module):
 
 
 def resized(x: torch.Tensor, scale: float) -> torch.Tensor:
-    """x (B, C, H, W) enlarged or reduced bilinearly."""
+    """X (B, C, H, W) enlarged or reduced bilinearly."""
     return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
 
 
@@ -154,9 +157,7 @@ class MainBranch(nn.Module):
     see TextureWarp.
     """
 
-    def __init__(
-        self, widths: Sequence[int], up: Callable[[int, int], nn.Module], shortcut: str, refine: bool
-    ) -> None:
+    def __init__(self, widths: Sequence[int], up: Callable[[int, int], nn.Module], shortcut: str, refine: bool) -> None:
         super().__init__()
         self.decoder_dict = nn.ModuleDict()
         self.pre_upsample_dict = nn.ModuleDict()
@@ -171,7 +172,8 @@ class MainBranch(nn.Module):
 
     def forward(self, textures: Sequence[torch.Tensor], condition: torch.Tensor) -> torch.Tensor:
         """Textures of each level, the coarsest first, and the picture's features (B, 32, H, W), to features
-        (B, finest, H, W)."""
+        (B, finest, H, W).
+        """
         x = guide = None
         for (name, warp), texture in zip(self.align_func_dict.items(), textures):
             warped, guide = warp(texture, condition, guide)

@@ -23,7 +23,8 @@ _registered: list[Any] = []  # a torch.library.Library lives only as long as som
 
 def fix_torchvision() -> None:
     """Prepares this process, once; further calls do nothing. Raises ImportError where torch or torchvision is not
-    there."""
+    there.
+    """
     if _MOVED in sys.modules:
         return
     if "torchvision" not in sys.modules and not _operators_load():

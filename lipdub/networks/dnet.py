@@ -52,7 +52,7 @@ class DNet(nn.Module):
         self.editing_net = Editing(edit_width, widest, descriptor)
 
     def forward(self, source: torch.Tensor, coefficients: torch.Tensor) -> Edited:
-        """source (B, 3, H, W), sizes a multiple of 32, RGB in -1..1; coefficients (B, 73, 26)."""
+        """Source (B, 3, H, W), sizes a multiple of 32, RGB in -1..1; coefficients (B, 73, 26)."""
         code = self.mapping_net(coefficients)
         flow = self.warpping_net(source, code)
         warped = warp(source, flow)
@@ -61,7 +61,8 @@ class DNet(nn.Module):
 
 def warp(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     """The image (B, channels, H, W) sampled where a coarser flow (B, 2, rows, columns; x and y in pixels of
-    its own grid) points; zero outside."""
+    its own grid) points; zero outside.
+    """
     rows, columns = flow.shape[2:]
     y = torch.linspace(-1, 1, rows, dtype=flow.dtype, device=flow.device)[:, None].expand(rows, columns)
     x = torch.linspace(-1, 1, columns, dtype=flow.dtype, device=flow.device)[None, :].expand(rows, columns)
@@ -176,9 +177,7 @@ class Editing(nn.Module):
         for i, (fine, coarse) in enumerate(zip(widths, widths[1:])):
             self.encoder[f"down{i}"] = ConvStage(fine, coarse, scale=0.5)
             self.decoder[f"up{i}"] = ConvStage(coarse, fine, scale=2)
-            self.decoder[f"res{i}"] = nn.ModuleDict(
-                {f"res{j}": Residual(coarse, descriptor) for j in range(2)}
-            )
+            self.decoder[f"res{i}"] = nn.ModuleDict({f"res{j}": Residual(coarse, descriptor) for j in range(2)})
             self.decoder[f"jump{i}"] = ConvStage(fine, fine)
         self.decoder["final"] = ConvOut(width, 3, nn.Tanh())
 

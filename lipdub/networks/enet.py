@@ -66,7 +66,7 @@ class ENet(nn.Module):
             self.to_rgbs.append(PlainToRGB(outputs, style))
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor, noise: Noise = 0.0) -> Enlarged:
-        """mel (B, 1, 80, 16), face (B, 6, 384, 384)."""
+        """Mel (B, 1, 80, 16), face (B, 6, 384, 384)."""
         style = self.style(face[:, 3:])
         low = self.low_res(mel, _to_size(face, LOW_SIZE))
         x = picture = F.pad(low, [PAD] * 4, mode="reflect")

@@ -31,7 +31,8 @@ class FaceFeatures(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """Pictures (B, 3, H, W), RGB in 0..1 and of any size from 16 pixels on, to maps (B, widths[i], H / 2^i, W / 2^i), 0 or
-        more and mostly below 3."""
+        more and mostly below 3.
+        """
         maps, x = [], pictures * 2 - 1
         for stage in self.stages:
             x = stage(x)
@@ -53,7 +54,8 @@ class FaceTasks(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Pictures (B, 3, P, P), RGB in 0..1, to landmarks (B, n, 2), x and y as shares of the picture in 0..1, and the picture
-        in small (B, 3, 16, 16), as it is without the changes."""
+        in small (B, 3, 16, 16), as it is without the changes.
+        """
         maps = self.features(pictures)
         size = maps[_COARSE].shape[2:]
         found = [interpolate(part, size, mode="bilinear") for part in maps[_COARSE:]]

@@ -30,7 +30,8 @@ _LEAST = 4  # pixels a side at which an encoder stops halving
 class FaceGeneratorSize:
     """pixels: of the square faces, a multiple of 32 (or 2, 4, 8, 16 times three or four); width: channels of the encoders'
     first blocks, doubled from one to the next up to `deepest`; sound: length of the audio embedding. ValueError for pixels that
-    cannot be halved down to three or four."""
+    cannot be halved down to three or four.
+    """
 
     pixels: int = 96
     width: int = 64
@@ -95,7 +96,9 @@ class FaceGenerator(nn.Module):
         x = self.begin(torch.cat([x, sound[:, :, None, None] * sound.shape[1] ** 0.5], 1))
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             x = block(torch.cat([x, skip], 1))
-        colours, share = torch.sigmoid(self.paint(torch.cat([x, pose - 0.5, identity - 0.5], 1)).float()).split([3, 1], 1)
+        colours, share = torch.sigmoid(self.paint(torch.cat([x, pose - 0.5, identity - 0.5], 1)).float()).split(
+            [3, 1], 1
+        )
         half = pose.shape[2] // 2
         given = torch.cat([pose[:, :, :half], identity[:, :, half:]], 2)
         return given + share * (colours - given)

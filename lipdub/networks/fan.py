@@ -13,7 +13,10 @@ Source: 1adrianb/face-alignment, BSD-3-Clause; for the weights no terms are stat
 
 from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
 
 HOURGLASSES = 4
 

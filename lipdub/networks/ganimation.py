@@ -36,7 +36,7 @@ class Ganimation(nn.Module):
         self.au_top = nn.Sequential(nn.Conv2d(w, 1, kernel_size=7, padding=3, bias=False), nn.Sigmoid())
 
     def forward(self, image: torch.Tensor, units: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """image (B, 3, H, W) and units (B, 17) to colour (B, 3, H, W) and attention (B, 1, H, W).
+        """Image (B, 3, H, W) and units (B, 17) to colour (B, 3, H, W) and attention (B, 1, H, W).
 
         Colour is in [-1, 1]. Attention, in [0, 1], is how much of the image is kept: see ``fuse``. Height and
         width must be multiples of 4.

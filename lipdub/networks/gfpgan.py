@@ -12,9 +12,12 @@ Source: TencentARC/GFPGAN, Apache-2.0; its licence lists third-party parts, some
 
 from __future__ import annotations
 
-from torch import nn
+from typing import TYPE_CHECKING
 
 from lipdub.networks.compat import fix_torchvision
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def gfpgan(size: int = 512, style_dim: int = 512, multiplier: int = 2, narrow: float = 1.0) -> nn.Module:

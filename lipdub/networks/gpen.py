@@ -25,9 +25,7 @@ def _halving(inward: int, outward: int) -> nn.Sequential:
 class GPEN(nn.Module):
     """The published network for `size` 512 or 256; other powers of two and `narrow` make small copies."""
 
-    def __init__(
-        self, size: int = 512, style_dim: int = 512, multiplier: int = 2, narrow: float = 1.0
-    ) -> None:
+    def __init__(self, size: int = 512, style_dim: int = 512, multiplier: int = 2, narrow: float = 1.0) -> None:
         super().__init__()
         self.generator = StyleGenerator(size, style_dim, multiplier, narrow, append=True)
         self.stages = size.bit_length() - 2

@@ -41,7 +41,7 @@ class LNet(nn.Module):
         self.audio_encoder = audio_encoder(descriptor // 16)
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
-        """mel (B, 1, 80, 16) and face (B, 6, 96, 96) to (B, 3, 96, 96)."""
+        """Mel (B, 1, 80, 16) and face (B, 6, 96, 96) to (B, 3, 96, 96)."""
         code = self.audio_encoder(mel).flatten(1)
         masked, reference = face.split(3, 1)
         return self.decoder(self.encoder(masked, reference), code)

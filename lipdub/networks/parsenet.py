@@ -54,13 +54,9 @@ class _Norm(nn.Module):
 class _Conv(nn.Module):
     """3x3 convolution, edges mirrored; `scale` 2 doubles the size first, -2 halves it; norm replaces bias."""
 
-    def __init__(
-        self, inward: int, outward: int, scale: int = 1, norm: bool = False, active: bool = False
-    ) -> None:
+    def __init__(self, inward: int, outward: int, scale: int = 1, norm: bool = False, active: bool = False) -> None:
         super().__init__()
-        self.conv2d = nn.Conv2d(
-            inward, outward, 3, 2 if scale < 0 else 1, 1, padding_mode="reflect", bias=not norm
-        )
+        self.conv2d = nn.Conv2d(inward, outward, 3, 2 if scale < 0 else 1, 1, padding_mode="reflect", bias=not norm)
         self.norm = _Norm(outward) if norm else None
         self.double = scale > 1
         self.active = active
@@ -110,7 +106,8 @@ class ParseNet(nn.Module):
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Face (n, 3, h, w), RGB in [-1, 1], sides divisible by 2**halvings -> logits (n, classes, h, w),
-        picture (n, 3, h, w)."""
+        picture (n, 3, h, w).
+        """
         x = self.encoder(image)
         x = self.decoder(x + self.body(x))
         return self.out_mask_conv(x), self.out_img_conv(x)

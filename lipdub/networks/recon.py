@@ -105,7 +105,7 @@ class FaceRegressor(nn.Module):
         )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """image (B, 3, 224, 224), RGB in [0, 1], to coefficients (B, 257); ``split`` takes them apart."""
+        """Image (B, 3, 224, 224), RGB in [0, 1], to coefficients (B, 257); ``split`` takes them apart."""
         features = self.backbone(image)
         return torch.cat([layer(features) for layer in self.final_layers], dim=1).flatten(1)
 

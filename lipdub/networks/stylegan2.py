@@ -14,20 +14,21 @@ on FFHQ carry the terms of that data set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from lipdub.networks.blocks_style import StyleGenerator
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class StyleGAN2(StyleGenerator):
     """The generator. size: pixels of the picture; `narrow` scales all widths, for small copies."""
 
-    def __init__(
-        self, size: int = 1024, style_dim: int = 512, multiplier: int = 2, narrow: float = 1.0
-    ) -> None:
+    def __init__(self, size: int = 1024, style_dim: int = 512, multiplier: int = 2, narrow: float = 1.0) -> None:
         super().__init__(size, style_dim, multiplier, narrow, append=False)
         self.noises = nn.Module()
         for i in range(self.layers - 1):
@@ -35,11 +36,11 @@ class StyleGAN2(StyleGenerator):
             self.noises.register_buffer(f"noise_{i}", torch.randn(1, 1, side, side))
 
     def mapping(self, z: torch.Tensor) -> torch.Tensor:
-        """z (n, style_dim), N(0, 1) -> w of the same shape."""
+        """Z (n, style_dim), N(0, 1) -> w of the same shape."""
         return self.style(z)
 
     def forward(self, latents: torch.Tensor, noises: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
-        """w (n, style_dim) or w+ (n, layers, style_dim) -> picture (n, 3, size, size).
+        """W (n, style_dim) or w+ (n, layers, style_dim) -> picture (n, 3, size, size).
 
         noises: `layers` - 1 maps (1 or n, 1, h, h), h = 4, 8, 8, 16, 16 ... size, size; those of the state
         otherwise.

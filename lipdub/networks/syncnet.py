@@ -51,11 +51,11 @@ class SyncNet(nn.Module):
         return self.sound(mfcc), self.lips(lips)
 
     def sound(self, mfcc: torch.Tensor) -> torch.Tensor:
-        """mfcc (B, 1, 13, 20) (coefficient, time) to (B, features)."""
+        """Mfcc (B, 1, 13, 20) (coefficient, time) to (B, features)."""
         return self.netfcaud(self.netcnnaud(mfcc).flatten(1))
 
     def lips(self, clips: torch.Tensor) -> torch.Tensor:
-        """clips (B, 3, 5, 224, 224), float in 0..255, to (B, features)."""
+        """Clips (B, 3, 5, 224, 224), float in 0..255, to (B, features)."""
         return self.netfclip(self.lip_features(clips))
 
     def lip_features(self, clips: torch.Tensor) -> torch.Tensor:

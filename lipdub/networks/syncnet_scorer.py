@@ -17,7 +17,8 @@ HEIGHT, WIDTH = 48, 96  # of its faces, pixels: its last layer takes in what is 
 
 class SyncNetScorer(nn.Module):
     """As `AVSyncNet`. width: channels at full size, 32 for the published expert. Embeddings have 16 * width entries, none
-    negative."""
+    negative.
+    """
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -28,12 +29,12 @@ class SyncNetScorer(nn.Module):
         self.bias = nn.Parameter(torch.tensor(-3.0))
 
     def image_features(self, faces: torch.Tensor) -> torch.Tensor:
-        """faces (B, 5, 48, 96) of luma or (B, 15, 48, 96) RGB, 0..1, to (B, features) of unit length."""
+        """Faces (B, 5, 48, 96) of luma or (B, 15, 48, 96) RGB, 0..1, to (B, features) of unit length."""
         grey = normalised(faces).repeat_interleave(3, 1)
         return nn.functional.normalize(self.expert.face_encoder(grey).flatten(1))
 
     def audio_features(self, mel: torch.Tensor) -> torch.Tensor:
-        """mel (B, 1, 80, 16) to (B, features) of unit length."""
+        """Mel (B, 1, 80, 16) to (B, features) of unit length."""
         return nn.functional.normalize(self.expert.audio_encoder(mel).flatten(1))
 
     def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

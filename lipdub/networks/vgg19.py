@@ -1,5 +1,6 @@
 """VGG-19 (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014), of which
-perceptual losses look at what it makes of a picture on the way. torchvision builds it; its classifier is left out."""
+perceptual losses look at what it makes of a picture on the way. torchvision builds it; its classifier is left out.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class VGG19(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """Pictures (n, 3, H, W), RGB in 0..1, 16 pixels or more, to relu1_2, 2_2, 3_2, 4_2 and 5_2: 64, 128, 256, 512 and 512
-        channels, each half as high and wide as the one before, which is as large as the picture."""
+        channels, each half as high and wide as the one before, which is as large as the picture.
+        """
         maps = []
         x = (pictures - self.mean) / self.deviation
         for number, layer in enumerate(self.features[: _MAPS[-1] + 1]):

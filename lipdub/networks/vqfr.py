@@ -14,8 +14,7 @@ Input and output: an aligned face, RGB in -1..1, 512x512 (the output not clamped
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +30,9 @@ from lipdub.networks.blocks_vqfr import (
     norm,
     resized,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Restored(NamedTuple):
@@ -64,7 +66,7 @@ class VQFRv2(nn.Module):
         self.quantizer = nn.ModuleDict({"embedding": nn.Embedding(codes, code_dim)})
 
     def forward(self, image: torch.Tensor, fidelity: float = 0.0) -> Restored:
-        """image (B, 3, H, W), sizes a multiple of 32; fidelity: 0 trusts the codes, 1 the input."""
+        """Image (B, 3, H, W), sizes a multiple of 32; fidelity: 0 trusts the codes, 1 the input."""
         return self.decode(self.codes(self.encoder(image)), image, fidelity)
 
     def codes(self, features: torch.Tensor) -> torch.Tensor:
@@ -208,7 +210,7 @@ class VQFRv1(nn.Module):
         self.quantizer = nn.ModuleDict({"quantize_dict": codebook})
 
     def forward(self, image: torch.Tensor) -> Restored:
-        """image (B, 3, H, W), sizes a multiple of 32."""
+        """Image (B, 3, H, W), sizes a multiple of 32."""
         (codebook,) = self.quantizer["quantize_dict"].values()
         textures = self.decoder(codebook(self.encoder(image)))
         features = self.main_decoder(textures, self.inpfeat_extraction["conv"](image))

@@ -33,9 +33,7 @@ class Wav2Lip(nn.Module):
                 _down(4 * w, 8 * w, 2),
                 _down(8 * w, 16 * w, 2),
                 _down(16 * w, 32 * w, 1),
-                nn.Sequential(
-                    ConvBlock(32 * w, 32 * w, padding=0), ConvBlock(32 * w, 32 * w, kernel=1, padding=0)
-                ),
+                nn.Sequential(ConvBlock(32 * w, 32 * w, padding=0), ConvBlock(32 * w, 32 * w, kernel=1, padding=0)),
             ]
         )
         self.audio_encoder = audio_encoder(2 * w)
@@ -56,7 +54,7 @@ class Wav2Lip(nn.Module):
         )
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
-        """mel (B, 1, 80, 16) and face (B, 6, 96, 96) to frames (B, 3, 96, 96).
+        """Mel (B, 1, 80, 16) and face (B, 6, 96, 96) to frames (B, 3, 96, 96).
 
         The form for training takes T frames of each clip: mel (B, T, 1, 80, 16) and face (B, 6, T, 96, 96) to
         frames (B, 3, T, 96, 96).

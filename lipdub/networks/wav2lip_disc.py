@@ -16,9 +16,7 @@ from lipdub.networks.blocks_conv import Size, fold_time
 class _Block(nn.Module):
     """Convolution with bias and leaky ReLU, without a norm; the padding keeps the size at stride 1."""
 
-    def __init__(
-        self, channels_in: int, channels_out: int, kernel: int, stride: Size = 1, pad: bool = True
-    ) -> None:
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: Size = 1, pad: bool = True) -> None:
         super().__init__()
         padding = kernel // 2 if pad else 0
         self.conv_block = nn.Sequential(nn.Conv2d(channels_in, channels_out, kernel, stride, padding))
@@ -47,7 +45,7 @@ class QualityDiscriminator(nn.Module):
         self.binary_pred = nn.Sequential(nn.Conv2d(16 * w, 1, kernel_size=1), nn.Sigmoid())
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """frames (B, 3, T, 96, 96) to the probability in (0, 1) that each is real, (T * B, 1), time-major.
+        """Frames (B, 3, T, 96, 96) to the probability in (0, 1) that each is real, (T * B, 1), time-major.
 
         Only their lower halves are looked at.
         """

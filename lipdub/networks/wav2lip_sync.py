@@ -43,7 +43,7 @@ class SyncExpert(nn.Module):
         self.audio_encoder = audio_encoder(w, deepest=2)
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """mel (B, 1, 80, 16) and face (B, 15, 48, 96) to embeddings of sound and mouth, each (B, 16 * width).
+        """Mel (B, 1, 80, 16) and face (B, 15, 48, 96) to embeddings of sound and mouth, each (B, 16 * width).
 
         Both are of unit length and not negative, so their cosine is in [0, 1].
         """

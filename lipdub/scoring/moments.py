@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,8 @@ import numpy as np
 from lipdub.scoring.rows import Moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lipdub.metrics.sync import Compared
     from lipdub.scoring.pixels import Pixels
 
@@ -44,7 +45,9 @@ def out_of_sync(compared: Compared) -> list[Moment]:
         agreement = sync(compared, start, start + SYNC_WINDOW).agreement
         if np.isfinite(agreement):
             times = (1 - agreement) / (1 - OUT_OF_SYNC)
-            out.append(Moment(start + SYNC_WINDOW / 2, "av_sync", float(times), f"mouth against speech {agreement:.2f}"))
+            out.append(
+                Moment(start + SYNC_WINDOW / 2, "av_sync", float(times), f"mouth against speech {agreement:.2f}")
+            )
     return out
 
 
@@ -74,7 +77,9 @@ def restless(times: np.ndarray, opening: np.ndarray, silent: Iterable[tuple[floa
         return []
     more = opening - np.median(opening[known])
     return [
-        Moment(float(times[k]), "silence_leak", float(more[k]) / MOVES, f"open by {more[k]:.2f} eye distances in a pause")
+        Moment(
+            float(times[k]), "silence_leak", float(more[k]) / MOVES, f"open by {more[k]:.2f} eye distances in a pause"
+        )
         for k in np.flatnonzero(known & (more > 0))
     ]
 
@@ -87,7 +92,10 @@ def visible(pixels: Pixels) -> list[Moment]:
     out = []
     for at in sorted(pixels.blocks):
         around = pixels.between((at - 1) * BLOCK, (at + 2) * BLOCK)
-        for row, of, words in (("seam", seam_of, "seam of {:.1f} grey levels"), ("colour_step", step_of, "colours step by {:.1f}")):
+        for row, of, words in (
+            ("seam", seam_of, "seam of {:.1f} grey levels"),
+            ("colour_step", step_of, "colours step by {:.1f}"),
+        ):
             value = of(around)
             if np.isfinite(value):
                 out.append(Moment((at + 0.5) * BLOCK, row, value / limits[row], words.format(value)))

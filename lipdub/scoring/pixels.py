@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 SAMPLE = 0.5  # seconds: one frame of so many is looked at closely
 BLOCK = 1.0  # seconds whose sums are kept together
-FACES, WHOLE = 16, 6  # frames of a video whose CPBD is taken, of the face and of all of it: dearer than all else together
+FACES, WHOLE = (
+    16,
+    6,
+)  # frames of a video whose CPBD is taken, of the face and of all of it: dearer than all else together
 MARGIN = 0.45  # eye distances around the face that are cut out with it
 
 Mask: TypeAlias = Callable[[int], "tuple[tuple[int, int, int, int], np.ndarray] | None"]
@@ -37,7 +40,8 @@ def sampled(times: np.ndarray) -> list[int]:
 @dataclass(frozen=True)
 class Sums:
     """What some frames add up to: slopes and colours along the edge, in the result and in the source (None where there is
-    no source). seen: how many frames."""
+    no source). seen: how many frames.
+    """
 
     slopes: np.ndarray
     bands: np.ndarray
@@ -115,7 +119,9 @@ class Pixels:
         if self.embed is not None and other is not None:
             self.alike.append(float(self.embed(rgb, mesh) @ self.embed(other, mesh)))
 
-    def _edge(self, seen: Seen, box: tuple[int, ...], rgb: np.ndarray, mesh: np.ndarray, other: np.ndarray | None) -> None:
+    def _edge(
+        self, seen: Seen, box: tuple[int, ...], rgb: np.ndarray, mesh: np.ndarray, other: np.ndarray | None
+    ) -> None:
         from lipdub.metrics import colour_step, seam
 
         edge = self._edge_of(seen.index, box, mesh, other is None)
@@ -130,9 +136,7 @@ class Pixels:
         at = int(seen.time / BLOCK)
         self.blocks[at] = self.blocks[at] + found if at in self.blocks else found
 
-    def _edge_of(
-        self, index: int, box: tuple[int, ...], mesh: np.ndarray, skin: bool
-    ) -> MaskEdge | None:
+    def _edge_of(self, index: int, box: tuple[int, ...], mesh: np.ndarray, skin: bool) -> MaskEdge | None:
         from lipdub.metrics.mask_edge import mask_edge
 
         height, width = box[3] - box[1], box[2] - box[0]
@@ -242,13 +246,16 @@ def rows(pixels: Pixels, spans: Sequence[tuple[float, float]], source_flicker: f
         )
     for name, title, values, unit, note in (
         (
-            "mouth_sharpness", "detail of the mouth against the eyes'" + (", and the source's" if beside else ""), mouth,
-            "octaves", f"{against}; blurred under {limits['mouth_sharpness']:g}",
+            "mouth_sharpness",
+            "detail of the mouth against the eyes'" + (", and the source's" if beside else ""),
+            mouth,
+            "octaves",
+            f"{against}; blurred under {limits['mouth_sharpness']:g}",
         ),
         ("mouth_against_cheeks", "detail of the mouth against the cheeks'", sharp[:, 1], "octaves", ""),
         ("cpbd", "CPBD sharpness of the face", sharp[:, 2], "", ""),
         ("cpbd_frame", "CPBD sharpness of the frame", whole[:, 1], "", ""),
-    ):  # fmt: skip
+    ):
         on = "frame" if name == "cpbd_frame" else "crop"
         moments = at if on == "crop" else whole[:, 0]
         parts = interval(window_means(moments, values, list(spans)))
@@ -263,5 +270,9 @@ def rows(pixels: Pixels, spans: Sequence[tuple[float, float]], source_flicker: f
         value, note = own, f"alone; to be seen over {limits['flicker']:g}"
     out.append(Row("flicker", "lower face flickers", "crop", finite(value), "grey levels", "lower", note=note))
     if pixels.alike:
-        out.append(Row("csim", "identity like the source's (ArcFace)", "crop", float(np.mean(pixels.alike)), "cosine", "higher"))
+        out.append(
+            Row(
+                "csim", "identity like the source's (ArcFace)", "crop", float(np.mean(pixels.alike)), "cosine", "higher"
+            )
+        )
     return out

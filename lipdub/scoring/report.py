@@ -1,10 +1,10 @@
 """A score as one page for people: numbers, curves over time, and the weakest moments as pictures. Nothing outside it is
-loaded, so that it can be mailed."""
+loaded, so that it can be mailed.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import PurePath
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.scoring.rows import Moment, Row, Score
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import jinja2
+
+    from lipdub.scoring.rows import Moment, Row, Score
 
 PER_SECOND = 60  # pixels of the curves
 WAVE, CURVE, BAND = 56, 120, 26  # pixels of height
@@ -25,7 +27,8 @@ _JPEG = 88
 @dataclass(frozen=True)
 class Shot:
     """A weak moment's pictures: JPEG of the face in the result, and in the source where there is one; the frames after it
-    too, as one strip."""
+    too, as one strip.
+    """
 
     moment: Moment
     result: bytes
@@ -127,7 +130,7 @@ def curves(entry: Entry) -> str:
             f'<g class="weak"><line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{WAVE + CURVE}"/>'
             f'<text x="{x + 3:.1f}" y="12">{k}</text><title>{escape(f"{moment.time:.2f} s: {moment.words}")}</title></g>'
         )
-    for second in range(0, int(score.duration) + 1):
+    for second in range(int(score.duration) + 1):
         x = second * PER_SECOND
         parts.append(f'<text class="tick" x="{x + 2}" y="{height - 6}">{second // 60}:{second % 60:02d}</text>')
         parts.append(f'<line class="tick" x1="{x}" x2="{x}" y1="{height - 20}" y2="{height}"/>')

@@ -39,7 +39,8 @@ class Row:
 @dataclass(frozen=True)
 class Moment:
     """One of the weakest places: seconds from the first frame, the row it is weak in, and how many times its limit it
-    reaches; from 1 on it is to be noticed."""
+    reaches; from 1 on it is to be noticed.
+    """
 
     time: float
     row: str
@@ -50,7 +51,8 @@ class Moment:
 @dataclass(frozen=True)
 class Score:
     """All that was found. ``windows`` are dicts with "start", "end" and numbers by row id; ``series`` numbers at each of
-    the times in its "time"; ``seconds`` what was spent on what; ``notes`` are for people."""
+    the times in its "time"; ``seconds`` what was spent on what; ``notes`` are for people.
+    """
 
     result: str
     frames: int
@@ -105,7 +107,8 @@ def limits(given: Sequence[str]) -> dict[str, float]:
 
 def failures(score: Score, under: Mapping[str, float], over: Mapping[str, float]) -> list[str]:
     """A line for each threshold that is missed; a number that is not to be had misses it. Raises UsageError for a name the
-    score does not have."""
+    score does not have.
+    """
     out = []
     for wanted, least in ((under, True), (over, False)):
         for name, limit in wanted.items():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +10,9 @@ import numpy as np
 from lipdub.scoring.rows import Row, finite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
     from lipdub.metrics.mouth import MouthMotion
     from lipdub.metrics.sync import Compared
     from lipdub.scoring.watch import Watched
@@ -25,7 +26,8 @@ NOTE = "lipdub's own scorer, not comparable to published LSE"
 @dataclass(frozen=True)
 class Spoken:
     """A speech. sound: float32 (n,) mono at `RATE`; begins: seconds after the picture's first frame; times (m,), on the
-    same clock, and lips (m, 2): the opening and width it asks for; origin: in words."""
+    same clock, and lips (m, 2): the opening and width it asks for; origin: in words.
+    """
 
     sound: np.ndarray
     begins: float
@@ -113,14 +115,23 @@ def sync_rows(whole: Compared, spans: Sequence[tuple[float, float]], anchor: Com
         title, unit, better, note = words[name]
         around = interval(np.array(windows, np.float64))
         rows.append(
-            Row(name, title, "mouth", finite(value), unit, better, finite(around.low), finite(around.high), finite(own), note)  # type: ignore[arg-type]
+            Row(
+                name,
+                title,
+                "mouth",
+                finite(value),
+                unit,
+                better,  # type: ignore[arg-type]
+                finite(around.low),
+                finite(around.high),
+                finite(own),
+                note,
+            )
         )
     return rows
 
 
-def motion_rows(
-    watched: Watched, speech: Spoken, source: MouthMotion | None, anchor: Spoken | None
-) -> list[Row]:
+def motion_rows(watched: Watched, speech: Spoken, source: MouthMotion | None, anchor: Spoken | None) -> list[Row]:
     """Stillness in pauses, standing still in speech, range of motion against the source's and jitter."""
     from lipdub.metrics.articulation import articulation
     from lipdub.metrics.correlation import on_grid
@@ -141,32 +152,56 @@ def motion_rows(
     left = leak(mouth.times, mouth.opening, pauses)
     rows = [
         Row(
-            "silence_leak", "mouth moves in pauses, against speech", "mouth", finite(left), "share", "lower",
-            anchor=finite(own_leak), note="" if np.isfinite(left) else "the speech has no long pause, or the mouth is not seen",
+            "silence_leak",
+            "mouth moves in pauses, against speech",
+            "mouth",
+            finite(left),
+            "share",
+            "lower",
+            anchor=finite(own_leak),
+            note="" if np.isfinite(left) else "the speech has no long pause, or the mouth is not seen",
         ),
         Row(
-            "frozen_mouth", "mouth stands still while speech sounds", "mouth", finite(stood.share), "share", "lower",
-            anchor=finite(own_stood), note=f"{stood.seconds:.1f} s of unbroken speech",
+            "frozen_mouth",
+            "mouth stands still while speech sounds",
+            "mouth",
+            finite(stood.share),
+            "share",
+            "lower",
+            anchor=finite(own_stood),
+            note=f"{stood.seconds:.1f} s of unbroken speech",
         ),
         Row(
-            "jitter", "opening trembles by", "mouth", finite(jitter(on_grid(mouth.times, mouth.opening))), "eye distances",
-            "lower", anchor=finite(own_jitter),
+            "jitter",
+            "opening trembles by",
+            "mouth",
+            finite(jitter(on_grid(mouth.times, mouth.opening))),
+            "eye distances",
+            "lower",
+            anchor=finite(own_jitter),
         ),
-    ]  # fmt: skip
+    ]
     if source is not None and len(source):
         ratio = articulation(mouth.opening, source.opening)
         rows.append(
             Row(
-                "articulation", "range of the opening against the source's", "mouth", finite(ratio), "ratio", "near one",
-                anchor=1.0, note="says little where the source hardly speaks",
-            )  # fmt: skip
+                "articulation",
+                "range of the opening against the source's",
+                "mouth",
+                finite(ratio),
+                "ratio",
+                "near one",
+                anchor=1.0,
+                note="says little where the source hardly speaks",
+            )
         )
     return rows
 
 
 def wanted_rows(times: np.ndarray, wanted: np.ndarray, got: np.ndarray, origin: str) -> list[Row]:
     """What was asked of the mouth against what it does: (n,) openings in distances of the eyes at the result's times, NaN
-    where nothing was asked."""
+    where nothing was asked.
+    """
     from lipdub.metrics.articulation import articulation
     from lipdub.metrics.correlation import correlation
 
@@ -177,12 +212,23 @@ def wanted_rows(times: np.ndarray, wanted: np.ndarray, got: np.ndarray, origin: 
     a, b = wanted[both], got[both]
     return [
         Row("followed", "opening as asked for", "mouth", correlation(a, b), "correlation", "higher", note=note),
-        Row("missed_by", "opening misses what was asked by", "mouth", float(np.abs(a - b).mean()), "eye distances", "lower"),
         Row(
-            "articulation_wanted", "range of the opening against what was asked", "mouth", finite(articulation(b, a)), "ratio",
+            "missed_by",
+            "opening misses what was asked by",
+            "mouth",
+            float(np.abs(a - b).mean()),
+            "eye distances",
+            "lower",
+        ),
+        Row(
+            "articulation_wanted",
+            "range of the opening against what was asked",
+            "mouth",
+            finite(articulation(b, a)),
+            "ratio",
             "near one",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def sync_windows(whole: Compared, spans: Iterable[tuple[float, float]]) -> list[Mapping[str, float | None]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from lipdub.errors import InputError
 from lipdub.scoring.rows import Better, Row, finite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from lipdub.media.pixels import Picture
     from lipdub.media.read import SourceFrame
 
@@ -21,7 +22,9 @@ BATCH = 8  # crops a network sees at once
 FEWEST = 2  # features that a distribution is made of
 
 
-def paired(result: Iterable[SourceFrame], truth: Iterator[SourceFrame]) -> Iterator[tuple[SourceFrame, SourceFrame, int]]:
+def paired(
+    result: Iterable[SourceFrame], truth: Iterator[SourceFrame]
+) -> Iterator[tuple[SourceFrame, SourceFrame, int]]:
     """Each frame of the result with the truth's nearest in time and that one's number; ends where the truth does."""
     first = None
     held = following = next(truth, None)
@@ -73,7 +76,8 @@ def aligned(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
 @dataclass
 class Likeness:
     """What pairs of pictures add up to, on whole frames or on aligned faces. lpips, inception: networks, where their
-    weights are in the store."""
+    weights are in the store.
+    """
 
     lpips: Any = None
     inception: Any = None
@@ -129,7 +133,8 @@ class Likeness:
 
     def rows(self, on: str, end: str, note: str, spans: Sequence[tuple[float, float]]) -> list[Row]:
         """psnr, ssim, mse, lpips, fid and ifc of what was added, with the intervals over the spans of those that are means
-        over frames; their ids end with `end`."""
+        over frames; their ids end with `end`.
+        """
         from lipdub.metrics.fid import frechet_distance
         from lipdub.metrics.ifc import ifc
         from lipdub.metrics.psnr import psnr
@@ -141,16 +146,38 @@ class Likeness:
         rows = [
             Row(f"psnr{end}", "PSNR", on, finite(value), "dB", "higher", note=note + same),
             mean_row(f"ssim{end}", "SSIM", on, self.times, self.alike, "", "higher", note, spans),
-            mean_row(f"mse{end}", "mean squared error", on, self.times, self.errors, "squared grey levels", "lower", note, spans),
-            Row(f"ifc{end}", "inter-frame consistency", on, finite(ifc(moved[:, 0], moved[:, 1])), "grey levels", "lower", note=note),
+            mean_row(
+                f"mse{end}",
+                "mean squared error",
+                on,
+                self.times,
+                self.errors,
+                "squared grey levels",
+                "lower",
+                note,
+                spans,
+            ),
+            Row(
+                f"ifc{end}",
+                "inter-frame consistency",
+                on,
+                finite(ifc(moved[:, 0], moved[:, 1])),
+                "grey levels",
+                "lower",
+                note=note,
+            ),
         ]
         if self.lpips is not None:
-            rows.append(mean_row(f"lpips{end}", "LPIPS (AlexNet)", on, self.times, self.apart, "", "lower", note, spans))
+            rows.append(
+                mean_row(f"lpips{end}", "LPIPS (AlexNet)", on, self.times, self.apart, "", "lower", note, spans)
+            )
         if self.inception is not None:
             count = self._moments[0].count if self._moments else 0
             enough = count >= FEWEST
             far = frechet_distance(*self._moments) if enough else None
-            rows.append(Row(f"fid{end}", "FID", on, far, "", "lower", note=f"of {count} frames: papers take tens of thousands"))
+            rows.append(
+                Row(f"fid{end}", "FID", on, far, "", "lower", note=f"of {count} frames: papers take tens of thousands")
+            )
         return rows
 
 
@@ -177,7 +204,7 @@ def mean_row(
 def landmark_rows(
     times: Sequence[float], result: np.ndarray, truth: np.ndarray, spans: Sequence[tuple[float, float]]
 ) -> list[Row]:
-    """lmd and f_ld of iBUG points (n, 68, 2) of paired frames at these times, pixels; NaN where no face was seen."""
+    """Lmd and f_ld of iBUG points (n, 68, 2) of paired frames at these times, pixels; NaN where no face was seen."""
     from lipdub.metrics.lmd import f_ld, lmd
 
     rows = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -13,18 +12,23 @@ import numpy as np
 from lipdub.progress import Callback, Event
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lipdub.media.pixels import Picture
     from lipdub.media.read import SourceFrame
     from lipdub.metrics.mouth import MouthMotion
 
-SEEN_SIZE = 960  # pixels of the longer side at which faces are looked for: less than `detect`, which must find the small ones
+SEEN_SIZE = (
+    960  # pixels of the longer side at which faces are looked for: less than `detect`, which must find the small ones
+)
 LOST = 24.0  # a change of picture this large begins a new search, as in `detect`
 
 
 @dataclass(frozen=True)
 class Seen:
     """A frame. time: seconds from the first one. mesh: float32 (478, 3) pixels of the face that counts, None where there
-    is none. small: the picture as RGB uint8, `scale` times smaller."""
+    is none. small: the picture as RGB uint8, `scale` times smaller.
+    """
 
     index: int
     time: float
@@ -43,7 +47,8 @@ Expected: TypeAlias = Callable[[int], "tuple[float, float] | None"]
 class Watched:
     """What a pass left. start: seconds of the first frame on the file's clock. times: (n,) seconds from there. points:
     float32 (n, 68, 2) iBUG landmarks and boxes: (n, 4) of the face's oval, pixels, NaN without a face. motion: of the mouth. decoding, meshing, looking:
-    seconds spent."""
+    seconds spent.
+    """
 
     start: float
     times: np.ndarray
@@ -71,6 +76,7 @@ def watch(
 
     Args:
         looks: called with each frame. expected: where the face lies that counts, among at most `faces`.
+
     Raises:
         InputError: the video cannot be read.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from lipdub.progress import Callback, Event
 from lipdub.scoring.rows import Row, finite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lipdub.scoring.pixels import Mask
     from lipdub.scoring.watch import Expected
     from lipdub.workspace.folder import Workspace
@@ -55,7 +56,8 @@ def order_of(workspace: Workspace) -> np.ndarray:
 
 def wanted_of(workspace: Workspace) -> np.ndarray | None:
     """Opening asked for at each frame of the result, (n,) in distances of the eyes, NaN where it was not dubbed fully; None
-    where the method asks for none."""
+    where the method asks for none.
+    """
     store = workspace.store("sync")
     asked = store.open("wanted")
     count = len(asked)
@@ -104,7 +106,17 @@ def untouched_rows(result: Path, workspace: Workspace, source: Path | None, tell
 
     name, title = "changed_outside", "samples changed outside the mask"
     if source is None:
-        return [Row(name, title, "frame", None, "samples", "lower", note="the source is not where the workspace says: give --source")]
+        return [
+            Row(
+                name,
+                title,
+                "frame",
+                None,
+                "samples",
+                "lower",
+                note="the source is not where the workspace says: give --source",
+            )
+        ]
     store = workspace.store("sync")
     order = order_of(workspace)
     record = workspace.record("paste-back")
@@ -115,9 +127,7 @@ def untouched_rows(result: Path, workspace: Workspace, source: Path | None, tell
     depth = 8
     supports = _supports(_crops(workspace), _paste_options(workspace).feather)
     try:
-        for shown, made, (box, weight) in zip(
-            read_order(source, order), read_frames(result), supports, strict=False
-        ):
+        for shown, made, (box, weight) in zip(read_order(source, order), read_frames(result), supports, strict=False):
             total += outside(shown.picture, made.picture, box, weight)
             depth = made.picture.depth
             through += box is None
@@ -127,9 +137,7 @@ def untouched_rows(result: Path, workspace: Workspace, source: Path | None, tell
             tell(Event("progress", "score", done=frames, total=len(order), message="pixels"))
     except ValueError as error:
         return [Row(name, title, "frame", None, "samples", "lower", note=str(error))]
-    note = (
-        f"of {total.compared} in {frames} frames ({through} passed through), largest difference {total.worst}"
-    )
+    note = f"of {total.compared} in {frames} frames ({through} passed through), largest difference {total.worst}"
     rows = []
     if lossless:
         rows.append(Row(name, title, "frame", float(total.changed), "samples", "lower", note=note))

@@ -8,13 +8,16 @@ the text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.speech.features import FRAME_RATE
 from lipdub.speech.phones import INDEX, PHONES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _FLOOR = 2e-3  # posteriors under this count as this: the network may be quite wrong
 _NEVER = -1e30
@@ -33,7 +36,8 @@ class Aligned:
     """phones: (start s, end s, phone), contiguous over the whole sound, other sound as silence; owner: the
     word each belongs to, -1 none; fit: for each word, mean posterior of its own phones over that of the
     likeliest ones, 0 to 1, nought where the word was passed over; spans: float (words, 2) seconds, where each
-    word lies, NaN likewise."""
+    word lies, NaN likewise.
+    """
 
     phones: list[tuple[float, float, str]]
     owner: list[int]
@@ -189,7 +193,8 @@ def _emitted(
     limits: tuple[np.ndarray, np.ndarray] | None,
 ) -> np.ndarray:
     """What a frame's sound adds to each state's score: nought for the likeliest phone, negative for
-    others."""
+    others.
+    """
     p = np.maximum(posteriors, _FLOOR)
     score = np.log(p / p.max())
     out = score[chain.phone[here]].astype(np.float64)
@@ -232,11 +237,10 @@ def _trace(past: list[tuple[int, np.ndarray]], state: int, path: np.ndarray) -> 
         state = low + int(source[state - low])
 
 
-def _settle(
-    past: list[tuple[int, np.ndarray]], best: np.ndarray, low: int, path: np.ndarray, *, force: bool
-) -> int:
+def _settle(past: list[tuple[int, np.ndarray]], best: np.ndarray, low: int, path: np.ndarray, *, force: bool) -> int:
     """Writes down the path as far as all states agree on it, by force as far as the best one has it but for
-    the last `_SETTLE` frames; returns how many frames that is."""
+    the last `_SETTLE` frames; returns how many frames that is.
+    """
     last = int(best.argmax()) if force else None
     states = low + (np.flatnonzero(best > -_BEAM) if last is None else np.array([last]))
     for k in range(len(past) - 1, 0, -1):

@@ -8,16 +8,18 @@ the wheel of the package moonshine-voice, of which nothing else is used: ONNX Ru
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import WeightsError
 from lipdub.speech.features import HOP, LEVEL_FLOOR, RATE
 from lipdub.speech.packaged import packaged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 WIDTH = 288
 """Numbers for each moment."""

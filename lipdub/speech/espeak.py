@@ -12,12 +12,15 @@ import functools
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.parallel import child_command, child_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LONGEST_WAIT = 300  # seconds for one request
 
@@ -98,7 +101,8 @@ class Espeak:
 
     def phonemes(self, text: str, *, voice: str = "en-us") -> str:
         """How the text is said, in IPA with marks of stress, words apart. ValueError when there is no such
-        voice."""
+        voice.
+        """
         self._take_voice(voice)
         data = ctypes.c_char_p(text.replace("\0", " ").encode())
         rest = ctypes.cast(data, ctypes.c_void_p)
@@ -123,7 +127,8 @@ def available() -> bool:
 
 def phonemes(texts: Sequence[str], voice: str) -> list[str]:
     """How each text is said, in IPA. ValueError when there is no such voice; RuntimeError when the library
-    fails."""
+    fails.
+    """
     done = subprocess.run(
         child_command("lipdub.speech.espeak"),
         input=json.dumps({"voice": voice, "texts": list(texts)}).encode() + b"\n",
@@ -144,9 +149,7 @@ def _serve() -> None:
     asked = json.loads(sys.stdin.buffer.readline())
     library = process_espeak()
     try:
-        found: list[str] | dict[str, str] = [
-            library.phonemes(text, voice=asked["voice"]) for text in asked["texts"]
-        ]
+        found: list[str] | dict[str, str] = [library.phonemes(text, voice=asked["voice"]) for text in asked["texts"]]
     except ValueError as error:
         found = {"error": str(error)}
     sys.stdout.buffer.write(json.dumps(found).encode() + b"\n")

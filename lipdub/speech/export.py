@@ -18,20 +18,24 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 import numpy as np
 
 from lipdub.errors import UsageError, shown
 from lipdub.speech.features import FRAME_RATE
-from lipdub.speech.hearing import Heard
 from lipdub.speech.lips import LipMotion, at_times
 from lipdub.speech.visemes import Cue, clipped, rhubarb, visemes
-from lipdub.speech.words import Word
 from lipdub.workspace.files import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from lipdub.speech.hearing import Heard
+    from lipdub.speech.words import Word
 
 SCHEMA = 1
 FPS_LIMITS = (1.0, 1000.0)
@@ -177,16 +181,15 @@ def as_word_srt(lips: LipTrack) -> bytes:
 
 def as_rhubarb_tsv(lips: LipTrack) -> bytes:
     """Rhubarb Lip Sync's tab-separated values: when which shape begins; the last line is the end of the
-    sound."""
+    sound.
+    """
     lines = [f"{start:.2f}\t{shape}\n" for start, _, shape in _whole(lips)]
     return ("".join(lines) + f"{_hundredths(lips.duration):.2f}\tX\n").encode()
 
 
 def as_rhubarb_xml(lips: LipTrack) -> bytes:
     """Rhubarb Lip Sync's XML."""
-    cues = [
-        f'    <mouthCue start="{a:.2f}" end="{b:.2f}">{shape}</mouthCue>\n' for a, b, shape in _whole(lips)
-    ]
+    cues = [f'    <mouthCue start="{a:.2f}" end="{b:.2f}">{shape}</mouthCue>\n' for a, b, shape in _whole(lips)]
     name = escape(_absolute(lips.source), {'"': "&quot;", "'": "&apos;"})
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n<rhubarbResult>\n  <metadata>\n'
@@ -257,9 +260,7 @@ def _short(value: float) -> float:
 
 
 def _srt(cues: Sequence[Cue]) -> bytes:
-    return "".join(
-        f"{i}\n{_clock(a)} --> {_clock(b)}\n{text}\n\n" for i, (a, b, text) in enumerate(cues, 1)
-    ).encode()
+    return "".join(f"{i}\n{_clock(a)} --> {_clock(b)}\n{text}\n\n" for i, (a, b, text) in enumerate(cues, 1)).encode()
 
 
 def _clock(seconds: float) -> str:
@@ -270,7 +271,8 @@ def _clock(seconds: float) -> str:
 
 def _whole(lips: LipTrack) -> list[Cue]:
     """Rhubarb's cues over the whole sound: idle outside the part that is told, neighbours different, at least
-    one."""
+    one.
+    """
     end = _hundredths(lips.duration)
     row = [(round(a, 2), min(round(b, 2), end), shape) for a, b, shape in lips.mouths]
     row = [cue for cue in row if cue[1] > cue[0]]

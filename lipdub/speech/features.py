@@ -102,7 +102,8 @@ def log_mel(power: np.ndarray, level: np.ndarray | None = None) -> np.ndarray:
 
 def silent_frames(power: np.ndarray) -> np.ndarray:
     """Frames that are silence for sure, bool (frames,): too quiet for speech, and no louder frame near
-    them."""
+    them.
+    """
     loud = decibel(power.sum(1)) > QUIET
     seen = np.concatenate([[0], np.cumsum(loud)])
     index = np.arange(len(power))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.speech.align import Aligned, align
 from lipdub.speech.features import FRAME_RATE
 from lipdub.speech.phones import INDEX
-from lipdub.speech.pronounce import Said
-from lipdub.speech.script import Script
 from lipdub.speech.words import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lipdub.speech.pronounce import Said
+    from lipdub.speech.script import Script
 
 LEAST_FOUND = 0.3
 """Share of a text's words that must be found for it to be the speech's text at all."""
@@ -31,7 +35,8 @@ _MARGIN = 0.3  # seconds about a run of words that still are its own
 class TextFit:
     """How a text fits a speech. total: its words; missing: those not found, with the second where each should
     be; outside: words at its ends that lie before or after the speech; unsayable: those nobody knows how to
-    say; used: whether enough was found for the text to be gone by."""
+    say; used: whether enough was found for the text to be gone by.
+    """
 
     total: int
     missing: tuple[tuple[str, float], ...] = ()
@@ -56,9 +61,7 @@ def notes(fit: TextFit) -> list[str]:
     if fit.missing:
         some = ", ".join(f"{word} ({_clock(second)})" for word, second in fit.missing[:_TOLD])
         more = f" and {len(fit.missing) - _TOLD} more" if len(fit.missing) > _TOLD else ""
-        out.append(
-            f"{len(fit.missing)} of {fit.total} words of the text were not found in the speech: {some}{more}"
-        )
+        out.append(f"{len(fit.missing)} of {fit.total} words of the text were not found in the speech: {some}{more}")
     if fit.outside:
         out.append(f"{fit.outside} of {fit.total} words at the ends of the text lie outside the speech")
     if fit.unsayable:
@@ -74,7 +77,8 @@ def _clock(second: float) -> str:
 @dataclass(frozen=True)
 class Given:
     """words: those found, in order; said: how each is said; runs: spans of `words` with nothing else spoken
-    between them; fit: of the whole text."""
+    between them; fit: of the whole text.
+    """
 
     words: tuple[Word, ...]
     said: tuple[Said, ...]
@@ -115,7 +119,8 @@ def _frame(second: float) -> int:
 
 def _runs(aligned: Aligned, sounds: Sequence[Sequence[str]], active: np.ndarray) -> list[tuple[int, int]]:
     """Spans of successive words that were said, without other speech between them, but for those so short
-    that they may well be chance. active: seconds of speech up to each frame."""
+    that they may well be chance. active: seconds of speech up to each frame.
+    """
     there = np.isfinite(aligned.spans[:, 0]) & (aligned.fit >= _LEAST_FIT)
     least = min(_LEAST_PHONES, sum(len(s) for s in sounds))
     out: list[tuple[int, int]] = []
@@ -146,9 +151,7 @@ def _given(
     for phone, owner in zip(aligned.phones, aligned.owner, strict=True):
         if owner in phones:
             phones[owner].append(phone)
-    words = tuple(
-        Word(script.words[i], p[0][0], p[-1][1], tuple(p), float(aligned.fit[i])) for i, p in phones.items()
-    )
+    words = tuple(Word(script.words[i], p[0][0], p[-1][1], tuple(p), float(aligned.fit[i])) for i, p in phones.items())
     spans: list[tuple[int, int]] = []
     for count in (b - a for a, b in runs):
         first = spans[-1][1] if spans else 0
@@ -185,9 +188,7 @@ def _fit(
     covered = sum(active[_frame(word.end)] - active[_frame(word.start)] for word in words)
     all_of_it = len(found) >= LEAST_FOUND * (total - len(unsayable)) or covered > 0.5 * active[-1]
     used = len(found) >= max(1.0, LEAST_FOUND * expected) and all_of_it
-    return TextFit(
-        total, tuple(missing), len(outside), tuple(script.words[i] for i in sorted(unsayable)), used
-    )
+    return TextFit(total, tuple(missing), len(outside), tuple(script.words[i] for i in sorted(unsayable)), used)
 
 
 def spans(given: Given, frames: int) -> list[tuple[int, int]]:

@@ -6,9 +6,7 @@ says count together; speech that is not in the text is heard freely.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +17,9 @@ from lipdub.speech.phones import INDEX, segments
 from lipdub.speech.words import Word, phones_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from lipdub.speech.given import TextFit
     from lipdub.speech.script import Script
 
@@ -32,7 +33,8 @@ class Heard:
     """posteriors: float32 (frames, len(PHONES)), 100 a second, rows sum to one; phones: (start s, end s, phone)
     contiguous; words: of the text, in order, with how well each fits; share: of the speech's time, how much the
     words cover, 0 to 1; way: "text", or "sound" alone; text: how the text that was given fits, None without one;
-    language: of the text."""
+    language: of the text.
+    """
 
     posteriors: np.ndarray
     phones: list[tuple[float, float, str]]

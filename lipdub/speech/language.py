@@ -5,14 +5,33 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
 
 _SCRIPTS = {  # as Unicode names begin: voice
-    "HIRAGANA": "ja", "KATAKANA": "ja", "HANGUL": "ko", "CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar",
-    "HEBREW": "he", "DEVANAGARI": "hi", "THAI": "th", "BENGALI": "bn", "TAMIL": "ta", "TELUGU": "te",
-    "GEORGIAN": "ka", "ARMENIAN": "hy", "GUJARATI": "gu", "GURMUKHI": "pa", "KANNADA": "kn",
-    "MALAYALAM": "ml", "SINHALA": "si", "CJK": "cmn",
-}  # fmt: skip
+    "HIRAGANA": "ja",
+    "KATAKANA": "ja",
+    "HANGUL": "ko",
+    "CYRILLIC": "ru",
+    "GREEK": "el",
+    "ARABIC": "ar",
+    "HEBREW": "he",
+    "DEVANAGARI": "hi",
+    "THAI": "th",
+    "BENGALI": "bn",
+    "TAMIL": "ta",
+    "TELUGU": "te",
+    "GEORGIAN": "ka",
+    "ARMENIAN": "hy",
+    "GUJARATI": "gu",
+    "GURMUKHI": "pa",
+    "KANNADA": "kn",
+    "MALAYALAM": "ml",
+    "SINHALA": "si",
+    "CJK": "cmn",
+}
 # fmt: off
 _TELLING = {"ru": (("uk", "іїєґ"), ("be", "ў"), ("bg", "ъщ"), ("ru", "ыэё")), "ar": (("fa", "پچژگ"), ("ur", "ٹڈے"))}
 _COMMON = {
@@ -71,12 +90,8 @@ def guess(words: Sequence[str], english: Collection[str]) -> str | None:
                 return name
         return most
     lower = [re.sub("[’`]", "'", word.lower()) for word in words if any(c.isalpha() for c in word)]
-    share = {
-        name: sum(w in set(common.split()) for w in lower) / len(lower) for name, common in _COMMON.items()
-    }
-    share["en"] -= (
-        0.5 * sum(not word.isascii() for word in lower) / len(lower)
-    )  # few English words have accents
+    share = {name: sum(w in set(common.split()) for w in lower) / len(lower) for name, common in _COMMON.items()}
+    share["en"] -= 0.5 * sum(not word.isascii() for word in lower) / len(lower)  # few English words have accents
     best = max(share, key=lambda name: share[name])
     known = sum(w in english for w in lower) / len(lower)
     if known > 0.5 and share["en"] >= share[best]:

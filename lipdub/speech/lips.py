@@ -8,7 +8,6 @@ exact rest.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +31,8 @@ from lipdub.speech.phones import BILABIALS, INDEX, PHONES, PhoneNetwork, convolv
 from lipdub.weights import shipped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lipdub.speech.hearing import Heard
 
 COEFFICIENTS = ("opening", "width", "rounding", "jaw", "closure", "lower_lip")
@@ -56,7 +57,8 @@ _BELL = 3.0  # bells are cut off at so many standard deviations
 @dataclass(frozen=True)
 class LipMotion:
     """times: float64 (T,) seconds of speech time, 10 ms apart; values: float32 (T, len(names)); phones:
-    (start s, end s, label) contiguous; names: the columns of values, as `COEFFICIENTS`."""
+    (start s, end s, label) contiguous; names: the columns of values, as `COEFFICIENTS`.
+    """
 
     times: np.ndarray
     values: np.ndarray
@@ -131,7 +133,11 @@ def _load(path: Path, changed: int, size: int) -> tuple[PhoneNetwork, LipModel]:
     if facts.get("format") != FORMAT:
         raise WeightsError(f"{path} is not a lip-motion weights file of this version")
     arrays = {name: tensors.pop(f"lips.{name}") for name in ("targets", "dominance", "reach", "ahead")}
-    layers = tuple(tensors.pop(f"lips.context.{i}").astype(np.float64) for i in range(3)) if "lips.context.0" in tensors else ()
+    layers = (
+        tuple(tensors.pop(f"lips.context.{i}").astype(np.float64) for i in range(3))
+        if "lips.context.0" in tensors
+        else ()
+    )
     model = LipModel(**arrays, context=layers, **json.loads(facts["lips"]))
     return PhoneNetwork({name.removeprefix("phones."): value for name, value in tensors.items()}), model
 
@@ -167,7 +173,8 @@ def phone_posteriors(audio: np.ndarray, network: PhoneNetwork, *, chunk: int = _
 
 def _power(audio: np.ndarray, low: int, high: int, count: int) -> np.ndarray:
     """Mel power of frames low..high-1 of the whole audio, read with the samples that their windows reach
-    to."""
+    to.
+    """
     lead = min(low, 2)  # frames' windows reach over 200 samples: two frames
     begin = (low - lead) * HOP
     end = len(audio) if high == count else min((high + 2) * HOP, len(audio))
@@ -176,7 +183,8 @@ def _power(audio: np.ndarray, low: int, high: int, count: int) -> np.ndarray:
 
 def bell(reach: float, ahead: float, *, rate: float = FRAME_RATE) -> tuple[np.ndarray, int]:
     """Weights of a bell over frames and the offset of its first one: value[t] = sum_k w[k] p[t + first +
-    k]."""
+    k].
+    """
     wide = int(np.ceil(_BELL * reach * rate))
     centre = ahead * rate
     first = int(np.floor(centre)) - wide
@@ -199,7 +207,8 @@ def pulled(x: np.ndarray, weights: np.ndarray, first: int) -> np.ndarray:
 
 def _near(x: np.ndarray, before: float, after: float) -> np.ndarray:
     """Largest of x (T,) near each frame, falling off in a straight line to nothing `before` seconds ahead of
-    it and `after` seconds behind it."""
+    it and `after` seconds behind it.
+    """
     out = x.copy()
     for span, sign in ((before, 1), (after, -1)):
         frames = int(span * FRAME_RATE)
@@ -220,7 +229,8 @@ def certain(posteriors: np.ndarray) -> np.ndarray:
 
 def posture(p: np.ndarray, model: LipModel) -> np.ndarray:
     """Opening that silent frames aim at, (frames,): a talker opens the lips some time before the first sound,
-    and does not shut them in a short pause. p: from `certain`."""
+    and does not shut them in a short pause. p: from `certain`.
+    """
     silence = p[:, INDEX["sil"]]
     return model.posture * silence * _near(1 - silence, model.posture_before, model.posture_after)
 
@@ -230,9 +240,7 @@ def closure(p: np.ndarray, model: LipModel) -> np.ndarray:
     bilabial = p[:, [INDEX[x] for x in BILABIALS]].sum(1)
     # after silence the lips are shut before p b m can be heard
     bilabial = np.maximum(bilabial, p[:, INDEX["sil"]] * _near(bilabial, model.closure_early, 0.0))
-    share = np.clip(
-        pulled(bilabial, *bell(model.closure_reach, model.closure_ahead)) / model.closure_full, 0.0, 1.0
-    )
+    share = np.clip(pulled(bilabial, *bell(model.closure_reach, model.closure_ahead)) / model.closure_full, 0.0, 1.0)
     return share**2 * (3 - 2 * share)
 
 
@@ -303,7 +311,8 @@ def lip_motion(
 
 def mono(audio: np.ndarray, rate: int = RATE) -> np.ndarray:
     """Sound as the networks take it: float32 (n,) at 16 kHz, of (n,) or (n, channels) at `rate`. ValueError as
-    `lip_motion`."""
+    `lip_motion`.
+    """
     audio = np.asarray(audio, np.float32)
     if audio.ndim == 2:
         audio = audio.mean(1)

@@ -7,11 +7,14 @@ torch, which trains it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.speech.features import MELS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # fmt: off
 PHONES = (
@@ -55,7 +58,8 @@ _AFFRICATES = {"tʃ": "ch", "dʒ": "jh", "tɕ": "ch", "dʑ": "jh", "tʂ": "ch", 
 
 def from_arpabet(name: str) -> tuple[str, ...]:
     """Phones of one ARPAbet phone (lower case, as flite prints it); a diphthong gives two. KeyError if
-    unknown."""
+    unknown.
+    """
     name = name.lower().rstrip("012")
     if name in _ARPABET:
         return _ARPABET[name]
@@ -66,7 +70,8 @@ def from_arpabet(name: str) -> tuple[str, ...]:
 
 def from_ipa(symbols: str) -> tuple[str, ...]:
     """Phones of a short IPA string; marks of stress, length and colour are passed over. Empty when nothing is
-    known."""
+    known.
+    """
     phones: list[str] = []
     i = 0
     while i < len(symbols):
@@ -114,7 +119,8 @@ class PhoneNetwork:
 
     def logits(self, features: np.ndarray, encoded: np.ndarray) -> np.ndarray:
         """features: float32 (frames, MELS); encoded: float32 ((frames + 1) // 2, encoder.WIDTH), of
-        `speech.encoder`. Returns float32 (frames, len(PHONES))."""
+        `speech.encoder`. Returns float32 (frames, len(PHONES)).
+        """
         frames = len(features)
         if frames == 0:
             return np.zeros((0, len(PHONES)), np.float32)
@@ -126,9 +132,7 @@ class PhoneNetwork:
         x = x + known @ t["take.weight"].T + t["take.bias"]
         for i, dilation in enumerate(self.dilations):
             y = _normalise(x, t[f"blocks.{i}.norm.weight"], t[f"blocks.{i}.norm.bias"])
-            y = np.maximum(
-                convolve(y, t[f"blocks.{i}.wide.weight"], t[f"blocks.{i}.wide.bias"], dilation=dilation), 0
-            )
+            y = np.maximum(convolve(y, t[f"blocks.{i}.wide.weight"], t[f"blocks.{i}.wide.bias"], dilation=dilation), 0)
             x = x + y @ t[f"blocks.{i}.mix.weight"][:, :, 0].T + t[f"blocks.{i}.mix.bias"]
         x = np.maximum(_normalise(x, t["norm.weight"], t["norm.bias"]), 0)
         out = x @ t["head.weight"][:, :, 0].T + t["head.bias"]
@@ -141,11 +145,10 @@ class PhoneNetwork:
         return e / e.sum(1, keepdims=True)
 
 
-def convolve(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, stride: int = 1, dilation: int = 1
-) -> np.ndarray:
+def convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, *, stride: int = 1, dilation: int = 1) -> np.ndarray:
     """Convolution along time, zero-padded to keep length: x (time, in), weight (out, in, taps) -> (time //
-    stride, out)."""
+    stride, out).
+    """
     taps = weight.shape[2]
     reach = dilation * (taps - 1) // 2
     padded = np.pad(x, ((reach, reach), (0, 0)))
@@ -191,7 +194,4 @@ def segments(
         path[i - 1] = back[i, path[i]]
     edges = np.flatnonzero(np.diff(path)) + 1
     starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [frames]])
-    return [
-        (float(a * frame_time), float(b * frame_time), PHONES[path[a]])
-        for a, b in zip(starts, ends, strict=True)
-    ]
+    return [(float(a * frame_time), float(b * frame_time), PHONES[path[a]]) for a, b in zip(starts, ends, strict=True)]

@@ -6,7 +6,6 @@ Drawn with Pillow, which comes with torchvision; no display and no plotting libr
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,15 +14,18 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from lipdub.errors import shown
-from lipdub.speech.export import LipTrack
 from lipdub.speech.features import FRAME_RATE, HOP, RATE, decibel, mel_power, running_level
 from lipdub.speech.phones import BILABIALS, LABIODENTALS, VOWELS
-from lipdub.speech.visemes import Cue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
+
+    from lipdub.speech.export import LipTrack
+    from lipdub.speech.visemes import Cue
 
     Font: TypeAlias = FreeTypeFont | ImageFont
 
@@ -86,9 +88,7 @@ def page_paths(path: Path, count: int) -> list[Path]:
     return [path, *(path.with_name(f"{path.stem}-{i}{path.suffix}") for i in range(2, count + 1))]
 
 
-def _page(
-    lips: LipTrack, audio: np.ndarray, rows: list[tuple[float, float]], number: int, count: int
-) -> np.ndarray:
+def _page(lips: LipTrack, audio: np.ndarray, rows: list[tuple[float, float]], number: int, count: int) -> np.ndarray:
     from PIL import Image, ImageDraw
 
     longest = max((b - a for a, b in rows), default=0.0)
@@ -107,9 +107,7 @@ def _page(
 class _Row:
     """One row of a page: start..end seconds, drawn from `top` down."""
 
-    def __init__(
-        self, image: Image, draw: ImageDraw, lips: LipTrack, top: int, start: float, end: float
-    ) -> None:
+    def __init__(self, image: Image, draw: ImageDraw, lips: LipTrack, top: int, start: float, end: float) -> None:
         self.image, self.pen, self.lips = image, draw, lips
         self.top, self.start, self.end = top, start, end
         self.right = self.x(end)
@@ -163,9 +161,7 @@ class _Row:
         for i, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
             if b > a:
                 low, high = float(piece[a:b].min()) / loudest, float(piece[a:b].max()) / loudest
-                self.pen.line(
-                    [(_LEFT + i, middle - high * half), (_LEFT + i, middle - low * half)], _FAINT, 1
-                )
+                self.pen.line([(_LEFT + i, middle - high * half), (_LEFT + i, middle - low * half)], _FAINT, 1)
 
     def sound(self, y: int, audio: np.ndarray) -> None:
         from PIL import Image
@@ -182,14 +178,10 @@ class _Row:
         part = level[a : a + max(round((self.end - self.start) * FRAME_RATE), 1)]
         shade = np.clip((part + 10 - _LOWEST) / (25 - _LOWEST), 0, 1) ** 1.5
         grey = np.uint8(255 - 225 * shade.T[::-1])
-        strip = Image.fromarray(grey, "L").resize(
-            (max(self.right - _LEFT, 1), _SOUND - 4), Image.Resampling.BILINEAR
-        )
+        strip = Image.fromarray(grey, "L").resize((max(self.right - _LEFT, 1), _SOUND - 4), Image.Resampling.BILINEAR)
         self.image.paste(strip.convert("RGB"), (_LEFT, y + 2))
 
-    def cues(
-        self, y: int, name: str, cues: tuple[Cue, ...], colour: Callable[[str], tuple[int, int, int]]
-    ) -> None:
+    def cues(self, y: int, name: str, cues: tuple[Cue, ...], colour: Callable[[str], tuple[int, int, int]]) -> None:
         self.name(y, _BAND, name)
         for start, end, label in cues:
             a, b = max(start, self.start), min(end, self.end)
@@ -219,10 +211,7 @@ class _Row:
         xs = [_LEFT + (t - self.start) * SCALE for t in times]
         shut = lips.column("closure")[inside] >= _CLOSED_FROM
         step = 0.5 * SCALE / lips.rate
-        closed = [
-            (max(round(xs[a] - step), _LEFT), min(round(xs[b - 1] + step), self.right))
-            for a, b in _runs(shut)
-        ]
+        closed = [(max(round(xs[a] - step), _LEFT), min(round(xs[b - 1] + step), self.right)) for a, b in _runs(shut)]
         for left, right in closed:
             self.pen.rectangle((left, y + 4, right, floor), _SHUT)
         opening = np.clip(lips.column("opening")[inside], 0, 1.2) / 1.2
@@ -278,7 +267,8 @@ def _viseme_colour(viseme: str) -> tuple[int, int, int]:
 
 def _fitted(draw: ImageDraw, text: str, width: int, sizes: tuple[int, ...]) -> tuple[str, Font]:
     """The text in the largest of the sizes in which it is no wider; in the smallest it is cut. Letters that
-    no font here has are dots."""
+    no font here has are dots.
+    """
     for size in sizes:
         font = _font(size, more=not text.isascii())
         if not text.isascii():
@@ -293,7 +283,8 @@ def _fitted(draw: ImageDraw, text: str, width: int, sizes: tuple[int, ...]) -> t
 @lru_cache(maxsize=32)
 def _font(size: int, more: bool = False) -> Font:
     """Pillow's own font, which has no more than ASCII; where more is asked for, that of a package MediaPipe
-    needs."""
+    needs.
+    """
     from PIL import ImageFont
 
     other = _more_letters() if more else None

@@ -1,13 +1,13 @@
 """How words are said: English by PocketSphinx's dictionary, other words and languages by espeak-ng or
-rules."""
+rules.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lipdub.errors import EnvironmentFailure, UsageError
 from lipdub.speech import espeak
@@ -16,6 +16,10 @@ from lipdub.speech.packaged import packaged
 from lipdub.speech.phones import from_arpabet, from_ipa
 from lipdub.speech.spelling import LETTERS, number_words, spelled_sounds
 from lipdub.speech.words import is_english
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _VARIANT = re.compile(r"\(\d+\)$")
@@ -52,7 +56,8 @@ def dictionary_file() -> Path | None:
 
 def dictionary() -> dict[str, str]:
     """English words in lower case and their ARPAbet, the first way of saying each. Empty without
-    PocketSphinx."""
+    PocketSphinx.
+    """
     path = dictionary_file()
     return _read(path) if path is not None else {}
 
@@ -76,9 +81,7 @@ def language_of(words: Sequence[str], language: str = "auto") -> str:
     if language == "auto":
         found = guess(words, dictionary())
         if found is None:
-            raise UsageError(
-                "the language of the text cannot be told", hint="Give it with --language, as de or fr."
-            )
+            raise UsageError("the language of the text cannot be told", hint="Give it with --language, as de or fr.")
         language = found
     if not is_english(language) and not espeak.available():
         raise EnvironmentFailure(
@@ -150,7 +153,7 @@ def _known(word: str, listed: dict[str, str]) -> str | None:
     if len(parts) > 1:
         found = [_known(part, listed) for part in parts]
         return " ".join(p for p in found if p) if all(found) else None
-    letters = word.isupper() and len(word) <= 3 or not re.search("[aeiouy]", lower)
+    letters = (word.isupper() and len(word) <= 3) or not re.search("[aeiouy]", lower)
     if word.isascii() and word.isalpha() and letters and len(word) <= 6:
         return " ".join(LETTERS[c] for c in lower)
     return None

@@ -6,12 +6,15 @@ import codecs
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lipdub.errors import InputError, os_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from os import PathLike
 
 LARGEST = 8 << 20
 """Bytes of a text file; no speech is longer."""
@@ -45,7 +48,8 @@ _SMALL_KANA = "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮー�
 @dataclass(frozen=True)
 class Script:
     """words: as they are spelt, in order; cues: for each word the (start s, end s) of the cue that holds it,
-    None where the text has no times."""
+    None where the text has no times.
+    """
 
     words: tuple[str, ...]
     cues: tuple[Cue | None, ...]
@@ -83,7 +87,7 @@ def read_script(path: str | PathLike[str]) -> Script:
 def parse(text: str) -> Script:
     """The words of a text, plain or with the cues of SRT or VTT. Never fails; there may be none."""
     lines = _SOUNDLESS.sub("", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if lines and lines[0].startswith("WEBVTT") or any(_TIMES.match(line) for line in lines):
+    if (lines and lines[0].startswith("WEBVTT")) or any(_TIMES.match(line) for line in lines):
         rolling = _INNER_TIME.search(text) is not None
         found: Iterable[tuple[Cue | None, list[str]]] = _unrolled(_cues(lines)) if rolling else _cues(lines)
     else:
@@ -120,9 +124,7 @@ def _decoded(content: bytes) -> str | None:
         text = content.decode(codec)
     except UnicodeDecodeError:
         return None
-    strange = sum(
-        unicodedata.category(c) in ("Cc", "Cn", "Co") and c not in "\t\n\r\f\v\x1a\x85" for c in text
-    )
+    strange = sum(unicodedata.category(c) in ("Cc", "Cn", "Co") and c not in "\t\n\r\f\v\x1a\x85" for c in text)
     return None if strange else text.rstrip("\x1a")
 
 
@@ -151,7 +153,8 @@ def _cues(lines: list[str]) -> Iterator[tuple[Cue, list[str]]]:
 
 def _unrolled(found: Iterable[tuple[Cue, list[str]]]) -> Iterator[tuple[Cue, list[str]]]:
     """Cues of captions that roll up, each line once: every cue there begins with the last line of the one
-    before."""
+    before.
+    """
     shown: list[str] = []
     for cue, block in found:
         bare = [_TAG.sub("", line).strip() for line in block]
@@ -202,7 +205,7 @@ def _bare(piece: str) -> str:
         last += 1
     token = piece[first:last]
     # quotation marks look like apostrophes
-    if token[0] in "'’" and token[-1] in "'’" or token[0] in "'’" and piece.count(token[0]) > 1:
+    if (token[0] in "'’" and token[-1] in "'’") or (token[0] in "'’" and piece.count(token[0]) > 1):
         token = token.strip("'’")
     return token
 

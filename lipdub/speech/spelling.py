@@ -1,21 +1,45 @@
 """English spelling to sounds without a dictionary: numbers in words, and rules for words nobody has
-listed."""
+listed.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import cache
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _GREAT = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
 _ORDINAL = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
+    "one": "first",
+    "two": "second",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
+    "nine": "ninth",
     "twelve": "twelfth",
-}  # fmt: skip
+}
 _MONEY = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "pence"), "¥": ("yen", "")}
 _NUMBER = re.compile(r"([$€£¥+-]?)(\d+)(?:\.(\d+))?(st|nd|rd|th|s|'s|’s)?([%°$€£¥]?)", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)")
@@ -47,13 +71,12 @@ def dated(number: int) -> list[str]:
 
 def number_words(token: str) -> list[str] | None:
     """The words of a token that begins with a number ("1,000", "$5.50", "50%", "3rd", "1990s", "10:30"), else
-    None."""
+    None.
+    """
     clock = _CLOCK.fullmatch(token)
     if clock:
         hours, minutes = int(clock[1]), int(clock[2])
-        return counted(hours) + (
-            [] if not minutes else ["oh", _ONES[minutes]] if minutes < 10 else counted(minutes)
-        )
+        return counted(hours) + ([] if not minutes else ["oh", _ONES[minutes]] if minutes < 10 else counted(minutes))
     match = _NUMBER.fullmatch(re.sub(r"(?<=\d),(?=\d{3})", "", token))
     if match is None:
         return None
@@ -85,18 +108,40 @@ def number_words(token: str) -> list[str] | None:
 
 
 def ordinal(word: str) -> str:
-    """third of three, twentieth of twenty."""
+    """Third of three, twentieth of twenty."""
     if word in _ORDINAL:
         return _ORDINAL[word]
     return word[:-1] + "ieth" if word.endswith("y") else word + "th"
 
 
 LETTERS = {
-    "a": "EY", "b": "B IY", "c": "S IY", "d": "D IY", "e": "IY", "f": "EH F", "g": "JH IY", "h": "EY CH",
-    "i": "AY", "j": "JH EY", "k": "K EY", "l": "EH L", "m": "EH M", "n": "EH N", "o": "OW", "p": "P IY",
-    "q": "K Y UW", "r": "AA R", "s": "EH S", "t": "T IY", "u": "Y UW", "v": "V IY",
-    "w": "D AH B AH L Y UW", "x": "EH K S", "y": "W AY", "z": "Z IY",
-}  # fmt: skip
+    "a": "EY",
+    "b": "B IY",
+    "c": "S IY",
+    "d": "D IY",
+    "e": "IY",
+    "f": "EH F",
+    "g": "JH IY",
+    "h": "EY CH",
+    "i": "AY",
+    "j": "JH EY",
+    "k": "K EY",
+    "l": "EH L",
+    "m": "EH M",
+    "n": "EH N",
+    "o": "OW",
+    "p": "P IY",
+    "q": "K Y UW",
+    "r": "AA R",
+    "s": "EH S",
+    "t": "T IY",
+    "u": "Y UW",
+    "v": "V IY",
+    "w": "D AH B AH L Y UW",
+    "x": "EH K S",
+    "y": "W AY",
+    "z": "Z IY",
+}
 """How each letter's name is said, in ARPAbet."""
 
 # "left[letters]right sounds", tried in order for each letter, after the letter-to-sound rules of the Naval
@@ -187,17 +232,14 @@ def _rules() -> dict[str, list[tuple[re.Pattern[str], re.Pattern[str], str, list
 
 def spelled_sounds(word: str) -> list[str]:
     """ARPAbet of an English word by rules; letters the rules do not know are passed over. word: lower
-    case."""
+    case.
+    """
     text = f" {re.sub('[^a-z]', '', word)} "
     out: list[str] = []
     i = 1
     while i < len(text) - 1:
         for before, after, letters, sounds in _rules()[text[i]]:
-            if (
-                text.startswith(letters, i)
-                and after.match(text, i + len(letters))
-                and before.search(text[:i])
-            ):
+            if text.startswith(letters, i) and after.match(text, i + len(letters)) and before.search(text[:i]):
                 out += sounds
                 i += len(letters)
                 break

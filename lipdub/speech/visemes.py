@@ -7,14 +7,18 @@ is heard.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.speech.features import FRAME_RATE
-from lipdub.speech.lips import LipMotion
 from lipdub.speech.phones import BILABIALS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lipdub.speech.lips import LipMotion
 
 Cue = tuple[float, float, str]
 """start s, end s, label."""
@@ -63,14 +67,26 @@ OVR = Shapes(
         "ou: uh uw y w; E/ih: ax; aa/E/ih/oh/ou: h"
     ),
     {
-        "sil": (0.0, 0.0), "PP": (0.0, 0.0), "FF": (0.1, 0.0), "TH": (0.3, 0.0), "DD": (0.3, 0.0),
-        "kk": (0.4, 0.0), "CH": (0.3, 0.6), "SS": (0.25, 0.0), "nn": (0.3, 0.0), "RR": (0.3, 0.45),
-        "aa": (0.85, 0.0), "E": (0.6, 0.0), "ih": (0.4, 0.0), "oh": (0.6, 0.55), "ou": (0.3, 0.85),
+        "sil": (0.0, 0.0),
+        "PP": (0.0, 0.0),
+        "FF": (0.1, 0.0),
+        "TH": (0.3, 0.0),
+        "DD": (0.3, 0.0),
+        "kk": (0.4, 0.0),
+        "CH": (0.3, 0.6),
+        "SS": (0.25, 0.0),
+        "nn": (0.3, 0.0),
+        "RR": (0.3, 0.45),
+        "aa": (0.85, 0.0),
+        "E": (0.6, 0.0),
+        "ih": (0.4, 0.0),
+        "oh": (0.6, 0.55),
+        "ou": (0.3, 0.85),
     },
     "sil",
     "PP",
     ("PP", "FF"),
-)  # fmt: skip
+)
 RHUBARB = Shapes(
     MOUTHS,
     _choices(
@@ -78,13 +94,20 @@ RHUBARB = Shapes(
         "E: ao er; E/F: ow oe; F: uh uw y w; B/F: sh zh ch jh j; B/E/F: r; B/H: l; B/C/D/E/F: h"
     ),
     {
-        "A": (0.0, 0.0), "B": (0.25, 0.0), "C": (0.55, 0.0), "D": (0.85, 0.0), "E": (0.55, 0.5),
-        "F": (0.3, 0.9), "G": (0.1, 0.0), "H": (0.5, 0.0), "X": (0.0, 0.0),
+        "A": (0.0, 0.0),
+        "B": (0.25, 0.0),
+        "C": (0.55, 0.0),
+        "D": (0.85, 0.0),
+        "E": (0.55, 0.5),
+        "F": (0.3, 0.9),
+        "G": (0.1, 0.0),
+        "H": (0.5, 0.0),
+        "X": (0.0, 0.0),
     },
     "X",
     "A",
     ("A", "G"),
-)  # fmt: skip
+)
 
 _SHUT = 0.5  # closure from which the lips are shut
 _LACK = 4  # a short shape that lacks at most this part (a fourth) of the least duration borrows it
@@ -108,9 +131,7 @@ def cues(motion: LipMotion, shapes: Shapes, *, until: float | None = None, least
     until: seconds the speech lasts (else as long as its phones); least: no shape is shorter, except where
     closures stand too close: what parts them stays. A closure is never lost: it is made longer instead.
     """
-    count = (
-        len(motion.times) if until is None else min(len(motion.times), max(int(until * FRAME_RATE + 1e-6), 1))
-    )
+    count = len(motion.times) if until is None else min(len(motion.times), max(int(until * FRAME_RATE + 1e-6), 1))
     labels = _labels(motion, shapes)[:count]
     return at_least(labels, shapes, least)
 
@@ -152,7 +173,8 @@ def _labels(motion: LipMotion, shapes: Shapes) -> list[str]:
 
 def _closed(motion: LipMotion, shut: np.ndarray) -> np.ndarray:
     """Frames with closed lips, bool (frames,): where the trajectory shuts them, and where it does not for a
-    p, b or m that was heard, that phone itself."""
+    p, b or m that was heard, that phone itself.
+    """
     out = shut.copy()
     for start, end, phone in motion.phones:
         if phone in BILABIALS:
@@ -209,7 +231,8 @@ def at_least(labels: Sequence[str], shapes: Shapes, least: float = LEAST) -> lis
 
 def _swallow(row: list[_Span], shapes: Shapes, shortest: int) -> bool:
     """Gives the shortest span that is too short to a neighbour, and joins what then is equal. False if there
-    is none."""
+    is none.
+    """
     kept = [span.label in shapes.kept for span in row]
     short = [i for i, span in enumerate(row) if len(span) < shortest and not kept[i] and not _parts(i, kept)]
     if not short or len(row) < 2:

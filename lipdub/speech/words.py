@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)
 class Word:
     """start, end: seconds; phones: (start s, end s, phone of `speech.phones.PHONES`), contiguous inside it; fit:
-    how well the phone network agrees, 0 to about 1, NaN where nobody has asked it."""
+    how well the phone network agrees, 0 to about 1, NaN where nobody has asked it.
+    """
 
     text: str
     start: float

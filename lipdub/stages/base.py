@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lipdub.errors import InputError, UsageError
 from lipdub.progress import Callback, Event, silent
-from lipdub.workspace.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
     from lipdub.job import Job
     from lipdub.media.probe import MediaFacts, VideoFacts
+    from lipdub.workspace.store import Store
 
 Input = Literal["video", "speech", "mix"]
 
@@ -128,7 +129,8 @@ class StageContext:
 
     def progress(self, done: int, total: int | None = None, unit: str = "frames") -> None:
         """Tells how far the stage is (``done`` of ``total``); also a point where it may be cancelled.
-        Cheap."""
+        Cheap.
+        """
         self.check()
         now = time.monotonic()
         if done != total and now - self._last_event < _EVENT_SPACING:

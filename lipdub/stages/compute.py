@@ -176,7 +176,8 @@ class Ready:
 
     def _tried(self, call: Call, inputs: list[torch.Tensor]) -> torch.Tensor | None:
         """What the network makes of one batch; None when there was too little memory for it, and smaller ones are to be
-        tried."""
+        tried.
+        """
         import torch
 
         try:

@@ -8,9 +8,7 @@ slot belongs to, 0 for none; ``pose`` (frames, slots, 3) float32 yaw, pitch, rol
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +18,9 @@ from lipdub.stages import dubbing
 from lipdub.stages.base import StageContext, StageSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from lipdub.media.read import SourceFrame
     from lipdub.weights.store import Kept
 
@@ -36,7 +37,8 @@ HANDFUL = 24
 @dataclass(frozen=True)
 class DetectOptions:
     """method: `mediapipe`; or `retinaface`, for small, tilted, or many faces, which needs its published weights.
-    max_faces: how many faces a frame is searched for, 1 to 16."""
+    max_faces: how many faces a frame is searched for, 1 to 16.
+    """
 
     method: str = "mediapipe"
     max_faces: int = 4
@@ -54,9 +56,7 @@ def run(ctx: StageContext, options: DetectOptions) -> dict[str, Any]:
 
     times = frame_times(ctx.job.video)
     frames = len(times)
-    landmarks = ctx.store.array(
-        "landmarks", shape=(frames, options.max_faces, 478, 3), dtype="float32", chunk=CHUNK
-    )
+    landmarks = ctx.store.array("landmarks", shape=(frames, options.max_faces, 478, 3), dtype="float32", chunk=CHUNK)
     changes = ctx.store.array("change", shape=(frames,), dtype="float32", chunk=CHUNK)
     missing = sorted(set(landmarks.missing()) | set(changes.missing()))
     kept = _kept() if options.method == "retinaface" else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import InputError
-from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
     from lipdub.faces.view import TrackView
+    from lipdub.stages.base import StageContext
     from lipdub.stages.sync import SyncOptions
     from lipdub.weights.store import Kept
     from lipdub.workspace.store import Store
@@ -68,7 +69,8 @@ def chosen(ctx: StageContext, options: SyncOptions) -> list[int]:
 
 def meant(asked_for: str, rows: list[dict[str, Any]], usable: set[int], neutral: Store) -> list[int]:
     """The ids of the tracks that `--face` means, of detect's rows. neutral: the store with their mean faces. Raises as
-    `chosen`."""
+    `chosen`.
+    """
     from lipdub.faces import choice
 
     if not usable:
@@ -123,7 +125,8 @@ def load(ctx: StageContext, kept: Kept) -> Any:
 
 def used(ctx: StageContext, start: float | None, end: float | None) -> np.ndarray:
     """Which of the source's frames can be dubbed by the range asked for, seconds from its first one: bool (frames,). Beyond the
-    video's end its frames come again in an order that is not known yet."""
+    video's end its frames come again in an order that is not known yet.
+    """
     from lipdub.media.probe import frame_times
 
     times = frame_times(ctx.job.video)
@@ -144,7 +147,11 @@ def asked(moments: np.ndarray, options: SyncOptions) -> np.ndarray:
 
 
 def shown(
-    motion: np.ndarray, row: Mapping[str, Any], shots: list[list[int]], interval: float, covered: np.ndarray | None = None
+    motion: np.ndarray,
+    row: Mapping[str, Any],
+    shots: list[list[int]],
+    interval: float,
+    covered: np.ndarray | None = None,
 ) -> np.ndarray:
     """How far each source frame of a track can be dubbed, (frames,) 0..1: seen, not in profile, fading at its ends.
 

@@ -11,20 +11,21 @@ an open one would be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.faces.fivepoint import FACEXLIB, FACEXLIB_BORDER, GPEN, SIZE
 from lipdub.stages import compute, dubbing
-from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
     from lipdub.faces.view import TrackView
     from lipdub.media.pixels import Picture
+    from lipdub.stages.base import StageContext
     from lipdub.stages.enhance import EnhanceOptions
     from lipdub.weights.store import Kept
 
@@ -174,9 +175,7 @@ def _render(
         waiting: list[_Parsed] = []
         for batch in _batches(dubbed.frames(a, b), BATCH if ctx.device != "cpu" else 1):
             places = [tuple(int(v) for v in dubbed.box[k]) for k in batch]
-            parts = [
-                pixels[k - a, : y1 - y0, : x1 - x0] for k, (x0, y0, x1, y1) in zip(batch, places, strict=True)
-            ]
+            parts = [pixels[k - a, : y1 - y0, : x1 - x0] for k, (x0, y0, x1, y1) in zip(batch, places, strict=True)]
             points = [meshes.of(int(dubbed.track[k]), int(dubbed.source[k])) for k in batch]
             pictures = [next(frames).picture for _ in batch]
             made = restored(RESTORERS[options.method], network, pictures, parts, places, points, parser)
@@ -203,7 +202,8 @@ def _render(
 @dataclass(frozen=True)
 class _Parsed:
     """An output frame k whose restored face waits for the mouths of its neighbours: its crop, which is changed, where
-    that lies, the face and its weight there; matrix, mouth, known: as of `restored`."""
+    that lies, the face and its weight there; matrix, mouth, known: as of `restored`.
+    """
 
     k: int
     crop: np.ndarray
@@ -259,6 +259,7 @@ def restored(
     Args:
         pictures: the source's frames. crops: (h, w, 4) each, at boxes (x0, y0, x1, y1). meshes: (478, 2)
             each, display pixels. parser: `networks.parsenet.ParseNet`.
+
     Returns:
         For each, RGB float32 (h, w, 3) 0..1; how far it is known there, float32 (h, w) 0..1; and with a parser
         the matrix (2, 3) from frame to the network's square, the mouth there, uint8 (SIZE, SIZE) 0..255, and
@@ -367,9 +368,7 @@ def laid(
     return shown, (x0, y0)
 
 
-def aligned(
-    shown: np.ndarray, origin: tuple[int, int], matrix: np.ndarray, border: tuple[int, int, int]
-) -> np.ndarray:
+def aligned(shown: np.ndarray, origin: tuple[int, int], matrix: np.ndarray, border: tuple[int, int, int]) -> np.ndarray:
     """A network's square, float32 (SIZE, SIZE, 3), of a part of a frame that begins at `origin`."""
     import cv2
 
@@ -382,11 +381,10 @@ def moved(matrix: np.ndarray, x: int, y: int) -> np.ndarray:
     return np.column_stack([matrix[:, :2], matrix @ [x, y, 1]])
 
 
-def seen(
-    image: np.ndarray, matrix: np.ndarray, width: int, height: int, border: tuple[float, ...]
-) -> np.ndarray:
+def seen(image: np.ndarray, matrix: np.ndarray, width: int, height: int, border: tuple[float, ...]) -> np.ndarray:
     """An image (h, w, c) float32 through a similarity (2, 3) that tells for each pixel of the result where it
-    lies in the image: float32 (height, width, c)."""
+    lies in the image: float32 (height, width, c).
+    """
     import cv2
 
     step = float(np.hypot(matrix[0, 0], matrix[1, 0]))
@@ -418,7 +416,8 @@ def mouth_mask(mesh: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def _outline(mesh: np.ndarray) -> tuple[np.ndarray, float]:
     """The lips' outline of a mesh (478, 2), as low as an open mouth's: float32 (n, 1, 2), convex; and the way from the
-    eyes to the mouth, in pixels."""
+    eyes to the mouth, in pixels.
+    """
     import cv2
 
     from lipdub.faces.mesh import EYE_LEFT, EYE_RIGHT, LIPS_OUTER
@@ -451,7 +450,8 @@ def _softened(mask: np.ndarray, far: float) -> np.ndarray:
 
 def mixed(crop: np.ndarray, face: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """RGB (h, w, 3) of a crop (h, w, 4) that takes a restored face (h, w, 3), 0..1, as far as weight (h, w)
-    and the crop's own mask say."""
+    and the crop's own mask say.
+    """
     top = np.float32(np.iinfo(crop.dtype).max)
     before = crop[..., :3].astype(np.float32)
     much = (weight * (crop[..., 3] / top))[..., None]

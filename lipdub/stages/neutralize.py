@@ -9,7 +9,6 @@ What methods `dnet` and `silent-lip` keep besides: `lipdub.stages.neutralize_dne
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ from lipdub.stages import compute
 from lipdub.stages.base import StageContext, StageSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lipdub.job import Job
     from lipdub.media.probe import MediaFacts
 
@@ -45,7 +46,8 @@ class NeutralizeOptions:
     expression; or `silent-lip`, which shuts every mouth. For `dnet`: expression: `neutral`, `smile`, a picture of a face, or a
     file of 64 coefficients. For `silent-lip`: talker: the talking-face model, as in sync's options. For both: face: which tracks
     are drawn, and start, end: which of their frames, by seconds from the first one, as in sync's options; only what is drawn can
-    be dubbed; precision, accel: of the networks (`lipdub.stages.compute`). They mean nothing to the other methods."""
+    be dubbed; precision, accel: of the networks (`lipdub.stages.compute`). They mean nothing to the other methods.
+    """
 
     method: str = "rest"
     expression: str = "neutral"
@@ -62,7 +64,8 @@ class NeutralizeOptions:
         object.__setattr__(self, "expression", str(self.expression))
         if self.talker and self.method != "silent-lip":
             raise UsageError(
-                f"--talker is for neutralize's method silent-lip, not for {self.method}", hint="Take the recipe stabilized."
+                f"--talker is for neutralize's method silent-lip, not for {self.method}",
+                hint="Take the recipe stabilized.",
             )
         object.__setattr__(self, "talker", str(self.talker) if self.talker else None)
         if self.method not in DRAWING:
@@ -74,14 +77,16 @@ class NeutralizeOptions:
 
             if self.method != "dnet":
                 raise UsageError(
-                    f"--expression is for neutralize's method dnet, not for {self.method}", hint="Take the recipe retalking."
+                    f"--expression is for neutralize's method dnet, not for {self.method}",
+                    hint="Take the recipe retalking.",
                 )
             parse(self.expression)
 
 
 def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
     """Measures every track; then, for `rest`, gathers its units in one pass over the frames that are needed, and for
-    `dnet` and `silent-lip` draws its references."""
+    `dnet` and `silent-lip` draws its references.
+    """
     from lipdub.faces import shapes, smooth
     from lipdub.media.probe import frame_times
 
@@ -193,7 +198,8 @@ def _sample(view: Any, frames: np.ndarray) -> np.ndarray:
 
 def _choose(motion: np.ndarray, first: int) -> np.ndarray:
     """Source frames that become units: all usable ones, or, of a long track, runs that spread over mouth shapes,
-    poses and time."""
+    poses and time.
+    """
     usable = np.isfinite(motion[:, 0]) & (np.abs(motion[:, 2]) < 40)
     frames = np.flatnonzero(usable)
     if len(frames) <= MAX_UNITS:
@@ -203,7 +209,13 @@ def _choose(motion: np.ndarray, first: int) -> np.ndarray:
     starts = starts[whole] if whole.any() else starts
     block = np.stack([motion[s : s + RUN] for s in starts])
     spread = np.nanstd(motion[:, :5], axis=0) + 1e-6
-    parts = (block[:, :, 0].max(1), block[:, :, 0].min(1), block[:, :, 1].mean(1), block[:, :, 2].mean(1), block[:, :, 3].mean(1))
+    parts = (
+        block[:, :, 0].max(1),
+        block[:, :, 0].min(1),
+        block[:, :, 1].mean(1),
+        block[:, :, 2].mean(1),
+        block[:, :, 3].mean(1),
+    )
     scale = (spread[0], spread[0], spread[1], spread[2], spread[3])
     feature = np.stack([p / s for p, s in zip(parts, scale, strict=True)], 1)
     feature = np.column_stack([feature, starts / len(motion) * 4])
@@ -216,7 +228,9 @@ def _choose(motion: np.ndarray, first: int) -> np.ndarray:
     return np.sort((starts[taken][:, None] + np.arange(RUN)).ravel()) + first
 
 
-def _gather(ctx: StageContext, talkers: list[dict[str, Any]], landmarks: Any, owner: np.ndarray, interval: float) -> None:
+def _gather(
+    ctx: StageContext, talkers: list[dict[str, Any]], landmarks: Any, owner: np.ndarray, interval: float
+) -> None:
     """Cuts the units' mouths out of the source."""
     from lipdub.media.read import read_order
 
@@ -245,7 +259,9 @@ class _Inventory:
         # Room for the widest mouth seen, its margin, and the interpolation at the patch's edge.
         scale = float(np.nanpercentile(self._motion[:, 5], 98))
         widest = float(np.nanpercentile(self._motion[:, 1], 99)) * scale * (1 + reshape.MARGIN_OF_RADIUS)
-        tallest = float(np.nanpercentile(self._motion[:, [0, 6, 7]].sum(1), 99.5)) * scale * (1 + reshape.MARGIN_OF_RADIUS)
+        tallest = (
+            float(np.nanpercentile(self._motion[:, [0, 6, 7]].sum(1), 99.5)) * scale * (1 + reshape.MARGIN_OF_RADIUS)
+        )
         tallest = max(tallest, tallest / (1 + reshape.MARGIN_OF_RADIUS) + reshape.MARGIN_OF_WIDTH * widest)
         side = 2 * int(np.ceil((max(widest, tallest) * 1.1 + 12) / 2))
         self._size = side

@@ -16,7 +16,6 @@ draws them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +25,13 @@ import numpy as np
 from lipdub.errors import InputError
 from lipdub.faces import align3d, coefficients, expression, fan, fivepoint, headcrop, landmarks, smooth
 from lipdub.stages import compute, dubbing
-from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from lipdub.faces.view import TrackView
     from lipdub.media.pixels import Picture
+    from lipdub.stages.base import StageContext
     from lipdub.stages.neutralize import NeutralizeOptions
     from lipdub.workspace import ChunkedArray
 
@@ -47,7 +48,9 @@ BLOCK = 96  # frames whose landmarks are read at once
 BATCH = 8
 TRAITS = {
     "face3d": compute.Traits(item_bytes=32 << 20, batch=BATCH, channels_last=True, exact=True),
-    "dnet": compute.Traits(item_bytes=256 << 20, batch=1, channels_last=True, exact=True),  # it moves pixels by its flow
+    "dnet": compute.Traits(
+        item_bytes=256 << 20, batch=1, channels_last=True, exact=True
+    ),  # it moves pixels by its flow
     RESTORER: compute.Traits(item_bytes=1300 << 20, batch=1, accelerated=30),
 }
 
@@ -71,8 +74,9 @@ class Span:
         return sum(int(wanted[slice(*array.span(i))].sum()) for i in range(array.chunks) if array.done(i))
 
     def mesh(self, start: int, stop: int) -> np.ndarray:
-        """iBUG landmarks (stop - start, 68, 2) of frames counted from the span's first, as the mesh has them, in the
-        frame's pixels; NaN where the face is not seen."""
+        """IBUG landmarks (stop - start, 68, 2) of frames counted from the span's first, as the mesh has them, in the
+        frame's pixels; NaN where the face is not seen.
+        """
         return landmarks.ibug(self.view.read(self.view.first + start, self.view.first + stop))[..., :2]
 
     def whole_mesh(self) -> np.ndarray:
@@ -238,7 +242,8 @@ def _crops(
     cut: Callable[[Picture, np.ndarray], np.ndarray] | None = None,
 ) -> Iterator[tuple[int, list[int], np.ndarray]]:
     """The missing chunks of an array over a span: the chunk, its frames that are wanted, their crops uint8 (k, 256, 256,
-    3); every chunk has an item, if without frames. The crops are the span's, or what `cut` makes of other `boxes`."""
+    3); every chunk has an item, if without frames. The crops are the span's, or what `cut` makes of other `boxes`.
+    """
     from lipdub.media.read import read_order
 
     boxes, cut = span.boxes if boxes is None else boxes, cut or _cut
@@ -354,7 +359,8 @@ def _template(asked: str, kept: dict[str, Any], network: _Networks) -> np.ndarra
 
 def _pictured(picture: Path, regressor: Any, landmarker: Any = None) -> np.ndarray:
     """The expression of the face in a picture, aligned by the landmarks of FAN where it is given. Raises InputError when
-    there is no face."""
+    there is no face.
+    """
     from lipdub.faces.detect import FaceFinder
     from lipdub.media.read import read_frames
 
@@ -375,12 +381,13 @@ def _pictured(picture: Path, regressor: Any, landmarker: Any = None) -> np.ndarr
 
 def _rows(ctx: StageContext, span: Span, template: np.ndarray | None) -> np.ndarray:
     """What D-Net is told of each frame of a span, float32 (n, 73), with the template's expression; NaN where nothing is
-    known of it."""
+    known of it.
+    """
     table = ctx.store.open(f"coefficients-{span.id}")
     rows = np.concatenate([coefficients.rows(table.read(*table.span(i))) for i in range(table.chunks)])
     if template is None:
         motion = ctx.store.open(f"motion-{span.id}").read(0, len(rows))
-        template = shut_expression(rows[:, :expression.LENGTH], motion[:, 0], np.abs(motion[:, 2]))
+        template = shut_expression(rows[:, : expression.LENGTH], motion[:, 0], np.abs(motion[:, 2]))
     window = smooth.window_for(SMOOTH_SECONDS, span.view.interval)
     for a, b in smooth.runs(np.isfinite(rows[:, 0])):
         rows[a:b] = coefficients.with_expression(smooth.savgol(rows[a:b], window), template)
@@ -389,7 +396,8 @@ def _rows(ctx: StageContext, span: Span, template: np.ndarray | None) -> np.ndar
 
 def shut_expression(expressions: np.ndarray, opening: np.ndarray, yaw: np.ndarray) -> np.ndarray:
     """A talker's mean expression (64,) with the mouth shut, of expressions (n, 64), openings (n,) and yaws (n,); zero, the
-    model's own rest, where nothing is known."""
+    model's own rest, where nothing is known.
+    """
     known = np.flatnonzero(np.isfinite(expressions[:, 0]) & np.isfinite(opening))
     if not len(known):
         return np.zeros(expression.LENGTH, np.float32)

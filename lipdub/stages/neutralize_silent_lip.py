@@ -15,10 +15,10 @@ import numpy as np
 
 from lipdub.faces import facecrop
 from lipdub.stages import compute, dubbing, talkers
-from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
     from lipdub.faces.view import TrackView
+    from lipdub.stages.base import StageContext
     from lipdub.stages.neutralize import NeutralizeOptions
     from lipdub.workspace import ChunkedArray
 

@@ -6,11 +6,9 @@ Frames are patched in their own pixel format: what lies outside the feathered ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +17,9 @@ from lipdub.errors import UsageError
 from lipdub.stages.base import StageContext, StageSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from lipdub.job import Job
     from lipdub.media.mux import AudioCodec
     from lipdub.media.pixels import Picture
@@ -36,7 +37,8 @@ class PasteOptions:
     """method: `laplacian` or `feather`. feather: width of the mask's soft edge as a share of the crop's width.
     colour_match: shift the crop's colour to the frame's along the mask's edge. codec, crf, preset, lossless:
     `lipdub.media.write.VideoCodec`. audio_codec, audio_bitrate: `lipdub.media.mux.AudioCodec`. keep_audio: `others` keeps
-    the source's sound streams but the first, `all` keeps that too, `none` none."""
+    the source's sound streams but the first, `all` keeps that too, `none` none.
+    """
 
     method: str = "laplacian"
     feather: float = 0.04
@@ -94,7 +96,12 @@ def run(ctx: StageContext, options: PasteOptions) -> dict[str, Any]:
         audio=audio,
         metadata=ctx.metadata,
     )
-    return {"method": options.method, "frames": n, "segments": len(names), "notes": [*plan_encoder(ctx.video, codec).notes, *notes]}
+    return {
+        "method": options.method,
+        "frames": n,
+        "segments": len(names),
+        "notes": [*plan_encoder(ctx.video, codec).notes, *notes],
+    }
 
 
 def codecs(options: PasteOptions, out: Path) -> tuple[VideoCodec, AudioCodec]:

@@ -7,9 +7,7 @@ some hundred bytes a frame.
 
 from __future__ import annotations
 
-import os
 import time as clock
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +22,9 @@ from lipdub.scoring.rows import Moment, Row, Score, finite
 from lipdub.scoring.watch import Watched, watch
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping, Sequence
+
     from lipdub.media.pixels import Picture
     from lipdub.weights.store import Store as WeightsStore
     from lipdub.workspace.folder import Workspace
@@ -39,7 +40,8 @@ SYNCNET, ARCFACE, INCEPTION, ALEXNET = "syncnet-v2", "arcface", "inception-fid",
 class ScoreOptions:
     """What a result is held against. workspace: of the run that made it. truth: what it should look like. source: the
     video it was made from (by default what the workspace names). speech: the sound it follows (by default the result's
-    own); offset: seconds after the first frame at which that begins."""
+    own); offset: seconds after the first frame at which that begins.
+    """
 
     workspace: Path | None = None
     truth: Path | None = None
@@ -264,7 +266,8 @@ def _faces_row(seen: Watched) -> Row:
 
 def _wanted(seen: Watched, made: Workspace | None, heard: speech.Spoken | None) -> np.ndarray | None:
     """Opening asked for at each frame, in distances of the eyes: by the run; else by the speech, brought to the range of
-    the mouth, as nobody knows how wide this talker opens it."""
+    the mouth, as nobody knows how wide this talker opens it.
+    """
     asked = workspace.wanted_of(made) if made is not None else None
     if asked is not None:
         out = np.full(len(seen), np.nan)
@@ -305,8 +308,14 @@ def _lse(
     for name, title, unit, better, values in (
         ("lse_d", "LSE-D", "", "lower", [s and s.distance for s in (whole, own, *kept)]),
         ("lse_c", "LSE-C", "", "higher", [s and s.confidence for s in (whole, own, *kept)]),
-        ("lse_offset_ms", "SyncNet: picture after its sound by", "ms", "near zero", [s and s.offset * 1000 / FPS for s in (whole, own, *kept)]),
-    ):  # fmt: skip
+        (
+            "lse_offset_ms",
+            "SyncNet: picture after its sound by",
+            "ms",
+            "near zero",
+            [s and s.offset * 1000 / FPS for s in (whole, own, *kept)],
+        ),
+    ):
         around = interval(np.array(values[2:], np.float64))
         bounds = finite(around.low), finite(around.high)
         rows.append(Row(name, title, "crop", finite(values[0]), unit, better, *bounds, finite(values[1]), note))  # type: ignore[arg-type]
@@ -400,16 +409,16 @@ def _remarks(store: WeightsStore, truth_too: bool) -> list[str]:
     return [k.remark for k in kept if k.remark]
 
 
-def _notes(
-    heard: speech.Spoken | None, source: Path | None, store: WeightsStore, truth_too: bool
-) -> tuple[str, ...]:
+def _notes(heard: speech.Spoken | None, source: Path | None, store: WeightsStore, truth_too: bool) -> tuple[str, ...]:
     notes = []
     if heard is None:
         notes.append("there is no sound to hold the mouth against: give --speech")
     else:
         notes.append(f"the mouth is held against {heard.origin}")
     if source is None:
-        notes.append("without the source, seams, colours and sharpness are judged by the result alone, which finds less")
+        notes.append(
+            "without the source, seams, colours and sharpness are judged by the result alone, which finds less"
+        )
     notes += _remarks(store, truth_too)
     if not _has(store, SYNCNET):
         notes.append(f"LSE-D and LSE-C need SyncNet's published weights: lipdub weights pull {SYNCNET}")
@@ -444,7 +453,9 @@ def _shots(
         strips = [_strip(result, frames, box)]
         if source is not None and order is not None and (order[frames] >= 0).all():
             strips.append(_strip(source, order[frames], box))
-        out.append(Shot(moment, *(jpeg(s) for s in strips)) if len(strips) == 2 else Shot(moment, jpeg(strips[0]), None))
+        out.append(
+            Shot(moment, *(jpeg(s) for s in strips)) if len(strips) == 2 else Shot(moment, jpeg(strips[0]), None)
+        )
     return out
 
 
@@ -478,4 +489,3 @@ def _strip(path: Path, frames: np.ndarray, box: tuple[float, float, float, float
     for k, tile in enumerate(tiles):
         canvas[:, k * (widest + 4) : k * (widest + 4) + tile.shape[1]] = tile
     return canvas
-

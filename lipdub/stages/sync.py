@@ -11,7 +11,6 @@ source clock.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,8 @@ from lipdub.stages.base import StageContext, StageSpec
 from lipdub.timeline import EXTENSIONS, LENGTHS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lipdub.job import Job
     from lipdub.media.probe import MediaFacts
 
@@ -37,7 +38,8 @@ class SyncOptions:
     (`lipdub.speech.script`). language: of the text, "en" or another voice of espeak-ng, or "auto". emotion: with method
     `lnet`, what the upper face shows, of `lipdub.stages.sync_emotion.EMOTIONS`. talker: with method `stabilized`, the talking-face
     model, a name or a file (`lipdub.weights.trained`); None: the one adapted to this video, or lipdub's own. precision, accel:
-    of the networks (`lipdub.stages.compute`)."""
+    of the networks (`lipdub.stages.compute`).
+    """
 
     method: str = "units"
     face: str = "largest"
@@ -66,7 +68,9 @@ class SyncOptions:
         if self.text is not None:
             object.__setattr__(self, "text", str(self.text))
         if not _LANGUAGE.fullmatch(self.language):
-            raise UsageError(f"--language {self.language!r} is no language", hint="It takes auto, or codes as en, de, fr.")
+            raise UsageError(
+                f"--language {self.language!r} is no language", hint="It takes auto, or codes as en, de, fr."
+            )
         if self.emotion is not None:
             from lipdub.stages.sync_emotion import EMOTIONS
 
@@ -113,7 +117,8 @@ _BEYOND_END = 0.5
 
 def _hear(job: Job, facts: MediaFacts, options: SyncOptions) -> tuple[int, Any]:
     """How long the speech is, in samples at 16 kHz, as far as the result needs it, and what the method takes of it: what
-    is said (`speech.hearing.Heard`), or its spectrogram (float32 (80, columns))."""
+    is said (`speech.hearing.Heard`), or its spectrogram (float32 (80, columns)).
+    """
     from lipdub.media.audio import load_audio
     from lipdub.speech.hearing import hear
     from lipdub.speech.script import read_script

@@ -1,5 +1,6 @@
 """What those methods of sync share that generate a whole face: where it lies, the pass over the source, and how the
-lower part of what a network gives is laid back at the face's own size, inside the jaw's outline."""
+lower part of what a network gives is laid back at the face's own size, inside the jaw's outline.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from lipdub.stages import dubbing
-from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
     from lipdub.faces.view import TrackView
+    from lipdub.stages.base import StageContext
     from lipdub.stages.sync import SyncOptions
 
 BLOCK = 96  # source frames whose landmarks are read at once
@@ -22,7 +23,8 @@ BLOCK = 96  # source frames whose landmarks are read at once
 @dataclass(frozen=True)
 class Plan:
     """What every output frame shows; arrays over output frames. box: (n, 4) int32 where the face lies, display pixels,
-    empty where nothing is dubbed."""
+    empty where nothing is dubbed.
+    """
 
     source: np.ndarray
     pts: np.ndarray
@@ -129,7 +131,8 @@ def _plan(
 
 def face_boxes(view: TrackView, width: int, height: int, below: float) -> np.ndarray:
     """Where the face lies in each source frame of a track, int32 (frames, 4) of even corners inside a picture of this
-    size; empty where it is not seen. below: share of its height that is added under the chin."""
+    size; empty where it is not seen. below: share of its height that is added under the chin.
+    """
     from lipdub.faces import mesh
 
     out = np.zeros((view.last - view.first + 1, 4), np.int32)
@@ -242,7 +245,8 @@ def laid(
     """A crop (h, w, 4): the generated lower face (size, size, 3) at the size of the picture (h, w, 3) it was made of, and
     the mask of the lower face, or of as much of it as a face (h, w, 4) says. points: (478, 2) landmarks in the crop; amount:
     0..1 how far it is dubbed; upper: (h, w, 3) whose upper half replaces the picture's, with the mask reaching over the whole
-    face."""
+    face.
+    """
     import cv2
 
     from lipdub.faces import masks

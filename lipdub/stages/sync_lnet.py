@@ -15,11 +15,11 @@ import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.stages import compute, dubbing, sync_emotion, sync_faces, talkers
-from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lipdub.stages.base import StageContext
     from lipdub.stages.sync import SyncOptions
 
 SIZE = 384  # pixels of the network's faces

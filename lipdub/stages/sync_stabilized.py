@@ -15,10 +15,10 @@ import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.stages import compute, sync_faces, talkers
-from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
     from lipdub.faces.view import TrackView
+    from lipdub.stages.base import StageContext
     from lipdub.stages.sync import SyncOptions
 
 LEAD = 0.08  # seconds before a frame that its sound begins: two of the five frames AVSyncNet hears together
@@ -75,12 +75,15 @@ def unlearnt(model: Path, speech: Path | None) -> list[str]:
     adapted = (talker.about(model).get("notes") or {}).get("adapted")
     if adapted is None or speech is None or digest_file(speech) in adapted.get("digests", ()):
         return []
-    return [f"{model.name} was adapted without this speech, so the mouths follow it but little: lipdub adapt --speech changes that"]
+    return [
+        f"{model.name} was adapted without this speech, so the mouths follow it but little: lipdub adapt --speech changes that"
+    ]
 
 
 def around(places: np.ndarray, width: int, height: int) -> np.ndarray:
     """Boxes int32 (n, 4) of even corners, inside a picture of this size, around crops at placements (n, 4); empty where these are
-    NaN or outside."""
+    NaN or outside.
+    """
     from lipdub.faces import facecrop
 
     out = np.zeros((len(places), 4), np.int32)
@@ -96,9 +99,7 @@ def around(places: np.ndarray, width: int, height: int) -> np.ndarray:
     return out
 
 
-def generate(
-    network: Any, faces: np.ndarray, references: np.ndarray, mel: np.ndarray, times: np.ndarray
-) -> np.ndarray:
+def generate(network: Any, faces: np.ndarray, references: np.ndarray, mel: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Faces that say the speech: float32 (n, P, P, 3) RGB, 0..1.
 
     Args:

@@ -6,7 +6,6 @@ text, as they lie in the speech.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,11 @@ import numpy as np
 
 from lipdub.memory import hand_back
 from lipdub.stages import dubbing
-from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lipdub.stages.base import StageContext
     from lipdub.stages.sync import SyncOptions
 
 
@@ -141,7 +142,13 @@ def _plan(
         for i, j in _pieces(here):
             part = rows[i:j]
             costs = units.target_costs(
-                t.units, wanted[here[i:j]], heights[i:j], part[:, 2:5], part[:, 5], source[here[i:j]].astype(float), spread
+                t.units,
+                wanted[here[i:j]],
+                heights[i:j],
+                part[:, 2:5],
+                part[:, 5],
+                source[here[i:j]].astype(float),
+                spread,
             )
             chosen = units.choose(t.units, costs, wanted[here[i:j]], spread)
             shown_units = units.mixture(t.units, chosen)
@@ -206,7 +213,9 @@ def _write_tables(ctx: StageContext, plan: Plan) -> None:
     )
 
 
-def _render(ctx: StageContext, plan: Plan, talkers: dict[int, Talker], arrays: tuple[Any, Any], first: int, last: int) -> None:
+def _render(
+    ctx: StageContext, plan: Plan, talkers: dict[int, Talker], arrays: tuple[Any, Any], first: int, last: int
+) -> None:
     """Chunks first..last in one pass over their source frames."""
     from lipdub.media.read import read_order
     from lipdub.parallel import ahead
@@ -290,18 +299,24 @@ class _Renderer:
         if k not in self._ready:
             return []
         scale = self._ready[k][3]
-        return [Unit(*self._unit(u), share, float(self._t.units.scale[u]) / scale) for u, share in self._plan.mixture[k]]
+        return [
+            Unit(*self._unit(u), share, float(self._t.units.scale[u]) / scale) for u, share in self._plan.mixture[k]
+        ]
 
     def draw(self, k: int, picture: Any, units: list[Any], out: np.ndarray) -> tuple[int, int, int, int]:
         """Output frame `k` from its source picture and `units` into `out` (h, w, 4); returns its box, empty if it
-        cannot be drawn. May run in several threads at once."""
+        cannot be drawn. May run in several threads at once.
+        """
         from lipdub.faces import masks, reshape
 
         if k not in self._ready:
             return 0, 0, 0, 0
         source, target, anchors, _ = self._ready[k]
-        box = self._box(np.concatenate([source[self._skin.vertices], target[self._skin.vertices], anchors[: self._near]]),
-                        picture.width, picture.height)  # fmt: skip
+        box = self._box(
+            np.concatenate([source[self._skin.vertices], target[self._skin.vertices], anchors[: self._near]]),
+            picture.width,
+            picture.height,
+        )
         x0, y0, x1, y1 = box
         if x1 - x0 < 16 or y1 - y0 < 16:
             return 0, 0, 0, 0
@@ -349,7 +364,8 @@ class _Renderer:
 
 def _grown(changed: np.ndarray, reach: float) -> np.ndarray:
     """The mask (h, w) 0..1 for what `changed` (h, w): it goes beyond it by about `reach` pixels, so that its soft edge
-    lies where both pictures are alike, and is 0 along the crop's border. Worked out at half the size."""
+    lies where both pictures are alike, and is 0 along the crop's border. Worked out at half the size.
+    """
     import cv2
 
     h, w = changed.shape
@@ -382,7 +398,9 @@ def _summary(plan: Plan, talkers: dict[int, Talker], heard: dict[str, Any], opti
                 "the mouth's inside is painted where the footage shows none, so expect a weaker result"
             )
         elif len(mine) and stretched > 0.1 * len(mine):
-            notes.append(f"face {name} is seldom seen with its mouth as open as the speech asks: its inside is painted there")
+            notes.append(
+                f"face {name} is seldom seen with its mouth as open as the speech asks: its inside is painted there"
+            )
     return {
         "method": "units",
         "frames": len(plan.source),

@@ -8,15 +8,16 @@ shut the mouths (`silent-lip`), those faces are its references.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lipdub.stages import compute, dubbing, sync_faces, talkers
-from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from lipdub.stages.base import StageContext
     from lipdub.stages.sync import SyncOptions
     from lipdub.weights.store import Kept
 
@@ -42,11 +43,17 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
 
         return made
 
-    return sync_faces.run(ctx, options, sync_faces.Method("wav2lip", BELOW, compute.at_once(ctx, TRAITS), prepare, (kept.remark,)))
+    return sync_faces.run(
+        ctx, options, sync_faces.Method("wav2lip", BELOW, compute.at_once(ctx, TRAITS), prepare, (kept.remark,))
+    )
 
 
 def generate(
-    network: Any, faces: list[np.ndarray], mel: np.ndarray, times: np.ndarray, references: list[np.ndarray] | None = None
+    network: Any,
+    faces: list[np.ndarray],
+    mel: np.ndarray,
+    times: np.ndarray,
+    references: list[np.ndarray] | None = None,
 ) -> np.ndarray:
     """Faces that say the speech: float32 (n, 96, 96, 3) RGB 0..1.
 

@@ -7,7 +7,6 @@ they changed is as soft as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,9 +15,11 @@ import numpy as np
 
 from lipdub.errors import UsageError, shown
 from lipdub.stages import compute
-from lipdub.stages.base import StageContext
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lipdub.stages.base import StageContext
     from lipdub.stages.sync_faces import Plan
     from lipdub.weights.talker import TalkerModel
 
@@ -34,10 +35,11 @@ Options = TypeVar("Options")
 
 def settled(options: Options, digest: Callable[[], str]) -> Options:
     """A stage's options with its field ``talker``, a name, a file or None, as the file that is taken for this video. digest: gives
-    the video's, and is asked only where it decides. Raises WeightsError when there is none."""
+    the video's, and is asked only where it decides. Raises WeightsError when there is none.
+    """
     from lipdub.weights import trained
 
-    asked: str | None = getattr(options, "talker")
+    asked: str | None = options.talker  # type: ignore[attr-defined]
     found = trained.find(asked, digest() if asked is None else None)
     return replace(options, talker=str(found.path))  # type: ignore[type-var]
 
@@ -149,7 +151,8 @@ def _window(size: int) -> np.ndarray:
 
 def shut_faces(ctx: StageContext, plan: Plan, frames: list[int], faces: list[np.ndarray]) -> list[np.ndarray]:
     """Faces (h, w, 3) of output frames with the mouths that neutralize's method `silent-lip` shut; those it did not draw as they
-    are."""
+    are.
+    """
     out = list(faces)
     known = [j for j, k in enumerate(frames) if _is_drawn(ctx, plan, k)]
     if not known:
@@ -166,4 +169,6 @@ def shut_faces(ctx: StageContext, plan: Plan, frames: list[int], faces: list[np.
 def _is_drawn(ctx: StageContext, plan: Plan, k: int) -> bool:
     track, i = _of_track(ctx, plan, k)
     neutral = ctx.upstream["neutralize"]
-    return neutral.has(f"placement-{track}") and bool(np.isfinite(neutral.open(f"placement-{track}").read(i, i + 1)).all())
+    return neutral.has(f"placement-{track}") and bool(
+        np.isfinite(neutral.open(f"placement-{track}").read(i, i + 1)).all()
+    )

@@ -22,10 +22,9 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -34,7 +33,6 @@ from torch.nn.functional import interpolate
 from lipdub.errors import InputError, UsageError, shown
 from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.face_generator import FaceGenerator
-from lipdub.progress import Event
 from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.augment_faces import FaceChanges, VoiceChanges
@@ -49,12 +47,27 @@ from lipdub.weights import talker
 from lipdub.weights.talker import TalkerModel
 from lipdub.workspace.keys import digest_file
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lipdub.progress import Event
+
 _LEAST_SECONDS = 2.0  # of a face that talks
 _LEAST_TAUGHT = 6.0  # seconds that are learnt of what is longer, however few the minutes
 # One talker in one light: what is drawn by chance only keeps the video from being learnt pixel by pixel.
 _VIEWS = FaceChanges(
-    shift=0.02, scale=0.02, stretch=0.0, turn=1.0, light=0.03, slope=0.0, contrast=0.0, blur=0.3, noise=0.0, flip=0.0, blurred=0.0
-)  # fmt: skip
+    shift=0.02,
+    scale=0.02,
+    stretch=0.0,
+    turn=1.0,
+    light=0.03,
+    slope=0.0,
+    contrast=0.0,
+    blur=0.3,
+    noise=0.0,
+    flip=0.0,
+    blurred=0.0,
+)
 _VOICES = VoiceChanges(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
 _QUIET = "quiet"  # the video in which nothing is said
 _STEPS = 1_000_000  # more than there can be: the minutes end it
@@ -66,7 +79,8 @@ class Adaptation:
     taken to); silent_share: of the time, for the silent-lip generator; shut, said: shares of what the silent-lip generator sees that
     it is to shut, and of what the talking-face generator sees that it is to let say the other speech; taught: seconds of the
     video and of each speech, their first, that are learnt for each minute, six seconds at least; other: weight of the sync
-    regularizer, for which `draw.frames` must be 5; draw, weights, loop: as in `GeneratorTraining`, for both."""
+    regularizer, for which `draw.frames` must be 5; draw, weights, loop: as in `GeneratorTraining`, for both.
+    """
 
     minutes: float = 10.0
     pixels: int = 0
@@ -79,7 +93,14 @@ class Adaptation:
     weights: Weights = Weights(mouth=4.0, perceptual=1.5, sync=0.0, triplet=0.0, adversarial=0.0)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
-            rate=1e-3, decay=0.0, betas=(0.5, 0.999), warmup=20, average=0.99, precision="bf16", workers=-1, save_every=10_000
+            rate=1e-3,
+            decay=0.0,
+            betas=(0.5, 0.999),
+            warmup=20,
+            average=0.99,
+            precision="bf16",
+            workers=-1,
+            save_every=10_000,
         )
     )
 
@@ -112,6 +133,7 @@ def adapt(
     Args:
         video: someone talking, heard and seen, two seconds at least. base: the model to begin with, with both generators. out: the
             file to write (`weights.talker`). speech: sound files of other speech, best that which is to be dubbed.
+
     Raises:
         InputError: no such video, no face or sound in it, too little of it. WeightsError: no such model. UsageError.
     """
@@ -141,9 +163,19 @@ def adapt(
             begin = made.get("silent") or resized(model.silent, pixels)
             hearing = replace(model, silent=made.get("silent"))
             made[name] = trained(
-                "silent-lip" if name == "silent" else "stabilized", data, None, hearing, Path(folder) / name, training,
-                seed=seed, device=device, begin=begin, others=others, shares=shares[name], progress=say,
-            )  # fmt: skip
+                "silent-lip" if name == "silent" else "stabilized",
+                data,
+                None,
+                hearing,
+                Path(folder) / name,
+                training,
+                seed=seed,
+                device=device,
+                begin=begin,
+                others=others,
+                shares=shares[name],
+                progress=say,
+            )
     notes = {
         "seed": seed,
         "adaptation": asdict(options),
@@ -152,7 +184,9 @@ def adapt(
         "speech": [path.name for path in speech],
         "digests": [digest_file(path) for path in speech],
     }
-    model = TalkerModel(model.sync, made["silent"], made["talking"], {**model.notes, "adapted": notes, "remark": _remark(notes)})
+    model = TalkerModel(
+        model.sync, made["silent"], made["talking"], {**model.notes, "adapted": notes, "remark": _remark(notes)}
+    )
     talker.save(out, model)
     say(f"adapted in {(time.monotonic() - began) / 60:.1f} minutes on {seconds:.1f} s of {video.name}")
     return model
@@ -161,22 +195,24 @@ def adapt(
 def card(model: TalkerModel, command: str) -> str:
     """What there is to know of an adapted model, as Markdown."""
     notes = model.notes["adapted"]
-    return "\n".join([
-        f"# Adapted to {notes['video']}",
-        "",
-        sentence(str(model.notes["remark"])),
-        "",
-        f"- made by: `{command}`, seed {notes['seed']}",
-        f"- data: {notes['seconds']:.1f} s of that video, and of the same with other speech put into its mouth by the built-in recipe: "
-        f"{', '.join(notes['speech']) or 'its own from half of it on'}",
-        "- licence: that of the video; it shows a person, whose consent is needed",
-        "- limits: it knows this talker in this light, and no other",
-        "",
-        "```json",
-        json.dumps(notes["adaptation"], indent=1),
-        "```",
-        "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"# Adapted to {notes['video']}",
+            "",
+            sentence(str(model.notes["remark"])),
+            "",
+            f"- made by: `{command}`, seed {notes['seed']}",
+            f"- data: {notes['seconds']:.1f} s of that video, and of the same with other speech put into its mouth by the built-in recipe: "
+            f"{', '.join(notes['speech']) or 'its own from half of it on'}",
+            "- licence: that of the video; it shows a person, whose consent is needed",
+            "- limits: it knows this talker in this light, and no other",
+            "",
+            "```json",
+            json.dumps(notes["adaptation"], indent=1),
+            "```",
+            "",
+        ]
+    )
 
 
 def _remark(notes: dict[str, Any]) -> str:
@@ -223,7 +259,10 @@ def _beginning(video: Path, seconds: float, folder: Path, say: Callable[[str], N
         return video
     out, source = folder / "beginning.mkv", ffmpeg.input(f"file:{video.absolute()}", t=seconds)
     coded = {"c:v": "libx264", "crf": 8, "preset": "ultrafast", "c:a": "pcm_s16le"}
-    run(ffmpeg.output(source[str(facts.video.index)], source[str(facts.audio[0].index)], str(out), **coded), ffmpeg_executable())
+    run(
+        ffmpeg.output(source[str(facts.video.index)], source[str(facts.audio[0].index)], str(out), **coded),
+        ffmpeg_executable(),
+    )
     say(f"only the first {seconds:.0f} s of {video.name} are learnt in these minutes")
     return out
 
@@ -234,9 +273,13 @@ def _heard(speech: Path, seconds: float, say: Callable[[str], None]) -> np.ndarr
 
     whole = load_audio(speech, mel.RATE)
     heard = whole[: round(seconds * mel.RATE)]
-    say(f"{speech.name}: {len(heard) / mel.RATE:.1f} s of it put into the talker's mouth by the built-in recipe, to learn from")
+    say(
+        f"{speech.name}: {len(heard) / mel.RATE:.1f} s of it put into the talker's mouth by the built-in recipe, to learn from"
+    )
     if len(heard) < len(whole):
-        say(f"the mouth will follow the other {(len(whole) - len(heard)) / mel.RATE:.0f} s of it less: --minutes gives time for more")
+        say(
+            f"the mouth will follow the other {(len(whole) - len(heard)) / mel.RATE:.0f} s of it less: --minutes gives time for more"
+        )
     return heard
 
 
@@ -245,13 +288,16 @@ def _own(video: Path, say: Callable[[str], None]) -> np.ndarray:
     from lipdub.media.audio import load_audio
 
     heard = load_audio(video, mel.RATE)
-    say("no speech was given, so the mouth will follow others but little; the video's own, from its middle on, is learnt from")
+    say(
+        "no speech was given, so the mouth will follow others but little; the video's own, from its middle on, is learnt from"
+    )
     return np.roll(heard, len(heard) // 2)
 
 
 def _dubs(data: Dataset, video: Path, speeches: Sequence[np.ndarray], folder: Path) -> list[Clip]:
     """The clips of a video once more, saying nothing, and these speeches, float32 (samples,) at 16 kHz: as the built-in recipe dubs
-    it."""
+    it.
+    """
     span = round(max(clip.start + clip.frames / shards.FPS for clip in data.clips) * mel.RATE)
     sounds = {_QUIET: np.zeros(span, np.float32)}
     for i, heard in enumerate(speeches):
@@ -260,7 +306,11 @@ def _dubs(data: Dataset, video: Path, speeches: Sequence[np.ndarray], folder: Pa
         for k in range(0, len(heard), span):
             if k == 0 or len(heard) - k >= mel.RATE:
                 sounds[f"said-{i}-{k // span}"] = heard[k : k + span]
-    return [clip for name, sound in sounds.items() for clip in redubbed(data, _dubbed(video, sound, folder / name), sound, name)]
+    return [
+        clip
+        for name, sound in sounds.items()
+        for clip in redubbed(data, _dubbed(video, sound, folder / name), sound, name)
+    ]
 
 
 def _dubbed(video: Path, sound: np.ndarray, folder: Path) -> Path:
@@ -289,7 +339,9 @@ def _dataset(video: Path, folder: Path, pixels: int, say: Callable[[str], None])
     data = open_dataset(folder)
     seconds = sum(clip.frames for clip in data.clips) / shards.FPS
     if seconds < _LEAST_SECONDS:
-        raise InputError(f"{shown(video)} shows {seconds:.1f} s of one face only", hint=f"{_LEAST_SECONDS:g} s are needed.")
+        raise InputError(
+            f"{shown(video)} shows {seconds:.1f} s of one face only", hint=f"{_LEAST_SECONDS:g} s are needed."
+        )
     return data
 
 
@@ -301,7 +353,8 @@ def most_pixels(generator: FaceGenerator) -> int:
 
 def resized(generator: FaceGenerator, pixels: int) -> FaceGenerator:
     """A generator for faces of other pixels, with the same weights; the kernels that take in the whole smallest map are resampled to
-    its new size. UsageError where it would have more or fewer blocks."""
+    its new size. UsageError where it would have more or fewer blocks.
+    """
     if generator.size.pixels == pixels:
         return generator
     try:
@@ -311,7 +364,10 @@ def resized(generator: FaceGenerator, pixels: int) -> FaceGenerator:
     old, new = generator.size.sides(), size.sides()
     if len(old) != len(new):
         most = most_pixels(generator)
-        raise UsageError(f"a model of {generator.size.pixels} pixels cannot be taken to {pixels}", hint=f"Take {3 * most // 4} or {most}.")
+        raise UsageError(
+            f"a model of {generator.size.pixels} pixels cannot be taken to {pixels}",
+            hint=f"Take {3 * most // 4} or {most}.",
+        )
     made, state = FaceGenerator(size), dict(generator.state_dict())
     for name, value in made.state_dict().items():
         kernel = state[name]

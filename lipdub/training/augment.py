@@ -36,14 +36,13 @@ def in_room(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """In a made-up room, as long as before."""
     impulse = room(rng)
     size = len(audio) + len(impulse)
-    return np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(impulse, size), size)[: len(audio)].astype(
-        np.float32
-    )
+    return np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(impulse, size), size)[: len(audio)].astype(np.float32)
 
 
 def music(count: int, rng: np.random.Generator) -> np.ndarray:
     """Made-up music at 16 kHz, float32 (count,), mean square one: chords of harmonic tones that are struck or
-    swell, a bass line, and beats of noise, at one tempo."""
+    swell, a bass line, and beats of noise, at one tempo.
+    """
     out = np.zeros(count)
     beat = int(RATE * rng.uniform(0.25, 0.8))
     root = rng.uniform(80, 240)
@@ -84,7 +83,8 @@ def noise(count: int, rng: np.random.Generator) -> np.ndarray:
 
 def through_line(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As another microphone or line gives it: an equaliser of some 8 dB, now and then without high or low
-    tones."""
+    tones.
+    """
     spectrum = np.fft.rfft(audio)
     place = np.linspace(0, 1, len(spectrum))
     spectrum *= 10 ** (np.interp(np.sqrt(place), np.linspace(0, 1, 7), rng.uniform(-8, 8, 7)) / 20)

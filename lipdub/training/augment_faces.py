@@ -22,7 +22,8 @@ _DB = 2 * mel.PEAK / mel.SPAN  # of the spectrogram's values per decibel
 class FaceChanges:
     """Largest change to either side. shift: share of the crop's width; scale, stretch (of width against height): as
     powers of e; turn: degrees; light, slope (of light across the crop), contrast: shares; blur: sigma in pixels; noise:
-    standard deviation, share of white. flip, blurred: how often."""
+    standard deviation, share of white. flip, blurred: how often.
+    """
 
     shift: float = 0.06
     scale: float = 0.15
@@ -54,10 +55,18 @@ def face_views(
     across = scale * stretch * np.where(rng.random(count) < changes.flip, -1, 1)
     down = scale / stretch
     right, below = drawn(changes.shift) * width, drawn(changes.shift) * width
-    views = sampled(crops, height, width, np.stack([
-        np.stack([across * np.cos(angle), -down * np.sin(angle), right], 1),
-        np.stack([across * np.sin(angle), down * np.cos(angle), below], 1),
-    ], 1))  # fmt: skip
+    views = sampled(
+        crops,
+        height,
+        width,
+        np.stack(
+            [
+                np.stack([across * np.cos(angle), -down * np.sin(angle), right], 1),
+                np.stack([across * np.sin(angle), down * np.cos(angle), below], 1),
+            ],
+            1,
+        ),
+    )
     x = torch.linspace(-1, 1, width)[None, None, None]
     y = torch.linspace(-1, 1, height)[None, None, :, None]
     slopes = [_each(drawn(changes.slope)) for _ in range(2)]
@@ -87,7 +96,8 @@ def _each(values: np.ndarray) -> torch.Tensor:
 @dataclass(frozen=True)
 class VoiceChanges:
     """Largest change. tract: of all frequencies, as a power of e to either side (a longer or shorter vocal tract); tone:
-    decibels by which an equaliser changes bands to either side; louder, softer: decibels."""
+    decibels by which an equaliser changes bands to either side; louder, softer: decibels.
+    """
 
     tract: float = 0.2
     tone: float = 8.0

@@ -30,7 +30,8 @@ def notes_of(data: Dataset, options: Any, seed: int, figures: dict[str, float] |
 
 def settings_key(options: Any, seed: int, *networks: nn.Module | None) -> str:
     """A name for the checkpoints of a training: other options (a dataclass with a field ``loop``), another seed or other networks to
-    learn by are another training. How often it is saved or told of, and when a call of it stops, make no difference."""
+    learn by are another training. How often it is saved or told of, and when a call of it stops, make no difference.
+    """
     loop = replace(options.loop, max_minutes=0.0, save_every=1, report_every=1, workers=0)
     told = hashlib.sha256(json.dumps([asdict(replace(options, loop=loop)), seed]).encode())
     for network in networks:
@@ -39,7 +40,9 @@ def settings_key(options: Any, seed: int, *networks: nn.Module | None) -> str:
     return told.hexdigest()[:12]
 
 
-def work_folder(workdir: Path | None, out: Path, name: str, options: Any, seed: int, *networks: nn.Module | None) -> Path:
+def work_folder(
+    workdir: Path | None, out: Path, name: str, options: Any, seed: int, *networks: nn.Module | None
+) -> Path:
     """Where a training keeps its checkpoints: in `workdir`, by default beside `out`, by its name and `settings_key`."""
     home = Path(workdir) if workdir else out.with_suffix(".work")
     return home / f"{name}-{settings_key(options, seed, *networks)}"

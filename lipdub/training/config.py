@@ -23,12 +23,14 @@ import difflib
 import json
 import tomllib
 import types
-from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from lipdub.errors import UsageError, os_failure, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Options = TypeVar("Options")
 

@@ -15,10 +15,8 @@ from __future__ import annotations
 import bisect
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -27,6 +25,10 @@ from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.prepare import SCHEMA
 from lipdub.training.shards import BadShard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
 WINDOW = 5  # frames: what SyncNet, and paper 003 after it, looks at together
 OnBad = Literal["skip", "error"]
@@ -38,7 +40,8 @@ _LAYOUTS = 1024  # kept in memory, some kB each
 @dataclass(frozen=True)
 class Clip:
     """A clip of the index: `frames` at 25 a second, from `start` seconds of the video `name` on. face_px: side of the face's
-    square in the source, pixels; sync, offset, confidence: `metrics.sync`, None where it was not asked or is not known."""
+    square in the source, pixels; sync, offset, confidence: `metrics.sync`, None where it was not asked or is not known.
+    """
 
     id: str
     name: str
@@ -84,7 +87,8 @@ class Window:
 @dataclass
 class Dataset:
     """The clips of a dataset (or one side of its split) that are there. size: pixels of a face's square; side: of the stored
-    crops; bad: the clips that turned out damaged, with what is wrong, by id."""
+    crops; bad: the clips that turned out damaged, with what is wrong, by id.
+    """
 
     folder: Path
     clips: tuple[Clip, ...]
@@ -116,7 +120,7 @@ class Dataset:
         """Some frames of a clip, all by default. Raises BadShard; IndexError."""
         count = clip.frames - first if count is None else count
         path, at = self.path(clip), self.layout(clip)
-        if not (0 <= first and count > 0 and first + count <= clip.frames):
+        if not (first >= 0 and count > 0 and first + count <= clip.frames):
             raise IndexError(f"frames {first}..{first + count - 1} of {clip.id}, which has {clip.frames}")
 
         def rows(name: str, a: int, b: int) -> np.ndarray:
@@ -172,7 +176,8 @@ class Dataset:
 
     def another(self, rng: np.random.Generator, window: Window, apart: int = WINDOW) -> Window:
         """Another window of the same clip and length, by chance, whose first frame is at least so many frames away from this
-        one's; the farthest there is where the clip is too short for that. Raises BadShard."""
+        one's; the farthest there is where the clip is too short for that. Raises BadShard.
+        """
         last = window.clip.frames - len(window)
         choices = [i for i in range(last + 1) if abs(i - window.first) >= apart]
         first = int(rng.choice(choices)) if choices else (0 if window.first > last / 2 else last)
@@ -312,6 +317,7 @@ def open_dataset(
 
     Args:
         tell: called with a line for each shard that is passed over.
+
     Raises:
         InputError: no dataset, one of another version, a damaged index, nothing in it; damaged shards with "error".
         ValueError: an unknown split or on_bad.
@@ -334,9 +340,7 @@ def open_dataset(
     return data
 
 
-def open_held_out(
-    folder: Path, *, on_bad: OnBad = "skip", tell: Callable[[str], None] | None = None
-) -> Dataset | None:
+def open_held_out(folder: Path, *, on_bad: OnBad = "skip", tell: Callable[[str], None] | None = None) -> Dataset | None:
     """The clips of a dataset that are kept out of training, or None where there are none. Raises as `open_dataset`."""
     try:
         some = any(row["split"] == "held-out" for row in _index(folder)["clips"])
@@ -347,7 +351,8 @@ def open_held_out(
 
 def _look_at(data: Dataset, clip: Clip) -> None:
     """Notes a shard that is missing or cut short; checks it whole, and raises InputError for any fault, where that is
-    asked."""
+    asked.
+    """
     path = data.path(clip)
     try:
         if data.on_bad == "error":
@@ -367,7 +372,9 @@ def _index(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise InputError(f"{shown(folder)} is no dataset: it has no index.json", hint="lipdub prepare makes one.") from None
+        raise InputError(
+            f"{shown(folder)} is no dataset: it has no index.json", hint="lipdub prepare makes one."
+        ) from None
     except OSError as error:
         raise os_failure(error, path, "read") from error
     except ValueError as error:

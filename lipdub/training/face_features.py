@@ -7,11 +7,9 @@ eyes lie in them, and what colours they had before. Both are known without anybo
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -27,21 +25,67 @@ from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.neutral_face import mirror_index
 from lipdub.weights import face_features
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 _NOSE = (1, 2, 4, 5, 6, 168, 48, 64, 98, 278, 294, 327)
 _EYES = (
-    33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246,
-    263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466,
-)  # fmt: skip
+    33,
+    7,
+    163,
+    144,
+    145,
+    153,
+    154,
+    155,
+    133,
+    173,
+    157,
+    158,
+    159,
+    160,
+    161,
+    246,
+    263,
+    249,
+    390,
+    373,
+    374,
+    380,
+    381,
+    382,
+    362,
+    398,
+    384,
+    385,
+    386,
+    387,
+    388,
+    466,
+)
 POINTS = np.array((*mesh.LIPS_OUTER, *mesh.LIPS_INNER, *mesh.JAW, *_NOSE, *_EYES))
 """Vertices of the mesh whose places are asked for; the partner of each across the middle is among them."""
 
 _CHECKED = 8  # batches of held-out faces
 
 # Less blur than elsewhere: what is out of focus is to be seen as something else.
-CHANGES = FaceChanges(shift=0.08, scale=0.12, stretch=0.06, turn=10.0, light=0.25, slope=0.25, contrast=0.3, blur=0.8, blurred=0.2)
+CHANGES = FaceChanges(
+    shift=0.08, scale=0.12, stretch=0.06, turn=10.0, light=0.25, slope=0.25, contrast=0.3, blur=0.8, blurred=0.2
+)
 
 NOTHING = FaceChanges(
-    shift=0.0, scale=0.0, stretch=0.0, turn=0.0, light=0.0, slope=0.0, contrast=0.0, blur=0.0, noise=0.0, flip=0.0, blurred=0.0
+    shift=0.0,
+    scale=0.0,
+    stretch=0.0,
+    turn=0.0,
+    light=0.0,
+    slope=0.0,
+    contrast=0.0,
+    blur=0.0,
+    noise=0.0,
+    flip=0.0,
+    blurred=0.0,
 )
 
 
@@ -67,7 +111,8 @@ class FaceFeaturesTraining:
 
 class FaceBatch(NamedTuple):
     """pictures: float32 (n, 3, P, P), RGB in 0..1, changed; landmarks: float32 (n, p, 2), x and y of `POINTS` as shares of the
-    picture, outside 0..1 where it does not reach so far; colours: float32 (n, 3, 16, 16), the pictures in small, unchanged."""
+    picture, outside 0..1 where it does not reach so far; colours: float32 (n, 3, 16, 16), the pictures in small, unchanged.
+    """
 
     pictures: torch.Tensor
     landmarks: torch.Tensor
@@ -92,8 +137,10 @@ def train(
         out: the safetensors file to write (replaced whole at the end). data: of `lipdub prepare`. workdir: where checkpoints are
             kept, by default beside `out`: a stopped training called again goes on from there. device: "auto", or torch's name of
             it. on_bad: what a damaged shard does. progress: called with one line of text now and then.
+
     Returns:
         out.
+
     Raises:
         InputError: no such dataset.
     """
@@ -126,7 +173,8 @@ def trained(
     progress: Callable[[str], None] | None = None,
 ) -> FaceTasks:
     """Train (or go on training) on these clips; checkpoints lie in `folder` (`training.loop`). Returns the averaged network, in
-    evaluation mode."""
+    evaluation mode.
+    """
     torch.manual_seed(seed)
     network = FaceTasks(FaceFeatures(options.widths), len(POINTS))
     network.to(memory_format=torch.channels_last)
@@ -148,14 +196,18 @@ def trained(
 @torch.no_grad()
 def checked(network: FaceTasks, data: Dataset, options: FaceFeaturesTraining) -> dict[str, float]:
     """Mean errors of a network on faces of a dataset as they are: "landmarks", distances as shares of the picture, and
-    "colours", differences as shares of white."""
+    "colours", differences as shares of white.
+    """
     places, colours = [], []
     for number in range(_CHECKED):
         drawn = batch(data, options.faces, np.random.default_rng((0, number)))
         found, small = network(drawn.pictures)
         places.append((found - drawn.landmarks)[_inside(drawn.landmarks)].norm(dim=1))
         colours.append((small - drawn.colours).abs().mean())
-    return {"landmarks": round(float(torch.cat(places).mean()), 4), "colours": round(float(torch.stack(colours).mean()), 4)}
+    return {
+        "landmarks": round(float(torch.cat(places).mean()), 4),
+        "colours": round(float(torch.stack(colours).mean()), 4),
+    }
 
 
 def errors(network: nn.Module, drawn: FaceBatch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -187,7 +239,8 @@ def batch(data: Dataset, faces: int, rng: np.random.Generator, changes: FaceChan
 
 def _moved(points: np.ndarray, came_from: np.ndarray) -> np.ndarray:
     """Landmarks (n, 478, 2) in pixels of crops as shares of views (n, 2, P, P) of these, of which each pixel has the x and y it
-    came from; those of a mirrored view with their partners' numbers."""
+    came from; those of a mirrored view with their partners' numbers.
+    """
     size = came_from.shape[-1]
     low, high = size // 4, size - 1 - size // 4  # a view may reach beyond the crop's edge, its middle does not
     origin = came_from[:, :, low, low]

@@ -1,11 +1,11 @@
 """What the generators of paper 003 are trained on: successive faces (five in the paper), as many of the same clip from elsewhere
-as reference, and each face's sound (section 3.5)."""
+as reference, and each face's sound (section 3.5).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -14,22 +14,37 @@ from lipdub.networks.avsyncnet import FRAMES
 from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, voice_views
-from lipdub.training.dataset import Dataset, Window
 from lipdub.training.shards import FPS, BadShard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lipdub.training.dataset import Dataset, Window
 
 _SPECTROGRAMS = 2048  # of clips kept in memory, 80 kB for three seconds
 _MIDDLE = FRAMES // 2
 
 # Views of a face differ as much as alignment does between frames of one head; a mouth says the same in a mirror.
 VIEWS = FaceChanges(
-    shift=0.02, scale=0.03, stretch=0.02, turn=2.0, light=0.1, slope=0.05, contrast=0.1, blur=0.4, noise=0.0, flip=0.5, blurred=0.0
-)  # fmt: skip
+    shift=0.02,
+    scale=0.03,
+    stretch=0.02,
+    turn=2.0,
+    light=0.1,
+    slope=0.05,
+    contrast=0.1,
+    blur=0.4,
+    noise=0.0,
+    flip=0.5,
+    blurred=0.0,
+)
 
 
 class FaceBatch(NamedTuple):
     """Of n windows of F faces. faces, references: float32 (n, F, 3, P, P) RGB in 0..1; sounds: float32 (n, F, 80, 16) in -4..4, the
     mel window about each of the faces. The sound of five together, as AVSyncNet hears it, is the middle one's. others: as many
-    sounds of other speech, or none, (0, F, 80, 16)."""
+    sounds of other speech, or none, (0, F, 80, 16).
+    """
 
     faces: torch.Tensor
     references: torch.Tensor
@@ -43,7 +58,8 @@ class WindowDraw:
     windows, always the same, and as they are, nothing changed by chance (0: from all); views, voices: changes drawn for each window,
     the same in all its faces and its reference; apart: frames between a window and its reference, at least; across: share of windows
     whose reference is instead of the same moment in another video of the dataset, which shows the same frames with other mouths
-    (`training.adapt`)."""
+    (`training.adapt`).
+    """
 
     windows: int = 4
     frames: int = FRAMES
@@ -57,7 +73,8 @@ class WindowDraw:
 class FaceWindows:
     """Batches of a dataset by their number, the same whenever they are asked for. others: spectrograms (80, columns) of other
     speech. shares: of the windows that are of each video, by its id; without them all windows are drawn alike. Raises InputError
-    where the dataset has no clip long enough for a window, or damaged ones that are not to be passed over."""
+    where the dataset has no clip long enough for a window, or damaged ones that are not to be passed over.
+    """
 
     def __init__(
         self,
@@ -131,7 +148,9 @@ class FaceWindows:
     def _elsewhere(self, rng: np.random.Generator, window: Window) -> Window | None:
         """The same moment in another video, by chance; None where there is none. Raises BadShard."""
         at, length = window.clip.start + window.first / FPS, len(window)
-        firsts = [(clip, round((at - clip.start) * FPS)) for clip in self._data.clips if clip.video != window.clip.video]
+        firsts = [
+            (clip, round((at - clip.start) * FPS)) for clip in self._data.clips if clip.video != window.clip.video
+        ]
         there = [(clip, first) for clip, first in firsts if 0 <= first <= clip.frames - length]
         if not there:
             return None

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.speech.features import FRAME_RATE, RATE
 from lipdub.speech.phones import INDEX, PHONES, from_arpabet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
 FRAMES = 75
 FPS = 25.0
@@ -41,7 +44,8 @@ _LEXICON = {
 @dataclass(frozen=True)
 class Sentence:
     """One clip. audio: float32 (n,) 16 kHz; words: (start s, end s, word); landmarks: float32 (75, 478, 3)
-    pixels."""
+    pixels.
+    """
 
     name: str
     audio: np.ndarray
@@ -51,16 +55,15 @@ class Sentence:
 
 def held_out(names: Iterable[str]) -> list[str]:
     """Clips that are never trained on: of the sorted names each 15th, beginning with the eighth (60 of
-    900)."""
+    900).
+    """
     return sorted(names)[7::_HELD_OUT_EVERY]
 
 
 def clip_words(grid: Path) -> dict[str, list[tuple[float, float, str]]]:
     """Word alignments by clip name: (start s, end s, word)."""
     with open(grid / "words.json", encoding="utf-8") as file:
-        return {
-            name: [(float(a), float(b), str(w)) for a, b, w in rows] for name, rows in json.load(file).items()
-        }
+        return {name: [(float(a), float(b), str(w)) for a, b, w in rows] for name, rows in json.load(file).items()}
 
 
 def load(
@@ -71,7 +74,8 @@ def load(
     progress: Callable[[str], None] | None = None,
 ) -> list[Sentence]:
     """Clips (all by default) with their sound and landmarks (FaceMesh, kept in the folder `cache` after the
-    first time)."""
+    first time).
+    """
     words = clip_words(grid)
     names = sorted(words) if names is None else names
     landmarks = _landmarks(grid, names, cache / "grid_landmarks.npz", progress)
@@ -79,9 +83,7 @@ def load(
     return [Sentence(name, sounds[i], tuple(words[name]), landmarks[i]) for i, name in enumerate(names)]
 
 
-def _landmarks(
-    grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None
-) -> np.ndarray:
+def _landmarks(grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None) -> np.ndarray:
     kept = _kept(path, "landmarks", names)
     if kept is not None:
         return kept
@@ -95,9 +97,7 @@ def _landmarks(
     return out
 
 
-def _sounds(
-    grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None
-) -> np.ndarray:
+def _sounds(grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None) -> np.ndarray:
     kept = _kept(path, "audio", names)
     if kept is not None:
         return kept
@@ -129,13 +129,12 @@ def _keep(path: Path, **arrays: np.ndarray) -> None:
 
 def video_landmarks(path: Path, limit: int | None = None) -> np.ndarray:
     """FaceMesh landmarks of one face, float32 (frames, 478, 3): x, y in pixels, z in units of x; NaN where no
-    face is."""
+    face is.
+    """
     import cv2
     import mediapipe
 
-    mesh = mediapipe.solutions.face_mesh.FaceMesh(
-        static_image_mode=False, max_num_faces=1, refine_landmarks=True
-    )
+    mesh = mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True)
     capture = cv2.VideoCapture(str(path))
     rows: list = []
     try:
@@ -164,9 +163,7 @@ def mouth(landmarks: np.ndarray) -> np.ndarray:
     """
     at = landmarks[..., :2].astype(np.float64)
     eyes = np.linalg.norm((at[:, 33] + at[:, 133]) / 2 - (at[:, 263] + at[:, 362]) / 2, axis=1)
-    rows = np.stack(
-        [np.linalg.norm(at[:, a] - at[:, b], axis=1) / eyes for a, b in ((13, 14), (78, 308), (152, 1))], 1
-    )
+    rows = np.stack([np.linalg.norm(at[:, a] - at[:, b], axis=1) / eyes for a, b in ((13, 14), (78, 308), (152, 1))], 1)
     index = np.arange(len(rows))
     for column in rows.T:
         known = np.isfinite(column)
@@ -209,7 +206,4 @@ def align(
     phone = path // 2
     edges = np.flatnonzero(np.diff(phone)) + 1
     starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [frames]])
-    return [
-        (a / FRAME_RATE, b / FRAME_RATE, PHONES[states[phone[a]][0]])
-        for a, b in zip(starts, ends, strict=True)
-    ]
+    return [(a / FRAME_RATE, b / FRAME_RATE, PHONES[states[phone[a]][0]]) for a, b in zip(starts, ends, strict=True)]

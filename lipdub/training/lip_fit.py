@@ -8,8 +8,8 @@ numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from lipdub.speech.lips import (
     posture,
 )
 from lipdub.speech.phones import BILABIALS, INDEX, PHONES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FITTED = CONTEXT_SHAPES
 _TAPS = 30  # frames each way that the fitted bells may reach
@@ -77,9 +80,7 @@ def fit(
     fixed_open = torch.cat([bilabial, torch.zeros(len(PHONES), 2)], 1)  # p b m: opening stays nought
     dt, dd = torch.zeros_like(t0, requires_grad=True), torch.zeros_like(d0, requires_grad=True)
     dr, da = torch.zeros_like(r0, requires_grad=True), torch.zeros_like(a0, requires_grad=True)
-    optimiser = torch.optim.Adam(
-        [{"params": [dt, dd]}, {"params": [dr, da], "lr": options.rate / 4}], lr=options.rate
-    )
+    optimiser = torch.optim.Adam([{"params": [dt, dd]}, {"params": [dr, da], "lr": options.rate / 4}], lr=options.rate)
     offsets = torch.arange(-_TAPS, _TAPS + 1) / FRAME_RATE
     step_frames = round(FRAME_RATE / 25)
     clips = len(p)
@@ -104,16 +105,12 @@ def fit(
             course = both[:, 0] / both[:, 1]
             if name == "opening":
                 course = course * open_share[pick]
-            course = functional.avg_pool1d(functional.pad(course[:, None], (2, 2), mode="replicate"), 5, 1)[
-                :, 0
-            ]
+            course = functional.avg_pool1d(functional.pad(course[:, None], (2, 2), mode="replicate"), 5, 1)[:, 0]
             guess = course[:, ::step_frames][:, : seen.shape[1]]
             own = seen[pick][:, : guess.shape[1], i]
             g, o = guess - guess.mean(1, keepdim=True), own - own.mean(1, keepdim=True)
             match = (g * o).sum(1) / (g.norm(dim=1) * o.norm(dim=1) + 1e-6)
-            gain = (
-                t0[:, i].std() - targets[:, i].std()
-            ) ** 2  # correlation leaves the size free: the table sets it
+            gain = (t0[:, i].std() - targets[:, i].std()) ** 2  # correlation leaves the size free: the table sets it
             loss = loss + 1 - match.mean() + gain
             worth.append(float(match.detach().mean()))
         loss = loss + options.hold * ((dt / 0.25) ** 2 + (dd / 0.7) ** 2).sum(0).sum() / 3
@@ -122,10 +119,7 @@ def fit(
         loss.backward()
         optimiser.step()
         if progress and (step + 1) % 100 == 0:
-            progress(
-                f"lips: step {step + 1}, correlation "
-                + ", ".join(f"{n} {w:.3f}" for n, w in zip(_FITTED, worth))
-            )
+            progress(f"lips: step {step + 1}, correlation " + ", ".join(f"{n} {w:.3f}" for n, w in zip(_FITTED, worth)))
     with torch.no_grad():
         model = LipModel(start.targets.copy(), start.dominance.copy(), start.reach.copy(), start.ahead.copy())
         model.targets[:, columns] = (t0 + dt * free * (1 - fixed_open)).numpy()
@@ -138,7 +132,8 @@ def fit(
 @dataclass(frozen=True)
 class ContextOptions:
     """hold: pull towards no change at all on phones of any language (the larger the less is learnt from the one
-    talker); channels, taps: size of the convolutions; steps, rate, decay, batch: optimiser."""
+    talker); channels, taps: size of the convolutions; steps, rate, decay, batch: optimiser.
+    """
 
     hold: float = 30.0
     channels: int = 48

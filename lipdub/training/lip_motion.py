@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,8 @@ from lipdub.speech.lips import LipModel
 from lipdub.training import grid as grid_corpus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
 held_out = grid_corpus.held_out
@@ -28,7 +29,8 @@ class LipMotionTraining:
     of the phone network's optimiser; minutes: end of its training by wall time (0: by steps alone, which is
     reproducible); channels: width of the network; aligner: share of the steps that a first network gets,
     which hears made speech only and then finds the phones' times in GRID's sentences; real: share of GRID's
-    sound in the batches after that; real_windows: how many stretches of it."""
+    sound in the batches after that; real_windows: how many stretches of it.
+    """
 
     windows: int = 6000
     steps: int = 6000
@@ -103,16 +105,21 @@ def train(
             ).cpu()
             _keep(real, grid_speech(_arrays(first), Path(grid), workdir, options.real_windows, seed, progress=say))
         sources.append((Speech(*_kept(real)), options.real))
-    network = train_phones(
-        sources, workdir / f"phones-{name}", plan, seed=seed, device=device, progress=say
-    ).cpu()
+    network = train_phones(sources, workdir / f"phones-{name}", plan, seed=seed, device=device, progress=say).cpu()
     right = frames_right(network, speech.part(slice(cut, None))) if cut < len(speech) else float("nan")
     say(f"phones: {100 * right:.1f} % of frames right on disturbed synthetic speech kept apart")
 
     phones = _arrays(network)
     model = LipModel.phonetic()
     if grid is not None:
-        model = fit_on_grid(phones, Path(grid), workdir, speech.phones[:: max(len(speech) // 1500, 1), : grid_corpus.FRAMES * 4], seed=seed, progress=say)
+        model = fit_on_grid(
+            phones,
+            Path(grid),
+            workdir,
+            speech.phones[:: max(len(speech) // 1500, 1), : grid_corpus.FRAMES * 4],
+            seed=seed,
+            progress=say,
+        )
     figures = {"frames_right_synthetic": round(right, 4)}
     return export(
         out,
@@ -147,9 +154,7 @@ def grid_speech(
     words = grid_corpus.clip_words(grid)
     apart = set(held_out(words))
     spoken: list[Utterance] = []
-    for sentence in grid_corpus.load(
-        grid, workdir, [n for n in sorted(words) if n not in apart], progress=progress
-    ):
+    for sentence in grid_corpus.load(grid, workdir, [n for n in sorted(words) if n not in apart], progress=progress):
         heard = speech_lips.phone_posteriors(sentence.audio, hearing)[: grid_corpus.FRAMES * 4]
         spoken.append(Utterance(sentence.audio, tuple(grid_corpus.align(sentence.words, heard))))
     if progress:
@@ -173,7 +178,8 @@ def fit_on_grid(
     progress: Callable[[str], None] | None = None,
 ) -> LipModel:
     """The lip model fitted on GRID's training clips with phones as this network hears them. labels: uint8 (n,
-    frames) phones of other speech, on which what GRID's talker does is held back (`lip_fit.fit_context`)."""
+    frames) phones of other speech, on which what GRID's talker does is held back (`lip_fit.fit_context`).
+    """
     from lipdub.speech.phones import INDEX, PHONES, PhoneNetwork
     from lipdub.training.lip_fit import fit, fit_context
 
@@ -186,9 +192,7 @@ def fit_on_grid(
     words = grid_corpus.clip_words(grid)
     apart = set(held_out(words))
     posteriors, lips = [], []
-    for sentence in grid_corpus.load(
-        grid, workdir, [n for n in sorted(words) if n not in apart], progress=progress
-    ):
+    for sentence in grid_corpus.load(grid, workdir, [n for n in sorted(words) if n not in apart], progress=progress):
         p = speech_lips.phone_posteriors(sentence.audio, heard_by)[: grid_corpus.FRAMES * 4]
         known = np.zeros_like(
             p
@@ -216,9 +220,7 @@ def export(out: Path, phones: dict[str, np.ndarray], model: LipModel, notes: dic
         tensors[f"lips.{name}"] = np.ascontiguousarray(getattr(model, name), np.float32)
     for i, layer in enumerate(model.context):
         tensors[f"lips.context.{i}"] = np.ascontiguousarray(layer, np.float16)
-    lips = {
-        field.name: value for field in fields(model) if isinstance(value := getattr(model, field.name), float)
-    }
+    lips = {field.name: value for field in fields(model) if isinstance(value := getattr(model, field.name), float)}
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(out.name + ".tmp")
     save_file(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +11,9 @@ import numpy as np
 from lipdub.errors import EnvironmentFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import torch
 
 

@@ -1,5 +1,6 @@
 """The training loop that all networks share, on Hugging Face Accelerate: one processor, one GPU or many is a matter
-of how the program is launched, not of this code."""
+of how the program is launched, not of this code.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +10,8 @@ import itertools
 import math
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -20,6 +19,10 @@ from torch import nn
 from lipdub.errors import EnvironmentFailure
 from lipdub.parallel import ahead
 from lipdub.training.log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
 
 Batch = TypeVar("Batch")
 
@@ -75,7 +78,8 @@ class LoopOptions:
 @dataclass
 class Position:
     """How far a training is: steps done and seconds spent; sums and counts of the figures since the last report; the best
-    validation, its step, and how many came after it; whether it ended early. Kept with each checkpoint."""
+    validation, its step, and how many came after it; whether it ended early. Kept with each checkpoint.
+    """
 
     step: int = 0
     spent: float = 0.0
@@ -148,8 +152,10 @@ def run_loop(
         samples: of the same: pictures float (rows, columns, 3, H, W) in 0..1.
         adversary: what is trained against the network.
     Torch's own generator is seeded for each step, so that dropout, too, is the same in a resumed run.
+
     Returns:
         the averaged network on the CPU, in evaluation mode.
+
     Raises:
         EnvironmentFailure: no such device, no TensorBoard.
     """
@@ -249,7 +255,9 @@ class _Opponent:
     def step(self) -> dict[str, float]:
         """After a batch of the first network. Returns figures."""
         self._learning(True)
-        apart = contextlib.nullcontext() if self._accelerator.sync_gradients else self._accelerator.no_sync(self._trained)
+        apart = (
+            contextlib.nullcontext() if self._accelerator.sync_gradients else self._accelerator.no_sync(self._trained)
+        )
         with apart:  # the first network's batches are counted, and its steps are this one's
             loss, seen = self._adversary.loss_of(self._trained)
             self._accelerator.backward(loss)
@@ -304,7 +312,8 @@ def _validated(
     progress: Callable[[str], None] | None,
 ) -> None:
     """Notes the validation of the averaged network, keeps it if it is the best one, and ends the training if none has been
-    better for long."""
+    better for long.
+    """
     value = math.nan
     if log is not None:
         with torch.no_grad():

@@ -7,12 +7,15 @@ shows too little (a still picture, a silent shot); others are fitted on their ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.faces import geometry, reshape, shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def mirror_index(canonical: np.ndarray) -> np.ndarray:
@@ -23,7 +26,8 @@ def mirror_index(canonical: np.ndarray) -> np.ndarray:
 
 def fit(landmarks: np.ndarray) -> dict[str, np.ndarray]:
     """The prior's arrays (`lipdub.faces.shapes.Prior`) from one talker's landmarks (clips, frames, 478, 3), NaN where
-    no face was found."""
+    no face was found.
+    """
     clips = [clip[np.isfinite(clip[:, 0, 0])].astype(np.float64) for clip in landmarks]
     clips = [clip for clip in clips if len(clip) > 10]
     canonical = geometry.canonical_face(np.concatenate([clip[::25] for clip in clips]))
@@ -63,5 +67,7 @@ def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], Non
     sentences = [s for s in corpus.load(grid, workdir, progress=progress) if s.name not in kept_out]
     arrays = fit(np.stack([s.landmarks for s in sentences]))
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_file({k: np.ascontiguousarray(v, np.float32 if v.dtype.kind == "f" else np.int32) for k, v in arrays.items()}, out)
+    save_file(
+        {k: np.ascontiguousarray(v, np.float32 if v.dtype.kind == "f" else np.int32) for k, v in arrays.items()}, out
+    )
     return out

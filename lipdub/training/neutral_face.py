@@ -7,12 +7,15 @@ on where no video says whose lips they are.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.faces import geometry, landmarks, mesh, reshape, shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 def mirror_index(canonical: np.ndarray) -> np.ndarray:
@@ -43,16 +46,15 @@ def fit(seen: np.ndarray, prior: shapes.Prior) -> np.ndarray:
     canonical = geometry.canonical_face(seen)
     mirror = mirror_index(canonical)
     canonical = (canonical + canonical[mirror] * (-1, 1, 1)) / 2
-    at_rest = shapes.Response(canonical, shapes.measure(canonical[None])[0], prior.gain).shape(
-        prior.rest[None]
-    )
+    at_rest = shapes.Response(canonical, shapes.measure(canonical[None])[0], prior.gain).shape(prior.rest[None])
     face = reshape.set_opening(reshape.set_width(at_rest, prior.rest[1:]), prior.rest[:1])[0]
     return (face + face[mirror] * (-1, 1, 1)) / 2
 
 
 def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], None] | None = None) -> Path:
     """Reads GRID (clips not held out), fits, and writes safetensors to `out`; `workdir` keeps the landmarks,
-    which the other trainings use too."""
+    which the other trainings use too.
+    """
     from safetensors.numpy import save_file
 
     from lipdub.training import grid as corpus

@@ -1,5 +1,6 @@
 """The phone network in torch, for training; `speech.phones.PhoneNetwork` runs the same weights without
-torch."""
+torch.
+"""
 
 from __future__ import annotations
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,13 +16,18 @@ from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.phone_network import PhoneNetwork, PhoneNetworkSize
 from lipdub.training.windows import FRAMES
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 _PHASE = 12  # 10 ms frames after which the encoder's frames of 24 ms fall on them again
 
 
 @dataclass(frozen=True)
 class PhoneTrainingOptions:
     """steps: optimiser steps; minutes: wall time after which the schedule is over even so (0: no limit);
-    window: frames in one example; rate, decay: AdamW's; smoothing: of the labels."""
+    window: frames in one example; rate, decay: AdamW's; smoothing: of the labels.
+    """
 
     steps: int = 6000
     minutes: float = 0.0
@@ -39,7 +43,8 @@ class PhoneTrainingOptions:
 class Speech:
     """Windows of speech, of which random parts are taken. encoded: float16 (windows, CODES, encoder.WIDTH);
     power: dB float16 (windows, FRAMES, MELS); phones: uint8 (windows, FRAMES), all as `training.windows` has
-    them."""
+    them.
+    """
 
     def __init__(self, encoded: np.ndarray, power: np.ndarray, phones: np.ndarray) -> None:
         self.encoded, self.power, self.phones = encoded, power, phones
@@ -51,15 +56,17 @@ class Speech:
         """Some of the windows."""
         return Speech(self.encoded[where], self.power[where], self.phones[where])
 
-    def batch(
-        self, count: int, window: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def batch(self, count: int, window: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Random parts: encoded at steps of two frames float32 (count, window // 2, WIDTH), dB float32 (count,
-        window, MELS), phones int64 (count, window)."""
+        window, MELS), phones int64 (count, window).
+        """
         which = rng.integers(0, len(self), count)
         # a part begins where a frame of the encoder does, so that all parts see the same phases
         firsts = rng.integers(0, (FRAMES - window) // _PHASE + 1, count) * _PHASE
-        encoded = [at_steps(self.encoded[i].astype(np.float32), f // 2, (f + window) // 2) for i, f in zip(which, firsts, strict=True)]
+        encoded = [
+            at_steps(self.encoded[i].astype(np.float32), f // 2, (f + window) // 2)
+            for i, f in zip(which, firsts, strict=True)
+        ]
         frames = firsts[:, None] + np.arange(window)
         power = self.power[which[:, None], frames].astype(np.float32)
         return np.stack(encoded), power, self.phones[which[:, None], frames].astype(np.int64)
@@ -86,9 +93,7 @@ def train_phones(
 
     def draw(number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         rng = np.random.default_rng((seed, number))
-        drawn = [
-            speech.batch(n, options.window, rng) for (speech, _), n in zip(sources, counts, strict=True) if n
-        ]
+        drawn = [speech.batch(n, options.window, rng) for (speech, _), n in zip(sources, counts, strict=True) if n]
         encoded, power, phones = (torch.from_numpy(np.concatenate(part)) for part in zip(*drawn, strict=True))
         return features(power), encoded, phones
 

@@ -27,11 +27,10 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lipdub.errors import (
     CorruptChunk,
@@ -48,11 +47,29 @@ from lipdub.training.prepare_video import REASONS, ClipOptions, clips_of, key
 from lipdub.workspace.files import PARTIAL, write_atomically
 from lipdub.workspace.keys import digest_file
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
 SCHEMA = 1
 SUFFIXES = (
-    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".flv", ".wmv", ".ogv", ".3gp",
-    ".mxf", ".nut",
-)  # fmt: skip
+    ".mp4",
+    ".mov",
+    ".m4v",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".mts",
+    ".m2ts",
+    ".flv",
+    ".wmv",
+    ".ogv",
+    ".3gp",
+    ".mxf",
+    ".nut",
+)
 By = Literal["clip", "speaker"]
 _INDEX, _SETTINGS, _SHARDS, _VIDEOS, _WORK = "index.json", "settings.json", "shards", "videos", ".prepare"
 _DIGITS = 20  # of a video's digest that name it
@@ -61,7 +78,8 @@ _DIGITS = 20  # of a video's digest that name it
 @dataclass(frozen=True)
 class SplitOptions:
     """by: "clip" keeps single videos out, "speaker" all of a speaker; held_out: which share, 0 to 0.9, of those there
-    will be in the long run."""
+    will be in the long run.
+    """
 
     by: By = "clip"
     held_out: float = 0.05
@@ -103,8 +121,10 @@ def prepare(
             what is not given is as the dataset has it, if there is one.
         speaker: who talks in these videos; by default each one's folder's name. licence: of these videos, in words.
         jobs: processes. strict: a video that cannot be read ends the work instead of being named and passed over.
+
     Returns:
         the counts of the index.
+
     Raises:
         InputError: no such file, no videos, none of use. UsageError: other options than the dataset's, a folder of
             something else.
@@ -128,7 +148,9 @@ def prepare(
         for done, (task, record) in enumerate(_done(tasks, jobs, tell), 1):
             if "error" in record:
                 if strict:
-                    raise InputError(f"{shown(task.video)}: {record['error']}", hint="Without --strict it is passed over.")
+                    raise InputError(
+                        f"{shown(task.video)}: {record['error']}", hint="Without --strict it is passed over."
+                    )
                 unreadable[task.name] = record["error"]
                 tell(Event("warn", "prepare", message=f"{task.name} is passed over: {record['error']}"))
             else:
@@ -174,7 +196,9 @@ def _listed(given: Sequence[Path], out: Path) -> list[Path]:
     for place in given:
         if place.is_dir():
             for folder, below, names in os.walk(place):
-                below[:] = sorted(b for b in below if not b.startswith(".") and Path(folder, b).resolve() != out.resolve())
+                below[:] = sorted(
+                    b for b in below if not b.startswith(".") and Path(folder, b).resolve() != out.resolve()
+                )
                 for name in names:
                     if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                         found.setdefault(os.path.abspath(os.path.join(folder, name)), Path(folder, name))
@@ -270,7 +294,8 @@ def _begin() -> None:
 
 def _one(task: _Task, tell: Callback = silent) -> dict[str, Any]:
     """What there is of a video (`video`, `clips`, `rejected`), made if need be; or its `error`. Raises
-    EnvironmentFailure."""
+    EnvironmentFailure.
+    """
     from filelock import FileLock
 
     try:
@@ -280,7 +305,9 @@ def _one(task: _Task, tell: Callback = silent) -> dict[str, Any]:
             return known
         scratch = task.folder / _WORK / digest
         shard_folder = task.folder / _SHARDS
-        with FileLock(task.folder / _WORK / f"{digest}.lock"):  # another process may have the same video by another name
+        with FileLock(
+            task.folder / _WORK / f"{digest}.lock"
+        ):  # another process may have the same video by another name
             try:
                 made = clips_of(task.video, digest, shard_folder, scratch, task.options, tell)
             except CorruptChunk:
@@ -334,7 +361,9 @@ def _settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
     other = {name: value for name, value in given.items() if value != getattr(options, name)}
     if other:
         told = ", ".join(f"{name} {getattr(options, name)}" for name in other)
-        raise UsageError(f"the dataset {shown(out)} was made with {told}", hint="Leave that out, or give another --out.")
+        raise UsageError(
+            f"the dataset {shown(out)} was made with {told}", hint="Leave that out, or give another --out."
+        )
     if known != json.loads(json.dumps(key(options))):
         raise UsageError(f"the dataset {shown(out)} was made by another version of lipdub", hint="Give another --out.")
     return options
@@ -429,9 +458,13 @@ def _at_work(out: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
-            raise EnvironmentFailure(f"another process is at work on {shown(out)}", hint="Wait for it to end.") from None
+            raise EnvironmentFailure(
+                f"another process is at work on {shown(out)}", hint="Wait for it to end."
+            ) from None
     except NotImplementedError as error:  # what filelock says of file systems without locks
-        raise EnvironmentFailure(f"the file system of {shown(out)} has no locks", hint="Give an --out on another disk.") from error
+        raise EnvironmentFailure(
+            f"the file system of {shown(out)} has no locks", hint="Give an --out on another disk."
+        ) from error
     except OSError as error:
         raise os_failure(error, out) from error
     try:

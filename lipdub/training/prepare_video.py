@@ -7,9 +7,7 @@ track passes the filters become clips.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -20,6 +18,9 @@ from lipdub.progress import Callback, silent
 from lipdub.training import shards
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from lipdub.faces.view import TrackView
     from lipdub.metrics.sync import Compared
     from lipdub.scoring.speech import Spoken
@@ -69,7 +70,10 @@ class ClipOptions:
         for wrong, told in (
             (not 16 <= self.size <= 1024, f"size must be 16 to 1024 pixels, not {self.size}"),
             (not 1 <= self.margin <= 2, f"margin must be 1 to 2, not {self.margin:g}"),
-            (not 0.2 <= self.shortest <= self.longest, "the shortest clip must be 0.2 s or more, and no more than the longest"),
+            (
+                not 0.2 <= self.shortest <= self.longest,
+                "the shortest clip must be 0.2 s or more, and no more than the longest",
+            ),
             (self.longest > 60, f"the longest clip must be 60 s or less, not {self.longest:g}"),
             (self.min_face < 0, f"min-face must not be negative, not {self.min_face:g}"),
             (self.faces not in get_args(Faces), f"faces is {self.faces!r}, not one of {', '.join(get_args(Faces))}"),
@@ -101,6 +105,7 @@ def clips_of(
 
     Args:
         name: prefix of the clips' ids, the video's own. scratch: folder of what is kept until all is written.
+
     Raises:
         InputError: the video cannot be read. EnvironmentFailure.
     """
@@ -165,7 +170,8 @@ def key(options: ClipOptions) -> dict[str, Any]:
 
 def moments(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The grid of 25 moments a second over frames at `times` (n,), seconds from the first: the source frame nearest to
-    each, int64 (m,), the earlier of two, and whether it is near enough to stand for it, bool (m,)."""
+    each, int64 (m,), the earlier of two, and whether it is near enough to stand for it, bool (m,).
+    """
     count = int(np.floor(times[-1] * shards.FPS + 0.5 + 1e-6)) + 1
     at = np.arange(count) / shards.FPS
     after = np.clip(np.searchsorted(times, at), 1, max(len(times) - 1, 1))
@@ -233,7 +239,9 @@ def _stretches(
     fit = seen[grid] & near
     if options.faces == "one":
         others = ((owner != 0) & (owner != track)).any(1)[grid]
-        rejected += [_rejection("several-faces", a / shards.FPS, b / shards.FPS, track) for a, b in smooth.runs(fit & others)]
+        rejected += [
+            _rejection("several-faces", a / shards.FPS, b / shards.FPS, track) for a, b in smooth.runs(fit & others)
+        ]
         fit &= ~others
     least, most = round(options.shortest * shards.FPS), round(options.longest * shards.FPS)
     for a, b in smooth.runs(fit):

@@ -1,19 +1,24 @@
 """A dataset's clips once more, as another video shows them that has the same frames with other mouths and another sound: what was
 dubbed. Faces are cut out where they are in the first video, so that two crops of a moment differ in nothing but what was dubbed;
-followed anew, a face of which the jaw moves otherwise would lie some pixels off."""
+followed anew, a face of which the jaw moves otherwise would lie some pixels off.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from lipdub.speech import mel
 from lipdub.training import shards
-from lipdub.training.dataset import Clip, Dataset
 from lipdub.training.prepare_video import crops_of, sound_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+
+    from lipdub.training.dataset import Clip, Dataset
 
 _SHORTEST = 10  # frames
 
@@ -24,6 +29,7 @@ def redubbed(data: Dataset, video: Path, sound: np.ndarray, name: str) -> tuple[
     Args:
         data: of the first video alone. video: as many of its frames, from the first on, as there are. sound: float32 (samples,) at
             16 kHz, which begins with the first frame. name: what the clips' `video` is to be.
+
     Raises:
         BadShard: a clip cannot be read. InputError: the video cannot.
     """
@@ -41,10 +47,14 @@ def _written(data: Dataset, video: Path, sound: np.ndarray, name: str) -> Iterat
         count = int((numbers < there).sum())  # they ascend
         if count < _SHORTEST:
             continue
-        arrays = {part: shards.read(path, layout, part, 0, count) for part in ("landmarks", "masks", "placements", "frames")}
+        arrays = {
+            part: shards.read(path, layout, part, 0, count) for part in ("landmarks", "masks", "placements", "frames")
+        }
         arrays["crops"] = crops_of(video, arrays["frames"], arrays["placements"], data.side, zoom)
         arrays["audio"], arrays["mel"] = sound_of(sound, round(clip.start * mel.RATE), count)
         ident = f"{name}-{clip.id}"
         relative = f"{name}/{ident}.safetensors"
         size, digest = shards.write(data.folder / "shards" / relative, arrays)
-        yield replace(clip, id=ident, name=video.name, video=name, frames=count, shard=relative, bytes=size, digest=digest)
+        yield replace(
+            clip, id=ident, name=video.name, video=name, frames=count, shard=relative, bytes=size, digest=digest
+        )

@@ -23,7 +23,7 @@ import math
 import os
 import struct
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,14 +31,22 @@ from lipdub.speech import mel
 from lipdub.workspace.files import write_atomically
 from lipdub.workspace.keys import DIGEST_BYTES, digest_bytes
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FORMAT = "lipdub-clip-1"
 FPS = 25
 SAMPLES = mel.RATE // FPS  # of sound a frame
 _TYPES = {"U8": np.uint8, "I16": np.int16, "I32": np.int32, "F32": np.float32, "F64": np.float64}
 _KINDS = {
-    "crops": np.uint8, "landmarks": np.float32, "masks": np.uint8, "audio": np.int16, "mel": np.float32,
-    "placements": np.float64, "frames": np.int32,
-}  # fmt: skip
+    "crops": np.uint8,
+    "landmarks": np.float32,
+    "masks": np.uint8,
+    "audio": np.int16,
+    "mel": np.float32,
+    "placements": np.float64,
+    "frames": np.int32,
+}
 
 
 class BadShard(Exception):
@@ -66,7 +74,8 @@ def unpacked(bits: np.ndarray, side: int) -> np.ndarray:
 
 def write(path: Path, arrays: dict[str, np.ndarray]) -> tuple[int, str]:
     """Writes a shard, whole or not at all; equal arrays give equal bytes. Returns its size and digest. ValueError for
-    arrays that are not those of a shard; EnvironmentFailure."""
+    arrays that are not those of a shard; EnvironmentFailure.
+    """
     from safetensors.numpy import save
 
     found = {name: array.dtype for name, array in arrays.items()}
@@ -94,9 +103,14 @@ def layout(path: Path) -> Layout:
         }
         n, side = arrays["crops"][1][:2]
         shapes = {
-            "crops": (n, side, side, 3), "landmarks": (n, 478, 3), "masks": (n, side, -(-side // 8)),
-            "audio": (n * SAMPLES,), "mel": (mel.column_count(n * SAMPLES), mel.BANDS), "placements": (n, 4), "frames": (n,),
-        }  # fmt: skip
+            "crops": (n, side, side, 3),
+            "landmarks": (n, 478, 3),
+            "masks": (n, side, -(-side // 8)),
+            "audio": (n * SAMPLES,),
+            "mel": (mel.column_count(n * SAMPLES), mel.BANDS),
+            "placements": (n, 4),
+            "frames": (n,),
+        }
         if {name: (kind, shape) for name, (kind, shape, _) in arrays.items()} != {
             name: (np.dtype(_KINDS[name]), shape) for name, shape in shapes.items()
         }:

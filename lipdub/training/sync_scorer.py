@@ -13,10 +13,8 @@ over all lags: hence the default. So it judges no dubs; it is what the generator
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -35,6 +33,10 @@ from lipdub.training.dataset import Dataset, OnBad, TalkingClips, open_dataset, 
 from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.shards import FPS
 from lipdub.weights import own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 Scorer = AVSyncNet | SyncNetScorer
 Loss = Literal["infonce", "bce"]
@@ -173,7 +175,8 @@ def train_scorer(
     progress: Callable[[str], None] | None = None,
 ) -> Scorer:
     """Train (or go on training) on these clips; checkpoints lie in `folder` (`training.loop`). Returns the averaged
-    network, in evaluation mode."""
+    network, in evaluation mode.
+    """
     torch.manual_seed(seed)
     network: Scorer = SyncNetScorer(options.syncnet_width) if options.network == "syncnet" else AVSyncNet(options.size)
     network.to(memory_format=torch.channels_last)  # a fifth less time on a CPU
@@ -203,7 +206,8 @@ def batch(
     talks: Talks, options: SyncScorerTraining, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Moments of clips drawn by chance: mel windows (clips, moments, 80, 16), stacks of faces (clips, moments, channels,
-    height, width), changed by chance, and the moments' first frames (clips, moments)."""
+    height, width), changed by chance, and the moments' first frames (clips, moments).
+    """
     size = _size(options)
     among = min(options.only, len(talks)) or len(talks)
     which = [int(c) for c in rng.choice(among, options.clips, replace=among < options.clips)]
@@ -232,7 +236,8 @@ def _size(options: SyncScorerTraining) -> AVSyncNetSize:
 
 def pair_loss(logits: torch.Tensor, wrong: torch.Tensor, loss: Loss) -> torch.Tensor:
     """Of logits (clips, mouths, sounds), whose diagonals belong together and whose pairs `wrong` (bool) do not; pairs
-    that are neither do not count. loss: see `SyncScorerTraining`."""
+    that are neither do not count. loss: see `SyncScorerTraining`.
+    """
     own = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device).expand_as(logits)
     if loss == "bce":
         return (functional.softplus(-logits[own]).mean() + functional.softplus(logits[wrong]).mean()) / 2

@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import tempfile
 import wave
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from lipdub.speech.features import FRAME_RATE, RATE
 from lipdub.speech.phones import from_arpabet, from_ipa, spread
 from lipdub.training import texts
 from lipdub.training.windows import FRAMES, Utterance, resampled, warped, windows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FLITE_VOICES = ("awb", "rms", "slt", "slt", "rms", "kal16", "kal")
 _ESPEAK_VARIANTS = (
@@ -42,16 +45,17 @@ _ESPEAK_VARIANTS = (
     "+klatt3",
     "+klatt4",
 )
+
+
 def has_flite() -> bool:
     """Whether the flite program is installed."""
     return shutil.which("flite") is not None
 
 
-def speak_flite(
-    text: str, *, voice: str = "slt", stretch: float = 1.0, pitch: float | None = None
-) -> Utterance:
+def speak_flite(text: str, *, voice: str = "slt", stretch: float = 1.0, pitch: float | None = None) -> Utterance:
     """Speak English text with flite. stretch: duration factor; pitch: mean f0 in Hz (None: the voice's
-    own)."""
+    own).
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
         command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch:.3f}"]
@@ -69,9 +73,7 @@ def speak_flite(
     return Utterance(resampled(audio, rate), tuple(phones))
 
 
-def speak_espeak(
-    text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50
-) -> Utterance:
+def speak_espeak(text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50) -> Utterance:
     """Speak text with this process's espeak-ng; the arguments are those of `Espeak.speak`, as is the ValueError."""
     library = process_espeak()
     audio, events = library.speak(text, voice=voice, speed=speed, pitch=pitch, span=span)

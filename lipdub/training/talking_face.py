@@ -11,12 +11,9 @@ plain lip-sync loss or none, `triplet_loss` the vanilla one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
@@ -40,6 +37,12 @@ from lipdub.training.losses.stabilized_sync import similarity, stabilized_sync
 from lipdub.weights import talker
 from lipdub.weights.talker import TalkerModel
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
 _VALIDATION = 8  # batches
 _SAMPLES = 4  # rows of a picture
 
@@ -49,7 +52,8 @@ class Weights:
     """Of the parts of the loss, Eq. 5. mouth: how many times more a pixel counts in the middle of the lower half, where the mouth is,
     than elsewhere (1: as the paper has it); pixel, perceptual, sync and triplet are the paper's lambda 1 to 4, which are 10, 1, 2 and
     0.5 there; 2 is too much for an AVSyncNet in small. other: of the sync regularizer of an adaptation (`training.adapt`), the
-    lip-sync loss with other speech."""
+    lip-sync loss with other speech.
+    """
 
     pixel: float = 10.0
     mouth: float = 1.0
@@ -89,13 +93,12 @@ class GeneratorTraining:
     )
 
 
-def train_silent(
-    out: Path, *, data: Path, sync: Path, options: GeneratorTraining | None = None, **how: Any
-) -> Path:
+def train_silent(out: Path, *, data: Path, sync: Path, options: GeneratorTraining | None = None, **how: Any) -> Path:
     """Train the silent-lip generator G_S and write it, with AVSyncNet, as a talker's file (`weights.talker`).
 
     Args:
         out: the file. data: a dataset of `lipdub prepare`. sync: AVSyncNet, of `lipdub train sync-scorer`. how: see `trained`.
+
     Raises:
         InputError: no such dataset. WeightsError: no such network. UsageError: sizes that do not go together.
     """
@@ -107,13 +110,12 @@ def train_silent(
     return _train("silent-lip", out, data, TalkerModel(heard), options, **how)
 
 
-def train_talking(
-    out: Path, *, data: Path, silent: Path, options: GeneratorTraining | None = None, **how: Any
-) -> Path:
+def train_talking(out: Path, *, data: Path, silent: Path, options: GeneratorTraining | None = None, **how: Any) -> Path:
     """Train the talking-face generator G_L and write it with what it needs as a talker's file.
 
     Args:
         out, data, how: see `train_silent`. silent: a file with a silent-lip generator.
+
     Raises:
         InputError, WeightsError, UsageError.
     """
@@ -138,7 +140,8 @@ def _train(
     progress: Callable[[str], None] | None = None,
 ) -> Path:
     """workdir: where checkpoints are kept, by default beside `out`: a stopped training called again goes on from there; device:
-    "auto", or torch's name of it; on_bad: what a damaged shard does; progress: called with one line of text now and then."""
+    "auto", or torch's name of it; on_bad: what a damaged shard does; progress: called with one line of text now and then.
+    """
     say = progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
     folder = work_folder(workdir, out, name, options, seed, model.sync, model.silent)
@@ -179,6 +182,7 @@ def trained(
         check: clips that are looked at and validated on, None for those that are learnt. model: what it hears by, and the
             silent-lip generator. begin: first weights, over `options.begin`. others, shares: other speech, and how often
             each video is drawn (`FaceWindows`).
+
     Returns:
         the averaged generator, in evaluation mode.
     """
@@ -263,7 +267,9 @@ class Objective:
                 with torch.no_grad():
                     other = self._features(references)[-1]
                 far = adaptive_triplet if options.triplet_loss == "adaptive" else triplet
-                at, to, off = (value.float().flatten(1) / value[0].numel() ** 0.5 for value in (found[-1], true[-1], other))
+                at, to, off = (
+                    value.float().flatten(1) / value[0].numel() ** 0.5 for value in (found[-1], true[-1], other)
+                )
                 parts["triplet"] = (weights.triplet, far(at, to, off, options.alpha))
         if options.sync_loss != "none" and weights.sync > 0:
             heard = sounds[:, sounds.shape[1] // 2]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from lipdub.speech.encoder import encode
 from lipdub.speech.features import FRAME_RATE, HOP, RATE, decibel, mel_power
 from lipdub.speech.phones import INDEX
 from lipdub.training.augment import at_level, disturbed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 FRAMES = 800
 """10 ms frames of a window."""

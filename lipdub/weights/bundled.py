@@ -43,7 +43,8 @@ def shipped(name: str) -> Path:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file; one that stays as it is is read once. Raises InputError when it is not there, EnvironmentFailure
-    when it is unreadable."""
+    when it is unreadable.
+    """
     try:
         seen = path.stat()
         if time.time() - max(seen.st_mtime, seen.st_ctime) < _SETTLED:
@@ -68,13 +69,10 @@ def _verify(path: Path, digests: Path) -> None:
         rows = [line.split() for line in digests.read_text(encoding="ascii").splitlines()]
         wanted = {name.lstrip("*"): digest for digest, name in rows}[path.name]
     except (OSError, ValueError, KeyError):
-        raise WeightsError(
-            f"no digest of {path.name} is noted in {digests}", hint="Install lipdub again."
-        ) from None
+        raise WeightsError(f"no digest of {path.name} is noted in {digests}", hint="Install lipdub again.") from None
     found = sha256(path)
     if found != wanted:
         raise WeightsError(
-            f"the weights {path} are not the ones that come with lipdub: "
-            f"SHA-256 {found[:12]}…, not {wanted[:12]}…",
+            f"the weights {path} are not the ones that come with lipdub: SHA-256 {found[:12]}…, not {wanted[:12]}…",
             hint=f"Install lipdub again; whoever trained them anew notes their digest in {DIGESTS}.",
         )

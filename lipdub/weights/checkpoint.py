@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import EnvironmentFailure, WeightsError, os_failure
 from lipdub.weights.bundled import sha256
 from lipdub.weights.kinds import kind_of
-from lipdub.weights.manifest import Entry, Part
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import nn
+
+    from lipdub.weights.manifest import Entry, Part
 
     State = dict[str, torch.Tensor]
 
@@ -42,9 +44,7 @@ def load_network(path: Path, entry: Entry, part: str | None = None) -> nn.Module
     return load_into(build(which), load_checkpoint(path, entry, part), path.name).eval()
 
 
-def load_into(
-    network: nn.Module, state: Mapping[str, torch.Tensor], name: str = "the checkpoint"
-) -> nn.Module:
+def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], name: str = "the checkpoint") -> nn.Module:
     """Gives a network its weights, all of them and no others, and returns it.
 
     Raises:
@@ -97,11 +97,7 @@ def state_in(content: Mapping[str, Any], part: Part, name: str) -> State:
     state = _unwrapped(content, part, name)
     found = {_plain(str(key)): value for key, value in state.items()}
     if part.prefix:
-        found = {
-            key.removeprefix(part.prefix): value
-            for key, value in found.items()
-            if key.startswith(part.prefix)
-        }
+        found = {key.removeprefix(part.prefix): value for key, value in found.items() if key.startswith(part.prefix)}
         if not found:
             raise WeightsError(f"{name} has no weights whose names begin with {part.prefix}")
     if part.without:
@@ -176,9 +172,7 @@ def _read_program(path: Path, entry: Entry | None) -> dict[str, Any]:
             hint="The checkpoint with the plain weights is wanted.",
         )
     if entry.sha256 is None or sha256(path) != entry.sha256:
-        raise WeightsError(
-            f"{path.name} is a TorchScript archive, but not the published one; it is not loaded"
-        )
+        raise WeightsError(f"{path.name} is a TorchScript archive, but not the published one; it is not loaded")
     try:
         return dict(torch.jit.load(str(path), map_location="cpu").state_dict())
     except (RuntimeError, ValueError) as error:

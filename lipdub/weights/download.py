@@ -12,12 +12,14 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lipdub.errors import EnvironmentFailure, LipdubError, WeightsError, os_failure
 from lipdub.workspace.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Progress = Callable[[int, int | None], None]
 

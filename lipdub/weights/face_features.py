@@ -6,13 +6,14 @@ network was trained on and how.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import WeightsError
 from lipdub.weights import own
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lipdub.networks.face_features import FaceFeatures
 
 FORMAT = "lipdub-face-features-1"

@@ -57,12 +57,8 @@ def _kind_of_zip(path: Path, name: str) -> Kind:
     for member in members:
         inside = PurePosixPath(member.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts or ":" in member:
-            raise WeightsError(
-                f"{name} is an archive that reaches outside itself ({member}), and is not read"
-            )
-    inner = {
-        "/".join(PurePosixPath(member).parts[1:]) for member in members
-    }  # all lies in one folder of any name
+            raise WeightsError(f"{name} is an archive that reaches outside itself ({member}), and is not read")
+    inner = {"/".join(PurePosixPath(member).parts[1:]) for member in members}  # all lies in one folder of any name
     if "constants.pkl" in inner or any(member.startswith("code/") for member in inner):
         return "torchscript"
     if "data.pkl" in inner:

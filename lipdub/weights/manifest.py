@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lipdub.errors import UsageError, WeightsError
 from lipdub.weights.bundled import located
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 MANIFEST = "manifest.json"
 
@@ -29,7 +31,8 @@ class Part:
         What it is called where a file holds several ("encoder", "decoder").
     network
         Who can take it, as ``module:Class``; the module is imported only when it is needed.
-    arguments
+
+    Arguments:
         What that class is built with.
     key
         Under which of the file's keys the state lies, the first that is there; empty: the file is the state.
@@ -100,9 +103,7 @@ def used_by(user: str) -> list[Entry]:
     found = [item for item in entries() if user in item.used_by]
     if not found:
         users = sorted({name for item in entries() for name in item.used_by})
-        raise UsageError(
-            f"no published weights are for {user!r}", hint=f"There are some for {', '.join(users)}."
-        )
+        raise UsageError(f"no published weights are for {user!r}", hint=f"There are some for {', '.join(users)}.")
     return found
 
 
@@ -110,9 +111,7 @@ def allowed(item: Entry, commercial_safe: bool) -> None:
     """Refuses weights that may not be used commercially where only such are wanted. Raises WeightsError."""
     if not commercial_safe or item.commercial:
         return
-    told = (
-        "are not for commercial use" if item.commercial is False else "are not known to allow commercial use"
-    )
+    told = "are not for commercial use" if item.commercial is False else "are not known to allow commercial use"
     raise WeightsError(
         f"the weights {item.name} {told} ({item.licence})",
         hint="Leave --commercial-safe out, or do without them.",
@@ -125,9 +124,7 @@ def _read(path: Path) -> tuple[Entry, ...]:
         content = json.loads(path.read_text(encoding="utf-8"))
         return tuple(_entry(row) for row in content["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(
-            f"the list of published weights {path} is damaged: {error}", hint="Install lipdub again."
-        )
+        raise WeightsError(f"the list of published weights {path} is damaged: {error}", hint="Install lipdub again.")
 
 
 def _entry(row: dict[str, Any]) -> Entry:

@@ -1,16 +1,18 @@
 """Files of networks that are trained here: safetensors, weights in float16, with one metadata entry of JSON that tells what they
-are like, by the name of their format."""
+are like, by the name of their format.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import WeightsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import torch
 
 

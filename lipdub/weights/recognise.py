@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lipdub.errors import EnvironmentFailure, InputError, WeightsError, os_failure
 from lipdub.weights import manifest
 from lipdub.weights.bundled import sha256
 from lipdub.weights.kinds import kind_of
-from lipdub.weights.manifest import Entry, Part
-from lipdub.weights.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lipdub.weights.manifest import Entry, Part
+    from lipdub.weights.store import Store
 
 _SUFFIXES = {".pth", ".pt", ".tar", ".model", ".safetensors", ".mat", ".zip", ".bin", ".ckpt"}
 
@@ -30,9 +34,7 @@ def recognise(path: Path, store: Store) -> Entry:
             return manifest.entry(name)
     kind = kind_of(path)
     if kind == "torchscript":
-        raise WeightsError(
-            f"{path.name} is a TorchScript archive, a program instead of weights, and none lipdub knows"
-        )
+        raise WeightsError(f"{path.name} is a TorchScript archive, a program instead of weights, and none lipdub knows")
     alike = list(_alike(path, kind == "matlab"))
     found = [entry for entry in alike if known[entry.name] is None]
     if len(found) > 1:
@@ -53,10 +55,11 @@ def recognise(path: Path, store: Store) -> Entry:
 
 def claimed(path: Path, entry: Entry, *, own: bool = False) -> None:
     """Checks a file of which somebody says what it is, or what its own weights are for. Raises WeightsError when its
-    weights have other names or shapes."""
+    weights have other names or shapes.
+    """
     from lipdub.weights.checkpoint import misfit, read, state_in
 
-    if entry.sha256 is not None and not own or entry.format != "checkpoint":  # the store's checks suffice
+    if (entry.sha256 is not None and not own) or entry.format != "checkpoint":  # the store's checks suffice
         return
     content = read(path)
     for part in entry.parts:
@@ -68,9 +71,7 @@ def claimed(path: Path, entry: Entry, *, own: bool = False) -> None:
 def candidates(folder: Path) -> list[Path]:
     """Files in a folder, and in those within, whose names are like those of weights. Raises InputError."""
     try:
-        found = [
-            path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _SUFFIXES and path.is_file()
-        ]
+        found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _SUFFIXES and path.is_file()]
     except OSError as error:
         raise os_failure(error, folder, "read") from error
     if not found:

@@ -6,12 +6,11 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import EnvironmentFailure, WeightsError, os_failure
 from lipdub.progress import Callback, Event, silent
@@ -19,8 +18,12 @@ from lipdub.weights import manifest
 from lipdub.weights.bundled import sha256
 from lipdub.weights.download import fetch, note_of
 from lipdub.weights.kinds import kind_of
-from lipdub.weights.manifest import Entry
 from lipdub.workspace.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from lipdub.weights.manifest import Entry
 
 VARIABLE = "LIPDUB_WEIGHTS"
 PINS = "pins.json"
@@ -131,7 +134,8 @@ class Store:
 
     def first(self, names: Sequence[str]) -> Kept:
         """The verified file of the first of these names that is there. Raises WeightsError, of the first name, when none
-        is, and for a wrong file."""
+        is, and for a wrong file.
+        """
         there = (name for name in names if self.has(manifest.entry(name)))
         return self.verify(manifest.entry(next(there, names[0])))
 
@@ -168,7 +172,8 @@ class Store:
 
     def add(self, entry: Entry, source: Path, *, own: bool = False) -> Kept:
         """Copies a file into the store as ``entry``; as one of the user's own, whatever its digest is. Raises
-        WeightsError when it is not that file, or not of its kind."""
+        WeightsError when it is not that file, or not of its kind.
+        """
         if source.exists() and self.place(entry).exists() and source.samefile(self.place(entry)):
             return self.verify(entry)
         with self._held(entry):
@@ -176,7 +181,12 @@ class Store:
                 kind = kind_of(source, source.name)
                 if kind not in _KINDS[entry.format]:
                     raise WeightsError(f"{source.name} is not like {entry.file}: it is a file of another kind ({kind})")
-                pin = {"sha256": sha256(source), "from": str(source.absolute()), "since": date.today().isoformat(), "own": True}
+                pin = {
+                    "sha256": sha256(source),
+                    "from": str(source.absolute()),
+                    "since": date.today().isoformat(),
+                    "own": True,
+                }
                 with self._pins() as pins:
                     pins[entry.file] = pin
             self._check(entry, source, source.name)
@@ -217,8 +227,7 @@ class Store:
             if entry.sha256 != wanted:
                 remedy = f"To take another copy: lipdub weights remove {entry.name}."
             raise WeightsError(
-                f"{name} is not the {entry.file} that was {known}: "
-                f"SHA-256 {digest[:12]}…, not {wanted[:12]}…",
+                f"{name} is not the {entry.file} that was {known}: SHA-256 {digest[:12]}…, not {wanted[:12]}…",
                 hint=remedy,
             )
         if kind not in _KINDS[entry.format]:
@@ -243,9 +252,7 @@ class Store:
         if pin is None:
             with self._pins() as pins:
                 new = entry.file not in pins
-                pin = pins.setdefault(
-                    entry.file, {"sha256": digest, "from": origin, "since": date.today().isoformat()}
-                )
+                pin = pins.setdefault(entry.file, {"sha256": digest, "from": origin, "since": date.today().isoformat()})
         origin, since = str(pin.get("from", "")), str(pin.get("since", ""))
         return Kept(entry, place, digest, True, new, origin, since, bool(pin.get("own")))
 
@@ -314,16 +321,15 @@ def _removed(path: Path) -> int:
 @contextmanager
 def locked(path: Path, patience: float, what: str) -> Iterator[None]:
     """Keeps other processes out; waits for so many seconds. Raises EnvironmentFailure when one is still at work on `what`, or
-    there are no locks."""
+    there are no locks.
+    """
     from filelock import FileLock, Timeout
 
     lock = FileLock(path, timeout=patience)
     try:
         lock.acquire()
     except Timeout:
-        raise EnvironmentFailure(
-            f"another process is at work on {what}", hint="Wait for it to end."
-        ) from None
+        raise EnvironmentFailure(f"another process is at work on {what}", hint="Wait for it to end.") from None
     except NotImplementedError as error:
         raise EnvironmentFailure(
             f"the file system of {path.parent} has no locks", hint=f"Name another folder in {VARIABLE}."

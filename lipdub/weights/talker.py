@@ -10,17 +10,19 @@ networks and `notes`, what they were trained on and how.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import WeightsError
 from lipdub.weights import own
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
     from lipdub.networks.avsyncnet import AVSyncNet
     from lipdub.networks.face_generator import FaceGenerator
+
 
 FORMAT = "lipdub-talker-1"
 _KIND = ("talking-face model", "lipdub train stabilized (or lipdub adapt)")
@@ -29,7 +31,8 @@ _KIND = ("talking-face model", "lipdub train stabilized (or lipdub adapt)")
 @dataclass
 class TalkerModel:
     """The networks of a file, for evaluation. silent, talking: `networks.face_generator`, None where the file has none; notes: what
-    was told of the training."""
+    was told of the training.
+    """
 
     sync: AVSyncNet
     silent: FaceGenerator | None = None

@@ -49,7 +49,9 @@ def plain_name(name: str) -> str:
 def check_name(name: str) -> None:
     """Raises UsageError for a name that cannot be a file's."""
     if not _NAME.fullmatch(name):
-        raise UsageError(f"a model cannot be kept by the name {name!r}", hint="Letters, digits, spaces, _, +, . and - do.")
+        raise UsageError(
+            f"a model cannot be kept by the name {name!r}", hint="Letters, digits, spaces, _, +, . and - do."
+        )
 
 
 def keep(path: Path, name: str, video_digest: str | None = None, card: str = "") -> Path:
@@ -110,7 +112,8 @@ def find(asked: str | None, video_digest: str | None) -> Found:
         located(SHIPPED)
     except WeightsError:
         raise WeightsError(
-            "there is no talking-face model", hint="lipdub adapt or lipdub train stabilized makes one; --talker names it."
+            "there is no talking-face model",
+            hint="lipdub adapt or lipdub train stabilized makes one; --talker names it.",
         ) from None
     path = shipped(SHIPPED)
     return Found(path, sha256(path), "shipped", remark(path))
@@ -134,9 +137,13 @@ def _told(name: str) -> str:
 def _kept(name: str, row: dict[str, Any], origin: str) -> Found:
     path = folder() / f"{name}.safetensors"
     if not path.is_file():
-        raise WeightsError(f"the model {shown(name)} is no longer in {shown(folder())}", hint="Train or adapt it again.")
+        raise WeightsError(
+            f"the model {shown(name)} is no longer in {shown(folder())}", hint="Train or adapt it again."
+        )
     if (found := sha256(path)) != row["sha256"]:
-        raise WeightsError(f"the model {shown(path)} is not what was kept: SHA-256 {found[:12]}…, not {row['sha256'][:12]}…")
+        raise WeightsError(
+            f"the model {shown(path)} is not what was kept: SHA-256 {found[:12]}…, not {row['sha256'][:12]}…"
+        )
     return Found(path, found, origin, remark(path))
 
 
@@ -157,4 +164,6 @@ def _index() -> dict[str, dict[str, Any]]:
     except OSError as error:
         raise os_failure(error, path, "read") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"the list of kept models {shown(path)} is damaged", hint="Remove it, and adapt again.") from error
+        raise WeightsError(
+            f"the list of kept models {shown(path)} is damaged", hint="Remove it, and adapt again."
+        ) from error

@@ -9,14 +9,15 @@ written and 1.9 GB/s read on one core (zstd level 1: a tenth of the size less, a
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lipdub.errors import CorruptChunk, os_failure
 from lipdub.workspace.files import PARTIAL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import DTypeLike
 
@@ -56,7 +57,8 @@ class ChunkedArray:
 
     def span(self, i: int) -> tuple[int, int]:
         """First item of chunk ``i`` and the one after its last; the last chunk may be shorter than the
-        others."""
+        others.
+        """
         if not 0 <= i < self.chunks:
             raise IndexError(f"chunk {i} of {self.chunks} in {self.stage}/{self.name}")
         return i * self.chunk, min((i + 1) * self.chunk, self.shape[0])
@@ -78,12 +80,11 @@ class ChunkedArray:
 
     def write(self, i: int, data: np.ndarray) -> None:
         """Stores chunk ``i``; ``data`` has the span's length along the first axis. Raises
-        EnvironmentFailure."""
+        EnvironmentFailure.
+        """
         start, stop = self.span(i)
         if tuple(data.shape) != (stop - start, *self.shape[1:]):
-            raise ValueError(
-                f"chunk {i} of {self!r} takes {(stop - start, *self.shape[1:])}, not {tuple(data.shape)}"
-            )
+            raise ValueError(f"chunk {i} of {self!r} takes {(stop - start, *self.shape[1:])}, not {tuple(data.shape)}")
         try:
             if stop - start < self.chunk:
                 # Zarr reads a file before it changes a part of it; nothing of an old one is wanted.
@@ -94,7 +95,8 @@ class ChunkedArray:
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Items ``start`` (0 or more) up to ``stop`` (at most the length). Raises CorruptChunk naming the
-        broken chunk."""
+        broken chunk.
+        """
         import numpy as np
 
         if not 0 <= start <= stop <= self.shape[0]:
@@ -147,7 +149,8 @@ class ChunkedArray:
 
 def open_array(stage: str, name: str, path: Path) -> ChunkedArray:
     """The array at ``path``. Raises CorruptChunk (chunk -1) when it is not there or its metadata cannot be
-    read."""
+    read.
+    """
     import zarr
 
     if not (path / _METADATA).exists():
@@ -178,7 +181,8 @@ def make_array(
     level: Level = "fast",
 ) -> ChunkedArray:
     """The array at ``path`` if it has this geometry, else a new one in its place. Raises
-    EnvironmentFailure."""
+    EnvironmentFailure.
+    """
     import numpy as np
 
     shape = tuple(int(n) for n in shape)
@@ -191,9 +195,7 @@ def make_array(
         pass
     else:
         if present.shape == shape and present.dtype == dtype and present.chunk == chunk:
-            for leftover in path.glob(
-                f"*{PARTIAL}"
-            ):  # of a killed writer; the workspace is locked, so nobody's
+            for leftover in path.glob(f"*{PARTIAL}"):  # of a killed writer; the workspace is locked, so nobody's
                 leftover.unlink(missing_ok=True)
             return present
     try:

@@ -6,17 +6,20 @@ import json
 import math
 import os
 import uuid
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import os_failure
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PARTIAL = ".partial"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes ``content`` beside ``path`` and renames it into place. Raises EnvironmentFailure (no space, no
-    permission)."""
+    permission).
+    """
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
     try:
         try:
@@ -31,7 +34,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def plain(value: Any) -> Any:
     """``value`` made of what JSON knows: arrays become lists, paths text, tuples lists, NaN and infinities
-    None."""
+    None.
+    """
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -54,5 +58,6 @@ def plain(value: Any) -> Any:
 
 def canonical(value: Any) -> bytes:
     """The one JSON text of ``value``: keys sorted, no spaces. Equal values give equal bytes on every
-    machine."""
+    machine.
+    """
     return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")

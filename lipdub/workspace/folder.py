@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import UsageError, os_failure
 from lipdub.workspace.files import plain, write_atomically
 from lipdub.workspace.keys import DigestCache
 from lipdub.workspace.lock import WorkspaceLock
 from lipdub.workspace.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 SCHEMA = 1
 NAME = "workspace.json"
@@ -62,7 +64,8 @@ class Workspace:
     @contextmanager
     def locked(self) -> Iterator[Workspace]:
         """Makes the folder, takes the lock (EnvironmentFailure when another process has it), reads the newest
-        state."""
+        state.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
@@ -130,7 +133,8 @@ class Workspace:
 
     def clean(self) -> int:
         """Removes the whole workspace and returns the bytes it held. Raises EnvironmentFailure while it is in
-        use."""
+        use.
+        """
         if not self.is_workspace(self.path):
             raise UsageError(f"{self.path} is not a workspace of lipdub")
         with WorkspaceLock(self.path):
@@ -174,6 +178,4 @@ class Workspace:
 
 def folder_size(path: Path) -> int:
     """Bytes of all files below ``path``."""
-    return sum(
-        entry.stat().st_size for entry in path.rglob("*") if entry.is_file() and not entry.is_symlink()
-    )
+    return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file() and not entry.is_symlink())

@@ -1,5 +1,6 @@
 """One writer per workspace: a lock the operating system drops when its holder dies, and a note of who holds
-it."""
+it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +8,14 @@ import json
 import os
 import socket
 from datetime import datetime
-from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 from lipdub.errors import EnvironmentFailure, os_failure
 from lipdub.workspace.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
 
 _LOCK = "lock"
 _HOLDER = "lock.holder"
@@ -19,7 +23,8 @@ _HOLDER = "lock.holder"
 
 class WorkspaceLock:
     """Held from ``with`` to its end. Raises EnvironmentFailure at once, naming the holder, when another has
-    it."""
+    it.
+    """
 
     def __init__(self, folder: Path) -> None:
         from filelock import FileLock

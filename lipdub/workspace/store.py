@@ -35,10 +35,9 @@ class Store:
     ) -> ChunkedArray:
         """The array ``name``: the one that is there if shape, dtype and chunk equal (its finished chunks
         count as done), else a new empty one. ``chunk`` items of the first axis go into one file. Raises
-        EnvironmentFailure."""
-        return make_array(
-            self.stage, name, self._inside(name), shape=shape, dtype=dtype, chunk=chunk, level=level
-        )
+        EnvironmentFailure.
+        """
+        return make_array(self.stage, name, self._inside(name), shape=shape, dtype=dtype, chunk=chunk, level=level)
 
     def open(self, name: str) -> ChunkedArray:
         """The array ``name`` for reading. Raises CorruptChunk when it is not there or broken."""
@@ -46,7 +45,8 @@ class Store:
 
     def put_json(self, name: str, value: Any) -> None:
         """Keeps ``value`` (numbers, text, lists, dicts; arrays become lists, NaN becomes None) under
-        ``name``."""
+        ``name``.
+        """
         value = plain(value)
         text = json.dumps({"digest": digest_bytes(canonical(value)), "value": value}, indent=1)
         self._write(self._inside(f"{name}.json"), text.encode())
@@ -74,7 +74,8 @@ class Store:
 
     def file(self, name: str) -> Path:
         """Where the whole file ``name`` belongs; its folder exists. Writers rename into place, then
-        :meth:`seal`."""
+        :meth:`seal`.
+        """
         path = self._inside(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

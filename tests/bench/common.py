@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "tests" / "sample"
@@ -60,9 +62,7 @@ def _drain(process: subprocess.Popen[str]) -> tuple[str, str]:
         parts[name] = stream.read()
         stream.close()
 
-    readers = [
-        threading.Thread(target=read, args=(n, s)) for n, s in (("o", process.stdout), ("e", process.stderr))
-    ]
+    readers = [threading.Thread(target=read, args=(n, s)) for n, s in (("o", process.stdout), ("e", process.stderr))]
     for reader in readers:
         reader.start()
     for reader in readers:
@@ -155,9 +155,7 @@ def line(text: str, width: int) -> np.ndarray:
 def stack(rows: list[np.ndarray]) -> np.ndarray:
     """Rows of different widths above one another."""
     width = max(row.shape[1] for row in rows)
-    return np.concatenate(
-        [np.pad(r, ((0, 3), (0, width - r.shape[1]), (0, 0)), constant_values=24) for r in rows]
-    )
+    return np.concatenate([np.pad(r, ((0, 3), (0, width - r.shape[1]), (0, 0)), constant_values=24) for r in rows])
 
 
 def save(path: Path, picture: np.ndarray) -> None:

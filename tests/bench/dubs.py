@@ -55,9 +55,7 @@ def sheet(source: Path, result: Path, workspace: Path, title: list[str]) -> np.n
             np.concatenate([common.fit(dubbed[n][0], 120) for n in run], 1),
         ]
     width = max(row.shape[1] for row in rows)
-    return common.stack(
-        [np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=24) for r in rows]
-    )
+    return common.stack([np.pad(r, ((0, 0), (0, width - r.shape[1]), (0, 0)), constant_values=24) for r in rows])
 
 
 def _liveliest(wanted: np.ndarray) -> int:
@@ -115,13 +113,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-score", action="store_true")
     options = parser.parse_args(given[: given.index("--")] if "--" in given else given)
     data = common.shared()
-    clips = options.clips or (
-        sorted((data / "clips").glob("*.mp4")) if data else [common.SAMPLE / "talker.mp4"]
-    )
+    clips = options.clips or (sorted((data / "clips").glob("*.mp4")) if data else [common.SAMPLE / "talker.mp4"])
     names = ("speech_c_60s_16k.wav", "speech_ja.wav", "speech_de.wav")
-    speeches = options.speeches or (
-        [data / "clips" / n for n in names] if data else [common.SAMPLE / "speech.wav"]
-    )
+    speeches = options.speeches or ([data / "clips" / n for n in names] if data else [common.SAMPLE / "speech.wav"])
     options.folder.mkdir(parents=True, exist_ok=True)
     report: dict[str, Any] = {}
     for clip in clips:

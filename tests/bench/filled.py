@@ -12,13 +12,16 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lipdub.weights import manifest
-from lipdub.weights.manifest import Entry
 from lipdub.weights.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lipdub.weights.manifest import Entry
 
 USERS = ("wav2lip", "retalking", "gfpgan", "gpen", "vqfr")  # the recipes and the enhancers
 
@@ -65,7 +68,9 @@ def _save_states(path: Path, entry: Entry) -> None:
     for part in entry.parts:
         kind = part.network.partition(":")[2]
         state = filled(build(part).state_dict(), dict(SETTINGS.get(kind, {})))
-        state = {part.prefix + key: value for key, value in state.items() if not part.without or part.without not in key}
+        state = {
+            part.prefix + key: value for key, value in state.items() if not part.without or part.without not in key
+        }
         (content.setdefault(part.key[0], {}) if part.key else content).update(state)
     torch.save(content, path)
 

@@ -26,8 +26,21 @@ from tests.bench import common
 
 def command(recipe: str, video: Path, speech: Path, folder: Path, extra: list[str]) -> list[str]:
     out = folder / "out.mp4"
-    return [*common.LIPDUB, "run", str(video), str(speech), "-o", str(out), "-w", str(folder / "work"), "--overwrite",
-            "--recipe", recipe, "--quiet", *extra]  # fmt: skip
+    return [
+        *common.LIPDUB,
+        "run",
+        str(video),
+        str(speech),
+        "-o",
+        str(out),
+        "-w",
+        str(folder / "work"),
+        "--overwrite",
+        "--recipe",
+        recipe,
+        "--quiet",
+        *extra,
+    ]
 
 
 def killed_after(order: list[str], seconds: float) -> bool:
@@ -81,9 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
             early = early or (killed and _half_written(place / "out.mp4"))
         again = common.timed(order)
         same = again.code == 0 and common.frames_digest(place / "out.mp4") == expected
-        left = sorted(
-            p.name for p in place.iterdir() if p.name not in ("out.mp4", "work", "out.mp4.provenance.json")
-        )
+        left = sorted(p.name for p in place.iterdir() if p.name not in ("out.mp4", "work", "out.mp4.provenance.json"))
         bad += not same or early or bool(left)
         told = ", ".join(f"{t:.2f}" for t in at)
         print(

@@ -17,8 +17,8 @@ import argparse
 import json
 import resource
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from lipdub.speech.hearing import hear
 from lipdub.speech.phones import BILABIALS
 from lipdub.speech.script import Script, parse, read_script
 from lipdub.training import grid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLIPS = {  # frames of 40 ms by which the clip's mouth lags its sound
     "man_suit_700": 1,
@@ -147,7 +150,9 @@ def grid_clips(folder: Path, weights: Path | None, cache: Path, other: lips.LipM
         figures.setdefault("loudness", []).append((correlation(loud, own[:, 0]), correlation(loud, own[:, 1])))
         for name, motion in ways(sentence.audio, weights, script, other).items():
             values = lips.at_times(motion, times)
-            figures.setdefault(name, []).append((correlation(values[:, 0], own[:, 0]), correlation(values[:, 1], own[:, 1])))
+            figures.setdefault(name, []).append(
+                (correlation(values[:, 0], own[:, 0]), correlation(values[:, 1], own[:, 1]))
+            )
             if name == "sound":
                 posteriors = lips.phone_posteriors(sentence.audio, network)
                 phones = grid.align(sentence.words, posteriors)
@@ -186,9 +191,7 @@ def languages(shared: Path, weights: Path | None) -> dict[str, float]:
     from lipdub.media.audio import load_audio
     from lipdub.training import synthetic_speech, texts
 
-    sounds = {
-        name: load_audio(shared / "clips" / f"speech_{name}.wav", RATE) for name in ("c_60s_16k", "ja", "de")
-    }
+    sounds = {name: load_audio(shared / "clips" / f"speech_{name}.wav", RATE) for name in ("c_60s_16k", "ja", "de")}
     rng = random.Random(1)
     for voice in ("en-us", "es", "fr", "ru", "hi"):
         spoken = [synthetic_speech.speak_espeak(texts.text(voice, rng), voice=voice).audio for _ in range(6)]

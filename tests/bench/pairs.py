@@ -35,9 +35,7 @@ def measured(path: Path, keep: Path | None = None) -> MouthMotion:
             return MouthMotion(data["times"], data["opening"], data["width"], data["height"])
     from lipdub.media.read import read_frames
 
-    motion = measure_mouth(
-        (float(f.time), common.eight_bits(f.picture.rgb())) for f in read_frames(path, 0, LIMIT)
-    )
+    motion = measure_mouth((float(f.time), common.eight_bits(f.picture.rgb())) for f in read_frames(path, 0, LIMIT))
     if keep is not None:
         keep.parent.mkdir(parents=True, exist_ok=True)
         np.savez(keep, times=motion.times, opening=motion.opening, width=motion.width, height=motion.height)
@@ -88,10 +86,7 @@ def show(rows: list[dict[str, Any]], title: str) -> None:
     if not good:
         print(f"{title}: nothing measured")
         return
-    mean = {
-        key: float(np.mean([row[key] for row in good]))
-        for key in ("opening", "width", "undubbed", "achieved")
-    }
+    mean = {key: float(np.mean([row[key] for row in good])) for key in ("opening", "width", "undubbed", "achieved")}
     near = np.mean([abs(row["best_lag"] - row["offset"]) <= 1 for row in good])
     print(
         f"{title}: {len(good)} pairs: opening {mean['opening']:.3f}, width {mean['width']:.3f}, no dubbing "
@@ -118,9 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     from tests.bench.lip_motion_correlation import CLIPS
 
     options.folder.mkdir(parents=True, exist_ok=True)
-    sources = options.sources or [
-        data / "clips" / f"{n}.mp4" for n in [*CLIPS, "woman_garden_1080p_portrait"]
-    ]
+    sources = options.sources or [data / "clips" / f"{n}.mp4" for n in [*CLIPS, "woman_garden_1080p_portrait"]]
     names = list(CLIPS) if options.drivers is None else options.drivers
     todo = [(s, data / "clips" / f"{n}.mp4", CLIPS[n]) for s in sources for n in names if s.stem != n]
     unseen = held_out([p.stem for p in (data / "grid" / "clips").glob("*.mp4")])

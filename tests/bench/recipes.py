@@ -26,7 +26,19 @@ ARRAYS = {"detect": "landmarks", "neutralize": "reference-1", "sync": "crops", "
 def one(recipe: str, clip: Path, speech: Path, folder: Path, seconds: float, extra: list[str]) -> dict[str, Any]:
     """What came of one clip."""
     out, workspace = folder / f"{clip.stem}.{recipe}.mkv", folder / f"{clip.stem}.{recipe}.work"
-    options = ["--recipe", recipe, "--lossless", "--preset", "ultrafast", "--length", "video", "--from", "0", "--to", f"{seconds:g}"]
+    options = [
+        "--recipe",
+        recipe,
+        "--lossless",
+        "--preset",
+        "ultrafast",
+        "--length",
+        "video",
+        "--from",
+        "0",
+        "--to",
+        f"{seconds:g}",
+    ]
     done, result = common.dub(clip, speech, out, workspace, *options, *extra)
     entry: dict[str, Any] = {"code": done.code, "wall": done.wall, "error": done.err.strip() if done.code else ""}
     if done.code:
@@ -40,7 +52,11 @@ def one(recipe: str, clip: Path, speech: Path, folder: Path, seconds: float, ext
     before = common.frames_digest(out)
     taken = _take_chunks(workspace)
     again, _ = common.dub(clip, speech, out, workspace, *options, *extra)
-    entry["resumed"] = {"taken": taken, "code": again.code, "same": again.code == 0 and common.frames_digest(out) == before}
+    entry["resumed"] = {
+        "taken": taken,
+        "code": again.code,
+        "same": again.code == 0 and common.frames_digest(out) == before,
+    }
     return entry
 
 
@@ -77,7 +93,9 @@ def main(arguments: list[str] | None = None) -> int:
     for recipe in options.recipes:
         for clip in clips:
             entry = report[f"{recipe} {clip.stem}"] = one(recipe, clip, speech, options.folder, options.seconds, extra)
-            good = entry["code"] == 0 and entry["labelled"] and entry["changed_outside"] == 0 and entry["resumed"]["same"]
+            good = (
+                entry["code"] == 0 and entry["labelled"] and entry["changed_outside"] == 0 and entry["resumed"]["same"]
+            )
             bad += not good
             print(f"{recipe} {clip.stem}: {'good' if good else 'BAD'} {json.dumps(entry)}", flush=True)
             (options.folder / "recipes.json").write_text(json.dumps(report, indent=1))

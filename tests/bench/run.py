@@ -125,17 +125,26 @@ def embedded(folder: Path) -> Path:
     out = folder / "talker_1080p.mp4"
     if not out.exists():
         common.ffmpeg(
-            "-i", common.SAMPLE / "talker.mp4", "-vf", "scale=1080:1080:flags=lanczos,pad=1920:1080:420:0:0x707478",
-            "-c:v", "libx264", "-crf", "16", "-preset", "fast", "-c:a", "copy", out,
-        )  # fmt: skip
+            "-i",
+            common.SAMPLE / "talker.mp4",
+            "-vf",
+            "scale=1080:1080:flags=lanczos,pad=1920:1080:420:0:0x707478",
+            "-c:v",
+            "libx264",
+            "-crf",
+            "16",
+            "-preset",
+            "fast",
+            "-c:a",
+            "copy",
+            out,
+        )
     return out
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "what", nargs="*", choices=["speed", "help", "memory", []], help="speed and help by default"
-    )
+    parser.add_argument("what", nargs="*", choices=["speed", "help", "memory", []], help="speed and help by default")
     parser.add_argument("--clips", type=Path, nargs="+")
     parser.add_argument("--speech", type=Path)
     parser.add_argument("--times", type=int, default=3)
@@ -149,9 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
         if clips is None and data is not None:
             clips = [data / "clips" / n for n in ("woman_flag_590.mp4", "woman_garden_1080p_portrait.mp4")]
         clips = clips or [common.SAMPLE / "talker.mp4", embedded(folder)]
-        speech = options.speech or (
-            data / "clips" / "speech_b_16k.wav" if data else common.SAMPLE / "speech.wav"
-        )
+        speech = options.speech or (data / "clips" / "speech_b_16k.wav" if data else common.SAMPLE / "speech.wav")
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
         if "help" in what:
             help_time()

@@ -47,9 +47,26 @@ def main(arguments: list[str] | None = None) -> int:
         for seconds in options.seconds:
             long = Path(name) / f"{seconds:g}.mp4"
             common.ffmpeg(
-                "-stream_loop", "-1", "-i", options.video, "-stream_loop", "-1", "-i", options.speech, "-map", "0:v:0",
-                "-map", "1:a:0", "-t", f"{seconds:g}", "-c:v", "copy", "-c:a", "aac", long,
-            )  # fmt: skip
+                "-stream_loop",
+                "-1",
+                "-i",
+                options.video,
+                "-stream_loop",
+                "-1",
+                "-i",
+                options.speech,
+                "-map",
+                "0:v:0",
+                "-map",
+                "1:a:0",
+                "-t",
+                f"{seconds:g}",
+                "-c:v",
+                "copy",
+                "-c:a",
+                "aac",
+                long,
+            )
             alone = min(decoding(long) for _ in range(2))
             more = [long] if options.source else []
             done = common.timed([sys.executable, "-c", CODE, long, *more], folder=common.ROOT)

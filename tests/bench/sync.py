@@ -13,9 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from lipdub.scoring import speech
 from lipdub.scoring.watch import Watched, watch
 from lipdub.training import grid
 from tests.bench.lip_motion_correlation import CLIPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOVED = (0.0, -0.04, 0.04, -0.12, 0.12, -0.2, 0.2)  # seconds
 WINDOW, FAR = 1.0, 0.2
@@ -48,7 +51,9 @@ def moved(path: Path, part: int) -> MouthMotion:
     def frames():  # type: ignore[no-untyped-def]
         for frame in read_frames(path):
             rgb = frame.picture.rgb()
-            there = cv2.warpAffine(rgb, matrix, rgb.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            there = cv2.warpAffine(
+                rgb, matrix, rgb.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+            )
             yield float(frame.time), there
 
     return measure_mouth(frames())
@@ -110,14 +115,18 @@ def figures(paths: dict[Path, float], sounds: Callable[[Path], speech.Spoken | N
         "offset error ms, worst": round(float(off.max()), 1),
         "by planted ms": {round(by * 1000): round(float(np.mean(np.abs(errors[by])) * 1000), 1) for by in MOVED},
         "confidence": [round(float(f(own)), 2) for f in (np.min, np.mean)],
-        "beside another sound: agreement mean, 95 %": [round(float(v), 2) for v in (np.nanmean([a for a, _ in other]), np.nanpercentile([a for a, _ in other], 95))],
-        "beside another sound: confidence mean, 95 %": [round(float(v), 2) for v in (np.nanmean([c for _, c in other]), np.nanpercentile([c for _, c in other], 95))],
+        "beside another sound: agreement mean, 95 %": [
+            round(float(v), 2) for v in (np.nanmean([a for a, _ in other]), np.nanpercentile([a for a, _ in other], 95))
+        ],
+        "beside another sound: confidence mean, 95 %": [
+            round(float(v), 2) for v in (np.nanmean([c for _, c in other]), np.nanpercentile([c for _, c in other], 95))
+        ],
         "ROC area, 1 s windows: agreement, and less its mean over lags": [
             round(area([g[k] for g in good], [b[k] for b in bad]), 3) for k in (0, 1)
         ],
         "windows": len(good),
         **({"found": clips} if len(paths) < 10 else {}),
-    }  # fmt: skip
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -21,21 +21,25 @@ from __future__ import annotations
 import argparse
 import json
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.faces import lowerface
 from lipdub.media.audio import load_audio
 from lipdub.metrics import avsync
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
-from lipdub.networks.syncnet_scorer import SyncNetScorer
 from lipdub.speech import mel
 from lipdub.training import grid
 from lipdub.training.dataset import TalkingClips, open_dataset
 from tests.bench.lip_motion_correlation import CLIPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+    from lipdub.networks.syncnet_scorer import SyncNetScorer
 
 SHIFTS = range(9)  # pixels of 96
 TURNS = range(2, 11, 2)  # degrees
@@ -139,12 +143,14 @@ def area(right: np.ndarray, wrong: np.ndarray) -> float:
 def figures(found: dict[str, np.ndarray], offsets: dict[str, float]) -> dict[str, object]:
     """Areas, errors of the offset in ms, and mean scores at the own offset and at wrong ones, of a set of clips. The wrong
     lags are drawn ten times."""
-    seen = np.array([
-        row
-        for seed in range(10)
-        for name, rows in found.items()
-        for row in windows_of(rows, offsets[name], np.random.default_rng((seed, zlib.crc32(name.encode()))))
-    ])  # fmt: skip
+    seen = np.array(
+        [
+            row
+            for seed in range(10)
+            for name, rows in found.items()
+            for row in windows_of(rows, offsets[name], np.random.default_rng((seed, zlib.crc32(name.encode()))))
+        ]
+    )
     right, wrong, usual = seen.T
     errors = {name: 1000 * (best_lag(np.nanmean(rows, 0)) - offsets[name]) for name, rows in found.items()}
     return {
@@ -213,7 +219,9 @@ def told(result: dict[str, dict]) -> str:
     lines = []
     for title, rows in result.items():
         lines.append(f"{title}, {next(iter(rows.values()))['windows']} windows")
-        lines.append(f"{'':7} {'AUC':>6} {'contrast':>8} {'MAE ms':>7} {'worst':>6} {'own':>6} {'wrong':>6} {'change':>6}")
+        lines.append(
+            f"{'':7} {'AUC':>6} {'contrast':>8} {'MAE ms':>7} {'worst':>6} {'own':>6} {'wrong':>6} {'change':>6}"
+        )
         for change, row in rows.items():
             lines.append(
                 f"{change:>7} {row['auc']:6.3f} {row['auc_contrast']:8.3f} {row['mae_ms']:7.1f} {row['worst_ms']:6.0f}"

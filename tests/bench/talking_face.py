@@ -19,10 +19,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -39,7 +38,11 @@ from lipdub.networks.talking_face import shut
 from lipdub.training.dataset import Clip, Dataset, open_dataset
 from lipdub.training.face_windows import FaceWindows, WindowDraw
 from lipdub.weights import talker
-from lipdub.weights.talker import TalkerModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lipdub.weights.talker import TalkerModel
 
 ENLARGED = 4  # the mesh sees larger faces better
 REFERENCES = 3  # frames with the most open, and with the most shut mouth, that leaks are measured with
@@ -93,14 +96,18 @@ class Mesh:
     def __init__(self) -> None:
         import mediapipe
 
-        self._mesh = mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1, refine_landmarks=True)
+        self._mesh = mediapipe.solutions.face_mesh.FaceMesh(
+            static_image_mode=True, max_num_faces=1, refine_landmarks=True
+        )
 
     def points(self, faces: np.ndarray) -> np.ndarray:
         """(n, 478, 2) pixels of the crops, NaN where none is found."""
         out = np.full((len(faces), 478, 2), np.nan)
         for i, face in enumerate(faces):
             side = face.shape[0]
-            found = self._mesh.process(cv2.resize(face, (side * ENLARGED, side * ENLARGED), interpolation=cv2.INTER_CUBIC))
+            found = self._mesh.process(
+                cv2.resize(face, (side * ENLARGED, side * ENLARGED), interpolation=cv2.INTER_CUBIC)
+            )
             if found.multi_face_landmarks:
                 out[i] = [(p.x * side, p.y * side) for p in found.multi_face_landmarks[0].landmark]
         return out
@@ -146,7 +153,9 @@ def hear(sound: np.ndarray) -> Any:
     from lipdub.speech.lips import lip_motion
 
     motion = lip_motion(sound, RATE, heard=listen(sound))
-    return Spoken(sound, 0.0, motion.times, np.stack([motion.column("opening"), motion.column("width")], 1), "its own sound")
+    return Spoken(
+        sound, 0.0, motion.times, np.stack([motion.column("opening"), motion.column("width")], 1), "its own sound"
+    )
 
 
 def leaking(model: TalkerModel, real: np.ndarray, true: np.ndarray, sounds: np.ndarray, raw: bool, mesh: Mesh) -> float:

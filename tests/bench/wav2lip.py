@@ -120,7 +120,17 @@ def compare(video: Path, speech: Path, batches: list[int], times: int, options: 
     for number in range(times):
         work = folder / f"{number}.lipdub"
         done, result = common.dub(
-            video, speech, folder / "ours.mp4", work, "--recipe", "wav2lip", "--length", "speech", "--device", "cpu", *options
+            video,
+            speech,
+            folder / "ours.mp4",
+            work,
+            "--recipe",
+            "wav2lip",
+            "--length",
+            "speech",
+            "--device",
+            "cpu",
+            *options,
         )
         if done.code:
             raise SystemExit(f"lipdub: exit code {done.code}: {done.err.strip()}")
@@ -128,7 +138,16 @@ def compare(video: Path, speech: Path, batches: list[int], times: int, options: 
         parts.append({stage["name"]: stage["seconds"] for stage in result["stages"]})
         faces = _plan(work, plan)
         for batch in batches:
-            command = [sys.executable, "-m", "tests.bench.wav2lip", video, speech, "--as-published", plan, folder / "theirs.mp4"]
+            command = [
+                sys.executable,
+                "-m",
+                "tests.bench.wav2lip",
+                video,
+                speech,
+                "--as-published",
+                plan,
+                folder / "theirs.mp4",
+            ]
             other = common.timed([*command, "--batches", str(batch)])
             if other.code:
                 raise SystemExit(f"published steps: exit code {other.code}: {other.err.strip()}")
@@ -137,8 +156,10 @@ def compare(video: Path, speech: Path, batches: list[int], times: int, options: 
     ours = {name: statistics.median(part[name] for part in parts) for name in parts[0]}
     mine = statistics.median(sum(part[name] for name in COMPARED) for part in parts)
     print(f"{video.name}, {speech.name}: {faces} faces, {times} times in turn, {os.cpu_count()} cores")
-    print(f"  lipdub, whole process {statistics.median(walls):.2f} s, peak {done.peak / 1e6:.0f} MB: "
-          + ", ".join(f"{name} {seconds:.2f}" for name, seconds in ours.items()))  # fmt: skip
+    print(
+        f"  lipdub, whole process {statistics.median(walls):.2f} s, peak {done.peak / 1e6:.0f} MB: "
+        + ", ".join(f"{name} {seconds:.2f}" for name, seconds in ours.items())
+    )
     print(f"  lipdub, {' and '.join(COMPARED)}: {mine:.2f} s, {mine / faces * 1000:.1f} ms a face")
     for batch, rows in theirs.items():
         middle = {key: statistics.median(row[key] for row in rows) for key in rows[0]}

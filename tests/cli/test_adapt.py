@@ -35,7 +35,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def base(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     size = FaceGeneratorSize(24, 8, 16, 16)
-    return talker.save(tmp_path / "base.safetensors", TalkerModel(AVSyncNet(HEARS), FaceGenerator(size), FaceGenerator(size)))
+    return talker.save(
+        tmp_path / "base.safetensors", TalkerModel(AVSyncNet(HEARS), FaceGenerator(size), FaceGenerator(size))
+    )
 
 
 def lipdub(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -76,7 +78,7 @@ def test_train_shows_its_settings_keeps_and_writes_a_card(tmp_path: Path, store:
     data = talkers(tmp_path / "faces")
     given = ["train", "stabilized", "--data", data, "--silent", base, "--set", "draw.windows=1", "--overfit", 1]
     shown = lipdub(*given, "--show-config")
-    assert shown.returncode == 0 and "only = 1" in shown.stdout and "sync_loss = \"stabilized\"" in shown.stdout
+    assert shown.returncode == 0 and "only = 1" in shown.stdout and 'sync_loss = "stabilized"' in shown.stdout
     out = tmp_path / "out" / "all.safetensors"
     done = lipdub(*given, "--set", "loop.steps=1", "--set", "loop.precision=no", "--keep", "every one", "-o", out)
     assert done.returncode == 0, done.stderr
@@ -89,7 +91,18 @@ def test_train_names_a_damaged_shard_or_refuses_it(tmp_path: Path, base: Path) -
     data = talkers(tmp_path / "faces")
     path = next((data / "shards" / "02").iterdir())
     path.write_bytes(path.read_bytes()[:-1])
-    given = ["train", "stabilized", "--data", data, "--silent", base, "--set", "loop.steps=1", "--set", "loop.precision=no"]
+    given = [
+        "train",
+        "stabilized",
+        "--data",
+        data,
+        "--silent",
+        base,
+        "--set",
+        "loop.steps=1",
+        "--set",
+        "loop.precision=no",
+    ]
     out = tmp_path / "out.safetensors"
     refused = lipdub(*given, "-o", out, "--on-bad", "error")
     assert refused.returncode == 3 and "0202-0000" in refused.stderr and not out.exists()

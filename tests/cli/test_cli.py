@@ -9,10 +9,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -21,6 +20,9 @@ from lipdub.cli import main
 from lipdub.cli.run import run
 from lipdub.job import RUN_OPTIONS
 from tests import small_stages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -47,9 +49,7 @@ def process(*arguments: object, cwd: Path | None = None) -> Done:
 
 
 @pytest.fixture
-def lipdub(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Done]]:
+def lipdub(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
     """The same in this process, which is quicker."""
     before = small_stages.install()
     handler = signal.getsignal(signal.SIGTERM)
@@ -69,9 +69,7 @@ def lipdub(
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    return small_stages.write_video(tmp_path / "video.mp4"), small_stages.write_speech(
-        tmp_path / "speech.wav"
-    )
+    return small_stages.write_video(tmp_path / "video.mp4"), small_stages.write_speech(tmp_path / "speech.wav")
 
 
 def one_line(done: Done) -> str:
@@ -143,9 +141,7 @@ def test_errors_are_one_line_with_their_code(
         if torch.cuda.is_available():
             pytest.skip("there is a cuda device")
     video, speech = files
-    done = lipdub(
-        "run", video, *(speech if item == "SPEECH" else item for item in arguments), cwd=video.parent
-    )
+    done = lipdub("run", video, *(speech if item == "SPEECH" else item for item in arguments), cwd=video.parent)
     assert done.returncode == code, done.stderr
     assert re.search(words, one_line(done))
     assert done.stdout == ""
@@ -266,9 +262,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == "heavy []", done.stderr
 
 
-def test_fault_is_one_line_and_traceback_on_demand(
-    lipdub: Callable[..., Done], files: tuple[Path, Path]
-) -> None:
+def test_fault_is_one_line_and_traceback_on_demand(lipdub: Callable[..., Done], files: tuple[Path, Path]) -> None:
     # A workspace.json that is a folder is nothing the tool expects.
     folder = files[0].with_name("w")
     (folder / "workspace.json").mkdir(parents=True)

@@ -5,9 +5,8 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
@@ -17,6 +16,9 @@ from lipdub.cli import main
 from lipdub.errors import InputError
 from lipdub.faces.landmarks import IBUG
 from lipdub.speech.export import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 SPEECH = SAMPLE / "speech.wav"
@@ -52,9 +54,7 @@ def test_without_a_file_it_says_what_was_heard(run: Callable[..., Done], tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "name", ["a.json", "a.csv", "a.npz", "a.srt", "a.tsv", "a.xml", "a.rhubarb-json", "a.csv.txt"]
-)
+@pytest.mark.parametrize("name", ["a.json", "a.csv", "a.npz", "a.srt", "a.tsv", "a.xml", "a.rhubarb-json", "a.csv.txt"])
 def test_files_by_ending_and_format(run: Callable[..., Done], tmp_path: Path, name: str) -> None:
     option = {"a.rhubarb-json": ("--format", "rhubarb-json"), "a.csv.txt": ("--format", "csv")}.get(name, ())
     done = run(SPEECH, "-o", name, *option)
@@ -67,17 +67,13 @@ def test_json_is_what_the_library_gives(run: Callable[..., Done], tmp_path: Path
     assert run(SPEECH, "-o", "a.json", "--fps", "25", "--from", "1", "--to", "0:02").code == 0
     content = json.loads((tmp_path / "a.json").read_bytes())
     track = lipdub.lips(SPEECH, fps=25, start=1, end=2).track
-    assert (
-        content["rate"] == 25 and content["start"] == 1 and len(content["values"]) == len(track.times) == 25
-    )
+    assert content["rate"] == 25 and content["start"] == 1 and len(content["values"]) == len(track.times) == 25
     np.testing.assert_allclose(content["values"], track.values, atol=1e-4)
     assert content["visemes"][0][0] == 1 and content["visemes"][-1][1] == 2
 
 
 def test_a_text_is_gone_by_where_it_fits(run: Callable[..., Done], tmp_path: Path) -> None:
-    (tmp_path / "said.txt").write_text(
-        "Please keep my paper map before we moved to the farm above the valley."
-    )
+    (tmp_path / "said.txt").write_text("Please keep my paper map before we moved to the farm above the valley.")
     done = run(SPEECH, "--text", "said.txt", "-o", "a.json", "--json")
     summary = json.loads(done.stdout)
     assert summary["heard"] == "text" and summary["words"] == 14 and summary["notes"] == []
@@ -102,9 +98,7 @@ def test_standard_output_carries_the_file_alone(run: Callable[..., Done], tmp_pa
 def test_json_summary(run: Callable[..., Done]) -> None:
     done = run(SPEECH, "-o", "a.csv", "--plot", "p.png", "--json")
     summary = json.loads(done.stdout)
-    assert (
-        summary["written"] == ["a.csv", "p.png"] and summary["heard"] == "sound" and summary["rows"] == 423
-    )
+    assert summary["written"] == ["a.csv", "p.png"] and summary["heard"] == "sound" and summary["rows"] == 423
     assert summary["closures"] >= 5 and summary["duration"] == 4.23
     events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
     assert events[-1] == "done" and "progress" in events
@@ -197,9 +191,7 @@ def test_landmarks_of_the_neutral_face(run: Callable[..., Done], tmp_path: Path)
 def test_landmarks_of_a_talker_by_video_and_by_workspace(run: Callable[..., Done], tmp_path: Path) -> None:
     video = shutil.copy(SAMPLE / "talker.mp4", tmp_path / "talker.mp4")
     assert run(SPEECH, "-o", "a.npz", "--landmarks", "478", "--talker", video).code == 0
-    done = run(
-        SPEECH, "-o", "b.npz", "--landmarks", "68", "--talker", "talker.dubbed.mp4.lipdub", "--json"
-    )
+    done = run(SPEECH, "-o", "b.npz", "--landmarks", "68", "--talker", "talker.dubbed.mp4.lipdub", "--json")
     assert json.loads(done.stdout)["landmarks"] == {"points": 68, "frames": 133, "unit": "pixels"}
     with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
         whole, some = a["points"], b["points"]

@@ -64,7 +64,17 @@ def test_its_processes_end_with_it(tmp_path: Path) -> None:
     for name in "bcd":
         shutil.copy(tmp_path / "who" / "a.mp4", tmp_path / "who" / f"{name}.mp4")
     mark = f"{os.getpid()}-{time.monotonic_ns()}"
-    command = [sys.executable, "-m", "lipdub", "prepare", str(tmp_path / "who"), "-o", str(tmp_path / "data"), "-j", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "lipdub",
+        "prepare",
+        str(tmp_path / "who"),
+        "-o",
+        str(tmp_path / "data"),
+        "-j",
+        "2",
+    ]
     environment = {**child_environment(), "LIPDUB_TEST_MARK": mark}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:

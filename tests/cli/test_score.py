@@ -6,14 +6,16 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from lipdub.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 TALKER = SAMPLE / "talker.mp4"

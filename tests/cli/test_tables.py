@@ -15,9 +15,7 @@ def test_table_aligns_numbers_right() -> None:
 
 
 def test_lines_of_nested_values() -> None:
-    shown = as_lines(
-        {"frames": 3, "gaps": [[0.5, 1]], "video": {"rate": 25.0}, "tracks": [{"id": 1}], "none": []}
-    )
+    shown = as_lines({"frames": 3, "gaps": [[0.5, 1]], "video": {"rate": 25.0}, "tracks": [{"id": 1}], "none": []})
     assert shown.splitlines() == [
         "frames  3",
         "gaps    0.5-1",
@@ -37,5 +35,10 @@ def test_control_characters_are_escaped() -> None:
 
 def test_times() -> None:
     assert [parse_time(text) for text in ("83.5", "1:23.5", "0:01:23.500", ".5", "2", "1:00:00")] == [
-        83.5, 83.5, 83.5, 0.5, 2.0, 3600.0,
-    ]  # fmt: skip
+        83.5,
+        83.5,
+        83.5,
+        0.5,
+        2.0,
+        3600.0,
+    ]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from lipdub.cli import main  # noqa: E402
+from typing import TYPE_CHECKING
+
+from lipdub.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_an_unknown_loss_is_named(

@@ -7,16 +7,19 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from lipdub.cli import main
-from lipdub.weights.manifest import Entry
 from tests.weights import small
 from tests.weights.host import Host, hosting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lipdub.weights.manifest import Entry
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -113,9 +116,7 @@ def test_list(weights: Callable[..., Done]) -> None:
     lines = weights("list").out.splitlines()
     assert lines[0].split()[:2] == ["name", "there"]
     assert lines[2].split()[-2:] == ["yes", "MIT"] and "for research" in lines[3] and "unclear" in lines[4]
-    assert [row["name"] for row in read(weights("list", "--commercial-safe", "--json"))["weights"]] == [
-        "first"
-    ]
+    assert [row["name"] for row in read(weights("list", "--commercial-safe", "--json"))["weights"]] == ["first"]
 
 
 def test_pull_for_a_recipe_as_json(weights: Callable[..., Done], file: Path) -> None:
@@ -162,9 +163,7 @@ def test_errors_are_one_line_with_their_code(
     assert done.code == code and words in done.error and done.out == ""
 
 
-def test_one_that_fails_does_not_keep_the_others_back(
-    weights: Callable[..., Done], host: Host, tmp_path: Path
-) -> None:
+def test_one_that_fails_does_not_keep_the_others_back(weights: Callable[..., Done], host: Host, tmp_path: Path) -> None:
     del host.files["/first.pth"]
     done = weights("pull", "first", "second")
     assert done.code == 5 and "HTTP 404" in done.error and (tmp_path / "store" / "second.pth").exists()
@@ -192,14 +191,9 @@ def test_add(weights: Callable[..., Done], host: Host, file: Path, tmp_path: Pat
     again = read(weights("add", folder, "--json"))
     assert [row["name"] for row in again["weights"]] == ["third"] and len(again["passed_over"]) == 1
     assert weights("add", folder / "y.pth").code == 4
-    assert (
-        "is not second.pth: layer.weight has shape"
-        in weights("add", folder / "y.pth", "--as", "second").error
-    )
+    assert "is not second.pth: layer.weight has shape" in weights("add", folder / "y.pth", "--as", "second").error
     assert weights("add", tmp_path / "wide.pth", "--as", "second").code == 0
-    assert (
-        "not the first.pth that was published" in weights("add", tmp_path / "wide.pth", "--as", "first").error
-    )
+    assert "not the first.pth that was published" in weights("add", tmp_path / "wide.pth", "--as", "first").error
     assert weights("add", folder, "--commercial-safe").code == 4
     assert host.asked == []
 

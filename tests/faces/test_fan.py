@@ -60,7 +60,7 @@ def test_it_looks_where_the_published_code_does() -> None:
     y, x = np.mgrid[:400, :600]
     rgb = np.stack([x * 0.4, y * 0.6, (x + y) * 0.2], 2).astype(np.uint8)
     shown = utils.crop(rgb, centre, scale)
-    assert np.abs(fan.crop(cast(Any, _Plain(rgb)), box).astype(int) - shown)[4:-4, 4:-4].max() <= 2
+    assert np.abs(fan.crop(cast("Any", _Plain(rgb)), box).astype(int) - shown)[4:-4, 4:-4].max() <= 2
     maps = heatmaps(fan.to_crop(points, box)[None])
     theirs = utils.get_preds_fromhm(maps, centre, scale)[1][0]
     ours = fan.to_frame(fan.decode(maps)[0], box)

@@ -111,7 +111,9 @@ def test_wanted_shape_has_the_wanted_opening_and_width_and_lips_never_cross() ->
 
 
 def test_range_of_a_talker() -> None:
-    prior = shapes.Prior(np.zeros((2, 478, 3)), np.array([0, 0.79]), np.array([0, 0.85]), np.array([0.21, 0.89]), *NO_SKIN)
+    prior = shapes.Prior(
+        np.zeros((2, 478, 3)), np.array([0, 0.79]), np.array([0, 0.85]), np.array([0.21, 0.89]), *NO_SKIN
+    )
     t = np.linspace(0, 30, 500)
     talking = np.stack([0.12 + 0.12 * np.sin(t), 0.8 + 0.05 * np.cos(t)], 1)
     own = shapes.speech_range(talking, prior)

@@ -16,19 +16,57 @@ from lipdub.training import neutral_face
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 MIRROR_68 = [
-    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31,
-    45, 44, 43, 42, 47, 46, 39, 38, 37,
-    36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
-]  # fmt: skip
+    *range(16, -1, -1),
+    *range(26, 16, -1),
+    27,
+    28,
+    29,
+    30,
+    35,
+    34,
+    33,
+    32,
+    31,
+    45,
+    44,
+    43,
+    42,
+    47,
+    46,
+    39,
+    38,
+    37,
+    36,
+    41,
+    40,
+    54,
+    53,
+    52,
+    51,
+    50,
+    49,
+    48,
+    59,
+    58,
+    57,
+    56,
+    55,
+    64,
+    63,
+    62,
+    61,
+    60,
+    67,
+    66,
+    65,
+]
 
 
 def in_order(points: np.ndarray) -> None:
     """What holds of iBUG's 68 points (68, 2 or 3) on any upright face; x to the right, y down."""
     x, y = points[:, 0], points[:, 1]
     assert (np.diff(x[17:27]) > 0).all() and (np.diff(x[31:36]) > 0).all()  # brows, nose base: left to right
-    assert (
-        (np.diff(x[4:13]) > 0).all() and (np.diff(y[0:9]) > 0).all() and (np.diff(y[8:17]) < 0).all()
-    )  # jaw
+    assert (np.diff(x[4:13]) > 0).all() and (np.diff(y[0:9]) > 0).all() and (np.diff(y[8:17]) < 0).all()  # jaw
     assert y[8] == y.max() and x[0] < x[36] < x[39] < x[27] < x[42] < x[45] < x[16]
     assert (np.diff(y[27:31]) > 0).all() and y[30] < y[33] < y[51] < y[57] < y[8]
     assert y[17:27].max() < y[36:48].min()  # brows above eyes
@@ -47,12 +85,8 @@ def test_the_table_names_each_point_once() -> None:
     counts = [len(part) for part in landmarks.IBUG_PARTS.values()]
     assert counts == [17, 5, 5, 4, 5, 6, 6, 12, 8]
     assert landmarks.IBUG[48] == 61 and landmarks.IBUG[54] == 291 and landmarks.IBUG[8] == 152
-    assert set(landmarks.IBUG[48:60]) <= set(mesh.LIPS_OUTER) and set(landmarks.IBUG[60:]) <= set(
-        mesh.LIPS_INNER
-    )
-    assert set(landmarks.IBUG[36:42]) >= set(mesh.EYE_LEFT) and set(landmarks.IBUG[42:48]) >= set(
-        mesh.EYE_RIGHT
-    )
+    assert set(landmarks.IBUG[48:60]) <= set(mesh.LIPS_OUTER) and set(landmarks.IBUG[60:]) <= set(mesh.LIPS_INNER)
+    assert set(landmarks.IBUG[36:42]) >= set(mesh.EYE_LEFT) and set(landmarks.IBUG[42:48]) >= set(mesh.EYE_RIGHT)
     points = np.arange(2 * 478 * 3).reshape(2, 478, 3)
     assert landmarks.of_count(points, 478) is points
     np.testing.assert_array_equal(landmarks.of_count(points, 68)[1, 48], points[1, 61])
@@ -94,9 +128,7 @@ def test_a_leaning_face_is_matched_to_its_mirror_image() -> None:
     rng = np.random.default_rng(0)
     index = neutral_face.mirror_index(face + rng.normal(0, 0.004, face.shape))
     np.testing.assert_array_equal(index[index], np.arange(478))
-    assert (
-        index[61] == 291 and index[33] == 263 and index[70] == 300 and index[13] == 13 and index[159] == 386
-    )
+    assert index[61] == 291 and index[33] == 263 and index[70] == 300 and index[13] == 13 and index[159] == 386
     still = np.repeat(face[None] * 100 + (200, 150, 0), 3, 0)
     fitted = neutral_face.fit(still, shapes.load_prior())
     np.testing.assert_allclose(fitted, face, atol=0.01)

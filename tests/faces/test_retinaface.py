@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -15,6 +14,9 @@ from lipdub.faces.detect import FaceFinder, box
 from lipdub.faces.retinaface import Found, RetinaFinder
 from lipdub.media.read import read_frames
 from tests.weights import small
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 torch = pytest.importorskip("torch")
 
@@ -65,7 +67,9 @@ def five(face: np.ndarray) -> np.ndarray:
     return np.stack([*eyes, face[4, :2], face[61, :2], face[291, :2]])
 
 
-def laid(frame: np.ndarray, face: np.ndarray, *spots: tuple[float, float, float, float]) -> tuple[Any, list[np.ndarray]]:
+def laid(
+    frame: np.ndarray, face: np.ndarray, *spots: tuple[float, float, float, float]
+) -> tuple[Any, list[np.ndarray]]:
     """A grey picture of 1280 x 720 with faces at (x, y, size, tilt), and their meshes there."""
     out, meshes = np.full((720, 1280, 3), 100, np.uint8), []
     x, y, size = box(face)
@@ -96,7 +100,9 @@ def test_the_same_faces_as_mediapipe_finds(frames: list[np.ndarray], faces: list
         found = finder.faces(frames, [False] * len(frames))
         finder.reset()
         again = finder.faces(frames, [False] * len(frames))
-    assert [len(f) for f in found] == [1] * 8 and all(f[0].shape == (478, 3) and f[0].dtype == np.float32 for f in found)
+    assert [len(f) for f in found] == [1] * 8 and all(
+        f[0].shape == (478, 3) and f[0].dtype == np.float32 for f in found
+    )
     assert max(off(f[0], face) for f, face in zip(found, faces, strict=True)) < 0.02
     depth = np.std([f[0][:468, 2] for f in found]) / np.std([face[:468, 2] for face in faces])
     assert 0.9 < depth < 1.1  # z in the same unit
@@ -116,7 +122,12 @@ def test_small_and_tilted_faces(frames: list[np.ndarray], faces: list[np.ndarray
 
 
 def test_several_faces_and_no_more_than_asked_for(frames: list[np.ndarray], faces: list[np.ndarray]) -> None:
-    spots = [(200.0, 200.0, 60.0, 0.0), (400.0, 500.0, 150.0, 20.0), (700.0, 200.0, 50.0, -50.0), (1000.0, 400.0, 100.0, 80.0)]
+    spots = [
+        (200.0, 200.0, 60.0, 0.0),
+        (400.0, 500.0, 150.0, 20.0),
+        (700.0, 200.0, 50.0, -50.0),
+        (1000.0, 400.0, 100.0, 80.0),
+    ]
     picture, meshes = laid(frames[0], faces[0], *spots)
     network = Knowing(lambda i: [m * [0.75, 0.75, 1] for m in meshes])
     with RetinaFinder(network, 4) as finder:

@@ -75,7 +75,11 @@ def test_gaussian_mean_is_scipys() -> None:
 
     values = np.random.default_rng(0).normal(size=(60, 5, 3))
     for sigma in (1.0, 4.5, 30.0):
-        assert np.allclose(smooth.gaussian(values, sigma), gaussian_filter1d(values, sigma, axis=0, mode="nearest", truncate=3.0), atol=5e-3)
+        assert np.allclose(
+            smooth.gaussian(values, sigma),
+            gaussian_filter1d(values, sigma, axis=0, mode="nearest", truncate=3.0),
+            atol=5e-3,
+        )
     assert np.allclose(smooth.gaussian(np.ones((3, 2)), 10.0), 1)
 
 

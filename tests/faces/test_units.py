@@ -11,9 +11,16 @@ def inventory(n: int = 80) -> Inventory:
     t = np.arange(n)
     measures = np.stack([0.1 + 0.1 * np.sin(t / 4), 0.8 + 0.05 * np.cos(t / 7)], 1)
     return Inventory(
-        t, measures, np.zeros((n, 3)), np.full(n, 100.0), np.full((n, 2), 0.1), np.ones(n), np.full((n, 3), 0.5),
-        np.ones(n, bool), np.zeros(n, bool),
-    )  # fmt: skip
+        t,
+        measures,
+        np.zeros((n, 3)),
+        np.full(n, 100.0),
+        np.full((n, 2), 0.1),
+        np.ones(n),
+        np.full((n, 3), 0.5),
+        np.ones(n, bool),
+        np.zeros(n, bool),
+    )
 
 
 SPREAD = np.array([0.2, 0.1])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 
 from lipdub.media.pixels import plane_layout, plane_view
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 def scene(pix_fmt: str, width: int, height: int, number: int) -> av.VideoFrame:
@@ -31,14 +34,29 @@ def scene(pix_fmt: str, width: int, height: int, number: int) -> av.VideoFrame:
 
 
 def make_video(
-    path: Path, *, codec: str = "libx264", pix_fmt: str = "yuv420p", size: tuple[int, int] = (64, 48),
-    pts: Sequence[int] = tuple(range(12)), time_base: Fraction = Fraction(1, 25), options: dict[str, str] | None = None,
-    rotation: float = 0, hflip: bool = False, colour: tuple[int, int, int, int] = (0, 2, 2, 2),
-    aspect: Fraction | None = None, sound: np.ndarray | None = None, rate: int = 48000, sound_codec: str = "aac",
-    sound_start: Fraction = Fraction(0), second_sound: np.ndarray | None = None, metadata: dict[str, str] | None = None,
-    container_options: dict[str, str] | None = None, format: str | None = None,
-    chapters: Sequence[tuple[float, float, str]] = (), last: int | None = None,
-) -> Path:  # fmt: skip
+    path: Path,
+    *,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    size: tuple[int, int] = (64, 48),
+    pts: Sequence[int] = tuple(range(12)),
+    time_base: Fraction = Fraction(1, 25),
+    options: dict[str, str] | None = None,
+    rotation: float = 0,
+    hflip: bool = False,
+    colour: tuple[int, int, int, int] = (0, 2, 2, 2),
+    aspect: Fraction | None = None,
+    sound: np.ndarray | None = None,
+    rate: int = 48000,
+    sound_codec: str = "aac",
+    sound_start: Fraction = Fraction(0),
+    second_sound: np.ndarray | None = None,
+    metadata: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+    format: str | None = None,
+    chapters: Sequence[tuple[float, float, str]] = (),
+    last: int | None = None,
+) -> Path:
     """A video of :func:`scene` frames at the given times; ``colour`` is range, matrix, primaries, transfer."""
     scale = {"video_track_timescale": str(time_base.denominator), "movie_timescale": str(time_base.denominator)}
     if path.suffix not in (".mp4", ".mov"):
@@ -63,11 +81,16 @@ def make_video(
         if chapters:
             container.set_chapters(
                 [
-                    {"id": n, "start": round(a * 1000), "end": round(b * 1000), "time_base": Fraction(1, 1000),
-                     "metadata": {"title": title}}
+                    {
+                        "id": n,
+                        "start": round(a * 1000),
+                        "end": round(b * 1000),
+                        "time_base": Fraction(1, 1000),
+                        "metadata": {"title": title},
+                    }
                     for n, (a, b, title) in enumerate(chapters)
                 ]
-            )  # fmt: skip
+            )
         for number, time in enumerate(pts):
             frame = scene(pix_fmt, *size, number)
             frame.pts, frame.time_base = int(time), time_base

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -12,6 +12,9 @@ import pytest
 from lipdub.errors import InputError
 from lipdub.media.audio import audio_facts, audio_source, load_audio, mixed_down, write_wav
 from tests.media.clips import chirp, empty_sound, lag, make_sound, make_video
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100, 48000, 96000])
@@ -24,7 +27,9 @@ def test_resampling_shifts_nothing(tmp_path: Path, rate: int) -> None:
     assert np.abs(loaded - wanted)[400:-400].max() < 2e-3
 
 
-@pytest.mark.parametrize("kind", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "flac"])
+@pytest.mark.parametrize(
+    "kind", ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "flac"]
+)
 def test_sample_formats(tmp_path: Path, kind: str) -> None:
     samples = chirp(0.2, 16000)
     loaded = load_audio(make_sound(tmp_path / ("a.flac" if kind == "flac" else "a.wav"), samples, 16000, kind))
@@ -53,8 +58,13 @@ def test_channels_are_mixed_down(tmp_path: Path) -> None:
 
 def test_start_of_a_stream_is_told(tmp_path: Path) -> None:
     samples = chirp(0.8)
-    path = make_video(tmp_path / "a.mp4", sound=samples, sound_start=Fraction(1, 2), pts=[n * 512 for n in range(25)],
-                      time_base=Fraction(1, 12800))  # fmt: skip
+    path = make_video(
+        tmp_path / "a.mp4",
+        sound=samples,
+        sound_start=Fraction(1, 2),
+        pts=[n * 512 for n in range(25)],
+        time_base=Fraction(1, 12800),
+    )
     start = audio_source(path).start + Fraction(lag(load_audio(path, 48000), samples, 48000)).limit_denominator(100_000)
     assert abs(float(start) - 0.5) < 0.0005
 

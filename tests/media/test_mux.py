@@ -37,7 +37,9 @@ def segment(folder: Path, source: Path, ending: str, count: int | None = None) -
     facts = probe(source)
     assert facts.video is not None
     path = folder / "0.seg"
-    codec = VideoCodec("vp9" if ending == ".webm" else "auto", preset="8" if ending == ".webm" else None, container=ending)
+    codec = VideoCodec(
+        "vp9" if ending == ".webm" else "auto", preset="8" if ending == ".webm" else None, container=ending
+    )
     write_segment(path, ((f.picture, f.pts) for f in read_frames(source, 0, count)), facts.video, codec)
     return facts, path
 
@@ -50,8 +52,25 @@ def heard(path: Path, wanted: np.ndarray, stream: int = 0) -> float:
 
 def heard_by_ffmpeg(path: Path, wanted: np.ndarray) -> float:
     """The same as the ffmpeg program decodes it: silence is put before sound that starts late."""
-    command = [ffmpeg_executable(), "-v", "error", "-copyts", "-i", str(path), "-map", "0:a:0", "-af",
-               "aresample=async=1:first_pts=0", "-ac", "1", "-ar", "48000", "-f", "f32le", "-"]  # fmt: skip
+    command = [
+        ffmpeg_executable(),
+        "-v",
+        "error",
+        "-copyts",
+        "-i",
+        str(path),
+        "-map",
+        "0:a:0",
+        "-af",
+        "aresample=async=1:first_pts=0",
+        "-ac",
+        "1",
+        "-ar",
+        "48000",
+        "-f",
+        "f32le",
+        "-",
+    ]
     done = subprocess.run(command, capture_output=True, check=True)
     return lag(np.frombuffer(done.stdout, np.float32), wanted, 48000)
 
@@ -78,24 +97,47 @@ def test_speech_lies_where_asked(tmp_path: Path, ending: str, start: str) -> Non
             assert abs(heard_by_ffmpeg(out, known) - (float(at) - shift)) < 0.0005
         assert abs(heard(out, SECOND, 1) - (second_at - shift)) < 0.0006
         if ending != ".avi":
-            assert np.abs(frame_times(out) - frame_times(source)).max() <= (0 if ending in (".mp4", ".mov") else 0.00051)
+            assert np.abs(frame_times(out) - frame_times(source)).max() <= (
+                0 if ending in (".mp4", ".mov") else 0.00051
+            )
     kinds = {".mp4": "aac", ".mov": "pcm_s16le", ".mkv": "opus", ".webm": "opus", ".avi": "pcm_s16le"}
     assert result.audio[0].codec == kinds[ending]
 
 
-@pytest.mark.parametrize("codec,ending", [("aac", ".mov"), ("opus", ".mp4"), ("mp3", ".mp4"), ("flac", ".mkv"), ("aac", ".mkv"),
-                                          ("alac", ".mov"), ("pcm", ".mkv")])  # fmt: skip
+@pytest.mark.parametrize(
+    "codec,ending",
+    [
+        ("aac", ".mov"),
+        ("opus", ".mp4"),
+        ("mp3", ".mp4"),
+        ("flac", ".mkv"),
+        ("aac", ".mkv"),
+        ("alac", ".mov"),
+        ("pcm", ".mkv"),
+    ],
+)
 @pytest.mark.parametrize("rate", [8000, 22050, 96000])
 def test_any_codec_and_rate(tmp_path: Path, codec: str, ending: str, rate: int) -> None:
     source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=[433 + time for time in EVEN])
     speech = make_sound(tmp_path / "s.wav", chirp(0.8, rate, seed=rate), rate)
     facts, piece = segment(tmp_path, source, ending, 3)
     out = tmp_path / f"out{ending}"
-    mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=Fraction(1, 10), audio=AudioCodec(codec))
+    mux(
+        [piece],
+        out,
+        source=source,
+        source_facts=facts,
+        speech=speech,
+        speech_start=Fraction(1, 10),
+        audio=AudioCodec(codec),
+    )
     assert abs(heard(out, load_audio(speech, 48000)) - 0.1) < 0.0009
 
 
-@pytest.mark.parametrize("codec,ending", [("aac", ".m4a"), ("libmp3lame", ".mp3"), ("libopus", ".opus"), ("flac", ".flac"), ("libvorbis", ".ogg")])
+@pytest.mark.parametrize(
+    "codec,ending",
+    [("aac", ".m4a"), ("libmp3lame", ".mp3"), ("libopus", ".opus"), ("flac", ".flac"), ("libvorbis", ".ogg")],
+)
 def test_coded_speech_keeps_its_place(tmp_path: Path, codec: str, ending: str) -> None:
     """Encoder priming of the speech file is not heard."""
     if codec not in av.codecs_available:
@@ -132,12 +174,47 @@ def rich_source(folder: Path) -> Path:
     (folder / "font.ttf").write_bytes(b"not really a font")
     path = folder / "rich.mkv"
     subprocess.run(
-        [ffmpeg_executable(), "-v", "error", "-y", "-i", str(video), "-i", str(folder / "s.srt"), "-i", str(folder / "c.txt"),
-         "-map", "0:v", "-map", "0:a", "-map", "1:s", "-map_metadata", "2", "-map_chapters", "2", "-c", "copy", "-c:s", "srt",
-         "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra", "-metadata:s:a:1", "title=French",
-         "-metadata:s:s:0", "language=deu", "-attach", str(folder / "font.ttf"), "-metadata:s:t", "mimetype=font/ttf", str(path)],
+        [
+            ffmpeg_executable(),
+            "-v",
+            "error",
+            "-y",
+            "-i",
+            str(video),
+            "-i",
+            str(folder / "s.srt"),
+            "-i",
+            str(folder / "c.txt"),
+            "-map",
+            "0:v",
+            "-map",
+            "0:a",
+            "-map",
+            "1:s",
+            "-map_metadata",
+            "2",
+            "-map_chapters",
+            "2",
+            "-c",
+            "copy",
+            "-c:s",
+            "srt",
+            "-metadata:s:a:0",
+            "language=eng",
+            "-metadata:s:a:1",
+            "language=fra",
+            "-metadata:s:a:1",
+            "title=French",
+            "-metadata:s:s:0",
+            "language=deu",
+            "-attach",
+            str(folder / "font.ttf"),
+            "-metadata:s:t",
+            "mimetype=font/ttf",
+            str(path),
+        ],
         check=True,
-    )  # fmt: skip
+    )
     return path
 
 
@@ -147,8 +224,15 @@ def test_other_streams_come_along(tmp_path: Path, ending: str) -> None:
     speech = make_sound(tmp_path / "s.wav", chirp(0.5))
     facts, piece = segment(tmp_path, source, ending)
     out = tmp_path / f"out{ending}"
-    notes = mux([piece], out, source=source, source_facts=facts, speech=speech, metadata={"comment": "made by a test"},
-                speech_language="jpn")  # fmt: skip
+    notes = mux(
+        [piece],
+        out,
+        source=source,
+        source_facts=facts,
+        speech=speech,
+        metadata={"comment": "made by a test"},
+        speech_language="jpn",
+    )
     result = probe(out)
     assert len(result.audio) == 2
     kinds = [other.type for other in result.others]
@@ -168,9 +252,22 @@ def test_which_sounds_are_kept(tmp_path: Path) -> None:
     source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN, sound=OWN, second_sound=SECOND)
     speech = make_sound(tmp_path / "s.wav", chirp(0.5))
     facts, piece = segment(tmp_path, source, ".mp4")
-    for keep, with_speech, count in [("none", True, 1), ("others", True, 2), ("all", True, 3), ("others", False, 2), ("none", False, 0)]:
+    for keep, with_speech, count in [
+        ("none", True, 1),
+        ("others", True, 2),
+        ("all", True, 3),
+        ("others", False, 2),
+        ("none", False, 0),
+    ]:
         out = tmp_path / "out.mp4"
-        mux([piece], out, source=source, source_facts=facts, speech=speech if with_speech else None, keep_source_audio=keep)
+        mux(
+            [piece],
+            out,
+            source=source,
+            source_facts=facts,
+            speech=speech if with_speech else None,
+            keep_source_audio=keep,
+        )
         assert len(probe(out).audio) == count, keep
     mux([piece], out, source=source, source_facts=facts, speech=speech, streams_copied=False)
     assert len(probe(out).audio) == 1
@@ -184,7 +281,12 @@ def test_lengths(tmp_path: Path) -> None:
     long, short = make_sound(tmp_path / "l.wav", chirp(3.0)), make_sound(tmp_path / "s.wav", chirp(0.05))
     facts, piece = segment(tmp_path, source, ".mov")
     out = tmp_path / "out.mov"
-    for speech, end, wanted in [(long, None, 3.0), (long, Fraction(1), 1.0), (long, Fraction(2, 5), 0.4), (short, Fraction(1), 0.05)]:
+    for speech, end, wanted in [
+        (long, None, 3.0),
+        (long, Fraction(1), 1.0),
+        (long, Fraction(2, 5), 0.4),
+        (short, Fraction(1), 0.05),
+    ]:
         mux([piece], out, source=source, source_facts=facts, speech=speech, end=end)
         assert abs(len(load_audio(out, 48000)) / 48000 - wanted) < 0.001
         if end is not None and end < 1:
@@ -220,11 +322,15 @@ def test_segments_are_joined_in_time(tmp_path: Path) -> None:
         mux([pieces[0], pieces[0]], out, source=source, source_facts=facts, speech=None)
 
 
-@pytest.mark.parametrize("name", ["-dash out.mp4", "it's \"so\".mkv", "new\nline.mov", "50%d.mp4", "http:x.webm", "ü é.mp4"])
+@pytest.mark.parametrize(
+    "name", ["-dash out.mp4", 'it\'s "so".mkv', "new\nline.mov", "50%d.mp4", "http:x.webm", "ü é.mp4"]
+)
 def test_any_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     ending = Path(name).suffix
-    source = make_video(tmp_path / "made.mp4", time_base=BASE, pts=EVEN, sound=OWN, second_sound=SECOND).rename("-in " + name[:-4] + ".mp4")
+    source = make_video(tmp_path / "made.mp4", time_base=BASE, pts=EVEN, sound=OWN, second_sound=SECOND).rename(
+        "-in " + name[:-4] + ".mp4"
+    )
     speech = make_sound(tmp_path / "made.wav", chirp(0.3)).rename("-s " + name + ".wav")
     facts, piece = segment(tmp_path, source, ending)
     mux([piece], Path(name), source=source, source_facts=facts, speech=speech)

@@ -20,12 +20,34 @@ from lipdub.media.pixels import (
 from tests.media.clips import scene
 
 WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
-FORMATS = ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv440p", "yuv411p", "yuv420p10le", "yuv422p12le", "yuva420p",
-           "yuva444p10le", "gbrp", "gbrap", "gbrp10le", "gray", "gray16le"]  # fmt: skip
+FORMATS = [
+    "yuv420p",
+    "yuvj420p",
+    "yuv422p",
+    "yuv444p",
+    "yuv440p",
+    "yuv411p",
+    "yuv420p10le",
+    "yuv422p12le",
+    "yuva420p",
+    "yuva444p10le",
+    "gbrp",
+    "gbrap",
+    "gbrp10le",
+    "gray",
+    "gray16le",
+]
 
 
-def picture(pix_fmt: str, width: int = 61, height: int = 46, matrix: int = 1, turns: int = 0, mirrored: bool = False,
-            number: int = 3) -> Picture:  # fmt: skip
+def picture(
+    pix_fmt: str,
+    width: int = 61,
+    height: int = 46,
+    matrix: int = 1,
+    turns: int = 0,
+    mirrored: bool = False,
+    number: int = 3,
+) -> Picture:
     layout = plane_layout(pix_fmt)
     assert layout is not None
     full = pix_fmt.startswith("yuvj") or layout.kind != "yuv"
@@ -74,7 +96,11 @@ def test_patching_leaves_everything_else(pix_fmt: str, turns: int, mirrored: boo
     made = picture(pix_fmt, turns=turns, mirrored=mirrored)
     before = [plane.copy() for plane in made.planes]
     draw = np.random.default_rng(1)
-    for box in [(7, 5, 32, 30), (0, 0, made.width, made.height), (made.width - 9, made.height - 7, made.width, made.height)]:
+    for box in [
+        (7, 5, 32, 30),
+        (0, 0, made.width, made.height),
+        (made.width - 9, made.height - 7, made.width, made.height),
+    ]:
         shape = (box[3] - box[1], box[2] - box[0])
         weight = np.zeros(shape, np.float32)
         weight[3:-3, 3:-2] = draw.uniform(0.0, 1.0, (shape[0] - 6, shape[1] - 5))
@@ -114,7 +140,9 @@ def test_turned_pictures_have_the_colours_of_upright_ones(pix_fmt: str, turns: i
     rgb = np.full((turned.height, turned.width, 3), 90.0, np.float32)
     weight = np.ones((turned.height, turned.width), np.float32)
     a = turned.patched((0, 0, turned.width, turned.height), rgb, weight)
-    b = upright.patched((0, 0, upright.width, upright.height), np.full((46, 61, 3), 90.0, np.float32), np.ones((46, 61), np.float32))
+    b = upright.patched(
+        (0, 0, upright.width, upright.height), np.full((46, 61, 3), 90.0, np.float32), np.ones((46, 61), np.float32)
+    )
     assert all(np.array_equal(x, y) for x, y in zip(a.coded, b.coded, strict=True))
 
 
@@ -147,12 +175,27 @@ def test_chroma_lies_on_even_columns() -> None:
     assert np.abs(blue - wanted)[inner].max() <= 1.0
 
 
-@pytest.mark.parametrize("pix_fmt,planar", [
-    ("rgb24", "gbrp"), ("bgr24", "gbrp"), ("rgba", "gbrap"), ("bgra", "gbrap"), ("argb", "gbrap"), ("bgr0", "gbrp"),
-    ("rgb48le", "gbrp16le"), ("rgb48be", "gbrp16le"), ("rgba64be", "gbrap16le"), ("gray16be", "gray16le"),
-    ("nv12", "yuv420p"), ("nv21", "yuv420p"), ("p010le", "yuv420p10le"), ("yuyv422", "yuv422p"),
-    ("uyvy422", "yuv422p"), ("yuv420p10be", "yuv420p10le"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "pix_fmt,planar",
+    [
+        ("rgb24", "gbrp"),
+        ("bgr24", "gbrp"),
+        ("rgba", "gbrap"),
+        ("bgra", "gbrap"),
+        ("argb", "gbrap"),
+        ("bgr0", "gbrp"),
+        ("rgb48le", "gbrp16le"),
+        ("rgb48be", "gbrp16le"),
+        ("rgba64be", "gbrap16le"),
+        ("gray16be", "gray16le"),
+        ("nv12", "yuv420p"),
+        ("nv21", "yuv420p"),
+        ("p010le", "yuv420p10le"),
+        ("yuyv422", "yuv422p"),
+        ("uyvy422", "yuv422p"),
+        ("yuv420p10be", "yuv420p10le"),
+    ],
+)
 def test_other_formats_are_sorted_without_loss(pix_fmt: str, planar: str) -> None:
     assert planar_equivalent(pix_fmt) == planar
     source = scene(planar, 62, 46, 2)
@@ -179,7 +222,9 @@ def test_palettes_grey_with_opacity_and_bits() -> None:
 @pytest.mark.parametrize("target", ["yuv420p", "yuv444p10le", "gbrp", "yuva420p"])
 def test_conversion_keeps_colours(target: str) -> None:
     made = picture("gbrp", 64, 48)
-    smooth = made.patched((0, 0, 64, 48), np.full((48, 64, 3), (180, 90, 60), np.float32), np.ones((48, 64), np.float32))
+    smooth = made.patched(
+        (0, 0, 64, 48), np.full((48, 64, 3), (180, 90, 60), np.float32), np.ones((48, 64), np.float32)
+    )
     tags = ColourTags.from_raw(1, 1, 1, 13) if target.startswith("yuv") else smooth.colour
     there = smooth.converted(target, tags)
     assert there.pix_fmt == target

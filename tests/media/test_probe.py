@@ -19,10 +19,18 @@ from tests.media.clips import chirp, make_sound, make_video
 
 def test_facts(tmp_path: Path) -> None:
     path = make_video(
-        tmp_path / "a.mp4", size=(96, 48), pts=[507 + 512 * n for n in range(10)], time_base=Fraction(1, 15360),
-        rotation=90, aspect=Fraction(4, 3), colour=(1, 9, 9, 16), pix_fmt="yuv420p10le", sound=chirp(0.5),
-        metadata={"title": "A title"}, chapters=[(0.0, 0.2, "one"), (0.2, 0.4, "two")],
-    )  # fmt: skip
+        tmp_path / "a.mp4",
+        size=(96, 48),
+        pts=[507 + 512 * n for n in range(10)],
+        time_base=Fraction(1, 15360),
+        rotation=90,
+        aspect=Fraction(4, 3),
+        colour=(1, 9, 9, 16),
+        pix_fmt="yuv420p10le",
+        sound=chirp(0.5),
+        metadata={"title": "A title"},
+        chapters=[(0.0, 0.2, "one"), (0.2, 0.4, "two")],
+    )
     facts = probe(path)
     video = facts.video
     assert video is not None
@@ -42,7 +50,9 @@ def test_facts(tmp_path: Path) -> None:
 
 
 def test_variable_rate_is_seen(tmp_path: Path) -> None:
-    even = make_video(tmp_path / "even.mkv", pts=[round(n * 1000 / 29.97) for n in range(20)], time_base=Fraction(1, 1000))
+    even = make_video(
+        tmp_path / "even.mkv", pts=[round(n * 1000 / 29.97) for n in range(20)], time_base=Fraction(1, 1000)
+    )
     uneven = make_video(tmp_path / "uneven.mp4", pts=[0, 3, 4, 9, 10, 20], time_base=Fraction(1, 50))
     assert not probe(even).video.variable  # type: ignore[union-attr]
     assert probe(uneven).video.variable  # type: ignore[union-attr]
@@ -138,7 +148,9 @@ def test_video_without_frames(tmp_path: Path) -> None:
         probe(path)
 
 
-@pytest.mark.parametrize("name", ["-dash.mp4", "a b 'c' \"d\".mp4", "new\nline.mp4", "100%d.mp4", "http:x.mp4", "ü.mp4"])
+@pytest.mark.parametrize(
+    "name", ["-dash.mp4", "a b 'c' \"d\".mp4", "new\nline.mp4", "100%d.mp4", "http:x.mp4", "ü.mp4"]
+)
 def test_any_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make_video(tmp_path / "made.mp4", sound=chirp(0.2))
     monkeypatch.chdir(tmp_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from fractions import Fraction
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +13,9 @@ from lipdub.media.probe import frame_pts, probe
 from lipdub.media.read import read_frames, read_order
 from tests.media.clips import make_video, planes_of, scene
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 QUIET = {"x265-params": "log-level=none:keyint=12"}
 SOURCES = {
     "h264.mp4": dict(options={"g": "12", "bf": "3"}),
@@ -20,16 +23,24 @@ SOURCES = {
     "late.mp4": dict(options={"g": "12"}, pts=[507 + 512 * n for n in range(50)], time_base=Fraction(1, 15360)),
     "uneven.mkv": dict(options={"g": "12"}, pts=[n * 33 + (n % 7) * 3 for n in range(50)], time_base=Fraction(1, 1000)),
     "hevc.mp4": dict(codec="libx265", options=QUIET),
-    "vp9.webm": dict(codec="libvpx-vp9", options={"g": "12", "deadline": "realtime", "cpu-used": "8"},
-                     pts=[n * 40 for n in range(50)], time_base=Fraction(1, 1000)),
-    "vp8.webm": dict(codec="libvpx", options={"g": "12", "deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "1"},
-                     pts=[n * 40 for n in range(50)], time_base=Fraction(1, 1000)),
+    "vp9.webm": dict(
+        codec="libvpx-vp9",
+        options={"g": "12", "deadline": "realtime", "cpu-used": "8"},
+        pts=[n * 40 for n in range(50)],
+        time_base=Fraction(1, 1000),
+    ),
+    "vp8.webm": dict(
+        codec="libvpx",
+        options={"g": "12", "deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "1"},
+        pts=[n * 40 for n in range(50)],
+        time_base=Fraction(1, 1000),
+    ),
     "mpeg4.avi": dict(codec="mpeg4", options={"g": "12", "bf": "2"}),
     "mpeg2.ts": dict(codec="mpeg2video", options={"g": "12", "bf": "2"}),
     "h264.ts": dict(options={"g": "12"}),
     "ffv1.mkv": dict(codec="ffv1", pix_fmt="yuv422p10le", time_base=Fraction(1, 1000), pts=[n * 40 for n in range(50)]),
     "prores.mov": dict(codec="prores_ks", pix_fmt="yuv422p10le"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

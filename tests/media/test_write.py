@@ -41,10 +41,12 @@ CASES: dict[str, tuple[dict, tuple[str, ...]]] = {
     "turned.mp4": (dict(rotation=90, size=(96, 48)), (".mp4", ".mov", ".mkv")),
     "mirrored.mp4": (dict(rotation=-90, hflip=True, size=(96, 48)), (".mp4", ".mkv")),
     "aspect.mp4": (dict(aspect=Fraction(16, 11)), (".mp4", ".mkv")),
-    "uneven.mp4": (dict(pts=[507, 1000, 1400, 3000, 3100, 9000, 9500, 9600, 12000], time_base=Fraction(1, 15360)),
-                   (".mp4", ".mov", ".mkv")),
+    "uneven.mp4": (
+        dict(pts=[507, 1000, 1400, 3000, 3100, 9000, 9500, 9600, 12000], time_base=Fraction(1, 15360)),
+        (".mp4", ".mov", ".mkv"),
+    ),
     "jpegs.mp4": (dict(codec="mjpeg", pix_fmt="yuvj422p"), (".mp4",)),
-}  # fmt: skip
+}
 
 
 def encode(folder: Path, source: Path, out: Path, codec: VideoCodec) -> tuple[MediaFacts, list[SourceFrame]]:
@@ -90,12 +92,23 @@ def test_lossless_is_exact(tmp_path: Path, name: str) -> None:
             assert np.abs(frame_times(out) - frame_times(source)).max() <= 0.0005 + 1e-9
 
 
-@pytest.mark.parametrize("name,codec,ending", [
-    ("h264.mp4", "auto", ".mp4"), ("hevc.mp4", "auto", ".mp4"), ("h264.mp4", "vp9", ".webm"), ("h264.mp4", "av1", ".mp4"),
-    ("h264.mp4", "prores", ".mov"), ("turned.mp4", "hevc", ".mkv"), ("uneven.mp4", "auto", ".mp4"),
-    ("prores.mov", "auto", ".mov"), ("odd.mkv", "h264", ".mov"), ("opacity.mkv", "auto", ".mov"),
-    ("opacity.mkv", "h264", ".mp4"), ("grey.mkv", "auto", ".mp4"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name,codec,ending",
+    [
+        ("h264.mp4", "auto", ".mp4"),
+        ("hevc.mp4", "auto", ".mp4"),
+        ("h264.mp4", "vp9", ".webm"),
+        ("h264.mp4", "av1", ".mp4"),
+        ("h264.mp4", "prores", ".mov"),
+        ("turned.mp4", "hevc", ".mkv"),
+        ("uneven.mp4", "auto", ".mp4"),
+        ("prores.mov", "auto", ".mov"),
+        ("odd.mkv", "h264", ".mov"),
+        ("opacity.mkv", "auto", ".mov"),
+        ("opacity.mkv", "h264", ".mp4"),
+        ("grey.mkv", "auto", ".mp4"),
+    ],
+)
 def test_lossy_looks_alike(tmp_path: Path, name: str, codec: str, ending: str) -> None:
     how, _ = CASES[name]
     if codec == "av1":
@@ -168,8 +181,12 @@ def test_bytes_do_not_depend_on_what_lay_in_memory(tmp_path: Path) -> None:
     for fill in ("0", "1", "85"):  # glibc fills what it hands out; other systems pass this by
         done = subprocess.run(
             [sys.executable, "-c", code, str(source), str(tmp_path / "0.seg")],
-            env=os.environ | {"MALLOC_PERTURB_": fill}, capture_output=True, text=True, check=True, cwd=ROOT,
-        )  # fmt: skip
+            env=os.environ | {"MALLOC_PERTURB_": fill},
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
         found.add(done.stdout)
     assert len(found) == 1
 
@@ -206,6 +223,8 @@ def test_segments_are_whole_or_absent(tmp_path: Path) -> None:
         write_segment(folder / "0.seg", failing(), facts, VideoCodec())  # type: ignore[arg-type]
     assert list(folder.iterdir()) == []
     with pytest.raises(EnvironmentFailure):
-        write_segment(tmp_path / "nowhere" / "0.seg", ((f.picture, f.pts) for f in read_frames(source)), facts, VideoCodec())
+        write_segment(
+            tmp_path / "nowhere" / "0.seg", ((f.picture, f.pts) for f in read_frames(source)), facts, VideoCodec()
+        )
     with pytest.raises(ValueError):
         write_segment(folder / "0.seg", iter(()), facts, VideoCodec())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,6 +19,9 @@ from lipdub.metrics import colour_step, flicker, frozen, regions, seam, sharpnes
 from lipdub.metrics.mask_edge import mask_edge
 from lipdub.metrics.mouth import mouth_shape
 from lipdub.metrics.silence import sounding_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample" / "talker.mp4"
 EVERY = 5  # frames of which one is looked at closely

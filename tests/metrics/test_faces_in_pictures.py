@@ -50,7 +50,9 @@ def test_the_edge_of_a_disc(face: np.ndarray) -> None:
     near = edge.counts & (np.abs(edge.distance) > 2)
     assert np.abs(edge.distance - (110 - radius))[near].max() < 2
     assert ((edge.inwards[0] * -x + edge.inwards[1] * -y) / np.maximum(radius, 1))[near].min() > 0.95
-    assert (np.abs(110 - radius)[edge.counts] <= REACH + 3).all() and edge.counts.sum() > 2 * math.pi * 110 * 2 * REACH * 0.95
+    assert (
+        np.abs(110 - radius)[edge.counts] <= REACH + 3
+    ).all() and edge.counts.sum() > 2 * math.pi * 110 * 2 * REACH * 0.95
     assert np.bincount(edge.sector[edge.counts], minlength=SECTORS).min() > edge.counts.sum() / SECTORS * 0.9
 
 
@@ -116,7 +118,9 @@ def test_what_is_smooth_or_has_no_direction_is_no_seam(face: np.ndarray) -> None
 def test_sixteen_bits_are_as_eight(face: np.ndarray) -> None:
     edge, picture = _edge(face, _disc()), _grey(100 + 20 * _disc())
     deep = picture.astype(np.uint16) * 257
-    assert seam.visibility(seam.slopes(deep, edge)) == pytest.approx(seam.visibility(seam.slopes(picture, edge)), rel=1e-3)
+    assert seam.visibility(seam.slopes(deep, edge)) == pytest.approx(
+        seam.visibility(seam.slopes(picture, edge)), rel=1e-3
+    )
     assert colour_step.bands(deep, edge) == pytest.approx(colour_step.bands(picture, edge), rel=1e-4, abs=0.2)
 
 
@@ -125,7 +129,9 @@ def test_what_the_source_shows_as_well_is_no_seam(face: np.ndarray) -> None:
     slopes = seam.slopes(_grey(jaw), edge)
     assert seam.visibility(slopes) > 10 and seam.visibility(slopes, slopes) == 0
     added = seam.slopes(_grey(jaw + 20 * _disc()), edge)
-    assert seam.visibility(added, slopes) == pytest.approx(seam.visibility(seam.slopes(_grey(100 + 20 * _disc()), edge)), rel=0.1)
+    assert seam.visibility(added, slopes) == pytest.approx(
+        seam.visibility(seam.slopes(_grey(100 + 20 * _disc()), edge)), rel=0.1
+    )
 
 
 def test_frames_add_up(face: np.ndarray) -> None:
@@ -188,6 +194,7 @@ def _textured(sigma: float = 0.0) -> np.ndarray:
 def test_equal_detail_is_equally_sharp(face: np.ndarray) -> None:
     found = sharpness.sharpness(_textured(), face)
     assert abs(found.against_eyes) < 0.3 and abs(found.against_cheeks) < 0.3
+
     # differences of Gaussians of white noise: energies by Parseval, (1/(4 pi)) (1/a^2 + 1/b^2 - 4/(a^2 + b^2))
     def energy(a: float, b: float) -> float:
         return 1 / a**2 + 1 / b**2 - 4 / (a**2 + b**2)

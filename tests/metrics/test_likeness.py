@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +19,9 @@ from lipdub.networks.compat import fix_torchvision
 from lipdub.weights import manifest
 from lipdub.weights.store import Store
 from tests.networks import parity
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 torch = pytest.importorskip("torch")
 fix_torchvision()  # the libraries compared with import it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +11,9 @@ from lipdub.errors import WeightsError
 from lipdub.metrics import lse, lse_video
 from lipdub.speech import mfcc
 from lipdub.weights.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 torch = pytest.importorskip("torch")
 
@@ -81,7 +84,9 @@ def test_other_frame_rates_are_resampled_by_their_times(rate: int) -> None:
 def test_the_grid_holds_every_25th_of_a_second() -> None:
     assert lse_video.grid(np.arange(5) / 25).tolist() == [0, 1, 2, 3, 4]
     assert lse_video.grid(3 + np.arange(10) / 50).tolist() == [0, 2, 4, 6, 8]
-    assert len(lse_video.grid(np.arange(30) / 12.5)) == 60 and lse_video.grid(np.arange(30) / 12.5)[::2].tolist() == list(range(30))
+    assert len(lse_video.grid(np.arange(30) / 12.5)) == 60 and lse_video.grid(np.arange(30) / 12.5)[
+        ::2
+    ].tolist() == list(range(30))
     assert lse_video.grid(np.array([0, 0.04, 0.4, 0.44])).tolist() == [0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3]
     assert lse_video.grid(np.zeros(0)).tolist() == []
 

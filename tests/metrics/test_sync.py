@@ -82,7 +82,10 @@ def test_only_faces_and_speech_are_compared() -> None:
     compared = compare(times, mouth, heard, lips, (1, 5))
     middle = compared.fit[:, len(compared.lags) // 2]
     assert np.isnan(middle[(compared.times > 2.1) & (compared.times < 3.9)]).all()
-    assert np.isnan(middle[compared.times < 1 - STEP]).all() and np.isfinite(middle[(compared.times > 1.1) & (compared.times < 1.9)]).all()
+    assert (
+        np.isnan(middle[compared.times < 1 - STEP]).all()
+        and np.isfinite(middle[(compared.times > 1.1) & (compared.times < 1.9)]).all()
+    )
     assert sync(compared).offset == pytest.approx(0, abs=0.02)
 
 

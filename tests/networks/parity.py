@@ -10,12 +10,14 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 torch = pytest.importorskip("torch")
 
@@ -94,7 +96,12 @@ def outputs(facts: dict[str, Any], data: dict[str, np.ndarray]) -> Iterator[tupl
     """Each stored output: its name, values, the stride it was stored with, and its tolerance."""
     for name, about in facts["output"].items():
         if f"out.{name}" in data:
-            yield name, data[f"out.{name}"], int(about.get("stored_stride", 1)), float(facts["tolerance"].get(name, 0.0))
+            yield (
+                name,
+                data[f"out.{name}"],
+                int(about.get("stored_stride", 1)),
+                float(facts["tolerance"].get(name, 0.0)),
+            )
 
 
 def strided(value: torch.Tensor | np.ndarray, stride: int) -> np.ndarray:

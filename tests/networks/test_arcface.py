@@ -31,9 +31,7 @@ def test_small_copy() -> None:
         assert torch.equal(out, network(image))
         assert torch.allclose(out[1:], network(image[1:]), atol=1e-6)
     # pinned after parity held
-    assert out[1, [3, 77, 200, 500]].tolist() == pytest.approx(
-        [-0.014222, -0.075820, -0.000203, 0.005958], abs=1e-5
-    )
+    assert out[1, [3, 77, 200, 500]].tolist() == pytest.approx([-0.014222, -0.075820, -0.000203, 0.005958], abs=1e-5)
 
 
 def test_only_the_face_is_looked_at() -> None:

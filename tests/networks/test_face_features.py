@@ -29,7 +29,9 @@ def test_it_is_small_and_sees_the_same_everywhere() -> None:
         maps, moved = network(picture), network(picture.roll((16, 16), (2, 3)))
     for i, (a, b) in enumerate(zip(maps, moved, strict=True)):
         shift = 16 >> i
-        torch.testing.assert_close(a.roll((shift, shift), (2, 3))[..., 2:-2, 2:-2], b[..., 2:-2, 2:-2], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            a.roll((shift, shift), (2, 3))[..., 2:-2, 2:-2], b[..., 2:-2, 2:-2], rtol=1e-4, atol=1e-5
+        )
         if i == 3:
             break  # what the last one sees reaches to the edges
 
@@ -40,8 +42,8 @@ def test_answers_are_of_the_picture_whatever_its_size() -> None:
         with torch.inference_mode():
             places, colours = network(torch.rand(2, 3, pixels, pixels))
         assert places.shape == (2, 7, 2) and colours.shape == (2, 3, 16, 16)
-        assert 0 < float(places.min()) and float(places.max()) < 1
-        assert 0 < float(colours.min()) and float(colours.max()) < 1
+        assert float(places.min()) > 0 and float(places.max()) < 1
+        assert float(colours.min()) > 0 and float(colours.max()) < 1
 
 
 def test_the_middle_of_what_is_warm() -> None:

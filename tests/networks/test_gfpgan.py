@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -10,6 +10,9 @@ import torch
 from lipdub.networks.gfpgan import gfpgan
 from lipdub.weights import checkpoint, manifest
 from tests.networks.parity import close, fill, fixture, same_entries
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_it_is_the_published_network() -> None:

@@ -97,7 +97,7 @@ def _layer() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return x, torch.randn(3, 4, 3, 3, generator=seeded), torch.randn(3, generator=seeded)
 
 
-def _small(kind: type[VQFRv2] | type[VQFRv1]) -> tuple[VQFRv2 | VQFRv1, torch.Tensor]:
+def _small(kind: type[VQFRv2 | VQFRv1]) -> tuple[VQFRv2 | VQFRv1, torch.Tensor]:
     """A small network with filled weights, and pictures."""
     network = kind(width=32, multipliers=(1, 1, 2), codes=64, code_dim=32)
     fill(network)

@@ -37,18 +37,48 @@ SPEECH_VOICE = "rms"
 
 # What each phone of flite does to the mouth: opening (0..1), spreading (+) or narrowing (-), rounding (0..1).
 _VISEMES = {
-    "pau": (0.00, 0.00, 0.0), "aa": (0.95, 0.05, 0.0), "ae": (0.85, 0.30, 0.0), "ah": (0.65, 0.05, 0.0),
-    "ao": (0.75, -0.35, 0.6), "aw": (0.80, -0.10, 0.3), "ax": (0.40, 0.00, 0.0), "ay": (0.85, 0.15, 0.0),
-    "b": (0.00, 0.00, 0.0), "ch": (0.25, -0.30, 0.6), "d": (0.22, 0.10, 0.0), "dh": (0.22, 0.05, 0.0),
-    "eh": (0.60, 0.25, 0.0), "er": (0.35, -0.25, 0.4), "ey": (0.50, 0.40, 0.0), "f": (0.08, 0.05, 0.0),
-    "g": (0.30, 0.05, 0.0), "hh": (0.40, 0.05, 0.0), "ih": (0.35, 0.25, 0.0), "iy": (0.28, 0.50, 0.0),
-    "jh": (0.25, -0.30, 0.6), "k": (0.30, 0.05, 0.0), "l": (0.35, 0.10, 0.0), "m": (0.00, 0.00, 0.0),
-    "n": (0.22, 0.10, 0.0), "ng": (0.25, 0.05, 0.0), "ow": (0.50, -0.55, 0.9), "oy": (0.60, -0.40, 0.6),
-    "p": (0.00, 0.00, 0.0), "r": (0.30, -0.30, 0.4), "s": (0.16, 0.25, 0.0), "sh": (0.22, -0.35, 0.7),
-    "t": (0.20, 0.10, 0.0), "th": (0.20, 0.05, 0.0), "uh": (0.35, -0.35, 0.6), "uw": (0.25, -0.65, 1.0),
-    "v": (0.08, 0.05, 0.0), "w": (0.15, -0.65, 1.0), "y": (0.25, 0.35, 0.0), "z": (0.16, 0.25, 0.0),
+    "pau": (0.00, 0.00, 0.0),
+    "aa": (0.95, 0.05, 0.0),
+    "ae": (0.85, 0.30, 0.0),
+    "ah": (0.65, 0.05, 0.0),
+    "ao": (0.75, -0.35, 0.6),
+    "aw": (0.80, -0.10, 0.3),
+    "ax": (0.40, 0.00, 0.0),
+    "ay": (0.85, 0.15, 0.0),
+    "b": (0.00, 0.00, 0.0),
+    "ch": (0.25, -0.30, 0.6),
+    "d": (0.22, 0.10, 0.0),
+    "dh": (0.22, 0.05, 0.0),
+    "eh": (0.60, 0.25, 0.0),
+    "er": (0.35, -0.25, 0.4),
+    "ey": (0.50, 0.40, 0.0),
+    "f": (0.08, 0.05, 0.0),
+    "g": (0.30, 0.05, 0.0),
+    "hh": (0.40, 0.05, 0.0),
+    "ih": (0.35, 0.25, 0.0),
+    "iy": (0.28, 0.50, 0.0),
+    "jh": (0.25, -0.30, 0.6),
+    "k": (0.30, 0.05, 0.0),
+    "l": (0.35, 0.10, 0.0),
+    "m": (0.00, 0.00, 0.0),
+    "n": (0.22, 0.10, 0.0),
+    "ng": (0.25, 0.05, 0.0),
+    "ow": (0.50, -0.55, 0.9),
+    "oy": (0.60, -0.40, 0.6),
+    "p": (0.00, 0.00, 0.0),
+    "r": (0.30, -0.30, 0.4),
+    "s": (0.16, 0.25, 0.0),
+    "sh": (0.22, -0.35, 0.7),
+    "t": (0.20, 0.10, 0.0),
+    "th": (0.20, 0.05, 0.0),
+    "uh": (0.35, -0.35, 0.6),
+    "uw": (0.25, -0.65, 1.0),
+    "v": (0.08, 0.05, 0.0),
+    "w": (0.15, -0.65, 1.0),
+    "y": (0.25, 0.35, 0.0),
+    "z": (0.16, 0.25, 0.0),
     "zh": (0.22, -0.35, 0.7),
-}  # fmt: skip
+}
 _PRESSED = {"b", "p", "m"}
 _BITTEN = {"f", "v"}
 
@@ -104,9 +134,7 @@ def mouth_motion(phones: list[tuple[float, float, str]], times: np.ndarray) -> n
         shut[a:b] = name in _PRESSED
 
     def smooth(x: np.ndarray, seconds: float) -> np.ndarray:
-        return cv2.GaussianBlur(
-            x.astype(np.float64), (1, 0), seconds * rate, sigmaX=0.01, sigmaY=seconds * rate
-        )
+        return cv2.GaussianBlur(x.astype(np.float64), (1, 0), seconds * rate, sigmaX=0.01, sigmaY=seconds * rate)
 
     def blur(x: np.ndarray, seconds: float) -> np.ndarray:
         reach = np.arange(-int(4 * seconds * rate), int(4 * seconds * rate) + 1)
@@ -175,9 +203,7 @@ def mix(a: np.ndarray, b: np.ndarray, w: np.ndarray) -> np.ndarray:
     return a * (1 - w) + np.asarray(b, np.float32) * w
 
 
-def bump(
-    x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: float, turn: float = 0.0
-) -> np.ndarray:
+def bump(x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: float, turn: float = 0.0) -> np.ndarray:
     """Gaussian hill of height 1."""
     c, s = np.cos(turn), np.sin(turn)
     u, v = c * (x - cx) + s * (y - cy), -s * (x - cx) + c * (y - cy)
@@ -203,9 +229,7 @@ def curve(points: list[tuple[float, float]], steps: int = 24) -> np.ndarray:
     for i in range(len(p)):
         a, b, c, d = (p[(i + k) % len(p)] for k in (-1, 0, 1, 2))
         t = np.linspace(0, 1, steps, endpoint=False)[:, None]
-        out.append(
-            0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-        )
+        out.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
     return np.concatenate(out)
 
 
@@ -224,9 +248,7 @@ def inflate(mask: np.ndarray, scale: float) -> np.ndarray:
         h = (cv2.filter2D(h, -1, kernel, borderType=cv2.BORDER_REPLICATE) + cell * cell) * inside
     h = cv2.resize(np.sqrt(h * 2), mask.shape[::-1], interpolation=cv2.INTER_CUBIC)
     h = scale * cv2.GaussianBlur(np.maximum(h, 0), (0, 0), 5)
-    return (
-        np.sqrt(h * h + 0.02) - 0.141
-    )  # a finite slope where the surface turns away: projecting it converges
+    return np.sqrt(h * h + 0.02) - 0.141  # a finite slope where the surface turns away: projecting it converges
 
 
 def grid(left: float, top: float, right: float, bottom: float) -> tuple[np.ndarray, np.ndarray]:
@@ -250,9 +272,12 @@ def look_up(image: np.ndarray, x: np.ndarray, y: np.ndarray, left: float, top: f
     """Samples a painted image at positions in units."""
     k = UNIT * SUPER
     return cv2.remap(
-        image, ((x - left) * k - 0.5).astype(np.float32), ((y - top) * k - 0.5).astype(np.float32),
-        cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
+        image,
+        ((x - left) * k - 0.5).astype(np.float32),
+        ((y - top) * k - 0.5).astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
 
 
 def normals(z: np.ndarray) -> np.ndarray:
@@ -263,9 +288,7 @@ def normals(z: np.ndarray) -> np.ndarray:
     return n / np.linalg.norm(n, axis=-1, keepdims=True)
 
 
-def shadow(
-    z: np.ndarray, light: np.ndarray, reach: float = 0.7, steps: int = 14, soft: float = 0.05
-) -> np.ndarray:
+def shadow(z: np.ndarray, light: np.ndarray, reach: float = 0.7, steps: int = 14, soft: float = 0.05) -> np.ndarray:
     """Light that reaches each point of a height field: 1 lit .. 0 in cast shadow."""
     k, worst = UNIT * SUPER, np.full_like(z, -1.0)
     flat = np.hypot(light[0], light[1])
@@ -329,10 +352,29 @@ class Head:
 def head() -> Head:
     x, y = grid(LEFT, TOP, RIGHT, BOTTOM)
     shape = x.shape
-    face = fill(curve(mirror([
-        (0, -1.55), (0.45, -1.47), (0.80, -1.18), (0.945, -0.72), (0.975, -0.25), (0.950, 0.20), (0.900, 0.55),
-        (0.805, 0.89), (0.65, 1.17), (0.43, 1.385), (0.20, 1.50), (0, 1.52),
-    ])), shape, LEFT, TOP)  # fmt: skip
+    face = fill(
+        curve(
+            mirror(
+                [
+                    (0, -1.55),
+                    (0.45, -1.47),
+                    (0.80, -1.18),
+                    (0.945, -0.72),
+                    (0.975, -0.25),
+                    (0.950, 0.20),
+                    (0.900, 0.55),
+                    (0.805, 0.89),
+                    (0.65, 1.17),
+                    (0.43, 1.385),
+                    (0.20, 1.50),
+                    (0, 1.52),
+                ]
+            )
+        ),
+        shape,
+        LEFT,
+        TOP,
+    )
     z = inflate(face, 1.16)
     a = np.abs(x)
     # bones and flesh
@@ -381,31 +423,47 @@ def head() -> Head:
     rng = np.random.default_rng(12)
     for _ in range(70):  # freckles
         cx, cy = rng.normal(0, 0.42), rng.normal(0.24, 0.16)
-        colour = mix(
-            colour, SKIN * (0.70, 0.60, 0.55), rng.uniform(0.1, 0.35) * bump(x, y, cx, cy, 0.009, 0.009)
-        )
+        colour = mix(colour, SKIN * (0.70, 0.60, 0.55), rng.uniform(0.1, 0.35) * bump(x, y, cx, cy, 0.009, 0.009))
     # lips: painted with a soft border, darker in the line between
-    lips = blur(
-        (((above > 0) & (above < 1) | (below >= 0) & (below < 1)) & (a < MOUTH_W)).astype(np.float32), 0.010
-    )
+    lips = blur((((above > 0) & (above < 1) | (below >= 0) & (below < 1)) & (a < MOUTH_W)).astype(np.float32), 0.010)
     grain = noise(shape, (1.1, 9), 5)
     tone = LIP * (1 + 0.05 * grain)[..., None]
     tone = mix(tone, LIP * (0.86, 0.80, 0.80), step(above, 0.0, 0.4))
     colour = colour * (1 - 0.80 * lips[..., None]) + tone * 0.80 * lips[..., None]
-    gloss = (
-        0.16 + 0.22 * lips + 0.22 * bump(x, y, 0, 0.36, 0.09, 0.16) + 0.10 * bump(x, y, 0, -0.62, 0.45, 0.2)
-    )
+    gloss = 0.16 + 0.22 * lips + 0.22 * bump(x, y, 0, 0.36, 0.09, 0.16) + 0.10 * bump(x, y, 0, -0.62, 0.45, 0.2)
     # nostrils and the shadow in the corner of the wings
     hole = bump(a, y, 0.085, 0.548, 0.040, 0.019, -0.25)
     colour = mix(colour, (0.13, 0.045, 0.03), np.clip(hole * 1.5 - 0.35, 0, 1))
     colour *= (1 - 0.20 * bump(a, y, 0.245, 0.50, 0.022, 0.05))[..., None]
 
     # hair: a short cut, brushed up and to the side
-    outer = fill(curve([
-        (0.0, -1.82), (0.38, -1.78), (0.72, -1.58), (0.95, -1.22), (1.035, -0.75), (1.02, -0.35), (0.975, -0.02),
-        (0.93, 0.22), (0.70, 0.10), (0.0, -0.3), (-0.70, 0.10), (-0.93, 0.22), (-0.975, -0.02), (-1.02, -0.35),
-        (-1.04, -0.75), (-0.97, -1.24), (-0.78, -1.60), (-0.42, -1.82),
-    ]), shape, LEFT, TOP)  # fmt: skip
+    outer = fill(
+        curve(
+            [
+                (0.0, -1.82),
+                (0.38, -1.78),
+                (0.72, -1.58),
+                (0.95, -1.22),
+                (1.035, -0.75),
+                (1.02, -0.35),
+                (0.975, -0.02),
+                (0.93, 0.22),
+                (0.70, 0.10),
+                (0.0, -0.3),
+                (-0.70, 0.10),
+                (-0.93, 0.22),
+                (-0.975, -0.02),
+                (-1.02, -0.35),
+                (-1.04, -0.75),
+                (-0.97, -1.24),
+                (-0.78, -1.60),
+                (-0.42, -1.82),
+            ]
+        ),
+        shape,
+        LEFT,
+        TOP,
+    )
     wobble = 0.022 * noise(shape, (12, 60), 21)
     front = -0.98 - 0.10 * np.exp(-(((x - 0.35) / 0.25) ** 2)) + 0.05 * np.exp(-(((x + 0.25) / 0.3) ** 2))
     front = front + 0.50 * step(a, 0.62, 0.93) + 0.68 * step(a, 0.80, 0.94) + wobble
@@ -417,14 +475,14 @@ def head() -> Head:
     # strands run away from a point on the forehead
     px, py = x + 0.30 + 0.25 * (y + 1.0), y - 0.1
     angle, far = np.arctan2(px, -py), np.hypot(px, py)
-    table = sum(
-        w * noise((1200, 2400), (s, 60), 30 + i)
-        for i, (w, s) in enumerate(((0.55, 1.6), (0.6, 5), (0.5, 14)))
-    )
+    table = sum(w * noise((1200, 2400), (s, 60), 30 + i) for i, (w, s) in enumerate(((0.55, 1.6), (0.6, 5), (0.5, 14))))
     strand = cv2.remap(
-        table, ((angle / np.pi + 1) * 1199 + 10 * np.sin(far * 7)).astype(np.float32), (far * 330).astype(np.float32),
-        cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT,
-    )  # fmt: skip
+        table,
+        ((angle / np.pi + 1) * 1199 + 10 * np.sin(far * 7)).astype(np.float32),
+        (far * 330).astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT,
+    )
     cushion = inflate((alpha > 0.5).astype(np.float32), 1.16)
     z = np.maximum(z, 0) * (1 - hair_z) + hair_z * (
         np.maximum(cushion, z) + 0.06 + 0.018 * strand * step(y, -0.3, -0.9)
@@ -459,11 +517,7 @@ def opened(pose: Pose) -> float:
 
 def bend(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Where each point of the moved face lies at rest: x, y, and the distances of the inner lips from their line."""
-    narrow = (
-        1
-        + (0.15 if pose.spread > 0 else 0.36) * pose.spread
-        - 0.10 * pose.opening * (1 - max(pose.spread, 0))
-    )
+    narrow = 1 + (0.15 if pose.spread > 0 else 0.36) * pose.spread - 0.10 * pose.opening * (1 - max(pose.spread, 0))
     near = np.exp(-0.5 * ((x / 0.46) ** 4 + ((y - MOUTH_Y) / 0.34) ** 2))
     x0 = x / (1 + (narrow - 1) * near)
     gap, line = opened(pose), lip_line(x0)
@@ -532,12 +586,7 @@ def eyes(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarr
     high = EYE_Y + tilt - 0.108 * inside ** (0.72) * (1 - 0.10 * t)
     lid = low + (high - low) * (0.02 + 0.92 * pose.lids)
     soft = 0.008
-    weight = (
-        step(y - lid, -soft, soft)
-        * step(low - y, -soft, soft)
-        * (np.abs(t) < 1)
-        * step(low - lid, 0.004, 0.025)
-    )
+    weight = step(y - lid, -soft, soft) * step(low - y, -soft, soft) * (np.abs(t) < 1) * step(low - lid, 0.004, 0.025)
     gx, gy = pose.gaze
     ix, iy = a - EYE_X - side * gx + 0.006, y - (EYE_Y - 0.020) - gy
     r = np.hypot(ix, iy)
@@ -561,12 +610,7 @@ def eyes(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.ndarr
     lash = np.exp(-0.5 * ((y - lid + 0.004) / thick) ** 2) * within * 0.88
     under = 0.34 * np.exp(-0.5 * ((y - low - 0.002) / 0.008) ** 2) * within
     fold_y = np.minimum(EYE_Y + tilt - 0.155 * np.clip(1 - (t / 1.1) ** 2, 0, 1) ** 0.75, 9)
-    crease = (
-        0.50
-        * np.exp(-0.5 * ((y - fold_y) / 0.010) ** 2)
-        * step(np.abs(t), 1.08, 0.75)
-        * (0.55 + 0.45 * pose.lids)
-    )
+    crease = 0.50 * np.exp(-0.5 * ((y - fold_y) / 0.010) ** 2) * step(np.abs(t), 1.08, 0.75) * (0.55 + 0.45 * pose.lids)
     return ball, weight, np.clip(lash + under + crease, 0, 1)
 
 
@@ -619,11 +663,7 @@ def light_up(
     out = diffuse * lit3 * np.array([1.02, 0.97, 0.90]) * 0.86
     out = (
         out
-        + (
-            fill_dot[..., None] * np.array([0.20, 0.225, 0.27])
-            + sky[..., None] * np.array([0.15, 0.16, 0.18])
-            + 0.055
-        )
+        + (fill_dot[..., None] * np.array([0.20, 0.225, 0.27]) + sky[..., None] * np.array([0.15, 0.16, 0.18]) + 0.055)
         * near[..., None]
     )
     bounce = np.clip(n[..., 1], 0, 1) * near
@@ -634,9 +674,7 @@ def light_up(
     shine = np.clip(n @ half, 0, 1)
     spec = gloss * (0.30 * shine**18 + 0.28 * shine**60) * lit
     rim = np.clip(1 - n[..., 2], 0, 1) ** 3 * np.clip(n[..., 0] * 0.8 - n[..., 1] * 0.5 + 0.1, 0, 1) * edge
-    return (
-        shaded + spec[..., None] * np.array([1, 0.97, 0.93]) + rim[..., None] * np.array([0.16, 0.18, 0.21])
-    )
+    return shaded + spec[..., None] * np.array([1, 0.97, 0.93]) + rim[..., None] * np.array([0.16, 0.18, 0.21])
 
 
 def painted_head(pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -670,9 +708,7 @@ def painted_head(pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     key = KEY / np.linalg.norm(KEY)
     local = spin.T @ key
     lit = cv2.GaussianBlur(shadow(z, local), (0, 0), 3.0)
-    near = np.clip(
-        1 - 2.3 * np.clip(blur(z, 0.11) - z, 0, 1) - 1.5 * np.clip(blur(z, 0.035) - z, 0, 1), 0.25, 1
-    )
+    near = np.clip(1 - 2.3 * np.clip(blur(z, 0.11) - z, 0, 1) - 1.5 * np.clip(blur(z, 0.035) - z, 0, 1), 0.25, 1)
     # faces are round: the cushion's own border must not count as a hole
     near = np.where(h.alpha > 0.99, near, 1).astype(np.float32)
     out = light_up(colour, n, gloss * (1 - 0.8 * brow), lit, near, 1 - hair, 1 - 0.8 * hair)
@@ -735,9 +771,7 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x, y = grid(*BODY)
     shape = x.shape
     neck_m = fill(
-        curve(
-            mirror([(0, 0.62), (0.50, 0.64), (0.555, 1.2), (0.575, 1.62), (0.75, 1.86), (0.5, 2.3), (0, 2.4)])
-        ),
+        curve(mirror([(0, 0.62), (0.50, 0.64), (0.555, 1.2), (0.575, 1.62), (0.75, 1.86), (0.5, 2.3), (0, 2.4)])),
         shape,
         left,
         top,
@@ -745,9 +779,7 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     nz = 0.62 * np.sqrt(np.clip(1 - (x / 0.66) ** 2, 0, 1)).astype(np.float32)
     nz += 0.05 * bump(x, y, 0, 1.72, 0.07, 0.10)
     for s in (-1, 1):  # the two cords of the neck
-        nz += 0.045 * np.exp(-0.5 * ((x - s * (0.44 - 0.30 * step(y, 1.2, 2.0))) / 0.06) ** 2).astype(
-            np.float32
-        )
+        nz += 0.045 * np.exp(-0.5 * ((x - s * (0.44 - 0.30 * step(y, 1.2, 2.0))) / 0.06) ** 2).astype(np.float32)
     skin = (
         np.broadcast_to(SKIN * (0.97, 0.90, 0.88), shape + (3,))
         * (1 + 0.02 * noise(shape, 2, 60) + 0.02 * noise(shape, 14, 61))[..., None]
@@ -756,10 +788,30 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     near = np.clip(0.35 + 0.65 * step(y, 1.25, 1.95), 0, 1)
     lit_neck = light_up(skin, normals(cv2.GaussianBlur(nz, (0, 0), 4)), 0.10 * ones, near, near, ones, 0.4)
 
-    jumper = fill(curve([
-        (-0.62, 1.72), (-0.95, 1.95), (-1.55, 2.16), (-2.05, 2.42), (-2.4, 2.9), (-2.6, 3.5), (2.6, 3.5), (2.4, 2.9),
-        (2.05, 2.42), (1.55, 2.16), (0.95, 1.95), (0.62, 1.72), (0.40, 2.00), (0.0, 2.10), (-0.40, 2.00),
-    ]), shape, left, top)  # fmt: skip
+    jumper = fill(
+        curve(
+            [
+                (-0.62, 1.72),
+                (-0.95, 1.95),
+                (-1.55, 2.16),
+                (-2.05, 2.42),
+                (-2.4, 2.9),
+                (-2.6, 3.5),
+                (2.6, 3.5),
+                (2.4, 2.9),
+                (2.05, 2.42),
+                (1.55, 2.16),
+                (0.95, 1.95),
+                (0.62, 1.72),
+                (0.40, 2.00),
+                (0.0, 2.10),
+                (-0.40, 2.00),
+            ]
+        ),
+        shape,
+        left,
+        top,
+    )
     bz = 0.55 * np.sqrt(np.clip(1 - (x / 2.7) ** 2, 0, 1)) + 0.30 * step(y, 1.7, 2.6)
     bz = bz + 0.30 * np.exp(-0.5 * (np.clip(y - (1.80 + 0.20 * np.abs(x)), 0, 9) / 0.25) ** 2) * 0
     for cx, cy, turn, deep in (
@@ -768,11 +820,7 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         (-0.5, 2.9, 0.5, 0.03),
         (0.7, 2.95, -0.4, 0.03),
     ):
-        bz = (
-            bz
-            - deep * bump(x, y, cx, cy, 0.5, 0.07, turn)
-            + deep * bump(x, y, cx + 0.08, cy + 0.12, 0.5, 0.08, turn)
-        )
+        bz = bz - deep * bump(x, y, cx, cy, 0.5, 0.07, turn) + deep * bump(x, y, cx + 0.08, cy + 0.12, 0.5, 0.08, turn)
     # knitted collar: a roll that follows the neckline
     around = np.hypot(x / 1.02, (y - 1.42) / 1.0)
     roll = np.exp(-0.5 * ((around - 0.70) / 0.055) ** 2) * step(y, 1.55, 1.75)
@@ -781,12 +829,12 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     cloth = np.broadcast_to(np.array([0.062, 0.145, 0.180], np.float32), shape + (3,)).copy()
     knit = noise(shape, (1.0, 1.8), 65)
     cloth *= (1 + 0.10 * knit + 0.05 * noise(shape, 10, 66) + 0.16 * ribs * roll)[..., None]
-    lit_cloth = light_up(
-        cloth, normals(cv2.GaussianBlur(bz, (0, 0), 3)), 0.05 * ones, ones, ones, 0 * ones, 0.15
-    )
+    lit_cloth = light_up(cloth, normals(cv2.GaussianBlur(bz, (0, 0), 3)), 0.05 * ones, ones, ones, 0 * ones, 0.15)
     edge = blur((1 - jumper) * ones, 0.03) * step(y, 1.6, 1.8)
     neck_shade = 1 - 0.5 * blur(jumper, 0.05) * (1 - jumper)
-    out = mix(lit_neck * neck_shade[..., None], lit_cloth * (1 - 0.25 * edge[..., None]), cv2.dilate(jumper, np.ones((5, 5))))
+    out = mix(
+        lit_neck * neck_shade[..., None], lit_cloth * (1 - 0.25 * edge[..., None]), cv2.dilate(jumper, np.ones((5, 5)))
+    )
     return out.astype(np.float32), np.maximum(neck_m, jumper), step(y, 2.15, 1.15).astype(np.float32)
 
 
@@ -807,9 +855,7 @@ def background() -> np.ndarray:
         (0.885, 0.04, (0.20, 0.21, 0.17)),
         (0.96, 0.035, (0.47, 0.27, 0.17)),
     ):
-        book = (
-            step(np.abs(x - cx), width + 0.01, width - 0.01) * step(y, -0.62, -0.58) * step(y, -0.14, -0.18)
-        )
+        book = step(np.abs(x - cx), width + 0.01, width - 0.01) * step(y, -0.62, -0.58) * step(y, -0.14, -0.18)
         wall = mix(wall, tone, 0.75 * book)
     wall = mix(wall, (0.23, 0.15, 0.09), step(np.abs(y + 0.115), 0.045, 0.03) * step(x, 0.50, 0.53))
     rng = np.random.default_rng(5)
@@ -899,9 +945,7 @@ def draw(pose: Pose, seed: int = 0) -> np.ndarray:
     glow = cv2.GaussianBlur(picture, (0, 0), 12)
     picture = picture * 0.94 + 0.09 * glow
     tone = np.clip(picture, 0, 1.4)
-    tone = np.clip(tone * (1 + tone / 2.9) / (1 + tone) * 1.50, 0, 1) ** (
-        1 / 2.2
-    )  # soft shoulder, display gamma
+    tone = np.clip(tone * (1 + tone / 2.9) / (1 + tone) * 1.50, 0, 1) ** (1 / 2.2)  # soft shoulder, display gamma
     grain = np.random.default_rng(1000 + seed).normal(0, 0.0035, (SIZE, SIZE, 1)).astype(np.float32)
     return np.clip((tone + grain) * 255 + 0.5, 0, 255).astype(np.uint8)
 
@@ -916,21 +960,80 @@ def speak(text: str, voice: str, path: Path, *, before: float = 0.0, total: floa
         subprocess.run(["flite", "-voice", voice, "-t", text, str(raw)], check=True, capture_output=True)
         filters = f"adelay={int(before * 1000)}:all=1" + (f",apad=whole_dur={total}" if total else "")
         subprocess.run(
-            ["ffmpeg", "-v", "error", "-y", "-i", str(raw), "-af", filters, "-ac", "1", "-ar", "16000",
-             "-fflags", "+bitexact", "-flags", "+bitexact", str(path)],
+            [
+                "ffmpeg",
+                "-v",
+                "error",
+                "-y",
+                "-i",
+                str(raw),
+                "-af",
+                filters,
+                "-ac",
+                "1",
+                "-ar",
+                "16000",
+                "-fflags",
+                "+bitexact",
+                "-flags",
+                "+bitexact",
+                str(path),
+            ],
             check=True,
-        )  # fmt: skip
+        )
 
 
 def film(path: Path, poses: list[Pose], sound: Path) -> None:
     """Draws all frames and encodes them with the sound: H.264 and AAC in MP4."""
     command = [
-        "ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{SIZE}x{SIZE}", "-r", str(FPS),
-        "-i", "-", "-i", str(sound), "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-pix_fmt", "yuv420p",
-        "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv",
-        "-c:v", "libx264", "-preset", "slow", "-crf", "21", "-g", "50", "-c:a", "aac", "-b:a", "48k", "-ac", "1",
-        "-movflags", "+faststart", "-fflags", "+bitexact", str(path),
-    ]  # fmt: skip
+        "ffmpeg",
+        "-v",
+        "error",
+        "-y",
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        f"{SIZE}x{SIZE}",
+        "-r",
+        str(FPS),
+        "-i",
+        "-",
+        "-i",
+        str(sound),
+        "-vf",
+        "scale=out_color_matrix=bt709:out_range=tv",
+        "-pix_fmt",
+        "yuv420p",
+        "-colorspace",
+        "bt709",
+        "-color_primaries",
+        "bt709",
+        "-color_trc",
+        "bt709",
+        "-color_range",
+        "tv",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "slow",
+        "-crf",
+        "21",
+        "-g",
+        "50",
+        "-c:a",
+        "aac",
+        "-b:a",
+        "48k",
+        "-ac",
+        "1",
+        "-movflags",
+        "+faststart",
+        "-fflags",
+        "+bitexact",
+        str(path),
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
         assert ffmpeg.stdin is not None
         for i, pose in enumerate(poses):

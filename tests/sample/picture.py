@@ -1,6 +1,6 @@
 """Makes readme.png: frames of the sample before and after dubbing.
 
-    python -m tests.sample.picture
+python -m tests.sample.picture
 """
 
 from __future__ import annotations

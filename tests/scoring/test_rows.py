@@ -15,11 +15,13 @@ from lipdub.scoring.report import Entry, curves, number, table
 from lipdub.scoring.rows import Moment, Row, Score, failures, limits
 
 SCORE = Score(
-    "a.mp4", 100, 4.0,
+    "a.mp4",
+    100,
+    4.0,
     (Row("one", "first", "mouth", 0.5), Row("none", "second", "crop", None, note="no weights")),
     windows=({"start": 0.0, "end": 4.0, "av_sync": None},),
     series={"time": [0.0, 1.0, 2.0], "opening": [0.1, None, 0.3], "wanted": [0.1, 0.2, 0.3]},
-)  # fmt: skip
+)
 
 
 def test_limits() -> None:
@@ -91,6 +93,8 @@ def test_a_table_of_several_has_all_lines() -> None:
     assert lines[2]["cells"][0] is None
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.0, "0"), (0.12345, "0.123"), (1234.5, "1234"), (40.0, "40"), (0.0001, "0.0001")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (0.0, "0"), (0.12345, "0.123"), (1234.5, "1234"), (40.0, "40"), (0.0001, "0.0001")]
+)
 def test_numbers(value: float | None, text: str) -> None:
     assert number(value) == text

@@ -11,9 +11,15 @@ from lipdub.speech.phones import INDEX, PHONES
 
 # words of four phones, no two alike
 WORDS = [
-    ("b", "iy", "n", "s"), ("m", "uw", "k", "ae"), ("f", "ao", "l", "t"), ("w", "eh", "d", "z"),
-    ("sh", "ow", "g", "iy"), ("p", "a", "r", "k"), ("v", "ih", "ng", "aa"), ("j", "er", "th", "h"),
-]  # fmt: skip
+    ("b", "iy", "n", "s"),
+    ("m", "uw", "k", "ae"),
+    ("f", "ao", "l", "t"),
+    ("w", "eh", "d", "z"),
+    ("sh", "ow", "g", "iy"),
+    ("p", "a", "r", "k"),
+    ("v", "ih", "ng", "aa"),
+    ("j", "er", "th", "h"),
+]
 PHONE_FRAMES = 8
 
 
@@ -48,9 +54,7 @@ def test_words_are_found_where_they_are():
     assert (found.fit > 0.8).all()
     assert found.phones[0][0] == 0.0 and abs(found.phones[-1][1] - 1.76) < 1e-9
     assert all(abs(a[1] - b[0]) < 1e-9 for a, b in zip(found.phones, found.phones[1:], strict=False))
-    assert [p for (_, _, p), owner in zip(found.phones, found.owner, strict=True) if owner == 1] == list(
-        WORDS[1]
-    )
+    assert [p for (_, _, p), owner in zip(found.phones, found.owner, strict=True) if owner == 1] == list(WORDS[1])
 
 
 def test_every_phone_lasts_twenty_milliseconds():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,10 +10,15 @@ import pytest
 from lipdub.errors import WeightsError
 from lipdub.speech import encoder
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def made_sound(seconds: float) -> np.ndarray:
     time = np.arange(int(seconds * 16000)) / 16000
-    return (0.2 * np.sin(2 * np.pi * 150 * time * (1 + 0.1 * np.sin(3 * time))) * np.sin(4 * time) ** 2).astype(np.float32)
+    return (0.2 * np.sin(2 * np.pi * 150 * time * (1 + 0.1 * np.sin(3 * time))) * np.sin(4 * time) ** 2).astype(
+        np.float32
+    )
 
 
 @pytest.fixture

@@ -31,9 +31,20 @@ def test_json_has_the_documented_fields() -> None:
     lips = made()
     content = json.loads(export.as_json(lips))
     assert list(content) == [
-        "schema", "tool", "source", "duration", "heard", "rate", "start", "names", "values", "phones",
-        "words", "visemes", "mouths",
-    ]  # fmt: skip
+        "schema",
+        "tool",
+        "source",
+        "duration",
+        "heard",
+        "rate",
+        "start",
+        "names",
+        "values",
+        "phones",
+        "words",
+        "visemes",
+        "mouths",
+    ]
     assert content["schema"] == 1 and content["source"] == "speech.wav" and content["duration"] == 0.845
     assert content["heard"] == {"way": "text", "share_of_words": 1.0, "language": None}
     assert content["names"] == list(COEFFICIENTS) and content["rate"] == 100 and content["start"] == 0
@@ -87,20 +98,13 @@ def test_rhubarb_tsv() -> None:
 def test_rhubarb_xml_and_json_tell_the_same() -> None:
     lips = made('a & "b" <c>.wav')
     raw = export.as_rhubarb_xml(lips).decode()
-    assert raw.startswith(
-        '<?xml version="1.0" encoding="utf-8"?>\n<rhubarbResult>\n  <metadata>\n    <soundFile>'
-    )
+    assert raw.startswith('<?xml version="1.0" encoding="utf-8"?>\n<rhubarbResult>\n  <metadata>\n    <soundFile>')
     assert raw.endswith("  </mouthCues>\n</rhubarbResult>\n")
     tree = ElementTree.fromstring(raw)
-    assert (
-        tree.findtext("metadata/soundFile") == str(lips.source)
-        and tree.findtext("metadata/duration") == "0.84"
-    )
+    assert tree.findtext("metadata/soundFile") == str(lips.source) and tree.findtext("metadata/duration") == "0.84"
     content = json.loads(export.as_rhubarb_json(lips))
     assert content["metadata"] == {"soundFile": str(lips.source), "duration": 0.84}
-    cues = [
-        (float(c.attrib["start"]), float(c.attrib["end"]), c.text) for c in tree.findall("mouthCues/mouthCue")
-    ]
+    cues = [(float(c.attrib["start"]), float(c.attrib["end"]), c.text) for c in tree.findall("mouthCues/mouthCue")]
     assert cues == [(c["start"], c["end"], c["value"]) for c in content["mouthCues"]]
     assert cues[0][0] == 0 and cues[-1][1] == 0.84
     assert '    { "start": 0.00, "end": ' in export.as_rhubarb_json(lips).decode()

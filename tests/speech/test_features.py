@@ -30,9 +30,7 @@ def test_blocks_do_not_show(monkeypatch):
 
 def test_features_do_not_depend_on_level():
     rng = np.random.default_rng(2)
-    audio = (rng.standard_normal(32_000) * (0.02 + 0.1 * (np.sin(np.arange(32_000) / 900) > 0))).astype(
-        np.float32
-    )
+    audio = (rng.standard_normal(32_000) * (0.02 + 0.1 * (np.sin(np.arange(32_000) / 900) > 0))).astype(np.float32)
     base = features.log_mel(features.mel_power(audio))
     for gain in (0.1, 10.0):
         np.testing.assert_allclose(features.log_mel(features.mel_power(audio * gain)), base, atol=1e-3)

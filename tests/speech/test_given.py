@@ -59,9 +59,7 @@ def test_missing_words_are_named_with_their_place():
 
 
 def test_text_beyond_the_speech_and_words_nobody_can_say():
-    found = look_for(
-        ["beans", "fault", "weds", "天", "show", "mucus"], sound(20, "beans", "fault", "weds", 20)
-    )
+    found = look_for(["beans", "fault", "weds", "天", "show", "mucus"], sound(20, "beans", "fault", "weds", 20))
     assert found.fit.outside == 2 and found.fit.unsayable == ("天",) and found.fit.missing == ()
     assert found.fit.found == 3 and len(given.notes(found.fit)) == 2
 

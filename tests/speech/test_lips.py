@@ -100,9 +100,7 @@ def test_wrong_input_is_refused(tmp_path):
         lips.lip_motion(np.zeros(10, np.float32), weights=broken)
 
 
-@pytest.mark.parametrize(
-    "model", [lips.LipModel.phonetic(), lips.load_weights()[1]], ids=["table", "shipped"]
-)
+@pytest.mark.parametrize("model", [lips.LipModel.phonetic(), lips.load_weights()[1]], ids=["table", "shipped"])
 def test_phones_move_the_lips_as_they_should(model):
     said = one_hot(
         ("sil", 100),
@@ -120,9 +118,7 @@ def test_phones_move_the_lips_as_they_should(model):
     assert not values[:30].any() and not values[-50:].any()  # rest well away from speech
     assert opening[85] > 0.02  # the lips part before the first sound
     assert opening[107] > 0.5 and opening[127] > 0.5
-    assert (
-        opening[114:121].min() < 0.05 and column(values, "closure")[114:121].max() > 0.95
-    )  # a short p still shuts
+    assert opening[114:121].min() < 0.05 and column(values, "closure")[114:121].max() > 0.95  # a short p still shuts
     assert width[144] < -0.2 and width[159] > width[144] + 0.4  # u rounded, i spread
     assert column(values, "rounding")[144] > 0.4 > column(values, "rounding")[107]
     assert column(values, "lower_lip")[170] > 0.5 and opening[170] < 0.4
@@ -168,8 +164,6 @@ def test_bilabials_of_made_speech_close():
         opening = motion.column("opening")
         assert opening.max() > 0.4
         closed += [
-            opening[int(a * 100) - 4 : int(b * 100) + 4].min() < 0.1
-            for a, b, p in said.phones
-            if p in ("p", "b", "m")
+            opening[int(a * 100) - 4 : int(b * 100) + 4].min() < 0.1 for a, b, p in said.phones if p in ("p", "b", "m")
         ]
     assert np.mean(closed) >= 0.8

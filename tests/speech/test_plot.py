@@ -47,9 +47,7 @@ def test_long_speech_goes_on_in_rows_and_pages() -> None:
     lips, seconds = made(), 64.0
     times = np.arange(int(seconds * 100)) / 100
     values = np.resize(lips.values, (len(times), lips.values.shape[1]))
-    long = replace(
-        lips, duration=seconds, times=times, values=values, phones=((0.0, seconds, "aa"),), words=()
-    )
+    long = replace(lips, duration=seconds, times=times, values=values, phones=((0.0, seconds, "aa"),), words=())
     sheets = plot.pages(long, sound(seconds))
     assert len(sheets) == 2 and sheets[0].shape[0] > 10 * sheets[1].shape[0]
     assert sheets[0].shape[1] == plot._LEFT + 5 * plot.SCALE + plot._RIGHT
@@ -60,9 +58,7 @@ def test_a_part_and_odd_names_and_nothing_at_all() -> None:
     lips = made("umlaut ä\n名前.wav", start=0.3, end=0.6)
     (picture,) = plot.pages(lips, sound(0.845))
     assert picture.shape[1] < 700
-    empty = replace(
-        lips, times=lips.times[:0], values=lips.values[:0], phones=(), words=(), visemes=(), mouths=()
-    )
+    empty = replace(lips, times=lips.times[:0], values=lips.values[:0], phones=(), words=(), visemes=(), mouths=())
     assert plot.pages(empty, sound(0.1))[0].shape[0] < 60
     assert plot.pages(lips, np.zeros(0, np.float32))[0].shape == picture.shape
 

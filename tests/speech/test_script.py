@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import codecs
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lipdub.errors import InputError
 from lipdub.speech.script import LARGEST, parse, read_script
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -40,12 +43,22 @@ intro
 
 
 def test_plain_text_keeps_the_words_as_they_are_spelt():
-    script = parse(
-        "JOHN: Don't stop — it's 5 o'clock... \n\n- “Well-known” cafés cost $5.50 or 50%, AT&T said!"
-    )
+    script = parse("JOHN: Don't stop — it's 5 o'clock... \n\n- “Well-known” cafés cost $5.50 or 50%, AT&T said!")
     assert script.words == (
-        "Don't", "stop", "it's", "5", "o'clock", "Well-known", "cafés", "cost", "$5.50", "or", "50%", "AT&T", "said",
-    )  # fmt: skip
+        "Don't",
+        "stop",
+        "it's",
+        "5",
+        "o'clock",
+        "Well-known",
+        "cafés",
+        "cost",
+        "$5.50",
+        "or",
+        "50%",
+        "AT&T",
+        "said",
+    )
     assert script.cues == (None,) * len(script.words) and not script.timed
 
 
@@ -108,9 +121,18 @@ def test_encodings_and_line_ends(tmp_path: Path, content: bytes):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b" \n\n", b"[music]\n", b"1\n00:00:01,000 --> 00:00:02,000\n\n", b"caf\xe9 cr\xe8me", b"RIFF\x24\x00\x00\x00WAVE",
-     bytes(range(256)), b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b"\xff\xfea"],
-)  # fmt: skip
+    [
+        b"",
+        b" \n\n",
+        b"[music]\n",
+        b"1\n00:00:01,000 --> 00:00:02,000\n\n",
+        b"caf\xe9 cr\xe8me",
+        b"RIFF\x24\x00\x00\x00WAVE",
+        bytes(range(256)),
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
+        b"\xff\xfea",
+    ],
+)
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes):
     (tmp_path / "text.txt").write_bytes(content)
     with pytest.raises(InputError, match="text.txt"):

@@ -13,9 +13,7 @@ from lipdub.speech.phones import BILABIALS, INDEX, PHONES, VOWELS
 def said(*spans: tuple[str, int]) -> LipMotion:
     """The lips of phones that are surely these, (phone, frames of 10 ms)."""
     labels = [p for p, n in spans for _ in range(n)]
-    values = lips_of_phones(
-        np.eye(len(PHONES), dtype=np.float32)[[INDEX[p] for p in labels]], LipModel.phonetic()
-    )
+    values = lips_of_phones(np.eye(len(PHONES), dtype=np.float32)[[INDEX[p] for p in labels]], LipModel.phonetic())
     edges = list(itertools.accumulate((n for _, n in spans), initial=0))
     phones = [(a / 100, b / 100, p) for (a, b), (p, _) in zip(itertools.pairwise(edges), spans, strict=True)]
     return LipMotion(np.arange(len(labels)) / 100, values, phones)
@@ -36,9 +34,7 @@ def test_every_phone_has_a_shape_and_every_shape_a_phone(kind: visemes.Shapes) -
 
 
 def test_a_sentence_in_both_sets() -> None:
-    motion = said(
-        ("sil", 40), ("m", 12), ("aa", 20), ("f", 12), ("uw", 20), ("s", 12), ("iy", 20), ("sil", 40)
-    )
+    motion = said(("sil", 40), ("m", 12), ("aa", 20), ("f", 12), ("uw", 20), ("s", 12), ("iy", 20), ("sil", 40))
     cues = visemes.visemes(motion)
     assert shapes(cues) == ["sil", "PP", "aa", "FF", "ou", "SS", "ih", "sil"]
     assert shapes(visemes.rhubarb(motion)) == ["X", "A", "D", "G", "F", "B", "X"]
@@ -83,9 +79,7 @@ def test_two_closures_remain_two() -> None:
 def test_no_closure_is_ever_lost_and_time_is_covered_once() -> None:
     rng = np.random.default_rng(3)
     for _ in range(300):
-        runs = [
-            (visemes.VISEMES[rng.integers(15)], int(rng.integers(1, 20))) for _ in range(rng.integers(1, 30))
-        ]
+        runs = [(visemes.VISEMES[rng.integers(15)], int(rng.integers(1, 20))) for _ in range(rng.integers(1, 30))]
         labels = [label for label, n in runs for _ in range(n)]
         cues = visemes.at_least(labels, visemes.OVR)
         assert cues[0][0] == 0 and cues[-1][1] == pytest.approx(len(labels) / 100)

@@ -5,11 +5,9 @@ Their sizes are the published ones, their widths are not: the whole recipe runs 
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 import torch
 from scipy.io import savemat
 
@@ -19,9 +17,15 @@ from lipdub.networks.enet import ENet, Enlarged
 from lipdub.networks.lnet import LNet
 from lipdub.weights import manifest
 from lipdub.weights.checkpoint import build
-from lipdub.weights.manifest import Entry
 from lipdub.weights.store import VARIABLE, Store
 from tests.weights import small
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from lipdub.weights.manifest import Entry
 
 LNET = {"width": 2, "blocks": 1, "descriptor": 16}
 
@@ -72,7 +76,7 @@ class Pointing(torch.nn.Module):
         self.scale = torch.nn.Parameter(torch.ones(1))
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        assert images.shape[1:] == (3, 256, 256) and 0 <= float(images.min()) and float(images.max()) <= 1
+        assert images.shape[1:] == (3, 256, 256) and float(images.min()) >= 0 and float(images.max()) <= 1
         shaken = [neutral_in_crop() + 2 * float(torch.sin(1e4 * image.mean())) for image in images]
         return [torch.from_numpy(heatmaps(np.stack(shaken))) * self.scale]
 

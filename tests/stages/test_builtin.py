@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import wave
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,9 @@ from lipdub.media.read import read_frames
 from lipdub.stages import paste_back
 from lipdub.stages.sync import SyncOptions
 from lipdub.workspace.store import Store
+
+if TYPE_CHECKING:
+    from lipdub.media.pixels import Picture
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 SECONDS = 3.0
@@ -35,9 +38,13 @@ def dubbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A lossless dub of the sample and its workspace."""
     folder = tmp_path_factory.mktemp("builtin")
     return lipdub.dub(
-        SAMPLE / "talker.mp4", SAMPLE / "speech.wav", folder / "out.mkv", lossless=True, preset="ultrafast",
+        SAMPLE / "talker.mp4",
+        SAMPLE / "speech.wav",
+        folder / "out.mkv",
+        lossless=True,
+        preset="ultrafast",
         length="shortest",
-    )  # fmt: skip
+    )
 
 
 def store(result: Any, stage: str) -> Store:
@@ -89,9 +96,14 @@ def test_damaged_and_missing_chunks_are_made_again_alike(dubbed: Any, tmp_path: 
             (copy / name).write_bytes(bytes(data))
     (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
     again = lipdub.dub(
-        SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path / "again.mkv", workspace=copy, lossless=True,
-        preset="ultrafast", length="shortest",
-    )  # fmt: skip
+        SAMPLE / "talker.mp4",
+        SAMPLE / "speech.wav",
+        tmp_path / "again.mkv",
+        workspace=copy,
+        lossless=True,
+        preset="ultrafast",
+        length="shortest",
+    )
     after = {p.relative_to(copy): p.read_bytes() for p in sorted(copy.rglob("c.*")) if p.is_file()}
     assert after == before
     for a, b in zip(read_frames(dubbed.out), read_frames(again.out), strict=True):
@@ -105,9 +117,14 @@ def test_silence_leaves_a_closed_still_mouth(dubbed: Any, tmp_path: Path) -> Non
     copy = tmp_path / "copy"
     shutil.copytree(dubbed.workspace, copy)
     result = lipdub.dub(
-        SAMPLE / "talker.mp4", quiet, tmp_path / "quiet.mkv", workspace=copy, crf=10, preset="ultrafast",
+        SAMPLE / "talker.mp4",
+        quiet,
+        tmp_path / "quiet.mkv",
+        workspace=copy,
+        crf=10,
+        preset="ultrafast",
         length="shortest",
-    )  # fmt: skip
+    )
     assert [s.name for s in result.stages if s.action == "reuse"] == ["detect", "neutralize"]
 
     def opening(path: Path) -> np.ndarray:
@@ -145,7 +162,6 @@ def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
     import cv2
 
     from lipdub.faces.detect import FaceFinder
-    from lipdub.media.pixels import Picture
     from lipdub.media.probe import probe
     from lipdub.media.write import VideoCodec, write_segment
 
@@ -165,7 +181,7 @@ def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
     assert facts is not None
     write_segment(tmp_path / "covered.nut", covered(), facts, VideoCodec(crf=16, preset="ultrafast"))
     result = lipdub.sync(tmp_path / "covered.nut", SAMPLE / "speech.wav", workspace=tmp_path / "w", length="video")
-    (start, end), = result.summary["untouched"]
+    ((start, end),) = result.summary["untouched"]
     assert (start, end) == pytest.approx((1.0, 1.56), abs=0.1)
 
 

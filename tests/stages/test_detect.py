@@ -90,9 +90,16 @@ def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.Mon
     assert files[0] == files[1] and len(files[0]) >= 6
     assert lipdub.detect(SAMPLE / "talker.mp4", workspace=copy, threads=1).action == "run"
     dubbed = lipdub.dub(
-        SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path / "out.mp4", workspace=tmp_path / "job", threads=1,
-        detector="retinaface", end=0.5, length="shortest", preset="ultrafast",
-    )  # fmt: skip
+        SAMPLE / "talker.mp4",
+        SAMPLE / "speech.wav",
+        tmp_path / "out.mp4",
+        workspace=tmp_path / "job",
+        threads=1,
+        detector="retinaface",
+        end=0.5,
+        length="shortest",
+        preset="ultrafast",
+    )
     assert dubbed.stages[0].action == "reuse" and dubbed.stages[2].summary["dubbed"] >= 10
     assert any("retinaface.pth are not the published ones" in note for note in dubbed.notes)
 

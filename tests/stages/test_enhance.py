@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -24,6 +23,9 @@ from lipdub.weights.store import Store as Weights
 from lipdub.workspace.folder import Workspace
 from lipdub.workspace.store import Store
 from tests.weights import small
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 torch = pytest.importorskip("torch")
 
@@ -64,7 +66,7 @@ class Parsing(torch.nn.Module):
         self.unused = torch.nn.Parameter(torch.zeros(1))
 
     def forward(self, faces: Any) -> Any:
-        assert faces.shape[1:] == (3, 512, 512) and -1 <= float(faces.min()) and float(faces.max()) <= 1
+        assert faces.shape[1:] == (3, 512, 512) and float(faces.min()) >= -1 and float(faces.max()) <= 1
         self.faces += len(faces)
         x0, y0, x1, y1 = self.box
         logits = torch.zeros(len(faces), 19, 512, 512)
@@ -100,13 +102,16 @@ def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
 def job(folder: Path, out: Path, **options: Any) -> lipdub.Job:
     return lipdub.Job(
-        SAMPLE / "talker.mp4", SAMPLE / "speech.wav", out=out, workspace=folder,
+        SAMPLE / "talker.mp4",
+        SAMPLE / "speech.wav",
+        out=out,
+        workspace=folder,
         options={
             "sync": {"end": END, "length": "shortest"},
             "enhance": {"method": "gpen", **options},
             "paste-back": RESULT,
         },
-    )  # fmt: skip
+    )
 
 
 def arrays(store: Store) -> tuple[np.ndarray, np.ndarray]:
@@ -169,9 +174,7 @@ def test_what_was_lost_is_made_again_alike(enhance: Callable[..., Store]) -> Non
     assert {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))} == wanted
 
 
-def test_the_result_shows_what_was_restored(
-    plain: Any, enhance: Callable[..., Store], tmp_path: Path
-) -> None:
+def test_the_result_shows_what_was_restored(plain: Any, enhance: Callable[..., Store], tmp_path: Path) -> None:
     enhance(Shown(-1.0))
     done = run_job(job(tmp_path / "workspace", tmp_path / "out.mkv"))
     assert [stage.action for stage in done.stages] == ["reuse"] * 4 + ["run"]
@@ -237,9 +240,7 @@ def test_parsed_mouths_that_were_lost_are_made_again_alike(enhance: Callable[...
     assert {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))} == wanted
 
 
-def test_the_run_says_what_told_where_the_mouth_is(
-    enhance: Callable[..., Store], tmp_path: Path
-) -> None:
+def test_the_run_says_what_told_where_the_mouth_is(enhance: Callable[..., Store], tmp_path: Path) -> None:
     def summary() -> dict[str, Any]:
         record = Workspace(tmp_path / "workspace").record("enhance")
         assert record is not None
@@ -259,7 +260,11 @@ def test_the_run_says_what_told_where_the_mouth_is(
 
 def test_mouths_are_averaged_over_neighbours_of_the_same_shot() -> None:
     dubbed = enhance_faces.Dubbed(
-        None, np.zeros((6, 4)), source=np.array([3, 4, 4, 3, 9, 10]), track=np.array([1, 1, 1, 1, 1, 2]), amount=np.ones(6)
+        None,
+        np.zeros((6, 4)),
+        source=np.array([3, 4, 4, 3, 9, 10]),
+        track=np.array([1, 1, 1, 1, 1, 2]),
+        amount=np.ones(6),
     )
     assert [enhance_faces.follows(dubbed, k, k + 1) for k in range(5)] == [True, True, True, False, False]
     assert not enhance_faces.follows(dubbed, 0, 2)
@@ -267,11 +272,17 @@ def test_mouths_are_averaged_over_neighbours_of_the_same_shot() -> None:
     identity = np.array([[1.0, 0, 0], [0, 1, 0]])
     items = [
         enhance_faces._Parsed(
-            k, np.full((size, size, 4), [0, 0, 0, 255], np.uint8), (0, 0, size, size), np.ones((size, size, 3), np.float32),
-            np.ones((size, size), np.float32), identity, np.full((size, size), 255 * on, np.uint8), True,
+            k,
+            np.full((size, size, 4), [0, 0, 0, 255], np.uint8),
+            (0, 0, size, size),
+            np.ones((size, size, 3), np.float32),
+            np.ones((size, size), np.float32),
+            identity,
+            np.full((size, size), 255 * on, np.uint8),
+            True,
         )
         for k, on in ((0, 1), (1, 0), (2, 0), (4, 1))
-    ]  # fmt: skip
+    ]
     enhance_faces._mix_parsed(items, dubbed)
     assert [int(item.crop[size // 2, size // 2, 0]) for item in items] == [170, 64, 0, 255]
 
@@ -287,7 +298,7 @@ def test_parsing_takes_mouth_and_lips_near_the_mesh() -> None:
     with torch.inference_mode():
         logits = network(torch.from_numpy(faces).permute(0, 3, 1, 2) * 2 - 1)[0]
     assert np.allclose(found, logits.softmax(1)[:, 10:13].sum(1).numpy(), atol=1e-5)
-    assert 0 <= found.min() and found.max() <= 1 and np.array_equal(found, enhance_faces.parsed(network, faces))
+    assert found.min() >= 0 and found.max() <= 1 and np.array_equal(found, enhance_faces.parsed(network, faces))
 
     mesh = landmarks.load_neutral()[:, :2]
     way = fivepoint.similarity(enhance_faces.five_points(mesh), fivepoint.FACEXLIB)
@@ -296,7 +307,7 @@ def test_parsing_takes_mouth_and_lips_near_the_mesh() -> None:
     mouth[350:390, 210:304] = 1
     mouth[100:200, 100:400] = 1
     mask, own = enhance_faces.parsed_mask(mouth, mesh)
-    assert own and mask[370, 256] == 1 and not mask[:300].any() and 0 <= mask.min() and mask.max() <= 1
+    assert own and mask[370, 256] == 1 and not mask[:300].any() and mask.min() >= 0 and mask.max() <= 1
     mask, own = enhance_faces.parsed_mask(np.zeros((512, 512), np.float32), mesh)
     assert not own and np.array_equal(mask, enhance_faces.mouth_mask(mesh, 512, 512))
 

@@ -34,7 +34,14 @@ SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 FRAMES = 18
 FIRST, LAST = 0.1, 0.5  # seconds that are dubbed
 OPTIONS: dict[str, Any] = dict(
-    recipe="retalking", threads=1, start=FIRST, end=LAST, length="video", enhance="none", lossless=True, preset="ultrafast"
+    recipe="retalking",
+    threads=1,
+    start=FIRST,
+    end=LAST,
+    length="video",
+    enhance="none",
+    lossless=True,
+    preset="ultrafast",
 )
 NEEDED = ("face3d", "dnet", "lnet", "enet")
 
@@ -109,7 +116,9 @@ def _digests(folder: Path) -> dict[str, str]:
     }
 
 
-def test_lost_chunks_are_made_again_alike(dubbed: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_chunks_are_made_again_alike(
+    dubbed: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small_retalking.publish(monkeypatch, tmp_path, NEEDED)
     copy = tmp_path / "copy"
     shutil.copytree(dubbed.workspace, copy)
@@ -195,9 +204,7 @@ def test_landmarks_are_smoothed_without_lag_and_gaps_bridged() -> None:
     assert np.abs(nothing[wanted] - mesh[wanted]).max() < 1e-6
 
 
-def test_networks_that_copy_give_the_source_back(
-    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_networks_that_copy_give_the_source_back(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """D-Net gives its source, GPEN its picture, E-Net the reference: all goes where it came from."""
     small_retalking.publish(monkeypatch, tmp_path, (*NEEDED, "gpen-512", "expression"), copying=True)
     result = lipdub.dub(video, SAMPLE / "speech.wav", tmp_path / "out.mkv", **OPTIONS)
@@ -217,7 +224,9 @@ def test_networks_that_copy_give_the_source_back(
         assert inside.mean() > 0.15
 
         def off(shift: int, crop: np.ndarray = crop, seen: np.ndarray = seen, inside: np.ndarray = inside) -> float:
-            return float(np.abs(np.roll(crop[: len(seen), : seen.shape[1], :3], shift, 1).astype(int) - seen)[inside].mean())
+            return float(
+                np.abs(np.roll(crop[: len(seen), : seen.shape[1], :3], shift, 1).astype(int) - seen)[inside].mean()
+            )
 
         assert off(0) < 2.5 and off(0) < 0.7 * min(off(-2), off(2))
     assert dubbed >= 8
@@ -231,9 +240,16 @@ def test_an_emotion_changes_the_upper_face_too(
     copy = tmp_path / "copy"
     shutil.copytree(dubbed.workspace, copy)
     again = lipdub.sync(
-        video, SAMPLE / "speech.wav", workspace=copy, recipe="retalking", threads=1, start=FIRST, end=LAST,
-        length="video", emotion="surprise",
-    )  # fmt: skip
+        video,
+        SAMPLE / "speech.wav",
+        workspace=copy,
+        recipe="retalking",
+        threads=1,
+        start=FIRST,
+        end=LAST,
+        length="video",
+        emotion="surprise",
+    )
     assert any("ganimation.pth are not the published ones" in note for note in again.summary["notes"])
     old, new = (Store(folder / "sync", "sync") for folder in (dubbed.workspace, copy))
     boxes = new.open("boxes").read(0, FRAMES)
@@ -271,7 +287,7 @@ def test_an_emotion_is_added_to_the_face_as_it_is() -> None:
 
 
 def test_the_template_without_a_file_is_the_talkers_shut_mouth() -> None:
-    assert expression.LENGTH == coefficients.EXPRESSION.stop - coefficients.EXPRESSION.start
+    assert coefficients.EXPRESSION.stop - coefficients.EXPRESSION.start == expression.LENGTH
     shut = neutralize_dnet.shut_expression(
         np.repeat(np.arange(20.0, dtype=np.float32)[:, None], 64, 1), np.arange(20.0)[::-1], np.zeros(20)
     )
@@ -361,7 +377,9 @@ def test_expressions_are_found_or_refused(tmp_path: Path, monkeypatch: pytest.Mo
         expression.read_template(place, "neutral")
 
 
-def test_a_pictured_expression_is_taken_from_its_face(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pictured_expression_is_taken_from_its_face(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from lipdub.weights.checkpoint import load_network
     from lipdub.weights.store import Store as Weights
 
@@ -410,7 +428,10 @@ def test_only_what_is_asked_for_is_drawn(dubbed: Any) -> None:
     (box,) = (neutral.open(f"box-{track}") for track in (1,))
     found = box.read(0, len(box))
     drawn = found[:, 2] > found[:, 0]
-    assert drawn[(times > FIRST) & (times < LAST)].all() and not drawn[(times < FIRST - 0.01) | (times > LAST + 0.01)].any()
+    assert (
+        drawn[(times > FIRST) & (times < LAST)].all()
+        and not drawn[(times < FIRST - 0.01) | (times > LAST + 0.01)].any()
+    )
     references = neutral.open("reference-1").read(0, FRAMES)
     assert (references.reshape(FRAMES, -1).max(1) > 0).tolist() == drawn.tolist()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import cv2
@@ -17,10 +17,12 @@ from lipdub.errors import InputError, UsageError
 from lipdub.media.audio import load_audio
 from lipdub.media.read import read_frames
 from lipdub.metrics import colour_step, seam
-from lipdub.progress import Event
-from lipdub.scoring.rows import Score
 from lipdub.scoring.truth import paired
 from lipdub.stages.score import ScoreOptions, judge, score
+
+if TYPE_CHECKING:
+    from lipdub.progress import Event
+    from lipdub.scoring.rows import Score
 
 SAMPLE = Path(__file__).resolve().parents[1] / "sample"
 
@@ -119,10 +121,7 @@ def test_a_clip_against_itself(run: Path) -> None:
 
 
 def test_truth_a_little_off(run: Path, tmp_path: Path) -> None:
-    frames = [
-        np.clip(f.picture.rgb().astype(int) + 4, 0, 255).astype(np.uint8)
-        for f in read_frames(run / "dub.mp4")
-    ]
+    frames = [np.clip(f.picture.rgb().astype(int) + 4, 0, 255).astype(np.uint8) for f in read_frames(run / "dub.mp4")]
     values = _values(score(run / "dub.mp4", truth=_write(tmp_path / "off.mp4", frames)))
     assert 34 < values["psnr"] < 38 and 34 < values["psnr_crop"] < 38
     assert 0.97 < values["ssim"] < 1

@@ -65,9 +65,16 @@ def dubbed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIPDUB_WEIGHTS", str(tmp_path_factory.mktemp("store")))
         yield lipdub.dub(
-            SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path_factory.mktemp("dub") / "out.mkv", recipe="stabilized",
-            talker=model, end=END, lossless=True, preset="ultrafast", length="shortest",
-        )  # fmt: skip
+            SAMPLE / "talker.mp4",
+            SAMPLE / "speech.wav",
+            tmp_path_factory.mktemp("dub") / "out.mkv",
+            recipe="stabilized",
+            talker=model,
+            end=END,
+            lossless=True,
+            preset="ultrafast",
+            length="shortest",
+        )
 
 
 def test_the_result_says_what_drew_it(dubbed: Any) -> None:
@@ -121,13 +128,17 @@ def test_what_is_done_is_kept_and_another_model_draws_anew(
 
     def planned(path: Path) -> dict[str, str]:
         job = lipdub.Job(
-            SAMPLE / "talker.mp4", SAMPLE / "speech.wav", out=dubbed.out, workspace=dubbed.workspace, recipe="stabilized",
+            SAMPLE / "talker.mp4",
+            SAMPLE / "speech.wav",
+            out=dubbed.out,
+            workspace=dubbed.workspace,
+            recipe="stabilized",
             options={
                 "neutralize": {"end": END, "talker": path},
                 "sync": {"end": END, "length": "shortest", "talker": path},
                 "paste-back": {"lossless": True, "preset": "ultrafast"},
             },
-        )  # fmt: skip
+        )
         return {stage.name: stage.action for stage in lipdub.plan(job)}
 
     assert set(planned(model).values()) == {"reuse"}
@@ -135,7 +146,9 @@ def test_what_is_done_is_kept_and_another_model_draws_anew(
     assert other["detect"] == "reuse" and other["neutralize"] == other["sync"] == "run"
 
 
-def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     given = {"workspace": tmp_path / "job", "recipe": "stabilized", "talker": model, "end": END}
     lipdub.neutralize(SAMPLE / "talker.mp4", **given)
@@ -165,7 +178,9 @@ def test_methods_that_do_not_go_together(model: Path, tmp_path: Path, monkeypatc
         lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="stabilized", **given | {"talker": only})
 
 
-def test_the_model_adapted_to_a_video_is_taken_for_it(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_adapted_to_a_video_is_taken_for_it(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     kept = trained.keep(model, "drawn", digest_file(SAMPLE / "talker.mp4"), "# card")
     result = lipdub.neutralize(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="silent-lip", end=0.2)
@@ -255,7 +270,13 @@ def settled(method: str, commercial_safe: bool = False, **how: Any) -> enhance.E
 def test_the_restorer_is_one_that_may_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     source = small.saved(tmp_path / "fetched.pth", {"state": small.state()})
-    small.publish(monkeypatch, tmp_path, small.entry("vqfr-2"), small.entry("gfpgan-1.4", commercial=True), small.entry("gfpgan-1.3"))
+    small.publish(
+        monkeypatch,
+        tmp_path,
+        small.entry("vqfr-2"),
+        small.entry("gfpgan-1.4", commercial=True),
+        small.entry("gfpgan-1.3"),
+    )
     weights_store.Store().add(manifest.entry("vqfr-2"), source)
     assert settled("auto").method == "vqfr" and settled("auto", commercial_safe=True).method == "none"
     weights_store.Store().add(manifest.entry("gfpgan-1.4"), source)

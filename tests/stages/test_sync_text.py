@@ -56,9 +56,12 @@ def test_the_plan_knows_a_changed_text(tmp_path: Path):
 
     def key() -> Any:
         job = lipdub.Job(
-            SAMPLE / "talker.mp4", SAMPLE / "speech.wav", workspace=tmp_path / "w", out=tmp_path / "o.mp4",
+            SAMPLE / "talker.mp4",
+            SAMPLE / "speech.wav",
+            workspace=tmp_path / "w",
+            out=tmp_path / "o.mp4",
             options={"sync": {"text": str(text)}},
-        )  # fmt: skip
+        )
         from lipdub.chain import Chain
         from lipdub.progress import silent
         from lipdub.workspace.folder import Workspace

@@ -40,9 +40,15 @@ def dubbed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIPDUB_WEIGHTS", str(weights))
         yield lipdub.dub(
-            SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path_factory.mktemp("dub") / "out.mkv", recipe="wav2lip",
-            end=END, lossless=True, preset="ultrafast", length="shortest",
-        )  # fmt: skip
+            SAMPLE / "talker.mp4",
+            SAMPLE / "speech.wav",
+            tmp_path_factory.mktemp("dub") / "out.mkv",
+            recipe="wav2lip",
+            end=END,
+            lossless=True,
+            preset="ultrafast",
+            length="shortest",
+        )
 
 
 def test_the_result_says_whose_weights_it_was_made_with(dubbed: Any) -> None:
@@ -75,9 +81,13 @@ def test_a_second_run_reuses_everything_and_other_weights_only_redo_the_mouths(
 ) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(weights))
     job = lipdub.Job(
-        SAMPLE / "talker.mp4", SAMPLE / "speech.wav", out=dubbed.out, workspace=dubbed.workspace, recipe="wav2lip",
+        SAMPLE / "talker.mp4",
+        SAMPLE / "speech.wav",
+        out=dubbed.out,
+        workspace=dubbed.workspace,
+        recipe="wav2lip",
         options={"sync": {"end": END, "length": "shortest"}, "paste-back": {"lossless": True, "preset": "ultrafast"}},
-    )  # fmt: skip
+    )
     assert all(stage.action == "reuse" for stage in lipdub.plan(job))
     other = weights / "other.pth"
     monkeypatch.setattr(sync_wav2lip, "weights_path", lambda: other)

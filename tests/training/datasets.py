@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.speech import mel
 from lipdub.training import shards
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
 
 SIZE, SIDE = 24, 32  # of the drawn talkers' faces and crops
 
@@ -25,12 +28,24 @@ def write_dataset(
         length, digest = shards.write(folder / "shards" / relative, arrays)
         rows.append(
             {
-                "id": name, "name": f"who/{number}.mp4", "video": name[:4], "speaker": "who", "licence": "", "track": 1,
-                "split": "held-out" if number in held_out else "train", "start": 0.0, "frames": len(arrays["crops"]),
-                "face_px": 90.0, "sync": 0.8, "offset": None, "confidence": 0.5, "shard": relative, "bytes": length,
+                "id": name,
+                "name": f"who/{number}.mp4",
+                "video": name[:4],
+                "speaker": "who",
+                "licence": "",
+                "track": 1,
+                "split": "held-out" if number in held_out else "train",
+                "start": 0.0,
+                "frames": len(arrays["crops"]),
+                "face_px": 90.0,
+                "sync": 0.8,
+                "offset": None,
+                "confidence": 0.5,
+                "shard": relative,
+                "bytes": length,
                 "digest": digest,
             }
-        )  # fmt: skip
+        )
     index = {"schema": 1, "settings": {"size": size, "side": side}, "clips": rows}
     (folder / "index.json").write_text(json.dumps(index))
     return folder

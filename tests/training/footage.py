@@ -14,7 +14,9 @@ def cut(path: Path, start: float = 0.0, seconds: float = 2.0, *more: str, filter
     """A part of the sample, in small."""
     path.parent.mkdir(parents=True, exist_ok=True)
     source = ["-ss", str(start), "-t", str(seconds), "-i", str(TALKER)]
-    _ffmpeg(*source, "-vf", filters, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", *more, str(path.absolute()))
+    _ffmpeg(
+        *source, "-vf", filters, "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", *more, str(path.absolute())
+    )
     return path
 
 

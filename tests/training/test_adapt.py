@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
+
+from typing import TYPE_CHECKING
 
 from lipdub.errors import InputError, UsageError  # noqa: E402
 from lipdub.media.audio import load_audio  # noqa: E402
@@ -24,6 +25,9 @@ from lipdub.weights import talker  # noqa: E402
 from lipdub.weights.talker import TalkerModel  # noqa: E402
 from lipdub.workspace.keys import digest_file  # noqa: E402
 from tests.training.footage import TALKER, blank, cut  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 SPEECH = TALKER.parent / "speech.wav"
@@ -52,9 +56,15 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
     notes = after.notes["adapted"]
     assert notes["video"] == "a talker's.mp4" and notes["speech"] == ["speech.wav"] and notes["seconds"] > 2.5
     assert notes["digests"] == [digest_file(SPEECH)]
-    assert unlearnt(out, SPEECH) == [] and "without this speech" in unlearnt(out, TALKER)[0] and unlearnt(base, SPEECH) == []
+    assert (
+        unlearnt(out, SPEECH) == []
+        and "without this speech" in unlearnt(out, TALKER)[0]
+        and unlearnt(base, SPEECH) == []
+    )
     text = card(model, "lipdub adapt VIDEO")
-    assert "a talker's.mp4" in text and "`lipdub adapt VIDEO`" in text and '"minutes": 0.25' in text and "consent" in text
+    assert (
+        "a talker's.mp4" in text and "`lipdub adapt VIDEO`" in text and '"minutes": 0.25' in text and "consent" in text
+    )
 
 
 def test_no_more_than_there_is_time_for(tmp_path: Path) -> None:
@@ -81,7 +91,9 @@ def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
     assert not out.exists()
 
 
-@pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"minutes": float("nan")}, {"silent_share": 1.0}, {"said": 1.1}, {"other": 0.1}])
+@pytest.mark.parametrize(
+    "wrong", [{"minutes": 0.0}, {"minutes": float("nan")}, {"silent_share": 1.0}, {"said": 1.1}, {"other": 0.1}]
+)
 def test_options_that_cannot_be(wrong: dict) -> None:
     with pytest.raises(UsageError):
         Adaptation(**wrong)

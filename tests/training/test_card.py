@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 torch = pytest.importorskip("torch")
+
+from typing import TYPE_CHECKING
 
 from lipdub.errors import WeightsError  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
@@ -16,13 +16,30 @@ from lipdub.training.sync_scorer import export  # noqa: E402
 from lipdub.weights import talker  # noqa: E402
 from lipdub.weights.talker import TalkerModel  # noqa: E402
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
-NOTES = {"seed": 3, "training": {"rate": 0.5}, "clips": 7, "speakers": ["ann"], "licences": ["CC BY 4.0"], "figures": {"matched": 0.6}}
+NOTES = {
+    "seed": 3,
+    "training": {"rate": 0.5},
+    "clips": 7,
+    "speakers": ["ann"],
+    "licences": ["CC BY 4.0"],
+    "figures": {"matched": 0.6},
+}
 
 
 def test_of_one_training(tmp_path: Path) -> None:
     text = card(export(tmp_path / "sync.safetensors", AVSyncNet(HEARS), NOTES), "lipdub train sync-scorer --data D")
-    for said in ("# sync", "`lipdub train sync-scorer --data D`", "7 clips of 1 speaker (ann)", "CC BY 4.0", "matched: 0.6", '"rate": 0.5'):
+    for said in (
+        "# sync",
+        "`lipdub train sync-scorer --data D`",
+        "7 clips of 1 speaker (ann)",
+        "CC BY 4.0",
+        "matched: 0.6",
+        '"rate": 0.5',
+    ):
         assert said in text
     assert "no basis for other people" in text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Optional
+from typing import Literal
 
 import pytest
 
@@ -27,7 +27,7 @@ class Training:
     loss: Literal["plain", "stabilized"] = "stabilized"
     betas: tuple[float, float] = (0.5, 0.999)
     name: str = 'a "quoted"\nname \\ \x7f é'
-    limit: Optional[float] = None
+    limit: float | None = None
     weights: Path | None = None
     size: Size = field(default_factory=Size)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +14,9 @@ from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.dataset import Dataset, TalkingClips, open_dataset
 from tests.training.test_shards import arrays
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIZE, SIDE = 16, 20
 LENGTHS = (12, 5, 4, 9)  # frames of the clips
@@ -29,11 +32,24 @@ def folder(tmp_path: Path) -> Path:
         size, digest = shards.write(tmp_path / "shards" / relative, arrays(frames, SIDE, seed=number))
         clips.append(
             {
-                "id": name, "name": f"who/{number}.mp4", "video": name[:4], "speaker": "who", "licence": "", "track": 1,
-                "split": "held-out" if number == 3 else "train", "start": 0.0, "frames": frames, "face_px": 90.0,
-                "sync": 0.8, "offset": None, "confidence": 0.5, "shard": relative, "bytes": size, "digest": digest,
+                "id": name,
+                "name": f"who/{number}.mp4",
+                "video": name[:4],
+                "speaker": "who",
+                "licence": "",
+                "track": 1,
+                "split": "held-out" if number == 3 else "train",
+                "start": 0.0,
+                "frames": frames,
+                "face_px": 90.0,
+                "sync": 0.8,
+                "offset": None,
+                "confidence": 0.5,
+                "shard": relative,
+                "bytes": size,
+                "digest": digest,
             }
-        )  # fmt: skip
+        )
     index = {"schema": 1, "settings": {"size": SIZE, "side": SIDE}, "clips": clips}
     (tmp_path / "index.json").write_text(json.dumps(index))
     return tmp_path
@@ -85,14 +101,23 @@ def test_a_draw_depends_on_its_generator_alone(folder: Path) -> None:
     data = open_dataset(folder)
     list(data.each())
     assert drawn(data) == first
-    counts = {name: sum(clip == name for clip, _ in drawn(data, 700)) for name in ("00aa-0000", "11aa-0000", "33aa-0000")}
+    counts = {
+        name: sum(clip == name for clip, _ in drawn(data, 700)) for name in ("00aa-0000", "11aa-0000", "33aa-0000")
+    }
     assert sum(counts.values()) == 700  # each window is as likely as another
     assert 330 < counts["00aa-0000"] < 470 and 25 < counts["11aa-0000"] < 85 and 190 < counts["33aa-0000"] < 310
 
 
 def test_all_windows_in_order(folder: Path) -> None:
     seen = [(w.clip.id, w.first) for w in open_dataset(folder).each(5, 3)]
-    assert seen == [("00aa-0000", 0), ("00aa-0000", 3), ("00aa-0000", 6), ("11aa-0000", 0), ("33aa-0000", 0), ("33aa-0000", 3)]
+    assert seen == [
+        ("00aa-0000", 0),
+        ("00aa-0000", 3),
+        ("00aa-0000", 6),
+        ("11aa-0000", 0),
+        ("33aa-0000", 0),
+        ("33aa-0000", 3),
+    ]
 
 
 def test_another_window_lies_elsewhere_in_the_clip(folder: Path) -> None:
@@ -162,7 +187,11 @@ def test_nothing_left(folder: Path) -> None:
 def test_what_is_no_dataset(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it has no index.json"):
         open_dataset(tmp_path / "none")
-    for content, said in (("{", "damaged"), ('{"schema": 9}', "another version"), ('{"schema": 1, "clips": []}', "damaged")):
+    for content, said in (
+        ("{", "damaged"),
+        ('{"schema": 9}', "another version"),
+        ('{"schema": 1, "clips": []}', "damaged"),
+    ):
         (folder / "index.json").write_text(content)
         with pytest.raises(InputError, match=said):
             open_dataset(folder)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
+
+from typing import TYPE_CHECKING
 
 from lipdub.errors import InputError  # noqa: E402
 from lipdub.faces import landmarks, mesh  # noqa: E402
@@ -31,6 +32,9 @@ from lipdub.training.face_features import (  # noqa: E402
 from lipdub.training.loop import LoopOptions  # noqa: E402
 from lipdub.weights import face_features  # noqa: E402
 from tests.training.datasets import write_dataset  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIZE, SIDE = 32, 44
 LOOP = LoopOptions(steps=3, rate=5e-3, warmup=2, save_every=1000)
@@ -104,7 +108,7 @@ def test_landmarks_go_where_the_picture_goes(tmp_path: Path) -> None:
     bright = drawn.pictures[:, 0].numpy() ** 2
     at = np.arange(0.5, SIZE) / SIZE
     seen = np.stack([bright.sum(1) @ at, bright.sum(2) @ at], 1) / bright.sum((1, 2))[:, None]
-    left, right = (drawn.landmarks[:, int(np.flatnonzero(POINTS == vertex)[0])].numpy() for vertex in (61, 291))
+    left, right = (drawn.landmarks[:, int(np.flatnonzero(vertex == POINTS)[0])].numpy() for vertex in (61, 291))
     off = np.stack([np.linalg.norm(seen - corner, axis=1) for corner in (left, right)])
     assert off.min(0).max() < 0.1 / SIZE and off.max(0).min() > 0.1
     assert 20 < (off[0] < off[1]).sum() < 44  # in mirrored pictures it is at the right, and has that one's number

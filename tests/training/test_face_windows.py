@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+
+from typing import TYPE_CHECKING
 
 from lipdub.errors import InputError  # noqa: E402
 from lipdub.metrics import avsync  # noqa: E402
@@ -15,6 +15,9 @@ from lipdub.networks.talking_face import silence  # noqa: E402
 from lipdub.training.dataset import open_dataset  # noqa: E402
 from lipdub.training.face_windows import FaceWindows, WindowDraw  # noqa: E402
 from tests.training.datasets import SIZE, talkers  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_window_its_reference_and_its_sounds(tmp_path: Path) -> None:
@@ -34,7 +37,9 @@ def test_a_window_its_reference_and_its_sounds(tmp_path: Path) -> None:
             if torch.equal(known[clip.id][first : first + 5], faces)
         ]
         clip = where[0][0]
-        starts = [first for first in range(clip.frames - 4) if torch.equal(known[clip.id][first : first + 5], references)]
+        starts = [
+            first for first in range(clip.frames - 4) if torch.equal(known[clip.id][first : first + 5], references)
+        ]
         assert starts and all(abs(start - first) >= 5 for start in starts[:1] for _, first in where[:1])
         whole = avsync.spectrogram(data.read(clip).audio)
         heard = [whole[:, column : column + 16] for column in (int((first + 2 - 2) * 3.2) for _, first in where)]
@@ -59,7 +64,7 @@ def test_views_of_a_window_and_its_reference_change_alike(tmp_path: Path) -> Non
     eyes = slice(5, 9)
     still = (batch.faces[:, :, :, eyes] - batch.references[:, :, :, eyes]).abs().max()
     assert float(still) < 1e-5  # the drawn eyes do not move, so the two differ in the mouth alone
-    assert 0 <= batch.faces.min() and batch.faces.max() <= 1
+    assert batch.faces.min() >= 0 and batch.faces.max() <= 1
 
 
 def test_few_examples_as_they_are(tmp_path: Path) -> None:
@@ -72,7 +77,9 @@ def test_references_of_the_same_moment_in_another_video(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path, clips=2))
     windows = FaceWindows(data, WindowDraw(windows=12, across=1.0))
     batch = windows.plain(0)
-    crops = [torch.from_numpy(data.middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255 for clip in data.clips]
+    crops = [
+        torch.from_numpy(data.middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255 for clip in data.clips
+    ]
     for faces, references in zip(batch.faces, batch.references, strict=True):
         own = next(k for k in range(2) if torch.equal(crops[k][0, :, 0, 0], faces[0, :, 0, 0]))
         firsts = [i for i in range(36) if torch.equal(crops[own][i : i + 5], faces)]
@@ -87,9 +94,19 @@ def test_single_faces_of_the_videos_that_are_asked_for(tmp_path: Path) -> None:
     shares = {first.video: 3.0, second.video: 1.0, third.video: 0.0}
     windows = FaceWindows(data, WindowDraw(windows=400, frames=1, across=1.0), shares=shares)
     batch = windows.plain(0)
-    assert batch.faces.shape == batch.references.shape == (400, 1, 3, SIZE, SIZE) and batch.sounds.shape == (400, 1, 80, 16)
-    crops = [torch.from_numpy(data.middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255 for clip in data.clips]
-    corners = [int(np.flatnonzero([torch.equal(one[0, :, 0, 0], face[0, :, 0, 0]) for one in crops])[0]) for face in batch.faces]
+    assert batch.faces.shape == batch.references.shape == (400, 1, 3, SIZE, SIZE) and batch.sounds.shape == (
+        400,
+        1,
+        80,
+        16,
+    )
+    crops = [
+        torch.from_numpy(data.middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255 for clip in data.clips
+    ]
+    corners = [
+        int(np.flatnonzero([torch.equal(one[0, :, 0, 0], face[0, :, 0, 0]) for one in crops])[0])
+        for face in batch.faces
+    ]
     counts = np.bincount(corners, minlength=3)
     assert counts[2] == 0 and 260 < counts[0] < 340
     for face, reference, own in zip(batch.faces[:20], batch.references, corners, strict=False):

@@ -99,9 +99,7 @@ def test_parts_of_windows_keep_their_phase():
 
 def test_lip_fit_finds_the_lead_of_the_lips_and_stays_near_the_table():
     rng = np.random.default_rng(0)
-    posteriors = np.eye(len(PHONES), dtype=np.float32)[
-        np.repeat(rng.integers(0, len(PHONES), (6, 30)), 10, axis=1)
-    ]
+    posteriors = np.eye(len(PHONES), dtype=np.float32)[np.repeat(rng.integers(0, len(PHONES), (6, 30)), 10, axis=1)]
     posteriors[:, :20] = posteriors[:, -20:] = np.eye(len(PHONES))[INDEX["sil"]]
     table = lips.LipModel.phonetic()
     early = lips.LipModel(table.targets, table.dominance, table.reach, table.ahead + 0.04)

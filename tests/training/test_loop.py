@@ -7,12 +7,13 @@ import json
 import shutil
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
+
+from typing import TYPE_CHECKING
 
 from accelerate import Accelerator  # noqa: E402
 
@@ -20,6 +21,9 @@ from lipdub.errors import EnvironmentFailure  # noqa: E402
 from lipdub.parallel import child_command, child_environment  # noqa: E402
 from lipdub.training.log import sheet  # noqa: E402
 from lipdub.training.loop import Adversary, LoopOptions, rate_at, run_loop  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Interrupted(Exception):
@@ -124,7 +128,7 @@ def test_accumulated_batches_make_one_step(tmp_path: Path) -> None:
 def test_the_rate_rises_and_falls() -> None:
     options = LoopOptions(steps=100, rate=1.0, warmup=10, floor=0.0)
     rates = [rate_at(step, step / 100, options) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1) and max(rates) == rates[9] or rates[10] >= rates[20]
+    assert (rates[0] == pytest.approx(0.1) and max(rates) == rates[9]) or rates[10] >= rates[20]
     assert rates[-1] < 0.001 and all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
 
 
@@ -258,7 +262,14 @@ def test_two_processes_share_the_work(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     environment = {**child_environment(), "ACCELERATE_USE_CPU": "true", "ACCELERATE_MIXED_PRECISION": "no"}
-    command = [*child_command("torch.distributed.run"), "--standalone", "--nproc_per_node", "2", str(program), str(tmp_path)]
+    command = [
+        *child_command("torch.distributed.run"),
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        str(program),
+        str(tmp_path),
+    ]
     try:
         subprocess.run(command, env=environment, check=True, capture_output=True, timeout=240)
     except subprocess.CalledProcessError as error:

@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -29,8 +28,11 @@ from lipdub.training.prepare import held_out, prepare
 from lipdub.training.prepare_video import ClipOptions, moments
 from tests.training import footage
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SMALL = {"size": 24, "shortest": 0.6}
-ODD = ("it's a \"clip\".mp4", "-dash.mp4", "new\nline.mp4")
+ODD = ('it\'s a "clip".mp4', "-dash.mp4", "new\nline.mp4")
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +117,19 @@ def test_processes_make_no_difference(whole: Path, videos: Path, tmp_path: Path)
 
 def test_killed_and_called_again_it_is_the_same(whole: Path, videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "data"
-    command = [sys.executable, "-m", "lipdub", "prepare", str(videos), "-o", str(out), "--size", "24", "--shortest", "0.6"]
+    command = [
+        sys.executable,
+        "-m",
+        "lipdub",
+        "prepare",
+        str(videos),
+        "-o",
+        str(out),
+        "--size",
+        "24",
+        "--shortest",
+        "0.6",
+    ]
     command += ["--licence", "made by code", "--jobs", "1", "--quiet"]
     for seen in (".prepare/*/landmarks/c.*", "shards/*/*", "videos/*.json"):  # killed when there is a first of these
         process = subprocess.Popen(command, env=child_environment(), stderr=subprocess.DEVNULL)
@@ -159,7 +173,9 @@ def test_what_is_lost_of_another_video_is_said(whole: Path, videos: Path, tmp_pa
     assert prepare([videos / "Ann B."], out)["clips"] == 3
 
 
-def test_videos_are_added_and_named_anew_without_work(whole: Path, videos: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_videos_are_added_and_named_anew_without_work(
+    whole: Path, videos: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     out = tmp_path / "data"
     shutil.copytree(whole, out)
     footage.cut(tmp_path / "eve" / "one.mp4", seconds=1.2)
@@ -238,7 +254,11 @@ def test_bad_videos_are_named_and_passed_over_or_refused(videos: Path, tmp_path:
     said: list[str] = []
     counts = prepare([bad], tmp_path / "data", clips=SMALL, progress=lambda e: said.append(e.message))
     assert counts["clips"] == 1 and counts["unreadable"] == 3 and counts["videos"] == 4
-    assert [row["name"] for row in index(tmp_path / "data")["unreadable"]] == ["bad/cut.mp4", "bad/empty.mp4", "bad/text.mp4"]
+    assert [row["name"] for row in index(tmp_path / "data")["unreadable"]] == [
+        "bad/cut.mp4",
+        "bad/empty.mp4",
+        "bad/text.mp4",
+    ]
     assert any("bad/text.mp4 is passed over" in text and "text file" in text for text in said)
     with pytest.raises(InputError, match="Without --strict it is passed over"):
         prepare([bad], tmp_path / "other", clips=SMALL, strict=True)
@@ -327,7 +347,14 @@ def test_the_grid_goes_by_time() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"size": 8}, {"margin": 3.0}, {"shortest": 5.0, "longest": 2.0}, {"min_sync": 1.5}, {"faces": "two"}, {"longest": 100}],
+    [
+        {"size": 8},
+        {"margin": 3.0},
+        {"shortest": 5.0, "longest": 2.0},
+        {"min_sync": 1.5},
+        {"faces": "two"},
+        {"longest": 100},
+    ],
 )
 def test_options_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from lipdub.training.dataset import open_dataset
 from lipdub.training.prepare import prepare
 from lipdub.training.redub import redubbed
 from tests.training.footage import cut
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NEGATED = "scale=256:256,negate"
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from lipdub.speech import mel
 from lipdub.training import shards
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def arrays(n: int = 7, side: int = 20, seed: int = 0) -> dict[str, np.ndarray]:

@@ -88,8 +88,16 @@ def test_losses_by_hand() -> None:
     # the 9s are of moments too near to be wrong, and count nowhere
     bce = (sum(np.log1p(np.exp(-x)) for x in (2, 1, 1)) / 3 + sum(np.log1p(np.exp(x)) for x in (-1, 0.5, 0, 0)) / 4) / 2
     assert float(pair_loss(logits, wrong, "bce")) == pytest.approx(bce, abs=1e-6)
-    rows = [np.exp(2) / (np.exp(2) + np.exp(-1)), np.exp(1) / (np.exp(0.5) + np.exp(1) + 1), np.exp(1) / (1 + np.exp(1))]
-    columns = [np.exp(2) / (np.exp(2) + np.exp(0.5)), np.exp(1) / (np.exp(-1) + np.exp(1) + 1), np.exp(1) / (np.exp(1) + 1)]
+    rows = [
+        np.exp(2) / (np.exp(2) + np.exp(-1)),
+        np.exp(1) / (np.exp(0.5) + np.exp(1) + 1),
+        np.exp(1) / (1 + np.exp(1)),
+    ]
+    columns = [
+        np.exp(2) / (np.exp(2) + np.exp(0.5)),
+        np.exp(1) / (np.exp(-1) + np.exp(1) + 1),
+        np.exp(1) / (np.exp(1) + 1),
+    ]
     nce = -(np.log(rows).mean() + np.log(columns).mean()) / 2
     assert float(pair_loss(logits, wrong, "infonce")) == pytest.approx(nce, abs=1e-6)
 
@@ -143,7 +151,7 @@ def test_clips_too_short_for_five_frames_are_left_alone(tmp_path: Path) -> None:
 def test_changes_keep_range_and_shape_and_are_a_clips_own() -> None:
     frame = torch.rand(3, 1, 64, 128, generator=torch.Generator().manual_seed(0)).expand(3, 5, 64, 128)
     views = face_views(frame, 48, 96, np.random.default_rng(0), replace(FaceChanges(), noise=0.0))
-    assert views.shape == (3, 5, 48, 96) and 0 <= views.min() and views.max() <= 1
+    assert views.shape == (3, 5, 48, 96) and views.min() >= 0 and views.max() <= 1
     assert torch.equal(views[:, 0], views[:, 4])  # a face that does not move does not begin to
     assert (views[0] - views[1]).abs().mean() > 0.05
     silent = torch.full((2, 3, 80, 16), -4.0)
@@ -216,5 +224,9 @@ def test_a_turned_view_turns_about_its_middle() -> None:
     crops[0, 16, 16:28] = 1.0
     turned = avsync.middle(crops, 25, 25, turn=90.0)[0]
     column = int(turned.sum(0).argmax())
-    assert column == 12 and turned[:, column].sum() > 10 and (turned[12:, column].sum() < 2 or turned[:12, column].sum() < 2)
+    assert (
+        column == 12
+        and turned[:, column].sum() > 10
+        and (turned[12:, column].sum() < 2 or turned[:12, column].sum() < 2)
+    )
     torch.testing.assert_close(avsync.middle(crops, 25, 25, turn=0.0), avsync.middle(crops, 25, 25))

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
+
+from typing import TYPE_CHECKING
 
 from lipdub.errors import UsageError  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
@@ -36,6 +37,9 @@ from lipdub.training.talking_face import (  # noqa: E402
 from lipdub.weights import talker  # noqa: E402
 from lipdub.weights.talker import TalkerModel  # noqa: E402
 from tests.training.datasets import SIZE, talkers  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 TINY = FaceGeneratorSize(SIZE, 8, 16, 16)
@@ -91,7 +95,14 @@ def test_windows_learnt_by_heart(tmp_path: Path, data: Path, sync: Path) -> None
 
 def test_a_killed_training_ends_as_an_unbroken_one(tmp_path: Path, data: Path, sync: Path) -> None:
     """kill -9 in the midst of it, then the same command again: the same file, byte for byte."""
-    small = ["size.width=8", "size.deepest=16", "draw.windows=2", "loop.workers=1", "loop.precision=no", "loop.save_every=2"]
+    small = [
+        "size.width=8",
+        "size.deepest=16",
+        "draw.windows=2",
+        "loop.workers=1",
+        "loop.precision=no",
+        "loop.save_every=2",
+    ]
     given = [argument for setting in (*small, "loop.steps=30") for argument in ("--set", setting)]
     command = [sys.executable, "-m", "lipdub", "train", "silent-lip", "--data", str(data), "--sync", str(sync), *given]
 
@@ -100,7 +111,9 @@ def test_a_killed_training_ends_as_an_unbroken_one(tmp_path: Path, data: Path, s
         subprocess.run([*command, "-o", str(out)], check=True, capture_output=True)
         return out.read_bytes()
 
-    broken = subprocess.Popen([*command, "-o", str(tmp_path / "broken" / "silent.safetensors")], stderr=subprocess.DEVNULL)
+    broken = subprocess.Popen(
+        [*command, "-o", str(tmp_path / "broken" / "silent.safetensors")], stderr=subprocess.DEVNULL
+    )
     kept = tmp_path / "broken"
     while broken.poll() is None and not list(kept.glob("silent.work/*/latest")):
         time.sleep(0.02)
@@ -135,7 +148,11 @@ def test_parts_of_the_objective(data: Path) -> None:
 
     total, found = parts()
     assert set(found) == {"pixel", "perceptual", "triplet", "sync", "similarity", "adversarial"}
-    assert found["pixel"] == 0 and found["perceptual"] == pytest.approx(0, abs=1e-5) and found["similarity"] == pytest.approx(0, abs=1e-5)
+    assert (
+        found["pixel"] == 0
+        and found["perceptual"] == pytest.approx(0, abs=1e-5)
+        and found["similarity"] == pytest.approx(0, abs=1e-5)
+    )
     weighted = 0.5 * found["sync"] + 0.5 * found["triplet"] + found["adversarial"]
     assert total == pytest.approx(weighted, rel=1e-5)
     assert set(parts(sync_loss="none", triplet_loss="none", weights={"adversarial": 0.0})[1]) == {"pixel", "perceptual"}
@@ -166,7 +183,9 @@ def test_the_mouth_can_count_more(data: Path) -> None:
             return made.requires_grad_()
 
     def pixel(row: int, mouth: float) -> float:
-        options = replace(OPTIONS, silent=False, sync_loss="none", triplet_loss="none", weights=Weights(mouth=mouth, perceptual=0.0))
+        options = replace(
+            OPTIONS, silent=False, sync_loss="none", triplet_loss="none", weights=Weights(mouth=mouth, perceptual=0.0)
+        )
         return Objective(model(), FaceDiscriminator(TINY), options).loss(Off(row), batch)[1]["pixel"]
 
     assert pixel(18, 4.0) == pytest.approx(4 * pixel(18, 1.0), rel=1e-4) and pixel(18, 1.0) > 0

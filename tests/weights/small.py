@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 import torch
 from torch import nn
 
 from lipdub.weights import manifest
 from lipdub.weights.manifest import Entry, Part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 NETWORK = "tests.weights.small:Small"
 

@@ -21,9 +21,7 @@ def test_every_weight_has_a_card_and_a_digest_that_fits() -> None:
         assert (FOLDER / name).with_suffix(".md").is_file()
 
 
-def test_missing_changed_and_unlisted_weights_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_changed_and_unlisted_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "share" / "lipdub" / "weights"
     home.mkdir(parents=True)
     monkeypatch.setattr("sys.prefix", str(tmp_path))
@@ -41,7 +39,9 @@ def test_missing_changed_and_unlisted_weights_are_refused(
         weights.shipped("other.safetensors")
 
 
-def test_a_file_that_stays_is_read_once_and_a_changed_one_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_stays_is_read_once_and_a_changed_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "weights.bin"
     path.write_bytes(b"one")
     reads: list[Path] = []

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import builtins
 import zipfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -15,6 +14,9 @@ from lipdub.errors import EnvironmentFailure, WeightsError
 from lipdub.weights import checkpoint
 from lipdub.weights.checkpoint import load_checkpoint, load_into, load_network
 from tests.weights import small
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 torch.set_num_threads(1)
 
@@ -54,9 +56,7 @@ def test_wrapped_states(wrapper: str | None, legacy: bool, tmp_path: Path) -> No
 
 
 def test_the_published_key_comes_first(tmp_path: Path) -> None:
-    path = small.saved(
-        tmp_path / "net.pth", {"params": small.state(seed=1), "params_ema": small.state(seed=2)}
-    )
+    path = small.saved(tmp_path / "net.pth", {"params": small.state(seed=1), "params_ema": small.state(seed=2)})
     first = small.entry(parts=(small.part(key=("missing", "params")),))
     assert same(load_checkpoint(path, first), small.state(seed=1))
     assert same(load_checkpoint(path, small.entry()), small.state(seed=2))
@@ -72,9 +72,7 @@ def test_prefixes(tmp_path: Path) -> None:
     names = {f"module.encoder.{key}": value for key, value in state.items()}
     others = {f"module.decoder.{key}": value + 1 for key, value in state.items()}
     path = small.saved(tmp_path / "net.pth", {"state_dict": {**names, **others}, "latent_avg": torch.ones(2)})
-    item = small.entry(
-        parts=(small.part("encoder", prefix="encoder."), small.part("decoder", prefix="decoder."))
-    )
+    item = small.entry(parts=(small.part("encoder", prefix="encoder."), small.part("decoder", prefix="decoder.")))
     assert same(load_checkpoint(path, item, "encoder"), state)
     assert torch.equal(load_checkpoint(path, item, "decoder")["layer.bias"], state["layer.bias"] + 1)
     assert torch.equal(checkpoint.read(path)["latent_avg"], torch.ones(2))

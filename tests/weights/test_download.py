@@ -9,9 +9,8 @@ import random
 import shutil
 import socket
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +18,9 @@ from lipdub.errors import EnvironmentFailure, WeightsError
 from lipdub.weights import download
 from lipdub.weights.download import fetch
 from tests.weights.host import Host, hosting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 CONTENT = random.Random(1).randbytes(3_000_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

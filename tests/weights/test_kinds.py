@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -15,6 +15,9 @@ from scipy.io import savemat
 from lipdub.errors import InputError, WeightsError
 from lipdub.weights.kinds import kind_of
 from tests.weights import small
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")

@@ -18,11 +18,7 @@ ENTRIES = manifest.entries()
 
 
 def test_every_entry_is_complete() -> None:
-    assert (
-        len({entry.name for entry in ENTRIES})
-        == len({entry.file.lower() for entry in ENTRIES})
-        == len(ENTRIES)
-    )
+    assert len({entry.name for entry in ENTRIES}) == len({entry.file.lower() for entry in ENTRIES}) == len(ENTRIES)
     for entry in ENTRIES:
         assert entry.licence and entry.source.startswith("https://"), entry.name
         assert all(url.startswith("https://") for url in entry.urls), entry.name
@@ -81,9 +77,7 @@ def test_parts() -> None:
         manifest.entry("expression").part()
 
 
-@pytest.mark.parametrize(
-    ("commercial", "words"), [(False, "not for commercial"), (None, "not known to allow")]
-)
+@pytest.mark.parametrize(("commercial", "words"), [(False, "not for commercial"), (None, "not known to allow")])
 def test_commercial_use(commercial: bool | None, words: str) -> None:
     item = small.entry(commercial=commercial, licence="for research")
     manifest.allowed(item, commercial_safe=False)

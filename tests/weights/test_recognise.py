@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -12,6 +12,9 @@ from lipdub.errors import InputError, WeightsError
 from lipdub.weights.recognise import candidates, recognise
 from lipdub.weights.store import Store
 from tests.weights import small
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -59,9 +62,7 @@ def test_matlab(store: Store, tmp_path: Path) -> None:
 def test_another_copy_of_one_whose_digest_is_known(store: Store, tmp_path: Path) -> None:
     store.add(small.entry("small"), small.saved(tmp_path / "x.pth", small.state()))
     path = small.saved(tmp_path / "y.pth", small.state(seed=3))
-    with pytest.raises(
-        WeightsError, match="y.pth has the weights' names of known.pth or small.pth, but is not that"
-    ):
+    with pytest.raises(WeightsError, match="y.pth has the weights' names of known.pth or small.pth, but is not that"):
         recognise(path, store)
     assert recognise(tmp_path / "x.pth", store).name == "small"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
@@ -14,10 +13,15 @@ from filelock import FileLock
 from lipdub.errors import EnvironmentFailure, WeightsError
 from lipdub.progress import Event
 from lipdub.weights import store as module
-from lipdub.weights.manifest import Entry
 from lipdub.weights.store import PINS, Kept, Store, default_folder
 from tests.weights import small
 from tests.weights.host import Host, hosting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lipdub.weights.manifest import Entry
 
 
 @pytest.fixture
@@ -138,9 +142,7 @@ def test_pinned_at_first_use(store: Store, host: Host, file: Path, tmp_path: Pat
     assert store.add(entry, other).new
 
 
-def test_a_file_put_there_by_hand_is_pinned(
-    store: Store, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_put_there_by_hand_is_pinned(store: Store, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry, told = small.entry(), list[str]()
     small.publish(monkeypatch, file.parent, entry)
     store.folder.mkdir(parents=True)
@@ -160,9 +162,7 @@ def test_a_store_one_may_not_write_to_serves_what_it_knows(store: Store, file: P
 
 
 def test_missing(store: Store) -> None:
-    with pytest.raises(
-        WeightsError, match="not in the store.*by hand.*https://example.org.*lipdub weights add"
-    ):
+    with pytest.raises(WeightsError, match="not in the store.*by hand.*https://example.org.*lipdub weights add"):
         store.verify(small.entry())
     with pytest.raises(WeightsError, match="Fetch them: lipdub weights pull small"):
         store.verify(small.entry(urls=("https://example.org/small.pth",)))

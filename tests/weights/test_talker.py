@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
+
+from typing import TYPE_CHECKING
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
@@ -16,6 +17,9 @@ from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
 from lipdub.weights import talker  # noqa: E402
 from lipdub.weights.talker import FORMAT, TalkerModel  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 

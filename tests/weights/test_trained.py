@@ -27,7 +27,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def made(path: Path, seed: int = 0, remark: str = "") -> Path:
     torch.manual_seed(seed)
     size = FaceGeneratorSize(24, 4, 8, 16)
-    return talker.save(path, TalkerModel(AVSyncNet(HEARS), FaceGenerator(size), None, {"remark": remark} if remark else {}))
+    return talker.save(
+        path, TalkerModel(AVSyncNet(HEARS), FaceGenerator(size), None, {"remark": remark} if remark else {})
+    )
 
 
 def test_by_name_by_video_and_as_a_file(tmp_path: Path, store: Path) -> None:

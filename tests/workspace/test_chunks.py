@@ -165,9 +165,7 @@ while True:
 
 def test_killed_writer_leaves_whole_chunks(tmp_path: Path) -> None:
     for _ in range(3):
-        process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path / "sync")], stdout=subprocess.PIPE
-        )
+        process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "sync")], stdout=subprocess.PIPE)
         assert process.stdout is not None
         process.stdout.readline()
         try:

@@ -3,13 +3,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError
 from lipdub.workspace import StageRecord, Workspace
 from lipdub.workspace.keys import DigestCache, digest_file, stage_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_records_survive(tmp_path: Path) -> None:
@@ -56,9 +59,8 @@ def test_second_writer_is_told_who_holds_it(tmp_path: Path) -> None:
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        with pytest.raises(EnvironmentFailure, match=f"process {holder.pid} "):
-            with Workspace(folder).locked():
-                pass
+        with pytest.raises(EnvironmentFailure, match=f"process {holder.pid} "), Workspace(folder).locked():
+            pass
         with pytest.raises(EnvironmentFailure, match="in use"):
             Workspace(folder).clean()
         Workspace(folder)  # reading needs no lock
@@ -72,14 +74,12 @@ def test_second_writer_is_told_who_holds_it(tmp_path: Path) -> None:
 
 def test_foreign_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"x")
-    with pytest.raises(UsageError, match="other files"):
-        with Workspace(tmp_path).locked():
-            pass
+    with pytest.raises(UsageError, match="other files"), Workspace(tmp_path).locked():
+        pass
     with pytest.raises(UsageError, match="not a workspace"):
         Workspace(tmp_path).clean()
-    with pytest.raises(UsageError, match="is a file"):
-        with Workspace(tmp_path / "holiday.jpg").locked():
-            pass
+    with pytest.raises(UsageError, match="is a file"), Workspace(tmp_path / "holiday.jpg").locked():
+        pass
     assert os.listdir(tmp_path) == ["holiday.jpg"]
 
 

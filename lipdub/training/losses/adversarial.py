@@ -1,10 +1,15 @@
 """The GAN losses of paper 003 (section 3.3, "GAN Loss"): cross-entropy, the generator's not saturating (Goodfellow et al.,
-"Generative Adversarial Nets", 2014)."""
+"Generative Adversarial Nets", 2014).
+"""
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from torch.nn.functional import softplus
+
+if TYPE_CHECKING:
+    import torch
 
 
 def generator_loss(fake: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ that was trained here on faces (`networks.face_features`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -16,6 +16,9 @@ from lipdub.weights import face_features, manifest
 from lipdub.weights.bundled import located, shipped
 from lipdub.weights.checkpoint import load_network
 from lipdub.weights.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 PUBLISHED = "vgg19"  # its entry in the manifest
 SHIPPED = "face-features.safetensors"
@@ -27,7 +30,8 @@ _VGG = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 def perceptual(found: Sequence[torch.Tensor], true: Sequence[torch.Tensor]) -> torch.Tensor:
     """Eq. 1: the mean absolute differences of feature maps (n, c, h, w), averaged over the maps. These come scaled by c_i times
-    their number (`load_features`), so it is their sum; c_i is 1 for the small network."""
+    their number (`load_features`), so it is their sum; c_i is 1 for the small network.
+    """
     return torch.stack([(a - b).abs().mean() for a, b in zip(found, true, strict=True)]).mean()
 
 

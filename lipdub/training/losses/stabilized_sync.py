@@ -1,5 +1,6 @@
 """The stabilized synchronization loss of paper 003 ("Audio-driven Talking Face Generation with Stabilized Synchronization Loss",
-section 3.4): a made face is to go with the sound as well as the true one does, not as well as it can."""
+section 3.4): a made face is to go with the sound as well as the true one does, not as well as it can.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ def stabilized_sync(x: torch.Tensor, y: torch.Tensor, d: torch.Tensor, epsilon: 
     Args:
         x, y, d: (n,) similarities to the sound, -1..1, of the made faces, the true ones and the reference's; only x learns.
         epsilon: e, above 0.
+
     Returns:
         0 or more; least where x = y. The gradient by each x is at most 1 / (e n).
     """

@@ -90,7 +90,11 @@ def rows(*values: tuple[float, float], learns: bool = False) -> torch.Tensor:
 
 
 def test_triplets_by_hand() -> None:
-    anchor, positive, negative = rows((0.0, 0.0), (1.0, 0.0)), rows((0.3, 0.4), (1.0, 0.1)), rows((0.6, 0.8), (1.0, 2.0))
+    anchor, positive, negative = (
+        rows((0.0, 0.0), (1.0, 0.0)),
+        rows((0.3, 0.4), (1.0, 0.1)),
+        rows((0.6, 0.8), (1.0, 2.0)),
+    )
     # apart: anchor and positive 0.5, 0.1; anchor and negative 1, 2; positive and negative 0.5, 1.9
     adaptive = max(0.5 - 1 / 0.5 + 2, 0), max(0.1 - 2 / 1.9 + 2, 0)
     assert float(adaptive_triplet(anchor, positive, negative, alpha=2.0)) == pytest.approx(sum(adaptive) / 2, rel=1e-4)
@@ -102,22 +106,30 @@ def test_a_face_as_near_the_reference_as_the_true_one_is_costs_only_its_distance
     # on the middle line between them: the quotient is that of two sides of a triangle
     found = adaptive_triplet(rows((0.0, 1.0)), rows((-1.0, 0.0)), rows((1.0, 0.0)))
     assert float(found) == pytest.approx(sqrt(2) - sqrt(2) / 2 + 1, rel=1e-4)
-    assert float(adaptive_triplet(rows((2.0, 3.0)), rows((2.0, 3.0)), rows((0.0, 0.0)))) == pytest.approx(0.001, abs=1e-6)
+    assert float(adaptive_triplet(rows((2.0, 3.0)), rows((2.0, 3.0)), rows((0.0, 0.0)))) == pytest.approx(
+        0.001, abs=1e-6
+    )
 
 
 def test_the_adaptive_one_takes_the_reference_as_the_measure() -> None:
     # all ten times as far from the reference: the quotient stays, so only the distance to the true face decides
     near = adaptive_triplet(rows((0.0, 0.1)), rows((0.0, 0.0)), rows((0.0, 0.3)))
     far = adaptive_triplet(rows((0.0, 1.0)), rows((0.0, 0.0)), rows((0.0, 3.0)))
-    assert float(near) == pytest.approx(0.1 - 2 / 3 + 1, rel=1e-3) and float(far) == pytest.approx(1 - 2 / 3 + 1, rel=1e-3)
+    assert float(near) == pytest.approx(0.1 - 2 / 3 + 1, rel=1e-3) and float(far) == pytest.approx(
+        1 - 2 / 3 + 1, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("loss", [adaptive_triplet, triplet])
 @pytest.mark.parametrize(
     ("anchor", "positive", "negative"),
-    [((1.0, 1.0), (1.0, 1.0), (1.0, 1.0)), ((1.0, 1.0), (1.0, 1.0), (0.0, 1.0)), ((0.0, 1.0), (1.0, 1.0), (1.0, 1.0)),
-     ((1.0, 1.0), (0.0, 1.0), (1.0, 1.0))],
-)  # fmt: skip
+    [
+        ((1.0, 1.0), (1.0, 1.0), (1.0, 1.0)),
+        ((1.0, 1.0), (1.0, 1.0), (0.0, 1.0)),
+        ((0.0, 1.0), (1.0, 1.0), (1.0, 1.0)),
+        ((1.0, 1.0), (0.0, 1.0), (1.0, 1.0)),
+    ],
+)
 def test_triplets_are_finite_where_faces_are_equal(loss, anchor, positive, negative) -> None:
     made = rows(anchor, learns=True)
     found = loss(made, rows(positive), rows(negative))

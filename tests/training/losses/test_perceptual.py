@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
+
+from typing import TYPE_CHECKING
 
 from lipdub.errors import WeightsError  # noqa: E402
 from lipdub.networks.face_features import FaceFeatures  # noqa: E402
@@ -16,9 +17,15 @@ from lipdub.training.losses import perceptual as module  # noqa: E402
 from lipdub.training.losses.perceptual import Scaled, load_features, perceptual  # noqa: E402
 from lipdub.weights import bundled, face_features, manifest, store  # noqa: E402
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def test_maps_count_alike_whatever_their_size() -> None:
-    found = [torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]], requires_grad=True), torch.tensor([[[[5.0]]]], requires_grad=True)]
+    found = [
+        torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]], requires_grad=True),
+        torch.tensor([[[[5.0]]]], requires_grad=True),
+    ]
     true = [torch.tensor([[[[1.0, 0.0], [3.0, 8.0]]]]), torch.tensor([[[[4.0]]]])]
     loss = perceptual(found, true)
     loss.backward()
