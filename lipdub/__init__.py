@@ -11,9 +11,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from lipdub._version import __version__
 
 if TYPE_CHECKING:
+    from lipdub.engine.inspection import inspect
+    from lipdub.engine.job import Job, PlannedStage, Result, StageResult
+    from lipdub.engine.lip_export import Lips, lips
+    from lipdub.engine.pipeline import detect, dub, enhance, neutralize, paste_back, plan, run_stage, sync
     from lipdub.errors import (
         CorruptChunk,
         EnvironmentFailure,
@@ -22,22 +26,9 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
-    from lipdub.inspection import inspect
-    from lipdub.job import Job, PlannedStage, Result, StageResult
-    from lipdub.pipeline import (
-        detect,
-        dub,
-        enhance,
-        neutralize,
-        paste_back,
-        plan,
-        run_stage,
-        sync,
-    )
     from lipdub.progress import Event
+    from lipdub.scoring.score import score
     from lipdub.stages.base import Cancelled
-    from lipdub.stages.score import score
-    from lipdub.trajectory import Lips, lips
 
 _HOMES = {
     "lipdub.errors": (
@@ -48,9 +39,9 @@ _HOMES = {
         "UsageError",
         "WeightsError",
     ),
-    "lipdub.inspection": ("inspect",),
-    "lipdub.job": ("Job", "PlannedStage", "Result", "StageResult"),
-    "lipdub.pipeline": (
+    "lipdub.engine.inspection": ("inspect",),
+    "lipdub.engine.job": ("Job", "PlannedStage", "Result", "StageResult"),
+    "lipdub.engine.pipeline": (
         "detect",
         "dub",
         "enhance",
@@ -62,8 +53,8 @@ _HOMES = {
     ),
     "lipdub.progress": ("Event",),
     "lipdub.stages.base": ("Cancelled",),
-    "lipdub.stages.score": ("score",),
-    "lipdub.trajectory": ("Lips", "lips"),
+    "lipdub.scoring.score": ("score",),
+    "lipdub.engine.lip_export": ("Lips", "lips"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

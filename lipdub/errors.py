@@ -17,7 +17,7 @@ _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-def shown(value: object) -> str:
+def printable(value: object) -> str:
     """Text of ``value`` (usually a path) fit for one line: control characters, newlines and lone surrogates
     escaped.
     """
@@ -34,8 +34,8 @@ class LipdubError(Exception):
 
     def __init__(self, what: str, *, hint: str = "") -> None:
         super().__init__(what)
-        self.what = shown(what.strip())
-        self.hint = shown(hint.strip())
+        self.what = printable(what.strip())
+        self.hint = printable(hint.strip())
 
     def __str__(self) -> str:
         end = "" if self.what.endswith((".", "!", "?")) else "."
@@ -68,7 +68,7 @@ class EnvironmentFailure(LipdubError):
     exit_code = 5
 
 
-class BelowBar(LipdubError):
+class BelowThresholdError(LipdubError):
     """A score misses a threshold that was asked for; everything else went well."""
 
     exit_code = 6
@@ -100,14 +100,14 @@ class CorruptChunk(LipdubError):
         return type(self), (self.stage, self.array, self.chunk, self.path, self.reason)
 
 
-def os_failure(error: OSError, path: object | None = None, doing: str = "write") -> LipdubError:
+def wrap_os_error(error: OSError, path: object | None = None, doing: str = "write") -> LipdubError:
     """``error`` as an :class:`EnvironmentFailure` (or :class:`InputError` for a missing file) that names the
     place.
 
     ``doing`` is the verb of the sentence ("cannot write ..."). ``path`` defaults to the error's own file name.
     """
     where = path if path is not None else error.filename
-    place = f" {shown(where)}" if where is not None else ""
+    place = f" {printable(where)}" if where is not None else ""
     if error.errno in _NO_SPACE:
         return EnvironmentFailure(
             f"no space left on the disk, cannot {doing}{place}",

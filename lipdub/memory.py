@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 
 
-def hand_back() -> None:
+def release_free_memory() -> None:
     """Gives freed memory back to the system, between pieces of work that use it differently.
 
     Matters on Linux alone, where the C library keeps what was freed in small pieces.

@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def ahead(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def map_ordered(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
     """``work(item)`` of every item, in the items' order, up to ``2 * threads`` items ahead of the consumer.
 
     For work that spends its time outside the interpreter's lock (OpenCV, codecs, NumPy). Items are taken in the
@@ -39,7 +39,7 @@ def ahead(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -
                 future.cancel()
 
 
-def beside(work: Callable[[], Result]) -> Callable[[], Result]:
+def start_in_thread(work: Callable[[], Result]) -> Callable[[], Result]:
     """Begins ``work()`` in a thread of its own; the function returned waits for its result or raises its exception.
 
     The program may end without waiting: the thread ends with it.
@@ -56,7 +56,7 @@ def beside(work: Callable[[], Result]) -> Callable[[], Result]:
     return future.result
 
 
-def cores() -> int:
+def count_cores() -> int:
     """Processors this process may use."""
     try:
         return len(os.sched_getaffinity(0))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["start", "stage", "progress", "warn", "done"]
+EventKind = Literal["start", "stage", "progress", "warn", "done"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Event:
         did.
     """
 
-    kind: Kind
+    kind: EventKind
     stage: str = ""
     done: int = 0
     total: int | None = None
@@ -34,5 +34,5 @@ class Event:
 Callback = Callable[[Event], None]
 
 
-def silent(event: Event) -> None:
+def ignore_event(event: Event) -> None:
     """A callback that does nothing."""

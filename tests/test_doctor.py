@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lipdub import doctor
-from lipdub.faces.detect import FaceFinder
+from lipdub.engine import doctor
+from lipdub.faces.detectors.mediapipe import MediaPipeDetector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def test_no_ffmpeg_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(minimum: int = 0) -> str:
         raise EnvironmentFailure("no ffmpeg program was found")
 
-    monkeypatch.setattr(ffmpeg, "ffmpeg_executable", nowhere)
+    monkeypatch.setattr(ffmpeg, "find_ffmpeg", nowhere)
     (check,) = doctor._ffmpeg()
     assert not check["ok"] and "Install" in check["hint"]
 
@@ -69,14 +69,14 @@ def test_damaged_weights_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     from lipdub import weights
     from lipdub.errors import WeightsError
 
-    real = [weights.shipped(name) for name in doctor.SHIPPED]
+    real = [weights.verify_shipped(name) for name in doctor.BUILTIN_WEIGHTS]
 
     def shipped(name: str) -> Path:
         if not (tmp_path / name).exists():
             raise WeightsError(f"{name} is missing")
         return tmp_path / name
 
-    monkeypatch.setattr(weights, "shipped", shipped)
+    monkeypatch.setattr(weights, "verify_shipped", shipped)
     for path in real:
         (tmp_path / path.name).write_bytes(path.read_bytes())
     assert all(c["ok"] for c in doctor._weights())
@@ -115,7 +115,7 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_painted_face_has_a_face() -> None:
-    with FaceFinder() as finder:
-        (points,) = finder.faces(doctor.painted_face())
+    with MediaPipeDetector() as finder:
+        (points,) = finder.faces(doctor.paint_face())
     mouth = points[[13, 14], :2].mean(0)
     assert mouth == pytest.approx((128, 168), abs=10)

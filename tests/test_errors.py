@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, os_failure, shown
+from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, printable, wrap_os_error
 
 
 def test_one_line() -> None:
     assert str(LipdubError("a is missing", hint="Look for it.")) == "a is missing. Look for it."
     assert str(LipdubError("a is missing.")) == "a is missing."
     assert str(LipdubError("no\nface\x1b[31m in \udcff")) == "no\\nface\\x1b[31m in \\udcff."
-    assert shown(Path("a\nb")) == "a\\nb"
-    assert shown("größe 日本") == "größe 日本"
+    assert printable(Path("a\nb")) == "a\\nb"
+    assert printable("größe 日本") == "größe 日本"
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ def test_one_line() -> None:
     ],
 )
 def test_system_errors(number: int, kind: type[LipdubError], words: str) -> None:
-    error = os_failure(OSError(number, "text", "place"))
+    error = wrap_os_error(OSError(number, "text", "place"))
     assert type(error) is kind and words in str(error) and "place" in str(error)
 
 
 def test_missing_input() -> None:
-    assert isinstance(os_failure(FileNotFoundError(errno.ENOENT, "text"), "a", "read"), InputError)
+    assert isinstance(wrap_os_error(FileNotFoundError(errno.ENOENT, "text"), "a", "read"), InputError)
 
 
 def test_corrupt_chunk_survives_pickling() -> None:

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lipdub import inspection
+from lipdub.engine import inspection
+from lipdub.engine.inspection import inspect
 from lipdub.errors import InputError
-from lipdub.inspection import inspect
 from lipdub.media.read import read_frames
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def test_a_talker_then_a_wall(tmp_path: Path, talker: list[np.ndarray]) -> None:
 
 
 def test_a_long_video_is_sampled(tmp_path: Path, talker: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "WHOLE", 0.0)
-    monkeypatch.setattr(inspection, "SAMPLES", 12)
+    monkeypatch.setattr(inspection, "MAX_EXACT_WORK", 0.0)
+    monkeypatch.setattr(inspection, "SAMPLE_COUNT", 12)
     found = inspect(_write(tmp_path / "a.mp4", talker * 2 + _wall(60)))
     assert not found["exact"]
     assert 8 <= found["sampled"] <= 12

@@ -16,9 +16,9 @@ import pytest
 
 import lipdub
 from lipdub import stages
+from lipdub.engine.job import Job, make_job, provenance_path
+from lipdub.engine.pipeline import run_job
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, UsageError
-from lipdub.job import Job, make_job, provenance_path
-from lipdub.pipeline import run_job
 from tests import small_stages
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lipdub.errors import UsageError
-from lipdub.timeline import EXTENSIONS, LENGTHS, plan_timeline
+from lipdub.media.timeline import EXTENSION_MODES, LENGTH_POLICIES, plan_timeline
 
 BASE = Fraction(1, 12800)
 
@@ -20,8 +20,8 @@ def random_pts(seed: int) -> np.ndarray:
     return int(draw.integers(0, 5000)) + np.cumsum(gaps)
 
 
-@pytest.mark.parametrize("length", LENGTHS)
-@pytest.mark.parametrize("extend", EXTENSIONS)
+@pytest.mark.parametrize("length", LENGTH_POLICIES)
+@pytest.mark.parametrize("extend", EXTENSION_MODES)
 def test_what_holds_for_every_plan(length: str, extend: str) -> None:
     for seed in range(60):
         pts = random_pts(seed)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 
-def feather(mask: np.ndarray, width: float) -> np.ndarray:
+def feather_mask(mask: np.ndarray, width: float) -> np.ndarray:
     """Soft-edged mask that is never wider than the given one by more than `width` pixels.
 
     Args:
@@ -25,6 +25,15 @@ def feather(mask: np.ndarray, width: float) -> np.ndarray:
     return soft
 
 
-def mix(background: np.ndarray, foreground: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def blend_feathered(background: np.ndarray, foreground: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Background + weight * (foreground - background), float32 (h, w, 3)."""
     return background + weight[..., None] * (foreground.astype(np.float32) - background)
+
+
+def crop_weight(crop: np.ndarray, feather: float) -> np.ndarray:
+    """The feathered mask of a crop (h, w, 4): float32 (h, w) 0..1; exactly 0 where the frame must stay as it is."""
+    from lipdub.blending.feather import feather_mask as soften
+
+    mask = crop[..., 3] if crop.dtype == np.uint8 else (crop[..., 3] >> 8).astype(np.uint8)
+    soft = soften(np.ascontiguousarray(mask), feather * crop.shape[1])
+    return np.where(mask > 0, soft, np.float32(0))

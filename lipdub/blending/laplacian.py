@@ -6,12 +6,14 @@ import cv2
 import numpy as np
 
 
-def levels_for(height: int, width: int, most: int = 6) -> int:
+def count_levels(height: int, width: int, most: int = 6) -> int:
     """How many octaves a crop has room for: its smallest level keeps at least 8 pixels."""
     return max(1, min(most, int(np.log2(max(min(height, width), 16) / 8))))
 
 
-def blend(background: np.ndarray, foreground: np.ndarray, mask: np.ndarray, levels: int | None = None) -> np.ndarray:
+def blend_laplacian(
+    background: np.ndarray, foreground: np.ndarray, mask: np.ndarray, levels: int | None = None
+) -> np.ndarray:
     """Foreground over background by mask, octave by octave.
 
     Args:
@@ -22,7 +24,7 @@ def blend(background: np.ndarray, foreground: np.ndarray, mask: np.ndarray, leve
         float32 (h, w, 3). Where mask is 0 around a place further than the coarsest octave reaches it is background.
     """
     h, w = background.shape[:2]
-    levels = levels_for(h, w) if levels is None else levels
+    levels = count_levels(h, w) if levels is None else levels
     # Only the difference is split: equal pictures give exactly the background back, and one pyramid serves for two.
     difference = foreground.astype(np.float32) - background
     weight = mask.astype(np.float32)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lipdub.cli import options as opt
-from lipdub.cli.manner import Manner, command
+from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.train import teller
 
 
@@ -19,7 +19,7 @@ def add(app: typer.Typer) -> None:
 
 @command
 def adapt(
-    manner: Manner,
+    manner: GlobalOptions,
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="The talker, heard and seen; some seconds do.")],
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0.1, help="Of wall time, all in all.", show_default="10")
@@ -62,18 +62,18 @@ def adapt(
     import shlex
     import tempfile
 
-    from lipdub.training.adapt import Adaptation, card
+    from lipdub.training.adapt import AdaptationOptions, render_card
     from lipdub.training.adapt import adapt as run
-    from lipdub.training.config import configured
-    from lipdub.weights import trained
+    from lipdub.training.config import apply_settings
+    from lipdub.weights import user_models
     from lipdub.workspace.keys import digest_file
 
-    options = configured(Adaptation(), config, changes or ())
+    options = apply_settings(AdaptationOptions(), config, changes or ())
     given = {"minutes": minutes, "pixels": pixels}
-    options = configured(options, None, [f"{key}={value}" for key, value in given.items() if value is not None])
+    options = apply_settings(options, None, [f"{key}={value}" for key, value in given.items() if value is not None])
     if name is not None:
-        trained.check_name(name)
-    base = trained.find(talker, None)
+        user_models.check_name(name)
+    base = user_models.find(talker, None)
     told = shlex.join(["lipdub", "adapt", video.name, "--minutes", f"{options.minutes:g}", "--seed", str(seed)])
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
         made = out or Path(folder) / "talker.safetensors"
@@ -88,11 +88,11 @@ def adapt(
             device=manner.device,
             progress=teller(manner),
         )
-        text = card(model, told)
+        text = render_card(model, told)
         if out is None:
             digest = digest_file(video)
-            made = trained.keep(
-                made, name or trained.plain_name(f"{video.stem}-{digest[:8]}"), video_digest=digest, card=text
+            made = user_models.add_model(
+                made, name or user_models.sanitize_name(f"{video.stem}-{digest[:8]}"), video_digest=digest, card=text
             )
         else:
             out.with_suffix(".md").write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 
 from lipdub.cli import adapt, clean, doctor, inspection, lips, prepare, run, score, stage, train, weights
-from lipdub.cli.manner import USAGE, complain
+from lipdub.cli.context import USAGE, report_error
 
 app = typer.Typer(
     name="lipdub",
@@ -109,7 +109,7 @@ def _misused(error: Exception) -> int:
         return USAGE
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "lipdub"
-    complain(message, hint=f"See {command} --help.", code=USAGE, as_json="--json" in sys.argv)
+    report_error(message, hint=f"See {command} --help.", code=USAGE, as_json="--json" in sys.argv)
     return USAGE
 
 

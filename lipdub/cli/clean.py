@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lipdub.cli.manner import Manner, command
+from lipdub.cli.context import GlobalOptions, command
 
 
 def add(app: typer.Typer) -> None:
@@ -17,15 +17,15 @@ def add(app: typer.Typer) -> None:
 
 @command
 def clean(
-    manner: Manner,
+    manner: GlobalOptions,
     places: Annotated[
         list[Path],
         typer.Argument(metavar="PLACE...", help="Workspaces, or results whose workspace lies beside them."),
     ],
 ) -> None:
     """Remove the caches of finished jobs. Results and their provenance files stay."""
-    from lipdub.errors import UsageError, shown
-    from lipdub.job import default_workspace
+    from lipdub.engine.job import default_workspace
+    from lipdub.errors import UsageError, printable
     from lipdub.workspace import Workspace
 
     folders = [place if Workspace.is_workspace(place) else default_workspace(place) for place in places]
@@ -38,5 +38,5 @@ def clean(
     for folder in folders:
         size = Workspace(folder).clean()
         removed.append({"workspace": str(folder), "bytes": size})
-        manner.note(f"removed {shown(folder)}  {size / 1e6:.1f} MB")
+        manner.note(f"removed {printable(folder)}  {size / 1e6:.1f} MB")
     manner.result({"removed": removed})

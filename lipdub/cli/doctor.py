@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from lipdub.cli.manner import ENVIRONMENT, Manner, command
-from lipdub.errors import shown
+from lipdub.cli.context import ENVIRONMENT, GlobalOptions, command
+from lipdub.errors import printable
 
 
 def add(app: typer.Typer) -> None:
@@ -14,9 +14,9 @@ def add(app: typer.Typer) -> None:
 
 
 @command
-def doctor(manner: Manner) -> None:
+def doctor(manner: GlobalOptions) -> None:
     """Check the installation: packages, ffmpeg, weights, space. Exit code 5 when something is missing."""
-    from lipdub.doctor import diagnose
+    from lipdub.engine.doctor import diagnose
 
     rows = diagnose()
     whole = all(row["ok"] for row in rows if row["needed"])
@@ -26,5 +26,5 @@ def doctor(manner: Manner) -> None:
 
 
 def _line(row: dict[str, object]) -> str:
-    hint = f"  -> {shown(row['hint'])}" if row.get("hint") and not row["ok"] else ""
-    return f"{'ok  ' if row['ok'] else 'FAIL'}  {shown(row['check']):20}  {shown(row['detail'])}{hint}"
+    hint = f"  -> {printable(row['hint'])}" if row.get("hint") and not row["ok"] else ""
+    return f"{'ok  ' if row['ok'] else 'FAIL'}  {printable(row['check']):20}  {printable(row['detail'])}{hint}"

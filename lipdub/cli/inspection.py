@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lipdub.cli import options as opt
-from lipdub.cli.manner import Manner, command
+from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.tables import as_lines
 
 
@@ -19,7 +19,7 @@ def add(app: typer.Typer) -> None:
 
 @command
 def inspect(
-    manner: Manner,
+    manner: GlobalOptions,
     video: opt.Video,
     speech: Annotated[
         Path | None,
@@ -31,9 +31,9 @@ def inspect(
     ] = None,
 ) -> None:
     """Tell in seconds what a run would meet: frame times, shots, faces, gaps, time and memory."""
-    from lipdub.cli.progress import showing
-    from lipdub.inspection import inspect as look
+    from lipdub.cli.progress import show_progress
+    from lipdub.engine.inspection import inspect as look
 
-    with showing(manner) as callback:
+    with show_progress(manner) as callback:
         facts = look(video, speech=speech, sheet=sheet, progress=callback)
     manner.result(facts, None if manner.json else as_lines(facts))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from lipdub.cli import options as opt
-from lipdub.cli.manner import Manner, command
+from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.tables import as_lines
 
 _FILE = "Result file"
@@ -23,7 +23,7 @@ def add(app: typer.Typer) -> None:
 
 @command
 def lips(
-    manner: Manner,
+    manner: GlobalOptions,
     speech: Annotated[Path, typer.Argument(metavar="SPEECH", help="The speech: any file with sound in it.")],
     out: Annotated[
         Path | None,
@@ -93,9 +93,9 @@ def lips(
 
     Without -o and --plot it only says what was heard.
     """
-    from lipdub.cli.progress import showing
-    from lipdub.errors import UsageError, shown
-    from lipdub.trajectory import lips as follow
+    from lipdub.cli.progress import show_progress
+    from lipdub.engine.lip_export import lips as follow
+    from lipdub.errors import UsageError, printable
 
     to_pipe = out is not None and str(out) == "-"
     if to_pipe and manner.json:
@@ -104,7 +104,7 @@ def lips(
         raise UsageError("landmarks go into a file", hint="Give -o a name that ends in .npz.")
     if landmarks is not None and out is None:
         raise UsageError("--landmarks needs a file", hint="Give -o a name that ends in .npz.")
-    with showing(manner) as callback:
+    with show_progress(manner) as callback:
         result = follow(
             speech,
             None if to_pipe else out,
@@ -115,14 +115,14 @@ def lips(
             talker=talker,
             threads=manner.threads,
             progress=callback,
-            **opt.given(fps=fps, start=start, end=end, text=text, language=language, face=face),
+            **opt.drop_missing(fps=fps, start=start, end=end, text=text, language=language, face=face),
         )
     if to_pipe:
         _print(result.track, format)
     elif manner.json:
         manner.result(result)
     elif result.written:
-        manner.result(None, "\n".join(shown(path) for path in result.written))
+        manner.result(None, "\n".join(printable(path) for path in result.written))
     else:
         facts = result.to_json()
         manner.result(None, as_lines({k: v for k, v in facts.items() if k not in ("landmarks", "written", "rows")}))
@@ -131,7 +131,7 @@ def lips(
 def _print(track: object, format: str | None) -> None:
     import sys
 
-    from lipdub.speech.export import FORMATS, format_of
+    from lipdub.speech.export import FORMATS, resolve_format
 
-    sys.stdout.buffer.write(FORMATS[format_of(None, format)](track))  # type: ignore[arg-type]
+    sys.stdout.buffer.write(FORMATS[resolve_format(None, format)](track))  # type: ignore[arg-type]
     sys.stdout.buffer.flush()

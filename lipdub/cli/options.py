@@ -44,7 +44,7 @@ def parse_rate(text: str | int) -> int:
     return round(float(number) * {"": 1, "k": 1000, "m": 1_000_000}[unit.lower()])
 
 
-def given(**values: Any) -> dict[str, Any]:
+def drop_missing(**values: Any) -> dict[str, Any]:
     """Those options that were given on the command line."""
     return {name: value for name, value in values.items() if value is not None}
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from lipdub.cli import options as opt
-from lipdub.cli.manner import Manner, command
+from lipdub.cli.context import GlobalOptions, command
 
 _CLIPS = "Clips"
 _FILTERS = "Filters"
@@ -22,7 +22,7 @@ def add(app: typer.Typer) -> None:
 
 @command
 def prepare(
-    manner: Manner,
+    manner: GlobalOptions,
     videos: Annotated[
         list[Path], typer.Argument(metavar="VIDEOS...", help="Videos of people talking, and folders of them.")
     ],
@@ -141,16 +141,16 @@ def prepare(
 
     Called again it goes on where it was stopped; other videos are added.
     """
-    from lipdub.cli.progress import showing
-    from lipdub.parallel import cores
+    from lipdub.cli.progress import show_progress
+    from lipdub.parallel import count_cores
     from lipdub.training.prepare import prepare as make
-    from lipdub.training.prepare import summary
+    from lipdub.training.prepare import summarize_counts
 
-    with showing(manner) as callback:
+    with show_progress(manner) as callback:
         counts = make(
             videos,
             out,
-            clips=opt.given(
+            clips=opt.drop_missing(
                 size=size,
                 margin=margin,
                 shortest=shortest,
@@ -160,11 +160,11 @@ def prepare(
                 min_sync=min_sync,
                 max_offset=max_offset,
             ),
-            split=opt.given(by=split, held_out=held_out),
+            split=opt.drop_missing(by=split, held_out=held_out),
             speaker=speaker,
             licence=licence,
-            jobs=jobs or manner.threads or cores(),
+            jobs=jobs or manner.threads or count_cores(),
             strict=strict,
             progress=callback,
         )
-    manner.result(counts, None if manner.json else summary(counts))
+    manner.result(counts, None if manner.json else summarize_counts(counts))

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lipdub.cli.manner import Manner
-from lipdub.errors import shown
+from lipdub.cli.context import GlobalOptions
+from lipdub.errors import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -21,7 +21,7 @@ _WIDTH = 11  # of the stage names
 
 
 @contextmanager
-def showing(manner: Manner) -> Iterator[Callback]:
+def show_progress(manner: GlobalOptions) -> Iterator[Callback]:
     """A callback for the library that shows its events the way ``manner`` asks for, while the block runs."""
     if manner.json:
         yield lambda event: _as_json(manner, event)
@@ -34,10 +34,10 @@ def showing(manner: Manner) -> Iterator[Callback]:
         yield _Lines(manner).show
 
 
-def _as_json(manner: Manner, event: Event) -> None:
-    from lipdub.workspace.files import plain
+def _as_json(manner: GlobalOptions, event: Event) -> None:
+    from lipdub.workspace.json_values import to_plain
 
-    content: dict[str, Any] = {"event": event.kind, **plain(asdict(event))}
+    content: dict[str, Any] = {"event": event.kind, **to_plain(asdict(event))}
     del content["kind"]
     if event.kind != "progress":
         for name in ("done", "total", "unit"):
@@ -50,7 +50,7 @@ def _as_json(manner: Manner, event: Event) -> None:
 class _Lines:
     """One line per stage, for logs."""
 
-    def __init__(self, manner: Manner) -> None:
+    def __init__(self, manner: GlobalOptions) -> None:
         self.manner = manner
         self.units: dict[str, tuple[int, str]] = {}  # done since the stage began, unit
         self.first: dict[str, int] = {}
@@ -67,15 +67,15 @@ class _Lines:
         """The line for the event, None when it deserves none."""
         if event.kind == "start" and not event.stage:
             if self.manner.verbose:
-                self.print(f"workspace   {shown(event.data['workspace'])}")
+                self.print(f"workspace   {printable(event.data['workspace'])}")
             return f"recipe      {event.data['reason']}"
         if event.kind == "warn":
-            return f"{event.stage or 'source':{_WIDTH}} warning: {shown(event.message)}"
+            return f"{event.stage or 'source':{_WIDTH}} warning: {printable(event.message)}"
         if event.kind == "progress":
             self.first.setdefault(event.stage, 0)
             self.units[event.stage] = (event.done, event.unit)
         if event.kind == "stage" and self.manner.verbose:
-            return f"{event.stage:{_WIDTH}} {event.data['action']}: {shown(event.data['reason'])}"
+            return f"{event.stage:{_WIDTH}} {event.data['action']}: {printable(event.data['reason'])}"
         if event.kind == "done" and "action" in event.data:
             return self.ended(event)
         return None
@@ -92,7 +92,7 @@ class _Lines:
 class _Bars(_Lines):
     """A bar for the stage that runs, with speed and time left; finished stages stay as lines above it."""
 
-    def __init__(self, manner: Manner) -> None:
+    def __init__(self, manner: GlobalOptions) -> None:
         super().__init__(manner)
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

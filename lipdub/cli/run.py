@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lipdub.cli import options as opt
-from lipdub.cli.manner import Manner, command
+from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.tables import as_table
 
 
@@ -18,7 +18,7 @@ def add(app: typer.Typer) -> None:
 
 @command
 def run(
-    manner: Manner,
+    manner: GlobalOptions,
     video: opt.Video,
     speech: opt.Speech,
     out: opt.Out = None,
@@ -69,9 +69,9 @@ def run(
 
     A run that was stopped goes on where it was; one with other options redoes only what they change.
     """
-    from lipdub import pipeline
-    from lipdub.cli.progress import showing
-    from lipdub.errors import shown
+    from lipdub.cli.progress import show_progress
+    from lipdub.engine import pipeline
+    from lipdub.errors import printable
 
     job = pipeline.make_job(
         video,
@@ -85,7 +85,7 @@ def run(
         no_face=no_face,
         overwrite=overwrite,
         commercial_safe=commercial_safe,
-        options=opt.given(
+        options=opt.drop_missing(
             face=face,
             start=start,
             end=end,
@@ -122,8 +122,8 @@ def run(
         planned = [stage.to_json() for stage in pipeline.plan(job)]
         manner.result({"stages": planned}, None if manner.json else as_table(planned))
         return
-    with showing(manner) as callback:
+    with show_progress(manner) as callback:
         result = pipeline.run_job(job, callback, keep_workspace=keep_workspace)
     for note in result.notes:
-        manner.note(f"note        {shown(note)}")
-    manner.result(result, shown(result.out))
+        manner.note(f"note        {printable(note)}")
+    manner.result(result, printable(result.out))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lipdub.cli.manner import Manner, command
+from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.tables import as_table
 
 if TYPE_CHECKING:
     from lipdub.progress import Callback
-    from lipdub.scoring.report import Entry
+    from lipdub.scoring.report import ReportEntry
     from lipdub.scoring.rows import Score
 
 
@@ -23,7 +23,7 @@ def add(app: typer.Typer) -> None:
 
 @command
 def score(
-    manner: Manner,
+    manner: GlobalOptions,
     results: Annotated[
         list[Path], typer.Argument(metavar="RESULT...", help="A dubbed video, of lipdub or of another tool.")
     ],
@@ -78,21 +78,21 @@ def score(
     It prints a table, and writes score.json and a page of what is weak, and where. A number has its 95 % interval over
     windows of 5 s where it can have one; "real" is the same number of the source with its own sound.
     """
-    from lipdub.cli.progress import showing
-    from lipdub.errors import BelowBar, UsageError
-    from lipdub.scoring.rows import failures, limits
+    from lipdub.cli.progress import show_progress
+    from lipdub.errors import BelowThresholdError, UsageError
+    from lipdub.scoring.rows import find_failures, parse_thresholds
 
-    under, over = limits(fail_under or ()), limits(fail_over or ())
+    under, over = parse_thresholds(fail_under or ()), parse_thresholds(fail_over or ())
     if workspace is not None and len(results) > 1:
         raise UsageError("--workspace is for one result", hint="Without it, the caches beside each are taken.")
     if out is not None and len(results) > 1 and not compare:
         raise UsageError("--out is for one result, or for --compare")
     entries, written, missed = [], [], []
-    with showing(manner) as callback:
+    with show_progress(manner) as callback:
         for result in results:
             entry = _judged(result, speech, offset, truth, source, workspace, files, callback)
             entries.append(entry)
-            missed += [f"{result.name}: {line}" for line in failures(entry.score, under, over)]
+            missed += [f"{result.name}: {line}" for line in find_failures(entry.score, under, over)]
     if files:
         groups = [entries] if compare else [[entry] for entry in entries]
         for group in groups:
@@ -106,7 +106,7 @@ def score(
     for path in written:
         manner.note(f"written     {path}")
     if missed:
-        raise BelowBar("; ".join(missed))
+        raise BelowThresholdError("; ".join(missed))
 
 
 def _judged(
@@ -118,26 +118,26 @@ def _judged(
     workspace: Path | None,
     pictures: bool,
     callback: Callback,
-) -> Entry:
-    from lipdub.job import default_workspace
-    from lipdub.stages.score import ScoreOptions, judge
+) -> ReportEntry:
+    from lipdub.engine.job import default_workspace
+    from lipdub.scoring.score import ScoreOptions, score_with_report
     from lipdub.workspace import Workspace
 
     beside = default_workspace(result)
     if workspace is None and Workspace.is_workspace(beside):
         workspace = beside
     options = ScoreOptions(workspace, truth, source, speech, offset)
-    return judge(result, options, callback, pictures=pictures)
+    return score_with_report(result, options, callback, pictures=pictures)
 
 
-def _write(folder: Path, entries: list[Entry]) -> list[Path]:
+def _write(folder: Path, entries: list[ReportEntry]) -> list[Path]:
     """score.json and report.html in a folder that is made. Raises EnvironmentFailure."""
     import json
 
     from lipdub import __version__
-    from lipdub.errors import os_failure
-    from lipdub.scoring.report import page
-    from lipdub.workspace.files import write_atomically
+    from lipdub.errors import wrap_os_error
+    from lipdub.scoring.report import render_page
+    from lipdub.workspace.atomic_files import write_atomically
 
     scores = [entry.score.to_json() for entry in entries]
     content = scores[0] if len(scores) == 1 else {"schema": scores[0]["schema"], "scores": scores}
@@ -145,34 +145,34 @@ def _write(folder: Path, entries: list[Entry]) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(paths[0], json.dumps(content, ensure_ascii=False, indent=1).encode())
-        write_atomically(paths[1], page(entries, f"Measured by lipdub {__version__}.").encode())
+        write_atomically(paths[1], render_page(entries, f"Measured by lipdub {__version__}.").encode())
     except OSError as error:
-        raise os_failure(error, folder) from error
+        raise wrap_os_error(error, folder) from error
     return list(paths)
 
 
 def _as_text(scores: list[Score], compare: bool) -> str:
-    from lipdub.scoring.report import number, table
+    from lipdub.scoring.report import align_rows, format_number
 
     if compare:
         rows = []
-        for line in table(scores):
+        for line in align_rows(scores):
             found = zip(scores, line["cells"], strict=True)  # type: ignore[call-overload]
-            cells = {Path(s.result).name: number(c.value if c else None) for s, c in found}
+            cells = {Path(s.result).name: format_number(c.value if c else None) for s, c in found}
             rows.append({"name": line["row"].id, **cells, "unit": line["row"].unit, "good": line["row"].better})  # type: ignore[attr-defined]
         return as_table(rows, names=True)
     return "\n\n".join(_one(score) for score in scores)
 
 
 def _one(score: Score) -> str:
-    from lipdub.scoring.report import number
+    from lipdub.scoring.report import format_number
 
     rows = [
         {
             "name": row.id,
-            "value": number(row.value),
-            "interval": f"{number(row.low)} … {number(row.high)}" if row.low is not None else "",
-            "real": number(row.anchor) if row.anchor is not None else "",
+            "value": format_number(row.value),
+            "interval": f"{format_number(row.low)} … {format_number(row.high)}" if row.low is not None else "",
+            "real": format_number(row.anchor) if row.anchor is not None else "",
             "unit": row.unit,
             "good": row.better,
             "what": row.name + (f" ({row.note})" if row.note else ""),

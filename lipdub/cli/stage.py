@@ -8,7 +8,7 @@ from typing import Any, Literal
 import typer
 
 from lipdub.cli import options as opt
-from lipdub.cli.manner import Manner, command
+from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.tables import as_lines
 
 
@@ -23,7 +23,7 @@ def add(app: typer.Typer) -> None:
 
 @command
 def detect(
-    manner: Manner,
+    manner: GlobalOptions,
     video: opt.Video,
     workspace: opt.Workspace = None,
     recipe: opt.Recipe = "auto",
@@ -49,7 +49,7 @@ def detect(
 
 @command
 def neutralize(
-    manner: Manner,
+    manner: GlobalOptions,
     video: opt.Video,
     workspace: opt.Workspace = None,
     recipe: opt.Recipe = "auto",
@@ -88,7 +88,7 @@ def neutralize(
 
 @command
 def sync(
-    manner: Manner,
+    manner: GlobalOptions,
     video: opt.Video,
     speech: opt.Speech,
     workspace: opt.Workspace = None,
@@ -137,7 +137,7 @@ def sync(
 
 @command
 def enhance(
-    manner: Manner,
+    manner: GlobalOptions,
     video: opt.Video,
     speech: opt.Speech,
     workspace: opt.Workspace = None,
@@ -170,7 +170,7 @@ def enhance(
 
 @command
 def paste_back(
-    manner: Manner,
+    manner: GlobalOptions,
     video: opt.Video,
     speech: opt.Speech,
     out: opt.Out = None,
@@ -214,7 +214,7 @@ def paste_back(
 
 
 def _run(
-    manner: Manner,
+    manner: GlobalOptions,
     name: str,
     video: Path,
     speech: Path | None,
@@ -228,8 +228,8 @@ def _run(
     no_face: Literal["keep", "error"] = "keep",
     **options: Any,
 ) -> None:
-    from lipdub import pipeline
-    from lipdub.cli.progress import showing
+    from lipdub.cli.progress import show_progress
+    from lipdub.engine import pipeline
 
     job = pipeline.make_job(
         video,
@@ -244,8 +244,8 @@ def _run(
         no_face=no_face,
         overwrite=overwrite,
         commercial_safe=commercial_safe,
-        options=opt.given(**options),
+        options=opt.drop_missing(**options),
     )
-    with showing(manner) as callback:
+    with show_progress(manner) as callback:
         result = pipeline.run_stage(name, job, callback)
     manner.result(result, None if manner.json else as_lines(result.summary))

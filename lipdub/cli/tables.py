@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lipdub.errors import shown
+from lipdub.errors import printable
 
 _MOST_ITEMS = 12  # of a list shown on one line
 
@@ -67,14 +67,14 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:.1f}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{shown(name)} {_cell(item)}" for name, item in value.items())
+        return ", ".join(f"{printable(name)} {_cell(item)}" for name, item in value.items())
     if isinstance(value, (list, tuple)):
         if not value:
             return "none"
         items = ["-".join(_cell(part) for part in item) if _is_range(item) else _cell(item) for item in value]
         more = f", and {len(items) - _MOST_ITEMS} more" if len(items) > _MOST_ITEMS else ""
         return ", ".join(items[:_MOST_ITEMS]) + more
-    return shown(value)
+    return printable(value)
 
 
 def _is_range(value: Any) -> bool:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from lipdub.cli import options as opt
-from lipdub.cli.manner import Manner, command
+from lipdub.cli.context import GlobalOptions, command
 
 app = typer.Typer(
     help="Train networks. Stopped and called again, a training goes on where it was.", no_args_is_help=True
@@ -44,7 +44,7 @@ def _root() -> None:
     pass
 
 
-def teller(manner: Manner) -> Callable[[str], None]:
+def teller(manner: GlobalOptions) -> Callable[[str], None]:
     """Prints a training's progress in the manner asked for."""
 
     def tell(text: str) -> None:
@@ -59,7 +59,7 @@ def teller(manner: Manner) -> Callable[[str], None]:
 @app.command("lip-motion")
 @command
 def lip_motion(
-    manner: Manner,
+    manner: GlobalOptions,
     out: _Out = Path("lip-motion.safetensors"),
     grid: Annotated[
         Path | None,
@@ -94,7 +94,7 @@ def lip_motion(
 @app.command("mouth-response")
 @command
 def mouth_response(
-    manner: Manner, grid: _Grid, out: _Out = Path("mouth-response.safetensors"), workdir: _Workdir = None
+    manner: GlobalOptions, grid: _Grid, out: _Out = Path("mouth-response.safetensors"), workdir: _Workdir = None
 ) -> None:
     """Learn how a face follows its mouth, for talkers whose footage shows too little."""
     from lipdub.training.mouth_response import train
@@ -105,7 +105,7 @@ def mouth_response(
 @app.command("neutral-face")
 @command
 def neutral_face(
-    manner: Manner, grid: _Grid, out: _Out = Path("neutral-face.safetensors"), workdir: _Workdir = None
+    manner: GlobalOptions, grid: _Grid, out: _Out = Path("neutral-face.safetensors"), workdir: _Workdir = None
 ) -> None:
     """Average the face that lip landmarks are drawn on where there is no video."""
     from lipdub.training.neutral_face import train
@@ -116,7 +116,7 @@ def neutral_face(
 @app.command("sync-scorer")
 @command
 def sync_scorer(
-    manner: Manner,
+    manner: GlobalOptions,
     data: _Data,
     out: _Out = Path("sync-scorer.safetensors"),
     workdir: _Workdir = None,
@@ -132,9 +132,9 @@ def sync_scorer(
 ) -> None:
     """Train AVSyncNet: whether a mouth goes with a sound."""
     from lipdub.networks.avsyncnet import AVSyncNetSize
-    from lipdub.training.sync_scorer import SyncScorerTraining, train
+    from lipdub.training.sync_scorer import SyncScorerOptions, train
 
-    begun = SyncScorerTraining(size=AVSyncNetSize()) if full else SyncScorerTraining()
+    begun = SyncScorerOptions(size=AVSyncNetSize()) if full else SyncScorerOptions()
     options = _configured(begun, config, changes, minutes, max_minutes, {"only": overfit})
     _trained(manner, train, options, show_config, out, data=data, workdir=workdir, on_bad=on_bad, seed=seed)
 
@@ -142,7 +142,7 @@ def sync_scorer(
 @app.command("face-features")
 @command
 def face_features(
-    manner: Manner,
+    manner: GlobalOptions,
     data: _Data,
     out: _Out = Path("face-features.safetensors"),
     workdir: _Workdir = None,
@@ -155,16 +155,16 @@ def face_features(
     seed: _Seed = 0,
 ) -> None:
     """Train the features that pictures of faces are compared by where VGG-19 is not in the weights store."""
-    from lipdub.training.face_features import FaceFeaturesTraining, train
+    from lipdub.training.face_features import FaceFeaturesOptions, train
 
-    options = _configured(FaceFeaturesTraining(), config, changes, minutes, max_minutes)
+    options = _configured(FaceFeaturesOptions(), config, changes, minutes, max_minutes)
     _trained(manner, train, options, show_config, out, data=data, workdir=workdir, on_bad=on_bad, seed=seed)
 
 
 @app.command("silent-lip")
 @command
 def silent_lip(
-    manner: Manner,
+    manner: GlobalOptions,
     data: _Data,
     sync: Annotated[Path, typer.Option("--sync", metavar="FILE", help="AVSyncNet, of train sync-scorer.")],
     out: _Out = Path("silent-lip.safetensors"),
@@ -180,18 +180,27 @@ def silent_lip(
     seed: _Seed = 0,
 ) -> None:
     """Train the generator that shuts a face's mouth."""
-    from lipdub.training.talking_face import train_silent
+    from lipdub.training.talking_face import train_silent_lip
 
     options = _configured(_generator(full), config, changes, minutes, max_minutes, {"draw.only": overfit})
     _trained(
-        manner, train_silent, options, show_config, out, data=data, sync=sync, workdir=workdir, on_bad=on_bad, seed=seed
+        manner,
+        train_silent_lip,
+        options,
+        show_config,
+        out,
+        data=data,
+        sync=sync,
+        workdir=workdir,
+        on_bad=on_bad,
+        seed=seed,
     )
 
 
 @app.command("stabilized")
 @command
 def stabilized(
-    manner: Manner,
+    manner: GlobalOptions,
     data: _Data,
     silent: Annotated[Path, typer.Option("--silent", metavar="FILE", help="What train silent-lip made.")],
     out: _Out = Path("stabilized.safetensors"),
@@ -213,12 +222,12 @@ def stabilized(
     seed: _Seed = 0,
 ) -> None:
     """Train the talking-face generator of the recipe stabilized."""
-    from lipdub.training.talking_face import train_talking
+    from lipdub.training.talking_face import train_stabilized
 
     options = _configured(_generator(full), config, changes, minutes, max_minutes, {"draw.only": overfit})
     _trained(
         manner,
-        train_talking,
+        train_stabilized,
         options,
         show_config,
         out,
@@ -235,9 +244,9 @@ def _generator(full: bool) -> Any:
     from dataclasses import replace
 
     from lipdub.networks.face_generator import FaceGeneratorSize
-    from lipdub.training.talking_face import GeneratorTraining
+    from lipdub.training.talking_face import GeneratorOptions
 
-    begun = GeneratorTraining()
+    begun = GeneratorOptions()
     return replace(begun, size=FaceGeneratorSize(), begin="new") if full else begun
 
 
@@ -250,16 +259,16 @@ def _configured(
     counts: Mapping[str, int] | None = None,
 ) -> Any:
     """Options as the file, the changes and then the command's own options have them. Raises UsageError."""
-    from lipdub.training.config import configured
+    from lipdub.training.config import apply_settings
 
     given = [f"{key}={count}" for key, count in (counts or {}).items() if count]
     given += [f"loop.minutes={minutes}"] if minutes else []
     given += [f"loop.max_minutes={max_minutes}"] if max_minutes is not None else []
-    return configured(options, config, [*(changes or ()), *given])
+    return apply_settings(options, config, [*(changes or ()), *given])
 
 
 def _trained(
-    manner: Manner,
+    manner: GlobalOptions,
     train: Callable[..., Path],
     options: Any,
     show_config: bool,
@@ -269,25 +278,25 @@ def _trained(
 ) -> None:
     """Trains, writes the card beside what came out and keeps it by a name; or prints the settings that it would train with."""
     if show_config:
-        from lipdub.training.config import as_toml
+        from lipdub.training.config import format_toml
 
-        print(as_toml(options), end="")
+        print(format_toml(options), end="")
         return
-    from lipdub.training.card import card
-    from lipdub.weights import trained
+    from lipdub.training.card import render_training_card
+    from lipdub.weights import user_models
 
     if keep is not None:
-        trained.check_name(keep)
+        user_models.check_name(keep)
     threads = manner.threads or 2
     written = train(out, options=options, threads=threads, device=manner.device, progress=teller(manner), **how)
     told = written.with_suffix(".md")
-    told.write_text(card(written, shlex.join(["lipdub", *sys.argv[1:]])), encoding="utf-8")
+    told.write_text(render_training_card(written, shlex.join(["lipdub", *sys.argv[1:]])), encoding="utf-8")
     if keep is not None:
-        trained.keep(written, keep, card=told.read_text(encoding="utf-8"))
+        user_models.add_model(written, keep, card=told.read_text(encoding="utf-8"))
     manner.result({"weights": str(written), "card": str(told)}, str(written))
 
 
-def _of_faces(manner: Manner, train: Callable[..., Path], grid: Path, out: Path, workdir: Path | None) -> None:
+def _of_faces(manner: GlobalOptions, train: Callable[..., Path], grid: Path, out: Path, workdir: Path | None) -> None:
     """A training that reads GRID's faces; their landmarks are kept for the next one."""
     folder = workdir or out.parent / "lip-training"
     written = train(out, grid=grid, workdir=folder, progress=teller(manner))

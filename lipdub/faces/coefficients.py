@@ -13,24 +13,24 @@ from __future__ import annotations
 
 import numpy as np
 
-COEFFICIENTS = 257
-VECTOR = 262
-ROW = 73
+COEFFICIENT_COUNT = 257
+VECTOR_LENGTH = 262
+ROW_LENGTH = 73
 EXPRESSION = slice(80, 144)
 ANGLES = slice(224, 227)
 TRANSLATION = slice(254, 257)
 CROP = slice(259, 262)
-BEFORE, AFTER = 13, 12  # frames of a window around its own, 26 in all
+FRAMES_BEFORE, FRAMES_AFTER = 13, 12  # frames of a window around its own, 26 in all
 # Weights of expression and pose when two frames are compared.
 _ALIKE = (0.3, 0.7)
 
 
-def vectors(coefficients: np.ndarray, placements: np.ndarray) -> np.ndarray:
+def join_vectors(coefficients: np.ndarray, placements: np.ndarray) -> np.ndarray:
     """Frame vectors (n, 262) of regressed coefficients (n, 257) and their placements (n, 5)."""
     return np.concatenate([coefficients, placements], axis=1).astype(np.float32)
 
 
-def rows(vectors: np.ndarray, ratio: float = 1.0) -> np.ndarray:
+def build_rows(vectors: np.ndarray, ratio: float = 1.0) -> np.ndarray:
     """Rows float32 (n, 73) of frame vectors (n, 262), their crop scales times `ratio`.
 
     The published script's ratio, for which see `crop_ratio`, is always 1.
@@ -41,7 +41,7 @@ def rows(vectors: np.ndarray, ratio: float = 1.0) -> np.ndarray:
     return out
 
 
-def crop_ratio(source: np.ndarray, targets: np.ndarray) -> float:
+def estimate_crop_ratio(source: np.ndarray, targets: np.ndarray) -> float:
     """What brings the crop scale of other frames to that of the face that is redrawn.
 
     The scale of `source` (262,) over that of the one of `targets` (n, 262) whose expression and pose are most
@@ -52,18 +52,18 @@ def crop_ratio(source: np.ndarray, targets: np.ndarray) -> float:
     return float(source[CROP][0] / nearest[CROP][0])
 
 
-def with_expression(rows: np.ndarray, template: np.ndarray) -> np.ndarray:
+def replace_expression(rows: np.ndarray, template: np.ndarray) -> np.ndarray:
     """Rows (n, 73) that all have the expression of a template (64,): of a rest mouth, a smile, a picture."""
     out = rows.copy()
     out[:, :64] = template
     return out
 
 
-def windows(rows: np.ndarray, frames: np.ndarray) -> np.ndarray:
+def build_windows(rows: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """D-Net's windows float32 (k, 73, 26) of some of the rows (n, 73): 13 before, the row itself, 12 after.
 
     frames: (k,) whole numbers of these rows. The first and the last row are repeated beyond the ends; rows of
     another shot or face do not belong here.
     """
-    at = np.asarray(frames)[:, None] + np.arange(-BEFORE, AFTER + 1)
+    at = np.asarray(frames)[:, None] + np.arange(-FRAMES_BEFORE, FRAMES_AFTER + 1)
     return rows[np.clip(at, 0, len(rows) - 1)].transpose(0, 2, 1).astype(np.float32)

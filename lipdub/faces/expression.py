@@ -11,33 +11,33 @@ import numpy as np
 
 from lipdub.errors import InputError, UsageError, WeightsError
 
-NAMED = {"neutral": "expression_center", "smile": "expression_mouth"}
-PICTURES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-ARRAYS = (".npy", ".npz")
-LENGTH = 64
+NAMED_EXPRESSIONS = {"neutral": "expression_center", "smile": "expression_mouth"}
+PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+ARRAY_SUFFIXES = (".npy", ".npz")
+EXPRESSION_LENGTH = 64
 
 
-def parse(expression: str) -> str | Path:
+def parse_expression(expression: str) -> str | Path:
     """A named expression, or the file it is taken from. Raises UsageError."""
-    if expression in NAMED:
+    if expression in NAMED_EXPRESSIONS:
         return expression
     path = Path(expression)
-    if path.suffix.lower() not in (*ARRAYS, *PICTURES) or not path.is_file():
+    if path.suffix.lower() not in (*ARRAY_SUFFIXES, *PICTURE_SUFFIXES) or not path.is_file():
         raise UsageError(
-            f"--expression {expression} is neither {' nor '.join(NAMED)}, nor a picture or an array that exists",
-            hint=f"It takes a face's picture, or {LENGTH} coefficients in a .npy or .npz file.",
+            f"--expression {expression} is neither {' nor '.join(NAMED_EXPRESSIONS)}, nor a picture or an array that exists",
+            hint=f"It takes a face's picture, or {EXPRESSION_LENGTH} coefficients in a .npy or .npz file.",
         )
     return path
 
 
-def check(expression: str) -> None:
+def check_expression(expression: str) -> None:
     """Reads what can be read of it at once. Raises UsageError, InputError."""
-    path = parse(expression)
-    if isinstance(path, Path) and path.suffix.lower() in ARRAYS:
-        read_array(path)
+    path = parse_expression(expression)
+    if isinstance(path, Path) and path.suffix.lower() in ARRAY_SUFFIXES:
+        read_expression_array(path)
 
 
-def read_array(path: Path) -> np.ndarray:
+def read_expression_array(path: Path) -> np.ndarray:
     """The expression (64,) float32 in a .npy file, or in a .npz file of a single array. Raises InputError."""
     try:
         found = np.load(path, allow_pickle=False)
@@ -48,10 +48,10 @@ def read_array(path: Path) -> np.ndarray:
                 found = arrays[arrays.files[0]]
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read as an array: {error}") from error
-    fault = _fault(found)
+    fault = _find_fault(found)
     if fault:
         raise InputError(f"{path} is no expression: {fault}")
-    return found.astype(np.float32).reshape(LENGTH)
+    return found.astype(np.float32).reshape(EXPRESSION_LENGTH)
 
 
 def read_template(path: Path, name: str) -> np.ndarray:
@@ -59,17 +59,17 @@ def read_template(path: Path, name: str) -> np.ndarray:
     from scipy.io import loadmat
 
     try:
-        found = np.atleast_2d(loadmat(path)[NAMED[name]])[0]
+        found = np.atleast_2d(loadmat(path)[NAMED_EXPRESSIONS[name]])[0]
     except Exception as error:  # scipy fails in many ways on files that are torn or hold something else
-        raise WeightsError(f"{path.name} has no {NAMED[name]}: {error}", hint="Get it again.") from error
-    fault = _fault(found)
+        raise WeightsError(f"{path.name} has no {NAMED_EXPRESSIONS[name]}: {error}", hint="Get it again.") from error
+    fault = _find_fault(found)
     if fault:
-        raise WeightsError(f"{NAMED[name]} of {path.name} is no expression: {fault}", hint="Get it again.")
+        raise WeightsError(f"{NAMED_EXPRESSIONS[name]} of {path.name} is no expression: {fault}", hint="Get it again.")
     return found.astype(np.float32)
 
 
-def _fault(values: np.ndarray) -> str:
+def _find_fault(values: np.ndarray) -> str:
     """What keeps values from being an expression; "" when they are one."""
-    if values.size != LENGTH or values.dtype.kind not in "fiu":
-        return f"it has {values.size} values of type {values.dtype}, not {LENGTH} numbers"
+    if values.size != EXPRESSION_LENGTH or values.dtype.kind not in "fiu":
+        return f"it has {values.size} values of type {values.dtype}, not {EXPRESSION_LENGTH} numbers"
     return "" if np.isfinite(values).all() else "not all of its numbers are finite"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import mesh
+from lipdub.faces import mesh
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def fit_similarity(source: np.ndarray, target: np.ndarray) -> Pose:
     return Pose(scale, rotation, translation)
 
 
-def own_axes(points: np.ndarray) -> np.ndarray:
+def estimate_axes(points: np.ndarray) -> np.ndarray:
     """Rotation (3, 3) whose rows are a face's own axes (right, down, away) by its symmetric points; face (478, 3)."""
     pts = np.asarray(points, np.float64)
     left = pts[[a for a, _ in mesh.MIRROR]].mean(0)
@@ -72,32 +72,32 @@ def own_axes(points: np.ndarray) -> np.ndarray:
     return np.stack([x, y, np.cross(x, y)])
 
 
-def own_angles(points: np.ndarray) -> np.ndarray:
+def estimate_angles(points: np.ndarray) -> np.ndarray:
     """Yaw, pitch, roll in degrees (3,) of one face (478, 3) without knowing whose it is: good to a few degrees."""
-    return Pose(np.ones(1), own_axes(points).T[None], np.zeros((1, 3))).angles()[0]
+    return Pose(np.ones(1), estimate_axes(points).T[None], np.zeros((1, 3))).angles()[0]
 
 
-def upright(points: np.ndarray) -> np.ndarray:
+def to_canonical(points: np.ndarray) -> np.ndarray:
     """One face (478, 3) brought to canonical axes, origin and unit from its own symmetric points."""
     pts = np.asarray(points, np.float64)
-    axes = own_axes(pts)
+    axes = estimate_axes(pts)
     eyes = np.stack([pts[list(mesh.EYE_LEFT)].mean(0), pts[list(mesh.EYE_RIGHT)].mean(0)])
     return (pts - eyes.mean(0)) @ axes.T / np.linalg.norm(eyes[1] - eyes[0])
 
 
-def canonical_face(landmarks: np.ndarray, sample: int = 300, rounds: int = 3) -> np.ndarray:
+def estimate_canonical_face(landmarks: np.ndarray, sample: int = 300, rounds: int = 3) -> np.ndarray:
     """The talker's mean face (478, 3) in canonical coordinates, from pixel landmarks (n, 478, 3)."""
     pick = np.linspace(0, len(landmarks) - 1, min(sample, len(landmarks))).astype(int)
     faces = np.asarray(landmarks[pick], np.float64)
     rigid = list(mesh.RIGID)
     frontal = int(np.argmin(np.abs(faces[:, 234, 2] - faces[:, 454, 2])))
-    mean = upright(faces[frontal])
+    mean = to_canonical(faces[frontal])
     for _ in range(rounds):
-        mean = upright(np.median(fit_similarity(mean[rigid], faces[:, rigid]).invert(faces), 0))
+        mean = to_canonical(np.median(fit_similarity(mean[rigid], faces[:, rigid]).invert(faces), 0))
     return mean
 
 
-def head_pose(canonical: np.ndarray, landmarks: np.ndarray) -> Pose:
+def estimate_head_pose(canonical: np.ndarray, landmarks: np.ndarray) -> Pose:
     """Poses of landmarks (n, 478, 3) against a canonical face (478, 3), by the points speech does not move."""
     rigid = list(mesh.RIGID)
     return fit_similarity(canonical[rigid], landmarks[:, rigid])

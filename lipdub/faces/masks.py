@@ -5,13 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from . import mesh
+from lipdub.faces import mesh
 
 # Line over the nose that closes the lower face above, from one ear to the other.
 BRIDGE = (234, 6, 454)
 
 
-def lower_face(landmarks: np.ndarray, height: int, width: int, reach: float = 1.0) -> np.ndarray:
+def draw_lower_face(landmarks: np.ndarray, height: int, width: int, reach: float = 1.0) -> np.ndarray:
     """The lower face as a mask: uint8 (height, width), 1 inside.
 
     Args:
@@ -29,7 +29,7 @@ def lower_face(landmarks: np.ndarray, height: int, width: int, reach: float = 1.
     return mask
 
 
-def face(landmarks: np.ndarray, height: int, width: int) -> np.ndarray:
+def draw_face(landmarks: np.ndarray, height: int, width: int) -> np.ndarray:
     """The whole face inside its oval as a mask: uint8 (height, width), 1 inside.
 
     landmarks: (478, 2 or 3) pixels of the picture the mask is for.

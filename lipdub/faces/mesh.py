@@ -113,7 +113,7 @@ def triangulate(points: np.ndarray) -> np.ndarray:
     return Delaunay(np.asarray(points, np.float64)).simplices.astype(np.int32)
 
 
-def strip(ring_a: int, ring_b: int, closed: int) -> list[tuple[int, int, int]]:
+def triangulate_strip(ring_a: int, ring_b: int, closed: int) -> list[tuple[int, int, int]]:
     """Triangles of the band between two rings of `closed` points that start at offsets `ring_a` and `ring_b`."""
     out = []
     for i in range(closed):
@@ -122,14 +122,14 @@ def strip(ring_a: int, ring_b: int, closed: int) -> list[tuple[int, int, int]]:
     return out
 
 
-def mouth_triangles() -> tuple[np.ndarray, np.ndarray]:
+def triangulate_mouth() -> tuple[np.ndarray, np.ndarray]:
     """Triangles over the vertices `LIPS` (four rings of twenty): the lips' flesh, and the opening between them.
 
     Returns:
         (m, 3) int32 of the lip bands; (k, 3) int32 of the opening (degenerate when the mouth is shut).
     """
     n = len(LIPS_OUTER)
-    flesh = [t for r in range(3) for t in strip(r * n, (r + 1) * n, n)]
+    flesh = [t for r in range(3) for t in triangulate_strip(r * n, (r + 1) * n, n)]
     o = 3 * n
     opening = []
     for i in range(10):  # upper i..i+1 against lower

@@ -17,7 +17,7 @@ _REACH = {"cubic": 2.0, "lanczos": 3.0}
 _FINE = 1 << 22
 
 
-def resized(
+def resize_box(
     image: np.ndarray, width: int, height: int, box: tuple[int, int, int, int], kernel: Kernel = "cubic"
 ) -> np.ndarray:
     """A box of what a picture would be at width x height pixels; only what the box needs is computed.
@@ -35,11 +35,11 @@ def resized(
     part = image[upper : upper + down.shape[1], first : first + across.shape[1]]
     if not part.size:
         return np.zeros((bottom - top, right - left, 3), np.uint8)
-    columns = _rounded(np.tensordot(across, part.astype(np.float64), (1, 1)))
-    return _rounded(np.tensordot(down, columns, (1, 1))).astype(np.uint8)
+    columns = _round_to_byte(np.tensordot(across, part.astype(np.float64), (1, 1)))
+    return _round_to_byte(np.tensordot(down, columns, (1, 1))).astype(np.uint8)
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
+def _round_to_byte(values: np.ndarray) -> np.ndarray:
     return np.clip(np.floor(values + 0.5), 0, 255)
 
 
@@ -73,7 +73,7 @@ def _lanczos(x: np.ndarray) -> np.ndarray:
     return np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0)
 
 
-def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sample_bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A picture between its pixels.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 _SHIFT = 4  # sub-pixel bits of the rasteriser
 
 
-def _inverses(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def _invert_triangles(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """Per triangle the 2x2 matrix from offsets to its first corner to barycentric coordinates; 0 for flat ones."""
     t = points[triangles]
     e1, e2 = t[:, 1] - t[:, 0], t[:, 2] - t[:, 0]
@@ -27,7 +27,7 @@ def rasterise(points: np.ndarray, triangles: np.ndarray, height: int, width: int
     return labels
 
 
-def backward_map(
+def compute_backward_map(
     source: np.ndarray, target: np.ndarray, triangles: np.ndarray, height: int, width: int, step: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where each pixel of a (height, width) picture comes from when `source` points move to `target` points.
@@ -50,7 +50,7 @@ def backward_map(
     # sliver would otherwise be carried far away.
     moves = (source - target)[triangles]
     table = np.concatenate(
-        [target[triangles[:, 0]], _inverses(target, triangles).reshape(-1, 4), moves.reshape(-1, 6)], 1
+        [target[triangles[:, 0]], _invert_triangles(target, triangles).reshape(-1, 4), moves.reshape(-1, 6)], 1
     )
     t0, t1, i00, i01, i10, i11, ax, ay, bx, by, cx, cy = table.astype(np.float32)[labels[inside]].T
     u, v = px - t0, py - t1

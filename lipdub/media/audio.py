@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.errors import InputError, shown
-from lipdub.media.probe import AudioFacts, decoded, opened, probe
+from lipdub.errors import InputError, printable
+from lipdub.media.demux import decode_frames, open_media
+from lipdub.media.probe import AudioFacts, probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,28 +37,28 @@ class AudioSource:
     start: Fraction
 
 
-def audio_facts(path: Path | str, stream: int | None = None) -> AudioFacts:
+def probe_audio_stream(path: Path | str, stream: int | None = None) -> AudioFacts:
     """Facts of a file's first sound stream (or of the one with this stream index)."""
     for facts in probe(path).audio:
         if stream is None or facts.index == stream:
             return facts
-    raise InputError(f"{shown(path)} holds no sound")
+    raise InputError(f"{printable(path)} holds no sound")
 
 
 def _pick(container: Any, path: Path | str, stream: int | None) -> Any:
     for found in container.streams.audio:
         if stream is None or found.index == stream:
             return found
-    raise InputError(f"{shown(path)} holds no sound")
+    raise InputError(f"{printable(path)} holds no sound")
 
 
-def audio_source(path: Path | str, stream: int | None = None) -> AudioSource:
+def probe_audio_source(path: Path | str, stream: int | None = None) -> AudioSource:
     """What :func:`audio_blocks` will give."""
-    with opened(path) as container:
+    with open_media(path) as container:
         sound = _pick(container, path, stream)
-        frame = next(decoded(container, sound), None)
+        frame = next(decode_frames(container, sound), None)
         if frame is None:
-            raise InputError(f"{shown(path)} holds no sound samples")
+            raise InputError(f"{printable(path)} holds no sound samples")
         codec = sound.codec_context.name
         start = Fraction(frame.pts or 0) * frame.time_base if frame.time_base else Fraction(0)
         bits = frame.format.bytes * 8
@@ -69,19 +70,19 @@ def audio_source(path: Path | str, stream: int | None = None) -> AudioSource:
         )
 
 
-def audio_blocks(path: Path | str, stream: int | None = None) -> Iterator[np.ndarray]:
+def read_audio_blocks(path: Path | str, stream: int | None = None) -> Iterator[np.ndarray]:
     """The stream as float32 (n, channels) blocks at its own rate, from its first heard sample on.
 
     Encoder priming and what an edit list cuts are left out; holes in the times are filled with silence and
     overlaps cut, so that sample n is heard n/rate after the first.
     """
-    with opened(path) as container:
+    with open_media(path) as container:
         sound = _pick(container, path, stream)
         rate = 0
         channels = 0
         start: Fraction | None = None
         given = 0
-        for frame in decoded(container, sound):
+        for frame in decode_frames(container, sound):
             if not frame.samples:
                 continue
             if not rate:
@@ -132,13 +133,13 @@ def _adapted(samples: np.ndarray, rate: int, wanted: int, channels: int) -> np.n
     import soxr
 
     if samples.shape[1] != channels:
-        samples = np.repeat(mixed_down(samples)[:, None], channels, axis=1)
+        samples = np.repeat(mix_down(samples)[:, None], channels, axis=1)
     if rate != wanted:
         samples = soxr.resample(samples, rate, wanted)
     return np.ascontiguousarray(samples, dtype=np.float32)
 
 
-def mixed_down(samples: np.ndarray, layout: str = "") -> np.ndarray:
+def mix_down(samples: np.ndarray, layout: str = "") -> np.ndarray:
     """(n, channels) to one channel: the mean for one or two; surround layouts weigh the centre, where speech
     is, by 1, left and right by 0.707 and the rest by 0.5, without the bass channel; the sum of weights is 1.
     """
@@ -162,16 +163,16 @@ def load_audio(path: Path | str, rate: int = 16000, mono: bool = True, stream: i
     """
     import soxr
 
-    source = audio_source(path, stream)
+    source = probe_audio_source(path, stream)
     resampler = soxr.ResampleStream(source.rate, rate, 1 if mono else source.channels, dtype="float32", quality="HQ")
     parts: list[np.ndarray] = []
     count = 0
-    for block in audio_blocks(path, stream):
+    for block in read_audio_blocks(path, stream):
         count += len(block)
-        values = mixed_down(block, source.layout) if mono else block
+        values = mix_down(block, source.layout) if mono else block
         parts.append(values if source.rate == rate else resampler.resample_chunk(np.ascontiguousarray(values)))
     if count == 0:
-        raise InputError(f"{shown(path)} holds no sound samples")
+        raise InputError(f"{printable(path)} holds no sound samples")
     if source.rate != rate:
         rest = np.zeros((0,) if mono else (0, source.channels), np.float32)
         parts.append(resampler.resample_chunk(rest, last=True))
@@ -199,7 +200,7 @@ def write_wav(
     """
     import av
 
-    facts = audio_source(source, stream)
+    facts = probe_audio_source(source, stream)
     codec, form = _wav_format(facts)
     with av.open(str(path), "w", format="wav", options={"rf64": "auto"}) as container:
         track = container.add_stream(codec, rate=facts.rate, layout=facts.layout)
@@ -221,7 +222,7 @@ def write_wav(
         for block in _silence(lead, facts.channels, facts.rate):
             put(block)
         count = 0
-        for block in audio_blocks(source, stream):
+        for block in read_audio_blocks(source, stream):
             first = max(0, skip - count)
             count += len(block)
             if first < len(block):
@@ -229,7 +230,7 @@ def write_wav(
             if limit is not None and written >= limit:
                 break
         if count == 0:
-            raise InputError(f"{shown(source)} holds no sound samples")
+            raise InputError(f"{printable(source)} holds no sound samples")
         if not written:
             # Everything was cut away: one sample of silence keeps the stream valid.
             put(np.zeros((1, facts.channels), np.float32))

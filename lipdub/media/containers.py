@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from lipdub.errors import UsageError, shown
-from lipdub.media.pixels import plane_layout
+from lipdub.errors import UsageError, printable
+from lipdub.media.pixel_formats import plane_layout
 
-TEXT_SUBTITLES = {"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"}
+TEXT_SUBTITLE_CODECS = {"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"}
 
 
 @dataclass(frozen=True)
@@ -129,14 +129,14 @@ _BY_SUFFIX = {
 }
 
 
-def container_of(out: Path | str) -> Container:
+def container_for(out: Path | str) -> Container:
     """The container a result's name asks for; :class:`UsageError` if it is none of ours."""
     suffix = Path(out).suffix.lower() if not str(out).startswith(".") else str(out).lower()
     try:
         return _BY_SUFFIX[suffix]
     except KeyError:
         known = ", ".join(_BY_SUFFIX)
-        ending = shown(suffix) or "no ending"
+        ending = printable(suffix) or "no ending"
         raise UsageError(f"a result cannot be written as {ending}", hint=f"Name it with one of {known}.") from None
 
 
@@ -149,8 +149,8 @@ _ENCODERS = {
     "prores": ("prores_ks",),
     "ffv1": ("ffv1",),
 }
-FAMILIES = tuple(_ENCODERS)
-FAMILY_NAMES = {
+CODEC_FAMILIES = tuple(_ENCODERS)
+CODEC_FAMILY_ALIASES = {
     "h264": "h264",
     "x264": "h264",
     "avc": "h264",
@@ -219,14 +219,14 @@ def choose_encoder(
     """
     if asked == "auto":
         own = "h264" if is_image and not lossless else _OWN_FAMILY.get(codec, "h264")
-        families = [own, *(name for name in FAMILIES if name != own)]
+        families = [own, *(name for name in CODEC_FAMILIES if name != own)]
         families = [name for name in families if name in container.families]
         if own in families and not lossless and (own == "prores" or is_image):
             families = [own]  # rather another pixel format than another codec
     else:
-        family = FAMILY_NAMES.get(asked.lower())
+        family = CODEC_FAMILY_ALIASES.get(asked.lower())
         if family is None:
-            raise UsageError(f"there is no codec {asked!r}", hint=f"Choose auto or one of {', '.join(FAMILIES)}.")
+            raise UsageError(f"there is no codec {asked!r}", hint=f"Choose auto or one of {', '.join(CODEC_FAMILIES)}.")
         if family not in container.families:
             raise UsageError(
                 f"{container.name} does not hold {family}",
@@ -240,7 +240,7 @@ def choose_encoder(
         wanted = "yuv420p"  # what every player shows
     for family in families:
         for name in _ENCODERS[family]:
-            if takes(name, wanted, width, height, lossless=lossless):
+            if encoder_accepts(name, wanted, width, height, lossless=lossless):
                 return Encoder(family, name, wanted, wanted != pix_fmt)
     if lossless:
         asked_for = f"{asked} in {container.name}" if asked != "auto" else container.name
@@ -279,14 +279,14 @@ def encoder_formats(name: str) -> frozenset[str]:
 _PACKED_FEED = {("libx264rgb", "gbrp"): "rgb24", ("ffv1", "gbrp"): "bgr0", ("ffv1", "gbrap"): "bgra"}
 
 
-def fed_format(encoder: str, pix_fmt: str) -> str:
+def encoder_input_format(encoder: str, pix_fmt: str) -> str:
     """The pixel format an encoder is fed for pictures of a planar format: with ``yuvj420p`` and its like under
     the name that goes with a colour range tag.
     """
     return _PACKED_FEED.get((encoder, pix_fmt), pix_fmt.replace("yuvj", "yuv"))
 
 
-def takes(name: str, pix_fmt: str, width: int, height: int, *, lossless: bool = False) -> bool:
+def encoder_accepts(name: str, pix_fmt: str, width: int, height: int, *, lossless: bool = False) -> bool:
     """Whether an encoder takes pictures of this format and coded size."""
     if pix_fmt.replace("yuvj", "yuv") not in encoder_formats(name):
         return False
@@ -318,7 +318,7 @@ def _nearest(name: str, pix_fmt: str, width: int, height: int) -> str | None:
     assert source is not None
     best: tuple[tuple[int, ...], str] | None = None
     for form in sorted(encoder_formats(name)):
-        if not takes(name, form, width, height):
+        if not encoder_accepts(name, form, width, height):
             continue
         layout = plane_layout(form)
         assert layout is not None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ffmpeg_executable(minimum: int = 0) -> str:
+def find_ffmpeg(minimum: int = 0) -> str:
     """Path of an ffmpeg program: the system's, else the one in the imageio-ffmpeg wheel.
 
     ``minimum`` is a major version. If neither is that new the system's (or the wheel's) is returned all the
@@ -30,7 +30,7 @@ def ffmpeg_executable(minimum: int = 0) -> str:
             "no ffmpeg program was found", hint="Install ffmpeg, or the Python package imageio-ffmpeg."
         )
     for path in found:
-        if minimum == 0 or ffmpeg_version(path) >= minimum:
+        if minimum == 0 or read_ffmpeg_version(path) >= minimum:
             return path
     return found[0]
 
@@ -45,7 +45,7 @@ def _wheel_ffmpeg() -> str | None:
 
 
 @lru_cache(maxsize=8)
-def ffmpeg_version(executable: str) -> int:
+def read_ffmpeg_version(executable: str) -> int:
     """Major version of an ffmpeg program; a build without a release number counts as 99 (built from the
     development branch), one that does not run as -1.
     """
@@ -59,7 +59,7 @@ def ffmpeg_version(executable: str) -> int:
     return 99 if shown.returncode == 0 else -1
 
 
-def run(
+def run_ffmpeg(
     output: Any,
     executable: str,
     *,

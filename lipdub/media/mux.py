@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.errors import EnvironmentFailure, InputError, LipdubError, UsageError, os_failure, shown
-from lipdub.media.audio import AudioSource, audio_source, write_wav
-from lipdub.media.containers import TEXT_SUBTITLES, Container, container_of
-from lipdub.media.ffmpeg import FfmpegError, ffmpeg_executable, ffmpeg_version, run
-from lipdub.media.pixels import UNSPECIFIED
-from lipdub.media.probe import MediaFacts, frame_index, opened, video_stream
-from lipdub.media.write import SEGMENT_TAG
+from lipdub.errors import EnvironmentFailure, InputError, LipdubError, UsageError, printable, wrap_os_error
+from lipdub.media.audio import AudioSource, probe_audio_source, write_wav
+from lipdub.media.audio_encoder import AudioCodec, check_audio_codec, select_speech_encoder
+from lipdub.media.colour import UNSPECIFIED
+from lipdub.media.containers import TEXT_SUBTITLE_CODECS, Container, container_for
+from lipdub.media.demux import open_media, select_video_stream
+from lipdub.media.ffmpeg import FfmpegError, find_ffmpeg, read_ffmpeg_version, run_ffmpeg
+from lipdub.media.frame_index import read_frame_index
+from lipdub.media.probe import MediaFacts
+from lipdub.media.write import SEGMENT_NOTE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-SOURCE_AUDIO = ("none", "others", "all")
+SOURCE_AUDIO_POLICIES = ("none", "others", "all")
 # Formats whose clock has no zero of its own: their results begin at zero.
 _FREE_CLOCKS = {"mpegts", "mpeg", "vob", "rtp", "rtsp"}
 # Metadata that describes the old file, not what is in it.
@@ -39,40 +42,6 @@ _STALE = {
     "vendor_id",
     "handler_name",
 }
-_AAC_RATES = {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
-_SOUND_NAMES = {
-    "aac": "aac",
-    "opus": "libopus",
-    "libopus": "libopus",
-    "mp3": "libmp3lame",
-    "libmp3lame": "libmp3lame",
-    "flac": "flac",
-    "alac": "alac",
-    "ac3": "ac3",
-    "pcm": "pcm",
-    "copy": "copy",
-}
-_SOUND_CODEC = {"libopus": "opus", "libmp3lame": "mp3"}
-
-
-@dataclass(frozen=True)
-class AudioCodec:
-    """How the speech is encoded. ``codec`` 'auto' goes by the container (AAC in MP4, PCM in MOV when the speech
-    is itself lossless, else AAC, Opus in WebM and Matroska, PCM in AVI); or aac, opus, mp3, flac, alac, ac3,
-    pcm. ``bitrate`` in bit/s, None for transparent quality.
-    """
-
-    codec: str = "auto"
-    bitrate: int | None = None
-
-
-@dataclass(frozen=True)
-class _Sound:
-    """A sound encoder with its options."""
-
-    encoder: str
-    rate: int
-    bitrate: int | None
 
 
 @dataclass
@@ -116,14 +85,14 @@ def mux(
     ``metadata`` is added to the source's. ``last_duration`` is how long the last frame shows, in the source's
     time base. The container goes by the ending of ``out``, which appears complete or not at all.
     """
-    if keep_source_audio not in SOURCE_AUDIO:
-        raise UsageError(f"keep_source_audio is one of {', '.join(SOURCE_AUDIO)}, not {keep_source_audio!r}")
+    if keep_source_audio not in SOURCE_AUDIO_POLICIES:
+        raise UsageError(f"keep_source_audio is one of {', '.join(SOURCE_AUDIO_POLICIES)}, not {keep_source_audio!r}")
     out = Path(os.path.abspath(out))
-    container = container_of(out)
+    container = container_for(out)
     if source_facts.video is None:
-        raise InputError(f"{shown(source)} holds no video")
+        raise InputError(f"{printable(source)} holds no video")
     if speech is not None:
-        check_sound(audio, container)
+        check_audio_codec(audio, container)
     # The same name every time: what a killed run left behind is found and taken away by the next.
     scratch = out.parent / f".{out.name[:80]}.lipdub-part"
     notes: list[str] = []
@@ -154,7 +123,7 @@ def mux(
     except LipdubError:
         raise
     except OSError as error:
-        raise os_failure(error, out, "write") from error
+        raise wrap_os_error(error, out, "write") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return notes
@@ -173,7 +142,7 @@ class _disk:
         import av
 
         if isinstance(error, av.error.FFmpegError) and error.errno is not None and 0 < error.errno < 1000:
-            raise os_failure(OSError(error.errno, error.strerror), self.out, "write") from error
+            raise wrap_os_error(OSError(error.errno, error.strerror), self.out, "write") from error
 
 
 # -- joining
@@ -194,18 +163,18 @@ class _Joined:
     size: tuple[int, int]
 
 
-def segment_note(path: Path) -> dict[str, Any]:
+def read_segment_note(path: Path) -> dict[str, Any]:
     """What a segment says of itself: first PTS, time base, colour, rotation, codec family, sample aspect."""
-    with opened(path) as container:
+    with open_media(path) as container:
         try:
-            return dict(json.loads(container.metadata[SEGMENT_TAG]))
+            return dict(json.loads(container.metadata[SEGMENT_NOTE_KEY]))
         except (KeyError, ValueError):
-            raise InputError(f"{shown(path)} is not a segment written by lipdub") from None
+            raise InputError(f"{printable(path)} is not a segment written by lipdub") from None
 
 
 def _segment_packets(path: Path, base: Fraction) -> Iterator[tuple[int, Any]]:
     """Packets in decoding order with their PTS, in ``base``, relative to the segment's container."""
-    with opened(path) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         for packet in container.demux(stream):
             if packet.size == 0:
@@ -241,7 +210,7 @@ def _join(
         raise ValueError("there are no segments to join")
     video = facts.video
     assert video is not None
-    written = [segment_note(path) for path in segments]
+    written = [read_segment_note(path) for path in segments]
     note = written[0]
     base = Fraction(note["time_base"])
     if any((other["codec"], other["time_base"]) != (note["codec"], note["time_base"]) for other in written):
@@ -298,7 +267,7 @@ def _last_duration(pts: np.ndarray, base: Fraction, source_base: Fraction, facts
     """Ticks the last frame shows: as in the source if it is the source's last, else like most others."""
     video = facts.video
     assert video is not None
-    own = frame_index(facts.path)
+    own = read_frame_index(facts.path)
     if base == source_base and own.pts[-1] == pts[-1]:
         return int(own.duration[-1])
     if len(pts) > 1:
@@ -351,46 +320,6 @@ def _chapter_file(scratch: Path, facts: MediaFacts, shift: Fraction) -> Path:
 # -- sound
 
 
-def check_sound(audio: AudioCodec, container: Container) -> None:
-    """:class:`UsageError` if the container does not hold the codec asked for. Cheap: call it early."""
-    if audio.codec == "auto":
-        return
-    name = _SOUND_NAMES.get(audio.codec.lower(), audio.codec.lower())
-    if name == "copy" or (name not in _SOUND_NAMES.values() and not name.startswith("pcm_")):
-        known = ", ".join(sorted(set(_SOUND_NAMES) - {"copy", "libopus", "libmp3lame"}))
-        raise UsageError(f"there is no audio codec {audio.codec!r}", hint=f"Choose auto or one of {known}.")
-    codec = "pcm_s16le" if name == "pcm" else _SOUND_CODEC.get(name, name)
-    if container.sounds is not None and codec not in container.sounds:
-        raise UsageError(f"{container.name} does not hold {audio.codec} sound")
-
-
-def _sound(audio: AudioCodec, container: Container, speech: AudioSource) -> _Sound:
-    name = container.speech_codec if audio.codec == "auto" else audio.codec.lower()
-    name = _SOUND_NAMES.get(name, name)
-    if audio.codec == "auto" and name == "pcm" and container.is_mov and not speech.lossless:
-        name = "aac"
-    rate = speech.rate
-    if name == "pcm":
-        form = "s16" if speech.bits <= 16 or not speech.lossless else "s24" if speech.bits <= 24 else "s32"
-        if speech.lossless and speech.sample_format.startswith(("flt", "dbl")):
-            form = "f32"
-        if container.sounds is not None and f"pcm_{form}le" not in container.sounds:
-            form = "s16"
-        return _Sound(f"pcm_{form}le", rate, None)
-    if name == "libopus":
-        return _Sound(name, 48000, audio.bitrate or 96_000 * max(1, speech.channels))
-    if name == "aac":
-        rate = rate if rate in _AAC_RATES and rate >= 16000 else 48000
-        share = min(1.0, rate / 44100)
-        return _Sound(name, rate, audio.bitrate or round(128_000 * share) * max(1, speech.channels))
-    if name == "libmp3lame":
-        rate = rate if rate in (48000, 44100, 32000, 24000, 22050, 16000) else 48000
-        return _Sound(name, rate, audio.bitrate or (256_000 if rate >= 32000 else 128_000))
-    if name == "ac3":
-        return _Sound(name, rate if rate in (48000, 44100, 32000) else 48000, audio.bitrate or 448_000)
-    return _Sound(name, rate, audio.bitrate)
-
-
 def _speech_file(
     speech: Path,
     stream: int | None,
@@ -413,7 +342,7 @@ def _speech_file(
     begin = origin
     if not container.is_mov:
         begin = Fraction(int(begin * 1000), 1000)  # times in whole milliseconds; the rest is silence
-    sound = audio_source(speech, stream)
+    sound = probe_audio_source(speech, stream)
     offset = round((heard - begin) * sound.rate)
     limit = None
     if end is not None:
@@ -495,8 +424,8 @@ def _extras(
             notes.append(
                 f"sound stream {sound.index} ({sound.codec}) was encoded again, {container.name} does not hold it"
             )
-    with opened(source) as media:
-        chosen = video_stream(media)
+    with open_media(source) as media:
+        chosen = select_video_stream(media)
         for other in facts.others:
             label = f"{other.type} stream {other.index} ({other.codec or other.tag or 'unknown'})"
             if chosen is not None and other.index == chosen.index:
@@ -505,7 +434,7 @@ def _extras(
                 codec = other.codec or ""
                 if codec in container.copied_text or codec in container.bitmap:
                     extras.subtitle.append((other.index, "copy"))
-                elif codec in TEXT_SUBTITLES and container.text is not None:
+                elif codec in TEXT_SUBTITLE_CODECS and container.text is not None:
                     extras.subtitle.append((other.index, container.text))
                 else:
                     dropped.append(label)
@@ -552,8 +481,8 @@ def _run(
 
     rotated = bool(joined.note["rotation"] or joined.note["mirrored"])
     # Older releases lose the rotation and misplace Opus in Matroska.
-    executable = ffmpeg_executable(7 if container.is_matroska else 0)
-    if rotated and container.is_matroska and ffmpeg_version(executable) < 7:
+    executable = find_ffmpeg(7 if container.is_matroska else 0)
+    if rotated and container.is_matroska and read_ffmpeg_version(executable) < 7:
         notes.append(f"this ffmpeg cannot tag the rotation in {container.name}")
     picture = ffmpeg.input(str(joined.path), itsoffset=_seconds(joined.first * joined.time_base))
     streams = [picture["v:0"]]
@@ -561,7 +490,7 @@ def _run(
     sound_number = 0
     if wav is not None:
         path, begin, facts_of_speech = wav
-        sound = _sound(audio, container, facts_of_speech)
+        sound = select_speech_encoder(audio, container, facts_of_speech)
         if container.is_matroska and begin > 0 and sound.encoder == "libopus":
             # Its packets run 6.5 ms ahead of what is heard, and times are whole milliseconds: a quarter earlier,
             # that half rounds the same way when written and when read.
@@ -591,7 +520,7 @@ def _run(
         scale = joined.time_base.denominator
         options |= {"movflags": "+faststart", "video_track_timescale": str(scale), "movie_timescale": str(scale)}
     chapters = _chapter_file(joined.path.parent, facts, joined.shift * joined.time_base)
-    run(
+    run_ffmpeg(
         ffmpeg.output(*streams, str(made), **options),
         executable,
         first=("-copyts",),
@@ -607,7 +536,7 @@ def _run(
 
 def _heard(path: Path) -> Fraction:
     """When the first sound stream of a result is first heard, in seconds."""
-    return audio_source(path).start
+    return probe_audio_source(path).start
 
 
 def _described(source: Path, facts: MediaFacts, metadata: dict[str, str]) -> list[str]:
@@ -616,7 +545,7 @@ def _described(source: Path, facts: MediaFacts, metadata: dict[str, str]) -> lis
     described |= metadata
     options = [word for key, value in described.items() for word in ("-metadata", f"{key}={value}")]
     if facts.video is not None and not facts.video.is_image:
-        with opened(source) as media:
+        with open_media(source) as media:
             kept = dict(media.streams[facts.video.index].metadata)
         for key, value in kept.items():
             if key.lower() not in _STALE and not key.upper().startswith(("_STATISTICS", "NUMBER_OF", "BPS")):
@@ -685,7 +614,7 @@ def _aligned(source: Path, index: int, joined: _Joined, facts: MediaFacts, end: 
     """A sound stream of the source as a WAV file that begins with the result's first frame."""
     path = joined.path.with_name(f"sound{index}.wav")
     if not path.exists():
-        sound = audio_source(source, index)
+        sound = probe_audio_source(source, index)
         first = (joined.first + joined.shift) * joined.time_base
         offset = round((sound.start - first) * sound.rate)
         limit = None if end is None else max(1, round((end - first) * sound.rate))

@@ -7,206 +7,16 @@ only where the weight is not zero, so everything else stays what was decoded, bi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from lipdub.media.colour import LUMA_WEIGHTS, YCGCO, ColourTags, default_matrix, yuv_matrix
+from lipdub.media.pixel_formats import PlaneLayout, plane_layout, unpack_planes, view_plane
 
 Box = tuple[int, int, int, int]
-
-# Luma weights (Kr, Kb) of the matrices that have them, by the number H.273 gives them.
-_LUMA_WEIGHTS = {
-    1: (0.2126, 0.0722),  # BT.709
-    4: (0.30, 0.11),  # FCC
-    5: (0.299, 0.114),  # BT.470 BG (BT.601, 625 lines)
-    6: (0.299, 0.114),  # SMPTE 170M (BT.601, 525 lines)
-    7: (0.212, 0.087),  # SMPTE 240M
-    9: (0.2627, 0.0593),  # BT.2020, non constant luminance
-    10: (0.2627, 0.0593),  # BT.2020, constant luminance: read as the above, as players do
-}
-_YCGCO = 8
-MATRIX_NAMES = {
-    0: "gbr",
-    1: "bt709",
-    2: "unspecified",
-    4: "fcc",
-    5: "bt470bg",
-    6: "smpte170m",
-    7: "smpte240m",
-    8: "ycgco",
-    9: "bt2020nc",
-    10: "bt2020c",
-    14: "ictcp",
-}
-PRIMARIES_NAMES = {
-    1: "bt709",
-    2: "unspecified",
-    4: "bt470m",
-    5: "bt470bg",
-    6: "smpte170m",
-    7: "smpte240m",
-    8: "film",
-    9: "bt2020",
-    10: "smpte428",
-    11: "smpte431",
-    12: "smpte432",
-    22: "ebu3213",
-}
-TRANSFER_NAMES = {
-    1: "bt709",
-    2: "unspecified",
-    4: "gamma22",
-    5: "gamma28",
-    6: "smpte170m",
-    7: "smpte240m",
-    8: "linear",
-    9: "log100",
-    10: "log316",
-    11: "iec61966-2-4",
-    12: "bt1361e",
-    13: "iec61966-2-1",
-    14: "bt2020-10",
-    15: "bt2020-12",
-    16: "smpte2084",
-    17: "smpte428",
-    18: "arib-std-b67",
-}
-UNSPECIFIED = 2
-
-
-@dataclass(frozen=True)
-class ColourTags:
-    """How a stream's numbers mean colours: names for reading, and the numbers (H.273) as the file has them, so
-    that they can be written back unchanged, "unspecified" included.
-
-    ``full_range`` is what holds (the pixel format considered); ``range_raw`` is the tag: 0 none, 1 limited,
-    2 full. ``centred_chroma``: chroma samples lie between luma columns (JPEG), not on them (MPEG).
-    """
-
-    full_range: bool = False
-    matrix: str = "unspecified"
-    primaries: str = "unspecified"
-    transfer: str = "unspecified"
-    range_raw: int = 0
-    matrix_raw: int = UNSPECIFIED
-    primaries_raw: int = UNSPECIFIED
-    transfer_raw: int = UNSPECIFIED
-    centred_chroma: bool = False
-
-    @classmethod
-    def from_raw(
-        cls,
-        range_raw: int,
-        matrix: int,
-        primaries: int,
-        transfer: int,
-        *,
-        full_range: bool | None = None,
-        centred_chroma: bool = False,
-    ) -> ColourTags:
-        """Tags from the numbers FFmpeg has; ``full_range`` overrides what ``range_raw`` says."""
-        return cls(
-            full_range=range_raw == 2 if full_range is None else full_range,
-            matrix=MATRIX_NAMES.get(matrix, str(matrix)),
-            primaries=PRIMARIES_NAMES.get(primaries, str(primaries)),
-            transfer=TRANSFER_NAMES.get(transfer, str(transfer)),
-            range_raw=range_raw,
-            matrix_raw=matrix,
-            primaries_raw=primaries,
-            transfer_raw=transfer,
-            centred_chroma=centred_chroma,
-        )
-
-
-@dataclass(frozen=True)
-class PlaneLayout:
-    """What the planes of a pixel format hold. ``kind`` is 'yuv', 'rgb' (planes G, B, R) or 'gray'; ``step``
-    the luma columns and rows per chroma sample; ``alpha`` whether a last plane of opacity follows.
-    """
-
-    pix_fmt: str
-    kind: str
-    depth: int
-    step: tuple[int, int]
-    alpha: bool
-
-    @property
-    def planes(self) -> int:
-        return (1 if self.kind == "gray" else 3) + self.alpha
-
-    @property
-    def dtype(self) -> type:
-        return np.uint8 if self.depth <= 8 else np.uint16
-
-    def steps(self, plane: int) -> tuple[int, int]:
-        """Luma columns and rows per sample of a plane."""
-        return self.step if self.kind == "yuv" and plane in (1, 2) else (1, 1)
-
-
-@lru_cache(maxsize=256)
-def plane_layout(pix_fmt: str) -> PlaneLayout | None:
-    """Layout of a planar, little-endian integer pixel format; None for any other."""
-    import av
-
-    name = pix_fmt.replace("yuvj", "yuv")
-    if not name.startswith(("yuv", "gbr", "gray")) or name.endswith("be") or "f" in name[3:].replace("gray", ""):
-        return None
-    try:
-        form = av.VideoFormat(name)
-    except ValueError:
-        return None
-    parts = form.components
-    if len({part.plane for part in parts}) != len(parts) or len({part.bits for part in parts}) != 1:
-        return None
-    depth = parts[0].bits
-    if depth < 8 or depth > 16:
-        return None
-    kind = "rgb" if name.startswith("gbr") else "gray" if name.startswith("gray") else "yuv"
-    step = (1, 1)
-    if kind == "yuv":
-        # FFmpeg's own rounding rule tells the step: how many luma columns share one sample.
-        step = (_step(form.chroma_width), _step(form.chroma_height))
-    return PlaneLayout(pix_fmt, kind, depth, step, any(part.is_alpha for part in parts))
-
-
-def _step(chroma_size: Any) -> int:
-    return 64 // int(chroma_size(64))
-
-
-def by_size(width: int, height: int) -> int:
-    """The matrix players assume for an untagged picture: BT.709 for high definition, BT.601 below."""
-    return 1 if max(width, height) >= 1280 or min(width, height) > 576 else 6
-
-
-@lru_cache(maxsize=64)
-def yuv_matrix(matrix: int, full_range: bool, depth: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Affine maps (3x4, float32) between code values and RGB in 0..``scale``: (RGB from YUV, YUV from RGB)."""
-    if matrix == _YCGCO:
-        forward = np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0.0, -0.5]])
-    else:
-        red, blue = _LUMA_WEIGHTS.get(matrix, _LUMA_WEIGHTS[1])
-        luma = np.array([red, 1.0 - red - blue, blue])
-        forward = np.stack(
-            [
-                luma,
-                (np.array([0.0, 0.0, 1.0]) - luma) / (2.0 * (1.0 - blue)),
-                (np.array([1.0, 0.0, 0.0]) - luma) / (2.0 * (1.0 - red)),
-            ]
-        )
-    unit = float(1 << (depth - 8))
-    top = float((1 << depth) - 1)
-    if full_range:
-        gain, offset = np.array([top, top, top]), np.array([0.0, 128.0 * unit, 128.0 * unit])
-    else:
-        gain, offset = np.array([219.0, 224.0, 224.0]) * unit, np.array([16.0, 128.0, 128.0]) * unit
-    to_yuv = np.column_stack([forward * gain[:, None] / scale, offset])
-    inverse = np.linalg.inv(to_yuv[:, :3])
-    to_rgb = np.column_stack([inverse, -inverse @ offset])
-    return to_rgb.astype(np.float32), to_yuv.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -244,7 +54,7 @@ class Picture:
     @cached_property
     def planes(self) -> list[np.ndarray]:
         """The planes in display orientation: views of the coded ones."""
-        return [oriented(plane, self.turns, self.mirrored) for plane in self.coded]
+        return [orient(plane, self.turns, self.mirrored) for plane in self.coded]
 
     @property
     def width(self) -> int:
@@ -270,9 +80,9 @@ class Picture:
     @cached_property
     def _matrix(self) -> int:
         raw = self.colour.matrix_raw
-        if raw == _YCGCO or raw in _LUMA_WEIGHTS:
+        if raw == YCGCO or raw in LUMA_WEIGHTS:
             return raw
-        return by_size(self.width, self.height)
+        return default_matrix(self.width, self.height)
 
     @cached_property
     def _offsets(self) -> tuple[float, float]:
@@ -384,14 +194,14 @@ class Picture:
             src_color_range=codes,
             dst_color_range=codes,
         )
-        planes = tuple(plane_view(plane, np.uint8, (size[1], size[0])) for plane in shrunk.planes)
+        planes = tuple(view_plane(plane, np.uint8, (size[1], size[0])) for plane in shrunk.planes)
         if self.kind == "yuv":
             # OpenCV's fixed point is within one level, and a hundred times as fast as floats.
             to_rgb, _ = yuv_matrix(self._matrix, self.colour.full_range, 8, 255.0)
             image = cv2.transform(cv2.merge(planes), to_rgb)
         else:
             image = Picture(planes, layout, self.colour).rgb()
-        return np.ascontiguousarray(oriented(image, self.turns, self.mirrored))
+        return np.ascontiguousarray(orient(image, self.turns, self.mirrored))
 
     # -- patching
 
@@ -424,14 +234,14 @@ class Picture:
         else:
             gain, offset = self._levels()
             offset = 0.0 if relative else offset
-            red, blue = _LUMA_WEIGHTS[6]
+            red, blue = LUMA_WEIGHTS[6]
             luma = np.array([[red, 1.0 - red - blue, blue]], dtype=np.float32)
             new = [(cv2.transform(colours, luma) - offset) / gain]
         planes = list(self.coded)
         turned: dict[int, np.ndarray] = {}
         for index in range(len(new)):
             planes[index] = self.coded[index].copy()
-            turned[index] = oriented(planes[index], self.turns, self.mirrored)
+            turned[index] = orient(planes[index], self.turns, self.mirrored)
         split_chroma = self.kind == "yuv" and self.sub[1] != (1, 1)
         for index in range(1 if split_chroma else len(new)):
             self._blend(turned[index][y0:y1, x0:x1], new[index], weight, relative)
@@ -540,7 +350,7 @@ class Picture:
 
         frame = av.VideoFrame(self.coded[0].shape[1], self.coded[0].shape[0], self.pix_fmt)
         for plane, values in zip(frame.planes, self.coded, strict=True):
-            plane_view(plane, values.dtype, values.shape)[:] = values
+            view_plane(plane, values.dtype, values.shape)[:] = values
         frame.color_range = self.colour.range_raw
         frame.colorspace = self.colour.matrix_raw
         frame.color_primaries = self.colour.primaries_raw
@@ -605,17 +415,10 @@ def _footprint(step: int, offset: float) -> tuple[np.ndarray, int]:
     return (kernel / kernel.sum()).astype(np.float32), first
 
 
-def oriented(plane: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
+def orient(plane: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
     """A view of a coded plane in display orientation."""
     turned = np.rot90(plane, turns) if turns % 4 else plane
     return turned[:, ::-1] if mirrored else turned
-
-
-def plane_view(plane: Any, dtype: Any, shape: Sequence[int]) -> np.ndarray:
-    """A numpy view of an ``av`` video plane, without its padding."""
-    width = np.dtype(dtype).itemsize
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: shape[0]]
-    return rows[:, : shape[1] * width].view(dtype)
 
 
 def picture_from_frame(frame: Any, colour: ColourTags, turns: int = 0, mirrored: bool = False) -> Picture:
@@ -624,148 +427,19 @@ def picture_from_frame(frame: Any, colour: ColourTags, turns: int = 0, mirrored:
     """
     layout = plane_layout(frame.format.name)
     if layout is None:
-        coded, layout = _planar(frame)
+        coded, layout = unpack_planes(frame)
         frame = None
     else:
         coded = []
         height, width = frame.height, frame.width
         for index, plane in enumerate(frame.planes):
             step_x, step_y = layout.steps(index)
-            view = plane_view(plane, layout.dtype, (-(-height // step_y), -(-width // step_x)))
+            view = view_plane(plane, layout.dtype, (-(-height // step_y), -(-width // step_x)))
             view.flags.writeable = False
             coded.append(view)
     return Picture(tuple(coded), layout, colour, turns, mirrored, frame)
 
 
-# Where the components of packed 8 bit formats lie: order of bytes -> planes G B R [A].
-_PACKED = {
-    "rgb24": (3, (1, 2, 0)),
-    "bgr24": (3, (1, 0, 2)),
-    "rgba": (4, (1, 2, 0, 3)),
-    "bgra": (4, (1, 0, 2, 3)),
-    "argb": (4, (2, 3, 1, 0)),
-    "abgr": (4, (2, 1, 3, 0)),
-    "rgb0": (4, (1, 2, 0)),
-    "bgr0": (4, (1, 0, 2)),
-    "0rgb": (4, (2, 3, 1)),
-    "0bgr": (4, (2, 1, 3)),
-}
-_PACKED_16 = {
-    "rgb48": (3, (1, 2, 0)),
-    "bgr48": (3, (1, 0, 2)),
-    "rgba64": (4, (1, 2, 0, 3)),
-    "bgra64": (4, (1, 0, 2, 3)),
-}
-_SEMI_PLANAR = {
-    "nv12": ("yuv420p", 0),
-    "nv21": ("yuv420p", 0),
-    "nv16": ("yuv422p", 0),
-    "nv24": ("yuv444p", 0),
-    "nv42": ("yuv444p", 0),
-    "p010le": ("yuv420p10le", 6),
-    "p012le": ("yuv420p12le", 4),
-    "p016le": ("yuv420p16le", 0),
-    "p210le": ("yuv422p10le", 6),
-    "p216le": ("yuv422p16le", 0),
-    "p410le": ("yuv444p10le", 6),
-    "p416le": ("yuv444p16le", 0),
-    "nv20le": ("yuv422p10le", 0),
-}
-_PACKED_YUV = {"yuyv422": (0, 1, 3), "uyvy422": (1, 0, 2), "yvyu422": (0, 3, 1)}
-
-
-def planar_equivalent(pix_fmt: str) -> str:
-    """The planar format :func:`picture_from_frame` sorts a format into (itself if planar already)."""
-    if plane_layout(pix_fmt) is not None:
-        return pix_fmt
-    if pix_fmt in _PACKED:
-        return "gbrap" if len(_PACKED[pix_fmt][1]) == 4 else "gbrp"
-    base = pix_fmt.removesuffix("le").removesuffix("be")
-    if base in _PACKED_16:
-        return "gbrap16le" if base.endswith("64") else "gbrp16le"
-    if pix_fmt in _SEMI_PLANAR:
-        return _SEMI_PLANAR[pix_fmt][0]
-    if pix_fmt in _PACKED_YUV:
-        return "yuv422p"
-    if pix_fmt == "pal8":
-        return "gbrap"
-    if pix_fmt in ("ya8",):
-        return "gbrap"
-    if pix_fmt in ("ya16le", "ya16be"):
-        return "gbrap16le"
-    if pix_fmt in ("monob", "monow"):
-        return "gray"
-    little = base + "le"
-    if pix_fmt.endswith("be") and plane_layout(little) is not None:
-        return little
-    if "f32" in pix_fmt or "f16" in pix_fmt:
-        return "gray16le" if pix_fmt.startswith("gray") else "gbrap16le" if "a" in base[3:] else "gbrp16le"
-    import av
-
-    form = av.VideoFormat(pix_fmt)
-    deep = max((part.bits for part in form.components), default=8) > 8
-    alpha = any(part.is_alpha for part in form.components)
-    if form.is_rgb:
-        return ("gbrap" if alpha else "gbrp") + ("16le" if deep else "")
-    return ("yuva444p" if alpha else "yuv444p") + ("16le" if deep else "")
-
-
-def _planar(frame: Any) -> tuple[list[np.ndarray], PlaneLayout]:
-    name = frame.format.name
-    width, height = frame.width, frame.height
-    layout = plane_layout(planar_equivalent(name))
-    assert layout is not None
-    rows = [np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes]
-    planes: list[np.ndarray]
-    luma: np.ndarray
-    pairs: np.ndarray
-    base = name.removesuffix("le").removesuffix("be")
-    if name in _PACKED:
-        count, order = _PACKED[name]
-        pixels = rows[0][:height, : count * width].reshape(height, width, count)
-        planes = [np.ascontiguousarray(pixels[..., channel]) for channel in order]
-    elif base in _PACKED_16:
-        count, order = _PACKED_16[base]
-        pixels = rows[0][:height, : 2 * count * width].view(">u2" if name.endswith("be") else "<u2")
-        pixels = pixels.reshape(height, width, count)
-        planes = [pixels[..., channel].astype(np.uint16) for channel in order]
-    elif name in _SEMI_PLANAR:
-        shift = _SEMI_PLANAR[name][1]
-        kind = layout.dtype
-        step_x, step_y = layout.step
-        columns, lines = -(-width // step_x), -(-height // step_y)
-        size = np.dtype(kind).itemsize
-        luma = rows[0][:height, : width * size].view(kind)
-        pairs = rows[1][:lines, : 2 * columns * size].view(kind).reshape(lines, columns, 2)
-        first, second = (1, 0) if name in ("nv21", "nv42") else (0, 1)
-        planes = [
-            np.ascontiguousarray(part) >> shift if shift else np.ascontiguousarray(part)
-            for part in (luma, pairs[..., first], pairs[..., second])
-        ]
-    elif name in _PACKED_YUV:
-        y, u, v = _PACKED_YUV[name]
-        half = -(-width // 2)
-        quads = rows[0][:height, : 4 * half].reshape(height, half, 4)
-        luma = quads[..., [y, y + 2]].reshape(height, 2 * half)[:, :width]
-        planes = [np.ascontiguousarray(part) for part in (luma, quads[..., u], quads[..., v])]
-    elif name == "ya8":
-        pairs = rows[0][:height, : 2 * width].reshape(height, width, 2)
-        level = np.ascontiguousarray(pairs[..., 0])
-        planes = [level, level, level, np.ascontiguousarray(pairs[..., 1])]
-    elif name in ("ya16le", "ya16be"):
-        pairs = rows[0][:height, : 4 * width].view(">u2" if name.endswith("be") else "<u2").reshape(height, width, 2)
-        level = pairs[..., 0].astype(np.uint16)
-        planes = [level, level, level, pairs[..., 1].astype(np.uint16)]
-    elif name == "pal8":
-        palette = np.frombuffer(frame.planes[1], np.uint8).view("<u4")[:256]
-        pixels = palette[rows[0][:height, :width]]
-        planes = [((pixels >> shift) & 255).astype(np.uint8) for shift in (8, 0, 16, 24)]
-    else:
-        again = frame.reformat(format=layout.pix_fmt)
-        planes = []
-        for index, plane in enumerate(again.planes):
-            step_x, step_y = layout.steps(index)
-            planes.append(plane_view(plane, layout.dtype, (-(-height // step_y), -(-width // step_x))))
-    for plane in planes:
-        plane.flags.writeable = False
-    return planes, layout
+def to_eight_bits(rgb: np.ndarray) -> np.ndarray:
+    """A picture of uint8 or uint16 as uint8."""
+    return ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8) if rgb.dtype == np.uint16 else rgb

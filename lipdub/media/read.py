@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.errors import InputError, shown
-from lipdub.media.pixels import ColourTags, Picture, picture_from_frame
-from lipdub.media.probe import (
-    FrameIndex,
+from lipdub.errors import InputError, printable
+from lipdub.media.colour import ColourTags
+from lipdub.media.demux import (
     check_readable,
-    colour_tags,
-    decoded,
-    first_frame,
-    frame_index,
+    decode_first_frame,
+    decode_frames,
     is_image_container,
-    opened,
-    orientation,
-    video_stream,
+    open_media,
+    select_video_stream,
 )
+from lipdub.media.frame_index import FrameIndex, read_frame_index
+from lipdub.media.pixels import Picture, picture_from_frame
+from lipdub.media.probe import read_colour_tags, read_orientation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,7 +77,7 @@ def read_frames(path: Path | str, start: int = 0, stop: int | None = None, threa
     still image is one frame. Decoding runs ahead in a thread of its own; leaving the loop early ends it.
     ``threads`` for the decoder, 0 for as many as there are cores. Raises :class:`InputError`.
     """
-    index = frame_index(path)
+    index = read_frame_index(path)
     stop = len(index.pts) if stop is None else min(stop, len(index.pts))
     start = max(0, start)
     if start >= stop:
@@ -86,19 +85,21 @@ def read_frames(path: Path | str, start: int = 0, stop: int | None = None, threa
     yield from _in_background(_decode_span(path, index, start, stop, threads))
 
 
-def read_order(path: Path | str, indices: Sequence[int] | np.ndarray, threads: int = 0) -> Iterator[SourceFrame]:
+def read_frames_in_order(
+    path: Path | str, indices: Sequence[int] | np.ndarray, threads: int = 0
+) -> Iterator[SourceFrame]:
     """Frames in the order of ``indices``: runs forwards, backwards (decoded in blocks, so memory is bounded)
     or standing still (decoded once), with jumps between them.
     """
     order = [int(number) for number in indices]
-    total = len(frame_index(path).pts)
+    total = len(read_frame_index(path).pts)
     if order and not (min(order) >= 0 and max(order) < total):
         raise ValueError(f"frame numbers {min(order)}..{max(order)} are not all inside 0..{total - 1}")
     yield from _in_background(_decode_order(path, order, threads))
 
 
 def _decode_order(path: Path | str, order: list[int], threads: int) -> Iterator[SourceFrame]:
-    index = frame_index(path)
+    index = read_frame_index(path)
     position = 0
     held: SourceFrame | None = None
     while position < len(order):
@@ -136,28 +137,28 @@ def _step_at(order: list[int], position: int) -> int:
 
 
 def _block_size(path: Path | str) -> int:
-    with opened(path) as container:
-        stream = video_stream(container)
+    with open_media(path) as container:
+        stream = select_video_stream(container)
         if stream is None:
-            raise InputError(f"{shown(path)} holds no video")
+            raise InputError(f"{printable(path)} holds no video")
         context = stream.codec_context
         size = max(1, context.width * context.height * 2)
     return int(min(256, max(4, _REVERSE_BYTES // size)))
 
 
 def _decode_span(path: Path | str, index: FrameIndex, start: int, stop: int, threads: int) -> Iterator[SourceFrame]:
-    with opened(path) as container:
-        stream = video_stream(container)
+    with open_media(path) as container:
+        stream = select_video_stream(container)
         if stream is None:
-            raise InputError(f"{shown(path)} holds no video")
+            raise InputError(f"{printable(path)} holds no video")
         if is_image_container(container):
-            for frame in decoded(container, stream):
+            for frame in decode_frames(container, stream):
                 yield _source_frame(index, 0, frame, _look(path))
                 return
-            raise InputError(f"{shown(path)} cannot be decoded")
+            raise InputError(f"{printable(path)} cannot be decoded")
         _prepare(stream, threads)
         origin = 0 if index.counted else _seek(container, stream, index, start)
-        frames = _numbered(index, decoded(container, stream), counted=index.counted)
+        frames = _numbered(index, decode_frames(container, stream), counted=index.counted)
         lead = next(frames, None)
         if origin != 0 and (lead is None or lead[0] > start):
             # The demuxer landed too late (formats without an index guess): read from the beginning.
@@ -167,10 +168,10 @@ def _decode_span(path: Path | str, index: FrameIndex, start: int, stop: int, thr
 
 
 def _from_the_top(path: Path | str, index: FrameIndex, start: int, stop: int, threads: int) -> Iterator[SourceFrame]:
-    with opened(path) as container:
-        stream = video_stream(container)
+    with open_media(path) as container:
+        stream = select_video_stream(container)
         _prepare(stream, threads)
-        frames = _numbered(index, decoded(container, stream), counted=index.counted)
+        frames = _numbered(index, decode_frames(container, stream), counted=index.counted)
         yield from _fill(path, index, start, stop, next(frames, None), frames)
 
 
@@ -229,7 +230,7 @@ def _fill(
         held = frame
         entry = next(frames, None) if wanted < stop else None
     if held is None:
-        raise InputError(f"{shown(path)} cannot be decoded from frame {start} on")
+        raise InputError(f"{printable(path)} cannot be decoded from frame {start} on")
     while wanted < stop:
         yield _source_frame(index, wanted, held, look)
         wanted += 1
@@ -248,13 +249,13 @@ def _look(path: Path | str) -> _Look:
 
 @lru_cache(maxsize=16)
 def _look_of(path: str, size: int, changed: int) -> _Look:
-    with opened(path) as container:
-        stream = video_stream(container)
-        frame = first_frame(container, stream) if stream is not None else None
+    with open_media(path) as container:
+        stream = select_video_stream(container)
+        frame = decode_first_frame(container, stream) if stream is not None else None
         if stream is None or frame is None:
-            raise InputError(f"{shown(path)} cannot be decoded")
-        turns, mirrored = orientation(frame)
-        colour = colour_tags(frame, stream.codec_context)
+            raise InputError(f"{printable(path)} cannot be decoded")
+        turns, mirrored = read_orientation(frame)
+        colour = read_colour_tags(frame, stream.codec_context)
         return _Look(colour, turns, mirrored, frame.width, frame.height, frame.format.name)
 
 

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.errors import EnvironmentFailure, UsageError, os_failure
-from lipdub.media.containers import Encoder, choose_encoder, container_of, fed_format
-from lipdub.media.pixels import UNSPECIFIED, ColourTags, Picture, by_size, plane_layout
-from lipdub.parallel import ahead
+from lipdub.errors import EnvironmentFailure, UsageError, wrap_os_error
+from lipdub.media.colour import UNSPECIFIED, ColourTags, default_matrix
+from lipdub.media.containers import Encoder, choose_encoder, container_for, encoder_input_format
+from lipdub.media.pixel_formats import plane_layout
+from lipdub.media.pixels import Picture
+from lipdub.parallel import map_ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lipdub.media.probe import VideoFacts
 
-SEGMENT_TAG = "lipdub"  # metadata key under which a segment says what it is
+SEGMENT_NOTE_KEY = "lipdub"  # metadata key under which a segment says what it is
 # Qualities that look alike to x264's CRF 18, and presets that keep pace with its "medium".
 _CRF = {"h264": 18, "hevc": 20, "vp9": 24, "av1": 24}
 # H.264: "faster" costs 4 % more bytes and 0.0005 of SSIM than "medium" at the same CRF, and a third less time.
@@ -71,7 +73,7 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
     """The encoder for a source; :class:`UsageError` for a codec, container, preset or CRF that does not fit.
     Cheap: call it before any heavy work.
     """
-    container = container_of(codec.container)
+    container = container_for(codec.container)
     encoder = choose_encoder(
         codec.codec,
         container,
@@ -195,7 +197,9 @@ def _converted_colour(facts: VideoFacts, pix_fmt: str) -> ColourTags:
     if layout.kind == own.kind:
         return replace(tags, centred_chroma=tags.centred_chroma and layout.step == own.step)
     if layout.kind == "yuv":
-        matrix = tags.matrix_raw if tags.matrix_raw not in (0, UNSPECIFIED) else by_size(facts.width, facts.height)
+        matrix = (
+            tags.matrix_raw if tags.matrix_raw not in (0, UNSPECIFIED) else default_matrix(facts.width, facts.height)
+        )
         return ColourTags.from_raw(1, matrix, tags.primaries_raw, tags.transfer_raw)
     return ColourTags.from_raw(2, 0, tags.primaries_raw, tags.transfer_raw)
 
@@ -220,9 +224,9 @@ def write_segment(
         os.replace(part, path)
         return count
     except av.error.FFmpegError as error:
-        raise os_failure(OSError(error.errno, error.strerror), path, "write") from error
+        raise wrap_os_error(OSError(error.errno, error.strerror), path, "write") from error
     except OSError as error:
-        raise os_failure(error, path, "write") from error
+        raise wrap_os_error(error, path, "write") from error
     finally:
         with suppress(OSError):
             part.unlink()
@@ -236,7 +240,7 @@ def _encode(
     # The AV1 encoder writes its own notes to stderr unless told not to, before it is first used.
     os.environ.setdefault("SVT_LOG", "1")
     encoder = plan.encoder
-    fed = fed_format(encoder.name, encoder.pix_fmt)
+    fed = encoder_input_format(encoder.name, encoder.pix_fmt)
     container = None
     count = 0
     first = 0
@@ -245,12 +249,12 @@ def _encode(
         return _frame(item[0], encoder, plan.colour, fed), item[1]
 
     try:
-        for frame, pts in ahead(made, frames, 1):
+        for frame, pts in map_ordered(made, frames, 1):
             if container is None:
                 first = pts
                 container = av.open(str(part), "w", **_segment_format(encoder.family, facts.time_base))
                 stream = _stream(container, facts, plan, fed, threads)
-                container.metadata[SEGMENT_TAG] = _note(facts, plan, first)
+                container.metadata[SEGMENT_NOTE_KEY] = _note(facts, plan, first)
             frame.pts = pts - first
             frame.time_base = facts.time_base
             for packet in stream.encode(frame):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.faces import lowerface
+from lipdub.faces.alignment import lower_face
 from lipdub.speech import mel
 
 if TYPE_CHECKING:
@@ -28,32 +28,34 @@ _LEVEL = 0.1  # root mean square at which sounds are heard
 _BATCH = 64
 
 
-def load(path: Path) -> AVSyncNet | SyncNetScorer:
+def load_avsyncnet(path: Path) -> AVSyncNet | SyncNetScorer:
     """The network of a weights file, for evaluation. Raises WeightsError when it is not one of these."""
     from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
     from lipdub.networks.syncnet_scorer import SyncNetScorer
-    from lipdub.weights import own
+    from lipdub.weights import safetensors_file
     from lipdub.weights.checkpoint import load_into
 
-    told, state = own.read(path, FORMAT, "weights of AVSyncNet", "lipdub train sync-scorer")
+    told, state = safetensors_file.read(path, FORMAT, "weights of AVSyncNet", "lipdub train sync-scorer")
     numbers: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told["size"].items()}
     network = SyncNetScorer(told["syncnet"]) if "syncnet" in told else AVSyncNet(AVSyncNetSize(**numbers))
     load_into(network, state, path.name)
     return network.eval()
 
 
-def lower_faces(frames: Sequence[np.ndarray], points: np.ndarray, interval: float, size: AVSyncNetSize) -> np.ndarray:
+def crop_lower_faces(
+    frames: Sequence[np.ndarray], points: np.ndarray, interval: float, size: AVSyncNetSize
+) -> np.ndarray:
     """Lower half faces with their margin, (n, H, W) of grey frames or (n, H, W, 3) of RGB ones, `interval` seconds apart.
 
     points: the face's mesh landmarks (n, 478, 3), NaN where it is not seen. ValueError when it is never seen.
     """
-    high, wide = lowerface.margined(size.height), lowerface.margined(size.width)
-    places = lowerface.placements(points, interval)
+    high, wide = lower_face.add_margin(size.height), lower_face.add_margin(size.width)
+    places = lower_face.fit_placements(points, interval)
     pairs = zip(frames, places, strict=True)
-    return np.stack([lowerface.crop(f, p, high, wide, lowerface.MARGIN) for f, p in pairs])
+    return np.stack([lower_face.crop(f, p, high, wide, lower_face.MARGIN) for f, p in pairs])
 
 
-def sampled(crops: torch.Tensor, height: int, width: int, affine: np.ndarray) -> torch.Tensor:
+def sample_affine(crops: torch.Tensor, height: int, width: int, affine: np.ndarray) -> torch.Tensor:
     """Middles of crops (clips, n, H, W) as (clips, n, height, width), each clip through its affine map (clips, 2, 3).
 
     The maps take pixels of the result to pixels of the crop, both counted from the middle; beyond the crop its edge is
@@ -74,7 +76,7 @@ def sampled(crops: torch.Tensor, height: int, width: int, affine: np.ndarray) ->
     return functional.grid_sample(crops, grid, padding_mode="border", align_corners=False)
 
 
-def middle(
+def crop_middle(
     crops: torch.Tensor, height: int, width: int, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
 ) -> torch.Tensor:
     """Crops with a margin (n, H, W) without it, (n, height, width), the view moved right and down by that many pixels and
@@ -82,10 +84,10 @@ def middle(
     """
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     affine = np.array([[[cos, -sin, shift[0]], [sin, cos, shift[1]]]], np.float64)
-    return sampled(crops[None], height, width, affine)[0]
+    return sample_affine(crops[None], height, width, affine)[0]
 
 
-def mouth_features(
+def embed_mouths(
     network: AVSyncNet | SyncNetScorer, crops: np.ndarray, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
 ) -> torch.Tensor:
     """Embeddings (n - 4, features) of the five frames from each on. crops: uint8, of `lower_faces`, at 25 fps; shift, turn:
@@ -101,32 +103,34 @@ def mouth_features(
         for first in range(0, len(crops) - FRAMES + 1, _BATCH):
             part = torch.from_numpy(crops[first : first + _BATCH + FRAMES - 1]).float() / 255
             flat = part.permute(0, 3, 1, 2).flatten(0, 1) if part.ndim == 4 else part
-            seen = middle(flat, size.height, size.width, shift, turn).reshape(len(part), -1, size.height, size.width)
+            seen = crop_middle(flat, size.height, size.width, shift, turn).reshape(
+                len(part), -1, size.height, size.width
+            )
             stacks = seen.unfold(0, FRAMES, 1).permute(0, 4, 1, 2, 3).flatten(1, 2)
             out.append(network.image_features(stacks))
     return torch.cat(out) if out else torch.zeros(0, size.features)
 
 
-def spectrogram(audio: np.ndarray) -> np.ndarray:
+def normalized_spectrogram(audio: np.ndarray) -> np.ndarray:
     """`speech.mel` of a sound (n,) at 16 kHz brought to one level: float32 (80, columns)."""
     audio = np.asarray(audio, np.float32)
-    return mel.spectrogram(audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6)))
+    return mel.compute_spectrogram(audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6)))
 
 
-def sound_features(network: AVSyncNet | SyncNetScorer, audio: np.ndarray) -> torch.Tensor:
+def embed_sounds(network: AVSyncNet | SyncNetScorer, audio: np.ndarray) -> torch.Tensor:
     """Embeddings (columns, features) of the windows that begin with each column, 80 a second; audio: (n,) at 16 kHz."""
     import torch
 
-    whole = spectrogram(audio)
+    whole = normalized_spectrogram(audio)
     out = []
     with torch.no_grad():
         for first in range(0, whole.shape[1] - mel.COLUMNS + 1, _BATCH):
             starts = np.arange(first, min(first + _BATCH, whole.shape[1] - mel.COLUMNS + 1))
-            out.append(network.audio_features(torch.from_numpy(mel.windows(whole, starts))[:, None]))
+            out.append(network.audio_features(torch.from_numpy(mel.cut_windows(whole, starts))[:, None]))
     return torch.cat(out) if out else torch.zeros(0, network.size.features)
 
 
-def similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: np.ndarray) -> np.ndarray:
+def compute_similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: np.ndarray) -> np.ndarray:
     """Cosines float64 (moments, lags) of each moment's mouth with the sound `lags` seconds earlier, between the columns;
     NaN where there is none. A clip's mouth lags its sound by the lag where they are greatest.
     """

@@ -30,7 +30,7 @@ class Interval(NamedTuple):
     """windows with a value; bounds need two"""
 
 
-def windows(duration: float, length: float = LENGTH, overlap: float = OVERLAP) -> list[tuple[float, float]]:
+def make_windows(duration: float, length: float = LENGTH, overlap: float = OVERLAP) -> list[tuple[float, float]]:
     """Windows (start, end) in seconds over a video of this duration: the last one ends where the video does; a shorter
     video is one window. Raises ValueError for a length or an overlap that makes no windows.
     """
@@ -46,7 +46,7 @@ def windows(duration: float, length: float = LENGTH, overlap: float = OVERLAP) -
     return [(start, start + length) for start in starts] + [(duration - length, duration)]
 
 
-def window_means(times: np.ndarray, values: np.ndarray, spans: list[tuple[float, float]]) -> np.ndarray:
+def average_windows(times: np.ndarray, values: np.ndarray, spans: list[tuple[float, float]]) -> np.ndarray:
     """Mean of the values (n,) at rising times (n,), seconds, in each window (start included, end not): float64 (k,),
     NaN where there is none. NaNs do not count.
     """
@@ -59,7 +59,7 @@ def window_means(times: np.ndarray, values: np.ndarray, spans: list[tuple[float,
     return np.where(number > 0, (total[last] - total[first]) / np.maximum(number, 1), np.nan)
 
 
-def interval(
+def bootstrap_interval(
     values: np.ndarray, *, level: float = LEVEL, rounds: int = ROUNDS, run: int = RUN, seed: int = 0
 ) -> Interval:
     """Mean of the windows' values (k,) and the bounds between which it lies with this confidence, by the percentiles of

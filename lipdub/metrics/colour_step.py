@@ -29,7 +29,7 @@ _FEWEST = 3  # sectors
 VISIBLE, VISIBLE_AGAINST_SOURCE = 9.0, 2.0
 
 
-def bands(rgb: np.ndarray, edge: MaskEdge) -> np.ndarray:
+def measure_bands(rgb: np.ndarray, edge: MaskEdge) -> np.ndarray:
     """Colours along the edge in one frame, float64 (4, SECTORS, 4): of the bands near inside, far inside, near outside
     and far outside, in every sector, the number of pixels and the sums of their L, a and b. Sums of frames may be added
     up. rgb: the whole frame (h, w, 3), uint8 or uint16.
@@ -46,7 +46,7 @@ def bands(rgb: np.ndarray, edge: MaskEdge) -> np.ndarray:
     return out
 
 
-def step(result: np.ndarray, source: np.ndarray | None = None) -> float:
+def colour_step(result: np.ndarray, source: np.ndarray | None = None) -> float:
     """The step in units of Lab, from `bands` of some frames added up: against the source's of the same edges the
     difference of colour (CIE 1976) that the dub made, alone that of the chroma beyond its trend. NaN when too little of
     the edge was seen.

@@ -38,7 +38,7 @@ def cpbd(grey: np.ndarray) -> float:
     blocks = np.s_[: rows * BLOCK, : columns * BLOCK]
     # Steps of less than a level would make an edge as wide as the tails of its blur.
     picture = np.round(grey).astype(np.float32)
-    width = edge_widths(picture)[blocks]
+    width = measure_edge_widths(picture)[blocks]
     measured = (width > 0) & np.kron(_edge_blocks(picture[blocks]), np.ones((BLOCK, BLOCK), bool))
     if not measured.any():
         return math.nan
@@ -47,7 +47,7 @@ def cpbd(grey: np.ndarray) -> float:
     return float((np.round(100 * blur) <= DETECTED).mean())
 
 
-def cpbd_of_part(rgb: np.ndarray, box: tuple[int, int, int, int] | None = None) -> float:
+def cpbd_of_rgb(rgb: np.ndarray, box: tuple[int, int, int, int] | None = None) -> float:
     """`cpbd` of RGB (h, w, 3), uint8 or uint16, or of the part of it inside a box x0, y0, x1, y1 (the face's): papers
     give it of crops and of full frames, which are different numbers. NaN for a part of less than one block.
     """
@@ -58,7 +58,7 @@ def cpbd_of_part(rgb: np.ndarray, box: tuple[int, int, int, int] | None = None) 
     return cpbd(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY))
 
 
-def edge_widths(grey: np.ndarray) -> np.ndarray:
+def measure_edge_widths(grey: np.ndarray) -> np.ndarray:
     """Widths in pixels, int (h, w), of the upright edges of a float picture (h, w); 0 where none is measured.
 
     An edge is measured along its row between the two extremes of brightness about it (Marziliano et al.
@@ -67,14 +67,14 @@ def edge_widths(grey: np.ndarray) -> np.ndarray:
     """
     slope_y, slope_x = np.gradient(grey)
     direction = np.round(np.arctan2(slope_y, slope_x) / (np.pi / 4))
-    edges = upright_edges(grey)
+    edges = find_upright_edges(grey)
     edges[[0, -1]] = False
     rising, falling = edges & (direction == 0), edges & (np.abs(direction) == 4)
     step = np.diff(grey, axis=1)
     return np.where(rising, _monotone(step > 0), 0) + np.where(falling, _monotone(step < 0), 0)
 
 
-def upright_edges(grey: np.ndarray) -> np.ndarray:
+def find_upright_edges(grey: np.ndarray) -> np.ndarray:
     """Thin upright edges of a float picture (h, w) by Sobel's filter, bool (h, w)."""
     slope = cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8, borderType=cv2.BORDER_REFLECT)
     strength = slope * slope

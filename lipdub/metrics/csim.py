@@ -12,41 +12,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.faces import align3d, fivepoint
-from lipdub.faces.landmarks import ibug
+from lipdub.faces.alignment import five_point, three_dmm
+from lipdub.faces.landmarks import to_ibug
 
 if TYPE_CHECKING:
-    from lipdub.weights.store import Store
+    from lipdub.weights.store import WeightsStore
 
 WEIGHTS = "arcface"
 SIZE = 112  # pixels of a crop
 # ArcFace's template: GPEN's without the quarter it adds all around.
-TEMPLATE = fivepoint.GPEN * (SIZE * 1.5 / fivepoint.SIZE) - SIZE / 4
+TEMPLATE = five_point.GPEN_TEMPLATE * (SIZE * 1.5 / five_point.SIZE) - SIZE / 4
 
 
-def load(store: Store, device: str = "cpu") -> Any:
+def load_arcface(store: WeightsStore, device: str = "cpu") -> Any:
     """The network, an nn.Module for evaluation. Raises WeightsError when it is not in the store, or is not what it
     should be.
     """
     from lipdub.weights import manifest
     from lipdub.weights.checkpoint import load_network
 
-    kept = store.verify(manifest.entry(WEIGHTS))
+    kept = store.verify(manifest.find_entry(WEIGHTS))
     return load_network(kept.path, kept.entry).to(device)
 
 
-def face_crop(rgb: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def crop_arcface(rgb: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """The face as the network sees it, RGB (112, 112, 3) of the frame's type; black beyond the frame.
 
     rgb: (h, w, 3); landmarks: (478, 2 or 3) of the mesh or (68, 2 or 3) of iBUG, pixels. Raises ValueError when they
     are all at one place.
     """
-    points = ibug(landmarks) if len(landmarks) == 478 else landmarks
-    matrix = fivepoint.similarity(align3d.five_points(points)[:, :2], TEMPLATE)
-    return fivepoint.crop(rgb, matrix, SIZE)
+    points = to_ibug(landmarks) if len(landmarks) == 478 else landmarks
+    matrix = five_point.fit_similarity(three_dmm.select_five_points(points)[:, :2], TEMPLATE)
+    return five_point.crop(rgb, matrix, SIZE)
 
 
-def embeddings(network: Any, crops: np.ndarray) -> np.ndarray:
+def embed_faces(network: Any, crops: np.ndarray) -> np.ndarray:
     """Embeddings float32 (n, 512) of unit length of crops, RGB uint8 (n, 112, 112, 3)."""
     import torch
 

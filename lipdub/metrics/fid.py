@@ -18,7 +18,7 @@ import numpy as np
 from lipdub.errors import EnvironmentFailure
 
 if TYPE_CHECKING:
-    from lipdub.weights.store import Store
+    from lipdub.weights.store import WeightsStore
 
 WEIGHTS = "inception-fid"
 FEATURES = 2048
@@ -76,7 +76,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
     return float(max(0.0, gap @ gap + np.trace(first) + np.trace(second) - 2 * shared))
 
 
-def load(store: Store, device: str = "cpu") -> Any:
+def load_inception(store: WeightsStore, device: str = "cpu") -> Any:
     """The feature network, an nn.Module for evaluation. Nothing is downloaded.
 
     Raises WeightsError when its weights are not in the store or are not what they should be, EnvironmentFailure when
@@ -84,7 +84,7 @@ def load(store: Store, device: str = "cpu") -> Any:
     """
     from lipdub.weights import manifest
 
-    kept = store.verify(manifest.entry(WEIGHTS))
+    kept = store.verify(manifest.find_entry(WEIGHTS))
     try:
         from lipdub.networks.compat import fix_torchvision
 
@@ -101,7 +101,7 @@ def load(store: Store, device: str = "cpu") -> Any:
     return network.eval().to(device)
 
 
-def features(network: Any, frames: np.ndarray) -> np.ndarray:
+def inception_features(network: Any, frames: np.ndarray) -> np.ndarray:
     """Features float32 (n, 2048) of RGB uint8 pictures (n, h, w, 3), which the network resizes to 299 pixels.
 
     Raises ValueError for other arrays.

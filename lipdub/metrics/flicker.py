@@ -14,7 +14,7 @@ PATCHES = (regions.NOSE_TIP, regions.LEFT_SIDE, regions.RIGHT_SIDE, regions.FORE
 VISIBLE, VISIBLE_AGAINST_SOURCE = 2.5, 1.0
 
 
-def patches(rgb: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+def measure_patches(rgb: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Mean brightness of each of `PATCHES`, float64 (4,) in grey levels; NaN for one outside the frame, and
     for all where no face was seen (landmarks of NaN).
 
@@ -23,10 +23,10 @@ def patches(rgb: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     out = np.full(len(PATCHES), math.nan)
     if not np.isfinite(landmarks).all():
         return out
-    part = regions.face_part(rgb, landmarks)
-    grey = regions.luma(part.rgb) if part.rgb.size else np.zeros((0, 0), np.float32)
+    part = regions.crop_face(rgb, landmarks)
+    grey = regions.to_luma(part.rgb) if part.rgb.size else np.zeros((0, 0), np.float32)
     for i, vertices in enumerate(PATCHES):
-        inside = grey[regions.hull(part.landmarks[list(vertices)], *grey.shape)] if grey.size else grey
+        inside = grey[regions.fill_hull(part.landmarks[list(vertices)], *grey.shape)] if grey.size else grey
         if inside.size:
             out[i] = inside.mean(dtype=np.float64)
     return out

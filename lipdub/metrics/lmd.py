@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lipdub.faces.landmarks import ibug
+from lipdub.faces.landmarks import to_ibug
 
 MOUTH = slice(48, 68)  # of iBUG's points: outer and inner lips
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)
@@ -59,4 +59,4 @@ def _points(landmarks: np.ndarray) -> np.ndarray:
     points = np.asarray(landmarks, np.float64)
     if points.ndim < 2 or points.shape[-2] not in (68, 478) or points.shape[-1] not in (2, 3):
         raise ValueError(f"68 or 478 points of a face are needed, not an array of shape {points.shape}")
-    return (ibug(points) if points.shape[-2] == 478 else points)[..., :2]
+    return (to_ibug(points) if points.shape[-2] == 478 else points)[..., :2]

@@ -15,28 +15,28 @@ import numpy as np
 from lipdub.errors import EnvironmentFailure, WeightsError
 
 if TYPE_CHECKING:
-    from lipdub.weights.store import Store
+    from lipdub.weights.store import WeightsStore
 
 #: Backbone by the package's name for it: its entry in the weights store.
 BACKBONES = {"alex": "alexnet", "vgg": "vgg16"}
 SMALLEST = 64  # pixels: a smaller picture leaves the deepest features nothing to see
 
 
-def load(store: Store, backbone: str = "alex", device: str = "cpu") -> Any:
+def load_lpips(store: WeightsStore, backbone: str = "alex", device: str = "cpu") -> Any:
     """The network, an nn.Module for evaluation. Nothing is downloaded.
 
     backbone: one of `BACKBONES`; KeyError for another. Raises WeightsError when the backbone's weights are not in the
     store or are not what they should be, EnvironmentFailure when the package `lpips` is not installed.
     """
-    from lipdub.weights.checkpoint import read
+    from lipdub.weights.checkpoint import read_checkpoint
 
     kept = store.verify(_entry(backbone))
-    network = build(backbone)
-    _fill(network, read(kept.path, kept.entry), kept.path.name)
+    network = build_lpips(backbone)
+    _fill(network, read_checkpoint(kept.path, kept.entry), kept.path.name)
     return network.to(device)
 
 
-def build(backbone: str = "alex") -> Any:
+def build_lpips(backbone: str = "alex") -> Any:
     """The network with its linear layers' weights and a backbone of random ones."""
     import torch
 
@@ -54,7 +54,7 @@ def build(backbone: str = "alex") -> Any:
         return lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False).eval()
 
 
-def distance(network: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def lpips_distance(network: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Distances of pictures, float64 (n,): 0 for equal ones, less is better.
 
     a, b: RGB uint8 (n, h, w, 3) of at least `SMALLEST` pixels a side. Raises ValueError for others and for different
@@ -75,7 +75,7 @@ def distance(network: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _entry(backbone: str) -> Any:
     from lipdub.weights import manifest
 
-    return manifest.entry(BACKBONES[backbone])
+    return manifest.find_entry(BACKBONES[backbone])
 
 
 def _fill(network: Any, state: dict[str, Any], name: str) -> None:

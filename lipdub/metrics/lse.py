@@ -28,7 +28,7 @@ class Scores(NamedTuple):
     """best offset in frames; negative: a sound comes so many frames later than the lips that belong to it"""
 
 
-def distances(lips: np.ndarray, sound: np.ndarray, reach: int = REACH) -> np.ndarray:
+def feature_distances(lips: np.ndarray, sound: np.ndarray, reach: int = REACH) -> np.ndarray:
     """Distances of each frame's lips from the sound around it, float32 (2 * reach + 1, n).
 
     Row j, column i compares lips[i] with sound[i + j - reach]; the sound's features are zero before the first
@@ -42,7 +42,7 @@ def distances(lips: np.ndarray, sound: np.ndarray, reach: int = REACH) -> np.nda
     return np.stack([np.linalg.norm(seen - heard[j : j + len(seen)], axis=1) for j in shifts])
 
 
-def scores(distances: np.ndarray) -> Scores:
+def score_distances(distances: np.ndarray) -> Scores:
     """The scores of a video from its `distances` (2 * reach + 1, n)."""
     mean = distances.mean(1, dtype=np.float64)
     best = int(mean.argmin())

@@ -20,7 +20,7 @@ from lipdub.speech import mfcc
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lipdub.weights.store import Store
+    from lipdub.weights.store import WeightsStore
 
 WEIGHTS = "syncnet-v2"
 SIZE = 224  # pixels of a crop
@@ -33,24 +33,24 @@ BATCH = 12  # of them at once in the network
 TOO_SHORT = "the video or its sound is too short for SyncNet, or no face is to be seen long enough"
 
 
-def load(store: Store, device: str = "cpu") -> Any:
+def load_syncnet(store: WeightsStore, device: str = "cpu") -> Any:
     """SyncNet v2, an nn.Module for evaluation. Raises WeightsError when it is not in the store, or is not what it
     should be.
     """
     from lipdub.weights import manifest
     from lipdub.weights.checkpoint import load_network
 
-    kept = store.verify(manifest.entry(WEIGHTS))
+    kept = store.verify(manifest.find_entry(WEIGHTS))
     return load_network(kept.path, kept.entry).to(device)
 
 
-def boxes_of(landmarks: np.ndarray) -> np.ndarray:
+def measure_face_boxes(landmarks: np.ndarray) -> np.ndarray:
     """Boxes of faces (n, 4), x0, y0, x1, y1, from meshes (n, 478, 2 or 3): the face's oval, from hairline to chin."""
     oval = np.asarray(landmarks, np.float64)[:, list(mesh.OVAL), :2]
     return np.concatenate([oval.min(1), oval.max(1)], 1)
 
 
-def grid(times: np.ndarray) -> np.ndarray:
+def nearest_frames(times: np.ndarray) -> np.ndarray:
     """Numbers (m,) of the frames nearest to every 25th of a second, of frames at rising times (n,), seconds.
 
     The video begins at its first frame and lasts until the end of its last one, as long as the one before.
@@ -59,12 +59,12 @@ def grid(times: np.ndarray) -> np.ndarray:
     if not len(times):
         return np.zeros(0, np.intp)
     times = times - times[0]
-    last = times[-1] - times[-2] if len(times) > 1 else 1 / mfcc.FPS
-    wanted = np.arange(max(1, int(round((times[-1] + last) * mfcc.FPS)))) / mfcc.FPS
+    last = times[-1] - times[-2] if len(times) > 1 else 1 / mfcc.SYNCNET_FPS
+    wanted = np.arange(max(1, int(round((times[-1] + last) * mfcc.SYNCNET_FPS)))) / mfcc.SYNCNET_FPS
     return np.searchsorted((times[1:] + times[:-1]) / 2, wanted + 1e-9)
 
 
-def squares(boxes: np.ndarray) -> np.ndarray:
+def smooth_squares(boxes: np.ndarray) -> np.ndarray:
     """Where crops lie, float64 (n, 3): middle x, y and half the side of the face's box, smoothed over time; NaN where no
     face is known. boxes: (n, 4) at 25 fps, NaN where none was found; gaps up to `BRIDGED` are bridged.
     """
@@ -83,7 +83,7 @@ def squares(boxes: np.ndarray) -> np.ndarray:
     return out
 
 
-def crop(rgb: np.ndarray, square: np.ndarray) -> np.ndarray:
+def crop_face(rgb: np.ndarray, square: np.ndarray) -> np.ndarray:
     """The crop around a face, RGB uint8 (224, 224, 3), of a frame uint8 (h, w, 3). square: (3,) of `squares`.
 
     The crop's sides are 1 + SCALE boxes long; it lies lower than the box by SCALE / 2, to have the chin in it.
@@ -101,7 +101,7 @@ def crop(rgb: np.ndarray, square: np.ndarray) -> np.ndarray:
     return cv2.resize(inside, (SIZE, SIZE))
 
 
-def distances_of(
+def video_distances(
     frames: Iterable[np.ndarray],
     times: np.ndarray,
     boxes: np.ndarray,
@@ -123,16 +123,16 @@ def distances_of(
     times, boxes = np.asarray(times, np.float64), np.asarray(boxes, np.float64)
     if len(times) != len(boxes):
         raise ValueError(f"{len(times)} times and {len(boxes)} boxes do not match")
-    order = grid(times)
-    places = squares(boxes[order])
+    order = nearest_frames(times)
+    places = smooth_squares(boxes[order])
     samples = _heard(sound, start, len(order))
-    cepstrum = mfcc.mfcc(samples)
+    cepstrum = mfcc.compute_mfcc(samples)
     room = max(0, (cepstrum.shape[1] - mfcc.COLUMNS) // mfcc.PER_FRAME + 1)
-    count = min(mfcc.clip_count(len(order), len(samples)), room)
+    count = min(mfcc.count_clips(len(order), len(samples)), room)
     out = np.full((2 * lse.REACH + 1, max(0, count)), np.nan, np.float32)
     if count <= 0:
         return out
-    heard = mfcc.windows(cepstrum, count)
+    heard = mfcc.cut_windows(cepstrum, count)
     held: list[np.ndarray] = []
     first = 0  # clip that the oldest held crop begins
     crops = _crops(frames, order, places)
@@ -159,17 +159,17 @@ def lse_of(
     """LSE-D, LSE-C and offset of a whole video; see :func:`distances_of`. Raises ValueError when it is too short or no
     face is seen in it.
     """
-    return scores(distances_of(frames, times, boxes, sound, network, start))
+    return score_clips(video_distances(frames, times, boxes, sound, network, start))
 
 
-def scores(distances: np.ndarray) -> lse.Scores:
+def score_clips(distances: np.ndarray) -> lse.Scores:
     """The scores of `distances` (31, clips) of a video, or of the columns of a window of it. Raises ValueError when none
     of the clips shows a face.
     """
     kept = distances[:, np.isfinite(distances).all(0)]
     if not kept.shape[1]:
         raise ValueError(TOO_SHORT)
-    return lse.scores(kept)
+    return lse.score_distances(kept)
 
 
 def _heard(sound: np.ndarray, start: float, frames: int) -> np.ndarray:
@@ -179,7 +179,7 @@ def _heard(sound: np.ndarray, start: float, frames: int) -> np.ndarray:
         samples = np.clip(np.round(samples.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
     shift = round(start * mfcc.RATE)
     samples = np.concatenate([np.zeros(shift, samples.dtype), samples]) if shift > 0 else samples[-shift:]
-    return samples[: frames * (mfcc.RATE // mfcc.FPS)]
+    return samples[: frames * (mfcc.RATE // mfcc.SYNCNET_FPS)]
 
 
 def _crops(frames: Iterable[np.ndarray], order: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
@@ -188,7 +188,7 @@ def _crops(frames: Iterable[np.ndarray], order: np.ndarray, places: np.ndarray) 
     for number, frame in enumerate(frames):
         while k < len(order) and order[k] == number:
             known = np.isfinite(places[k]).all()
-            yield crop(frame, places[k]) if known else np.full((SIZE, SIZE, 3), BORDER, np.uint8)
+            yield crop_face(frame, places[k]) if known else np.full((SIZE, SIZE, 3), BORDER, np.uint8)
             k += 1
         if k == len(order):
             return
@@ -204,7 +204,7 @@ def _block(network: Any, held: list[np.ndarray], heard: np.ndarray, first: int, 
         np.stack([held[v + i] for i in range(mfcc.CLIP)])[..., ::-1].transpose(3, 0, 1, 2) for v in range(stop - first)
     )
     lips = np.pad(_features(network.lips, clips, network), ((reach, reach), (0, 0)))
-    return lse.distances(lips, sound)[:, reach:-reach]
+    return lse.feature_distances(lips, sound)[:, reach:-reach]
 
 
 def _features(stream: Any, inputs: Iterator[np.ndarray], network: Any) -> np.ndarray:

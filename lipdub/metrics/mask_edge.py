@@ -40,7 +40,7 @@ class MaskEdge:
         return _reduced(frame[y0:y1, x0:x1], *self.distance.shape)
 
 
-def mask_edge(
+def find_mask_edge(
     landmarks: np.ndarray, height: int, width: int, mask: np.ndarray | None = None, skin: bool = False
 ) -> MaskEdge | None:
     """The edge of a mask over a face; None where none of it lies in the picture, or no face is seen (NaN).
@@ -56,13 +56,13 @@ def mask_edge(
     points = np.asarray(landmarks, np.float64)[:, :2]
     if not np.isfinite(points).all():
         return None
-    unit = max(1.0, regions.eye_distance(points) / 100)
-    inside = masks.lower_face(points, height, width) > 0 if mask is None else np.asarray(mask) > 0.5
+    unit = max(1.0, regions.measure_eye_distance(points) / 100)
+    inside = masks.draw_lower_face(points, height, width) > 0 if mask is None else np.asarray(mask) > 0.5
     if not inside.any() or inside.all():
         return None
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     corners = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]])
-    box = regions.box_of(corners, (REACH + 2) * unit, height, width)
+    box = regions.grow_box(corners, (REACH + 2) * unit, height, width)
     x0, y0, x1, y1 = box
     shrink = int(unit)
     height, width = max(1, (y1 - y0) // shrink), max(1, (x1 - x0) // shrink)
@@ -94,10 +94,10 @@ def _reduced(picture: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _skin(points: np.ndarray, height: int, width: int, unit: float) -> np.ndarray:
-    face = masks.face(points, height, width)
+    face = masks.draw_face(points, height, width)
     side = 2 * max(1, round(_OVAL_CLEAR * unit)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     skin = cv2.erode(face, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
     for eye in (regions.LEFT_EYE, regions.RIGHT_EYE):
-        skin &= ~regions.hull(points[list(eye)], height, width, _EYES_CLEAR)
+        skin &= ~regions.fill_hull(points[list(eye)], height, width, _EYES_CLEAR)
     return skin

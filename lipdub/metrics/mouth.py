@@ -34,7 +34,7 @@ class MouthMotion:
         return int(np.isfinite(self.opening).sum())
 
 
-def mouth_shape(landmarks: np.ndarray) -> tuple[float, float, float]:
+def measure_mouth_shape(landmarks: np.ndarray) -> tuple[float, float, float]:
     """Opening, width and height of one mouth from mesh points (478, 2 or 3), in distances between the eyes."""
     points = landmarks[:, :2].astype(np.float64)
     unit = np.linalg.norm(points[list(LEFT_EYE)].mean(0) - points[list(RIGHT_EYE)].mean(0))
@@ -46,7 +46,7 @@ def mouth_shape(landmarks: np.ndarray) -> tuple[float, float, float]:
     return opening, width, height
 
 
-def measure_mouth(frames: Iterable[tuple[float, np.ndarray]]) -> MouthMotion:
+def track_mouth(frames: Iterable[tuple[float, np.ndarray]]) -> MouthMotion:
     """Follows the most prominent face through frames: (time in seconds, RGB uint8 (h, w, 3))."""
     import mediapipe as mp
 
@@ -59,7 +59,7 @@ def measure_mouth(frames: Iterable[tuple[float, np.ndarray]]) -> MouthMotion:
             found = mesh.process(rgb).multi_face_landmarks
             times.append(time)
             if found:
-                shapes.append(mouth_shape(np.array([(p.x * w, p.y * h) for p in found[0].landmark])))
+                shapes.append(measure_mouth_shape(np.array([(p.x * w, p.y * h) for p in found[0].landmark])))
             else:
                 shapes.append((np.nan,) * 3)
     columns = np.array(shapes, np.float64).reshape(-1, 3)

@@ -31,13 +31,13 @@ class FacePart:
     landmarks: np.ndarray
 
 
-def eye_distance(landmarks: np.ndarray) -> float:
+def measure_eye_distance(landmarks: np.ndarray) -> float:
     """Pixels between the middles of the eyes' corners, of mesh points (478, 2 or 3)."""
     points = np.asarray(landmarks, np.float64)[:, :2]
     return float(np.linalg.norm(points[list(mesh.EYE_LEFT)].mean(0) - points[list(mesh.EYE_RIGHT)].mean(0)))
 
 
-def box_of(points: np.ndarray, margin: float, height: int, width: int) -> Box:
+def grow_box(points: np.ndarray, margin: float, height: int, width: int) -> Box:
     """The box of points (n, 2 or 3) grown by `margin` pixels, inside a picture of this size; empty where they lie
     outside it.
     """
@@ -47,14 +47,14 @@ def box_of(points: np.ndarray, margin: float, height: int, width: int) -> Box:
     return int(low[0]), int(low[1]), int(max(low[0], high[0])), int(max(low[1], high[1]))
 
 
-def face_part(rgb: np.ndarray, landmarks: np.ndarray, margin: float = 0.1) -> FacePart:
+def crop_face(rgb: np.ndarray, landmarks: np.ndarray, margin: float = 0.1) -> FacePart:
     """The part of a frame (h, w, 3) around a face (478, 2 or 3), with a margin in distances of the eyes."""
-    box = box_of(landmarks, margin * eye_distance(landmarks), *rgb.shape[:2])
+    box = grow_box(landmarks, margin * measure_eye_distance(landmarks), *rgb.shape[:2])
     x0, y0, x1, y1 = box
     return FacePart(rgb[y0:y1, x0:x1], np.asarray(landmarks, np.float64)[:, :2] - [x0, y0])
 
 
-def hull(points: np.ndarray, height: int, width: int, scale: float = 1.0) -> np.ndarray:
+def fill_hull(points: np.ndarray, height: int, width: int, scale: float = 1.0) -> np.ndarray:
     """The convex hull of points (n, 2), grown by a factor about their middle, as bool (height, width)."""
     xy = np.asarray(points, np.float64)[:, :2]
     middle = xy.mean(0)
@@ -64,7 +64,7 @@ def hull(points: np.ndarray, height: int, width: int, scale: float = 1.0) -> np.
     return mask.astype(bool)
 
 
-def luma(rgb: np.ndarray) -> np.ndarray:
+def to_luma(rgb: np.ndarray) -> np.ndarray:
     """Grey float32 (h, w) in 0..255 of RGB (h, w, 3), uint8 or uint16."""
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return grey if rgb.dtype == np.uint8 else grey * np.float32(255 / 65535)

@@ -29,13 +29,13 @@ _FEWEST = 3  # sectors
 VISIBLE, VISIBLE_AGAINST_SOURCE = 0.45, 0.5
 
 
-def slopes(rgb: np.ndarray, edge: MaskEdge) -> np.ndarray:
+def measure_slopes(rgb: np.ndarray, edge: MaskEdge) -> np.ndarray:
     """Slopes of brightness across the edge in one frame, float64 (2, SECTORS, BINS): number of pixels and sum of their
     slopes, grey levels per unit, in every sector and at distances -REACH..REACH. Sums of frames may be added up.
 
     rgb: the whole frame (h, w, 3), uint8 or uint16.
     """
-    grey = cv2.GaussianBlur(regions.luma(edge.part(rgb)), (0, 0), _SMOOTH * edge.unit)
+    grey = cv2.GaussianBlur(regions.to_luma(edge.part(rgb)), (0, 0), _SMOOTH * edge.unit)
     x, y = (cv2.Sobel(grey, cv2.CV_32F, dx, 1 - dx, scale=edge.unit / 8) for dx in (1, 0))
     place = np.floor(edge.distance + 0.5).astype(np.intp)
     used = edge.counts & (np.abs(place) <= REACH)
@@ -46,7 +46,7 @@ def slopes(rgb: np.ndarray, edge: MaskEdge) -> np.ndarray:
     return np.stack(found).astype(np.float64).reshape(2, SECTORS, BINS)
 
 
-def visibility(result: np.ndarray, source: np.ndarray | None = None) -> float:
+def seam_visibility(result: np.ndarray, source: np.ndarray | None = None) -> float:
     """How visible the seam is, in grey levels per unit, from `slopes` of some frames added up; about 0 or less where there
     is none. `source`: those of the source's frames with the same edges, whose own slopes are then taken away. NaN when
     too little of the edge was seen.

@@ -53,19 +53,19 @@ def sharpness(rgb: np.ndarray, landmarks: np.ndarray) -> Sharpness:
     """Of one face in a frame. rgb: (h, w, 3), uint8 or uint16; landmarks: (478, 2 or 3) pixels."""
     if not np.isfinite(landmarks).all():
         return Sharpness(*(math.nan,) * 3)
-    part = regions.face_part(rgb, landmarks)
+    part = regions.crop_face(rgb, landmarks)
     height, width = part.rgb.shape[:2]
     if min(height, width) < 8:
         return Sharpness(*(math.nan,) * 3)
-    scale = float(np.clip(regions.eye_distance(part.landmarks) / 100, *_SCALE))
-    grey = regions.luma(part.rgb)
+    scale = float(np.clip(regions.measure_eye_distance(part.landmarks) / 100, *_SCALE))
+    grey = regions.to_luma(part.rgb)
     smooth = [cv2.GaussianBlur(grey, (0, 0), sigma * scale) for sigma in _SIGMAS]
     fine, coarse = (np.square(a - b) for a, b in zip(smooth, smooth[1:], strict=False))
 
     def ratio(*parts: tuple[tuple[int, ...], float]) -> float:
         mask = np.zeros((height, width), bool)
         for vertices, grown in parts:
-            mask |= regions.hull(part.landmarks[list(vertices)], height, width, grown)
+            mask |= regions.fill_hull(part.landmarks[list(vertices)], height, width, grown)
         if not mask.any():
             return math.nan
         return math.log2((float(fine[mask].mean()) + _FLOOR) / (float(coarse[mask].mean()) + _FLOOR))

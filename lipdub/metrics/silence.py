@@ -14,7 +14,7 @@ FLAT = 1e-6  # a deviation below this is no motion
 MARGIN = 0.12  # seconds at either end of a pause in which the mouth may still come to rest or prepare
 
 
-def silent_spans(audio: np.ndarray, rate: int) -> list[tuple[float, float]]:
+def find_pauses(audio: np.ndarray, rate: int) -> list[tuple[float, float]]:
     """Pauses of a recording (n,) in [-1, 1]: (start, end) in seconds, each at least `SHORTEST` long."""
     level = _levels(audio, rate)
     if not len(level):
@@ -23,7 +23,7 @@ def silent_spans(audio: np.ndarray, rate: int) -> list[tuple[float, float]]:
     return [(a, b) for a, b in _spans(silent, rate) if b - a >= SHORTEST]
 
 
-def sounding_spans(audio: np.ndarray, rate: int) -> list[tuple[float, float]]:
+def find_speech(audio: np.ndarray, rate: int) -> list[tuple[float, float]]:
     """Speech of a recording (n,) in [-1, 1] for certain, also above the noise of a room: (start, end) in seconds. What
     is softer for less than `SHORTEST` (closures, weak consonants) belongs to it; the rest is neither this nor silence.
     """
@@ -53,7 +53,7 @@ def _spans(windows: np.ndarray, rate: int) -> list[tuple[float, float]]:
     return [(a * size / rate, b * size / rate) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def stillness(times: np.ndarray, opening: np.ndarray, spans: list[tuple[float, float]]) -> tuple[float, int]:
+def pause_deviation(times: np.ndarray, opening: np.ndarray, spans: list[tuple[float, float]]) -> tuple[float, int]:
     """Standard deviation of the mouth opening inside silent spans, and the number of frames it was taken from.
 
     Frames within `MARGIN` of speech and frames without a face (NaN) do not count. NaN when none is left.
@@ -65,11 +65,11 @@ def stillness(times: np.ndarray, opening: np.ndarray, spans: list[tuple[float, f
     return (float(kept.std()), len(kept)) if len(kept) > 1 else (float("nan"), len(kept))
 
 
-def leak(times: np.ndarray, opening: np.ndarray, spans: list[tuple[float, float]]) -> float:
+def silence_motion_ratio(times: np.ndarray, opening: np.ndarray, spans: list[tuple[float, float]]) -> float:
     """Motion left under silence: the deviation of the opening inside silent spans over that outside them; 0 is none,
     1 as much as in speech. NaN where either cannot be measured (see :func:`stillness`) or the mouth never moves.
     """
-    still, _ = stillness(times, opening, spans)
+    still, _ = pause_deviation(times, opening, spans)
     speaking = np.isfinite(opening)
     for start, end in spans:
         speaking &= ~((times >= start - MARGIN) & (times <= end + MARGIN))

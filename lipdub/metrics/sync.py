@@ -1,6 +1,6 @@
 """Whether a mouth follows a speech, and by how much picture and sound are apart: lipdub's own scorer.
 
-The motion that the speech asks for (`lipdub.speech.lips`, a network that knows no faces) is compared with the motion that
+The motion that the speech asks for (`lipdub.speech.lip_motion`, a network that knows no faces) is compared with the motion that
 the face mesh measured, moved against each other. Both are standardized over the whole video, so that neither the size of
 the mouth nor how wide its owner opens it counts. Nothing is downloaded, and no picture is judged by a network that could
 be fooled by where the crop lies. Its numbers are lipdub's own and not comparable to published LSE.
@@ -28,7 +28,7 @@ SHORTEST = 0.5  # seconds of talk and face, from which on something can be said
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """A mouth beside the speech. times: (n,) seconds of the picture, `STEP` apart. lags: (k,) seconds. fit: float32
     (n, k), at most 1: how well the mouth at a time fits the speech if the picture comes so much after its sound; NaN
     where no face is seen or no speech lies.
@@ -53,7 +53,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Sync:
+class SyncEstimate:
     """offset: seconds by which the picture comes after its sound, NaN where nothing can be said. confidence: how far the
     agreement there lies over the median of all lags, about 0 by chance. agreement: at no lag at all, where a viewer
     watches it; at most 1, about 0 by chance.
@@ -64,14 +64,14 @@ class Sync:
     agreement: float
 
 
-def compare(
+def compare_motion(
     times: np.ndarray,
     mouth: np.ndarray,
     heard: np.ndarray,
     lips: np.ndarray,
     sound: tuple[float, float],
     reach: float = REACH,
-) -> Compared:
+) -> Comparison:
     """Lays a mouth beside what a speech asks of it.
 
     Args:
@@ -88,7 +88,7 @@ def compare(
     steps = round(reach / STEP)
     lags = np.arange(-steps, steps + 1) * STEP
     if len(times) < 2 or len(heard) < 2:
-        return Compared(np.empty(0), lags, np.empty((0, len(lags)), np.float32))
+        return Comparison(np.empty(0), lags, np.empty((0, len(lags)), np.float32))
     at = np.arange(times[0], times[-1] + STEP / 2, STEP)
     seen = np.stack([_bridged(times, column, at) for column in mouth.T], 1)
     seen = _standard(seen, np.isfinite(seen).all(1), LEAST_SEEN)
@@ -101,16 +101,16 @@ def compare(
     for k in range(len(lags)):
         apart = seen - wanted[2 * steps - k : 2 * steps - k + len(at)]
         fit[:, k] = 1 - np.square(apart) @ WEIGHTS / 2
-    return Compared(at, lags, fit)
+    return Comparison(at, lags, fit)
 
 
-def sync(compared: Compared, start: float = -np.inf, stop: float = np.inf) -> Sync:
+def estimate_sync(compared: Comparison, start: float = -np.inf, stop: float = np.inf) -> SyncEstimate:
     """Offset, confidence and agreement over the times from `start` up to `stop`."""
     curve = compared.curve(start, stop)
     if not np.isfinite(curve).any():
-        return Sync(np.nan, np.nan, np.nan)
+        return SyncEstimate(np.nan, np.nan, np.nan)
     best = int(np.nanargmax(curve))
-    return Sync(
+    return SyncEstimate(
         offset=float(compared.lags[best] + _between(curve, best) * STEP),
         confidence=float(curve[best] - np.nanmedian(curve)),
         agreement=float(curve[len(curve) // 2]),

@@ -15,19 +15,19 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lipdub.networks.blocks_irse import body, input_layer
+from lipdub.networks.blocks_irse import build_body, build_input_layer
 
-SIZE = 112
-EMBEDDING = 512
+INPUT_SIZE = 112
+EMBEDDING_LENGTH = 512
 
 _ROWS, _COLUMNS = slice(35, 223), slice(32, 220)
 
 
-def pooled(image: torch.Tensor) -> torch.Tensor:
+def pool_face(image: torch.Tensor) -> torch.Tensor:
     """FFHQ-aligned faces (n, c, 256, 256) -> what the network sees of them (n, c, 112, 112), same range."""
     if image.shape[-2:] != (256, 256):
         raise ValueError(f"faces of 256x256 pixels wanted, not {tuple(image.shape)}")
-    return functional.adaptive_avg_pool2d(image[..., _ROWS, _COLUMNS], SIZE)
+    return functional.adaptive_avg_pool2d(image[..., _ROWS, _COLUMNS], INPUT_SIZE)
 
 
 class ArcFace(nn.Module):
@@ -35,15 +35,15 @@ class ArcFace(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.input_layer = input_layer(width)
+        self.input_layer = build_input_layer(width)
         self.output_layer = nn.Sequential(
             nn.BatchNorm2d(8 * width),
             nn.Dropout(0.6),
             nn.Flatten(),
-            nn.Linear(8 * width * (SIZE // 16) ** 2, EMBEDDING),
-            nn.BatchNorm1d(EMBEDDING),
+            nn.Linear(8 * width * (INPUT_SIZE // 16) ** 2, EMBEDDING_LENGTH),
+            nn.BatchNorm1d(EMBEDDING_LENGTH),
         )
-        self.body = body(width)
+        self.body = build_body(width)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Face (n, 3, 112, 112), RGB in [-1, 1] -> embedding (n, 512) of unit length."""

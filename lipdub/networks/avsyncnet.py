@@ -75,7 +75,7 @@ class AVSyncNet(nn.Module):
         """Faces (B, 15, height, width): the lower halves of five successive faces at 25 fps, RGB in 0..1, in the order
         of time, to (B, features) of unit length. A grey network takes (B, 5, height, width) of luma, too.
         """
-        return normalize(self.image_encoder(normalised(faces) if self.size.grey else faces))
+        return normalize(self.image_encoder(normalize_stacks(faces) if self.size.grey else faces))
 
     def audio_features(self, mel: torch.Tensor) -> torch.Tensor:
         """Mel (B, 1, 80, 16): the columns that begin with the first of the five frames, values in -4..4
@@ -94,16 +94,16 @@ class AVSyncNet(nn.Module):
         return cosine * self.scale.exp() + self.bias
 
 
-def normalised(faces: torch.Tensor) -> torch.Tensor:
+def normalize_stacks(faces: torch.Tensor) -> torch.Tensor:
     """Stacks (B, 15, H, W) RGB or (B, 5, H, W) luma to luma (B, 5, H, W) of mean 0 and deviation 1."""
     if faces.shape[1] != FRAMES:
-        faces = luma(faces)
+        faces = to_luma(faces)
     faces = faces - faces.mean((1, 2, 3), keepdim=True)
     # a picture with no contrast at all (0.2 % of white) stays what it is
     return faces / (faces.square().mean((1, 2, 3), keepdim=True) + 4e-6).sqrt()
 
 
-def luma(faces: torch.Tensor) -> torch.Tensor:
+def to_luma(faces: torch.Tensor) -> torch.Tensor:
     """(B, 3 * n, H, W) RGB to (B, n, H, W)."""
     weights = faces.new_tensor(_LUMA)[:, None, None]
     return (faces.unflatten(1, (-1, 3)) * weights).sum(2)

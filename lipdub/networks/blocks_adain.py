@@ -59,7 +59,7 @@ class ConvStage(nn.Module):
         super().__init__()
         self.scale = scale
         self.model = nn.Sequential(
-            conv(inputs, outputs, kernel, spectral=spectral), LayerNorm(outputs), nn.LeakyReLU(SLOPE)
+            build_conv(inputs, outputs, kernel, spectral=spectral), LayerNorm(outputs), nn.LeakyReLU(SLOPE)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -74,13 +74,13 @@ class ConvOut(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, bound: nn.Module, *, spectral: bool = False) -> None:
         super().__init__()
-        self.model = nn.Sequential(conv(inputs, outputs, 7, spectral=spectral), bound)
+        self.model = nn.Sequential(build_conv(inputs, outputs, 7, spectral=spectral), bound)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.model(x)
 
 
-def conv(inputs: int, outputs: int, kernel: int, *, spectral: bool = False) -> nn.Module:
+def build_conv(inputs: int, outputs: int, kernel: int, *, spectral: bool = False) -> nn.Module:
     """A convolution that keeps the size, with or without spectral norm.
 
     The norm is the one by hooks, since its keys (weight_orig, weight_u, weight_v) are in the checkpoints.

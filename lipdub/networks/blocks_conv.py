@@ -56,12 +56,12 @@ class UpBlock(nn.Module):
         return torch.relu(self.conv_block(x))
 
 
-def residuals(channels: int, count: int) -> list[ConvBlock]:
+def build_residuals(channels: int, count: int) -> list[ConvBlock]:
     """Residual 3x3 blocks that keep channels and size."""
     return [ConvBlock(channels, channels, residual=True) for _ in range(count)]
 
 
-def audio_encoder(width: int = 32, deepest: int = 1) -> nn.Sequential:
+def build_audio_encoder(width: int = 32, deepest: int = 1) -> nn.Sequential:
     """Encoder of a mel window: (B, 1, 80, 16) (mel band, time) to (B, 16 * width, 1, 1), not negative.
 
     ``deepest`` is the number of residual blocks at ``8 * width`` channels, where generator and sync expert
@@ -70,13 +70,13 @@ def audio_encoder(width: int = 32, deepest: int = 1) -> nn.Sequential:
     w = width
     return nn.Sequential(
         ConvBlock(1, w),
-        *residuals(w, 2),
+        *build_residuals(w, 2),
         ConvBlock(w, 2 * w, stride=(3, 1)),
-        *residuals(2 * w, 2),
+        *build_residuals(2 * w, 2),
         ConvBlock(2 * w, 4 * w, stride=3),
-        *residuals(4 * w, 2),
+        *build_residuals(4 * w, 2),
         ConvBlock(4 * w, 8 * w, stride=(3, 2)),
-        *residuals(8 * w, deepest),
+        *build_residuals(8 * w, deepest),
         ConvBlock(8 * w, 16 * w, padding=0),
         ConvBlock(16 * w, 16 * w, kernel=1, padding=0),
     )

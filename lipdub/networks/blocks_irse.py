@@ -52,12 +52,12 @@ class IRSEUnit(nn.Module):
         return self.shortcut_layer(x) + self.res_layer(x)
 
 
-def input_layer(width: int) -> nn.Sequential:
+def build_input_layer(width: int) -> nn.Sequential:
     """(n, 3, h, w) -> (n, width, h, w)."""
     return nn.Sequential(nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.PReLU(width))
 
 
-def body(width: int) -> nn.Sequential:
+def build_body(width: int) -> nn.Sequential:
     """The 24 units of 50 layers: (n, width, h, w) -> (n, 8 * width, h / 16, w / 16)."""
     units = nn.Sequential()
     inward = width

@@ -26,7 +26,7 @@ MAPPING_LAYERS = 8
 MAPPING_RATE = 0.01
 
 
-def blur_kernel(gain: float = 1.0) -> torch.Tensor:
+def make_blur_kernel(gain: float = 1.0) -> torch.Tensor:
     """The blur in two dimensions (4, 4), its sum `gain`."""
     line = torch.tensor(BLUR)
     kernel = torch.outer(line, line)
@@ -47,7 +47,7 @@ def upfirdn(x: torch.Tensor, kernel: torch.Tensor, pad: tuple[int, int], up: int
     return functional.pad(full, (before, after, before, after))
 
 
-def leaky(x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+def scaled_leaky_relu(x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """The family's activation of x (n, c, ...) with bias (c): slope 0.2 below zero, all times sqrt(2)."""
     shaped = bias.view(1, -1, *([1] * (x.ndim - 2)))
     return functional.leaky_relu(x + shaped, 0.2) * math.sqrt(2)
@@ -78,7 +78,7 @@ class EqualLinear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = functional.linear(x, self.weight * (self.rate / math.sqrt(self.weight.shape[1])))
         bias = self.bias * self.rate
-        return leaky(x, bias) if self.active else x + bias
+        return scaled_leaky_relu(x, bias) if self.active else x + bias
 
 
 class EqualConv(nn.Module):
@@ -102,7 +102,7 @@ class LeakyBias(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return leaky(x, self.bias)
+        return scaled_leaky_relu(x, self.bias)
 
 
 class Blur(nn.Module):
@@ -112,7 +112,7 @@ class Blur(nn.Module):
 
     def __init__(self, pad: tuple[int, int], gain: float = 1.0) -> None:
         super().__init__()
-        self.register_buffer("kernel", blur_kernel(gain))
+        self.register_buffer("kernel", make_blur_kernel(gain))
         self.pad = pad
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -126,7 +126,7 @@ class Upsample(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("kernel", blur_kernel(4.0))
+        self.register_buffer("kernel", make_blur_kernel(4.0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return upfirdn(x, self.kernel, (2, 1), up=2)

@@ -55,7 +55,7 @@ class PlainStyleConv(nn.Module):
 
     def forward(self, x: torch.Tensor, style: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         if self.up:
-            x = resized(x, 2)
+            x = resize(x, 2)
         x = self.modulated_conv(x, style) * math.sqrt(2)
         return F.leaky_relu(x + self.weight * noise + self.bias, SLOPE)
 
@@ -72,7 +72,7 @@ class PlainToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
 
     def forward(self, x: torch.Tensor, style: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
-        return self.modulated_conv(x, style) + self.bias + resized(picture, 2)
+        return self.modulated_conv(x, style) + self.bias + resize(picture, 2)
 
 
 class PlainResDown(nn.Module):
@@ -88,10 +88,10 @@ class PlainResDown(nn.Module):
         self.skip = nn.Conv2d(inputs, outputs, 1, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found = resized(F.leaky_relu(self.conv1(x), SLOPE), 0.5)
-        return F.leaky_relu(self.conv2(found), SLOPE) + self.skip(resized(x, 0.5))
+        found = resize(F.leaky_relu(self.conv1(x), SLOPE), 0.5)
+        return F.leaky_relu(self.conv2(found), SLOPE) + self.skip(resize(x, 0.5))
 
 
-def resized(x: torch.Tensor, scale: float) -> torch.Tensor:
+def resize(x: torch.Tensor, scale: float) -> torch.Tensor:
     """X (B, C, H, W) enlarged or reduced bilinearly."""
     return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)

@@ -21,19 +21,19 @@ FINEST = "Level_1"
 CONDITION = 32  # channels of the features of the input picture that the warps look at
 
 
-def norm(channels: int) -> nn.GroupNorm:
+def build_norm(channels: int) -> nn.GroupNorm:
     """The group norm of all VQFR layers; channels is a multiple of 32."""
     return nn.GroupNorm(32, channels, eps=1e-6)
 
 
-def conv3(inputs: int, outputs: int) -> nn.Conv2d:
+def build_conv3(inputs: int, outputs: int) -> nn.Conv2d:
     """A 3x3 convolution that keeps the size."""
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
-def conv_out(inputs: int, outputs: int) -> nn.Sequential:
+def build_conv_out(inputs: int, outputs: int) -> nn.Sequential:
     """Norm, SiLU and convolution at the end of an encoder or a decoder."""
-    return nn.Sequential(norm(inputs), nn.SiLU(), conv3(inputs, outputs))
+    return nn.Sequential(build_norm(inputs), nn.SiLU(), build_conv3(inputs, outputs))
 
 
 class ResBlock(nn.Module):
@@ -44,10 +44,10 @@ class ResBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, shortcut: str) -> None:
         super().__init__()
-        self.norm1 = norm(inputs)
-        self.conv1 = conv3(inputs, outputs)
-        self.norm2 = norm(outputs)
-        self.conv2 = conv3(outputs, outputs)
+        self.norm1 = build_norm(inputs)
+        self.conv1 = build_conv3(inputs, outputs)
+        self.norm2 = build_norm(outputs)
+        self.conv2 = build_conv3(outputs, outputs)
         self.shortcut = shortcut if inputs != outputs else ""
         if self.shortcut:
             self.add_module(shortcut, nn.Conv2d(inputs, outputs, 1))
@@ -66,9 +66,9 @@ class DeformableConv(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        plain = conv3(channels, channels)
+        plain = build_conv3(channels, channels)
         self.weight, self.bias = plain.weight, plain.bias
-        self.conv_offset = conv3(channels, 3 * 9 * OFFSET_GROUPS)
+        self.conv_offset = build_conv3(channels, 3 * 9 * OFFSET_GROUPS)
         nn.init.zeros_(self.conv_offset.weight)
         nn.init.zeros_(self.conv_offset.bias)
 
@@ -117,17 +117,17 @@ class TextureWarp(nn.Module):
 
     def __init__(self, channels: int, coarser: int, refine: bool) -> None:
         super().__init__()
-        self.downsample = nn.ModuleDict({"conv": conv3(CONDITION, CONDITION)} if refine else {})
+        self.downsample = nn.ModuleDict({"conv": build_conv3(CONDITION, CONDITION)} if refine else {})
         self.offset_conv1 = nn.Sequential(
             nn.Conv2d(CONDITION + channels, channels, 1),
-            norm(channels),
+            build_norm(channels),
             nn.SiLU(),
             nn.Conv2d(channels, channels, 7, padding=3, groups=channels),
-            norm(channels),
+            build_norm(channels),
             nn.SiLU(),
             nn.Conv2d(channels, channels, 1),
         )
-        self.offset_conv2 = nn.Sequential(conv3(channels + coarser, channels), norm(channels), nn.SiLU())
+        self.offset_conv2 = nn.Sequential(build_conv3(channels + coarser, channels), build_norm(channels), nn.SiLU())
         self.dcn = DeformableConv(channels)
 
     def forward(
@@ -139,12 +139,12 @@ class TextureWarp(nn.Module):
         found = self.offset_conv1(torch.cat((condition, texture), 1))
         if guide is not None:
             # a move by one coarse pixel is one by two fine ones
-            found = torch.cat((found, 2 * resized(guide, 2)), 1)
+            found = torch.cat((found, 2 * resize(guide, 2)), 1)
         found = self.offset_conv2(found)
         return self.dcn(texture, found), found
 
 
-def resized(x: torch.Tensor, scale: float) -> torch.Tensor:
+def resize(x: torch.Tensor, scale: float) -> torch.Tensor:
     """X (B, C, H, W) enlarged or reduced bilinearly."""
     return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
 

@@ -20,10 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lipdub.networks.blocks_adain import SLOPE, AdaIN, ConvOut, ConvStage, LayerNorm, conv
+from lipdub.networks.blocks_adain import SLOPE, AdaIN, ConvOut, ConvStage, LayerNorm, build_conv
 
 
-class Edited(NamedTuple):
+class DNetOutput(NamedTuple):
     """What D-Net returns."""
 
     image: torch.Tensor  # (B, 3, H, W), RGB in -1..1: the edited face
@@ -51,15 +51,15 @@ class DNet(nn.Module):
         self.warpping_net = Warping(warp_width, widest, descriptor)  # spelt as in the checkpoint
         self.editing_net = Editing(edit_width, widest, descriptor)
 
-    def forward(self, source: torch.Tensor, coefficients: torch.Tensor) -> Edited:
+    def forward(self, source: torch.Tensor, coefficients: torch.Tensor) -> DNetOutput:
         """Source (B, 3, H, W), sizes a multiple of 32, RGB in -1..1; coefficients (B, 73, 26)."""
         code = self.mapping_net(coefficients)
         flow = self.warpping_net(source, code)
-        warped = warp(source, flow)
-        return Edited(self.editing_net(source, warped, code), warped, flow)
+        warped = warp_by_flow(source, flow)
+        return DNetOutput(self.editing_net(source, warped, code), warped, flow)
 
 
-def warp(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
+def warp_by_flow(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     """The image (B, channels, H, W) sampled where a coarser flow (B, 2, rows, columns; x and y in pixels of
     its own grid) points; zero outside.
     """
@@ -98,7 +98,7 @@ class Warping(nn.Module):
         super().__init__()
         self.hourglass = Hourglass(width, widest, descriptor)
         last = self.hourglass.outputs
-        self.flow_out = nn.Sequential(LayerNorm(last), nn.LeakyReLU(SLOPE), conv(last, 2, 7))
+        self.flow_out = nn.Sequential(LayerNorm(last), nn.LeakyReLU(SLOPE), build_conv(last, 2, 7))
 
     def forward(self, source: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
         return self.flow_out(self.hourglass(source, code))
@@ -112,7 +112,7 @@ class Hourglass(nn.Module):
         widths = [min(width * 2**i, widest) for i in range(downs + 1)]
         self.downs = [f"encoder{i}" for i in range(downs)]
         self.ups = [f"decoder{i}" for i in reversed(range(downs - ups, downs))]
-        self.encoder = nn.ModuleDict({"input_layer": conv(3, width, 7)})
+        self.encoder = nn.ModuleDict({"input_layer": build_conv(3, width, 7)})
         for name, inputs, outputs in zip(self.downs, widths, widths[1:]):
             self.encoder[name] = HourglassDown(inputs, outputs, descriptor)
         self.decoder = nn.ModuleDict()
@@ -202,8 +202,8 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, descriptor: int) -> None:
         super().__init__()
-        self.conv1 = conv(channels, channels, 3)
-        self.conv2 = conv(channels, channels, 3)
+        self.conv1 = build_conv(channels, channels, 3)
+        self.conv2 = build_conv(channels, channels, 3)
         self.norm1 = AdaIN(channels, descriptor)
         self.norm2 = AdaIN(channels, descriptor)
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lipdub.networks.blocks_irse import UNITS, body, input_layer
+from lipdub.networks.blocks_irse import UNITS, build_body, build_input_layer
 from lipdub.networks.blocks_style import EqualLinear
 
 COARSE, MIDDLE = 3, 7
@@ -50,8 +50,8 @@ class E4E(nn.Module):
     def __init__(self, styles: int = 18, width: int = 64) -> None:
         super().__init__()
         latent = 8 * width
-        self.input_layer = input_layer(width)
-        self.body = body(width)
+        self.input_layer = build_input_layer(width)
+        self.body = build_body(width)
         self.styles = nn.ModuleList(
             StyleReader(latent, 4 if i < COARSE else 5 if i < MIDDLE else 6) for i in range(styles)
         )

@@ -35,7 +35,7 @@ STYLE_SIZE = 256  # of the reference as the style encoder sees it
 PAD = 2  # pixels around L-Net's face that are cut off again, enlarged, at the end
 
 
-class Enlarged(NamedTuple):
+class ENetOutput(NamedTuple):
     """What E-Net returns: faces in BGR."""
 
     image: torch.Tensor  # (B, 3, 384, 384), about [0, 1]
@@ -65,7 +65,7 @@ class ENet(nn.Module):
             self.style_convs.append(PlainStyleConv(outputs, outputs, style))
             self.to_rgbs.append(PlainToRGB(outputs, style))
 
-    def forward(self, mel: torch.Tensor, face: torch.Tensor, noise: Noise = 0.0) -> Enlarged:
+    def forward(self, mel: torch.Tensor, face: torch.Tensor, noise: Noise = 0.0) -> ENetOutput:
         """Mel (B, 1, 80, 16), face (B, 6, 384, 384)."""
         style = self.style(face[:, 3:])
         low = self.low_res(mel, _to_size(face, LOW_SIZE))
@@ -76,7 +76,7 @@ class ENet(nn.Module):
                 x = self.style_convs[j](x, style, _noise_map(noise, j, len(x), size).to(x))
             picture = to_rgb(x, style, picture)
         cut = PAD * 2 ** len(self.to_rgbs)
-        return Enlarged(picture[:, :, cut:-cut, cut:-cut], low)
+        return ENetOutput(picture[:, :, cut:-cut, cut:-cut], low)
 
     def style(self, reference: torch.Tensor) -> torch.Tensor:
         """The vector (B, style) that keeps the identity of a reference (B, 3, H, W), BGR in [0, 1]."""

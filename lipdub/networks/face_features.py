@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-COLOURS = 16  # pixels a side of the picture that `FaceTasks` draws
+COLOUR_GRID_SIZE = 16  # pixels a side of the picture that `FaceTasks` draws
 _MIXED = 64  # channels its answers are read from
 _COARSE = 2  # the map from which on it looks at them
 
@@ -60,8 +60,8 @@ class FaceTasks(nn.Module):
         size = maps[_COARSE].shape[2:]
         found = [interpolate(part, size, mode="bilinear") for part in maps[_COARSE:]]
         mixed = self.mix(torch.cat(found, 1))
-        fine = [adaptive_avg_pool2d(part, COLOURS) for part in maps[:_COARSE]]
-        small = torch.cat([interpolate(mixed, (COLOURS, COLOURS), mode="bilinear"), *fine], 1)
+        fine = [adaptive_avg_pool2d(part, COLOUR_GRID_SIZE) for part in maps[:_COARSE]]
+        small = torch.cat([interpolate(mixed, (COLOUR_GRID_SIZE, COLOUR_GRID_SIZE), mode="bilinear"), *fine], 1)
         return _middles(self.where(mixed).float()), torch.sigmoid(self.colours(small).float())
 
 

@@ -104,7 +104,7 @@ class FaceGenerator(nn.Module):
         return given + share * (colours - given)
 
 
-def hide(faces: torch.Tensor) -> torch.Tensor:
+def hide_lower_half(faces: torch.Tensor) -> torch.Tensor:
     """Faces (..., P, P) without their lower half, which is the crop of `faces.lowerface`: zeros instead."""
     hidden = faces.clone()
     hidden[..., faces.shape[-2] // 2 :, :] = 0

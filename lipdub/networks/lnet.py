@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from lipdub.networks.blocks_adain import ConvOut, ConvStage
-from lipdub.networks.blocks_conv import audio_encoder
+from lipdub.networks.blocks_conv import build_audio_encoder
 from lipdub.networks.blocks_ffc import FFCResidual
 
 LEVELS = 3  # halvings of the size
@@ -38,7 +38,7 @@ class LNet(nn.Module):
         super().__init__()
         self.encoder = Encoder(width)
         self.decoder = Decoder(width, blocks, descriptor)
-        self.audio_encoder = audio_encoder(descriptor // 16)
+        self.audio_encoder = build_audio_encoder(descriptor // 16)
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
         """Mel (B, 1, 80, 16) and face (B, 6, 96, 96) to (B, 3, 96, 96)."""

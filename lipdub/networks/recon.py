@@ -38,14 +38,14 @@ class Coefficients(NamedTuple, Generic[Array]):
     """3: where the head is, x, y, z"""
 
 
-LENGTHS = (80, 64, 80, 3, 27, 3)
+COEFFICIENT_LENGTHS = (80, 64, 80, 3, 27, 3)
 """How many coefficients of each meaning there are, 257 together."""
 
 
-def split(coefficients: Array) -> Coefficients[Array]:
+def split_coefficients(coefficients: Array) -> Coefficients[Array]:
     """Coefficients (..., 257) by their meaning, as views."""
-    ends = accumulate(LENGTHS)
-    return Coefficients(*(coefficients[..., end - n : end] for n, end in zip(LENGTHS, ends, strict=True)))
+    ends = accumulate(COEFFICIENT_LENGTHS)
+    return Coefficients(*(coefficients[..., end - n : end] for n, end in zip(COEFFICIENT_LENGTHS, ends, strict=True)))
 
 
 class Bottleneck(nn.Module):
@@ -99,7 +99,7 @@ class FaceRegressor(nn.Module):
         super().__init__()
         self.backbone = ResNet50(width)
         # depth is regressed by a layer of its own
-        *lengths, translation = LENGTHS
+        *lengths, translation = COEFFICIENT_LENGTHS
         self.final_layers = nn.ModuleList(
             nn.Conv2d(32 * width, length, kernel_size=1) for length in (*lengths, translation - 1, 1)
         )

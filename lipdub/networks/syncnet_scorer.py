@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from lipdub.networks.avsyncnet import AVSyncNetSize, normalised
+from lipdub.networks.avsyncnet import AVSyncNetSize, normalize_stacks
 from lipdub.networks.wav2lip_sync import SyncExpert
 
 HEIGHT, WIDTH = 48, 96  # of its faces, pixels: its last layer takes in what is left of them
@@ -30,7 +30,7 @@ class SyncNetScorer(nn.Module):
 
     def image_features(self, faces: torch.Tensor) -> torch.Tensor:
         """Faces (B, 5, 48, 96) of luma or (B, 15, 48, 96) RGB, 0..1, to (B, features) of unit length."""
-        grey = normalised(faces).repeat_interleave(3, 1)
+        grey = normalize_stacks(faces).repeat_interleave(3, 1)
         return nn.functional.normalize(self.expert.face_encoder(grey).flatten(1))
 
     def audio_features(self, mel: torch.Tensor) -> torch.Tensor:

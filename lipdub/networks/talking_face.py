@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from lipdub.networks.avsyncnet import BANDS, COLUMNS, AVSyncNet
-from lipdub.networks.face_generator import FaceGenerator, hide
+from lipdub.networks.face_generator import FaceGenerator, hide_lower_half
 
-QUIET = -4.0  # what a mel spectrogram has of silence (`speech.mel`)
+SILENT_MEL = -4.0  # what a mel spectrogram has of silence (`speech.mel`)
 
 
 class SilentLip(nn.Module):
@@ -24,7 +24,7 @@ class SilentLip(nn.Module):
 
     def forward(self, faces: torch.Tensor) -> torch.Tensor:
         """Faces (n, 3, P, P), RGB in 0..1, to the same with shut mouths."""
-        return shut(self.silent, self.sync, faces)
+        return close_mouths(self.silent, self.sync, faces)
 
 
 class TalkingFace(nn.Module):
@@ -39,15 +39,15 @@ class TalkingFace(nn.Module):
 
         faces: (n, 3, P, P), of which the upper half is looked at; references: (n, 3, P, P), with shut mouths.
         """
-        return self.talking(self.sync.audio_features(mel), hide(faces), references)
+        return self.talking(self.sync.audio_features(mel), hide_lower_half(faces), references)
 
 
-def silence(count: int) -> torch.Tensor:
+def make_silent_windows(count: int) -> torch.Tensor:
     """Mel windows of silence, float32 (count, 80, 16)."""
-    return torch.full((count, BANDS, COLUMNS), QUIET)
+    return torch.full((count, BANDS, COLUMNS), SILENT_MEL)
 
 
-def shut(silent: nn.Module, sync: AVSyncNet, faces: torch.Tensor) -> torch.Tensor:
+def close_mouths(silent: nn.Module, sync: AVSyncNet, faces: torch.Tensor) -> torch.Tensor:
     """Faces (n, 3, P, P) as the silent-lip generator draws them with silence (section 3.2): the mouth is shut."""
-    quiet = sync.audio_features(silence(1).to(faces.device)[:, None]).expand(len(faces), -1)
-    return silent(quiet, hide(faces), faces)
+    quiet = sync.audio_features(make_silent_windows(1).to(faces.device)[:, None]).expand(len(faces), -1)
+    return silent(quiet, hide_lower_half(faces), faces)

@@ -24,18 +24,18 @@ from lipdub.networks.blocks_vqfr import (
     CONDITION,
     MainBranch,
     ResBlock,
-    conv3,
-    conv_out,
+    build_conv3,
+    build_conv_out,
+    build_norm,
     level_names,
-    norm,
-    resized,
+    resize,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Restored(NamedTuple):
+class VQFROutput(NamedTuple):
     """What VQFR returns: faces in RGB, about -1..1."""
 
     image: torch.Tensor  # (B, 3, H, W): the restored face
@@ -62,10 +62,10 @@ class VQFRv2(nn.Module):
         self.feat2index = nn.Sequential(nn.LayerNorm(code_dim), nn.Linear(code_dim, codes))
         self.decoder = DecoderV2(widths[::-1], code_dim)
         self.main_branch = MainBranch(widths[::-1], _enlarging_conv, SHORTCUT_V2, refine=False)
-        self.inpfeat_extraction = conv3(3, CONDITION)
+        self.inpfeat_extraction = build_conv3(3, CONDITION)
         self.quantizer = nn.ModuleDict({"embedding": nn.Embedding(codes, code_dim)})
 
-    def forward(self, image: torch.Tensor, fidelity: float = 0.0) -> Restored:
+    def forward(self, image: torch.Tensor, fidelity: float = 0.0) -> VQFROutput:
         """Image (B, 3, H, W), sizes a multiple of 32; fidelity: 0 trusts the codes, 1 the input."""
         return self.decode(self.codes(self.encoder(image)), image, fidelity)
 
@@ -73,14 +73,14 @@ class VQFRv2(nn.Module):
         """The encoder's features (B, code_dim, H / 32, W / 32) to codes (B, H / 32, W / 32)."""
         return self.feat2index(features.movedim(1, -1)).argmax(-1)
 
-    def decode(self, codes: torch.Tensor, image: torch.Tensor, fidelity: float = 0.0) -> Restored:
+    def decode(self, codes: torch.Tensor, image: torch.Tensor, fidelity: float = 0.0) -> VQFROutput:
         """Codes (B, H / 32, W / 32) and the picture (B, 3, H, W) they are of, to the restored face."""
         textures = self.decoder(self.quantizer["embedding"](codes).movedim(-1, 1))
         texture = self.decoder.conv_out(textures[-1])
         if fidelity == 0:
-            return Restored(texture, texture)
+            return VQFROutput(texture, texture)
         main = self.main_branch(textures, self.inpfeat_extraction(image))
-        return Restored(self.decoder.conv_out(textures[-1] + fidelity * main), texture)
+        return VQFROutput(self.decoder.conv_out(textures[-1] + fidelity * main), texture)
 
 
 SHORTCUT_V2 = "residual_func"  # as the checkpoint calls it
@@ -91,13 +91,13 @@ class EncoderV2(nn.Module):
 
     def __init__(self, widths: Sequence[int], code_dim: int) -> None:
         super().__init__()
-        self.conv_in = conv3(3, widths[0])
+        self.conv_in = build_conv3(3, widths[0])
         self.blocks = nn.Sequential(_level(widths[0], widths[0]))
         for i, (fine, coarse) in enumerate(zip(widths, widths[1:])):
             last = i == len(widths) - 2
             self.blocks.append(_level(fine, coarse, HalvingConv(fine), attention=last))
         self.mid_blocks = _middle(widths[-1])
-        self.conv_out = conv_out(widths[-1], code_dim)
+        self.conv_out = build_conv_out(widths[-1], code_dim)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self.conv_out(self.mid_blocks(self.blocks(self.conv_in(image))))
@@ -111,12 +111,12 @@ class DecoderV2(nn.Module):
 
     def __init__(self, widths: Sequence[int], code_dim: int) -> None:
         super().__init__()
-        self.conv_in = conv3(code_dim, widths[0])
+        self.conv_in = build_conv3(code_dim, widths[0])
         self.mid_blocks = _middle(widths[0])
         self.blocks = nn.ModuleList([_level(widths[0], widths[0], attention=True)])
         for coarse, fine in zip(widths, widths[1:]):
             self.blocks.append(_level(coarse, fine, DoublingConv(coarse)))
-        self.conv_out = conv_out(widths[-1], 3)
+        self.conv_out = build_conv_out(widths[-1], 3)
 
     def forward(self, entries: torch.Tensor) -> list[torch.Tensor]:
         x = self.mid_blocks(self.conv_in(entries))
@@ -145,7 +145,7 @@ def _middle(channels: int) -> nn.Sequential:
 
 def _enlarging_conv(inputs: int, outputs: int) -> nn.Sequential:
     """Twice the size by nearest pixels, then a convolution."""
-    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), conv3(inputs, outputs))
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), build_conv3(inputs, outputs))
 
 
 class HalvingConv(nn.Module):
@@ -164,7 +164,7 @@ class DoublingConv(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = conv3(channels, channels)
+        self.conv = build_conv3(channels, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
@@ -175,7 +175,7 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = norm(channels)
+        self.norm = build_norm(channels)
         self.q, self.k, self.v, self.proj_out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -202,19 +202,19 @@ class VQFRv1(nn.Module):
         super().__init__()
         widths = [width * multiplier for multiplier in multipliers]
         coarsest = level_names(len(widths))[0]
-        self.inpfeat_extraction = nn.ModuleDict({"conv": conv3(3, CONDITION)})
+        self.inpfeat_extraction = nn.ModuleDict({"conv": build_conv3(3, CONDITION)})
         self.encoder = EncoderV1(widths)
         self.decoder = DecoderV1(widths[::-1])
         self.main_decoder = MainDecoderV1(widths[::-1])
         codebook = nn.ModuleDict({coarsest: Codebook(widths[-1], codes, code_dim)})
         self.quantizer = nn.ModuleDict({"quantize_dict": codebook})
 
-    def forward(self, image: torch.Tensor) -> Restored:
+    def forward(self, image: torch.Tensor) -> VQFROutput:
         """Image (B, 3, H, W), sizes a multiple of 32."""
         (codebook,) = self.quantizer["quantize_dict"].values()
         textures = self.decoder(codebook(self.encoder(image)))
         features = self.main_decoder(textures, self.inpfeat_extraction["conv"](image))
-        return Restored(self.main_decoder.draw(features, image), self.decoder.conv_out(textures[-1]))
+        return VQFROutput(self.main_decoder.draw(features, image), self.decoder.conv_out(textures[-1]))
 
 
 class Codebook(nn.Module):
@@ -239,14 +239,14 @@ class EncoderV1(nn.Module):
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
         names = level_names(len(widths))[::-1]
-        self.conv_in = conv3(3, widths[0])
+        self.conv_in = build_conv3(3, widths[0])
         self.encoder_dict = nn.ModuleDict()
         self.pre_downsample_dict = nn.ModuleDict()
         for i, (name, width) in enumerate(zip(names, widths)):
             if i:
                 self.pre_downsample_dict[name] = ReducedConv(widths[i - 1], width)
             self.encoder_dict[name] = _blocks(width, 2)
-        self.enc_convout_dict = nn.ModuleDict({names[-1]: conv_out(widths[-1], widths[-1])})
+        self.enc_convout_dict = nn.ModuleDict({names[-1]: build_conv_out(widths[-1], widths[-1])})
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         x = self.conv_in(image)
@@ -271,7 +271,7 @@ class DecoderV1(nn.Module):
             if i:
                 self.pre_upsample_dict[name] = EnlargedConv(widths[i - 1], width)
             self.decoder_dict[name] = _blocks(width, 3)
-        self.conv_out = conv_out(widths[-1], 3)
+        self.conv_out = build_conv_out(widths[-1], 3)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         textures = []
@@ -288,8 +288,8 @@ class MainDecoderV1(MainBranch):
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__(widths, EnlargedConv, "shortcut_conv", refine=True)
-        self.conv_out_1 = nn.Sequential(norm(widths[-1]), nn.SiLU())
-        self.conv_out = nn.Sequential(conv3(widths[-1] + 3, 3))
+        self.conv_out_1 = nn.Sequential(build_norm(widths[-1]), nn.SiLU())
+        self.conv_out = nn.Sequential(build_conv3(widths[-1] + 3, 3))
 
     def draw(self, features: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         """The branch's features (B, finest, H, W) and the input (B, 3, H, W) to the restored face."""
@@ -306,10 +306,10 @@ class ReducedConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = conv3(inputs, outputs)
+        self.conv = build_conv3(inputs, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv(resized(x, 0.5))
+        return self.conv(resize(x, 0.5))
 
 
 class EnlargedConv(nn.Module):
@@ -317,7 +317,7 @@ class EnlargedConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = conv3(inputs, outputs)
+        self.conv = build_conv3(inputs, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return resized(self.conv(x), 2)
+        return resize(self.conv(x), 2)

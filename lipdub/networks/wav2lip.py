@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from lipdub.networks.blocks_conv import ConvBlock, UpBlock, audio_encoder, fold_time, residuals
+from lipdub.networks.blocks_conv import ConvBlock, UpBlock, build_audio_encoder, build_residuals, fold_time
 
 
 class Wav2Lip(nn.Module):
@@ -36,12 +36,12 @@ class Wav2Lip(nn.Module):
                 nn.Sequential(ConvBlock(32 * w, 32 * w, padding=0), ConvBlock(32 * w, 32 * w, kernel=1, padding=0)),
             ]
         )
-        self.audio_encoder = audio_encoder(2 * w)
+        self.audio_encoder = build_audio_encoder(2 * w)
         # each stage reads the one before it and the face feature of its size, concatenated
         self.face_decoder_blocks = nn.ModuleList(
             [
                 nn.Sequential(ConvBlock(32 * w, 32 * w, kernel=1, padding=0)),
-                nn.Sequential(UpBlock((32 + 32) * w, 32 * w, doubling=False), *residuals(32 * w, 1)),
+                nn.Sequential(UpBlock((32 + 32) * w, 32 * w, doubling=False), *build_residuals(32 * w, 1)),
                 _up((32 + 32) * w, 32 * w),
                 _up((32 + 16) * w, 24 * w),
                 _up((24 + 8) * w, 16 * w),
@@ -76,9 +76,9 @@ class Wav2Lip(nn.Module):
 
 def _down(channels_in: int, channels_out: int, count: int) -> nn.Sequential:
     """An encoder stage that halves height and width."""
-    return nn.Sequential(ConvBlock(channels_in, channels_out, stride=2), *residuals(channels_out, count))
+    return nn.Sequential(ConvBlock(channels_in, channels_out, stride=2), *build_residuals(channels_out, count))
 
 
 def _up(channels_in: int, channels_out: int) -> nn.Sequential:
     """A decoder stage that doubles height and width."""
-    return nn.Sequential(UpBlock(channels_in, channels_out), *residuals(channels_out, 2))
+    return nn.Sequential(UpBlock(channels_in, channels_out), *build_residuals(channels_out, 2))

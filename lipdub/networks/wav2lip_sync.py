@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from lipdub.networks.blocks_conv import ConvBlock, audio_encoder, residuals
+from lipdub.networks.blocks_conv import ConvBlock, build_audio_encoder, build_residuals
 
 FRAMES = 5
 
@@ -29,18 +29,18 @@ class SyncExpert(nn.Module):
         self.face_encoder = nn.Sequential(
             ConvBlock(3 * FRAMES, w, kernel=7, padding=3),
             ConvBlock(w, 2 * w, kernel=5, stride=(1, 2)),
-            *residuals(2 * w, 2),
+            *build_residuals(2 * w, 2),
             ConvBlock(2 * w, 4 * w, stride=2),
-            *residuals(4 * w, 3),
+            *build_residuals(4 * w, 3),
             ConvBlock(4 * w, 8 * w, stride=2),
-            *residuals(8 * w, 2),
+            *build_residuals(8 * w, 2),
             ConvBlock(8 * w, 16 * w, stride=2),
-            *residuals(16 * w, 2),
+            *build_residuals(16 * w, 2),
             ConvBlock(16 * w, 16 * w, stride=2),
             ConvBlock(16 * w, 16 * w, padding=0),
             ConvBlock(16 * w, 16 * w, kernel=1, padding=0),
         )
-        self.audio_encoder = audio_encoder(w, deepest=2)
+        self.audio_encoder = build_audio_encoder(w, deepest=2)
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mel (B, 1, 80, 16) and face (B, 15, 48, 96) to embeddings of sound and mouth, each (B, 16 * width).

@@ -11,8 +11,8 @@ from lipdub.scoring.rows import Moment
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lipdub.metrics.sync import Compared
-    from lipdub.scoring.pixels import Pixels
+    from lipdub.metrics.sync import Comparison
+    from lipdub.scoring.no_reference import NoReferenceMetrics
 
 COUNT = 10
 APART = 0.8  # seconds between two places
@@ -24,7 +24,7 @@ MISSED_OVER = 0.2
 MOVES = 0.08  # eye distances of opening in a pause, over its median there
 
 
-def worst(found: Iterable[Moment], count: int = COUNT, apart: float = APART) -> tuple[Moment, ...]:
+def select_weakest(found: Iterable[Moment], count: int = COUNT, apart: float = APART) -> tuple[Moment, ...]:
     """The weakest places, the weakest first, none nearer to a weaker one than `apart`."""
     out: list[Moment] = []
     for moment in sorted(found, key=lambda m: (-m.times, m.time)):
@@ -35,14 +35,14 @@ def worst(found: Iterable[Moment], count: int = COUNT, apart: float = APART) -> 
     return tuple(out)
 
 
-def out_of_sync(compared: Compared) -> list[Moment]:
+def out_of_sync(compared: Comparison) -> list[Moment]:
     """Seconds in which the mouth does not agree with the speech."""
-    from lipdub.metrics.sync import sync
+    from lipdub.metrics.sync import estimate_sync
 
     out = []
     last = float(compared.times[-1]) if len(compared.times) else 0.0
     for start in np.arange(0.0, max(last - SYNC_WINDOW, 0.0) + 1e-9, SYNC_WINDOW / 2):
-        agreement = sync(compared, start, start + SYNC_WINDOW).agreement
+        agreement = estimate_sync(compared, start, start + SYNC_WINDOW).agreement
         if np.isfinite(agreement):
             times = (1 - agreement) / (1 - OUT_OF_SYNC)
             out.append(
@@ -84,9 +84,9 @@ def restless(times: np.ndarray, opening: np.ndarray, silent: Iterable[tuple[floa
     ]
 
 
-def visible(pixels: Pixels) -> list[Moment]:
+def visible(pixels: NoReferenceMetrics) -> list[Moment]:
     """Seconds with a seam or a step of colour, and frames with a blurred mouth."""
-    from lipdub.scoring.pixels import BLOCK, seam_of, step_of, visible_from
+    from lipdub.scoring.no_reference import BLOCK, seam_of, step_of, visible_from
 
     limits = visible_from(pixels.source is not None)
     out = []

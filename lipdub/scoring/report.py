@@ -25,7 +25,7 @@ _JPEG = 88
 
 
 @dataclass(frozen=True)
-class Shot:
+class MomentPictures:
     """A weak moment's pictures: JPEG of the face in the result, and in the source where there is one; the frames after it
     too, as one strip.
     """
@@ -36,23 +36,23 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReportEntry:
     """A score with what is drawn of it. wave: (n,) levels 0..1 of the sound, `per_second` of them a second."""
 
     score: Score
     wave: np.ndarray
     per_second: float
-    shots: Sequence[Shot] = ()
+    shots: Sequence[MomentPictures] = ()
 
 
-def page(entries: Sequence[Entry], made_with: str) -> str:
+def render_page(entries: Sequence[ReportEntry], made_with: str) -> str:
     """The page, HTML, of one score or of several beside each other."""
     return _template().render(
         entries=[
             {
                 "score": entry.score,
                 "short": PurePath(entry.score.result).name,
-                "svg": curves(entry),
+                "svg": draw_curves(entry),
                 "shots": [
                     {"moment": s.moment, "result": _data(s.result), "source": _data(s.source) if s.source else None}
                     for s in entry.shots
@@ -60,13 +60,13 @@ def page(entries: Sequence[Entry], made_with: str) -> str:
             }
             for entry in entries
         ],
-        table=table([entry.score for entry in entries]),
+        table=align_rows([entry.score for entry in entries]),
         notes=list(dict.fromkeys(note for entry in entries for note in entry.score.notes)),
         made_with=made_with,
     )
 
 
-def table(scores: Sequence[Score]) -> list[dict[str, object]]:
+def align_rows(scores: Sequence[Score]) -> list[dict[str, object]]:
     """A line for each number that any of the scores has: its name, and a cell for each score (None where it has none)."""
     order: dict[str, Row] = {}
     for score in scores:
@@ -76,7 +76,7 @@ def table(scores: Sequence[Score]) -> list[dict[str, object]]:
     return [{"row": row, "cells": [own.get(name) for own in cells]} for name, row in order.items()]
 
 
-def number(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """A value as people read it."""
     if value is None:
         return "–"
@@ -85,7 +85,7 @@ def number(value: float | None) -> str:
     return f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.2g}"
 
 
-def jpeg(rgb: np.ndarray) -> bytes:
+def encode_jpeg(rgb: np.ndarray) -> bytes:
     """A picture (h, w, 3) uint8 as a JPEG file."""
     import cv2
 
@@ -95,7 +95,7 @@ def jpeg(rgb: np.ndarray) -> bytes:
     return data.tobytes()
 
 
-def curves(entry: Entry) -> str:
+def draw_curves(entry: ReportEntry) -> str:
     """Waveform, asked and measured opening, agreement of each window and weak moments over time, as SVG."""
     from markupsafe import escape
 
@@ -114,7 +114,7 @@ def curves(entry: Entry) -> str:
         a, b, agreement = window["start"], window["end"], window.get("av_sync")
         if a is None or b is None:
             continue
-        words = f"{a:.1f} to {b:.1f} s: agreement {number(agreement)}, picture late by {number(window.get('av_offset_ms'))} ms"
+        words = f"{a:.1f} to {b:.1f} s: agreement {format_number(agreement)}, picture late by {format_number(window.get('av_offset_ms'))} ms"
         # windows overlap by half: each shows its middle
         first = 0.0 if k == 0 else a + (b - a) / 4
         last = score.duration if k == len(score.windows) - 1 else b - (b - a) / 4
@@ -177,5 +177,5 @@ def _template() -> jinja2.Template:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = number
+    environment.filters["number"] = format_number
     return environment.from_string(files("lipdub.scoring").joinpath("report.html.j2").read_text(encoding="utf-8"))

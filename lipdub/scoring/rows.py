@@ -86,12 +86,12 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def finite(value: float | None) -> float | None:
+def finite_or_none(value: float | None) -> float | None:
     """The value, None where it is none."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def limits(given: Sequence[str]) -> dict[str, float]:
+def parse_thresholds(given: Sequence[str]) -> dict[str, float]:
     """Thresholds from "ID=NUMBER" words. Raises UsageError."""
     out = {}
     for word in given:
@@ -105,7 +105,7 @@ def limits(given: Sequence[str]) -> dict[str, float]:
     return out
 
 
-def failures(score: Score, under: Mapping[str, float], over: Mapping[str, float]) -> list[str]:
+def find_failures(score: Score, under: Mapping[str, float], over: Mapping[str, float]) -> list[str]:
     """A line for each threshold that is missed; a number that is not to be had misses it. Raises UsageError for a name the
     score does not have.
     """

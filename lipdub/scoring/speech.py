@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.scoring.rows import Row, finite
+from lipdub.scoring.rows import Row, finite_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from lipdub.metrics.mouth import MouthMotion
-    from lipdub.metrics.sync import Compared
-    from lipdub.scoring.watch import Watched
+    from lipdub.metrics.sync import Comparison
+    from lipdub.scoring.video_pass import PassResult
 
 RATE = 16000
 #: Agreement and confidence under these are no better than chance. Of 60 clips beside another speech 95 % lie below.
@@ -24,7 +24,7 @@ NOTE = "lipdub's own scorer, not comparable to published LSE"
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SpeechTrack:
     """A speech. sound: float32 (n,) mono at `RATE`; begins: seconds after the picture's first frame; times (m,), on the
     same clock, and lips (m, 2): the opening and width it asks for; origin: in words.
     """
@@ -42,58 +42,58 @@ class Spoken:
 
     def silent(self, until: float) -> list[tuple[float, float]]:
         """Spans without speech from the first frame until a time, seconds."""
-        from lipdub.metrics.silence import silent_spans
+        from lipdub.metrics.silence import find_pauses
 
-        spans = [(a + self.begins, b + self.begins) for a, b in silent_spans(self.sound, RATE)]
+        spans = [(a + self.begins, b + self.begins) for a, b in find_pauses(self.sound, RATE)]
         before = [(0.0, self.begins)] if self.begins > 0 else []
         after = [(self.ends, until)] if until > self.ends else []
         return [*before, *spans, *after]
 
     def sounding(self) -> list[tuple[float, float]]:
         """Spans in which speech sounds, seconds after the first frame."""
-        from lipdub.metrics.silence import sounding_spans
+        from lipdub.metrics.silence import find_speech
 
-        return [(a + self.begins, b + self.begins) for a, b in sounding_spans(self.sound, RATE)]
+        return [(a + self.begins, b + self.begins) for a, b in find_speech(self.sound, RATE)]
 
 
-def spoken(path: Path, begins: float, origin: str) -> Spoken:
+def load_speech(path: Path, begins: float, origin: str) -> SpeechTrack:
     """Hears a speech. Raises InputError when there is no sound in the file."""
     from lipdub.media.audio import load_audio
-    from lipdub.speech.hearing import hear
-    from lipdub.speech.lips import lip_motion
+    from lipdub.speech.lip_motion import predict_lip_motion
+    from lipdub.speech.recognition import recognize
 
     sound = load_audio(path, rate=RATE)
-    motion = lip_motion(sound, RATE, heard=hear(sound))
+    motion = predict_lip_motion(sound, RATE, heard=recognize(sound))
     lips = np.stack([motion.column("opening"), motion.column("width")], 1)
-    return Spoken(sound, begins, motion.times + begins, lips, origin)
+    return SpeechTrack(sound, begins, motion.times + begins, lips, origin)
 
 
-def own_sound(video: Path, origin: str) -> Spoken | None:
+def load_own_sound(video: Path, origin: str) -> SpeechTrack | None:
     """Hears what a video itself sounds like, on its own clock; None where it has no sound."""
-    from lipdub.media.audio import audio_source
+    from lipdub.media.audio import probe_audio_source
     from lipdub.media.probe import probe
 
     facts = probe(video)
     if not facts.audio or facts.video is None:
         return None
-    return spoken(video, float(audio_source(video).start - facts.video.start_time), origin)
+    return load_speech(video, float(probe_audio_source(video).start - facts.video.start_time), origin)
 
 
-def compared(watched: Watched, speech: Spoken) -> Compared:
+def compare_with_speech(watched: PassResult, speech: SpeechTrack) -> Comparison:
     """The watched mouth laid beside the speech."""
-    from lipdub.metrics.sync import compare
+    from lipdub.metrics.sync import compare_motion
 
     mouth = np.stack([watched.motion.opening, watched.motion.width], 1)
-    return compare(watched.times, mouth, speech.times, speech.lips, (speech.begins, speech.ends))
+    return compare_motion(watched.times, mouth, speech.times, speech.lips, (speech.begins, speech.ends))
 
 
-def sync_rows(whole: Compared, spans: Sequence[tuple[float, float]], anchor: Compared | None) -> list[Row]:
+def sync_rows(whole: Comparison, spans: Sequence[tuple[float, float]], anchor: Comparison | None) -> list[Row]:
     """av_sync, av_offset_ms and av_confidence, with their intervals over the spans; of the anchor beside them."""
-    from lipdub.metrics.bootstrap import interval
-    from lipdub.metrics.sync import sync
+    from lipdub.metrics.bootstrap import bootstrap_interval
+    from lipdub.metrics.sync import estimate_sync
 
-    found, real = sync(whole), sync(anchor) if anchor is not None else None
-    parts = [sync(whole, a, b) for a, b in spans]
+    found, real = estimate_sync(whole), estimate_sync(anchor) if anchor is not None else None
+    parts = [estimate_sync(whole, a, b) for a, b in spans]
     sure = found.confidence >= CHANCE_CONFIDENCE
     values = {
         "av_sync": (found.agreement, [p.agreement for p in parts], real.agreement if real else None),
@@ -113,82 +113,84 @@ def sync_rows(whole: Compared, spans: Sequence[tuple[float, float]], anchor: Com
     rows = []
     for name, (value, windows, own) in values.items():
         title, unit, better, note = words[name]
-        around = interval(np.array(windows, np.float64))
+        around = bootstrap_interval(np.array(windows, np.float64))
         rows.append(
             Row(
                 name,
                 title,
                 "mouth",
-                finite(value),
+                finite_or_none(value),
                 unit,
                 better,  # type: ignore[arg-type]
-                finite(around.low),
-                finite(around.high),
-                finite(own),
+                finite_or_none(around.low),
+                finite_or_none(around.high),
+                finite_or_none(own),
                 note,
             )
         )
     return rows
 
 
-def motion_rows(watched: Watched, speech: Spoken, source: MouthMotion | None, anchor: Spoken | None) -> list[Row]:
+def motion_rows(
+    watched: PassResult, speech: SpeechTrack, source: MouthMotion | None, anchor: SpeechTrack | None
+) -> list[Row]:
     """Stillness in pauses, standing still in speech, range of motion against the source's and jitter."""
-    from lipdub.metrics.articulation import articulation
     from lipdub.metrics.correlation import on_grid
-    from lipdub.metrics.frozen import frozen
+    from lipdub.metrics.frozen_share import frozen_share
     from lipdub.metrics.jitter import jitter
-    from lipdub.metrics.silence import leak
+    from lipdub.metrics.opening_range import range_ratio
+    from lipdub.metrics.silence import silence_motion_ratio
 
     mouth, until = watched.motion, float(watched.times[-1]) if len(watched) else 0.0
     pauses = speech.silent(until)
-    stood = frozen(mouth.times, mouth.opening, mouth.width, sounding=speech.sounding())
+    stood = frozen_share(mouth.times, mouth.opening, mouth.width, sounding=speech.sounding())
     own_leak = own_stood = own_jitter = None
     if source is not None and len(source):
         own_jitter = jitter(on_grid(source.times, source.opening))
         if anchor is not None:
             own = anchor.silent(float(source.times[-1]))
-            own_leak = leak(source.times, source.opening, own)
-            own_stood = frozen(source.times, source.opening, source.width, sounding=anchor.sounding()).share
-    left = leak(mouth.times, mouth.opening, pauses)
+            own_leak = silence_motion_ratio(source.times, source.opening, own)
+            own_stood = frozen_share(source.times, source.opening, source.width, sounding=anchor.sounding()).share
+    left = silence_motion_ratio(mouth.times, mouth.opening, pauses)
     rows = [
         Row(
             "silence_leak",
             "mouth moves in pauses, against speech",
             "mouth",
-            finite(left),
+            finite_or_none(left),
             "share",
             "lower",
-            anchor=finite(own_leak),
+            anchor=finite_or_none(own_leak),
             note="" if np.isfinite(left) else "the speech has no long pause, or the mouth is not seen",
         ),
         Row(
             "frozen_mouth",
             "mouth stands still while speech sounds",
             "mouth",
-            finite(stood.share),
+            finite_or_none(stood.share),
             "share",
             "lower",
-            anchor=finite(own_stood),
+            anchor=finite_or_none(own_stood),
             note=f"{stood.seconds:.1f} s of unbroken speech",
         ),
         Row(
             "jitter",
             "opening trembles by",
             "mouth",
-            finite(jitter(on_grid(mouth.times, mouth.opening))),
+            finite_or_none(jitter(on_grid(mouth.times, mouth.opening))),
             "eye distances",
             "lower",
-            anchor=finite(own_jitter),
+            anchor=finite_or_none(own_jitter),
         ),
     ]
     if source is not None and len(source):
-        ratio = articulation(mouth.opening, source.opening)
+        ratio = range_ratio(mouth.opening, source.opening)
         rows.append(
             Row(
                 "articulation",
                 "range of the opening against the source's",
                 "mouth",
-                finite(ratio),
+                finite_or_none(ratio),
                 "ratio",
                 "near one",
                 anchor=1.0,
@@ -202,8 +204,8 @@ def wanted_rows(times: np.ndarray, wanted: np.ndarray, got: np.ndarray, origin: 
     """What was asked of the mouth against what it does: (n,) openings in distances of the eyes at the result's times, NaN
     where nothing was asked.
     """
-    from lipdub.metrics.articulation import articulation
     from lipdub.metrics.correlation import correlation
+    from lipdub.metrics.opening_range import range_ratio
 
     both = np.isfinite(wanted) & np.isfinite(got)
     note = f"{int(both.sum())} of {len(times)} frames, asked for by {origin}"
@@ -224,28 +226,28 @@ def wanted_rows(times: np.ndarray, wanted: np.ndarray, got: np.ndarray, origin: 
             "articulation_wanted",
             "range of the opening against what was asked",
             "mouth",
-            finite(articulation(b, a)),
+            finite_or_none(range_ratio(b, a)),
             "ratio",
             "near one",
         ),
     ]
 
 
-def sync_windows(whole: Compared, spans: Iterable[tuple[float, float]]) -> list[Mapping[str, float | None]]:
+def sync_windows(whole: Comparison, spans: Iterable[tuple[float, float]]) -> list[Mapping[str, float | None]]:
     """The numbers of each span, by row id."""
-    from lipdub.metrics.sync import sync
+    from lipdub.metrics.sync import estimate_sync
 
     out: list[Mapping[str, float | None]] = []
     for start, end in spans:
-        found = sync(whole, start, end)
+        found = estimate_sync(whole, start, end)
         sure = found.confidence >= CHANCE_CONFIDENCE
         out.append(
             {
                 "start": start,
                 "end": end,
-                "av_sync": finite(found.agreement),
-                "av_offset_ms": finite(found.offset * 1000) if sure else None,
-                "av_confidence": finite(found.confidence),
+                "av_sync": finite_or_none(found.agreement),
+                "av_offset_ms": finite_or_none(found.offset * 1000) if sure else None,
+                "av_confidence": finite_or_none(found.confidence),
             }
         )
     return out

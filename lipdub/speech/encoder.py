@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import WeightsError
-from lipdub.speech.features import HOP, LEVEL_FLOOR, RATE
-from lipdub.speech.packaged import packaged
+from lipdub.speech.phone_features import HOP, LEVEL_FLOOR
+from lipdub.speech.wheel_data import find_wheel_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ WIDTH = 288
 WINDOW, STRIDE = 16.0, 12.0
 """Seconds of sound encoded at once, and from one such window to the next: what lies in the middle of one is kept."""
 
-LOOK_AHEAD = (WINDOW + STRIDE) / 2
+LOOKAHEAD_SECONDS = (WINDOW + STRIDE) / 2
 """Seconds of sound after a moment that its numbers may depend on."""
 
 DIGEST = "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221"
@@ -37,18 +38,18 @@ _STEP = 384  # samples from one of the encoder's frames to the next: strides 64,
 _CENTRE = 447.0  # sample about which the first frame lies: the middle of what its convolutions see
 _LEVEL = 0.1  # root mean square that a stretch is brought to: the encoder is not indifferent to it
 _FAINTEST = 10 ** (LEVEL_FLOOR / 20)  # anything quieter is not raised to that
-_SHORTEST = RATE // 2  # samples that the encoder is given at least
+_SHORTEST = SAMPLE_RATE_HZ // 2  # samples that the encoder is given at least
 
 
-def encoder_file() -> Path | None:
+def find_encoder_file() -> Path | None:
     """Where the model lies, or None when moonshine-voice is not installed or holds none."""
-    return packaged("moonshine_voice", "assets", "tiny-en", "encoder_model.ort")
+    return find_wheel_file("moonshine_voice", "assets", "tiny-en", "encoder_model.ort")
 
 
 @lru_cache(maxsize=1)
 def _session() -> Any:
     """The encoder, ready to run on one core. WeightsError when its file is missing or another."""
-    path = encoder_file()
+    path = find_encoder_file()
     hint = "Install the package again: pip install --force-reinstall moonshine-voice==0.1.0"
     if path is None:
         raise WeightsError("the speech encoder is missing (package moonshine-voice)", hint=hint)
@@ -79,7 +80,7 @@ def encode(audio: np.ndarray) -> np.ndarray:
     return _session().run(None, given)[0][0]
 
 
-def at_steps(encoded: np.ndarray, first: int, last: int) -> np.ndarray:
+def interpolate_steps(encoded: np.ndarray, first: int, last: int) -> np.ndarray:
     """What `encode` gave, at steps of two frames: float32 (last - first, WIDTH).
 
     first, last: steps of 20 ms from the encoded sound's beginning, each about the middle of its two frames.
@@ -91,13 +92,13 @@ def at_steps(encoded: np.ndarray, first: int, last: int) -> np.ndarray:
     return encoded[low] * (1 - part) + encoded[np.minimum(low + 1, len(encoded) - 1)] * part
 
 
-def encoder(audio: np.ndarray) -> Callable[[int, int], np.ndarray]:
+def make_window_encoder(audio: np.ndarray) -> Callable[[int, int], np.ndarray]:
     """What the encoder makes of a long sound: a function of (first, last) that gives its `at_steps`.
 
     Windows lie at fixed places, so that no answer depends on what was asked for; they are kept while the questions
     move on in time.
     """
-    per_stride, lead = round(STRIDE * RATE), round((WINDOW - STRIDE) / 2 * RATE)
+    per_stride, lead = round(STRIDE * SAMPLE_RATE_HZ), round((WINDOW - STRIDE) / 2 * SAMPLE_RATE_HZ)
     stride = per_stride // (2 * HOP)  # in steps
     known: dict[int, np.ndarray] = {}
 
@@ -112,7 +113,7 @@ def encoder(audio: np.ndarray) -> Callable[[int, int], np.ndarray]:
         for k in range(first // stride, (last - 1) // stride + 1):
             begin = max(k * stride - lead // (2 * HOP), 0)
             a, b = max(first, k * stride), min(last, (k + 1) * stride)
-            parts.append(at_steps(window(k), a - begin, b - begin))
+            parts.append(interpolate_steps(window(k), a - begin, b - begin))
         for k in [k for k in known if k < first // stride]:
             del known[k]
         return np.concatenate(parts) if parts else np.zeros((0, WIDTH), np.float32)

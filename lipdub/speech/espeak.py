@@ -115,17 +115,17 @@ class Espeak:
 
 
 @functools.cache
-def process_espeak() -> Espeak:
+def get_espeak() -> Espeak:
     """This process's one espeak-ng."""
     return Espeak()
 
 
-def available() -> bool:
+def is_available() -> bool:
     """Whether the library is installed."""
     return find_spec("espeakng_loader") is not None
 
 
-def phonemes(texts: Sequence[str], voice: str) -> list[str]:
+def pronounce_ipa(texts: Sequence[str], voice: str) -> list[str]:
     """How each text is said, in IPA. ValueError when there is no such voice; RuntimeError when the library
     fails.
     """
@@ -147,7 +147,7 @@ def phonemes(texts: Sequence[str], voice: str) -> list[str]:
 
 def _serve() -> None:
     asked = json.loads(sys.stdin.buffer.readline())
-    library = process_espeak()
+    library = get_espeak()
     try:
         found: list[str] | dict[str, str] = [library.phonemes(text, voice=asked["voice"]) for text in asked["texts"]]
     except ValueError as error:

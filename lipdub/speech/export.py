@@ -24,25 +24,25 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from lipdub.errors import UsageError, shown
-from lipdub.speech.features import FRAME_RATE
-from lipdub.speech.lips import LipMotion, at_times
-from lipdub.speech.visemes import Cue, clipped, rhubarb, visemes
-from lipdub.workspace.files import plain
+from lipdub.errors import UsageError, printable
+from lipdub.speech.lip_motion import LipMotion, sample_motion
+from lipdub.speech.phone_features import FRAME_RATE
+from lipdub.speech.visemes import Cue, build_rhubarb_cues, build_viseme_cues, clip_cues
+from lipdub.workspace.json_values import to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from lipdub.speech.hearing import Heard
-    from lipdub.speech.words import Word
+    from lipdub.speech.recognition import Recognition
+    from lipdub.speech.word import Word
 
 SCHEMA = 1
 FPS_LIMITS = (1.0, 1000.0)
 
 
 @dataclass(frozen=True)
-class LipTrack:
+class LipTrajectory:
     """The lips of a speech, or of a part of it.
 
     source: the file; duration: seconds of the whole speech; times: float64 (n,) seconds of the speech, rate a
@@ -70,16 +70,16 @@ class LipTrack:
         return self.values[:, self.names.index(name)]
 
 
-def track(
+def build_trajectory(
     source: Path,
     duration: float,
-    heard: Heard,
+    heard: Recognition,
     motion: LipMotion,
     *,
     rate: float | None = None,
     start: float | None = None,
     end: float | None = None,
-) -> LipTrack:
+) -> LipTrajectory:
     """The lips of a speech of `duration` seconds.
 
     rate: rows a second, by default the trajectory's own 100; others are averaged over their spacing, closures
@@ -98,26 +98,26 @@ def track(
     first = int(np.ceil(low * per_second - 1e-6))
     last = max(int(np.ceil(high * per_second - 1e-6)), first + 1)
     times = np.arange(first, last) / per_second
-    values = motion.values[first:last] if rate is None else at_times(motion, times)
+    values = motion.values[first:last] if rate is None else sample_motion(motion, times)
     part = [(a, min(b, duration), label) for a, b, label in motion.phones if a < duration]
-    return LipTrack(
+    return LipTrajectory(
         source,
         duration,
         per_second,
         times[: len(values)],
         values,
         motion.names,
-        tuple(clipped(part, low, high)),
+        tuple(clip_cues(part, low, high)),
         tuple(word for word in heard.words if word.end > low and word.start < high),
-        tuple(clipped(visemes(motion, until=duration), low, high)),
-        tuple(clipped(rhubarb(motion, until=duration), low, high)),
+        tuple(clip_cues(build_viseme_cues(motion, until=duration), low, high)),
+        tuple(clip_cues(build_rhubarb_cues(motion, until=duration), low, high)),
         heard.way,
         heard.share,
         heard.language or None,
     )
 
 
-def as_json(lips: LipTrack) -> bytes:
+def encode_json(lips: LipTrajectory) -> bytes:
     """The whole, as this module's head tells."""
     from lipdub import __version__
 
@@ -127,7 +127,7 @@ def as_json(lips: LipTrack) -> bytes:
     facts = {
         "schema": SCHEMA,
         "tool": f"lipdub {__version__}",
-        "source": shown(lips.source.name),
+        "source": printable(lips.source.name),
         "duration": _short(lips.duration),
         "heard": {"way": lips.way, "share_of_words": _short(lips.share), "language": lips.language},
         "rate": lips.rate,
@@ -135,7 +135,7 @@ def as_json(lips: LipTrack) -> bytes:
         "names": list(lips.names),
     }
     words = [
-        {"text": w.text, "start": _short(w.start), "end": _short(w.end), "fit": plain(_short(w.fit))}
+        {"text": w.text, "start": _short(w.start), "end": _short(w.end), "fit": to_plain(_short(w.fit))}
         for w in lips.words
     ]
     lists = {
@@ -151,7 +151,7 @@ def as_json(lips: LipTrack) -> bytes:
     return ("{\n" + ",\n".join(head + body) + "\n}\n").encode()
 
 
-def as_csv(lips: LipTrack) -> bytes:
+def encode_csv(lips: LipTrajectory) -> bytes:
     """A heading, then a line for each time: seconds and the coefficients."""
     lines = [",".join(("time", *lips.names))]
     for time, row in zip(lips.times, lips.values, strict=True):
@@ -159,17 +159,17 @@ def as_csv(lips: LipTrack) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def as_npz(lips: LipTrack) -> bytes:
+def encode_npz(lips: LipTrajectory) -> bytes:
     """NumPy's archive: times float64 (n,), values float32 (n, names), names."""
-    return packed(times=lips.times, values=lips.values, names=np.array(lips.names))
+    return encode_arrays(times=lips.times, values=lips.values, names=np.array(lips.names))
 
 
-def as_srt(lips: LipTrack) -> bytes:
+def encode_srt(lips: LipTrajectory) -> bytes:
     """Subtitles with a cue for each viseme; none in silence."""
     return _srt([cue for cue in lips.visemes if cue[2] != "sil"])
 
 
-def as_word_srt(lips: LipTrack) -> bytes:
+def encode_word_srt(lips: LipTrajectory) -> bytes:
     """Subtitles with a cue for each word. Raises UsageError where no words were heard."""
     if not lips.words:
         raise UsageError(
@@ -179,7 +179,7 @@ def as_word_srt(lips: LipTrack) -> bytes:
     return _srt([(word.start, word.end, word.text) for word in lips.words])
 
 
-def as_rhubarb_tsv(lips: LipTrack) -> bytes:
+def encode_rhubarb_tsv(lips: LipTrajectory) -> bytes:
     """Rhubarb Lip Sync's tab-separated values: when which shape begins; the last line is the end of the
     sound.
     """
@@ -187,7 +187,7 @@ def as_rhubarb_tsv(lips: LipTrack) -> bytes:
     return ("".join(lines) + f"{_hundredths(lips.duration):.2f}\tX\n").encode()
 
 
-def as_rhubarb_xml(lips: LipTrack) -> bytes:
+def encode_rhubarb_xml(lips: LipTrajectory) -> bytes:
     """Rhubarb Lip Sync's XML."""
     cues = [f'    <mouthCue start="{a:.2f}" end="{b:.2f}">{shape}</mouthCue>\n' for a, b, shape in _whole(lips)]
     name = escape(_absolute(lips.source), {'"': "&quot;", "'": "&apos;"})
@@ -198,7 +198,7 @@ def as_rhubarb_xml(lips: LipTrack) -> bytes:
     ).encode()
 
 
-def as_rhubarb_json(lips: LipTrack) -> bytes:
+def encode_rhubarb_json(lips: LipTrajectory) -> bytes:
     """Rhubarb Lip Sync's JSON."""
     cues = [f'    {{ "start": {a:.2f}, "end": {b:.2f}, "value": "{shape}" }}' for a, b, shape in _whole(lips)]
     name, seconds = json.dumps(_absolute(lips.source), ensure_ascii=False), _hundredths(lips.duration)
@@ -208,17 +208,17 @@ def as_rhubarb_json(lips: LipTrack) -> bytes:
     ).encode()
 
 
-FORMATS: dict[str, Callable[[LipTrack], bytes]] = {
-    "json": as_json,
-    "csv": as_csv,
-    "npz": as_npz,
-    "srt": as_srt,
-    "srt-words": as_word_srt,
-    "rhubarb-tsv": as_rhubarb_tsv,
-    "rhubarb-xml": as_rhubarb_xml,
-    "rhubarb-json": as_rhubarb_json,
+FORMATS: dict[str, Callable[[LipTrajectory], bytes]] = {
+    "json": encode_json,
+    "csv": encode_csv,
+    "npz": encode_npz,
+    "srt": encode_srt,
+    "srt-words": encode_word_srt,
+    "rhubarb-tsv": encode_rhubarb_tsv,
+    "rhubarb-xml": encode_rhubarb_xml,
+    "rhubarb-json": encode_rhubarb_json,
 }
-ENDINGS = {
+FORMAT_BY_SUFFIX = {
     ".json": "json",
     ".csv": "csv",
     ".npz": "npz",
@@ -228,7 +228,7 @@ ENDINGS = {
 }
 
 
-def format_of(out: Path | None, wanted: str | None = None) -> str:
+def resolve_format(out: Path | None, wanted: str | None = None) -> str:
     """The format's name in `FORMATS`: the wanted one, else by the file's ending; JSON where there is no file.
 
     Raises UsageError for an unknown one.
@@ -239,16 +239,16 @@ def format_of(out: Path | None, wanted: str | None = None) -> str:
         return wanted
     if out is None:
         return "json"
-    found = ENDINGS.get(out.suffix.lower())
+    found = FORMAT_BY_SUFFIX.get(out.suffix.lower())
     if found is None:
         raise UsageError(
             f"no format is known by the ending of {out.name}",
-            hint=f"End it with {', '.join(ENDINGS)}, or give --format {', '.join(FORMATS)}.",
+            hint=f"End it with {', '.join(FORMAT_BY_SUFFIX)}, or give --format {', '.join(FORMATS)}.",
         )
     return found
 
 
-def packed(**arrays: np.ndarray) -> bytes:
+def encode_arrays(**arrays: np.ndarray) -> bytes:
     """NumPy's compressed archive of the arrays."""
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
@@ -269,7 +269,7 @@ def _clock(seconds: float) -> str:
     return f"{total // 3600000:02d}:{total // 60000 % 60:02d}:{total // 1000 % 60:02d},{total % 1000:03d}"
 
 
-def _whole(lips: LipTrack) -> list[Cue]:
+def _whole(lips: LipTrajectory) -> list[Cue]:
     """Rhubarb's cues over the whole sound: idle outside the part that is told, neighbours different, at least
     one.
     """
@@ -296,4 +296,4 @@ def _hundredths(seconds: float) -> float:
 
 
 def _absolute(path: Path) -> str:
-    return shown(path.absolute())
+    return printable(path.absolute())

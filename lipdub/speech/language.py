@@ -72,7 +72,7 @@ _COMMON = {
 _ENOUGH = 0.12  # share of a text's words that must be common ones of the language
 
 
-def guess(words: Sequence[str], english: Collection[str]) -> str | None:
+def guess_language(words: Sequence[str], english: Collection[str]) -> str | None:
     """The language of a text as a voice of espeak-ng ("en", "de", ...), or None when it cannot be told.
 
     words: of the text; english: all known English words, lower case.

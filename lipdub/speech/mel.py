@@ -30,7 +30,7 @@ Border = Literal["zero", "reflect"]
 spectrogram only the first two and the last two columns tell the difference."""
 
 
-def filters() -> np.ndarray:
+def make_slaney_filters() -> np.ndarray:
     """Triangular filters of equal area on Slaney's mel scale, float64 (BANDS, WINDOW // 2 + 1)."""
     low, high = _to_mel(np.array([LOW, HIGH]))
     edges = _to_hertz(np.linspace(low, high, BANDS + 2))[:, None]
@@ -49,12 +49,12 @@ def _to_hertz(mel: np.ndarray) -> np.ndarray:
     return np.where(mel < 15, mel / 0.015, 1000 * 6.4 ** ((np.maximum(mel, 15) - 15) / 27))
 
 
-def column_count(samples: int) -> int:
+def count_columns(samples: int) -> int:
     """Columns that `samples` of 16 kHz sound give: one every HOP samples, the first at time zero."""
     return samples // HOP + 1 if samples > 0 else 0
 
 
-def spectrogram(audio: np.ndarray, border: Border = "zero") -> np.ndarray:
+def compute_spectrogram(audio: np.ndarray, border: Border = "zero") -> np.ndarray:
     """Normalised log-mel spectrogram, float32 (BANDS, column_count(n)) in -4..4.
 
     audio: float (n,) in -1..1 at 16 kHz. Column i is centred on sample i * HOP. Raises ValueError for sound
@@ -67,14 +67,14 @@ def spectrogram(audio: np.ndarray, border: Border = "zero") -> np.ndarray:
         raise ValueError(f"border must be one of {get_args(Border)}, not {border!r}")
     if not np.isfinite(audio).all():
         raise ValueError("audio holds values that are not finite")
-    count = column_count(len(audio))
+    count = count_columns(len(audio))
     out = np.empty((BANDS, count), np.float32)
     if not count:
         return out
     mode: Literal["constant", "reflect"] = "reflect" if border == "reflect" else "constant"
     padded = np.pad(_preemphasised(audio), WINDOW // 2, mode=mode)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
-    mel = filters().T
+    mel = make_slaney_filters().T
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
     for first in range(0, count, _BLOCK):
         magnitude = np.abs(np.fft.rfft(frames[first : first + _BLOCK] * window, axis=1)) @ mel
@@ -89,7 +89,7 @@ def _preemphasised(audio: np.ndarray) -> np.ndarray:
     return out
 
 
-def starts_at(times: np.ndarray) -> np.ndarray:
+def find_window_starts(times: np.ndarray) -> np.ndarray:
     """First columns, int64 (n,), of the windows of video frames shown at `times` (n,), seconds of the sound.
 
     A window begins with its frame, as published; see `windows` for what lies beyond the ends. At frame times
@@ -99,7 +99,7 @@ def starts_at(times: np.ndarray) -> np.ndarray:
     return np.floor(np.asarray(times, np.float64) * COLUMN_RATE + 1e-6).astype(np.int64)
 
 
-def published_starts(columns: int, fps: float) -> np.ndarray:
+def find_published_starts(columns: int, fps: float) -> np.ndarray:
     """First columns, int64 (n,), of the windows that the published scripts cut from a whole spectrogram.
 
     Window i starts at column 80 * i / fps, rounded down, and belongs to frame i; the first that would reach
@@ -113,7 +113,7 @@ def published_starts(columns: int, fps: float) -> np.ndarray:
     return np.append(starts[starts <= last], last)
 
 
-def windows(mel: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def cut_windows(mel: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """Windows float32 (n, BANDS, COLUMNS) of a spectrogram (BANDS, T) from the columns `starts` (n,) on.
 
     Columns before the first and after the last are silence.

@@ -18,14 +18,14 @@ COEFFICIENTS = 13
 PREEMPHASIS = 0.97
 LIFTER = 22
 
-FPS = 25  # the only frame rate SyncNet knows
+SYNCNET_FPS = 25  # the only frame rate SyncNet knows
 CLIP = 5  # video frames of a clip
 COLUMNS = 20  # of the window that belongs to a clip
 PER_FRAME = 4  # columns a video frame lasts
 _BLOCK = 4096  # columns analysed at once
 
 
-def filters() -> np.ndarray:
+def make_mel_filters() -> np.ndarray:
     """Triangular filters, evenly spaced in mel, edges at whole bins, float64 (FILTERS, FFT // 2 + 1)."""
     top = 2595 * np.log10(1 + RATE / 2 / 700)
     hertz = 700 * (10 ** (np.linspace(0, top, FILTERS + 2) / 2595) - 1)
@@ -36,12 +36,12 @@ def filters() -> np.ndarray:
     return np.maximum(np.minimum(up, down), 0)
 
 
-def column_count(samples: int) -> int:
+def count_columns(samples: int) -> int:
     """Columns that `samples` of 16 kHz sound give; a last window that is not full counts."""
     return 1 + -(-max(samples - WINDOW, 0) // HOP) if samples > 0 else 0
 
 
-def mfcc(samples: np.ndarray) -> np.ndarray:
+def compute_mfcc(samples: np.ndarray) -> np.ndarray:
     """Cepstral coefficients, float64 (COEFFICIENTS, column_count(n)); the first is the energy's logarithm.
 
     samples: integers (n,) at 16 kHz as in a 16 bit file, -32768..32767: the energy is of these numbers.
@@ -52,14 +52,14 @@ def mfcc(samples: np.ndarray) -> np.ndarray:
         raise ValueError(f"samples must be mono, one dimension; got shape {samples.shape}")
     if samples.dtype.kind != "i":
         raise ValueError(f"samples must be 16 bit integers, not {samples.dtype}")
-    count = column_count(len(samples))
+    count = count_columns(len(samples))
     out = np.empty((COEFFICIENTS, count))
     if not count:
         return out
     signal = np.zeros((count - 1) * HOP + WINDOW)
     signal[: len(samples)] = samples
     signal[1 : len(samples)] -= PREEMPHASIS * samples[:-1]
-    mel, cosines = filters().T, _cosines()
+    mel, cosines = make_mel_filters().T, _cosines()
     frames = np.lib.stride_tricks.sliding_window_view(signal, WINDOW)[::HOP]
     for first in range(0, count, _BLOCK):
         spectrum = np.fft.rfft(frames[first : first + _BLOCK], FFT, axis=1)
@@ -82,16 +82,16 @@ def _cosines() -> np.ndarray:
     return waves * (1 + LIFTER / 2 * np.sin(np.pi * order / LIFTER))
 
 
-def clip_count(frames: int, samples: int) -> int:
+def count_clips(frames: int, samples: int) -> int:
     """Clips that the published script scores; clip v is the video frames v to v + CLIP - 1 at 25 fps.
 
     frames: of the video. samples: of the sound at 16 kHz. The shorter of the two decides; there would be room
     for one clip more.
     """
-    return max(min(frames, samples // (RATE // FPS)) - CLIP, 0)
+    return max(min(frames, samples // (RATE // SYNCNET_FPS)) - CLIP, 0)
 
 
-def windows(features: np.ndarray, count: int) -> np.ndarray:
+def cut_windows(features: np.ndarray, count: int) -> np.ndarray:
     """Windows (count, COEFFICIENTS, COLUMNS) that belong to the first `count` clips.
 
     features: (COEFFICIENTS, T) from `mfcc`; the windows are a view of them. Raises ValueError when there are

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from lipdub.errors import shown
-from lipdub.speech.features import FRAME_RATE, HOP, RATE, decibel, mel_power, running_level
+from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.errors import printable
+from lipdub.speech.phone_features import FRAME_RATE, HOP, compute_mel_power, compute_running_level, to_decibel
 from lipdub.speech.phones import BILABIALS, LABIODENTALS, VOWELS
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-    from lipdub.speech.export import LipTrack
+    from lipdub.speech.export import LipTrajectory
     from lipdub.speech.visemes import Cue
 
     Font: TypeAlias = FreeTypeFont | ImageFont
@@ -59,7 +60,7 @@ _CLOSED_FROM = 0.5
 _LOWEST = -60.0  # dB under the running level that is white in the spectrogram
 
 
-def pages(lips: LipTrack, audio: np.ndarray) -> list[np.ndarray]:
+def draw_pages(lips: LipTrajectory, audio: np.ndarray) -> list[np.ndarray]:
     """The pictures of a speech, RGB uint8 (h, w, 3): rows of `ROW_SECONDS`, at most `PAGE_ROWS` to a page.
 
     audio: float32 (n,) mono, 16 kHz: the whole speech, of which `lips` may be a part.
@@ -74,7 +75,7 @@ def pages(lips: LipTrack, audio: np.ndarray) -> list[np.ndarray]:
     return [_page(lips, audio, sheet, i, len(sheets)) for i, sheet in enumerate(sheets, 1)]
 
 
-def as_png(picture: np.ndarray) -> bytes:
+def encode_png(picture: np.ndarray) -> bytes:
     """A picture (h, w, 3) as a PNG file."""
     from PIL import Image
 
@@ -83,19 +84,21 @@ def as_png(picture: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def page_paths(path: Path, count: int) -> list[Path]:
+def name_pages(path: Path, count: int) -> list[Path]:
     """Where the pages go: the path itself, then with -2, -3, ... before its ending."""
     return [path, *(path.with_name(f"{path.stem}-{i}{path.suffix}") for i in range(2, count + 1))]
 
 
-def _page(lips: LipTrack, audio: np.ndarray, rows: list[tuple[float, float]], number: int, count: int) -> np.ndarray:
+def _page(
+    lips: LipTrajectory, audio: np.ndarray, rows: list[tuple[float, float]], number: int, count: int
+) -> np.ndarray:
     from PIL import Image, ImageDraw
 
     longest = max((b - a for a, b in rows), default=0.0)
     width = _LEFT + round(max(min(longest, ROW_SECONDS), 1.5) * SCALE) + _RIGHT
     image = Image.new("RGB", (width, _HEAD + len(rows) * (_ROW + _GAP) + 4), _PAPER)
     draw = ImageDraw.Draw(image)
-    title = f"{shown(lips.source.name)}   {lips.duration:.2f} s   heard by {lips.way}"
+    title = f"{printable(lips.source.name)}   {lips.duration:.2f} s   heard by {lips.way}"
     more = f"   page {number} of {count}" if count > 1 else ""
     text, font = _fitted(draw, title + more, width - 16, (15, 13, 11))
     draw.text((12, 9), text, _INK, font)
@@ -107,7 +110,7 @@ def _page(lips: LipTrack, audio: np.ndarray, rows: list[tuple[float, float]], nu
 class _Row:
     """One row of a page: start..end seconds, drawn from `top` down."""
 
-    def __init__(self, image: Image, draw: ImageDraw, lips: LipTrack, top: int, start: float, end: float) -> None:
+    def __init__(self, image: Image, draw: ImageDraw, lips: LipTrajectory, top: int, start: float, end: float) -> None:
         self.image, self.pen, self.lips = image, draw, lips
         self.top, self.start, self.end = top, start, end
         self.right = self.x(end)
@@ -117,7 +120,7 @@ class _Row:
 
     def draw(self, audio: np.ndarray) -> None:
         y = self.top
-        piece = audio[int(self.start * RATE) : int(np.ceil(self.end * RATE))]
+        piece = audio[int(self.start * SAMPLE_RATE_HZ) : int(np.ceil(self.end * SAMPLE_RATE_HZ))]
         self.words(y)
         y += _WORDS
         self.wave(y, piece)
@@ -146,7 +149,7 @@ class _Row:
             self.pen.line([(self.x(a) + 1, y + _WORDS - 2), (self.x(b) - 1, y + _WORDS - 2)], _FAINT, 1)
             if b - a < (word.end - word.start) / 2:  # its name stands in the row that has more of it
                 continue
-            text, font = _fitted(self.pen, shown(word.text), self.x(b) - self.x(a) + 6, (14, 12, 11, 10))
+            text, font = _fitted(self.pen, printable(word.text), self.x(b) - self.x(a) + 6, (14, 12, 11, 10))
             ink = _DOUBTFUL if word.fit < _DOUBT else _INK
             self.pen.text(((self.x(a) + self.x(b)) // 2, y + _WORDS // 2 - 1), text, ink, font, anchor="mm")
 
@@ -168,12 +171,12 @@ class _Row:
 
         self.name(y, _SOUND, "0.1-7.6 kHz")
         margin = 300 * HOP  # the level is a running one
-        first = max(int(self.start * RATE) // HOP * HOP, 0)
-        low, high = max(first - margin, 0), min(int(self.end * RATE) + margin, len(audio))
+        first = max(int(self.start * SAMPLE_RATE_HZ) // HOP * HOP, 0)
+        low, high = max(first - margin, 0), min(int(self.end * SAMPLE_RATE_HZ) + margin, len(audio))
         if high - low < HOP:
             return
-        power = mel_power(audio[low:high])
-        level = decibel(power) - running_level(power)[:, None]
+        power = compute_mel_power(audio[low:high])
+        level = to_decibel(power) - compute_running_level(power)[:, None]
         a = (first - low) // HOP
         part = level[a : a + max(round((self.end - self.start) * FRAME_RATE), 1)]
         shade = np.clip((part + 10 - _LOWEST) / (25 - _LOWEST), 0, 1) ** 1.5

@@ -45,38 +45,40 @@ _NUMBER = re.compile(r"([$€£¥+-]?)(\d+)(?:\.(\d+))?(st|nd|rd|th|s|'s|’s)?(
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)")
 
 
-def counted(number: int) -> list[str]:
+def spell_cardinal(number: int) -> list[str]:
     """A whole number in words, as one counts; digit by digit from 10 ** 15 on."""
     if number >= 10**15:
         return [_ONES[int(c)] for c in str(number)]
     for size, name in _GREAT:
         if number >= size:
-            rest = counted(number % size) if number % size else []
-            return [*counted(number // size), name, *rest]
+            rest = spell_cardinal(number % size) if number % size else []
+            return [*spell_cardinal(number // size), name, *rest]
     if number < 20:
         return [_ONES[number]]
     return [_TENS[number // 10], *([_ONES[number % 10]] if number % 10 else [])]
 
 
-def dated(number: int) -> list[str]:
+def spell_year(number: int) -> list[str]:
     """A number of four digits as a year is read: nineteen ninety, two thousand five."""
     century, rest = divmod(number, 100)
     if century % 10 == 0 and rest < 10:
-        return counted(number)
+        return spell_cardinal(number)
     return [
-        *counted(century),
-        *(["hundred"] if not rest else ["oh", _ONES[rest]] if rest < 10 else counted(rest)),
+        *spell_cardinal(century),
+        *(["hundred"] if not rest else ["oh", _ONES[rest]] if rest < 10 else spell_cardinal(rest)),
     ]
 
 
-def number_words(token: str) -> list[str] | None:
+def spell_number(token: str) -> list[str] | None:
     """The words of a token that begins with a number ("1,000", "$5.50", "50%", "3rd", "1990s", "10:30"), else
     None.
     """
     clock = _CLOCK.fullmatch(token)
     if clock:
         hours, minutes = int(clock[1]), int(clock[2])
-        return counted(hours) + ([] if not minutes else ["oh", _ONES[minutes]] if minutes < 10 else counted(minutes))
+        return spell_cardinal(hours) + (
+            [] if not minutes else ["oh", _ONES[minutes]] if minutes < 10 else spell_cardinal(minutes)
+        )
     match = _NUMBER.fullmatch(re.sub(r"(?<=\d),(?=\d{3})", "", token))
     if match is None:
         return None
@@ -86,18 +88,18 @@ def number_words(token: str) -> list[str] | None:
     if len(whole) > 1 and whole[0] == "0":
         words = [_ONES[int(c)] for c in whole]
     elif len(whole) == 4 and 1100 <= number < 2100 and "," not in token and part is None and not before:
-        words = dated(number)
+        words = spell_year(number)
     else:
-        words = counted(number)
+        words = spell_cardinal(number)
     if ending in ("st", "nd", "rd", "th"):
-        words[-1] = ordinal(words[-1])
+        words[-1] = spell_ordinal(words[-1])
     elif ending == "s":
         words[-1] = words[-1][:-1] + "ies" if words[-1].endswith("y") else words[-1] + "s"
     money = _MONEY.get(before) or _MONEY.get(after)
     if money:
         words += [money[0] if number == 1 or money[0] == "yen" else f"{money[0]}s"]
         if part and int(part[:2].ljust(2, "0")):
-            words += counted(int(part[:2].ljust(2, "0")))
+            words += spell_cardinal(int(part[:2].ljust(2, "0")))
     elif part:
         words += ["point", *(_ONES[int(c)] for c in part)]
     if before in ("+", "-") and before:
@@ -107,14 +109,14 @@ def number_words(token: str) -> list[str] | None:
     return words
 
 
-def ordinal(word: str) -> str:
+def spell_ordinal(word: str) -> str:
     """Third of three, twentieth of twenty."""
     if word in _ORDINAL:
         return _ORDINAL[word]
     return word[:-1] + "ieth" if word.endswith("y") else word + "th"
 
 
-LETTERS = {
+LETTER_ARPABET = {
     "a": "EY",
     "b": "B IY",
     "c": "S IY",
@@ -230,7 +232,7 @@ def _rules() -> dict[str, list[tuple[re.Pattern[str], re.Pattern[str], str, list
     return rules
 
 
-def spelled_sounds(word: str) -> list[str]:
+def letters_to_arpabet(word: str) -> list[str]:
     """ARPAbet of an English word by rules; letters the rules do not know are passed over. word: lower
     case.
     """

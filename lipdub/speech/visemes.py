@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.speech.features import FRAME_RATE
+from lipdub.speech.phone_features import FRAME_RATE
 from lipdub.speech.phones import BILABIALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lipdub.speech.lips import LipMotion
+    from lipdub.speech.lip_motion import LipMotion
 
 Cue = tuple[float, float, str]
 """start s, end s, label."""
@@ -29,12 +29,12 @@ MOUTHS = ("A", "B", "C", "D", "E", "F", "G", "H", "X")
 """Rhubarb Lip Sync's: A lips pressed together, B slightly open with clenched teeth, C open, D wide open, E
 slightly rounded, F puckered, G upper teeth on the lower lip, H tongue raised (a long l), X idle."""
 
-LEAST = 0.08
+MIN_CUE_SECONDS = 0.08
 """Seconds: two frames at 25 a second."""
 
 
 @dataclass(frozen=True)
-class Shapes:
+class MouthShapeSet:
     """A set of mouth shapes.
 
     choices: the shapes each phone can have (one of them by the trajectory); look: opening and rounding of
@@ -59,7 +59,7 @@ def _choices(text: str) -> dict[str, tuple[str, ...]]:
     return out
 
 
-OVR = Shapes(
+OVR_SHAPES = MouthShapeSet(
     VISEMES,
     _choices(
         "sil: sil; PP: p b m; FF: f v; TH: th dh; DD: t d rr; kk: k g ng x; CH: sh zh ch jh; SS: s z;"
@@ -87,7 +87,7 @@ OVR = Shapes(
     "PP",
     ("PP", "FF"),
 )
-RHUBARB = Shapes(
+RHUBARB_SHAPES = MouthShapeSet(
     MOUTHS,
     _choices(
         "X: sil; A: p b m; G: f v; B: iy th dh t d s z; B/C: ih k g ng x n rr ax; C: eh ey; C/D: ae ah a aa;"
@@ -114,17 +114,19 @@ _LACK = 4  # a short shape that lacks at most this part (a fourth) of the least 
 _NEAR = 12  # frames before a p, b or m from which on its closure may lie
 
 
-def visemes(motion: LipMotion, *, until: float | None = None, least: float = LEAST) -> list[Cue]:
+def build_viseme_cues(motion: LipMotion, *, until: float | None = None, least: float = MIN_CUE_SECONDS) -> list[Cue]:
     """The speech as visemes, of `VISEMES`; arguments as `cues`."""
-    return cues(motion, OVR, until=until, least=least)
+    return build_mouth_cues(motion, OVR_SHAPES, until=until, least=least)
 
 
-def rhubarb(motion: LipMotion, *, until: float | None = None, least: float = LEAST) -> list[Cue]:
+def build_rhubarb_cues(motion: LipMotion, *, until: float | None = None, least: float = MIN_CUE_SECONDS) -> list[Cue]:
     """The speech as Rhubarb's mouth shapes, of `MOUTHS`; arguments as `cues`."""
-    return cues(motion, RHUBARB, until=until, least=least)
+    return build_mouth_cues(motion, RHUBARB_SHAPES, until=until, least=least)
 
 
-def cues(motion: LipMotion, shapes: Shapes, *, until: float | None = None, least: float = LEAST) -> list[Cue]:
+def build_mouth_cues(
+    motion: LipMotion, shapes: MouthShapeSet, *, until: float | None = None, least: float = MIN_CUE_SECONDS
+) -> list[Cue]:
     """Mouth shapes over time, contiguous from zero, neighbours different, times in whole hundredths of a
     second.
 
@@ -133,15 +135,15 @@ def cues(motion: LipMotion, shapes: Shapes, *, until: float | None = None, least
     """
     count = len(motion.times) if until is None else min(len(motion.times), max(int(until * FRAME_RATE + 1e-6), 1))
     labels = _labels(motion, shapes)[:count]
-    return at_least(labels, shapes, least)
+    return enforce_min_duration(labels, shapes, least)
 
 
-def clipped(cues: Sequence[Cue], start: float, end: float) -> list[Cue]:
+def clip_cues(cues: Sequence[Cue], start: float, end: float) -> list[Cue]:
     """What of the cues lies in start..end, in their own times."""
     return [(max(a, start), min(b, end), label) for a, b, label in cues if b > start and a < end]
 
 
-def _labels(motion: LipMotion, shapes: Shapes) -> list[str]:
+def _labels(motion: LipMotion, shapes: MouthShapeSet) -> list[str]:
     """The shape of each frame."""
     frames = len(motion.times)
     opening, rounding, shut = (motion.column(name) for name in ("opening", "rounding", "closure"))
@@ -211,7 +213,7 @@ def _runs(labels: Sequence[str]) -> list[_Span]:
     return out
 
 
-def at_least(labels: Sequence[str], shapes: Shapes, least: float = LEAST) -> list[Cue]:
+def enforce_min_duration(labels: Sequence[str], shapes: MouthShapeSet, least: float = MIN_CUE_SECONDS) -> list[Cue]:
     """Cues in seconds of labels of frames (100 a second), without those too short to be seen.
 
     One that lacks little borrows from longer neighbours, others go to the neighbour that looks more like
@@ -229,7 +231,7 @@ def at_least(labels: Sequence[str], shapes: Shapes, least: float = LEAST) -> lis
     return [(span.start / FRAME_RATE, span.end / FRAME_RATE, span.label) for span in row]
 
 
-def _swallow(row: list[_Span], shapes: Shapes, shortest: int) -> bool:
+def _swallow(row: list[_Span], shapes: MouthShapeSet, shortest: int) -> bool:
     """Gives the shortest span that is too short to a neighbour, and joins what then is equal. False if there
     is none.
     """
@@ -250,7 +252,7 @@ def _swallow(row: list[_Span], shapes: Shapes, shortest: int) -> bool:
     return True
 
 
-def _grow(row: list[_Span], shapes: Shapes, shortest: int, *, kept_ones: bool) -> bool:
+def _grow(row: list[_Span], shapes: MouthShapeSet, shortest: int, *, kept_ones: bool) -> bool:
     """Makes the first span that is too short longer, from what its neighbours can spare. False if none can
     be.
 

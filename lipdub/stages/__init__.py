@@ -12,11 +12,11 @@ from lipdub.stages.base import StageSpec
 
 #: Name of each cached stage, in the order of the chain, and the module that holds it.
 STAGES = {
-    "detect": "lipdub.stages.detect",
-    "neutralize": "lipdub.stages.neutralize",
-    "sync": "lipdub.stages.sync",
-    "enhance": "lipdub.stages.enhance",
-    "paste-back": "lipdub.stages.paste_back",
+    "detect": "lipdub.stages.detect.stage",
+    "neutralize": "lipdub.stages.neutralize.stage",
+    "sync": "lipdub.stages.sync.stage",
+    "enhance": "lipdub.stages.enhance.stage",
+    "paste-back": "lipdub.stages.paste_back.stage",
 }
 
 

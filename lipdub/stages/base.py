@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from lipdub.errors import InputError, UsageError
-from lipdub.progress import Callback, Event, silent
+from lipdub.progress import Callback, Event, ignore_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from lipdub.job import Job
+    from lipdub.engine.job import Job
     from lipdub.media.probe import MediaFacts, VideoFacts
-    from lipdub.workspace.store import Store
+    from lipdub.workspace.stage_store import StageStore
 
 Input = Literal["video", "speech", "mix"]
 
@@ -100,14 +100,14 @@ class StageContext:
 
     job: Job
     facts: MediaFacts
-    store: Store
-    upstream: Mapping[str, Store]
+    store: StageStore
+    upstream: Mapping[str, StageStore]
     summaries: Mapping[str, dict[str, Any]]
     device: str = "cpu"
     threads: int = 1
     metadata: dict[str, str] = field(default_factory=dict)
     stage: str = ""
-    callback: Callback = silent
+    callback: Callback = ignore_event
     cancelled: Callable[[], bool] | None = None
     ahead: Callable[[], Any] = lambda: None
     warnings: list[str] = field(default_factory=list)

@@ -4,7 +4,7 @@ A generator that reconstructs the few seconds there are learns them by heart and
 "StyleLipSync" (ICCV 2023), section 4, let it say other speech with the same face, for which only the synchronization loss is asked.
 That trusts the sync network with voices it never heard, and an AVSyncNet that was trained on one is not to be trusted so far: its
 generators learnt to please it with patterns, and followed a woman's voice not at all. So the other speech is first put into the
-talker's mouth by the built-in recipe (`lipdub.stages.sync_units`), which knows all voices, and that video is learnt from: the speech
+talker's mouth by the built-in recipe (`lipdub.stages.sync.units`), which knows all voices, and that video is learnt from: the speech
 that is given, or the video's own from half its length on, which teaches little about others. The paper's regularizer is there for
 trials (`Adaptation.other`).
 
@@ -30,21 +30,21 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from lipdub.errors import InputError, UsageError, shown
+from lipdub.errors import InputError, UsageError, printable
 from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.face_generator import FaceGenerator
 from lipdub.speech import mel
 from lipdub.training import shards
-from lipdub.training.augment_faces import FaceChanges, VoiceChanges
-from lipdub.training.card import sentence
+from lipdub.training.card import to_sentence
 from lipdub.training.dataset import Clip, Dataset, TalkingClips, open_dataset
-from lipdub.training.face_windows import WindowDraw
+from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation
+from lipdub.training.face_windows import WindowSampling
 from lipdub.training.loop import LoopOptions
 from lipdub.training.prepare import prepare
-from lipdub.training.redub import redubbed
-from lipdub.training.talking_face import GeneratorTraining, Weights, trained
-from lipdub.weights import talker
-from lipdub.weights.talker import TalkerModel
+from lipdub.training.pseudo_targets import write_dubbed_clips
+from lipdub.training.talking_face import GeneratorOptions, LossWeights, train_generator
+from lipdub.weights import talking_face_file
+from lipdub.weights.talking_face_file import TalkingFaceModel
 from lipdub.workspace.keys import digest_file
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _LEAST_SECONDS = 2.0  # of a face that talks
 _LEAST_TAUGHT = 6.0  # seconds that are learnt of what is longer, however few the minutes
 # One talker in one light: what is drawn by chance only keeps the video from being learnt pixel by pixel.
-_VIEWS = FaceChanges(
+_VIEWS = FaceAugmentation(
     shift=0.02,
     scale=0.02,
     stretch=0.0,
@@ -68,13 +68,13 @@ _VIEWS = FaceChanges(
     flip=0.0,
     blurred=0.0,
 )
-_VOICES = VoiceChanges(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
+_VOICES = VoiceAugmentation(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
 _QUIET = "quiet"  # the video in which nothing is said
 _STEPS = 1_000_000  # more than there can be: the minutes end it
 
 
 @dataclass(frozen=True)
-class Adaptation:
+class AdaptationOptions:
     """minutes: of wall time in all, at least 0.1, what is prepared included; pixels: of the faces (0: the most that the model can be
     taken to); silent_share: of the time, for the silent-lip generator; shut, said: shares of what the silent-lip generator sees that
     it is to shut, and of what the talking-face generator sees that it is to let say the other speech; taught: seconds of the
@@ -89,8 +89,8 @@ class Adaptation:
     said: float = 0.85
     taught: float = 3.0
     other: float = 0.0
-    draw: WindowDraw = WindowDraw(windows=15, frames=1, views=_VIEWS, voices=_VOICES, across=1.0)
-    weights: Weights = Weights(mouth=4.0, perceptual=1.5, sync=0.0, triplet=0.0, adversarial=0.0)
+    draw: WindowSampling = WindowSampling(windows=15, frames=1, views=_VIEWS, voices=_VOICES, across=1.0)
+    weights: LossWeights = LossWeights(mouth=4.0, perceptual=1.5, sync=0.0, triplet=0.0, adversarial=0.0)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
             rate=1e-3,
@@ -122,12 +122,12 @@ def adapt(
     out: Path,
     *,
     speech: Sequence[Path] = (),
-    options: Adaptation | None = None,
+    options: AdaptationOptions | None = None,
     seed: int = 0,
     threads: int = 2,
     device: str = "cpu",
     progress: Callable[[str], None] | None = None,
-) -> TalkerModel:
+) -> TalkingFaceModel:
     """Fine-tune a model on a video's talker and write it. Ends when its minutes are over.
 
     Args:
@@ -137,16 +137,18 @@ def adapt(
     Raises:
         InputError: no such video, no face or sound in it, too little of it. WeightsError: no such model. UsageError.
     """
-    options, say = options or Adaptation(), progress or (lambda text: None)
+    options, say = options or AdaptationOptions(), progress or (lambda text: None)
     began = time.monotonic()
     torch.set_num_threads(max(threads, 1))
-    model = talker.load(base)
+    model = talking_face_file.load(base)
     if model.silent is None or model.talking is None:
-        raise UsageError(f"{shown(base)} holds no talking-face generator", hint="lipdub train stabilized makes one.")
-    pixels = options.pixels or most_pixels(model.silent)
+        raise UsageError(
+            f"{printable(base)} holds no talking-face generator", hint="lipdub train stabilized makes one."
+        )
+    pixels = options.pixels or largest_face_pixels(model.silent)
     most = max(options.taught * options.minutes, _LEAST_TAUGHT)
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
-        shown_video = _beginning(video, most, Path(folder), say)
+        shown_video = _cut_beginning(video, most, Path(folder), say)
         data = _dataset(shown_video, Path(folder) / "faces", pixels, say)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
         own = TalkingClips(data)
@@ -160,9 +162,9 @@ def adapt(
         made: dict[str, FaceGenerator] = {}
         for name in ("silent", "talking"):
             training = _training(name, options, spans[name])
-            begin = made.get("silent") or resized(model.silent, pixels)
+            begin = made.get("silent") or resize_generator(model.silent, pixels)
             hearing = replace(model, silent=made.get("silent"))
-            made[name] = trained(
+            made[name] = train_generator(
                 "silent-lip" if name == "silent" else "stabilized",
                 data,
                 None,
@@ -184,22 +186,22 @@ def adapt(
         "speech": [path.name for path in speech],
         "digests": [digest_file(path) for path in speech],
     }
-    model = TalkerModel(
+    model = TalkingFaceModel(
         model.sync, made["silent"], made["talking"], {**model.notes, "adapted": notes, "remark": _remark(notes)}
     )
-    talker.save(out, model)
+    talking_face_file.save(out, model)
     say(f"adapted in {(time.monotonic() - began) / 60:.1f} minutes on {seconds:.1f} s of {video.name}")
     return model
 
 
-def card(model: TalkerModel, command: str) -> str:
+def render_card(model: TalkingFaceModel, command: str) -> str:
     """What there is to know of an adapted model, as Markdown."""
     notes = model.notes["adapted"]
     return "\n".join(
         [
             f"# Adapted to {notes['video']}",
             "",
-            sentence(str(model.notes["remark"])),
+            to_sentence(str(model.notes["remark"])),
             "",
             f"- made by: `{command}`, seed {notes['seed']}",
             f"- data: {notes['seconds']:.1f} s of that video, and of the same with other speech put into its mouth by the built-in recipe: "
@@ -222,14 +224,14 @@ def _remark(notes: dict[str, Any]) -> str:
     )
 
 
-def _training(name: str, options: Adaptation, minutes: float) -> GeneratorTraining:
+def _training(name: str, options: AdaptationOptions, minutes: float) -> GeneratorOptions:
     loop = replace(options.loop, steps=_STEPS, minutes=max(minutes, 1e-3))
     weights = replace(options.weights, other=options.other if name == "talking" else 0.0)
-    whole = GeneratorTraining(draw=options.draw, weights=weights, loop=loop)
+    whole = GeneratorOptions(draw=options.draw, weights=weights, loop=loop)
     return whole if name == "talking" else replace(whole, silent=False, sync_loss="none", triplet_loss="none")
 
 
-def _shares(own: Sequence[Clip], dubs: Sequence[Clip], options: Adaptation) -> dict[str, dict[str, float]]:
+def _shares(own: Sequence[Clip], dubs: Sequence[Clip], options: AdaptationOptions) -> dict[str, dict[str, float]]:
     """How often each generator learns from each video; those with other speech by their length."""
     said: dict[str, float] = {}
     for clip in dubs:
@@ -247,21 +249,22 @@ def _shares(own: Sequence[Clip], dubs: Sequence[Clip], options: Adaptation) -> d
     }
 
 
-def _beginning(video: Path, seconds: float, folder: Path, say: Callable[[str], None]) -> Path:
+def _cut_beginning(video: Path, seconds: float, folder: Path, say: Callable[[str], None]) -> Path:
     """The first seconds of a video, or the video itself where it is not much longer. Raises InputError."""
     import ffmpeg
 
-    from lipdub.media.ffmpeg import ffmpeg_executable, run
-    from lipdub.media.probe import frame_times, probe
+    from lipdub.media.ffmpeg import find_ffmpeg, run_ffmpeg
+    from lipdub.media.frame_index import read_frame_times
+    from lipdub.media.probe import probe
 
-    facts, times = probe(video), frame_times(video)
+    facts, times = probe(video), read_frame_times(video)
     if facts.video is None or not facts.audio or times[-1] - times[0] <= 1.2 * seconds:
         return video
     out, source = folder / "beginning.mkv", ffmpeg.input(f"file:{video.absolute()}", t=seconds)
     coded = {"c:v": "libx264", "crf": 8, "preset": "ultrafast", "c:a": "pcm_s16le"}
-    run(
+    run_ffmpeg(
         ffmpeg.output(source[str(facts.video.index)], source[str(facts.audio[0].index)], str(out), **coded),
-        ffmpeg_executable(),
+        find_ffmpeg(),
     )
     say(f"only the first {seconds:.0f} s of {video.name} are learnt in these minutes")
     return out
@@ -309,7 +312,7 @@ def _dubs(data: Dataset, video: Path, speeches: Sequence[np.ndarray], folder: Pa
     return [
         clip
         for name, sound in sounds.items()
-        for clip in redubbed(data, _dubbed(video, sound, folder / name), sound, name)
+        for clip in write_dubbed_clips(data, _dubbed(video, sound, folder / name), sound, name)
     ]
 
 
@@ -317,7 +320,7 @@ def _dubbed(video: Path, sound: np.ndarray, folder: Path) -> Path:
     """A video in which the built-in recipe makes the talker say a sound, float32 (samples,) at 16 kHz."""
     from scipy.io import wavfile
 
-    from lipdub import pipeline
+    from lipdub.engine import pipeline
 
     folder.mkdir()
     speech, out = folder / "speech.wav", folder / f"{folder.name}.mkv"
@@ -340,18 +343,18 @@ def _dataset(video: Path, folder: Path, pixels: int, say: Callable[[str], None])
     seconds = sum(clip.frames for clip in data.clips) / shards.FPS
     if seconds < _LEAST_SECONDS:
         raise InputError(
-            f"{shown(video)} shows {seconds:.1f} s of one face only", hint=f"{_LEAST_SECONDS:g} s are needed."
+            f"{printable(video)} shows {seconds:.1f} s of one face only", hint=f"{_LEAST_SECONDS:g} s are needed."
         )
     return data
 
 
-def most_pixels(generator: FaceGenerator) -> int:
+def largest_face_pixels(generator: FaceGenerator) -> int:
     """Of the two sizes of face that the generator's blocks can be for (`resized`), the larger: 128 for one of 96."""
     sides = generator.size.sides()
     return 4 * generator.size.pixels // sides[-1]
 
 
-def resized(generator: FaceGenerator, pixels: int) -> FaceGenerator:
+def resize_generator(generator: FaceGenerator, pixels: int) -> FaceGenerator:
     """A generator for faces of other pixels, with the same weights; the kernels that take in the whole smallest map are resampled to
     its new size. UsageError where it would have more or fewer blocks.
     """
@@ -363,7 +366,7 @@ def resized(generator: FaceGenerator, pixels: int) -> FaceGenerator:
         raise UsageError(str(error)) from error
     old, new = generator.size.sides(), size.sides()
     if len(old) != len(new):
-        most = most_pixels(generator)
+        most = largest_face_pixels(generator)
         raise UsageError(
             f"a model of {generator.size.pixels} pixels cannot be taken to {pixels}",
             hint=f"Take {3 * most // 4} or {most}.",

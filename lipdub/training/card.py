@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lipdub.training.dataset import Dataset
 
 
-def notes_of(data: Dataset, options: Any, seed: int, figures: dict[str, float] | None = None) -> dict[str, Any]:
+def collect_notes(data: Dataset, options: Any, seed: int, figures: dict[str, float] | None = None) -> dict[str, Any]:
     """What a file is to tell of a training with these options (a dataclass) on this data."""
     return {
         "seed": seed,
@@ -40,7 +40,7 @@ def settings_key(options: Any, seed: int, *networks: nn.Module | None) -> str:
     return told.hexdigest()[:12]
 
 
-def work_folder(
+def checkpoint_folder(
     workdir: Path | None, out: Path, name: str, options: Any, seed: int, *networks: nn.Module | None
 ) -> Path:
     """Where a training keeps its checkpoints: in `workdir`, by default beside `out`, by its name and `settings_key`."""
@@ -48,12 +48,12 @@ def work_folder(
     return home / f"{name}-{settings_key(options, seed, *networks)}"
 
 
-def card(path: Path, command: str) -> str:
+def render_training_card(path: Path, command: str) -> str:
     """The card of a file that a training here wrote. command: as it was called. WeightsError when the file tells nothing."""
     told = _told(path)
     parts = [f"# {path.stem}", "", f"Made by `{command}`."]
     if told.get("remark"):
-        parts += ["", sentence(str(told["remark"]))]
+        parts += ["", to_sentence(str(told["remark"]))]
     for title, notes in _trainings(told):
         parts += ["", f"## {title}" if title else "## Training", ""]
         speakers = notes.get("speakers", [])
@@ -70,7 +70,7 @@ def card(path: Path, command: str) -> str:
     return "\n".join(parts) + "\n"
 
 
-def sentence(remark: str) -> str:
+def to_sentence(remark: str) -> str:
     """A remark with a capital and a full stop."""
     return f"{remark[:1].upper()}{remark[1:]}."
 

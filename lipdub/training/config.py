@@ -27,7 +27,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from lipdub.errors import UsageError, os_failure, shown
+from lipdub.errors import UsageError, printable, wrap_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 Options = TypeVar("Options")
 
 
-def configured(options: Options, file: Path | None = None, changes: Sequence[str] = ()) -> Options:
+def apply_settings(options: Options, file: Path | None = None, changes: Sequence[str] = ()) -> Options:
     """Options (a dataclass) as a file and then changes, "KEY=VALUE" each, have them.
 
     Raises UsageError for unknown settings, values of the wrong kind or out of range, and a file that is not TOML; InputError
     where there is no such file.
     """
     if file is not None:
-        options = _taken(options, _read(file), shown(file), "")
+        options = _taken(options, _read(file), printable(file), "")
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals or not key.strip():
@@ -54,7 +54,7 @@ def configured(options: Options, file: Path | None = None, changes: Sequence[str
     return options
 
 
-def as_toml(options: Any) -> str:
+def format_toml(options: Any) -> str:
     """All settings of options (a dataclass) as a TOML file; those that are None are left out."""
     return "\n".join(_lines(options, "")) + "\n"
 
@@ -63,9 +63,9 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise os_failure(error, file, "read") from error
+        raise wrap_os_error(error, file, "read") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{shown(file)} is not TOML: {error}") from error
+        raise UsageError(f"{printable(file)} is not TOML: {error}") from error
 
 
 def _value(text: str) -> Any:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from lipdub.errors import InputError, os_failure, shown
+from lipdub.errors import InputError, printable, wrap_os_error
 from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.prepare import SCHEMA
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-WINDOW = 5  # frames: what SyncNet, and paper 003 after it, looks at together
+WINDOW_FRAMES = 5  # frames: what SyncNet, and paper 003 after it, looks at together
 OnBad = Literal["skip", "error"]
 Split = Literal["train", "held-out"]
 _TRIES = 100
@@ -124,18 +124,18 @@ class Dataset:
             raise IndexError(f"frames {first}..{first + count - 1} of {clip.id}, which has {clip.frames}")
 
         def rows(name: str, a: int, b: int) -> np.ndarray:
-            return shards.read(path, at, name, a, b)
+            return shards.read_rows(path, at, name, a, b)
 
         stop = first + count
-        column = int(mel.starts_at(np.array([first / shards.FPS]))[0])
+        column = int(mel.find_window_starts(np.array([first / shards.FPS]))[0])
         last = min(column + round(count * mel.COLUMN_RATE / shards.FPS), at.arrays["mel"][1][0])
         return Window(
             clip,
             first,
             rows("crops", first, stop),
             rows("landmarks", first, stop),
-            shards.unpacked(rows("masks", first, stop), at.side),
-            rows("audio", first * shards.SAMPLES, stop * shards.SAMPLES).astype(np.float32) / 32768,
+            shards.unpack_masks(rows("masks", first, stop), at.side),
+            rows("audio", first * shards.SAMPLES_PER_FRAME, stop * shards.SAMPLES_PER_FRAME).astype(np.float32) / 32768,
             np.ascontiguousarray(rows("mel", column, last).T),
             rows("placements", first, stop),
         )
@@ -145,12 +145,12 @@ class Dataset:
         edge = (self.side - self.size) // 2
         return crops[:, edge : edge + self.size, edge : edge + self.size]
 
-    def windows(self, count: int = WINDOW) -> int:
+    def windows(self, count: int = WINDOW_FRAMES) -> int:
         """How many windows of so many frames there are."""
         ends = self._window_ends(count)
         return ends[-1] if ends else 0
 
-    def window(self, number: int, count: int = WINDOW) -> Window:
+    def window(self, number: int, count: int = WINDOW_FRAMES) -> Window:
         """A window by its number, 0 up to `windows(count)`. Raises BadShard; IndexError."""
         if not 0 <= number < self.windows(count):
             raise IndexError(f"window {number} of {self.windows(count)}")
@@ -158,7 +158,7 @@ class Dataset:
         at = bisect.bisect_right(ends, number)
         return self.read(self.clips[at], number - (ends[at - 1] if at else 0), count)
 
-    def draw(self, rng: np.random.Generator, count: int = WINDOW) -> Window:
+    def draw(self, rng: np.random.Generator, count: int = WINDOW_FRAMES) -> Window:
         """A window by chance, each as likely as another; one in a damaged shard is drawn again (`on_bad`).
 
         What comes out depends on the generator alone, not on what was read before. Raises InputError for a damaged shard
@@ -166,15 +166,15 @@ class Dataset:
         """
         total = self.windows(count)
         if not total:
-            raise InputError(f"the dataset {shown(self.folder)} has no clip of {count} frames")
+            raise InputError(f"the dataset {printable(self.folder)} has no clip of {count} frames")
         for _ in range(_TRIES):
             try:
                 return self.window(int(rng.integers(total)), count)
             except BadShard as error:
                 self.refused(error)
-        raise InputError(f"the dataset {shown(self.folder)} is damaged: {_TRIES} shards in a row cannot be used")
+        raise InputError(f"the dataset {printable(self.folder)} is damaged: {_TRIES} shards in a row cannot be used")
 
-    def another(self, rng: np.random.Generator, window: Window, apart: int = WINDOW) -> Window:
+    def another(self, rng: np.random.Generator, window: Window, apart: int = WINDOW_FRAMES) -> Window:
         """Another window of the same clip and length, by chance, whose first frame is at least so many frames away from this
         one's; the farthest there is where the clip is too short for that. Raises BadShard.
         """
@@ -183,7 +183,7 @@ class Dataset:
         first = int(rng.choice(choices)) if choices else (0 if window.first > last / 2 else last)
         return self.read(window.clip, first, len(window))
 
-    def each(self, count: int = WINDOW, step: int = WINDOW) -> Iterator[Window]:
+    def each(self, count: int = WINDOW_FRAMES, step: int = WINDOW_FRAMES) -> Iterator[Window]:
         """Windows of every clip in order, `step` frames from one to the next; damaged clips as `draw` does."""
         for clip in self.clips:
             for first in range(0, clip.frames - count + 1, step):
@@ -197,7 +197,7 @@ class Dataset:
     def refused(self, error: BadShard) -> None:
         """Raises InputError where a damaged shard is not to be passed over."""
         if self.on_bad == "error":
-            raise InputError(f"a shard of {shown(self.folder)} cannot be used: {error}", hint=_HINT) from error
+            raise InputError(f"a shard of {printable(self.folder)} cannot be used: {error}", hint=_HINT) from error
 
     def layout(self, clip: Clip) -> shards.Layout:
         """The layout of a clip's shard, which is checked the first time. Raises BadShard."""
@@ -208,8 +208,8 @@ class Dataset:
             return known
         try:
             if clip.id not in self._checked:
-                shards.check(self.path(clip), clip.bytes, clip.digest)
-            found = shards.layout(self.path(clip))
+                shards.verify_shard(self.path(clip), clip.bytes, clip.digest)
+            found = shards.read_layout(self.path(clip))
             if (found.frames, found.side) != (clip.frames, self.side):
                 raise BadShard(f"{self.path(clip).name}: it is not the clip that the index has")
         except BadShard as error:
@@ -275,13 +275,16 @@ class TalkingClips:
         """The clip's sound, which begins with its first frame: float32 (samples,) in -1..1 at 16 kHz."""
         found = self._good(clip)
         path, layout = self._data.path(found), self._data.layout(found)
-        return shards.read(path, layout, "audio", 0, found.frames * shards.SAMPLES).astype(np.float32) / 32768
+        return (
+            shards.read_rows(path, layout, "audio", 0, found.frames * shards.SAMPLES_PER_FRAME).astype(np.float32)
+            / 32768
+        )
 
     def sound(self, clip: int) -> np.ndarray:
         """Its spectrogram (`metrics.avsync.spectrogram`): float32 (80, columns)."""
-        from lipdub.metrics.avsync import spectrogram
+        from lipdub.metrics.avsync import normalized_spectrogram
 
-        return spectrogram(self.audio(clip))
+        return normalized_spectrogram(self.audio(clip))
 
     def _rows(self, clip: int, name: str, at: np.ndarray) -> np.ndarray:
         """Rows of an array; neighbouring ones are read together."""
@@ -289,7 +292,7 @@ class TalkingClips:
         path, layout = self._data.path(found), self._data.layout(found)
         at = np.asarray(at)
         parts = np.split(at, np.flatnonzero(np.diff(at) != 1) + 1)
-        return np.concatenate([shards.read(path, layout, name, int(part[0]), int(part[-1]) + 1) for part in parts])
+        return np.concatenate([shards.read_rows(path, layout, name, int(part[0]), int(part[-1]) + 1) for part in parts])
 
     def _good(self, clip: int) -> Clip:
         """The clip, or the next one that is not damaged. Raises InputError when there is none, or none shall stand in."""
@@ -301,7 +304,9 @@ class TalkingClips:
                 return found
             except BadShard as error:
                 self._data.refused(error)
-        raise InputError(f"the dataset {shown(self._data.folder)} is damaged: no clip near number {clip} can be used")
+        raise InputError(
+            f"the dataset {printable(self._data.folder)} is damaged: no clip near number {clip} can be used"
+        )
 
 
 _HINT = "Remove the file and call lipdub prepare again with that video, or pass over what is damaged."
@@ -330,13 +335,13 @@ def open_dataset(
         settings = index["settings"]
         data = Dataset(folder, clips, int(settings["size"]), int(settings["side"]), on_bad, tell or (lambda text: None))
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the index of {shown(folder)} is damaged", hint="Call lipdub prepare again.") from error
+        raise InputError(f"the index of {printable(folder)} is damaged", hint="Call lipdub prepare again.") from error
     if not clips:
-        raise InputError(f"the dataset {shown(folder)} has no clips{'' if split is None else f' of split {split}'}")
+        raise InputError(f"the dataset {printable(folder)} has no clips{'' if split is None else f' of split {split}'}")
     for clip in clips:
         _look_at(data, clip)
     if len(data.bad) == len(clips):
-        raise InputError(f"no shard of {shown(folder)} can be used: {next(iter(data.bad.values()))}", hint=_HINT)
+        raise InputError(f"no shard of {printable(folder)} can be used: {next(iter(data.bad.values()))}", hint=_HINT)
     return data
 
 
@@ -345,7 +350,7 @@ def open_held_out(folder: Path, *, on_bad: OnBad = "skip", tell: Callable[[str],
     try:
         some = any(row["split"] == "held-out" for row in _index(folder)["clips"])
     except (KeyError, TypeError) as error:
-        raise InputError(f"the index of {shown(folder)} is damaged", hint="Call lipdub prepare again.") from error
+        raise InputError(f"the index of {printable(folder)} is damaged", hint="Call lipdub prepare again.") from error
     return open_dataset(folder, split="held-out", on_bad=on_bad, tell=tell) if some else None
 
 
@@ -373,12 +378,12 @@ def _index(folder: Path) -> dict[str, Any]:
         found = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(
-            f"{shown(folder)} is no dataset: it has no index.json", hint="lipdub prepare makes one."
+            f"{printable(folder)} is no dataset: it has no index.json", hint="lipdub prepare makes one."
         ) from None
     except OSError as error:
-        raise os_failure(error, path, "read") from error
+        raise wrap_os_error(error, path, "read") from error
     except ValueError as error:
-        raise InputError(f"the index of {shown(folder)} is damaged", hint="Call lipdub prepare again.") from error
+        raise InputError(f"the index of {printable(folder)} is damaged", hint="Call lipdub prepare again.") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise InputError(f"{shown(folder)} is a dataset of another version of lipdub", hint="Prepare it again.")
+        raise InputError(f"{printable(folder)} is a dataset of another version of lipdub", hint="Prepare it again.")
     return found

@@ -17,13 +17,13 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from lipdub.faces import landmarks, mesh
-from lipdub.networks.face_features import COLOURS, FaceFeatures, FaceTasks
-from lipdub.training.augment_faces import FaceChanges, face_views
-from lipdub.training.card import notes_of, work_folder
+from lipdub.networks.face_features import COLOUR_GRID_SIZE, FaceFeatures, FaceTasks
+from lipdub.training.card import checkpoint_folder, collect_notes
 from lipdub.training.dataset import Dataset, OnBad, open_dataset, open_held_out
+from lipdub.training.face_augmentation import FaceAugmentation, augment_faces
 from lipdub.training.loop import LoopOptions, run_loop
-from lipdub.training.neutral_face import mirror_index
-from lipdub.weights import face_features
+from lipdub.training.neutral_face import match_mirror_vertices
+from lipdub.weights import face_features_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,17 +64,17 @@ _EYES = (
     388,
     466,
 )
-POINTS = np.array((*mesh.LIPS_OUTER, *mesh.LIPS_INNER, *mesh.JAW, *_NOSE, *_EYES))
+LANDMARK_VERTICES = np.array((*mesh.LIPS_OUTER, *mesh.LIPS_INNER, *mesh.JAW, *_NOSE, *_EYES))
 """Vertices of the mesh whose places are asked for; the partner of each across the middle is among them."""
 
 _CHECKED = 8  # batches of held-out faces
 
 # Less blur than elsewhere: what is out of focus is to be seen as something else.
-CHANGES = FaceChanges(
+AUGMENTATION = FaceAugmentation(
     shift=0.08, scale=0.12, stretch=0.06, turn=10.0, light=0.25, slope=0.25, contrast=0.3, blur=0.8, blurred=0.2
 )
 
-NOTHING = FaceChanges(
+NO_AUGMENTATION = FaceAugmentation(
     shift=0.0,
     scale=0.0,
     stretch=0.0,
@@ -90,7 +90,7 @@ NOTHING = FaceChanges(
 
 
 @dataclass(frozen=True)
-class FaceFeaturesTraining:
+class FaceFeaturesOptions:
     """What decides the network besides its data and the seed.
 
     widths: channels of its maps; faces: of a batch; changes: to each of them; landmarks, colours: weights of the two errors, mean
@@ -99,7 +99,7 @@ class FaceFeaturesTraining:
 
     widths: tuple[int, ...] = (16, 32, 64, 96, 128)
     faces: int = 32
-    changes: FaceChanges = CHANGES
+    changes: FaceAugmentation = AUGMENTATION
     landmarks: float = 20.0
     colours: float = 4.0
     loop: LoopOptions = field(
@@ -109,7 +109,7 @@ class FaceFeaturesTraining:
     )
 
 
-class FaceBatch(NamedTuple):
+class LandmarkBatch(NamedTuple):
     """pictures: float32 (n, 3, P, P), RGB in 0..1, changed; landmarks: float32 (n, p, 2), x and y of `POINTS` as shares of the
     picture, outside 0..1 where it does not reach so far; colours: float32 (n, 3, 16, 16), the pictures in small, unchanged.
     """
@@ -123,7 +123,7 @@ def train(
     out: Path,
     *,
     data: Path,
-    options: FaceFeaturesTraining | None = None,
+    options: FaceFeaturesOptions | None = None,
     workdir: Path | None = None,
     seed: int = 0,
     threads: int = 2,
@@ -144,29 +144,29 @@ def train(
     Raises:
         InputError: no such dataset.
     """
-    options, say = options or FaceFeaturesTraining(), progress or (lambda text: None)
+    options, say = options or FaceFeaturesOptions(), progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
-    folder = work_folder(workdir, out, "face-features", options, seed)
+    folder = checkpoint_folder(workdir, out, "face-features", options, seed)
     learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
     apart = open_held_out(data, on_bad=on_bad, tell=say)
-    network = trained(learn, folder, options, seed=seed, device=device, progress=say)
+    network = train_network(learn, folder, options, seed=seed, device=device, progress=say)
     figures: dict[str, float] = {}
     if apart is None:
         say("face features: the dataset has no clips held out, so there is nothing to check with")
     else:
-        figures = checked(network, apart, options)
+        figures = evaluate_network(network, apart, options)
         told = (
             f"landmarks {100 * figures['landmarks']:.2f} % of the picture",
             f"colours {100 * figures['colours']:.1f} % of white",
         )
         say(f"face features: held-out faces, unchanged: {told[0]} off, {told[1]}")
-    return face_features.save(out, network.features, notes_of(learn, options, seed, figures))
+    return face_features_file.save(out, network.features, collect_notes(learn, options, seed, figures))
 
 
-def trained(
+def train_network(
     data: Dataset,
     folder: Path,
-    options: FaceFeaturesTraining,
+    options: FaceFeaturesOptions,
     *,
     seed: int = 0,
     device: str = "cpu",
@@ -176,14 +176,14 @@ def trained(
     evaluation mode.
     """
     torch.manual_seed(seed)
-    network = FaceTasks(FaceFeatures(options.widths), len(POINTS))
+    network = FaceTasks(FaceFeatures(options.widths), len(LANDMARK_VERTICES))
     network.to(memory_format=torch.channels_last)
 
-    def draw(number: int) -> FaceBatch:
-        return batch(data, options.faces, np.random.default_rng((seed, number)), options.changes)
+    def draw(number: int) -> LandmarkBatch:
+        return draw_batch(data, options.faces, np.random.default_rng((seed, number)), options.changes)
 
-    def loss_of(net: nn.Module, drawn: FaceBatch) -> tuple[torch.Tensor, dict[str, float]]:
-        places, colours = errors(net, drawn)
+    def loss_of(net: nn.Module, drawn: LandmarkBatch) -> tuple[torch.Tensor, dict[str, float]]:
+        places, colours = mean_errors(net, drawn)
         parts = {"landmarks": float(places.detach()), "colours": float(colours.detach())}
         return options.landmarks * places + options.colours * colours, parts
 
@@ -194,13 +194,13 @@ def trained(
 
 
 @torch.no_grad()
-def checked(network: FaceTasks, data: Dataset, options: FaceFeaturesTraining) -> dict[str, float]:
+def evaluate_network(network: FaceTasks, data: Dataset, options: FaceFeaturesOptions) -> dict[str, float]:
     """Mean errors of a network on faces of a dataset as they are: "landmarks", distances as shares of the picture, and
     "colours", differences as shares of white.
     """
     places, colours = [], []
     for number in range(_CHECKED):
-        drawn = batch(data, options.faces, np.random.default_rng((0, number)))
+        drawn = draw_batch(data, options.faces, np.random.default_rng((0, number)))
         found, small = network(drawn.pictures)
         places.append((found - drawn.landmarks)[_inside(drawn.landmarks)].norm(dim=1))
         colours.append((small - drawn.colours).abs().mean())
@@ -210,7 +210,7 @@ def checked(network: FaceTasks, data: Dataset, options: FaceFeaturesTraining) ->
     }
 
 
-def errors(network: nn.Module, drawn: FaceBatch) -> tuple[torch.Tensor, torch.Tensor]:
+def mean_errors(network: nn.Module, drawn: LandmarkBatch) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean absolute differences of the landmarks, those in the picture, and of the colours."""
     found, small = network(drawn.pictures)
     inside = _inside(drawn.landmarks)[..., None]
@@ -218,22 +218,24 @@ def errors(network: nn.Module, drawn: FaceBatch) -> tuple[torch.Tensor, torch.Te
     return places, (small - drawn.colours).abs().mean()
 
 
-def batch(data: Dataset, faces: int, rng: np.random.Generator, changes: FaceChanges | None = None) -> FaceBatch:
+def draw_batch(
+    data: Dataset, faces: int, rng: np.random.Generator, changes: FaceAugmentation | None = None
+) -> LandmarkBatch:
     """Single faces by chance, each changed in its own way; as they are without `changes`."""
     windows = [data.draw(rng, 1) for _ in range(faces)]
     crops = torch.from_numpy(np.concatenate([window.crops for window in windows])).permute(0, 3, 1, 2).float() / 255
     points = np.concatenate([window.landmarks[..., :2] for window in windows])
-    how = changes or NOTHING
+    how = changes or NO_AUGMENTATION
     # first where everything is, which the clean picture shares, then how it looks
     moved = replace(how, light=0.0, slope=0.0, contrast=0.0, noise=0.0, blurred=0.0)
     looks = replace(how, shift=0.0, scale=0.0, stretch=0.0, turn=0.0, flip=0.0)
     ramp = torch.linspace(0, 1, data.side).expand(faces, 1, data.side, data.side)
-    views = face_views(torch.cat([crops, ramp, ramp.transpose(2, 3)], 1), data.size, data.size, rng, moved)
+    views = augment_faces(torch.cat([crops, ramp, ramp.transpose(2, 3)], 1), data.size, data.size, rng, moved)
     clean, came_from = views[:, :3].contiguous(), views[:, 3:].numpy() * (data.side - 1)
-    return FaceBatch(
-        face_views(clean, data.size, data.size, rng, looks).contiguous(memory_format=torch.channels_last),
-        torch.from_numpy(_moved(points, came_from)[:, POINTS].astype(np.float32)),
-        interpolate(clean, (COLOURS, COLOURS), mode="area"),
+    return LandmarkBatch(
+        augment_faces(clean, data.size, data.size, rng, looks).contiguous(memory_format=torch.channels_last),
+        torch.from_numpy(_moved(points, came_from)[:, LANDMARK_VERTICES].astype(np.float32)),
+        interpolate(clean, (COLOUR_GRID_SIZE, COLOUR_GRID_SIZE), mode="area"),
     )
 
 
@@ -249,14 +251,14 @@ def _moved(points: np.ndarray, came_from: np.ndarray) -> np.ndarray:
     affine = np.stack([across, down], 2).astype(np.float64)
     found = (points - origin[:, None]) @ np.linalg.inv(affine).transpose(0, 2, 1) + low
     mirrored = np.linalg.det(affine) < 0
-    found[mirrored] = found[mirrored][:, partners()]
+    found[mirrored] = found[mirrored][:, mirror_partners()]
     return (found + 0.5) / size
 
 
 @lru_cache(maxsize=1)
-def partners() -> np.ndarray:
+def mirror_partners() -> np.ndarray:
     """The number of each vertex's partner across the middle of the face, int (478,)."""
-    return mirror_index(landmarks.load_neutral())
+    return match_mirror_vertices(landmarks.load_neutral_face())
 
 
 def _inside(shares: torch.Tensor) -> torch.Tensor:

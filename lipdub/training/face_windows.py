@@ -13,7 +13,7 @@ import torch
 from lipdub.networks.avsyncnet import FRAMES
 from lipdub.speech import mel
 from lipdub.training import shards
-from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, voice_views
+from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation, augment_faces, augment_spectrograms
 from lipdub.training.shards import FPS, BadShard
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _SPECTROGRAMS = 2048  # of clips kept in memory, 80 kB for three seconds
 _MIDDLE = FRAMES // 2
 
 # Views of a face differ as much as alignment does between frames of one head; a mouth says the same in a mirror.
-VIEWS = FaceChanges(
+WINDOW_AUGMENTATION = FaceAugmentation(
     shift=0.02,
     scale=0.03,
     stretch=0.02,
@@ -40,7 +40,7 @@ VIEWS = FaceChanges(
 )
 
 
-class FaceBatch(NamedTuple):
+class WindowBatch(NamedTuple):
     """Of n windows of F faces. faces, references: float32 (n, F, 3, P, P) RGB in 0..1; sounds: float32 (n, F, 80, 16) in -4..4, the
     mel window about each of the faces. The sound of five together, as AVSyncNet hears it, is the middle one's. others: as many
     sounds of other speech, or none, (0, F, 80, 16).
@@ -53,7 +53,7 @@ class FaceBatch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class WindowDraw:
+class WindowSampling:
     """How windows are drawn. windows: of a batch; frames: of a window, five where AVSyncNet shall look at them; only: from so many
     windows, always the same, and as they are, nothing changed by chance (0: from all); views, voices: changes drawn for each window,
     the same in all its faces and its reference; apart: frames between a window and its reference, at least; across: share of windows
@@ -64,13 +64,13 @@ class WindowDraw:
     windows: int = 4
     frames: int = FRAMES
     only: int = 0
-    views: FaceChanges = VIEWS
-    voices: VoiceChanges = VoiceChanges()
+    views: FaceAugmentation = WINDOW_AUGMENTATION
+    voices: VoiceAugmentation = VoiceAugmentation()
     apart: int = FRAMES
     across: float = 0.0
 
 
-class FaceWindows:
+class WindowSampler:
     """Batches of a dataset by their number, the same whenever they are asked for. others: spectrograms (80, columns) of other
     speech. shares: of the windows that are of each video, by its id; without them all windows are drawn alike. Raises InputError
     where the dataset has no clip long enough for a window, or damaged ones that are not to be passed over.
@@ -79,7 +79,7 @@ class FaceWindows:
     def __init__(
         self,
         data: Dataset,
-        options: WindowDraw,
+        options: WindowSampling,
         seed: int = 0,
         others: Sequence[np.ndarray] = (),
         shares: Mapping[str, float] | None = None,
@@ -92,15 +92,15 @@ class FaceWindows:
         self._odds = odds / odds.sum() if parts else odds
         self._sounds: dict[str, np.ndarray] = {}
 
-    def draw(self, number: int) -> FaceBatch:
+    def draw(self, number: int) -> WindowBatch:
         """The batch of that number."""
         return self._batch(np.random.default_rng((self._seed, number)), changed=not self._options.only)
 
-    def plain(self, seed: int) -> FaceBatch:
+    def plain(self, seed: int) -> WindowBatch:
         """A batch as it is, for looking at and validation."""
         return self._batch(np.random.default_rng((self._seed, 1, seed)), changed=False)
 
-    def _batch(self, rng: np.random.Generator, changed: bool) -> FaceBatch:
+    def _batch(self, rng: np.random.Generator, changed: bool) -> WindowBatch:
         options = self._options
         items: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         while len(items) < options.windows:
@@ -110,14 +110,14 @@ class FaceWindows:
         pictures = torch.from_numpy(np.concatenate([faces, references], 1)).permute(0, 1, 4, 2, 3).float() / 255
         heard, size = torch.from_numpy(sounds), self._data.size
         if changed:
-            flat = face_views(pictures.flatten(1, 2), size, size, rng, options.views)
-            heard = voice_views(heard, rng, options.voices)
+            flat = augment_faces(pictures.flatten(1, 2), size, size, rng, options.views)
+            heard = augment_spectrograms(heard, rng, options.voices)
         else:
             edge = (self._data.side - size) // 2
             flat = pictures.flatten(1, 2)[..., edge : edge + size, edge : edge + size]
         pictures = flat.reshape(len(flat), 2, options.frames, 3, size, size)
         others = self._other_sounds(rng, changed) if self._others else heard[:0]
-        return FaceBatch(pictures[:, 0], pictures[:, 1], heard, others)
+        return WindowBatch(pictures[:, 0], pictures[:, 1], heard, others)
 
     def _other_sounds(self, rng: np.random.Generator, changed: bool) -> torch.Tensor:
         """Mel windows about successive moments of the other speech, for each window of a batch."""
@@ -127,7 +127,7 @@ class FaceWindows:
             moments = max(int((whole.shape[1] - mel.COLUMNS) / mel.COLUMN_RATE * FPS), 1)
             drawn.append(_about(whole, int(rng.integers(moments)), self._options.frames))
         heard = torch.from_numpy(np.stack(drawn))
-        return voice_views(heard, rng, self._options.voices) if changed else heard
+        return augment_spectrograms(heard, rng, self._options.voices) if changed else heard
 
     def _pair(self, rng: np.random.Generator) -> tuple[Window, Window]:
         """A window and its reference, of the same clip, from before it or after it."""
@@ -162,13 +162,15 @@ class FaceWindows:
         return _about(self._spectrogram(window), window.first, len(window))
 
     def _spectrogram(self, window: Window) -> np.ndarray:
-        from lipdub.metrics.avsync import spectrogram
+        from lipdub.metrics.avsync import normalized_spectrogram
 
         clip, data = window.clip, self._data
         known = self._sounds.get(clip.id)
         if known is None:
-            audio = shards.read(data.path(clip), data.layout(clip), "audio", 0, clip.frames * shards.SAMPLES)
-            known = spectrogram(audio.astype(np.float32) / 32768)
+            audio = shards.read_rows(
+                data.path(clip), data.layout(clip), "audio", 0, clip.frames * shards.SAMPLES_PER_FRAME
+            )
+            known = normalized_spectrogram(audio.astype(np.float32) / 32768)
             self._sounds[clip.id] = known
             if len(self._sounds) > _SPECTROGRAMS:  # several threads may be here: whichever goes is made again
                 self._sounds.pop(next(iter(self._sounds)), None)
@@ -178,4 +180,4 @@ class FaceWindows:
 def _about(spectrogram: np.ndarray, first: int, count: int) -> np.ndarray:
     """Mel windows float32 (count, 80, 16) about successive frames of a sound."""
     times = (first + np.arange(count) - _MIDDLE) / FPS
-    return mel.windows(spectrogram, mel.starts_at(times))
+    return mel.cut_windows(spectrogram, mel.find_window_starts(times))

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.speech.features import FRAME_RATE, RATE
-from lipdub.speech.phones import INDEX, PHONES, from_arpabet
+from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.speech.phone_features import FRAME_RATE
+from lipdub.speech.phones import PHONE_INDEX, PHONES, phones_from_arpabet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -53,20 +54,20 @@ class Sentence:
     landmarks: np.ndarray
 
 
-def held_out(names: Iterable[str]) -> list[str]:
+def held_out_clips(names: Iterable[str]) -> list[str]:
     """Clips that are never trained on: of the sorted names each 15th, beginning with the eighth (60 of
     900).
     """
     return sorted(names)[7::_HELD_OUT_EVERY]
 
 
-def clip_words(grid: Path) -> dict[str, list[tuple[float, float, str]]]:
+def load_word_times(grid: Path) -> dict[str, list[tuple[float, float, str]]]:
     """Word alignments by clip name: (start s, end s, word)."""
     with open(grid / "words.json", encoding="utf-8") as file:
         return {name: [(float(a), float(b), str(w)) for a, b, w in rows] for name, rows in json.load(file).items()}
 
 
-def load(
+def load_sentences(
     grid: Path,
     cache: Path,
     names: Sequence[str] | None = None,
@@ -76,7 +77,7 @@ def load(
     """Clips (all by default) with their sound and landmarks (FaceMesh, kept in the folder `cache` after the
     first time).
     """
-    words = clip_words(grid)
+    words = load_word_times(grid)
     names = sorted(words) if names is None else names
     landmarks = _landmarks(grid, names, cache / "grid_landmarks.npz", progress)
     sounds = _sounds(grid, names, cache / "grid_audio.npz", progress)
@@ -89,7 +90,7 @@ def _landmarks(grid: Path, names: Sequence[str], path: Path, progress: Callable[
         return kept
     out = np.full((len(names), FRAMES, 478, 3), np.nan, np.float32)
     for i, name in enumerate(names):
-        track = video_landmarks(grid / "clips" / f"{name}.mp4", FRAMES)
+        track = track_landmarks(grid / "clips" / f"{name}.mp4", FRAMES)
         out[i, : len(track)] = track
         if progress and (i + 1) % 20 == 0:
             progress(f"lips measured: {i + 1} of {len(names)} clips")
@@ -103,9 +104,9 @@ def _sounds(grid: Path, names: Sequence[str], path: Path, progress: Callable[[st
         return kept
     from lipdub.media.audio import load_audio
 
-    out = np.zeros((len(names), int(FRAMES / FPS * RATE)), np.float32)
+    out = np.zeros((len(names), int(FRAMES / FPS * SAMPLE_RATE_HZ)), np.float32)
     for i, name in enumerate(names):
-        audio = load_audio(grid / "clips" / f"{name}.mp4", RATE)[: out.shape[1]]
+        audio = load_audio(grid / "clips" / f"{name}.mp4", SAMPLE_RATE_HZ)[: out.shape[1]]
         out[i, : len(audio)] = audio
     _keep(path, names=np.array(names), audio=out)
     return out
@@ -127,7 +128,7 @@ def _keep(path: Path, **arrays: np.ndarray) -> None:
     os.replace(beside, path)
 
 
-def video_landmarks(path: Path, limit: int | None = None) -> np.ndarray:
+def track_landmarks(path: Path, limit: int | None = None) -> np.ndarray:
     """FaceMesh landmarks of one face, float32 (frames, 478, 3): x, y in pixels, z in units of x; NaN where no
     face is.
     """
@@ -155,7 +156,7 @@ def video_landmarks(path: Path, limit: int | None = None) -> np.ndarray:
     return np.array(rows, np.float32).reshape(-1, 478, 3)
 
 
-def mouth(landmarks: np.ndarray) -> np.ndarray:
+def measure_mouth(landmarks: np.ndarray) -> np.ndarray:
     """Gap between the lips, width between the inner corners, and chin to nose, in distances between the eyes.
 
     landmarks: (frames, 478, 2 or 3). Returns float64 (frames, 3); frames without a face are filled in from
@@ -173,10 +174,10 @@ def mouth(landmarks: np.ndarray) -> np.ndarray:
 
 def pronunciation(word: str) -> list[str]:
     """Phones of a word of the corpus. KeyError if it has none."""
-    return [phone for name in _LEXICON[word].split() for phone in from_arpabet(name)]
+    return [phone for name in _LEXICON[word].split() for phone in phones_from_arpabet(name)]
 
 
-def align(
+def align_phones(
     words: Sequence[tuple[float, float, str]], posteriors: np.ndarray, *, slack: float = 0.06
 ) -> list[tuple[float, float, str]]:
     """Phone times of known words by forced alignment: (start s, end s, phone).
@@ -185,7 +186,7 @@ def align(
     seconds, and lasts at least 20 ms; silences keep to their given times less strictly.
     """
     frames = len(posteriors)
-    states = [(INDEX[p], a - slack, b + slack) for a, b, w in words for p in pronunciation(w)]
+    states = [(PHONE_INDEX[p], a - slack, b + slack) for a, b, w in words for p in pronunciation(w)]
     times = np.arange(frames) / FRAME_RATE
     score = np.log(np.maximum(posteriors, 1e-4))
     emit = np.stack([score[:, k] - 20.0 * ((times < a) | (times >= b)) for k, a, b in states], 1)

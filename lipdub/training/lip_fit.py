@@ -15,18 +15,18 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from lipdub.speech import table
-from lipdub.speech.features import FRAME_RATE
-from lipdub.speech.lips import (
+from lipdub.speech import viseme_targets
+from lipdub.speech.coarticulation import (
     COEFFICIENTS,
     CONTEXT_SHAPES,
     LipModel,
-    certain,
-    closure,
-    lips_of_phones,
-    posture,
+    blend_lip_shapes,
+    compute_lip_closure,
+    compute_pause_opening,
+    suppress_unlikely,
 )
-from lipdub.speech.phones import BILABIALS, INDEX, PHONES
+from lipdub.speech.phone_features import FRAME_RATE
+from lipdub.speech.phones import BILABIALS, PHONE_INDEX, PHONES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ class LipFitOptions:
     hold_reach: float = 0.1
 
 
-def fit(
+def fit_lip_model(
     posteriors: np.ndarray,
     lips: np.ndarray,
     options: LipFitOptions | None = None,
@@ -62,21 +62,21 @@ def fit(
     options = options or LipFitOptions()
     torch.manual_seed(seed)
     start = LipModel.phonetic()
-    columns = [table.SHAPES.index(s) for s in _FITTED]
-    sure = [certain(x) for x in posteriors]
+    columns = [viseme_targets.SHAPES.index(s) for s in _FITTED]
+    sure = [suppress_unlikely(x) for x in posteriors]
     p = torch.from_numpy(np.stack(sure).astype(np.float32))
-    open_share = torch.from_numpy(np.stack([1 - closure(x, start) for x in sure]).astype(np.float32))
-    held = torch.from_numpy(np.stack([posture(x, start) for x in sure]).astype(np.float32))
+    open_share = torch.from_numpy(np.stack([1 - compute_lip_closure(x, start) for x in sure]).astype(np.float32))
+    held = torch.from_numpy(np.stack([compute_pause_opening(x, start) for x in sure]).astype(np.float32))
     seen = torch.from_numpy(lips.astype(np.float32))
     t0 = torch.from_numpy(start.targets[:, columns].astype(np.float32))
     d0 = torch.from_numpy(np.log(start.dominance[:, columns]).astype(np.float32))
     r0 = torch.from_numpy(np.log(start.reach[columns]).astype(np.float32))
     a0 = torch.from_numpy(start.ahead[columns].astype(np.float32))
     free = torch.ones(len(PHONES), 1)
-    free[INDEX["sil"]] = 0  # silence stays at rest
+    free[PHONE_INDEX["sil"]] = 0  # silence stays at rest
     bilabial = torch.zeros(len(PHONES), 1)
     for phone in BILABIALS:
-        bilabial[INDEX[phone]] = 1
+        bilabial[PHONE_INDEX[phone]] = 1
     fixed_open = torch.cat([bilabial, torch.zeros(len(PHONES), 2)], 1)  # p b m: opening stays nought
     dt, dd = torch.zeros_like(t0, requires_grad=True), torch.zeros_like(d0, requires_grad=True)
     dr, da = torch.zeros_like(r0, requires_grad=True), torch.zeros_like(a0, requires_grad=True)
@@ -96,7 +96,7 @@ def fit(
             weights = torch.exp(-0.5 * ((offsets - ahead[i]) / reach[i]) ** 2)
             wanted = p[pick] @ (pull[:, i] * targets[:, i])
             if name in ("opening", "jaw"):
-                wanted = wanted + held[pick] * pull[INDEX["sil"], i]
+                wanted = wanted + held[pick] * pull[PHONE_INDEX["sil"], i]
             both = torch.stack([wanted, p[pick] @ pull[:, i]], 1)
             both = functional.conv1d(
                 functional.pad(both.flatten(0, 1)[:, None], (_TAPS, _TAPS), mode="replicate"),
@@ -156,7 +156,7 @@ class _Context(torch.nn.Module):
         torch.nn.init.zeros_(self.last.weight)
 
     def forward(self, p: torch.Tensor) -> torch.Tensor:
-        spoken = [i for i in range(len(PHONES)) if i != INDEX["sil"]]
+        spoken = [i for i in range(len(PHONES)) if i != PHONE_INDEX["sil"]]
         x = torch.relu(self.first(p[..., spoken].transpose(1, 2)))
         x = x + torch.relu(self.second(x))
         return self.last(x).transpose(1, 2)
@@ -182,10 +182,12 @@ def fit_context(
     torch.manual_seed(seed)
     columns = [COEFFICIENTS.index(name) for name in CONTEXT_SHAPES]
     bare = replace(model, context=())
-    rows = [lips_of_phones(p, bare)[:, columns] for p in posteriors]
+    rows = [blend_lip_shapes(p, bare)[:, columns] for p in posteriors]
     base = torch.from_numpy(np.stack(rows))
-    sure = torch.from_numpy(np.stack([certain(p) for p in posteriors]).astype(np.float32))
-    shut = torch.from_numpy(np.stack([closure(certain(p), bare) for p in posteriors]).astype(np.float32))
+    sure = torch.from_numpy(np.stack([suppress_unlikely(p) for p in posteriors]).astype(np.float32))
+    shut = torch.from_numpy(
+        np.stack([compute_lip_closure(suppress_unlikely(p), bare) for p in posteriors]).astype(np.float32)
+    )
     any_speech = functional.one_hot(torch.from_numpy(labels.astype(np.int64)), len(PHONES)).float()
     seen = torch.from_numpy(lips.astype(np.float32))
     network = _Context(options)

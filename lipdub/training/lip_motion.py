@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.speech import lips as speech_lips
-from lipdub.speech.lips import LipModel
+from lipdub.speech import phone_recognizer
+from lipdub.speech.coarticulation import LipModel
+from lipdub.speech.phone_recognizer import WEIGHTS_FORMAT
 from lipdub.training import grid as grid_corpus
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
     import torch
 
-held_out = grid_corpus.held_out
+held_out = grid_corpus.held_out_clips
 """Clips of GRID never trained on (a fixed rule; see `training.grid.held_out`)."""
 
 
 @dataclass(frozen=True)
-class LipMotionTraining:
+class LipMotionOptions:
     """What decides the result besides the seed. windows: how many stretches of 8 s the synthesisers speak; steps:
     of the phone network's optimiser; minutes: end of its training by wall time (0: by steps alone, which is
     reproducible); channels: width of the network; aligner: share of the steps that a first network gets,
@@ -53,7 +54,7 @@ def train(
     threads: int = 2,
     device: str = "cpu",
     windows: int | None = None,
-    options: LipMotionTraining | None = None,
+    options: LipMotionOptions | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Path:
     """Train speech -> lip motion and write its weights.
@@ -68,9 +69,9 @@ def train(
 
     from lipdub.training import synthetic_speech
     from lipdub.training.phone_network import PhoneNetworkSize
-    from lipdub.training.phone_training import PhoneTrainingOptions, Speech, frames_right, train_phones
+    from lipdub.training.phone_training import PhoneTrainingOptions, SpeechWindows, frame_accuracy, train_phone_network
 
-    options = options or LipMotionTraining()
+    options = options or LipMotionOptions()
     options = replace(
         options,
         **{k: v for k, v in (("steps", steps), ("windows", windows)) if v is not None},
@@ -84,8 +85,8 @@ def train(
 
     made = workdir / f"speech-{options.windows}-{seed}.npz"
     if not made.exists():
-        _keep(made, synthetic_speech.corpus(options.windows, seed, workers=max(threads, 1), progress=say))
-    speech = Speech(*_kept(made))
+        _keep(made, synthetic_speech.synthesize_corpus(options.windows, seed, workers=max(threads, 1), progress=say))
+    speech = SpeechWindows(*_kept(made))
     cut = max(1, int(len(speech) * 0.98))
 
     size = PhoneNetworkSize(channels=options.channels)
@@ -95,7 +96,7 @@ def train(
     if grid is not None:
         real = workdir / f"grid-{name}.npz"
         if not real.exists():
-            first = train_phones(
+            first = train_phone_network(
                 sources,
                 workdir / f"aligner-{name}",
                 replace(plan, steps=int(options.steps * options.aligner)),
@@ -103,10 +104,14 @@ def train(
                 device=device,
                 progress=say,
             ).cpu()
-            _keep(real, grid_speech(_arrays(first), Path(grid), workdir, options.real_windows, seed, progress=say))
-        sources.append((Speech(*_kept(real)), options.real))
-    network = train_phones(sources, workdir / f"phones-{name}", plan, seed=seed, device=device, progress=say).cpu()
-    right = frames_right(network, speech.part(slice(cut, None))) if cut < len(speech) else float("nan")
+            _keep(
+                real, load_grid_windows(_arrays(first), Path(grid), workdir, options.real_windows, seed, progress=say)
+            )
+        sources.append((SpeechWindows(*_kept(real)), options.real))
+    network = train_phone_network(
+        sources, workdir / f"phones-{name}", plan, seed=seed, device=device, progress=say
+    ).cpu()
+    right = frame_accuracy(network, speech.part(slice(cut, None))) if cut < len(speech) else float("nan")
     say(f"phones: {100 * right:.1f} % of frames right on disturbed synthetic speech kept apart")
 
     phones = _arrays(network)
@@ -121,7 +126,7 @@ def train(
             progress=say,
         )
     figures = {"frames_right_synthetic": round(right, 4)}
-    return export(
+    return write_weights(
         out,
         phones,
         model,
@@ -133,7 +138,7 @@ def _arrays(network: torch.nn.Module) -> dict[str, np.ndarray]:
     return {name: value.detach().numpy() for name, value in network.state_dict().items()}
 
 
-def grid_speech(
+def load_grid_windows(
     phones: dict[str, np.ndarray],
     grid: Path,
     workdir: Path,
@@ -147,24 +152,26 @@ def grid_speech(
 
     phones: the network that finds the phones' times inside the known words; count: how many windows.
     """
-    from lipdub.speech.phones import PhoneNetwork
-    from lipdub.training.windows import Utterance, warped, windows
+    from lipdub.speech.phone_network import PhoneNetwork
+    from lipdub.training.phone_windows import Utterance, change_speed, make_windows
 
     hearing = PhoneNetwork(phones)
-    words = grid_corpus.clip_words(grid)
+    words = grid_corpus.load_word_times(grid)
     apart = set(held_out(words))
     spoken: list[Utterance] = []
-    for sentence in grid_corpus.load(grid, workdir, [n for n in sorted(words) if n not in apart], progress=progress):
-        heard = speech_lips.phone_posteriors(sentence.audio, hearing)[: grid_corpus.FRAMES * 4]
-        spoken.append(Utterance(sentence.audio, tuple(grid_corpus.align(sentence.words, heard))))
+    for sentence in grid_corpus.load_sentences(
+        grid, workdir, [n for n in sorted(words) if n not in apart], progress=progress
+    ):
+        heard = phone_recognizer.compute_phone_posteriors(sentence.audio, hearing)[: grid_corpus.FRAMES * 4]
+        spoken.append(Utterance(sentence.audio, tuple(grid_corpus.align_phones(sentence.words, heard))))
     if progress:
         progress(f"phones: times found in {len(spoken)} clips of GRID")
     rng = np.random.default_rng(seed)
 
     def voice() -> Utterance:
-        return warped(spoken[int(rng.integers(len(spoken)))], rng.uniform(0.8, 1.25))
+        return change_speed(spoken[int(rng.integers(len(spoken)))], rng.uniform(0.8, 1.25))
 
-    encoded, power, marks = zip(*windows(voice, count, rng), strict=True)
+    encoded, power, marks = zip(*make_windows(voice, count, rng), strict=True)
     return np.stack(encoded), np.stack(power), np.stack(marks)
 
 
@@ -180,8 +187,9 @@ def fit_on_grid(
     """The lip model fitted on GRID's training clips with phones as this network hears them. labels: uint8 (n,
     frames) phones of other speech, on which what GRID's talker does is held back (`lip_fit.fit_context`).
     """
-    from lipdub.speech.phones import INDEX, PHONES, PhoneNetwork
-    from lipdub.training.lip_fit import fit, fit_context
+    from lipdub.speech.phone_network import PhoneNetwork
+    from lipdub.speech.phones import PHONE_INDEX, PHONES
+    from lipdub.training.lip_fit import fit_context, fit_lip_model
 
     heard_by = PhoneNetwork(
         {
@@ -189,26 +197,28 @@ def fit_on_grid(
             for name, value in phones.items()
         }
     )
-    words = grid_corpus.clip_words(grid)
+    words = grid_corpus.load_word_times(grid)
     apart = set(held_out(words))
     posteriors, lips = [], []
-    for sentence in grid_corpus.load(grid, workdir, [n for n in sorted(words) if n not in apart], progress=progress):
-        p = speech_lips.phone_posteriors(sentence.audio, heard_by)[: grid_corpus.FRAMES * 4]
+    for sentence in grid_corpus.load_sentences(
+        grid, workdir, [n for n in sorted(words) if n not in apart], progress=progress
+    ):
+        p = phone_recognizer.compute_phone_posteriors(sentence.audio, heard_by)[: grid_corpus.FRAMES * 4]
         known = np.zeros_like(
             p
         )  # the phones really said, beside those heard: errors of the network are not to be learned
-        for start, end, phone in grid_corpus.align(sentence.words, p):
-            known[round(start * 100) : round(end * 100), INDEX[phone]] = 1.0
-        own = grid_corpus.mouth(sentence.landmarks)
+        for start, end, phone in grid_corpus.align_phones(sentence.words, p):
+            known[round(start * 100) : round(end * 100), PHONE_INDEX[phone]] = 1.0
+        own = grid_corpus.measure_mouth(sentence.landmarks)
         posteriors += [p, known]
         lips += [own, own]
     if progress:
         progress(f"lips: fitted on {len(lips) // 2} clips of GRID, {len(PHONES)} phones")
     seen = np.stack(posteriors), np.stack(lips)
-    return fit_context(*seen, labels, fit(*seen, seed=seed, progress=progress), seed=seed, progress=progress)
+    return fit_context(*seen, labels, fit_lip_model(*seen, seed=seed, progress=progress), seed=seed, progress=progress)
 
 
-def export(out: Path, phones: dict[str, np.ndarray], model: LipModel, notes: dict) -> Path:
+def write_weights(out: Path, phones: dict[str, np.ndarray], model: LipModel, notes: dict) -> Path:
     """Write a weights file (float16 network, float32 lip numbers); whole or not at all. Returns its path."""
     from safetensors.numpy import save_file
 
@@ -226,13 +236,13 @@ def export(out: Path, phones: dict[str, np.ndarray], model: LipModel, notes: dic
     save_file(
         {k: np.ascontiguousarray(v) for k, v in tensors.items()},
         str(beside),
-        {"format": speech_lips.FORMAT, "lips": json.dumps(lips), "notes": json.dumps(notes)},
+        {"format": WEIGHTS_FORMAT, "lips": json.dumps(lips), "notes": json.dumps(notes)},
     )
     os.replace(beside, out)
     return out
 
 
-def notes(weights: Path) -> str:
+def read_notes(weights: Path) -> str:
     """What a weights file tells of its training: JSON text."""
     from safetensors import safe_open
 

@@ -17,8 +17,8 @@ import torch
 from torch import nn
 
 from lipdub.errors import EnvironmentFailure
-from lipdub.parallel import ahead
-from lipdub.training.log import Log
+from lipdub.parallel import map_ordered
+from lipdub.training.training_log import TrainingLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -76,7 +76,7 @@ class LoopOptions:
 
 
 @dataclass
-class Position:
+class TrainingState:
     """How far a training is: steps done and seconds spent; sums and counts of the figures since the last report; the best
     validation, its step, and how many came after it; whether it ended early. Kept with each checkpoint.
     """
@@ -165,16 +165,16 @@ def run_loop(
     average = copy.deepcopy(network).to(accelerator.device).eval()
     trained, optimiser = accelerator.prepare(network, _optimiser(network, options))
     opponent = _Opponent(accelerator, adversary, options) if adversary is not None else None
-    at = Position()
+    at = TrainingState()
     accelerator.register_for_checkpointing(at, _Whole(average))
     latest, best = folder / "latest", folder / "best.pt"
     if accelerator.is_main_process:
-        _mend(latest)
+        recover_checkpoint(latest)
     accelerator.wait_for_everyone()
     if latest.exists():
         accelerator.load_state(str(latest))
     folder.mkdir(parents=True, exist_ok=True)
-    log = Log(folder, at.step, options.tensorboard) if accelerator.is_main_process else None
+    log = TrainingLog(folder, at.step, options.tensorboard) if accelerator.is_main_process else None
     began, before, first = time.monotonic(), at.spent, at.step
     parts = accelerator.gradient_accumulation_steps
     workers = options.workers if options.workers >= 0 else int(accelerator.device.type != "cpu")
@@ -191,10 +191,10 @@ def run_loop(
                 progress(f"stopped at step {at.step}, {100 * done:.0f} %: the same again goes on from here")
             break
         for group in optimiser.param_groups:
-            group["lr"] = rate_at(at.step, done, options)
+            group["lr"] = learning_rate_at(at.step, done, options)
         trained.train()
         if opponent is not None:
-            opponent.begin(rate_at(at.step, done, options))
+            opponent.begin(learning_rate_at(at.step, done, options))
         torch.manual_seed(seed * 1_000_003 + at.step)
         for _ in range(parts):
             batch = send_to_device(next(batches), accelerator.device)
@@ -209,7 +209,7 @@ def run_loop(
             if opponent is not None:
                 at.saw(opponent.step())
         at.step += 1
-        _follow(average, accelerator.unwrap_model(trained), min(options.average, at.step / (at.step + 20)))
+        update_ema(average, accelerator.unwrap_model(trained), min(options.average, at.step / (at.step + 20)))
         if log is not None and at.step % options.report_every == 0:
             means = at.means()
             log.add(at.step, {"seconds": at.spent, "rate": optimiser.param_groups[0]["lr"], **means})
@@ -296,7 +296,7 @@ def _numbers(step: int, parts: int, accelerator: Any) -> Iterator[int]:
 
 def _batches(draw: Callable[[int], Batch], numbers: Iterator[int], workers: int) -> Generator[Batch, None, None]:
     if workers > 0:
-        yield from ahead(draw, numbers, workers)
+        yield from map_ordered(draw, numbers, workers)
     else:
         yield from map(draw, numbers)
 
@@ -305,10 +305,10 @@ def _validated(
     accelerator: Any,
     average: nn.Module,
     validate: Callable[[nn.Module], float],
-    at: Position,
+    at: TrainingState,
     options: LoopOptions,
     best: Path,
-    log: Log | None,
+    log: TrainingLog | None,
     progress: Callable[[str], None] | None,
 ) -> None:
     """Notes the validation of the averaged network, keeps it if it is the best one, and ends the training if none has been
@@ -349,7 +349,7 @@ def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def rate_at(step: int, done: float, options: LoopOptions) -> float:
+def learning_rate_at(step: int, done: float, options: LoopOptions) -> float:
     """The learning rate of a step when a share `done` of the training is over."""
     warm = min(1.0, (step + 1) / max(options.warmup, 1))
     return options.rate * warm * (0.5 + 0.5 * math.cos(math.pi * done) + options.floor)
@@ -375,14 +375,14 @@ def _done(step: int, spent: float, options: LoopOptions) -> float:
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, network: nn.Module, keep: float) -> None:
+def update_ema(average: nn.Module, network: nn.Module, keep: float) -> None:
     for a, b in zip(average.parameters(), network.parameters(), strict=True):
         a.lerp_(b, 1 - keep)
     for a, b in zip(average.buffers(), network.buffers(), strict=True):
         a.copy_(b)
 
 
-def _mend(latest: Path) -> None:
+def recover_checkpoint(latest: Path) -> None:
     """Puts the checkpoint in its place that a process was about to when it was killed."""
     beside, old = latest.with_name("latest.new"), latest.with_name("latest.old")
     if not latest.exists() and old.exists():  # the new one was whole before the old one was moved away

@@ -11,38 +11,38 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.faces import geometry, reshape, shapes
+from lipdub.faces import geometry, mouth_rendering, mouth_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
-def mirror_index(canonical: np.ndarray) -> np.ndarray:
+def nearest_mirror_index(canonical: np.ndarray) -> np.ndarray:
     """For each vertex of a frontal canonical face (478, 3) the one nearest to its mirror image."""
     flipped = canonical * (-1, 1, 1)
     return np.array([int(((canonical - p) ** 2).sum(1).argmin()) for p in flipped])
 
 
-def fit(landmarks: np.ndarray) -> dict[str, np.ndarray]:
-    """The prior's arrays (`lipdub.faces.shapes.Prior`) from one talker's landmarks (clips, frames, 478, 3), NaN where
+def fit_prior(landmarks: np.ndarray) -> dict[str, np.ndarray]:
+    """The prior's arrays (`lipdub.faces.mouth_shapes.MouthPrior`) from one talker's landmarks (clips, frames, 478, 3), NaN where
     no face was found.
     """
     clips = [clip[np.isfinite(clip[:, 0, 0])].astype(np.float64) for clip in landmarks]
     clips = [clip for clip in clips if len(clip) > 10]
-    canonical = geometry.canonical_face(np.concatenate([clip[::25] for clip in clips]))
+    canonical = geometry.estimate_canonical_face(np.concatenate([clip[::25] for clip in clips]))
     xx, xy, measured = np.zeros((2, 2)), np.zeros((2, 478 * 3)), []
     for clip in clips:
-        shape = geometry.head_pose(canonical, clip).invert(clip)
-        measures = shapes.measure(shape)
+        shape = geometry.estimate_head_pose(canonical, clip).invert(clip)
+        measures = mouth_shapes.measure(shape)
         a, b = measures - measures.mean(0), (shape - shape.mean(0)).reshape(len(shape), -1)
         xx, xy = xx + a.T @ a, xy + a.T @ b
         measured.append(measures)
     gain = np.linalg.solve(xx, xy).reshape(2, 478, 3)
-    gain = (gain + gain[:, mirror_index(canonical)] * (-1, 1, 1)) / 2
+    gain = (gain + gain[:, nearest_mirror_index(canonical)] * (-1, 1, 1)) / 2
     seen = np.concatenate(measured)
     shut = seen[seen[:, 0] < 0.03]
-    vertices, triangles = reshape.skin_topology(canonical)
+    vertices, triangles = mouth_rendering.build_skin_topology(canonical)
     return {
         "skin_vertices": vertices,
         "skin_triangles": triangles,
@@ -60,12 +60,12 @@ def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], Non
     """
     from safetensors.numpy import save_file
 
-    from . import grid as corpus
+    from lipdub.training import grid as corpus
 
-    words = corpus.clip_words(grid)
-    kept_out = set(corpus.held_out(words))
-    sentences = [s for s in corpus.load(grid, workdir, progress=progress) if s.name not in kept_out]
-    arrays = fit(np.stack([s.landmarks for s in sentences]))
+    words = corpus.load_word_times(grid)
+    kept_out = set(corpus.held_out_clips(words))
+    sentences = [s for s in corpus.load_sentences(grid, workdir, progress=progress) if s.name not in kept_out]
+    arrays = fit_prior(np.stack([s.landmarks for s in sentences]))
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file(
         {k: np.ascontiguousarray(v, np.float32 if v.dtype.kind == "f" else np.int32) for k, v in arrays.items()}, out

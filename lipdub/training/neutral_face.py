@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.faces import geometry, landmarks, mesh, reshape, shapes
+from lipdub.faces import geometry, landmarks, mesh, mouth_rendering, mouth_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
-def mirror_index(canonical: np.ndarray) -> np.ndarray:
+def match_mirror_vertices(canonical: np.ndarray) -> np.ndarray:
     """For each vertex of a nearly frontal canonical face (478, 3) its partner across the middle, int (478,).
 
     Partners are matched one to one, so that lips which touch are not taken for one another; those of the lip
@@ -41,13 +41,15 @@ def mirror_index(canonical: np.ndarray) -> np.ndarray:
     return index
 
 
-def fit(seen: np.ndarray, prior: shapes.Prior) -> np.ndarray:
+def fit_neutral_face(seen: np.ndarray, prior: mouth_shapes.MouthPrior) -> np.ndarray:
     """The neutral face, float64 (478, 3) canonical, from pixel landmarks (n, 478, 3) of a talker."""
-    canonical = geometry.canonical_face(seen)
-    mirror = mirror_index(canonical)
+    canonical = geometry.estimate_canonical_face(seen)
+    mirror = match_mirror_vertices(canonical)
     canonical = (canonical + canonical[mirror] * (-1, 1, 1)) / 2
-    at_rest = shapes.Response(canonical, shapes.measure(canonical[None])[0], prior.gain).shape(prior.rest[None])
-    face = reshape.set_opening(reshape.set_width(at_rest, prior.rest[1:]), prior.rest[:1])[0]
+    at_rest = mouth_shapes.MouthResponse(canonical, mouth_shapes.measure(canonical[None])[0], prior.gain).shape(
+        prior.rest[None]
+    )
+    face = mouth_rendering.set_opening(mouth_rendering.set_width(at_rest, prior.rest[1:]), prior.rest[:1])[0]
     return (face + face[mirror] * (-1, 1, 1)) / 2
 
 
@@ -59,13 +61,15 @@ def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], Non
 
     from lipdub.training import grid as corpus
 
-    words = corpus.clip_words(grid)
-    kept_out = set(corpus.held_out(words))
+    words = corpus.load_word_times(grid)
+    kept_out = set(corpus.held_out_clips(words))
     names = [name for name in sorted(words) if name not in kept_out]
-    sentences = corpus.load(grid, workdir, names, progress=progress)
+    sentences = corpus.load_sentences(grid, workdir, names, progress=progress)
     points = np.concatenate([s.landmarks[np.isfinite(s.landmarks[:, 0, 0])][::25] for s in sentences])
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(out.name + ".tmp")
-    save_file({landmarks.NEUTRAL: fit(points, shapes.load_prior()).astype(np.float32)}, beside)
+    save_file(
+        {landmarks.NEUTRAL_FACE_ARRAY: fit_neutral_face(points, mouth_shapes.load_prior()).astype(np.float32)}, beside
+    )
     os.replace(beside, out)
     return out

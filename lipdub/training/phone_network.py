@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from lipdub.speech.encoder import WIDTH
-from lipdub.speech.features import MELS
+from lipdub.speech.phone_features import MELS
 from lipdub.speech.phones import PHONES
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from lipdub.speech.encoder import at_steps
-from lipdub.speech.features import FEATURE_CEILING, FEATURE_FLOOR, FEATURE_SCALE, LEVEL_FLOOR, LEVEL_SPAN
+from lipdub.speech.encoder import interpolate_steps
+from lipdub.speech.phone_features import FEATURE_CEILING, FEATURE_FLOOR, FEATURE_SCALE, LEVEL_FLOOR, LEVEL_SPAN
 from lipdub.speech.phones import PHONES
 from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.phone_network import PhoneNetwork, PhoneNetworkSize
-from lipdub.training.windows import FRAMES
+from lipdub.training.phone_windows import WINDOW_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class PhoneTrainingOptions:
     size: PhoneNetworkSize = PhoneNetworkSize()
 
 
-class Speech:
+class SpeechWindows:
     """Windows of speech, of which random parts are taken. encoded: float16 (windows, CODES, encoder.WIDTH);
     power: dB float16 (windows, FRAMES, MELS); phones: uint8 (windows, FRAMES), all as `training.windows` has
     them.
@@ -52,9 +52,9 @@ class Speech:
     def __len__(self) -> int:
         return len(self.phones)
 
-    def part(self, where: slice) -> Speech:
+    def part(self, where: slice) -> SpeechWindows:
         """Some of the windows."""
-        return Speech(self.encoded[where], self.power[where], self.phones[where])
+        return SpeechWindows(self.encoded[where], self.power[where], self.phones[where])
 
     def batch(self, count: int, window: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Random parts: encoded at steps of two frames float32 (count, window // 2, WIDTH), dB float32 (count,
@@ -62,9 +62,9 @@ class Speech:
         """
         which = rng.integers(0, len(self), count)
         # a part begins where a frame of the encoder does, so that all parts see the same phases
-        firsts = rng.integers(0, (FRAMES - window) // _PHASE + 1, count) * _PHASE
+        firsts = rng.integers(0, (WINDOW_FRAMES - window) // _PHASE + 1, count) * _PHASE
         encoded = [
-            at_steps(self.encoded[i].astype(np.float32), f // 2, (f + window) // 2)
+            interpolate_steps(self.encoded[i].astype(np.float32), f // 2, (f + window) // 2)
             for i, f in zip(which, firsts, strict=True)
         ]
         frames = firsts[:, None] + np.arange(window)
@@ -72,8 +72,8 @@ class Speech:
         return np.stack(encoded), power, self.phones[which[:, None], frames].astype(np.int64)
 
 
-def train_phones(
-    sources: list[tuple[Speech, float]],
+def train_phone_network(
+    sources: list[tuple[SpeechWindows, float]],
     folder: Path,
     options: PhoneTrainingOptions,
     *,
@@ -95,7 +95,7 @@ def train_phones(
         rng = np.random.default_rng((seed, number))
         drawn = [speech.batch(n, options.window, rng) for (speech, _), n in zip(sources, counts, strict=True) if n]
         encoded, power, phones = (torch.from_numpy(np.concatenate(part)) for part in zip(*drawn, strict=True))
-        return features(power), encoded, phones
+        return normalize_power(power), encoded, phones
 
     def loss_of(
         net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -122,17 +122,17 @@ def train_phones(
 
 
 @torch.no_grad()
-def frames_right(network: PhoneNetwork, speech: Speech) -> float:
+def frame_accuracy(network: PhoneNetwork, speech: SpeechWindows) -> float:
     """Share of 10 ms frames whose phone is heard right."""
     right = 0
     for i in range(len(speech)):
-        encoded, power, phones = speech.part(slice(i, i + 1)).batch(1, FRAMES, np.random.default_rng(0))
-        guess = network(features(torch.from_numpy(power)), torch.from_numpy(encoded)).argmax(-1).numpy()
+        encoded, power, phones = speech.part(slice(i, i + 1)).batch(1, WINDOW_FRAMES, np.random.default_rng(0))
+        guess = network(normalize_power(torch.from_numpy(power)), torch.from_numpy(encoded)).argmax(-1).numpy()
         right += int((guess == phones).sum())
     return right / max(speech.phones.size, 1)
 
 
-def features(decibel: torch.Tensor) -> torch.Tensor:
+def normalize_power(decibel: torch.Tensor) -> torch.Tensor:
     """The features that `speech.features.log_mel` gives, for batches: dB (batch, frames, MELS) in and out."""
     total = (10 ** (decibel / 10)).sum(2, dtype=torch.float64)
     frames = total.shape[1]

@@ -38,20 +38,20 @@ from lipdub.errors import (
     InputError,
     LipdubError,
     UsageError,
-    os_failure,
-    shown,
+    printable,
+    wrap_os_error,
 )
-from lipdub.progress import Callback, Event, silent
+from lipdub.progress import Callback, Event, ignore_event
 from lipdub.training import shards
-from lipdub.training.prepare_video import REASONS, ClipOptions, clips_of, key
-from lipdub.workspace.files import PARTIAL, write_atomically
+from lipdub.training.prepare_video import REASONS, ClipOptions, options_key, write_clips
+from lipdub.workspace.atomic_files import PARTIAL_SUFFIX, write_atomically
 from lipdub.workspace.keys import digest_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 SCHEMA = 1
-SUFFIXES = (
+VIDEO_SUFFIXES = (
     ".mp4",
     ".mov",
     ".m4v",
@@ -70,7 +70,7 @@ SUFFIXES = (
     ".mxf",
     ".nut",
 )
-By = Literal["clip", "speaker"]
+SplitBy = Literal["clip", "speaker"]
 _INDEX, _SETTINGS, _SHARDS, _VIDEOS, _WORK = "index.json", "settings.json", "shards", "videos", ".prepare"
 _DIGITS = 20  # of a video's digest that name it
 
@@ -81,12 +81,12 @@ class SplitOptions:
     will be in the long run.
     """
 
-    by: By = "clip"
+    by: SplitBy = "clip"
     held_out: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.by not in get_args(By):
-            raise UsageError(f"split is {self.by!r}, not one of {', '.join(get_args(By))}")
+        if self.by not in get_args(SplitBy):
+            raise UsageError(f"split is {self.by!r}, not one of {', '.join(get_args(SplitBy))}")
         if not 0 <= self.held_out <= 0.9:
             raise UsageError(f"held-out must be 0 to 0.9, not {self.held_out:g}")
 
@@ -130,10 +130,12 @@ def prepare(
             something else.
         EnvironmentFailure: no space, no permission, another process at work on it.
     """
-    tell = progress or silent
+    tell = progress or ignore_event
     files = _listed(videos, out)
     if not files:
-        raise InputError("there are no videos in what was given", hint=f"Files that end in {' '.join(SUFFIXES)} count.")
+        raise InputError(
+            "there are no videos in what was given", hint=f"Files that end in {' '.join(VIDEO_SUFFIXES)} count."
+        )
     _check_place(out)
     if not (out / _SETTINGS).exists():  # what is wrong is told before a folder is made
         ClipOptions(**(clips or {}))
@@ -149,7 +151,7 @@ def prepare(
             if "error" in record:
                 if strict:
                     raise InputError(
-                        f"{shown(task.video)}: {record['error']}", hint="Without --strict it is passed over."
+                        f"{printable(task.video)}: {record['error']}", hint="Without --strict it is passed over."
                     )
                 unreadable[task.name] = record["error"]
                 tell(Event("warn", "prepare", message=f"{task.name} is passed over: {record['error']}"))
@@ -170,11 +172,11 @@ def prepare(
         _tidy(out, index)
     _tell_of(index, tell)
     if not index["clips"]:
-        raise InputError(f"nothing was kept: {summary(index['counts'])}", hint=f"{out / _INDEX} says why.")
+        raise InputError(f"nothing was kept: {summarize_counts(index['counts'])}", hint=f"{out / _INDEX} says why.")
     return dict(index["counts"])
 
 
-def summary(counts: Mapping[str, Any]) -> str:
+def summarize_counts(counts: Mapping[str, Any]) -> str:
     """Counts of an index in a line of words."""
     left_out = ", ".join(f"{n} {REASONS[reason]}" for reason, n in counts["rejected"].items())
     clips, speakers, videos = (
@@ -200,12 +202,12 @@ def _listed(given: Sequence[Path], out: Path) -> list[Path]:
                     b for b in below if not b.startswith(".") and Path(folder, b).resolve() != out.resolve()
                 )
                 for name in names:
-                    if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                    if name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith("."):
                         found.setdefault(os.path.abspath(os.path.join(folder, name)), Path(folder, name))
         elif place.exists():
             found.setdefault(os.path.abspath(place), place)
         else:
-            raise InputError(f"there is no file {shown(place)}")
+            raise InputError(f"there is no file {printable(place)}")
     return [found[path] for path in sorted(found)]
 
 
@@ -224,7 +226,7 @@ def _done(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tuple[_
     """Each task with what came of it, as they are done."""
     if jobs <= 1 or len(tasks) == 1:
         for task in tasks:
-            yield task, _one(task, tell if len(tasks) == 1 else silent)
+            yield task, _one(task, tell if len(tasks) == 1 else ignore_event)
         return
     from concurrent.futures import FIRST_COMPLETED, Future, wait
     from concurrent.futures.process import BrokenProcessPool
@@ -292,7 +294,7 @@ def _begin() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _one(task: _Task, tell: Callback = silent) -> dict[str, Any]:
+def _one(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
     """What there is of a video (`video`, `clips`, `rejected`), made if need be; or its `error`. Raises
     EnvironmentFailure.
     """
@@ -309,10 +311,10 @@ def _one(task: _Task, tell: Callback = silent) -> dict[str, Any]:
             task.folder / _WORK / f"{digest}.lock"
         ):  # another process may have the same video by another name
             try:
-                made = clips_of(task.video, digest, shard_folder, scratch, task.options, tell)
+                made = write_clips(task.video, digest, shard_folder, scratch, task.options, tell)
             except CorruptChunk:
                 shutil.rmtree(scratch, ignore_errors=True)
-                made = clips_of(task.video, digest, shard_folder, scratch, task.options, tell)
+                made = write_clips(task.video, digest, shard_folder, scratch, task.options, tell)
             shutil.rmtree(scratch, ignore_errors=True)
         return {"video": digest, **made}
     except (EnvironmentFailure, MemoryError):
@@ -320,7 +322,7 @@ def _one(task: _Task, tell: Callback = silent) -> dict[str, Any]:
     except LipdubError as error:
         return {"error": error.what}
     except OSError as error:
-        failure = os_failure(error, task.video, "read")
+        failure = wrap_os_error(error, task.video, "read")
         if isinstance(failure, InputError):
             return {"error": failure.what}
         raise failure from error
@@ -354,7 +356,7 @@ def _settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
     known = _json(path)
     if known is None:
         options = ClipOptions(**given)
-        _write(path, key(options))
+        _write(path, options_key(options))
         return options
     names = {field.name for field in fields(ClipOptions)}
     options = ClipOptions(**{name: value for name, value in known.items() if name in names})
@@ -362,10 +364,12 @@ def _settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
     if other:
         told = ", ".join(f"{name} {getattr(options, name)}" for name in other)
         raise UsageError(
-            f"the dataset {shown(out)} was made with {told}", hint="Leave that out, or give another --out."
+            f"the dataset {printable(out)} was made with {told}", hint="Leave that out, or give another --out."
         )
-    if known != json.loads(json.dumps(key(options))):
-        raise UsageError(f"the dataset {shown(out)} was made by another version of lipdub", hint="Give another --out.")
+    if known != json.loads(json.dumps(options_key(options))):
+        raise UsageError(
+            f"the dataset {printable(out)} was made by another version of lipdub", hint="Give another --out."
+        )
     return options
 
 
@@ -382,7 +386,7 @@ def _index(
     clips, rejected = [], []
     for record in records:
         said = {name: record[name] for name in ("video", "name", "speaker", "licence")}
-        part = held_out(record["speaker"] if split.by == "speaker" else record["video"], split.held_out)
+        part = is_held_out(record["speaker"] if split.by == "speaker" else record["video"], split.held_out)
         side = {"split": "held-out" if part else "train"}
         there = [clip for clip in record["clips"] if _is_there(out, clip)]
         if len(there) < len(record["clips"]):
@@ -408,7 +412,7 @@ def _index(
     }
     return {
         "schema": SCHEMA,
-        "settings": {**key(options), "side": options.side, "fps": shards.FPS},
+        "settings": {**options_key(options), "side": options.side, "fps": shards.FPS},
         "split": asdict(split),
         "counts": counts,
         "clips": clips,
@@ -417,7 +421,7 @@ def _index(
     }
 
 
-def held_out(name: str, share: float) -> bool:
+def is_held_out(name: str, share: float) -> bool:
     """Whether what is called so belongs to the share that is kept out: always the same answer."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") < share * 2.0**64
@@ -441,9 +445,9 @@ def _check_place(out: Path) -> None:
     try:
         there = {path.name for path in out.iterdir()} if out.exists() else set()
     except OSError as error:
-        raise os_failure(error, out) from error
+        raise wrap_os_error(error, out) from error
     if there - {_WORK, _VIDEOS} and _SETTINGS not in there:
-        raise UsageError(f"{shown(out)} is not empty and no dataset", hint="Give --out a new folder.")
+        raise UsageError(f"{printable(out)} is not empty and no dataset", hint="Give --out a new folder.")
 
 
 @contextmanager
@@ -459,14 +463,14 @@ def _at_work(out: Path) -> Iterator[None]:
             lock.acquire()
         except Timeout:
             raise EnvironmentFailure(
-                f"another process is at work on {shown(out)}", hint="Wait for it to end."
+                f"another process is at work on {printable(out)}", hint="Wait for it to end."
             ) from None
     except NotImplementedError as error:  # what filelock says of file systems without locks
         raise EnvironmentFailure(
-            f"the file system of {shown(out)} has no locks", hint="Give an --out on another disk."
+            f"the file system of {printable(out)} has no locks", hint="Give an --out on another disk."
         ) from error
     except OSError as error:
-        raise os_failure(error, out) from error
+        raise wrap_os_error(error, out) from error
     try:
         yield
     finally:
@@ -477,9 +481,13 @@ def _tidy(out: Path, index: dict[str, Any]) -> None:
     """Removes what is left of work that was broken off."""
     known = {out / _SHARDS / clip["shard"] for clip in index["clips"]}
     for path in (out / _SHARDS).rglob("*"):
-        if path.is_file() and path not in known and (path.suffix == ".safetensors" or path.name.endswith(PARTIAL)):
+        if (
+            path.is_file()
+            and path not in known
+            and (path.suffix == ".safetensors" or path.name.endswith(PARTIAL_SUFFIX))
+        ):
             path.unlink(missing_ok=True)
-    for path in [*out.glob(f"*{PARTIAL}"), *(out / _VIDEOS).glob(f"*{PARTIAL}")]:
+    for path in [*out.glob(f"*{PARTIAL_SUFFIX}"), *(out / _VIDEOS).glob(f"*{PARTIAL_SUFFIX}")]:
         path.unlink(missing_ok=True)
     shutil.rmtree(out / _WORK, ignore_errors=True)
 
@@ -491,9 +499,9 @@ def _json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise os_failure(error, path, "read") from error
+        raise wrap_os_error(error, path, "read") from error
     except (ValueError, TypeError) as error:
-        raise InputError(f"{shown(path)} is damaged", hint="Remove it, and prepare the dataset again.") from error
+        raise InputError(f"{printable(path)} is damaged", hint="Remove it, and prepare the dataset again.") from error
 
 
 def _write(path: Path, content: Any) -> None:

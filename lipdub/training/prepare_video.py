@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from lipdub.errors import InputError, UsageError
-from lipdub.faces import lowerface
-from lipdub.progress import Callback, silent
+from lipdub.faces.alignment import lower_face
+from lipdub.progress import Callback, ignore_event
 from lipdub.training import shards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lipdub.faces.view import TrackView
-    from lipdub.metrics.sync import Compared
-    from lipdub.scoring.speech import Spoken
-    from lipdub.workspace.store import Store
+    from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.metrics.sync import Comparison
+    from lipdub.scoring.speech import SpeechTrack
+    from lipdub.workspace.stage_store import StageStore
 
 VERSION = 1  # of what comes out for the same video and options
-Faces = Literal["one", "any"]
+FacePolicy = Literal["one", "any"]
 MAX_FACES = 3  # a frame is searched for: enough to know that there is more than one
-MAX_OFF = 0.04  # seconds from a moment to the nearest source frame; farther, and there is none
+MAX_FRAME_DISTANCE = 0.04  # seconds from a moment to the nearest source frame; farther, and there is none
 _BLOCK = 256  # frames whose landmarks are in memory at once
 
 REASONS = {
@@ -58,11 +58,11 @@ class ClipOptions:
     """
 
     size: int = 96
-    margin: float = lowerface.MARGIN
+    margin: float = lower_face.MARGIN
     shortest: float = 1.0
     longest: float = 10.0
     min_face: float = 64.0
-    faces: Faces = "one"
+    faces: FacePolicy = "one"
     min_sync: float = 0.3
     max_offset: float = 0.12
 
@@ -76,7 +76,10 @@ class ClipOptions:
             ),
             (self.longest > 60, f"the longest clip must be 60 s or less, not {self.longest:g}"),
             (self.min_face < 0, f"min-face must not be negative, not {self.min_face:g}"),
-            (self.faces not in get_args(Faces), f"faces is {self.faces!r}, not one of {', '.join(get_args(Faces))}"),
+            (
+                self.faces not in get_args(FacePolicy),
+                f"faces is {self.faces!r}, not one of {', '.join(get_args(FacePolicy))}",
+            ),
             (not 0 <= self.min_sync < 1, f"min-sync must be 0 to 1, not {self.min_sync:g}"),
             (self.max_offset <= 0, f"max-offset must be more than 0, not {self.max_offset:g}"),
         ):
@@ -98,8 +101,8 @@ class _Stretch:
     stop: int
 
 
-def clips_of(
-    video: Path, name: str, shard_folder: Path, scratch: Path, options: ClipOptions, callback: Callback = silent
+def write_clips(
+    video: Path, name: str, shard_folder: Path, scratch: Path, options: ClipOptions, callback: Callback = ignore_event
 ) -> dict[str, Any]:
     """Writes a video's clips and tells of them, in plain values: `clips` and `rejected`.
 
@@ -109,11 +112,13 @@ def clips_of(
     Raises:
         InputError: the video cannot be read. EnvironmentFailure.
     """
-    from lipdub.job import Job
-    from lipdub.media.probe import frame_times, probe
-    from lipdub.stages import detect
+    from lipdub.engine.job import Job
+    from lipdub.media.frame_index import read_frame_times
+    from lipdub.media.probe import probe
     from lipdub.stages.base import StageContext
-    from lipdub.workspace.store import Store
+    from lipdub.stages.detect import stage
+    from lipdub.stages.detect.options import DetectOptions
+    from lipdub.workspace.stage_store import StageStore
 
     facts = probe(video)
     if facts.video is None:
@@ -121,13 +126,13 @@ def clips_of(
     rejected: list[dict[str, Any]] = []
     if not facts.audio:
         return {"clips": [], "rejected": [_rejection("no-sound", 0.0, float(facts.video.duration))]}
-    store = Store(scratch, "detect")
+    store = StageStore(scratch, "detect")
     context = StageContext(Job(video=video), facts, store, {}, {}, stage="prepare", callback=callback)
-    found = detect.run(context, detect.DetectOptions(max_faces=MAX_FACES))
-    times = frame_times(video)
+    found = stage.run(context, DetectOptions(max_faces=MAX_FACES))
+    times = read_frame_times(video)
     times = times - times[0]
     owner = store.open("tracks").read(0, len(times))
-    grid, near = moments(times)
+    grid, near = resample_moments(times)
     if not found["tracks"]:
         return {"clips": [], "rejected": [_rejection("no-face", 0.0, len(grid) / shards.FPS)]}
     speech = _speech(video, options)
@@ -145,7 +150,7 @@ def clips_of(
         arrays["audio"], arrays["mel"] = _sound(speech, stretch)
         ident = f"{name}-{number:04d}"
         relative = f"{ident[:2]}/{ident}.safetensors"
-        size, digest = shards.write(shard_folder / relative, arrays)
+        size, digest = shards.write_shard(shard_folder / relative, arrays)
         written.append(
             {
                 "id": ident,
@@ -161,14 +166,14 @@ def clips_of(
     return {"clips": written, "rejected": rejected}
 
 
-def key(options: ClipOptions) -> dict[str, Any]:
+def options_key(options: ClipOptions) -> dict[str, Any]:
     """What two runs must share for their clips to belong together, in plain values."""
-    from lipdub.stages import detect
+    from lipdub.stages.detect import stage
 
-    return {"version": [VERSION, detect.SPEC.version, shards.FORMAT], **asdict(options)}
+    return {"version": [VERSION, stage.SPEC.version, shards.FORMAT], **asdict(options)}
 
 
-def moments(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def resample_moments(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The grid of 25 moments a second over frames at `times` (n,), seconds from the first: the source frame nearest to
     each, int64 (m,), the earlier of two, and whether it is near enough to stand for it, bool (m,).
     """
@@ -178,45 +183,47 @@ def moments(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     before = after - 1
     after = np.minimum(after, len(times) - 1)
     grid = np.where(times[after] - at < at - times[before] - 1e-9, after, before)
-    return grid, np.abs(times[grid] - at) <= MAX_OFF + 1e-6
+    return grid, np.abs(times[grid] - at) <= MAX_FRAME_DISTANCE + 1e-6
 
 
-def _view(store: Store, owner: np.ndarray, row: dict[str, Any], times: np.ndarray) -> TrackView:
-    from lipdub.faces import smooth
-    from lipdub.faces.view import TrackView
+def _view(store: StageStore, owner: np.ndarray, row: dict[str, Any], times: np.ndarray) -> TrackLandmarks:
+    from lipdub.faces import smoothing
+    from lipdub.faces.track_landmarks import TrackLandmarks
 
     landmarks = store.open("landmarks")
-    return TrackView(landmarks, owner, row["id"], row["first"], row["last"], smooth.interval(times))
+    return TrackLandmarks(
+        landmarks, owner, row["id"], row["first"], row["last"], smoothing.estimate_frame_interval(times)
+    )
 
 
-def _speech(video: Path, options: ClipOptions) -> Spoken:
+def _speech(video: Path, options: ClipOptions) -> SpeechTrack:
     """The video's sound, and what it asks of the lips where that is wanted."""
-    from lipdub.media.audio import audio_source, load_audio
+    from lipdub.media.audio import load_audio, probe_audio_source
     from lipdub.media.probe import probe
-    from lipdub.scoring.speech import RATE, Spoken, own_sound
+    from lipdub.scoring.speech import RATE, SpeechTrack, load_own_sound
 
     if options.min_sync > 0:
-        heard = own_sound(video, "its own sound")
+        heard = load_own_sound(video, "its own sound")
         assert heard is not None
         return heard
     facts = probe(video).video
     assert facts is not None
-    begins = float(audio_source(video).start - facts.start_time)
-    return Spoken(load_audio(video, RATE), begins, np.empty(0), np.empty((0, 2)), "its own sound")
+    begins = float(probe_audio_source(video).start - facts.start_time)
+    return SpeechTrack(load_audio(video, RATE), begins, np.empty(0), np.empty((0, 2)), "its own sound")
 
 
-def _compared(view: TrackView, times: np.ndarray, speech: Spoken) -> Compared:
+def _compared(view: TrackLandmarks, times: np.ndarray, speech: SpeechTrack) -> Comparison:
     """A track's mouth laid beside the sound."""
-    from lipdub.metrics.mouth import mouth_shape
-    from lipdub.metrics.sync import compare
+    from lipdub.metrics.mouth import measure_mouth_shape
+    from lipdub.metrics.sync import compare_motion
 
     first, stop = view.first, view.last + 1
     shapes = np.full((stop - first, 2), np.nan)
     for low in range(first, stop, _BLOCK):
         points = view.read(low, min(low + _BLOCK, stop))
         for i in np.flatnonzero(np.isfinite(points[:, 0, 0])):
-            shapes[low - first + i] = mouth_shape(points[i])[:2]
-    return compare(times[first:stop], shapes, speech.times, speech.lips, (speech.begins, speech.ends))
+            shapes[low - first + i] = measure_mouth_shape(points[i])[:2]
+    return compare_motion(times[first:stop], shapes, speech.times, speech.lips, (speech.begins, speech.ends))
 
 
 def _stretches(
@@ -228,23 +235,24 @@ def _stretches(
     rejected: list[dict[str, Any]],
 ) -> Iterator[_Stretch]:
     """Stretches in which the track is seen (and no other), of the length asked for."""
-    from lipdub.faces import smooth
-    from lipdub.faces.tracks import FILL_FRAMES
+    from lipdub.faces import smoothing
+    from lipdub.faces.tracking import MAX_FILLED_FRAMES
 
     seen = (owner == track).any(1)
-    spans = smooth.runs(seen)
+    spans = smoothing.find_runs(seen)
     for (_, a), (b, _) in zip(spans, spans[1:], strict=False):
-        if b - a <= FILL_FRAMES:  # such gaps are filled by interpolation
+        if b - a <= MAX_FILLED_FRAMES:  # such gaps are filled by interpolation
             seen[a:b] = True
     fit = seen[grid] & near
     if options.faces == "one":
         others = ((owner != 0) & (owner != track)).any(1)[grid]
         rejected += [
-            _rejection("several-faces", a / shards.FPS, b / shards.FPS, track) for a, b in smooth.runs(fit & others)
+            _rejection("several-faces", a / shards.FPS, b / shards.FPS, track)
+            for a, b in smoothing.find_runs(fit & others)
         ]
         fit &= ~others
     least, most = round(options.shortest * shards.FPS), round(options.longest * shards.FPS)
-    for a, b in smooth.runs(fit):
+    for a, b in smoothing.find_runs(fit):
         edges = np.linspace(a, b, -(-(b - a) // most) + 1).round().astype(int)
         for first, stop in zip(edges, edges[1:], strict=False):
             if stop - first >= least:
@@ -255,27 +263,27 @@ def _stretches(
 
 def _judged(
     stretch: _Stretch,
-    view: TrackView,
+    view: TrackLandmarks,
     grid: np.ndarray,
-    compared: Compared | None,
+    compared: Comparison | None,
     options: ClipOptions,
     rejected: list[dict[str, Any]],
 ) -> dict[str, Any] | None:
     """Size of the face and sync of a stretch; None where they do not pass."""
-    from lipdub.faces import facecrop
-    from lipdub.metrics.sync import sync
-    from lipdub.scoring.rows import finite
+    from lipdub.faces.alignment import full_face
+    from lipdub.metrics.sync import estimate_sync
+    from lipdub.scoring.rows import finite_or_none
     from lipdub.scoring.speech import CHANCE_CONFIDENCE
 
     start, end = stretch.first / shards.FPS, stretch.stop / shards.FPS
-    places = facecrop.placements(_points(view, grid, stretch), 1 / shards.FPS)
-    face = float(np.median(places[:, 2])) * facecrop.SIDE
+    places = full_face.fit_placements(_points(view, grid, stretch), 1 / shards.FPS)
+    face = float(np.median(places[:, 2])) * full_face.SIDE
     told: dict[str, Any] = {"face_px": round(face, 1), "sync": None, "offset": None, "confidence": None}
     if face < options.min_face:
         rejected.append(_rejection("small-face", start, end, stretch.track, face))
         return None
     if compared is not None:
-        found = sync(compared, start, end)
+        found = estimate_sync(compared, start, end)
         if not found.agreement >= options.min_sync:
             rejected.append(_rejection("out-of-sync", start, end, stretch.track, found.agreement))
             return None
@@ -284,42 +292,42 @@ def _judged(
             rejected.append(_rejection("late-sound", start, end, stretch.track, found.offset))
             return None
         numbers = {"sync": found.agreement, "offset": found.offset if sure else None, "confidence": found.confidence}
-        told |= {name: None if (v := finite(value)) is None else round(v, 4) for name, value in numbers.items()}
+        told |= {name: None if (v := finite_or_none(value)) is None else round(v, 4) for name, value in numbers.items()}
     return told
 
 
-def _points(view: TrackView, grid: np.ndarray, stretch: _Stretch) -> np.ndarray:
+def _points(view: TrackLandmarks, grid: np.ndarray, stretch: _Stretch) -> np.ndarray:
     """The track's landmarks at a stretch's moments, (m, 478, 3) pixels of the source frame."""
     frames = grid[stretch.first : stretch.stop]
     return view.read(int(frames[0]), int(frames[-1]) + 1)[frames - frames[0]]
 
 
 def _cut(
-    video: Path, grid: np.ndarray, stretch: _Stretch, view: TrackView, options: ClipOptions
+    video: Path, grid: np.ndarray, stretch: _Stretch, view: TrackLandmarks, options: ClipOptions
 ) -> dict[str, np.ndarray]:
     """A shard's arrays but sound, in one pass over its frames."""
-    from lipdub.faces import facecrop
-    from lipdub.faces.masks import lower_face
+    from lipdub.faces.alignment import full_face
+    from lipdub.faces.masks import draw_lower_face
 
     side, zoom = options.side, options.side / options.size
     frames = grid[stretch.first : stretch.stop]
     points = _points(view, grid, stretch)
-    places = facecrop.placements(points, 1 / shards.FPS)
-    depth = points[..., 2] * (side / (facecrop.SIDE * zoom * places[:, 2:3]))
-    inside = np.concatenate([facecrop.to_crop(points, places, side, zoom), depth[..., None]], 2)
-    masks = np.stack([lower_face(p, side, side) for p in inside])
+    places = full_face.fit_placements(points, 1 / shards.FPS)
+    depth = points[..., 2] * (side / (full_face.SIDE * zoom * places[:, 2:3]))
+    inside = np.concatenate([full_face.to_crop(points, places, side, zoom), depth[..., None]], 2)
+    masks = np.stack([draw_lower_face(p, side, side) for p in inside])
     return {
-        "crops": crops_of(video, frames, places, side, zoom),
+        "crops": read_crops(video, frames, places, side, zoom),
         "landmarks": inside.astype(np.float32),
-        "masks": shards.packed(masks),
+        "masks": shards.pack_masks(masks),
         "placements": places,
         "frames": frames.astype(np.int32),
     }
 
 
-def crops_of(video: Path, frames: np.ndarray, places: np.ndarray, side: int, zoom: float) -> np.ndarray:
+def read_crops(video: Path, frames: np.ndarray, places: np.ndarray, side: int, zoom: float) -> np.ndarray:
     """Crops uint8 (n, side, side, 3) RGB at placements (n, 4) of frames (n,) of a video, whose numbers ascend."""
-    from lipdub.faces import facecrop
+    from lipdub.faces.alignment import full_face
     from lipdub.media.read import read_frames
 
     crops = np.empty((len(frames), side, side, 3), np.uint8)
@@ -328,28 +336,28 @@ def crops_of(video: Path, frames: np.ndarray, places: np.ndarray, side: int, zoo
     for i, number in enumerate(frames):
         while seen.index < number:
             seen = next(source)
-        crops[i] = facecrop.of_picture(seen.picture, places[i], side, zoom)
+        crops[i] = full_face.crop_picture(seen.picture, places[i], side, zoom)
     return crops
 
 
-def _sound(speech: Spoken, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:
+def _sound(speech: SpeechTrack, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:
     """Sound int16 of a stretch, silent where the video's has not begun or is over, and its mel."""
     from lipdub.speech import mel
 
     first = round((stretch.first / shards.FPS - speech.begins) * mel.RATE)
-    return sound_of(speech.sound, first, stretch.stop - stretch.first)
+    return cut_sound(speech.sound, first, stretch.stop - stretch.first)
 
 
-def sound_of(sound: np.ndarray, first: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
+def cut_sound(sound: np.ndarray, first: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """A shard's audio and mel of so many frames: of a sound float32 (samples,) at 16 kHz from a sample on, silent where there is none."""
     from lipdub.speech import mel
 
-    out = np.zeros(frames * shards.SAMPLES, np.float32)
+    out = np.zeros(frames * shards.SAMPLES_PER_FRAME, np.float32)
     a, b = max(first, 0), min(first + len(out), len(sound))
     if a < b:
         out[a - first : b - first] = sound[a:b]
     audio = np.clip(np.round(out * 32768), -32768, 32767).astype(np.int16)
-    return audio, mel.spectrogram(audio.astype(np.float32) / 32768).T
+    return audio, mel.compute_spectrogram(audio.astype(np.float32) / 32768).T
 
 
 def _rejection(reason: str, start: float, end: float, track: int = 0, value: float | None = None) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipdub.speech import mel
-from lipdub.workspace.files import write_atomically
+from lipdub.workspace.atomic_files import write_atomically
 from lipdub.workspace.keys import DIGEST_BYTES, digest_bytes
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 FORMAT = "lipdub-clip-1"
 FPS = 25
-SAMPLES = mel.RATE // FPS  # of sound a frame
+SAMPLES_PER_FRAME = mel.RATE // FPS  # of sound a frame
 _TYPES = {"U8": np.uint8, "I16": np.int16, "I32": np.int32, "F32": np.float32, "F64": np.float64}
 _KINDS = {
     "crops": np.uint8,
@@ -62,17 +62,17 @@ class Layout:
     side: int
 
 
-def packed(masks: np.ndarray) -> np.ndarray:
+def pack_masks(masks: np.ndarray) -> np.ndarray:
     """Masks (n, S, S) of zeros and ones, a bit a pixel: uint8 (n, S, ceil(S / 8))."""
     return np.packbits(masks, axis=2)
 
 
-def unpacked(bits: np.ndarray, side: int) -> np.ndarray:
+def unpack_masks(bits: np.ndarray, side: int) -> np.ndarray:
     """The masks uint8 (n, S, S), 1 inside, of `packed`."""
     return np.unpackbits(bits, axis=2, count=side)
 
 
-def write(path: Path, arrays: dict[str, np.ndarray]) -> tuple[int, str]:
+def write_shard(path: Path, arrays: dict[str, np.ndarray]) -> tuple[int, str]:
     """Writes a shard, whole or not at all; equal arrays give equal bytes. Returns its size and digest. ValueError for
     arrays that are not those of a shard; EnvironmentFailure.
     """
@@ -87,7 +87,7 @@ def write(path: Path, arrays: dict[str, np.ndarray]) -> tuple[int, str]:
     return len(content), digest_bytes(content)
 
 
-def layout(path: Path) -> Layout:
+def read_layout(path: Path) -> Layout:
     """Reads the header of a shard. Raises BadShard."""
     try:
         with open(path, "rb") as file:
@@ -106,8 +106,8 @@ def layout(path: Path) -> Layout:
             "crops": (n, side, side, 3),
             "landmarks": (n, 478, 3),
             "masks": (n, side, -(-side // 8)),
-            "audio": (n * SAMPLES,),
-            "mel": (mel.column_count(n * SAMPLES), mel.BANDS),
+            "audio": (n * SAMPLES_PER_FRAME,),
+            "mel": (mel.count_columns(n * SAMPLES_PER_FRAME), mel.BANDS),
             "placements": (n, 4),
             "frames": (n,),
         }
@@ -120,7 +120,7 @@ def layout(path: Path) -> Layout:
     return Layout(arrays, n, side)
 
 
-def read(path: Path, at: Layout, name: str, start: int, stop: int) -> np.ndarray:
+def read_rows(path: Path, at: Layout, name: str, start: int, stop: int) -> np.ndarray:
     """Rows start..stop-1 of an array; only they are read. Raises BadShard; IndexError."""
     kind, shape, place = at.arrays[name]
     if not 0 <= start <= stop <= shape[0]:
@@ -137,7 +137,7 @@ def read(path: Path, at: Layout, name: str, start: int, stop: int) -> np.ndarray
     return out.reshape(stop - start, *shape[1:])
 
 
-def check(path: Path, size: int, digest: str) -> None:
+def verify_shard(path: Path, size: int, digest: str) -> None:
     """Raises BadShard unless the file has this size and digest."""
     try:
         found = os.stat(path).st_size

@@ -20,19 +20,19 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from lipdub.errors import InputError, shown
-from lipdub.faces import lowerface
+from lipdub.errors import InputError, printable
+from lipdub.faces.alignment import lower_face
 from lipdub.metrics import avsync
 from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize
 from lipdub.networks.syncnet_scorer import SyncNetScorer
 from lipdub.speech import mel
-from lipdub.training.augment import disturbed
-from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, voice_views
-from lipdub.training.card import notes_of, work_folder
+from lipdub.training.card import checkpoint_folder, collect_notes
 from lipdub.training.dataset import Dataset, OnBad, TalkingClips, open_dataset, open_held_out
+from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation, augment_faces, augment_spectrograms
 from lipdub.training.loop import LoopOptions, run_loop
 from lipdub.training.shards import FPS
-from lipdub.weights import own
+from lipdub.training.speech_augmentation import augment_speech
+from lipdub.weights import safetensors_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ _SOUNDS = 8192  # spectrograms kept in memory, 40 kB for three seconds
 
 
 @dataclass(frozen=True)
-class SyncScorerTraining:
+class SyncScorerOptions:
     """What decides the result besides the data and the seed.
 
     network: "avsyncnet", or "syncnet", Wav2Lip's architecture (`networks.syncnet_scorer`) with `syncnet_width` channels, for
@@ -67,8 +67,8 @@ class SyncScorerTraining:
     apart: int = 3
     loss: Loss = "infonce"
     variants: int = 4
-    faces: FaceChanges = field(default_factory=FaceChanges)
-    voices: VoiceChanges = field(default_factory=VoiceChanges)
+    faces: FaceAugmentation = field(default_factory=FaceAugmentation)
+    voices: VoiceAugmentation = field(default_factory=VoiceAugmentation)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
             steps=1000, decay=0.05, warmup=100, precision="bf16", save_every=250, report_every=50, workers=1
@@ -76,7 +76,7 @@ class SyncScorerTraining:
     )
 
 
-class Talks:
+class SyncClips:
     """Clips of a dataset as this training sees them: those long enough for five frames, their sounds kept once asked for.
 
     Variant 0 of a sound is the sound itself; others are disturbed, the same whenever they are asked for.
@@ -85,7 +85,7 @@ class Talks:
     def __init__(self, data: Dataset, size: AVSyncNetSize, seed: int = 0) -> None:
         long = tuple(clip for clip in data.clips if clip.frames >= FRAMES)
         if not long:
-            raise InputError(f"the dataset {shown(data.folder)} has no clip of {FRAMES} frames")
+            raise InputError(f"the dataset {printable(data.folder)} has no clip of {FRAMES} frames")
         self._clips = TalkingClips(replace(data, clips=long))
         self._size, self._seed = size, seed
         self._sounds: dict[tuple[int, int], np.ndarray] = {}
@@ -103,8 +103,8 @@ class Talks:
 
         at = moments[:, None] + np.arange(FRAMES)
         needed, where = np.unique(at, return_inverse=True)
-        lower = self._clips.lower(clip, needed, lowerface.MARGIN)
-        high, wide = lowerface.margined(self._size.height), lowerface.margined(self._size.width)
+        lower = self._clips.lower(clip, needed, lower_face.MARGIN)
+        high, wide = lower_face.add_margin(self._size.height), lower_face.add_margin(self._size.width)
         if self._size.grey:
             lower = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in lower])
         if lower.shape[1:3] != (high, wide):
@@ -121,20 +121,20 @@ class Talks:
             audio = self._clips.audio(clip)
             if variant:
                 before = np.resize(self._clips.audio((clip - 1) % len(self)), len(audio))
-                audio = disturbed(audio, np.random.default_rng((self._seed, variant, clip)), before)
-            whole = avsync.spectrogram(audio).astype(np.float16)
+                audio = augment_speech(audio, np.random.default_rng((self._seed, variant, clip)), before)
+            whole = avsync.normalized_spectrogram(audio).astype(np.float16)
             self._sounds[clip, variant] = whole
             if len(self._sounds) > _SOUNDS:  # several threads may be here: whichever goes is made again
                 self._sounds.pop(next(iter(self._sounds)), None)
         starts = np.round(moments / FPS * mel.COLUMN_RATE).astype(np.int64)
-        return torch.from_numpy(mel.windows(whole.astype(np.float32), starts))
+        return torch.from_numpy(mel.cut_windows(whole.astype(np.float32), starts))
 
 
 def train(
     out: Path,
     *,
     data: Path,
-    options: SyncScorerTraining | None = None,
+    options: SyncScorerOptions | None = None,
     workdir: Path | None = None,
     seed: int = 0,
     threads: int = 2,
@@ -149,26 +149,28 @@ def train(
     what a damaged shard does; progress: called with one line of text now and then. Returns `out`. Raises InputError for what is
     no dataset.
     """
-    options, say = options or SyncScorerTraining(), progress or (lambda text: None)
+    options, say = options or SyncScorerOptions(), progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
-    folder = work_folder(workdir, out, "sync", options, seed)
+    folder = checkpoint_folder(workdir, out, "sync", options, seed)
     learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
     apart = open_held_out(data, on_bad=on_bad, tell=say)
-    network = train_scorer(Talks(learn, _size(options), seed), folder, options, seed=seed, device=device, progress=say)
+    network = train_scorer(
+        SyncClips(learn, _size(options), seed), folder, options, seed=seed, device=device, progress=say
+    )
     figures: dict[str, float] = {}
     if apart is None:
         say("sync: the dataset has no clips held out, so there is nothing to check with")
     else:
-        check = Talks(apart, network.size)
-        figures["matched"] = round(matched(network, check, options), 4)
+        check = SyncClips(apart, network.size)
+        figures["matched"] = round(matching_accuracy(network, check, options), 4)
         say(f"sync: {100 * figures['matched']:.1f} % of held-out moments find their own sound among {options.moments}")
-    return export(out, network, notes_of(learn, options, seed, figures))
+    return write_weights(out, network, collect_notes(learn, options, seed, figures))
 
 
 def train_scorer(
-    talks: Talks,
+    talks: SyncClips,
     folder: Path,
-    options: SyncScorerTraining,
+    options: SyncScorerOptions,
     *,
     seed: int = 0,
     device: str = "cpu",
@@ -182,7 +184,7 @@ def train_scorer(
     network.to(memory_format=torch.channels_last)  # a fifth less time on a CPU
 
     def draw(number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return batch(talks, options, np.random.default_rng((seed, number)))
+        return draw_batch(talks, options, np.random.default_rng((seed, number)))
 
     def loss_of(
         net: torch.nn.Module, drawn: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -202,8 +204,8 @@ def train_scorer(
     return made
 
 
-def batch(
-    talks: Talks, options: SyncScorerTraining, rng: np.random.Generator
+def draw_batch(
+    talks: SyncClips, options: SyncScorerOptions, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Moments of clips drawn by chance: mel windows (clips, moments, 80, 16), stacks of faces (clips, moments, channels,
     height, width), changed by chance, and the moments' first frames (clips, moments).
@@ -217,10 +219,10 @@ def batch(
     variants = 1 if options.only else options.variants
     sounds = torch.stack([talks.sounds(c, f, int(rng.integers(variants))) for c, f in pairs])
     if options.only:
-        faces = torch.stack([avsync.middle(stack, size.height, size.width) for stack in faces])
+        faces = torch.stack([avsync.crop_middle(stack, size.height, size.width) for stack in faces])
     else:
-        faces = face_views(faces, size.height, size.width, rng, options.faces)
-        sounds = voice_views(sounds, rng, options.voices)
+        faces = augment_faces(faces, size.height, size.width, rng, options.faces)
+        sounds = augment_spectrograms(sounds, rng, options.voices)
     return sounds, faces.reshape(*firsts.shape, -1, size.height, size.width), torch.from_numpy(firsts)
 
 
@@ -229,7 +231,7 @@ def _moments(count: int, wanted: int, rng: np.random.Generator) -> np.ndarray:
     return np.sort(rng.permutation(count)[:wanted] if count >= wanted else rng.integers(0, count, wanted))
 
 
-def _size(options: SyncScorerTraining) -> AVSyncNetSize:
+def _size(options: SyncScorerOptions) -> AVSyncNetSize:
     """Of the network's faces."""
     return SyncNetScorer(2).size if options.network == "syncnet" else options.size
 
@@ -247,13 +249,13 @@ def pair_loss(logits: torch.Tensor, wrong: torch.Tensor, loss: Loss) -> torch.Te
 
 
 @torch.no_grad()
-def matched(network: Scorer, talks: Talks, options: SyncScorerTraining) -> float:
+def matching_accuracy(network: Scorer, talks: SyncClips, options: SyncScorerOptions) -> float:
     """Share of moments, of clips as they are, whose own sound is the nearest of as many as in training."""
     rng, size = np.random.default_rng(_CHECK_SEED), network.size
     right = []
     for clip in np.unique(np.linspace(0, len(talks) - 1, min(len(talks), _CHECK_CLIPS)).round().astype(int)):
         moments = _moments(talks.moments(int(clip)), options.moments, rng)
-        faces = avsync.middle(talks.stacks(int(clip), moments), size.height, size.width)
+        faces = avsync.crop_middle(talks.stacks(int(clip), moments), size.height, size.width)
         faces = faces.reshape(len(moments), -1, size.height, size.width)
         sound, mouth = network(talks.sounds(int(clip), moments)[:, None], faces)
         cosine = (mouth @ sound.T).numpy()
@@ -262,9 +264,9 @@ def matched(network: Scorer, talks: Talks, options: SyncScorerTraining) -> float
     return float(np.mean(right))
 
 
-def export(out: Path, network: Scorer, notes: dict[str, Any]) -> Path:
+def write_weights(out: Path, network: Scorer, notes: dict[str, Any]) -> Path:
     """Write a weights file (float16); whole or not at all. Returns its path."""
     told: dict[str, Any] = {"size": asdict(network.size), "notes": notes}
     if isinstance(network, SyncNetScorer):
         told["syncnet"] = network.width
-    return own.write(out, avsync.FORMAT, told, network.state_dict())
+    return safetensors_file.write(out, avsync.FORMAT, told, network.state_dict())

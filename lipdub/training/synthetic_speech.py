@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import EnvironmentFailure
-from lipdub.speech.espeak import available as has_espeak
-from lipdub.speech.espeak import process_espeak
-from lipdub.speech.features import FRAME_RATE, RATE
-from lipdub.speech.phones import from_arpabet, from_ipa, spread
-from lipdub.training import texts
-from lipdub.training.windows import FRAMES, Utterance, resampled, warped, windows
+from lipdub.speech.espeak import get_espeak
+from lipdub.speech.espeak import is_available as has_espeak
+from lipdub.speech.phone_features import FRAME_RATE
+from lipdub.speech.phones import phones_from_arpabet, phones_from_ipa, split_time
+from lipdub.training import synthetic_text
+from lipdub.training.phone_windows import WINDOW_FRAMES, Utterance, change_speed, make_windows, resample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,25 +69,25 @@ def speak_flite(text: str, *, voice: str = "slt", stretch: float = 1.0, pitch: f
     start = 0.0
     for item in done.stdout.split():
         name, _, end = item.partition(":")
-        phones += spread(from_arpabet(name), start, float(end))
+        phones += split_time(phones_from_arpabet(name), start, float(end))
         start = float(end)
-    return Utterance(resampled(audio, rate), tuple(phones))
+    return Utterance(resample(audio, rate), tuple(phones))
 
 
 def speak_espeak(text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50) -> Utterance:
     """Speak text with this process's espeak-ng; the arguments are those of `Espeak.speak`, as is the ValueError."""
-    library = process_espeak()
+    library = get_espeak()
     audio, events = library.speak(text, voice=voice, speed=speed, pitch=pitch, span=span)
     starts = [start for start, _ in events] + [len(audio) / library.rate]
     phones: list[tuple[float, float, str]] = [(0.0, starts[0], "sil")] if starts[0] > 0 else []
     for (start, name), stop in zip(events, starts[1:], strict=True):
         if stop <= start:
             continue
-        known = from_ipa(name) if name else ("sil",)
+        known = phones_from_ipa(name) if name else ("sil",)
         if not known:
             known = (phones[-1][2],) if phones else ("sil",)  # a mark alone goes on with the phone before
-        phones += spread(known, start, stop)
-    return Utterance(resampled(audio, library.rate), tuple(phones))
+        phones += split_time(known, start, stop)
+    return Utterance(resample(audio, library.rate), tuple(phones))
 
 
 def _read_wave(path: Path) -> tuple[np.ndarray, int]:
@@ -99,9 +100,9 @@ def _voices(kind: str, rng: random.Random) -> Callable[[], Utterance]:
     """Chance sentences by chance voices of a synthesiser."""
 
     def espeak() -> Utterance:
-        language = rng.choice(texts.LANGUAGES)
+        language = rng.choice(synthetic_text.LANGUAGES)
         return speak_espeak(
-            texts.text(language, rng),
+            synthetic_text.draw_text(language, rng),
             voice=language + rng.choice(_ESPEAK_VARIANTS),
             speed=rng.randint(110, 230),
             pitch=rng.randint(10, 90),
@@ -111,7 +112,7 @@ def _voices(kind: str, rng: random.Random) -> Callable[[], Utterance]:
     def flite() -> Utterance:
         voice = rng.choice(FLITE_VOICES)
         pitch = rng.uniform(85, 150) if voice != "slt" else rng.uniform(140, 230)
-        return speak_flite(texts.english(rng), voice=voice, stretch=rng.uniform(0.75, 1.35), pitch=pitch)
+        return speak_flite(synthetic_text.draw_english(rng), voice=voice, stretch=rng.uniform(0.75, 1.35), pitch=pitch)
 
     def voice() -> Utterance:
         while True:
@@ -119,18 +120,18 @@ def _voices(kind: str, rng: random.Random) -> Callable[[], Utterance]:
                 spoken = espeak() if kind == "espeak" else flite()
             except (subprocess.SubprocessError, ValueError):
                 continue
-            if 0.5 < len(spoken.audio) / RATE < 12.0:
-                return warped(spoken, rng.uniform(0.84, 1.2))
+            if 0.5 < len(spoken.audio) / SAMPLE_RATE_HZ < 12.0:
+                return change_speed(spoken, rng.uniform(0.84, 1.2))
 
     return voice
 
 
 def _make(job: tuple[str, int, int]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     kind, seed, count = job
-    return list(windows(_voices(kind, random.Random(seed)), count, np.random.default_rng(seed)))
+    return list(make_windows(_voices(kind, random.Random(seed)), count, np.random.default_rng(seed)))
 
 
-def corpus(
+def synthesize_corpus(
     count: int,
     seed: int,
     *,
@@ -157,7 +158,9 @@ def corpus(
     for i, some in enumerate(_each(jobs, workers)):
         made += some
         if progress:
-            progress(f"speech made: {min((i + 1) * size, count)} of {count} windows of {FRAMES / FRAME_RATE:.0f} s")
+            progress(
+                f"speech made: {min((i + 1) * size, count)} of {count} windows of {WINDOW_FRAMES / FRAME_RATE:.0f} s"
+            )
     encoded, power, marks = zip(*made, strict=True)
     return np.stack(encoded), np.stack(power), np.stack(marks)
 

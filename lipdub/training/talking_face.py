@@ -22,20 +22,20 @@ from lipdub.errors import UsageError
 from lipdub.metrics import avsync
 from lipdub.networks.avsyncnet import FRAMES, AVSyncNet
 from lipdub.networks.face_discriminator import FaceDiscriminator
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide
-from lipdub.networks.talking_face import shut
-from lipdub.training.augment_faces import blurred
-from lipdub.training.card import notes_of, work_folder
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
+from lipdub.networks.talking_face import close_mouths
+from lipdub.training.card import checkpoint_folder, collect_notes
 from lipdub.training.dataset import Dataset, OnBad, open_dataset, open_held_out
-from lipdub.training.face_windows import FaceBatch, FaceWindows, WindowDraw
+from lipdub.training.face_augmentation import gaussian_blur
+from lipdub.training.face_windows import WindowBatch, WindowSampler, WindowSampling
 from lipdub.training.loop import Adversary, LoopOptions, run_loop
 from lipdub.training.losses.adaptive_triplet import adaptive_triplet, triplet
 from lipdub.training.losses.adversarial import discriminator_loss, generator_loss
 from lipdub.training.losses.lip_sync import lip_sync
 from lipdub.training.losses.perceptual import load_features, perceptual
 from lipdub.training.losses.stabilized_sync import similarity, stabilized_sync
-from lipdub.weights import talker
-from lipdub.weights.talker import TalkerModel
+from lipdub.weights import talking_face_file
+from lipdub.weights.talking_face_file import TalkingFaceModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +48,7 @@ _SAMPLES = 4  # rows of a picture
 
 
 @dataclass(frozen=True)
-class Weights:
+class LossWeights:
     """Of the parts of the loss, Eq. 5. mouth: how many times more a pixel counts in the middle of the lower half, where the mouth is,
     than elsewhere (1: as the paper has it); pixel, perceptual, sync and triplet are the paper's lambda 1 to 4, which are 10, 1, 2 and
     0.5 there; 2 is too much for an AVSyncNet in small. other: of the sync regularizer of an adaptation (`training.adapt`), the
@@ -65,7 +65,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class GeneratorTraining:
+class GeneratorOptions:
     """What decides a generator besides its data and the seed.
 
     size: of a generator that is begun anew; draw: which windows; weights: of the losses (the silent-lip generator has neither sync
@@ -77,8 +77,8 @@ class GeneratorTraining:
     """
 
     size: FaceGeneratorSize = FaceGeneratorSize.small()
-    draw: WindowDraw = WindowDraw()
-    weights: Weights = Weights()
+    draw: WindowSampling = WindowSampling()
+    weights: LossWeights = LossWeights()
     silent: bool = True
     sync_loss: Literal["stabilized", "plain", "none"] = "stabilized"
     triplet_loss: Literal["adaptive", "vanilla", "none"] = "adaptive"
@@ -93,7 +93,7 @@ class GeneratorTraining:
     )
 
 
-def train_silent(out: Path, *, data: Path, sync: Path, options: GeneratorTraining | None = None, **how: Any) -> Path:
+def train_silent_lip(out: Path, *, data: Path, sync: Path, options: GeneratorOptions | None = None, **how: Any) -> Path:
     """Train the silent-lip generator G_S and write it, with AVSyncNet, as a talker's file (`weights.talker`).
 
     Args:
@@ -102,15 +102,17 @@ def train_silent(out: Path, *, data: Path, sync: Path, options: GeneratorTrainin
     Raises:
         InputError: no such dataset. WeightsError: no such network. UsageError: sizes that do not go together.
     """
-    options = options or GeneratorTraining()
+    options = options or GeneratorOptions()
     options = replace(options, silent=False, sync_loss="none", triplet_loss="none", begin="new")
-    heard = avsync.load(sync)
+    heard = avsync.load_avsyncnet(sync)
     if not isinstance(heard, AVSyncNet):
         raise UsageError(f"{sync} holds a SyncNet", hint="Train AVSyncNet: lipdub train sync-scorer.")
-    return _train("silent-lip", out, data, TalkerModel(heard), options, **how)
+    return _train("silent-lip", out, data, TalkingFaceModel(heard), options, **how)
 
 
-def train_talking(out: Path, *, data: Path, silent: Path, options: GeneratorTraining | None = None, **how: Any) -> Path:
+def train_stabilized(
+    out: Path, *, data: Path, silent: Path, options: GeneratorOptions | None = None, **how: Any
+) -> Path:
     """Train the talking-face generator G_L and write it with what it needs as a talker's file.
 
     Args:
@@ -119,18 +121,18 @@ def train_talking(out: Path, *, data: Path, silent: Path, options: GeneratorTrai
     Raises:
         InputError, WeightsError, UsageError.
     """
-    model = talker.load(silent)
+    model = talking_face_file.load(silent)
     if model.silent is None:
         raise UsageError(f"{silent} holds no silent-lip generator", hint="lipdub train silent-lip makes one.")
-    return _train("stabilized", out, data, model, options or GeneratorTraining(), **how)
+    return _train("stabilized", out, data, model, options or GeneratorOptions(), **how)
 
 
 def _train(
     name: str,
     out: Path,
     data: Path,
-    model: TalkerModel,
-    options: GeneratorTraining,
+    model: TalkingFaceModel,
+    options: GeneratorOptions,
     *,
     workdir: Path | None = None,
     seed: int = 0,
@@ -144,14 +146,14 @@ def _train(
     """
     say = progress or (lambda text: None)
     torch.set_num_threads(max(threads, 1))
-    folder = work_folder(workdir, out, name, options, seed, model.sync, model.silent)
+    folder = checkpoint_folder(workdir, out, name, options, seed, model.sync, model.silent)
     learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
     check = open_held_out(data, on_bad=on_bad, tell=say)
-    generator = trained(name, learn, check, model, folder, options, seed=seed, device=device, progress=say)
-    notes = notes_of(learn, options, seed)
+    generator = train_generator(name, learn, check, model, folder, options, seed=seed, device=device, progress=say)
+    notes = collect_notes(learn, options, seed)
     silent, talking = (generator, None) if name == "silent-lip" else (model.silent, generator)
     told = {**model.notes, name: notes, "remark": _remark(notes["speakers"])}
-    return talker.save(out, TalkerModel(model.sync, silent, talking, told))
+    return talking_face_file.save(out, TalkingFaceModel(model.sync, silent, talking, told))
 
 
 def _remark(speakers: Sequence[str]) -> str:
@@ -161,13 +163,13 @@ def _remark(speakers: Sequence[str]) -> str:
     return f"trained on {len(speakers)} speakers"
 
 
-def trained(
+def train_generator(
     name: str,
     learn: Dataset,
     check: Dataset | None,
-    model: TalkerModel,
+    model: TalkingFaceModel,
     folder: Path,
-    options: GeneratorTraining,
+    options: GeneratorOptions,
     *,
     seed: int = 0,
     device: str = "cpu",
@@ -196,9 +198,9 @@ def trained(
     if begin is not None:
         generator.load_state_dict(begin.state_dict())
     generator.to(memory_format=torch.channels_last)
-    objective = Objective(model, FaceDiscriminator(size), options, progress or (lambda text: None))
-    windows = FaceWindows(learn, options.draw, seed, others, shares)
-    looked = FaceWindows(check if check is not None else learn, options.draw, seed)
+    objective = GeneratorObjective(model, FaceDiscriminator(size), options, progress or (lambda text: None))
+    windows = WindowSampler(learn, options.draw, seed, others, shares)
+    looked = WindowSampler(check if check is not None else learn, options.draw, seed)
 
     def validate(network: nn.Module) -> float:
         rows = [objective.plain(network, looked.plain(n)) for n in range(_VALIDATION)]
@@ -225,7 +227,7 @@ def trained(
     return made
 
 
-class Objective:
+class GeneratorObjective:
     """The loss of a generator on a batch, and of its discriminator on what came out; the frozen networks they need follow the
     batch to its device.
 
@@ -235,9 +237,9 @@ class Objective:
 
     def __init__(
         self,
-        model: TalkerModel,
+        model: TalkingFaceModel,
         discriminator: FaceDiscriminator,
-        options: GeneratorTraining,
+        options: GeneratorOptions,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         weights = options.weights
@@ -253,11 +255,11 @@ class Objective:
             say(f"perceptual features: {which}")
         self._real = self._fake = torch.empty(0)
 
-    def loss(self, network: nn.Module, batch: FaceBatch) -> tuple[torch.Tensor, dict[str, float]]:
+    def loss(self, network: nn.Module, batch: WindowBatch) -> tuple[torch.Tensor, dict[str, float]]:
         """Eq. 5 for a batch, and its parts."""
         options, weights = self.options, self.options.weights
         real, references, sounds = self._shown(batch)
-        made = network(sounds.flatten(0, 1), hide(real), references)
+        made = network(sounds.flatten(0, 1), hide_lower_half(real), references)
         self._real, self._fake = real, made.detach()
         parts: dict[str, tuple[float, torch.Tensor]] = {"pixel": (weights.pixel, _apart(made, real, weights.mouth))}
         if self._features is not None:
@@ -283,7 +285,7 @@ class Objective:
             parts["similarity"] = (0.0, (x - y).detach().abs().mean())
         if weights.other > 0 and len(batch.others):
             others = self._heard(batch.others)
-            said = network(others.flatten(0, 1), hide(real), references)
+            said = network(others.flatten(0, 1), hide_lower_half(real), references)
             x = similarity(self._lips(said, len(others)), others[:, others.shape[1] // 2])
             parts["other"] = (weights.other, lip_sync(self._sync.logit(x)))
         if weights.adversarial > 0:
@@ -296,27 +298,27 @@ class Objective:
         return discriminator_loss(discriminator(self._real), discriminator(self._fake)), {}
 
     @torch.no_grad()
-    def plain(self, network: nn.Module, batch: FaceBatch) -> float:
+    def plain(self, network: nn.Module, batch: WindowBatch) -> float:
         """Mean absolute difference of the lower halves, of a batch on the CPU."""
         made, real, _ = self._made(network, batch)
         half = real.shape[2] // 2
         return float((made - real)[:, :, half:].abs().mean())
 
     @torch.no_grad()
-    def pictures(self, network: nn.Module, batch: FaceBatch) -> torch.Tensor:
+    def pictures(self, network: nn.Module, batch: WindowBatch) -> torch.Tensor:
         """What is given, made and true of the windows' middle faces: (rows, 4, 3, P, P)."""
         made, real, references = self._made(network, batch)
         middle = batch.faces.shape[1] // 2
-        columns = (hide(real), references, made, real)
+        columns = (hide_lower_half(real), references, made, real)
         return torch.stack([c.unflatten(0, batch.faces.shape[:2])[:_SAMPLES, middle] for c in columns], 1)
 
-    def _made(self, network: nn.Module, batch: FaceBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _made(self, network: nn.Module, batch: WindowBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         device = next(network.parameters()).device
-        real, references, sounds = self._shown(FaceBatch(*(part.to(device) for part in batch)))
-        return network(sounds.flatten(0, 1), hide(real), references), real, references
+        real, references, sounds = self._shown(WindowBatch(*(part.to(device) for part in batch)))
+        return network(sounds.flatten(0, 1), hide_lower_half(real), references), real, references
 
     @torch.no_grad()
-    def _shown(self, batch: FaceBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _shown(self, batch: WindowBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Faces and references (n F, 3, P, P), these as the generator sees them, and embeddings of the sounds (n, F, features)."""
         device = batch.faces.device
         real = batch.faces.flatten(0, 1).contiguous(memory_format=torch.channels_last)
@@ -325,7 +327,7 @@ class Objective:
             if network is not None:
                 network.to(device)
         if self.options.silent and self._silent is not None:
-            references = shut(self._silent, self._sync, references)
+            references = close_mouths(self._silent, self._sync, references)
         return real, references, self._heard(batch.sounds)
 
     @torch.no_grad()
@@ -340,7 +342,7 @@ class Objective:
         if lower.shape[2:] != (size.height, size.width):
             lower = interpolate(lower, (size.height, size.width), mode="bilinear", antialias=True)
         if self.options.blur > 0:
-            lower = blurred(lower, self.options.blur)
+            lower = gaussian_blur(lower, self.options.blur)
         return self._sync.image_features(lower.unflatten(0, (windows, -1)).flatten(1, 2)).float()
 
 

@@ -7,6 +7,6 @@ them into networks. Importing this package imports nothing heavy; only ``Store.p
 
 from __future__ import annotations
 
-from lipdub.weights.bundled import DIGESTS, shipped
+from lipdub.weights.shipped_files import DIGESTS_FILE, verify_shipped
 
-__all__ = ["DIGESTS", "shipped"]
+__all__ = ["DIGESTS_FILE", "verify_shipped"]

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lipdub.errors import EnvironmentFailure, WeightsError, os_failure
-from lipdub.weights.bundled import sha256
-from lipdub.weights.kinds import kind_of
+from lipdub.errors import EnvironmentFailure, WeightsError, wrap_os_error
+from lipdub.weights.file_format import detect_format
+from lipdub.weights.shipped_files import sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from lipdub.weights.manifest import Entry, Part
+    from lipdub.weights.manifest import ManifestEntry, NetworkPart
 
     State = dict[str, torch.Tensor]
 
@@ -28,20 +28,20 @@ _PARALLEL = "module"  # what a network that was trained on several devices calls
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
-def load_checkpoint(path: Path, entry: Entry, part: str | None = None) -> State:
+def load_checkpoint(path: Path, entry: ManifestEntry, part: str | None = None) -> State:
     """The state of one network in a published file, under the names the network knows, on the CPU.
 
     Raises:
         UsageError: the file has several networks and ``part`` names none of them.
         WeightsError: the file cannot be read, holds more than weights, or not this network's.
     """
-    return state_in(read(path, entry), entry.part(part), path.name)
+    return extract_state(read_checkpoint(path, entry), entry.part(part), path.name)
 
 
-def load_network(path: Path, entry: Entry, part: str | None = None) -> nn.Module:
+def load_network(path: Path, entry: ManifestEntry, part: str | None = None) -> nn.Module:
     """The network of a published file, built as published, with its weights, for evaluation."""
     which = entry.part(part)
-    return load_into(build(which), load_checkpoint(path, entry, part), path.name).eval()
+    return load_into(build_network(which), load_checkpoint(path, entry, part), path.name).eval()
 
 
 def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], name: str = "the checkpoint") -> nn.Module:
@@ -51,7 +51,7 @@ def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], name: str =
         WeightsError: names the first entry that is missing, has another shape, or is not the network's.
     """
     own = network.state_dict()
-    fault = misfit({key: tuple(value.shape) for key, value in own.items()}, state)
+    fault = find_mismatch({key: tuple(value.shape) for key, value in own.items()}, state)
     if fault:
         raise WeightsError(f"{name} is not a checkpoint of {type(network).__name__}: {fault}")
     counters = {key: value for key, value in own.items() if key not in state}
@@ -59,7 +59,7 @@ def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], name: str =
     return network
 
 
-def misfit(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, torch.Tensor]) -> str:
+def find_mismatch(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, torch.Tensor]) -> str:
     """What first keeps a state from being one of these names and shapes; "" when it fits."""
     for key, shape in expected.items():
         if key not in state:
@@ -72,7 +72,7 @@ def misfit(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, torch.Te
     return f"it has {extra}, which is not expected" if extra is not None else ""
 
 
-def read(path: Path, entry: Entry | None = None) -> dict[str, Any]:
+def read_checkpoint(path: Path, entry: ManifestEntry | None = None) -> dict[str, Any]:
     """All a checkpoint holds: tensors on the CPU and plain values, as they are in the file.
 
     TorchScript archives are programs: one is read only when ``entry`` says that the published file is one,
@@ -81,7 +81,7 @@ def read(path: Path, entry: Entry | None = None) -> dict[str, Any]:
     Raises:
         WeightsError: the file is damaged, is no checkpoint, or would have to run code to be read.
     """
-    kind = kind_of(path)
+    kind = detect_format(path)
     if kind == "torchscript":
         return _read_program(path, entry)
     if kind == "matlab":
@@ -92,7 +92,7 @@ def read(path: Path, entry: Entry | None = None) -> dict[str, Any]:
     return content
 
 
-def state_in(content: Mapping[str, Any], part: Part, name: str) -> State:
+def extract_state(content: Mapping[str, Any], part: NetworkPart, name: str) -> State:
     """The state of ``part`` within what was read from the file ``name``."""
     state = _unwrapped(content, part, name)
     found = {_plain(str(key)): value for key, value in state.items()}
@@ -105,7 +105,7 @@ def state_in(content: Mapping[str, Any], part: Part, name: str) -> State:
     return found
 
 
-def build(part: Part) -> nn.Module:
+def build_network(part: NetworkPart) -> nn.Module:
     """The network a state belongs to, with fresh weights. Raises EnvironmentFailure when it is not there."""
     module, _, name = part.network.partition(":")
     try:
@@ -118,12 +118,12 @@ def build(part: Part) -> nn.Module:
     return network
 
 
-def expected(part: Part) -> dict[str, tuple[int, ...]]:
+def infer_shapes(part: NetworkPart) -> dict[str, tuple[int, ...]]:
     """Names and shapes a file must have to be of this network."""
     import torch
 
     with torch.device("meta"):
-        network = build(part)
+        network = build_network(part)
     shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     return {key: shape for key, shape in shapes.items() if not part.without or part.without not in key}
 
@@ -136,7 +136,7 @@ def _read_pickled(path: Path, mapped: bool) -> Any:
     try:
         return torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
     except OSError as error:
-        raise os_failure(error, path, "read") from error
+        raise wrap_os_error(error, path, "read") from error
     except MemoryError:
         raise
     except pickle.UnpicklingError as error:
@@ -158,12 +158,12 @@ def _read_tensors(path: Path) -> dict[str, Any]:
     try:
         return dict(load_file(path, device="cpu"))
     except OSError as error:
-        raise os_failure(error, path, "read") from error
+        raise wrap_os_error(error, path, "read") from error
     except SafetensorError as error:
         raise _damaged(path) from error
 
 
-def _read_program(path: Path, entry: Entry | None) -> dict[str, Any]:
+def _read_program(path: Path, entry: ManifestEntry | None) -> dict[str, Any]:
     import torch
 
     if entry is None or entry.format != "torchscript":
@@ -183,7 +183,7 @@ def _damaged(path: Path) -> WeightsError:
     return WeightsError(f"{path.name} cannot be read: it is cut short or damaged", hint="Get it again.")
 
 
-def _unwrapped(content: Mapping[str, Any], part: Part, name: str) -> Mapping[str, Any]:
+def _unwrapped(content: Mapping[str, Any], part: NetworkPart, name: str) -> Mapping[str, Any]:
     """The first mapping under a known key that holds nothing but tensors; or else ``content`` itself."""
     for state in (*(content.get(key) for key in (*part.key, *WRAPPERS)), content):
         if isinstance(state, Mapping) and state and all(hasattr(value, "shape") for value in state.values()):

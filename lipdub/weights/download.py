@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lipdub.errors import EnvironmentFailure, LipdubError, WeightsError, os_failure
-from lipdub.workspace.files import write_atomically
+from lipdub.errors import EnvironmentFailure, LipdubError, WeightsError, wrap_os_error
+from lipdub.workspace.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ class _Ask:
     timeout: float
 
 
-def note_of(part: Path) -> Path:
+def locate_resume_note(part: Path) -> Path:
     """Where it is noted from which address a part was begun, and of which version of the file."""
     return part.with_name(part.name + ".json")
 
@@ -244,7 +244,7 @@ def _append(response: Any, begin: int, total: int | None, ask: _Ask) -> int:
                     told = time.monotonic()
                     ask.progress(done, total)
     except OSError as error:
-        raise os_failure(error, ask.part) from error
+        raise wrap_os_error(error, ask.part) from error
     ask.progress(done, total)
     return done
 
@@ -271,19 +271,19 @@ def _room(part: Path, wanted: int) -> None:
 def _note(url: str, response: Any, ask: _Ask) -> None:
     tag = response.headers.get("ETag", "")
     validator = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
-    write_atomically(note_of(ask.part), json.dumps({"url": url, "validator": validator}).encode())
+    write_atomically(locate_resume_note(ask.part), json.dumps({"url": url, "validator": validator}).encode())
 
 
 def _noted(ask: _Ask) -> dict[str, Any]:
     try:
-        content = json.loads(note_of(ask.part).read_bytes())
+        content = json.loads(locate_resume_note(ask.part).read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
 def _forget(ask: _Ask) -> None:
-    note_of(ask.part).unlink(missing_ok=True)
+    locate_resume_note(ask.part).unlink(missing_ok=True)
 
 
 def _drop(ask: _Ask) -> None:

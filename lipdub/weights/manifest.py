@@ -12,19 +12,19 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from lipdub.errors import UsageError, WeightsError
-from lipdub.weights.bundled import located
+from lipdub.weights.shipped_files import locate_shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-MANIFEST = "manifest.json"
+MANIFEST_FILE = "manifest.json"
 
 Format = Literal["checkpoint", "torchscript", "matlab"]
 
 
 @dataclass(frozen=True)
-class Part:
+class NetworkPart:
     """The state of one network within a file.
 
     name
@@ -51,7 +51,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ManifestEntry:
     """A published file of weights.
 
     ``bytes`` and ``sha256`` are None where they were never published, and ``commercial`` where nobody said
@@ -69,11 +69,11 @@ class Entry:
     commercial: bool | None
     source: str
     format: Format = "checkpoint"
-    parts: tuple[Part, ...] = ()
+    parts: tuple[NetworkPart, ...] = ()
     keys: tuple[str, ...] = ()
     note: str = ""
 
-    def part(self, name: str | None = None) -> Part:
+    def part(self, name: str | None = None) -> NetworkPart:
         """The network state called ``name``; without one, the only one there is. Raises UsageError."""
         for part in self.parts:
             if part.name == name or (name is None and len(self.parts) == 1):
@@ -82,14 +82,14 @@ class Entry:
         raise UsageError(f"{self.file} has no network state {name or 'of its own'}", hint=f"It has {known}.")
 
 
-def entries() -> tuple[Entry, ...]:
+def list_entries() -> tuple[ManifestEntry, ...]:
     """All published files lipdub knows. Raises WeightsError when the manifest is missing or damaged."""
-    return _read(located(MANIFEST))
+    return _read(locate_shipped(MANIFEST_FILE))
 
 
-def entry(name: str) -> Entry:
+def find_entry(name: str) -> ManifestEntry:
     """The entry called ``name``, or of the file called so. Raises UsageError for an unknown one."""
-    known = entries()
+    known = list_entries()
     for item in known:
         if name.lower() in (item.name.lower(), item.file.lower()):
             return item
@@ -98,16 +98,16 @@ def entry(name: str) -> Entry:
     raise UsageError(f"there are no published weights {name!r}", hint=hint)
 
 
-def used_by(user: str) -> list[Entry]:
+def find_entries_for(user: str) -> list[ManifestEntry]:
     """The entries a recipe, stage or command uses. Raises UsageError when nothing is known of it."""
-    found = [item for item in entries() if user in item.used_by]
+    found = [item for item in list_entries() if user in item.used_by]
     if not found:
-        users = sorted({name for item in entries() for name in item.used_by})
+        users = sorted({name for item in list_entries() for name in item.used_by})
         raise UsageError(f"no published weights are for {user!r}", hint=f"There are some for {', '.join(users)}.")
     return found
 
 
-def allowed(item: Entry, commercial_safe: bool) -> None:
+def check_licence(item: ManifestEntry, commercial_safe: bool) -> None:
     """Refuses weights that may not be used commercially where only such are wanted. Raises WeightsError."""
     if not commercial_safe or item.commercial:
         return
@@ -119,7 +119,7 @@ def allowed(item: Entry, commercial_safe: bool) -> None:
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path) -> tuple[Entry, ...]:
+def _read(path: Path) -> tuple[ManifestEntry, ...]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return tuple(_entry(row) for row in content["files"])
@@ -127,7 +127,7 @@ def _read(path: Path) -> tuple[Entry, ...]:
         raise WeightsError(f"the list of published weights {path} is damaged: {error}", hint="Install lipdub again.")
 
 
-def _entry(row: dict[str, Any]) -> Entry:
+def _entry(row: dict[str, Any]) -> ManifestEntry:
     lists = {name: tuple(row.get(name, ())) for name in ("used_by", "urls", "keys")}
-    parts = tuple(Part(**{**part, "key": tuple(part.get("key", ()))}) for part in row.get("parts", ()))
-    return Entry(**{**row, **lists, "parts": parts})
+    parts = tuple(NetworkPart(**{**part, "key": tuple(part.get("key", ()))}) for part in row.get("parts", ()))
+    return ManifestEntry(**{**row, **lists, "parts": parts})

@@ -12,21 +12,21 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lipdub.errors import EnvironmentFailure, WeightsError, os_failure
-from lipdub.progress import Callback, Event, silent
+from lipdub.errors import EnvironmentFailure, WeightsError, wrap_os_error
+from lipdub.progress import Callback, Event, ignore_event
 from lipdub.weights import manifest
-from lipdub.weights.bundled import sha256
-from lipdub.weights.download import fetch, note_of
-from lipdub.weights.kinds import kind_of
-from lipdub.workspace.files import write_atomically
+from lipdub.weights.download import fetch, locate_resume_note
+from lipdub.weights.file_format import detect_format
+from lipdub.weights.shipped_files import sha256
+from lipdub.workspace.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from lipdub.weights.manifest import Entry
+    from lipdub.weights.manifest import ManifestEntry
 
-VARIABLE = "LIPDUB_WEIGHTS"
-PINS = "pins.json"
+FOLDER_VARIABLE = "LIPDUB_WEIGHTS"
+PINS_FILE = "pins.json"
 _PART = ".part"  # of a file that is being fetched
 _COPY = ".copy"  # of one that is being added
 _PINS_PATIENCE = 30  # seconds another process may take to note a digest
@@ -40,8 +40,8 @@ _KINDS = {
 
 def default_folder() -> Path:
     """Where the store is: ``LIPDUB_WEIGHTS``, or lipdub's folder among the user's data."""
-    if os.environ.get(VARIABLE):
-        return Path(os.environ[VARIABLE]).expanduser()
+    if os.environ.get(FOLDER_VARIABLE):
+        return Path(os.environ[FOLDER_VARIABLE]).expanduser()
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -52,7 +52,7 @@ def default_folder() -> Path:
 
 
 @dataclass(frozen=True)
-class Kept:
+class VerifiedWeights:
     """A file that was verified.
 
     ``pinned`` says that its digest was never published: it is the one first seen here, at ``since``, in the
@@ -60,7 +60,7 @@ class Kept:
     one that was given in its stead.
     """
 
-    entry: Entry
+    entry: ManifestEntry
     path: Path
     sha256: str
     pinned: bool = False
@@ -87,17 +87,17 @@ class Kept:
         return f"{self.entry.file} is the copy first seen on {self.since}; no digest was ever published"
 
 
-class Store:
+class WeightsStore:
     """The files in one folder. Only :meth:`pull` uses the network."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or default_folder()
 
-    def place(self, entry: Entry) -> Path:
+    def place(self, entry: ManifestEntry) -> Path:
         """Where its file lies, or would."""
         return self.folder / entry.file
 
-    def has(self, entry: Entry) -> bool:
+    def has(self, entry: ManifestEntry) -> bool:
         """Whether its file is there and of the right size. Does not read it."""
         try:
             size = self.place(entry).stat().st_size
@@ -112,12 +112,12 @@ class Store:
             UsageError: nothing of that name was published.
             WeightsError: it is not in the store, or is not the file it should be.
         """
-        kept = self.verify(manifest.entry(name))
+        kept = self.verify(manifest.find_entry(name))
         if kept.new:
             tell(kept.remark)
         return kept.path
 
-    def verify(self, entry: Entry) -> Kept:
+    def verify(self, entry: ManifestEntry) -> VerifiedWeights:
         """Verifies the file that is there. Raises WeightsError when it is missing or wrong."""
         path = self.place(entry)
         if not path.is_file():
@@ -127,19 +127,19 @@ class Store:
             raise WeightsError(f"the weights {entry.file} are not in the store {self.folder}", hint=hint)
         return self._accept(entry, path, str(path), str(path))
 
-    def entries(self, paths: Iterable[Path]) -> list[Entry]:
+    def entries(self, paths: Iterable[Path]) -> list[ManifestEntry]:
         """What was published of the files with these paths; those that do not lie in the store are passed over."""
-        known = {entry.file: entry for entry in manifest.entries()}
+        known = {entry.file: entry for entry in manifest.list_entries()}
         return [known[path.name] for path in paths if path.parent == self.folder and path.name in known]
 
-    def first(self, names: Sequence[str]) -> Kept:
+    def first(self, names: Sequence[str]) -> VerifiedWeights:
         """The verified file of the first of these names that is there. Raises WeightsError, of the first name, when none
         is, and for a wrong file.
         """
-        there = (name for name in names if self.has(manifest.entry(name)))
-        return self.verify(manifest.entry(next(there, names[0])))
+        there = (name for name in names if self.has(manifest.find_entry(name)))
+        return self.verify(manifest.find_entry(next(there, names[0])))
 
-    def pull(self, entry: Entry, progress: Callback = silent) -> Kept:
+    def pull(self, entry: ManifestEntry, progress: Callback = ignore_event) -> VerifiedWeights:
         """Fetches a file unless the right one is there. ``progress`` hears of it in MB.
 
         Raises:
@@ -170,7 +170,7 @@ class Store:
             kept = self._settle(entry, part, origin)
         return kept
 
-    def add(self, entry: Entry, source: Path, *, own: bool = False) -> Kept:
+    def add(self, entry: ManifestEntry, source: Path, *, own: bool = False) -> VerifiedWeights:
         """Copies a file into the store as ``entry``; as one of the user's own, whatever its digest is. Raises
         WeightsError when it is not that file, or not of its kind.
         """
@@ -178,7 +178,7 @@ class Store:
             return self.verify(entry)
         with self._held(entry):
             if own:
-                kind = kind_of(source, source.name)
+                kind = detect_format(source, source.name)
                 if kind not in _KINDS[entry.format]:
                     raise WeightsError(f"{source.name} is not like {entry.file}: it is a file of another kind ({kind})")
                 pin = {
@@ -195,12 +195,12 @@ class Store:
                 shutil.copyfile(source, copy)
             except OSError as error:
                 copy.unlink(missing_ok=True)
-                raise os_failure(error, self.place(entry)) from error
+                raise wrap_os_error(error, self.place(entry)) from error
             kept = self._settle(entry, copy, str(source.absolute()))
             self._discard(entry)
         return kept
 
-    def remove(self, entry: Entry) -> int:
+    def remove(self, entry: ManifestEntry) -> int:
         """Removes a file, what was fetched of it, and the digest noted for it. Returns the bytes freed."""
         with self._held(entry):
             freed = self._discard(entry) + _removed(self.place(entry))
@@ -208,19 +208,19 @@ class Store:
                 pins.pop(entry.file, None)
         return freed
 
-    def wanted(self, entry: Entry) -> str | None:
+    def wanted(self, entry: ManifestEntry) -> str | None:
         """The digest its file must have: the published one, or the one noted here when it was first seen."""
         pin = self._read_pins().get(entry.file)
         if entry.sha256 is not None and not (pin or {}).get("own"):
             return entry.sha256
         return str(pin["sha256"]) if pin else None
 
-    def _check(self, entry: Entry, path: Path, name: str) -> str:
+    def _check(self, entry: ManifestEntry, path: Path, name: str) -> str:
         """The digest of a file that may become ``entry``. Raises WeightsError when it may not."""
         digest, wanted = sha256(path), self.wanted(entry)
         if digest == wanted:
             return digest
-        kind = kind_of(path, name)  # says better what is wrong with pages and torn files
+        kind = detect_format(path, name)  # says better what is wrong with pages and torn files
         if wanted is not None:
             known = "published" if entry.sha256 == wanted else "first seen here"
             remedy = f"The published one: lipdub weights pull {entry.name}, or {entry.source}."
@@ -234,59 +234,59 @@ class Store:
             raise WeightsError(f"{name} is not {entry.file}: it is a file of another kind ({kind})")
         return digest
 
-    def _settle(self, entry: Entry, part: Path, origin: str) -> Kept:
+    def _settle(self, entry: ManifestEntry, part: Path, origin: str) -> VerifiedWeights:
         """Verifies a complete file and renames it into place."""
         kept = self._accept(entry, part, entry.file, origin)
         try:
             os.replace(part, self.place(entry))
         except OSError as error:
-            raise os_failure(error, self.place(entry)) from error
+            raise wrap_os_error(error, self.place(entry)) from error
         return kept
 
-    def _accept(self, entry: Entry, path: Path, name: str, origin: str) -> Kept:
+    def _accept(self, entry: ManifestEntry, path: Path, name: str, origin: str) -> VerifiedWeights:
         """Verifies a file against the published digest or the noted one; notes it if there is none."""
         digest, place = self._check(entry, path, name), self.place(entry)
         pin, new = self._read_pins().get(entry.file), False
         if entry.sha256 == digest:
-            return Kept(entry, place, digest)
+            return VerifiedWeights(entry, place, digest)
         if pin is None:
             with self._pins() as pins:
                 new = entry.file not in pins
                 pin = pins.setdefault(entry.file, {"sha256": digest, "from": origin, "since": date.today().isoformat()})
         origin, since = str(pin.get("from", "")), str(pin.get("since", ""))
-        return Kept(entry, place, digest, True, new, origin, since, bool(pin.get("own")))
+        return VerifiedWeights(entry, place, digest, True, new, origin, since, bool(pin.get("own")))
 
-    def is_own(self, entry: Entry) -> bool:
+    def is_own(self, entry: ManifestEntry) -> bool:
         """Whether its file is one of the user's own, given in the published one's stead."""
         return bool(self._read_pins().get(entry.file, {}).get("own"))
 
-    def _discard(self, entry: Entry) -> int:
+    def _discard(self, entry: ManifestEntry) -> int:
         """Removes what a pull that was broken off left behind. Returns the bytes freed."""
         part = self._part(entry)
-        return _removed(part) + _removed(note_of(part))
+        return _removed(part) + _removed(locate_resume_note(part))
 
-    def _part(self, entry: Entry) -> Path:
+    def _part(self, entry: ManifestEntry) -> Path:
         return self.folder / (entry.file + _PART)
 
     @contextmanager
-    def _held(self, entry: Entry) -> Iterator[None]:
+    def _held(self, entry: ManifestEntry) -> Iterator[None]:
         """Keeps other processes off one file."""
         self._make_folder()
-        with locked(self.folder / f".{entry.file}.lock", 0, f"{entry.file} in {self.folder}"):
+        with hold_lock(self.folder / f".{entry.file}.lock", 0, f"{entry.file} in {self.folder}"):
             yield
 
     @contextmanager
     def _pins(self) -> Iterator[dict[str, Any]]:
         """The noted digests, to be changed; written when they were."""
-        with locked(self.folder / f".{PINS}.lock", _PINS_PATIENCE, f"{PINS} in {self.folder}"):
+        with hold_lock(self.folder / f".{PINS_FILE}.lock", _PINS_PATIENCE, f"{PINS_FILE} in {self.folder}"):
             pins = self._read_pins()
             before = json.dumps(pins)
             yield pins
             if json.dumps(pins) != before:
-                write_atomically(self.folder / PINS, json.dumps(pins, indent=1).encode())
+                write_atomically(self.folder / PINS_FILE, json.dumps(pins, indent=1).encode())
 
     def _read_pins(self) -> dict[str, Any]:
-        path = self.folder / PINS
+        path = self.folder / PINS_FILE
         try:
             pins = json.loads(path.read_bytes())
             for pin in pins.values():
@@ -294,7 +294,7 @@ class Store:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise os_failure(error, path, "read") from error
+            raise wrap_os_error(error, path, "read") from error
         except (ValueError, TypeError, KeyError, AttributeError):
             raise WeightsError(
                 f"the noted digests {path} are damaged", hint="Remove that file; they are noted anew."
@@ -305,7 +305,7 @@ class Store:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise os_failure(error, self.folder) from error
+            raise wrap_os_error(error, self.folder) from error
 
 
 def _removed(path: Path) -> int:
@@ -314,12 +314,12 @@ def _removed(path: Path) -> int:
         size = path.stat().st_size if path.exists() else 0
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise os_failure(error, path, "remove") from error
+        raise wrap_os_error(error, path, "remove") from error
     return size
 
 
 @contextmanager
-def locked(path: Path, patience: float, what: str) -> Iterator[None]:
+def hold_lock(path: Path, patience: float, what: str) -> Iterator[None]:
     """Keeps other processes out; waits for so many seconds. Raises EnvironmentFailure when one is still at work on `what`, or
     there are no locks.
     """
@@ -332,10 +332,10 @@ def locked(path: Path, patience: float, what: str) -> Iterator[None]:
         raise EnvironmentFailure(f"another process is at work on {what}", hint="Wait for it to end.") from None
     except NotImplementedError as error:
         raise EnvironmentFailure(
-            f"the file system of {path.parent} has no locks", hint=f"Name another folder in {VARIABLE}."
+            f"the file system of {path.parent} has no locks", hint=f"Name another folder in {FOLDER_VARIABLE}."
         ) from error
     except OSError as error:
-        raise os_failure(error, path) from error
+        raise wrap_os_error(error, path) from error
     try:
         yield
     finally:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from lipdub.workspace.chunks import ChunkedArray
 from lipdub.workspace.folder import StageRecord, Workspace
-from lipdub.workspace.store import Store
+from lipdub.workspace.stage_store import StageStore
 
-__all__ = ["ChunkedArray", "StageRecord", "Store", "Workspace"]
+__all__ = ["ChunkedArray", "StageRecord", "StageStore", "Workspace"]

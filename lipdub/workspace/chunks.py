@@ -11,8 +11,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any, Literal
 
-from lipdub.errors import CorruptChunk, os_failure
-from lipdub.workspace.files import PARTIAL
+from lipdub.errors import CorruptChunk, wrap_os_error
+from lipdub.workspace.atomic_files import PARTIAL_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike
 
-Level = Literal["fast", "small"]
+CompressionLevel = Literal["fast", "small"]
 _METADATA = "zarr.json"
 
 
 class ChunkedArray:
     """An array of ``shape``, stored in pieces of ``chunk`` items along the first axis.
 
-    Made by :meth:`lipdub.workspace.Store.array` and :meth:`lipdub.workspace.Store.open`. Different chunks may
+    Made by :meth:`lipdub.workspace.StageStore.array` and :meth:`lipdub.workspace.StageStore.open`. Different chunks may
     be written and read from several threads at once.
     """
 
@@ -91,7 +91,7 @@ class ChunkedArray:
                 self.file(i).unlink(missing_ok=True)
             self._array[start:stop] = data
         except OSError as error:
-            raise os_failure(error, self.file(i)) from error
+            raise wrap_os_error(error, self.file(i)) from error
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Items ``start`` (0 or more) up to ``stop`` (at most the length). Raises CorruptChunk naming the
@@ -142,7 +142,7 @@ class ChunkedArray:
         except MemoryError:
             raise
         except PermissionError as error:
-            raise os_failure(error, self.file(i), "read") from error
+            raise wrap_os_error(error, self.file(i), "read") from error
         except Exception as error:  # checksum, length, codec: whatever a damaged file makes the decoder say
             raise CorruptChunk(self.stage, self.name, i, self.file(i), "damaged") from error
 
@@ -162,7 +162,7 @@ def open_array(stage: str, name: str, path: Path) -> ChunkedArray:
     except MemoryError:
         raise
     except PermissionError as error:
-        raise os_failure(error, path, "read") from error
+        raise wrap_os_error(error, path, "read") from error
     except Exception as error:
         raise CorruptChunk(stage, name, -1, path, "damaged") from error
     if not whole:
@@ -178,7 +178,7 @@ def make_array(
     shape: tuple[int, ...],
     dtype: DTypeLike,
     chunk: int,
-    level: Level = "fast",
+    level: CompressionLevel = "fast",
 ) -> ChunkedArray:
     """The array at ``path`` if it has this geometry, else a new one in its place. Raises
     EnvironmentFailure.
@@ -195,7 +195,7 @@ def make_array(
         pass
     else:
         if present.shape == shape and present.dtype == dtype and present.chunk == chunk:
-            for leftover in path.glob(f"*{PARTIAL}"):  # of a killed writer; the workspace is locked, so nobody's
+            for leftover in path.glob(f"*{PARTIAL_SUFFIX}"):  # of a killed writer; the workspace is locked, so nobody's
                 leftover.unlink(missing_ok=True)
             return present
     try:
@@ -204,10 +204,10 @@ def make_array(
         path.parent.mkdir(parents=True, exist_ok=True)
         return ChunkedArray(stage, name, path, _create(path, shape, dtype, chunk, level))
     except OSError as error:
-        raise os_failure(error, path) from error
+        raise wrap_os_error(error, path) from error
 
 
-def _create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], chunk: int, level: Level) -> Any:
+def _create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], chunk: int, level: CompressionLevel) -> Any:
     import zarr
     from zarr.codecs import BloscCodec, Crc32cCodec
 

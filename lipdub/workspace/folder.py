@@ -14,18 +14,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from lipdub.errors import UsageError, os_failure
-from lipdub.workspace.files import plain, write_atomically
+from lipdub.errors import UsageError, wrap_os_error
+from lipdub.workspace.atomic_files import write_atomically
+from lipdub.workspace.json_values import to_plain
 from lipdub.workspace.keys import DigestCache
 from lipdub.workspace.lock import WorkspaceLock
-from lipdub.workspace.store import Store
+from lipdub.workspace.stage_store import StageStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SCHEMA = 1
-NAME = "workspace.json"
+SCHEMA_VERSION = 1
+WORKSPACE_FILE = "workspace.json"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Workspace:
                 f"the workspace {self.path} is a file, not a folder", hint="Give another --workspace."
             ) from None
         except OSError as error:
-            raise os_failure(error, self.path, "make the workspace") from error
+            raise wrap_os_error(error, self.path, "make the workspace") from error
         if not self.is_workspace(self.path) and any(entry.name != "lock" for entry in self.path.iterdir()):
             raise UsageError(
                 f"{self.path} holds other files and is not a workspace of lipdub",
@@ -81,24 +82,24 @@ class Workspace:
             )
         with WorkspaceLock(self.path):
             self._load()
-            if not (self.path / NAME).exists():
+            if not (self.path / WORKSPACE_FILE).exists():
                 self.save()
             yield self
 
     @staticmethod
     def is_workspace(path: Path) -> bool:
         """True when ``path`` is a folder lipdub made for its caches."""
-        return (path / NAME).is_file()
+        return (path / WORKSPACE_FILE).is_file()
 
-    def store(self, stage: str) -> Store:
+    def store(self, stage: str) -> StageStore:
         """The stage's folder (which may not exist yet)."""
-        return Store(self.path / stage, stage)
+        return StageStore(self.path / stage, stage)
 
     def record(self, stage: str) -> StageRecord | None:
         """What is known of the stage's cache, None when there is none."""
         return self.stages.get(stage)
 
-    def begin(self, stage: str, record: StageRecord, *, resume: bool) -> Store:
+    def begin(self, stage: str, record: StageRecord, *, resume: bool) -> StageStore:
         """Makes the stage's store ready and notes that it is running; empties it first unless ``resume``."""
         store = self.store(stage)
         if not resume:
@@ -124,12 +125,12 @@ class Workspace:
     def save(self) -> None:
         """Writes ``workspace.json`` whole. Raises EnvironmentFailure."""
         content = {
-            "schema": SCHEMA,
+            "schema": SCHEMA_VERSION,
             "facts": self.facts,
             "digests": self.digest.known,
             "stages": {name: asdict(record) for name, record in self.stages.items()},
         }
-        write_atomically(self.path / NAME, json.dumps(plain(content), indent=1).encode())
+        write_atomically(self.path / WORKSPACE_FILE, json.dumps(to_plain(content), indent=1).encode())
 
     def clean(self) -> int:
         """Removes the whole workspace and returns the bytes it held. Raises EnvironmentFailure while it is in
@@ -138,7 +139,7 @@ class Workspace:
         if not self.is_workspace(self.path):
             raise UsageError(f"{self.path} is not a workspace of lipdub")
         with WorkspaceLock(self.path):
-            size = folder_size(self.path)
+            size = measure_folder(self.path)
             self.stages.clear()
             try:
                 # The mark goes last: killed in between, the folder is still known as a workspace and can be
@@ -146,27 +147,27 @@ class Workspace:
                 for entry in self.path.iterdir():
                     if entry.is_dir() and not entry.is_symlink():
                         shutil.rmtree(entry)
-                    elif entry.name not in (NAME, "lock"):
+                    elif entry.name not in (WORKSPACE_FILE, "lock"):
                         entry.unlink()
-                (self.path / NAME).unlink()
+                (self.path / WORKSPACE_FILE).unlink()
             except OSError as error:
-                raise os_failure(error, self.path, "clean") from error
+                raise wrap_os_error(error, self.path, "clean") from error
         shutil.rmtree(self.path, ignore_errors=True)
         return size
 
     def _load(self) -> None:
         self.facts, self.stages, self.digest = {}, {}, DigestCache()
         try:
-            content = json.loads((self.path / NAME).read_bytes())
+            content = json.loads((self.path / WORKSPACE_FILE).read_bytes())
         except FileNotFoundError:
             return
         except OSError as error:
             if isinstance(error, NotADirectoryError):
                 return
-            raise os_failure(error, self.path / NAME, "read") from error
+            raise wrap_os_error(error, self.path / WORKSPACE_FILE, "read") from error
         except ValueError:
             return  # damaged: nothing can be said of the caches, so nothing of them is used
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA_VERSION:
             return
         self.facts = content.get("facts") or {}
         self.digest = DigestCache(content.get("digests") or {})
@@ -176,6 +177,6 @@ class Workspace:
                 self.stages[stage] = StageRecord(**{k: v for k, v in values.items() if k in names})
 
 
-def folder_size(path: Path) -> int:
+def measure_folder(path: Path) -> int:
     """Bytes of all files below ``path``."""
     return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file() and not entry.is_symlink())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from lipdub.errors import os_failure
-from lipdub.workspace.files import canonical
+from lipdub.errors import wrap_os_error
+from lipdub.workspace.json_values import to_canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ def digest_file(path: Path) -> str:
             while block := file.read(_BLOCK):
                 state.update(block)
     except OSError as error:
-        raise os_failure(error, path, "read") from error
+        raise wrap_os_error(error, path, "read") from error
     return state.hexdigest()
 
 
@@ -48,7 +48,7 @@ class DigestCache:
         try:
             status = path.stat()
         except OSError as error:
-            raise os_failure(error, path, "read") from error
+            raise wrap_os_error(error, path, "read") from error
         name = str(path.absolute())
         mark = [status.st_size, status.st_mtime_ns, status.st_ino]
         entry = self.known.get(name)
@@ -75,7 +75,7 @@ def stage_key(
     options as plain values; ``files``: digests of weights and of files its options name.
     """
     return digest_bytes(
-        canonical(
+        to_canonical_json(
             {
                 "stage": stage,
                 "version": version,

@@ -10,8 +10,8 @@ import socket
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lipdub.errors import EnvironmentFailure, os_failure
-from lipdub.workspace.files import write_atomically
+from lipdub.errors import EnvironmentFailure, wrap_os_error
+from lipdub.workspace.atomic_files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ class WorkspaceLock:
                 f"the file system of {self._folder} has no locks", hint="Give a --workspace on another disk."
             ) from error
         except OSError as error:
-            raise os_failure(error, self._folder / _LOCK) from error
+            raise wrap_os_error(error, self._folder / _LOCK) from error
         note = {
             "pid": os.getpid(),
             "host": socket.gethostname(),

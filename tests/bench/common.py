@@ -102,9 +102,9 @@ def shared() -> Path | None:
 
 
 def ffmpeg(*arguments: str | Path) -> None:
-    from lipdub.media.ffmpeg import ffmpeg_executable
+    from lipdub.media.ffmpeg import find_ffmpeg
 
-    subprocess.run([ffmpeg_executable(), "-v", "error", "-y", *map(str, arguments)], check=True)
+    subprocess.run([find_ffmpeg(), "-v", "error", "-y", *map(str, arguments)], check=True)
 
 
 def frames_digest(path: Path) -> str:

@@ -144,7 +144,7 @@ def _one(clip: Path, speech: Path, folder: Path, name: str, extra: list[str], sc
     entry["notes"] = [*result.get("warnings", []), *result.get("notes", [])]
     title = [f"{name}   {done.wall:.1f} s", *entry["notes"]]
     if scored:
-        from lipdub.stages.score import score
+        from lipdub.scoring.score import score
 
         entry["score"] = {row.id: row.value for row in score(out, workspace=workspace).rows}
         told = [f"{k} {v:.3g}" for k, v in entry["score"].items() if v is not None]

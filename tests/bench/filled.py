@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.weights import manifest
-from lipdub.weights.store import Store
+from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lipdub.weights.manifest import Entry
+    from lipdub.weights.manifest import ManifestEntry
 
 USERS = ("wav2lip", "retalking", "gfpgan", "gpen", "vqfr")  # the recipes and the enhancers
 
@@ -43,7 +43,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def fill(store: Store, entry: Entry) -> bool:
+def fill(store: WeightsStore, entry: ManifestEntry) -> bool:
     """Adds a file to the store in the published form of ``entry``, as one's own; False where its form is none that can be
     filled (a TorchScript archive, or a network that is another package's)."""
     with tempfile.TemporaryDirectory(prefix="lipdub-filled-") as name:
@@ -58,16 +58,16 @@ def fill(store: Store, entry: Entry) -> bool:
     return True
 
 
-def _save_states(path: Path, entry: Entry) -> None:
+def _save_states(path: Path, entry: ManifestEntry) -> None:
     import torch
 
-    from lipdub.weights.checkpoint import build
+    from lipdub.weights.checkpoint import build_network
     from tests.networks.parity import filled
 
     content: dict[str, Any] = {}
     for part in entry.parts:
         kind = part.network.partition(":")[2]
-        state = filled(build(part).state_dict(), dict(SETTINGS.get(kind, {})))
+        state = filled(build_network(part).state_dict(), dict(SETTINGS.get(kind, {})))
         state = {
             part.prefix + key: value for key, value in state.items() if not part.without or part.without not in key
         }
@@ -90,9 +90,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--users", nargs="*", default=USERS, help=f"of whom: {' '.join(USERS)} by default")
     parser.add_argument("--names", nargs="*", default=(), help="entries of the manifest besides")
     options = parser.parse_args(arguments)
-    store = Store(options.folder)
-    names = {entry.name: entry for user in options.users for entry in manifest.used_by(user)}
-    names |= {name: manifest.entry(name) for name in options.names}
+    store = WeightsStore(options.folder)
+    names = {entry.name: entry for user in options.users for entry in manifest.find_entries_for(user)}
+    names |= {name: manifest.find_entry(name) for name in options.names}
     for name, entry in names.items():
         done = fill(store, entry)
         print(f"{name}: {store.place(entry)}" if done else f"{name}: cannot be filled", flush=True)

@@ -22,11 +22,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.speech import lips
-from lipdub.speech.features import FRAME_RATE, RATE, decibel, mel_power
-from lipdub.speech.hearing import hear
+from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.speech import coarticulation, lip_motion, phone_recognizer
+from lipdub.speech.coarticulation import LipModel
+from lipdub.speech.phone_features import FRAME_RATE, compute_mel_power, to_decibel
 from lipdub.speech.phones import BILABIALS
-from lipdub.speech.script import Script, parse, read_script
+from lipdub.speech.recognition import recognize
+from lipdub.speech.transcript import Transcript, parse_transcript, read_transcript
 from lipdub.training import grid
 
 if TYPE_CHECKING:
@@ -49,43 +51,45 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 def loudness(audio: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Level of the sound in dB, cut off 40 dB under the loudest, averaged over about 80 ms, at the times."""
-    level = decibel(mel_power(audio).sum(1))
+    level = to_decibel(compute_mel_power(audio).sum(1))
     level = np.convolve(np.maximum(level, level.max() - 40), np.ones(8) / 8, "same")
     return np.interp(times, np.arange(len(level)) / FRAME_RATE, level)
 
 
 def ways(
-    audio: np.ndarray, weights: Path | None, script: Script | None = None, other: lips.LipModel | None = None
-) -> dict[str, lips.LipMotion]:
+    audio: np.ndarray, weights: Path | None, script: Transcript | None = None, other: LipModel | None = None
+) -> dict[str, lip_motion.LipMotion]:
     """The lips of a speech by every way of getting them; other: a model fitted on GRID alone."""
-    heard = hear(audio, weights=weights)
+    heard = recognize(audio, weights=weights)
     times = np.arange(len(heard.posteriors)) / FRAME_RATE
 
-    def by(model: lips.LipModel) -> lips.LipMotion:
-        return lips.LipMotion(times, lips.lips_of_phones(heard.posteriors, model), [])
+    def by(model: LipModel) -> lip_motion.LipMotion:
+        return lip_motion.LipMotion(times, coarticulation.blend_lip_shapes(heard.posteriors, model), [])
 
-    out = {"table": by(lips.LipModel.phonetic())}
+    out = {"table": by(LipModel.phonetic())}
     if other is not None:
         out["GRID only"] = by(other)
-    out["sound"] = lips.lip_motion(audio, weights=weights, heard=heard)
+    out["sound"] = lip_motion.predict_lip_motion(audio, weights=weights, heard=heard)
     if script is not None:
-        out["text"] = lips.lip_motion(audio, weights=weights, heard=hear(audio, weights=weights, script=script))
+        out["text"] = lip_motion.predict_lip_motion(
+            audio, weights=weights, heard=recognize(audio, weights=weights, script=script)
+        )
     return out
 
 
-def grid_only(folder: Path, weights: Path | None, cache: Path, clips: int = 300) -> lips.LipModel:
+def grid_only(folder: Path, weights: Path | None, cache: Path, clips: int = 300) -> LipModel:
     """Lips fitted on that many of GRID's training clips, free of the phonetic table."""
-    from lipdub.training.lip_fit import LipFitOptions, fit
+    from lipdub.training.lip_fit import LipFitOptions, fit_lip_model
 
-    words = grid.clip_words(folder)
-    apart = set(grid.held_out(words))
+    words = grid.load_word_times(folder)
+    apart = set(grid.held_out_clips(words))
     names = [name for name in sorted(words) if name not in apart]
-    network, _ = lips.load_weights(weights)
+    network, _ = phone_recognizer.load_weights(weights)
     posteriors, own = [], []
-    for sentence in grid.load(folder, cache / "training", names[:: max(len(names) // clips, 1)][:clips]):
-        posteriors.append(lips.phone_posteriors(sentence.audio, network)[: grid.FRAMES * 4])
-        own.append(grid.mouth(sentence.landmarks))
-    return fit(np.stack(posteriors), np.stack(own), LipFitOptions(hold=0.0, hold_reach=0.0))
+    for sentence in grid.load_sentences(folder, cache / "training", names[:: max(len(names) // clips, 1)][:clips]):
+        posteriors.append(phone_recognizer.compute_phone_posteriors(sentence.audio, network)[: grid.FRAMES * 4])
+        own.append(grid.measure_mouth(sentence.landmarks))
+    return fit_lip_model(np.stack(posteriors), np.stack(own), LipFitOptions(hold=0.0, hold_reach=0.0))
 
 
 def measured(path: Path, cache: Path) -> tuple[np.ndarray, float, np.ndarray]:
@@ -99,21 +103,21 @@ def measured(path: Path, cache: Path) -> tuple[np.ndarray, float, np.ndarray]:
         capture = cv2.VideoCapture(str(path))
         rate = capture.get(cv2.CAP_PROP_FPS)
         capture.release()
-        rows = grid.mouth(grid.video_landmarks(path))
+        rows = grid.measure_mouth(grid.track_landmarks(path))
         cache.mkdir(parents=True, exist_ok=True)
-        np.savez(kept, mouth=rows, rate=rate, audio=load_audio(path, RATE))
+        np.savez(kept, mouth=rows, rate=rate, audio=load_audio(path, SAMPLE_RATE_HZ))
     with np.load(kept) as data:
         return data["mouth"], float(data["rate"]), data["audio"]
 
 
 def clip(
-    rows: np.ndarray, rate: float, audio: np.ndarray, offset: int, motions: dict[str, lips.LipMotion]
+    rows: np.ndarray, rate: float, audio: np.ndarray, offset: int, motions: dict[str, lip_motion.LipMotion]
 ) -> dict[str, dict[str, float]]:
     """Figures of one talking clip, by way of hearing."""
     times = np.arange(0, (len(rows) - 1) / rate, 0.04)
     own = np.stack([np.interp(times, np.arange(len(rows)) / rate, rows[:, j]) for j in range(2)], 1)
     heard = times - offset * 0.04
-    use = (heard >= 0) & (heard < len(audio) / RATE)
+    use = (heard >= 0) & (heard < len(audio) / SAMPLE_RATE_HZ)
     loud = loudness(audio, heard)
     still = np.roll(own, len(own) // 2, 0)
     out = {
@@ -124,9 +128,9 @@ def clip(
         )
     }
     for name, motion in motions.items():
-        values = lips.at_times(motion, heard)
+        values = lip_motion.sample_motion(motion, heard)
         lags = range(-6, 7)
-        shifted = [correlation(lips.at_times(motion, heard - k * 0.04)[use, 0], own[use, 0]) for k in lags]
+        shifted = [correlation(lip_motion.sample_motion(motion, heard - k * 0.04)[use, 0], own[use, 0]) for k in lags]
         out[name] = {
             "opening": correlation(values[use, 0], own[use, 0]),
             "width": correlation(values[use, 1], own[use, 1]),
@@ -135,28 +139,30 @@ def clip(
     return out
 
 
-def grid_clips(folder: Path, weights: Path | None, cache: Path, other: lips.LipModel | None) -> dict[str, object]:
+def grid_clips(folder: Path, weights: Path | None, cache: Path, other: LipModel | None) -> dict[str, object]:
     """Means over the GRID clips kept out of training."""
-    names = grid.held_out(grid.clip_words(folder))
-    network, _ = lips.load_weights(weights)
+    names = grid.held_out_clips(grid.load_word_times(folder))
+    network, _ = phone_recognizer.load_weights(weights)
     figures: dict[str, list[tuple[float, float]]] = {}
     closed: list[bool] = []
     right: list[float] = []
-    for sentence in grid.load(folder, cache, names):
-        own = grid.mouth(sentence.landmarks)
+    for sentence in grid.load_sentences(folder, cache, names):
+        own = grid.measure_mouth(sentence.landmarks)
         times = np.arange(len(own)) / grid.FPS
-        script = parse(" ".join(word for _, _, word in sentence.words if word not in ("sil", "sp")))
+        script = parse_transcript(" ".join(word for _, _, word in sentence.words if word not in ("sil", "sp")))
         loud = loudness(sentence.audio, times)
         figures.setdefault("loudness", []).append((correlation(loud, own[:, 0]), correlation(loud, own[:, 1])))
         for name, motion in ways(sentence.audio, weights, script, other).items():
-            values = lips.at_times(motion, times)
+            values = lip_motion.sample_motion(motion, times)
             figures.setdefault(name, []).append(
                 (correlation(values[:, 0], own[:, 0]), correlation(values[:, 1], own[:, 1]))
             )
             if name == "sound":
-                posteriors = lips.phone_posteriors(sentence.audio, network)
-                phones = grid.align(sentence.words, posteriors)
-                truth = np.array([lips.INDEX[p] for a, b, p in phones for _ in range(round((b - a) * FRAME_RATE))])
+                posteriors = phone_recognizer.compute_phone_posteriors(sentence.audio, network)
+                phones = grid.align_phones(sentence.words, posteriors)
+                truth = np.array(
+                    [lip_motion.INDEX[p] for a, b, p in phones for _ in range(round((b - a) * FRAME_RATE))]
+                )
                 right.append(float((posteriors.argmax(1)[: len(truth)] == truth[: len(posteriors)]).mean()))
                 for start, end, phone in phones:
                     if phone in BILABIALS:
@@ -175,13 +181,13 @@ def disturbed(audio: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """The sound under noise at 10 dB, made-up music as loud as it, and in a telephone's band."""
     import soxr
 
-    from lipdub.training.augment import music
+    from lipdub.training.speech_augmentation import synthesize_music
 
     level = np.sqrt(np.mean(audio**2))
     rng = np.random.default_rng(0)
     yield "noise 10 dB", (audio + rng.standard_normal(len(audio)) * level * 10**-0.5).astype(np.float32)
-    yield "music 0 dB", audio + level * music(len(audio), np.random.default_rng(3))
-    yield "8 kHz band", soxr.resample(soxr.resample(audio, RATE, 8000), 8000, RATE)
+    yield "music 0 dB", audio + level * synthesize_music(len(audio), np.random.default_rng(3))
+    yield "8 kHz band", soxr.resample(soxr.resample(audio, SAMPLE_RATE_HZ, 8000), 8000, SAMPLE_RATE_HZ)
 
 
 def languages(shared: Path, weights: Path | None) -> dict[str, float]:
@@ -189,18 +195,22 @@ def languages(shared: Path, weights: Path | None) -> dict[str, float]:
     import random
 
     from lipdub.media.audio import load_audio
-    from lipdub.training import synthetic_speech, texts
+    from lipdub.training import synthetic_speech, synthetic_text
 
-    sounds = {name: load_audio(shared / "clips" / f"speech_{name}.wav", RATE) for name in ("c_60s_16k", "ja", "de")}
+    sounds = {
+        name: load_audio(shared / "clips" / f"speech_{name}.wav", SAMPLE_RATE_HZ) for name in ("c_60s_16k", "ja", "de")
+    }
     rng = random.Random(1)
     for voice in ("en-us", "es", "fr", "ru", "hi"):
-        spoken = [synthetic_speech.speak_espeak(texts.text(voice, rng), voice=voice).audio for _ in range(6)]
+        spoken = [
+            synthetic_speech.speak_espeak(synthetic_text.draw_text(voice, rng), voice=voice).audio for _ in range(6)
+        ]
         sounds[f"made {voice}"] = np.concatenate(spoken)
     spread = {}
     for name, audio in sounds.items():
-        heard = hear(audio, weights=weights)
-        opening = lips.lip_motion(audio, weights=weights, heard=heard).column("opening")
-        speaking = heard.posteriors[:, lips.INDEX["sil"]] < 0.5
+        heard = recognize(audio, weights=weights)
+        opening = lip_motion.predict_lip_motion(audio, weights=weights, heard=heard).column("opening")
+        speaking = heard.posteriors[:, lip_motion.INDEX["sil"]] < 0.5
         spread[name] = float(opening[speaking].std())
     return {name: value / spread["c_60s_16k" if "made" not in name else "made en-us"] for name, value in spread.items()}
 
@@ -209,15 +219,15 @@ def closures(weights: Path | None, sentences: int = 12) -> dict[str, float]:
     """Share of p, b and m in fresh synthetic speech within two frames (80 ms) of which the lips are shut."""
     import random
 
-    from lipdub.training import synthetic_speech, texts
+    from lipdub.training import synthetic_speech, synthetic_text
 
     out = {}
     for voice in ("en-us", "en", "de", "ja", "es", "it", "fr", "pl", "ru", "hi"):
         rng = random.Random(5)
         shut: list[bool] = []
         for _ in range(sentences):
-            spoken = synthetic_speech.speak_espeak(texts.text(voice, rng), voice=voice)
-            motion = lips.lip_motion(spoken.audio, weights=weights)
+            spoken = synthetic_speech.speak_espeak(synthetic_text.draw_text(voice, rng), voice=voice)
+            motion = lip_motion.predict_lip_motion(spoken.audio, weights=weights)
             opening = motion.column("opening")
             for start, end, phone in spoken.phones:
                 near = (motion.times > start - 0.08) & (motion.times < end + 0.08)
@@ -231,12 +241,12 @@ def cost(shared: Path, weights: Path | None) -> dict[str, float]:
     """Seconds a second of speech, and bytes."""
     from lipdub.media.audio import load_audio
 
-    audio = load_audio(shared / "clips" / "speech_c_60s_16k.wav", RATE)
+    audio = load_audio(shared / "clips" / "speech_c_60s_16k.wav", SAMPLE_RATE_HZ)
     begun = time.monotonic()
-    lips.lip_motion(audio, weights=weights, heard=hear(audio, weights=weights))
-    out = {"seconds a second": (time.monotonic() - begun) / (len(audio) / RATE)}
+    lip_motion.predict_lip_motion(audio, weights=weights, heard=recognize(audio, weights=weights))
+    out = {"seconds a second": (time.monotonic() - begun) / (len(audio) / SAMPLE_RATE_HZ)}
     out["peak bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
-    out["weights bytes"] = float((weights or lips.default_weights()).stat().st_size)
+    out["weights bytes"] = float((weights or phone_recognizer.find_default_weights()).stat().st_size)
     return out
 
 
@@ -256,7 +266,7 @@ def main() -> None:
     for name, offset in CLIPS.items():
         rows, rate, audio = measured(options.shared / "clips" / f"{name}.mp4", options.cache)
         text = options.texts / f"{name}.txt" if options.texts else None
-        script = read_script(text) if text is not None and text.exists() else None
+        script = read_transcript(text) if text is not None and text.exists() else None
         found[name] = clip(rows, rate, audio, offset, ways(audio, options.weights, script, other))
         for kind, sound in disturbed(audio) if options.robust else ():
             for way, row in clip(rows, rate, sound, offset, ways(sound, options.weights)).items():

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from lipdub.metrics.correlation import best_lag, correlation, on_grid
-from lipdub.metrics.mouth import MouthMotion, measure_mouth
+from lipdub.metrics.mouth import MouthMotion, track_mouth
 from lipdub.workspace.folder import Workspace
 from tests.bench import common
 
@@ -35,7 +35,7 @@ def measured(path: Path, keep: Path | None = None) -> MouthMotion:
             return MouthMotion(data["times"], data["opening"], data["width"], data["height"])
     from lipdub.media.read import read_frames
 
-    motion = measure_mouth((float(f.time), common.eight_bits(f.picture.rgb())) for f in read_frames(path, 0, LIMIT))
+    motion = track_mouth((float(f.time), common.eight_bits(f.picture.rgb())) for f in read_frames(path, 0, LIMIT))
     if keep is not None:
         keep.parent.mkdir(parents=True, exist_ok=True)
         np.savez(keep, times=motion.times, opening=motion.opening, width=motion.width, height=motion.height)
@@ -109,14 +109,14 @@ def main(arguments: list[str] | None = None) -> int:
     if data is None:
         print("no development data: set LIPDUB_SHARED", file=sys.stderr)
         return 3
-    from lipdub.training.grid import held_out
+    from lipdub.training.grid import held_out_clips
     from tests.bench.lip_motion_correlation import CLIPS
 
     options.folder.mkdir(parents=True, exist_ok=True)
     sources = options.sources or [data / "clips" / f"{n}.mp4" for n in [*CLIPS, "woman_garden_1080p_portrait"]]
     names = list(CLIPS) if options.drivers is None else options.drivers
     todo = [(s, data / "clips" / f"{n}.mp4", CLIPS[n]) for s in sources for n in names if s.stem != n]
-    unseen = held_out([p.stem for p in (data / "grid" / "clips").glob("*.mp4")])
+    unseen = held_out_clips([p.stem for p in (data / "grid" / "clips").glob("*.mp4")])
     chosen = [unseen[i] for i in np.linspace(0, len(unseen) - 1, min(options.grid, len(unseen))).astype(int)]
     for i, name in enumerate(chosen):
         for k in range(min(options.grid_sources, len(sources))):

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lipdub.stages.score import score
+from lipdub.scoring.score import score
 from lipdub.workspace.folder import Workspace
 from tests.bench import common
 

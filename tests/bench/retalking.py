@@ -20,9 +20,9 @@ from tests.bench import common
 
 def _drawn(workspace: Path) -> int:
     """How many references neutralize drew."""
-    from lipdub.workspace.store import Store
+    from lipdub.workspace.stage_store import StageStore
 
-    store = Store(workspace / "neutralize", "neutralize")
+    store = StageStore(workspace / "neutralize", "neutralize")
     boxes = [store.open(path.name) for path in store.path.glob("box-*")]
     return sum(int((box.read(0, len(box))[:, 2] > 0).sum()) for box in boxes)
 

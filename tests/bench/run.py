@@ -29,7 +29,7 @@ WANTED = ("speed", "help")  # what runs when nothing is named
 
 def speed(clips: list[Path], speech: Path, other: Path, times: int, folder: Path) -> None:
     """Ratio to an encode, shares of the stages, second run with another speech."""
-    from lipdub.media.ffmpeg import ffmpeg_executable
+    from lipdub.media.ffmpeg import find_ffmpeg
 
     for clip in clips:
         ratios, walls, encodes, work_ratios = [], [], [], []
@@ -43,7 +43,7 @@ def speed(clips: list[Path], speech: Path, other: Path, times: int, folder: Path
                 raise SystemExit(f"{clip.name}: exit code {done.code}: {done.err.strip()}")
             encode = common.timed(
                 [
-                    ffmpeg_executable(),
+                    find_ffmpeg(),
                     "-v",
                     "error",
                     "-y",

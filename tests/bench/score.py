@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.bench import common
 
 CODE = (
-    "import sys, json; from pathlib import Path; from lipdub.stages.score import ScoreOptions, judge;"
+    "import sys, json; from pathlib import Path; from lipdub.scoring.score import ScoreOptions, judge;"
     "source = Path(sys.argv[2]) if len(sys.argv) > 2 else None;"
     "print(json.dumps(judge(Path(sys.argv[1]), ScoreOptions(source=source)).score.to_json()['seconds']))"
 )

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.metrics.mouth import MouthMotion, measure_mouth
-from lipdub.metrics.sync import Compared, sync
-from lipdub.progress import silent
+from lipdub.metrics.mouth import MouthMotion, track_mouth
+from lipdub.metrics.sync import Comparison, estimate_sync
+from lipdub.progress import ignore_event
 from lipdub.scoring import speech
-from lipdub.scoring.watch import Watched, watch
+from lipdub.scoring.video_pass import PassResult, run_pass
 from lipdub.training import grid
 from tests.bench.lip_motion_correlation import CLIPS
 
@@ -41,10 +41,15 @@ def moved(path: Path, part: int) -> MouthMotion:
     import cv2
 
     from lipdub.media.read import read_frames
-    from lipdub.metrics.regions import eye_distance
+    from lipdub.metrics.regions import measure_eye_distance
 
     seen: list[float] = []
-    watch(path, [lambda s: seen.append(eye_distance(s.mesh)) if s.mesh is not None else None], tell=silent, what="")
+    run_pass(
+        path,
+        [lambda s: seen.append(measure_eye_distance(s.mesh)) if s.mesh is not None else None],
+        tell=ignore_event,
+        what="",
+    )
     by = part * FACE * float(np.median(seen)) / 96
     matrix = np.array([[1, 0, by], [0, 1, by]])
 
@@ -56,7 +61,7 @@ def moved(path: Path, part: int) -> MouthMotion:
             )
             yield float(frame.time), there
 
-    return measure_mouth(frames())
+    return track_mouth(frames())
 
 
 def area(good: list[float], bad: list[float]) -> float:
@@ -65,7 +70,9 @@ def area(good: list[float], bad: list[float]) -> float:
     return float(((a > b) + 0.5 * (a == b)).mean())
 
 
-def windows(compared: Compared, offset: float, rng: np.random.Generator) -> tuple[list[list[float]], list[list[float]]]:
+def windows(
+    compared: Comparison, offset: float, rng: np.random.Generator
+) -> tuple[list[list[float]], list[list[float]]]:
     """Agreement of windows of a second, and that less its mean over all lags, at the true offset, and at others drawn by
     chance."""
     good, bad = [], []
@@ -81,13 +88,13 @@ def windows(compared: Compared, offset: float, rng: np.random.Generator) -> tupl
     return good, bad
 
 
-def figures(paths: dict[Path, float], sounds: Callable[[Path], speech.Spoken | None]) -> dict[str, object]:
+def figures(paths: dict[Path, float], sounds: Callable[[Path], speech.SpeechTrack | None]) -> dict[str, object]:
     """All figures of some clips with their true offsets, seconds."""
-    seen: dict[Path, tuple[Watched, speech.Spoken]] = {}
+    seen: dict[Path, tuple[PassResult, speech.SpeechTrack]] = {}
     for path in paths:
         heard = sounds(path)
         assert heard is not None, path
-        seen[path] = watch(path, tell=silent, what=""), heard
+        seen[path] = run_pass(path, tell=ignore_event, what=""), heard
     rng = np.random.default_rng(0)
     errors: dict[float, list[float]] = {by: [] for by in MOVED}
     own, other, clips = [], [], {}
@@ -98,15 +105,15 @@ def figures(paths: dict[Path, float], sounds: Callable[[Path], speech.Spoken | N
         watched, heard = seen[path]
         for by in MOVED:
             late = replace(heard, begins=heard.begins + by, times=heard.times + by)
-            found = sync(speech.compared(watched, late))
+            found = estimate_sync(speech.compare_with_speech(watched, late))
             errors[by].append(found.offset - (paths[path] - by))
             if by == 0:
                 clips[path.stem] = [round(found.offset * 1000), round(found.confidence, 2)]
                 own.append(found.confidence)
-        compared = speech.compared(watched, heard)
+        compared = speech.compare_with_speech(watched, heard)
         a, b = windows(compared, paths[path], rng)
         good, bad = good + a, bad + b
-        stranger = sync(speech.compared(watched, seen[names[(k + 1) % len(names)]][1]))
+        stranger = estimate_sync(speech.compare_with_speech(watched, seen[names[(k + 1) % len(names)]][1]))
         other.append((stranger.agreement, stranger.confidence))
     off = np.abs(np.array([errors[by] for by in MOVED])) * 1000
     return {
@@ -137,10 +144,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
 
-    def heard(path: Path) -> speech.Spoken | None:
-        return speech.own_sound(path, path.name)
+    def heard(path: Path) -> speech.SpeechTrack | None:
+        return speech.load_own_sound(path, path.name)
 
-    kept_out = grid.held_out(grid.clip_words(options.shared / "grid"))[: options.grid]
+    kept_out = grid.held_out_clips(grid.load_word_times(options.shared / "grid"))[: options.grid]
     of_grid = {options.shared / "grid" / "clips" / f"{name}.mp4": 0.0 for name in kept_out}
     talking = {options.shared / "clips" / f"{name}.mp4": frames * 0.04 for name, frames in CLIPS.items()}
     report: dict[str, object] = {}
@@ -155,11 +162,11 @@ def main(arguments: list[str] | None = None) -> int:
             for part in PARTS:
                 motion = moved(path, part)
                 mouth = np.stack([motion.opening, motion.width], 1)
-                from lipdub.metrics.sync import compare
+                from lipdub.metrics.sync import compare_motion
 
-                compared = compare(motion.times, mouth, spoken.times, spoken.lips, (spoken.begins, spoken.ends))
+                compared = compare_motion(motion.times, mouth, spoken.times, spoken.lips, (spoken.begins, spoken.ends))
                 at = compared.curve()[int(np.abs(compared.lags - offset).argmin())]
-                rows.append([part, round(float(at), 3), round(sync(compared).offset * 1000, 1)])
+                rows.append([part, round(float(at), 3), round(estimate_sync(compared).offset * 1000, 1)])
             report[f"moved {path.stem}"] = rows
             print(f"moved {path.stem}: [part of 96, agreement, offset ms] {json.dumps(rows)}", flush=True)
     if options.json:

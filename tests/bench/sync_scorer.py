@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.faces import lowerface
+from lipdub.faces.alignment import lower_face
 from lipdub.media.audio import load_audio
 from lipdub.metrics import avsync
 from lipdub.speech import mel
@@ -67,7 +67,7 @@ def at_25(path: Path, points: np.ndarray, size: AVSyncNetSize) -> np.ndarray:
     while len(frames) < len(points) and (read := capture.read())[0]:
         frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY if size.grey else cv2.COLOR_BGR2RGB))
     capture.release()
-    seen = avsync.lower_faces(frames, points[: len(frames)], 1 / rate, size)
+    seen = avsync.crop_lower_faces(frames, points[: len(frames)], 1 / rate, size)
     times = np.arange(0, len(seen) / rate, 1 / grid.FPS)
     return seen[np.minimum(np.round(times * rate).astype(int), len(seen) - 1)]
 
@@ -77,7 +77,7 @@ def landmarks(path: Path, cache: Path) -> np.ndarray:
     kept = cache / f"{path.stem}-mesh.npy"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        np.save(kept, grid.video_landmarks(path))
+        np.save(kept, grid.track_landmarks(path))
     return np.load(kept)
 
 
@@ -94,9 +94,9 @@ def kept_apart(folder: Path, count: int, size: AVSyncNetSize) -> Iterator[Clip]:
 
     data = open_dataset(folder, split="held-out")
     clips = TalkingClips(data)
-    high, wide = lowerface.margined(size.height), lowerface.margined(size.width)
+    high, wide = lower_face.add_margin(size.height), lower_face.add_margin(size.width)
     for number in range(min(count, len(clips))):
-        crops = clips.lower(number, np.arange(clips.count(number)), lowerface.MARGIN)
+        crops = clips.lower(number, np.arange(clips.count(number)), lower_face.MARGIN)
         if size.grey:
             crops = np.stack([cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) for crop in crops])
         if crops.shape[1:3] != (high, wide):
@@ -108,8 +108,8 @@ def similarities(
     network: AVSyncNet | SyncNetScorer, clip: Clip, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
 ) -> np.ndarray:
     """Cosines float64 (moments, LAGS)."""
-    mouths = avsync.mouth_features(network, clip.crops, shift, turn)
-    return avsync.similarities(mouths, avsync.sound_features(network, clip.audio), LAGS)
+    mouths = avsync.embed_mouths(network, clip.crops, shift, turn)
+    return avsync.compute_similarities(mouths, avsync.embed_sounds(network, clip.audio), LAGS)
 
 
 def best_lag(curve: np.ndarray) -> float:
@@ -185,7 +185,7 @@ def main() -> None:
     kept: dict[str, np.ndarray] = {}
     result: dict[str, dict] = {}
     for name, _, path in (text.partition("=") for text in asked.weights):
-        network = avsync.load(Path(path))
+        network = avsync.load_avsyncnet(Path(path))
         sets = {"held out": list(kept_apart(asked.data, asked.clips, network.size))}
         if asked.talking:
             sets["talking"] = list(talking(asked.talking, asked.cache, network.size))

@@ -29,20 +29,20 @@ import torch
 
 from lipdub.metrics.ifc import frame_distance, ifc
 from lipdub.metrics.lmd import lmd
-from lipdub.metrics.mouth import mouth_shape
+from lipdub.metrics.mouth import measure_mouth_shape
 from lipdub.metrics.psnr import psnr, squared_error
 from lipdub.metrics.ssim import ssim
-from lipdub.metrics.sync import compare, sync
-from lipdub.networks.face_generator import hide
-from lipdub.networks.talking_face import shut
+from lipdub.metrics.sync import compare_motion, estimate_sync
+from lipdub.networks.face_generator import hide_lower_half
+from lipdub.networks.talking_face import close_mouths
 from lipdub.training.dataset import Clip, Dataset, open_dataset
-from lipdub.training.face_windows import FaceWindows, WindowDraw
-from lipdub.weights import talker
+from lipdub.training.face_windows import WindowSampler, WindowSampling
+from lipdub.weights import talking_face_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lipdub.weights.talker import TalkerModel
+    from lipdub.weights.talking_face_file import TalkingFaceModel
 
 ENLARGED = 4  # the mesh sees larger faces better
 REFERENCES = 3  # frames with the most open, and with the most shut mouth, that leaks are measured with
@@ -76,7 +76,9 @@ def tensor(faces: np.ndarray) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def say(model: TalkerModel, faces: np.ndarray, references: np.ndarray, sounds: np.ndarray, raw: bool) -> np.ndarray:
+def say(
+    model: TalkingFaceModel, faces: np.ndarray, references: np.ndarray, sounds: np.ndarray, raw: bool
+) -> np.ndarray:
     """Faces uint8 (n, P, P, 3) as the talking-face generator draws them."""
     generator = model.talking or model.silent
     assert generator is not None
@@ -84,8 +86,10 @@ def say(model: TalkerModel, faces: np.ndarray, references: np.ndarray, sounds: n
     for i in range(0, len(faces), 25):
         shown = tensor(references[i : i + 25])
         if not raw and model.silent is not None:
-            shown = shut(model.silent, model.sync, shown)
-        made = generator(model.sound(torch.from_numpy(sounds[i : i + 25])), hide(tensor(faces[i : i + 25])), shown)
+            shown = close_mouths(model.silent, model.sync, shown)
+        made = generator(
+            model.sound(torch.from_numpy(sounds[i : i + 25])), hide_lower_half(tensor(faces[i : i + 25])), shown
+        )
         out.append((made.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy())
     return np.concatenate(out)
 
@@ -115,7 +119,7 @@ class Mesh:
 
 def openings(points: np.ndarray) -> np.ndarray:
     """Opening and width (n, 2) in eye distances."""
-    return np.array([mouth_shape(p)[:2] if np.isfinite(p[0, 0]) else (np.nan, np.nan) for p in points])
+    return np.array([measure_mouth_shape(p)[:2] if np.isfinite(p[0, 0]) else (np.nan, np.nan) for p in points])
 
 
 def against_truth(
@@ -143,22 +147,24 @@ def against_truth(
 
 def agreement(shape: np.ndarray, heard: Any) -> float:
     times = np.arange(len(shape)) / 25
-    return sync(compare(times, shape, heard.times, heard.lips, (0.0, heard.ends))).agreement
+    return estimate_sync(compare_motion(times, shape, heard.times, heard.lips, (0.0, heard.ends))).agreement
 
 
 def hear(sound: np.ndarray) -> Any:
     """What a clip's own sound asks of the lips."""
-    from lipdub.scoring.speech import RATE, Spoken
-    from lipdub.speech.hearing import hear as listen
-    from lipdub.speech.lips import lip_motion
+    from lipdub.scoring.speech import RATE, SpeechTrack
+    from lipdub.speech.lip_motion import predict_lip_motion
+    from lipdub.speech.recognition import recognize as listen
 
-    motion = lip_motion(sound, RATE, heard=listen(sound))
-    return Spoken(
+    motion = predict_lip_motion(sound, RATE, heard=listen(sound))
+    return SpeechTrack(
         sound, 0.0, motion.times, np.stack([motion.column("opening"), motion.column("width")], 1), "its own sound"
     )
 
 
-def leaking(model: TalkerModel, real: np.ndarray, true: np.ndarray, sounds: np.ndarray, raw: bool, mesh: Mesh) -> float:
+def leaking(
+    model: TalkingFaceModel, real: np.ndarray, true: np.ndarray, sounds: np.ndarray, raw: bool, mesh: Mesh
+) -> float:
     """How far a reference's mouth shows in what is made, as a share of what it is itself. NaN where the clip's mouth hardly opens."""
     opening = np.nan_to_num(openings(true)[:, 0], nan=float(np.nanmedian(openings(true)[:, 0])))
     order = np.argsort(opening)
@@ -177,7 +183,7 @@ def leaking(model: TalkerModel, real: np.ndarray, true: np.ndarray, sounds: np.n
 
 
 @torch.inference_mode()
-def similarity(model: TalkerModel, faces: np.ndarray, sounds: np.ndarray) -> float:
+def similarity(model: TalkingFaceModel, faces: np.ndarray, sounds: np.ndarray) -> float:
     """Mean cosine of AVSyncNet over the windows of five frames."""
     size, half = model.sync.size, faces.shape[1] // 2
     lower = torch.nn.functional.interpolate(
@@ -197,9 +203,11 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    models = {name: talker.load(Path(path)) for name, _, path in (text.partition("=") for text in asked.models)}
+    models = {
+        name: talking_face_file.load(Path(path)) for name, _, path in (text.partition("=") for text in asked.models)
+    }
     data = open_dataset(asked.data, split="held-out")
-    windows, mesh = FaceWindows(data, WindowDraw()), Mesh()
+    windows, mesh = WindowSampler(data, WindowSampling()), Mesh()
     figures = {name: Figures() for name in ("reference", "still", *models)}
     shown: dict[str, list[np.ndarray]] = {}
     for number, clip in enumerate(data.clips[: asked.clips]):

@@ -39,8 +39,8 @@ def published(video: Path, speech: Path, plan: Path, out: Path, batch: int) -> d
     import torch
 
     from lipdub.media.audio import load_audio
-    from lipdub.speech.mel import spectrogram, starts_at
-    from lipdub.stages.sync_wav2lip import weights_path
+    from lipdub.speech.mel import compute_spectrogram, find_window_starts
+    from lipdub.stages.sync.wav2lip import weights_path
     from lipdub.weights import manifest
     from lipdub.weights.checkpoint import load_network
 
@@ -53,10 +53,10 @@ def published(video: Path, speech: Path, plan: Path, out: Path, batch: int) -> d
             break
         frames.append(frame)
     marks["read"] = time.monotonic()
-    mel = spectrogram(load_audio(speech, rate=16000), "reflect")
+    mel = compute_spectrogram(load_audio(speech, rate=16000), "reflect")
     marks["mel"] = time.monotonic()
     path = weights_path()
-    entry = next(e for e in manifest.entries() if e.file == path.name)
+    entry = next(e for e in manifest.list_entries() if e.file == path.name)
     network = load_network(path, entry)
     marks["load"] = time.monotonic()
     with np.load(plan) as data:
@@ -64,7 +64,7 @@ def published(video: Path, speech: Path, plan: Path, out: Path, batch: int) -> d
     height, width = frames[0].shape[:2]
     avi = out.with_suffix(".avi")
     writer = cv2.VideoWriter(str(avi), cv2.VideoWriter_fourcc(*"DIVX"), fps, (width, height))
-    begins = np.clip(starts_at(moments), 0, mel.shape[1] - COLUMNS)
+    begins = np.clip(find_window_starts(moments), 0, mel.shape[1] - COLUMNS)
     faces = np.flatnonzero(box[:, 2] > box[:, 0])
     spent, done = 0.0, 0
     for i in range(0, len(faces), batch):
@@ -103,9 +103,9 @@ def _cut(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 def _plan(workspace: Path, path: Path) -> int:
     """Hands over lipdub's boxes. Returns how many frames have one."""
-    from lipdub.workspace.store import Store
+    from lipdub.workspace.stage_store import StageStore
 
-    sync = Store(workspace / "sync", "sync")
+    sync = StageStore(workspace / "sync", "sync")
     n = len(sync.open("boxes"))
     names = {"box": "boxes", "source": "source", "time": "time"}
     data = {key: sync.open(name).read(0, n) for key, name in names.items()}

@@ -15,7 +15,7 @@ from tests.networks import parity
 
 def _blended(data: dict[str, np.ndarray], published_levels: int) -> np.ndarray:
     pictures = data["blend.image_b"], data["blend.image_a"]
-    return laplacian.blend(*pictures, data["blend.mask"], published_levels - 1)
+    return laplacian.blend_laplacian(*pictures, data["blend.mask"], published_levels - 1)
 
 
 def test_it_is_the_published_blend_in_float() -> None:

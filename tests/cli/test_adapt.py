@@ -15,9 +15,9 @@ pytest.importorskip("accelerate")
 
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
-from lipdub.weights import talker, trained  # noqa: E402
-from lipdub.weights.store import VARIABLE  # noqa: E402
-from lipdub.weights.talker import TalkerModel  # noqa: E402
+from lipdub.weights import talking_face_file, user_models  # noqa: E402
+from lipdub.weights.store import FOLDER_VARIABLE  # noqa: E402
+from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
 from lipdub.workspace.keys import digest_file  # noqa: E402
 from tests.training.datasets import talkers  # noqa: E402
 from tests.training.footage import cut  # noqa: E402
@@ -27,7 +27,7 @@ HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "store"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "store"))
     return tmp_path / "store"
 
 
@@ -35,8 +35,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def base(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     size = FaceGeneratorSize(24, 8, 16, 16)
-    return talker.save(
-        tmp_path / "base.safetensors", TalkerModel(AVSyncNet(HEARS), FaceGenerator(size), FaceGenerator(size))
+    return talking_face_file.save(
+        tmp_path / "base.safetensors", TalkingFaceModel(AVSyncNet(HEARS), FaceGenerator(size), FaceGenerator(size))
     )
 
 
@@ -52,7 +52,7 @@ def test_adapt_keeps_the_model_for_this_video(tmp_path: Path, store: Path, base:
     told = json.loads(done.stdout)
     kept = Path(told["weights"])
     assert kept.parent == store / "trained" and kept.is_file()
-    assert trained.find(None, digest_file(video)).path == kept
+    assert user_models.find(None, digest_file(video)).path == kept
     assert "lipdub adapt" in kept.with_suffix(".md").read_text() and "consent" in kept.with_suffix(".md").read_text()
     assert told["notes"]["adaptation"]["draw"]["windows"] == 2
     assert "its own from half of it on" in kept.with_suffix(".md").read_text()

@@ -18,7 +18,7 @@ import pytest
 from lipdub import __version__, stages
 from lipdub.cli import main
 from lipdub.cli.run import run
-from lipdub.job import RUN_OPTIONS
+from lipdub.engine.job import RUN_OPTIONS
 from tests import small_stages
 
 if TYPE_CHECKING:

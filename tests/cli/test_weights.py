@@ -19,7 +19,7 @@ from tests.weights.host import Host, hosting
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lipdub.weights.manifest import Entry
+    from lipdub.weights.manifest import ManifestEntry
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +52,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def known(host: Host, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Entry]:
+def known(host: Host, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[ManifestEntry]:
     wide = small.saved(tmp_path / "wide.pth", small.state(width=7))
     entries = [
         small.entry(
@@ -78,7 +78,7 @@ def known(host: Host, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def weights(
-    known: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    known: list[ManifestEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Done]]:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     monkeypatch.setenv("COLUMNS", "200")

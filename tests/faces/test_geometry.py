@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipdub.faces import geometry, mesh, reshape, shapes
+from lipdub.faces import geometry, mesh, mouth_rendering, mouth_shapes
 
 NO_SKIN = (np.zeros(0, int), np.zeros((0, 3), int))
 
@@ -68,9 +68,11 @@ def test_canonical_face_and_measures_do_not_depend_on_the_pose() -> None:
     )
     wanted = np.array([[0.02, 0.7], [0.2, 0.85], [0.35, 0.6]])
     faces = poses.apply(np.stack([lips(still, *w) for w in wanted]))
-    canonical = geometry.canonical_face(faces)
-    assert np.allclose(shapes.measure(geometry.head_pose(canonical, faces).invert(faces)), wanted, atol=1e-6)
-    angles = geometry.head_pose(canonical, faces).angles()
+    canonical = geometry.estimate_canonical_face(faces)
+    assert np.allclose(
+        mouth_shapes.measure(geometry.estimate_head_pose(canonical, faces).invert(faces)), wanted, atol=1e-6
+    )
+    angles = geometry.estimate_head_pose(canonical, faces).angles()
     assert np.allclose(np.diff(angles[:, 2])[0], -12, atol=1.5)
 
 
@@ -78,23 +80,25 @@ def test_own_angles_of_a_face_are_those_it_was_turned_by() -> None:
     still = face(np.random.default_rng(5))
     for angles in ((0, 0, 0), (25, 0, 0), (0, -15, 0), (0, 0, 20), (-30, 10, 8)):
         poses = geometry.Pose(np.array([100.0]), turned(*angles)[None], np.zeros((1, 3)))
-        found = geometry.own_angles(poses.apply(still[None])[0])
+        found = geometry.estimate_angles(poses.apply(still[None])[0])
         assert np.allclose(found, poses.angles()[0], atol=1e-6)
 
 
 def test_response_of_a_moving_talker_is_his_own_and_of_a_still_one_the_priors() -> None:
     rng = np.random.default_rng(2)
     base, gain = rng.normal(size=(478, 3)), rng.normal(size=(2, 478, 3))
-    prior = shapes.Prior(np.zeros((2, 478, 3)), np.array([0, 0.7]), np.array([0, 0.8]), np.array([0.2, 0.9]), *NO_SKIN)
+    prior = mouth_shapes.MouthPrior(
+        np.zeros((2, 478, 3)), np.array([0, 0.7]), np.array([0, 0.8]), np.array([0.2, 0.9]), *NO_SKIN
+    )
     measures = np.stack([rng.uniform(0, 0.3, 2000), rng.uniform(0.6, 0.9, 2000)], 1)
     frames = base + np.einsum("nm,mpc->npc", measures, gain)
-    fit = shapes.ResponseFit(2)
+    fit = mouth_shapes.ResponseFit(2)
     fit.add(frames[:1000], measures[:1000])
     fit.add(frames[1000:], measures[1000:])
     solved = fit.solve(base, prior)
     assert np.allclose(solved.gain, gain, rtol=0.05, atol=0.05)
     assert np.allclose(solved.shape(measures[:5]), frames[:5], atol=0.05)
-    still = shapes.ResponseFit(2)
+    still = mouth_shapes.ResponseFit(2)
     still.add(frames[:1].repeat(50, 0), measures[:1].repeat(50, 0))
     assert np.allclose(still.solve(base, prior).gain, prior.gain)
 
@@ -104,34 +108,36 @@ def test_wanted_shape_has_the_wanted_opening_and_width_and_lips_never_cross() ->
     still = face(rng)
     shape = np.stack([lips(still, o, w) for o, w in ((0.0, 0.8), (0.3, 0.8), (0.1, 0.6))])
     wanted = np.array([[0.25, 0.7], [0.0, 0.9], [0.1, 0.6]])
-    made = reshape.set_opening(reshape.set_width(shape, wanted[:, 1]), wanted[:, 0])
-    assert np.allclose(shapes.measure(made), wanted, atol=1e-9)
+    made = mouth_rendering.set_opening(mouth_rendering.set_width(shape, wanted[:, 1]), wanted[:, 0])
+    assert np.allclose(mouth_shapes.measure(made), wanted, atol=1e-9)
     gap = made[:, mesh.INNER_LOWER, 1] - made[:, mesh.INNER_UPPER, 1]
     assert (gap >= -1e-9).all()
 
 
 def test_range_of_a_talker() -> None:
-    prior = shapes.Prior(
+    prior = mouth_shapes.MouthPrior(
         np.zeros((2, 478, 3)), np.array([0, 0.79]), np.array([0, 0.85]), np.array([0.21, 0.89]), *NO_SKIN
     )
     t = np.linspace(0, 30, 500)
     talking = np.stack([0.12 + 0.12 * np.sin(t), 0.8 + 0.05 * np.cos(t)], 1)
-    own = shapes.speech_range(talking, prior)
+    own = mouth_shapes.estimate_speech_range(talking, prior)
     assert own.trust == 1 and own.high[0] == pytest.approx(0.24, abs=0.01) and own.rest[0] == 0
-    still = shapes.speech_range(np.tile([0.1, 0.8], (200, 1)), prior)
+    still = mouth_shapes.estimate_speech_range(np.tile([0.1, 0.8], (200, 1)), prior)
     assert still.trust == 0 and still.high[0] == pytest.approx(0.21) and still.rest[0] == 0
-    at_rest = shapes.wanted_measures(np.zeros(3), np.zeros(3), own)
+    at_rest = mouth_shapes.map_motion_to_range(np.zeros(3), np.zeros(3), own)
     assert np.allclose(at_rest, own.rest)
-    wide = shapes.wanted_measures(np.ones(1), np.ones(1), own)
+    wide = mouth_shapes.map_motion_to_range(np.ones(1), np.ones(1), own)
     assert np.allclose(wide[0], own.high + (0, own.slope * (own.high[0] - own.rest[0])))
     smiler = talking + np.stack([np.zeros(500), 0.5 * (talking[:, 0] - 0.12)], 1)
-    assert shapes.speech_range(smiler, prior).slope == pytest.approx(0.35, abs=0.05)
+    assert mouth_shapes.estimate_speech_range(smiler, prior).slope == pytest.approx(0.35, abs=0.05)
 
 
 def test_quiet_speech_is_opened_to_the_talkers_range_but_never_boundlessly() -> None:
-    quiet, loud, limits = np.linspace(0, 0.7, 500), np.linspace(0, 1.1, 500), shapes.OPENING_GAIN
-    assert 1 < shapes.motion_gain(quiet, 20, limits) <= limits[1]
-    assert limits[0] <= shapes.motion_gain(loud, 20, limits) < 1
-    assert shapes.motion_gain(np.zeros(100), 20, limits) == 1
-    assert abs(shapes.motion_gain(quiet, 0.3, limits) - 1) < abs(shapes.motion_gain(quiet, 20, limits) - 1)
-    assert shapes.motion_gain(-quiet / 9, 20, shapes.WIDTH_GAIN) > 2
+    quiet, loud, limits = np.linspace(0, 0.7, 500), np.linspace(0, 1.1, 500), mouth_shapes.OPENING_GAIN_LIMITS
+    assert 1 < mouth_shapes.estimate_motion_gain(quiet, 20, limits) <= limits[1]
+    assert limits[0] <= mouth_shapes.estimate_motion_gain(loud, 20, limits) < 1
+    assert mouth_shapes.estimate_motion_gain(np.zeros(100), 20, limits) == 1
+    assert abs(mouth_shapes.estimate_motion_gain(quiet, 0.3, limits) - 1) < abs(
+        mouth_shapes.estimate_motion_gain(quiet, 20, limits) - 1
+    )
+    assert mouth_shapes.estimate_motion_gain(-quiet / 9, 20, mouth_shapes.WIDTH_GAIN_LIMITS) > 2

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipdub.faces import geometry, landmarks, mesh, reshape, shapes
-from lipdub.faces.detect import FaceFinder
-from lipdub.faces.view import TrackView
+from lipdub.faces import geometry, landmark_animation, landmarks, mesh, mouth_rendering, mouth_shapes
+from lipdub.faces.detectors.mediapipe import MediaPipeDetector
+from lipdub.faces.track_landmarks import TrackLandmarks
 from lipdub.media.read import read_frames
 from lipdub.training import neutral_face
 
@@ -88,30 +88,30 @@ def test_the_table_names_each_point_once() -> None:
     assert set(landmarks.IBUG[48:60]) <= set(mesh.LIPS_OUTER) and set(landmarks.IBUG[60:]) <= set(mesh.LIPS_INNER)
     assert set(landmarks.IBUG[36:42]) >= set(mesh.EYE_LEFT) and set(landmarks.IBUG[42:48]) >= set(mesh.EYE_RIGHT)
     points = np.arange(2 * 478 * 3).reshape(2, 478, 3)
-    assert landmarks.of_count(points, 478) is points
-    np.testing.assert_array_equal(landmarks.of_count(points, 68)[1, 48], points[1, 61])
+    assert landmarks.to_point_count(points, 478) is points
+    np.testing.assert_array_equal(landmarks.to_point_count(points, 68)[1, 48], points[1, 61])
     with pytest.raises(ValueError):
-        landmarks.of_count(points, 98)
+        landmarks.to_point_count(points, 98)
 
 
 def test_the_neutral_face_is_upright_symmetric_and_shut() -> None:
-    face = landmarks.load_neutral()
+    face = landmarks.load_neutral_face()
     assert face.shape == (478, 3)
-    points = landmarks.ibug(face)
+    points = landmarks.to_ibug(face)
     in_order(points)
     np.testing.assert_allclose(points[MIRROR_68] * (-1, 1, 1), points, atol=1e-4)
     eyes = [face[list(eye)].mean(0) for eye in (mesh.EYE_LEFT, mesh.EYE_RIGHT)]
     assert np.linalg.norm(eyes[1] - eyes[0]) == pytest.approx(1, abs=0.02)
     np.testing.assert_allclose((eyes[0] + eyes[1]) / 2, 0, atol=0.02)
-    assert shapes.measure(face[None])[0, 0] == pytest.approx(0, abs=1e-4)
+    assert mouth_shapes.measure(face[None])[0, 0] == pytest.approx(0, abs=1e-4)
     assert face[4, 2] < face[[33, 263, 152, 234, 454], 2].min()  # the nose is nearest
 
 
 def test_the_neutral_face_says_what_it_is_told() -> None:
     opening, width = np.array([0.0, 0.5, 1.0, 0.0, 0.3]), np.array([0.0, 0.0, 0.0, 1.0, -1.0])
-    faces = landmarks.neutral(opening, width)
-    width_of, prior = shapes.measure(faces)[:, 1], shapes.load_prior()
-    np.testing.assert_allclose(faces[0], landmarks.load_neutral(), atol=1e-3)
+    faces = landmark_animation.animate_neutral_face(opening, width)
+    width_of, prior = mouth_shapes.measure(faces)[:, 1], mouth_shapes.load_prior()
+    np.testing.assert_allclose(faces[0], landmarks.load_neutral_face(), atol=1e-3)
     np.testing.assert_allclose(faces[:, 14, 1] - faces[:, 13, 1], opening * prior.high[0], atol=1e-6)
     assert width_of[3] == pytest.approx(prior.high[1], abs=1e-3) and width_of[4] == pytest.approx(
         prior.low[1], abs=1e-3
@@ -119,18 +119,18 @@ def test_the_neutral_face_says_what_it_is_told() -> None:
     chin = faces[:, 152, 1]
     assert chin[0] < chin[1] < chin[2]
     for face in faces:
-        in_order(landmarks.ibug(face))
+        in_order(landmarks.to_ibug(face))
     assert (np.diff(faces[:3, landmarks.IBUG[66], 1] - faces[:3, landmarks.IBUG[62], 1]) > 0.05).all()
 
 
 def test_a_leaning_face_is_matched_to_its_mirror_image() -> None:
-    face = landmarks.load_neutral()
+    face = landmarks.load_neutral_face()
     rng = np.random.default_rng(0)
-    index = neutral_face.mirror_index(face + rng.normal(0, 0.004, face.shape))
+    index = neutral_face.match_mirror_vertices(face + rng.normal(0, 0.004, face.shape))
     np.testing.assert_array_equal(index[index], np.arange(478))
     assert index[61] == 291 and index[33] == 263 and index[70] == 300 and index[13] == 13 and index[159] == 386
     still = np.repeat(face[None] * 100 + (200, 150, 0), 3, 0)
-    fitted = neutral_face.fit(still, shapes.load_prior())
+    fitted = neutral_face.fit_neutral_face(still, mouth_shapes.load_prior())
     np.testing.assert_allclose(fitted, face, atol=0.01)
 
 
@@ -149,38 +149,38 @@ class Frames:
 @pytest.fixture(scope="module")
 def seen() -> np.ndarray:
     """Landmarks of the sample's talker, (60, 478, 3)."""
-    with FaceFinder(1) as finder:
+    with MediaPipeDetector(1) as finder:
         return np.stack([finder.faces(f.picture.rgb())[0] for f in read_frames(SAMPLE / "talker.mp4", 0, 60)])
 
 
-def viewed(points: np.ndarray) -> TrackView:
+def viewed(points: np.ndarray) -> TrackLandmarks:
     owner = np.isfinite(points[:, :1, 0]).astype(np.int16)
-    return TrackView(Frames(points), owner, 1, 0, len(points) - 1, 0.04)  # type: ignore[arg-type]
+    return TrackLandmarks(Frames(points), owner, 1, 0, len(points) - 1, 0.04)  # type: ignore[arg-type]
 
 
 def test_points_of_a_real_picture_are_in_order(seen: np.ndarray) -> None:
     for face in seen[::10]:
-        in_order(geometry.upright(face)[list(landmarks.IBUG)])
-        points = landmarks.ibug(face)
+        in_order(geometry.to_canonical(face)[list(landmarks.IBUG)])
+        points = landmarks.to_ibug(face)
         assert points[48, 0] < points[54, 0] and points[0, 0] < points[16, 0]
 
 
 def test_a_talker_gets_the_wanted_mouth_and_keeps_his_head(seen: np.ndarray) -> None:
-    prior = shapes.load_prior()
-    canonical = geometry.canonical_face(seen)
-    own = geometry.head_pose(canonical, seen).invert(seen)
-    fit = shapes.ResponseFit(2)
-    fit.add(own, shapes.measure(own))
+    prior = mouth_shapes.load_prior()
+    canonical = geometry.estimate_canonical_face(seen)
+    own = geometry.estimate_head_pose(canonical, seen).invert(seen)
+    fit = mouth_shapes.ResponseFit(2)
+    fit.add(own, mouth_shapes.measure(own))
     response = fit.solve(canonical, prior)
-    follow = landmarks.follow_weight(reshape.skin_mesh(canonical, prior))
+    follow = landmark_animation.compute_follow_weights(mouth_rendering.build_skin_mesh(canonical, prior))
     assert follow.min() == 0 and (follow[list(mesh.LIPS)] == 1).all() and follow[33] == 0
     frames = np.array([40, 41, 3, 3, 59])
     wanted = np.array([[0.0, 0.8], [0.2, 0.8], [0.1, 0.75], [0.0, 0.85], [0.15, 0.8]])
     view = viewed(seen)
-    made = landmarks.driven(view, canonical, response, follow, frames, wanted)
+    made = landmark_animation.animate_talker(view, canonical, response, follow, frames, wanted)
     assert made.shape == (5, 478, 3) and made.dtype == np.float32
     smoothed = np.concatenate([view.read(k, k + 1) for k in frames])
-    pose = geometry.head_pose(canonical, smoothed.astype(np.float64))
+    pose = geometry.estimate_head_pose(canonical, smoothed.astype(np.float64))
     own = pose.invert(made.astype(np.float64))
     np.testing.assert_allclose(own[:, 14, 1] - own[:, 13, 1], wanted[:, 0], atol=2e-3)
     np.testing.assert_allclose(own[:, 291, 0] - own[:, 61, 0], wanted[:, 1], atol=2e-3)
@@ -190,17 +190,17 @@ def test_a_talker_gets_the_wanted_mouth_and_keeps_his_head(seen: np.ndarray) -> 
 
 
 def test_frames_without_the_face_are_nan_and_order_does_not_matter(seen: np.ndarray) -> None:
-    prior, canonical = shapes.load_prior(), geometry.canonical_face(seen)
-    response = shapes.Response(canonical, shapes.measure(canonical[None])[0], prior.gain)
-    follow = landmarks.follow_weight(reshape.skin_mesh(canonical, prior))
+    prior, canonical = mouth_shapes.load_prior(), geometry.estimate_canonical_face(seen)
+    response = mouth_shapes.MouthResponse(canonical, mouth_shapes.measure(canonical[None])[0], prior.gain)
+    follow = landmark_animation.compute_follow_weights(mouth_rendering.build_skin_mesh(canonical, prior))
     gone = np.concatenate([seen, seen[::-1], seen]).copy()  # longer than a block
     gone[20:40] = np.nan
     frames = np.concatenate([np.arange(180), [10, 500]])
     wanted = np.tile([0.1, 0.8], (len(frames), 1))
-    made = landmarks.driven(viewed(gone), canonical, response, follow, frames, wanted)
+    made = landmark_animation.animate_talker(viewed(gone), canonical, response, follow, frames, wanted)
     assert np.isnan(made[20:40]).all() and np.isnan(made[-1]).all() and np.isfinite(made[:20]).all()
     assert np.isfinite(made[40:181]).all()
     np.testing.assert_array_equal(made[10], made[180])
     turned = np.random.default_rng(0).permutation(len(frames))
-    again = landmarks.driven(viewed(gone), canonical, response, follow, frames[turned], wanted[turned])
+    again = landmark_animation.animate_talker(viewed(gone), canonical, response, follow, frames[turned], wanted[turned])
     np.testing.assert_array_equal(again, made[turned])

@@ -20,15 +20,15 @@ def head(yaw: float) -> np.ndarray:
 
 
 def test_it_is_the_jaw_and_not_a_rectangle() -> None:
-    mask = masks.lower_face(head(0), 200, 200)
+    mask = masks.draw_lower_face(head(0), 200, 200)
     assert mask[120, 100] and mask[140, 100] and not mask[40, 100] and not mask[160, 100]
     assert not mask[140, 55] and mask[70, 55]
 
 
 def test_it_turns_with_the_head_and_reaches_as_far_as_asked() -> None:
-    front, turned = masks.lower_face(head(0), 200, 200), masks.lower_face(head(0.7), 200, 200)
+    front, turned = masks.draw_lower_face(head(0), 200, 200), masks.draw_lower_face(head(0.7), 200, 200)
     assert front[90, 140] and not turned[90, 140]
-    wider = masks.lower_face(head(0), 200, 200, reach=1.4)
+    wider = masks.draw_lower_face(head(0), 200, 200, reach=1.4)
     assert wider[155, 100] and (wider >= front).all()
 
 
@@ -36,5 +36,5 @@ def test_the_whole_face_reaches_over_the_brows() -> None:
     points = head(0)
     angle = np.linspace(0, 2 * np.pi, len(mesh.OVAL), endpoint=False)
     points[list(mesh.OVAL), :2] = np.stack([100 + 50 * np.cos(angle), 90 + 70 * np.sin(angle)], 1)
-    mask = masks.face(points, 200, 200)
+    mask = masks.draw_face(points, 200, 200)
     assert mask[30, 100] and mask[150, 100] and not mask[10, 100] and not mask[30, 60] and mask.dtype == np.uint8

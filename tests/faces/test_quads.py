@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipdub.faces import quads
+from lipdub.faces.alignment import ffhq
 from tests.networks import parity
 
 GEOMETRY = "quad.*, croper.*, five.* geometry"
@@ -20,20 +20,20 @@ def _few(found: np.ndarray, wanted: np.ndarray) -> None:
 def test_they_are_the_published_crops() -> None:
     facts, data = parity.fixture("preprocess")
     tolerance = facts["tolerances"][GEOMETRY]
-    corners = quads.corners(data["quad.landmarks_68"])
+    corners = ffhq.fit_corners(data["quad.landmarks_68"])
     assert np.abs(corners - data["quad.corners"]).max() <= tolerance
-    assert np.abs(quads.inverse(corners) - data["quad.inverse_coefficients"]).max() <= tolerance
-    _few(quads.crop(data["quad.frame"], corners), data["quad.crop256"])
-    _few(quads.pasted(data["quad.frame"], data["quad.crop256"], corners), data["quad.pasted"])
+    assert np.abs(ffhq.fit_projection(corners) - data["quad.inverse_coefficients"]).max() <= tolerance
+    _few(ffhq.crop(data["quad.frame"], corners), data["quad.crop256"])
+    _few(ffhq.paste(data["quad.frame"], data["quad.crop256"], corners), data["quad.pasted"])
 
 
 def test_the_static_crop_is_the_published_one() -> None:
     facts, data = parity.fixture("preprocess")
     frame = data["quad.frame"]
-    corners = quads.corners(data["quad.landmarks_68"])
-    outer = quads.bounds(corners, frame.shape[1], frame.shape[0])
+    corners = ffhq.fit_corners(data["quad.landmarks_68"])
+    outer = ffhq.padded_bounds(corners, frame.shape[1], frame.shape[0])
     assert outer == tuple(data["croper.outer_crop"])
-    box = quads.upright_box(corners, frame.shape[1], frame.shape[0])
+    box = ffhq.upright_box(corners, frame.shape[1], frame.shape[0])
     inner = box - [*outer[:2], *outer[:2]]
     assert np.abs(inner - data["croper.inner_box"]).max() <= facts["tolerances"][GEOMETRY]
     left, top, right, bottom = box.astype(int)
@@ -51,25 +51,25 @@ def _landmarks(left: Point, right: Point, mouth: Point) -> np.ndarray:
 
 def test_corners_by_hand() -> None:
     # eyes 100 apart, mouth 100 under them: half the side is 2 * 100, the middle 10 under the eyes
-    found = quads.corners(_landmarks((100, 100), (200, 100), (150, 200)))
+    found = ffhq.fit_corners(_landmarks((100, 100), (200, 100), (150, 200)))
     assert np.allclose(found, [(-50, -90), (-50, 310), (350, 310), (350, -90)])
-    assert quads.side(found) == 400
+    assert ffhq.measure_side(found) == 400
     # a long face is measured by its mouth's distance: half the side is 1.8 * 200
-    long = quads.corners(_landmarks((100, 100), (200, 100), (150, 300)))
-    assert quads.side(long) == pytest.approx(720)
+    long = ffhq.fit_corners(_landmarks((100, 100), (200, 100), (150, 300)))
+    assert ffhq.measure_side(long) == pytest.approx(720)
     # a quarter turn to the right turns the corners with it
-    turned = quads.corners(_landmarks((100, 100), (100, 200), (0, 150)))
+    turned = ffhq.fit_corners(_landmarks((100, 100), (100, 200), (0, 150)))
     assert np.allclose(turned[0], (290, -50)) and np.allclose(turned[1], (-110, -50))
     with pytest.raises(ValueError, match="one place"):
-        quads.corners(np.zeros((68, 2)))
+        ffhq.fit_corners(np.zeros((68, 2)))
 
 
 def test_bounds_and_box_stay_in_the_frame() -> None:
     corners = np.array([(10.2, 20.0), (10.2, 60.0), (50.2, 60.0), (50.2, 20.0)])
-    assert quads.bounds(corners, 200, 100) == (6, 16, 55, 64)
-    assert quads.upright_box(corners, 200, 100).tolist() == pytest.approx([10.7, 20.5, 50.7, 60.5])
-    assert quads.bounds(corners, 40, 30) == (6, 16, 40, 30)
-    assert quads.upright_box(corners - 15, 200, 30).tolist() == pytest.approx([0, 5.5, 35.7, 30])
+    assert ffhq.padded_bounds(corners, 200, 100) == (6, 16, 55, 64)
+    assert ffhq.upright_box(corners, 200, 100).tolist() == pytest.approx([10.7, 20.5, 50.7, 60.5])
+    assert ffhq.padded_bounds(corners, 40, 30) == (6, 16, 40, 30)
+    assert ffhq.upright_box(corners - 15, 200, 30).tolist() == pytest.approx([0, 5.5, 35.7, 30])
 
 
 def _frame(height: int = 120, width: int = 160) -> np.ndarray:
@@ -79,7 +79,7 @@ def _frame(height: int = 120, width: int = 160) -> np.ndarray:
 
 def test_a_crop_shows_the_places_it_covers() -> None:
     corners = np.array([(40.0, 30.0), (30.0, 70.0), (70.0, 80.0), (80.0, 40.0)])
-    found = quads.crop(_frame(), corners, size=40)
+    found = ffhq.crop(_frame(), corners, size=40)
     assert found.shape == (40, 40, 3)
     # its first pixel's middle is half a step from the first corner along both sides
     step = np.array([(corners[3] - corners[0]), (corners[1] - corners[0])]) / 40
@@ -90,28 +90,28 @@ def test_a_crop_shows_the_places_it_covers() -> None:
 def test_a_crop_goes_back_where_it_came_from() -> None:
     corners = np.array([(40.0, 30.0), (30.0, 70.0), (70.0, 80.0), (80.0, 40.0)])
     frame = _frame()
-    back = quads.pasted(frame, quads.crop(frame, corners, size=64), corners)
+    back = ffhq.paste(frame, ffhq.crop(frame, corners, size=64), corners)
     assert np.abs(back - frame).max() < 0.7
-    marked = quads.pasted(frame, np.full((64, 64, 3), 200, np.uint8), corners)
+    marked = ffhq.paste(frame, np.full((64, 64, 3), 200, np.uint8), corners)
     changed = (marked != frame).any(-1)
     assert changed[55, 55] and not changed[30, 30]
-    assert changed.sum() == pytest.approx(quads.side(corners) ** 2, rel=0.02)
+    assert changed.sum() == pytest.approx(ffhq.measure_side(corners) ** 2, rel=0.02)
 
 
 def test_a_large_square_is_reduced_first() -> None:
     corners = np.array([(20.0, 20.0), (20.0, 220.0), (220.0, 220.0), (220.0, 20.0)])
     noise = np.random.default_rng(0).integers(0, 256, (240, 240, 3), dtype=np.uint8)
-    reduced, sampled = (quads.crop(noise, corners, size).std() for size in (40, 60))
+    reduced, sampled = (ffhq.crop(noise, corners, size).std() for size in (40, 60))
     # noise is averaged over what a pixel covers, and does not come through as it is
     assert reduced < 0.4 * noise.std() < sampled
-    ramp = quads.crop(_frame(240, 240), corners, size=40)
+    ramp = ffhq.crop(_frame(240, 240), corners, size=40)
     assert np.allclose(ramp[20, :, 0], 20 + 5 * (np.arange(40) + 0.5), atol=1)
     assert np.allclose(ramp[:, 20, 1], 20 + 5 * (np.arange(40) + 0.5), atol=1)
 
 
 def test_beyond_the_frame_is_black() -> None:
     away = np.array([(-60.0, -60.0), (-60.0, -20.0), (-20.0, -20.0), (-20.0, -60.0)])
-    assert not quads.crop(_frame(), away, size=16).any()
-    assert np.array_equal(quads.pasted(_frame(), np.full((16, 16, 3), 9, np.uint8), away), _frame())
-    half = quads.crop(_frame(), away + [50, 50], size=16)
+    assert not ffhq.crop(_frame(), away, size=16).any()
+    assert np.array_equal(ffhq.paste(_frame(), np.full((16, 16, 3), 9, np.uint8), away), _frame())
+    half = ffhq.crop(_frame(), away + [50, 50], size=16)
     assert not half[:, :4].any() and (half[8:, 8:, 2] == 40).all()

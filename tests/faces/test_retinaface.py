@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from lipdub.faces import mesh, retinaface
-from lipdub.faces.detect import FaceFinder, box
-from lipdub.faces.retinaface import Found, RetinaFinder
+from lipdub.faces import mesh
+from lipdub.faces.detectors import retinaface
+from lipdub.faces.detectors.mediapipe import MediaPipeDetector, measure_oval
+from lipdub.faces.detectors.retinaface import FaceLocation, RetinaFaceDetector
 from lipdub.media.read import read_frames
 from tests.weights import small
 
@@ -36,7 +37,7 @@ def frames() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def faces(frames: list[np.ndarray]) -> list[np.ndarray]:
     """The mesh of the drawn talker in each."""
-    with FaceFinder(1) as finder:
+    with MediaPipeDetector(1) as finder:
         return [finder.faces(frame)[0] for frame in frames]
 
 
@@ -72,7 +73,7 @@ def laid(
 ) -> tuple[Any, list[np.ndarray]]:
     """A grey picture of 1280 x 720 with faces at (x, y, size, tilt), and their meshes there."""
     out, meshes = np.full((720, 1280, 3), 100, np.uint8), []
-    x, y, size = box(face)
+    x, y, size = measure_oval(face)
     for u, v, wanted, angle in spots:
         k, a = wanted / size, np.radians(angle)
         turn = k * np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
@@ -91,12 +92,12 @@ def laid(
 
 def off(found: np.ndarray, wanted: np.ndarray) -> float:
     """Mean distance of two meshes, in sizes of the face."""
-    return float(np.linalg.norm(found[:468, :2] - wanted[:468, :2], axis=1).mean() / box(wanted)[2])
+    return float(np.linalg.norm(found[:468, :2] - wanted[:468, :2], axis=1).mean() / measure_oval(wanted)[2])
 
 
 def test_the_same_faces_as_mediapipe_finds(frames: list[np.ndarray], faces: list[np.ndarray]) -> None:
     network = Knowing(lambda i: [faces[0]])
-    with RetinaFinder(network) as finder:
+    with RetinaFaceDetector(network) as finder:
         found = finder.faces(frames, [False] * len(frames))
         finder.reset()
         again = finder.faces(frames, [False] * len(frames))
@@ -115,7 +116,7 @@ def test_small_and_tilted_faces(frames: list[np.ndarray], faces: list[np.ndarray
     picture, meshes = laid(frames[0], faces[0], (900.0, 300.0, size, angle))
     scaled = [m * [0.75, 0.75, 1] for m in meshes]  # as it is searched
     network = Knowing(lambda i: scaled)
-    with RetinaFinder(network) as finder:
+    with RetinaFaceDetector(network) as finder:
         ((found,),) = finder.faces([picture], [False])
     assert network.shown[0].shape == (540, 960, 3)
     assert off(found, meshes[0]) < 0.04
@@ -130,12 +131,12 @@ def test_several_faces_and_no_more_than_asked_for(frames: list[np.ndarray], face
     ]
     picture, meshes = laid(frames[0], faces[0], *spots)
     network = Knowing(lambda i: [m * [0.75, 0.75, 1] for m in meshes])
-    with RetinaFinder(network, 4) as finder:
+    with RetinaFaceDetector(network, 4) as finder:
         (found,) = finder.faces([picture], [False])
     assert len(found) == 4 and all(min(off(f, m) for f in found) < 0.04 for m in meshes)
-    with RetinaFinder(network, 2) as finder:
+    with RetinaFaceDetector(network, 2) as finder:
         (found,) = finder.faces([picture], [False])
-    assert [round(box(f)[2] / 50) for f in found] == [3, 2]  # the largest
+    assert [round(measure_oval(f)[2] / 50) for f in found] == [3, 2]  # the largest
 
 
 def test_cuts_and_faces_that_come_and_go(frames: list[np.ndarray], faces: list[np.ndarray]) -> None:
@@ -144,7 +145,7 @@ def test_cuts_and_faces_that_come_and_go(frames: list[np.ndarray], faces: list[n
     order = [here, here, there, there, np.zeros_like(here), here]
     known = iter([at, then, []])
     network = Knowing(lambda i: [m * [0.75, 0.75, 1] for m in next(known)])
-    with RetinaFinder(network) as finder:
+    with RetinaFaceDetector(network) as finder:
         found = finder.faces(order, [False, False, True, False, False, False])
     # searched: the first, the cut, and three after it, where RetinaFace is said to see none
     assert len(network.shown) == 3 and [len(f) for f in found] == [1, 1, 1, 1, 0, 0]
@@ -152,24 +153,24 @@ def test_cuts_and_faces_that_come_and_go(frames: list[np.ndarray], faces: list[n
 
 
 def test_where_it_finds_nothing(frames: list[np.ndarray]) -> None:
-    with RetinaFinder(Knowing(lambda i: [])) as finder:
+    with RetinaFaceDetector(Knowing(lambda i: [])) as finder:
         assert finder.faces(frames[:2], [False, False]) == [[], []]
     empty = np.full((1, 478, 3), 100.0) + np.random.default_rng(0).uniform(0, 60, (1, 478, 3))
-    with RetinaFinder(Knowing(lambda i: list(empty))) as finder:  # a face that is none
+    with RetinaFaceDetector(Knowing(lambda i: list(empty))) as finder:  # a face that is none
         assert finder.faces([np.zeros((360, 640, 3), np.uint8)] * 2, [False, False]) == [[], []]
 
 
 def test_crops_are_upright_and_go_back() -> None:
     picture = np.random.default_rng(0).integers(0, 255, (80, 100, 3)).astype(np.uint8)
-    back, crop = retinaface.upright(picture, Found(50.2, 39.8, 20.0, 14.0))
+    back, crop = retinaface.crop_upright(picture, FaceLocation(50.2, 39.8, 20.0, 14.0))
     assert np.array_equal(crop, picture[20:60, 30:70]) and np.allclose(back, [[1, 0, 30], [0, 1, 20]])
-    back, crop = retinaface.upright(picture, Found(50.0, 40.0, 20.0, 88.0))
+    back, crop = retinaface.crop_upright(picture, FaceLocation(50.0, 40.0, 20.0, 88.0))
     assert np.array_equal(crop, np.rot90(picture[20:60, 30:70]))  # a head that lies to the right
     eyes, mouth = np.array([70.0, 39.5]), np.array([40.0, 39.5])
-    assert retinaface.tilt(eyes, mouth) == pytest.approx(90)
+    assert retinaface.measure_tilt(eyes, mouth) == pytest.approx(90)
     up, low = (np.linalg.solve(back[:, :2], p - back[:, 2]) for p in (eyes, mouth))
     assert up[1] < low[1] and up[0] == pytest.approx(low[0])
-    _, crop = retinaface.upright(picture, Found(0.0, 0.0, 20.0, 0.0))
+    _, crop = retinaface.crop_upright(picture, FaceLocation(0.0, 0.0, 20.0, 0.0))
     assert not crop[:20].any() and np.array_equal(crop[20:, 20:], picture[:20, :20])
 
 
@@ -177,7 +178,7 @@ def test_the_package_finds_what_its_network_says(monkeypatch: pytest.MonkeyPatch
     """Boxes and points of one anchor in the picture's own pixels; RGB goes in as BGR, less the means."""
     from lipdub.networks.retinaface import retinaface as build
 
-    monkeypatch.setattr(retinaface, "SEARCH_SIZE", 96)
+    monkeypatch.setattr(retinaface, "MAX_SEARCH_SIDE", 96)
     network = build()
     seen: list[Any] = []
     network.body.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
@@ -191,7 +192,7 @@ def test_the_package_finds_what_its_network_says(monkeypatch: pytest.MonkeyPatch
         network.LandmarkHead[2].conv1x1.bias.copy_(torch.cat([points, points]))
     picture = np.zeros((64, 192, 3), np.uint8)
     picture[..., 0] = 255
-    finder = RetinaFinder(network)
+    finder = RetinaFaceDetector(network)
     ((found,),) = finder._search([picture])
     assert seen[0].shape == (1, 3, 32, 96)
     assert seen[0][0, :, 0, 0].tolist() == [-104, -117, 255 - 123]

@@ -17,22 +17,22 @@ def test_resized_is_pillows_resize(kernel: sampling.Kernel, size: tuple[int, int
     width, height = size
     method = {"cubic": image.BICUBIC, "lanczos": image.LANCZOS}[kernel]
     wanted = np.asarray(image.fromarray(PICTURE).resize(size, method))
-    assert np.array_equal(sampling.resized(PICTURE, *size, (0, 0, width, height), kernel), wanted)
+    assert np.array_equal(sampling.resize_box(PICTURE, *size, (0, 0, width, height), kernel), wanted)
 
 
 def test_a_box_is_a_part_of_the_whole_and_black_outside() -> None:
-    whole = sampling.resized(PICTURE, 50, 40, (0, 0, 50, 40))
-    found = sampling.resized(PICTURE, 50, 40, (-3, 30, 12, 44))
+    whole = sampling.resize_box(PICTURE, 50, 40, (0, 0, 50, 40))
+    found = sampling.resize_box(PICTURE, 50, 40, (-3, 30, 12, 44))
     assert found.shape == (14, 15, 3)
     assert np.array_equal(found[:10, 3:], whole[30:, :12])
     assert not found[10:].any() and not found[:, :3].any()
-    assert not sampling.resized(PICTURE, 50, 40, (60, 0, 65, 5)).any()
+    assert not sampling.resize_box(PICTURE, 50, 40, (60, 0, 65, 5)).any()
 
 
 def test_bilinear_mixes_four_pixels() -> None:
     picture = np.zeros((2, 2, 3), np.uint8)
     picture[..., 0] = [[0, 10], [20, 50]]
     x, y = np.array([0.5, 0.25, 1, 1.4, 1.5, -0.6]), np.array([0.5, 0, 1, 0, 0, 0])
-    found, inside = sampling.bilinear(picture, x, y)
+    found, inside = sampling.sample_bilinear(picture, x, y)
     assert found[:, 0].tolist() == [20, 2.5, 50, 10, 0, 0] and not found[:, 1:].any()
     assert inside.tolist() == [True, True, True, True, False, False]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipdub.faces.units import WIDTH_REACH, Inventory, choose, mixture, reachable, target_costs
+from lipdub.faces.unit_selection import (
+    WIDTH_REACH,
+    Inventory,
+    clamp_to_reach,
+    crossfade_weights,
+    select_units,
+    target_costs,
+)
 
 
 def inventory(n: int = 80) -> Inventory:
@@ -34,7 +41,7 @@ def costs(units: Inventory, measures: np.ndarray, yaw: float = 0.0) -> np.ndarra
 
 def test_the_talkers_own_motion_is_played_back_as_it_was() -> None:
     units = inventory()
-    chosen = choose(units, costs(units, units.measures[20:60]), units.measures[20:60], SPREAD)
+    chosen = select_units(units, costs(units, units.measures[20:60]), units.measures[20:60], SPREAD)
     assert (np.diff(chosen) == 1).mean() > 0.9
     assert np.abs(units.measures[chosen] - units.measures[20:60]).max() < 0.05
 
@@ -42,10 +49,10 @@ def test_the_talkers_own_motion_is_played_back_as_it_was() -> None:
 def test_pose_counts_and_unusable_units_are_never_shown() -> None:
     units = inventory()
     turned = Inventory(**{**units.__dict__, "angles": np.where(np.arange(80)[:, None] < 40, [[30.0, 0, 0]], 0.0)})
-    chosen = choose(turned, costs(turned, units.measures[:30], yaw=30), units.measures[:30], SPREAD)
+    chosen = select_units(turned, costs(turned, units.measures[:30], yaw=30), units.measures[:30], SPREAD)
     assert (chosen < 40).all()
     hidden = Inventory(**{**units.__dict__, "usable": np.arange(80) >= 50})
-    chosen = choose(hidden, costs(hidden, units.measures[:30]), units.measures[:30], SPREAD)
+    chosen = select_units(hidden, costs(hidden, units.measures[:30]), units.measures[:30], SPREAD)
     assert (chosen >= 50).all()
 
 
@@ -61,7 +68,7 @@ def test_a_hand_before_the_mouth_makes_a_unit_unusable() -> None:
 
 def test_textures_fade_at_jumps_and_only_there() -> None:
     units = inventory()
-    parts = mixture(units, np.array([5, 6, 7, 32, 33, 34]))
+    parts = crossfade_weights(units, np.array([5, 6, 7, 32, 33, 34]))
     assert parts[0] == [(5, 1.0)] and parts[5] == [(34, 1.0)]
     assert [u for u, _ in parts[2]] == [7, 31] and [u for u, _ in parts[3]] == [32, 8]
     for mix in parts:
@@ -71,7 +78,7 @@ def test_textures_fade_at_jumps_and_only_there() -> None:
 def test_a_mouth_at_rest_is_held() -> None:
     units = inventory()
     rest = np.tile([0.02, 0.8], (40, 1))
-    chosen = choose(units, costs(units, rest), rest, SPREAD)
+    chosen = select_units(units, costs(units, rest), rest, SPREAD)
     assert np.ptp(units.measures[chosen, 0]) < 0.02 and len(set(chosen.tolist())) <= 4
 
 
@@ -80,8 +87,8 @@ def test_width_goes_no_further_than_the_shown_units_allow() -> None:
     shown = [[(0, 1.0)]] * 20
     narrow_open, narrow_shut = np.tile([0.2, 0.5], (20, 1)), np.tile([0.0, 0.7], (20, 1))
     own = units.measures[0, 1]
-    assert np.allclose(reachable(units, shown, narrow_open)[:, 1], own - WIDTH_REACH[0])
-    assert np.allclose(reachable(units, shown, narrow_shut)[:, 1], 0.7)
+    assert np.allclose(clamp_to_reach(units, shown, narrow_open)[:, 1], own - WIDTH_REACH[0])
+    assert np.allclose(clamp_to_reach(units, shown, narrow_shut)[:, 1], 0.7)
 
 
 def test_a_shut_mouth_is_not_warped_open() -> None:
@@ -89,15 +96,15 @@ def test_a_shut_mouth_is_not_warped_open() -> None:
     units.measures[3, 0] = -0.02  # lips pressed together
     pressed, parted = [[(3, 1.0)]] * 10, [[(20, 1.0)]] * 10
     shut, ajar = np.tile([0.0, 0.8], (10, 1)), np.tile([0.02, 0.8], (10, 1))
-    assert np.allclose(reachable(units, pressed, shut)[:, 0], -0.02)
-    assert np.allclose(reachable(units, parted, shut)[:, 0], min(0, units.measures[20, 0]))
-    assert np.allclose(reachable(units, pressed, ajar)[:, 0], 0.02)
+    assert np.allclose(clamp_to_reach(units, pressed, shut)[:, 0], -0.02)
+    assert np.allclose(clamp_to_reach(units, parted, shut)[:, 0], min(0, units.measures[20, 0]))
+    assert np.allclose(clamp_to_reach(units, pressed, ajar)[:, 0], 0.02)
 
 
 def test_open_and_shut_mouths_do_not_fade_into_each_other() -> None:
     units = inventory()
     units.measures[:20, 0], units.measures[20:, 0] = 0.0, 0.2
-    parts = mixture(units, np.array([5, 6, 40, 41]))
+    parts = crossfade_weights(units, np.array([5, 6, 40, 41]))
     assert all(len(mix) == 1 for mix in parts)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from lipdub.faces import landmarks, mesh
-from lipdub.faces.view import _smoothed
+from lipdub.faces.track_landmarks import _smooth_points
 
 PIXELS = 100.0  # between the eye centres
 
 
 def faces(opening: np.ndarray, jitter: float = 0.0) -> np.ndarray:
     """Neutral faces (n, 478, 3), in pixels, with the lips moved apart by `opening`, in eye distances."""
-    points = np.repeat(landmarks.load_neutral()[None], len(opening), 0)
+    points = np.repeat(landmarks.load_neutral_face()[None], len(opening), 0)
     points[:, list(mesh.INNER_LOWER), 1] += opening[:, None]
     noise = np.random.default_rng(0).normal(0, jitter, points.shape)
     return PIXELS * points + noise
@@ -26,12 +26,12 @@ def test_a_mouth_that_opens_at_once_is_not_smeared() -> None:
     opening = np.where(np.arange(30) < 15, 0.0, 0.2)
     opening[22] = 0.0  # shut for one frame
     points = faces(opening, jitter=0.2)
-    found = gap(_smoothed(points, 5)) - gap(faces(np.zeros(1)))[0]
+    found = gap(_smooth_points(points, 5)) - gap(faces(np.zeros(1)))[0]
     assert np.abs(found - opening).max() < 0.02
 
 
 def test_jitter_of_still_lips_is_smoothed() -> None:
     points = faces(np.zeros(60), jitter=0.3)
-    found = _smoothed(points, 5)
+    found = _smooth_points(points, 5)
     assert gap(found).std() < 0.75 * gap(points).std()
     assert np.abs(np.diff(found, axis=0)).mean() < 0.6 * np.abs(np.diff(points, axis=0)).mean()

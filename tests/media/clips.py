@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from lipdub.media.pixels import plane_layout, plane_view
+from lipdub.media.pixel_formats import plane_layout, view_plane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def scene(pix_fmt: str, width: int, height: int, number: int) -> av.VideoFrame:
         y, x = np.mgrid[0:rows, 0:columns]
         wave = 0.5 + 0.35 * np.sin(0.11 * x * step_x + 0.07 * y * step_y + 0.4 * number + 1.7 * index)
         values = wave * top + noise.normal(0, top / 64, (rows, columns))
-        plane_view(plane, layout.dtype, (rows, columns))[:] = np.clip(values, 0.08 * top, 0.9 * top)
+        view_plane(plane, layout.dtype, (rows, columns))[:] = np.clip(values, 0.08 * top, 0.9 * top)
     return frame
 
 
@@ -161,5 +161,5 @@ def planes_of(frame: av.VideoFrame) -> list[np.ndarray]:
     result = []
     for index, plane in enumerate(frame.planes):
         step_x, step_y = layout.steps(index)
-        result.append(plane_view(plane, layout.dtype, (-(-frame.height // step_y), -(-frame.width // step_x))).copy())
+        result.append(view_plane(plane, layout.dtype, (-(-frame.height // step_y), -(-frame.width // step_x))).copy())
     return result

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lipdub.errors import InputError
-from lipdub.media.audio import audio_facts, audio_source, load_audio, mixed_down, write_wav
+from lipdub.media.audio import load_audio, mix_down, probe_audio_source, probe_audio_stream, write_wav
 from tests.media.clips import chirp, empty_sound, lag, make_sound, make_video
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ def test_channels_are_mixed_down(tmp_path: Path) -> None:
     assert np.abs(load_audio(path) - (left + right) / 2).max() < 1e-6
     apart = load_audio(path, mono=False)
     assert apart.shape == (len(left), 2) and np.abs(apart[:, 1] - right).max() < 1e-6
-    assert audio_facts(path).channels == 2
+    assert probe_audio_stream(path).channels == 2
     six = np.zeros((10, 6), np.float32)
     six[:, 2] = 1.0
-    assert mixed_down(six, "5.1")[0] > 0.25 and mixed_down(np.ones((3, 6), np.float32), "5.1")[0] == pytest.approx(1)
+    assert mix_down(six, "5.1")[0] > 0.25 and mix_down(np.ones((3, 6), np.float32), "5.1")[0] == pytest.approx(1)
 
 
 def test_start_of_a_stream_is_told(tmp_path: Path) -> None:
@@ -65,7 +65,9 @@ def test_start_of_a_stream_is_told(tmp_path: Path) -> None:
         pts=[n * 512 for n in range(25)],
         time_base=Fraction(1, 12800),
     )
-    start = audio_source(path).start + Fraction(lag(load_audio(path, 48000), samples, 48000)).limit_denominator(100_000)
+    start = probe_audio_source(path).start + Fraction(lag(load_audio(path, 48000), samples, 48000)).limit_denominator(
+        100_000
+    )
     assert abs(float(start) - 0.5) < 0.0005
 
 
@@ -114,4 +116,4 @@ def test_no_sound(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="empty"):
         load_audio(tmp_path / "zero.wav")
     with pytest.raises(InputError):
-        audio_facts(make_video(tmp_path / "b.mp4"))
+        probe_audio_stream(make_video(tmp_path / "b.mp4"))

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError
-from lipdub.media.audio import audio_source, load_audio
-from lipdub.media.ffmpeg import ffmpeg_executable
-from lipdub.media.mux import AudioCodec, mux
-from lipdub.media.probe import MediaFacts, frame_times, probe
+from lipdub.media.audio import load_audio, probe_audio_source
+from lipdub.media.audio_encoder import AudioCodec
+from lipdub.media.ffmpeg import find_ffmpeg
+from lipdub.media.frame_index import read_frame_times
+from lipdub.media.mux import mux
+from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
 from tests.media.clips import chirp, empty_sound, lag, make_sound, make_video
@@ -47,13 +49,13 @@ def segment(folder: Path, source: Path, ending: str, count: int | None = None) -
 def heard(path: Path, wanted: np.ndarray, stream: int = 0) -> float:
     """Seconds on the result's clock at which a known sound is heard, decoded by lipdub."""
     number = probe(path).audio[stream].index
-    return float(audio_source(path, number).start) + lag(load_audio(path, 48000, stream=number), wanted, 48000)
+    return float(probe_audio_source(path, number).start) + lag(load_audio(path, 48000, stream=number), wanted, 48000)
 
 
 def heard_by_ffmpeg(path: Path, wanted: np.ndarray) -> float:
     """The same as the ffmpeg program decodes it: silence is put before sound that starts late."""
     command = [
-        ffmpeg_executable(),
+        find_ffmpeg(),
         "-v",
         "error",
         "-copyts",
@@ -97,7 +99,7 @@ def test_speech_lies_where_asked(tmp_path: Path, ending: str, start: str) -> Non
             assert abs(heard_by_ffmpeg(out, known) - (float(at) - shift)) < 0.0005
         assert abs(heard(out, SECOND, 1) - (second_at - shift)) < 0.0006
         if ending != ".avi":
-            assert np.abs(frame_times(out) - frame_times(source)).max() <= (
+            assert np.abs(read_frame_times(out) - read_frame_times(source)).max() <= (
                 0 if ending in (".mp4", ".mov") else 0.00051
             )
     kinds = {".mp4": "aac", ".mov": "pcm_s16le", ".mkv": "opus", ".webm": "opus", ".avi": "pcm_s16le"}
@@ -175,7 +177,7 @@ def rich_source(folder: Path) -> Path:
     path = folder / "rich.mkv"
     subprocess.run(
         [
-            ffmpeg_executable(),
+            find_ffmpeg(),
             "-v",
             "error",
             "-y",
@@ -311,7 +313,7 @@ def test_segments_are_joined_in_time(tmp_path: Path) -> None:
         write_segment(pieces[-1], part, facts.video, VideoCodec("hevc" if number < 0 else "auto"))
     out = tmp_path / "out.mp4"
     mux(pieces, out, source=source, source_facts=facts, speech=None)
-    assert np.array_equal(frame_times(out), frame_times(source))
+    assert np.array_equal(read_frame_times(out), read_frame_times(source))
     with av.open(str(out)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
     dts = [packet.dts for packet in packets]

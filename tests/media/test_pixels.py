@@ -8,15 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from lipdub.media.pixels import (
-    ColourTags,
-    Picture,
-    oriented,
-    picture_from_frame,
-    planar_equivalent,
-    plane_layout,
-    plane_view,
-)
+from lipdub.media.colour import ColourTags
+from lipdub.media.pixel_formats import planar_equivalent, plane_layout, view_plane
+from lipdub.media.pixels import Picture, orient, picture_from_frame
 from tests.media.clips import scene
 
 WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
@@ -133,7 +127,7 @@ def test_weight_one_takes_the_new_colours(pix_fmt: str) -> None:
 def test_turned_pictures_have_the_colours_of_upright_ones(pix_fmt: str, turns: int, mirrored: bool) -> None:
     upright = picture(pix_fmt)
     turned = replace(upright, turns=turns, mirrored=mirrored)
-    assert np.abs(oriented(upright.rgb(), turns, mirrored).astype(int) - turned.rgb()).max() <= 1
+    assert np.abs(orient(upright.rgb(), turns, mirrored).astype(int) - turned.rgb()).max() <= 1
     small = turned.rgb_small(30)
     assert small.shape[1] == 30 and abs(small.shape[0] / small.shape[1] - turned.height / turned.width) < 0.05
     # Patching a turned picture is turning a patched one.
@@ -206,7 +200,7 @@ def test_other_formats_are_sorted_without_loss(pix_fmt: str, planar: str) -> Non
     made = picture_from_frame(packed, ColourTags())
     assert made.pix_fmt == planar
     for index, plane in enumerate(made.coded):
-        assert np.array_equal(plane, plane_view(source.planes[index], layout.dtype, plane.shape)), index
+        assert np.array_equal(plane, view_plane(source.planes[index], layout.dtype, plane.shape)), index
 
 
 def test_palettes_grey_with_opacity_and_bits() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from lipdub.errors import InputError
 from lipdub.media.audio import load_audio
-from lipdub.media.probe import frame_pts, frame_times, probe
+from lipdub.media.frame_index import read_frame_pts, read_frame_times
+from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from tests.media.clips import chirp, make_sound, make_video
 
@@ -45,8 +46,8 @@ def test_facts(tmp_path: Path) -> None:
     assert (facts.audio[0].codec, facts.audio[0].rate, facts.audio[0].channels) == ("aac", 48000, 1)
     assert facts.audio[0].start_time == 0
     assert json.loads(json.dumps(facts.to_json()))["video"]["time_base"] == "1/15360"
-    assert frame_pts(path).tolist() == [507 + 512 * n for n in range(10)]
-    assert np.allclose(frame_times(path), (507 + 512 * np.arange(10)) / 15360, atol=1e-12)
+    assert read_frame_pts(path).tolist() == [507 + 512 * n for n in range(10)]
+    assert np.allclose(read_frame_times(path), (507 + 512 * np.arange(10)) / 15360, atol=1e-12)
 
 
 def test_variable_rate_is_seen(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_what_is_no_media(tmp_path: Path, kind: str) -> None:
                 "header only": whole[:24],
             }[kind]
         )
-    for reader in (probe, frame_times, load_audio, lambda p: next(read_frames(p))):
+    for reader in (probe, read_frame_times, load_audio, lambda p: next(read_frames(p))):
         with pytest.raises(InputError) as caught:
             reader(path)
         assert "\n" not in str(caught.value) and "a file.mp4" in str(caught.value)
@@ -116,11 +117,11 @@ def test_cut_file_gives_what_is_there(tmp_path: Path) -> None:
 def test_frames_hidden_by_an_edit_list_are_not_missing(tmp_path: Path) -> None:
     import subprocess
 
-    from lipdub.media.ffmpeg import ffmpeg_executable
+    from lipdub.media.ffmpeg import find_ffmpeg
 
     whole = make_video(tmp_path / "a.mp4", pts=range(60), size=(128, 96))
     later = tmp_path / "later.mp4"
-    command = [ffmpeg_executable(), "-v", "error", "-ss", "0.9", "-i", str(whole), "-c", "copy", str(later)]
+    command = [find_ffmpeg(), "-v", "error", "-ss", "0.9", "-i", str(whole), "-c", "copy", str(later)]
     subprocess.run(command, check=True)
     facts = probe(later)
     assert facts.video is not None and facts.video.missing == 0 and not facts.notes
@@ -131,7 +132,7 @@ def test_sound_only(tmp_path: Path) -> None:
     path = make_sound(tmp_path / "a.wav", chirp(0.2))
     assert probe(path).video is None and len(probe(path).audio) == 1
     with pytest.raises(InputError, match="no video"):
-        frame_times(path)
+        read_frame_times(path)
     with pytest.raises(InputError):
         next(read_frames(path))
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lipdub.media.probe import frame_pts, probe
-from lipdub.media.read import read_frames, read_order
+from lipdub.media.frame_index import read_frame_pts
+from lipdub.media.probe import probe
+from lipdub.media.read import read_frames, read_frames_in_order
 from tests.media.clips import make_video, planes_of, scene
 
 if TYPE_CHECKING:
@@ -59,12 +60,12 @@ def test_numbers_hold_from_any_start(sources: dict[str, Path], name: str) -> Non
     path = sources[name]
     whole = [digest(frame) for frame in read_frames(path)]
     assert [number for number, _, _ in whole] == list(range(50)) == list(range(probe(path).video.frames))  # type: ignore[union-attr]
-    assert [pts for _, pts, _ in whole] == frame_pts(path).tolist()
+    assert [pts for _, pts, _ in whole] == read_frame_pts(path).tolist()
     for start, stop in [(1, 4), (11, 14), (12, 13), (25, 40), (49, 50), (47, 99)]:
         assert [digest(frame) for frame in read_frames(path, start, stop)] == whole[start:stop]
     order = [3, 4, 5, 4, 3, 2, 1, 0, 1, 2, 30, 30, 30, 29, 28, 49, 0, *range(40, 10, -1), 7]
-    assert [digest(frame) for frame in read_order(path, order)] == [whole[number] for number in order]
-    assert list(read_frames(path, 50)) == [] and list(read_order(path, [])) == []
+    assert [digest(frame) for frame in read_frames_in_order(path, order)] == [whole[number] for number in order]
+    assert list(read_frames(path, 50)) == [] and list(read_frames_in_order(path, [])) == []
 
 
 def test_lossless_source_reads_as_it_was_made(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_leaving_early_ends_the_thread(sources: dict[str, Path]) -> None:
     for frame in read_frames(sources["h264.mp4"]):
         if frame.index == 3:
             break
-    frames = read_order(sources["h264.mp4"], range(50))
+    frames = read_frames_in_order(sources["h264.mp4"], range(50))
     next(frames)
     frames.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
@@ -108,4 +109,4 @@ def test_damaged_middle_keeps_numbers(tmp_path: Path) -> None:
 
 def test_numbers_outside_are_refused(sources: dict[str, Path]) -> None:
     with pytest.raises(ValueError):
-        list(read_order(sources["h264.mp4"], [0, 50]))
+        list(read_frames_in_order(sources["h264.mp4"], [0, 50]))

@@ -11,14 +11,15 @@ import cv2
 import numpy as np
 import pytest
 
-from lipdub.faces import fivepoint, masks, mesh
-from lipdub.faces.detect import FaceFinder
+from lipdub.faces import masks, mesh
+from lipdub.faces.alignment import five_point
+from lipdub.faces.detectors.mediapipe import MediaPipeDetector
 from lipdub.media.audio import load_audio
 from lipdub.media.read import read_frames
-from lipdub.metrics import colour_step, flicker, frozen, regions, seam, sharpness
-from lipdub.metrics.mask_edge import mask_edge
-from lipdub.metrics.mouth import mouth_shape
-from lipdub.metrics.silence import sounding_spans
+from lipdub.metrics import colour_step, flicker, frozen_share, regions, seam, sharpness
+from lipdub.metrics.mask_edge import find_mask_edge
+from lipdub.metrics.mouth import measure_mouth_shape
+from lipdub.metrics.silence import find_speech
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ def clip(path: Path, count: int = 75) -> Clip:
     read = list(read_frames(path, 0, count))
     frames = np.stack([frame.picture.rgb() for frame in read])
     times = np.array([float(frame.time) for frame in read])
-    return Clip(frames, times - times[0], meshes(frames), sounding_spans(load_audio(path), 16000))
+    return Clip(frames, times - times[0], meshes(frames), find_speech(load_audio(path), 16000))
 
 
 def shared_clip(name: str) -> Path:
@@ -54,7 +55,7 @@ def shared_clip(name: str) -> Path:
 
 
 def meshes(frames: np.ndarray) -> np.ndarray:
-    with FaceFinder(1) as finder:
+    with MediaPipeDetector(1) as finder:
         found = [finder.faces(frame) for frame in frames]
     assert all(found), "a face is to be seen in every frame"
     return np.stack([faces[0] for faces in found])
@@ -75,8 +76,8 @@ def _eight(picture: np.ndarray) -> np.ndarray:
 def _each(clip: Clip, change: Callable[[np.ndarray, np.ndarray, np.ndarray, float], np.ndarray]) -> np.ndarray:
     out = []
     for frame, points in zip(clip.frames, clip.landmarks, strict=True):
-        mask = masks.lower_face(points, *frame.shape[:2])
-        out.append(_eight(change(frame.astype(np.float32), mask, points, regions.eye_distance(points))))
+        mask = masks.draw_lower_face(points, *frame.shape[:2])
+        out.append(_eight(change(frame.astype(np.float32), mask, points, regions.measure_eye_distance(points))))
     return np.stack(out)
 
 
@@ -108,11 +109,11 @@ def with_frozen_mouth(clip: Clip, hold: int = 0) -> np.ndarray:
     out = []
     for frame, own in zip(clip.frames, clip.landmarks, strict=True):
         height, width = frame.shape[:2]
-        matrix = fivepoint.similarity(points[rigid], own[rigid, :2])
+        matrix = five_point.fit_similarity(points[rigid], own[rigid, :2])
         moved = cv2.warpAffine(held, matrix, (width, height), flags=cv2.INTER_LANCZOS4).astype(np.float32)
         there = points @ matrix[:, :2].T + matrix[:, 2]
-        mask = masks.lower_face(own, height, width, 0.75) | masks.lower_face(there, height, width, 0.75)
-        weight = _soft(mask, 0.16 * regions.eye_distance(own))
+        mask = masks.draw_lower_face(own, height, width, 0.75) | masks.draw_lower_face(there, height, width, 0.75)
+        weight = _soft(mask, 0.16 * regions.measure_eye_distance(own))
         out.append(_eight(frame + weight * (moved - frame)))
     return np.stack(out)
 
@@ -122,28 +123,28 @@ def measured(clip: Clip, source: np.ndarray | None = None) -> dict[str, float]:
     slopes, bands, blur = [], [], []
     for k in range(0, len(clip.frames), EVERY):
         points = clip.landmarks[k]
-        edge = mask_edge(points, *clip.frames.shape[1:3], skin=source is None)
+        edge = find_mask_edge(points, *clip.frames.shape[1:3], skin=source is None)
         assert edge is not None
         pair = [frames[k] for frames in (clip.frames, source) if frames is not None]
-        slopes.append([seam.slopes(frame, edge) for frame in pair])
-        bands.append([colour_step.bands(frame, edge) for frame in pair])
+        slopes.append([seam.measure_slopes(frame, edge) for frame in pair])
+        bands.append([colour_step.measure_bands(frame, edge) for frame in pair])
         sharp = [sharpness.sharpness(frame, points).against_eyes for frame in pair]
         blur.append(sharp[0] - (sharp[1] if source is not None else 0))
     trembling = _flicker(clip.frames, clip.landmarks)
     if source is not None:
         trembling -= _flicker(source, clip.landmarks)
-    mouths = np.array([mouth_shape(points) for points in clip.landmarks])
+    mouths = np.array([measure_mouth_shape(points) for points in clip.landmarks])
     return {
-        "seam": seam.visibility(*np.sum(slopes, 0)),
-        "colour step": colour_step.step(*np.sum(bands, 0)),
+        "seam": seam.seam_visibility(*np.sum(slopes, 0)),
+        "colour step": colour_step.colour_step(*np.sum(bands, 0)),
         "blur": -float(np.mean(blur)),
         "flicker": trembling,
-        "frozen mouth": frozen.frozen(clip.times, mouths[:, 0], mouths[:, 1], sounding=clip.sounding).share,
+        "frozen mouth": frozen_share.frozen_share(clip.times, mouths[:, 0], mouths[:, 1], sounding=clip.sounding).share,
     }
 
 
 def _flicker(frames: np.ndarray, landmarks: np.ndarray) -> float:
-    series = [flicker.patches(frame, points) for frame, points in zip(frames, landmarks, strict=True)]
+    series = [flicker.measure_patches(frame, points) for frame, points in zip(frames, landmarks, strict=True)]
     return flicker.flicker(np.stack(series))
 
 
@@ -153,14 +154,14 @@ ALONE = {
     "colour step": colour_step.VISIBLE,
     "blur": -sharpness.BLURRED,
     "flicker": flicker.VISIBLE,
-    "frozen mouth": frozen.FROZEN,
+    "frozen mouth": frozen_share.FROZEN,
 }
 AGAINST_SOURCE = {
     "seam": seam.VISIBLE_AGAINST_SOURCE,
     "colour step": colour_step.VISIBLE_AGAINST_SOURCE,
     "blur": -sharpness.BLURRED_AGAINST_SOURCE,
     "flicker": flicker.VISIBLE_AGAINST_SOURCE,
-    "frozen mouth": frozen.FROZEN,
+    "frozen mouth": frozen_share.FROZEN,
 }
 
 

@@ -18,9 +18,9 @@ def test_values_are_those_of_the_common_implementation() -> None:
     for row in facts["g_cpbd"]["values"]:
         picture = cv2.imread(f"{here}/{row['file']}", cv2.IMREAD_GRAYSCALE)
         assert cpbd.cpbd(picture) == pytest.approx(row["cpbd"], abs=facts["g_cpbd"]["tolerance"])
-        widths = cpbd.edge_widths(picture.astype(np.float32))
+        widths = cpbd.measure_edge_widths(picture.astype(np.float32))
         # these are exact, so the tolerance is needed for neither
-        assert cpbd.upright_edges(picture.astype(np.float32)).sum() == row["sobel_edge_pixels"]
+        assert cpbd.find_upright_edges(picture.astype(np.float32)).sum() == row["sobel_edge_pixels"]
         assert (widths > 0).sum() == row["measured_edges"]
         assert widths[widths > 0].mean() == pytest.approx(row["mean_edge_width"], abs=1e-9)
 
@@ -37,7 +37,7 @@ def _ramps(width: int, low: int = 20, high: int = 220) -> np.ndarray:
 
 @pytest.mark.parametrize("width", [2, 4, 8])
 def test_edges_are_as_wide_as_drawn(width: int) -> None:
-    widths = cpbd.edge_widths(_ramps(width))
+    widths = cpbd.measure_edge_widths(_ramps(width))
     assert set(np.unique(widths)) == {0, width}
     assert set(np.nonzero(widths)[1]) == {30 + width // 2, 90 + width // 2}
     assert (widths[1:-1] > 0).any(1).all() and not widths[[0, -1]].any()

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lipdub.faces import masks
-from lipdub.faces.landmarks import load_neutral
+from lipdub.faces.landmarks import load_neutral_face
 from lipdub.metrics import colour_step, flicker, regions, seam, sharpness
-from lipdub.metrics.cpbd import cpbd, cpbd_of_part
-from lipdub.metrics.mask_edge import REACH, SECTORS, MaskEdge, mask_edge
+from lipdub.metrics.cpbd import cpbd, cpbd_of_rgb
+from lipdub.metrics.mask_edge import REACH, SECTORS, MaskEdge, find_mask_edge
 
 SIZE = 480
 
@@ -20,7 +20,7 @@ SIZE = 480
 @pytest.fixture(scope="module")
 def face() -> np.ndarray:
     """The shipped neutral face, its eyes 100 pixels apart: a unit is a pixel."""
-    return load_neutral() * 100 + [SIZE / 2, SIZE / 2 - 60, 0]
+    return load_neutral_face() * 100 + [SIZE / 2, SIZE / 2 - 60, 0]
 
 
 def _disc(radius: float = 110) -> np.ndarray:
@@ -29,7 +29,7 @@ def _disc(radius: float = 110) -> np.ndarray:
 
 
 def _edge(face: np.ndarray, mask: np.ndarray | None = None, skin: bool = False) -> MaskEdge:
-    edge = mask_edge(face, SIZE, SIZE, mask, skin)
+    edge = find_mask_edge(face, SIZE, SIZE, mask, skin)
     assert edge is not None
     return edge
 
@@ -57,7 +57,7 @@ def test_the_edge_of_a_disc(face: np.ndarray) -> None:
 
 
 def test_without_a_mask_it_is_the_lower_face(face: np.ndarray) -> None:
-    edge, wanted = _edge(face), _edge(face, masks.lower_face(face, SIZE, SIZE).astype(np.float32))
+    edge, wanted = _edge(face), _edge(face, masks.draw_lower_face(face, SIZE, SIZE).astype(np.float32))
     assert edge.box == wanted.box and (edge.distance == wanted.distance).all()
 
 
@@ -66,15 +66,15 @@ def test_of_skin_neither_eyes_nor_what_is_behind_the_face_count(face: np.ndarray
     shown = np.zeros((SIZE, SIZE), bool)
     edge.part(shown)[edge.counts] = True
     assert 500 < shown.sum() < _edge(face).counts.sum()
-    assert not shown[masks.face(face, SIZE, SIZE) == 0].any()
-    assert not shown[regions.hull(face[list(regions.LEFT_EYE)], SIZE, SIZE)].any()
+    assert not shown[masks.draw_face(face, SIZE, SIZE) == 0].any()
+    assert not shown[regions.fill_hull(face[list(regions.LEFT_EYE)], SIZE, SIZE)].any()
 
 
 def test_there_is_no_edge_where_no_mask_is(face: np.ndarray) -> None:
     for mask in (np.zeros((SIZE, SIZE)), np.ones((SIZE, SIZE))):
-        assert mask_edge(face, SIZE, SIZE, mask) is None
-    assert mask_edge(face + 9000, SIZE, SIZE) is None
-    assert mask_edge(face * np.nan, SIZE, SIZE) is None
+        assert find_mask_edge(face, SIZE, SIZE, mask) is None
+    assert find_mask_edge(face + 9000, SIZE, SIZE) is None
+    assert find_mask_edge(face * np.nan, SIZE, SIZE) is None
 
 
 def test_large_faces_are_measured_as_small_ones(face: np.ndarray) -> None:
@@ -84,11 +84,13 @@ def test_large_faces_are_measured_as_small_ones(face: np.ndarray) -> None:
     large = cv2.resize(small, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
     mask = cv2.resize(_disc().astype(np.float32), None, fx=3, fy=3, interpolation=cv2.INTER_LINEAR)
     edge = _edge(face, _disc())
-    wide = mask_edge(face * 3, 3 * SIZE, 3 * SIZE, mask)
+    wide = find_mask_edge(face * 3, 3 * SIZE, 3 * SIZE, mask)
     assert wide is not None and 1 < wide.unit < 2
     near, far = (np.clip(np.rint(p), 0, 255).astype(np.uint8) for p in (small, large))
-    assert seam.visibility(seam.slopes(far, wide)) == pytest.approx(seam.visibility(seam.slopes(near, edge)), rel=0.15)
-    steps = [colour_step.step(colour_step.bands(p, e)) for p, e in ((near, edge), (far, wide))]
+    assert seam.seam_visibility(seam.measure_slopes(far, wide)) == pytest.approx(
+        seam.seam_visibility(seam.measure_slopes(near, edge)), rel=0.15
+    )
+    steps = [colour_step.colour_step(colour_step.measure_bands(p, e)) for p, e in ((near, edge), (far, wide))]
     assert steps[0] == pytest.approx(steps[1], rel=0.05)
 
 
@@ -98,7 +100,7 @@ def test_large_faces_are_measured_as_small_ones(face: np.ndarray) -> None:
 def test_a_step_has_the_slope_of_its_smoothed_edge(face: np.ndarray) -> None:
     edge = _edge(face, _disc())
     for levels in (20, -40):
-        found = seam.visibility(seam.slopes(_grey(100 + levels * _disc()), edge))
+        found = seam.seam_visibility(seam.measure_slopes(_grey(100 + levels * _disc()), edge))
         # a step through a Gaussian of sigma 0.7 and Sobel's central difference, seen in bins of a unit about it
         assert 0.2 * abs(levels) < found < 0.57 * abs(levels)
 
@@ -109,28 +111,30 @@ def test_what_is_smooth_or_has_no_direction_is_no_seam(face: np.ndarray) -> None
     ramp, bowl = _grey(40 + x / 4), _grey(220 - np.hypot(x - SIZE / 2, y - SIZE / 2) * 0.8)
     noise = _grey(128 + np.random.default_rng(0).normal(0, 12, (SIZE, SIZE)))
     for picture in (ramp, bowl, noise):
-        assert seam.visibility(seam.slopes(picture, edge)) < 0.6
+        assert seam.seam_visibility(seam.measure_slopes(picture, edge)) < 0.6
     # a line elsewhere than at the edge
     ring = _grey(100 + 40 * (_disc(95) ^ _disc(93)))
-    assert seam.visibility(seam.slopes(ring, edge)) < 0.1
+    assert seam.seam_visibility(seam.measure_slopes(ring, edge)) < 0.1
 
 
 def test_sixteen_bits_are_as_eight(face: np.ndarray) -> None:
     edge, picture = _edge(face, _disc()), _grey(100 + 20 * _disc())
     deep = picture.astype(np.uint16) * 257
-    assert seam.visibility(seam.slopes(deep, edge)) == pytest.approx(
-        seam.visibility(seam.slopes(picture, edge)), rel=1e-3
+    assert seam.seam_visibility(seam.measure_slopes(deep, edge)) == pytest.approx(
+        seam.seam_visibility(seam.measure_slopes(picture, edge)), rel=1e-3
     )
-    assert colour_step.bands(deep, edge) == pytest.approx(colour_step.bands(picture, edge), rel=1e-4, abs=0.2)
+    assert colour_step.measure_bands(deep, edge) == pytest.approx(
+        colour_step.measure_bands(picture, edge), rel=1e-4, abs=0.2
+    )
 
 
 def test_what_the_source_shows_as_well_is_no_seam(face: np.ndarray) -> None:
     edge, jaw = _edge(face, _disc()), 100 + 60 * _disc()
-    slopes = seam.slopes(_grey(jaw), edge)
-    assert seam.visibility(slopes) > 10 and seam.visibility(slopes, slopes) == 0
-    added = seam.slopes(_grey(jaw + 20 * _disc()), edge)
-    assert seam.visibility(added, slopes) == pytest.approx(
-        seam.visibility(seam.slopes(_grey(100 + 20 * _disc()), edge)), rel=0.1
+    slopes = seam.measure_slopes(_grey(jaw), edge)
+    assert seam.seam_visibility(slopes) > 10 and seam.seam_visibility(slopes, slopes) == 0
+    added = seam.measure_slopes(_grey(jaw + 20 * _disc()), edge)
+    assert seam.seam_visibility(added, slopes) == pytest.approx(
+        seam.seam_visibility(seam.measure_slopes(_grey(100 + 20 * _disc()), edge)), rel=0.1
     )
 
 
@@ -139,9 +143,9 @@ def test_frames_add_up(face: np.ndarray) -> None:
     edge, rng = _edge(face, _disc()), np.random.default_rng(0)
     total = np.zeros((2, SECTORS, seam.BINS))
     for _ in range(12):
-        total += seam.slopes(_grey(100 + 3 * _disc() + rng.normal(0, 10, (SIZE, SIZE))), edge)
-    assert seam.visibility(total) > seam.VISIBLE
-    assert math.isnan(seam.visibility(np.zeros((2, SECTORS, seam.BINS))))
+        total += seam.measure_slopes(_grey(100 + 3 * _disc() + rng.normal(0, 10, (SIZE, SIZE))), edge)
+    assert seam.seam_visibility(total) > seam.VISIBLE
+    assert math.isnan(seam.seam_visibility(np.zeros((2, SECTORS, seam.BINS))))
 
 
 # -- colour step
@@ -157,10 +161,10 @@ def test_a_step_of_colour_is_the_difference_in_lab(face: np.ndarray) -> None:
     changed = plain.copy()
     changed[_disc()] = (195, 135, 110)
     apart = _lab(changed)[SIZE // 2, SIZE // 2] - _lab(plain)[0, 0]
-    bands, source = colour_step.bands(changed, edge), colour_step.bands(plain, edge)
-    assert colour_step.step(bands, source) == pytest.approx(np.linalg.norm(apart), rel=1e-3)
-    assert colour_step.step(bands) == pytest.approx(np.linalg.norm(apart[1:]), rel=1e-3)  # its chroma
-    assert colour_step.step(source) == pytest.approx(0, abs=1e-3) == colour_step.step(bands, bands)
+    bands, source = colour_step.measure_bands(changed, edge), colour_step.measure_bands(plain, edge)
+    assert colour_step.colour_step(bands, source) == pytest.approx(np.linalg.norm(apart), rel=1e-3)
+    assert colour_step.colour_step(bands) == pytest.approx(np.linalg.norm(apart[1:]), rel=1e-3)  # its chroma
+    assert colour_step.colour_step(source) == pytest.approx(0, abs=1e-3) == colour_step.colour_step(bands, bands)
 
 
 def test_a_trend_of_colour_is_no_step(face: np.ndarray) -> None:
@@ -168,10 +172,10 @@ def test_a_trend_of_colour_is_no_step(face: np.ndarray) -> None:
     y, x = np.mgrid[0:SIZE, 0:SIZE]
     away = np.hypot(x - SIZE / 2, y - SIZE / 2) / 5
     picture = np.stack([200 - away, 130 + away / 4, 110 + away / 2], -1).astype(np.uint8)
-    near = colour_step.bands(picture, edge)
+    near = colour_step.measure_bands(picture, edge)
     wide = np.median(near[0, :, 1:] / near[0, :, :1] - near[2, :, 1:] / near[2, :, :1], 0)
-    assert colour_step.step(near) < 0.5 * np.linalg.norm(wide[1:])  # what the bands themselves differ by
-    assert colour_step.step(near, near) == 0
+    assert colour_step.colour_step(near) < 0.5 * np.linalg.norm(wide[1:])  # what the bands themselves differ by
+    assert colour_step.colour_step(near, near) == 0
 
 
 def test_a_patch_in_one_place_is_no_step(face: np.ndarray) -> None:
@@ -179,8 +183,8 @@ def test_a_patch_in_one_place_is_no_step(face: np.ndarray) -> None:
     spot = picture.copy()
     spot[: SIZE // 2, SIZE // 2 :] = (20, 200, 20)  # hair over a quarter of it
     edge = _edge(face, _disc())
-    assert colour_step.step(colour_step.bands(spot, edge)) < 0.1
-    assert math.isnan(colour_step.step(np.zeros((4, SECTORS, 4))))
+    assert colour_step.colour_step(colour_step.measure_bands(spot, edge)) < 0.1
+    assert math.isnan(colour_step.colour_step(np.zeros((4, SECTORS, 4))))
 
 
 # -- sharpness
@@ -205,7 +209,7 @@ def test_equal_detail_is_equally_sharp(face: np.ndarray) -> None:
 
 def test_blur_of_the_mouth_shows_and_blur_of_everything_does_not(face: np.ndarray) -> None:
     sharp, soft = _textured(), _textured(2.0)
-    both = np.where(masks.lower_face(face, SIZE, SIZE)[..., None] > 0, soft, sharp)
+    both = np.where(masks.draw_lower_face(face, SIZE, SIZE)[..., None] > 0, soft, sharp)
     found = sharpness.sharpness(both, face)
     assert found.against_eyes < -2
     assert abs(sharpness.sharpness(soft, face).against_eyes) < 0.3
@@ -223,13 +227,13 @@ def test_what_is_not_seen_is_not_measured(face: np.ndarray) -> None:
     picture = _textured()
     assert all(math.isnan(v) for v in sharpness.sharpness(picture, face * np.nan))
     assert all(math.isnan(v) for v in sharpness.sharpness(picture, face + 9000))
-    assert np.isnan(flicker.patches(picture, face * np.nan)).all()
-    assert np.isnan(flicker.patches(picture, face + 9000)).all()
+    assert np.isnan(flicker.measure_patches(picture, face * np.nan)).all()
+    assert np.isnan(flicker.measure_patches(picture, face + 9000)).all()
 
 
 def test_patches_are_means_of_brightness(face: np.ndarray) -> None:
     x = np.mgrid[0:SIZE, 0:SIZE][1]
-    found = flicker.patches(_grey(x / 2), face)
+    found = flicker.measure_patches(_grey(x / 2), face)
     middles = [face[list(vertices), 0].mean() / 2 for vertices in flicker.PATCHES]
     assert found == pytest.approx(middles, abs=3) and found[1] < found[0] < found[2]
 
@@ -241,8 +245,8 @@ def test_cpbd_of_a_part_is_that_of_its_grey_picture() -> None:
     rng = np.random.default_rng(0)
     blobs = cv2.GaussianBlur(rng.standard_normal((256, 320)).astype(np.float32), (0, 0), 6) > 0
     picture = np.repeat(np.where(blobs, 220, 40).astype(np.uint8)[..., None], 3, 2)
-    assert cpbd_of_part(picture) == cpbd(picture[..., 0])
-    assert cpbd_of_part(picture, (32, 16, 224, 208)) == cpbd(picture[16:208, 32:224, 0])
-    assert cpbd_of_part(picture.astype(np.uint16) * 257) == cpbd(picture[..., 0])
-    assert math.isnan(cpbd_of_part(picture, (0, 0, 60, 200)))
-    assert math.isnan(cpbd_of_part(picture, (-80, 0, -10, 200)))
+    assert cpbd_of_rgb(picture) == cpbd(picture[..., 0])
+    assert cpbd_of_rgb(picture, (32, 16, 224, 208)) == cpbd(picture[16:208, 32:224, 0])
+    assert cpbd_of_rgb(picture.astype(np.uint16) * 257) == cpbd(picture[..., 0])
+    assert math.isnan(cpbd_of_rgb(picture, (0, 0, 60, 200)))
+    assert math.isnan(cpbd_of_rgb(picture, (-80, 0, -10, 200)))

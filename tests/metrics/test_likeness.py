@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from lipdub.errors import WeightsError
-from lipdub.faces.landmarks import IBUG, ibug
+from lipdub.faces.landmarks import IBUG, to_ibug
 from lipdub.metrics import csim, fid, ifc, lmd, lpips
 from lipdub.metrics.mse import mse
 from lipdub.metrics.psnr import psnr, squared_error
 from lipdub.metrics.ssim import ssim
 from lipdub.networks.compat import fix_torchvision
 from lipdub.weights import manifest
-from lipdub.weights.store import Store
+from lipdub.weights.store import WeightsStore
 from tests.networks import parity
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_a_clip_against_itself_is_perfect() -> None:
     steps = np.array([ifc.frame_distance(a, b) for a, b in zip(frames, frames[1:])])
     assert ifc.ifc(steps, steps) == 0 and (steps > 50).all()
     assert not lmd.lmd(faces, faces).pixels.any() and not lmd.f_ld(faces, faces).eyes.any()
-    assert lpips.distance(lpips_network(), frames, frames) == pytest.approx(np.zeros(3), abs=1e-9)
+    assert lpips.lpips_distance(lpips_network(), frames, frames) == pytest.approx(np.zeros(3), abs=1e-9)
     assert csim.csim(np.eye(4)[:2], np.eye(4)[:2]) == pytest.approx(np.ones(2))
 
 
@@ -73,7 +73,7 @@ def lpips_network(seed: int = 0, backbone: str = "alex") -> torch.nn.Module:
     pytest.importorskip("lpips")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = lpips.build(backbone)
+        network = lpips.build_lpips(backbone)
         for parameter in network.net.parameters():
             torch.nn.init.normal_(parameter, std=0.05)
     return network
@@ -86,11 +86,11 @@ def test_lpips_is_that_of_its_package_with_the_backbone_of_the_store(tmp_path: P
     torch.manual_seed(3)
     published = torchvision.models.alexnet(weights=None)  # what torchvision publishes, in other numbers
     torch.save(published.state_dict(), tmp_path / "own.pth")
-    store = Store(tmp_path / "store")
-    store.add(manifest.entry("alexnet"), tmp_path / "own.pth", own=True)
-    network = lpips.load(store)
+    store = WeightsStore(tmp_path / "store")
+    store.add(manifest.find_entry("alexnet"), tmp_path / "own.pth", own=True)
+    network = lpips.load_lpips(store)
     a, b = _pictures(5, 4), _pictures(5, 5)
-    found = lpips.distance(network, a, b)
+    found = lpips.lpips_distance(network, a, b)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -106,20 +106,20 @@ def test_lpips_is_that_of_its_package_with_the_backbone_of_the_store(tmp_path: P
 
 def test_lpips_says_what_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="alexnet-owt-7be5be79.pth are not in the store"):
-        lpips.load(Store(tmp_path))
-    store = Store(tmp_path)
+        lpips.load_lpips(WeightsStore(tmp_path))
+    store = WeightsStore(tmp_path)
     torch.save({"features.0.weight": torch.zeros(2, 2)}, tmp_path / "wrong.pth")
-    store.add(manifest.entry("vgg16"), tmp_path / "wrong.pth", own=True)
+    store.add(manifest.find_entry("vgg16"), tmp_path / "wrong.pth", own=True)
     pytest.importorskip("lpips")
     with pytest.raises(WeightsError, match="is not a checkpoint of torchvision's vgg"):
-        lpips.load(store, "vgg")
+        lpips.load_lpips(store, "vgg")
 
 
 def test_lpips_refuses_what_it_cannot_compare() -> None:
     network = lpips_network()
     for a, b in ((_pictures(1, 0), _pictures(2, 0)), (_pictures(1, 0, 32),) * 2, (_pictures(1, 0) / 255.0,) * 2):
         with pytest.raises(ValueError):
-            lpips.distance(network, a, b)
+            lpips.lpips_distance(network, a, b)
 
 
 # -- FID
@@ -183,19 +183,19 @@ def test_features_are_those_that_torchmetrics_takes(tmp_path: Path) -> None:
     import torch_fidelity.feature_extractor_inceptionv3 as module
 
     torch.save(_inception_state(module), tmp_path / "own.pth")
-    store = Store(tmp_path / "store")
-    store.add(manifest.entry("inception-fid"), tmp_path / "own.pth", own=True)
-    network = fid.load(store)
+    store = WeightsStore(tmp_path / "store")
+    store.add(manifest.find_entry("inception-fid"), tmp_path / "own.pth", own=True)
+    network = fid.load_inception(store)
     assert isinstance(network, fidelity.FeatureExtractorInceptionV3)
     weights = str(tmp_path / "own.pth")
     reference = image.FrechetInceptionDistance(feature=2048, feature_extractor_weights_path=weights).inception
     frames = _pictures(3, 6, 299)[:, :, :299]  # as large as it sees them: torchmetrics resizes in another way
-    found = fid.features(network, frames)
+    found = fid.inception_features(network, frames)
     expected = reference(torch.from_numpy(frames).permute(0, 3, 1, 2)).numpy()
     assert found.shape == (3, fid.FEATURES) and np.ptp(found, axis=0).max() > 1e-3
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError):
-        fid.features(network, frames[0])
+        fid.inception_features(network, frames[0])
 
 
 def _inception_state(module: object) -> dict[str, torch.Tensor]:
@@ -215,7 +215,7 @@ def _inception_state(module: object) -> dict[str, torch.Tensor]:
 
 def test_fid_says_what_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="pt_inception-2015-12-05-6726825d.pth are not in the store"):
-        fid.load(Store(tmp_path))
+        fid.load_inception(WeightsStore(tmp_path))
 
 
 # -- consistency from frame to frame
@@ -261,7 +261,7 @@ def test_mouth_distance_by_hand() -> None:
 def test_landmarks_may_be_of_ibug_of_many_frames_and_missing() -> None:
     truth = np.stack([_face(k) for k in range(4)])
     result = truth + np.random.default_rng(0).normal(0, 1, truth.shape)
-    whole, few = lmd.lmd(result, truth), lmd.lmd(ibug(result)[..., :2], ibug(truth)[..., :2])
+    whole, few = lmd.lmd(result, truth), lmd.lmd(to_ibug(result)[..., :2], to_ibug(truth)[..., :2])
     np.testing.assert_allclose(whole.pixels, few.pixels)
     assert whole.pixels.shape == (4,)
     result[2] = np.nan
@@ -284,7 +284,7 @@ def test_the_crop_of_a_face_lies_by_arcfaces_template() -> None:
     points[[36, 39]], points[[42, 45]], points[30], points[48], points[54] = eye_left, eye_right, nose, left, right
     picture = np.zeros((300, 300, 3), np.uint8)
     picture[20:244, 30:254] = np.kron(_pictures(1, 8, 112)[0, :, :112], np.ones((2, 2, 1), np.uint8))
-    crop = csim.face_crop(picture, points)
+    crop = csim.crop_arcface(picture, points)
     assert crop.shape == (112, 112, 3)
     # every other pixel of the doubled picture, but where the smallest rounding moves it to the next one
     assert (crop == picture[20:244:2, 30:254:2]).mean() > 0.95
@@ -296,11 +296,11 @@ def test_csim_is_the_cosine_of_the_networks_embeddings(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = ArcFace(16).eval()
     crops = _pictures(3, 9, 112)[:, :, :112]
-    found = csim.embeddings(network, crops)
+    found = csim.embed_faces(network, crops)
     with torch.inference_mode():
         expected = network(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 127.5 - 1).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-6)
     np.testing.assert_allclose(csim.csim(found, found[0]), expected @ expected[0], atol=1e-5)
     assert csim.csim(np.array([[3.0, 4.0]]), np.array([[4.0, 3.0]])) == pytest.approx([24 / 25])
     with pytest.raises(WeightsError, match="model_ir_se50.pth are not in the store"):
-        csim.load(Store(tmp_path))
+        csim.load_arcface(WeightsStore(tmp_path))

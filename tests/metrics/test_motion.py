@@ -9,8 +9,8 @@ import pytest
 
 from lipdub.metrics.correlation import best_lag, correlation, on_grid
 from lipdub.metrics.jitter import jitter
-from lipdub.metrics.mouth import mouth_shape
-from lipdub.metrics.silence import silent_spans, stillness
+from lipdub.metrics.mouth import measure_mouth_shape
+from lipdub.metrics.silence import find_pauses, pause_deviation
 
 
 def _walk(count: int, seed: int = 0) -> np.ndarray:
@@ -62,27 +62,27 @@ def _speech(rate: int = 16000) -> np.ndarray:
 
 
 def test_pauses_are_found() -> None:
-    assert silent_spans(_speech(), 16000) == [pytest.approx((1.0, 1.5), abs=0.021)]
+    assert find_pauses(_speech(), 16000) == [pytest.approx((1.0, 1.5), abs=0.021)]
 
 
 def test_digital_silence_is_one_pause() -> None:
-    assert silent_spans(np.zeros(32000, np.float32), 16000) == [(0.0, 2.0)]
-    assert silent_spans(np.zeros(0, np.float32), 16000) == []
+    assert find_pauses(np.zeros(32000, np.float32), 16000) == [(0.0, 2.0)]
+    assert find_pauses(np.zeros(0, np.float32), 16000) == []
 
 
 def test_room_noise_counts_as_silence() -> None:
     sound = _speech() + np.random.default_rng(1).normal(0, 1e-4, 40000).astype(np.float32)
-    assert len(silent_spans(sound, 16000)) == 1
+    assert len(find_pauses(sound, 16000)) == 1
 
 
 def test_stillness_looks_only_inside_the_pause() -> None:
     times = np.arange(50) * 0.04
     opening = np.where((times > 1.1) & (times < 1.4), 0.02, 0.5)
     opening[30] = np.nan
-    spread, frames = stillness(times, opening, [(1.0, 1.5)])
+    spread, frames = pause_deviation(times, opening, [(1.0, 1.5)])
     assert spread == pytest.approx(0, abs=1e-9)
     assert frames == 6
-    assert math.isnan(stillness(times, opening, [])[0])
+    assert math.isnan(pause_deviation(times, opening, [])[0])
 
 
 def test_mouth_shape_is_in_distances_between_the_eyes() -> None:
@@ -92,5 +92,5 @@ def test_mouth_shape_is_in_distances_between_the_eyes() -> None:
     points[[13, 14], 1] = 180, 186
     points[[78, 308], 0] = 110, 150
     points[[0, 17], 1] = 170, 194
-    assert mouth_shape(points) == pytest.approx((0.1, 40 / 60, 0.4))
-    assert all(math.isnan(v) for v in mouth_shape(np.zeros((478, 3))))
+    assert measure_mouth_shape(points) == pytest.approx((0.1, 40 / 60, 0.4))
+    assert all(math.isnan(v) for v in measure_mouth_shape(np.zeros((478, 3))))

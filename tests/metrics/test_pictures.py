@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from lipdub.media.pixels import ColourTags, Picture, plane_layout
-from lipdub.metrics.identity import Difference, outside
+from lipdub.media.colour import ColourTags
+from lipdub.media.pixel_formats import plane_layout
+from lipdub.media.pixels import Picture
 from lipdub.metrics.psnr import psnr, squared_error
 from lipdub.metrics.ssim import ssim
+from lipdub.metrics.unmasked_changes import SampleDifference, compare_outside_mask
 
 
 def _noise(shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -75,10 +77,10 @@ def _patched(picture: Picture, box: tuple[int, int, int, int]) -> tuple[Picture,
 def test_a_patch_changes_nothing_outside_its_mask() -> None:
     source, box = _picture(), (8, 6, 30, 25)
     result, weight = _patched(source, box)
-    found = outside(source, result, box, weight)
+    found = compare_outside_mask(source, result, box, weight)
     assert found.changed == 0 and found.worst == 0
     assert 0 < found.compared < 32 * 48 * 3 // 2
-    assert outside(source, result, None, None).changed > 100
+    assert compare_outside_mask(source, result, None, None).changed > 100
 
 
 @pytest.mark.parametrize("plane", [0, 1, 2])
@@ -87,7 +89,7 @@ def test_one_changed_sample_outside_is_noticed(plane: int) -> None:
     result, weight = _patched(source, box)
     planes = [p.copy() for p in result.coded]
     planes[plane][0, 0] ^= 4
-    found = outside(source, Picture(tuple(planes), source.layout, source.colour), box, weight)
+    found = compare_outside_mask(source, Picture(tuple(planes), source.layout, source.colour), box, weight)
     assert (found.changed, found.worst, found.squared) == (1, 4, 16.0)
 
 
@@ -96,8 +98,8 @@ def test_different_formats_cannot_be_compared() -> None:
     assert layout is not None
     other = Picture(tuple(_noise((32, 48), s) for s in range(3)), layout, ColourTags())
     with pytest.raises(ValueError, match="yuv444p"):
-        outside(_picture(), other, None, None)
+        compare_outside_mask(_picture(), other, None, None)
 
 
 def test_differences_add_up() -> None:
-    assert Difference(10, 1, 4.0, 2) + Difference(5, 2, 9.0, 3) == Difference(15, 3, 13.0, 3)
+    assert SampleDifference(10, 1, 4.0, 2) + SampleDifference(5, 2, 9.0, 3) == SampleDifference(15, 3, 13.0, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipdub.metrics.sync import LEAST_SEEN, REACH, STEP, compare, sync
+from lipdub.metrics.sync import LEAST_SEEN, REACH, STEP, compare_motion, estimate_sync
 
 
 def motion(seconds: float, seed: int, rate: float = 100.0) -> tuple[np.ndarray, np.ndarray]:
@@ -29,7 +29,7 @@ def seen(times: np.ndarray, heard: np.ndarray, lips: np.ndarray, late: float) ->
 def test_a_planted_offset_is_found_within_a_part_of_a_frame(late: float, fps: float) -> None:
     heard, lips = motion(8, 1)
     times = np.arange(0, 8, 1 / fps)
-    found = sync(compare(times, seen(times, heard, lips, late), heard, lips, (0, 8)))
+    found = estimate_sync(compare_motion(times, seen(times, heard, lips, late), heard, lips, (0, 8)))
     assert found.offset == pytest.approx(late, abs=0.01)
     assert found.confidence > 0.6
     assert (found.agreement > 0.5) == (abs(late) < 0.05)
@@ -39,7 +39,7 @@ def test_uneven_frame_times_and_another_clock_change_nothing() -> None:
     heard, lips = motion(8, 2)
     times = np.sort(np.random.default_rng(0).uniform(0, 8, 240))
     mouth = seen(times, heard, lips, 0.08)
-    found = sync(compare(times + 100, mouth, heard + 100, lips, (100, 108)))
+    found = estimate_sync(compare_motion(times + 100, mouth, heard + 100, lips, (100, 108)))
     assert found.offset == pytest.approx(0.08, abs=0.015)
 
 
@@ -49,7 +49,7 @@ def test_another_speech_is_at_chance() -> None:
         heard, lips = motion(10, seed)
         other = motion(10, 100 + seed)[1]
         times = np.arange(0, 10, 0.04)
-        found.append(sync(compare(times, seen(times, heard, lips, 0), heard, other, (0, 10))))
+        found.append(estimate_sync(compare_motion(times, seen(times, heard, lips, 0), heard, other, (0, 10))))
     assert abs(np.mean([f.agreement for f in found])) < 0.1
     assert max(f.confidence for f in found) < 0.5
     assert np.std([f.offset for f in found]) > 0.1
@@ -59,19 +59,19 @@ def test_each_stretch_tells_its_own_offset() -> None:
     heard, lips = motion(12, 3)
     times = np.arange(0, 12, 0.04)
     mouth = np.where(times[:, None] < 6, seen(times, heard, lips, 0), seen(times, heard, lips, 0.2))
-    compared = compare(times, mouth, heard, lips, (0, 12))
-    assert sync(compared, 0, 6).offset == pytest.approx(0, abs=0.015)
-    assert sync(compared, 6, 12).offset == pytest.approx(0.2, abs=0.015)
+    compared = compare_motion(times, mouth, heard, lips, (0, 12))
+    assert estimate_sync(compared, 0, 6).offset == pytest.approx(0, abs=0.015)
+    assert estimate_sync(compared, 6, 12).offset == pytest.approx(0.2, abs=0.015)
 
 
 def test_a_frozen_mouth_and_a_missing_face_say_nothing() -> None:
     heard, lips = motion(6, 4)
     times = np.arange(0, 6, 0.04)
     still = np.full((len(times), 2), 0.3) + np.random.default_rng(0).normal(0, LEAST_SEEN / 20, (len(times), 2))
-    assert sync(compare(times, still, heard, lips, (0, 6))).confidence < 0.1
+    assert estimate_sync(compare_motion(times, still, heard, lips, (0, 6))).confidence < 0.1
     nobody = np.full((len(times), 2), np.nan)
-    assert np.isnan(sync(compare(times, nobody, heard, lips, (0, 6))).offset)
-    assert np.isnan(sync(compare(times[:1], nobody[:1], heard, lips, (0, 6))).agreement)
+    assert np.isnan(estimate_sync(compare_motion(times, nobody, heard, lips, (0, 6))).offset)
+    assert np.isnan(estimate_sync(compare_motion(times[:1], nobody[:1], heard, lips, (0, 6))).agreement)
 
 
 def test_only_faces_and_speech_are_compared() -> None:
@@ -79,14 +79,14 @@ def test_only_faces_and_speech_are_compared() -> None:
     times = np.arange(0, 6, 0.04)
     mouth = seen(times, heard, lips, 0)
     mouth[50:100] = np.nan  # two seconds without a face
-    compared = compare(times, mouth, heard, lips, (1, 5))
+    compared = compare_motion(times, mouth, heard, lips, (1, 5))
     middle = compared.fit[:, len(compared.lags) // 2]
     assert np.isnan(middle[(compared.times > 2.1) & (compared.times < 3.9)]).all()
     assert (
         np.isnan(middle[compared.times < 1 - STEP]).all()
         and np.isfinite(middle[(compared.times > 1.1) & (compared.times < 1.9)]).all()
     )
-    assert sync(compared).offset == pytest.approx(0, abs=0.02)
+    assert estimate_sync(compared).offset == pytest.approx(0, abs=0.02)
 
 
 def test_by_hand() -> None:
@@ -94,11 +94,13 @@ def test_by_hand() -> None:
     heard = np.arange(0, 4 + STEP / 2, STEP)
     wave = np.abs(((heard + 1e-9) % 1) - 0.5)
     lips = np.stack([wave, wave], 1)
-    compared = compare(heard, lips, heard, lips, (0, 4))
+    compared = compare_motion(heard, lips, heard, lips, (0, 4))
     assert compared.fit.shape == (len(compared.times), 2 * round(REACH / STEP) + 1)
     assert np.allclose(compared.fit[:, len(compared.lags) // 2], 1, atol=1e-3)
-    against = compare(heard, lips, heard, -lips, (0, 4))  # the standardized triangle against its negative: 1 - 2 z²
+    against = compare_motion(
+        heard, lips, heard, -lips, (0, 4)
+    )  # the standardized triangle against its negative: 1 - 2 z²
     z = (wave - wave.mean()) / wave.std()
     assert np.allclose(against.fit[:, len(against.lags) // 2], 1 - 2 * z**2, atol=0.01)
     with pytest.raises(ValueError):
-        compare(heard, lips[:, :1], heard, lips, (0, 4))
+        compare_motion(heard, lips[:, :1], heard, lips, (0, 4))

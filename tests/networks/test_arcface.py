@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lipdub.networks.arcface import ArcFace, pooled
+from lipdub.networks.arcface import ArcFace, pool_face
 from tests.networks.parity import close, fill, fixture, same_entries
 
 
@@ -16,7 +16,7 @@ def test_is_the_published_network() -> None:
     same_entries(network, facts)
     fill(network, facts["fill"])
     with torch.inference_mode():
-        face = pooled(torch.from_numpy(data["in.image256"]))
+        face = pool_face(torch.from_numpy(data["in.image256"]))
         found = {"pooled": face, "embedding": network(face)}
     close(found, facts, data)
 
@@ -37,10 +37,10 @@ def test_small_copy() -> None:
 def test_only_the_face_is_looked_at() -> None:
     image = torch.ones(1, 1, 256, 256)
     image[..., 35:223, 32:220] = 0
-    assert float(pooled(image).abs().max()) == 0
+    assert float(pool_face(image).abs().max()) == 0
     for row, column in ((35, 32), (35, 219), (222, 32), (222, 219)):
         image[..., row, column] = 1
-    seen = pooled(image)[0, 0]
+    seen = pool_face(image)[0, 0]
     assert all(float(seen[r, c]) > 0 for r in (0, -1) for c in (0, -1))
     with pytest.raises(ValueError, match="256x256"):
-        pooled(torch.zeros(1, 3, 128, 128))
+        pool_face(torch.zeros(1, 3, 128, 128))

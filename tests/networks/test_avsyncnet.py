@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize, ImageEncoder, luma  # noqa: E402
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize, ImageEncoder, to_luma  # noqa: E402
 
 TINY = AVSyncNetSize(24, 48, 4, (1, 1), (2, 2), 4, (1, 1, 1), 16, grey=True)
 
@@ -60,7 +60,7 @@ def test_the_grey_size_sees_neither_colour_nor_light_nor_contrast() -> None:
     _, faces = inputs(TINY)
     with torch.inference_mode():
         own = network.image_features(faces)
-        torch.testing.assert_close(network.image_features(luma(faces)), own, rtol=0, atol=1e-5)
+        torch.testing.assert_close(network.image_features(to_luma(faces)), own, rtol=0, atol=1e-5)
         torch.testing.assert_close(network.image_features(0.5 * faces + 0.2), own, rtol=0, atol=1e-3)
         flat = network.image_features(torch.full_like(faces, 0.5))
     assert torch.isfinite(flat).all() and (flat - own).abs().max() > 1e-3
@@ -69,7 +69,7 @@ def test_the_grey_size_sees_neither_colour_nor_light_nor_contrast() -> None:
 def test_luma_is_of_each_frame() -> None:
     faces = torch.zeros(1, 6, 2, 2)
     faces[0, 1], faces[0, 5] = 1.0, 1.0  # green, then blue
-    torch.testing.assert_close(luma(faces)[0, :, 0, 0], torch.tensor([0.587, 0.114]))
+    torch.testing.assert_close(to_luma(faces)[0, :, 0, 0], torch.tensor([0.587, 0.114]))
 
 
 def test_a_generator_can_learn_from_it() -> None:

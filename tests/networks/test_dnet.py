@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lipdub.networks.dnet import DNet, warp
+from lipdub.networks.dnet import DNet, warp_by_flow
 from tests.networks.parity import close, fill, fixture, same_entries
 
 
@@ -47,7 +47,7 @@ def test_a_flow_points_to_where_a_pixel_comes_from() -> None:
     flow = torch.zeros(1, 2, 16, 16)
     flow[:, 0] = -4  # four pixels of the flow's grid, sixteen of the image, to the left
     with torch.inference_mode():
-        moved = warp(image, flow)[0, 0]
+        moved = warp_by_flow(image, flow)[0, 0]
     rows, columns = (moved > 0.5).nonzero().float().mean(0).tolist()
     assert rows == pytest.approx(35.5, abs=1) and columns == pytest.approx(19.5 + 16, abs=1.5)
 

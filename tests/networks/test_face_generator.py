@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from lipdub.networks.avsyncnet import AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_discriminator import FaceDiscriminator  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide  # noqa: E402
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half  # noqa: E402
 
 TINY = FaceGeneratorSize(24, 4, 8, 16)
 
@@ -17,7 +17,7 @@ def inputs(pixels: int, sound: int, seed: int = 0) -> tuple[torch.Tensor, torch.
     drawn = torch.Generator().manual_seed(seed)
     faces = torch.rand(2, 2, 3, pixels, pixels, generator=drawn)
     heard = torch.nn.functional.normalize(torch.randn(2, sound, generator=drawn))
-    return heard, hide(faces[0]), faces[1]
+    return heard, hide_lower_half(faces[0]), faces[1]
 
 
 @pytest.mark.parametrize("pixels", [24, 32, 96, 128, 192, 256])

@@ -33,7 +33,7 @@ def test_on_a_small_one() -> None:
 
 @pytest.mark.parametrize("name", ["2dfan4", "2dfan4-script"])
 def test_the_manifest_knows_its_entries(name: str) -> None:
-    shapes = checkpoint.expected(manifest.entry(name).part())
+    shapes = checkpoint.infer_shapes(manifest.find_entry(name).part())
     assert len(shapes) == 1129 and shapes["conv1.weight"] == (64, 3, 7, 7) and shapes["l3.weight"] == (68, 256, 1, 1)
 
 

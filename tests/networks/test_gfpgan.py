@@ -45,8 +45,8 @@ def test_a_file_of_the_published_form_is_loaded(tmp_path: Path) -> None:
     state = {name: torch.tensor(0.5).expand(value.shape) for name, value in shapes.items()}  # a small file
     torch.save({"params_ema": state}, tmp_path / "mine.pth")
     for name in ("gfpgan-1.3", "gfpgan-1.4"):
-        entry = manifest.entry(name)
-        assert checkpoint.expected(entry.part()) == {key: tuple(value.shape) for key, value in shapes.items()}
+        entry = manifest.find_entry(name)
+        assert checkpoint.infer_shapes(entry.part()) == {key: tuple(value.shape) for key, value in shapes.items()}
     network = checkpoint.load_network(tmp_path / "mine.pth", entry)
     assert type(network).__name__ == "GFPGANv1Clean" and not network.training
     assert all(bool((value == 0.5).all()) for value in network.state_dict().values())

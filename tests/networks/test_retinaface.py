@@ -37,5 +37,5 @@ def test_on_a_small_picture() -> None:
 
 
 def test_the_manifest_knows_its_entries() -> None:
-    shapes = checkpoint.expected(manifest.entry("retinaface").part())
+    shapes = checkpoint.infer_shapes(manifest.find_entry("retinaface").part())
     assert shapes == {name: tuple(value.shape) for name, value in retinaface().state_dict().items()}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lipdub.networks.blocks_style import ModulatedConv, blur_kernel, upfirdn
+from lipdub.networks.blocks_style import ModulatedConv, make_blur_kernel, upfirdn
 from lipdub.networks.stylegan2 import StyleGAN2
 from tests.networks.parity import close, fill, fixture, same_entries
 
@@ -110,7 +110,7 @@ def test_filter_is_its_definition(up: int, pad: tuple[int, int]) -> None:
 
 
 def test_blur_kernel() -> None:
-    kernel = blur_kernel(4.0)
+    kernel = make_blur_kernel(4.0)
     assert kernel.shape == (4, 4) and float(kernel.sum()) == pytest.approx(4)
     assert (kernel[1] / kernel[1, 0]).tolist() == pytest.approx([1, 3, 3, 1])
 

@@ -11,9 +11,8 @@ import pytest
 from lipdub.media.audio import load_audio
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
-from lipdub.metrics.mouth import measure_mouth
-
-from . import draw
+from lipdub.metrics.mouth import track_mouth
+from tests.sample import draw
 
 HERE = Path(__file__).resolve().parent
 TALKER, SPEECH = HERE / "talker.mp4", HERE / "speech.wav"
@@ -37,7 +36,7 @@ def test_the_files_are_small_and_what_they_claim() -> None:
 
 def test_the_face_mesh_finds_him_and_his_mouth_moves() -> None:
     frames = ((float(f.time), f.picture.rgb()) for f in read_frames(TALKER, 0, 60))
-    mouth = measure_mouth(frames)
+    mouth = track_mouth(frames)
     assert mouth.faces == len(mouth) == 60
     assert mouth.opening.min() < 0.03
     assert mouth.opening.max() > 0.15
@@ -49,7 +48,7 @@ def test_the_measured_opening_follows_the_drawn_one() -> None:
     facts = probe(TALKER)
     assert facts.video is not None
     assert facts.video.frames == len(poses) == round(seconds * draw.FPS)
-    mouth = measure_mouth((float(f.time), f.picture.rgb()) for f in read_frames(TALKER))
+    mouth = track_mouth((float(f.time), f.picture.rgb()) for f in read_frames(TALKER))
     drawn = np.array([draw.opened(pose) for pose in poses])
     assert np.corrcoef(drawn, mouth.opening)[0, 1] > 0.95
 

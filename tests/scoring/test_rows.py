@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lipdub.errors import UsageError
-from lipdub.metrics.sync import compare
+from lipdub.metrics.sync import compare_motion
 from lipdub.scoring import moments
-from lipdub.scoring.report import Entry, curves, number, table
-from lipdub.scoring.rows import Moment, Row, Score, failures, limits
+from lipdub.scoring.report import ReportEntry, align_rows, draw_curves, format_number
+from lipdub.scoring.rows import Moment, Row, Score, find_failures, parse_thresholds
 
 SCORE = Score(
     "a.mp4",
@@ -25,19 +25,19 @@ SCORE = Score(
 
 
 def test_limits() -> None:
-    assert limits(["a=1", " b = -2e-1"]) == {"a": 1.0, "b": -0.2}
+    assert parse_thresholds(["a=1", " b = -2e-1"]) == {"a": 1.0, "b": -0.2}
     for word in ("a", "a=", "=", "a=b"):
         with pytest.raises(UsageError):
-            limits([word])
+            parse_thresholds([word])
 
 
 def test_failures() -> None:
-    assert failures(SCORE, {"one": 0.5}, {"one": 0.5}) == []
-    assert failures(SCORE, {"one": 0.6}, {}) == ["one is 0.5, under 0.6"]
-    assert failures(SCORE, {}, {"one": 0.4}) == ["one is 0.5, over 0.4"]
-    assert failures(SCORE, {"none": 0}, {}) == ["none is not to be had: no weights"]
+    assert find_failures(SCORE, {"one": 0.5}, {"one": 0.5}) == []
+    assert find_failures(SCORE, {"one": 0.6}, {}) == ["one is 0.5, under 0.6"]
+    assert find_failures(SCORE, {}, {"one": 0.4}) == ["one is 0.5, over 0.4"]
+    assert find_failures(SCORE, {"none": 0}, {}) == ["none is not to be had: no weights"]
     with pytest.raises(UsageError, match="one, none"):
-        failures(SCORE, {"two": 0}, {})
+        find_failures(SCORE, {"two": 0}, {})
 
 
 def test_plain_values_have_no_nan() -> None:
@@ -49,8 +49,8 @@ def test_plain_values_have_no_nan() -> None:
 
 def test_the_worst_moments_stand_apart() -> None:
     found = [Moment(t, "seam", times, "") for t, times in ((1.0, 2.0), (1.5, 3.0), (2.5, 1.0), (4.0, 0.5), (5.0, -1.0))]
-    assert [m.time for m in moments.worst(found)] == [1.5, 2.5, 4.0]
-    assert [m.time for m in moments.worst(found, count=1)] == [1.5]
+    assert [m.time for m in moments.select_weakest(found)] == [1.5, 2.5, 4.0]
+    assert [m.time for m in moments.select_weakest(found, count=1)] == [1.5]
 
 
 def test_a_second_out_of_sync_is_the_weakest() -> None:
@@ -61,7 +61,7 @@ def test_a_second_out_of_sync_is_the_weakest() -> None:
     mouth = np.stack([np.interp(times, heard, c) for c in lips.T], 1) * 0.05
     wrong = (times >= 6) & (times < 7)
     mouth[wrong] = mouth[::-1][wrong]
-    worst = moments.worst(moments.out_of_sync(compare(times, mouth, heard, lips, (0, 12))))
+    worst = moments.select_weakest(moments.out_of_sync(compare_motion(times, mouth, heard, lips, (0, 12))))
     assert worst[0].time == pytest.approx(6.5, abs=0.3) and worst[0].times > 1
     assert all(m.times < 0.5 for m in worst[1:])
 
@@ -69,17 +69,17 @@ def test_a_second_out_of_sync_is_the_weakest() -> None:
 def test_a_mouth_that_opens_in_a_pause_and_one_that_misses() -> None:
     times = np.arange(0, 4, 0.04)
     opening = np.where((times > 2) & (times < 2.2), 0.2, 0.02)
-    worst = moments.worst(moments.restless(times, opening, [(1.0, 3.0)]))
+    worst = moments.select_weakest(moments.restless(times, opening, [(1.0, 3.0)]))
     assert worst[0].time == pytest.approx(2.1, abs=0.15) and worst[0].times > 2
     assert not moments.restless(times, opening, [])
     wanted = np.where((times > 2) & (times < 2.2), np.nan, 0.02)
     wanted[(times > 3) & (times < 3.25)] = 0.3
-    found = moments.worst(moments.missed(times, wanted, opening))
+    found = moments.select_weakest(moments.missed(times, wanted, opening))
     assert found[0].time == pytest.approx(3.1, abs=0.15) and found[0].times > 2
 
 
 def test_curves_break_where_nothing_is_known() -> None:
-    drawn = curves(Entry(SCORE, np.zeros(0), 50))
+    drawn = draw_curves(ReportEntry(SCORE, np.zeros(0), 50))
     seen = drawn.split('class="seen" d="')[1].split('"')[0]
     asked = drawn.split('class="asked" d="')[1].split('"')[0]
     assert seen.count("M") == 2 and asked.count("M") == 1 and asked.count("L") == 2
@@ -87,7 +87,7 @@ def test_curves_break_where_nothing_is_known() -> None:
 
 def test_a_table_of_several_has_all_lines() -> None:
     other = Score("b.mp4", 1, 1.0, (Row("two", "third", "mouth", 2.0), Row("one", "first", "mouth", 0.7)))
-    lines = table([SCORE, other])
+    lines = align_rows([SCORE, other])
     assert [line["row"].id for line in lines] == ["one", "none", "two"]
     assert [cell and cell.value for cell in lines[0]["cells"]] == [0.5, 0.7]
     assert lines[2]["cells"][0] is None
@@ -97,4 +97,4 @@ def test_a_table_of_several_has_all_lines() -> None:
     ("value", "text"), [(None, "–"), (0.0, "0"), (0.12345, "0.123"), (1234.5, "1234"), (40.0, "40"), (0.0001, "0.0001")]
 )
 def test_numbers(value: float | None, text: str) -> None:
-    assert number(value) == text
+    assert format_number(value) == text

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipdub.speech import align as module
-from lipdub.speech.align import align
-from lipdub.speech.phones import INDEX, PHONES
+from lipdub.speech import forced_alignment as module
+from lipdub.speech.forced_alignment import align_words
+from lipdub.speech.phones import PHONE_INDEX, PHONES
 
 # words of four phones, no two alike
 WORDS = [
@@ -32,16 +32,16 @@ def sound(*parts: tuple[str, ...] | int, sure: float = 0.7, seed: int = 0) -> np
         phones += ["sil"] * part if isinstance(part, int) else [p for p in part for _ in range(PHONE_FRAMES)]
     out = rng.uniform(0.0, 1.0, (len(phones), len(PHONES)))
     out *= (1 - sure) / out.sum(1, keepdims=True)
-    out[np.arange(len(phones)), [INDEX[p] for p in phones]] += sure
+    out[np.arange(len(phones)), [PHONE_INDEX[p] for p in phones]] += sure
     return out.astype(np.float32)
 
 
-def starts(found: module.Aligned) -> list[float | None]:
+def starts(found: module.ForcedAlignment) -> list[float | None]:
     """Start of each word in frames, None where it was passed over."""
     return [None if np.isnan(a) else round(a * 100) for a in found.spans[:, 0]]
 
 
-def near(found: module.Aligned, wanted: list[int | None], by: int = 2) -> bool:
+def near(found: module.ForcedAlignment, wanted: list[int | None], by: int = 2) -> bool:
     return all(
         (a is None) == (b is None) and (a is None or b is None or abs(a - b) <= by)
         for a, b in zip(starts(found), wanted, strict=True)
@@ -49,7 +49,7 @@ def near(found: module.Aligned, wanted: list[int | None], by: int = 2) -> bool:
 
 
 def test_words_are_found_where_they_are():
-    found = align(WORDS[:3], sound(30, WORDS[0], 20, WORDS[1], WORDS[2], 30))
+    found = align_words(WORDS[:3], sound(30, WORDS[0], 20, WORDS[1], WORDS[2], 30))
     assert near(found, [30, 82, 114])
     assert (found.fit > 0.8).all()
     assert found.phones[0][0] == 0.0 and abs(found.phones[-1][1] - 1.76) < 1e-9
@@ -58,53 +58,53 @@ def test_words_are_found_where_they_are():
 
 
 def test_every_phone_lasts_twenty_milliseconds():
-    found = align(WORDS[:2], sound(10, WORDS[0], WORDS[1], 10))
+    found = align_words(WORDS[:2], sound(10, WORDS[0], WORDS[1], 10))
     spoken = [b - a for (a, b, _), owner in zip(found.phones, found.owner, strict=True) if owner >= 0]
     assert min(spoken) > 0.0199
 
 
 def test_words_that_are_not_said_are_passed_over():
-    found = align(WORDS[:6], sound(30, WORDS[0], WORDS[1], 10, WORDS[4], WORDS[5], 30))
+    found = align_words(WORDS[:6], sound(30, WORDS[0], WORDS[1], 10, WORDS[4], WORDS[5], 30))
     assert near(found, [30, 62, None, None, 104, 136])
     assert found.fit[2] == found.fit[3] == 0.0
 
 
 def test_text_beyond_the_ends_of_the_sound_is_passed_over():
-    found = align(WORDS, sound(10, WORDS[3], WORDS[4], WORDS[5], 10))
+    found = align_words(WORDS, sound(10, WORDS[3], WORDS[4], WORDS[5], 10))
     assert near(found, [None, None, None, 10, 42, 74, None, None])
 
 
 def test_speech_that_is_not_in_the_text_is_left_alone():
     parts = [30, WORDS[0], WORDS[1], WORDS[6], WORDS[7], WORDS[3], WORDS[6], WORDS[4], WORDS[5], 30]
-    found = align([WORDS[0], WORDS[1], WORDS[4], WORDS[5]], sound(*parts))
+    found = align_words([WORDS[0], WORDS[1], WORDS[4], WORDS[5]], sound(*parts))
     assert near(found, [30, 62, 222, 254])
     inside = [(a, b) for (a, b, _), owner in zip(found.phones, found.owner, strict=True) if owner < 0]
     assert any(a < 1.0 and b > 2.2 for a, b in inside)
 
 
 def test_another_text_is_not_found():
-    found = align(WORDS[4:], sound(30, *WORDS[:4], 10, *WORDS[:4], 30))
+    found = align_words(WORDS[4:], sound(30, *WORDS[:4], 10, *WORDS[:4], 30))
     assert np.isnan(found.spans).all()
 
 
 def test_words_nobody_can_say_are_passed_over_at_no_cost():
-    found = align([WORDS[0], (), WORDS[1], (), ()], sound(10, WORDS[0], WORDS[1], 10))
+    found = align_words([WORDS[0], (), WORDS[1], (), ()], sound(10, WORDS[0], WORDS[1], 10))
     assert near(found, [10, None, 42, None, None])
 
 
 def test_cues_tell_like_words_apart():
     heard = sound(30, WORDS[0], 100, WORDS[0], 100, WORDS[0], 30)
-    assert near(align([WORDS[0]], heard, allowed=[(2.8, 4.0)]), [294])
-    assert near(align([WORDS[0]], heard, allowed=[(1.0, 2.5)]), [162])
-    assert starts(align([WORDS[0]], heard, allowed=[None])) == starts(align([WORDS[0]], heard))
+    assert near(align_words([WORDS[0]], heard, allowed=[(2.8, 4.0)]), [294])
+    assert near(align_words([WORDS[0]], heard, allowed=[(1.0, 2.5)]), [162])
+    assert starts(align_words([WORDS[0]], heard, allowed=[None])) == starts(align_words([WORDS[0]], heard))
 
 
 def test_nothing_is_found_in_nothing():
-    found = align(WORDS[:2], np.zeros((0, len(PHONES)), np.float32))
+    found = align_words(WORDS[:2], np.zeros((0, len(PHONES)), np.float32))
     assert found.phones == [] and np.isnan(found.spans).all()
-    found = align([], sound(20))
+    found = align_words([], sound(20))
     assert found.phones == [(0.0, 0.2, "sil")] and found.owner == [-1]
-    assert np.isnan(align(WORDS, sound(1)).spans).all()
+    assert np.isnan(align_words(WORDS, sound(1)).spans).all()
 
 
 @pytest.mark.parametrize(("window", "settle"), [(400, 100), (800, 300), (6000, 1000)])
@@ -122,7 +122,7 @@ def test_a_long_text_needs_but_a_window(monkeypatch: pytest.MonkeyPatch, window:
         wanted.append(at)
         parts.append(word)
         at += PHONE_FRAMES * len(word)
-    found = align(words, sound(*parts, 20), window=window)
+    found = align_words(words, sound(*parts, 20), window=window)
     assert near(found, wanted)
 
 
@@ -135,5 +135,5 @@ def test_the_past_kept_open_is_bounded(monkeypatch: pytest.MonkeyPatch):
         module, "_settle", lambda past, *rest, **k: lengths.append(len(past)) or settle(past, *rest, **k)
     )
     flat = np.full((3000, len(PHONES)), 1 / len(PHONES), np.float32)  # nothing tells the ways apart
-    align(WORDS * 5, flat)
+    align_words(WORDS * 5, flat)
     assert len(lengths) > 5 and max(lengths) <= 400

@@ -31,26 +31,28 @@ def no_session():
 def test_answers_do_not_depend_on_what_was_asked():
     audio = made_sound(40.0)
     steps = len(audio) // 320
-    whole = encoder.encoder(audio)(0, steps)
+    whole = encoder.make_window_encoder(audio)(0, steps)
     assert whole.shape == (steps, encoder.WIDTH) and np.isfinite(whole).all()
-    ask = encoder.encoder(audio)
+    ask = encoder.make_window_encoder(audio)
     np.testing.assert_array_equal(np.concatenate([ask(i, min(i + 330, steps)) for i in range(0, steps, 330)]), whole)
-    np.testing.assert_array_equal(encoder.encoder(audio)(700, 900), whole[700:900])
+    np.testing.assert_array_equal(encoder.make_window_encoder(audio)(700, 900), whole[700:900])
 
 
 def test_what_lies_further_ahead_changes_nothing():
     audio = made_sound(30.0)
     other = audio.copy()
-    other[int((4.0 + encoder.LOOK_AHEAD) * 16000) :] = 0
-    np.testing.assert_array_equal(encoder.encoder(audio)(0, 200), encoder.encoder(other)(0, 200))
+    other[int((4.0 + encoder.LOOKAHEAD_SECONDS) * 16000) :] = 0
+    np.testing.assert_array_equal(
+        encoder.make_window_encoder(audio)(0, 200), encoder.make_window_encoder(other)(0, 200)
+    )
 
 
 def test_steps_lie_at_their_moments():
     encoded = np.repeat(np.arange(50.0, dtype=np.float32)[:, None], encoder.WIDTH, 1)
-    steps = encoder.at_steps(encoded, 3, 40)[:, 0]
+    steps = encoder.interpolate_steps(encoded, 3, 40)[:, 0]
     centre = (np.arange(3, 40) + 0.25) * 0.02  # the middle of each step's two frames of 10 ms, seconds
     np.testing.assert_allclose(steps, (centre - 447 / 16000) / 0.024, atol=1e-4)
-    assert encoder.at_steps(encoded[:1], 0, 4).shape == (4, encoder.WIDTH)
+    assert encoder.interpolate_steps(encoded[:1], 0, 4).shape == (4, encoder.WIDTH)
 
 
 def test_level_changes_little_and_any_length_will_do():
@@ -65,9 +67,9 @@ def test_level_changes_little_and_any_length_will_do():
 def test_another_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_session: None):
     other = tmp_path / "encoder_model.ort"
     other.write_bytes(b"not it")
-    monkeypatch.setattr(encoder, "encoder_file", lambda: other)
+    monkeypatch.setattr(encoder, "find_encoder_file", lambda: other)
     with pytest.raises(WeightsError, match="is not the speech encoder"):
         encoder.encode(made_sound(1.0))
-    monkeypatch.setattr(encoder, "encoder_file", lambda: None)
+    monkeypatch.setattr(encoder, "find_encoder_file", lambda: None)
     with pytest.raises(WeightsError, match="missing"):
         encoder.encode(made_sound(1.0))

@@ -12,24 +12,24 @@ import pytest
 
 from lipdub.errors import UsageError
 from lipdub.speech import export
-from lipdub.speech.hearing import Heard
-from lipdub.speech.lips import COEFFICIENTS
-from lipdub.speech.words import Word
+from lipdub.speech.coarticulation import COEFFICIENTS
+from lipdub.speech.recognition import Recognition
+from lipdub.speech.word import Word
 from tests.speech.test_visemes import said
 
 SPOKEN = (("sil", 20), ("m", 12), ("a", 20), ("p", 12), ("sil", 21))
 
 
-def made(name: str = "speech.wav", **changes: object) -> export.LipTrack:
+def made(name: str = "speech.wav", **changes: object) -> export.LipTrajectory:
     motion = said(*SPOKEN)
     word = Word("map & co.", 0.2, 0.64, ((0.2, 0.32, "m"), (0.32, 0.52, "a"), (0.52, 0.64, "p")), 0.75)
-    heard = Heard(np.zeros((85, 43), np.float32), motion.phones, (word,), 1.0, "text")
-    return export.track(Path("/somewhere") / name, 0.845, heard, motion, **changes)  # type: ignore[arg-type]
+    heard = Recognition(np.zeros((85, 43), np.float32), motion.phones, (word,), 1.0, "text")
+    return export.build_trajectory(Path("/somewhere") / name, 0.845, heard, motion, **changes)  # type: ignore[arg-type]
 
 
 def test_json_has_the_documented_fields() -> None:
     lips = made()
-    content = json.loads(export.as_json(lips))
+    content = json.loads(export.encode_json(lips))
     assert list(content) == [
         "schema",
         "tool",
@@ -59,29 +59,29 @@ def test_json_has_the_documented_fields() -> None:
 def test_a_fit_nobody_knows_is_null() -> None:
     lips = made()
     unknown = replace(lips, words=(replace(lips.words[0], fit=float("nan")),))
-    assert json.loads(export.as_json(unknown))["words"][0]["fit"] is None
+    assert json.loads(export.encode_json(unknown))["words"][0]["fit"] is None
 
 
 def test_csv_and_npz_hold_the_same_numbers() -> None:
     lips = made(rate=25.0)
-    lines = export.as_csv(lips).decode().splitlines()
+    lines = export.encode_csv(lips).decode().splitlines()
     assert lines[0] == "time,opening,width,rounding,jaw,closure,lower_lip" and len(lines) == 1 + 22
     table = np.array([[float(cell) for cell in line.split(",")] for line in lines[1:]])
     np.testing.assert_allclose(table[:, 0], np.arange(22) / 25)
-    with np.load(io.BytesIO(export.as_npz(lips))) as file:
+    with np.load(io.BytesIO(export.encode_npz(lips))) as file:
         np.testing.assert_allclose(file["values"], table[:, 1:], atol=1e-4)
         assert tuple(file["names"]) == COEFFICIENTS and file["times"].dtype == np.float64
     assert table[:, 1 + COEFFICIENTS.index("closure")].max() > 0.95  # closures are not averaged away
 
 
 def test_srt_is_numbered_and_ordered() -> None:
-    text = export.as_srt(made()).decode()
+    text = export.encode_srt(made()).decode()
     cues = re.findall(r"(\d+)\n(\d\d:\d\d:\d\d,\d{3}) --> (\d\d:\d\d:\d\d,\d{3})\n(.+)\n\n", text)
     assert [cue[0] for cue in cues] == ["1", "2", "3"] and [cue[3] for cue in cues] == ["PP", "aa", "PP"]
     assert cues[0][2] == cues[1][1]
-    assert export.as_word_srt(made()).decode() == "1\n00:00:00,200 --> 00:00:00,640\nmap & co.\n\n"
+    assert export.encode_word_srt(made()).decode() == "1\n00:00:00,200 --> 00:00:00,640\nmap & co.\n\n"
     with pytest.raises(UsageError, match="no words"):
-        export.as_word_srt(replace(made(), words=()))
+        export.encode_word_srt(replace(made(), words=()))
 
 
 def test_clock_rounds_up_into_the_next_hour() -> None:
@@ -89,7 +89,7 @@ def test_clock_rounds_up_into_the_next_hour() -> None:
 
 
 def test_rhubarb_tsv() -> None:
-    lines = export.as_rhubarb_tsv(made()).decode().splitlines()
+    lines = export.encode_rhubarb_tsv(made()).decode().splitlines()
     assert all(re.fullmatch(r"\d+\.\d\d\t[A-HX]", line) for line in lines)
     assert lines[0] == "0.00\tX" and lines[-1] == "0.84\tX"  # truncated to hundredths, as Rhubarb does
     assert [line[-1] for line in lines] == ["X", "A", "D", "A", "X", "X"]
@@ -97,17 +97,17 @@ def test_rhubarb_tsv() -> None:
 
 def test_rhubarb_xml_and_json_tell_the_same() -> None:
     lips = made('a & "b" <c>.wav')
-    raw = export.as_rhubarb_xml(lips).decode()
+    raw = export.encode_rhubarb_xml(lips).decode()
     assert raw.startswith('<?xml version="1.0" encoding="utf-8"?>\n<rhubarbResult>\n  <metadata>\n    <soundFile>')
     assert raw.endswith("  </mouthCues>\n</rhubarbResult>\n")
     tree = ElementTree.fromstring(raw)
     assert tree.findtext("metadata/soundFile") == str(lips.source) and tree.findtext("metadata/duration") == "0.84"
-    content = json.loads(export.as_rhubarb_json(lips))
+    content = json.loads(export.encode_rhubarb_json(lips))
     assert content["metadata"] == {"soundFile": str(lips.source), "duration": 0.84}
     cues = [(float(c.attrib["start"]), float(c.attrib["end"]), c.text) for c in tree.findall("mouthCues/mouthCue")]
     assert cues == [(c["start"], c["end"], c["value"]) for c in content["mouthCues"]]
     assert cues[0][0] == 0 and cues[-1][1] == 0.84
-    assert '    { "start": 0.00, "end": ' in export.as_rhubarb_json(lips).decode()
+    assert '    { "start": 0.00, "end": ' in export.encode_rhubarb_json(lips).decode()
 
 
 def test_a_part_keeps_the_speechs_own_times_and_rhubarb_is_idle_outside() -> None:
@@ -115,22 +115,22 @@ def test_a_part_keeps_the_speechs_own_times_and_rhubarb_is_idle_outside() -> Non
     assert lips.times[0] == pytest.approx(0.3) and len(lips.times) == 30
     assert lips.phones[0][0] == 0.3 and lips.phones[-1][1] == 0.6
     np.testing.assert_array_equal(lips.values, made().values[30:60])
-    lines = export.as_rhubarb_tsv(lips).decode().splitlines()
+    lines = export.encode_rhubarb_tsv(lips).decode().splitlines()
     assert lines[0] == "0.00\tX" and lines[-1] == "0.84\tX"
-    assert json.loads(export.as_json(lips))["start"] == 0.3
+    assert json.loads(export.encode_json(lips))["start"] == 0.3
     for wrong in ({"start": 0.9}, {"start": 0.5, "end": 0.5}, {"rate": 0.0}, {"rate": 1e6}):
         with pytest.raises(UsageError):
             made(**wrong)
 
 
 def test_silence_has_one_cue_for_rhubarb() -> None:
-    assert export.as_rhubarb_tsv(replace(made(), mouths=())) == b"0.00\tX\n0.84\tX\n"
+    assert export.encode_rhubarb_tsv(replace(made(), mouths=())) == b"0.00\tX\n0.84\tX\n"
 
 
 def test_formats_go_by_name_or_ending() -> None:
-    assert set(export.ENDINGS.values()) <= set(export.FORMATS)
-    assert export.format_of(Path("a.TSV")) == "rhubarb-tsv" and export.format_of(None) == "json"
-    assert export.format_of(Path("a.txt"), "srt-words") == "srt-words"
+    assert set(export.FORMAT_BY_SUFFIX.values()) <= set(export.FORMATS)
+    assert export.resolve_format(Path("a.TSV")) == "rhubarb-tsv" and export.resolve_format(None) == "json"
+    assert export.resolve_format(Path("a.txt"), "srt-words") == "srt-words"
     for path, name in ((Path("a.txt"), None), (Path("a.json"), "yaml")):
         with pytest.raises(UsageError):
-            export.format_of(path, name)
+            export.resolve_format(path, name)

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipdub.speech import given, hearing
-from lipdub.speech.phones import INDEX, PHONES
-from lipdub.speech.pronounce import Said, dictionary_file
-from lipdub.speech.script import Script, parse
+from lipdub.speech import recognition, text_alignment
+from lipdub.speech.phones import PHONE_INDEX, PHONES
+from lipdub.speech.pronunciation import Pronunciation, find_dictionary
+from lipdub.speech.transcript import Transcript, parse_transcript
 
 SAMPLE = Path(__file__).parents[1] / "sample" / "speech.wav"
 TEXT = "Please keep my paper map, before we move to the farm above the valley."
 OTHER = "Thirteen astronauts quietly juggled oranges inside this shiny yellow submarine."
-needs_dictionary = pytest.mark.skipif(dictionary_file() is None, reason="pocketsphinx is not installed")
+needs_dictionary = pytest.mark.skipif(find_dictionary() is None, reason="pocketsphinx is not installed")
 
 SOUNDS = {
     "beans": "b iy n s",
@@ -33,19 +33,25 @@ def sound(*names: str | int) -> np.ndarray:
         for p in (["sil"] * n if isinstance(n, int) else [q for q in SOUNDS[n].split() for _ in range(8)])
     ]
     out = np.full((len(phones), len(PHONES)), 0.3 / (len(PHONES) - 1), np.float32)
-    out[np.arange(len(phones)), [INDEX[p] for p in phones]] = 0.7
+    out[np.arange(len(phones)), [PHONE_INDEX[p] for p in phones]] = 0.7
     return out
 
 
-def look_for(words: list[str], own: np.ndarray, cues: list[tuple[float, float]] | None = None) -> given.Given:
-    said = [Said(tuple(SOUNDS[w].split())) if w in SOUNDS else Said(()) for w in words]
-    return given.find(Script(tuple(words), tuple(cues or [None] * len(words))), said, own)
+def look_for(
+    words: list[str], own: np.ndarray, cues: list[tuple[float, float]] | None = None
+) -> text_alignment.TextAlignment:
+    said = [Pronunciation(tuple(SOUNDS[w].split())) if w in SOUNDS else Pronunciation(()) for w in words]
+    return text_alignment.locate_words(Transcript(tuple(words), tuple(cues or [None] * len(words))), said, own)
 
 
 def test_all_words_found():
     found = look_for(["beans", "fault", "weds"], sound(20, "beans", "fault", 30, "weds", 20))
     assert [w.text for w in found.words] == ["beans", "fault", "weds"] and found.runs == ((0, 3),)
-    assert found.fit == given.TextFit(3) and found.fit.found == 3 and given.notes(found.fit) == []
+    assert (
+        found.fit == text_alignment.TextFit(3)
+        and found.fit.found == 3
+        and text_alignment.describe_text_fit(found.fit) == []
+    )
 
 
 def test_missing_words_are_named_with_their_place():
@@ -54,21 +60,21 @@ def test_missing_words_are_named_with_their_place():
     assert [w.text for w in found.words] == ["beans", "fault", "beans", "fault"]
     assert [m[0] for m in found.fit.missing] == ["weds", "mucus", "show", "mucus"]
     assert all(abs(second - 0.84) < 0.05 for _, second in found.fit.missing)
-    (note,) = given.notes(found.fit)
+    (note,) = text_alignment.describe_text_fit(found.fit)
     assert note.startswith("4 of 8 words of the text were not found in the speech: weds (0:00.8)")
 
 
 def test_text_beyond_the_speech_and_words_nobody_can_say():
     found = look_for(["beans", "fault", "weds", "天", "show", "mucus"], sound(20, "beans", "fault", "weds", 20))
     assert found.fit.outside == 2 and found.fit.unsayable == ("天",) and found.fit.missing == ()
-    assert found.fit.found == 3 and len(given.notes(found.fit)) == 2
+    assert found.fit.found == 3 and len(text_alignment.describe_text_fit(found.fit)) == 2
 
 
 def test_speech_that_is_not_in_the_text_parts_the_runs():
     own = sound(20, "beans", "fault", "weds", "show", "mucus", "show", "beans", "mucus", 20)
     found = look_for(["beans", "fault", "beans", "mucus"], own)
     assert found.runs == ((0, 2), (2, 4))
-    spans = given.spans(found, len(own))
+    spans = text_alignment.find_run_frames(found, len(own))
     assert spans[0][1] <= 84 + 45 and spans[1][0] >= 180 - 45 and spans[0][1] <= spans[1][0]
 
 
@@ -79,10 +85,10 @@ def test_cues_of_another_film_do_no_harm():
     assert look_for(words, own, [(0.0, 1.0)] * 3).fit.found == 3
 
 
-def heard(text: str) -> hearing.Heard:
+def heard(text: str) -> recognition.Recognition:
     from lipdub.media.audio import load_audio
 
-    return hearing.hear(load_audio(SAMPLE, 16000), script=parse(text))
+    return recognition.recognize(load_audio(SAMPLE, 16000), script=parse_transcript(text))
 
 
 @needs_dictionary
@@ -99,10 +105,10 @@ def test_the_text_of_the_sample():
 def test_another_text_is_reported_and_does_no_harm():
     found = heard(OTHER)
     assert found.text is not None and not found.text.used and found.way != "text"
-    assert "does not fit" in given.notes(found.text)[0]
+    assert "does not fit" in text_alignment.describe_text_fit(found.text)[0]
     from lipdub.media.audio import load_audio
 
-    assert np.array_equal(found.posteriors, hearing.hear(load_audio(SAMPLE, 16000)).posteriors)
+    assert np.array_equal(found.posteriors, recognition.recognize(load_audio(SAMPLE, 16000)).posteriors)
 
 
 @needs_dictionary
@@ -117,6 +123,6 @@ def test_a_sentence_too_many_and_one_too_few():
 
 
 def test_silence_holds_no_words():
-    found = hearing.hear(np.zeros(16000, np.float32), script=parse("hello there"), language="en")
+    found = recognition.recognize(np.zeros(16000, np.float32), script=parse_transcript("hello there"), language="en")
     assert found.text is not None and not found.text.used
-    assert (found.posteriors[:, INDEX["sil"]] == 1).all()
+    assert (found.posteriors[:, PHONE_INDEX["sil"]] == 1).all()

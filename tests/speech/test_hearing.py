@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lipdub.speech import hearing, lips
-from lipdub.speech.phones import INDEX, PHONES
-from lipdub.speech.words import Word
+from lipdub.speech import lip_motion, phone_recognizer, recognition
+from lipdub.speech.phones import PHONE_INDEX, PHONES
+from lipdub.speech.word import Word
 
 SAMPLE = Path(__file__).parents[1] / "sample" / "speech.wav"
 
@@ -19,7 +19,7 @@ def posteriors(*spans: tuple[str, int], sure: float = 0.6) -> np.ndarray:
     rows = []
     for phone, count in spans:
         row = np.full(len(PHONES), (1 - sure) / (len(PHONES) - 1), np.float32)
-        row[INDEX[phone]] = sure
+        row[PHONE_INDEX[phone]] = sure
         rows += [row] * count
     return np.array(rows)
 
@@ -37,11 +37,11 @@ SAID = word("ama", 2.0, ("aa", 0.3), ("m", 0.08), ("aa", 0.3))
 
 
 def test_text_and_network_count_together_where_the_text_lies():
-    heard = hearing.told(OWN, [SAID], [(170, 298)])
+    heard = recognition.fuse_with_text(OWN, [SAID], [(170, 298)])
     assert heard.posteriors.dtype == np.float32 and heard.way == "text" and heard.words == (SAID,)
     np.testing.assert_allclose(heard.posteriors.sum(1), 1, atol=1e-5)
     inside = heard.posteriors[230:238]
-    assert inside[:, INDEX["m"]].min() > 0.38 and inside[:, INDEX["p"]].min() > 0.3
+    assert inside[:, PHONE_INDEX["m"]].min() > 0.38 and inside[:, PHONE_INDEX["p"]].min() > 0.3
     np.testing.assert_array_equal(heard.posteriors[298:], OWN[298:])
     assert [p for _, _, p in heard.phones] == ["sil", "aa", "m", "aa", "sil", "iy", "s", "iy"]
     assert 0.4 < heard.share < 0.5  # 68 of 148 spoken frames
@@ -50,9 +50,9 @@ def test_text_and_network_count_together_where_the_text_lies():
 def test_silence_stays_exact_silence():
     own = OWN.copy()
     own[:200] = 0
-    own[:200, INDEX["sil"]] = 1
+    own[:200, PHONE_INDEX["sil"]] = 1
     early = word("apa", 1.0, ("aa", 0.3), ("p", 0.08), ("aa", 0.3))  # a word laid over what is surely silent
-    heard = hearing.told(own, [early, SAID], [(90, 298)])
+    heard = recognition.fuse_with_text(own, [early, SAID], [(90, 298)])
     np.testing.assert_array_equal(heard.posteriors[:200], own[:200])
 
 
@@ -60,15 +60,17 @@ def test_the_network_alone():
     from lipdub.media.audio import load_audio
 
     audio = load_audio(SAMPLE, 16000)
-    heard = hearing.hear(audio)
+    heard = recognition.recognize(audio)
     assert heard.way == "sound" and heard.words == () and heard.share == 0
-    np.testing.assert_array_equal(heard.posteriors, lips.phone_posteriors(audio, lips.load_weights()[0]))
-    motion = lips.lip_motion(audio, heard=heard)
-    np.testing.assert_array_equal(motion.values, lips.lip_motion(audio).values)
+    np.testing.assert_array_equal(
+        heard.posteriors, phone_recognizer.compute_phone_posteriors(audio, phone_recognizer.load_weights()[0])
+    )
+    motion = lip_motion.predict_lip_motion(audio, heard=heard)
+    np.testing.assert_array_equal(motion.values, lip_motion.predict_lip_motion(audio).values)
     assert motion.phones == heard.phones
 
 
 @pytest.mark.parametrize("samples", [0, 1, 100, 800, 5000])
 def test_very_short_sound(samples):
-    heard = hearing.hear(np.full(samples, 0.1, np.float32))
+    heard = recognition.recognize(np.full(samples, 0.1, np.float32))
     assert len(heard.posteriors) == (samples // 160 + 1 if samples else 0)

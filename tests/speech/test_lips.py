@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lipdub.errors import WeightsError
-from lipdub.speech import lips
-from lipdub.speech.lips import COEFFICIENTS
-from lipdub.speech.phones import INDEX, PHONES
+from lipdub.speech import coarticulation, lip_motion, phone_recognizer
+from lipdub.speech.coarticulation import COEFFICIENTS, LipModel
+from lipdub.speech.phones import PHONE_INDEX, PHONES
 
 
 def made_sound(seconds: float = 3.0, seed: int = 0) -> np.ndarray:
@@ -21,7 +21,7 @@ def made_sound(seconds: float = 3.0, seed: int = 0) -> np.ndarray:
 
 
 def one_hot(*spans: tuple[str, int]) -> np.ndarray:
-    return np.eye(len(PHONES), dtype=np.float32)[[INDEX[p] for p, n in spans for _ in range(n)]]
+    return np.eye(len(PHONES), dtype=np.float32)[[PHONE_INDEX[p] for p, n in spans for _ in range(n)]]
 
 
 def column(values: np.ndarray, name: str) -> np.ndarray:
@@ -29,7 +29,7 @@ def column(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def test_shapes_and_ranges():
-    motion = lips.lip_motion(made_sound())
+    motion = lip_motion.predict_lip_motion(made_sound())
     assert motion.values.shape == (301, len(COEFFICIENTS)) and motion.values.dtype == np.float32
     np.testing.assert_allclose(motion.times, np.arange(301) / 100)
     assert motion.names == COEFFICIENTS and motion.column("jaw").shape == (301,)
@@ -41,40 +41,42 @@ def test_shapes_and_ranges():
 @pytest.mark.parametrize("level", [0.0, 2e-4])
 def test_silence_is_exact_rest(level):
     hiss = np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * level
-    motion = lips.lip_motion(hiss)
+    motion = lip_motion.predict_lip_motion(hiss)
     assert not motion.values.any()
     assert [p for _, _, p in motion.phones] == ["sil"]
 
 
 @pytest.mark.parametrize("samples", [0, 1, 100, 800])
 def test_very_short_speech(samples):
-    motion = lips.lip_motion(np.full(samples, 0.1, np.float32))
+    motion = lip_motion.predict_lip_motion(np.full(samples, 0.1, np.float32))
     assert len(motion.times) == len(motion.values) == (samples // 160 + 1 if samples else 0)
-    assert lips.at_times(motion, [0.0, 0.04]).shape == (2, len(COEFFICIENTS))
+    assert lip_motion.sample_motion(motion, [0.0, 0.04]).shape == (2, len(COEFFICIENTS))
 
 
 def test_chunks_equal_the_whole():
-    network, _ = lips.load_weights()
+    network, _ = phone_recognizer.load_weights()
     audio = made_sound(11.237)
-    whole = lips.phone_posteriors(audio, network, chunk=10**6)
+    whole = phone_recognizer.compute_phone_posteriors(audio, network, chunk=10**6)
     for chunk in (100, 350):
-        np.testing.assert_allclose(lips.phone_posteriors(audio, network, chunk=chunk), whole, atol=1e-5)
+        np.testing.assert_allclose(
+            phone_recognizer.compute_phone_posteriors(audio, network, chunk=chunk), whole, atol=1e-5
+        )
 
 
 def test_look_ahead_is_bounded():
     audio = made_sound(12.0)
     other = audio.copy()
-    other[int(16_000 * (4.0 + lips.LOOK_AHEAD)) :] = 0
-    a, b = lips.lip_motion(audio), lips.lip_motion(other)
+    other[int(16_000 * (4.0 + lip_motion.LOOKAHEAD_SECONDS)) :] = 0
+    a, b = lip_motion.predict_lip_motion(audio), lip_motion.predict_lip_motion(other)
     np.testing.assert_allclose(a.values[:401], b.values[:401], atol=1e-5)
 
 
 def test_level_changes_little():
     audio = made_sound()
-    base = lips.lip_motion(audio).values
+    base = lip_motion.predict_lip_motion(audio).values
     for gain in (0.1, 10.0):
         # the encoder counts in eight bits: what is rounded may fall to the other side
-        assert np.abs(lips.lip_motion(audio * gain).values - base).max() < 0.03
+        assert np.abs(lip_motion.predict_lip_motion(audio * gain).values - base).max() < 0.03
 
 
 def test_stereo_and_other_rates():
@@ -82,25 +84,25 @@ def test_stereo_and_other_rates():
 
     audio = made_sound()
     stereo = soxr.resample(np.stack([audio, audio], 1), 16_000, 48_000)
-    a, b = lips.lip_motion(stereo, 48_000).values, lips.lip_motion(audio).values
+    a, b = lip_motion.predict_lip_motion(stereo, 48_000).values, lip_motion.predict_lip_motion(audio).values
     assert abs(len(a) - len(b)) <= 1
     assert np.abs(a[:300] - b[:300]).mean() < 0.02
 
 
 def test_wrong_input_is_refused(tmp_path):
     with pytest.raises(ValueError, match="finite"):
-        lips.lip_motion(np.array([0.0, np.nan], np.float32))
+        lip_motion.predict_lip_motion(np.array([0.0, np.nan], np.float32))
     with pytest.raises(ValueError, match="shape"):
-        lips.lip_motion(np.zeros((2, 2, 2), np.float32))
+        lip_motion.predict_lip_motion(np.zeros((2, 2, 2), np.float32))
     with pytest.raises(WeightsError, match="no lip-motion weights"):
-        lips.lip_motion(np.zeros(10, np.float32), weights=tmp_path / "none.safetensors")
+        lip_motion.predict_lip_motion(np.zeros(10, np.float32), weights=tmp_path / "none.safetensors")
     broken = tmp_path / "broken.safetensors"
-    broken.write_bytes(lips.default_weights().read_bytes()[:1000])
+    broken.write_bytes(phone_recognizer.find_default_weights().read_bytes()[:1000])
     with pytest.raises(WeightsError, match="damaged"):
-        lips.lip_motion(np.zeros(10, np.float32), weights=broken)
+        lip_motion.predict_lip_motion(np.zeros(10, np.float32), weights=broken)
 
 
-@pytest.mark.parametrize("model", [lips.LipModel.phonetic(), lips.load_weights()[1]], ids=["table", "shipped"])
+@pytest.mark.parametrize("model", [LipModel.phonetic(), phone_recognizer.load_weights()[1]], ids=["table", "shipped"])
 def test_phones_move_the_lips_as_they_should(model):
     said = one_hot(
         ("sil", 100),
@@ -113,7 +115,7 @@ def test_phones_move_the_lips_as_they_should(model):
         ("aa", 15),
         ("sil", 100),
     )
-    values = lips.lips_of_phones(said, model)
+    values = coarticulation.blend_lip_shapes(said, model)
     opening, width = column(values, "opening"), column(values, "width")
     assert not values[:30].any() and not values[-50:].any()  # rest well away from speech
     assert opening[85] > 0.02  # the lips part before the first sound
@@ -126,30 +128,30 @@ def test_phones_move_the_lips_as_they_should(model):
 
 
 def test_lips_are_shut_before_an_initial_bilabial():
-    values = lips.lips_of_phones(one_hot(("sil", 100), ("b", 5), ("aa", 20)), lips.LipModel.phonetic())
+    values = coarticulation.blend_lip_shapes(one_hot(("sil", 100), ("b", 5), ("aa", 20)), LipModel.phonetic())
     assert column(values, "opening")[98] < 0.05 < column(values, "opening")[85]
 
 
 def test_closure_survives_a_low_frame_rate():
     said = one_hot(("aa", 40), ("b", 4), ("aa", 40))
-    values = lips.lips_of_phones(said, lips.LipModel.phonetic())
-    motion = lips.LipMotion(np.arange(84) / 100, values, [])
+    values = coarticulation.blend_lip_shapes(said, LipModel.phonetic())
+    motion = lip_motion.LipMotion(np.arange(84) / 100, values, [])
     for phase in np.arange(0, 0.04, 0.005):
-        frames = lips.at_times(motion, np.arange(phase, 0.8, 0.04))
+        frames = lip_motion.sample_motion(motion, np.arange(phase, 0.8, 0.04))
         assert column(frames, "opening")[5:-5].min() < 0.12
 
 
 def test_at_times_rests_outside_and_keeps_the_mean():
     values = np.zeros((200, len(COEFFICIENTS)), np.float32)
     values[:, 1] = np.sin(np.arange(200) / 5)
-    motion = lips.LipMotion(np.arange(200) / 100, values, [])
+    motion = lip_motion.LipMotion(np.arange(200) / 100, values, [])
     times = np.arange(-0.5, 3.0, 0.04)
-    got = lips.at_times(motion, times)
+    got = lip_motion.sample_motion(motion, times)
     assert not got[times < -0.001].any() and not got[times > 2.02].any()
     inside = (times > 0.05) & (times < 1.9)
     want = np.interp(times[inside], motion.times, values[:, 1])
     assert np.corrcoef(got[inside, 1], want)[0, 1] > 0.99
-    assert lips.at_times(motion, []).shape == (0, len(COEFFICIENTS))
+    assert lip_motion.sample_motion(motion, []).shape == (0, len(COEFFICIENTS))
 
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
@@ -160,7 +162,7 @@ def test_bilabials_of_made_speech_close():
     closed = []
     for voice in ("slt", "rms"):
         said = speak_flite("Bob may put a maple map upon my big bamboo table.", voice=voice)
-        motion = lips.lip_motion(said.audio)
+        motion = lip_motion.predict_lip_motion(said.audio)
         opening = motion.column("opening")
         assert opening.max() > 0.4
         closed += [

@@ -18,10 +18,10 @@ def _noise(seconds: float, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("border, name", [("zero", "spectrogram"), ("reflect", "spectrogram_reflect")])
 def test_it_is_the_published_spectrogram(border: mel.Border, name: str) -> None:
     facts, data = parity.fixture("preprocess")
-    found = mel.spectrogram(data["audio.pcm"] / np.float32(32768), border)
+    found = mel.compute_spectrogram(data["audio.pcm"] / np.float32(32768), border)
     assert found.dtype == np.float32
     assert np.abs(found - data[f"mel.{name}"]).max() <= facts["tolerances"]["mel.*"]
-    assert np.abs(mel.filters().sum(1) - data["mel.basis_row_sums"]).max() <= facts["tolerances"]["mel.*"]
+    assert np.abs(mel.make_slaney_filters().sum(1) - data["mel.basis_row_sums"]).max() <= facts["tolerances"]["mel.*"]
 
 
 def test_the_fixtures_file_holds_the_same_samples() -> None:
@@ -36,73 +36,73 @@ def test_the_fixtures_file_holds_the_same_samples() -> None:
 @pytest.mark.parametrize("fps", [25, 30])
 def test_it_is_cut_as_published(fps: int) -> None:
     _, data = parity.fixture("preprocess")
-    assert np.array_equal(mel.published_starts(161, fps), data[f"mel.chunk_starts_fps{fps}"])
+    assert np.array_equal(mel.find_published_starts(161, fps), data[f"mel.chunk_starts_fps{fps}"])
 
 
 def test_silence_is_the_lowest_value_exactly() -> None:
-    assert (mel.spectrogram(np.zeros(4000, np.float32)) == -mel.PEAK).all()
-    assert mel.spectrogram(np.zeros(0, np.float32)).shape == (mel.BANDS, 0)
+    assert (mel.compute_spectrogram(np.zeros(4000, np.float32)) == -mel.PEAK).all()
+    assert mel.compute_spectrogram(np.zeros(0, np.float32)).shape == (mel.BANDS, 0)
 
 
 def test_a_tone_is_in_its_band_and_ten_times_the_sound_is_twenty_decibel_more() -> None:
     tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / mel.RATE).astype(np.float32)
-    quiet, loud = (mel.spectrogram(tone * gain)[:, 10] for gain in (0.01, 0.1))
+    quiet, loud = (mel.compute_spectrogram(tone * gain)[:, 10] for gain in (0.01, 0.1))
     band = int(loud.argmax())
-    assert band == mel.filters()[:, 1000 * mel.WINDOW // mel.RATE].argmax()
+    assert band == mel.make_slaney_filters()[:, 1000 * mel.WINDOW // mel.RATE].argmax()
     assert loud[band] - quiet[band] == pytest.approx(20 * 2 * mel.PEAK / mel.SPAN, abs=1e-4)
     # By hand: half the window's sum (200) times the tone after pre-emphasis, times the filter where the tone
     # is.
     emphasis = abs(1 - mel.PREEMPHASIS * np.exp(-2j * np.pi * 1000 / mel.RATE))
-    at_least = 0.1 * emphasis * 200 * mel.filters()[band, 50]
+    at_least = 0.1 * emphasis * 200 * mel.make_slaney_filters()[band, 50]
     assert loud[band] >= 8 * (20 * np.log10(at_least) - 20 + 100) / 100 - 4
 
 
 def test_a_click_is_centred_in_its_column() -> None:
     sound = np.zeros(mel.RATE, np.float32)
     sound[8000] = 1
-    assert mel.spectrogram(sound).sum(0).argmax() == 40 == 0.5 * mel.COLUMN_RATE
+    assert mel.compute_spectrogram(sound).sum(0).argmax() == 40 == 0.5 * mel.COLUMN_RATE
 
 
 def test_borders_differ_in_the_two_outer_columns_only() -> None:
     sound = _noise(1)
-    different = (mel.spectrogram(sound) != mel.spectrogram(sound, "reflect")).any(0)
+    different = (mel.compute_spectrogram(sound) != mel.compute_spectrogram(sound, "reflect")).any(0)
     assert np.flatnonzero(different).tolist() == [0, 1, 79, 80]
 
 
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = mel.spectrogram(_noise(1))
+    whole = mel.compute_spectrogram(_noise(1))
     monkeypatch.setattr(mel, "_BLOCK", 7)
-    np.testing.assert_allclose(mel.spectrogram(_noise(1)), whole, atol=1e-6)
+    np.testing.assert_allclose(mel.compute_spectrogram(_noise(1)), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("fps", [12.5, 24, 25, 30000 / 1001, 30, 50, 60])
 def test_windows_at_frame_times_are_the_published_ones(fps: float) -> None:
-    starts = mel.published_starts(900, fps)
+    starts = mel.find_published_starts(900, fps)
     assert starts[-1] == 900 - mel.COLUMNS and (np.diff(starts) >= 0).all()
-    assert np.array_equal(mel.starts_at(np.arange(len(starts) - 1) / fps), starts[:-1])
+    assert np.array_equal(mel.find_window_starts(np.arange(len(starts) - 1) / fps), starts[:-1])
 
 
 def test_windows_at_uneven_times() -> None:
     times = np.array([0, 0.0125, 0.02, 0.1, 0.1 + 1 / 160, 1.7])
-    assert mel.starts_at(times).tolist() == [0, 1, 1, 8, 8, 136]
+    assert mel.find_window_starts(times).tolist() == [0, 1, 1, 8, 8, 136]
 
 
 def test_windows_are_silent_beyond_the_ends() -> None:
     picture = np.arange(80 * 20, dtype=np.float32).reshape(80, 20)
-    found = mel.windows(picture, np.array([-2, 0, 10, 40]))
+    found = mel.cut_windows(picture, np.array([-2, 0, 10, 40]))
     assert found.shape == (4, mel.BANDS, mel.COLUMNS) and found.dtype == np.float32
     assert (found[0, :, :2] == -4).all() and np.array_equal(found[0, :, 2:], picture[:, :14])
     assert np.array_equal(found[1], picture[:, :16])
     assert np.array_equal(found[2, :, :10], picture[:, 10:]) and (found[2, :, 10:] == -4).all()
-    assert (found[3] == -4).all() and (mel.windows(picture[:, :0], np.array([0])) == -4).all()
+    assert (found[3] == -4).all() and (mel.cut_windows(picture[:, :0], np.array([0])) == -4).all()
 
 
 def test_what_is_not_sound_is_refused() -> None:
     with pytest.raises(ValueError, match="mono"):
-        mel.spectrogram(np.zeros((100, 2), np.float32))
+        mel.compute_spectrogram(np.zeros((100, 2), np.float32))
     with pytest.raises(ValueError, match="finite"):
-        mel.spectrogram(np.array([0, np.nan], np.float32))
+        mel.compute_spectrogram(np.array([0, np.nan], np.float32))
     with pytest.raises(ValueError, match="border"):
-        mel.spectrogram(np.zeros(100, np.float32), "edge")  # type: ignore[arg-type]
+        mel.compute_spectrogram(np.zeros(100, np.float32), "edge")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="16"):
-        mel.published_starts(15, 25)
+        mel.find_published_starts(15, 25)

@@ -15,19 +15,19 @@ def _noise(samples: int, seed: int = 0) -> np.ndarray:
 
 def test_they_are_the_published_ones() -> None:
     facts, data = parity.fixture("preprocess")
-    found = mfcc.mfcc(data["audio.pcm"])
+    found = mfcc.compute_mfcc(data["audio.pcm"])
     assert found.shape == data["mfcc.features"].shape
     assert np.abs(found - data["mfcc.features"]).max() <= facts["tolerances"]["mfcc.features"]
 
 
 def test_columns_are_counted_with_the_last_one_that_is_not_full() -> None:
-    assert [mfcc.column_count(n) for n in (0, 1, 400, 401, 560, 561, 32000)] == [0, 1, 1, 2, 2, 3, 199]
-    assert mfcc.mfcc(_noise(561)).shape == (13, 3) and mfcc.mfcc(_noise(0)).shape == (13, 0)
+    assert [mfcc.count_columns(n) for n in (0, 1, 400, 401, 560, 561, 32000)] == [0, 1, 1, 2, 2, 3, 199]
+    assert mfcc.compute_mfcc(_noise(561)).shape == (13, 3) and mfcc.compute_mfcc(_noise(0)).shape == (13, 0)
 
 
 def test_the_first_is_the_energy_and_alone_depends_on_loudness() -> None:
     sound = _noise(4000)
-    once, twice = mfcc.mfcc(sound), mfcc.mfcc(sound * 2)
+    once, twice = mfcc.compute_mfcc(sound), mfcc.compute_mfcc(sound * 2)
     np.testing.assert_allclose(twice[0] - once[0], np.log(4), atol=1e-9)
     np.testing.assert_allclose(twice[1:], once[1:], atol=1e-9)
     # Parseval: the transform's power is the samples', less what its one-sided half leaves out.
@@ -39,31 +39,31 @@ def test_the_first_is_the_energy_and_alone_depends_on_loudness() -> None:
 
 
 def test_silence_is_finite() -> None:
-    found = mfcc.mfcc(np.zeros(800, np.int16))
+    found = mfcc.compute_mfcc(np.zeros(800, np.int16))
     assert found[0] == pytest.approx(np.log(np.finfo(float).eps)) and np.allclose(found[1:], 0, atol=1e-9)
 
 
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = mfcc.mfcc(_noise(16000))
+    whole = mfcc.compute_mfcc(_noise(16000))
     monkeypatch.setattr(mfcc, "_BLOCK", 7)
-    np.testing.assert_allclose(mfcc.mfcc(_noise(16000)), whole, atol=1e-9)
+    np.testing.assert_allclose(mfcc.compute_mfcc(_noise(16000)), whole, atol=1e-9)
 
 
 def test_windows_belong_to_clips() -> None:
     # 50 frames need 32000 samples; clips begin at frames 0 to 44
     lengths = ((50, 32000), (60, 32000), (50, 31999), (5, 32000))
-    assert [mfcc.clip_count(*n) for n in lengths] == [45, 45, 44, 0]
-    features = mfcc.mfcc(_noise(32000))
-    found = mfcc.windows(features, 45)
+    assert [mfcc.count_clips(*n) for n in lengths] == [45, 45, 44, 0]
+    features = mfcc.compute_mfcc(_noise(32000))
+    found = mfcc.cut_windows(features, 45)
     assert found.shape == (45, 13, 20)
     assert all(np.array_equal(found[v], features[:, 4 * v : 4 * v + 20]) for v in range(45))
-    assert mfcc.windows(features[:, :5], 0).shape == (0, 13, 20)
+    assert mfcc.cut_windows(features[:, :5], 0).shape == (0, 13, 20)
     with pytest.raises(ValueError, match="columns"):
-        mfcc.windows(features[:, :23], 2)
+        mfcc.cut_windows(features[:, :23], 2)
 
 
 def test_what_is_not_16_bit_sound_is_refused() -> None:
     with pytest.raises(ValueError, match="mono"):
-        mfcc.mfcc(np.zeros((100, 2), np.int16))
+        mfcc.compute_mfcc(np.zeros((100, 2), np.int16))
     with pytest.raises(ValueError, match="integers"):
-        mfcc.mfcc(np.zeros(100, np.float32))
+        mfcc.compute_mfcc(np.zeros(100, np.float32))

@@ -25,7 +25,7 @@ def columns_of(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
 
 def test_one_row_marks_the_closures_where_they_are() -> None:
     lips = made()
-    (picture,) = plot.pages(lips, sound(0.845))
+    (picture,) = plot.draw_pages(lips, sound(0.845))
     assert picture.dtype == np.uint8 and picture.shape[2] == 3 and picture.shape[0] > 400
     marked = columns_of(picture, RED) / plot.SCALE
     shut = lips.times[lips.column("closure") >= 0.5]
@@ -38,8 +38,8 @@ def test_one_row_marks_the_closures_where_they_are() -> None:
 def test_png_is_readable() -> None:
     from PIL import Image
 
-    (picture,) = plot.pages(made(), sound(0.845))
-    with Image.open(io.BytesIO(plot.as_png(picture))) as image:
+    (picture,) = plot.draw_pages(made(), sound(0.845))
+    with Image.open(io.BytesIO(plot.encode_png(picture))) as image:
         np.testing.assert_array_equal(np.array(image), picture)
 
 
@@ -48,19 +48,19 @@ def test_long_speech_goes_on_in_rows_and_pages() -> None:
     times = np.arange(int(seconds * 100)) / 100
     values = np.resize(lips.values, (len(times), lips.values.shape[1]))
     long = replace(lips, duration=seconds, times=times, values=values, phones=((0.0, seconds, "aa"),), words=())
-    sheets = plot.pages(long, sound(seconds))
+    sheets = plot.draw_pages(long, sound(seconds))
     assert len(sheets) == 2 and sheets[0].shape[0] > 10 * sheets[1].shape[0]
     assert sheets[0].shape[1] == plot._LEFT + 5 * plot.SCALE + plot._RIGHT
-    assert plot.page_paths(Path("a/b.png"), 3) == [Path("a/b.png"), Path("a/b-2.png"), Path("a/b-3.png")]
+    assert plot.name_pages(Path("a/b.png"), 3) == [Path("a/b.png"), Path("a/b-2.png"), Path("a/b-3.png")]
 
 
 def test_a_part_and_odd_names_and_nothing_at_all() -> None:
     lips = made("umlaut ä\n名前.wav", start=0.3, end=0.6)
-    (picture,) = plot.pages(lips, sound(0.845))
+    (picture,) = plot.draw_pages(lips, sound(0.845))
     assert picture.shape[1] < 700
     empty = replace(lips, times=lips.times[:0], values=lips.values[:0], phones=(), words=(), visemes=(), mouths=())
-    assert plot.pages(empty, sound(0.1))[0].shape[0] < 60
-    assert plot.pages(lips, np.zeros(0, np.float32))[0].shape == picture.shape
+    assert plot.draw_pages(empty, sound(0.1))[0].shape[0] < 60
+    assert plot.draw_pages(lips, np.zeros(0, np.float32))[0].shape == picture.shape
 
 
 def test_letters_without_a_font_are_dots() -> None:

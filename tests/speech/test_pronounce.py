@@ -6,24 +6,24 @@ from __future__ import annotations
 import pytest
 
 from lipdub.errors import EnvironmentFailure, UsageError
-from lipdub.speech import espeak, pronounce
-from lipdub.speech.language import guess
-from lipdub.speech.phones import INDEX
-from lipdub.speech.script import parse
-from lipdub.speech.spelling import number_words, spelled_sounds
+from lipdub.speech import espeak, pronunciation
+from lipdub.speech.language import guess_language
+from lipdub.speech.phones import PHONE_INDEX
+from lipdub.speech.spelling import letters_to_arpabet, spell_number
+from lipdub.speech.transcript import parse_transcript
 
-needs_dictionary = pytest.mark.skipif(pronounce.dictionary_file() is None, reason="pocketsphinx is not installed")
-needs_espeak = pytest.mark.skipif(not espeak.available(), reason="espeakng-loader is not installed")
+needs_dictionary = pytest.mark.skipif(pronunciation.find_dictionary() is None, reason="pocketsphinx is not installed")
+needs_espeak = pytest.mark.skipif(not espeak.is_available(), reason="espeakng-loader is not installed")
 
 
 def said(word: str) -> str:
-    return pronounce.arpabet([word])[0]
+    return pronunciation.pronounce_arpabet([word])[0]
 
 
 @needs_dictionary
 def test_english_words_by_the_dictionary():
     assert said("Hello") == "HH AH L OW" and said("don’t") == "D OW N T"
-    assert pronounce.pronounce(["Hello"], "en-gb")[0].phones == ("h", "ah", "l", "ow", "uh")
+    assert pronunciation.pronounce(["Hello"], "en-gb")[0].phones == ("h", "ah", "l", "ow", "uh")
     assert said("'quoted") == said("quoted") and said("boys'").endswith("Z")
 
 
@@ -59,23 +59,23 @@ def test_parts_endings_numbers_and_letters():
     ],
 )
 def test_numbers_in_words(token: str, words: str):
-    assert number_words(token) == words.split()
+    assert spell_number(token) == words.split()
 
 
 def test_other_tokens_are_no_numbers():
-    assert number_words("abc") is None and number_words("3x") is None and number_words("") is None
+    assert spell_number("abc") is None and spell_number("3x") is None and spell_number("") is None
 
 
 def test_rules_for_words_nobody_has_listed():
-    assert spelled_sounds("leen") == ["L", "IY", "N"]
-    assert spelled_sounds("scuffling") == ["S", "K", "AH", "F", "AH", "L", "IH", "NG"]
-    assert spelled_sounds("") == [] and spelled_sounds("éé") == []
+    assert letters_to_arpabet("leen") == ["L", "IY", "N"]
+    assert letters_to_arpabet("scuffling") == ["S", "K", "AH", "F", "AH", "L", "IH", "NG"]
+    assert letters_to_arpabet("") == [] and letters_to_arpabet("éé") == []
 
 
 @needs_dictionary
 def test_rules_are_right_about_most_sounds():
-    listed = [(w, p.split()) for w, p in pronounce.dictionary().items() if w.isalpha()][::300]
-    wrong = sum(_distance(spelled_sounds(word), sounds) for word, sounds in listed)
+    listed = [(w, p.split()) for w, p in pronunciation.load_dictionary().items() if w.isalpha()][::300]
+    wrong = sum(_distance(letters_to_arpabet(word), sounds) for word, sounds in listed)
     assert wrong / sum(len(sounds) for _, sounds in listed) < 0.25
 
 
@@ -90,32 +90,32 @@ def _distance(a: list[str], b: list[str]) -> int:
 
 
 def test_without_espeak_unknown_words_go_by_rules(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(espeak, "available", lambda: False)
-    assert said("Scuffleen") == " ".join(spelled_sounds("scuffleen"))
+    monkeypatch.setattr(espeak, "is_available", lambda: False)
+    assert said("Scuffleen") == " ".join(letters_to_arpabet("scuffleen"))
     with pytest.raises(EnvironmentFailure, match="espeak-ng"):
-        pronounce.language_of(["und"], "de")
+        pronunciation.resolve_language(["und"], "de")
 
 
 @needs_espeak
 def test_unknown_english_words_by_espeak():
     assert said("Worcestershirely").startswith("W UH S T ER")
-    assert pronounce.ipa_to_arpabet("tʃˈaɪld ˈɑːɹt bˈɜːd") == "CH AY L D AA R T B ER D"
+    assert pronunciation.ipa_to_arpabet("tʃˈaɪld ˈɑːɹt bˈɜːd") == "CH AY L D AA R T B ER D"
 
 
 @needs_espeak
 def test_other_languages_by_espeak():
-    words = pronounce.pronounce(["schön", "Bücher", "schön", "25"], "de")
+    words = pronunciation.pronounce(["schön", "Bücher", "schön", "25"], "de")
     assert words[0].phones == ("sh", "oe", "n") and words[2] == words[0]
     assert "y" in words[1].phones and len(words[3].phones) > 6
-    assert all(phone in INDEX for word in words for phone in word.phones)
-    kana, kanji = pronounce.pronounce(["こんにちは", "天気"], "ja")
+    assert all(phone in PHONE_INDEX for word in words for phone in word.phones)
+    kana, kanji = pronunciation.pronounce(["こんにちは", "天気"], "ja")
     assert kana.phones[:2] == ("k", "ow") and kanji.phones == ()
 
 
 @needs_espeak
 def test_a_voice_there_is_not_is_named():
     with pytest.raises(UsageError, match="xx"):
-        pronounce.pronounce(["word"], "xx")
+        pronunciation.pronounce(["word"], "xx")
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_a_voice_there_is_not_is_named():
 )
 def test_the_language_of_a_text(text: str, language: str):
     english = set(["the", "weather", "is", "fine", "and", "we", "are", "happy", "no", "me", "pero", "so", "non", "che"])
-    assert guess(parse(text).words, english) == language
+    assert guess_language(parse_transcript(text).words, english) == language
 
 
 def test_a_language_that_cannot_be_told_is_asked_for():
     with pytest.raises(UsageError, match="--language"):
-        pronounce.language_of(["xyzzy", "plugh", "qwrt"])
+        pronunciation.resolve_language(["xyzzy", "plugh", "qwrt"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lipdub.errors import InputError
-from lipdub.speech.script import LARGEST, parse, read_script
+from lipdub.speech.transcript import MAX_BYTES, parse_transcript, read_transcript
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,9 @@ intro
 
 
 def test_plain_text_keeps_the_words_as_they_are_spelt():
-    script = parse("JOHN: Don't stop — it's 5 o'clock... \n\n- “Well-known” cafés cost $5.50 or 50%, AT&T said!")
+    script = parse_transcript(
+        "JOHN: Don't stop — it's 5 o'clock... \n\n- “Well-known” cafés cost $5.50 or 50%, AT&T said!"
+    )
     assert script.words == (
         "Don't",
         "stop",
@@ -64,16 +66,16 @@ def test_plain_text_keeps_the_words_as_they_are_spelt():
 
 def test_stage_directions_markup_and_dashes_are_dropped():
     text = "# Act one\n- *He* says [laughs\nloudly] (whispering (very)) <b>hello</b> {\\i1}you{\\i0} ♪ la ♪ _there_"
-    assert parse(text).words == ("Act", "one", "He", "says", "hello", "you", "la", "there")
+    assert parse_transcript(text).words == ("Act", "one", "He", "says", "hello", "you", "la", "there")
 
 
 def test_quotation_marks_are_no_apostrophes():
-    assert parse("'Tis 'quoted' and the boys' toys, rock ’n’ roll").words[:3] == ("'Tis", "quoted", "and")
-    assert parse("rock ’n’ roll").words == ("rock", "n", "roll")
+    assert parse_transcript("'Tis 'quoted' and the boys' toys, rock ’n’ roll").words[:3] == ("'Tis", "quoted", "and")
+    assert parse_transcript("rock ’n’ roll").words == ("rock", "n", "roll")
 
 
 def test_srt_gives_the_times_of_its_cues():
-    script = parse(SRT)
+    script = parse_transcript(SRT)
     assert script.words == ("Hello", "there", "Yes", "really", "Bye", "&", "bye", "The", "end", "3")
     assert script.cues[:4] == ((1.0, 2.5),) * 4
     assert script.cues[4] == (63.25, 64.0) and script.cues[-1] == (3605.0, 3606.0)
@@ -81,7 +83,7 @@ def test_srt_gives_the_times_of_its_cues():
 
 
 def test_vtt_without_header_notes_and_styles():
-    script = parse(VTT)
+    script = parse_transcript(VTT)
     assert script.words == ("Good", "morning", "friends")
     assert script.cues == ((1.0, 2.5), (1.0, 2.5), (3.0, 4.0))
 
@@ -92,12 +94,12 @@ def test_captions_that_roll_up_are_read_once():
         "00:00:02.000 --> 00:00:02.010\nso hello\n \n\n"
         "00:00:02.010 --> 00:00:04.000\nso hello\nagain<00:00:03.000><c> friends</c>\n"
     )
-    assert parse(text).words == ("so", "hello", "again", "friends")
+    assert parse_transcript(text).words == ("so", "hello", "again", "friends")
 
 
 def test_scripts_without_spaces_are_cut():
-    assert parse("你好世界。").words == ("你", "好", "世", "界")
-    words = parse("今日は天気がいいですね。ありがとうございました").words
+    assert parse_transcript("你好世界。").words == ("你", "好", "世", "界")
+    words = parse_transcript("今日は天気がいいですね。ありがとうございました").words
     assert "".join(words) == "今日は天気がいいですねありがとうございました" and len(words) >= 4
     assert all(len(word) <= 8 for word in words)
 
@@ -116,7 +118,7 @@ def test_scripts_without_spaces_are_cut():
 )
 def test_encodings_and_line_ends(tmp_path: Path, content: bytes):
     (tmp_path / "text").write_bytes(content)
-    assert read_script(tmp_path / "text") == parse(SRT)
+    assert read_transcript(tmp_path / "text") == parse_transcript(SRT)
 
 
 @pytest.mark.parametrize(
@@ -136,15 +138,15 @@ def test_encodings_and_line_ends(tmp_path: Path, content: bytes):
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes):
     (tmp_path / "text.txt").write_bytes(content)
     with pytest.raises(InputError, match="text.txt"):
-        read_script(tmp_path / "text.txt")
+        read_transcript(tmp_path / "text.txt")
 
 
 def test_missing_files_folders_and_huge_files_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match="no file"):
-        read_script(tmp_path / "none.txt")
+        read_transcript(tmp_path / "none.txt")
     with pytest.raises(InputError, match="folder"):
-        read_script(tmp_path)
+        read_transcript(tmp_path)
     with open(tmp_path / "huge.txt", "wb") as file:
-        file.truncate(LARGEST + 1)
+        file.truncate(MAX_BYTES + 1)
     with pytest.raises(InputError, match="too large"):
-        read_script(tmp_path / "huge.txt")
+        read_transcript(tmp_path / "huge.txt")

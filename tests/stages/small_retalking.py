@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from scipy.io import savemat
 
-from lipdub.faces import fan, landmarks
-from lipdub.networks.dnet import Edited
-from lipdub.networks.enet import ENet, Enlarged
+from lipdub.faces import landmarks
+from lipdub.faces.alignment import fan
+from lipdub.networks.dnet import DNetOutput
+from lipdub.networks.enet import ENet, ENetOutput
 from lipdub.networks.lnet import LNet
 from lipdub.weights import manifest
-from lipdub.weights.checkpoint import build
-from lipdub.weights.store import VARIABLE, Store
+from lipdub.weights.checkpoint import build_network
+from lipdub.weights.store import FOLDER_VARIABLE, WeightsStore
 from tests.weights import small
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from lipdub.weights.manifest import Entry
+    from lipdub.weights.manifest import ManifestEntry
 
 LNET = {"width": 2, "blocks": 1, "descriptor": 16}
 
@@ -46,10 +47,10 @@ class Copying(torch.nn.Module):
 
 
 class CopyingDNet(Copying):
-    def forward(self, source: torch.Tensor, coefficients: torch.Tensor) -> Edited:
+    def forward(self, source: torch.Tensor, coefficients: torch.Tensor) -> DNetOutput:
         assert source.shape[1:] == (3, 256, 256) and coefficients.shape[1:] == (73, 26)
         assert torch.all(coefficients[:, :64] == torch.linspace(-1, 1, 128)[:64, None])  # the template in every column
-        return Edited(source * self.scale, source, source)
+        return DNetOutput(source * self.scale, source, source)
 
 
 class CopyingGPEN(Copying):
@@ -63,9 +64,9 @@ class CopyingENet(Copying):
         super().__init__()
         self.low_res = LNet(**LNET)
 
-    def forward(self, mel: torch.Tensor, face: torch.Tensor, noise: float) -> Enlarged:
+    def forward(self, mel: torch.Tensor, face: torch.Tensor, noise: float) -> ENetOutput:
         assert len(mel) == len(face) and noise == 0
-        return Enlarged(face[:, 3:] * self.scale, face)
+        return ENetOutput(face[:, 3:] * self.scale, face)
 
 
 class Pointing(torch.nn.Module):
@@ -83,8 +84,8 @@ class Pointing(torch.nn.Module):
 
 def neutral_in_crop() -> np.ndarray:
     """iBUG points (68, 2) of the neutral face in FAN's crop of it."""
-    points = landmarks.ibug(landmarks.load_neutral())[:, :2] * 60 + 300
-    return fan.to_crop(points, fan.boxes(points[None])[0])
+    points = landmarks.to_ibug(landmarks.load_neutral_face())[:, :2] * 60 + 300
+    return fan.to_crop(points, fan.fit_boxes(points[None])[0])
 
 
 def heatmaps(points: np.ndarray, sigma: float = 1.0, cells: int = 64) -> np.ndarray:
@@ -98,7 +99,7 @@ def heatmaps(points: np.ndarray, sigma: float = 1.0, cells: int = 64) -> np.ndar
 COPIES = {"dnet": "CopyingDNet", "gpen-512": "CopyingGPEN", "enet": "CopyingENet"}
 
 
-def entries(copying: bool) -> dict[str, Entry]:
+def entries(copying: bool) -> dict[str, ManifestEntry]:
     """What the manifest has of the recipe's networks, in small, or those that copy."""
     small_ones: dict[str, tuple[str, dict[str, Any], str]] = {
         "face3d": ("lipdub.networks.recon:FaceRegressor", {"width": 4}, ""),
@@ -126,15 +127,15 @@ def entries(copying: bool) -> dict[str, Entry]:
 def publish(patch: pytest.MonkeyPatch, folder: Path, names: tuple[str, ...], copying: bool = False) -> None:
     """Makes these networks the published ones, and puts those called so, untrained, into the store that is used."""
     small.publish(patch, folder, *entries(copying).values())
-    patch.setenv(VARIABLE, str(folder / "store"))
+    patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
     for name in names:
-        entry = manifest.entry(name)
+        entry = manifest.find_entry(name)
         if name == "expression":
             source = folder / "mine.mat"
             rows = torch.linspace(-1, 1, 128).reshape(2, 64).numpy()
             savemat(source, {"expression_center": rows, "expression_mouth": rows[::-1]})
         else:
             torch.manual_seed(0)
-            state: dict[str, Any] = build(entry.part()).state_dict()
+            state: dict[str, Any] = build_network(entry.part()).state_dict()
             source = small.saved(folder / "mine.pth", {"state_dict": {f"module.{k}": v for k, v in state.items()}})
-        Store().add(entry, source, own=True)
+        WeightsStore().add(entry, source, own=True)

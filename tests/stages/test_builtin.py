@@ -13,9 +13,10 @@ import pytest
 import lipdub
 from lipdub.errors import InputError, UsageError
 from lipdub.media.read import read_frames
-from lipdub.stages import paste_back
-from lipdub.stages.sync import SyncOptions
-from lipdub.workspace.store import Store
+from lipdub.stages.paste_back import paste
+from lipdub.stages.paste_back.options import PasteBackOptions
+from lipdub.stages.sync.options import SyncOptions
+from lipdub.workspace.stage_store import StageStore
 
 if TYPE_CHECKING:
     from lipdub.media.pixels import Picture
@@ -47,19 +48,19 @@ def dubbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     )
 
 
-def store(result: Any, stage: str) -> Store:
-    return Store(result.workspace / stage, stage)
+def store(result: Any, stage: str) -> StageStore:
+    return StageStore(result.workspace / stage, stage)
 
 
 def test_outside_the_mask_every_sample_is_the_sources_and_inside_something_moved(dubbed: Any) -> None:
-    sync, options = store(dubbed, "sync"), paste_back.PasteOptions()
+    sync, options = store(dubbed, "sync"), PasteBackOptions()
     source = sync.open("source").read(0, len(sync.open("source")))
     changed = 0
     pairs = zip(read_frames(SAMPLE / "talker.mp4"), read_frames(dubbed.out), strict=False)
     for k, (before, after) in enumerate(pairs):
         assert source[k] == before.index
         assert float(after.time - before.time) == pytest.approx(0, abs=1e-3)
-        box, weight = paste_back.support(sync, k, options)
+        box, weight = paste.pasted_region(sync, k, options)
         untouched = (
             before.picture.luma_mask_untouched(box, weight)
             if box[2] > box[0]
@@ -111,7 +112,7 @@ def test_damaged_and_missing_chunks_are_made_again_alike(dubbed: Any, tmp_path: 
 
 
 def test_silence_leaves_a_closed_still_mouth(dubbed: Any, tmp_path: Path) -> None:
-    from lipdub.metrics.mouth import measure_mouth
+    from lipdub.metrics.mouth import track_mouth
 
     quiet = silence(tmp_path / "quiet.wav", SECONDS)
     copy = tmp_path / "copy"
@@ -129,7 +130,7 @@ def test_silence_leaves_a_closed_still_mouth(dubbed: Any, tmp_path: Path) -> Non
 
     def opening(path: Path) -> np.ndarray:
         frames = ((float(f.time), f.picture.rgb()) for f in read_frames(path, 0, int(SECONDS * 25)))
-        return measure_mouth(frames).opening
+        return track_mouth(frames).opening
 
     still, moving = opening(result.out), opening(SAMPLE / "talker.mp4")
     assert still.std() <= 0.15 * moving.std() and np.median(still) < 0.05
@@ -139,7 +140,7 @@ def test_only_the_range_asked_for_is_dubbed(dubbed: Any, tmp_path: Path) -> None
     copy = tmp_path / "copy"
     shutil.copytree(dubbed.workspace, copy)
     lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", workspace=copy, start=1.0, end=2.0, length="shortest")
-    sync = Store(copy / "sync", "sync")
+    sync = StageStore(copy / "sync", "sync")
     n = len(sync.open("amount"))
     amount, time = sync.open("amount").read(0, n), sync.open("time").read(0, n)
     outside = (time <= 1.0) | (time >= 2.0)
@@ -153,7 +154,7 @@ def test_the_longest_length_extends_the_picture(dubbed: Any, tmp_path: Path) -> 
     shutil.copytree(dubbed.workspace, copy)
     long = silence(tmp_path / "long.wav", 7.0)
     lipdub.sync(SAMPLE / "talker.mp4", long, workspace=copy)
-    sync = Store(copy / "sync", "sync")
+    sync = StageStore(copy / "sync", "sync")
     source = sync.open("source").read(0, len(sync.open("source")))
     assert len(source) == 175 and set(np.diff(source)) == {1, -1}
 
@@ -161,12 +162,12 @@ def test_the_longest_length_extends_the_picture(dubbed: Any, tmp_path: Path) -> 
 def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
     import cv2
 
-    from lipdub.faces.detect import FaceFinder
+    from lipdub.faces.detectors.mediapipe import MediaPipeDetector
     from lipdub.media.probe import probe
     from lipdub.media.write import VideoCodec, write_segment
 
     def covered() -> Any:
-        with FaceFinder(1) as finder:
+        with MediaPipeDetector(1) as finder:
             for frame in read_frames(SAMPLE / "talker.mp4", 0, 60):
                 picture: Picture = frame.picture
                 if 25 <= frame.index < 40:
@@ -191,7 +192,7 @@ def test_a_still_picture_speaks(tmp_path: Path) -> None:
     for frame in read_frames(SAMPLE / "talker.mp4", 0, 1):
         Image.fromarray(frame.picture.rgb()).save(tmp_path / "still.png")
     result = lipdub.sync(tmp_path / "still.png", SAMPLE / "speech.wav", workspace=tmp_path / "w")
-    sync = Store(tmp_path / "w" / "sync", "sync")
+    sync = StageStore(tmp_path / "w" / "sync", "sync")
     n = len(sync.open("amount"))
     assert n == 106 and (sync.open("amount").read(0, n) == 1).all()
     assert np.ptp(sync.open("wanted").read(0, n)[:, 0]) > 0.1
@@ -206,7 +207,7 @@ def test_options_are_checked_where_they_are_made() -> None:
             SyncOptions(**wrong)
     for bad in ({"method": "glue"}, {"feather": 2.0}, {"keep_audio": "loud"}):
         with pytest.raises(UsageError):
-            paste_back.PasteOptions(**bad)
+            PasteBackOptions(**bad)
 
 
 def test_a_video_without_a_face_is_an_error_before_heavy_work(tmp_path: Path) -> None:

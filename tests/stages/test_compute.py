@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from lipdub.engine.job import make_job
 from lipdub.errors import EnvironmentFailure, UsageError
-from lipdub.job import make_job
-from lipdub.stages import compute
-from lipdub.stages.enhance import EnhanceOptions
-from lipdub.stages.neutralize import NeutralizeOptions
-from lipdub.stages.sync import SyncOptions
+from lipdub.stages import inference
+from lipdub.stages.enhance.options import EnhanceOptions
+from lipdub.stages.neutralize.options import NeutralizeOptions
+from lipdub.stages.sync.options import SyncOptions
 
 torch = pytest.importorskip("torch")
 
@@ -42,10 +42,12 @@ def inputs(count: int) -> tuple[Any, Any]:
     return torch.rand(count, 3, 16, 12, generator=generator), torch.rand(count, 1, generator=generator)
 
 
-def ready(traits: compute.Traits, network: Any = None, told: list[str] | None = None, **options: Any) -> compute.Ready:
+def ready(
+    traits: inference.NetworkProfile, network: Any = None, told: list[str] | None = None, **options: Any
+) -> inference.NetworkRunner:
     context: Any = SimpleNamespace(device="cpu", threads=1, warn=(told if told is not None else []).append)
     chosen = SimpleNamespace(**{"precision": "auto", "accel": "none", **options})
-    return compute.ready(context, chosen, network or Net(), traits, items=10)
+    return inference.prepare_network(context, chosen, network or Net(), traits, items=10)
 
 
 @pytest.fixture
@@ -56,10 +58,10 @@ def wanted() -> Any:
 
 def test_batches_on_a_processor_are_always_the_same(wanted: Any) -> None:
     network = Net()
-    made = compute.run(ready(compute.Traits(batch=3), network), compute.plainly, *inputs(7))
+    made = inference.run_network(ready(inference.NetworkProfile(batch=3), network), inference.call_directly, *inputs(7))
     assert network.sizes == [3, 3, 1] and made.dtype == torch.float32
     assert torch.allclose(made, wanted, atol=1e-5)
-    assert torch.equal(compute.run(Net(), compute.plainly, *inputs(7)), wanted)  # a module as it is
+    assert torch.equal(inference.run_network(Net(), inference.call_directly, *inputs(7)), wanted)  # a module as it is
 
 
 def test_batches_are_halved_where_memory_does_not_do(wanted: Any) -> None:
@@ -71,7 +73,9 @@ def test_batches_are_halved_where_memory_does_not_do(wanted: Any) -> None:
             return super().forward(image, factor)
 
     network = Small()
-    made = compute.run(ready(compute.Traits(batch=32), network), compute.plainly, *inputs(7))
+    made = inference.run_network(
+        ready(inference.NetworkProfile(batch=32), network), inference.call_directly, *inputs(7)
+    )
     assert network.sizes == [-7, -3, 1, 1, 1, 1, 1, 1, 1]
     assert torch.allclose(made, wanted, atol=1e-5)
 
@@ -80,15 +84,17 @@ def test_batches_are_halved_where_memory_does_not_do(wanted: Any) -> None:
             raise torch.OutOfMemoryError("out of memory")
 
     with pytest.raises(torch.OutOfMemoryError):
-        compute.run(ready(compute.Traits(batch=4), None_()), compute.plainly, *inputs(4))
+        inference.run_network(ready(inference.NetworkProfile(batch=4), None_()), inference.call_directly, *inputs(4))
 
 
 def test_half_precision_is_near_and_only_where_it_may_be(wanted: Any) -> None:
-    traits = compute.Traits(batch=8, channels_last=True)
-    made = compute.run(ready(traits, precision="bf16"), compute.plainly, *inputs(7))
+    traits = inference.NetworkProfile(batch=8, channels_last=True)
+    made = inference.run_network(ready(traits, precision="bf16"), inference.call_directly, *inputs(7))
     assert made.dtype == torch.float32 and 1e-5 < float((made - wanted).abs().max()) < 0.05
-    exact = compute.Traits(batch=8, channels_last=True, exact=True)
-    assert torch.allclose(compute.run(ready(exact, precision="bf16"), compute.plainly, *inputs(7)), wanted, atol=1e-5)
+    exact = inference.NetworkProfile(batch=8, channels_last=True, exact=True)
+    assert torch.allclose(
+        inference.run_network(ready(exact, precision="bf16"), inference.call_directly, *inputs(7)), wanted, atol=1e-5
+    )
     with pytest.raises(UsageError, match="fp16"):
         ready(traits, precision="fp16")
 
@@ -97,33 +103,37 @@ def test_what_openvino_cannot_take_pytorch_does(wanted: Any, monkeypatch: pytest
     def refused(*how: Any) -> Any:
         raise RuntimeError("No conversion rule found\nfor operations: aten::odd")
 
-    monkeypatch.setattr(compute, "_converted", refused)
+    monkeypatch.setattr(inference, "_converted", refused)
     told: list[str] = []
-    network = ready(compute.Traits(batch=4, accelerated=10), told=told, accel="openvino 2026.4.1")
-    assert torch.allclose(compute.run(network, compute.plainly, *inputs(7)), wanted, atol=1e-5)
-    compute.run(network, compute.plainly, *inputs(7))
+    network = ready(inference.NetworkProfile(batch=4, accelerated=10), told=told, accel="openvino 2026.4.1")
+    assert torch.allclose(inference.run_network(network, inference.call_directly, *inputs(7)), wanted, atol=1e-5)
+    inference.run_network(network, inference.call_directly, *inputs(7))
     assert told == ["OpenVINO does not run Net, PyTorch does instead: No conversion rule found"]
-    few = ready(compute.Traits(batch=4, accelerated=11), told=told, accel="openvino 2026.4.1")  # not worth its start
-    compute.run(few, compute.plainly, *inputs(7))
+    few = ready(
+        inference.NetworkProfile(batch=4, accelerated=11), told=told, accel="openvino 2026.4.1"
+    )  # not worth its start
+    inference.run_network(few, inference.call_directly, *inputs(7))
     assert len(told) == 1
 
 
-@pytest.mark.skipif(compute.openvino_version() is None, reason="the extra accel (OpenVINO) is not installed")
+@pytest.mark.skipif(inference.openvino_version() is None, reason="the extra accel (OpenVINO) is not installed")
 def test_openvino_gives_the_same(wanted: Any) -> None:
     told: list[str] = []
-    traits = compute.Traits(batch=3, accelerated=10)
+    traits = inference.NetworkProfile(batch=3, accelerated=10)
     for count in (7, 2):
         network = ready(traits, told=told, accel="openvino")
-        made = compute.run(network, compute.plainly, *(value[:count] for value in inputs(7)))
+        made = inference.run_network(network, inference.call_directly, *(value[:count] for value in inputs(7)))
         assert made.shape[0] == count and torch.allclose(made, wanted[:count], atol=1e-4)
-    half = compute.run(ready(traits, told=told, accel="openvino", precision="bf16"), compute.plainly, *inputs(7))
+    half = inference.run_network(
+        ready(traits, told=told, accel="openvino", precision="bf16"), inference.call_directly, *inputs(7)
+    )
     assert float((half - wanted).abs().max()) < 0.05
     assert not told and sys.modules["openvino_telemetry"] is None  # it tells nobody that it is used
 
 
 def test_the_options_say_what_they_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
     for version, auto in ((None, "none"), ("2026.4.1", "openvino 2026.4.1")):
-        monkeypatch.setattr(compute, "openvino_version", lambda version=version: version)
+        monkeypatch.setattr(inference, "openvino_version", lambda version=version: version)
         for kind in OPTIONS:
             with_networks, without = METHODS[kind]
             assert kind(method=with_networks).accel == auto

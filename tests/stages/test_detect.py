@@ -14,11 +14,12 @@ from lipdub.errors import UsageError, WeightsError
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
-from lipdub.stages import detect
+from lipdub.stages.detect import stage
+from lipdub.stages.detect.options import DetectOptions
 from lipdub.weights import manifest
-from lipdub.weights.store import VARIABLE
-from lipdub.weights.store import Store as Weights
-from lipdub.workspace.store import Store
+from lipdub.weights.store import FOLDER_VARIABLE
+from lipdub.weights.store import WeightsStore as Weights
+from lipdub.workspace.stage_store import StageStore
 from tests.networks.parity import filled
 from tests.weights import small
 
@@ -53,13 +54,13 @@ def _own_manifest(monkeypatch: pytest.MonkeyPatch) -> Any:
 def publish(patch: pytest.MonkeyPatch, folder: Path, network: str, state: dict[str, Any]) -> None:
     """Makes this the published RetinaFace, with these weights in the store that is used."""
     small.publish(patch, folder, small.entry("retinaface", parts=(small.part(network=network),)))
-    patch.setenv(VARIABLE, str(folder / "store"))
+    patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
     source = small.saved(folder / "mine.pth", {f"module.{name}": value for name, value in state.items()})
-    Weights().add(manifest.entry("retinaface"), source, own=True)
+    Weights().add(manifest.find_entry("retinaface"), source, own=True)
 
 
 def arrays(folder: Path) -> dict[str, np.ndarray]:
-    store = Store(folder / "detect", "detect")
+    store = StageStore(folder / "detect", "detect")
     return {name: store.open(name).read(0, len(store.open(name))) for name in ("landmarks", "change", "tracks", "pose")}
 
 
@@ -82,7 +83,7 @@ def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.Mon
     copy = tmp_path / "copy"
     shutil.copytree(tmp_path / "job", copy)
     for name, chunk in (("landmarks", 1), ("change", 0)):
-        Store(copy / "detect", "detect").open(name).file(chunk).unlink()
+        StageStore(copy / "detect", "detect").open(name).file(chunk).unlink()
     (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
     again = lipdub.detect(SAMPLE / "talker.mp4", workspace=copy, threads=1, method="retinaface")
     assert again.action == "resume"
@@ -107,11 +108,11 @@ def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Filled by rule, with heads that see a face around every anchor of 128 pixels: only the one that is there is left,
     and twice is the same."""
-    from lipdub.faces import retinaface as finder
+    from lipdub.faces.detectors import retinaface as finder
     from lipdub.networks.retinaface import retinaface
 
-    monkeypatch.setattr(finder, "SEARCH_SIZE", 160)
-    monkeypatch.setattr(detect, "CHUNK", 8)
+    monkeypatch.setattr(finder, "MAX_SEARCH_SIDE", 160)
+    monkeypatch.setattr(stage, "CHUNK", 8)
     facts = probe(SAMPLE / "talker.mp4").video
     assert facts is not None
     video = tmp_path / "short.nut"
@@ -132,7 +133,7 @@ def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch
 
 
 def test_missing_weights_end_it_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "empty"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "empty"))
     with pytest.raises(WeightsError, match="detection_Resnet50_Final.pth are not in the store") as error:
         lipdub.dub(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path / "out.mp4", detector="retinaface")
     assert "lipdub weights pull retinaface" in str(error.value)
@@ -140,4 +141,4 @@ def test_missing_weights_end_it_before_it_begins(tmp_path: Path, monkeypatch: py
         lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="retinaface")
     assert not (tmp_path / "out.mp4").exists() and not list(tmp_path.rglob("landmarks"))
     with pytest.raises(UsageError, match="Methods: mediapipe, retinaface"):
-        detect.DetectOptions(method="s3fd")
+        DetectOptions(method="s3fd")

@@ -11,17 +11,22 @@ import numpy as np
 import pytest
 
 import lipdub
+from lipdub.engine.pipeline import run_job
 from lipdub.errors import UsageError, WeightsError
-from lipdub.faces import fivepoint, landmarks
+from lipdub.faces import landmarks
+from lipdub.faces.alignment import five_point
 from lipdub.media.read import read_frames
-from lipdub.pipeline import run_job
-from lipdub.stages import dubbing, enhance_faces, paste_back
-from lipdub.stages.enhance import METHODS, EnhanceOptions
+from lipdub.stages import inference
+from lipdub.stages.enhance import mouth_mask, restore
+from lipdub.stages.enhance.options import METHODS, EnhanceOptions
+from lipdub.stages.enhance.restorers import PARSERS, RESTORERS
+from lipdub.stages.paste_back import paste
+from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.weights import manifest
-from lipdub.weights.store import Kept
-from lipdub.weights.store import Store as Weights
+from lipdub.weights.store import VerifiedWeights
+from lipdub.weights.store import WeightsStore as Weights
 from lipdub.workspace.folder import Workspace
-from lipdub.workspace.store import Store
+from lipdub.workspace.stage_store import StageStore
 from tests.weights import small
 
 if TYPE_CHECKING:
@@ -81,21 +86,21 @@ def _no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
+def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., StageStore]:
     """Enhances in a copy of that dub's workspace; further calls go on in the same copy."""
     file = tmp_path / "own.pth"
     file.write_bytes(b"weights")
-    kept = Kept(manifest.entry("gpen-512"), file, "0" * 64, pinned=True, since="today", own=True)
-    monkeypatch.setattr(enhance_faces, "_kept", lambda method: kept)
+    kept = VerifiedWeights(manifest.find_entry("gpen-512"), file, "0" * 64, pinned=True, since="today", own=True)
+    monkeypatch.setattr(restore, "_kept", lambda method: kept)
     folder = tmp_path / "workspace"
     shutil.copytree(plain.workspace, folder)
 
-    def call(network: Any, parser: Any = None, **options: Any) -> Store:
-        parsing = replace(kept, entry=manifest.entry("parsenet"))
-        monkeypatch.setattr(enhance_faces, "_parser", lambda options: parsing if parser is not None else None)
-        monkeypatch.setattr(dubbing, "load", lambda ctx, kept: parser if kept is parsing else network)
+    def call(network: Any, parser: Any = None, **options: Any) -> StageStore:
+        parsing = replace(kept, entry=manifest.find_entry("parsenet"))
+        monkeypatch.setattr(restore, "_parser", lambda options: parsing if parser is not None else None)
+        monkeypatch.setattr(inference, "load_on_device", lambda ctx, kept: parser if kept is parsing else network)
         lipdub.run_stage("enhance", job(folder, tmp_path / "out.mkv", **options))
-        return Store(folder / "enhance", "enhance")
+        return StageStore(folder / "enhance", "enhance")
 
     return call
 
@@ -114,17 +119,17 @@ def job(folder: Path, out: Path, **options: Any) -> lipdub.Job:
     )
 
 
-def arrays(store: Store) -> tuple[np.ndarray, np.ndarray]:
+def arrays(store: StageStore) -> tuple[np.ndarray, np.ndarray]:
     crops, boxes = store.open("crops"), store.open("boxes")
     return crops.read(0, len(crops)), boxes.read(0, len(boxes))
 
 
-def sync_of(plain: Any) -> Store:
-    return Store(plain.workspace / "sync", "sync")
+def sync_of(plain: Any) -> StageStore:
+    return StageStore(plain.workspace / "sync", "sync")
 
 
 @pytest.mark.parametrize("region", ["mouth", "face"])
-def test_a_network_that_changes_nothing(plain: Any, enhance: Callable[..., Store], region: str) -> None:
+def test_a_network_that_changes_nothing(plain: Any, enhance: Callable[..., StageStore], region: str) -> None:
     before, places = arrays(sync_of(plain))
     after, boxes = arrays(enhance(Shown(), region=region))
     assert np.array_equal(places, boxes) and np.array_equal(before[..., 3], after[..., 3])
@@ -135,13 +140,13 @@ def test_a_network_that_changes_nothing(plain: Any, enhance: Callable[..., Store
     assert off.any() and off.mean() < 0.5 and np.percentile(off, 99.5) < 16
 
 
-def test_only_the_mouth_is_restored_and_softly(plain: Any, enhance: Callable[..., Store]) -> None:
+def test_only_the_mouth_is_restored_and_softly(plain: Any, enhance: Callable[..., StageStore]) -> None:
     before, boxes = arrays(sync_of(plain))
     after, _ = arrays(enhance(Shown(1.0)))
     k = int(sync_of(plain).open("amount").read(0, len(boxes)).argmax())
     changed = (before[k] != after[k]).any(-1)
-    meshes = enhance_faces._Meshes(_views(plain))
-    mask = enhance_faces.mouth_mask(meshes.of(1, k) - boxes[k, :2], *changed.shape)
+    meshes = restore._Meshes(_views(plain))
+    mask = mouth_mask.draw_mouth_mask(meshes.of(1, k) - boxes[k, :2], *changed.shape)
     lips = mask > 0.999
     assert lips.sum() > 500 and (after[k][lips & (before[k, ..., 3] == 255)][:, :3] == 255).mean() > 0.99
     assert not changed[mask == 0].any() and not changed[before[k, ..., 3] == 0].any()
@@ -151,19 +156,19 @@ def test_only_the_mouth_is_restored_and_softly(plain: Any, enhance: Callable[...
 
 
 def _views(plain: Any) -> Any:
-    from lipdub.faces.view import TrackView
+    from lipdub.faces.track_landmarks import TrackLandmarks
 
-    detect = Store(plain.workspace / "detect", "detect")
+    detect = StageStore(plain.workspace / "detect", "detect")
     owner = detect.open("tracks")
-    return {1: TrackView(detect.open("landmarks"), owner.read(0, len(owner)), 1, 0, len(owner) - 1, 0.04)}
+    return {1: TrackLandmarks(detect.open("landmarks"), owner.read(0, len(owner)), 1, 0, len(owner) - 1, 0.04)}
 
 
-def test_without_strength_the_crops_are_those_of_sync(plain: Any, enhance: Callable[..., Store]) -> None:
+def test_without_strength_the_crops_are_those_of_sync(plain: Any, enhance: Callable[..., StageStore]) -> None:
     found = arrays(enhance(Shown(-1.0), strength=0.0))
     assert all(np.array_equal(a, b) for a, b in zip(found, arrays(sync_of(plain)), strict=True))
 
 
-def test_what_was_lost_is_made_again_alike(enhance: Callable[..., Store]) -> None:
+def test_what_was_lost_is_made_again_alike(enhance: Callable[..., StageStore]) -> None:
     store = enhance(Shown(0.2), region="face", strength=0.5)
     wanted = {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))}
     for name in ("boxes", "crops"):
@@ -174,14 +179,14 @@ def test_what_was_lost_is_made_again_alike(enhance: Callable[..., Store]) -> Non
     assert {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))} == wanted
 
 
-def test_the_result_shows_what_was_restored(plain: Any, enhance: Callable[..., Store], tmp_path: Path) -> None:
+def test_the_result_shows_what_was_restored(plain: Any, enhance: Callable[..., StageStore], tmp_path: Path) -> None:
     enhance(Shown(-1.0))
     done = run_job(job(tmp_path / "workspace", tmp_path / "out.mkv"))
     assert [stage.action for stage in done.stages] == ["reuse"] * 4 + ["run"]
     assert done.stages[3].summary["crops"] == "enhance"
     assert any("file of your own" in note for note in done.notes)
-    k, made = 3, Store(done.workspace / "enhance", "enhance")
-    box, weight = paste_back.support(made, k, paste_back.PasteOptions())
+    k, made = 3, StageStore(done.workspace / "enhance", "enhance")
+    box, weight = paste.pasted_region(made, k, PasteBackOptions())
     frames = [list(read_frames(path, 0, k + 1))[k].picture for path in (plain.out, done.out)]
     bright, dark = (frame.rgb(box).astype(int) for frame in frames)
     assert (bright - dark)[weight == 1].max() > 100 and not (bright != dark)[weight == 0].any()
@@ -191,12 +196,12 @@ def test_the_result_shows_what_was_restored(plain: Any, enhance: Callable[..., S
 
 def _face_place(plain: Any, k: int) -> tuple[np.ndarray, Any]:
     """The matrix from the frame to the restorer's square, and the crop's box, of an output frame."""
-    mesh = enhance_faces._Meshes(_views(plain)).of(1, k)
-    matrix = fivepoint.similarity(enhance_faces.five_points(mesh), enhance_faces.RESTORERS["gpen"].template)
+    mesh = restore._Meshes(_views(plain)).of(1, k)
+    matrix = five_point.fit_similarity(restore.average_five_points(mesh), RESTORERS["gpen"].template)
     return matrix, arrays(sync_of(plain))[1][k]
 
 
-def test_only_what_is_parsed_as_mouth_is_restored(plain: Any, enhance: Callable[..., Store]) -> None:
+def test_only_what_is_parsed_as_mouth_is_restored(plain: Any, enhance: Callable[..., StageStore]) -> None:
     before, _ = arrays(sync_of(plain))
     parser = Parsing()
     store = enhance(Shown(1.0), parser)
@@ -218,18 +223,18 @@ def test_only_what_is_parsed_as_mouth_is_restored(plain: Any, enhance: Callable[
 
 @pytest.mark.parametrize("nowhere", [(0, 0, 0, 0), (200, 20, 300, 80)], ids=["none", "on the forehead"])
 def test_where_nothing_is_parsed_the_outline_stands_in(
-    plain: Any, enhance: Callable[..., Store], nowhere: tuple[int, int, int, int]
+    plain: Any, enhance: Callable[..., StageStore], nowhere: tuple[int, int, int, int]
 ) -> None:
     """As if there were no parser, but for the average over the neighbours."""
     n = len(sync_of(plain).open("boxes"))
     by_mesh, boxes = arrays(enhance(Shown(1.0), mask="mesh"))
     store = enhance(Shown(1.0), Parsing(nowhere))
-    assert set(store.open("parsed").read(0, n)[boxes[:, 2] > boxes[:, 0]]) == {enhance_faces.OUTLINED}
+    assert set(store.open("parsed").read(0, n)[boxes[:, 2] > boxes[:, 0]]) == {restore.OUTLINED}
     off = np.abs(by_mesh.astype(int) - arrays(store)[0])
     assert off.mean() < 0.5 and np.percentile(off, 99) < 25
 
 
-def test_parsed_mouths_that_were_lost_are_made_again_alike(enhance: Callable[..., Store]) -> None:
+def test_parsed_mouths_that_were_lost_are_made_again_alike(enhance: Callable[..., StageStore]) -> None:
     store = enhance(Shown(0.2), Parsing(), strength=0.5)
     wanted = {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))}
     assert {path.parent.name for path in wanted} == {"boxes", "crops", "parsed"}
@@ -240,7 +245,7 @@ def test_parsed_mouths_that_were_lost_are_made_again_alike(enhance: Callable[...
     assert {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))} == wanted
 
 
-def test_the_run_says_what_told_where_the_mouth_is(enhance: Callable[..., Store], tmp_path: Path) -> None:
+def test_the_run_says_what_told_where_the_mouth_is(enhance: Callable[..., StageStore], tmp_path: Path) -> None:
     def summary() -> dict[str, Any]:
         record = Workspace(tmp_path / "workspace").record("enhance")
         assert record is not None
@@ -259,19 +264,19 @@ def test_the_run_says_what_told_where_the_mouth_is(enhance: Callable[..., Store]
 
 
 def test_mouths_are_averaged_over_neighbours_of_the_same_shot() -> None:
-    dubbed = enhance_faces.Dubbed(
+    dubbed = restore.DubbedFrames(
         None,
         np.zeros((6, 4)),
         source=np.array([3, 4, 4, 3, 9, 10]),
         track=np.array([1, 1, 1, 1, 1, 2]),
         amount=np.ones(6),
     )
-    assert [enhance_faces.follows(dubbed, k, k + 1) for k in range(5)] == [True, True, True, False, False]
-    assert not enhance_faces.follows(dubbed, 0, 2)
-    size = enhance_faces.SIZE
+    assert [restore.follows_in_source(dubbed, k, k + 1) for k in range(5)] == [True, True, True, False, False]
+    assert not restore.follows_in_source(dubbed, 0, 2)
+    size = restore.SIZE
     identity = np.array([[1.0, 0, 0], [0, 1, 0]])
     items = [
-        enhance_faces._Parsed(
+        restore._Parsed(
             k,
             np.full((size, size, 4), [0, 0, 0, 255], np.uint8),
             (0, 0, size, size),
@@ -283,7 +288,7 @@ def test_mouths_are_averaged_over_neighbours_of_the_same_shot() -> None:
         )
         for k, on in ((0, 1), (1, 0), (2, 0), (4, 1))
     ]
-    enhance_faces._mix_parsed(items, dubbed)
+    restore._mix_parsed(items, dubbed)
     assert [int(item.crop[size // 2, size // 2, 0]) for item in items] == [170, 64, 0, 255]
 
 
@@ -293,42 +298,42 @@ def test_parsing_takes_mouth_and_lips_near_the_mesh() -> None:
 
     network = fill(ParseNet(halvings=3, width=8, widest=16, depth=1))
     faces = np.random.default_rng(0).uniform(0, 1, (1, 512, 512, 3)).astype(np.float32)
-    found = enhance_faces.parsed(network, faces)
+    found = restore.parse_faces(network, faces)
     assert found.shape == (1, 512, 512) and found.dtype == np.float32
     with torch.inference_mode():
         logits = network(torch.from_numpy(faces).permute(0, 3, 1, 2) * 2 - 1)[0]
     assert np.allclose(found, logits.softmax(1)[:, 10:13].sum(1).numpy(), atol=1e-5)
-    assert found.min() >= 0 and found.max() <= 1 and np.array_equal(found, enhance_faces.parsed(network, faces))
+    assert found.min() >= 0 and found.max() <= 1 and np.array_equal(found, restore.parse_faces(network, faces))
 
-    mesh = landmarks.load_neutral()[:, :2]
-    way = fivepoint.similarity(enhance_faces.five_points(mesh), fivepoint.FACEXLIB)
+    mesh = landmarks.load_neutral_face()[:, :2]
+    way = five_point.fit_similarity(restore.average_five_points(mesh), five_point.FACEXLIB_TEMPLATE)
     mesh = mesh @ way[:, :2].T + way[:, 2]
     mouth = np.zeros((512, 512), np.float32)
     mouth[350:390, 210:304] = 1
     mouth[100:200, 100:400] = 1
-    mask, own = enhance_faces.parsed_mask(mouth, mesh)
+    mask, own = mouth_mask.parsed_mouth_mask(mouth, mesh)
     assert own and mask[370, 256] == 1 and not mask[:300].any() and mask.min() >= 0 and mask.max() <= 1
-    mask, own = enhance_faces.parsed_mask(np.zeros((512, 512), np.float32), mesh)
-    assert not own and np.array_equal(mask, enhance_faces.mouth_mask(mesh, 512, 512))
+    mask, own = mouth_mask.parsed_mouth_mask(np.zeros((512, 512), np.float32), mesh)
+    assert not own and np.array_equal(mask, mouth_mask.draw_mouth_mask(mesh, 512, 512))
 
 
 def test_parsing_is_taken_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small.publish(monkeypatch, tmp_path, *(small.entry(name) for name in ("gpen-512", *enhance_faces.PARSERS)))
+    small.publish(monkeypatch, tmp_path, *(small.entry(name) for name in ("gpen-512", *PARSERS)))
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     mine = small.saved(tmp_path / "mine.pth", small.state())
     try:
         weights = Weights()
-        weights.add(manifest.entry("gpen-512"), mine, own=True)
+        weights.add(manifest.find_entry("gpen-512"), mine, own=True)
 
         def names(**options: str) -> list[str]:
-            return [path.stem for path in enhance_faces.weights_paths(EnhanceOptions("gpen", **options))]  # type: ignore[arg-type]
+            return [path.stem for path in restore.weights_paths(EnhanceOptions("gpen", **options))]  # type: ignore[arg-type]
 
         assert names() == names(mask="mesh") == ["gpen-512"]
         with pytest.raises(WeightsError, match="parsenet.pth are not in the store"):
             names(mask="parsing")
-        weights.add(manifest.entry("parsenet-facexlib"), mine, own=True)
+        weights.add(manifest.find_entry("parsenet-facexlib"), mine, own=True)
         assert names() == names(mask="parsing") == ["gpen-512", "parsenet-facexlib"]
-        weights.add(manifest.entry("parsenet"), mine, own=True)
+        weights.add(manifest.find_entry("parsenet"), mine, own=True)
         assert names() == ["gpen-512", "parsenet"]
         assert names(mask="mesh") == names(region="face") == ["gpen-512"]
     finally:
@@ -339,7 +344,7 @@ def test_parsing_is_taken_where_its_weights_are(tmp_path: Path, monkeypatch: pyt
 def test_pictures_seen_at_another_size_stay_in_place(step: float) -> None:
     y, x = np.mgrid[:200, :240].astype(np.float32)
     matrix = np.array([[step * 0.8, -step * 0.6, 90.0], [step * 0.6, step * 0.8, 20.0]])
-    found = enhance_faces.seen(np.dstack([x, y]), matrix, 21, 17, (0.0, 0.0))
+    found = restore.warp_to_crop(np.dstack([x, y]), matrix, 21, 17, (0.0, 0.0))
     v, u = np.mgrid[:17, :21]
     assert np.abs(found - np.stack([u, v, np.ones_like(u)], 2) @ matrix.T).max() < 0.2
 
@@ -353,9 +358,9 @@ def test_without_weights_it_says_where_to_get_them(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_method_knows_its_network() -> None:
-    assert set(enhance_faces.RESTORERS) == set(METHODS) - {"none", "auto"}
-    for restorer in enhance_faces.RESTORERS.values():
-        assert all(manifest.entry(name).part() for name in restorer.weights)
+    assert set(RESTORERS) == set(METHODS) - {"none", "auto"}
+    for restorer in RESTORERS.values():
+        assert all(manifest.find_entry(name).part() for name in restorer.weights)
 
 
 @pytest.mark.parametrize(

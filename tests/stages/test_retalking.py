@@ -16,17 +16,22 @@ pytest.importorskip("torch")
 import torch
 
 import lipdub
-from lipdub import recipes
+from lipdub.engine import recipes
 from lipdub.errors import InputError, UsageError, WeightsError
-from lipdub.faces import coefficients, expression, headcrop, landmarks, quads
+from lipdub.faces import coefficients, compositing, expression, landmarks
+from lipdub.faces.alignment import ffhq
+from lipdub.faces.alignment import head as headcrop
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
-from lipdub.stages import neutralize_dnet, paste_back, sync_emotion, sync_faces, sync_lnet
-from lipdub.stages.neutralize import NeutralizeOptions
-from lipdub.stages.sync import SyncOptions
+from lipdub.stages.neutralize import dnet
+from lipdub.stages.neutralize.options import NeutralizeOptions
+from lipdub.stages.paste_back import paste
+from lipdub.stages.paste_back.options import PasteBackOptions
+from lipdub.stages.sync import emotion, lnet
+from lipdub.stages.sync.options import SyncOptions
 from lipdub.weights import manifest
-from lipdub.workspace.store import Store
+from lipdub.workspace.stage_store import StageStore
 from tests.stages import small_retalking
 from tests.weights import small
 
@@ -55,7 +60,7 @@ def _own_manifest() -> Any:
 @pytest.fixture(autouse=True, scope="module")
 def _small_chunks() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neutralize_dnet, "CHUNK", 8)
+        patch.setattr(dnet, "CHUNK", 8)
         yield
 
 
@@ -91,10 +96,10 @@ def test_the_result_says_how_it_was_made(dubbed: Any) -> None:
 
 
 def test_only_the_lower_face_is_changed_and_only_where_asked(dubbed: Any, video: Path) -> None:
-    sync, options = Store(dubbed.workspace / "sync", "sync"), paste_back.PasteOptions()
+    sync, options = StageStore(dubbed.workspace / "sync", "sync"), PasteBackOptions()
     changed = 0
     for k, (before, after) in enumerate(zip(read_frames(video), read_frames(dubbed.out), strict=True)):
-        box, weight = paste_back.support(sync, k, options)
+        box, weight = paste.pasted_region(sync, k, options)
         same = [np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True)]
         if box[2] <= box[0]:
             assert all(same) and not FIRST + 0.05 < float(before.time) < LAST - 0.05
@@ -124,8 +129,8 @@ def test_lost_chunks_are_made_again_alike(
     shutil.copytree(dubbed.workspace, copy)
     before = _digests(copy)
     for name, chunk in (("reference-1", 1), ("coefficients-1", 0), ("box-1", 0)):
-        Store(copy / "neutralize", "neutralize").open(name).file(chunk).unlink()
-    Store(copy / "sync", "sync").open("crops").file(0).unlink()
+        StageStore(copy / "neutralize", "neutralize").open(name).file(chunk).unlink()
+    StageStore(copy / "sync", "sync").open("crops").file(0).unlink()
     shutil.rmtree(copy / "paste-back")
     (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
     again = lipdub.dub(video, SAMPLE / "speech.wav", tmp_path / "again.mkv", workspace=copy, **OPTIONS)
@@ -152,7 +157,7 @@ def test_with_fan_faces_are_aligned_by_its_landmarks(
     done = lipdub.neutralize(video, **kwargs)
     assert done.action == "run"  # the digest is a part of the key
     assert any("aligned by FAN's landmarks (2dfan4)" in note for note in done.summary["notes"])
-    old, new = (Store(folder / "neutralize", "neutralize") for folder in (dubbed.workspace, copy))
+    old, new = (StageStore(folder / "neutralize", "neutralize") for folder in (dubbed.workspace, copy))
     found, boxes = new.open("fan-1").read(0, FRAMES), new.open("box-1").read(0, FRAMES)
     seen = boxes[:, 2] > boxes[:, 0]
     assert seen.sum() >= 8 and np.isfinite(found[seen]).all() and np.isnan(found[~seen]).all()
@@ -179,7 +184,7 @@ def test_landmarks_of_fan_elsewhere_are_not_taken(
     (note,) = (n for n in done.summary["notes"] if "aligned by" in n)
     assert "(2dfan4-script), but for" in note
     # with none of FAN's points, the mesh's are smoothed once more and taken
-    old, new = (Store(folder / "neutralize", "neutralize") for folder in (dubbed.workspace, copy))
+    old, new = (StageStore(folder / "neutralize", "neutralize") for folder in (dubbed.workspace, copy))
     assert np.isnan(new.open("fan-1").read(0, FRAMES)).all()
     before, after = (store.open("coefficients-1").read(0, FRAMES) for store in (old, new))
     seen = np.isfinite(before[:, 0])
@@ -195,12 +200,12 @@ def test_landmarks_are_smoothed_without_lag_and_gaps_bridged() -> None:
     wanted[40:44] = False
     found = path.copy()
     found[[10, 11, 41]] = np.nan
-    clean = neutralize_dnet.aligning(found, mesh, wanted, 0.04)
+    clean = dnet.select_alignment_points(found, mesh, wanted, 0.04)
     assert np.abs(clean[wanted] - path[wanted]).max() < 1e-6  # a parabola is left as it is, and nothing lags
     assert np.isnan(clean[~wanted]).all()
-    shaken = neutralize_dnet.aligning(found + rng.normal(0, 1, found.shape), mesh, wanted, 0.04)
+    shaken = dnet.select_alignment_points(found + rng.normal(0, 1, found.shape), mesh, wanted, 0.04)
     assert (shaken - path)[wanted].std() < 0.8
-    nothing = neutralize_dnet.aligning(np.full_like(found, np.nan), mesh, wanted, 0.04)
+    nothing = dnet.select_alignment_points(np.full_like(found, np.nan), mesh, wanted, 0.04)
     assert np.abs(nothing[wanted] - mesh[wanted]).max() < 1e-6
 
 
@@ -208,7 +213,7 @@ def test_networks_that_copy_give_the_source_back(video: Path, tmp_path: Path, mo
     """D-Net gives its source, GPEN its picture, E-Net the reference: all goes where it came from."""
     small_retalking.publish(monkeypatch, tmp_path, (*NEEDED, "gpen-512", "expression"), copying=True)
     result = lipdub.dub(video, SAMPLE / "speech.wav", tmp_path / "out.mkv", **OPTIONS)
-    neutral, sync = (Store(result.workspace / name, name) for name in ("neutralize", "sync"))
+    neutral, sync = (StageStore(result.workspace / name, name) for name in ("neutralize", "sync"))
     boxes, crops = sync.open("boxes").read(0, FRAMES), sync.open("crops").read(0, FRAMES)
     taken, references = neutral.open("box-1").read(0, FRAMES), neutral.open("reference-1").read(0, FRAMES)
     dubbed = 0
@@ -218,7 +223,7 @@ def test_networks_that_copy_give_the_source_back(video: Path, tmp_path: Path, mo
         dubbed += 1
         seen = frame.picture.rgb(tuple(box)).astype(int)
         h, w = seen.shape[:2]
-        whole = headcrop.part(reference, head, box, 384)
+        whole = headcrop.crop_box(reference, head, box, 384)
         assert np.abs(whole.astype(int) - cv2.resize(seen.astype(np.uint8), (384, 384))).mean() < 3
         inside = crop[:h, :w, 3] > 0
         assert inside.mean() > 0.15
@@ -251,7 +256,7 @@ def test_an_emotion_changes_the_upper_face_too(
         emotion="surprise",
     )
     assert any("ganimation.pth are not the published ones" in note for note in again.summary["notes"])
-    old, new = (Store(folder / "sync", "sync") for folder in (dubbed.workspace, copy))
+    old, new = (StageStore(folder / "sync", "sync") for folder in (dubbed.workspace, copy))
     boxes = new.open("boxes").read(0, FRAMES)
     assert np.array_equal(boxes, old.open("boxes").read(0, FRAMES))
     before, after = (store.open("crops").read(0, FRAMES) for store in (old, new))
@@ -280,38 +285,38 @@ def test_an_emotion_is_added_to_the_face_as_it_is() -> None:
             return colour, torch.full((2, 1, 128, 128), 0.5)
 
     noise = np.random.default_rng(0).integers(40, 200, (2, 300, 260, 3)).astype(np.uint8)
-    found = sync_emotion.edited(Brighter(), list(noise), "surprise")
+    found = emotion.edit_emotion(Brighter(), list(noise), "surprise")
     for face, made in zip(noise, found, strict=True):
         assert np.array_equal(made[..., 1:], face[..., 1:])
         assert np.abs(made[..., 0].astype(int) - face[..., 0] - 0.05 * 255).max() <= 1
 
 
 def test_the_template_without_a_file_is_the_talkers_shut_mouth() -> None:
-    assert coefficients.EXPRESSION.stop - coefficients.EXPRESSION.start == expression.LENGTH
-    shut = neutralize_dnet.shut_expression(
+    assert coefficients.EXPRESSION.stop - coefficients.EXPRESSION.start == expression.EXPRESSION_LENGTH
+    shut = dnet.closed_mouth_expression(
         np.repeat(np.arange(20.0, dtype=np.float32)[:, None], 64, 1), np.arange(20.0)[::-1], np.zeros(20)
     )
     assert np.allclose(shut, 18.5)  # the two frames with the smallest opening
     unknown = np.full((3, 64), np.nan, np.float32)
-    assert not neutralize_dnet.shut_expression(unknown, np.zeros(3), np.zeros(3)).any()
+    assert not dnet.closed_mouth_expression(unknown, np.zeros(3), np.zeros(3)).any()
 
 
 def test_the_crop_follows_the_head_smoothly() -> None:
-    face = landmarks.ibug(landmarks.load_neutral())[:, :2] * 60
+    face = landmarks.to_ibug(landmarks.load_neutral_face())[:, :2] * 60
     path = np.column_stack([np.linspace(200, 500, 50), np.full(50, 180.0)])
     shaken = path + np.random.default_rng(0).normal(0, 2, path.shape)
     points = face[None] + shaken[:, None]
     points[20:23] = np.nan
-    boxes = headcrop.boxes(headcrop.squares(points), 0.04)
+    boxes = headcrop.fit_boxes(headcrop.fit_squares(points), 0.04)
     assert (boxes[20:23] == 0).all()
     seen = np.flatnonzero(boxes[:, 2] > 0)
     assert len(seen) == 47
     side = boxes[seen, 2] - boxes[seen, 0]
     assert (side == boxes[seen, 3] - boxes[seen, 1]).all() and np.ptp(side) <= 2
-    assert abs(side.mean() - quads.side(quads.corners(face))) < 2
+    assert abs(side.mean() - ffhq.measure_side(ffhq.fit_corners(face))) < 2
     middle = (boxes[seen, :2] + boxes[seen, 2:]) / 2
     inner = slice(12, -12)
-    off = middle[inner] - (quads.corners(face).mean(0) + path[seen][inner])
+    off = middle[inner] - (ffhq.fit_corners(face).mean(0) + path[seen][inner])
     assert np.abs(off).max() < 2.5 and np.abs(np.diff(middle[inner, 1])).max() <= 2
     corner = boxes[5, :2].astype(float) - 0.5
     assert np.allclose(headcrop.to_crop(corner, boxes[5]), -0.5)
@@ -321,9 +326,9 @@ def test_a_part_of_a_crop_lies_where_it_does_in_the_frame() -> None:
     y, x = np.mgrid[:300, :400]
     frame = np.stack([x / 2, y / 2, (x + y) / 4], 2).astype(np.float32)
     box, wanted = np.array([40, 10, 300, 270]), np.array([90, 60, 210, 240])
-    crop = headcrop.resized(frame[10:270, 40:300])
+    crop = headcrop.resize(frame[10:270, 40:300])
     straight = cv2.resize(frame[60:240, 90:210], (96, 96), interpolation=cv2.INTER_LINEAR)
-    assert np.abs(headcrop.part(crop, box, wanted, 96) - straight)[2:-2, 2:-2].max() < 0.3
+    assert np.abs(headcrop.crop_box(crop, box, wanted, 96) - straight)[2:-2, 2:-2].max() < 0.3
 
 
 def test_weights_that_are_missing_are_named(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,8 +343,8 @@ def test_weights_that_are_missing_are_named(video: Path, tmp_path: Path, monkeyp
 
 def test_auto_still_takes_what_needs_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "empty"))
-    assert recipes.choose("auto")[0].name == "builtin"
-    retalking = recipes.choose("retalking")[0]
+    assert recipes.choose_recipe("auto")[0].name == "builtin"
+    retalking = recipes.choose_recipe("retalking")[0]
     assert retalking.methods["sync"] == "lnet" and set(NEEDED) < set(retalking.needs)
 
 
@@ -353,9 +358,9 @@ def test_expressions_are_found_or_refused(tmp_path: Path, monkeypatch: pytest.Mo
     file = tmp_path / "mine.npy"
     np.save(file, np.arange(64))
     assert NeutralizeOptions("dnet", file).expression == str(file)  # type: ignore[arg-type]
-    assert np.array_equal(expression.read_array(file), np.arange(64, dtype=np.float32))
+    assert np.array_equal(expression.read_expression_array(file), np.arange(64, dtype=np.float32))
     np.savez(tmp_path / "mine.npz", exp=np.ones((1, 64)))
-    assert expression.read_array(tmp_path / "mine.npz").shape == (64,)
+    assert expression.read_expression_array(tmp_path / "mine.npz").shape == (64,)
     for wrong in ("grin", str(tmp_path / "nothing.npy"), str(tmp_path)):
         with pytest.raises(UsageError, match="--expression"):
             NeutralizeOptions("dnet", wrong)
@@ -364,12 +369,12 @@ def test_expressions_are_found_or_refused(tmp_path: Path, monkeypatch: pytest.Mo
     for values in (np.zeros(63), np.full(64, np.nan), np.array(["a"] * 64)):
         np.save(file, values)
         with pytest.raises(InputError, match="is no expression"):
-            expression.check(str(file))
+            expression.check_expression(str(file))
     file.write_bytes(b"\x93NUMPY torn")
     with pytest.raises(InputError, match="cannot be read"):
-        expression.check(str(file))
+        expression.check_expression(str(file))
     small_retalking.publish(monkeypatch, tmp_path, ("expression",))
-    mat = manifest.entry("expression")
+    mat = manifest.find_entry("expression")
     place = tmp_path / "store" / mat.file
     assert expression.read_template(place, "neutral")[0] == -1 and expression.read_template(place, "smile")[-1] == 1
     place.write_bytes(b"MATLAB 5.0 torn")
@@ -381,20 +386,20 @@ def test_a_pictured_expression_is_taken_from_its_face(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lipdub.weights.checkpoint import load_network
-    from lipdub.weights.store import Store as Weights
+    from lipdub.weights.store import WeightsStore as Weights
 
     small_retalking.publish(monkeypatch, tmp_path, ("face3d",))
-    entry = manifest.entry("face3d")
+    entry = manifest.find_entry("face3d")
     network = load_network(Weights().place(entry), entry)
     frame = next(iter(read_frames(video, 0, 1)))
     cv2.imwrite(str(tmp_path / "face.png"), frame.picture.rgb()[..., ::-1])
-    found = neutralize_dnet._pictured(tmp_path / "face.png", network)
+    found = dnet._pictured(tmp_path / "face.png", network)
     assert found.shape == (64,) and np.isfinite(found).all()
-    other = neutralize_dnet._pictured(tmp_path / "face.png", network, small_retalking.Pointing())
+    other = dnet._pictured(tmp_path / "face.png", network, small_retalking.Pointing())
     assert other.shape == (64,) and np.isfinite(other).all() and (other != found).any()
     cv2.imwrite(str(tmp_path / "empty.png"), np.zeros((120, 120, 3), np.uint8))
     with pytest.raises(InputError, match="no face in the picture"):
-        neutralize_dnet._pictured(tmp_path / "empty.png", network)
+        dnet._pictured(tmp_path / "empty.png", network)
 
 
 def test_what_lnet_sees(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,17 +419,17 @@ def test_what_lnet_sees(monkeypatch: pytest.MonkeyPatch) -> None:
     picture[..., 0] = 255
     reference = np.full((1, 384, 384, 3), 51, np.uint8)
     mel = np.zeros((80, 100), np.float32)
-    (made,) = sync_lnet.generate(Copy(), [picture], reference, mel, np.array([0.4]))
+    (made,) = lnet.generate(Copy(), [picture], reference, mel, np.array([0.4]))
     face = seen["face"]
     assert face.shape == (1, 6, 384, 384) and seen["mel"].shape == (1, 1, 80, 16) and seen["noise"] == 0
     assert not face[:, :3, 192:].any() and torch.all(face[:, 2, :192] == 1) and not face[:, :2].any()
     assert torch.allclose(face[:, 3:], torch.tensor(0.2)) and np.allclose(made, 0.2)
-    tall = sync_faces.laid(picture, made, np.full((478, 2), 90.0), 1.0)
+    tall = compositing.composite_lower_face(picture, made, np.full((478, 2), 90.0), 1.0)
     assert tall.shape == (200, 180, 4)
 
 
 def test_only_what_is_asked_for_is_drawn(dubbed: Any) -> None:
-    neutral, times = Store(dubbed.workspace / "neutralize", "neutralize"), np.arange(FRAMES) / 25
+    neutral, times = StageStore(dubbed.workspace / "neutralize", "neutralize"), np.arange(FRAMES) / 25
     (box,) = (neutral.open(f"box-{track}") for track in (1,))
     found = box.read(0, len(box))
     drawn = found[:, 2] > found[:, 0]
@@ -443,10 +448,10 @@ def test_face_and_range_mean_nothing_to_other_methods() -> None:
 
 
 def test_another_face_than_the_drawn_one_is_refused(dubbed: Any, video: Path, tmp_path: Path) -> None:
-    from lipdub.stages.sync_lnet import _drawn
+    from lipdub.stages.sync.lnet import _drawn
 
     class Context:
-        upstream = {"neutralize": Store(dubbed.workspace / "neutralize", "neutralize")}
+        upstream = {"neutralize": StageStore(dubbed.workspace / "neutralize", "neutralize")}
 
     with pytest.raises(UsageError, match="no references of face 7"):
         _drawn(Context(), 7)  # type: ignore[arg-type]

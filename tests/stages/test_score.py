@@ -17,8 +17,8 @@ from lipdub.errors import InputError, UsageError
 from lipdub.media.audio import load_audio
 from lipdub.media.read import read_frames
 from lipdub.metrics import colour_step, seam
-from lipdub.scoring.truth import paired
-from lipdub.stages.score import ScoreOptions, judge, score
+from lipdub.scoring.full_reference import pair_frames
+from lipdub.scoring.score import ScoreOptions, score, score_with_report
 
 if TYPE_CHECKING:
     from lipdub.progress import Event
@@ -162,7 +162,7 @@ def test_a_planted_delay_of_the_sound_is_found(run: Path, tmp_path: Path) -> Non
 
 
 def test_the_weakest_moments_come_with_pictures(run: Path) -> None:
-    entry = judge(run / "dub.mp4", ScoreOptions(workspace=run / "work"), pictures=True)
+    entry = score_with_report(run / "dub.mp4", ScoreOptions(workspace=run / "work"), pictures=True)
     assert entry.shots and len(entry.shots) == len(entry.score.moments) <= 10
     times = [m.time for m in entry.score.moments]
     assert all(abs(a - b) >= 0.8 for i, a in enumerate(times) for b in times[:i])
@@ -200,7 +200,7 @@ class _Frame:
     ],
 )
 def test_frames_are_paired_by_time(result: list[float], truth: list[float], expected: list[float]) -> None:
-    pairs = list(paired(iter(map(_Frame, result)), iter(map(_Frame, truth))))
+    pairs = list(pair_frames(iter(map(_Frame, result)), iter(map(_Frame, truth))))
     assert [float(right.time) for _, right, _ in pairs] == expected
     assert [truth[number] for _, _, number in pairs] == expected
 
@@ -211,7 +211,7 @@ def test_with_syncnets_weights_there_are_lse_rows_beside_the_real_videos(
     """A network that sees the brightness of the crops stands in for SyncNet: the wiring, not the numbers."""
     torch = pytest.importorskip("torch")
     from lipdub.metrics import lse_video
-    from lipdub.stages import score as stage
+    from lipdub.scoring import score as stage
 
     class Small(torch.nn.Module):
         def __init__(self) -> None:
@@ -228,7 +228,7 @@ def test_with_syncnets_weights_there_are_lse_rows_beside_the_real_videos(
 
     monkeypatch.setattr(stage, "_has", lambda store, name: name == stage.SYNCNET)
     monkeypatch.setattr(stage, "_remarks", lambda store, truth_too: ["weights of my own"])
-    monkeypatch.setattr(lse_video, "load", lambda store: Small())
+    monkeypatch.setattr(lse_video, "load_syncnet", lambda store: Small())
     found = score(run / "dub.mp4", source=run / "dub.mp4")
     for name in ("lse_d", "lse_c", "lse_offset_ms"):
         row = found.row(name)

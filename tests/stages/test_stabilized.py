@@ -12,19 +12,25 @@ torch = pytest.importorskip("torch")
 
 import lipdub  # noqa: E402
 from lipdub.errors import InputError, UsageError, WeightsError  # noqa: E402
-from lipdub.faces import facecrop  # noqa: E402
+from lipdub.faces import compositing  # noqa: E402
+from lipdub.faces.alignment import full_face  # noqa: E402
 from lipdub.media.read import read_frames  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide  # noqa: E402
-from lipdub.networks.talking_face import SilentLip, TalkingFace, silence  # noqa: E402
-from lipdub.stages import enhance, neutralize_silent_lip, paste_back, sync_stabilized, talkers  # noqa: E402
-from lipdub.stages.neutralize import NeutralizeOptions  # noqa: E402
-from lipdub.stages.sync import SyncOptions  # noqa: E402
-from lipdub.weights import manifest, talker, trained  # noqa: E402
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half  # noqa: E402
+from lipdub.networks.talking_face import SilentLip, TalkingFace, make_silent_windows  # noqa: E402
+from lipdub.stages.enhance import stage
+from lipdub.stages.enhance.options import EnhanceOptions
+from lipdub.stages.neutralize import silent_lip
+from lipdub.stages.neutralize.options import NeutralizeOptions  # noqa: E402
+from lipdub.stages.paste_back import paste
+from lipdub.stages.paste_back.options import PasteBackOptions
+from lipdub.stages.sync import stabilized
+from lipdub.stages.sync.options import SyncOptions  # noqa: E402
+from lipdub.weights import manifest, talking_face_file, user_models  # noqa: E402
 from lipdub.weights import store as weights_store  # noqa: E402
-from lipdub.weights.talker import TalkerModel  # noqa: E402
+from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
 from lipdub.workspace.keys import digest_file  # noqa: E402
-from lipdub.workspace.store import Store  # noqa: E402
+from lipdub.workspace.stage_store import StageStore  # noqa: E402
 from tests.stages import small_retalking  # noqa: E402
 from tests.weights import small  # noqa: E402
 
@@ -52,7 +58,9 @@ def generator(colour: tuple[float, float, float] | None) -> FaceGenerator:
 
 def saved(path: Path, silent: Any, talking: Any) -> Path:
     torch.manual_seed(0)
-    return talker.save(path, TalkerModel(AVSyncNet(HEARS).eval(), silent, talking, {"remark": "made for a test"}))
+    return talking_face_file.save(
+        path, TalkingFaceModel(AVSyncNet(HEARS).eval(), silent, talking, {"remark": "made for a test"})
+    )
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +94,11 @@ def test_the_result_says_what_drew_it(dubbed: Any) -> None:
 
 
 def test_only_the_lower_face_is_changed_and_it_is_what_was_painted(dubbed: Any) -> None:
-    sync, options = Store(dubbed.workspace / "sync", "sync"), paste_back.PasteOptions()
+    sync, options = StageStore(dubbed.workspace / "sync", "sync"), PasteBackOptions()
     boxes, crops = (sync.open(name).read(0, len(sync.open(name))) for name in ("boxes", "crops"))
     shown = 0
     for k, (before, after) in enumerate(zip(read_frames(SAMPLE / "talker.mp4"), read_frames(dubbed.out), strict=False)):
-        box, weight = paste_back.support(sync, k, options)
+        box, weight = paste.pasted_region(sync, k, options)
         if box[2] <= box[0]:
             assert all(np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True))
             continue
@@ -109,7 +117,7 @@ def test_only_the_lower_face_is_changed_and_it_is_what_was_painted(dubbed: Any) 
 
 
 def test_references_are_the_faces_as_they_were_cut_for_training(dubbed: Any) -> None:
-    neutral = Store(dubbed.workspace / "neutralize", "neutralize")
+    neutral = StageStore(dubbed.workspace / "neutralize", "neutralize")
     name = next(n.removeprefix("placement-") for n in ("placement-0", "placement-1", "placement-2") if neutral.has(n))
     places, references = (neutral.open(f"{kind}-{name}") for kind in ("placement", "reference"))
     assert references.shape[1:] == (SIZE, SIZE, 3) and places.shape == (references.shape[0], 4)
@@ -117,7 +125,7 @@ def test_references_are_the_faces_as_they_were_cut_for_training(dubbed: Any) -> 
     last = round(END * 25)
     assert known[: last - 1].all() and not known[last + 1 :].any()  # no more than is dubbed
     frame = next(iter(read_frames(SAMPLE / "talker.mp4", 3, 4))).picture
-    cut = facecrop.of_picture(frame, places.read(3, 4)[0], SIZE)
+    cut = full_face.crop_picture(frame, places.read(3, 4)[0], SIZE)
     assert np.abs(references.read(3, 4)[0].astype(int) - cut).max() <= 1  # this silent-lip generator copies
 
 
@@ -182,7 +190,7 @@ def test_the_model_adapted_to_a_video_is_taken_for_it(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
-    kept = trained.keep(model, "drawn", digest_file(SAMPLE / "talker.mp4"), "# card")
+    kept = user_models.add_model(model, "drawn", digest_file(SAMPLE / "talker.mp4"), "# card")
     result = lipdub.neutralize(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="silent-lip", end=0.2)
     assert any("drawn.safetensors" in note for note in result.summary["notes"])
     kept.write_bytes(kept.read_bytes()[:-1] + b"x")
@@ -193,11 +201,11 @@ def test_the_model_adapted_to_a_video_is_taken_for_it(
 def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a silent-lip generator that paints, Wav2Lip's reference is painted, its own upper half is not."""
     from lipdub.networks.wav2lip import Wav2Lip
-    from lipdub.stages import sync_wav2lip
+    from lipdub.stages.sync import wav2lip
 
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     torch.save({"state_dict": Wav2Lip().state_dict()}, tmp_path / "mine.pth")
-    weights_store.Store().add(manifest.entry("wav2lip"), tmp_path / "mine.pth", own=True)
+    weights_store.WeightsStore().add(manifest.find_entry("wav2lip"), tmp_path / "mine.pth", own=True)
     painter = saved(tmp_path / "painter.safetensors", generator(COLOUR), generator(None))
     seen: list[tuple[np.ndarray, np.ndarray]] = []
 
@@ -205,7 +213,7 @@ def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, mo
         seen.extend(zip(faces, references, strict=True))
         return np.zeros((len(faces), 96, 96, 3), np.float32)
 
-    monkeypatch.setattr(sync_wav2lip, "generate", generate)
+    monkeypatch.setattr(wav2lip, "generate", generate)
     given = {"workspace": tmp_path / "job", "end": 0.3}
     lipdub.neutralize(SAMPLE / "talker.mp4", method="silent-lip", talker=painter, **given)
     lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="wav2lip", length="shortest", **given)
@@ -223,7 +231,7 @@ def test_shut_references_go_before_lnet(tmp_path: Path, monkeypatch: pytest.Monk
     given = {"workspace": tmp_path / "job", "end": 0.3}
     lipdub.neutralize(SAMPLE / "talker.mp4", method="silent-lip", talker=painter, **given)
     made = lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="lnet", length="shortest", **given)
-    sync = Store(made.path, "sync")
+    sync = StageStore(made.path, "sync")
     boxes, amount, crops = (sync.open(name).read(0, len(sync.open(name))) for name in ("boxes", "amount", "crops"))
     whole = np.flatnonzero(amount == 1)
     assert len(whole) >= 3
@@ -256,15 +264,15 @@ def test_the_restorer_is_one_that_is_there(tmp_path: Path, monkeypatch: pytest.M
     taken = []
     for name in (None, "gfpgan-1.3", "vqfr-2"):
         if name is not None:
-            weights_store.Store().add(manifest.entry(name), source, own=True)
+            weights_store.WeightsStore().add(manifest.find_entry(name), source, own=True)
         taken.append(settled("auto", strength=0.5))
     assert [options.method for options in taken] == ["none", "gfpgan", "vqfr"]
     assert all(options.strength == 0.5 for options in taken)
 
 
-def settled(method: str, commercial_safe: bool = False, **how: Any) -> enhance.EnhanceOptions:
-    job = lipdub.pipeline.make_job("video.mp4", None, None, options={}, commercial_safe=commercial_safe)
-    return enhance.SPEC.settle(enhance.EnhanceOptions(method, **how), job, lambda: "")
+def settled(method: str, commercial_safe: bool = False, **how: Any) -> EnhanceOptions:
+    job = lipdub.engine.pipeline.make_job("video.mp4", None, None, options={}, commercial_safe=commercial_safe)
+    return stage.SPEC.settle(EnhanceOptions(method, **how), job, lambda: "")
 
 
 def test_the_restorer_is_one_that_may_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,11 +285,11 @@ def test_the_restorer_is_one_that_may_be_used(tmp_path: Path, monkeypatch: pytes
         small.entry("gfpgan-1.4", commercial=True),
         small.entry("gfpgan-1.3"),
     )
-    weights_store.Store().add(manifest.entry("vqfr-2"), source)
+    weights_store.WeightsStore().add(manifest.find_entry("vqfr-2"), source)
     assert settled("auto").method == "vqfr" and settled("auto", commercial_safe=True).method == "none"
-    weights_store.Store().add(manifest.entry("gfpgan-1.4"), source)
+    weights_store.WeightsStore().add(manifest.find_entry("gfpgan-1.4"), source)
     assert settled("auto").method == "vqfr" and settled("auto", commercial_safe=True).method == "gfpgan"
-    weights_store.Store().add(manifest.entry("vqfr-2"), source, own=True)
+    weights_store.WeightsStore().add(manifest.find_entry("vqfr-2"), source, own=True)
     assert settled("auto", commercial_safe=True).method == "vqfr"  # the licence of one's own is one's own matter
 
 
@@ -289,14 +297,14 @@ def test_what_is_left_as_it_was_keeps_its_detail() -> None:
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (300, 260, 3), np.uint8)
     place = np.array([130.0, 150.0, 80.0, 0.2])
-    before = talkers.seen(picture, place, SIZE)
+    before = compositing.crop_at(picture, place, SIZE)
     made = before.astype(np.float32) / 255
-    back = talkers.laid_back(picture, before, made, place)
+    back = compositing.composite_crop(picture, before, made, place)
     inside = back[..., 3] > 0.5
     np.testing.assert_allclose(back[inside][:, :3], picture[inside] / 255, atol=1e-3)
     painted = made.copy()
     painted[SIZE // 2 :] = (1.0, 0.0, 0.0)
-    back = talkers.laid_back(picture, before, painted, place)
+    back = compositing.composite_crop(picture, before, painted, place)
     middle = back[205:225, 110:130]
     assert middle[..., 3].min() > 0.99 and np.abs(middle[..., :3] - (1, 0, 0)).mean() < 0.15
 
@@ -304,17 +312,17 @@ def test_what_is_left_as_it_was_keeps_its_detail() -> None:
 def test_sixteen_bits_are_kept() -> None:
     picture = np.random.default_rng(0).integers(0, 65536, (200, 200, 3)).astype(np.uint16)
     place = np.array([100.0, 100.0, 50.0, 0.0])
-    before = talkers.seen(picture, place, SIZE)
+    before = compositing.crop_at(picture, place, SIZE)
     assert before.dtype == np.uint8
-    back = talkers.laid_back(picture, before, before.astype(np.float32) / 255, place)
+    back = compositing.composite_crop(picture, before, before.astype(np.float32) / 255, place)
     inside = back[..., 3] > 0.5
     np.testing.assert_allclose(back[inside][:, :3], picture[inside] / 65535, atol=3e-3)
 
 
 def test_boxes_hold_the_crops() -> None:
     places = np.array([[100.0, 80.0, 20.0, 0.3], [np.nan] * 4, [5.0, 5.0, 20.0, 0.0], [-90.0, 50.0, 20.0, 0.0]])
-    boxes = sync_stabilized.around(places, 200, 160)
-    reach = facecrop.reach(places[0])
+    boxes = stabilized.crop_boxes(places, 200, 160)
+    reach = full_face.measure_reach(places[0])
     assert (boxes[0, :2] <= [100 - reach, 80 - reach]).all() and (boxes[0, 2:] >= [100 + reach, 80 + reach]).all()
     assert not boxes[1].any() and boxes[2, :2].tolist() == [0, 0] and not boxes[3].any()
     assert (boxes[:, :2] % 2 == 0).all()
@@ -325,9 +333,9 @@ def test_networks_hear_see_and_shut() -> None:
     sync, silent = AVSyncNet(HEARS).eval(), FaceGenerator(FaceGeneratorSize(24, 4, 8, 16)).eval()
     faces, mel = torch.rand(2, 3, 24, 24), torch.randn(2, 1, 80, 16)
     with torch.no_grad():
-        quiet = sync.audio_features(silence(2)[:, None])
-        torch.testing.assert_close(SilentLip(silent, sync)(faces), silent(quiet, hide(faces), faces))
+        quiet = sync.audio_features(make_silent_windows(2)[:, None])
+        torch.testing.assert_close(SilentLip(silent, sync)(faces), silent(quiet, hide_lower_half(faces), faces))
         said = TalkingFace(silent, sync)(mel, faces, faces.flip(0))
-        torch.testing.assert_close(said, silent(sync.audio_features(mel), hide(faces), faces.flip(0)))
+        torch.testing.assert_close(said, silent(sync.audio_features(mel), hide_lower_half(faces), faces.flip(0)))
     crops = (faces * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    assert neutralize_silent_lip.closed(SilentLip(silent, sync).eval(), crops).shape == crops.shape
+    assert silent_lip.close_mouths(SilentLip(silent, sync).eval(), crops).shape == crops.shape

@@ -10,12 +10,13 @@ import pytest
 
 import lipdub
 from lipdub.errors import InputError, UsageError
-from lipdub.speech.pronounce import dictionary_file
-from lipdub.stages import sync
-from lipdub.stages.sync import SPEC, SyncOptions
+from lipdub.speech.pronunciation import find_dictionary
+from lipdub.stages.sync import stage
+from lipdub.stages.sync.options import SyncOptions
+from lipdub.stages.sync.stage import SPEC
 
 SAMPLE = Path(__file__).parents[1] / "sample"
-needs_dictionary = pytest.mark.skipif(dictionary_file() is None, reason="pocketsphinx is not installed")
+needs_dictionary = pytest.mark.skipif(find_dictionary() is None, reason="pocketsphinx is not installed")
 
 
 def check(**options: Any) -> None:
@@ -62,14 +63,14 @@ def test_the_plan_knows_a_changed_text(tmp_path: Path):
             out=tmp_path / "o.mp4",
             options={"sync": {"text": str(text)}},
         )
-        from lipdub.chain import Chain
-        from lipdub.progress import silent
+        from lipdub.engine.runner import Runner
+        from lipdub.progress import ignore_event
         from lipdub.workspace.folder import Workspace
 
-        chain = Chain(job, silent, None, Workspace(job.folder()))
+        chain = Runner(job, ignore_event, None, Workspace(job.folder()))
         return chain.key("sync")
 
     first = key()
     text.write_text("please keep my paper map before")
     assert key() != first
-    assert sync.SPEC.version >= 3
+    assert stage.SPEC.version >= 3

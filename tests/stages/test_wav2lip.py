@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 import lipdub
-from lipdub import checks
+from lipdub.engine import checks
 from lipdub.errors import WeightsError
+from lipdub.faces import compositing
 from lipdub.media.read import read_frames
-from lipdub.stages import paste_back, sync_faces, sync_wav2lip
-from lipdub.workspace.store import Store
+from lipdub.stages.paste_back import paste
+from lipdub.stages.paste_back.options import PasteBackOptions
+from lipdub.stages.sync import wav2lip
+from lipdub.workspace.stage_store import StageStore
 
 SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 END = 0.6  # seconds that are dubbed: the network is the published one, at its full size
@@ -31,7 +34,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     state = {f"module.{name}": value for name, value in Wav2Lip().state_dict().items()}
     torch.save({"state_dict": state}, folder / "mine.pth")
-    weights_store.Store(folder / "store").add(manifest.entry("wav2lip"), folder / "mine.pth", own=True)
+    weights_store.WeightsStore(folder / "store").add(manifest.find_entry("wav2lip"), folder / "mine.pth", own=True)
     return folder / "store"
 
 
@@ -59,10 +62,10 @@ def test_the_result_says_whose_weights_it_was_made_with(dubbed: Any) -> None:
 
 
 def test_only_the_lower_face_is_changed_and_only_where_asked(dubbed: Any) -> None:
-    sync, options = Store(dubbed.workspace / "sync", "sync"), paste_back.PasteOptions()
+    sync, options = StageStore(dubbed.workspace / "sync", "sync"), PasteBackOptions()
     boxes = sync.open("boxes").read(0, len(sync.open("boxes")))
     for k, (before, after) in enumerate(zip(read_frames(SAMPLE / "talker.mp4"), read_frames(dubbed.out), strict=False)):
-        box, weight = paste_back.support(sync, k, options)
+        box, weight = paste.pasted_region(sync, k, options)
         assert tuple(boxes[k]) == box
         same = [np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True)]
         if box[2] <= box[0]:
@@ -90,7 +93,7 @@ def test_a_second_run_reuses_everything_and_other_weights_only_redo_the_mouths(
     )
     assert all(stage.action == "reuse" for stage in lipdub.plan(job))
     other = weights / "other.pth"
-    monkeypatch.setattr(sync_wav2lip, "weights_path", lambda: other)
+    monkeypatch.setattr(wav2lip, "weights_path", lambda: other)
     other.write_bytes(b"other weights")
     planned = {stage.name: stage.action for stage in lipdub.plan(job)}
     other.unlink()
@@ -121,15 +124,15 @@ def test_what_the_network_gives_lies_where_it_was_taken() -> None:
     y, x = np.mgrid[:120, :100]
     picture = np.stack([x * 2, y * 2, x + y], 2).astype(np.uint8)
     mel = np.zeros((80, 100), np.float32)
-    (made,) = sync_wav2lip.generate(Copy(), [picture], mel, np.array([0.4]))
+    (made,) = wav2lip.generate(Copy(), [picture], mel, np.array([0.4]))
     from lipdub.faces import landmarks
 
-    face = landmarks.load_neutral()
+    face = landmarks.load_neutral_face()
     points = (face[:, :2] - face[:, :2].min(0)) / np.ptp(face[:, :2], 0) * [96, 116] + [2, 2]
-    laid = sync_faces.laid(picture, made, points, 1.0)
+    laid = compositing.composite_lower_face(picture, made, points, 1.0)
     assert np.abs(laid[..., :3].astype(int) - picture).max() <= 4
     assert laid[60:110, 30:70, 3].mean() > 200 and not laid[:60, :, 3].any() and not laid[-1, :, 3].any()
-    half = sync_faces.laid(picture, np.zeros_like(made), points, 0.5)
+    half = compositing.composite_lower_face(picture, np.zeros_like(made), points, 0.5)
     assert np.abs(half[..., :3].astype(int) * 2 - picture).max() <= 1
 
 
@@ -143,9 +146,9 @@ def test_weights_of_ones_own_are_commercially_safe_and_published_ones_not(
         SAMPLE / "talker.mp4", SAMPLE / "speech.wav", out=tmp_path / "out.mkv", recipe="wav2lip", commercial_safe=True
     )
     assert lipdub.plan(job)
-    paths = [sync_wav2lip.weights_path(), Path("elsewhere/wav2lip.pth")]
+    paths = [wav2lip.weights_path(), Path("elsewhere/wav2lip.pth")]
     assert [entry.name for entry in checks.check_weights(paths, commercial_safe=True)] == ["wav2lip"]
-    monkeypatch.setattr(weights_store.Store, "is_own", lambda self, entry: False)
+    monkeypatch.setattr(weights_store.WeightsStore, "is_own", lambda self, entry: False)
     assert checks.check_weights(paths, commercial_safe=False)
     with pytest.raises(WeightsError, match="wav2lip are not for commercial use"):
         checks.check_weights(paths, commercial_safe=True)

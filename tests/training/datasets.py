@@ -25,7 +25,7 @@ def write_dataset(
     for number, arrays in enumerate(clips):
         name = f"{number:02x}{number:02x}-0000"
         relative = f"{name[:2]}/{name}.safetensors"
-        length, digest = shards.write(folder / "shards" / relative, arrays)
+        length, digest = shards.write_shard(folder / "shards" / relative, arrays)
         rows.append(
             {
                 "id": name,
@@ -66,15 +66,15 @@ def _talker(rng: np.random.Generator, frames: int) -> dict[str, np.ndarray]:
     for picture, share in zip(crops, opening, strict=True):
         reach = round(5 * share)
         picture[22 - reach : 23 + reach, 10:22] = (90, 20, 30)
-    count = frames * shards.SAMPLES
+    count = frames * shards.SAMPLES_PER_FRAME
     level = np.interp(np.arange(count) / mel.RATE, np.arange(frames) / shards.FPS, opening)
     audio = rng.normal(0, 0.1, count) * 10 ** (2 * level - 2)
     return {
         "crops": crops,
         "landmarks": np.zeros((frames, 478, 3), np.float32),
-        "masks": shards.packed(np.zeros((frames, SIDE, SIDE), np.uint8)),
+        "masks": shards.pack_masks(np.zeros((frames, SIDE, SIDE), np.uint8)),
         "audio": np.round(audio.clip(-1, 1) * 32767).astype(np.int16),
-        "mel": mel.spectrogram(audio.astype(np.float32)).T.copy(),
+        "mel": mel.compute_spectrogram(audio.astype(np.float32)).T.copy(),
         "placements": np.tile([64.0, 64.0, 20.0, 0.0], (frames, 1)),
         "frames": np.arange(frames, dtype=np.int32),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from lipdub.media.ffmpeg import ffmpeg_executable
+from lipdub.media.ffmpeg import find_ffmpeg
 
 TALKER = Path(__file__).resolve().parent.parent / "sample" / "talker.mp4"
 
@@ -38,4 +38,4 @@ def late(path: Path, seconds: float = 0.3) -> Path:
 
 
 def _ffmpeg(*arguments: str) -> None:
-    subprocess.run([ffmpeg_executable(), "-v", "error", "-y", *arguments], check=True)
+    subprocess.run([find_ffmpeg(), "-v", "error", "-y", *arguments], check=True)

@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING
 
 from lipdub.errors import InputError, UsageError  # noqa: E402
 from lipdub.media.audio import load_audio  # noqa: E402
-from lipdub.media.probe import frame_times  # noqa: E402
+from lipdub.media.frame_index import read_frame_times  # noqa: E402
 from lipdub.media.read import read_frames  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide  # noqa: E402
-from lipdub.stages.sync_stabilized import unlearnt  # noqa: E402
-from lipdub.training.adapt import Adaptation, _beginning, adapt, card, most_pixels, resized  # noqa: E402
-from lipdub.training.face_windows import WindowDraw  # noqa: E402
-from lipdub.weights import talker  # noqa: E402
-from lipdub.weights.talker import TalkerModel  # noqa: E402
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half  # noqa: E402
+from lipdub.stages.sync.stabilized import describe_unseen_speech  # noqa: E402
+from lipdub.training.adapt import (  # noqa: E402
+    AdaptationOptions,
+    _cut_beginning,
+    adapt,
+    largest_face_pixels,
+    render_card,
+    resize_generator,
+)
+from lipdub.training.face_windows import WindowSampling  # noqa: E402
+from lipdub.weights import talking_face_file  # noqa: E402
+from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
 from lipdub.workspace.keys import digest_file  # noqa: E402
 from tests.training.footage import TALKER, blank, cut  # noqa: E402
 
@@ -36,19 +43,19 @@ SPEECH = TALKER.parent / "speech.wav"
 def saved(folder: Path, pixels: int = 24) -> Path:
     torch.manual_seed(0)
     size = FaceGeneratorSize(pixels, 8, 16, 16)
-    model = TalkerModel(AVSyncNet(HEARS), FaceGenerator(size), FaceGenerator(size), {"remark": "for tests"})
-    return talker.save(folder / f"base-{pixels}.safetensors", model)
+    model = TalkingFaceModel(AVSyncNet(HEARS), FaceGenerator(size), FaceGenerator(size), {"remark": "for tests"})
+    return talking_face_file.save(folder / f"base-{pixels}.safetensors", model)
 
 
 def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
     base, out = saved(tmp_path), tmp_path / "adapted.safetensors"
     video = cut(tmp_path / "a talker's.mp4", seconds=3.0)
     said: list[str] = []
-    options = Adaptation(minutes=0.25, draw=WindowDraw(windows=2))
+    options = AdaptationOptions(minutes=0.25, draw=WindowSampling(windows=2))
     model = adapt(video, base, out, speech=[SPEECH], options=options, progress=said.append)
     assert any("adapted in" in line and "3.0 s of a talker's.mp4" in line for line in said)
     assert any("speech.wav" in line and "by the built-in recipe" in line for line in said)
-    before, after = talker.load(base), talker.load(out)
+    before, after = talking_face_file.load(base), talking_face_file.load(out)
     for name in ("silent", "talking"):
         old, new = getattr(before, name), getattr(after, name)
         assert any(not torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
@@ -57,11 +64,11 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
     assert notes["video"] == "a talker's.mp4" and notes["speech"] == ["speech.wav"] and notes["seconds"] > 2.5
     assert notes["digests"] == [digest_file(SPEECH)]
     assert (
-        unlearnt(out, SPEECH) == []
-        and "without this speech" in unlearnt(out, TALKER)[0]
-        and unlearnt(base, SPEECH) == []
+        describe_unseen_speech(out, SPEECH) == []
+        and "without this speech" in describe_unseen_speech(out, TALKER)[0]
+        and describe_unseen_speech(base, SPEECH) == []
     )
-    text = card(model, "lipdub adapt VIDEO")
+    text = render_card(model, "lipdub adapt VIDEO")
     assert (
         "a talker's.mp4" in text and "`lipdub adapt VIDEO`" in text and '"minutes": 0.25' in text and "consent" in text
     )
@@ -70,9 +77,9 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
 def test_no_more_than_there_is_time_for(tmp_path: Path) -> None:
     video = cut(tmp_path / "-a talker's 'long'.mp4", seconds=3.0)
     said: list[str] = []
-    assert _beginning(video, 2.9, tmp_path, said.append) == video and not said
-    out = _beginning(video, 1.6, tmp_path, said.append)
-    assert len(frame_times(out)) == 40 and abs(len(load_audio(out)) / 16000 - 1.6) < 0.05
+    assert _cut_beginning(video, 2.9, tmp_path, said.append) == video and not said
+    out = _cut_beginning(video, 1.6, tmp_path, said.append)
+    assert len(read_frame_times(out)) == 40 and abs(len(load_audio(out)) / 16000 - 1.6) < 0.05
     assert "only the first 2 s" in said[0]
     first, same = (next(iter(read_frames(path, 0, 1))).picture.rgb() for path in (video, out))
     assert np.abs(first.astype(float) - same).mean() < 2
@@ -84,8 +91,8 @@ def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
         adapt(cut(tmp_path / "short.mp4", seconds=1.2), base, out)
     with pytest.raises(InputError):
         adapt(blank(tmp_path / "blank.mp4"), base, out)
-    silent = talker.load(base)
-    only = talker.save(tmp_path / "only.safetensors", replace(silent, talking=None))
+    silent = talking_face_file.load(base)
+    only = talking_face_file.save(tmp_path / "only.safetensors", replace(silent, talking=None))
     with pytest.raises(UsageError, match="no talking-face generator"):
         adapt(TALKER, only, out)
     assert not out.exists()
@@ -96,14 +103,14 @@ def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
 )
 def test_options_that_cannot_be(wrong: dict) -> None:
     with pytest.raises(UsageError):
-        Adaptation(**wrong)
+        AdaptationOptions(**wrong)
 
 
 @pytest.mark.parametrize(("old", "new"), [(24, 32), (32, 24), (24, 24)])
 def test_a_model_for_other_pixels_draws_much_the_same(old: int, new: int) -> None:
     torch.manual_seed(0)
     generator = FaceGenerator(FaceGeneratorSize(old, 8, 16, 16)).eval()
-    other = resized(generator, new).eval()
+    other = resize_generator(generator, new).eval()
     assert other.size == FaceGeneratorSize(new, 8, 16, 16)
     face = torch.rand(1, 3, 4, 4)
     sound = torch.nn.functional.normalize(torch.randn(1, 16))
@@ -111,7 +118,7 @@ def test_a_model_for_other_pixels_draws_much_the_same(old: int, new: int) -> Non
     def drawn(network: FaceGenerator) -> torch.Tensor:
         shown = torch.nn.functional.interpolate(face, network.size.pixels, mode="bilinear")
         with torch.no_grad():
-            made = network(sound, hide(shown), shown)
+            made = network(sound, hide_lower_half(shown), shown)
         return torch.nn.functional.interpolate(made, 12, mode="area")
 
     a, b = drawn(generator), drawn(other)
@@ -120,8 +127,8 @@ def test_a_model_for_other_pixels_draws_much_the_same(old: int, new: int) -> Non
 
 def test_pixels_it_cannot_be_taken_to() -> None:
     generator = FaceGenerator(FaceGeneratorSize(24, 8, 16, 16))
-    assert most_pixels(generator) == most_pixels(FaceGenerator(FaceGeneratorSize(32, 8, 16, 16))) == 32
+    assert largest_face_pixels(generator) == largest_face_pixels(FaceGenerator(FaceGeneratorSize(32, 8, 16, 16))) == 32
     with pytest.raises(UsageError, match="cannot be taken to 96"):
-        resized(generator, 96)
+        resize_generator(generator, 96)
     with pytest.raises(UsageError, match="pixels"):
-        resized(generator, 100)
+        resize_generator(generator, 100)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from lipdub.errors import WeightsError  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
-from lipdub.training.card import card  # noqa: E402
-from lipdub.training.sync_scorer import export  # noqa: E402
-from lipdub.weights import talker  # noqa: E402
-from lipdub.weights.talker import TalkerModel  # noqa: E402
+from lipdub.training.card import render_training_card  # noqa: E402
+from lipdub.training.sync_scorer import write_weights  # noqa: E402
+from lipdub.weights import talking_face_file  # noqa: E402
+from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,9 @@ NOTES = {
 
 
 def test_of_one_training(tmp_path: Path) -> None:
-    text = card(export(tmp_path / "sync.safetensors", AVSyncNet(HEARS), NOTES), "lipdub train sync-scorer --data D")
+    text = render_training_card(
+        write_weights(tmp_path / "sync.safetensors", AVSyncNet(HEARS), NOTES), "lipdub train sync-scorer --data D"
+    )
     for said in (
         "# sync",
         "`lipdub train sync-scorer --data D`",
@@ -46,8 +48,8 @@ def test_of_one_training(tmp_path: Path) -> None:
 
 def test_of_several(tmp_path: Path) -> None:
     two = {"silent-lip": NOTES, "stabilized": {**NOTES, "speakers": ["ann", "bob"]}, "remark": "for tests"}
-    model = TalkerModel(AVSyncNet(HEARS), FaceGenerator(FaceGeneratorSize(24, 4, 8, 16)), None, two)
-    text = card(talker.save(tmp_path / "talker.safetensors", model), "x")
+    model = TalkingFaceModel(AVSyncNet(HEARS), FaceGenerator(FaceGeneratorSize(24, 4, 8, 16)), None, two)
+    text = render_training_card(talking_face_file.save(tmp_path / "talker.safetensors", model), "x")
     assert text.index("## silent-lip") < text.index("## stabilized") and "2 speakers (ann, bob)" in text
     assert "For tests." in text and text.count("no basis for other people") == 1
 
@@ -55,4 +57,4 @@ def test_of_several(tmp_path: Path) -> None:
 def test_of_what_tells_nothing(tmp_path: Path) -> None:
     (tmp_path / "none.safetensors").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="does not tell"):
-        card(tmp_path / "none.safetensors", "x")
+        render_training_card(tmp_path / "none.safetensors", "x")

@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 
 from lipdub.errors import InputError, UsageError
-from lipdub.training.config import as_toml, configured
+from lipdub.training.config import apply_settings, format_toml
 
 
 @dataclass(frozen=True)
@@ -44,25 +44,25 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_changes_hold_over_the_file_and_the_file_over_the_defaults(tmp_path: Path) -> None:
     file = written(tmp_path, 'steps = 5\nrate = 1\nloss = "plain"\n[size]\npixels = 192\n')
-    found = configured(Training(flip=False), file, ["rate=3e-4", "size.depths=[3, 4, 5]", "steps=6", "steps=7"])
+    found = apply_settings(Training(flip=False), file, ["rate=3e-4", "size.depths=[3, 4, 5]", "steps=6", "steps=7"])
     assert found == Training(steps=7, rate=3e-4, flip=False, loss="plain", size=Size(192, (3, 4, 5)))
-    assert configured(Training()) == Training()
+    assert apply_settings(Training()) == Training()
 
 
 def test_quotes_may_be_left_out(tmp_path: Path) -> None:
     changes = ["loss=plain", "name=it is so", "flip=false", "betas=[0, 1]", "limit=2", "weights=a b.safetensors"]
-    found = configured(Training(), None, changes)
+    found = apply_settings(Training(), None, changes)
     assert found == Training(100, 1e-4, False, "plain", (0.0, 1.0), "it is so", 2.0, Path("a b.safetensors"))
     assert isinstance(found.limit, float) and isinstance(found.betas[0], float)
-    assert configured(found, None, ["limit=none", "name=x = 1\ny = 2"]).limit is None
-    assert configured(found, None, ["name=1\ny = 2"]).name == "1\ny = 2"
+    assert apply_settings(found, None, ["limit=none", "name=x = 1\ny = 2"]).limit is None
+    assert apply_settings(found, None, ["name=1\ny = 2"]).name == "1\ny = 2"
 
 
 def test_a_written_file_says_the_same(tmp_path: Path) -> None:
     given = Training(3, 0.1 + 0.2, False, "plain", (0.25, 1e-9), weights=Path("x"), size=Size(7, ()))
-    text = as_toml(given)
+    text = format_toml(given)
     assert tomllib.loads(text)["size"] == {"pixels": 7, "depths": []}
-    assert configured(Training(), written(tmp_path, text)) == given
+    assert apply_settings(Training(), written(tmp_path, text)) == given
     assert "limit" not in text
 
 
@@ -88,14 +88,14 @@ def test_a_written_file_says_the_same(tmp_path: Path) -> None:
 )
 def test_what_is_wrong_is_named(change: str, said: str) -> None:
     with pytest.raises(UsageError) as wrong:
-        configured(Training(), None, [change])
+        apply_settings(Training(), None, [change])
     assert said in str(wrong.value) and "--set" in str(wrong.value)
 
 
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no file"):
-        configured(Training(), tmp_path / "none.toml")
+        apply_settings(Training(), tmp_path / "none.toml")
     with pytest.raises(UsageError, match=r"training.toml is not TOML: .*line 2"):
-        configured(Training(), written(tmp_path, "steps = 3\nrate 4\n"))
+        apply_settings(Training(), written(tmp_path, "steps = 3\nrate 4\n"))
     with pytest.raises(UsageError, match="training.toml: there is no setting optimiser"):
-        configured(Training(), written(tmp_path, "[optimiser]\nrate = 4\n"))
+        apply_settings(Training(), written(tmp_path, "[optimiser]\nrate = 4\n"))

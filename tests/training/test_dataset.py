@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     for number, frames in enumerate(LENGTHS):
         name = f"{number}{number}aa-0000"
         relative = f"{name[:2]}/{name}.safetensors"
-        size, digest = shards.write(tmp_path / "shards" / relative, arrays(frames, SIDE, seed=number))
+        size, digest = shards.write_shard(tmp_path / "shards" / relative, arrays(frames, SIDE, seed=number))
         clips.append(
             {
                 "id": name,
@@ -79,10 +79,10 @@ def test_windows_hold_what_the_clip_does(folder: Path) -> None:
     assert (window.clip.id, window.first, len(window)) == ("00aa-0000", 3, 5)
     np.testing.assert_array_equal(window.crops, given["crops"][3:8])
     np.testing.assert_array_equal(window.landmarks, given["landmarks"][3:8])
-    np.testing.assert_array_equal(window.masks, shards.unpacked(given["masks"][3:8], SIDE))
+    np.testing.assert_array_equal(window.masks, shards.unpack_masks(given["masks"][3:8], SIDE))
     np.testing.assert_array_equal(window.placements, given["placements"][3:8])
     np.testing.assert_array_equal(window.audio, given["audio"][3 * 640 : 8 * 640] / np.float32(32768))
-    wanted = mel.windows(given["mel"].T, mel.starts_at(np.array([3 / 25])))[0]
+    wanted = mel.cut_windows(given["mel"].T, mel.find_window_starts(np.array([3 / 25])))[0]
     np.testing.assert_array_equal(window.mel, wanted)
     np.testing.assert_array_equal(data.middle(window.crops), given["crops"][3:8, 2:18, 2:18])
     assert (data.window(8).clip.id, data.window(8).first) == ("11aa-0000", 0)
@@ -206,7 +206,9 @@ def test_clips_by_number(folder: Path) -> None:
     at = np.array([3, 4, 5, 11, 2])
     np.testing.assert_array_equal(clips.faces(0, at), given["crops"][at][:, 2:18, 2:18])
     np.testing.assert_allclose(clips.points(0, at), given["landmarks"][at][..., :2] - 2, atol=1e-6)
-    np.testing.assert_array_equal(clips.sound(0), avsync.spectrogram(given["audio"].astype(np.float32) / 32768))
+    np.testing.assert_array_equal(
+        clips.sound(0), avsync.normalized_spectrogram(given["audio"].astype(np.float32) / 32768)
+    )
     damaged(folder, 0)
     other = TalkingClips(open_dataset(folder))
     assert other.count(0) == 5 and len(other.faces(0, np.arange(5))) == 5  # the next stands in
@@ -216,7 +218,7 @@ def test_clips_by_number(folder: Path) -> None:
 def test_memory_holds_no_more_than_what_is_asked(folder: Path) -> None:
     import tracemalloc
 
-    size, digest = shards.write(folder / "shards" / "00" / "00aa-0000.safetensors", arrays(2500, SIDE))
+    size, digest = shards.write_shard(folder / "shards" / "00" / "00aa-0000.safetensors", arrays(2500, SIDE))
     index = json.loads((folder / "index.json").read_text())
     index["clips"][0] |= {"frames": 2500, "bytes": size, "digest": digest}
     (folder / "index.json").write_text(json.dumps(index))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from lipdub.errors import InputError  # noqa: E402
 from lipdub.metrics import avsync  # noqa: E402
-from lipdub.networks.talking_face import silence  # noqa: E402
+from lipdub.networks.talking_face import make_silent_windows  # noqa: E402
 from lipdub.training.dataset import open_dataset  # noqa: E402
-from lipdub.training.face_windows import FaceWindows, WindowDraw  # noqa: E402
+from lipdub.training.face_windows import WindowSampler, WindowSampling  # noqa: E402
 from tests.training.datasets import SIZE, talkers  # noqa: E402
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def test_a_window_its_reference_and_its_sounds(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path))
-    batch = FaceWindows(data, WindowDraw(windows=3)).plain(0)
+    batch = WindowSampler(data, WindowSampling(windows=3)).plain(0)
     assert batch.faces.shape == batch.references.shape == (3, 5, 3, SIZE, SIZE) and batch.sounds.shape == (3, 5, 80, 16)
     assert batch.others.shape == (0, 5, 80, 16)
     known = {}
@@ -41,25 +41,25 @@ def test_a_window_its_reference_and_its_sounds(tmp_path: Path) -> None:
             first for first in range(clip.frames - 4) if torch.equal(known[clip.id][first : first + 5], references)
         ]
         assert starts and all(abs(start - first) >= 5 for start in starts[:1] for _, first in where[:1])
-        whole = avsync.spectrogram(data.read(clip).audio)
+        whole = avsync.normalized_spectrogram(data.read(clip).audio)
         heard = [whole[:, column : column + 16] for column in (int((first + 2 - 2) * 3.2) for _, first in where)]
         assert any(np.allclose(sounds[2], part, atol=1e-5) for part in heard)
 
 
 def test_the_same_number_is_the_same_batch_in_any_order(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path))
-    first = FaceWindows(data, WindowDraw(), 3)
+    first = WindowSampler(data, WindowSampling(), 3)
     batches = [first.draw(number) for number in range(3)]
-    again = FaceWindows(data, WindowDraw(), 3)
+    again = WindowSampler(data, WindowSampling(), 3)
     for number in (2, 0, 1):
         assert all(torch.equal(a, b) for a, b in zip(again.draw(number), batches[number], strict=True))
     assert not torch.equal(batches[0].faces, batches[1].faces)
-    assert not torch.equal(FaceWindows(data, WindowDraw(), 4).draw(0).faces, batches[0].faces)
+    assert not torch.equal(WindowSampler(data, WindowSampling(), 4).draw(0).faces, batches[0].faces)
 
 
 def test_views_of_a_window_and_its_reference_change_alike(tmp_path: Path) -> None:
     folder = talkers(tmp_path)
-    windows = FaceWindows(open_dataset(folder), WindowDraw(windows=8))
+    windows = WindowSampler(open_dataset(folder), WindowSampling(windows=8))
     batch = windows.draw(0)
     eyes = slice(5, 9)
     still = (batch.faces[:, :, :, eyes] - batch.references[:, :, :, eyes]).abs().max()
@@ -68,14 +68,14 @@ def test_views_of_a_window_and_its_reference_change_alike(tmp_path: Path) -> Non
 
 
 def test_few_examples_as_they_are(tmp_path: Path) -> None:
-    windows = FaceWindows(open_dataset(talkers(tmp_path)), WindowDraw(windows=4, only=2))
+    windows = WindowSampler(open_dataset(talkers(tmp_path)), WindowSampling(windows=4, only=2))
     seen = {face.numpy().tobytes() for number in range(6) for face in windows.draw(number).faces}
     assert len(seen) == 2
 
 
 def test_references_of_the_same_moment_in_another_video(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path, clips=2))
-    windows = FaceWindows(data, WindowDraw(windows=12, across=1.0))
+    windows = WindowSampler(data, WindowSampling(windows=12, across=1.0))
     batch = windows.plain(0)
     crops = [
         torch.from_numpy(data.middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255 for clip in data.clips
@@ -84,7 +84,9 @@ def test_references_of_the_same_moment_in_another_video(tmp_path: Path) -> None:
         own = next(k for k in range(2) if torch.equal(crops[k][0, :, 0, 0], faces[0, :, 0, 0]))
         firsts = [i for i in range(36) if torch.equal(crops[own][i : i + 5], faces)]
         assert any(torch.equal(crops[1 - own][i : i + 5], references) for i in firsts)
-    alone = FaceWindows(open_dataset(talkers(tmp_path / "one", clips=1)), WindowDraw(windows=2, across=1.0)).plain(0)
+    alone = WindowSampler(
+        open_dataset(talkers(tmp_path / "one", clips=1)), WindowSampling(windows=2, across=1.0)
+    ).plain(0)
     assert alone.references.shape == alone.faces.shape  # where there is no other video, of the same one
 
 
@@ -92,7 +94,7 @@ def test_single_faces_of_the_videos_that_are_asked_for(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path, clips=3))
     first, second, third = data.clips
     shares = {first.video: 3.0, second.video: 1.0, third.video: 0.0}
-    windows = FaceWindows(data, WindowDraw(windows=400, frames=1, across=1.0), shares=shares)
+    windows = WindowSampler(data, WindowSampling(windows=400, frames=1, across=1.0), shares=shares)
     batch = windows.plain(0)
     assert batch.faces.shape == batch.references.shape == (400, 1, 3, SIZE, SIZE) and batch.sounds.shape == (
         400,
@@ -117,7 +119,7 @@ def test_single_faces_of_the_videos_that_are_asked_for(tmp_path: Path) -> None:
 
 def test_other_speech(tmp_path: Path) -> None:
     other = np.random.default_rng(0).normal(size=(80, 100)).astype(np.float32)
-    batch = FaceWindows(open_dataset(talkers(tmp_path)), WindowDraw(windows=3), 0, [other]).plain(0)
+    batch = WindowSampler(open_dataset(talkers(tmp_path)), WindowSampling(windows=3), 0, [other]).plain(0)
     assert batch.others.shape == (3, 5, 80, 16)
     columns = [other[:, start : start + 16] for start in range(84)]
     assert all(any(np.allclose(window, part) for part in columns) for window in batch.others[:, 2])
@@ -130,7 +132,7 @@ def test_a_damaged_shard_is_passed_over_or_refused(tmp_path: Path) -> None:
     whole[len(whole) // 2] ^= 1
     path.write_bytes(whole)
     said: list[str] = []
-    windows = FaceWindows(open_dataset(folder, tell=said.append), WindowDraw(windows=2))
+    windows = WindowSampler(open_dataset(folder, tell=said.append), WindowSampling(windows=2))
     for number in range(10):
         windows.draw(number)
     assert len(said) == 1 and "0101-0000" in said[0]
@@ -139,6 +141,6 @@ def test_a_damaged_shard_is_passed_over_or_refused(tmp_path: Path) -> None:
 
 
 def test_silence_is_what_the_spectrogram_has_of_it() -> None:
-    assert torch.equal(silence(2), torch.full((2, 80, 16), -4.0))
-    heard = avsync.spectrogram(np.zeros(16000, np.float32))
-    np.testing.assert_allclose(heard[:, :16], silence(1)[0], atol=1e-5)
+    assert torch.equal(make_silent_windows(2), torch.full((2, 80, 16), -4.0))
+    heard = avsync.normalized_spectrogram(np.zeros(16000, np.float32))
+    np.testing.assert_allclose(heard[:, :16], make_silent_windows(1)[0], atol=1e-5)

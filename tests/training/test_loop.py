@@ -19,8 +19,8 @@ from accelerate import Accelerator  # noqa: E402
 
 from lipdub.errors import EnvironmentFailure  # noqa: E402
 from lipdub.parallel import child_command, child_environment  # noqa: E402
-from lipdub.training.log import sheet  # noqa: E402
-from lipdub.training.loop import Adversary, LoopOptions, rate_at, run_loop  # noqa: E402
+from lipdub.training.loop import Adversary, LoopOptions, learning_rate_at, run_loop  # noqa: E402
+from lipdub.training.training_log import tile_pictures  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +127,7 @@ def test_accumulated_batches_make_one_step(tmp_path: Path) -> None:
 
 def test_the_rate_rises_and_falls() -> None:
     options = LoopOptions(steps=100, rate=1.0, warmup=10, floor=0.0)
-    rates = [rate_at(step, step / 100, options) for step in range(100)]
+    rates = [learning_rate_at(step, step / 100, options) for step in range(100)]
     assert (rates[0] == pytest.approx(0.1) and max(rates) == rates[9]) or rates[10] >= rates[20]
     assert rates[-1] < 0.001 and all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
 
@@ -244,7 +244,7 @@ def test_it_ends_when_nothing_gets_better_and_gives_the_best(tmp_path: Path, bro
 
 def test_pictures_lie_in_rows_and_columns() -> None:
     shades = torch.arange(6).reshape(2, 3, 1, 1, 1) / 5 * torch.ones(2, 3, 3, 4, 5)
-    seen = sheet(shades)
+    seen = tile_pictures(shades)
     assert seen.shape == (2 * 4 + 2, 3 * 5 + 2 * 2, 3)
     assert [[int(seen[6 * i, 7 * j, 0]) for j in range(3)] for i in range(2)] == [[0, 51, 102], [153, 204, 255]]
     assert not seen[4:6].any() and not seen[:, 5:7].any()
@@ -284,7 +284,7 @@ PROGRAM = """
 import json, os, sys
 from pathlib import Path
 import torch
-from lipdub.training.log import sheet  # noqa: E402
+from lipdub.training.training_log import sheet  # noqa: E402
 from lipdub.training.loop import LoopOptions, run_loop
 
 out, numbers = Path(sys.argv[1]), []

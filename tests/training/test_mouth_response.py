@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lipdub.faces import shapes
+from lipdub.faces import mouth_shapes
 from lipdub.training import mouth_response
 from tests.faces.test_geometry import face, lips
 
@@ -21,15 +21,17 @@ def test_fit_finds_gains_and_ranges_and_leaves_out_frames_without_a_face() -> No
             frame[152, 1] += 0.4 * opening
             clips[c, f] = frame * 100 + (200, 150, 0)
     clips[1, 10:20] = np.nan
-    made = mouth_response.fit(clips)
-    prior = shapes.Prior(*(made[k] for k in ("gain", "low", "rest", "high", "skin_vertices", "skin_triangles")))
+    made = mouth_response.fit_prior(clips)
+    prior = mouth_shapes.MouthPrior(
+        *(made[k] for k in ("gain", "low", "rest", "high", "skin_vertices", "skin_triangles"))
+    )
     assert np.isclose(prior.gain[0, 152, 1], 0.4, atol=0.02)
     assert np.isclose(prior.high[0], 0.2, atol=0.02) and np.isclose(prior.high[1], 0.9, atol=0.02)
     assert np.isclose(prior.gain[1, 291, 0], 0.5, atol=0.05) and np.isclose(prior.gain[1, 61, 0], -0.5, atol=0.05)
 
 
 def test_the_shipped_prior_is_sane() -> None:
-    prior = shapes.load_prior()
+    prior = mouth_shapes.load_prior()
     assert prior.gain.shape == (2, 478, 3)
     assert 0.2 < prior.gain[0, 152, 1] < 0.5 and 0.5 < prior.gain[0, 17, 1] < 1.0
     assert (prior.low < prior.high).all()

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError
-from lipdub.faces import facecrop, masks
-from lipdub.media.audio import audio_source, load_audio
+from lipdub.faces import masks
+from lipdub.faces.alignment import full_face
+from lipdub.media.audio import load_audio, probe_audio_source
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from lipdub.parallel import child_environment
@@ -24,8 +25,8 @@ from lipdub.speech import mel
 from lipdub.training import prepare as module
 from lipdub.training import shards
 from lipdub.training.dataset import TalkingClips, open_dataset
-from lipdub.training.prepare import held_out, prepare
-from lipdub.training.prepare_video import ClipOptions, moments
+from lipdub.training.prepare import is_held_out, prepare
+from lipdub.training.prepare_video import ClipOptions, resample_moments
 from tests.training import footage
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def test_the_index_tells_of_the_clips(whole: Path, videos: Path) -> None:
     for clip in clips.values():
         assert clip["frames"] == 40 and clip["start"] == 0 and clip["licence"] == "made by code"
         assert clip["sync"] >= 0.3 and 90 < clip["face_px"] < 125
-        shards.check(whole / "shards" / clip["shard"], clip["bytes"], clip["digest"])
+        shards.verify_shard(whole / "shards" / clip["shard"], clip["bytes"], clip["digest"])
     assert str(videos) not in (whole / "index.json").read_text()  # no path of this machine
     assert sorted(p.name for p in whole.iterdir()) == ["index.json", "settings.json", "shards", "videos"]
 
@@ -78,24 +79,26 @@ def test_a_shard_holds_what_the_video_shows_and_sounds(whole: Path, videos: Path
     clip = next(c for c in index(whole)["clips"] if c["name"].startswith("bob"))
     video = videos / "bob" / ODD[2]
     path = whole / "shards" / clip["shard"]
-    at = shards.layout(path)
+    at = shards.read_layout(path)
     assert at.side == ClipOptions(**SMALL).side == 32
-    parts = {name: shards.read(path, at, name, 0, array[1][0]) for name, array in at.arrays.items()}
+    parts = {name: shards.read_rows(path, at, name, 0, array[1][0]) for name, array in at.arrays.items()}
     np.testing.assert_array_equal(parts["frames"], np.arange(40))
     for i, frame in enumerate(read_frames(video, 0, 40)):
-        seen = facecrop.crop(frame.picture.rgb(), parts["placements"][i], 32, 32 / 24)
+        seen = full_face.crop(frame.picture.rgb(), parts["placements"][i], 32, 32 / 24)
         assert np.abs(seen.astype(int) - parts["crops"][i]).max() <= 1, i
-    inside = shards.unpacked(parts["masks"], 32)
-    np.testing.assert_array_equal(inside[7], masks.lower_face(parts["landmarks"][7], 32, 32))
+    inside = shards.unpack_masks(parts["masks"], 32)
+    np.testing.assert_array_equal(inside[7], masks.draw_lower_face(parts["landmarks"][7], 32, 32))
     assert 0.1 < inside.mean() < 0.5
     facts = probe(video)
     assert facts.video is not None
-    begins = round(float(audio_source(video).start - facts.video.start_time) * 16000)
-    sound = np.zeros(40 * shards.SAMPLES)
+    begins = round(float(probe_audio_source(video).start - facts.video.start_time) * 16000)
+    sound = np.zeros(40 * shards.SAMPLES_PER_FRAME)
     heard = load_audio(video)[max(-begins, 0) :][: len(sound) - max(begins, 0)]
     sound[max(begins, 0) :][: len(heard)] = heard
     np.testing.assert_allclose(parts["audio"] / 32768, sound, atol=2 / 32768)
-    np.testing.assert_allclose(parts["mel"].T, mel.spectrogram(parts["audio"].astype(np.float32) / 32768), atol=1e-6)
+    np.testing.assert_allclose(
+        parts["mel"].T, mel.compute_spectrogram(parts["audio"].astype(np.float32) / 32768), atol=1e-6
+    )
     lips = parts["landmarks"][:, 13, :2].mean(0)
     assert abs(lips[0] - 15.5) < 2 and 17 < lips[1] < 26  # the mouth is in the lower half
 
@@ -105,7 +108,7 @@ def test_it_is_read_as_a_dataset(whole: Path) -> None:
     assert data.windows() == 3 * 36 and (data.size, data.side) == (24, 32)
     window = data.draw(np.random.default_rng(1))
     assert window.crops.shape == (5, 32, 32, 3) and window.mel.shape == (80, 16) and window.audio.shape == (3200,)
-    np.testing.assert_array_equal(window.masks[2], masks.lower_face(window.landmarks[2], 32, 32))
+    np.testing.assert_array_equal(window.masks[2], masks.draw_lower_face(window.landmarks[2], 32, 32))
     lips = TalkingClips(data).points(0, np.arange(40))[:, 13]
     assert np.abs(lips.mean(0) - [11.5, 17]).max() < 2.5  # in the middle of the lower half
 
@@ -188,7 +191,7 @@ def test_videos_are_added_and_named_anew_without_work(
     assert clips["eve/one.mp4"]["speaker"] == "eve" and clips["eve/one.mp4"]["licence"] == ""
     assert index(out)["split"]["by"] == "speaker"  # as it was given before
     for clip in clips.values():
-        assert clip["split"] == ("held-out" if held_out(clip["speaker"], 0.5) else "train")
+        assert clip["split"] == ("held-out" if is_held_out(clip["speaker"], 0.5) else "train")
 
 
 def test_other_options_than_the_datasets_are_refused(whole: Path, videos: Path, tmp_path: Path) -> None:
@@ -234,7 +237,7 @@ def test_two_faces_are_two_tracks_when_any_will_do(tmp_path: Path) -> None:
     places = []
     for clip in (left, right):
         path = tmp_path / "data" / "shards" / clip["shard"]
-        places.append(shards.read(path, shards.layout(path), "placements", 0, 1)[0])
+        places.append(shards.read_rows(path, shards.read_layout(path), "placements", 0, 1)[0])
     assert abs(places[0][0] - places[1][0]) == pytest.approx(256, abs=6)
 
 
@@ -327,21 +330,21 @@ def test_one_at_a_time(videos: Path, tmp_path: Path) -> None:
 
 def test_the_split_is_always_the_same() -> None:
     names = [f"speaker {i}" for i in range(4000)]
-    out = {name for name in names if held_out(name, 0.1)}
+    out = {name for name in names if is_held_out(name, 0.1)}
     assert 320 < len(out) < 480
-    assert out <= {name for name in names if held_out(name, 0.2)}
-    assert not any(held_out(name, 0.0) for name in names)
-    assert held_out("speaker 7", 0.1) == ("speaker 7" in out)
-    assert [held_out(name, 0.5) for name in ("a", "b", "c", "d", "\udcff")] == [True, False, True, False, False]
+    assert out <= {name for name in names if is_held_out(name, 0.2)}
+    assert not any(is_held_out(name, 0.0) for name in names)
+    assert is_held_out("speaker 7", 0.1) == ("speaker 7" in out)
+    assert [is_held_out(name, 0.5) for name in ("a", "b", "c", "d", "\udcff")] == [True, False, True, False, False]
 
 
 def test_the_grid_goes_by_time() -> None:
-    grid, near = moments(np.arange(30) / 30)
+    grid, near = resample_moments(np.arange(30) / 30)
     assert len(grid) == 25 and near.all()
     np.testing.assert_array_less(np.abs(grid / 30 - np.arange(25) / 25), 1 / 60 + 1e-9)
-    np.testing.assert_array_equal(moments(np.arange(5) / 25)[0], np.arange(5))
-    np.testing.assert_array_equal(moments(np.array([0.0]))[0], [0])
-    grid, near = moments(np.array([0.0, 0.04, 0.4, 0.44]))  # a hole
+    np.testing.assert_array_equal(resample_moments(np.arange(5) / 25)[0], np.arange(5))
+    np.testing.assert_array_equal(resample_moments(np.array([0.0]))[0], [0])
+    grid, near = resample_moments(np.array([0.0, 0.04, 0.4, 0.44]))  # a hole
     np.testing.assert_array_equal(np.flatnonzero(~near), [3, 4, 5, 6, 7, 8])
 
 

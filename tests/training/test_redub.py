@@ -9,7 +9,7 @@ import numpy as np
 from lipdub.speech import mel
 from lipdub.training.dataset import open_dataset
 from lipdub.training.prepare import prepare
-from lipdub.training.redub import redubbed
+from lipdub.training.pseudo_targets import write_dubbed_clips
 from tests.training.footage import cut
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def test_the_same_places_with_other_pictures_and_another_sound(tmp_path: Path) -
     (own,) = data.clips
     dubbed = cut(tmp_path / "dubbed.mp4", 0.0, 1.6, filters=NEGATED)
     sound = np.random.default_rng(0).uniform(-0.5, 0.5, round(1.2 * mel.RATE)).astype(np.float32)
-    (clip,) = redubbed(data, dubbed, sound, "said")
+    (clip,) = write_dubbed_clips(data, dubbed, sound, "said")
     assert (clip.video, clip.frames, clip.start) == ("said", 40, own.start) and own.frames == 75
     whole = data.having([own, clip])
     before, after = whole.read(own, 0, 40), whole.read(clip)
@@ -34,4 +34,4 @@ def test_the_same_places_with_other_pictures_and_another_sound(tmp_path: Path) -
     np.testing.assert_allclose(after.audio[: len(sound)], sound, atol=1e-4)
     assert not after.audio[len(sound) :].any()
     short = cut(tmp_path / "short.mp4", 0.0, 0.2, filters=NEGATED)
-    assert redubbed(data, short, sound, "shorter") == ()
+    assert write_dubbed_clips(data, short, sound, "shorter") == ()

@@ -13,33 +13,33 @@ pytest.importorskip("accelerate")
 
 from lipdub.errors import InputError, WeightsError  # noqa: E402
 from lipdub.metrics import avsync  # noqa: E402
-from lipdub.metrics.avsync import load  # noqa: E402
+from lipdub.metrics.avsync import load_avsyncnet  # noqa: E402
 from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.syncnet_scorer import SyncNetScorer  # noqa: E402
-from lipdub.training.augment_faces import FaceChanges, VoiceChanges, face_views, voice_views  # noqa: E402
 from lipdub.training.dataset import open_dataset  # noqa: E402
+from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation, augment_faces, augment_spectrograms  # noqa: E402
 from lipdub.training.loop import LoopOptions  # noqa: E402
-from lipdub.training.sync_scorer import (  # noqa: E402
-    SyncScorerTraining,
-    Talks,
-    batch,
-    export,
-    matched,
+from lipdub.training.sync_scorer import (
+    SyncClips,
+    SyncScorerOptions,
+    draw_batch,
+    matching_accuracy,
     pair_loss,
     train,
     train_scorer,
+    write_weights,
 )
 from tests.training.datasets import talkers  # noqa: E402
 
-STILL = FaceChanges(*[0.0] * 8, noise=0.0, flip=0.0, blurred=0.0)
-SAME = VoiceChanges(0.0, 0.0, 0.0, 0.0)
+STILL = FaceAugmentation(*[0.0] * 8, noise=0.0, flip=0.0, blurred=0.0)
+SAME = VoiceAugmentation(0.0, 0.0, 0.0, 0.0)
 TINY = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 LOOP = LoopOptions(steps=12, rate=3e-3, warmup=2, save_every=5)
-OPTIONS = SyncScorerTraining(clips=2, moments=4, variants=1, size=TINY, faces=STILL, voices=SAME, loop=LOOP)
+OPTIONS = SyncScorerOptions(clips=2, moments=4, variants=1, size=TINY, faces=STILL, voices=SAME, loop=LOOP)
 
 
-def made_talks(folder: Path, seed: int = 0) -> Talks:
-    return Talks(open_dataset(talkers(folder, seed=seed)), TINY)
+def made_talks(folder: Path, seed: int = 0) -> SyncClips:
+    return SyncClips(open_dataset(talkers(folder, seed=seed)), TINY)
 
 
 @pytest.mark.parametrize("loss", ["infonce", "bce"])
@@ -49,8 +49,8 @@ def test_it_learns_which_sound_is_whose(tmp_path: Path, loss: str) -> None:
     untrained = train_scorer(talks, tmp_path / "none", replace(options, loop=replace(LOOP, steps=1)))
     trained = train_scorer(talks, tmp_path / loss, options, progress=said.append)
     fresh = made_talks(tmp_path / "fresh", seed=5)
-    assert matched(untrained, fresh, options) < 0.4
-    assert matched(trained, fresh, options) > 0.6
+    assert matching_accuracy(untrained, fresh, options) < 0.4
+    assert matching_accuracy(trained, fresh, options) > 0.6
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in said]
     assert len(losses) == 2 and losses[1] < 0.75 * losses[0]
 
@@ -62,7 +62,7 @@ def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, monkeypatch:
         pass
 
     # with the changes, so that they, too, are the same when drawn again
-    options = replace(OPTIONS, variants=2, faces=FaceChanges(), voices=VoiceChanges())
+    options = replace(OPTIONS, variants=2, faces=FaceAugmentation(), voices=VoiceAugmentation())
     talks, calls = made_talks(tmp_path / "data"), 0
     whole = train_scorer(talks, tmp_path / "whole", options, seed=3)
 
@@ -71,9 +71,9 @@ def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, monkeypatch:
         calls += 1
         if calls == 8:
             raise Stopped
-        return batch(*given)
+        return draw_batch(*given)
 
-    monkeypatch.setattr(sync_scorer, "batch", stopping)
+    monkeypatch.setattr(sync_scorer, "draw_batch", stopping)
     with pytest.raises(Stopped):
         train_scorer(talks, tmp_path / "parts", options, seed=3)
     again = train_scorer(talks, tmp_path / "parts", options, seed=3)
@@ -104,62 +104,64 @@ def test_losses_by_hand() -> None:
 
 def test_a_batch_is_moments_with_their_sounds(tmp_path: Path) -> None:
     talks = made_talks(tmp_path)
-    mels, faces, moments = batch(talks, OPTIONS, np.random.default_rng(1))
+    mels, faces, moments = draw_batch(talks, OPTIONS, np.random.default_rng(1))
     assert mels.shape == (2, 4, 80, 16) and faces.shape == (2, 4, FRAMES, 12, 24)
     assert (moments[:, 1:] > moments[:, :-1]).all() and moments.max() + FRAMES <= 40
     clip = next(c for c in range(4) if torch.equal(talks.sounds(c, moments[0].numpy()), mels[0]))
     window = open_dataset(tmp_path).read(open_dataset(tmp_path).clips[clip])
     first = int(moments[0, 2])
     start = round(first * 3.2)
-    heard = avsync.spectrogram(window.audio)[:, start : start + 16]
+    heard = avsync.normalized_spectrogram(window.audio)[:, start : start + 16]
     np.testing.assert_allclose(mels[0, 2], heard.astype(np.float16).astype(np.float32), atol=1e-5)
     grey = window.crops[first + 3, 16:28, 4:28] @ (0.299, 0.587, 0.114)
     np.testing.assert_allclose(faces[0, 2, 3], grey / 255, atol=0.51 / 255)
-    again = batch(talks, OPTIONS, np.random.default_rng(1))
+    again = draw_batch(talks, OPTIONS, np.random.default_rng(1))
     assert all(torch.equal(a, b) for a, b in zip((mels, faces, moments), again, strict=True))
 
 
 def test_examples_learnt_by_heart_are_few_and_as_they_are(tmp_path: Path) -> None:
     talks = made_talks(tmp_path)
-    options = replace(OPTIONS, only=1, variants=4, faces=FaceChanges(), voices=VoiceChanges())
-    mels, faces, moments = batch(talks, options, np.random.default_rng(1))
+    options = replace(OPTIONS, only=1, variants=4, faces=FaceAugmentation(), voices=VoiceAugmentation())
+    mels, faces, moments = draw_batch(talks, options, np.random.default_rng(1))
     torch.testing.assert_close(mels[1], talks.sounds(0, moments[1].numpy()))
-    plain = avsync.middle(talks.stacks(0, moments[0].numpy()), 12, 24).reshape(faces[0].shape)
+    plain = avsync.crop_middle(talks.stacks(0, moments[0].numpy()), 12, 24).reshape(faces[0].shape)
     torch.testing.assert_close(faces[0], plain)
 
 
 def test_colours_of_a_frame_stay_together_at_any_size(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path))
-    coloured = Talks(data, replace(TINY, grey=False))
+    coloured = SyncClips(data, replace(TINY, grey=False))
     stacks = coloured.stacks(0, np.array([0, 1]))
     assert stacks.shape == (2 * 15, 16, 32)
     given = data.read(data.clips[0], 2, 1).crops[0, 14:30].transpose(2, 0, 1) / 255
     np.testing.assert_allclose(stacks[2 * 3 : 2 * 3 + 3], given, atol=1e-6)
     np.testing.assert_allclose(stacks[15 + 3 : 15 + 6], given, atol=1e-6)
-    assert Talks(data, replace(TINY, height=24, width=48)).stacks(0, np.array([3])).shape == (5, 32, 64)
+    assert SyncClips(data, replace(TINY, height=24, width=48)).stacks(0, np.array([3])).shape == (5, 32, 64)
 
 
 def test_clips_too_short_for_five_frames_are_left_alone(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path / "a", clips=2, frames=5))
-    assert len(Talks(data, TINY)) == 2
-    mels, _, moments = batch(Talks(data, TINY), OPTIONS, np.random.default_rng(0))  # one moment, again and again
+    assert len(SyncClips(data, TINY)) == 2
+    mels, _, moments = draw_batch(
+        SyncClips(data, TINY), OPTIONS, np.random.default_rng(0)
+    )  # one moment, again and again
     assert mels.shape == (2, 4, 80, 16) and not moments.any()
     with pytest.raises(InputError, match="no clip of 5 frames"):
-        Talks(open_dataset(talkers(tmp_path / "b", frames=4)), TINY)
+        SyncClips(open_dataset(talkers(tmp_path / "b", frames=4)), TINY)
 
 
 def test_changes_keep_range_and_shape_and_are_a_clips_own() -> None:
     frame = torch.rand(3, 1, 64, 128, generator=torch.Generator().manual_seed(0)).expand(3, 5, 64, 128)
-    views = face_views(frame, 48, 96, np.random.default_rng(0), replace(FaceChanges(), noise=0.0))
+    views = augment_faces(frame, 48, 96, np.random.default_rng(0), replace(FaceAugmentation(), noise=0.0))
     assert views.shape == (3, 5, 48, 96) and views.min() >= 0 and views.max() <= 1
     assert torch.equal(views[:, 0], views[:, 4])  # a face that does not move does not begin to
     assert (views[0] - views[1]).abs().mean() > 0.05
     silent = torch.full((2, 3, 80, 16), -4.0)
     heard = torch.rand(2, 3, 80, 16, generator=torch.Generator().manual_seed(0)) * 4 - 2
-    changed = voice_views(heard, np.random.default_rng(0), VoiceChanges())
+    changed = augment_spectrograms(heard, np.random.default_rng(0), VoiceAugmentation())
     assert changed.shape == heard.shape and changed.abs().max() <= 4
-    assert torch.equal(voice_views(silent, np.random.default_rng(1), SAME), silent)
-    torch.testing.assert_close(voice_views(heard, np.random.default_rng(1), SAME), heard)
+    assert torch.equal(augment_spectrograms(silent, np.random.default_rng(1), SAME), silent)
+    torch.testing.assert_close(augment_spectrograms(heard, np.random.default_rng(1), SAME), heard)
 
 
 def test_a_shorter_vocal_tract_raises_all_tones() -> None:
@@ -170,17 +172,17 @@ def test_a_shorter_vocal_tract_raises_all_tones() -> None:
         def uniform(self, low, high, count=None):
             return low if count is None else np.zeros(count)
 
-    changed = voice_views(tone, Lowest(), VoiceChanges(tract=0.2, tone=0.0, louder=0.0, softer=0.0))  # type: ignore[arg-type]
+    changed = augment_spectrograms(tone, Lowest(), VoiceAugmentation(tract=0.2, tone=0.0, louder=0.0, softer=0.0))  # type: ignore[arg-type]
     assert int(changed[0, 0, :, 0].argmax()) > 42
 
 
 @pytest.mark.parametrize("name", ["avsyncnet", "syncnet"])
 def test_weights_go_out_and_come_back(tmp_path: Path, name: str) -> None:
     options = replace(OPTIONS, network=name, syncnet_width=2, loop=replace(LOOP, steps=1))
-    talks = Talks(open_dataset(talkers(tmp_path / "data")), SyncNetScorer(2).size if name == "syncnet" else TINY)
+    talks = SyncClips(open_dataset(talkers(tmp_path / "data")), SyncNetScorer(2).size if name == "syncnet" else TINY)
     network = train_scorer(talks, tmp_path / "work", options)
-    path = export(tmp_path / "a" / "weights.safetensors", network, {"seed": 0})
-    again = load(path)
+    path = write_weights(tmp_path / "a" / "weights.safetensors", network, {"seed": 0})
+    again = load_avsyncnet(path)
     assert isinstance(again, AVSyncNet if name == "avsyncnet" else SyncNetScorer)
     assert again.size == network.size and not again.training
     for (key, a), b in zip(network.state_dict().items(), again.state_dict().values(), strict=True):
@@ -194,13 +196,15 @@ def test_what_holds_no_weights_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"nothing of the kind")
     with pytest.raises(WeightsError, match="cannot be read"):
-        load(other)
+        load_avsyncnet(other)
     with pytest.raises(WeightsError, match="holds no weights of AVSyncNet"):
-        load(Path(__file__).parents[2] / "weights" / "neutral-face.safetensors")
+        load_avsyncnet(Path(__file__).parents[2] / "weights" / "neutral-face.safetensors")
 
 
 def test_train_leaves_held_out_clips_alone_and_is_repeatable(tmp_path: Path) -> None:
-    options = replace(OPTIONS, variants=2, faces=FaceChanges(), voices=VoiceChanges(), loop=replace(LOOP, steps=2))
+    options = replace(
+        OPTIONS, variants=2, faces=FaceAugmentation(), voices=VoiceAugmentation(), loop=replace(LOOP, steps=2)
+    )
     said: list[str] = []
     data = talkers(tmp_path / "data", clips=5, held_out={3, 4})
     first = train(tmp_path / "a.safetensors", data=data, threads=1, options=options, progress=said.append)
@@ -212,7 +216,7 @@ def test_train_leaves_held_out_clips_alone_and_is_repeatable(tmp_path: Path) -> 
     said.clear()
     again = train(tmp_path / "b.safetensors", data=data, threads=1, options=options, progress=said.append)
     assert any("03" in line and "passed over" in line for line in said)
-    a, b = load(first).state_dict(), load(again).state_dict()
+    a, b = load_avsyncnet(first).state_dict(), load_avsyncnet(again).state_dict()
     assert all(torch.equal(a[name], b[name]) for name in a)
     with pytest.raises(InputError, match="0303-0000"):
         train(tmp_path / "c.safetensors", data=data, options=options, on_bad="error")
@@ -222,11 +226,11 @@ def test_train_leaves_held_out_clips_alone_and_is_repeatable(tmp_path: Path) -> 
 def test_a_turned_view_turns_about_its_middle() -> None:
     crops = torch.zeros(1, 33, 33)
     crops[0, 16, 16:28] = 1.0
-    turned = avsync.middle(crops, 25, 25, turn=90.0)[0]
+    turned = avsync.crop_middle(crops, 25, 25, turn=90.0)[0]
     column = int(turned.sum(0).argmax())
     assert (
         column == 12
         and turned[:, column].sum() > 10
         and (turned[12:, column].sum() < 2 or turned[:12, column].sum() < 2)
     )
-    torch.testing.assert_close(avsync.middle(crops, 25, 25, turn=0.0), avsync.middle(crops, 25, 25))
+    torch.testing.assert_close(avsync.crop_middle(crops, 25, 25, turn=0.0), avsync.crop_middle(crops, 25, 25))

@@ -21,21 +21,21 @@ from typing import TYPE_CHECKING
 from lipdub.errors import UsageError  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_discriminator import FaceDiscriminator  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide  # noqa: E402
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half  # noqa: E402
 from lipdub.training import sync_scorer  # noqa: E402
 from lipdub.training.dataset import open_dataset  # noqa: E402
-from lipdub.training.face_windows import FaceWindows, WindowDraw  # noqa: E402
+from lipdub.training.face_windows import WindowSampler, WindowSampling  # noqa: E402
 from lipdub.training.loop import LoopOptions  # noqa: E402
 from lipdub.training.losses.lip_sync import lip_sync  # noqa: E402
-from lipdub.training.talking_face import (  # noqa: E402
-    GeneratorTraining,
-    Objective,
-    Weights,
-    train_silent,
-    train_talking,
+from lipdub.training.talking_face import (
+    GeneratorObjective,
+    GeneratorOptions,
+    LossWeights,
+    train_silent_lip,
+    train_stabilized,
 )
-from lipdub.weights import talker  # noqa: E402
-from lipdub.weights.talker import TalkerModel  # noqa: E402
+from lipdub.weights import talking_face_file  # noqa: E402
+from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
 from tests.training.datasets import SIZE, talkers  # noqa: E402
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 TINY = FaceGeneratorSize(SIZE, 8, 16, 16)
 LOOP = LoopOptions(steps=6, rate=2e-3, decay=0.0, betas=(0.5, 0.999), warmup=2, average=0.9, save_every=2)
-OPTIONS = GeneratorTraining(size=TINY, draw=WindowDraw(windows=2), loop=LOOP)
+OPTIONS = GeneratorOptions(size=TINY, draw=WindowSampling(windows=2), loop=LOOP)
 
 
 @pytest.fixture(scope="module")
@@ -56,32 +56,34 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sync(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """An AVSyncNet that has learnt to tell sounds apart."""
     loop = LoopOptions(steps=100, rate=3e-3, warmup=2)
-    options = sync_scorer.SyncScorerTraining(size=HEARS, clips=3, moments=8, variants=1, loop=loop)
+    options = sync_scorer.SyncScorerOptions(size=HEARS, clips=3, moments=8, variants=1, loop=loop)
     return sync_scorer.train(tmp_path_factory.mktemp("sync") / "sync.safetensors", data=data, options=options)
 
 
-def model(seed: int = 0) -> TalkerModel:
+def model(seed: int = 0) -> TalkingFaceModel:
     torch.manual_seed(seed)
-    return TalkerModel(AVSyncNet(HEARS), FaceGenerator(TINY))
+    return TalkingFaceModel(AVSyncNet(HEARS), FaceGenerator(TINY))
 
 
-def lower_error(generator: FaceGenerator, shown: TalkerModel, data: Path, options: GeneratorTraining) -> float:
-    windows = FaceWindows(open_dataset(data, split="train"), options.draw)
-    objective = Objective(shown, FaceDiscriminator(TINY), options)
+def lower_error(generator: FaceGenerator, shown: TalkingFaceModel, data: Path, options: GeneratorOptions) -> float:
+    windows = WindowSampler(open_dataset(data, split="train"), options.draw)
+    objective = GeneratorObjective(shown, FaceDiscriminator(TINY), options)
     return sum(objective.plain(generator, windows.draw(n)) for n in range(4)) / 4
 
 
 def test_windows_learnt_by_heart(tmp_path: Path, data: Path, sync: Path) -> None:
     """Both generators, with all their losses on, bring the pixel loss of two windows to a fifth of what it was in the first ten
     of 150 steps."""
-    weights = Weights(perceptual=0.2, sync=0.05, triplet=0.05, adversarial=0.1)
+    weights = LossWeights(perceptual=0.2, sync=0.05, triplet=0.05, adversarial=0.1)
     loop = replace(LOOP, steps=150, rate=3e-3, save_every=1000, report_every=10)
-    options = replace(OPTIONS, draw=WindowDraw(windows=2, only=2), weights=weights, loop=loop)
-    silent = train_silent(tmp_path / "silent.safetensors", data=data, sync=sync, options=options)
-    made = talker.load(silent)
+    options = replace(OPTIONS, draw=WindowSampling(windows=2, only=2), weights=weights, loop=loop)
+    silent = train_silent_lip(tmp_path / "silent.safetensors", data=data, sync=sync, options=options)
+    made = talking_face_file.load(silent)
     assert made.talking is None and made.silent is not None
     anew = replace(options, begin="new")
-    both = talker.load(train_talking(tmp_path / "both.safetensors", data=data, silent=silent, options=anew))
+    both = talking_face_file.load(
+        train_stabilized(tmp_path / "both.safetensors", data=data, silent=silent, options=anew)
+    )
     assert both.talking is not None
     for name, parts in (("silent", {"pixel"}), ("both", {"pixel", "sync", "triplet"})):
         first, *_, last = csv.DictReader(next(tmp_path.glob(f"{name}.work/*/log.csv")).open())
@@ -125,7 +127,7 @@ def test_a_killed_training_ends_as_an_unbroken_one(tmp_path: Path, data: Path, s
 
 def test_parts_of_the_objective(data: Path) -> None:
     shown = model()
-    windows = FaceWindows(open_dataset(data), WindowDraw(windows=2), 0, [torch.rand(80, 60).numpy()])
+    windows = WindowSampler(open_dataset(data), WindowSampling(windows=2), 0, [torch.rand(80, 60).numpy()])
     batch = windows.plain(0)
     real = batch.faces.flatten(0, 1)
 
@@ -137,13 +139,13 @@ def test_parts_of_the_objective(data: Path) -> None:
             self.zero = torch.nn.Parameter(torch.zeros(()))
 
         def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
-            assert torch.equal(pose, hide(real))
+            assert torch.equal(pose, hide_lower_half(real))
             return real + self.zero
 
     def parts(**changes: object) -> tuple[float, dict[str, float]]:
-        weights = Weights(**changes.pop("weights", {}))  # type: ignore[arg-type]
+        weights = LossWeights(**changes.pop("weights", {}))  # type: ignore[arg-type]
         options = replace(OPTIONS, weights=weights, **changes)  # type: ignore[arg-type]
-        total, found = Objective(shown, FaceDiscriminator(TINY), options).loss(Truth(), batch)
+        total, found = GeneratorObjective(shown, FaceDiscriminator(TINY), options).loss(Truth(), batch)
         return float(total.detach()), found
 
     total, found = parts()
@@ -167,7 +169,7 @@ def test_parts_of_the_objective(data: Path) -> None:
 
 
 def test_the_mouth_can_count_more(data: Path) -> None:
-    batch = FaceWindows(open_dataset(data), WindowDraw(windows=1)).plain(0)
+    batch = WindowSampler(open_dataset(data), WindowSampling(windows=1)).plain(0)
     real = batch.faces.flatten(0, 1)
 
     class Off(torch.nn.Module):
@@ -184,9 +186,13 @@ def test_the_mouth_can_count_more(data: Path) -> None:
 
     def pixel(row: int, mouth: float) -> float:
         options = replace(
-            OPTIONS, silent=False, sync_loss="none", triplet_loss="none", weights=Weights(mouth=mouth, perceptual=0.0)
+            OPTIONS,
+            silent=False,
+            sync_loss="none",
+            triplet_loss="none",
+            weights=LossWeights(mouth=mouth, perceptual=0.0),
         )
-        return Objective(model(), FaceDiscriminator(TINY), options).loss(Off(row), batch)[1]["pixel"]
+        return GeneratorObjective(model(), FaceDiscriminator(TINY), options).loss(Off(row), batch)[1]["pixel"]
 
     assert pixel(18, 4.0) == pytest.approx(4 * pixel(18, 1.0), rel=1e-4) and pixel(18, 1.0) > 0
     assert pixel(3, 4.0) == pytest.approx(pixel(3, 1.0), rel=1e-4)
@@ -194,7 +200,7 @@ def test_the_mouth_can_count_more(data: Path) -> None:
 
 def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path) -> None:
     shown = model()
-    batch = FaceWindows(open_dataset(data), WindowDraw(windows=2)).plain(0)
+    batch = WindowSampler(open_dataset(data), WindowSampling(windows=2)).plain(0)
     seen: list[torch.Tensor] = []
 
     class Looks(FaceGenerator):
@@ -203,7 +209,7 @@ def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path)
             return super().forward(sound, pose, identity)
 
     for silent in (True, False):
-        Objective(shown, FaceDiscriminator(TINY), replace(OPTIONS, silent=silent)).loss(Looks(TINY), batch)
+        GeneratorObjective(shown, FaceDiscriminator(TINY), replace(OPTIONS, silent=silent)).loss(Looks(TINY), batch)
     assert torch.equal(seen[1], batch.references.flatten(0, 1))
     assert not torch.allclose(seen[0], seen[1], atol=0.05)
 
@@ -211,11 +217,11 @@ def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path)
 def test_sizes_that_do_not_go_together(tmp_path: Path, sync: Path) -> None:
     torch.manual_seed(0)
     other = FaceGenerator(FaceGeneratorSize(32, 4, 8, 16))
-    path = talker.save(tmp_path / "silent.safetensors", TalkerModel(AVSyncNet(HEARS), other))
+    path = talking_face_file.save(tmp_path / "silent.safetensors", TalkingFaceModel(AVSyncNet(HEARS), other))
     data = talkers(tmp_path / "faces")
     with pytest.raises(UsageError, match="the generator has 32 pixels, the dataset 24"):
-        train_talking(tmp_path / "out.safetensors", data=data, silent=path, options=OPTIONS)
+        train_stabilized(tmp_path / "out.safetensors", data=data, silent=path, options=OPTIONS)
     with pytest.raises(UsageError, match="no silent-lip generator"):
-        only = talker.save(tmp_path / "talking.safetensors", TalkerModel(AVSyncNet(HEARS), None, other))
-        train_talking(tmp_path / "out.safetensors", data=data, silent=only, options=OPTIONS)
+        only = talking_face_file.save(tmp_path / "talking.safetensors", TalkingFaceModel(AVSyncNet(HEARS), None, other))
+        train_stabilized(tmp_path / "out.safetensors", data=data, silent=only, options=OPTIONS)
     assert not (tmp_path / "out.safetensors").exists()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lipdub.weights import manifest
-from lipdub.weights.manifest import Entry, Part
+from lipdub.weights.manifest import ManifestEntry, NetworkPart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +29,12 @@ class Small(nn.Module):
         self.norm = nn.BatchNorm1d(width)
 
 
-def part(name: str = "state", **how: Any) -> Part:
+def part(name: str = "state", **how: Any) -> NetworkPart:
     """A part that is a :class:`Small`."""
-    return Part(**{"name": name, "network": NETWORK, "arguments": {}, **how})
+    return NetworkPart(**{"name": name, "network": NETWORK, "arguments": {}, **how})
 
 
-def entry(name: str = "small", **how: Any) -> Entry:
+def entry(name: str = "small", **how: Any) -> ManifestEntry:
     """An entry of a file that was published without a digest."""
     facts: dict[str, Any] = dict(
         name=name,
@@ -48,7 +48,7 @@ def entry(name: str = "small", **how: Any) -> Entry:
         source="https://example.org",
         parts=(part(),),
     )
-    return Entry(**{**facts, **how})
+    return ManifestEntry(**{**facts, **how})
 
 
 def state(width: int = 3, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -78,7 +78,7 @@ def offline(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(place, refuse)
 
 
-def publish(monkeypatch: pytest.MonkeyPatch, folder: Path, *items: Entry) -> None:
+def publish(monkeypatch: pytest.MonkeyPatch, folder: Path, *items: ManifestEntry) -> None:
     """Makes these entries the manifest."""
     rows = [{**vars(item), "parts": [vars(part) for part in item.parts]} for item in items]
     path = folder / "published.json"

@@ -75,7 +75,7 @@ def test_prefixes(tmp_path: Path) -> None:
     item = small.entry(parts=(small.part("encoder", prefix="encoder."), small.part("decoder", prefix="decoder.")))
     assert same(load_checkpoint(path, item, "encoder"), state)
     assert torch.equal(load_checkpoint(path, item, "decoder")["layer.bias"], state["layer.bias"] + 1)
-    assert torch.equal(checkpoint.read(path)["latent_avg"], torch.ones(2))
+    assert torch.equal(checkpoint.read_checkpoint(path)["latent_avg"], torch.ones(2))
     with pytest.raises(WeightsError, match="begin with other."):
         load_checkpoint(path, small.entry(parts=(small.part(prefix="other."),)))
 
@@ -166,4 +166,4 @@ def test_what_does_not_fit_is_named(change: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize("network", ["lipdub.networks.nowhere:Net", "tests.weights.small:Nobody"])
 def test_a_network_that_is_not_installed(network: str) -> None:
     with pytest.raises(EnvironmentFailure, match="not in this installation"):
-        checkpoint.build(small.part(network=network))
+        checkpoint.build_network(small.part(network=network))

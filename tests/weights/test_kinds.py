@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from scipy.io import savemat
 
 from lipdub.errors import InputError, WeightsError
-from lipdub.weights.kinds import kind_of
+from lipdub.weights.file_format import detect_format
 from tests.weights import small
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ def test_kinds_of_weights(tmp_path: Path) -> None:
     save_file(state, tmp_path / "a")
     savemat(tmp_path / "b", {"x": [1.0]}, appendmat=False)
     torch.jit.save(torch.jit.script(small.Small().layer), str(tmp_path / "c"))
-    assert kind_of(small.saved(tmp_path / "d", state)) == "zip"
-    assert kind_of(small.saved(tmp_path / "e", state, legacy=True)) == "pickle"
-    assert [kind_of(tmp_path / name) for name in "abc"] == ["safetensors", "matlab", "torchscript"]
+    assert detect_format(small.saved(tmp_path / "d", state)) == "zip"
+    assert detect_format(small.saved(tmp_path / "e", state, legacy=True)) == "pickle"
+    assert [detect_format(tmp_path / name) for name in "abc"] == ["safetensors", "matlab", "torchscript"]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_is_none(content: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=f"^net.pth.*{words}"):
-        kind_of(path)
+        detect_format(path)
 
 
 @pytest.mark.parametrize("member", ["../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:/evil"])
@@ -56,7 +56,7 @@ def test_archives_that_reach_outside_themselves(member: str, tmp_path: Path) -> 
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(member, b"x")
     with pytest.raises(WeightsError, match="reaches outside itself"):
-        kind_of(path)
+        detect_format(path)
 
 
 def test_other_archives(tmp_path: Path) -> None:
@@ -64,15 +64,15 @@ def test_other_archives(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", b"x")
     with pytest.raises(WeightsError, match="not one PyTorch wrote"):
-        kind_of(path)
+        detect_format(path)
     # also one whose first member has the name of a pickle's beginning
     for name in ("sys_info", "\x80\x02}q"):
         with tarfile.open(path, "w", encoding="latin-1") as tar:
             tar.addfile(tarfile.TarInfo(name), io.BytesIO())
         with pytest.raises(WeightsError, match="tar archive"):
-            kind_of(path)
+            detect_format(path)
 
 
 def test_absent(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no file"):
-        kind_of(tmp_path / "net.pth")
+        detect_format(tmp_path / "net.pth")

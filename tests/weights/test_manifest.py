@@ -14,7 +14,7 @@ from lipdub.weights import manifest
 from tests.weights import small
 
 ROOT = Path(__file__).resolve().parents[2]
-ENTRIES = manifest.entries()
+ENTRIES = manifest.list_entries()
 
 
 def test_every_entry_is_complete() -> None:
@@ -44,12 +44,12 @@ def test_digests_of_file_names_agree() -> None:
     ("entry", "part"),
     [pytest.param(entry, part, id=f"{entry.name}-{part.name}") for entry in ENTRIES for part in entry.parts],
 )
-def test_networks_are_here(entry: manifest.Entry, part: manifest.Part) -> None:
-    from lipdub.weights.checkpoint import expected
+def test_networks_are_here(entry: manifest.ManifestEntry, part: manifest.NetworkPart) -> None:
+    from lipdub.weights.checkpoint import infer_shapes
 
     if importlib.util.find_spec(part.network.partition(":")[0]) is None:
         pytest.skip("not written yet")
-    assert len(expected(part)) > 20
+    assert len(infer_shapes(part)) > 20
 
 
 def test_it_is_installed_with_the_package() -> None:
@@ -58,32 +58,32 @@ def test_it_is_installed_with_the_package() -> None:
 
 
 def test_entries_by_name_and_by_file() -> None:
-    assert manifest.entry("wav2lip") is manifest.entry("WAV2LIP.PTH")
+    assert manifest.find_entry("wav2lip") is manifest.find_entry("WAV2LIP.PTH")
     with pytest.raises(UsageError, match="Did you mean wav2lip"):
-        manifest.entry("wav2lop")
+        manifest.find_entry("wav2lop")
     with pytest.raises(UsageError, match="lipdub weights list"):
-        manifest.entry("qqqqqq")
-    assert {"dnet", "lnet", "enet"} <= {entry.name for entry in manifest.used_by("retalking")}
+        manifest.find_entry("qqqqqq")
+    assert {"dnet", "lnet", "enet"} <= {entry.name for entry in manifest.find_entries_for("retalking")}
     with pytest.raises(UsageError, match="retalking"):
-        manifest.used_by("nothing")
+        manifest.find_entries_for("nothing")
 
 
 def test_parts() -> None:
-    assert manifest.entry("dnet").part().name == "state"
-    assert manifest.entry("e4e").part("decoder").prefix == "decoder."
+    assert manifest.find_entry("dnet").part().name == "state"
+    assert manifest.find_entry("e4e").part("decoder").prefix == "decoder."
     with pytest.raises(UsageError, match="encoder, decoder"):
-        manifest.entry("e4e").part()
+        manifest.find_entry("e4e").part()
     with pytest.raises(UsageError, match="none"):
-        manifest.entry("expression").part()
+        manifest.find_entry("expression").part()
 
 
 @pytest.mark.parametrize(("commercial", "words"), [(False, "not for commercial"), (None, "not known to allow")])
 def test_commercial_use(commercial: bool | None, words: str) -> None:
     item = small.entry(commercial=commercial, licence="for research")
-    manifest.allowed(item, commercial_safe=False)
+    manifest.check_licence(item, commercial_safe=False)
     with pytest.raises(WeightsError, match=f"small are {words}.*for research"):
-        manifest.allowed(item, commercial_safe=True)
-    manifest.allowed(small.entry(commercial=True), commercial_safe=True)
+        manifest.check_licence(item, commercial_safe=True)
+    manifest.check_licence(small.entry(commercial=True), commercial_safe=True)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"files": [{"name": "x"}]}', '{"files": [{"other": 1}]}'])
@@ -92,4 +92,4 @@ def test_damaged_manifest(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.write_text(text)
     monkeypatch.setattr(manifest, "located", lambda name: path)
     with pytest.raises(WeightsError, match="damaged"):
-        manifest.entries()
+        manifest.list_entries()

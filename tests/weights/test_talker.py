@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from lipdub.errors import WeightsError  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
-from lipdub.weights import talker  # noqa: E402
-from lipdub.weights.talker import FORMAT, TalkerModel  # noqa: E402
+from lipdub.weights import talking_face_file  # noqa: E402
+from lipdub.weights.talking_face_file import FORMAT, TalkingFaceModel  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 
 
-def model() -> TalkerModel:
+def model() -> TalkingFaceModel:
     torch.manual_seed(0)
-    return TalkerModel(
+    return TalkingFaceModel(
         AVSyncNet(HEARS),
         FaceGenerator(FaceGeneratorSize(24, 4, 8, 16)),
         FaceGenerator(FaceGeneratorSize(24, 8, 8, 16)),
@@ -36,34 +36,34 @@ def model() -> TalkerModel:
 
 def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     given = model()
-    path = talker.save(tmp_path / "a" / "m.safetensors", given)
-    again = talker.load(path)
-    assert again.notes == given.notes == talker.about(path)["notes"] and again.pixels == 24
+    path = talking_face_file.save(tmp_path / "a" / "m.safetensors", given)
+    again = talking_face_file.load(path)
+    assert again.notes == given.notes == talking_face_file.read_description(path)["notes"] and again.pixels == 24
     for name in ("sync", "silent", "talking"):
         one, other = getattr(given, name), getattr(again, name)
         assert one.size == other.size and not other.training
         for (key, a), b in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3, msg=key)
     assert again.sound(torch.zeros(3, 80, 16)).shape == (3, 16)
-    assert path.read_bytes() == talker.save(tmp_path / "b.safetensors", given).read_bytes()
+    assert path.read_bytes() == talking_face_file.save(tmp_path / "b.safetensors", given).read_bytes()
     assert sorted(p.name for p in path.parent.iterdir()) == ["m.safetensors"]
 
 
 def test_without_a_talking_face_generator(tmp_path: Path) -> None:
     given = model()
     given.talking = None
-    again = talker.load(talker.save(tmp_path / "m.safetensors", given))
+    again = talking_face_file.load(talking_face_file.save(tmp_path / "m.safetensors", given))
     assert again.talking is None and again.silent is not None and again.pixels == 24
 
 
 def test_what_is_none_is_refused(tmp_path: Path) -> None:
-    path = talker.save(tmp_path / "m.safetensors", model())
-    state, told = load_file(path), talker.about(path)
+    path = talking_face_file.save(tmp_path / "m.safetensors", model())
+    state, told = load_file(path), talking_face_file.read_description(path)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WeightsError, match="cannot be read"):
-        talker.load(path)
+        talking_face_file.load(path)
     with pytest.raises(WeightsError, match="cannot be read"):
-        talker.about(tmp_path / "none.safetensors")
+        talking_face_file.read_description(tmp_path / "none.safetensors")
     for wrong, said in (
         (None, "holds no talking-face model"),
         ("[]", "does not tell"),
@@ -75,4 +75,4 @@ def test_what_is_none_is_refused(tmp_path: Path) -> None:
     ):
         save_file(state, path, {} if wrong is None else {FORMAT: wrong})
         with pytest.raises(WeightsError, match=said):
-            talker.load(path)
+            talking_face_file.load(path)

@@ -11,41 +11,46 @@ torch = pytest.importorskip("torch")
 from lipdub.errors import UsageError, WeightsError  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
-from lipdub.weights import talker, trained  # noqa: E402
-from lipdub.weights.store import VARIABLE  # noqa: E402
-from lipdub.weights.talker import TalkerModel  # noqa: E402
+from lipdub.weights import talking_face_file, user_models  # noqa: E402
+from lipdub.weights.store import FOLDER_VARIABLE  # noqa: E402
+from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
 
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 
 
 @pytest.fixture(autouse=True)
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "store"))
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "store"))
     return tmp_path / "store"
 
 
 def made(path: Path, seed: int = 0, remark: str = "") -> Path:
     torch.manual_seed(seed)
     size = FaceGeneratorSize(24, 4, 8, 16)
-    return talker.save(
-        path, TalkerModel(AVSyncNet(HEARS), FaceGenerator(size), None, {"remark": remark} if remark else {})
+    return talking_face_file.save(
+        path, TalkingFaceModel(AVSyncNet(HEARS), FaceGenerator(size), None, {"remark": remark} if remark else {})
     )
 
 
 def test_by_name_by_video_and_as_a_file(tmp_path: Path, store: Path) -> None:
     first, second = made(tmp_path / "a.safetensors", 0, "of ann"), made(tmp_path / "b.safetensors", 1)
-    kept = trained.keep(first, "Ann - take 1", "v1", "# Ann")
+    kept = user_models.add_model(first, "Ann - take 1", "v1", "# Ann")
     assert kept == store / "trained" / "Ann - take 1.safetensors" and kept.read_bytes() == first.read_bytes()
     assert kept.with_suffix(".md").read_text() == "# Ann"
-    trained.keep(second, "later", "v1")
-    found = trained.find("Ann - take 1", None)
+    user_models.add_model(second, "later", "v1")
+    found = user_models.find("Ann - take 1", None)
     assert (found.path, found.origin) == (kept, "name") and found.remark.endswith(": of ann")
-    assert trained.find(None, "v1").path.name == "later.safetensors" and trained.find(None, "v1").origin == "video"
-    assert trained.find(str(first), "v1").origin == "file"
-    assert trained.find(str(kept), None).origin == "name"  # its digest is checked so, too
-    assert "nothing is told" in trained.find("later", None).remark
-    trained.keep(first, "Ann - take 1", "v1")  # the same name again: now the latest of the video
-    assert trained.find(None, "v1").path == kept and list(trained.names()) == ["later", "Ann - take 1"]
+    assert (
+        user_models.find(None, "v1").path.name == "later.safetensors" and user_models.find(None, "v1").origin == "video"
+    )
+    assert user_models.find(str(first), "v1").origin == "file"
+    assert user_models.find(str(kept), None).origin == "name"  # its digest is checked so, too
+    assert "nothing is told" in user_models.find("later", None).remark
+    user_models.add_model(first, "Ann - take 1", "v1")  # the same name again: now the latest of the video
+    assert user_models.find(None, "v1").path == kept and list(user_models.describe_models()) == [
+        "later",
+        "Ann - take 1",
+    ]
     assert {path.name for path in kept.parent.iterdir() if path.name.startswith(".")} <= {".trained.json.lock"}
 
 
@@ -54,42 +59,42 @@ def test_models_that_are_kept_at_once_are_all_there(tmp_path: Path) -> None:
 
     file = made(tmp_path / "a.safetensors")
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: trained.keep(file, f"take {number}"), range(24)))
-    assert sorted(trained.names()) == sorted(f"take {number}" for number in range(24))
+        list(pool.map(lambda number: user_models.add_model(file, f"take {number}"), range(24)))
+    assert sorted(user_models.describe_models()) == sorted(f"take {number}" for number in range(24))
 
 
 def test_what_is_not_there_or_not_what_it_was(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="there is no talking-face model bob"):
-        trained.find("bob", None)
-    kept = trained.keep(made(tmp_path / "a.safetensors"), "ann", "v1")
+        user_models.find("bob", None)
+    kept = user_models.add_model(made(tmp_path / "a.safetensors"), "ann", "v1")
     with pytest.raises(WeightsError, match="Kept are: ann"):
-        trained.find("bob", None)
+        user_models.find("bob", None)
     kept.write_bytes(kept.read_bytes()[:-1] + b"x")
     for asked in (("ann", None), (None, "v1"), (str(kept), None)):
         with pytest.raises(WeightsError, match="is not what was kept"):
-            trained.find(*asked)
-    trained.keep(made(tmp_path / "b.safetensors", 1, "of bob"), "bob")
+            user_models.find(*asked)
+    user_models.add_model(made(tmp_path / "b.safetensors", 1, "of bob"), "bob")
     kept.write_bytes(kept.read_bytes()[:-100])
-    told = trained.names()
+    told = user_models.describe_models()
     assert list(told) == ["ann", "bob"] and "cannot be read" in told["ann"] and told["bob"].endswith(": of bob")
     kept.unlink()
-    assert trained.names() == {"ann": "ann.safetensors is no longer there", "bob": told["bob"]}
+    assert user_models.describe_models() == {"ann": "ann.safetensors is no longer there", "bob": told["bob"]}
     with pytest.raises(WeightsError, match="no longer"):
-        trained.find("ann", None)
-    (kept.parent / trained.INDEX).write_text("[")
+        user_models.find("ann", None)
+    (kept.parent / user_models.INDEX_FILE).write_text("[")
     with pytest.raises(WeightsError, match="is damaged"):
-        trained.find("ann", None)
+        user_models.find("ann", None)
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "-x", "a/b", "../up", "a\nb", "x" * 101])
 def test_names_that_cannot_be(tmp_path: Path, store: Path, name: str) -> None:
     with pytest.raises(UsageError, match="cannot be kept by the name"):
-        trained.keep(made(tmp_path / "a.safetensors"), name)
+        user_models.add_model(made(tmp_path / "a.safetensors"), name)
     assert not (store / "trained").exists()
-    assert trained._NAME.fullmatch(trained.plain_name(name))
+    assert user_models._NAME.fullmatch(user_models.sanitize_name(name))
 
 
 def test_only_models_are_kept(tmp_path: Path, store: Path) -> None:
     with pytest.raises(WeightsError, match="holds no talking-face model"):
-        trained.keep(Path(__file__).parents[2] / "weights" / "neutral-face.safetensors", "nose")
+        user_models.add_model(Path(__file__).parents[2] / "weights" / "neutral-face.safetensors", "nose")
     assert not (store / "trained").exists()

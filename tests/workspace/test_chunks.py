@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from lipdub.errors import CorruptChunk, EnvironmentFailure
-from lipdub.workspace import Store
+from lipdub.workspace import StageStore
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "sync", "sync")
+def store(tmp_path: Path) -> StageStore:
+    return StageStore(tmp_path / "sync", "sync")
 
 
-def filled(store: Store, shape: tuple[int, ...] = (10, 3, 2), chunk: int = 4, dtype: str = "float32"):
+def filled(store: StageStore, shape: tuple[int, ...] = (10, 3, 2), chunk: int = 4, dtype: str = "float32"):
     array = store.array("x", shape=shape, dtype=dtype, chunk=chunk)
     values = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
     for i in range(array.chunks):
@@ -28,7 +28,7 @@ def filled(store: Store, shape: tuple[int, ...] = (10, 3, 2), chunk: int = 4, dt
 
 @pytest.mark.parametrize("shape", [(10, 3, 2), (8, 5), (1,), (0, 4), (3, 0, 2)])
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "float16", "bool"])
-def test_what_is_written_is_read(store: Store, shape: tuple[int, ...], dtype: str) -> None:
+def test_what_is_written_is_read(store: StageStore, shape: tuple[int, ...], dtype: str) -> None:
     array, values = filled(store, shape, dtype=dtype)
     assert array.missing() == []
     again = store.open("x")
@@ -38,7 +38,7 @@ def test_what_is_written_is_read(store: Store, shape: tuple[int, ...], dtype: st
             np.testing.assert_array_equal(again.read(start, stop), values[start:stop])
 
 
-def test_last_chunk_is_short(store: Store) -> None:
+def test_last_chunk_is_short(store: StageStore) -> None:
     array, values = filled(store)
     assert array.chunks == 3
     assert [array.span(i) for i in range(3)] == [(0, 4), (4, 8), (8, 10)]
@@ -46,14 +46,14 @@ def test_last_chunk_is_short(store: Store) -> None:
     assert [start for start, _ in array.each()] == [0, 4, 8]
 
 
-def test_zeros_are_there(store: Store) -> None:
+def test_zeros_are_there(store: StageStore) -> None:
     array = store.array("x", shape=(4, 2), dtype="u1", chunk=2)
     array.write(1, np.zeros((2, 2), "u1"))
     assert array.done(1)
     assert array.missing() == [0]
 
 
-def test_one_file_per_chunk(store: Store) -> None:
+def test_one_file_per_chunk(store: StageStore) -> None:
     array, _ = filled(store)
     assert sorted(entry.name for entry in array.path.iterdir()) == [
         "c.0.0.0",
@@ -63,14 +63,14 @@ def test_one_file_per_chunk(store: Store) -> None:
     ]
 
 
-def test_same_geometry_keeps_other_starts_again(store: Store) -> None:
+def test_same_geometry_keeps_other_starts_again(store: StageStore) -> None:
     filled(store)
     assert store.array("x", shape=(10, 3, 2), dtype="f4", chunk=4).missing() == []
     assert store.array("x", shape=(10, 3, 2), dtype="f4", chunk=5).missing() == [0, 1]
     assert store.array("x", shape=(10, 3, 2), dtype="f8", chunk=5).missing() == [0, 1]
 
 
-def test_wrong_use_is_refused(store: Store) -> None:
+def test_wrong_use_is_refused(store: StageStore) -> None:
     array, values = filled(store)
     with pytest.raises(ValueError):
         array.write(2, values[:4])
@@ -96,7 +96,7 @@ def damage(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["flipped bit", "truncated", "empty", "other content"])
-def test_damage_is_noticed_and_located(store: Store, how: str) -> None:
+def test_damage_is_noticed_and_located(store: StageStore, how: str) -> None:
     array, values = filled(store)
     damage(array.file(1), how)
     with pytest.raises(CorruptChunk) as caught:
@@ -110,14 +110,14 @@ def test_damage_is_noticed_and_located(store: Store, how: str) -> None:
     np.testing.assert_array_equal(array.read(0, 10), values)
 
 
-def test_damaged_chunk_can_be_written_over(store: Store) -> None:
+def test_damaged_chunk_can_be_written_over(store: StageStore) -> None:
     array, values = filled(store)
     damage(array.file(2), "flipped bit")  # the short one: Zarr would read it before changing a part
     array.write(2, values[8:])
     np.testing.assert_array_equal(array.read(0, 10), values)
 
 
-def test_absent_chunk_is_no_zeros(store: Store) -> None:
+def test_absent_chunk_is_no_zeros(store: StageStore) -> None:
     array, _ = filled(store)
     array.file(0).unlink()
     with pytest.raises(CorruptChunk, match="missing") as caught:
@@ -126,7 +126,7 @@ def test_absent_chunk_is_no_zeros(store: Store) -> None:
 
 
 @pytest.mark.parametrize("how", ["truncated", "empty", "other content"])
-def test_damaged_metadata(store: Store, how: str) -> None:
+def test_damaged_metadata(store: StageStore, how: str) -> None:
     array, _ = filled(store)
     damage(array.path / "zarr.json", how)
     with pytest.raises(CorruptChunk) as caught:
@@ -135,13 +135,13 @@ def test_damaged_metadata(store: Store, how: str) -> None:
     assert store.array("x", shape=(10, 3, 2), dtype="f4", chunk=4).missing() == [0, 1, 2]
 
 
-def test_absent_array(store: Store) -> None:
+def test_absent_array(store: StageStore) -> None:
     with pytest.raises(CorruptChunk) as caught:
         store.open("y")
     assert (caught.value.array, caught.value.chunk) == ("y", -1)
 
 
-def test_leftovers_of_a_killed_writer_go(store: Store) -> None:
+def test_leftovers_of_a_killed_writer_go(store: StageStore) -> None:
     array, _ = filled(store)
     leftover = array.path / "c.0.0.abc.partial"
     leftover.write_bytes(b"half")
@@ -174,14 +174,14 @@ def test_killed_writer_leaves_whole_chunks(tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-        array = Store(tmp_path / "sync", "sync").open("x")
+        array = StageStore(tmp_path / "sync", "sync").open("x")
         written = [i for i in range(array.chunks) if array.done(i)]
         assert written
         for i in written:
             array.read_chunk(i)
 
 
-def test_full_disk_is_told(store: Store, tmp_path: Path) -> None:
+def test_full_disk_is_told(store: StageStore, tmp_path: Path) -> None:
     array = store.array("x", shape=(4, 2), dtype="u1", chunk=2)
     for entry in array.path.iterdir():
         entry.unlink()
@@ -191,7 +191,7 @@ def test_full_disk_is_told(store: Store, tmp_path: Path) -> None:
         array.write(0, np.ones((2, 2), "u1"))
 
 
-def test_json(store: Store) -> None:
+def test_json(store: StageStore) -> None:
     store.put_json("a/b", {"x": np.arange(3), "n": float("nan"), "p": Path("q"), "f": np.float32(0.5)})
     assert store.json("a/b") == {"x": [0, 1, 2], "n": None, "p": "q", "f": 0.5}
     assert store.has("a/b") and not store.has("c")
@@ -204,7 +204,7 @@ def test_json(store: Store) -> None:
     assert caught.value.chunk == -1
 
 
-def test_seals(store: Store) -> None:
+def test_seals(store: StageStore) -> None:
     path = store.file("segments/0.mkv")
     assert not store.sealed("segments/0.mkv")
     path.write_bytes(b"content")
@@ -217,7 +217,7 @@ def test_seals(store: Store) -> None:
     assert not store.has("segments/0.mkv")
 
 
-def test_array_holds_no_open_files(store: Store) -> None:
+def test_array_holds_no_open_files(store: StageStore) -> None:
     if not os.path.isdir("/proc/self/fd"):
         pytest.skip("needs /proc")
     array, values = filled(store)

@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from lipdub.errors import WeightsError
-from lipdub.weights import face_features, manifest
-from lipdub.weights.bundled import located, shipped
+from lipdub.weights import face_features_file, manifest
 from lipdub.weights.checkpoint import load_network
-from lipdub.weights.store import Store
+from lipdub.weights.shipped_files import locate_shipped, verify_shipped
+from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Mo
     It maps pictures (n, 3, P, P), RGB in 0..1, P 64 to 256, to a list of feature maps, the smallest last. say: hears what is to
     be known of the weights. Raises WeightsError when there are none, or wrong ones.
     """
-    store, entry = Store(), manifest.entry(PUBLISHED)
+    store, entry = WeightsStore(), manifest.find_entry(PUBLISHED)
     if store.has(entry):
         kept = store.verify(entry)
         if kept.remark:
@@ -49,11 +49,11 @@ def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Mo
         scales = [weight * len(_VGG) for weight in _VGG]
         return Scaled(load_network(kept.path, entry), scales).eval().requires_grad_(False), f"VGG-19 ({entry.file})"
     try:
-        located(SHIPPED)
+        locate_shipped(SHIPPED)
     except WeightsError:
         hint = f"Fetch VGG-19: lipdub weights pull {PUBLISHED}; or train a small one: lipdub train face-features."
         raise WeightsError("there is no network for the perceptual loss", hint=hint) from None
-    own = face_features.load(shipped(SHIPPED))
+    own = face_features_file.load(verify_shipped(SHIPPED))
     own = Scaled(own, [float(len(own.widths))] * len(own.widths)).eval().requires_grad_(False)
     return own, f"lipdub's own small network ({SHIPPED}), for VGG-19 is not in the weights store"
 

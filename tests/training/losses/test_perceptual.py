@@ -15,7 +15,7 @@ from lipdub.networks.face_features import FaceFeatures  # noqa: E402
 from lipdub.networks.vgg19 import VGG19  # noqa: E402
 from lipdub.training.losses import perceptual as module  # noqa: E402
 from lipdub.training.losses.perceptual import Scaled, load_features, perceptual  # noqa: E402
-from lipdub.weights import bundled, face_features, manifest, store  # noqa: E402
+from lipdub.weights import face_features_file, manifest, shipped_files, store  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,9 +67,9 @@ def test_the_published_network_comes_first(tmp_path: Path, monkeypatch: pytest.M
     torch.manual_seed(1)
     network, path = VGG19(), tmp_path / "vgg19-dcbb9e9d.pth"
     torch.save({**network.state_dict(), "classifier.0.weight": torch.zeros(2, 2)}, path)
-    item = replace(manifest.entry("vgg19"), bytes=path.stat().st_size, sha256=bundled.sha256(path))
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path))
-    monkeypatch.setattr(manifest, "entry", lambda name: item)
+    item = replace(manifest.find_entry("vgg19"), bytes=path.stat().st_size, sha256=shipped_files.sha256(path))
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(manifest, "find_entry", lambda name: item)
     features, which = load_features()
     assert which == "VGG-19 (vgg19-dcbb9e9d.pth)"
     assert not features.training and not any(p.requires_grad for p in features.parameters())
@@ -85,11 +85,11 @@ def test_the_published_network_comes_first(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.fixture
 def nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "store"))
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "store"))
 
 
 def test_else_the_small_one(tmp_path: Path, nothing_published: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = face_features.save(tmp_path / module.SHIPPED, FaceFeatures((4, 4, 4)), {})
+    path = face_features_file.save(tmp_path / module.SHIPPED, FaceFeatures((4, 4, 4)), {})
     monkeypatch.setattr(module, "located", lambda name: path)
     monkeypatch.setattr(module, "shipped", lambda name: path)
     features, which = load_features()
@@ -105,7 +105,7 @@ def test_else_the_small_one(tmp_path: Path, nothing_published: None, monkeypatch
 
 def test_without_either_one_is_told_what_to_do(nothing_published: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> Path:
-        return bundled.located("no-such-" + name)
+        return shipped_files.locate_shipped("no-such-" + name)
 
     monkeypatch.setattr(module, "located", missing)
     with pytest.raises(WeightsError, match="perceptual loss.*weights pull vgg19.*train face-features"):

@@ -1,0 +1,206 @@
+"""What all commands share: how much they say and in which form, and how they end.
+
+:func:`command` adds the flags of :class:`Manner` to a command's own, and turns errors into one line and an
+exit code.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+USAGE = 2
+ENVIRONMENT = 5
+INTERRUPTED = 130
+_PANEL = "Manner"
+
+
+@dataclass
+class GlobalOptions:
+    """How a command speaks. ``device`` and ``threads`` are for computing, the rest for telling."""
+
+    quiet: bool = False
+    verbose: bool = False
+    json: bool = False
+    debug: bool = False
+    device: str = "auto"
+    threads: int = 0
+    stream: IO[str] = field(default_factory=lambda: sys.stderr)
+
+    def result(self, value: Any, text: str | None = None) -> None:
+        """The command's result on standard output: as one JSON object, or as ``text`` unless quiet."""
+        if self.json:
+            from lipdub.workspace.json_values import to_plain
+
+            print(json.dumps(to_plain(value), ensure_ascii=True), flush=True)
+        elif text is not None and not self.quiet:
+            print(text, flush=True)
+
+    def note(self, text: str) -> None:
+        """A line for people on standard error."""
+        if not self.quiet and not self.json:
+            print(text, file=self.stream, flush=True)
+
+
+_FLAGS: dict[str, tuple[Any, Any]] = {
+    "quiet": (
+        Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_PANEL)],
+        False,
+    ),
+    "verbose": (
+        Annotated[bool, typer.Option("--verbose", "-v", help="Say more.", rich_help_panel=_PANEL)],
+        False,
+    ),
+    "json_": (
+        Annotated[
+            bool,
+            typer.Option(
+                "--json",
+                help="One JSON object per line on standard error, the result alone on standard output.",
+                rich_help_panel=_PANEL,
+            ),
+        ],
+        False,
+    ),
+    "debug": (
+        Annotated[
+            bool,
+            typer.Option("--debug", help="Show tracebacks and what libraries print.", rich_help_panel=_PANEL),
+        ],
+        False,
+    ),
+    "device": (
+        Annotated[
+            Literal["auto", "cpu", "cuda", "mps"],
+            typer.Option("--device", help="Where networks compute.", rich_help_panel=_PANEL),
+        ],
+        "auto",
+    ),
+    "threads": (
+        Annotated[int, typer.Option("--threads", min=0, help="Processor threads; 0 is all.", rich_help_panel=_PANEL)],
+        0,
+    ),
+}
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Gives ``function(manner, ...)`` the shared flags, and ends the process as its errors ask.
+
+    The wrapper's signature is that of ``function`` without ``manner`` and with the flags, which is what Typer
+    reads.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name != "manner"
+    ]
+    flags = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in _FLAGS.items()
+    ]
+
+    def wrapper(**values: Any) -> None:
+        given = {name.rstrip("_"): values.pop(name) for name in _FLAGS}
+        manner = GlobalOptions(**given)
+        try:
+            with _libraries_muted(manner):
+                function(manner=manner, **values)
+        except KeyboardInterrupt:
+            _interrupted(manner)
+            raise typer.Exit(INTERRUPTED) from None
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            raise typer.Exit(_failed(manner, error)) from None
+
+    wrapper.__name__ = function.__name__
+    wrapper.__doc__ = function.__doc__
+    wrapper.__module__ = function.__module__
+    wrapper.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *flags]}
+    return wrapper
+
+
+def report_error(what: str, *, hint: str = "", code: int, as_json: bool = False, stream: IO[str] | None = None) -> None:
+    """One line (or one JSON object) on standard error that says what is wrong."""
+    from lipdub.errors import LipdubError
+
+    error = LipdubError(what, hint=hint)
+    if as_json:
+        content = {"event": "error", "exit_code": code, "message": error.what, "hint": error.hint}
+        line = json.dumps(content)
+    else:
+        line = f"error: {error}"
+    print(line, file=stream or sys.stderr, flush=True)
+
+
+def _failed(manner: GlobalOptions, error: Exception) -> int:
+    from lipdub.errors import LipdubError, wrap_os_error
+
+    if manner.debug:
+        import traceback
+
+        traceback.print_exception(error, file=manner.stream)
+    if isinstance(error, OSError):
+        error = wrap_os_error(error)
+    if isinstance(error, LipdubError):
+        what, hint, code = error.what, error.hint, error.exit_code
+    elif isinstance(error, MemoryError):
+        what, hint, code = "out of memory", "Close other programs and run again.", ENVIRONMENT
+    elif isinstance(error, ModuleNotFoundError):
+        what, hint = f"the Python package {error.name} is missing", "See lipdub doctor."
+        code = ENVIRONMENT
+    else:
+        what, hint = (
+            f"a fault in lipdub: {type(error).__name__}: {error}",
+            "Run again with --debug and report it.",
+        )
+        code = 1
+    report_error(what, hint=hint, code=code, as_json=manner.json, stream=manner.stream)
+    return code
+
+
+def _interrupted(manner: GlobalOptions) -> None:
+    if manner.json:
+        print(json.dumps({"event": "interrupted"}), file=manner.stream, flush=True)
+    else:
+        line = "interrupted: finished work is kept, the same command goes on from there."
+        print(line, file=manner.stream, flush=True)
+
+
+@contextmanager
+def _libraries_muted(manner: GlobalOptions) -> Iterator[None]:
+    """Sends what native libraries write on standard error nowhere; ours goes on through a copy of it.
+
+    MediaPipe and TensorFlow Lite announce themselves there, which no setting of theirs prevents. It would
+    stand between the lines of ``--json`` and run through the progress bars.
+    """
+    try:
+        number = sys.stderr.fileno()
+    except (AttributeError, OSError, ValueError):  # closed, or not a file
+        number = -1
+    if manner.debug or number < 0:
+        yield
+        return
+    sys.stderr.flush()
+    copy = os.dup(number)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
+    with os.fdopen(copy, "w", encoding=sys.stderr.encoding, errors="backslashreplace") as manner.stream:
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            manner.stream.flush()
+            os.dup2(copy, number)
+            manner.stream = sys.stderr

@@ -1,0 +1,140 @@
+"""What is found out before heavy work begins: whether the given files, places and devices will do."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from lipdub.engine.job import Job, provenance_path
+from lipdub.errors import EnvironmentFailure, InputError, UsageError, wrap_os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from lipdub.media.probe import MediaFacts
+    from lipdub.weights.manifest import ManifestEntry
+
+SPEECH_RATE = 16000  # Hz, at which speech is checked
+MIN_SPEECH_SECONDS = 0.1  # seconds
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def check_video(path: Path) -> MediaFacts:
+    """The facts of a source that can be dubbed. Raises InputError: unreadable, no picture, no frames."""
+    from lipdub.media.probe import probe
+
+    facts = probe(path)
+    if facts.video is None:
+        raise InputError(f"{path} has no picture", hint="Give a video or a still image first, the speech second.")
+    if facts.video.frames < 1:
+        raise InputError(f"{path} has a video stream without a single frame")
+    if facts.video.missing:
+        there = facts.video.frames
+        raise InputError(
+            f"{path} is cut short: {there} of {there + facts.video.missing} frames are there",
+            hint="Copy it again; or, to dub what is left, wrap it anew first: ffmpeg -i IN -c copy OUT.",
+        )
+    return facts
+
+
+def check_speech(path: Path, what: str = "speech") -> float:
+    """Seconds of sound in ``path``. Raises InputError: not there, no sound in it, cannot be decoded, too
+    short.
+    """
+    from lipdub.media.audio import load_audio
+
+    seconds = len(load_audio(path, rate=SPEECH_RATE)) / SPEECH_RATE
+    if seconds < MIN_SPEECH_SECONDS:
+        raise InputError(
+            f"the {what} {path} is only {seconds:.2f} s long", hint=f"At least {MIN_SPEECH_SECONDS} s is needed."
+        )
+    return seconds
+
+
+def check_place(out: Path) -> None:
+    """Makes the folder of ``out`` and tries to write there. Raises EnvironmentFailure."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".lipdub-"):
+            pass
+    except FileExistsError:
+        raise UsageError(f"{out.parent} is a file, not a folder") from None
+    except OSError as error:
+        raise wrap_os_error(error, out) from error
+
+
+def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
+    """Raises InputError when the detect ``summary`` tells of no usable face, or of gaps where none are
+    allowed.
+    """
+    ranges = summary.get("faceless") or []
+    if not summary.get("tracks"):
+        raise InputError(
+            f"no face was found in {job.video}",
+            hint="It must show one from the front or half side; `lipdub inspect` tells what was seen.",
+        )
+    if job.no_face == "error" and ranges:
+        listed = ", ".join(f"{format_clock(a)}-{format_clock(b)}" for a, b in ranges[:20])
+        more = f" and {len(ranges) - 20} more" if len(ranges) > 20 else ""
+        raise InputError(
+            f"{job.video} has no face at {listed}{more}", hint="With --no-face keep such frames pass through."
+        )
+
+
+def check_weights(paths: Iterable[Path], commercial_safe: bool) -> list[ManifestEntry]:
+    """The published weights among these files. Raises WeightsError when one is not known to allow commercial use, and
+    only such are wanted; for the user's own the licence is theirs.
+    """
+    from lipdub.weights import manifest
+    from lipdub.weights.store import WeightsStore
+
+    store = WeightsStore()
+    found = store.entries(paths)
+    for entry in found:
+        manifest.check_licence(entry, commercial_safe and not store.is_own(entry))
+    return found
+
+
+def choose_device(name: str, networks: bool) -> str:
+    """The device to compute on. ``auto`` asks torch only where published networks are to run. Raises
+    EnvironmentFailure.
+    """
+    if name == "cpu" or (name == "auto" and not networks):
+        return "cpu"
+    import torch
+
+    there: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": lambda: True,
+    }
+    if name == "auto":
+        return next(device for device, is_there in there.items() if is_there())
+    if not there[name]():
+        raise EnvironmentFailure(f"there is no {name} device here", hint="Use --device auto or cpu.")
+    return name
+
+
+def check_result_name(job: Job) -> None:
+    from lipdub.media.containers import container_for
+
+    out = job.result()
+    container_for(out)
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder", hint="Name the result file with -o.")
+    for given in (job.video, job.speech, job.mix):
+        if given is not None and out.exists() and given.exists() and out.samefile(given):
+            raise UsageError(f"the result would replace {given}", hint="Name another file with -o.")
+    if out.exists() and not job.overwrite and not provenance_path(out).exists():
+        raise UsageError(
+            f"{out} is there already and lipdub did not make it",
+            hint="Name another file or give --overwrite.",
+        )
+
+
+def format_clock(seconds: float) -> str:
+    """``seconds`` as h:mm:ss.sss."""
+    minutes, rest = divmod(float(seconds), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:06.3f}"

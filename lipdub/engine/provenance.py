@@ -1,0 +1,56 @@
+"""What a result says of itself: tags in its container and a sidecar file beside it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lipdub
+from lipdub.engine.job import Job, provenance_path
+from lipdub.workspace.atomic_files import write_atomically
+from lipdub.workspace.json_values import to_plain
+
+if TYPE_CHECKING:
+    from lipdub.workspace.folder import StageRecord, Workspace
+
+STATEMENT = "The lips and the speech of a person in this video were changed by software."
+
+
+def metadata_tags(recipe: str) -> dict[str, str]:
+    """Metadata for the result's container. Without the time, so that the same job gives the same file."""
+    return {"comment": f"{STATEMENT} Made with lipdub {lipdub.__version__}, recipe {recipe}."}
+
+
+def write_sidecar(job: Job, recipe: str, workspace: Workspace) -> Path:
+    """Writes the sidecar of the finished job unless this result has one. Raises EnvironmentFailure."""
+    out = job.result()
+    path = provenance_path(out)
+    if path.exists() and path.stat().st_mtime_ns >= out.stat().st_mtime_ns:
+        return path
+    given = {"source": job.video, "speech": job.speech, "mix": job.mix}
+    content: dict[str, Any] = {
+        "statement": STATEMENT,
+        "tool": "lipdub",
+        "version": lipdub.__version__,
+        "recipe": recipe,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "result": {"name": out.name, "blake2b": workspace.digest(out)},
+        "inputs": {
+            role: {"name": file.name, "blake2b": workspace.digest(file)}
+            for role, file in given.items()
+            if file is not None
+        },
+        "stages": {name: _stage(record) for name, record in workspace.stages.items()},
+    }
+    write_atomically(path, (json.dumps(to_plain(content), indent=1) + "\n").encode())
+    return path
+
+
+def _stage(record: StageRecord) -> dict[str, Any]:
+    return {
+        "method": record.options.get("method"),
+        "options": record.options,
+        "files": {Path(file).name: digest for file, digest in record.files.items()},
+    }

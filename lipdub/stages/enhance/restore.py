@@ -1,0 +1,393 @@
+"""enhance by published networks: GFPGAN, GPEN or VQFR restores the whole dubbed face, and the crop takes the
+mouth of it.
+
+The network sees the source's frame with sync's crop in it, cut as it was trained: five points of the mesh on
+its own template, by least squares, since a robust fit would jump between frames. Its picture goes back to the
+crop's place and size. Of it is taken the mouth, softly. Where ParseNet's weights are there, it tells on the
+restored face what is mouth and lips, as in VideoReTalking: see `parsed`. Else the followed mesh does, which is
+the source's and does not know how far a dubbed mouth is open: its outline reaches down to where the lower lip of
+an open one would be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lipdub.faces.alignment.five_point import SIZE
+from lipdub.stages import face_selection, inference
+from lipdub.stages.enhance.mouth_mask import draw_mouth_mask, parsed_mouth_mask
+from lipdub.stages.enhance.restorers import PARSERS, RESTORERS, Restorer
+from lipdub.stages.frames import LANDMARK_BLOCK, consecutive_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.media.pixels import Picture
+    from lipdub.stages.base import StageContext
+    from lipdub.stages.enhance.options import EnhanceOptions
+    from lipdub.weights.store import VerifiedWeights
+
+RESTORE_BATCH = 4  # faces a device restores at once; a CPU is no faster with more than one
+NOSE_TIP = 4  # its tip, in the mesh
+FADE_PX = 32  # pixels over which a restored picture fades at its own edge
+PARSED, OUTLINED = 1, 2  # in the store's ``parsed``
+# Pictures seen smaller than by this factor are averaged instead of sampled.
+COARSE = 1.5
+
+
+@dataclass(frozen=True)
+class DubbedFrames:
+    """What sync made, over output frames. before: its crops. box: (n, 4). source, track, amount: (n,)."""
+
+    before: Any
+    box: np.ndarray
+    source: np.ndarray
+    track: np.ndarray
+    amount: np.ndarray
+
+    def frames(self, start: int, stop: int) -> list[int]:
+        """Those of the output frames start to stop that are dubbed."""
+        sizes = self.box[start:stop, 2:] - self.box[start:stop, :2]
+        return [int(k) for k in start + np.flatnonzero((sizes > 0).all(1) & (self.amount[start:stop] > 0))]
+
+
+def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
+    """Restores the chunks that are missing."""
+    kept, parser = _kept(options.method), _parser(options)
+    sync = ctx.upstream["sync"]
+    before, places = sync.open("crops"), sync.open("boxes")
+    n = len(before)
+    tables = {key: sync.open(key).read(0, n) for key in ("source", "track", "amount")}
+    dubbed = DubbedFrames(before, places.read(0, n), **tables)
+    crops = ctx.store.array("crops", shape=before.shape, dtype=before.dtype, chunk=before.chunk)
+    boxes = ctx.store.array("boxes", shape=places.shape, dtype=places.dtype, chunk=places.chunk)
+    how = ctx.store.array("parsed", shape=(n,), dtype="uint8", chunk=before.chunk) if parser else None
+    arrays = [array for array in (crops, boxes, how) if array is not None]
+    spans = list(consecutive_spans({i for array in arrays for i in array.missing()}))
+    if spans:
+        views = face_selection.open_tracks(ctx, ctx.summaries["sync"]["tracks"])
+        traits, items = RESTORERS[options.method].traits, len(dubbed.frames(0, n))
+        restorer = inference.prepare_network(ctx, options, inference.load_on_device(ctx, kept), traits, items)
+        meshes = _Meshes(views)
+        networks = restorer, inference.load_on_device(ctx, parser) if parser else None
+        for first, last in spans:
+            _render(ctx, options, dubbed, meshes, networks, (crops, boxes, how), first, last)
+    return {
+        "method": options.method,
+        "crops": "enhance",
+        "frames": n,
+        "mask": None if options.region != "mouth" else "parsing" if parser else "mesh",
+        "notes": [*(k.remark for k in (kept, parser) if k and k.remark), *_mask_notes(options, parser, how)],
+    }
+
+
+def _mask_notes(options: EnhanceOptions, parser: VerifiedWeights | None, how: Any) -> list[str]:
+    """What a person should know of where the mouth was taken to be."""
+    if options.region != "mouth":
+        return []
+    if parser is None:
+        if options.mask == "mesh":
+            return []
+        return [
+            "ParseNet's weights are not in the store: what is restored is the mouth's outline of the followed mesh "
+            f"(lipdub weights pull {PARSERS[1]})"
+        ]
+    found = how.read(0, len(how))
+    missed, of = int((found == OUTLINED).sum()), int((found > 0).sum())
+    text = f"what is restored is the mouth as ParseNet sees it ({parser.entry.name})"
+    if missed:
+        text += f", but for {missed} of {of} frames, in which it sees none: there the outline of the followed mesh"
+    return [text]
+
+
+def _render(
+    ctx: StageContext,
+    options: EnhanceOptions,
+    dubbed: DubbedFrames,
+    meshes: _Meshes,
+    networks: tuple[Any, Any],
+    arrays: tuple[Any, Any, Any],
+    first: int,
+    last: int,
+) -> None:
+    """Chunks first..last in one pass over their source frames."""
+    from lipdub.media.read import read_frames_in_order
+
+    crops, boxes, how = arrays
+    network, parser = networks
+    start, stop = crops.span(first)[0], crops.span(last)[1]
+    frames = read_frames_in_order(ctx.job.video, dubbed.source[dubbed.frames(start, stop)])
+    for chunk in range(first, last + 1):
+        a, b = crops.span(chunk)
+        pixels = dubbed.before.read_chunk(chunk)
+        waiting: list[_Parsed] = []
+        for batch in _batches(dubbed.frames(a, b), RESTORE_BATCH if ctx.device != "cpu" else 1):
+            places = [tuple(int(v) for v in dubbed.box[k]) for k in batch]
+            parts = [pixels[k - a, : y1 - y0, : x1 - x0] for k, (x0, y0, x1, y1) in zip(batch, places, strict=True)]
+            points = [meshes.of(int(dubbed.track[k]), int(dubbed.source[k])) for k in batch]
+            pictures = [next(frames).picture for _ in batch]
+            made = restore_faces(RESTORERS[options.method], network, pictures, parts, places, points, parser)
+            for k, crop, place, mesh, (face, reach, mouth) in zip(batch, parts, places, points, made, strict=True):
+                weight = reach * np.float32(options.strength * dubbed.amount[k])
+                if mouth is not None:
+                    waiting.append(_Parsed(k, crop, place, face, weight, *mouth))
+                    continue
+                if options.region == "mouth":
+                    weight *= draw_mouth_mask(mesh - place[:2], *crop.shape[:2])
+                crop[..., :3] = blend_restored(crop, face, weight)
+            ctx.progress(batch[-1] + 1, len(crops))
+        if how is not None:
+            _mix_parsed(waiting, dubbed)
+            found = np.zeros(b - a, np.uint8)
+            for item in waiting:
+                found[item.k - a] = PARSED if item.known else OUTLINED
+            how.write(chunk, found)
+        boxes.write(chunk, dubbed.box[a:b])
+        crops.write(chunk, pixels)
+        ctx.progress(b, len(crops))
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """An output frame k whose restored face waits for the mouths of its neighbours: its crop, which is changed, where
+    that lies, the face and its weight there; matrix, mouth, known: as of `restored`.
+    """
+
+    k: int
+    crop: np.ndarray
+    place: tuple[int, ...]
+    face: np.ndarray
+    weight: np.ndarray
+    matrix: np.ndarray
+    mouth: np.ndarray
+    known: bool
+
+
+def _mix_parsed(waiting: list[_Parsed], dubbed: DubbedFrames) -> None:
+    """Mixes the restored faces of a chunk into its crops, with mouths that are averaged over neighbouring frames.
+
+    Averaged by 1, 2, 1 within the chunk alone, so that it comes out the same whenever it is made.
+    """
+    for i, item in enumerate(waiting):
+        total, weight = 2 * item.mouth.astype(np.float32), 2
+        for other in waiting[max(0, i - 1) : i] + waiting[i + 1 : i + 2]:
+            if follows_in_source(dubbed, min(item.k, other.k), max(item.k, other.k)):
+                total, weight = total + other.mouth, weight + 1
+        x0, y0, x1, y1 = item.place
+        mask = warp_to_crop(
+            total[..., None] / (255 * weight), shift_origin(item.matrix, x0, y0), x1 - x0, y1 - y0, (0.0,)
+        )
+        mask = np.clip(mask.reshape(y1 - y0, x1 - x0), 0, 1)
+        item.crop[..., :3] = blend_restored(item.crop, item.face, item.weight * mask)
+
+
+def follows_in_source(dubbed: DubbedFrames, k: int, after: int) -> bool:
+    """Whether two output frames show one face at successive moments, forwards or backwards."""
+    return bool(
+        after == k + 1
+        and dubbed.track[k] == dubbed.track[after]
+        and abs(int(dubbed.source[k]) - int(dubbed.source[after])) <= 1
+    )
+
+
+def _batches(frames: list[int], size: int) -> Iterator[list[int]]:
+    for i in range(0, len(frames), size):
+        yield frames[i : i + size]
+
+
+def restore_faces(
+    restorer: Restorer,
+    network: Any,
+    pictures: list[Picture],
+    crops: list[np.ndarray],
+    boxes: list[tuple[int, ...]],
+    meshes: list[np.ndarray],
+    parser: Any = None,
+) -> list[tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, bool] | None]]:
+    """What the network makes of dubbed faces, where their crops lie.
+
+    Args:
+        pictures: the source's frames. crops: (h, w, 4) each, at boxes (x0, y0, x1, y1). meshes: (478, 2)
+            each, display pixels. parser: `networks.parsenet.ParseNet`.
+
+    Returns:
+        For each, RGB float32 (h, w, 3) 0..1; how far it is known there, float32 (h, w) 0..1; and with a parser
+        the matrix (2, 3) from frame to the network's square, the mouth there, uint8 (SIZE, SIZE) 0..255, and
+        whether it was the parser that saw it.
+    """
+    from lipdub.faces.alignment.five_point import fit_similarity
+
+    matrices = [fit_similarity(average_five_points(mesh), restorer.template) for mesh in meshes]
+    faces = [
+        align_frame(*composite_frame(picture, crop, box, matrix), matrix, restorer.border)
+        for picture, crop, box, matrix in zip(pictures, crops, boxes, matrices, strict=True)
+    ]
+    ramp = np.minimum((np.arange(SIZE, dtype=np.float32) + 0.5) / FADE_PX, 1)
+    ramp = np.minimum(ramp, ramp[::-1])
+    known = np.minimum(ramp[:, None], ramp)[..., None]
+    out = []
+    made = _called(restorer, network, faces)
+    mouths: Any = parse_faces(parser, made) if parser is not None else [None] * len(made)
+    for face, mouth, matrix, mesh, (x0, y0, x1, y1) in zip(made, mouths, matrices, meshes, boxes, strict=True):
+        back = warp_to_crop(
+            np.concatenate([face, known], 2), shift_origin(matrix, x0, y0), x1 - x0, y1 - y0, (0, 0, 0, 0)
+        )
+        where = None
+        if mouth is not None:
+            mask, own = parsed_mouth_mask(mouth, np.asarray(mesh, np.float64) @ matrix[:, :2].T + matrix[:, 2])
+            where = matrix, np.round(mask * 255).astype(np.uint8), own
+        out.append((np.clip(back[..., :3], 0, 1), np.clip(back[..., 3], 0, 1), where))
+    return out
+
+
+def parse_faces(network: Any, faces: np.ndarray) -> np.ndarray:
+    """How surely each pixel of faces (n, SIZE, SIZE, 3) RGB 0..1 is mouth or lip: float32 (n, SIZE, SIZE) 0..1.
+
+    network: `networks.parsenet.ParseNet`. Its probabilities rather than the likeliest class, which at an edge
+    changes from frame to frame.
+    """
+    import torch
+
+    from lipdub.networks.parsenet import CLASSES
+
+    like = next(network.parameters())
+    classes = [CLASSES.index(name) for name in ("mouth", "upper lip", "lower lip")]
+    images = torch.from_numpy(faces).permute(0, 3, 1, 2).contiguous() * 2 - 1
+    with torch.inference_mode():
+        logits = network(images.to(like))[0].float()
+        return np.asarray(logits.softmax(1)[:, classes].sum(1).cpu().numpy())
+
+
+def _called(restorer: Restorer, network: Any, faces: list[np.ndarray]) -> np.ndarray:
+    """Faces (SIZE, SIZE, 3) RGB 0..1 through the network: (n, SIZE, SIZE, 3) 0..1."""
+    import torch
+
+    images = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2).contiguous() * 2 - 1
+    made = inference.run_network(network, restorer.call, images).clamp(-1, 1)
+    return ((made + 1) / 2).permute(0, 2, 3, 1).numpy()
+
+
+def average_five_points(mesh: np.ndarray) -> np.ndarray:
+    """Eyes, nose and mouth corners of a mesh (478, 2), the picture's left ones first: float64 (5, 2)."""
+    from lipdub.faces.mesh import EYE_LEFT, EYE_RIGHT, LIPS_OUTER
+
+    points = np.asarray(mesh, np.float64)
+    eyes = [points[list(eye)].mean(0) for eye in (EYE_LEFT, EYE_RIGHT)]
+    return np.stack([*eyes, points[NOSE_TIP], points[LIPS_OUTER[0]], points[LIPS_OUTER[10]]])
+
+
+def composite_frame(
+    picture: Picture, crop: np.ndarray, box: tuple[int, ...], matrix: np.ndarray
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """The part of a frame that a network's square shows, with the crop in it: RGB float32 (h, w, 3) 0..1, and
+    where it begins. matrix: (2, 3) from frame to square.
+
+    Paste-back's mask, but not its matching of colours, which is still to come: what the network sees inside,
+    and what it gives back, is in the crop's own colours.
+    """
+    from lipdub.blending.feather import crop_weight
+    from lipdub.stages.paste_back.options import PasteBackOptions
+
+    corners = np.array([[0, 0], [0, SIZE], [SIZE, SIZE], [SIZE, 0]]) - 0.5 - matrix[:, 2]
+    corners = np.concatenate([np.linalg.solve(matrix[:, :2], corners.T).T, [box[:2], box[2:]]])
+    limits = [picture.width, picture.height]
+    x0, y0 = (int(v) for v in np.clip(np.floor(corners.min(0)), 0, limits))
+    x1, y1 = (int(v) for v in np.clip(np.ceil(corners.max(0)) + 1, 0, limits))
+    top = np.float32(np.iinfo(crop.dtype).max)
+    shown = picture.rgb((x0, y0, x1, y1)).astype(np.float32) / top
+    part = shown[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
+    part += crop_weight(crop, PasteBackOptions().feather)[..., None] * (crop[..., :3] / top - part)
+    return shown, (x0, y0)
+
+
+def align_frame(
+    shown: np.ndarray, origin: tuple[int, int], matrix: np.ndarray, border: tuple[int, int, int]
+) -> np.ndarray:
+    """A network's square, float32 (SIZE, SIZE, 3), of a part of a frame that begins at `origin`."""
+    import cv2
+
+    back = cv2.invertAffineTransform(shift_origin(matrix, *origin))
+    return np.clip(warp_to_crop(shown, back, SIZE, SIZE, tuple(v / 255 for v in border)), 0, 1)
+
+
+def shift_origin(matrix: np.ndarray, x: int, y: int) -> np.ndarray:
+    """A transform (2, 3) of points of the frame, for points counted from (x, y)."""
+    return np.column_stack([matrix[:, :2], matrix @ [x, y, 1]])
+
+
+def warp_to_crop(
+    image: np.ndarray, matrix: np.ndarray, width: int, height: int, border: tuple[float, ...]
+) -> np.ndarray:
+    """An image (h, w, c) float32 through a similarity (2, 3) that tells for each pixel of the result where it
+    lies in the image: float32 (height, width, c).
+    """
+    import cv2
+
+    step = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if step > COARSE:
+        h, w = image.shape[:2]
+        size = max(1, round(w / step)), max(1, round(h / step))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        ratio = np.array(size) / [w, h]
+        # whole numbers are the middles of pixels
+        matrix = matrix * ratio[:, None]
+        matrix[:, 2] += (ratio - 1) / 2
+    flags = (cv2.INTER_CUBIC if step < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, matrix, (width, height), flags=flags, borderValue=border)
+
+
+def blend_restored(crop: np.ndarray, face: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """RGB (h, w, 3) of a crop (h, w, 4) that takes a restored face (h, w, 3), 0..1, as far as weight (h, w)
+    and the crop's own mask say.
+    """
+    top = np.float32(np.iinfo(crop.dtype).max)
+    before = crop[..., :3].astype(np.float32)
+    much = (weight * (crop[..., 3] / top))[..., None]
+    return np.round(before + much * (face * top - before)).astype(crop.dtype)
+
+
+class _Meshes:
+    """Landmarks of single source frames; a block of them is kept."""
+
+    def __init__(self, views: Mapping[int, TrackLandmarks]) -> None:
+        self._views = views
+        self._held: tuple[int, int] | None = None
+        self._points = np.empty((0, 478, 2), np.float32)
+
+    def of(self, track: int, frame: int) -> np.ndarray:
+        """The mesh (478, 2) of a track in a source frame, display pixels."""
+        block = frame // LANDMARK_BLOCK
+        if self._held != (track, block):
+            self._points = self._views[track].read(block * LANDMARK_BLOCK, (block + 1) * LANDMARK_BLOCK)[..., :2]
+            self._held = (track, block)
+        return self._points[frame - block * LANDMARK_BLOCK]
+
+
+def weights_paths(options: EnhanceOptions) -> list[Path]:
+    """The verified checkpoints these options use. Raises WeightsError when one is not there."""
+    parser = _parser(options)
+    return [kept.path for kept in (_kept(options.method), parser) if kept is not None]
+
+
+def _kept(method: str) -> VerifiedWeights:
+    from lipdub.weights.store import WeightsStore
+
+    return WeightsStore().first(RESTORERS[method].weights)
+
+
+def _parser(options: EnhanceOptions) -> VerifiedWeights | None:
+    """What parses faces for these options; None where the mesh tells where the mouth is."""
+    from lipdub.weights import manifest
+    from lipdub.weights.store import WeightsStore
+
+    if options.region != "mouth" or options.mask == "mesh":
+        return None
+    store = WeightsStore()
+    if options.mask == "auto" and not any(store.has(manifest.find_entry(name)) for name in PARSERS):
+        return None
+    return store.first(PARSERS)

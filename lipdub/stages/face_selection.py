@@ -1,0 +1,92 @@
+"""Which tracks and frames a job means: the face option, the time range, the landmarks of tracks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lipdub.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.stages.base import StageContext
+    from lipdub.stages.sync.options import SyncOptions
+    from lipdub.workspace.stage_store import StageStore
+
+
+def select_tracks(ctx: StageContext, options: SyncOptions) -> list[int]:
+    """The ids of the tracks to dub. Raises InputError when no face can be, UsageError as `faces.choice.choose`."""
+    usable = {r["id"] for r in ctx.summaries["neutralize"]["tracks"] if r["usable"]}
+    return resolve_face_option(options.face, ctx.summaries["detect"]["tracks"], usable, ctx.upstream["neutralize"])
+
+
+def resolve_face_option(asked_for: str, rows: list[dict[str, Any]], usable: set[int], neutral: StageStore) -> list[int]:
+    """The ids of the tracks that `--face` means, of detect's rows. neutral: the store with their mean faces. Raises as
+    `chosen`.
+    """
+    from lipdub.faces import track_selection
+
+    if not usable:
+        raise InputError("no face in the video is large and frontal enough to dub")
+    face = track_selection.parse_face(asked_for)
+    if isinstance(face, Path):
+        return _most_similar_tracks(face, rows, usable, neutral)
+    return list(track_selection.select_track_ids(face, rows, usable))
+
+
+def _most_similar_tracks(picture: Path, rows: list[dict[str, Any]], usable: set[int], neutral: StageStore) -> list[int]:
+    """The track of each shot whose face is most like the one in the picture."""
+    from lipdub.faces import geometry, track_selection
+    from lipdub.faces.detectors.mediapipe import MediaPipeDetector
+    from lipdub.media.read import read_frames
+
+    with MediaPipeDetector(1) as finder:
+        found = [f for frame in read_frames(picture, 0, 1) for f in finder.faces(frame.picture.rgb())]
+    if not found:
+        raise InputError(f"there is no face in the reference picture {picture}")
+    reference = geometry.to_canonical(found[0])
+    distance = {
+        i: track_selection.measure_face_distance(neutral.open(f"face-{i}").read(0, 1)[0], reference) for i in usable
+    }
+    out: list[int] = []
+    for shot in sorted({r["shot"] for r in rows}):
+        here = sorted((r for r in rows if r["shot"] == shot and r["id"] in usable), key=lambda r: distance[r["id"]])
+        out += [r["id"] for r in here[:1]]
+    return out
+
+
+def open_tracks(ctx: StageContext, ids: Collection[int]) -> dict[int, TrackLandmarks]:
+    """The landmarks of these tracks, by id."""
+    from lipdub.faces import smoothing
+    from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.media.frame_index import read_frame_times
+
+    detect, times = ctx.upstream["detect"], read_frame_times(ctx.job.video)
+    owner, landmarks = detect.open("tracks").read(0, len(times)), detect.open("landmarks")
+    rows = (row for row in ctx.summaries["detect"]["tracks"] if row["id"] in ids)
+    interval = smoothing.estimate_frame_interval(times)
+    return {r["id"]: TrackLandmarks(landmarks, owner, r["id"], r["first"], r["last"], interval) for r in rows}
+
+
+def frames_in_range(ctx: StageContext, start: float | None, end: float | None) -> np.ndarray:
+    """Which of the source's frames can be dubbed by the range asked for, seconds from its first one: bool (frames,). Beyond the
+    video's end its frames come again in an order that is not known yet.
+    """
+    from lipdub.media.frame_index import read_frame_times
+
+    times = read_frame_times(ctx.job.video)
+    times = times - times[0]
+    if end is None or end > times[-1]:
+        return np.ones(len(times), bool)
+    return (times >= (start or 0.0)) & (times <= end)
+
+
+def open_track(landmarks: Any, owner: np.ndarray, row: dict[str, Any], interval: float) -> TrackLandmarks:
+    """The landmarks of one row of detect's tracks."""
+    from lipdub.faces.track_landmarks import TrackLandmarks
+
+    return TrackLandmarks(landmarks, owner, row["id"], row["first"], row["last"], interval)

@@ -1,0 +1,24 @@
+"""Passes over frames: spans of missing chunks, blocks of landmarks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+LANDMARK_BLOCK = 96  # source frames whose landmarks are read at once
+
+
+def consecutive_spans(chunks: set[int]) -> Iterator[tuple[int, int]]:
+    """Successive chunk numbers as inclusive spans."""
+    for i in sorted(chunks):
+        if i - 1 not in chunks:
+            last = i
+            while last + 1 in chunks:
+                last += 1
+            yield i, last
+
+
+LANDMARK_BLOCK = 96  # source frames whose landmarks are read at once

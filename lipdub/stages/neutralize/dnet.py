@@ -1,0 +1,493 @@
+"""neutralize, method `dnet`: every face of a track drawn again with one expression, by VideoReTalking's D-Net.
+
+Cheng et al., "VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild" (SIGGRAPH Asia
+2022), section 3.1. A regressor finds the 3DMM coefficients of each frame; their expression is replaced by a template, and
+D-Net draws the face anew. The regressor's crop is aligned by landmarks that FAN finds, smoothed by a Savitzky-Golay filter
+(the paper's words; its published script does not smooth), or by the followed mesh's where FAN's weights are not in the
+store. Unlike the published script, the crop follows the head, the coefficients are smoothed without lag within a track, and
+FAN and GPEN look where the mesh says a face is, without another detector.
+
+Store, per track id, over the frames of its span: ``box-ID`` (n, 4) int32 the upright square in the frame that was cut out
+(`lipdub.faces.alignment.head`), empty where nothing was drawn; with FAN, ``fan-ID`` (n, 68, 2) float32 its iBUG points in pixels of
+the frame, not smoothed, NaN where none were found; ``coefficients-ID`` (n, 262) float32, the vectors of
+`lipdub.faces.coefficients`, NaN where none were found; ``reference-ID`` (n, 256, 256, 3) uint8 RGB, the crops as D-Net
+draws them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lipdub.errors import InputError
+from lipdub.faces import coefficients, expression, landmarks, smoothing
+from lipdub.faces.alignment import fan, five_point, head, three_dmm
+from lipdub.stages import face_selection, inference
+from lipdub.stages.sync.visibility import PROFILE_DEGREES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.media.pixels import Picture
+    from lipdub.stages.base import StageContext
+    from lipdub.stages.neutralize.options import NeutralizeOptions
+    from lipdub.workspace import ChunkedArray
+
+NETWORKS = ("face3d", "dnet")  # entries of the manifest that it cannot do without
+RESTORER, TEMPLATES = "gpen-512", "expression"  # those it takes where they are
+FAN = ("2dfan4", "2dfan4-script")  # the first of them that is there
+# Faces turned further are never dubbed (`dubbing.PROFILE_DEGREES` and what smoothing it may add), so none is drawn.
+MAX_YAW_DEGREES = 60.0
+# Without a template: the expression is the mean of this share of the frames, those with the smallest mouth opening.
+CLOSED_SHARE = 0.1
+SMOOTH_SECONDS = 0.2  # of the coefficients, and of FAN's landmarks
+CHUNK = 32
+BLOCK = 96  # frames whose landmarks are read at once
+BATCH = 8
+PROFILES = {
+    "face3d": inference.NetworkProfile(item_bytes=32 << 20, batch=BATCH, channels_last=True, exact=True),
+    "dnet": inference.NetworkProfile(
+        item_bytes=256 << 20, batch=1, channels_last=True, exact=True
+    ),  # it moves pixels by its flow
+    RESTORER: inference.NetworkProfile(item_bytes=1300 << 20, batch=1, accelerated=30),
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """A track's frames. boxes: (n, 4) int32 of `headcrop`, empty where nothing is to be drawn."""
+
+    id: int
+    view: TrackLandmarks
+    boxes: np.ndarray
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """Frames that are drawn, bool (n,)."""
+        return self.boxes[:, 2] > self.boxes[:, 0]
+
+    def finished(self, array: ChunkedArray) -> int:
+        """How many frames that are drawn lie in an array's chunks that are there."""
+        wanted = self.wanted
+        return sum(int(wanted[slice(*array.span(i))].sum()) for i in range(array.chunks) if array.done(i))
+
+    def mesh(self, start: int, stop: int) -> np.ndarray:
+        """IBUG landmarks (stop - start, 68, 2) of frames counted from the span's first, as the mesh has them, in the
+        frame's pixels; NaN where the face is not seen.
+        """
+        return landmarks.to_ibug(self.view.read(self.view.first + start, self.view.first + stop))[..., :2]
+
+    def whole_mesh(self) -> np.ndarray:
+        """`mesh` of all frames."""
+        n = len(self.boxes)
+        return np.concatenate([self.mesh(a, min(a + BLOCK, n)) for a in range(0, n, BLOCK)])
+
+    def points(self, frames: list[int]) -> np.ndarray:
+        """The same (k, 68, 2) of frames of one chunk, in their crops' pixels."""
+        mesh = self.mesh(frames[0], frames[-1] + 1)
+        return np.stack([head.to_crop(mesh[i - frames[0]], self.boxes[i]) for i in frames])
+
+
+def weights_paths(asked: str) -> list[Path]:
+    """The verified files that it works with for this expression. Raises WeightsError when one it needs is missing."""
+    return [kept.path for kept in _kept(asked).values()]
+
+
+def _kept(asked: str) -> dict[str, Any]:
+    """Verified files by their names in the manifest: those needed, and of the others those that are there."""
+    from lipdub.weights import manifest
+    from lipdub.weights.store import WeightsStore
+
+    store, wanted = WeightsStore(), list(NETWORKS)
+    # The talker's own face can stand in for a neutral expression, but not for a smile.
+    if asked in expression.NAMED_EXPRESSIONS and (asked != "neutral" or store.has(manifest.find_entry(TEMPLATES))):
+        wanted.append(TEMPLATES)
+    if store.has(manifest.find_entry(RESTORER)):
+        wanted.append(RESTORER)
+    wanted += [name for name in FAN if store.has(manifest.find_entry(name))][:1]
+    return {name: store.verify(manifest.find_entry(name)) for name in wanted}
+
+
+def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackLandmarks]) -> list[str]:
+    """Draws the references of these tracks, chunks that are missing only. Returns what a person should know of them."""
+    kept = _kept(options.expression)
+    notes = [k.remark for k in kept.values() if k.remark]
+    if RESTORER not in kept:
+        notes.append(
+            f"GPEN's weights are not in the store: the references are as D-Net draws them, softer than those L-Net was "
+            f"trained with (lipdub weights pull {RESTORER})"
+        )
+    if options.expression == "neutral" and TEMPLATES not in kept:
+        notes.append(
+            "expression.mat is not in the store: the references have the talker's own expression with the mouth shut "
+            f"(lipdub weights pull {TEMPLATES})"
+        )
+    used = face_selection.frames_in_range(ctx, options.start, options.end)
+    spans = [Span(view.id, view, _boxes(ctx, view, used)) for view in views]
+    steps = [(span, _coefficients(ctx, span), _references(ctx, span)) for span in spans]
+    landmarker = next((name for name in FAN if name in kept), None)
+    found = {span.id: _found(ctx, span) for span in spans if landmarker}
+    count = _Count(ctx, sum(int(span.wanted.sum()) for span in spans) * (3 if landmarker else 2))
+    for span, table, references in steps:
+        count.add(sum(span.finished(a) for a in (table, references, found.get(span.id)) if a is not None))
+    network = _Networks(ctx, options, kept, sum(int(span.wanted.sum()) for span in spans))
+    template = _template(options.expression, kept, network)
+    for span in spans:
+        if landmarker and found[span.id].missing():
+            _find(ctx, span, network(landmarker), found[span.id], count)
+    network.release(landmarker)
+    notes.append(_landmarks_note(landmarker, [(span, found[span.id]) for span in spans] if landmarker else []))
+    for span, table, _ in steps:
+        if table.missing():
+            _regress(ctx, span, network("face3d"), found.get(span.id), table, count)
+    network.release("face3d")
+    for span, _, references in steps:
+        if references.missing():
+            restorer = network(RESTORER) if RESTORER in kept else None
+            _draw(ctx, span, _rows(ctx, span, template), (network("dnet"), restorer), references, count)
+    return notes
+
+
+class _Networks:
+    """The networks of verified files, ready on the run's device, each loaded when it is first called for."""
+
+    def __init__(self, ctx: StageContext, options: NeutralizeOptions, kept: dict[str, Any], items: int) -> None:
+        self._ctx = ctx
+        self._options = options
+        self._items = items
+        self._kept = kept
+        self._loaded: dict[str, Any] = {}
+
+    def __call__(self, name: str) -> Any:
+        if name not in self._loaded:
+            network = inference.load_on_device(self._ctx, self._kept[name])
+            if name in PROFILES:
+                network = inference.prepare_network(self._ctx, self._options, network, PROFILES[name], self._items)
+            self._loaded[name] = network
+        return self._loaded[name]
+
+    def release(self, name: str | None) -> None:
+        """Gives up the memory of a network that is no longer needed."""
+        if name is not None and self._loaded.pop(name, None) is not None:
+            inference.release_gpu_memory()
+
+
+class _Count:
+    """How many frames are done, of those that are regressed and then drawn."""
+
+    def __init__(self, ctx: StageContext, total: int) -> None:
+        self._ctx = ctx
+        self._total = total
+        self._done = 0
+
+    def add(self, frames: int) -> None:
+        self._done += frames
+        self._ctx.progress(self._done, self._total)
+
+
+def _landmarks_note(landmarker: str | None, found: list[tuple[Span, ChunkedArray]]) -> str:
+    """Which landmarks the regressor's crops are aligned by."""
+    if landmarker is None:
+        return (
+            "FAN's weights are not in the store: the faces are aligned by the followed mesh's landmarks instead "
+            f"(lipdub weights pull {FAN[0]})"
+        )
+    wanted = sum(int(span.wanted.sum()) for span, _ in found)
+    seen = sum(int(np.isfinite(array.read(0, len(array))[:, 0, 0]).sum()) for _, array in found)
+    text = f"the faces are aligned by FAN's landmarks ({landmarker})"
+    if seen < wanted:
+        text += f", but for {wanted - seen} of {wanted} frames, in which they are not where the mesh sees the face"
+    return text
+
+
+def _coefficients(ctx: StageContext, span: Span) -> ChunkedArray:
+    shape = (len(span.boxes), coefficients.VECTOR_LENGTH)
+    return ctx.store.array(f"coefficients-{span.id}", shape=shape, dtype="float32", chunk=CHUNK)
+
+
+def _found(ctx: StageContext, span: Span) -> ChunkedArray:
+    return ctx.store.array(f"fan-{span.id}", shape=(len(span.boxes), fan.POINT_COUNT, 2), dtype="float32", chunk=CHUNK)
+
+
+def _references(ctx: StageContext, span: Span) -> ChunkedArray:
+    shape = (len(span.boxes), head.SIZE, head.SIZE, 3)
+    return ctx.store.array(f"reference-{span.id}", shape=shape, dtype="uint8", chunk=CHUNK)
+
+
+def _boxes(ctx: StageContext, view: TrackLandmarks, used: np.ndarray) -> np.ndarray:
+    """Where each frame of a track is cut out, of those that are used; kept as ``box-ID``."""
+    n = view.last - view.first + 1
+    kept = ctx.store.array(f"box-{view.id}", shape=(n, 4), dtype="int32", chunk=n)
+    if kept.missing():
+        squares = np.concatenate(
+            [
+                head.fit_squares(landmarks.to_ibug(view.read(a, min(a + CHUNK, view.last + 1)))[..., :2])
+                for a in range(view.first, view.last + 1, CHUNK)
+            ]
+        )
+        found = head.fit_boxes(squares, view.interval)
+        yaw = ctx.store.open(f"motion-{view.id}").read(0, n)[:, 2]
+        found[~(np.abs(yaw) <= MAX_YAW_DEGREES) | ~used[view.first : view.last + 1]] = 0
+        kept.write(0, found)
+    return kept.read(0, n)
+
+
+def _crops(
+    ctx: StageContext,
+    span: Span,
+    array: ChunkedArray,
+    boxes: np.ndarray | None = None,
+    cut: Callable[[Picture, np.ndarray], np.ndarray] | None = None,
+) -> Iterator[tuple[int, list[int], np.ndarray]]:
+    """The missing chunks of an array over a span: the chunk, its frames that are wanted, their crops uint8 (k, 256, 256,
+    3); every chunk has an item, if without frames. The crops are the span's, or what `cut` makes of other `boxes`.
+    """
+    from lipdub.media.read import read_frames_in_order
+
+    boxes, cut = span.boxes if boxes is None else boxes, cut or _cut
+    wanted = span.wanted
+    missing = array.missing()
+    todo = {chunk: [i for i in range(*array.span(chunk)) if wanted[i]] for chunk in missing}
+    sources = read_frames_in_order(ctx.job.video, [span.view.first + i for frames in todo.values() for i in frames])
+    for chunk, frames in todo.items():
+        crops = np.zeros((len(frames), head.SIZE, head.SIZE, 3), np.uint8)
+        for j, i in enumerate(frames):
+            crops[j] = cut(next(sources).picture, boxes[i])
+        yield chunk, frames, crops
+
+
+def _cut(picture: Picture, box: np.ndarray) -> np.ndarray:
+    """The crop uint8 (256, 256, 3) RGB of a box; beyond the picture its edge is repeated."""
+    from lipdub.stages.neutralize.rest import padded_crop
+
+    side = int(box[2] - box[0])
+    cut = padded_crop(picture, box[:2], side, side)
+    return head.resize(cut if cut.dtype == np.uint8 else (cut >> 8).astype(np.uint8))
+
+
+def _find(ctx: StageContext, span: Span, network: Any, array: ChunkedArray, count: _Count) -> None:
+    """Finds FAN's landmarks of the missing chunks."""
+    mesh = span.whole_mesh()
+    looks = np.zeros((len(mesh), 4), np.int32)
+    looks[span.wanted] = fan.fit_boxes(mesh[span.wanted])
+    for chunk, frames, crops in _crops(ctx, span, array, looks, fan.crop):
+        a, b = array.span(chunk)
+        out = np.full((b - a, *array.shape[1:]), np.nan, np.float32)
+        for j in range(0, len(frames), BATCH):
+            here = np.array(frames[j : j + BATCH])
+            points = fan.find_landmarks(network, crops[j : j + BATCH])
+            points = np.stack([fan.to_frame(p, looks[i]) for p, i in zip(points, here, strict=True)])
+            same = fan.match_known(points, mesh[here])
+            out[here[same] - a] = points[same]
+            count.add(len(here))
+        array.write(chunk, out)
+
+
+def select_alignment_points(found: np.ndarray, mesh: np.ndarray, wanted: np.ndarray, interval: float) -> np.ndarray:
+    """The landmarks (n, 68, 2) that a track's faces are aligned by: FAN's, smoothed without lag; NaN where not wanted.
+
+    Where FAN found none, the mesh's, moved by what FAN's differ from them in the frames around.
+
+    Args:
+        found: (n, 68, 2), NaN where FAN found none. mesh: (n, 68, 2). wanted: bool (n,). interval: seconds between frames.
+    """
+    n = len(found)
+    off = (found - mesh).reshape(n, -1).astype(np.float64)
+    known = np.flatnonzero(np.isfinite(off[:, 0]))
+    frames = np.arange(n)
+    if len(known):
+        off = np.column_stack([np.interp(frames, known, column[known]) for column in off.T])
+    else:
+        off = np.zeros_like(off)
+    points = np.where(wanted[:, None, None], mesh + off.reshape(mesh.shape), np.nan)
+    window = smoothing.count_window_frames(SMOOTH_SECONDS, interval)
+    for a, b in smoothing.find_runs(wanted):
+        points[a:b] = smoothing.savgol_filter(points[a:b], window)
+    return points
+
+
+def _regress(
+    ctx: StageContext, span: Span, regressor: Any, found: ChunkedArray | None, table: ChunkedArray, count: _Count
+) -> None:
+    """Finds the coefficients of the missing chunks. found: FAN's landmarks, where they are taken."""
+    whole = None
+    if found is not None:
+        whole = select_alignment_points(found.read(0, len(found)), span.whole_mesh(), span.wanted, span.view.interval)
+    for chunk, frames, crops in _crops(ctx, span, table):
+        a, b = table.span(chunk)
+        out = np.full((b - a, coefficients.VECTOR_LENGTH), np.nan, np.float32)
+        if frames:
+            points = (
+                span.points(frames)
+                if whole is None
+                else np.stack([head.to_crop(whole[i], span.boxes[i]) for i in frames])
+            )
+            for j in range(0, len(frames), BATCH):
+                here = np.array(frames[j : j + BATCH]) - a
+                out[here] = regress_coefficients(regressor, crops[j : j + BATCH], points[j : j + BATCH])
+                count.add(len(here))
+        table.write(chunk, out)
+
+
+def regress_coefficients(regressor: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Frame vectors float32 (n, 262) of crops uint8 (n, 256, 256, 3) RGB and iBUG landmarks (n, 68, 2) in them.
+
+    regressor: `networks.recon.FaceRegressor`.
+    """
+    import torch
+
+    size = crops.shape[1]
+    placements = [three_dmm.fit_placement(three_dmm.select_five_points(p), size, size) for p in points]
+    faces = np.stack([three_dmm.crop(crop, at) for crop, at in zip(crops, placements, strict=True)])
+    images = torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255
+    found = inference.run_network(regressor, inference.call_directly, images).numpy()
+    return coefficients.join_vectors(found, np.array(placements))
+
+
+def _template(asked: str, kept: dict[str, Any], network: _Networks) -> np.ndarray | None:
+    """The expression (64,) that all references get; None for the talker's own with the mouth shut."""
+    path = expression.parse_expression(asked)
+    if isinstance(path, Path):
+        if path.suffix.lower() in expression.ARRAY_SUFFIXES:
+            return expression.read_expression_array(path)
+        landmarker = next((name for name in FAN if name in kept), None)
+        return _pictured(path, network("face3d"), network(landmarker) if landmarker else None)
+    return expression.read_template(kept[TEMPLATES].path, path) if TEMPLATES in kept else None
+
+
+def _pictured(picture: Path, regressor: Any, landmarker: Any = None) -> np.ndarray:
+    """The expression of the face in a picture, aligned by the landmarks of FAN where it is given. Raises InputError when
+    there is no face.
+    """
+    from lipdub.faces.detectors.mediapipe import MediaPipeDetector
+    from lipdub.media.read import read_frames
+
+    frame = next(iter(read_frames(picture, 0, 1))).picture
+    with MediaPipeDetector(1) as finder:
+        found = finder.faces(frame.rgb())
+    if not found:
+        raise InputError(f"there is no face in the picture {picture}")
+    points = landmarks.to_ibug(found[0])[:, :2]
+    box = head.fit_boxes(head.fit_squares(points[None]), 1.0)[0]
+    if landmarker is not None:
+        look = fan.fit_boxes(points[None])[0]
+        better = fan.to_frame(fan.find_landmarks(landmarker, fan.crop(frame, look)[None]), look)
+        points = better[0] if fan.match_known(better, points[None])[0] else points
+    vector = regress_coefficients(regressor, _cut(frame, box)[None], head.to_crop(points, box)[None])[0]
+    return vector[coefficients.EXPRESSION]
+
+
+def _rows(ctx: StageContext, span: Span, template: np.ndarray | None) -> np.ndarray:
+    """What D-Net is told of each frame of a span, float32 (n, 73), with the template's expression; NaN where nothing is
+    known of it.
+    """
+    table = ctx.store.open(f"coefficients-{span.id}")
+    rows = np.concatenate([coefficients.build_rows(table.read(*table.span(i))) for i in range(table.chunks)])
+    if template is None:
+        motion = ctx.store.open(f"motion-{span.id}").read(0, len(rows))
+        template = closed_mouth_expression(rows[:, : expression.EXPRESSION_LENGTH], motion[:, 0], np.abs(motion[:, 2]))
+    window = smoothing.count_window_frames(SMOOTH_SECONDS, span.view.interval)
+    for a, b in smoothing.find_runs(np.isfinite(rows[:, 0])):
+        rows[a:b] = coefficients.replace_expression(smoothing.savgol_filter(rows[a:b], window), template)
+    return rows
+
+
+def closed_mouth_expression(expressions: np.ndarray, opening: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """A talker's mean expression (64,) with the mouth shut, of expressions (n, 64), openings (n,) and yaws (n,); zero, the
+    model's own rest, where nothing is known.
+    """
+    known = np.flatnonzero(np.isfinite(expressions[:, 0]) & np.isfinite(opening))
+    if not len(known):
+        return np.zeros(expression.EXPRESSION_LENGTH, np.float32)
+    frontal = known[yaw[known] <= max(PROFILE_DEGREES / 2, float(yaw[known].min()))]
+    order = frontal[np.argsort(opening[frontal], kind="stable")]
+    return expressions[order[: max(1, round(CLOSED_SHARE * len(order)))]].mean(0)
+
+
+def _draw(
+    ctx: StageContext,
+    span: Span,
+    rows: np.ndarray,
+    networks: tuple[Any, Any],
+    references: ChunkedArray,
+    count: _Count,
+) -> None:
+    """Draws the missing chunks of references with D-Net and, where it is there, GPEN."""
+    known = np.isfinite(rows[:, 0])
+    windows = {run: rows[slice(*run)] for run in smoothing.find_runs(known)}
+    for chunk, frames, crops in _crops(ctx, span, references):
+        a, b = references.span(chunk)
+        out = np.zeros((b - a, *references.shape[1:]), np.uint8)
+        if frames:
+            points = span.points(frames)
+            told = np.empty(
+                (len(frames), coefficients.ROW_LENGTH, coefficients.FRAMES_BEFORE + 1 + coefficients.FRAMES_AFTER),
+                np.float32,
+            )
+            at = np.array(frames)
+            for (first, end), run in windows.items():
+                here = (at >= first) & (at < end)
+                told[here] = coefficients.build_windows(run, at[here] - first)
+            for j in range(0, len(frames), BATCH):
+                part = slice(j, j + BATCH)
+                drawn = draw_faces(networks[0], crops[part], told[part])
+                out[at[part] - a] = drawn if networks[1] is None else restore_faces(networks[1], drawn, points[part])
+                count.add(len(at[part]))
+        references.write(chunk, out)
+
+
+def draw_faces(network: Any, crops: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """Crops uint8 (n, 256, 256, 3) RGB as D-Net draws them with these windows (n, 73, 26): the same form."""
+    import torch
+
+    return _bytes(inference.run_network(network, _drawn, _centred(crops), torch.from_numpy(windows)))
+
+
+def _drawn(network: Any, crops: Any, windows: Any) -> Any:
+    return network(crops, windows).image
+
+
+def restore_faces(network: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Crops uint8 (n, 256, 256, 3) RGB with their faces restored by GPEN: the same form.
+
+    points: (n, 68, 2) iBUG landmarks in the crops.
+    """
+    import cv2
+
+    size, out = crops.shape[1], crops.copy()
+    ways = [five_point.fit_similarity(three_dmm.select_five_points(p), five_point.GPEN_TEMPLATE) for p in points]
+    aligned = np.stack([five_point.crop(crop, way) for crop, way in zip(crops, ways, strict=True)])
+    made = _bytes(inference.run_network(network, inference.call_directly, _centred(aligned)))
+    for i, (way, face) in enumerate(zip(ways, made, strict=True)):
+        back = cv2.warpAffine(
+            face, way, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        )
+        weight = draw_face_weight(points[i], size)[..., None]
+        out[i] = np.round(crops[i] + weight * (back.astype(np.float32) - crops[i])).astype(np.uint8)
+    return out
+
+
+def draw_face_weight(points: np.ndarray, size: int) -> np.ndarray:
+    """A soft mask float32 (size, size) of the face with these iBUG landmarks (68, 2): 1 inside, 0 far outside."""
+    import cv2
+
+    mask = np.zeros((size, size), np.float32)
+    cv2.fillConvexPoly(mask, np.round(cv2.convexHull(points.astype(np.float32))).astype(np.int32), 1.0)
+    return cv2.GaussianBlur(mask, (0, 0), size / 50)
+
+
+def _centred(pictures: np.ndarray) -> Any:
+    """uint8 (n, h, w, 3) as a tensor (n, 3, h, w) in -1..1."""
+    import torch
+
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _bytes(made: Any) -> np.ndarray:
+    """A tensor (n, 3, h, w) of about -1..1 as uint8 (n, h, w, 3)."""
+    pictures = made.float().cpu().permute(0, 2, 3, 1).numpy()
+    return np.round((pictures.clip(-1, 1) + 1) * 127.5).astype(np.uint8)

@@ -1,0 +1,185 @@
+"""neutralize, method `rest`: the inventory of units, the frames whose mouths may be shown elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lipdub.faces.unit_table import UNIT_COLUMNS
+from lipdub.stages.base import StageContext
+from lipdub.stages.face_selection import open_track
+from lipdub.stages.frames import LANDMARK_BLOCK
+
+# A talker's inventory; a minute of speech shows every mouth shape many times over.
+MAX_UNITS = 1500
+
+
+# Longer videos give runs of this many successive frames: natural motion needs successors.
+RUN_FRAMES = 15
+
+
+CHUNK_BYTES = 12 << 20
+
+
+def _choose_frames(motion: np.ndarray, first: int) -> np.ndarray:
+    """Source frames that become units: all usable ones, or, of a long track, runs that spread over mouth shapes,
+    poses and time.
+    """
+    usable = np.isfinite(motion[:, 0]) & (np.abs(motion[:, 2]) < 40)
+    frames = np.flatnonzero(usable)
+    if len(frames) <= MAX_UNITS:
+        return frames + first
+    starts = np.arange(0, len(motion) - RUN_FRAMES + 1, RUN_FRAMES)
+    whole = np.array([usable[s : s + RUN_FRAMES].all() for s in starts])
+    starts = starts[whole] if whole.any() else starts
+    block = np.stack([motion[s : s + RUN_FRAMES] for s in starts])
+    spread = np.nanstd(motion[:, :5], axis=0) + 1e-6
+    parts = (
+        block[:, :, 0].max(1),
+        block[:, :, 0].min(1),
+        block[:, :, 1].mean(1),
+        block[:, :, 2].mean(1),
+        block[:, :, 3].mean(1),
+    )
+    scale = (spread[0], spread[0], spread[1], spread[2], spread[3])
+    feature = np.stack([p / s for p, s in zip(parts, scale, strict=True)], 1)
+    feature = np.column_stack([feature, starts / len(motion) * 4])
+    # Farthest-point choice: each next run is the one least like those already taken.
+    taken = [int(np.argmax(block[:, :, 0].max(1)))]
+    distance = ((feature - feature[taken[0]]) ** 2).sum(1)
+    while len(taken) < min(MAX_UNITS // RUN_FRAMES, len(starts)):
+        taken.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, ((feature - feature[taken[-1]]) ** 2).sum(1))
+    return np.sort((starts[taken][:, None] + np.arange(RUN_FRAMES)).ravel()) + first
+
+
+def gather_units(
+    ctx: StageContext, talkers: list[dict[str, Any]], landmarks: Any, owner: np.ndarray, interval: float
+) -> None:
+    """Cuts the units' mouths out of the source."""
+    from lipdub.media.read import read_frames_in_order
+
+    plans = [_Inventory(ctx, t, open_track(landmarks, owner, t, interval)) for t in talkers if t["units"]]
+    wanted: dict[int, list[tuple[_Inventory, int]]] = {}
+    for plan in plans:
+        for u in plan.todo():
+            wanted.setdefault(plan.frames[u], []).append((plan, u))
+    order = sorted(wanted)
+    for done, frame in enumerate(read_frames_in_order(ctx.job.video, order)):
+        for plan, u in wanted[frame.index]:
+            plan.add(u, frame.picture)
+        ctx.progress(done + 1, len(order))
+
+
+class _Inventory:
+    """The units of one track while they are being cut out, written chunk by chunk."""
+
+    def __init__(self, ctx: StageContext, talker: dict[str, Any], view: Any) -> None:
+        from lipdub.faces import mouth_rendering
+
+        self.frames = talker["frames_of_units"]
+        self._view = view
+        motion = ctx.store.open(f"motion-{talker['id']}")
+        self._motion = motion.read(0, len(motion))[np.array(self.frames) - talker["first"]]
+        # Room for the widest mouth seen, its margin, and the interpolation at the patch's edge.
+        scale = float(np.nanpercentile(self._motion[:, 5], 98))
+        widest = float(np.nanpercentile(self._motion[:, 1], 99)) * scale * (1 + mouth_rendering.MARGIN_OF_RADIUS)
+        tallest = (
+            float(np.nanpercentile(self._motion[:, [0, 6, 7]].sum(1), 99.5))
+            * scale
+            * (1 + mouth_rendering.MARGIN_OF_RADIUS)
+        )
+        tallest = max(
+            tallest, tallest / (1 + mouth_rendering.MARGIN_OF_RADIUS) + mouth_rendering.MARGIN_OF_WIDTH * widest
+        )
+        side = 2 * int(np.ceil((max(widest, tallest) * 1.1 + 12) / 2))
+        self._size = side
+        units = len(self.frames)
+        depth = ctx.video.bit_depth
+        dtype = np.dtype("uint8" if depth <= 8 else "uint16")
+        self._chunk = max(1, min(units, 64, CHUNK_BYTES // (side * side * 3 * dtype.itemsize)))
+        shape = (units, side, side, 3)
+        self._patches = ctx.store.array(f"patch-{talker['id']}", shape=shape, dtype=dtype, chunk=self._chunk)
+        self._points = ctx.store.array(
+            f"points-{talker['id']}", shape=(units, 100, 2), dtype="float32", chunk=self._chunk
+        )
+        self._table = ctx.store.array(
+            f"unit-{talker['id']}", shape=(units, len(UNIT_COLUMNS)), dtype="float32", chunk=self._chunk
+        )
+        self._buffer: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._block: tuple[int, np.ndarray] | None = None
+
+    def todo(self) -> list[int]:
+        missing = set(self._patches.missing()) | set(self._points.missing()) | set(self._table.missing())
+        return [u for i in sorted(missing) for u in range(*self._patches.span(i))]
+
+    def _landmarks(self, frame: int) -> np.ndarray:
+        start = frame - frame % LANDMARK_BLOCK
+        if self._block is None or self._block[0] != start:
+            self._block = (start, self._view.read(start, start + LANDMARK_BLOCK))
+        return self._block[1][frame - start]
+
+    def add(self, u: int, picture: Any) -> None:
+        from lipdub.faces import mouth_rendering
+
+        points = mouth_rendering.extract_mouth_points(self._landmarks(self.frames[u]))
+        origin = np.floor(points[20:].mean(0) - self._size / 2).astype(int)
+        patch = padded_crop(picture, origin, self._size, self._size)
+        local = (points - origin).astype(np.float32)
+        inside = bool((local > 1).all() and (local < self._size - 2).all())
+        row = np.zeros(len(UNIT_COLUMNS), np.float32)
+        row[0] = self.frames[u]
+        row[1:9] = self._motion[u, :8]
+        row[9] = measure_sharpness(patch, local)
+        row[10:13] = measure_ring_colour(patch, local)
+        row[13] = inside
+        self._buffer[u] = (patch, local, row)
+        i = u // self._chunk
+        start, stop = self._patches.span(i)
+        if all(k in self._buffer for k in range(start, stop)):
+            parts = [self._buffer.pop(k) for k in range(start, stop)]
+            self._points.write(i, np.stack([p[1] for p in parts]))
+            self._table.write(i, np.stack([p[2] for p in parts]))
+            self._patches.write(i, np.stack([p[0] for p in parts]))
+
+
+def padded_crop(picture: Any, origin: np.ndarray, width: int, height: int) -> np.ndarray:
+    """RGB crop (height, width, 3) at `origin` (x, y); what lies outside the picture repeats its edge."""
+    x0, y0 = int(origin[0]), int(origin[1])
+    ax, ay = min(max(x0, 0), picture.width - 1), min(max(y0, 0), picture.height - 1)
+    bx, by = max(min(x0 + width, picture.width), ax + 1), max(min(y0 + height, picture.height), ay + 1)
+    crop = picture.rgb((ax, ay, bx, by))
+    if crop.shape[:2] == (height, width):
+        return crop
+    rows = np.clip(np.arange(y0, y0 + height) - ay, 0, by - ay - 1)
+    cols = np.clip(np.arange(x0, x0 + width) - ax, 0, bx - ax - 1)
+    return crop[rows][:, cols]
+
+
+def _to_grey(patch: np.ndarray) -> np.ndarray:
+    import cv2
+
+    scaled = patch if patch.dtype == np.uint8 else (patch >> 8).astype(np.uint8)
+    return cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY)
+
+
+def measure_sharpness(patch: np.ndarray, points: np.ndarray) -> float:
+    """Detail around the lips: mean absolute Laplacian in the box of the lip vertices (20.. of 100, patch pixels)."""
+    import cv2
+
+    low = np.maximum(points[20:].min(0).astype(int), 0)
+    high = points[20:].max(0).astype(int) + 1
+    box = _to_grey(patch)[low[1] : high[1], low[0] : high[0]]
+    return float(np.abs(cv2.Laplacian(box, cv2.CV_32F)).mean()) if box.size else 0.0
+
+
+def measure_ring_colour(patch: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Mean RGB (0..1) of the skin between the lips' edge and the margin's outer ring."""
+    import cv2
+
+    mask = np.zeros(patch.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(points[:20]).astype(np.int32)], 1)
+    cv2.fillPoly(mask, [np.round(points[20:40]).astype(np.int32)], 0)
+    top = 255.0 if patch.dtype == np.uint8 else 65535.0
+    return np.array(cv2.mean(patch, mask)[:3]) / top

@@ -1,0 +1,58 @@
+"""Paste."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lipdub.blending.feather import crop_weight
+from lipdub.stages.paste_back.options import PasteBackOptions
+
+if TYPE_CHECKING:
+    from lipdub.media.pixels import Picture
+
+
+def paste_crop(picture: Picture, crop: np.ndarray, box: np.ndarray, options: PasteBackOptions) -> Picture:
+    """One frame with its crop laid in; the same object where there is nothing to lay in.
+
+    Args:
+        picture: `lipdub.media.pixels.Picture`. crop: (h, w, 4) with room to spare. box: (4,) its place.
+    """
+    from lipdub.blending import colour_match, laplacian
+
+    x0, y0, x1, y1 = (int(v) for v in box)
+    if x1 <= x0 or y1 <= y0:
+        return picture
+    crop = crop[: y1 - y0, : x1 - x0]
+    weight = crop_weight(crop, options.feather)
+    rows, columns = np.flatnonzero(weight.any(1)), np.flatnonzero(weight.any(0))
+    if len(rows) == 0:
+        return picture
+    # The rest of the crop stays as it is: only the box the mask fills is worked on.
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    crop, weight = crop[part], np.ascontiguousarray(weight[part])
+    x0, y0 = x0 + int(columns[0]), y0 + int(rows[0])
+    x1, y1 = x0 + weight.shape[1], y0 + weight.shape[0]
+    background = picture.rgb((x0, y0, x1, y1))
+    foreground = np.ascontiguousarray(crop[..., :3])
+    if options.colour_match:
+        foreground = colour_match.match_colour(background, foreground, weight, picture.scale)
+    if options.method == "laplacian":
+        mixed = laplacian.blend_laplacian(background, foreground, weight)
+        # The coarse octaves reach beyond the mask; the mask's own foot bounds them.
+        return picture.patched((x0, y0, x1, y1), mixed, np.minimum(weight * 4, 1.0), background)
+    return picture.patched((x0, y0, x1, y1), foreground, weight, background)
+
+
+def pasted_region(made: Any, k: int, options: PasteBackOptions) -> tuple[tuple[int, int, int, int], np.ndarray]:
+    """Box and feathered mask of output frame `k`: what paste-back may have changed. made: the store of the crops, sync's
+    or enhance's.
+
+    Returns:
+        box (x0, y0, x1, y1), empty where the frame was passed through; weight float32 (h, w).
+    """
+    crops, boxes = made.open("crops"), made.open("boxes")
+    x0, y0, x1, y1 = (int(v) for v in boxes.read(k, k + 1)[0])
+    crop = crops.read(k, k + 1)[0][: max(y1 - y0, 0), : max(x1 - x0, 0)]
+    return (x0, y0, x1, y1), crop_weight(crop, options.feather)

@@ -1,0 +1,131 @@
+"""paste-back: lays the crops into the source's frames, encodes them piece by piece, and muxes the result.
+
+Store: ``segments/KIND/NNNNN.nut``, independently encoded pieces of `SEGMENT` frames, complete or absent.
+Frames are patched in their own pixel format: what lies outside the feathered mask is the decoded source's, bit for bit.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lipdub.stages.base import StageContext, StageSpec
+from lipdub.stages.paste_back.options import PasteBackOptions
+from lipdub.stages.paste_back.paste import paste_crop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lipdub.engine.job import Job
+    from lipdub.media.audio_encoder import AudioCodec
+    from lipdub.media.pixels import Picture
+    from lipdub.media.probe import MediaFacts
+    from lipdub.media.write import VideoCodec
+
+# Frames per independently encoded piece; encoders put a key frame about this often anyway.
+SEGMENT_FRAMES = 240
+
+
+def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
+    """Encodes the missing segments, then muxes."""
+    from lipdub.media.mux import mux
+    from lipdub.media.write import plan_encoder, write_segment
+
+    sync = ctx.upstream["sync"]
+    made = ctx.upstream[ctx.summaries["enhance"]["crops"]]
+    crops, boxes = made.open("crops"), made.open("boxes")
+    n = len(crops)
+    source, pts = sync.open("source").read(0, n), sync.open("pts").read(0, n)
+    codec, audio = choose_codecs(options, ctx.job.result())
+    # The container decides the encoder, and is no option: pieces made for another one must not be taken for these.
+    kind = ctx.job.result().suffix.lower().lstrip(".")
+    names = [f"segments/{kind}/{i:05d}.nut" for i in range(-(-n // SEGMENT_FRAMES))]
+    missing = [i for i, name in enumerate(names) if not ctx.store.sealed(name)]
+    wanted = [k for i in missing for k in range(i * SEGMENT_FRAMES, min((i + 1) * SEGMENT_FRAMES, n))]
+    pasted = _pasted(ctx, options, crops, boxes, source, wanted)
+    for i in missing:
+        count = min(SEGMENT_FRAMES, n - i * SEGMENT_FRAMES)
+        frames = ((picture, int(pts[k])) for k, picture in islice(pasted, count))
+        write_segment(ctx.store.file(names[i]), frames, ctx.video, codec, ctx.threads)
+        ctx.store.seal(names[i])
+    line = sync.json("timeline")
+    notes = mux(
+        [ctx.store.file(name) for name in names],
+        ctx.job.result(),
+        source=ctx.job.video,
+        source_facts=ctx.facts,
+        speech=ctx.job.mix or ctx.job.speech,
+        speech_start=Fraction(line["speech_start"]),
+        end=Fraction(line["end"]) if line["cut"] else None,
+        last_duration=line["last_duration"],
+        keep_source_audio=options.keep_audio,
+        audio=audio,
+        metadata=ctx.metadata,
+    )
+    return {
+        "method": options.method,
+        "frames": n,
+        "segments": len(names),
+        "notes": [*plan_encoder(ctx.video, codec).notes, *notes],
+    }
+
+
+def choose_codecs(options: PasteBackOptions, out: Path) -> tuple[VideoCodec, AudioCodec]:
+    """How picture and sound are encoded for a result called `out`."""
+    from lipdub.media.audio_encoder import AudioCodec
+    from lipdub.media.write import VideoCodec
+
+    video = VideoCodec(
+        codec=options.codec, crf=options.crf, preset=options.preset, lossless=options.lossless, container=out.suffix
+    )
+    return video, AudioCodec(codec=options.audio_codec, bitrate=options.audio_bitrate)
+
+
+def check(job: Job, facts: MediaFacts, options: PasteBackOptions) -> None:
+    """UsageError, before anything runs, where the result's container cannot hold what was asked for."""
+    from lipdub.media.audio_encoder import check_audio_codec
+    from lipdub.media.containers import container_for
+    from lipdub.media.write import plan_encoder
+
+    out = job.result()
+    video, audio = choose_codecs(options, out)
+    if facts.video is not None:
+        plan_encoder(facts.video, video)
+    check_audio_codec(audio, container_for(out))
+
+
+def _pasted(
+    ctx: StageContext, options: PasteBackOptions, crops: Any, boxes: Any, source: np.ndarray, wanted: list[int]
+) -> Iterator[tuple[int, Picture]]:
+    """The wanted output frames, pasted, in one pass over the source."""
+    from lipdub.media.read import read_frames_in_order
+    from lipdub.parallel import map_ordered
+
+    def jobs() -> Iterator[tuple[int, Picture, np.ndarray, np.ndarray]]:
+        loaded = -1
+        for k, frame in zip(wanted, read_frames_in_order(ctx.job.video, source[wanted]), strict=True):
+            chunk = k // crops.chunk
+            if chunk != loaded:
+                pixels, places, first = crops.read_chunk(chunk), boxes.read_chunk(chunk), crops.span(chunk)[0]
+                loaded = chunk
+            yield k, frame.picture, pixels[k - first], places[k - first]
+
+    for k, picture in map_ordered(lambda job: (job[0], paste_crop(*job[1:], options)), jobs(), ctx.threads):
+        yield k, picture
+        ctx.progress(k + 1, len(crops))
+
+
+SPEC = StageSpec(
+    name="paste-back",
+    version=1,
+    reads=("detect", "sync", "enhance"),
+    inputs=("video", "speech", "mix"),
+    options=PasteBackOptions,
+    run=run,
+    check=check,
+    writes_output=True,
+)

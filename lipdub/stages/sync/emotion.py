@@ -1,0 +1,50 @@
+"""sync, method `lnet`: an emotion for the upper face, by GANimation.
+
+VideoReTalking (Cheng et al., SIGGRAPH Asia 2022, section 3.1) gives a talker other emotions by editing his upper face with
+GANimation (Pumarola et al., ECCV 2018). It works at 128 pixels; so only the change it makes is enlarged and added to the
+face, which keeps its own detail.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lipdub.faces import tensors
+from lipdub.stages import inference
+from lipdub.stages.sync.options import EMOTIONS
+
+SIZE = 128  # pixels of the network's faces
+WEIGHTS = "ganimation"  # entry of the manifest
+PROFILE = inference.NetworkProfile(item_bytes=64 << 20, batch=1, accelerated=200)
+
+
+def edit_emotion(network: Any, faces: list[np.ndarray], emotion: str) -> list[np.ndarray]:
+    """Faces (h, w, 3) RGB, uint8 or uint16, with an emotion of `EMOTIONS`: the same form.
+
+    network: `networks.ganimation.Ganimation`, ready or not.
+    """
+    import cv2
+    import torch
+
+    from lipdub.networks.ganimation import ACTION_UNITS
+
+    image = torch.from_numpy(tensors.to_network_input(faces, SIZE)) * 2 - 1
+    intensity = [EMOTIONS[emotion].get(unit, 0.0) for unit in ACTION_UNITS]
+    units = torch.tensor(intensity).expand(len(faces), -1)
+    changes = inference.run_network(network, _change, image, units).permute(0, 2, 3, 1).numpy()[..., ::-1]
+    out = []
+    for face, small in zip(faces, changes, strict=True):
+        h, w = face.shape[:2]
+        top = np.iinfo(face.dtype).max
+        large = cv2.resize(np.ascontiguousarray(small), (w, h), interpolation=cv2.INTER_CUBIC) * top
+        out.append(np.round(np.clip(face + large, 0, top)).astype(face.dtype))
+    return out
+
+
+def _change(network: Any, image: Any, units: Any) -> Any:
+    """What the network adds to an image of -1..1, on a scale of 0..1."""
+    from lipdub.networks.ganimation import fuse
+
+    return (fuse(image, *network(image, units)) - image) / 2

@@ -1,0 +1,69 @@
+"""What every frame of the result shows: which source frame, when, and which face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lipdub.stages.base import StageContext
+    from lipdub.stages.sync.options import SyncOptions
+if TYPE_CHECKING:
+    from lipdub.stages.base import StageContext
+    from lipdub.stages.sync.options import SyncOptions
+
+
+# Speech is heard at this rate.
+SPEECH_RATE = 16000
+
+
+def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The frames of the result, for a speech of so many samples at `SPEECH_RATE`; keeps the JSON ``timeline``.
+
+    Returns source (n,) int32 frame shown; pts (n,) int64; moments (n,) float64 seconds from the first frame.
+    """
+    from lipdub.media.frame_index import read_frame_pts
+    from lipdub.media.timeline import plan_timeline
+
+    line = plan_timeline(
+        read_frame_pts(ctx.job.video),
+        ctx.video.time_base,
+        Fraction(samples, SPEECH_RATE),
+        length=options.length,
+        extend=options.extend,
+        offset=Fraction(options.offset).limit_denominator(10**6),
+    )
+    ctx.store.put_json(
+        "timeline",
+        {
+            "speech_start": str(line.speech_start),
+            "end": str(line.end),
+            # Where the length asked for is the video's, the speech does not outlast it.
+            "cut": options.length in ("video", "shortest"),
+            "last_duration": int(line.duration[-1]),
+        },
+    )
+    moments = np.asarray(line.time) - line.time[0]
+    return np.asarray(line.source).astype(np.int32), np.asarray(line.pts, np.int64), moments
+
+
+@dataclass(frozen=True)
+class FacePlan:
+    """What every output frame shows; arrays over output frames. box: (n, 4) int32 where the face lies, display pixels,
+    empty where nothing is dubbed.
+    """
+
+    source: np.ndarray
+    pts: np.ndarray
+    time: np.ndarray
+    track: np.ndarray
+    amount: np.ndarray
+    box: np.ndarray
+
+    @property
+    def dubbed(self) -> int:
+        """How many frames are dubbed at all."""
+        return int((self.amount > 0).sum())

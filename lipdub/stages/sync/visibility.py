@@ -1,0 +1,75 @@
+"""Visibility."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lipdub.stages.sync.options import SyncOptions
+
+
+# Faces turned further than this are left as they are, fading over the last degrees.
+PROFILE_DEGREES = 52.0
+
+
+PROFILE_FADE_DEGREES = 12.0
+
+
+# Where dubbing begins or ends inside a shot it fades over this time.
+FADE_SECONDS = 0.16
+
+
+def range_weights(moments: np.ndarray, options: SyncOptions) -> np.ndarray:
+    """1 inside the range asked for, fading to 0 over `FADE_SECONDS` inside its ends; (n,)."""
+    out = np.ones(len(moments))
+    if options.start is not None:
+        out = np.minimum(out, (moments - options.start) / FADE_SECONDS if options.start > 0 else 1.0)
+    if options.end is not None:
+        out = np.minimum(out, (options.end - moments) / FADE_SECONDS)
+    return np.clip(out, 0, 1)
+
+
+def visibility_weights(
+    motion: np.ndarray,
+    row: Mapping[str, Any],
+    shots: list[list[int]],
+    interval: float,
+    covered: np.ndarray | None = None,
+) -> np.ndarray:
+    """How far each source frame of a track can be dubbed, (frames,) 0..1: seen, not in profile, fading at its ends.
+
+    Args:
+        motion: of the neutralize stage (its `MOTION` columns). row: the track's, of detect. interval: seconds between
+            frames. covered: bool (frames,) where something lies before the mouth.
+    """
+    from lipdub.faces import smoothing, tracking
+
+    valid = np.isfinite(motion[:, 0])
+    out = np.where(
+        valid, np.clip((PROFILE_DEGREES - np.abs(np.nan_to_num(motion[:, 2]))) / PROFILE_FADE_DEGREES, 0, 1), 0.0
+    )
+    # A hand or a microphone before the mouth: left alone, from two such frames on (one may be a flash).
+    for a, b in smoothing.find_runs(covered) if covered is not None else ():
+        valid[a:b] &= b - a < 2
+    out = smoothing.savgol_filter(out * valid, 5, 1).clip(0, 1) * valid
+    steps = max(1, round(FADE_SECONDS / interval))
+    first, end = shots[row["shot"]]
+    for a, b in smoothing.find_runs(valid):
+        ramp = np.arange(1, b - a + 1) / steps
+        # A shot's own first and last frames need no fade: the cut hides the change.
+        if row["first"] + a > first + tracking.MAX_FILLED_FRAMES:
+            out[a:b] *= np.minimum(ramp, 1)
+        if row["first"] + b < end - tracking.MAX_FILLED_FRAMES:
+            out[a:b] *= np.minimum(ramp[::-1], 1)
+    return out
+
+
+def passthrough_spans(time: np.ndarray, amount: np.ndarray) -> list[list[float]]:
+    """First and last time of each stretch of frames that pass through."""
+    from lipdub.faces import smoothing
+
+    return [[float(time[a]), float(time[b - 1])] for a, b in smoothing.find_runs(~(amount > 0))]

@@ -1,0 +1,133 @@
+"""Changes to crops of faces, and to mel spectrograms, that leave alone when a mouth moves and when a sound is heard.
+
+What is drawn for a clip is the same in all its frames and columns: what differs between them is the speech.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from lipdub.metrics.avsync import sample_affine
+from lipdub.speech import mel
+
+_DB = 2 * mel.PEAK / mel.SPAN  # of the spectrogram's values per decibel
+
+
+@dataclass(frozen=True)
+class FaceAugmentation:
+    """Largest change to either side. shift: share of the crop's width; scale, stretch (of width against height): as
+    powers of e; turn: degrees; light, slope (of light across the crop), contrast: shares; blur: sigma in pixels; noise:
+    standard deviation, share of white. flip, blurred: how often.
+    """
+
+    shift: float = 0.06
+    scale: float = 0.15
+    stretch: float = 0.12
+    turn: float = 8.0
+    light: float = 0.3
+    slope: float = 0.3
+    contrast: float = 0.4
+    blur: float = 1.5
+    noise: float = 0.03
+    flip: float = 0.5
+    blurred: float = 0.4
+
+
+def augment_faces(
+    crops: torch.Tensor, height: int, width: int, rng: np.random.Generator, changes: FaceAugmentation
+) -> torch.Tensor:
+    """Crops with a margin, seen anew: (clips, n, H, W) in 0..1 to (clips, n, height, width) in 0..1.
+
+    n: pictures (or their colours) of a clip, all changed alike.
+    """
+    count = len(crops)
+
+    def drawn(reach: float) -> np.ndarray:
+        return rng.uniform(-reach, reach, count)
+
+    angle = np.radians(drawn(changes.turn))
+    scale, stretch = np.exp(drawn(changes.scale)), np.exp(drawn(changes.stretch) / 2)
+    across = scale * stretch * np.where(rng.random(count) < changes.flip, -1, 1)
+    down = scale / stretch
+    right, below = drawn(changes.shift) * width, drawn(changes.shift) * width
+    views = sample_affine(
+        crops,
+        height,
+        width,
+        np.stack(
+            [
+                np.stack([across * np.cos(angle), -down * np.sin(angle), right], 1),
+                np.stack([across * np.sin(angle), down * np.cos(angle), below], 1),
+            ],
+            1,
+        ),
+    )
+    x = torch.linspace(-1, 1, width)[None, None, None]
+    y = torch.linspace(-1, 1, height)[None, None, :, None]
+    slopes = [_each(drawn(changes.slope)) for _ in range(2)]
+    views = views ** _each(np.exp(drawn(changes.contrast)))
+    views = views * _each(1 + drawn(changes.light)) * (1 + slopes[0] * x + slopes[1] * y)
+    for i in np.flatnonzero(rng.random(count) < changes.blurred):
+        views[i] = gaussian_blur(views[i][:, None], float(rng.uniform(0.3, changes.blur)))[:, 0]
+    grain = torch.from_numpy(rng.standard_normal(views.shape, np.float32))
+    return (views + grain * _each(rng.uniform(0, changes.noise, count))).clamp(0, 1)
+
+
+def gaussian_blur(pictures: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Pictures (n, channels, H, W) under a Gaussian of that many pixels."""
+    half = int(np.ceil(3 * sigma))
+    kernel = torch.exp(-0.5 * (torch.arange(-half, half + 1) / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    kernel = kernel.to(pictures).expand(pictures.shape[1], 1, 1, -1)
+    rows = functional.pad(pictures, (half, half, half, half), mode="replicate")
+    across = functional.conv2d(rows, kernel, groups=len(kernel))
+    return functional.conv2d(across, kernel.transpose(2, 3), groups=len(kernel))
+
+
+def _each(values: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(values, np.float32))[:, None, None, None]
+
+
+@dataclass(frozen=True)
+class VoiceAugmentation:
+    """Largest change. tract: of all frequencies, as a power of e to either side (a longer or shorter vocal tract); tone:
+    decibels by which an equaliser changes bands to either side; louder, softer: decibels.
+    """
+
+    tract: float = 0.2
+    tone: float = 8.0
+    louder: float = 6.0
+    softer: float = 15.0
+
+
+def augment_spectrograms(mels: torch.Tensor, rng: np.random.Generator, changes: VoiceAugmentation) -> torch.Tensor:
+    """Spectrograms of other voices and microphones: (clips, n, 80, 16) in -4..4 to the same."""
+    out = torch.empty_like(mels)
+    bands = np.arange(mel.BANDS)
+    for i, window in enumerate(mels):
+        at = _bands_at(float(np.exp(rng.uniform(-changes.tract, changes.tract))))
+        low = torch.from_numpy(np.floor(at).astype(np.int64)).clamp(max=mel.BANDS - 2)
+        share = torch.from_numpy((at - low.numpy()).astype(np.float32))[None, :, None]
+        tone = np.interp(bands, np.linspace(0, mel.BANDS - 1, 7), rng.uniform(-changes.tone, changes.tone, 7))
+        added = torch.from_numpy(((tone + rng.uniform(-changes.softer, changes.louder)) * _DB).astype(np.float32))
+        out[i] = window[:, low] * (1 - share) + window[:, low + 1] * share + added[None, :, None]
+    return out.clamp(-mel.PEAK, mel.PEAK)
+
+
+def _bands_at(factor: float) -> np.ndarray:
+    """Where in a spectrogram the bands' frequencies times `factor` lie, float64 (BANDS,)."""
+    middles = _middles()
+    return np.interp(middles * factor, middles, np.arange(mel.BANDS))
+
+
+@lru_cache(maxsize=1)
+def _middles() -> np.ndarray:
+    """Hz of the bands' middles."""
+    import librosa
+
+    return librosa.mel_frequencies(mel.BANDS + 2, fmin=mel.LOW, fmax=mel.HIGH)[1:-1]

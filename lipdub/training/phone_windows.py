@@ -1,0 +1,88 @@
+"""Stretches of speech as the phone network is trained on them: utterances in a row, disturbed, encoded, labelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.speech.encoder import encode
+from lipdub.speech.phone_features import FRAME_RATE, HOP, compute_mel_power, to_decibel
+from lipdub.speech.phones import PHONE_INDEX
+from lipdub.training.speech_augmentation import augment_speech, normalize_level
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WINDOW_FRAMES = 800
+"""10 ms frames of a window."""
+
+ENCODER_FRAMES = 332
+"""What `speech.encoder.encode` answers to a window."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """audio: float32 (n,) at 16 kHz; phones: (start s, end s, phone of `speech.phones.PHONES`), in order."""
+
+    audio: np.ndarray
+    phones: tuple[tuple[float, float, str], ...]
+
+
+def make_windows(
+    voices: Callable[[], Utterance], count: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Stretches of disturbed speech as the phone network is trained on them.
+
+    voices: gives one utterance after another. Yields `count` times (encoded float16 (CODES, encoder.WIDTH),
+    power float16 dB (FRAMES, MELS), phones uint8 (FRAMES,)).
+    """
+    before: np.ndarray | None = None
+    for _ in range(count):
+        audio, marks = _stretch(voices, rng)
+        sound = augment_speech(audio, rng, before)
+        before = audio
+        power = to_decibel(compute_mel_power(sound)[:WINDOW_FRAMES])
+        yield encode(sound)[:ENCODER_FRAMES].astype(np.float16), power.astype(np.float16), marks
+
+
+def _stretch(voices: Callable[[], Utterance], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Utterances one after another with pauses, and the phones, for `FRAMES` frames."""
+    audio = np.zeros(WINDOW_FRAMES * HOP, np.float32)
+    marks = np.full(WINDOW_FRAMES, PHONE_INDEX["sil"], np.uint8)
+    at = int(rng.uniform(0.0, 100.0)) if rng.random() < 0.6 else 0
+    begun = at > 0
+    while at < WINDOW_FRAMES - 50:
+        spoken = voices()
+        sound = normalize_level(spoken.audio) * 10 ** (rng.uniform(-4.0, 4.0) / 20)
+        frames = len(sound) // HOP
+        # a window may begin in the middle of a sentence
+        cut = 0 if begun or rng.random() < 0.5 else int(rng.integers(0, max(frames - 100, 1)))
+        begun = True
+        size = min(frames - cut, WINDOW_FRAMES - at)
+        audio[at * HOP : (at + size) * HOP] = sound[cut * HOP : (cut + size) * HOP]
+        marks[at : at + size] = label_frames(spoken, frames)[cut : cut + size]
+        at += size + int(rng.exponential(50.0))
+    return audio, marks
+
+
+def resample(audio: np.ndarray, rate: float, to: float = SAMPLE_RATE_HZ) -> np.ndarray:
+    import soxr
+
+    return soxr.resample(audio, rate, to).astype(np.float32) if rate != to else audio
+
+
+def change_speed(utterance: Utterance, factor: float) -> Utterance:
+    """Play faster by that factor: tempo, pitch and vocal tract change together."""
+    audio = resample(utterance.audio, SAMPLE_RATE_HZ * factor)
+    return Utterance(audio, tuple((a / factor, b / factor, p) for a, b, p in utterance.phones))
+
+
+def label_frames(utterance: Utterance, frames: int) -> np.ndarray:
+    """Phone index of each 10 ms frame, uint8 (frames,)."""
+    out = np.full(frames, PHONE_INDEX["sil"], np.uint8)
+    for start, end, phone in utterance.phones:
+        out[int(np.ceil(start * FRAME_RATE)) : int(np.ceil(end * FRAME_RATE))] = PHONE_INDEX[phone]
+    return out

@@ -1,0 +1,121 @@
+"""Changes to speech that a listener would not mind: rooms, microphones, lines, music, noise, levels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lipdub.constants import SAMPLE_RATE_HZ
+
+_IN_ROOM, _THROUGH_LINE, _WITH_MUSIC, _WITH_NOISE, _WITH_BABBLE = 0.5, 0.6, 0.3, 0.45, 0.1  # shares
+_LEVEL = 0.1  # root mean square of the voice before the last change of level
+
+
+def draw_room_impulse(rng: np.random.Generator) -> np.ndarray:
+    """Impulse response of a made-up room at 16 kHz, float64, the direct sound first and of height one.
+
+    From a dead cell (0.1 s of reverberation) to a hall (1.6 s), heard from near or far: a few early
+    reflections, then noise that decays exponentially, its high tones faster.
+    """
+    decay = float(np.exp(rng.uniform(np.log(0.1), np.log(1.6))))  # seconds to fall by 60 dB
+    length = int(SAMPLE_RATE_HZ * decay)
+    fall = 10 ** (-3.0 * np.arange(length) / length)
+    low = rng.standard_normal(length)
+    high = np.diff(low, prepend=0.0)
+    late = (low - high) * fall + high * fall ** rng.uniform(1.0, 3.0)
+    late[: int(SAMPLE_RATE_HZ * rng.uniform(0.002, 0.03))] = 0.0
+    early = np.zeros(length)
+    places = rng.integers(int(SAMPLE_RATE_HZ * 0.001), max(int(SAMPLE_RATE_HZ * 0.04), 20), 8) % length
+    early[places] = rng.uniform(-0.6, 0.6, 8) * fall[places]
+    late *= 10 ** (rng.uniform(-18.0, 5.0) / 20) / np.sqrt(np.sum(late**2) + 1e-9)  # against the direct sound
+    impulse = early + late
+    impulse[0] = 1.0
+    return impulse
+
+
+def add_reverberation(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """In a made-up room, as long as before."""
+    impulse = draw_room_impulse(rng)
+    size = len(audio) + len(impulse)
+    return np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(impulse, size), size)[: len(audio)].astype(np.float32)
+
+
+def synthesize_music(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Made-up music at 16 kHz, float32 (count,), mean square one: chords of harmonic tones that are struck or
+    swell, a bass line, and beats of noise, at one tempo.
+    """
+    out = np.zeros(count)
+    beat = int(SAMPLE_RATE_HZ * rng.uniform(0.25, 0.8))
+    root = rng.uniform(80, 240)
+    scale = np.array([0, 2, 4, 5, 7, 9, 11] if rng.random() < 0.5 else [0, 2, 3, 5, 7, 8, 10])
+    tilt, struck = rng.uniform(0.8, 2.2), rng.random() < 0.6
+    drums = rng.uniform(0.0, 0.5) if rng.random() < 0.6 else 0.0
+    for at in range(0, count, beat):
+        span = min(int(beat * rng.choice([1, 1, 2, 4])), count - at)
+        time = np.arange(span) / SAMPLE_RATE_HZ
+        shape = np.exp(-time * rng.uniform(1.5, 8.0)) if struck else np.sin(np.pi * time * SAMPLE_RATE_HZ / span) ** 0.5
+        degree = int(rng.integers(0, 7))
+        notes = [0.5 * 2 ** (scale[degree] / 12)]
+        notes += [2 ** ((scale[(degree + k) % 7] + 12 * rng.integers(0, 3)) / 12) for k in (0, 2, 4)]
+        for note in notes:
+            for harmonic in range(1, int(rng.integers(3, 10))):
+                tone = root * note * harmonic
+                if tone < SAMPLE_RATE_HZ / 2:
+                    phase = rng.uniform(0, 2 * np.pi)
+                    out[at : at + span] += (
+                        shape * np.sin(2 * np.pi * tone * time + phase) / harmonic**tilt * rng.uniform(0.3, 1)
+                    )
+        if drums:
+            hit = rng.standard_normal(span) * np.exp(-time * rng.uniform(15, 60))
+            out[at : at + span] += drums * hit * 4
+    return (out / np.sqrt(np.mean(out**2) + 1e-12)).astype(np.float32)
+
+
+def synthesize_noise(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Steady or swelling noise of some colour between white and pink, float64 (count,), mean square one."""
+    spectrum = np.fft.rfft(rng.standard_normal(count))
+    spectrum *= (np.arange(len(spectrum)) + 1.0) ** -rng.uniform(0.0, 1.0)
+    out = np.fft.irfft(spectrum, count)
+    if rng.random() < 0.4:
+        time = np.arange(count) / SAMPLE_RATE_HZ
+        out *= 1 + 0.8 * np.sin(2 * np.pi * (rng.uniform(0.3, 5.0) * time + rng.random()))
+    return out / np.sqrt(np.mean(out**2) + 1e-12)
+
+
+def apply_line_response(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As another microphone or line gives it: an equaliser of some 8 dB, now and then without high or low
+    tones.
+    """
+    spectrum = np.fft.rfft(audio)
+    place = np.linspace(0, 1, len(spectrum))
+    spectrum *= 10 ** (np.interp(np.sqrt(place), np.linspace(0, 1, 7), rng.uniform(-8, 8, 7)) / 20)
+    if rng.random() < 0.2:
+        spectrum[place > rng.uniform(0.4, 0.8)] = 0
+    if rng.random() < 0.2:
+        spectrum[place < rng.uniform(0.01, 0.04)] = 0
+    return np.fft.irfft(spectrum, len(audio))
+
+
+def augment_speech(audio: np.ndarray, rng: np.random.Generator, other: np.ndarray | None = None) -> np.ndarray:
+    """Speech under chance disturbances.
+
+    audio: float (n,) at 16 kHz; other: another voice, as long, for now and then to talk behind it. Returns
+    float32 (n,).
+    """
+    if rng.random() < _IN_ROOM:
+        audio = add_reverberation(audio, rng)
+    if rng.random() < _THROUGH_LINE:
+        audio = apply_line_response(audio, rng)
+    audio = normalize_level(audio)
+    beside = np.zeros(len(audio))
+    if rng.random() < _WITH_MUSIC:
+        beside += synthesize_music(len(audio), rng) * 10 ** (rng.uniform(-24.0, 3.0) / 20)
+    if rng.random() < _WITH_NOISE:
+        beside += synthesize_noise(len(audio), rng) * 10 ** (rng.uniform(-35.0, -3.0) / 20)
+    if other is not None and rng.random() < _WITH_BABBLE:
+        beside += normalize_level(other) / _LEVEL * 10 ** (rng.uniform(-30.0, -8.0) / 20)
+    return ((audio + _LEVEL * beside) * 10 ** (rng.uniform(-20.0, 6.0) / 20)).astype(np.float32)
+
+
+def normalize_level(audio: np.ndarray) -> np.ndarray:
+    """The sound with a root mean square of a tenth of full scale."""
+    return audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6))
