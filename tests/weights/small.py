@@ -84,4 +84,4 @@ def publish(monkeypatch: pytest.MonkeyPatch, folder: Path, *items: ManifestEntry
     path = folder / "published.json"
     path.write_text(json.dumps({"files": rows}))
     manifest._read.cache_clear()
-    monkeypatch.setattr(manifest, "located", lambda name: path)
+    monkeypatch.setattr(manifest, "locate_shipped", lambda name: path)

@@ -90,6 +90,6 @@ def test_commercial_use(commercial: bool | None, words: str) -> None:
 def test_damaged_manifest(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "manifest.json"
     path.write_text(text)
-    monkeypatch.setattr(manifest, "located", lambda name: path)
+    monkeypatch.setattr(manifest, "locate_shipped", lambda name: path)
     with pytest.raises(WeightsError, match="damaged"):
         manifest.list_entries()

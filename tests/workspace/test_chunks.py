@@ -153,8 +153,8 @@ WRITER = """
 import sys
 import numpy as np
 from pathlib import Path
-from lipdub.workspace import Store
-array = Store(Path(sys.argv[1]), "sync").array("x", shape=(4000, 50, 50), dtype="u1", chunk=4)
+from lipdub.workspace import StageStore
+array = StageStore(Path(sys.argv[1]), "sync").array("x", shape=(4000, 50, 50), dtype="u1", chunk=4)
 block = np.random.default_rng(0).integers(0, 255, (4, 50, 50), dtype=np.uint8)
 print("ready", flush=True)
 while True:

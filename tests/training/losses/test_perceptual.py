@@ -90,8 +90,8 @@ def nothing_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_else_the_small_one(tmp_path: Path, nothing_published: None, monkeypatch: pytest.MonkeyPatch) -> None:
     path = face_features_file.save(tmp_path / module.SHIPPED, FaceFeatures((4, 4, 4)), {})
-    monkeypatch.setattr(module, "located", lambda name: path)
-    monkeypatch.setattr(module, "shipped", lambda name: path)
+    monkeypatch.setattr(module, "locate_shipped", lambda name: path)
+    monkeypatch.setattr(module, "verify_shipped", lambda name: path)
     features, which = load_features()
     assert "face-features.safetensors" in which and "\n" not in which
     assert not features.training and not any(p.requires_grad for p in features.parameters())
@@ -107,6 +107,6 @@ def test_without_either_one_is_told_what_to_do(nothing_published: None, monkeypa
     def missing(name: str) -> Path:
         return shipped_files.locate_shipped("no-such-" + name)
 
-    monkeypatch.setattr(module, "located", missing)
+    monkeypatch.setattr(module, "locate_shipped", missing)
     with pytest.raises(WeightsError, match="perceptual loss.*weights pull vgg19.*train face-features"):
         load_features()
