@@ -1,7 +1,6 @@
-"""The errors lipdub raises, each with the exit code the command line ends with.
+"""The errors lipdub raises, each with the exit code of the command line.
 
-An error is raised where its facts are known and turned into words once, at the edge: ``str(error)`` is one
-line, "what is wrong. what to do".
+Code raises an error where it knows the facts. ``str(error)`` is one line: what is wrong, then what to do.
 """
 
 from __future__ import annotations
@@ -18,16 +17,22 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def printable(value: object) -> str:
-    """Text of ``value`` (usually a path) fit for one line: control characters, newlines and lone surrogates
-    escaped.
+    """Return the text of a value with unprintable characters escaped, so that it fits on one line.
+
+    Args:
+        value: Usually a path. Control characters, newlines and lone surrogates are escaped.
     """
     text = os.fsdecode(value) if isinstance(value, (bytes, os.PathLike)) else str(value)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class LipdubError(Exception):
-    """Base of every error that is meant for a person. ``what`` names the fault and its place, ``hint`` the
-    way out.
+    """Base of every error that is meant for a person.
+
+    Attributes:
+        what: The fault and its place.
+        hint: What to do about it; may be empty.
+        exit_code: Exit code of the command line.
     """
 
     exit_code = 1
@@ -43,13 +48,13 @@ class LipdubError(Exception):
 
 
 class UsageError(LipdubError):
-    """The request itself is wrong: an unknown name, options that exclude each other, a value out of range."""
+    """The request is wrong: an unknown name, options that exclude each other, a value out of range."""
 
     exit_code = 2
 
 
 class InputError(LipdubError):
-    """A given file cannot be used: unreadable, no picture, no face, no sound, too short."""
+    """A given file cannot be used: it is unreadable, too short, or has no picture, face or sound."""
 
     exit_code = 3
 
@@ -60,26 +65,29 @@ class WeightsError(LipdubError):
     exit_code = 4
 
 
-class EnvironmentFailure(LipdubError):
-    """The machine cannot do it: no ffmpeg, no space, no permission, out of memory, no such device, workspace
-    in use.
-    """
+class EnvironmentFailure(LipdubError):  # noqa: N818  a public name
+    """The machine cannot do it: no ffmpeg, space, permission, memory or device, or a workspace in use."""
 
     exit_code = 5
 
 
 class BelowThresholdError(LipdubError):
-    """A score misses a threshold that was asked for; everything else went well."""
+    """A score misses a threshold given by the user; everything else succeeded."""
 
     exit_code = 6
 
 
-class CorruptChunk(LipdubError):
+class CorruptChunk(LipdubError):  # noqa: N818  a public name
     """A cached piece is absent or does not match its checksum.
 
-    ``stage``, ``array`` and ``chunk`` name it (``chunk`` is -1 when the whole array or file is meant),
-    ``path`` is where it lies. The pipeline answers by removing it and running its stage again, so people
-    rarely see this error.
+    The pipeline removes the piece and runs its stage again, so people rarely see this error.
+
+    Attributes:
+        stage: Name of the stage that wrote the piece.
+        array: Name of the array or file.
+        chunk: Number of the chunk; -1 for the whole array or file.
+        path: Path of the piece.
+        reason: What is wrong with it, as an adjective.
     """
 
     exit_code = 5
@@ -101,17 +109,22 @@ class CorruptChunk(LipdubError):
 
 
 def wrap_os_error(error: OSError, path: object | None = None, doing: str = "write") -> LipdubError:
-    """``error`` as an :class:`EnvironmentFailure` (or :class:`InputError` for a missing file) that names the
-    place.
+    """Turn a system error into an error that names the place and the remedy.
 
-    ``doing`` is the verb of the sentence ("cannot write ..."). ``path`` defaults to the error's own file name.
+    Args:
+        error: The system's error.
+        path: The place to name; the error's own file name by default.
+        doing: The verb of the sentence ("cannot write ...").
+
+    Returns:
+        An :class:`InputError` for a missing file to read, else an :class:`EnvironmentFailure`.
     """
     where = path if path is not None else error.filename
     place = f" {printable(where)}" if where is not None else ""
     if error.errno in _NO_SPACE:
         return EnvironmentFailure(
             f"no space left on the disk, cannot {doing}{place}",
-            hint="Free some space; finished work is kept and the next run goes on from it.",
+            hint="Free some space; finished work is kept and the next run continues from it.",
         )
     if error.errno in _FORBIDDEN:
         return EnvironmentFailure(

@@ -1,6 +1,4 @@
-"""Work in threads and child processes: successive items with results in order, one thing beside others, modules of this
-package as programs.
-"""
+"""Work in threads and child processes."""
 
 from __future__ import annotations
 
@@ -13,36 +11,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def map_ordered(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """``work(item)`` of every item, in the items' order, up to ``2 * threads`` items ahead of the consumer.
+def map_ordered(
+    work: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> Generator[Result, None, None]:
+    """Call ``work`` for every item in threads and yield the results in the items' order.
 
-    For work that spends its time outside the interpreter's lock (OpenCV, codecs, NumPy). Items are taken in the
-    consumer's thread. An exception in ``work`` is raised where its result would have come.
+    Use it for work that releases the interpreter's lock (OpenCV, codecs, NumPy). Items are taken in the
+    consumer's thread, at most ``2 * threads`` ahead of the consumer.
+
+    Args:
+        work: Called with one item. Its exception is raised in place of its result.
+        items: The items; may be endless.
+        threads: Number of threads, at least 1.
+
+    Yields:
+        The results.
     """
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        waiting: deque[Future[Result]] = deque()
+        pending: deque[Future[Result]] = deque()
         try:
             for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= 2 * max(1, threads):
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                pending.append(pool.submit(work, item))
+                if len(pending) >= 2 * max(1, threads):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()
 
 
 def start_in_thread(work: Callable[[], Result]) -> Callable[[], Result]:
-    """Begins ``work()`` in a thread of its own; the function returned waits for its result or raises its exception.
+    """Start ``work()`` in a thread of its own.
 
     The program may end without waiting: the thread ends with it.
+
+    Returns:
+        A function that waits for the result and returns it, or raises the exception of ``work``.
     """
     future: Future[Result] = Future()
 
@@ -57,19 +68,19 @@ def start_in_thread(work: Callable[[], Result]) -> Callable[[], Result]:
 
 
 def count_cores() -> int:
-    """Processors this process may use."""
+    """Return the number of processors this process may use."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
+    except AttributeError:  # macOS and Windows lack it
         return os.cpu_count() or 1
 
 
 def child_command(module: str) -> list[str]:
-    """The command that runs a module of this package as a program; with `child_environment`."""
+    """Return the command that runs a module of this package; run it with :func:`child_environment`."""
     return [sys.executable, "-m", module]
 
 
 def child_environment() -> dict[str, str]:
-    """This process's environment for a child that is to find this package where this process found it."""
+    """Return an environment in which a child process imports the same copy of this package."""
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)}

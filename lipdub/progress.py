@@ -1,4 +1,4 @@
-"""Progress events: how a running job tells its caller what it does, without printing anything."""
+"""Progress events: how a running job reports to its caller without printing anything."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ EventKind = Literal["start", "stage", "progress", "warn", "done"]
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened.
+    """One report of a running job.
 
-    kind
-        ``start``: the job begins (``data``: recipe, reason, workspace);
-        ``stage``: a stage begins (``data['action']``: run, resume or reuse);
-        ``progress``: ``done`` of ``total`` (None when unknown) ``unit``\\ s of the stage are finished;
-        ``warn``: ``message`` is worth telling a person;
-        ``done``: the stage ended (``data``: seconds, summary), or, with an empty ``stage``, the whole job
-        did.
+    Attributes:
+        kind: ``start``: the job begins (``data``: recipe, reason, workspace).
+            ``stage``: a stage begins (``data['action']``: run, resume or reuse).
+            ``progress``: ``done`` of ``total`` units of the stage are finished.
+            ``warn``: ``message`` is a remark for the person.
+            ``done``: a stage ended (``data``: seconds, summary), or the whole job if ``stage`` is empty.
+        stage: Name of the stage; empty for the whole job.
+        done: Number of finished units.
+        total: Number of all units; None when unknown.
+        unit: What is counted.
+        message: The remark of a ``warn`` event.
+        data: Facts that depend on ``kind``.
     """
 
     kind: EventKind
@@ -35,4 +40,4 @@ Callback = Callable[[Event], None]
 
 
 def ignore_event(event: Event) -> None:
-    """A callback that does nothing."""
+    """Do nothing; the default callback."""

@@ -1,4 +1,4 @@
-"""Sound: decoding in presentation order, with priming removed and gaps filled."""
+"""Reading sound in presentation order, with encoder priming removed and gaps filled, and writing WAV files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, printable
 from lipdub.media.demux import decode_frames, open_media
 from lipdub.media.probe import AudioFacts, probe
@@ -16,16 +17,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_GAP = Fraction(1, 20)  # a hole in the times longer than this is filled with silence
-_LONGEST_GAP = Fraction(3600)  # one longer than this is a broken time, not a hole
-_CHUNK_SECONDS = 4
+    from lipdub.arrays import F32, Array
+
+_SHORTEST_GAP = Fraction(1, 20)  # seconds; gaps in the times longer than this are filled with silence
+_LONGEST_GAP = Fraction(3600)  # seconds; a longer gap is a broken time
+_SILENCE_BLOCK_SECONDS = 4
+_LOSSLESS_CODECS = ("flac", "alac", "wavpack", "tta", "ape", "truehd", "mlp")
+# Weights of the channels of surround layouts in a mix to mono: speech is in the centre.
+_CENTRE_WEIGHT = 1.0
+_FRONT_WEIGHT = 0.707
+_BASS_WEIGHT = 0.0
+_REAR_WEIGHT = 0.5
+# Full scale of the signed integer sample formats.
+_FULL_SCALE = {"s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}
 
 
 @dataclass(frozen=True)
 class AudioSource:
-    """A sound stream about to be read: ``rate`` in Hz, ``channels``, the channel ``layout``'s name, the
-    decoder's sample format, ``lossless`` whether the codec is, ``start`` when its first sample is heard
-    (seconds, on the container's clock) and ``bits`` of one sample as stored.
+    """What a sound stream decodes to.
+
+    Attributes:
+        rate: Samples per second.
+        channels: Number of channels.
+        layout: Name of the channel layout.
+        sample_format: FFmpeg's name of the decoder's sample format.
+        lossless: Whether the codec is lossless.
+        bits: Bits of a sample as stored.
+        start: When the first sample is heard, in seconds on the container's clock.
     """
 
     rate: int
@@ -38,134 +56,181 @@ class AudioSource:
 
 
 def probe_audio_stream(path: Path | str, stream: int | None = None) -> AudioFacts:
-    """Facts of a file's first sound stream (or of the one with this stream index)."""
+    """Return the facts of a file's first sound stream, or of the one with the index ``stream``.
+
+    Raises:
+        InputError: There is no such stream.
+    """
     for facts in probe(path).audio:
         if stream is None or facts.index == stream:
             return facts
     raise InputError(f"{printable(path)} holds no sound")
 
 
-def _pick(container: Any, path: Path | str, stream: int | None) -> Any:
-    for found in container.streams.audio:
-        if stream is None or found.index == stream:
-            return found
+def _select_stream(container: Any, path: Path | str, index: int | None) -> Any:
+    """Return the first sound stream of a container, or the one with this index."""
+    for stream in container.streams.audio:
+        if index is None or stream.index == index:
+            return stream
     raise InputError(f"{printable(path)} holds no sound")
 
 
 def probe_audio_source(path: Path | str, stream: int | None = None) -> AudioSource:
-    """What :func:`audio_blocks` will give."""
+    """Decode the first frame of a sound stream and return what the stream decodes to.
+
+    Args:
+        path: The file.
+        stream: Index of the stream; the first sound stream by default.
+
+    Raises:
+        InputError: There is no such stream, or it holds no samples.
+    """
     with open_media(path) as container:
-        sound = _pick(container, path, stream)
+        sound = _select_stream(container, path, stream)
         frame = next(decode_frames(container, sound), None)
         if frame is None:
             raise InputError(f"{printable(path)} holds no sound samples")
         codec = sound.codec_context.name
-        start = Fraction(frame.pts or 0) * frame.time_base if frame.time_base else Fraction(0)
         bits = frame.format.bytes * 8
-        if codec in ("pcm_s24le", "pcm_s24be") or (sound.codec_context.codec.name == "flac" and bits == 32):
+        is_flac_24 = sound.codec_context.codec.name == "flac" and bits == 32
+        if codec in ("pcm_s24le", "pcm_s24be") or is_flac_24:
             bits = 24
-        lossless = codec.startswith("pcm_") or codec in ("flac", "alac", "wavpack", "tta", "ape", "truehd", "mlp")
         return AudioSource(
-            frame.sample_rate, frame.layout.nb_channels, frame.layout.name, frame.format.name, lossless, bits, start
+            rate=frame.sample_rate,
+            channels=frame.layout.nb_channels,
+            layout=frame.layout.name,
+            sample_format=frame.format.name,
+            lossless=codec.startswith("pcm_") or codec in _LOSSLESS_CODECS,
+            bits=bits,
+            start=Fraction(frame.pts or 0) * frame.time_base if frame.time_base else Fraction(0),
         )
 
 
-def read_audio_blocks(path: Path | str, stream: int | None = None) -> Iterator[np.ndarray]:
-    """The stream as float32 (n, channels) blocks at its own rate, from its first heard sample on.
+def read_audio_blocks(path: Path | str, stream: int | None = None) -> Iterator[F32]:
+    """Yield the samples of a sound stream at its own rate, from the first heard sample on.
 
-    Encoder priming and what an edit list cuts are left out; holes in the times are filled with silence and
-    overlaps cut, so that sample n is heard n/rate after the first.
+    Encoder priming and what an edit list cuts are left out. Gaps in the times are filled with silence and
+    overlaps are cut, so that sample n is heard n / rate seconds after the first.
+
+    Args:
+        path: The file.
+        stream: Index of the stream; the first sound stream by default.
+
+    Yields:
+        (n, channels) float32 in -1..1.
     """
     with open_media(path) as container:
-        sound = _pick(container, path, stream)
+        sound = _select_stream(container, path, stream)
         rate = 0
         channels = 0
         start: Fraction | None = None
-        given = 0
+        count = 0
         for frame in decode_frames(container, sound):
             if not frame.samples:
                 continue
             if not rate:
                 rate, channels = frame.sample_rate, frame.layout.nb_channels
-            samples = _float(frame)
-            if frame.sample_rate != rate or samples.shape[1] != channels:
-                samples = _adapted(samples, frame.sample_rate, rate, channels)
+            samples = _conform(_to_float(frame), frame.sample_rate, rate, channels)
             if frame.pts is not None and frame.time_base:
                 time = frame.pts * frame.time_base
                 if start is None:
-                    start = time - Fraction(given, rate)
-                hole = time - start - Fraction(given, rate)
-                if _GAP < hole < _LONGEST_GAP:
-                    missing = round(hole * rate)
-                    given += missing
+                    start = time - Fraction(count, rate)
+                gap = time - start - Fraction(count, rate)
+                if _SHORTEST_GAP < gap < _LONGEST_GAP:
+                    missing = round(gap * rate)
+                    count += missing
                     yield from _silence(missing, channels, rate)
-                elif -_LONGEST_GAP < hole < -_GAP:
-                    samples = samples[round(-hole * rate) :]
+                elif -_LONGEST_GAP < gap < -_SHORTEST_GAP:
+                    samples = samples[round(-gap * rate) :]
             if len(samples):
-                given += len(samples)
+                count += len(samples)
                 yield samples
 
 
-def _silence(count: int, channels: int, rate: int) -> Iterator[np.ndarray]:
+def _silence(count: int, channels: int, rate: int) -> Iterator[F32]:
+    """Yield ``count`` samples of silence in (n, channels) blocks."""
     while count > 0:
-        part = min(count, rate * _CHUNK_SECONDS)
+        part = min(count, rate * _SILENCE_BLOCK_SECONDS)
         yield np.zeros((part, channels), np.float32)
         count -= part
 
 
-def _float(frame: Any) -> np.ndarray:
-    """Samples of a decoded frame as float32 (n, channels) in -1..1."""
+def _to_float(frame: Any) -> F32:
+    """Convert the samples of a decoded frame to (n, channels) float32 in -1..1."""
     name = frame.format.name
-    values = frame.to_ndarray()
+    values: Array = frame.to_ndarray()
     values = values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)
     if name.startswith(("flt", "dbl")):
         return np.ascontiguousarray(values, dtype=np.float32)
     if name.startswith("u8"):
         return (values.astype(np.float32) - 128.0) / 128.0
-    full = {"s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}[name.removesuffix("p")]
-    if full > 1 << 15:
+    full = _FULL_SCALE[name.removesuffix("p")]
+    if full > _FULL_SCALE["s16"]:
         return (values / float(full)).astype(np.float32)
     return values.astype(np.float32) * np.float32(1.0 / full)
 
 
-def _adapted(samples: np.ndarray, rate: int, wanted: int, channels: int) -> np.ndarray:
-    """Samples brought to the rate and channel count the stream began with (both may change on the way)."""
+def _conform(samples: F32, rate: int, target_rate: int, channels: int) -> F32:
+    """Convert samples to the rate and channel count the stream began with; both may change inside a stream."""
+    if samples.shape[1] == channels and rate == target_rate:
+        return samples
     import soxr
 
     if samples.shape[1] != channels:
         samples = np.repeat(mix_down(samples)[:, None], channels, axis=1)
-    if rate != wanted:
-        samples = soxr.resample(samples, rate, wanted)
+    if rate != target_rate:
+        samples = soxr.resample(samples, rate, target_rate)
     return np.ascontiguousarray(samples, dtype=np.float32)
 
 
-def mix_down(samples: np.ndarray, layout: str = "") -> np.ndarray:
-    """(n, channels) to one channel: the mean for one or two; surround layouts weigh the centre, where speech
-    is, by 1, left and right by 0.707 and the rest by 0.5, without the bass channel; the sum of weights is 1.
+def mix_down(samples: F32, layout: str = "") -> F32:
+    """Mix channels to one.
+
+    One or two channels are averaged. Surround layouts weigh the centre, where speech is, most, the rear
+    channels least, and leave the bass channel out. The weights sum to 1.
+
+    Args:
+        samples: (n, channels) float32.
+        layout: FFmpeg's name of the channel layout.
+
+    Returns:
+        (n,) float32.
     """
     channels = samples.shape[1]
     weights = np.ones(channels, dtype=np.float32)
     if layout.startswith(("5.1", "6.1", "7.1")) and channels >= 6:
-        weights[:] = 0.5
-        weights[:4] = (0.707, 0.707, 1.0, 0.0)
-    elif layout.startswith(("3.0", "4.0", "5.0")) and "back" not in layout[:3] and channels >= 3:
-        weights[:] = 0.5
-        weights[:3] = (0.707, 0.707, 1.0)
-    return samples @ (weights / weights.sum())
+        weights[:] = _REAR_WEIGHT
+        weights[:4] = (_FRONT_WEIGHT, _FRONT_WEIGHT, _CENTRE_WEIGHT, _BASS_WEIGHT)
+    elif layout.startswith(("3.0", "4.0", "5.0")) and channels >= 3:
+        weights[:] = _REAR_WEIGHT
+        weights[:3] = (_FRONT_WEIGHT, _FRONT_WEIGHT, _CENTRE_WEIGHT)
+    mixed: F32 = samples @ (weights / weights.sum())
+    return mixed
 
 
-def load_audio(path: Path | str, rate: int = 16000, mono: bool = True, stream: int | None = None) -> np.ndarray:
-    """The sound of a file as float32 in -1..1 at ``rate`` Hz: (n,) mixed down, or (n, channels).
+def load_audio(path: Path | str, rate: int = SAMPLE_RATE_HZ, *, mono: bool = True, stream: int | None = None) -> F32:
+    """Load the sound of a file.
 
-    Sample 0 is the first one heard (encoder priming removed, edit lists respected); when that is on the
-    container's clock, :func:`audio_source` or ``AudioFacts.start_time`` tell. Resampling (soxr, high quality)
-    shifts nothing. Raises :class:`InputError` if there is no sound stream, no sample, or the file is no media.
+    Sample 0 is the first one heard: encoder priming is removed and edit lists hold. :func:`probe_audio_source`
+    gives its time on the container's clock. Resampling does not shift the sound.
+
+    Args:
+        path: The file.
+        rate: Wanted samples per second.
+        mono: Whether to mix the channels down to one.
+        stream: Index of the stream; the first sound stream by default.
+
+    Returns:
+        (n,) or, without ``mono``, (n, channels) float32 in -1..1.
+
+    Raises:
+        InputError: The file is no media, or holds no sound stream or no sample.
     """
     import soxr
 
     source = probe_audio_source(path, stream)
     resampler = soxr.ResampleStream(source.rate, rate, 1 if mono else source.channels, dtype="float32", quality="HQ")
-    parts: list[np.ndarray] = []
+    parts: list[F32] = []
     count = 0
     for block in read_audio_blocks(path, stream):
         count += len(block)
@@ -177,11 +242,11 @@ def load_audio(path: Path | str, rate: int = 16000, mono: bool = True, stream: i
         rest = np.zeros((0,) if mono else (0, source.channels), np.float32)
         parts.append(resampler.resample_chunk(rest, last=True))
     joined = np.concatenate(parts)
-    wanted = -(-count * rate // source.rate)
-    if len(joined) < wanted:
-        pad = [(0, wanted - len(joined))] + [(0, 0)] * (joined.ndim - 1)
+    length = -(-count * rate // source.rate)
+    if len(joined) < length:
+        pad = [(0, length - len(joined))] + [(0, 0)] * (joined.ndim - 1)
         joined = np.pad(joined, pad)
-    return np.clip(joined[:wanted], -1.0, 1.0).astype(np.float32, copy=False)
+    return np.clip(joined[:length], -1.0, 1.0).astype(np.float32, copy=False)
 
 
 def write_wav(
@@ -193,26 +258,40 @@ def write_wav(
     limit: int | None = None,
     stream: int | None = None,
 ) -> AudioSource:
-    """Write the sound of ``source`` to a WAV file at its own rate, channels and depth, streaming.
+    """Write the sound of a file to a WAV file at its own rate, channels and depth, block by block.
 
-    ``lead`` samples of silence come first, ``skip`` samples of the source are left out, and at most ``limit``
-    samples are written in all. 16 bit sources stay exactly what they were.
+    Sources of 16 bits keep their exact samples.
+
+    Args:
+        path: The WAV file.
+        source: The file to read.
+        lead: Samples of silence before the sound.
+        skip: Samples of the source to leave out at its beginning.
+        limit: Most samples to write, silence included.
+        stream: Index of the stream; the first sound stream by default.
+
+    Returns:
+        What the stream decodes to.
+
+    Raises:
+        InputError: The source holds no sound.
     """
     import av
 
     facts = probe_audio_source(source, stream)
-    codec, form = _wav_format(facts)
+    codec, sample_format = _wav_format(facts)
     with av.open(str(path), "w", format="wav", options={"rf64": "auto"}) as container:
         track = container.add_stream(codec, rate=facts.rate, layout=facts.layout)
         written = 0
 
-        def put(block: np.ndarray) -> None:
+        def put(block: F32) -> None:
             nonlocal written
             if limit is not None:
                 block = block[: max(0, limit - written)]
             if not len(block):
                 return
-            frame = av.AudioFrame.from_ndarray(_stored(block, form), format=form, layout=facts.layout)
+            packed = _pack_samples(block, sample_format)
+            frame = av.AudioFrame.from_ndarray(packed, format=sample_format, layout=facts.layout)
             frame.sample_rate = facts.rate
             frame.pts = written
             frame.time_base = Fraction(1, facts.rate)
@@ -232,13 +311,14 @@ def write_wav(
         if count == 0:
             raise InputError(f"{printable(source)} holds no sound samples")
         if not written:
-            # Everything was cut away: one sample of silence keeps the stream valid.
+            # Everything was cut: one sample of silence keeps the stream valid.
             put(np.zeros((1, facts.channels), np.float32))
         container.mux(track.encode(None))
     return facts
 
 
 def _wav_format(facts: AudioSource) -> tuple[str, str]:
+    """Return the codec and sample format that keep a source's samples."""
     if facts.lossless and facts.sample_format.startswith(("u8", "s16")):
         return "pcm_s16le", "s16"
     if facts.lossless and facts.sample_format.startswith("s32"):
@@ -246,12 +326,13 @@ def _wav_format(facts: AudioSource) -> tuple[str, str]:
     return "pcm_f32le", "flt"
 
 
-def _stored(block: np.ndarray, form: str) -> np.ndarray:
-    """(n, channels) float32 as a packed (1, n * channels) array of a sample format."""
-    if form == "flt":
+def _pack_samples(block: F32, sample_format: str) -> Array:
+    """Pack (n, channels) float32 samples into a (1, n * channels) array of a sample format."""
+    if sample_format == "flt":
         return np.ascontiguousarray(block, dtype=np.float32).reshape(1, -1)
-    if form == "s16":
-        values = np.clip(np.rint(block * 32768.0), -32768, 32767).astype(np.int16)
+    full = _FULL_SCALE[sample_format]
+    if sample_format == "s16":
+        values: Array = np.clip(np.rint(block * float(full)), -full, full - 1).astype(np.int16)
     else:
-        values = np.clip(np.rint(block.astype(np.float64) * 2147483648.0), -(1 << 31), (1 << 31) - 1).astype(np.int32)
+        values = np.clip(np.rint(block.astype(np.float64) * float(full)), -full, full - 1).astype(np.int32)
     return np.ascontiguousarray(values).reshape(1, -1)

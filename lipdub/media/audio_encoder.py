@@ -1,16 +1,17 @@
-"""Audio encoder."""
+"""How the speech is encoded in the result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lipdub.errors import UsageError
-from lipdub.media.audio import AudioSource
-from lipdub.media.containers import Container
 
-_AAC_RATES = {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
+if TYPE_CHECKING:
+    from lipdub.media.audio import AudioSource
+    from lipdub.media.containers import Container
 
-
+# What a user may ask for, with the encoder it means. "pcm" stands for the PCM form that fits the speech.
 _ENCODER_NAMES = {
     "aac": "aac",
     "opus": "libopus",
@@ -21,18 +22,31 @@ _ENCODER_NAMES = {
     "alac": "alac",
     "ac3": "ac3",
     "pcm": "pcm",
-    "copy": "copy",
 }
-
-
 _CODEC_OF_ENCODER = {"libopus": "opus", "libmp3lame": "mp3"}
+# Rates in Hz that the encoders accept and that keep speech intelligible; other rates become 48000.
+_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000)
+_MP3_RATES = (48000, 44100, 32000, 24000, 22050, 16000)
+_AC3_RATES = (48000, 44100, 32000)
+_FALLBACK_RATE = 48000
+_OPUS_RATE = 48000
+# Transparent quality, in bit/s: of one channel for Opus and AAC (at 44.1 kHz and above), of the stream otherwise.
+_OPUS_BITRATE = 96_000
+_AAC_BITRATE = 128_000
+_AAC_FULL_RATE = 44100
+_MP3_BITRATE, _MP3_LOW_BITRATE = 256_000, 128_000
+_MP3_FULL_RATE = 32000
+_AC3_BITRATE = 448_000
 
 
 @dataclass(frozen=True)
 class AudioCodec:
-    """How the speech is encoded. ``codec`` 'auto' goes by the container (AAC in MP4, PCM in MOV when the speech
-    is itself lossless, else AAC, Opus in WebM and Matroska, PCM in AVI); or aac, opus, mp3, flac, alac, ac3,
-    pcm. ``bitrate`` in bit/s, None for transparent quality.
+    """The audio codec a user asks for.
+
+    Attributes:
+        codec: aac, opus, mp3, flac, alac, ac3, pcm, or auto, which depends on the container. That is AAC in
+            MP4; Opus in WebM and Matroska; PCM in AVI; in MOV, PCM if the speech is lossless, else AAC.
+        bitrate: Bits per second; None for transparent quality.
     """
 
     codec: str = "auto"
@@ -41,7 +55,13 @@ class AudioCodec:
 
 @dataclass(frozen=True)
 class SpeechEncoder:
-    """A sound encoder with its options."""
+    """An audio encoder and its settings.
+
+    Attributes:
+        encoder: FFmpeg's name of the encoder.
+        rate: Samples per second.
+        bitrate: Bits per second; None for lossless encoders.
+    """
 
     encoder: str
     rate: int
@@ -49,12 +69,16 @@ class SpeechEncoder:
 
 
 def check_audio_codec(audio: AudioCodec, container: Container) -> None:
-    """:class:`UsageError` if the container does not hold the codec asked for. Cheap: call it early."""
+    """Check that a container holds the codec. This is cheap: call it before any heavy work.
+
+    Raises:
+        UsageError: The codec is unknown, or the container does not hold it.
+    """
     if audio.codec == "auto":
         return
     name = _ENCODER_NAMES.get(audio.codec.lower(), audio.codec.lower())
-    if name == "copy" or (name not in _ENCODER_NAMES.values() and not name.startswith("pcm_")):
-        known = ", ".join(sorted(set(_ENCODER_NAMES) - {"copy", "libopus", "libmp3lame"}))
+    if name not in _ENCODER_NAMES.values() and not name.startswith("pcm_"):
+        known = ", ".join(sorted(set(_ENCODER_NAMES) - {"libopus", "libmp3lame"}))
         raise UsageError(f"there is no audio codec {audio.codec!r}", hint=f"Choose auto or one of {known}.")
     codec = "pcm_s16le" if name == "pcm" else _CODEC_OF_ENCODER.get(name, name)
     if container.sounds is not None and codec not in container.sounds:
@@ -62,27 +86,43 @@ def check_audio_codec(audio: AudioCodec, container: Container) -> None:
 
 
 def select_speech_encoder(audio: AudioCodec, container: Container, speech: AudioSource) -> SpeechEncoder:
+    """Choose the encoder, rate and bit rate for a speech.
+
+    Args:
+        audio: What the user asks for.
+        container: The result's container.
+        speech: What the speech decodes to.
+    """
     name = container.speech_codec if audio.codec == "auto" else audio.codec.lower()
     name = _ENCODER_NAMES.get(name, name)
     if audio.codec == "auto" and name == "pcm" and container.is_mov and not speech.lossless:
         name = "aac"
-    rate = speech.rate
+    rate, channels = speech.rate, max(1, speech.channels)
     if name == "pcm":
-        form = "s16" if speech.bits <= 16 or not speech.lossless else "s24" if speech.bits <= 24 else "s32"
-        if speech.lossless and speech.sample_format.startswith(("flt", "dbl")):
-            form = "f32"
-        if container.sounds is not None and f"pcm_{form}le" not in container.sounds:
-            form = "s16"
-        return SpeechEncoder(f"pcm_{form}le", rate, None)
+        return SpeechEncoder(_pcm_encoder(container, speech), rate, None)
     if name == "libopus":
-        return SpeechEncoder(name, 48000, audio.bitrate or 96_000 * max(1, speech.channels))
+        return SpeechEncoder(name, _OPUS_RATE, audio.bitrate or _OPUS_BITRATE * channels)
     if name == "aac":
-        rate = rate if rate in _AAC_RATES and rate >= 16000 else 48000
-        share = min(1.0, rate / 44100)
-        return SpeechEncoder(name, rate, audio.bitrate or round(128_000 * share) * max(1, speech.channels))
+        rate = rate if rate in _AAC_RATES else _FALLBACK_RATE
+        bitrate = round(_AAC_BITRATE * min(1.0, rate / _AAC_FULL_RATE)) * channels
+        return SpeechEncoder(name, rate, audio.bitrate or bitrate)
     if name == "libmp3lame":
-        rate = rate if rate in (48000, 44100, 32000, 24000, 22050, 16000) else 48000
-        return SpeechEncoder(name, rate, audio.bitrate or (256_000 if rate >= 32000 else 128_000))
+        rate = rate if rate in _MP3_RATES else _FALLBACK_RATE
+        bitrate = _MP3_BITRATE if rate >= _MP3_FULL_RATE else _MP3_LOW_BITRATE
+        return SpeechEncoder(name, rate, audio.bitrate or bitrate)
     if name == "ac3":
-        return SpeechEncoder(name, rate if rate in (48000, 44100, 32000) else 48000, audio.bitrate or 448_000)
+        rate = rate if rate in _AC3_RATES else _FALLBACK_RATE
+        return SpeechEncoder(name, rate, audio.bitrate or _AC3_BITRATE)
     return SpeechEncoder(name, rate, audio.bitrate)
+
+
+def _pcm_encoder(container: Container, speech: AudioSource) -> str:
+    """Return the PCM encoder that keeps the samples of a lossless speech, else that of 16 bits."""
+    form = "s16"
+    if speech.lossless and speech.sample_format.startswith(("flt", "dbl")):
+        form = "f32"
+    elif speech.lossless and speech.bits > 16:
+        form = "s24" if speech.bits <= 24 else "s32"
+    if container.sounds is not None and f"pcm_{form}le" not in container.sounds:
+        form = "s16"
+    return f"pcm_{form}le"

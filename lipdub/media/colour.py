@@ -1,13 +1,28 @@
-"""Colour."""
+"""Colour tags of streams, and the matrices between YUV code values and RGB."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-# Luma weights (Kr, Kb) of the matrices that have them, by the number H.273 gives them.
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64
+
+# The numbers H.273 gives to matrices, primaries and transfer functions; FFmpeg and the containers use the same.
+UNSPECIFIED = 2
+MATRIX_RGB = 0
+MATRIX_BT709 = 1
+MATRIX_SMPTE170M = 6
+MATRIX_YCGCO = 8
+# FFmpeg's numbers for the range of a stream.
+RANGE_UNSPECIFIED = 0
+RANGE_LIMITED = 1
+RANGE_FULL = 2
+
+# Luma weights (Kr, Kb) by the matrix's number in H.273.
 LUMA_WEIGHTS = {
     1: (0.2126, 0.0722),  # BT.709
     4: (0.30, 0.11),  # FCC
@@ -15,13 +30,8 @@ LUMA_WEIGHTS = {
     6: (0.299, 0.114),  # SMPTE 170M (BT.601, 525 lines)
     7: (0.212, 0.087),  # SMPTE 240M
     9: (0.2627, 0.0593),  # BT.2020, non constant luminance
-    10: (0.2627, 0.0593),  # BT.2020, constant luminance: read as the above, as players do
+    10: (0.2627, 0.0593),  # BT.2020, constant luminance; players read it like the above
 }
-
-
-YCGCO = 8
-
-
 MATRIX_NAMES = {
     0: "gbr",
     1: "bt709",
@@ -73,24 +83,40 @@ TRANSFER_NAMES = {
     18: "arib-std-b67",
 }
 
-
-UNSPECIFIED = 2
+# Code values of 8 bits (ITU-R BT.601, BT.709): black and the spans of luma and chroma, and the chroma centre.
+LIMITED_BLACK = 16.0
+LIMITED_LUMA_SPAN = 219.0
+LIMITED_CHROMA_SPAN = 224.0
+CHROMA_CENTRE = 128.0
+# Players take an untagged picture for high definition from this size on.
+_HD_WIDTH = 1280
+_SD_MAX_HEIGHT = 576
 
 
 @dataclass(frozen=True)
 class ColourTags:
-    """How a stream's numbers mean colours: names for reading, and the numbers (H.273) as the file has them, so
-    that they can be written back unchanged, "unspecified" included.
+    """How the numbers of a stream mean colours.
 
-    ``full_range`` is what holds (the pixel format considered); ``range_raw`` is the tag: 0 none, 1 limited,
-    2 full. ``centred_chroma``: chroma samples lie between luma columns (JPEG), not on them (MPEG).
+    The names are for reading. The ``_raw`` numbers are the file's own, so that they can be written back
+    unchanged, "unspecified" included.
+
+    Attributes:
+        full_range: Whether code values use the full range, the pixel format considered.
+        matrix: Name of the matrix.
+        primaries: Name of the primaries.
+        transfer: Name of the transfer function.
+        range_raw: The range tag: 0 none, 1 limited, 2 full.
+        matrix_raw: Number of the matrix in H.273.
+        primaries_raw: Number of the primaries in H.273.
+        transfer_raw: Number of the transfer function in H.273.
+        centred_chroma: Whether chroma samples lie between luma columns (JPEG) instead of on them (MPEG).
     """
 
     full_range: bool = False
     matrix: str = "unspecified"
     primaries: str = "unspecified"
     transfer: str = "unspecified"
-    range_raw: int = 0
+    range_raw: int = RANGE_UNSPECIFIED
     matrix_raw: int = UNSPECIFIED
     primaries_raw: int = UNSPECIFIED
     transfer_raw: int = UNSPECIFIED
@@ -107,9 +133,9 @@ class ColourTags:
         full_range: bool | None = None,
         centred_chroma: bool = False,
     ) -> ColourTags:
-        """Tags from the numbers FFmpeg has; ``full_range`` overrides what ``range_raw`` says."""
+        """Make tags from FFmpeg's numbers; ``full_range`` overrides what ``range_raw`` says."""
         return cls(
-            full_range=range_raw == 2 if full_range is None else full_range,
+            full_range=range_raw == RANGE_FULL if full_range is None else full_range,
             matrix=MATRIX_NAMES.get(matrix, str(matrix)),
             primaries=PRIMARIES_NAMES.get(primaries, str(primaries)),
             transfer=TRANSFER_NAMES.get(transfer, str(transfer)),
@@ -122,32 +148,49 @@ class ColourTags:
 
 
 def default_matrix(width: int, height: int) -> int:
-    """The matrix players assume for an untagged picture: BT.709 for high definition, BT.601 below."""
-    return 1 if max(width, height) >= 1280 or min(width, height) > 576 else 6
+    """Return the matrix players assume for an untagged picture: BT.709 for high definition, BT.601 below."""
+    is_hd = max(width, height) >= _HD_WIDTH or min(width, height) > _SD_MAX_HEIGHT
+    return MATRIX_BT709 if is_hd else MATRIX_SMPTE170M
 
 
 @lru_cache(maxsize=64)
-def yuv_matrix(matrix: int, full_range: bool, depth: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Affine maps (3x4, float32) between code values and RGB in 0..``scale``: (RGB from YUV, YUV from RGB)."""
-    if matrix == YCGCO:
-        forward = np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0.0, -0.5]])
-    else:
-        red, blue = LUMA_WEIGHTS.get(matrix, LUMA_WEIGHTS[1])
-        luma = np.array([red, 1.0 - red - blue, blue])
-        forward = np.stack(
-            [
-                luma,
-                (np.array([0.0, 0.0, 1.0]) - luma) / (2.0 * (1.0 - blue)),
-                (np.array([1.0, 0.0, 0.0]) - luma) / (2.0 * (1.0 - red)),
-            ]
-        )
+def yuv_matrix(matrix: int, depth: int, scale: float, *, full_range: bool) -> tuple[F32, F32]:
+    """Return the affine maps between YUV code values and RGB.
+
+    Args:
+        matrix: Number of the matrix in H.273.
+        depth: Bits of a code value, 8 to 16.
+        scale: Top of the RGB values.
+        full_range: Whether code values use the full range.
+
+    Returns:
+        RGB from YUV, and YUV from RGB: (3, 4) float32 each.
+    """
+    forward = _normalized_yuv_from_rgb(matrix)
     unit = float(1 << (depth - 8))
     top = float((1 << depth) - 1)
+    centre = CHROMA_CENTRE * unit
     if full_range:
-        gain, offset = np.array([top, top, top]), np.array([0.0, 128.0 * unit, 128.0 * unit])
+        gain, offset = np.array([top, top, top]), np.array([0.0, centre, centre])
     else:
-        gain, offset = np.array([219.0, 224.0, 224.0]) * unit, np.array([16.0, 128.0, 128.0]) * unit
+        gain = np.array([LIMITED_LUMA_SPAN, LIMITED_CHROMA_SPAN, LIMITED_CHROMA_SPAN]) * unit
+        offset = np.array([LIMITED_BLACK * unit, centre, centre])
     to_yuv = np.column_stack([forward * gain[:, None] / scale, offset])
     inverse = np.linalg.inv(to_yuv[:, :3])
     to_rgb = np.column_stack([inverse, -inverse @ offset])
     return to_rgb.astype(np.float32), to_yuv.astype(np.float32)
+
+
+def _normalized_yuv_from_rgb(matrix: int) -> F64:
+    """Return the (3, 3) float64 matrix from RGB in 0..1 to luma in 0..1 and chroma in -0.5..0.5."""
+    if matrix == MATRIX_YCGCO:
+        return np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0.0, -0.5]])
+    red, blue = LUMA_WEIGHTS.get(matrix, LUMA_WEIGHTS[MATRIX_BT709])
+    luma = np.array([red, 1.0 - red - blue, blue])
+    return np.stack(
+        [
+            luma,
+            (np.array([0.0, 0.0, 1.0]) - luma) / (2.0 * (1.0 - blue)),
+            (np.array([1.0, 0.0, 0.0]) - luma) / (2.0 * (1.0 - red)),
+        ]
+    )

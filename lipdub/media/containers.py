@@ -7,16 +7,29 @@ from functools import lru_cache
 from pathlib import Path
 
 from lipdub.errors import UsageError, printable
-from lipdub.media.pixel_formats import plane_layout
+from lipdub.media.pixel_formats import PlaneLayout, plane_layout
 
 TEXT_SUBTITLE_CODECS = {"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"}
 
 
 @dataclass(frozen=True)
 class Container:
-    """A result container: the muxer's name, video families and sound codecs it takes (None: any), the encoder
-    for text subtitles (None: it has none), whether subtitles pass as they are, whether data, attachments,
-    cover pictures and further video fit, and the sound codec taken by default.
+    """A container a result may have.
+
+    Attributes:
+        name: Its name for people.
+        muxer: FFmpeg's name of the muxer.
+        families: Video codec families it holds.
+        sounds: Audio codecs it holds; None for any.
+        speech_codec: Audio codec of the speech by default.
+        text: Encoder of text subtitles; None if it holds none.
+        copied_text: Text subtitle codecs that are copied as they are.
+        bitmap: Bitmap subtitle codecs it holds.
+        data: Whether it holds data streams.
+        attachments: Whether it holds attachments.
+        covers: Whether it holds cover pictures.
+        more_video: Whether it holds more than one video stream.
+        timed: Whether it stores any frame time; otherwise it has one constant rate and begins at zero.
     """
 
     name: str
@@ -30,36 +43,38 @@ class Container:
     data: bool = False
     attachments: bool = False
     covers: bool = False
-    timed: bool = True  # holds any frame time; else one constant rate from zero
+    more_video: bool = False
+    timed: bool = True
 
     @property
     def is_mov(self) -> bool:
-        """Of the QuickTime family: has edit lists and time scales."""
+        """Whether it belongs to the QuickTime family, which has edit lists and time scales."""
         return self.muxer in ("mp4", "mov")
 
     @property
     def is_matroska(self) -> bool:
-        """Matroska or WebM: times in whole milliseconds."""
+        """Whether it is Matroska or WebM, which store times in whole milliseconds."""
         return self.muxer in ("matroska", "webm")
 
 
 _MP4 = Container(
-    "MP4",
-    "mp4",
-    ("h264", "hevc", "vp9", "av1"),
-    frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "dts"}),
-    "aac",
-    "mov_text",
-    frozenset({"mov_text"}),
-    frozenset({"dvd_subtitle"}),
+    name="MP4",
+    muxer="mp4",
+    families=("h264", "hevc", "vp9", "av1"),
+    sounds=frozenset({"aac", "mp3", "mp2", "ac3", "eac3", "alac", "opus", "flac", "dts"}),
+    speech_codec="aac",
+    text="mov_text",
+    copied_text=frozenset({"mov_text"}),
+    bitmap=frozenset({"dvd_subtitle"}),
     data=True,
     covers=True,
+    more_video=True,
 )
 _MOV = Container(
-    "MOV",
-    "mov",
-    ("h264", "hevc", "prores"),
-    frozenset(
+    name="MOV",
+    muxer="mov",
+    families=("h264", "hevc", "prores"),
+    sounds=frozenset(
         {
             "aac",
             "mp3",
@@ -79,43 +94,45 @@ _MOV = Container(
             "pcm_mulaw",
         }
     ),
-    "pcm",
-    "mov_text",
-    frozenset({"mov_text", "eia_608"}),
-    frozenset(),
+    speech_codec="pcm",
+    text="mov_text",
+    copied_text=frozenset({"mov_text", "eia_608"}),
+    bitmap=frozenset(),
     data=True,
     covers=True,
+    more_video=True,
 )
 _MKV = Container(
-    "Matroska",
-    "matroska",
-    ("h264", "hevc", "vp9", "av1", "ffv1", "prores"),
-    None,
-    "opus",
-    "srt",
-    frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "text"}),
-    frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "hdmv_text_subtitle"}),
+    name="Matroska",
+    muxer="matroska",
+    families=("h264", "hevc", "vp9", "av1", "ffv1", "prores"),
+    sounds=None,
+    speech_codec="opus",
+    text="srt",
+    copied_text=frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "text"}),
+    bitmap=frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "hdmv_text_subtitle"}),
     attachments=True,
+    more_video=True,
 )
 _WEBM = Container(
-    "WebM",
-    "webm",
-    ("vp9", "av1"),
-    frozenset({"opus", "vorbis"}),
-    "opus",
-    "webvtt",
-    frozenset({"webvtt"}),
-    frozenset(),
+    name="WebM",
+    muxer="webm",
+    families=("vp9", "av1"),
+    sounds=frozenset({"opus", "vorbis"}),
+    speech_codec="opus",
+    text="webvtt",
+    copied_text=frozenset({"webvtt"}),
+    bitmap=frozenset(),
 )
 _AVI = Container(
-    "AVI",
-    "avi",
-    ("h264", "ffv1"),
-    frozenset({"pcm_s16le"}),
-    "pcm",
-    None,
-    frozenset(),
-    frozenset(),
+    name="AVI",
+    muxer="avi",
+    families=("h264", "ffv1"),
+    sounds=frozenset({"pcm_s16le"}),
+    speech_codec="pcm",
+    text=None,
+    copied_text=frozenset(),
+    bitmap=frozenset(),
     timed=False,
 )
 _BY_SUFFIX = {
@@ -130,7 +147,11 @@ _BY_SUFFIX = {
 
 
 def container_for(out: Path | str) -> Container:
-    """The container a result's name asks for; :class:`UsageError` if it is none of ours."""
+    """Return the container of a result by the ending of its name, or by an ending alone (".mp4").
+
+    Raises:
+        UsageError: No container has this ending.
+    """
     suffix = Path(out).suffix.lower() if not str(out).startswith(".") else str(out).lower()
     try:
         return _BY_SUFFIX[suffix]
@@ -140,7 +161,7 @@ def container_for(out: Path | str) -> Container:
         raise UsageError(f"a result cannot be written as {ending}", hint=f"Name it with one of {known}.") from None
 
 
-# Encoders of each family, in order of trying.
+# Encoders of each codec family, in the order they are tried.
 _ENCODERS = {
     "h264": ("libx264", "libx264rgb"),
     "hevc": ("libx265",),
@@ -167,7 +188,8 @@ CODEC_FAMILY_ALIASES = {
     "prores_ks": "prores",
     "ffv1": "ffv1",
 }
-_OWN_FAMILY = {
+# The family in which a source's codec is encoded by default; h264 for any other codec.
+_FAMILY_OF_CODEC = {
     "h264": "h264",
     "hevc": "hevc",
     "vvc": "hevc",
@@ -189,9 +211,23 @@ _OWN_FAMILY = {
 }
 
 
+# Encoders that accept 8-bit RGB only in packed form: the planar format and its packed form.
+_PACKED_INPUT = {("libx264rgb", "gbrp"): "rgb24", ("ffv1", "gbrp"): "bgr0", ("ffv1", "gbrap"): "bgra"}
+_MIN_SVTAV1_SIZE = 64  # smallest width and height of libsvtav1
+_MIN_X265_SIZE = 32  # smallest width and height of libx265
+_PLAYABLE_FORMATS = ("yuv420p", "yuvj420p")  # what every player shows
+
+
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder and the pixel format it is fed, which is the source's own unless ``converts``."""
+    """A video encoder and the pixel format of its pictures.
+
+    Attributes:
+        family: Codec family.
+        name: FFmpeg's name of the encoder.
+        pix_fmt: Planar pixel format.
+        converts: Whether that differs from the source's format.
+    """
 
     family: str
     name: str
@@ -199,71 +235,97 @@ class Encoder:
     converts: bool
 
 
-def choose_encoder(
-    asked: str,
-    container: Container,
-    codec: str,
-    pix_fmt: str,
-    width: int,
-    height: int,
-    *,
-    lossless: bool,
-    is_image: bool,
-) -> Encoder:
-    """The encoder of a result.
+@dataclass(frozen=True)
+class SourceFormat:
+    """What the choice of an encoder depends on in a source.
 
-    ``asked`` is 'auto' or a family's name, ``codec``, ``pix_fmt`` (planar), ``width`` and ``height`` (coded)
-    the source's. 'auto' stays in the source's family where container and pixel format allow it, else takes the
-    first that keeps the pixel format; if none does, the nearest format of the first (never when ``lossless``).
-    Raises :class:`UsageError`.
+    Attributes:
+        codec: Name of the codec.
+        pix_fmt: Planar pixel format.
+        width: Columns as stored.
+        height: Rows as stored.
+        is_image: Whether it is a still picture.
     """
-    if asked == "auto":
-        own = "h264" if is_image and not lossless else _OWN_FAMILY.get(codec, "h264")
-        families = [own, *(name for name in CODEC_FAMILIES if name != own)]
-        families = [name for name in families if name in container.families]
-        if own in families and not lossless and (own == "prores" or is_image):
-            families = [own]  # rather another pixel format than another codec
-    else:
-        family = CODEC_FAMILY_ALIASES.get(asked.lower())
-        if family is None:
-            raise UsageError(f"there is no codec {asked!r}", hint=f"Choose auto or one of {', '.join(CODEC_FAMILIES)}.")
-        if family not in container.families:
-            raise UsageError(
-                f"{container.name} does not hold {family}",
-                hint=f"It holds {', '.join(container.families)}; or give the result another ending.",
-            )
-        families = [family]
+
+    codec: str
+    pix_fmt: str
+    width: int
+    height: int
+    is_image: bool
+
+
+def choose_encoder(codec: str, container: Container, source: SourceFormat, *, lossless: bool) -> Encoder:
+    """Choose the encoder of a result.
+
+    'auto' stays in the source's family if the container and the pixel format allow it; otherwise it takes the
+    first family that keeps the pixel format. If none does, it takes the nearest format of the first family;
+    lossless results never change the format.
+
+    Args:
+        codec: 'auto' or the name of a codec family.
+        container: The result's container.
+        source: What is encoded.
+        lossless: Whether every sample must be kept.
+
+    Raises:
+        UsageError: No encoder fits.
+    """
+    families = _families_to_try(codec, container, source, lossless=lossless)
+    pix_fmt = source.pix_fmt
+    if source.is_image and not lossless and pix_fmt not in _PLAYABLE_FORMATS:
+        pix_fmt = _PLAYABLE_FORMATS[0]
+    candidates = [(family, name) for family in families for name in _ENCODERS[family]]
+    for family, name in candidates:
+        if encoder_accepts(name, pix_fmt, source.width, source.height, lossless=lossless):
+            return Encoder(family, name, pix_fmt, pix_fmt != source.pix_fmt)
     if lossless:
-        families = [name for name in families if name != "prores"]
-    wanted = pix_fmt
-    if is_image and not lossless and pix_fmt not in ("yuvj420p", "yuv420p"):
-        wanted = "yuv420p"  # what every player shows
-    for family in families:
-        for name in _ENCODERS[family]:
-            if encoder_accepts(name, wanted, width, height, lossless=lossless):
-                return Encoder(family, name, wanted, wanted != pix_fmt)
-    if lossless:
-        asked_for = f"{asked} in {container.name}" if asked != "auto" else container.name
+        place = f"{codec} in {container.name}" if codec != "auto" else container.name
         raise UsageError(
-            f"{asked_for} has no lossless form for {pix_fmt} pictures of {width}x{height}",
+            f"{place} has no lossless form for {source.pix_fmt} pictures of {source.width}x{source.height}",
             hint="Use --codec ffv1 with a .mkv result, or leave --lossless out.",
         )
     nearest = [
-        Encoder(family, name, form, True)
-        for family in families
-        for name in _ENCODERS[family]
-        if (form := _nearest(name, wanted, width, height)) is not None
+        Encoder(family, name, form, converts=True)
+        for family, name in candidates
+        if (form := _nearest_format(name, pix_fmt, source.width, source.height)) is not None
     ]
-    # The first, unless it alone would lose the opacity.
-    nearest.sort(key=lambda encoder: _loses_alpha(wanted, encoder.pix_fmt))
-    if nearest:
-        return nearest[0]
-    raise UsageError(f"no encoder for {container.name} takes {pix_fmt} pictures of {width}x{height}")
+    if not nearest:
+        raise UsageError(
+            f"no encoder for {container.name} takes {source.pix_fmt} pictures of {source.width}x{source.height}"
+        )
+    # The first, unless it loses the opacity and another does not.
+    return min(nearest, key=lambda encoder: _loses_alpha(pix_fmt, encoder.pix_fmt))
+
+
+def _families_to_try(codec: str, container: Container, source: SourceFormat, *, lossless: bool) -> list[str]:
+    """Return the codec families that may be used, in order of preference."""
+    if codec != "auto":
+        families = [_find_family(codec, container)]
+    else:
+        own = "h264" if source.is_image and not lossless else _FAMILY_OF_CODEC.get(source.codec, "h264")
+        families = [own, *(name for name in CODEC_FAMILIES if name != own)]
+        families = [name for name in families if name in container.families]
+        if own in families and not lossless and (own == "prores" or source.is_image):
+            families = [own]  # another pixel format is better than another codec
+    return [name for name in families if name != "prores"] if lossless else families
+
+
+def _find_family(codec: str, container: Container) -> str:
+    """Return the family a user names; :class:`UsageError` if it is unknown or the container does not hold it."""
+    family = CODEC_FAMILY_ALIASES.get(codec.lower())
+    if family is None:
+        raise UsageError(f"there is no codec {codec!r}", hint=f"Choose auto or one of {', '.join(CODEC_FAMILIES)}.")
+    if family not in container.families:
+        raise UsageError(
+            f"{container.name} does not hold {family}",
+            hint=f"It holds {', '.join(container.families)}; or give the result another ending.",
+        )
+    return family
 
 
 @lru_cache(maxsize=16)
 def encoder_formats(name: str) -> frozenset[str]:
-    """Planar formats an encoder takes; none if it is not built in."""
+    """Return the planar formats an encoder accepts; none if FFmpeg was built without it."""
     import av
 
     try:
@@ -271,67 +333,62 @@ def encoder_formats(name: str) -> frozenset[str]:
     except ValueError:
         return frozenset()
     planar = {form for form in formats if plane_layout(form) is not None}
-    planar |= {form for (encoder, form), packed in _PACKED_FEED.items() if encoder == name and packed in formats}
+    planar |= {form for (encoder, form), packed in _PACKED_INPUT.items() if encoder == name and packed in formats}
     return frozenset(planar)
 
 
-# Encoders that take RGB of 8 bits packed only: the planar format -> what they are fed.
-_PACKED_FEED = {("libx264rgb", "gbrp"): "rgb24", ("ffv1", "gbrp"): "bgr0", ("ffv1", "gbrap"): "bgra"}
-
-
 def encoder_input_format(encoder: str, pix_fmt: str) -> str:
-    """The pixel format an encoder is fed for pictures of a planar format: with ``yuvj420p`` and its like under
-    the name that goes with a colour range tag.
+    """Return the pixel format an encoder is fed for pictures of a planar format.
+
+    ``yuvj420p`` and its like get the name that goes with a colour range tag.
     """
-    return _PACKED_FEED.get((encoder, pix_fmt), pix_fmt.replace("yuvj", "yuv"))
+    return _PACKED_INPUT.get((encoder, pix_fmt), pix_fmt.replace("yuvj", "yuv"))
 
 
 def encoder_accepts(name: str, pix_fmt: str, width: int, height: int, *, lossless: bool = False) -> bool:
-    """Whether an encoder takes pictures of this format and coded size."""
+    """Whether an encoder accepts pictures of this planar format and coded size."""
     if pix_fmt.replace("yuvj", "yuv") not in encoder_formats(name):
         return False
-    layout = plane_layout(pix_fmt)
-    assert layout is not None
-    if name == "libsvtav1" and (lossless or width < 64 or height < 64 or width % 2 or height % 2):
-        return False
+    layout = _planar_layout(pix_fmt)
+    if name == "libsvtav1":
+        is_even = width % 2 == 0 and height % 2 == 0
+        return not lossless and is_even and min(width, height) >= _MIN_SVTAV1_SIZE
     if name in ("libx264", "libx265"):
         if layout.alpha or width % layout.step[0] or height % layout.step[1]:
             return False
         if layout.kind == "gray" and lossless:
-            return False  # decoders give it back as YUV
-        if name == "libx265" and (width < 32 or height < 32):
-            return False
+            return False  # decoders return it as YUV
+        return name != "libx265" or min(width, height) >= _MIN_X265_SIZE
     return True
 
 
+def _planar_layout(pix_fmt: str) -> PlaneLayout:
+    """Return the layout of a format known to be planar."""
+    layout = plane_layout(pix_fmt)
+    assert layout is not None
+    return layout
+
+
 def _loses_alpha(pix_fmt: str, nearest: str) -> bool:
-    source, layout = plane_layout(pix_fmt), plane_layout(nearest)
-    assert source is not None and layout is not None
-    return source.alpha and not layout.alpha
+    return _planar_layout(pix_fmt).alpha and not _planar_layout(nearest).alpha
 
 
-def _nearest(name: str, pix_fmt: str, width: int, height: int) -> str | None:
-    """The format nearest to ``pix_fmt`` an encoder takes: keeping, in this order, alpha, kind, chroma
-    resolution and depth as well as it can; losing little counts less than storing more.
-    """
-    source = plane_layout(pix_fmt)
-    assert source is not None
-    best: tuple[tuple[int, ...], str] | None = None
-    for form in sorted(encoder_formats(name)):
-        if not encoder_accepts(name, form, width, height):
-            continue
-        layout = plane_layout(form)
-        assert layout is not None
-        cost = (
-            int(source.alpha and not layout.alpha),
-            int(source.kind != "gray" and layout.kind == "gray"),
-            int(layout.step[0] > source.step[0]) + int(layout.step[1] > source.step[1]),
-            max(0, source.depth - layout.depth),
-            int(layout.alpha and not source.alpha),
-            int(layout.kind != source.kind),
-            source.step[0] - layout.step[0] + source.step[1] - layout.step[1],
-            max(0, layout.depth - source.depth),
-        )
-        if best is None or cost < best[0]:
-            best = (cost, form)
-    return best[1] if best is not None else None
+def _nearest_format(name: str, pix_fmt: str, width: int, height: int) -> str | None:
+    """Return the format nearest to ``pix_fmt`` that an encoder accepts; None if it accepts none at this size."""
+    forms = [form for form in sorted(encoder_formats(name)) if encoder_accepts(name, form, width, height)]
+    source = _planar_layout(pix_fmt)
+    return min(forms, key=lambda form: _conversion_cost(source, _planar_layout(form)), default=None)
+
+
+def _conversion_cost(source: PlaneLayout, target: PlaneLayout) -> tuple[int, ...]:
+    """Return what a conversion loses and adds, the most important first; smaller tuples are better."""
+    return (
+        int(source.alpha and not target.alpha),
+        int(source.kind != "gray" and target.kind == "gray"),
+        int(target.step[0] > source.step[0]) + int(target.step[1] > source.step[1]),
+        max(0, source.depth - target.depth),
+        int(target.alpha and not source.alpha),
+        int(target.kind != source.kind),
+        source.step[0] - target.step[0] + source.step[1] - target.step[1],
+        max(0, target.depth - source.depth),
+    )

@@ -1,4 +1,4 @@
-"""Demux."""
+"""Opening media files, choosing the video stream and decoding frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lipdub.errors import InputError, printable, wrap_os_error
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
+# FFmpeg's names of the demuxers of still pictures.
 IMAGE_FORMATS = {
     "image2",
     "png_pipe",
@@ -32,11 +32,25 @@ IMAGE_FORMATS = {
     "avif",
     "heif",
 }
+# FFmpeg takes % in the name of a picture for a numbered sequence; not in names with these endings.
+_LITERAL_NAME_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav")
+_HEAD_BYTES = 4096  # how much of an unreadable file is looked at for a reason
+_MOV_ATOMS = (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov")  # first atoms of MP4 and MOV files
+_LONGEST_CODE_POINT = 4  # bytes of UTF-8
+
+
+def absolute_path(path: Path | str) -> Path:
+    """Return an absolute path without ``..``; symbolic links stay as they are."""
+    return Path(os.path.normpath(Path(path).absolute()))
 
 
 def check_readable(path: Path | str) -> Path:
-    """``path`` made absolute; :class:`InputError` if it is missing, a directory, empty or not readable."""
-    place = Path(os.path.abspath(path))
+    """Return an absolute path.
+
+    Raises:
+        InputError: The file is missing, a folder, empty or not readable.
+    """
+    place = absolute_path(path)
     try:
         if place.is_dir():
             raise InputError(f"{printable(path)} is a folder, not a media file")
@@ -54,20 +68,22 @@ def check_readable(path: Path | str) -> Path:
 
 @contextmanager
 def open_media(path: Path | str) -> Iterator[Any]:
-    """The file as a PyAV input container; what cannot be opened raises :class:`InputError` with the reason."""
+    """Open a file as a PyAV input container.
+
+    Raises:
+        InputError: The file cannot be opened; the message names the likely reason.
+    """
     import av
 
     place = check_readable(path)
     try:
-        # In the name of a picture, % would be taken for a numbered sequence: such a file is handed over open.
-        if "%" in place.name and place.suffix.lower() not in (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav"):
+        if "%" in place.name and place.suffix.lower() not in _LITERAL_NAME_SUFFIXES:
             container = av.open(place.open("rb"), metadata_errors="replace")
         else:
             container = av.open(str(place), metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        raise InputError(
-            f"{printable(path)} cannot be read as video or sound: {_explain_open_failure(place, error)}"
-        ) from error
+        reason = _explain_open_failure(place, error)
+        raise InputError(f"{printable(path)} cannot be read as video or sound: {reason}") from error
     except OSError as error:
         raise wrap_os_error(error, path, "read") from error
     try:
@@ -77,10 +93,10 @@ def open_media(path: Path | str) -> Iterator[Any]:
 
 
 def _explain_open_failure(path: Path, error: Exception) -> str:
-    """A likelier reason than FFmpeg's "invalid data"."""
+    """Return a likelier reason than FFmpeg's "invalid data"."""
     with path.open("rb") as file:
-        head = file.read(4096)
-    if head[4:8] in (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov"):
+        head = file.read(_HEAD_BYTES)
+    if head[4:8] in _MOV_ATOMS:
         return "the file is cut short or damaged (its index, the moov atom, is missing)"
     if not head.strip(b"\0"):
         return "it holds only zero bytes"
@@ -90,20 +106,24 @@ def _explain_open_failure(path: Path, error: Exception) -> str:
 
 
 def _is_text(head: bytes) -> bool:
+    """Whether the beginning of a file is printable UTF-8."""
     try:
-        text = head.decode("utf-8", "strict") if len(head) < 4096 else head[:-4].decode("utf-8", "ignore")
+        if len(head) < _HEAD_BYTES:
+            text = head.decode("utf-8", "strict")
+        else:
+            text = head[:-_LONGEST_CODE_POINT].decode("utf-8", "ignore")
     except UnicodeDecodeError:
         return False
     return all(letter.isprintable() or letter in "\r\n\t" for letter in text)
 
 
 def codec_name(stream: Any) -> str:
-    """The codec of a stream by its common name ("av1", whichever decoder reads it)."""
+    """Return the common name of a stream's codec ("av1", whichever decoder reads it)."""
     return str(getattr(stream.codec_context.codec, "canonical_name", stream.codec_context.name))
 
 
 def select_video_stream(container: Any) -> Any | None:
-    """The stream taken for the video: the default one, else the first, cover pictures left out."""
+    """Return the stream used as the video: the default one, else the first; cover pictures do not count."""
     from av.stream import Disposition
 
     streams = [
@@ -112,8 +132,8 @@ def select_video_stream(container: Any) -> Any | None:
         if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails)
         and stream.codec_context is not None
     ]
-    chosen = [stream for stream in streams if stream.disposition & Disposition.default]
-    return (chosen or streams or [None])[0]
+    defaults = [stream for stream in streams if stream.disposition & Disposition.default]
+    return (defaults or streams or [None])[0]
 
 
 def is_image_container(container: Any) -> bool:
@@ -123,7 +143,7 @@ def is_image_container(container: Any) -> bool:
 
 
 def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
-    """Frames of a stream in presentation order; damaged packets are passed over."""
+    """Yield the frames of a stream in presentation order; damaged packets are skipped."""
     import av
 
     packets = container.demux(stream)
@@ -132,19 +152,19 @@ def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
             packet = next(packets)
         except (StopIteration, av.error.FFmpegError):
             packet = None
+        is_flush = packet is None or packet.size == 0  # empties the decoder
         try:
-            # A packet without data (and the end of the file) empties the decoder.
-            yield from stream.decode(None if packet is None or packet.size == 0 else packet)
+            yield from stream.decode(None if is_flush else packet)
         except av.error.EOFError:
             pass
         except av.error.FFmpegError:
             if packet is None:
                 return
             continue
-        if packet is None or packet.size == 0:
+        if is_flush:
             return
 
 
 def decode_first_frame(container: Any, stream: Any) -> Any | None:
-    """The first frame of a freshly opened container."""
+    """Return the first frame of a freshly opened container; None if no frame decodes."""
     return next(decode_frames(container, stream), None)

@@ -16,26 +16,34 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+DEVELOPMENT_VERSION = 99  # stands for a build of the development branch, which has no release number
+BROKEN_VERSION = -1  # stands for a program that does not run
+_VERSION_TIMEOUT = 30  # seconds
+_QUOTED_LINES = 3  # how many of ffmpeg's last lines an error quotes
+
 
 def find_ffmpeg(minimum: int = 0) -> str:
-    """Path of an ffmpeg program: the system's, else the one in the imageio-ffmpeg wheel.
+    """Return the path of an ffmpeg program: the system's, else the one in the imageio-ffmpeg wheel.
 
-    ``minimum`` is a major version. If neither is that new the system's (or the wheel's) is returned all the
-    same: callers that need the newer one check :func:`ffmpeg_version`. Raises :class:`EnvironmentFailure` when
-    there is none at all.
+    Args:
+        minimum: Preferred major version. If no program is that new, the first one is returned; callers that
+            need the version check :func:`read_ffmpeg_version`.
+
+    Raises:
+        EnvironmentFailure: There is no ffmpeg.
     """
-    found = [path for path in (shutil.which("ffmpeg"), _wheel_ffmpeg()) if path]
-    if not found:
+    programs = [path for path in (shutil.which("ffmpeg"), _find_wheel_ffmpeg()) if path]
+    if not programs:
         raise EnvironmentFailure(
             "no ffmpeg program was found", hint="Install ffmpeg, or the Python package imageio-ffmpeg."
         )
-    for path in found:
+    for path in programs:
         if minimum == 0 or read_ffmpeg_version(path) >= minimum:
             return path
-    return found[0]
+    return programs[0]
 
 
-def _wheel_ffmpeg() -> str | None:
+def _find_wheel_ffmpeg() -> str | None:
     try:
         import imageio_ffmpeg
 
@@ -46,72 +54,82 @@ def _wheel_ffmpeg() -> str | None:
 
 @lru_cache(maxsize=8)
 def read_ffmpeg_version(executable: str) -> int:
-    """Major version of an ffmpeg program; a build without a release number counts as 99 (built from the
-    development branch), one that does not run as -1.
+    """Return the major version of an ffmpeg program.
+
+    Returns:
+        The version, :data:`DEVELOPMENT_VERSION` or :data:`BROKEN_VERSION`.
     """
     try:
-        shown = subprocess.run([executable, "-version"], capture_output=True, timeout=30, check=False)
+        output = subprocess.run([executable, "-version"], capture_output=True, timeout=_VERSION_TIMEOUT, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return -1
-    number = re.match(rb"ffmpeg version n?(\d+)\.", shown.stdout)
+        return BROKEN_VERSION
+    number = re.match(rb"ffmpeg version n?(\d+)\.", output.stdout)
     if number:
         return int(number.group(1))
-    return 99 if shown.returncode == 0 else -1
+    return DEVELOPMENT_VERSION if output.returncode == 0 else BROKEN_VERSION
 
 
 def run_ffmpeg(
     output: Any,
     executable: str,
     *,
-    first: Sequence[str] = (),
-    repeated: Sequence[str] = (),
+    global_options: Sequence[str] = (),
+    output_options: Sequence[str] = (),
     metadata: Path | None = None,
 ) -> None:
-    """Run an ffmpeg-python output node; a failure raises with the last lines ffmpeg wrote.
+    """Run an ffmpeg-python output node.
 
-    ``first`` are options for the whole command. ``repeated`` go with the output: ffmpeg-python itself takes each
-    option once only, but an output may have many ``-metadata``. ``metadata`` is an FFMETADATA file whose
-    chapters the result gets. :class:`EnvironmentFailure` when the disk is
-    full or the program cannot run, else :class:`FfmpegError`.
+    Args:
+        output: The node.
+        executable: Path of the ffmpeg program.
+        global_options: Options of the whole command.
+        output_options: More options of the output. ffmpeg-python takes each option once only, but an output
+            may have many ``-metadata``.
+        metadata: An FFMETADATA file with the result's chapters.
+
+    Raises:
+        EnvironmentFailure: The disk is full or the program cannot be run.
+        FfmpegError: ffmpeg fails for another reason.
     """
     import ffmpeg
 
     arguments = ffmpeg.compile(output, cmd=executable)
-    inputs = arguments.index("-map")
-    chapters: list[str] = []
-    if metadata is not None:
-        count = arguments[:inputs].count("-i")
-        chapters = ["-f", "ffmetadata", "-i", str(metadata), "-map_chapters", str(count)]
-    command = [
-        arguments[0],
-        "-nostdin",
-        "-hide_banner",
-        "-loglevel",
-        "error",
-        "-y",
-        *first,
-        *arguments[1:inputs],
-        *chapters,
-        *arguments[inputs:-1],
-        *repeated,
-        arguments[-1],
-    ]
+    command = _build_command(arguments, global_options, output_options, metadata)
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except (OSError, ValueError) as error:
         raise EnvironmentFailure(f"the ffmpeg program {executable} cannot be run: {error}") from error
-    if done.returncode != 0:
-        text = done.stderr.decode("utf-8", "replace").strip()
+    if process.returncode != 0:
+        text = process.stderr.decode("utf-8", "replace").strip()
         if os.strerror(errno.ENOSPC) in text:
             raise EnvironmentFailure("no space left on the disk for the result", hint="Free some space.")
-        raise FfmpegError(text or f"it ended with code {done.returncode}")
+        raise FfmpegError(text or f"it ended with code {process.returncode}")
+
+
+def _build_command(
+    arguments: list[str], global_options: Sequence[str], output_options: Sequence[str], metadata: Path | None
+) -> list[str]:
+    """Insert options into the command ffmpeg-python compiled: program, inputs, maps and options, output."""
+    executable, *inputs_and_output, output = arguments
+    split = inputs_and_output.index("-map")
+    inputs, options = inputs_and_output[:split], inputs_and_output[split:]
+    chapters: list[str] = []
+    if metadata is not None:
+        chapters = ["-f", "ffmetadata", "-i", str(metadata), "-map_chapters", str(inputs.count("-i"))]
+    quiet = ["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
+    return [executable, *quiet, *global_options, *inputs, *chapters, *options, *output_options, output]
 
 
 class FfmpegError(InputError):
-    """ffmpeg ended with a fault; ``stderr`` is what it wrote."""
+    """ffmpeg failed.
+
+    Attributes:
+        stderr: What ffmpeg wrote.
+        reason: Its first line, without the name of the part that wrote it.
+    """
 
     def __init__(self, stderr: str) -> None:
         lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-        super().__init__("ffmpeg failed: " + ("; ".join(lines[-3:]) or "no message"))
+        super().__init__("ffmpeg failed: " + ("; ".join(lines[-_QUOTED_LINES:]) or "no message"))
         self.stderr = stderr
         self.reason = re.sub(r"^\[[^]]*\] *", "", lines[0]) if lines else "no message"

@@ -1,12 +1,13 @@
-"""Frame index."""
+"""The list of a video's frames: exact times, durations and key frames."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,14 +22,16 @@ from lipdub.media.demux import (
     select_video_stream,
 )
 
-IMAGE_RATE = Fraction(25)  # frame rate given to still images
+if TYPE_CHECKING:
+    from pathlib import Path
 
+    from lipdub.arrays import F64, I64
 
+IMAGE_RATE = Fraction(25)  # frames per second of still pictures, and of streams without a rate
+_FALLBACK_TIME_BASE = Fraction(1, 90000)  # seconds per tick; MPEG's clock
 # In these containers each packet of these codecs is one shown frame with its own time, so frames can be
-# listed without decoding. Anything else is decoded once to list them.
+# listed without decoding. Any other video is decoded once to list them.
 _EXACT_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "nut")
-
-
 _EXACT_CODECS = {
     "h264",
     "hevc",
@@ -55,21 +58,30 @@ _EXACT_CODECS = {
 class FrameIndex:
     """Every shown frame of the video stream in presentation order.
 
-    ``pts`` and ``duration`` are in ``time_base``; ``keys`` holds the PTS of the frames decoding can begin at.
-    ``counted``: the file gives no (or no usable) times, so they were made from its rate, and reading goes by
-    counting from the first frame. ``missing``: frames the container promises but which are not in the file.
+    Attributes:
+        pts: (n,) int64, when each frame is shown, in ``time_base``.
+        duration: (n,) int64, how long each frame is shown, in ``time_base``.
+        keys: (k,) int64, times of the frames at which decoding can begin, in ``time_base``.
+        time_base: Seconds per tick.
+        counted: Whether the file has no usable times, so that they were made from its rate. Frames are then
+            numbered by counting from the first.
+        missing: How many frames the container lists that are not in the file.
     """
 
-    pts: np.ndarray
-    duration: np.ndarray
-    keys: np.ndarray
+    pts: I64
+    duration: I64
+    keys: I64
     time_base: Fraction
     counted: bool = False
     missing: int = 0
 
 
 def read_frame_index(path: Path | str) -> FrameIndex:
-    """The frames of the video stream of a file (cached while the file does not change)."""
+    """Return the frames of a file's video stream, cached while the file does not change.
+
+    Raises:
+        InputError: The file cannot be read or holds no video.
+    """
     place = check_readable(path)
     state = place.stat()
     return _read_frame_index(str(place), state.st_size, state.st_mtime_ns)
@@ -77,86 +89,116 @@ def read_frame_index(path: Path | str) -> FrameIndex:
 
 @lru_cache(maxsize=16)
 def _read_frame_index(path: str, size: int, changed: int) -> FrameIndex:
+    index: FrameIndex | None = None
     with open_media(path) as container:
         stream = select_video_stream(container)
         if stream is None:
             raise InputError(f"{printable(path)} holds no video")
         if is_image_container(container):
-            base = 1 / IMAGE_RATE
-            return FrameIndex(np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64), base)
-        exact = container.format.name in _EXACT_FORMATS and codec_name(stream) in _EXACT_CODECS
-        found = _index_from_packets(container, stream) if exact else None
-    if found is not None and _starts_with(path, int(found.pts[0])):
-        return found
+            return FrameIndex(np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64), 1 / IMAGE_RATE)
+        if container.format.name in _EXACT_FORMATS and codec_name(stream) in _EXACT_CODECS:
+            index = _index_from_packets(container, stream)
+    if index is not None and _starts_with(path, int(index.pts[0])):
+        return index
     return _index_from_frames(path)
 
 
-def _index_from_packets(container: Any, stream: Any) -> FrameIndex | None:
-    """The list from packets alone; None if they do not tell it reliably."""
+@dataclass
+class _PacketList:
+    """The packets of a stream.
+
+    Attributes:
+        times: PTS of the shown frames in decoding order.
+        spans: Their durations; 0 where unknown.
+        keys: PTS of the key frames.
+        uncounted: How many packets are not shown: those before the first key frame, and those an edit list hides.
+    """
+
+    times: list[int] = field(default_factory=list)
+    spans: list[int] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
+    uncounted: int = 0
+
+
+def _list_packets(container: Any, stream: Any) -> _PacketList | None:
+    """List the packets of a stream; None if one has no time."""
     import av
 
-    times: list[int] = []
-    spans: list[int] = []
-    keys: list[int] = []
-    unreadable = hidden = 0
-    try:
+    packets = _PacketList()
+    with suppress(av.error.FFmpegError):  # in a damaged tail the packets before it count
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
             if packet.pts is None:
                 return None
-            if not keys and not packet.is_keyframe:
-                unreadable += 1
+            if not packets.keys and not packet.is_keyframe:
+                packets.uncounted += 1
                 continue
             if packet.is_corrupt:
                 continue
             if packet.is_keyframe:
-                keys.append(packet.pts)
+                packets.keys.append(packet.pts)
             if packet.is_discard:
-                hidden += 1  # cut away by an edit list: there, but not shown
+                packets.uncounted += 1
                 continue
-            times.append(packet.pts)
-            spans.append(packet.duration or 0)
-    except av.error.FFmpegError:
-        pass  # a damaged tail: what came before counts
-    if not times:
-        return None
-    order = np.argsort(np.array(times, np.int64), kind="stable")
-    pts = np.array(times, np.int64)[order]
-    # Frames shown before the first one decoding can begin at may or may not decode; doubles are no times.
-    if len(pts) > 1 and (np.diff(pts) <= 0).any():
-        return None
-    if pts[0] < min(keys):
-        return None
-    missing = max(0, stream.frames - len(times) - unreadable - hidden) if stream.frames else 0
-    duration = _frame_durations(pts, np.array(spans, np.int64)[order], stream)
-    return FrameIndex(pts, duration, np.unique(np.array(keys, np.int64)), stream.time_base, missing=missing)
+            packets.times.append(packet.pts)
+            packets.spans.append(packet.duration or 0)
+    return packets
 
 
-def _frame_durations(pts: np.ndarray, spans: np.ndarray, stream: Any) -> np.ndarray:
-    """How long each frame is shown: to the next one; the last as its packet says, else like the others."""
+def _index_from_packets(container: Any, stream: Any) -> FrameIndex | None:
+    """List the frames from packets alone; None if they are not reliable."""
+    packets = _list_packets(container, stream)
+    if packets is None or not packets.times:
+        return None
+    order = np.argsort(np.array(packets.times, np.int64), kind="stable")
+    pts = np.array(packets.times, np.int64)[order]
+    spans = np.array(packets.spans, np.int64)[order]
+    if (np.diff(pts) <= 0).any():
+        return None
+    # Frames shown before the first key frame may or may not decode.
+    if pts[0] < min(packets.keys):
+        return None
+    missing = max(0, stream.frames - len(packets.times) - packets.uncounted) if stream.frames else 0
+    keys = np.unique(np.array(packets.keys, np.int64))
+    return FrameIndex(pts, _frame_durations(pts, spans, stream), keys, stream.time_base, missing=missing)
+
+
+def _frame_durations(pts: I64, spans: I64, stream: Any) -> I64:
+    """Return how long each frame is shown.
+
+    A frame lasts until the next one. The last frame lasts as long as its packet says, else like the others.
+
+    Args:
+        pts: (n,) int64, times of the frames.
+        spans: (n,) int64, durations of the packets; 0 where unknown.
+        stream: The PyAV stream.
+    """
     duration = np.empty(len(pts), np.int64)
     duration[:-1] = np.diff(pts)
     last = int(spans[-1])
-    if last <= 0:
-        if len(pts) > 1:
-            last = int(np.median(duration[:-1]))
-        else:
-            rate = stream.average_rate or stream.guessed_rate or IMAGE_RATE
-            last = round(1 / (rate * stream.time_base))
+    if last <= 0 and len(pts) > 1:
+        last = int(np.median(duration[:-1]))
+    elif last <= 0:
+        last = round(1 / (_stream_rate(stream) * stream.time_base))
     duration[-1] = max(1, last)
     return duration
 
 
+def _stream_rate(stream: Any) -> Fraction:
+    """Return the frames per second a stream claims."""
+    return stream.average_rate or stream.guessed_rate or IMAGE_RATE
+
+
 def _starts_with(path: str, pts: int) -> bool:
-    """Whether the first frame the decoder gives is the one the list begins with."""
+    """Whether the first frame of the decoder has this time."""
     with open_media(path) as container:
         frame = decode_first_frame(container, select_video_stream(container))
         return frame is not None and frame.pts == pts
 
 
 def _index_from_frames(path: str) -> FrameIndex:
-    """The list from decoding everything."""
+    """List the frames by decoding all of them."""
     with open_media(path) as container:
         stream = select_video_stream(container)
         assert stream is not None
@@ -171,29 +213,42 @@ def _index_from_frames(path: str) -> FrameIndex:
                 keys.append(frame.pts)
         if not times:
             raise InputError(f"{printable(path)} holds a video stream without a single readable frame")
-        base = stream.time_base or Fraction(1, 90000)
-        rate = stream.average_rate or stream.guessed_rate or IMAGE_RATE
+        base = stream.time_base or _FALLBACK_TIME_BASE
         known = [time for time in times if time is not None]
-        usable = len(known) == len(times) and all(b > a for a, b in zip(known, known[1:], strict=False))
-        if usable:
+        is_usable = len(known) == len(times) and all(b > a for a, b in pairwise(known))
+        if is_usable:
             pts = np.array(known, np.int64)
         else:
-            step = 1 / (rate * base)
-            first = known[0] if known else 0
-            pts = np.array([first + round(number * step) for number in range(len(times))], np.int64)
-            if len(pts) > 1 and (np.diff(pts) <= 0).any():
-                base = 1 / Fraction(rate)
-                pts = np.arange(len(times), dtype=np.int64)
+            pts, base = _count_times(len(times), known[0] if known else 0, Fraction(_stream_rate(stream)), base)
         duration = _frame_durations(pts, np.array(spans, np.int64), stream)
-        return FrameIndex(pts, duration, np.array(keys or [int(pts[0])], np.int64), base, counted=not usable)
+        return FrameIndex(pts, duration, np.array(keys or [int(pts[0])], np.int64), base, counted=not is_usable)
 
 
-def read_frame_pts(path: Path | str) -> np.ndarray:
-    """PTS (int64, in the video stream's time base) of every frame in presentation order."""
+def _count_times(count: int, first: int, rate: Fraction, base: Fraction) -> tuple[I64, Fraction]:
+    """Make times from a rate.
+
+    Args:
+        count: Number of frames.
+        first: Time of the first frame, in ``base``.
+        rate: Frames per second.
+        base: Seconds per tick.
+
+    Returns:
+        (count,) int64 times and their time base: ``base``, or one tick per frame where that is too coarse.
+    """
+    step = 1 / (rate * base)
+    pts = np.array([first + round(number * step) for number in range(count)], np.int64)
+    if (np.diff(pts) <= 0).any():
+        return np.arange(count, dtype=np.int64), 1 / rate
+    return pts, base
+
+
+def read_frame_pts(path: Path | str) -> I64:
+    """Return when each frame is shown, in presentation order: (n,) int64, in the stream's time base."""
     return read_frame_index(path).pts.copy()
 
 
-def read_frame_times(path: Path | str) -> np.ndarray:
-    """Seconds (float64, PTS times time base, absolute) of every frame in presentation order."""
+def read_frame_times(path: Path | str) -> F64:
+    """Return when each frame is shown, in presentation order: (n,) float64, absolute seconds."""
     index = read_frame_index(path)
     return index.pts * float(index.time_base)

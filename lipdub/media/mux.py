@@ -523,9 +523,9 @@ def _run(
     run_ffmpeg(
         ffmpeg.output(*streams, str(made), **options),
         executable,
-        first=("-copyts",),
+        global_options=("-copyts",),
         metadata=chapters,
-        repeated=_described(source, facts, metadata),
+        output_options=_described(source, facts, metadata),
     )
     if wav is not None and container.is_matroska and not nudge:
         # Releases differ in how they place delayed sound: look, and put it right.

@@ -1,9 +1,10 @@
-"""Pixel formats."""
+"""Pixel formats: what their planes hold, and how formats that are not planar are sorted into planes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +12,23 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import DTypeLike
+
+    from lipdub.arrays import U8, Array
+
+MIN_DEPTH, MAX_DEPTH = 8, 16  # bits of a sample of the planar formats used here
+
 
 @dataclass(frozen=True)
 class PlaneLayout:
-    """What the planes of a pixel format hold. ``kind`` is 'yuv', 'rgb' (planes G, B, R) or 'gray'; ``step``
-    the luma columns and rows per chroma sample; ``alpha`` whether a last plane of opacity follows.
+    """What the planes of a planar pixel format hold.
+
+    Attributes:
+        pix_fmt: FFmpeg's name of the format.
+        kind: 'yuv', 'rgb' (planes G, B, R) or 'gray'.
+        depth: Bits of a sample.
+        step: Luma columns and rows per chroma sample.
+        alpha: Whether a last plane of opacity follows.
     """
 
     pix_fmt: str
@@ -26,24 +39,37 @@ class PlaneLayout:
 
     @property
     def planes(self) -> int:
+        """Number of planes, opacity included."""
         return (1 if self.kind == "gray" else 3) + self.alpha
 
     @property
-    def dtype(self) -> type:
+    def dtype(self) -> type[np.uint8 | np.uint16]:
+        """Type of a sample."""
         return np.uint8 if self.depth <= 8 else np.uint16
 
+    @property
+    def top(self) -> int:
+        """The largest code value."""
+        return (1 << self.depth) - 1
+
     def steps(self, plane: int) -> tuple[int, int]:
-        """Luma columns and rows per sample of a plane."""
+        """Return luma columns and rows per sample of a plane."""
         return self.step if self.kind == "yuv" and plane in (1, 2) else (1, 1)
+
+    def plane_shape(self, plane: int, width: int, height: int) -> tuple[int, int]:
+        """Return rows and columns of a plane of a picture of ``width`` by ``height`` pixels."""
+        step_x, step_y = self.steps(plane)
+        return -(-height // step_y), -(-width // step_x)
 
 
 @lru_cache(maxsize=256)
 def plane_layout(pix_fmt: str) -> PlaneLayout | None:
-    """Layout of a planar, little-endian integer pixel format; None for any other."""
+    """Return the layout of a planar, little-endian integer pixel format; None for any other."""
     import av
 
     name = pix_fmt.replace("yuvj", "yuv")
-    if not name.startswith(("yuv", "gbr", "gray")) or name.endswith("be") or "f" in name[3:].replace("gray", ""):
+    is_float = "f" in name[3:].replace("gray", "")
+    if not name.startswith(("yuv", "gbr", "gray")) or name.endswith("be") or is_float:
         return None
     try:
         form = av.VideoFormat(name)
@@ -53,162 +79,201 @@ def plane_layout(pix_fmt: str) -> PlaneLayout | None:
     if len({part.plane for part in parts}) != len(parts) or len({part.bits for part in parts}) != 1:
         return None
     depth = parts[0].bits
-    if depth < 8 or depth > 16:
+    if not MIN_DEPTH <= depth <= MAX_DEPTH:
         return None
     kind = "rgb" if name.startswith("gbr") else "gray" if name.startswith("gray") else "yuv"
     step = (1, 1)
     if kind == "yuv":
-        # FFmpeg's own rounding rule tells the step: how many luma columns share one sample.
+        # FFmpeg's own rounding rule gives the step: how many luma columns share one sample.
         step = (_chroma_step(form.chroma_width), _chroma_step(form.chroma_height))
     return PlaneLayout(pix_fmt, kind, depth, step, any(part.is_alpha for part in parts))
 
 
-def _chroma_step(chroma_size: Any) -> int:
+def _chroma_step(chroma_size: Callable[[int], int]) -> int:
     return 64 // int(chroma_size(64))
 
 
-def view_plane(plane: Any, dtype: Any, shape: Sequence[int]) -> np.ndarray:
-    """A numpy view of an ``av`` video plane, without its padding."""
+def view_plane(plane: Any, dtype: DTypeLike, shape: Sequence[int]) -> Array:
+    """Return a view of an ``av`` video plane without its padding.
+
+    Args:
+        plane: The ``av.video.plane.VideoPlane``.
+        dtype: Type of a sample.
+        shape: Rows and columns.
+    """
     width = np.dtype(dtype).itemsize
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: shape[0]]
+    rows: U8 = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: shape[0]]
     return rows[:, : shape[1] * width].view(dtype)
 
 
-# Where the components of packed 8 bit formats lie: order of bytes -> planes G B R [A].
-_PACKED = {
-    "rgb24": (3, (1, 2, 0)),
-    "bgr24": (3, (1, 0, 2)),
-    "rgba": (4, (1, 2, 0, 3)),
-    "bgra": (4, (1, 0, 2, 3)),
-    "argb": (4, (2, 3, 1, 0)),
-    "abgr": (4, (2, 1, 3, 0)),
-    "rgb0": (4, (1, 2, 0)),
-    "bgr0": (4, (1, 0, 2)),
-    "0rgb": (4, (2, 3, 1)),
-    "0bgr": (4, (2, 1, 3)),
+def view_planes(frame: Any, layout: PlaneLayout) -> list[Array]:
+    """Return views of the planes of a planar ``av.VideoFrame``."""
+    return [
+        view_plane(plane, layout.dtype, layout.plane_shape(index, frame.width, frame.height))
+        for index, plane in enumerate(frame.planes)
+    ]
+
+
+# -- formats that are not planar
+
+Unpack = Callable[[Any, PlaneLayout], "list[Array]"]
+
+
+@dataclass(frozen=True)
+class UnpackRule:
+    """How the pictures of a format are sorted into planes.
+
+    Attributes:
+        planar: The planar format they become.
+        unpack: Called with an ``av.VideoFrame`` and the planar layout; returns the planes.
+    """
+
+    planar: str
+    unpack: Unpack
+
+
+def _unpack_interleaved(
+    frame: Any, layout: PlaneLayout, *, dtype: str, count: int, order: Sequence[int]
+) -> list[Array]:
+    """Sort pixels of ``count`` components; ``order`` gives the component of each plane."""
+    pixels = view_plane(frame.planes[0], dtype, (frame.height, count * frame.width))
+    pixels = pixels.reshape(frame.height, frame.width, count)
+    return [np.ascontiguousarray(pixels[..., component], dtype=layout.dtype) for component in order]
+
+
+def _unpack_semi_planar(frame: Any, layout: PlaneLayout, *, shift: int, u: int) -> list[Array]:
+    """Sort luma and pairs of chroma; ``u`` is the place of U in a pair, ``shift`` the unused low bits."""
+    rows, columns = layout.plane_shape(1, frame.width, frame.height)
+    luma = view_plane(frame.planes[0], layout.dtype, (frame.height, frame.width))
+    pairs = view_plane(frame.planes[1], layout.dtype, (rows, 2 * columns)).reshape(rows, columns, 2)
+    planes = [np.ascontiguousarray(part) for part in (luma, pairs[..., u], pairs[..., 1 - u])]
+    return [plane >> shift for plane in planes] if shift else planes
+
+
+def _unpack_yuv422(frame: Any, layout: PlaneLayout, *, y: int, u: int, v: int) -> list[Array]:
+    """Sort groups of four bytes for two pixels; ``y``, ``u`` and ``v`` are the places of the first of each."""
+    half = layout.plane_shape(1, frame.width, frame.height)[1]
+    groups = view_plane(frame.planes[0], np.uint8, (frame.height, 4 * half)).reshape(frame.height, half, 4)
+    luma = groups[..., [y, y + 2]].reshape(frame.height, 2 * half)[:, : frame.width]
+    return [np.ascontiguousarray(part) for part in (luma, groups[..., u], groups[..., v])]
+
+
+def _unpack_palette(frame: Any, layout: PlaneLayout) -> list[Array]:
+    """Look up the colours of a palette of 32-bit words, from high to low byte A R G B."""
+    palette = np.frombuffer(frame.planes[1], np.uint8).view("<u4")[:256]
+    pixels = palette[view_plane(frame.planes[0], np.uint8, (frame.height, frame.width))]
+    return [((pixels >> shift) & 255).astype(layout.dtype) for shift in (8, 0, 16, 24)]
+
+
+def _unpack_by_ffmpeg(frame: Any, layout: PlaneLayout) -> list[Array]:
+    """Let FFmpeg convert: for bit maps, floats, big-endian planes and formats without a rule."""
+    return view_planes(frame.reformat(format=layout.pix_fmt), layout)
+
+
+def _interleaved(planar: str, dtype: str, count: int, order: tuple[int, ...]) -> UnpackRule:
+    return UnpackRule(planar, partial(_unpack_interleaved, dtype=dtype, count=count, order=order))
+
+
+def _semi_planar(planar: str, shift: int = 0, *, u: int = 0) -> UnpackRule:
+    return UnpackRule(planar, partial(_unpack_semi_planar, shift=shift, u=u))
+
+
+def _yuv422(y: int, u: int, v: int) -> UnpackRule:
+    return UnpackRule("yuv422p", partial(_unpack_yuv422, y=y, u=u, v=v))
+
+
+UNPACK_RULES: dict[str, UnpackRule] = {
+    # RGB: planar format, type of a component, components of a pixel, component of each plane G, B, R, A.
+    "rgb24": _interleaved("gbrp", "u1", 3, (1, 2, 0)),
+    "bgr24": _interleaved("gbrp", "u1", 3, (1, 0, 2)),
+    "rgb0": _interleaved("gbrp", "u1", 4, (1, 2, 0)),
+    "bgr0": _interleaved("gbrp", "u1", 4, (1, 0, 2)),
+    "0rgb": _interleaved("gbrp", "u1", 4, (2, 3, 1)),
+    "0bgr": _interleaved("gbrp", "u1", 4, (2, 1, 3)),
+    "rgba": _interleaved("gbrap", "u1", 4, (1, 2, 0, 3)),
+    "bgra": _interleaved("gbrap", "u1", 4, (1, 0, 2, 3)),
+    "argb": _interleaved("gbrap", "u1", 4, (2, 3, 1, 0)),
+    "abgr": _interleaved("gbrap", "u1", 4, (2, 1, 3, 0)),
+    "rgb48le": _interleaved("gbrp16le", "<u2", 3, (1, 2, 0)),
+    "rgb48be": _interleaved("gbrp16le", ">u2", 3, (1, 2, 0)),
+    "bgr48le": _interleaved("gbrp16le", "<u2", 3, (1, 0, 2)),
+    "bgr48be": _interleaved("gbrp16le", ">u2", 3, (1, 0, 2)),
+    "rgba64le": _interleaved("gbrap16le", "<u2", 4, (1, 2, 0, 3)),
+    "rgba64be": _interleaved("gbrap16le", ">u2", 4, (1, 2, 0, 3)),
+    "bgra64le": _interleaved("gbrap16le", "<u2", 4, (1, 0, 2, 3)),
+    "bgra64be": _interleaved("gbrap16le", ">u2", 4, (1, 0, 2, 3)),
+    # Grey with opacity.
+    "ya8": _interleaved("gbrap", "u1", 2, (0, 0, 0, 1)),
+    "ya16le": _interleaved("gbrap16le", "<u2", 2, (0, 0, 0, 1)),
+    "ya16be": _interleaved("gbrap16le", ">u2", 2, (0, 0, 0, 1)),
+    # Luma, and chroma in pairs: planar format, unused low bits, place of U.
+    "nv12": _semi_planar("yuv420p"),
+    "nv21": _semi_planar("yuv420p", u=1),
+    "nv16": _semi_planar("yuv422p"),
+    "nv24": _semi_planar("yuv444p"),
+    "nv42": _semi_planar("yuv444p", u=1),
+    "nv20le": _semi_planar("yuv422p10le"),
+    "p010le": _semi_planar("yuv420p10le", 6),
+    "p012le": _semi_planar("yuv420p12le", 4),
+    "p016le": _semi_planar("yuv420p16le"),
+    "p210le": _semi_planar("yuv422p10le", 6),
+    "p216le": _semi_planar("yuv422p16le"),
+    "p410le": _semi_planar("yuv444p10le", 6),
+    "p416le": _semi_planar("yuv444p16le"),
+    # Two pixels in four bytes: places of the first luma, U and V.
+    "yuyv422": _yuv422(0, 1, 3),
+    "uyvy422": _yuv422(1, 0, 2),
+    "yvyu422": _yuv422(0, 3, 1),
+    # Palettes and bit maps.
+    "pal8": UnpackRule("gbrap", _unpack_palette),
+    "monob": UnpackRule("gray", _unpack_by_ffmpeg),
+    "monow": UnpackRule("gray", _unpack_by_ffmpeg),
 }
 
 
-_PACKED_16 = {
-    "rgb48": (3, (1, 2, 0)),
-    "bgr48": (3, (1, 0, 2)),
-    "rgba64": (4, (1, 2, 0, 3)),
-    "bgra64": (4, (1, 0, 2, 3)),
-}
+@lru_cache(maxsize=256)
+def unpack_rule(pix_fmt: str) -> UnpackRule:
+    """Return how a format that is not planar is sorted into planes."""
+    return UNPACK_RULES.get(pix_fmt) or UnpackRule(_nearest_planar(pix_fmt), _unpack_by_ffmpeg)
 
 
-_SEMI_PLANAR = {
-    "nv12": ("yuv420p", 0),
-    "nv21": ("yuv420p", 0),
-    "nv16": ("yuv422p", 0),
-    "nv24": ("yuv444p", 0),
-    "nv42": ("yuv444p", 0),
-    "p010le": ("yuv420p10le", 6),
-    "p012le": ("yuv420p12le", 4),
-    "p016le": ("yuv420p16le", 0),
-    "p210le": ("yuv422p10le", 6),
-    "p216le": ("yuv422p16le", 0),
-    "p410le": ("yuv444p10le", 6),
-    "p416le": ("yuv444p16le", 0),
-    "nv20le": ("yuv422p10le", 0),
-}
+def _nearest_planar(pix_fmt: str) -> str:
+    """Return the planar format that keeps most of a format without a rule of its own."""
+    import av
 
-
-_PACKED_YUV = {"yuyv422": (0, 1, 3), "uyvy422": (1, 0, 2), "yvyu422": (0, 3, 1)}
-
-
-def planar_equivalent(pix_fmt: str) -> str:
-    """The planar format :func:`picture_from_frame` sorts a format into (itself if planar already)."""
-    if plane_layout(pix_fmt) is not None:
-        return pix_fmt
-    if pix_fmt in _PACKED:
-        return "gbrap" if len(_PACKED[pix_fmt][1]) == 4 else "gbrp"
     base = pix_fmt.removesuffix("le").removesuffix("be")
-    if base in _PACKED_16:
-        return "gbrap16le" if base.endswith("64") else "gbrp16le"
-    if pix_fmt in _SEMI_PLANAR:
-        return _SEMI_PLANAR[pix_fmt][0]
-    if pix_fmt in _PACKED_YUV:
-        return "yuv422p"
-    if pix_fmt == "pal8":
-        return "gbrap"
-    if pix_fmt in ("ya8",):
-        return "gbrap"
-    if pix_fmt in ("ya16le", "ya16be"):
-        return "gbrap16le"
-    if pix_fmt in ("monob", "monow"):
-        return "gray"
     little = base + "le"
     if pix_fmt.endswith("be") and plane_layout(little) is not None:
         return little
     if "f32" in pix_fmt or "f16" in pix_fmt:
         return "gray16le" if pix_fmt.startswith("gray") else "gbrap16le" if "a" in base[3:] else "gbrp16le"
-    import av
-
     form = av.VideoFormat(pix_fmt)
-    deep = max((part.bits for part in form.components), default=8) > 8
-    alpha = any(part.is_alpha for part in form.components)
-    if form.is_rgb:
-        return ("gbrap" if alpha else "gbrp") + ("16le" if deep else "")
-    return ("yuva444p" if alpha else "yuv444p") + ("16le" if deep else "")
+    is_deep = max((part.bits for part in form.components), default=8) > 8
+    has_alpha = any(part.is_alpha for part in form.components)
+    planar = ("gbrap" if has_alpha else "gbrp") if form.is_rgb else ("yuva444p" if has_alpha else "yuv444p")
+    return planar + ("16le" if is_deep else "")
 
 
-def unpack_planes(frame: Any) -> tuple[list[np.ndarray], PlaneLayout]:
-    name = frame.format.name
-    width, height = frame.width, frame.height
-    layout = plane_layout(planar_equivalent(name))
-    assert layout is not None
-    rows = [np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes]
-    planes: list[np.ndarray]
-    luma: np.ndarray
-    pairs: np.ndarray
-    base = name.removesuffix("le").removesuffix("be")
-    if name in _PACKED:
-        count, order = _PACKED[name]
-        pixels = rows[0][:height, : count * width].reshape(height, width, count)
-        planes = [np.ascontiguousarray(pixels[..., channel]) for channel in order]
-    elif base in _PACKED_16:
-        count, order = _PACKED_16[base]
-        pixels = rows[0][:height, : 2 * count * width].view(">u2" if name.endswith("be") else "<u2")
-        pixels = pixels.reshape(height, width, count)
-        planes = [pixels[..., channel].astype(np.uint16) for channel in order]
-    elif name in _SEMI_PLANAR:
-        shift = _SEMI_PLANAR[name][1]
-        kind = layout.dtype
-        step_x, step_y = layout.step
-        columns, lines = -(-width // step_x), -(-height // step_y)
-        size = np.dtype(kind).itemsize
-        luma = rows[0][:height, : width * size].view(kind)
-        pairs = rows[1][:lines, : 2 * columns * size].view(kind).reshape(lines, columns, 2)
-        first, second = (1, 0) if name in ("nv21", "nv42") else (0, 1)
-        planes = [
-            np.ascontiguousarray(part) >> shift if shift else np.ascontiguousarray(part)
-            for part in (luma, pairs[..., first], pairs[..., second])
-        ]
-    elif name in _PACKED_YUV:
-        y, u, v = _PACKED_YUV[name]
-        half = -(-width // 2)
-        quads = rows[0][:height, : 4 * half].reshape(height, half, 4)
-        luma = quads[..., [y, y + 2]].reshape(height, 2 * half)[:, :width]
-        planes = [np.ascontiguousarray(part) for part in (luma, quads[..., u], quads[..., v])]
-    elif name == "ya8":
-        pairs = rows[0][:height, : 2 * width].reshape(height, width, 2)
-        level = np.ascontiguousarray(pairs[..., 0])
-        planes = [level, level, level, np.ascontiguousarray(pairs[..., 1])]
-    elif name in ("ya16le", "ya16be"):
-        pairs = rows[0][:height, : 4 * width].view(">u2" if name.endswith("be") else "<u2").reshape(height, width, 2)
-        level = pairs[..., 0].astype(np.uint16)
-        planes = [level, level, level, pairs[..., 1].astype(np.uint16)]
-    elif name == "pal8":
-        palette = np.frombuffer(frame.planes[1], np.uint8).view("<u4")[:256]
-        pixels = palette[rows[0][:height, :width]]
-        planes = [((pixels >> shift) & 255).astype(np.uint8) for shift in (8, 0, 16, 24)]
+def planar_equivalent(pix_fmt: str) -> str:
+    """Return the planar format a picture of a format has here: itself if it is planar already."""
+    return pix_fmt if plane_layout(pix_fmt) is not None else unpack_rule(pix_fmt).planar
+
+
+def unpack_planes(frame: Any) -> tuple[list[Array], PlaneLayout]:
+    """Sort the samples of an ``av.VideoFrame`` into the planes of a planar format.
+
+    Returns:
+        Read-only planes, and their layout. The planes of a planar frame are views.
+    """
+    pix_fmt = frame.format.name
+    layout = plane_layout(pix_fmt)
+    if layout is not None:
+        planes = view_planes(frame, layout)
     else:
-        again = frame.reformat(format=layout.pix_fmt)
-        planes = []
-        for index, plane in enumerate(again.planes):
-            step_x, step_y = layout.steps(index)
-            planes.append(view_plane(plane, layout.dtype, (-(-height // step_y), -(-width // step_x))))
+        rule = unpack_rule(pix_fmt)
+        layout = plane_layout(rule.planar)
+        assert layout is not None
+        planes = rule.unpack(frame, layout)
     for plane in planes:
         plane.flags.writeable = False
     return planes, layout

@@ -1,8 +1,7 @@
-"""What a media file holds: streams, the exact times of its frames, colour tags, metadata."""
+"""What a media file holds: streams, colour tags, metadata, chapters."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -11,26 +10,52 @@ from typing import Any
 import numpy as np
 
 from lipdub.errors import InputError, printable
-from lipdub.media.colour import ColourTags
+from lipdub.media.colour import RANGE_FULL, RANGE_LIMITED, RANGE_UNSPECIFIED, UNSPECIFIED, ColourTags
 from lipdub.media.demux import (
+    absolute_path,
     codec_name,
     decode_first_frame,
     is_image_container,
     open_media,
     select_video_stream,
 )
-from lipdub.media.frame_index import read_frame_index
+from lipdub.media.frame_index import FrameIndex, read_frame_index
 from lipdub.media.pixel_formats import planar_equivalent, plane_layout
+
+_CONTAINER_TIME_BASE = Fraction(1, 1_000_000)  # seconds per tick of FFmpeg's container times
+_SAME_RATE = 1e-3  # largest relative difference of a stream's claimed rate from the measured one
+_JITTER_SECONDS = 0.002  # frame gaps that differ by no more are one rate, rounded to the time base
 
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """The video stream. ``width`` and ``height`` are those of the display (after rotation), the coded ones as
-    stored. ``rotation`` is in degrees, counterclockwise, to be applied for display (PyAV's ``frame.rotation``:
-    a multiple of 90), ``mirrored`` a left to right flip after it. Times are in seconds, absolute; ``start_time``
-    is that of the first frame, ``duration`` reaches to the end of the last one. ``frames`` is exact.
-    ``pix_fmt`` is the stream's, ``planar`` the format its pictures have here. ``missing``: frames the container
-    promises and the file does not hold.
+    """The video stream. Times are absolute, in seconds.
+
+    Attributes:
+        index: Number of the stream in the file.
+        codec: Name of the codec.
+        profile: Name of the codec's profile.
+        pix_fmt: Pixel format of the stream.
+        planar: Planar format its pictures have here.
+        bit_depth: Bits of a sample.
+        width: Columns in display orientation.
+        height: Rows in display orientation.
+        coded_width: Columns as stored.
+        coded_height: Rows as stored.
+        rotation: Degrees to turn counterclockwise for display: a multiple of 90, as PyAV's ``frame.rotation``.
+        mirrored: Whether a left to right flip follows the turn.
+        time_base: Seconds per tick of the frame times.
+        start_time: When the first frame is shown.
+        duration: Seconds from then to the end of the last frame.
+        average_rate: Frames per second.
+        variable: Whether the gaps between frames differ.
+        frames: Exact number of frames.
+        sample_aspect: Width of a sample divided by its height; None if unknown.
+        colour: What the code values mean.
+        is_image: Whether the file is a still picture.
+        bit_rate: Bits per second; None if unknown.
+        interlaced: Whether the first frame is interlaced.
+        missing: How many frames the container lists that are not in the file.
     """
 
     index: int
@@ -66,8 +91,18 @@ class VideoFacts:
 
 @dataclass(frozen=True)
 class AudioFacts:
-    """A sound stream. ``start_time`` is when its first sample is heard (priming removed), on the same clock
-    as the frame times; None where it does not decode.
+    """A sound stream.
+
+    Attributes:
+        index: Number of the stream in the file.
+        codec: Name of the codec.
+        rate: Samples per second.
+        channels: Number of channels.
+        layout: Name of the channel layout.
+        start_time: When the first sample is heard, in seconds on the clock of the frame times; encoder priming
+            is not heard. None if the stream does not decode.
+        duration: Seconds; None if unknown.
+        language: Language tag.
     """
 
     index: int
@@ -82,7 +117,16 @@ class AudioFacts:
 
 @dataclass(frozen=True)
 class OtherStream:
-    """A stream that is neither the video used nor sound: subtitles, data, attachments, more video."""
+    """A stream that is neither sound nor the video used: subtitles, data, attachments, more video.
+
+    Attributes:
+        index: Number of the stream in the file.
+        type: FFmpeg's name of the kind of stream.
+        codec: Name of the codec; None if there is no decoder.
+        language: Language tag.
+        tag: The container's tag of the codec.
+        cover: Whether it is a cover picture.
+    """
 
     index: int
     type: str
@@ -94,7 +138,7 @@ class OtherStream:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter, in seconds."""
+    """A chapter; ``start`` and ``end`` are in seconds."""
 
     start: Fraction
     end: Fraction
@@ -103,7 +147,20 @@ class Chapter:
 
 @dataclass(frozen=True)
 class MediaFacts:
-    """A whole file. ``notes`` are remarks for the person, such as a file that is cut short."""
+    """A whole file. Times are in seconds.
+
+    Attributes:
+        path: Absolute path.
+        format: FFmpeg's name of the container format.
+        start_time: When the earliest stream begins.
+        duration: Length of the file.
+        video: The video stream; None if there is none.
+        audio: The sound streams.
+        others: All other streams.
+        metadata: Metadata of the container.
+        chapters: The chapters.
+        notes: Remarks for the person, for example that the file is cut short.
+    """
 
     path: Path
     format: str
@@ -117,11 +174,12 @@ class MediaFacts:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: fractions as "n/d" text, the path as text."""
-        return _plain(asdict(self))
+        """Return plain values: fractions as "n/d" text, the path as text."""
+        return {key: _plain(value) for key, value in asdict(self).items()}
 
 
 def _plain(value: Any) -> Any:
+    """Replace the values JSON does not have."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -131,74 +189,71 @@ def _plain(value: Any) -> Any:
     return value
 
 
-# -- opening
-
-
-# -- the list of frames
-
-
-# -- the whole file
-
-
 def probe(path: Path | str) -> MediaFacts:
-    """Facts of a media file. A file without video has ``video`` None.
+    """Read the facts of a media file.
 
-    Raises :class:`InputError` if it is missing, a folder, empty, not media, cut before its index, or holds
-    neither a readable frame nor sound.
+    Raises:
+        InputError: The file is missing, a folder, empty, not media or cut before its index, or it holds
+            neither a readable frame nor sound.
     """
-    from av.stream import Disposition
-
-    notes: list[str] = []
+    place = absolute_path(path)
     with open_media(path) as container:
-        place = Path(os.path.abspath(path))
         stream = select_video_stream(container)
-        chosen = stream.index if stream is not None else -1
-        video = _video_facts(place, container, stream, notes) if stream is not None else None
-        others = tuple(
-            OtherStream(
-                other.index,
-                other.type,
-                _codec_name(other),
-                other.metadata.get("language"),
-                _tag(other),
-                bool(other.disposition & Disposition.attached_pic),
-            )
-            for other in container.streams
-            if other.index != chosen and other.type != "audio"
-        )
-        chapters = tuple(
-            Chapter(
-                Fraction(chapter["start"]) * chapter["time_base"],
-                Fraction(chapter["end"]) * chapter["time_base"],
-                chapter["metadata"].get("title", ""),
-            )
-            for chapter in container.chapters()
-        )
+        video = _video_facts(place, container, stream) if stream is not None else None
+        notes = _video_notes(video, stream) if video is not None else ()
+        others = _other_streams(container, stream)
+        chapters = _chapters(container)
         metadata = dict(container.metadata)
         name = container.format.name
         sounds = [stream.index for stream in container.streams.audio]
-        start = Fraction(container.start_time or 0, 1_000_000)
-        length = Fraction(container.duration or 0, 1_000_000)
+        start = (container.start_time or 0) * _CONTAINER_TIME_BASE
+        length = (container.duration or 0) * _CONTAINER_TIME_BASE
     audio = tuple(_audio_facts(place, index) for index in sounds)
     if video is None and not audio:
         raise InputError(f"{printable(path)} holds neither video nor sound")
     if not length:
         length = video.duration if video is not None else (audio[0].duration or Fraction(0))
-    return MediaFacts(place, name, start, length, video, audio, others, metadata, chapters, tuple(notes))
+    return MediaFacts(place, name, start, length, video, audio, others, metadata, chapters, notes)
 
 
-def _codec_name(stream: Any) -> str | None:
-    return codec_name(stream) if stream.codec_context is not None else None
+def _other_streams(container: Any, video: Any | None) -> tuple[OtherStream, ...]:
+    """Return the streams that are neither sound nor the video used."""
+    from av.stream import Disposition
+
+    return tuple(
+        OtherStream(
+            index=stream.index,
+            type=stream.type,
+            codec=codec_name(stream) if stream.codec_context is not None else None,
+            language=stream.metadata.get("language"),
+            tag=_codec_tag(stream),
+            cover=bool(stream.disposition & Disposition.attached_pic),
+        )
+        for stream in container.streams
+        if stream.type != "audio" and (video is None or stream.index != video.index)
+    )
 
 
-def _tag(stream: Any) -> str:
+def _codec_tag(stream: Any) -> str:
+    """Return the container's tag of a stream's codec; empty if it has none or is not text."""
     try:
         return str(stream.codec_context.codec_tag) if stream.codec_context is not None else ""
     except (UnicodeDecodeError, ValueError):
         return ""
 
 
-def _video_facts(path: Path, container: Any, stream: Any, notes: list[str]) -> VideoFacts:
+def _chapters(container: Any) -> tuple[Chapter, ...]:
+    return tuple(
+        Chapter(
+            start=Fraction(chapter["start"]) * chapter["time_base"],
+            end=Fraction(chapter["end"]) * chapter["time_base"],
+            title=chapter["metadata"].get("title", ""),
+        )
+        for chapter in container.chapters()
+    )
+
+
+def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
     frame = decode_first_frame(container, stream)
     if frame is None:
         raise InputError(f"{printable(path)} holds a video stream without a single readable frame")
@@ -210,22 +265,8 @@ def _video_facts(path: Path, container: Any, stream: Any, notes: list[str]) -> V
     layout = plane_layout(planar)
     assert layout is not None
     width, height = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
-    base = index.time_base
-    gaps = np.diff(index.pts)
-    # A rate that does not divide the time base rounds to two neighbouring gaps: that is not variable.
-    variable = len(gaps) > 1 and int(gaps.max() - gaps.min()) > max(1, round(0.002 / float(base)))
-    if len(gaps):
-        rate = Fraction(len(gaps)) / (int(index.pts[-1] - index.pts[0]) * base)
-    else:
-        rate = 1 / (int(index.duration[0]) * base)
-    told = stream.average_rate
-    if told and abs(float(told / rate) - 1.0) < 1e-3 and not variable:
-        rate = Fraction(told)
+    variable = _is_variable(index)
     aspect = stream.sample_aspect_ratio
-    if index.missing:
-        notes.append(f"the file is cut short: {len(index.pts)} of {len(index.pts) + index.missing} frames are there")
-    if stream.metadata.get("alpha_mode") == "1" and not layout.alpha:
-        notes.append("the opacity of the source (VP9 alpha) is not read; the result is opaque")
     return VideoFacts(
         index=stream.index,
         codec=codec_name(stream),
@@ -237,12 +278,12 @@ def _video_facts(path: Path, container: Any, stream: Any, notes: list[str]) -> V
         height=height,
         coded_width=frame.width,
         coded_height=frame.height,
-        rotation=int(turns % 4) * 90 if turns % 4 < 3 else -90,
+        rotation=turns * 90 if turns < 3 else -90,
         mirrored=mirrored,
-        time_base=base,
-        start_time=int(index.pts[0]) * base,
-        duration=int(index.pts[-1] + index.duration[-1] - index.pts[0]) * base,
-        average_rate=rate,
+        time_base=index.time_base,
+        start_time=int(index.pts[0]) * index.time_base,
+        duration=int(index.pts[-1] + index.duration[-1] - index.pts[0]) * index.time_base,
+        average_rate=_average_rate(index, stream.average_rate, variable=variable),
         variable=variable,
         frames=len(index.pts),
         sample_aspect=Fraction(aspect) if aspect else None,
@@ -254,30 +295,68 @@ def _video_facts(path: Path, container: Any, stream: Any, notes: list[str]) -> V
     )
 
 
+def _is_variable(index: FrameIndex) -> bool:
+    """Whether the gaps between frames differ by more than rounding to the time base explains."""
+    gaps = np.diff(index.pts)
+    tolerance = max(1, round(_JITTER_SECONDS / float(index.time_base)))
+    return len(gaps) > 1 and int(gaps.max() - gaps.min()) > tolerance
+
+
+def _average_rate(index: FrameIndex, claimed: Fraction | None, *, variable: bool) -> Fraction:
+    """Return frames per second: the rate the stream claims if it agrees with the frame times, else theirs."""
+    gaps = len(index.pts) - 1
+    if gaps:
+        rate = Fraction(gaps) / (int(index.pts[-1] - index.pts[0]) * index.time_base)
+    else:
+        rate = 1 / (int(index.duration[0]) * index.time_base)
+    if claimed and abs(float(claimed / rate) - 1.0) < _SAME_RATE and not variable:
+        return Fraction(claimed)
+    return rate
+
+
+def _video_notes(video: VideoFacts, stream: Any) -> tuple[str, ...]:
+    """Return remarks about what of the video stream cannot be read."""
+    notes = []
+    if video.missing:
+        notes.append(f"the file is cut short: it holds {video.frames} of {video.frames + video.missing} frames")
+    layout = plane_layout(video.planar)
+    assert layout is not None
+    if stream.metadata.get("alpha_mode") == "1" and not layout.alpha:
+        notes.append("the opacity of the source (VP9 alpha) is not read; the result is opaque")
+    return tuple(notes)
+
+
 def read_colour_tags(frame: Any, context: Any) -> ColourTags:
-    """Tags of a frame, those of its stream where the frame has none."""
+    """Return the colour tags of a frame, those of its stream where the frame has none.
+
+    Args:
+        frame: A decoded ``av.VideoFrame``.
+        context: The codec context of its stream.
+    """
 
     def pick(value: int, fallback: int, none: int) -> int:
         return int(value) if int(value) != none else int(fallback)
 
-    name = frame.format.name
-    told = pick(frame.color_range, context.color_range, 0)
-    layout = plane_layout(planar_equivalent(name))
-    yuv = layout is not None and layout.kind == "yuv"
-    full = told == 2 or name.startswith("yuvj") or (not yuv and told != 1)
+    pix_fmt = frame.format.name
+    color_range = pick(frame.color_range, context.color_range, RANGE_UNSPECIFIED)
+    layout = plane_layout(planar_equivalent(pix_fmt))
+    is_yuv = layout is not None and layout.kind == "yuv"
+    is_jpeg = pix_fmt.startswith("yuvj")
     return ColourTags.from_raw(
-        told,
-        pick(frame.colorspace, context.colorspace, 2),
-        pick(frame.color_primaries, context.color_primaries, 2),
-        pick(frame.color_trc, context.color_trc, 2),
-        full_range=full,
-        centred_chroma=name.startswith("yuvj") and context.name in ("mjpeg", "webp"),
+        color_range,
+        pick(frame.colorspace, context.colorspace, UNSPECIFIED),
+        pick(frame.color_primaries, context.color_primaries, UNSPECIFIED),
+        pick(frame.color_trc, context.color_trc, UNSPECIFIED),
+        full_range=color_range == RANGE_FULL or is_jpeg or (not is_yuv and color_range != RANGE_LIMITED),
+        centred_chroma=is_jpeg and context.name in ("mjpeg", "webp"),
     )
 
 
 def read_orientation(frame: Any) -> tuple[int, bool]:
-    """Counterclockwise quarter turns, and a left to right flip after them, that bring a frame to display
-    orientation, from its display matrix.
+    """Return how a frame is brought to display orientation, from its display matrix.
+
+    Returns:
+        Counterclockwise quarter turns, 0 to 3, and whether a left to right flip follows them.
     """
     try:
         side = frame.side_data["DISPLAYMATRIX"]
@@ -291,7 +370,7 @@ def read_orientation(frame: Any) -> tuple[int, bool]:
         # Matrix of the turn alone: undo the flip, which comes last (x' = -x).
         a, c = -a, -c
     angle = np.degrees(np.arctan2(float(-b), float(a)))
-    return int(round(angle / 90.0)) % 4, mirrored
+    return round(angle / 90.0) % 4, mirrored
 
 
 def _audio_facts(path: Path, number: int) -> AudioFacts:
@@ -305,7 +384,6 @@ def _audio_facts(path: Path, number: int) -> AudioFacts:
             else:
                 start = Fraction(stream.start_time or 0) * stream.time_base
         context = stream.codec_context
-        duration = stream.duration * stream.time_base if stream.duration else None
         return AudioFacts(
             index=stream.index,
             codec=codec_name(stream),
@@ -313,6 +391,6 @@ def _audio_facts(path: Path, number: int) -> AudioFacts:
             channels=context.layout.nb_channels if context.layout is not None else 0,
             layout=context.layout.name if context.layout is not None else "",
             start_time=start,
-            duration=duration,
+            duration=stream.duration * stream.time_base if stream.duration else None,
             language=stream.metadata.get("language"),
         )

@@ -1,4 +1,4 @@
-"""Streaming reading of frames, exact by number, in a background thread."""
+"""Reading frames as a stream, exact by number, in a background thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import InputError, printable
-from lipdub.media.colour import ColourTags
 from lipdub.media.demux import (
     check_readable,
     decode_first_frame,
@@ -30,13 +29,28 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
-_AHEAD = 6  # frames decoded in advance
-_REVERSE_BYTES = 128 << 20  # frames held at once while a reversed run is decoded
+    from lipdub.arrays import I64
+    from lipdub.media.colour import ColourTags
+
+_QUEUED_FRAMES = 6  # frames decoded in advance
+_REVERSE_BYTES = 128 << 20  # bytes of pictures held at once while a reversed run is decoded
+_BYTES_PER_PIXEL = 2  # a rough bound for most pixel formats
+_MIN_BLOCK, _MAX_BLOCK = 4, 256  # frames of a reversed run decoded at once
+_PUT_TIMEOUT = 0.1  # seconds between checks for a reader that left
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What is the same for all frames of a stream: tags, orientation, size and format."""
+class _FrameFormat:
+    """What all frames of a stream share.
+
+    Attributes:
+        colour: What the code values mean.
+        turns: Counterclockwise quarter turns to display orientation.
+        mirrored: Whether a left to right flip follows the turns.
+        width: Columns as stored.
+        height: Rows as stored.
+        pix_fmt: Pixel format.
+    """
 
     colour: ColourTags
     turns: int
@@ -45,37 +59,51 @@ class _Look:
     height: int
     pix_fmt: str
 
-    def picture(self, frame: Any) -> Picture:
+    def make_picture(self, frame: Any) -> Picture:
+        """Make a picture of a decoded ``av.VideoFrame``."""
         if (frame.width, frame.height, frame.format.name) != (self.width, self.height, self.pix_fmt):
-            # Streams may change size or format on the way; the result keeps those of its first frame.
+            # Streams may change size or format; the result keeps those of the first frame.
             frame = frame.reformat(width=self.width, height=self.height, format=self.pix_fmt)
-        return picture_from_frame(frame, self.colour, self.turns, self.mirrored)
+        return picture_from_frame(frame, self.colour, self.turns, mirrored=self.mirrored)
 
 
 @dataclass(frozen=True)
 class SourceFrame:
-    """One frame of a source video: its number in presentation order, PTS (in the stream's time base), time in
-    seconds (absolute) and picture, which is made when first asked for.
+    """One frame of a source video.
+
+    Attributes:
+        index: Number of the frame in presentation order.
+        pts: When it is shown, in the stream's time base.
+        time: When it is shown, in absolute seconds.
     """
 
     index: int
     pts: int
     time: Fraction
     _frame: Any = field(repr=False, compare=False)
-    _look: _Look = field(repr=False, compare=False)
+    _format: _FrameFormat = field(repr=False, compare=False)
 
     @cached_property
     def picture(self) -> Picture:
-        return self._look.picture(self._frame)
+        """The picture, made when it is first used."""
+        return self._format.make_picture(self._frame)
 
 
 def read_frames(path: Path | str, start: int = 0, stop: int | None = None, threads: int = 0) -> Iterator[SourceFrame]:
-    """Frames ``start`` to ``stop`` (half open; to the end by default) of a video, one after the other.
+    """Yield frames of a video one after the other.
 
-    Numbers are exact: whatever ``start``, frame n is the same picture as when reading from the beginning. A
-    frame that does not decode is given with the picture of its neighbour, so numbers and times still hold. A
-    still image is one frame. Decoding runs ahead in a thread of its own; leaving the loop early ends it.
-    ``threads`` for the decoder, 0 for as many as there are cores. Raises :class:`InputError`.
+    Numbers are exact: frame n is the same picture whatever ``start`` is. A frame that does not decode has the
+    picture of its neighbour, so numbers and times still hold. A still picture is one frame. A background
+    thread decodes in advance; it ends when the caller leaves the loop.
+
+    Args:
+        path: The file.
+        start: Number of the first frame.
+        stop: Number after the last frame; the end of the video by default.
+        threads: Threads of the decoder; 0 for one per core.
+
+    Raises:
+        InputError: The file cannot be read.
     """
     index = read_frame_index(path)
     stop = len(index.pts) if stop is None else min(stop, len(index.pts))
@@ -85,11 +113,20 @@ def read_frames(path: Path | str, start: int = 0, stop: int | None = None, threa
     yield from _in_background(_decode_span(path, index, start, stop, threads))
 
 
-def read_frames_in_order(
-    path: Path | str, indices: Sequence[int] | np.ndarray, threads: int = 0
-) -> Iterator[SourceFrame]:
-    """Frames in the order of ``indices``: runs forwards, backwards (decoded in blocks, so memory is bounded)
-    or standing still (decoded once), with jumps between them.
+def read_frames_in_order(path: Path | str, indices: Sequence[int] | I64, threads: int = 0) -> Iterator[SourceFrame]:
+    """Yield frames in a given order.
+
+    Runs forwards are decoded once. Runs backwards are decoded in blocks, so memory is bounded. A repeated frame
+    is decoded once.
+
+    Args:
+        path: The file.
+        indices: (n,) numbers of the frames.
+        threads: Threads of the decoder; 0 for one per core.
+
+    Raises:
+        InputError: The file cannot be read.
+        ValueError: A number lies outside the video.
     """
     order = [int(number) for number in indices]
     total = len(read_frame_index(path).pts)
@@ -101,154 +138,178 @@ def read_frames_in_order(
 def _decode_order(path: Path | str, order: list[int], threads: int) -> Iterator[SourceFrame]:
     index = read_frame_index(path)
     position = 0
-    held: SourceFrame | None = None
+    last: SourceFrame | None = None  # the frame yielded last
     while position < len(order):
         number = order[position]
-        if held is not None and held.index == number:
-            yield held
+        if last is not None and last.index == number:
+            yield last
             position += 1
             continue
-        step = _step_at(order, position)
-        end = position + 1
-        while end < len(order) and order[end] - order[end - 1] == step != 0:
-            end += 1
+        step, end = _find_run(order, position)
         if step < 0:
-            block = _block_size(path)
-            while position < end:
-                last = order[position]
-                count = min(block, end - position)
-                frames = list(_decode_span(path, index, last - count + 1, last + 1, threads))
-                yield from reversed(frames)
-                held = frames[0]
-                position += count
+            frames = _decode_backwards(path, index, number, end - position, threads)
         else:
-            for frame in _decode_span(path, index, number, number + end - position, threads):
-                yield frame
-                held = frame
-            position = end
+            frames = _decode_span(path, index, number, number + end - position, threads)
+        for frame in frames:
+            yield frame
+            last = frame
+        position = end
 
 
-def _step_at(order: list[int], position: int) -> int:
-    """+1 or -1 where a run begins at ``position``, else 0."""
-    if position + 1 >= len(order):
-        return 0
-    step = order[position + 1] - order[position]
-    return step if step in (1, -1) else 0
+def _find_run(order: list[int], position: int) -> tuple[int, int]:
+    """Return the step (1, -1, or 0 for a single frame) and the end of the run that begins at a position."""
+    end = position + 1
+    step = order[end] - order[position] if end < len(order) else 0
+    if step not in (1, -1):
+        return 0, end
+    while end < len(order) and order[end] - order[end - 1] == step:
+        end += 1
+    return step, end
+
+
+def _decode_backwards(
+    path: Path | str, index: FrameIndex, last: int, count: int, threads: int
+) -> Iterator[SourceFrame]:
+    """Yield ``count`` frames from ``last`` down, decoded in blocks."""
+    block = _block_size(path)
+    while count:
+        size = min(block, count)
+        yield from reversed(list(_decode_span(path, index, last - size + 1, last + 1, threads)))
+        last -= size
+        count -= size
 
 
 def _block_size(path: Path | str) -> int:
+    """Return how many frames of a reversed run are decoded at once."""
     with open_media(path) as container:
         stream = select_video_stream(container)
         if stream is None:
             raise InputError(f"{printable(path)} holds no video")
         context = stream.codec_context
-        size = max(1, context.width * context.height * 2)
-    return int(min(256, max(4, _REVERSE_BYTES // size)))
+        size = max(1, context.width * context.height * _BYTES_PER_PIXEL)
+    return int(min(_MAX_BLOCK, max(_MIN_BLOCK, _REVERSE_BYTES // size)))
 
 
 def _decode_span(path: Path | str, index: FrameIndex, start: int, stop: int, threads: int) -> Iterator[SourceFrame]:
+    """Yield the frames from ``start`` to ``stop``, half open."""
     with open_media(path) as container:
         stream = select_video_stream(container)
         if stream is None:
             raise InputError(f"{printable(path)} holds no video")
         if is_image_container(container):
             for frame in decode_frames(container, stream):
-                yield _source_frame(index, 0, frame, _look(path))
+                yield _source_frame(index, 0, frame, _frame_format(path))
                 return
             raise InputError(f"{printable(path)} cannot be decoded")
-        _prepare(stream, threads)
-        origin = 0 if index.counted else _seek(container, stream, index, start)
-        frames = _numbered(index, decode_frames(container, stream), counted=index.counted)
-        lead = next(frames, None)
-        if origin != 0 and (lead is None or lead[0] > start):
+        _set_threads(stream, threads)
+        key = 0 if index.counted else _seek(container, stream, index, start)
+        frames = _number_frames(index, decode_frames(container, stream))
+        first = next(frames, None)
+        if key != 0 and (first is None or first[0] > start):
             # The demuxer landed too late (formats without an index guess): read from the beginning.
-            yield from _from_the_top(path, index, start, stop, threads)
+            yield from _decode_from_beginning(path, index, start, stop, threads)
             return
-        yield from _fill(path, index, start, stop, lead, frames)
+        yield from _fill_span(path, index, start, stop, first, frames)
 
 
-def _from_the_top(path: Path | str, index: FrameIndex, start: int, stop: int, threads: int) -> Iterator[SourceFrame]:
+def _decode_from_beginning(
+    path: Path | str, index: FrameIndex, start: int, stop: int, threads: int
+) -> Iterator[SourceFrame]:
+    """Yield the frames from ``start`` to ``stop`` without seeking."""
     with open_media(path) as container:
         stream = select_video_stream(container)
-        _prepare(stream, threads)
-        frames = _numbered(index, decode_frames(container, stream), counted=index.counted)
-        yield from _fill(path, index, start, stop, next(frames, None), frames)
+        _set_threads(stream, threads)
+        frames = _number_frames(index, decode_frames(container, stream))
+        yield from _fill_span(path, index, start, stop, next(frames, None), frames)
 
 
-def _prepare(stream: Any, threads: int) -> None:
+def _set_threads(stream: Any, threads: int) -> None:
     if not stream.codec_context.is_open:
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
 
 
 def _seek(container: Any, stream: Any, index: FrameIndex, start: int) -> int:
-    """Move to the last key frame at or before frame ``start``; 0 when that is the file's beginning."""
-    place = bisect_right(index.keys, int(index.pts[start])) - 1
-    if place <= 0 or start == 0:
+    """Move to the last key frame at or before frame ``start``.
+
+    Returns:
+        The number of the key frame among the key frames; 0 where no seek was needed.
+    """
+    key = bisect_right(index.keys, int(index.pts[start])) - 1
+    if key <= 0 or start == 0:
         return 0
-    container.seek(int(index.keys[place]), stream=stream, backward=True, any_frame=False)
-    return place
+    container.seek(int(index.keys[key]), stream=stream, backward=True, any_frame=False)
+    return key
 
 
-def _numbered(index: FrameIndex, frames: Iterator[Any], counted: bool) -> Iterator[tuple[int, Any]]:
-    """Each decoded frame with its number; frames the list does not know are left out."""
-    if counted:
+def _number_frames(index: FrameIndex, frames: Iterator[Any]) -> Iterator[tuple[int, Any]]:
+    """Yield each decoded frame with its number; frames outside the index are skipped."""
+    if index.counted:
         yield from enumerate(frames)
         return
     for frame in frames:
         if frame.pts is None:
             continue
-        place = int(np.searchsorted(index.pts, frame.pts))
-        if place < len(index.pts) and index.pts[place] == frame.pts:
-            yield place, frame
+        number = int(np.searchsorted(index.pts, frame.pts))
+        if number < len(index.pts) and index.pts[number] == frame.pts:
+            yield number, frame
 
 
-def _fill(
+def _fill_span(
     path: Path | str,
     index: FrameIndex,
     start: int,
     stop: int,
-    lead: tuple[int, Any] | None,
+    first: tuple[int, Any] | None,
     frames: Iterator[tuple[int, Any]],
 ) -> Iterator[SourceFrame]:
-    """Give every number from ``start`` to ``stop`` once, with the nearest earlier picture (else the first
-    later one) where its own did not decode.
+    """Yield every number from ``start`` to ``stop`` once.
+
+    A frame that did not decode has the nearest earlier picture, else the first later one.
+
+    Args:
+        path: The file.
+        index: Its frames.
+        start: Number of the first frame.
+        stop: Number after the last frame.
+        first: The first decoded frame with its number; None if nothing decodes.
+        frames: The decoded frames after it, with their numbers.
     """
-    wanted = start
-    held: Any = None
-    look = _look(path)
-    entry = lead
-    while entry is not None and wanted < stop:
+    position = start
+    previous: Any = None  # the last decoded frame
+    frame_format = _frame_format(path)
+    entry = first
+    while entry is not None and position < stop:
         number, frame = entry
-        if number >= wanted:
-            while wanted < min(number, stop):
-                yield _source_frame(index, wanted, held if held is not None else frame, look)
-                wanted += 1
+        if number >= position:
+            while position < min(number, stop):
+                yield _source_frame(index, position, previous if previous is not None else frame, frame_format)
+                position += 1
             if number < stop:
-                yield _source_frame(index, number, frame, look)
-                wanted = number + 1
-        held = frame
-        entry = next(frames, None) if wanted < stop else None
-    if held is None:
+                yield _source_frame(index, number, frame, frame_format)
+                position = number + 1
+        previous = frame
+        entry = next(frames, None) if position < stop else None
+    if previous is None:
         raise InputError(f"{printable(path)} cannot be decoded from frame {start} on")
-    while wanted < stop:
-        yield _source_frame(index, wanted, held, look)
-        wanted += 1
+    while position < stop:
+        yield _source_frame(index, position, previous, frame_format)
+        position += 1
 
 
-def _look(path: Path | str) -> _Look:
-    """The look of a file's frames, from its first one (cached while the file does not change).
+def _frame_format(path: Path | str) -> _FrameFormat:
+    """Return the format of a file's frames from its first one, cached while the file does not change.
 
-    Not from the frames that are handed on: asking a frame for its side data ties it into a reference cycle, and
+    The frames that are yielded are not asked: reading a frame's side data ties it into a reference cycle, and
     one frame kept alive keeps the whole buffer pool of its decoder.
     """
     place = check_readable(path)
     state = place.stat()
-    return _look_of(str(place), state.st_size, state.st_mtime_ns)
+    return _read_frame_format(str(place), state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
-def _look_of(path: str, size: int, changed: int) -> _Look:
+def _read_frame_format(path: str, size: int, changed: int) -> _FrameFormat:
     with open_media(path) as container:
         stream = select_video_stream(container)
         frame = decode_first_frame(container, stream) if stream is not None else None
@@ -256,23 +317,23 @@ def _look_of(path: str, size: int, changed: int) -> _Look:
             raise InputError(f"{printable(path)} cannot be decoded")
         turns, mirrored = read_orientation(frame)
         colour = read_colour_tags(frame, stream.codec_context)
-        return _Look(colour, turns, mirrored, frame.width, frame.height, frame.format.name)
+        return _FrameFormat(colour, turns, mirrored, frame.width, frame.height, frame.format.name)
 
 
-def _source_frame(index: FrameIndex, number: int, frame: Any, look: _Look) -> SourceFrame:
+def _source_frame(index: FrameIndex, number: int, frame: Any, frame_format: _FrameFormat) -> SourceFrame:
     pts = int(index.pts[number])
-    return SourceFrame(number, pts, pts * index.time_base, frame, look)
+    return SourceFrame(number, pts, pts * index.time_base, frame, frame_format)
 
 
 def _in_background(frames: Iterator[SourceFrame]) -> Iterator[SourceFrame]:
-    """Run an iterator in a thread, a few items ahead."""
-    box: queue.Queue[Any] = queue.Queue(maxsize=_AHEAD)
-    ended = threading.Event()
+    """Run an iterator in a thread, a few items ahead of the caller."""
+    items: queue.Queue[SourceFrame | BaseException | None] = queue.Queue(maxsize=_QUEUED_FRAMES)  # None ends
+    stopped = threading.Event()
 
-    def put(item: Any) -> bool:
-        while not ended.is_set():
+    def put(item: SourceFrame | BaseException | None) -> bool:
+        while not stopped.is_set():
             try:
-                box.put(item, timeout=0.1)
+                items.put(item, timeout=_PUT_TIMEOUT)
                 return True
             except queue.Full:
                 continue
@@ -281,11 +342,11 @@ def _in_background(frames: Iterator[SourceFrame]) -> Iterator[SourceFrame]:
     def work() -> None:
         try:
             for frame in frames:
-                if not put((frame, None)):
+                if not put(frame):
                     return
-            put((None, None))
-        except BaseException as error:  # handed over to the reader, who raises it
-            put((None, error))
+            put(None)
+        except BaseException as error:  # the reader raises it
+            put(error)
         finally:
             close = getattr(frames, "close", None)
             if close is not None:
@@ -294,13 +355,10 @@ def _in_background(frames: Iterator[SourceFrame]) -> Iterator[SourceFrame]:
     thread = threading.Thread(target=work, name="lipdub-decode", daemon=True)
     thread.start()
     try:
-        while True:
-            frame, error = box.get()
-            if error is not None:
-                raise error
-            if frame is None:
-                return
-            yield frame
+        while (item := items.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
     finally:
-        ended.set()
+        stopped.set()
         thread.join()

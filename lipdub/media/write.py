@@ -1,4 +1,4 @@
-"""Encoding pictures into independent pieces ("segments") that are later joined without encoding again."""
+"""Encoding pictures into independent segments that are later joined without encoding again."""
 
 from __future__ import annotations
 
@@ -14,142 +14,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import EnvironmentFailure, UsageError, wrap_os_error
-from lipdub.media.colour import UNSPECIFIED, ColourTags, default_matrix
-from lipdub.media.containers import Encoder, choose_encoder, container_for, encoder_input_format
+from lipdub.media.colour import (
+    MATRIX_RGB,
+    RANGE_FULL,
+    RANGE_LIMITED,
+    UNSPECIFIED,
+    ColourTags,
+    default_matrix,
+)
+from lipdub.media.containers import Encoder, SourceFormat, choose_encoder, container_for, encoder_input_format
 from lipdub.media.pixel_formats import plane_layout
-from lipdub.media.pixels import Picture
 from lipdub.parallel import map_ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from lipdub.media.pixels import Picture
     from lipdub.media.probe import VideoFacts
 
-SEGMENT_NOTE_KEY = "lipdub"  # metadata key under which a segment says what it is
-# Qualities that look alike to x264's CRF 18, and presets that keep pace with its "medium".
+SEGMENT_NOTE_KEY = "lipdub"  # metadata key of the note a segment carries
+# CRFs that look like x264's 18.
 _CRF = {"h264": 18, "hevc": 20, "vp9": 24, "av1": 24}
-# H.264: "faster" costs 4 % more bytes and 0.0005 of SSIM than "medium" at the same CRF, and a third less time.
+_MAX_CRF = {"h264": 51, "hevc": 51, "vp9": 63, "av1": 63}
+# Presets as fast as x264's "medium", or faster. For H.264, "faster" costs 4 % more bytes and 0.0005 of SSIM than
+# "medium" at the same CRF, and a third less time.
 _PRESET = {"h264": "faster", "hevc": "veryfast", "vp9": "4", "av1": "9"}
-_CRF_RANGE = {"h264": 51, "hevc": 51, "vp9": 63, "av1": 63}
-
-
-@dataclass(frozen=True)
-class VideoCodec:
-    """How a result's picture is encoded.
-
-    ``codec`` 'auto' keeps the source's family where the container holds it; or h264, hevc, vp9, av1, prores,
-    ffv1. ``crf`` None is the family's own value that looks like x264's 18. ``preset`` is the encoder's word for
-    its speed. ``lossless`` keeps every sample. ``container`` is the ending of the result (".mp4"), which
-    decides what may be used.
-    """
-
-    codec: str = "auto"
-    crf: int | None = None
-    preset: str | None = None
-    lossless: bool = False
-    container: str = ".mp4"
-
-
-@dataclass(frozen=True)
-class EncoderPlan:
-    """What a :class:`VideoCodec` comes to for a source: the encoder, its options, and the colour tags the
-    result has (the source's own unless the pixel format has to change).
-    """
-
-    encoder: Encoder
-    options: dict[str, str]
-    colour: ColourTags
-    exact: bool
-
-    @property
-    def notes(self) -> list[str]:
-        """Remarks for the person."""
-        if not self.encoder.converts:
-            return []
-        return [f"{self.encoder.name} does not take the source's pixel format, encoded as {self.encoder.pix_fmt}"]
-
-
-def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
-    """The encoder for a source; :class:`UsageError` for a codec, container, preset or CRF that does not fit.
-    Cheap: call it before any heavy work.
-    """
-    container = container_for(codec.container)
-    encoder = choose_encoder(
-        codec.codec,
-        container,
-        facts.codec,
-        facts.planar,
-        facts.coded_width,
-        facts.coded_height,
-        lossless=codec.lossless,
-        is_image=facts.is_image,
-    )
-    # Reordered frames and uneven times do not go together: containers store how long a frame lasts in decoding
-    # order, so the last one's would be lost. AVI has no frame times at all.
-    options = _options(encoder, codec, facts, reorder=container.timed and not facts.variable)
-    colour = facts.colour
-    if encoder.converts:
-        colour = _converted_colour(facts, encoder.pix_fmt)
-    return EncoderPlan(encoder, options, colour, codec.lossless and not encoder.converts)
-
-
-def _options(encoder: Encoder, codec: VideoCodec, facts: VideoFacts, *, reorder: bool) -> dict[str, str]:
-    family = encoder.family
-    top = _CRF_RANGE.get(family)
-    crf = _CRF.get(family) if codec.crf is None else codec.crf
-    if codec.crf is not None and (top is None or not 0 <= codec.crf <= top):
-        wanted = f"from 0 to {top}" if top is not None else "not used by it"
-        raise UsageError(f"the CRF of {family} is {wanted}, not {codec.crf}")
-    preset = codec.preset or _PRESET.get(family, "")
-    options: dict[str, str] = {}
-    if family == "h264":
-        options["preset"] = preset
-        options.update({"qp": "0"} if codec.lossless else {"crf": str(crf)})
-        if not codec.lossless and _x264_reads_beyond(facts.coded_width):
-            options["x264-params"] = f"asm={_X264_ASM}"
-        if not reorder:
-            options["bf"] = "0"
-    elif family == "hevc":
-        options["preset"] = preset
-        # Closed groups: each segment stands alone.
-        params = ["log-level=error", "open-gop=0"]
-        if not reorder:
-            params.append("bframes=0")
-        if codec.lossless:
-            params.append("lossless=1")
-        else:
-            options["crf"] = str(crf)
-        options["x265-params"] = ":".join(params)
-    elif family == "vp9":
-        options.update({"deadline": "good", "cpu-used": preset, "row-mt": "1"})
-        options.update({"lossless": "1"} if codec.lossless else {"crf": str(crf)})
-        if facts.planar.startswith("yuva"):
-            options["auto-alt-ref"] = "0"  # libvpx cannot hide frames in a stream with opacity
-    elif family == "av1":
-        options.update({"preset": preset, "crf": str(crf)})
-    elif family == "prores":
-        options.update({"profile": _prores_profile(facts, encoder.pix_fmt), "vendor": "apl0"})
-    elif family == "ffv1":
-        options.update({"level": "3", "slicecrc": "1"})
-    if codec.preset is not None:
-        _check_preset(family, codec.preset)
-    return options
-
-
-# What x264 may use of a processor that has AVX-512, but for that: 12 % slower.
-_X264_ASM = "AVX2,FMA3,BMI1,BMI2,LZCNT"
-_AVX512 = 256  # OpenCV's number for what x264 calls AVX512
-
-
-def _x264_reads_beyond(width: int) -> bool:
-    """Whether x264 would decide by whatever lies in memory: with AVX-512 its macroblock tree (core 165) reads past the
-    last macroblock of a row, unless there are a multiple of eight. The same pictures then gave other bytes in every run.
-    """
-    import cv2
-
-    return -(-width // 16) % 8 != 0 and cv2.checkHardwareSupport(_AVX512)
-
-
 _X26_PRESETS = (
     "ultrafast",
     "superfast",
@@ -162,57 +51,266 @@ _X26_PRESETS = (
     "veryslow",
     "placebo",
 )
+_PRESETS = {
+    "h264": _X26_PRESETS,
+    "hevc": _X26_PRESETS,
+    "vp9": tuple(str(n) for n in range(-8, 9)),
+    "av1": tuple(str(n) for n in range(-1, 14)),
+}
+# ProRes profiles by the name FFmpeg gives them, with the encoder's number.
+_PRORES_PROFILES = {"proxy": "0", "lt": "1", "standard": "2", "hq": "3", "4444": "4", "xq": "5", "4444 xq": "5"}
+_PRORES_HQ, _PRORES_4444 = "3", "4"
+_PRORES_FULL_CHROMA = ("4", "5")
+# All instruction sets of an AVX-512 processor that x264 uses, without AVX-512 itself: 12 % slower.
+_X264_ASM = "AVX2,FMA3,BMI1,BMI2,LZCNT"
+_CV_CPU_AVX512 = 256  # OpenCV's number of the set x264 calls AVX512
+_MACROBLOCK = 16  # pixels
+_AVX512_MACROBLOCKS = 8  # macroblocks of a row that x264's AVX-512 code reads at once
+_MIN_RATE, _MAX_RATE = Fraction(1), Fraction(1000)  # frames per second of a stream
+_MAX_RATE_DENOMINATOR = 100_000
+
+
+@dataclass(frozen=True)
+class VideoCodec:
+    """How a user wants the picture encoded.
+
+    Attributes:
+        codec: h264, hevc, vp9, av1, prores, ffv1, or auto: the source's family if the container holds it.
+        crf: Constant rate factor; None for the family's own value that looks like x264's 18.
+        preset: The encoder's word for its speed; None for the family's default.
+        lossless: Whether to keep every sample.
+        container: Ending of the result (".mp4"), which limits the codecs.
+    """
+
+    codec: str = "auto"
+    crf: int | None = None
+    preset: str | None = None
+    lossless: bool = False
+    container: str = ".mp4"
+
+
+@dataclass(frozen=True)
+class EncoderPlan:
+    """How a source is encoded.
+
+    Attributes:
+        encoder: The encoder.
+        options: The encoder's options.
+        colour: Colour tags of the result: the source's own unless the pixel format changes.
+        exact: Whether every sample is kept.
+    """
+
+    encoder: Encoder
+    options: dict[str, str]
+    colour: ColourTags
+    exact: bool
+
+    @property
+    def notes(self) -> list[str]:
+        """Remarks for the person."""
+        if not self.encoder.converts:
+            return []
+        name, pix_fmt = self.encoder.name, self.encoder.pix_fmt
+        return [f"{name} does not take the source's pixel format, encoded as {pix_fmt}"]
+
+
+def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
+    """Plan how a source is encoded. This is cheap: call it before any heavy work.
+
+    Args:
+        facts: The source's video stream.
+        codec: What the user asks for.
+
+    Raises:
+        UsageError: The codec, container, preset or CRF does not fit.
+    """
+    container = container_for(codec.container)
+    source = SourceFormat(facts.codec, facts.planar, facts.coded_width, facts.coded_height, facts.is_image)
+    encoder = choose_encoder(codec.codec, container, source, lossless=codec.lossless)
+    # Containers store how long a frame lasts in decoding order. With reordered frames and uneven times the
+    # duration of the last frame would be lost. AVI has no frame times.
+    reorder = container.timed and not facts.variable
+    settings = _EncoderSettings(
+        facts=facts,
+        pix_fmt=encoder.pix_fmt,
+        crf=str(_check_crf(encoder.family, codec.crf)),
+        preset=codec.preset or _PRESET.get(encoder.family, ""),
+        lossless=codec.lossless,
+        reorder=reorder,
+    )
+    options = _FAMILY_OPTIONS[encoder.family](settings)
+    if codec.preset is not None:
+        _check_preset(encoder.family, codec.preset)
+    colour = _converted_colour(facts, encoder.pix_fmt) if encoder.converts else facts.colour
+    return EncoderPlan(encoder, options, colour, codec.lossless and not encoder.converts)
+
+
+def _check_crf(family: str, crf: int | None) -> int | None:
+    """Return the CRF, the family's own by default; None for families without one."""
+    if crf is None:
+        return _CRF.get(family)
+    top = _MAX_CRF.get(family)
+    if top is None or not 0 <= crf <= top:
+        allowed = f"from 0 to {top}" if top is not None else "not used by it"
+        raise UsageError(f"the CRF of {family} is {allowed}, not {crf}")
+    return crf
 
 
 def _check_preset(family: str, preset: str) -> None:
-    allowed = {
-        "h264": _X26_PRESETS,
-        "hevc": _X26_PRESETS,
-        "vp9": tuple(str(n) for n in range(-8, 9)),
-        "av1": tuple(str(n) for n in range(-1, 14)),
-    }.get(family)
+    allowed = _PRESETS.get(family)
     if allowed is None:
         raise UsageError(f"{family} has no presets")
     if preset not in allowed:
         raise UsageError(f"{family} has no preset {preset!r}", hint=f"Choose one of {', '.join(allowed)}.")
 
 
+# -- options of each family
+
+
+@dataclass(frozen=True)
+class _EncoderSettings:
+    """What the options of an encoder depend on.
+
+    Attributes:
+        facts: The source's video stream.
+        pix_fmt: Planar pixel format of the result.
+        crf: Constant rate factor.
+        preset: The encoder's word for its speed.
+        lossless: Whether to keep every sample.
+        reorder: Whether frames may be stored out of order.
+    """
+
+    facts: VideoFacts
+    pix_fmt: str
+    crf: str
+    preset: str
+    lossless: bool
+    reorder: bool
+
+
+def _h264_options(settings: _EncoderSettings) -> dict[str, str]:
+    options = {"preset": settings.preset}
+    if settings.lossless:
+        options["qp"] = "0"
+    else:
+        options["crf"] = settings.crf
+        if _x264_reads_beyond(settings.facts.coded_width):
+            options["x264-params"] = f"asm={_X264_ASM}"
+    if not settings.reorder:
+        options["bf"] = "0"
+    return options
+
+
+def _x264_reads_beyond(width: int) -> bool:
+    """Whether x264 would decide by undefined memory.
+
+    With AVX-512, its macroblock tree (core 165) reads beyond the last macroblock of a row, unless their number
+    is a multiple of eight. The same pictures then give other bytes in every run.
+    """
+    import cv2
+
+    macroblocks = -(-width // _MACROBLOCK)
+    return macroblocks % _AVX512_MACROBLOCKS != 0 and bool(cv2.checkHardwareSupport(_CV_CPU_AVX512))
+
+
+def _hevc_options(settings: _EncoderSettings) -> dict[str, str]:
+    # With closed groups of pictures each segment stands alone.
+    params = ["log-level=error", "open-gop=0"]
+    if not settings.reorder:
+        params.append("bframes=0")
+    if settings.lossless:
+        params.append("lossless=1")
+        return {"preset": settings.preset, "x265-params": ":".join(params)}
+    return {"preset": settings.preset, "crf": settings.crf, "x265-params": ":".join(params)}
+
+
+def _vp9_options(settings: _EncoderSettings) -> dict[str, str]:
+    options = {"deadline": "good", "cpu-used": settings.preset, "row-mt": "1"}
+    options |= {"lossless": "1"} if settings.lossless else {"crf": settings.crf}
+    if settings.facts.planar.startswith("yuva"):
+        options["auto-alt-ref"] = "0"  # libvpx cannot hide frames in a stream with opacity
+    return options
+
+
+def _av1_options(settings: _EncoderSettings) -> dict[str, str]:
+    return {"preset": settings.preset, "crf": settings.crf}
+
+
+def _prores_options(settings: _EncoderSettings) -> dict[str, str]:
+    return {"profile": _prores_profile(settings.facts, settings.pix_fmt), "vendor": "apl0"}
+
+
 def _prores_profile(facts: VideoFacts, pix_fmt: str) -> str:
-    known = {"proxy": "0", "lt": "1", "standard": "2", "hq": "3", "4444": "4", "xq": "5", "4444 xq": "5"}
-    full = "444" in pix_fmt
-    own = known.get((facts.profile or "").lower().removeprefix("apple prores ")) if facts.codec == "prores" else None
-    if own is not None and (own in "45") == full:
-        return own
-    return "4" if full else "3"
+    """Return the source's own profile if it has the chroma resolution, else HQ or 4444."""
+    is_full_chroma = "444" in pix_fmt
+    if facts.codec == "prores":
+        name = (facts.profile or "").lower().removeprefix("apple prores ")
+        own = _PRORES_PROFILES.get(name)
+        if own is not None and (own in _PRORES_FULL_CHROMA) == is_full_chroma:
+            return own
+    return _PRORES_4444 if is_full_chroma else _PRORES_HQ
+
+
+def _ffv1_options(settings: _EncoderSettings) -> dict[str, str]:
+    return {"level": "3", "slicecrc": "1"}
+
+
+_FAMILY_OPTIONS: dict[str, Callable[[_EncoderSettings], dict[str, str]]] = {
+    "h264": _h264_options,
+    "hevc": _hevc_options,
+    "vp9": _vp9_options,
+    "av1": _av1_options,
+    "prores": _prores_options,
+    "ffv1": _ffv1_options,
+}
 
 
 def _converted_colour(facts: VideoFacts, pix_fmt: str) -> ColourTags:
-    """Tags once the pixel format has changed: of the same kind nothing does; RGB becomes limited-range YUV
-    with the matrix of its size.
+    """Return the tags after a change of the pixel format.
+
+    Formats of the same kind keep the tags. RGB becomes limited-range YUV with the matrix of its size.
     """
     layout = plane_layout(pix_fmt)
     own = plane_layout(facts.planar)
-    assert layout is not None and own is not None
+    assert layout is not None
+    assert own is not None
     tags = facts.colour
     if layout.kind == own.kind:
         return replace(tags, centred_chroma=tags.centred_chroma and layout.step == own.step)
     if layout.kind == "yuv":
-        matrix = (
-            tags.matrix_raw if tags.matrix_raw not in (0, UNSPECIFIED) else default_matrix(facts.width, facts.height)
-        )
-        return ColourTags.from_raw(1, matrix, tags.primaries_raw, tags.transfer_raw)
-    return ColourTags.from_raw(2, 0, tags.primaries_raw, tags.transfer_raw)
+        matrix = tags.matrix_raw
+        if matrix in (MATRIX_RGB, UNSPECIFIED):
+            matrix = default_matrix(facts.width, facts.height)
+        return ColourTags.from_raw(RANGE_LIMITED, matrix, tags.primaries_raw, tags.transfer_raw)
+    return ColourTags.from_raw(RANGE_FULL, MATRIX_RGB, tags.primaries_raw, tags.transfer_raw)
+
+
+# -- segments
 
 
 def write_segment(
     path: Path, frames: Iterable[tuple[Picture, int]], facts: VideoFacts, codec: VideoCodec, threads: int = 0
 ) -> int:
-    """Encode pictures, each with its PTS (rising, in ``facts.time_base``), into one piece; returns their count.
+    """Encode pictures into one segment.
 
-    The piece stands alone (it begins with a key frame and refers to nothing outside) and is renamed into place
-    when complete: ``path`` is absent or whole. Pixel format, colour tags, sample aspect and time base are the
-    source's, turned sources are stored turned as they were. The same pictures and options give the same bytes.
-    Raises :class:`UsageError` for options that do not fit, :class:`EnvironmentFailure` when it cannot be written.
+    A segment begins with a key frame and refers to nothing outside. It is renamed into place when complete:
+    ``path`` is absent or whole. Pixel format, colour tags, sample aspect, rotation and time base are the
+    source's. The same pictures and options give the same bytes.
+
+    Args:
+        path: The segment's file.
+        frames: Pictures with their PTS, rising, in ``facts.time_base``.
+        facts: The source's video stream.
+        codec: What the user asks for.
+        threads: Threads of the encoder; 0 for its own choice.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        UsageError: The options do not fit.
+        EnvironmentFailure: The segment cannot be written.
+        ValueError: There are no frames.
     """
     import av
 
@@ -221,12 +319,13 @@ def write_segment(
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         count = _encode(part, frames, facts, plan, threads)
-        os.replace(part, path)
-        return count
+        part.replace(path)
     except av.error.FFmpegError as error:
         raise wrap_os_error(OSError(error.errno, error.strerror), path, "write") from error
     except OSError as error:
         raise wrap_os_error(error, path, "write") from error
+    else:
+        return count
     finally:
         with suppress(OSError):
             part.unlink()
@@ -235,33 +334,35 @@ def write_segment(
 def _encode(
     part: Path, frames: Iterable[tuple[Picture, int]], facts: VideoFacts, plan: EncoderPlan, threads: int
 ) -> int:
+    """Encode frames into a file and return their number."""
     import av
 
-    # The AV1 encoder writes its own notes to stderr unless told not to, before it is first used.
+    # The AV1 encoder reads this before its first use and writes notes to stderr without it.
     os.environ.setdefault("SVT_LOG", "1")
     encoder = plan.encoder
-    fed = encoder_input_format(encoder.name, encoder.pix_fmt)
+    input_format = encoder_input_format(encoder.name, encoder.pix_fmt)
     container = None
     count = 0
     first = 0
 
-    def made(item: tuple[Picture, int]) -> tuple[Any, int]:
-        return _frame(item[0], encoder, plan.colour, fed), item[1]
+    def make_frame(item: tuple[Picture, int]) -> tuple[Any, int]:
+        picture, pts = item
+        return _make_frame(picture, encoder, plan.colour, input_format), pts
 
     try:
-        for frame, pts in map_ordered(made, frames, 1):
+        for frame, pts in map_ordered(make_frame, frames, 1):
             if container is None:
                 first = pts
                 container = av.open(str(part), "w", **_segment_format(encoder.family, facts.time_base))
-                stream = _stream(container, facts, plan, fed, threads)
-                container.metadata[SEGMENT_NOTE_KEY] = _note(facts, plan, first)
+                stream = _add_stream(container, facts, plan, input_format, threads)
+                container.metadata[SEGMENT_NOTE_KEY] = _segment_note(facts, plan, first)
             frame.pts = pts - first
             frame.time_base = facts.time_base
             for packet in stream.encode(frame):
                 container.mux(packet)
             count += 1
         if container is None:
-            raise ValueError("a segment needs one frame at least")
+            raise ValueError("a segment needs at least one frame")
         for packet in stream.encode(None):
             container.mux(packet)
     finally:
@@ -271,8 +372,10 @@ def _encode(
 
 
 def _segment_format(family: str, base: Fraction) -> dict[str, Any]:
-    """NUT keeps any time exactly and takes nearly any codec; ProRes, which it does not take, has no reordered
-    frames to be confused about in MOV.
+    """Return how the file of a segment is opened.
+
+    NUT stores any time exactly and holds nearly any codec. It does not hold ProRes, whose frames are never
+    reordered, so that MOV stores them exactly too.
     """
     if family != "prores":
         return {"format": "nut"}
@@ -280,15 +383,16 @@ def _segment_format(family: str, base: Fraction) -> dict[str, Any]:
     return {"format": "mov", "options": options}
 
 
-def _stream(container: Any, facts: VideoFacts, plan: EncoderPlan, fed: str, threads: int) -> Any:
+def _add_stream(container: Any, facts: VideoFacts, plan: EncoderPlan, input_format: str, threads: int) -> Any:
+    """Add the video stream to an output container and start its encoder."""
     import av
 
-    rate = Fraction(facts.average_rate).limit_denominator(100_000)
-    rate = min(max(rate, Fraction(1)), Fraction(1000))
+    rate = Fraction(facts.average_rate).limit_denominator(_MAX_RATE_DENOMINATOR)
+    rate = min(max(rate, _MIN_RATE), _MAX_RATE)
     stream = container.add_stream(plan.encoder.name, rate=rate, options=plan.options)
     context = stream.codec_context
     context.width, context.height = facts.coded_width, facts.coded_height
-    context.pix_fmt = fed
+    context.pix_fmt = input_format
     context.time_base = facts.time_base
     context.bit_rate = 0
     if facts.sample_aspect:
@@ -309,16 +413,16 @@ def _stream(container: Any, facts: VideoFacts, plan: EncoderPlan, fed: str, thre
 
 
 def _range_tag(plan: EncoderPlan) -> int:
-    """The range to tag: full where it holds (yuvj formats have no tag of their own), else the source's."""
+    """Return the range to tag: full if it holds, since yuvj formats may lack the tag, else the source's."""
     layout = plane_layout(plan.encoder.pix_fmt)
     assert layout is not None
     if plan.colour.full_range and layout.kind != "rgb":
-        return 2
+        return RANGE_FULL
     return plan.colour.range_raw
 
 
-def _note(facts: VideoFacts, plan: EncoderPlan, first: int) -> str:
-    """What joining needs and the stream itself may not tell."""
+def _segment_note(facts: VideoFacts, plan: EncoderPlan, first: int) -> str:
+    """Return what joining needs and the stream may not carry, as JSON."""
     colour = asdict(plan.colour)
     colour["range_raw"] = _range_tag(plan)
     return json.dumps(
@@ -334,20 +438,22 @@ def _note(facts: VideoFacts, plan: EncoderPlan, first: int) -> str:
     )
 
 
-def _frame(picture: Picture, encoder: Encoder, colour: ColourTags, fed: str) -> Any:
+def _make_frame(picture: Picture, encoder: Encoder, colour: ColourTags, input_format: str) -> Any:
+    """Return a picture as the ``av.VideoFrame`` its encoder accepts."""
     import av
 
     if picture.pix_fmt != encoder.pix_fmt:
         picture = picture.converted(encoder.pix_fmt, colour)
-    layout = plane_layout(fed)
+    layout = plane_layout(input_format)
     if layout is not None:
         frame = replace(picture, layout=layout).to_frame()
     else:
         green, blue, red = picture.coded[:3]
         opacity = picture.coded[3:] or (np.zeros_like(green),)
-        order = [red, green, blue] if fed == "rgb24" else [blue, green, red, *opacity]
-        frame = av.VideoFrame.from_ndarray(np.dstack(order), format="bgra" if fed == "bgr0" else fed)
-        if fed == "bgr0":
+        order = [red, green, blue] if input_format == "rgb24" else [blue, green, red, *opacity]
+        packed_format = "bgra" if input_format == "bgr0" else input_format
+        frame = av.VideoFrame.from_ndarray(np.dstack(order), format=packed_format)
+        if input_format == "bgr0":
             frame = frame.reformat(format="bgr0")
     frame.pict_type = 0
     return frame

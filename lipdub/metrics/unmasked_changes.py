@@ -43,7 +43,7 @@ def compare_outside_mask(
             f"{result.pix_fmt} {result.width}x{result.height} cannot be compared with "
             f"{source.pix_fmt} {source.width}x{source.height} sample by sample"
         )
-    masks = None if box is None or weight is None else source.luma_mask_untouched(box, weight)
+    masks = None if box is None or weight is None else source.untouched_masks(box, weight)
     total = SampleDifference()
     for index, (a, b) in enumerate(zip(source.planes, result.planes, strict=True)):
         different = a != b

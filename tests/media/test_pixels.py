@@ -46,7 +46,7 @@ def picture(
     assert layout is not None
     full = pix_fmt.startswith("yuvj") or layout.kind != "yuv"
     tags = ColourTags.from_raw(2 if full else 1, matrix, 1, 1)
-    made = picture_from_frame(scene(pix_fmt, width, height, number), tags, turns, mirrored)
+    made = picture_from_frame(scene(pix_fmt, width, height, number), tags, turns, mirrored=mirrored)
     return replace(made, layout=layout)
 
 
@@ -102,7 +102,7 @@ def test_patching_leaves_everything_else(pix_fmt: str, turns: int, mirrored: boo
         rgb = draw.uniform(0, made.scale, (*shape, 3)).astype(np.float32)
         patched = made.patched(box, rgb, weight)
         assert all(np.array_equal(a, b) for a, b in zip(before, made.planes, strict=True))
-        for old, new, same in zip(before, patched.planes, made.luma_mask_untouched(box, weight), strict=True):
+        for old, new, same in zip(before, patched.planes, made.untouched_masks(box, weight), strict=True):
             assert np.array_equal(old[same], new[same])
             assert old.dtype == new.dtype and not new.flags.writeable
         assert (patched.planes[0] != before[0]).any()
@@ -127,7 +127,7 @@ def test_weight_one_takes_the_new_colours(pix_fmt: str) -> None:
 def test_turned_pictures_have_the_colours_of_upright_ones(pix_fmt: str, turns: int, mirrored: bool) -> None:
     upright = picture(pix_fmt)
     turned = replace(upright, turns=turns, mirrored=mirrored)
-    assert np.abs(orient(upright.rgb(), turns, mirrored).astype(int) - turned.rgb()).max() <= 1
+    assert np.abs(orient(upright.rgb(), turns, mirrored=mirrored).astype(int) - turned.rgb()).max() <= 1
     small = turned.rgb_small(30)
     assert small.shape[1] == 30 and abs(small.shape[0] / small.shape[1] - turned.height / turned.width) < 0.05
     # Patching a turned picture is turning a patched one.

@@ -62,7 +62,7 @@ def test_outside_the_mask_every_sample_is_the_sources_and_inside_something_moved
         assert float(after.time - before.time) == pytest.approx(0, abs=1e-3)
         box, weight = paste.pasted_region(sync, k, options)
         untouched = (
-            before.picture.luma_mask_untouched(box, weight)
+            before.picture.untouched_masks(box, weight)
             if box[2] > box[0]
             else [np.ones(p.shape, bool) for p in before.picture.planes]
         )

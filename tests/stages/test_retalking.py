@@ -107,7 +107,7 @@ def test_only_the_lower_face_is_changed_and_only_where_asked(dubbed: Any, video:
         changed += not all(same)
         assert not weight[: weight.shape[0] // 2].any()
         for a, b, mask in zip(
-            before.picture.planes, after.picture.planes, before.picture.luma_mask_untouched(box, weight), strict=True
+            before.picture.planes, after.picture.planes, before.picture.untouched_masks(box, weight), strict=True
         ):
             assert np.array_equal(a[mask], b[mask])
     assert changed >= 8

@@ -103,7 +103,7 @@ def test_only_the_lower_face_is_changed_and_it_is_what_was_painted(dubbed: Any) 
             assert all(np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True))
             continue
         for a, b, mask in zip(
-            before.picture.planes, after.picture.planes, before.picture.luma_mask_untouched(box, weight), strict=True
+            before.picture.planes, after.picture.planes, before.picture.untouched_masks(box, weight), strict=True
         ):
             assert np.array_equal(a[mask], b[mask])
         h, w = boxes[k][3] - boxes[k][1], boxes[k][2] - boxes[k][0]
