@@ -17,9 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def map_ordered(
-    work: Callable[[Item], Result], items: Iterable[Item], threads: int
-) -> Generator[Result, None, None]:
+def map_ordered(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Generator[Result, None, None]:
     """Call ``work`` for every item in threads and yield the results in the items' order.
 
     Use it for work that releases the interpreter's lock (OpenCV, codecs, NumPy). Items are taken in the
