@@ -258,7 +258,7 @@ def _mediapipe() -> Iterator[Check]:
         from lipdub.faces.detectors.mediapipe import MediaPipeDetector
 
         with MediaPipeDetector() as finder:
-            found = finder.faces(paint_face())
+            found = finder.detect([paint_face()], [False])[0]
     except Exception as error:
         yield _found("mediapipe", False, f"does not start: {type(error).__name__}: {error}", hint)
         return

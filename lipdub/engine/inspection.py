@@ -209,7 +209,7 @@ def _look_through(
             sample = len(at)
             at.append(float(frame.time) - first)
             scale = picture.width / small.shape[1]
-            found = finder.faces(small)
+            found = finder.detect([small], [False])[0]
             faces += [_face(sample, small, points, scale) for points in found]
             if i in marks:
                 overview.append((at[-1], _overview(small, found)))

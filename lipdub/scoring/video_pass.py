@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from lipdub.faces.detectors import DEFAULT_DETECTOR
+from lipdub.faces.detectors.base import RESTART_CHANGE
 from lipdub.progress import Callback, Event
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 SEARCH_SIDE = (
     960  # pixels of the longer side at which faces are looked for: less than `detect`, which must find the small ones
 )
-CUT_CHANGE = 24.0  # a change of picture this large begins a new search, as in `detect`
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,19 @@ def run_pass(
     *,
     expected: Expected | None = None,
     faces: int = 1,
+    detector: str = DEFAULT_DETECTOR,
     tell: Callback,
     what: str,
 ) -> PassResult:
     """Looks at every frame once.
 
     Args:
-        looks: called with each frame. expected: where the face lies that counts, among at most `faces`.
+        looks: called with each frame. expected: where the face lies that counts, among at most `faces`. detector: its name.
 
     Raises:
         InputError: the video cannot be read.
     """
-    from lipdub.faces.detectors.mediapipe import MediaPipeDetector
+    from lipdub.faces import detectors
     from lipdub.faces.landmarks import to_ibug
     from lipdub.faces.shots import measure_change
     from lipdub.media.frame_index import read_frame_index
@@ -98,7 +100,7 @@ def run_pass(
     shapes: list[tuple[float, float, float]] = []
     spent = [0.0, 0.0, 0.0]
     start, before = 0.0, None
-    with MediaPipeDetector(faces) as finder:
+    with detectors.create(detector, max_faces=faces) as finder:
         while True:
             began = clock.perf_counter()
             item = next(frames, None)
@@ -107,11 +109,10 @@ def run_pass(
             frame, rgb, thumb = item
             picture = frame.picture
             decoded = clock.perf_counter()
-            if before is not None and measure_change(before, thumb) >= CUT_CHANGE:
-                finder.reset()
+            is_cut = before is not None and measure_change(before, thumb) >= RESTART_CHANGE
             before = thumb
             scale = picture.width / rgb.shape[1]
-            found = [face * np.float32(scale) for face in finder.faces(rgb)]
+            found = [face * np.float32(scale) for face in finder.detect([rgb], [is_cut])[0]]
             k = len(times)
             mesh = _counting(found, expected(k) if expected is not None else None)
             meshed = clock.perf_counter()

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 def select_tracks(ctx: StageContext, options: SyncOptions) -> list[int]:
     """The ids of the tracks to dub. Raises InputError when no face can be, UsageError as `faces.choice.choose`."""
     usable = {r["id"] for r in ctx.summaries["neutralize"]["tracks"] if r["usable"]}
-    return resolve_face_option(options.face, ctx.summaries["detect"]["tracks"], usable, ctx.upstream["neutralize"])
+    return resolve_face_option(ctx, options.face, ctx.summaries["detect"]["tracks"], usable, ctx.upstream["neutralize"])
 
 
-def resolve_face_option(asked_for: str, rows: list[dict[str, Any]], usable: set[int], neutral: StageStore) -> list[int]:
+def resolve_face_option(
+    ctx: StageContext, asked_for: str, rows: list[dict[str, Any]], usable: set[int], neutral: StageStore
+) -> list[int]:
     """The ids of the tracks that `--face` means, of detect's rows. neutral: the store with their mean faces. Raises as
     `chosen`.
     """
@@ -34,21 +36,19 @@ def resolve_face_option(asked_for: str, rows: list[dict[str, Any]], usable: set[
         raise InputError("no face in the video is large and frontal enough to dub")
     face = track_selection.parse_face(asked_for)
     if isinstance(face, Path):
-        return _most_similar_tracks(face, rows, usable, neutral)
+        return _most_similar_tracks(ctx, face, rows, usable, neutral)
     return list(track_selection.select_track_ids(face, rows, usable))
 
 
-def _most_similar_tracks(picture: Path, rows: list[dict[str, Any]], usable: set[int], neutral: StageStore) -> list[int]:
+def _most_similar_tracks(
+    ctx: StageContext, picture: Path, rows: list[dict[str, Any]], usable: set[int], neutral: StageStore
+) -> list[int]:
     """The track of each shot whose face is most like the one in the picture."""
     from lipdub.faces import geometry, track_selection
-    from lipdub.faces.detectors.mediapipe import MediaPipeDetector
-    from lipdub.media.read import read_frames
+    from lipdub.stages.detect.picture import find_face_in_picture
 
-    with MediaPipeDetector(1) as finder:
-        found = [f for frame in read_frames(picture, 0, 1) for f in finder.faces(frame.picture.rgb())]
-    if not found:
-        raise InputError(f"there is no face in the reference picture {picture}")
-    reference = geometry.to_canonical(found[0])
+    _, face = find_face_in_picture(ctx, picture, "the reference picture")
+    reference = geometry.to_canonical(face)
     distance = {
         i: track_selection.measure_face_distance(neutral.open(f"face-{i}").read(0, 1)[0], reference) for i in usable
     }

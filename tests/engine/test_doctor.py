@@ -116,6 +116,6 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_painted_face_has_a_face() -> None:
     with MediaPipeDetector() as finder:
-        (points,) = finder.faces(doctor.paint_face())
+        ((points,),) = finder.detect([doctor.paint_face()], [False])
     mouth = points[[13, 14], :2].mean(0)
     assert mouth == pytest.approx((128, 168), abs=10)

@@ -150,7 +150,9 @@ class Frames:
 def seen() -> np.ndarray:
     """Landmarks of the sample's talker, (60, 478, 3)."""
     with MediaPipeDetector(1) as finder:
-        return np.stack([finder.faces(f.picture.rgb())[0] for f in read_frames(SAMPLE / "talker.mp4", 0, 60)])
+        return np.stack(
+            [finder.detect([f.picture.rgb()], [False])[0][0] for f in read_frames(SAMPLE / "talker.mp4", 0, 60)]
+        )
 
 
 def viewed(points: np.ndarray) -> TrackLandmarks:

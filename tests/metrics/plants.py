@@ -56,7 +56,7 @@ def shared_clip(name: str) -> Path:
 
 def meshes(frames: np.ndarray) -> np.ndarray:
     with MediaPipeDetector(1) as finder:
-        found = [finder.faces(frame) for frame in frames]
+        found = [finder.detect([frame], [False])[0] for frame in frames]
     assert all(found), "a face is to be seen in every frame"
     return np.stack([faces[0] for faces in found])
 

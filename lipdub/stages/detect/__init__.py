@@ -1,1 +1,1 @@
-"""Detect."""
+"""detect: the stage that finds shots, faces and their tracks."""

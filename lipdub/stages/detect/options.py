@@ -1,25 +1,31 @@
-"""The options of detect."""
+"""Options of the detect stage."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lipdub.errors import UsageError
-
-METHODS = ("mediapipe", "retinaface")
+from lipdub.faces.detectors import DEFAULT_DETECTOR, DETECTORS
+from lipdub.faces.detectors.base import MAX_FACES_LIMIT
+from lipdub.options import option, validate
 
 
 @dataclass(frozen=True)
 class DetectOptions:
-    """method: `mediapipe`; or `retinaface`, for small, tilted, or many faces, which needs its published weights.
-    max_faces: how many faces a frame is searched for, 1 to 16.
+    """Options of the detect stage.
+
+    Attributes:
+        method: a detector of `faces.detectors.DETECTORS`.
+        max_faces: most faces of a frame.
     """
 
-    method: str = "mediapipe"
-    max_faces: int = 4
+    method: str = option(
+        DEFAULT_DETECTOR,
+        "--detector",
+        help="Network that finds the faces: mediapipe, or retinaface for small, tilted or many faces.",
+        choices=DETECTORS.names,
+        run_name="detector",
+    )
+    max_faces: int = option(4, "--max-faces", help="Most faces of a frame.", low=1, high=MAX_FACES_LIMIT)
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise UsageError(f"detect has no method {self.method!r}", hint=f"Methods: {', '.join(METHODS)}")
-        if not 1 <= self.max_faces <= 16:
-            raise UsageError(f"max-faces must be 1 to 16, not {self.max_faces}")
+        validate(self)

@@ -135,7 +135,7 @@ def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackLandmark
     for span, table, references in steps:
         count.add(sum(span.finished(a) for a in (table, references, found.get(span.id)) if a is not None))
     network = _Networks(ctx, options, kept, sum(int(span.wanted.sum()) for span in spans))
-    template = _template(options.expression, kept, network)
+    template = _template(ctx, options.expression, kept, network)
     for span in spans:
         if landmarker and found[span.id].missing():
             _find(ctx, span, network(landmarker), found[span.id], count)
@@ -348,30 +348,25 @@ def regress_coefficients(regressor: Any, crops: np.ndarray, points: np.ndarray) 
     return coefficients.join_vectors(found, np.array(placements))
 
 
-def _template(asked: str, kept: dict[str, Any], network: _Networks) -> np.ndarray | None:
+def _template(ctx: StageContext, asked: str, kept: dict[str, Any], network: _Networks) -> np.ndarray | None:
     """The expression (64,) that all references get; None for the talker's own with the mouth shut."""
     path = expression.parse_expression(asked)
     if isinstance(path, Path):
         if path.suffix.lower() in expression.ARRAY_SUFFIXES:
             return expression.read_expression_array(path)
         landmarker = next((name for name in FAN if name in kept), None)
-        return _pictured(path, network("face3d"), network(landmarker) if landmarker else None)
+        return _pictured(ctx, path, network("face3d"), network(landmarker) if landmarker else None)
     return expression.read_template(kept[TEMPLATES].path, path) if TEMPLATES in kept else None
 
 
-def _pictured(picture: Path, regressor: Any, landmarker: Any = None) -> np.ndarray:
+def _pictured(ctx: StageContext, picture: Path, regressor: Any, landmarker: Any = None) -> np.ndarray:
     """The expression of the face in a picture, aligned by the landmarks of FAN where it is given. Raises InputError when
     there is no face.
     """
-    from lipdub.faces.detectors.mediapipe import MediaPipeDetector
-    from lipdub.media.read import read_frames
+    from lipdub.stages.detect.picture import find_face_in_picture
 
-    frame = next(iter(read_frames(picture, 0, 1))).picture
-    with MediaPipeDetector(1) as finder:
-        found = finder.faces(frame.rgb())
-    if not found:
-        raise InputError(f"there is no face in the picture {picture}")
-    points = landmarks.to_ibug(found[0])[:, :2]
+    frame, mesh = find_face_in_picture(ctx, picture, "the picture")
+    points = landmarks.to_ibug(mesh)[:, :2]
     box = head.fit_boxes(head.fit_squares(points[None]), 1.0)[0]
     if landmarker is not None:
         look = fan.fit_boxes(points[None])[0]

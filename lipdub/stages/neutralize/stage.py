@@ -60,7 +60,7 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
         from lipdub.stages.neutralize import dnet, silent_lip
 
         usable = {t["id"] for t in talkers if t["units"]}
-        ids = resolve_face_option(options.face, rows, usable, ctx.store) if usable else []
+        ids = resolve_face_option(ctx, options.face, rows, usable, ctx.store) if usable else []
         views = [open_track(landmarks, owner, t, interval) for t in talkers if t["id"] in ids]
         notes = (dnet if options.method == "dnet" else silent_lip).run(ctx, options, views)
     tracks = [

@@ -1,4 +1,4 @@
-"""The detect stage with RetinaFace on the drawn sample: the same tables, resumed alike, its weights from the store alone."""
+"""The detect stage with RetinaFace on the drawn sample: the same tables, resumed alike, weights from the store only."""
 
 from __future__ import annotations
 
@@ -14,34 +14,19 @@ from lipdub.errors import UsageError, WeightsError
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
-from lipdub.stages.detect import stage
+from lipdub.stages.detect import store
 from lipdub.stages.detect.options import DetectOptions
 from lipdub.weights import manifest
 from lipdub.weights.store import FOLDER_VARIABLE
-from lipdub.weights.store import WeightsStore as Weights
 from lipdub.workspace.stage_store import StageStore
 from tests.networks.parity import filled
+from tests.stages.detect.stand_in import publish, publish_stand_in
 from tests.weights import small
 
 torch = pytest.importorskip("torch")
 
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
+SAMPLE = Path(__file__).resolve().parent.parent.parent / "sample"
 FRAMES = 133
-
-
-class Square(torch.nn.Module):
-    """Stands in for RetinaFace and finds one face in the middle of every picture."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = torch.nn.Parameter(torch.ones(1))
-        self.mean_tensor = torch.zeros(1)
-
-    def batched_detect_faces(self, pictures: Any, *_: float) -> tuple[list[Any], list[Any]]:
-        h, w = pictures.shape[1:3]
-        box = np.array([[0.3 * w, 0.25 * h, 0.7 * w, 0.75 * h, 0.9]], np.float32)
-        points = np.array([[0.4 * w, 0.4 * h, 0.6 * w, 0.4 * h, 0.5 * w, 0.5 * h, 0.4 * w, 0.6 * h, 0.6 * w, 0.6 * h]])
-        return [box] * len(pictures), [points.astype(np.float32)] * len(pictures)
 
 
 @pytest.fixture(autouse=True)
@@ -51,21 +36,13 @@ def _own_manifest(monkeypatch: pytest.MonkeyPatch) -> Any:
     manifest._read.cache_clear()
 
 
-def publish(patch: pytest.MonkeyPatch, folder: Path, network: str, state: dict[str, Any]) -> None:
-    """Makes this the published RetinaFace, with these weights in the store that is used."""
-    small.publish(patch, folder, small.entry("retinaface", parts=(small.part(network=network),)))
-    patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
-    source = small.saved(folder / "mine.pth", {f"module.{name}": value for name, value in state.items()})
-    Weights().add(manifest.find_entry("retinaface"), source, own=True)
-
-
 def arrays(folder: Path) -> dict[str, np.ndarray]:
     store = StageStore(folder / "detect", "detect")
     return {name: store.open(name).read(0, len(store.open(name))) for name in ("landmarks", "change", "tracks", "pose")}
 
 
 def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish(monkeypatch, tmp_path, f"{__name__}:Square", Square().state_dict())
+    publish_stand_in(monkeypatch, tmp_path, "retinaface")
     plain = lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "plain", threads=1)
     done = lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "job", threads=1, method="retinaface")
     assert done.summary["method"] == "retinaface" and plain.summary["method"] == "mediapipe"
@@ -112,7 +89,7 @@ def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch
     from lipdub.networks.retinaface import retinaface
 
     monkeypatch.setattr(finder, "MAX_SEARCH_SIDE", 160)
-    monkeypatch.setattr(stage, "CHUNK", 8)
+    monkeypatch.setattr(store, "CHUNK_FRAMES", 8)
     facts = probe(SAMPLE / "talker.mp4").video
     assert facts is not None
     video = tmp_path / "short.nut"
@@ -121,7 +98,7 @@ def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch
     state = filled(retinaface().state_dict(), {"overrides": [{"match": r"^body\.conv1\.weight$", "scale": 0.001}]})
     heads = {name: torch.zeros_like(state[name]) for name in state if "Head" in name}
     heads["ClassHead.1.conv1x1.bias"][3] = 5.0
-    publish(monkeypatch, tmp_path, "lipdub.networks.retinaface:retinaface", {**state, **heads})
+    publish(monkeypatch, tmp_path, "retinaface", "lipdub.networks.retinaface:retinaface", {**state, **heads})
     done = [
         lipdub.detect(video, workspace=tmp_path / name, threads=1, method="retinaface", max_faces=9)
         for name in ("one", "two")
@@ -134,11 +111,11 @@ def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch
 
 def test_missing_weights_end_it_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "empty"))
-    with pytest.raises(WeightsError, match="detection_Resnet50_Final.pth are not in the store") as error:
+    with pytest.raises(WeightsError, match=r"detection_Resnet50_Final\.pth are not in the store") as error:
         lipdub.dub(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path / "out.mp4", detector="retinaface")
     assert "lipdub weights pull retinaface" in str(error.value)
     with pytest.raises(WeightsError):
         lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="retinaface")
     assert not (tmp_path / "out.mp4").exists() and not list(tmp_path.rglob("landmarks"))
-    with pytest.raises(UsageError, match="Methods: mediapipe, retinaface"):
+    with pytest.raises(UsageError, match="It takes mediapipe, retinaface"):
         DetectOptions(method="s3fd")

@@ -11,8 +11,9 @@ import pytest
 
 from lipdub.faces import mesh
 from lipdub.faces.detectors import retinaface
-from lipdub.faces.detectors.mediapipe import MediaPipeDetector, measure_oval
-from lipdub.faces.detectors.retinaface import FaceLocation, RetinaFaceDetector
+from lipdub.faces.detectors.base import measure_oval
+from lipdub.faces.detectors.mediapipe import MediaPipeDetector
+from lipdub.faces.detectors.retinaface import FaceLocation, RetinaFaceDetector, crop_upright, measure_tilt
 from lipdub.media.read import read_frames
 from tests.weights import small
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 torch = pytest.importorskip("torch")
 
-SAMPLE = Path(__file__).resolve().parent.parent / "sample" / "talker.mp4"
+SAMPLE = Path(__file__).resolve().parent.parent.parent / "sample" / "talker.mp4"
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,7 @@ def frames() -> list[np.ndarray]:
 def faces(frames: list[np.ndarray]) -> list[np.ndarray]:
     """The mesh of the drawn talker in each."""
     with MediaPipeDetector(1) as finder:
-        return [finder.faces(frame)[0] for frame in frames]
+        return [finder.detect([frame], [False])[0][0] for frame in frames]
 
 
 class Knowing(torch.nn.Module):
@@ -98,9 +99,9 @@ def off(found: np.ndarray, wanted: np.ndarray) -> float:
 def test_the_same_faces_as_mediapipe_finds(frames: list[np.ndarray], faces: list[np.ndarray]) -> None:
     network = Knowing(lambda i: [faces[0]])
     with RetinaFaceDetector(network) as finder:
-        found = finder.faces(frames, [False] * len(frames))
+        found = finder.detect(frames, [False] * len(frames))
         finder.reset()
-        again = finder.faces(frames, [False] * len(frames))
+        again = finder.detect(frames, [False] * len(frames))
     assert [len(f) for f in found] == [1] * 8 and all(
         f[0].shape == (478, 3) and f[0].dtype == np.float32 for f in found
     )
@@ -117,7 +118,7 @@ def test_small_and_tilted_faces(frames: list[np.ndarray], faces: list[np.ndarray
     scaled = [m * [0.75, 0.75, 1] for m in meshes]  # as it is searched
     network = Knowing(lambda i: scaled)
     with RetinaFaceDetector(network) as finder:
-        ((found,),) = finder.faces([picture], [False])
+        ((found,),) = finder.detect([picture], [False])
     assert network.shown[0].shape == (540, 960, 3)
     assert off(found, meshes[0]) < 0.04
 
@@ -132,10 +133,10 @@ def test_several_faces_and_no_more_than_asked_for(frames: list[np.ndarray], face
     picture, meshes = laid(frames[0], faces[0], *spots)
     network = Knowing(lambda i: [m * [0.75, 0.75, 1] for m in meshes])
     with RetinaFaceDetector(network, 4) as finder:
-        (found,) = finder.faces([picture], [False])
+        (found,) = finder.detect([picture], [False])
     assert len(found) == 4 and all(min(off(f, m) for f in found) < 0.04 for m in meshes)
     with RetinaFaceDetector(network, 2) as finder:
-        (found,) = finder.faces([picture], [False])
+        (found,) = finder.detect([picture], [False])
     assert [round(measure_oval(f)[2] / 50) for f in found] == [3, 2]  # the largest
 
 
@@ -146,7 +147,7 @@ def test_cuts_and_faces_that_come_and_go(frames: list[np.ndarray], faces: list[n
     known = iter([at, then, []])
     network = Knowing(lambda i: [m * [0.75, 0.75, 1] for m in next(known)])
     with RetinaFaceDetector(network) as finder:
-        found = finder.faces(order, [False, False, True, False, False, False])
+        found = finder.detect(order, [False, False, True, False, False, False])
     # searched: the first, the cut, and three after it, where RetinaFace is said to see none
     assert len(network.shown) == 3 and [len(f) for f in found] == [1, 1, 1, 1, 0, 0]
     assert off(found[3][0], then[0]) < 0.04
@@ -154,23 +155,23 @@ def test_cuts_and_faces_that_come_and_go(frames: list[np.ndarray], faces: list[n
 
 def test_where_it_finds_nothing(frames: list[np.ndarray]) -> None:
     with RetinaFaceDetector(Knowing(lambda i: [])) as finder:
-        assert finder.faces(frames[:2], [False, False]) == [[], []]
+        assert finder.detect(frames[:2], [False, False]) == [[], []]
     empty = np.full((1, 478, 3), 100.0) + np.random.default_rng(0).uniform(0, 60, (1, 478, 3))
     with RetinaFaceDetector(Knowing(lambda i: list(empty))) as finder:  # a face that is none
-        assert finder.faces([np.zeros((360, 640, 3), np.uint8)] * 2, [False, False]) == [[], []]
+        assert finder.detect([np.zeros((360, 640, 3), np.uint8)] * 2, [False, False]) == [[], []]
 
 
 def test_crops_are_upright_and_go_back() -> None:
     picture = np.random.default_rng(0).integers(0, 255, (80, 100, 3)).astype(np.uint8)
-    back, crop = retinaface.crop_upright(picture, FaceLocation(50.2, 39.8, 20.0, 14.0))
+    back, crop = crop_upright(picture, FaceLocation(50.2, 39.8, 20.0, 14.0))
     assert np.array_equal(crop, picture[20:60, 30:70]) and np.allclose(back, [[1, 0, 30], [0, 1, 20]])
-    back, crop = retinaface.crop_upright(picture, FaceLocation(50.0, 40.0, 20.0, 88.0))
+    back, crop = crop_upright(picture, FaceLocation(50.0, 40.0, 20.0, 88.0))
     assert np.array_equal(crop, np.rot90(picture[20:60, 30:70]))  # a head that lies to the right
     eyes, mouth = np.array([70.0, 39.5]), np.array([40.0, 39.5])
-    assert retinaface.measure_tilt(eyes, mouth) == pytest.approx(90)
+    assert measure_tilt(eyes, mouth) == pytest.approx(90)
     up, low = (np.linalg.solve(back[:, :2], p - back[:, 2]) for p in (eyes, mouth))
     assert up[1] < low[1] and up[0] == pytest.approx(low[0])
-    _, crop = retinaface.crop_upright(picture, FaceLocation(0.0, 0.0, 20.0, 0.0))
+    _, crop = crop_upright(picture, FaceLocation(0.0, 0.0, 20.0, 0.0))
     assert not crop[:20].any() and np.array_equal(crop[20:, 20:], picture[:20, :20])
 
 

@@ -1,0 +1,103 @@
+"""Search every frame of a video for faces, in chunks that do not depend on where an earlier run was interrupted."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from lipdub.errors import InputError
+from lipdub.faces import shots
+from lipdub.faces.detectors.base import MAX_SEARCH_SIDE, RESTART_CHANGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lipdub.arrays import F32, F64, U8
+    from lipdub.faces.detectors.base import FaceDetector
+    from lipdub.media.read import SourceFrame
+    from lipdub.stages.base import StageContext
+    from lipdub.stages.detect.store import DetectArrays
+
+
+class SearchFrame(NamedTuple):
+    """A frame as it is searched: (h, w, 3) uint8 RGB, and its thumbnail."""
+
+    rgb: U8
+    thumbnail: U8
+
+
+def search_chunks(ctx: StageContext, detector: FaceDetector, arrays: DetectArrays, first: int, last: int) -> None:
+    """Search chunks first..last (inclusive) in one pass over the source, and write them.
+
+    At the beginning of each chunk the detector is reset, and sees the last frames of the chunk before again.
+    """
+    landmarks = arrays.landmarks
+    start, stop = landmarks.span(first)[0], landmarks.span(last)[1]
+    # The frame before a chunk is needed even without a warm-up: its difference from the first frame is kept.
+    context = max(detector.warm_up, 1)
+    frames = _read_frames(ctx, max(0, start - context), stop)
+    before = deque(islice(frames, min(context, start)), maxlen=context)
+    for chunk in range(first, last + 1):
+        low, high = landmarks.span(chunk)
+        points = np.full((high - low, *landmarks.shape[1:]), np.nan, np.float32)
+        changes = np.zeros(high - low, np.float32)
+        detector.reset()
+        if detector.warm_up:
+            _warm_up(detector, before)
+        for offset in range(0, high - low, detector.batch):
+            batch = list(islice(frames, min(detector.batch, high - low - offset)))
+            if not batch:
+                raise InputError(f"{ctx.job.video} ends before its frame {low + offset} of {len(landmarks)}")
+            rows = slice(offset, offset + len(batch))
+            changes[rows] = _measure_changes(before[-1] if before else None, batch)
+            before.extend(batch)
+            _detect(ctx, detector, batch, changes[rows], points[rows])
+            ctx.progress(low + offset + len(batch), len(landmarks))
+        arrays.write(chunk, changes, points)
+
+
+def _warm_up(detector: FaceDetector, frames: Sequence[SearchFrame]) -> None:
+    """Show the detector the frames before a chunk, one by one as in the chunk itself."""
+    changes = _measure_changes(None, frames)
+    for frame, change in zip(frames, changes, strict=True):
+        detector.detect([frame.rgb], [change >= RESTART_CHANGE])
+
+
+def _detect(
+    ctx: StageContext, detector: FaceDetector, frames: Sequence[SearchFrame], changes: F32, points: F32
+) -> None:
+    """Find the faces of frames and put them, in pixels of the video, into their slots: points (n, slots, 478, 3)."""
+    is_cut = [bool(change >= RESTART_CHANGE) for change in changes]
+    pictures = [frame.rgb for frame in frames]
+    slots = points.shape[1]
+    for i, (rgb, faces) in enumerate(zip(pictures, detector.detect(pictures, is_cut), strict=True)):
+        scale = ctx.video.width / rgb.shape[1]
+        for slot, face in enumerate(faces[:slots]):
+            points[i, slot] = face * scale
+
+
+def _measure_changes(before: SearchFrame | None, frames: Sequence[SearchFrame]) -> F64:
+    """Measure the difference of each frame from the one before, (n,) float64; 0 for the first frame of all."""
+    changes = np.zeros(len(frames))
+    for i, frame in enumerate(frames):
+        if before is not None:
+            changes[i] = shots.measure_change(before.thumbnail, frame.thumbnail)
+        before = frame
+    return changes
+
+
+def _read_frames(ctx: StageContext, start: int, stop: int) -> Iterator[SearchFrame]:
+    """Read source frames as large as they are searched; decoding runs in threads."""
+    from lipdub.media.read import read_frames
+    from lipdub.parallel import map_ordered
+
+    width = round(ctx.video.width * min(1.0, MAX_SEARCH_SIDE / max(ctx.video.width, ctx.video.height)))
+
+    def shrink(frame: SourceFrame) -> SearchFrame:
+        rgb = frame.picture.rgb_small(width)
+        return SearchFrame(rgb, shots.make_thumbnail(rgb))
+
+    return iter(map_ordered(shrink, read_frames(ctx.job.video, start, stop), min(ctx.threads, 2)))
