@@ -17,7 +17,6 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PYTHON = ((3, 10), (3, 13))  # from, up to but not including
 ENCODERS = ("libx264", "libx265", "aac", "libopus")  # what the usual containers are filled with
 BUILTIN_WEIGHTS = ("lip-motion.safetensors", "mouth-response.safetensors")  # weights the built-in recipe needs
 MIN_FREE_BYTES = 2 * 1024**3  # bytes: workspace and result of some minutes
@@ -62,13 +61,19 @@ def _found(check: str, ok: bool, detail: str, hint: str = "", *, needed: bool = 
 
 
 def _python() -> Iterator[Check]:
-    low, high = PYTHON
-    here = sys.version_info[:2]
+    """The running Python against the range that the package's metadata declares."""
+    from packaging.specifiers import SpecifierSet
+
+    version = ".".join(map(str, sys.version_info[:3]))
+    try:
+        declared = metadata.metadata("lipdub")["Requires-Python"]
+    except metadata.PackageNotFoundError:  # the check of the packages says so
+        declared = ""
     yield _found(
         "python",
-        low <= here < high,
+        SpecifierSet(declared).contains(version, prereleases=True),
         f"{sys.version.split()[0]} at {sys.executable}",
-        f"Use Python {low[0]}.{low[1]} to {high[0]}.{high[1] - 1}: mediapipe has no wheels for others.",
+        f"Use a Python that is {declared}: mediapipe has no wheels for others.",
     )
 
 

@@ -124,7 +124,9 @@ def _read(path: Path) -> tuple[ManifestEntry, ...]:
         content = json.loads(path.read_text(encoding="utf-8"))
         return tuple(_entry(row) for row in content["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"the list of published weights {path} is damaged: {error}", hint="Install lipdub again.")
+        raise WeightsError(
+            f"the list of published weights {path} is damaged: {error}", hint="Install lipdub again."
+        ) from error
 
 
 def _entry(row: dict[str, Any]) -> ManifestEntry:

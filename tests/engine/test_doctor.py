@@ -26,6 +26,18 @@ def test_everything_is_answered_in_plain_values() -> None:
     assert all(c["hint"] == "" for c in checks if c["ok"])
 
 
+@pytest.mark.parametrize(
+    ("version", "fits"), [((3, 10, 14), False), ((3, 11, 0), True), ((3, 12, 9), True), ((3, 13, 0), False)]
+)
+def test_python_must_be_in_the_declared_range(
+    version: tuple[int, int, int], fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor.sys, "version_info", version)
+    (check,) = doctor._python()
+    assert check["ok"] == fits
+    assert fits or ">=3.11" in check["hint"]
+
+
 def test_a_missing_and_a_wrong_package_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     real = metadata.version
 

@@ -14,9 +14,8 @@ from tests.networks import parity
 
 def test_values_are_those_of_the_common_implementation() -> None:
     facts, _ = parity.fixture("preprocess")
-    here = parity.folder()
     for row in facts["g_cpbd"]["values"]:
-        picture = cv2.imread(f"{here}/{row['file']}", cv2.IMREAD_GRAYSCALE)
+        picture = cv2.imread(str(parity.locate(row["file"])), cv2.IMREAD_GRAYSCALE)
         assert cpbd.cpbd(picture) == pytest.approx(row["cpbd"], abs=facts["g_cpbd"]["tolerance"])
         widths = cpbd.measure_edge_widths(picture.astype(np.float32))
         # these are exact, so the tolerance is needed for neither

@@ -8,23 +8,6 @@ from lipdub.networks.ganimation import ACTION_UNITS, Ganimation, fuse
 from tests.networks import parity
 
 
-def test_it_computes_what_the_published_one_does() -> None:
-    facts, data = parity.fixture("ganimation")
-    network = Ganimation()
-    parity.same_entries(network, facts)
-    parity.fill(network, facts["fill"])
-    image = torch.from_numpy(data["in.image"])
-    with torch.inference_mode():
-        color, attention = network(image, torch.from_numpy(data["in.aus"]))
-    fused = fuse(image, color, attention)
-    parity.close({"color": color, "attention": attention, "fused": fused}, facts, data)
-
-
-def test_the_units_are_in_the_published_order() -> None:
-    facts, _ = parity.fixture("ganimation")
-    assert facts["input"]["aus"]["order"] == "AU" + ",".join(f"{n:02}" for n in ACTION_UNITS)
-
-
 def test_a_small_one_gives_the_pinned_numbers() -> None:
     network = Ganimation(width=4, depth=2)
     parity.fill(network)

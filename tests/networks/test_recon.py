@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from lipdub.networks.recon import FaceRegressor, split_coefficients
 from tests.networks import parity
-
-
-def test_it_computes_what_the_published_one_does() -> None:
-    facts, data = parity.fixture("vrt_recon")
-    network = FaceRegressor()
-    parity.same_entries(network, facts)
-    parity.fill(network, facts["fill"])
-    with torch.inference_mode():
-        found = {"coeff": network(torch.from_numpy(data["in.image"]))}
-    parity.close(found, facts, data)
-
-
-def test_coefficients_are_split_as_published() -> None:
-    facts, _ = parity.fixture("vrt_recon")
-    ends = {name: (start, end) for name, start, end in facts["split"]}
-    parts = split_coefficients(np.arange(257))
-    for part, name in zip(parts, ("id", "exp", "tex", "angle", "gamma"), strict=False):
-        assert (part[0], part[-1] + 1) == ends[name]
-    assert (parts.translation[0], parts.translation[-1] + 1) == (ends["tx,ty"][0], ends["tz"][1])
 
 
 def test_coefficients_are_split_by_meaning() -> None:

@@ -26,9 +26,7 @@ def test_it_is_the_published_spectrogram(border: mel.Border, name: str) -> None:
 
 def test_the_fixtures_file_holds_the_same_samples() -> None:
     _, data = parity.fixture("preprocess")
-    here = parity.folder()
-    assert here is not None
-    with wave.open(str(here / "audio_16k.wav")) as file:
+    with wave.open(str(parity.locate("audio_16k.wav"))) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (mel.RATE, 1, 2)
         assert np.array_equal(np.frombuffer(file.readframes(file.getnframes()), "<i2"), data["audio.pcm"])
 

@@ -91,5 +91,6 @@ def test_damaged_manifest(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = tmp_path / "manifest.json"
     path.write_text(text)
     monkeypatch.setattr(manifest, "locate_shipped", lambda name: path)
-    with pytest.raises(WeightsError, match="damaged"):
+    with pytest.raises(WeightsError, match="damaged") as caught:
         manifest.list_entries()
+    assert isinstance(caught.value.__cause__, ValueError | KeyError | TypeError)  # what was wrong is not lost
