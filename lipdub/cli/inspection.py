@@ -29,11 +29,13 @@ def inspect(
         Path | None,
         typer.Option("--sheet", metavar="PNG", help="Write a contact sheet of the faces here."),
     ] = None,
+    detector: opt.Detector = None,
 ) -> None:
     """Tell in seconds what a run would meet: frame times, shots, faces, gaps, time and memory."""
     from lipdub.cli.progress import show_progress
     from lipdub.engine.inspection import inspect as look
+    from lipdub.faces.detectors import DEFAULT_DETECTOR
 
     with show_progress(manner) as callback:
-        facts = look(video, speech=speech, sheet=sheet, progress=callback)
+        facts = look(video, speech=speech, sheet=sheet, detector=detector or DEFAULT_DETECTOR, progress=callback)
     manner.result(facts, None if manner.json else as_lines(facts))

@@ -54,6 +54,12 @@ def score(
             help="The caches it was made with. Default: those beside it, if any.",
         ),
     ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            "--detector", metavar="NAME", help="What finds the faces. Default: as in the run.", show_default=False
+        ),
+    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="One table and one page for all RESULTs, instead of one each.")
     ] = False,
@@ -90,7 +96,7 @@ def score(
     entries, written, missed = [], [], []
     with show_progress(manner) as callback:
         for result in results:
-            entry = _judged(result, speech, offset, truth, source, workspace, files, callback)
+            entry = _judged(result, speech, offset, truth, source, workspace, detector, files, callback)
             entries.append(entry)
             missed += [f"{result.name}: {line}" for line in find_failures(entry.score, under, over)]
     if files:
@@ -116,6 +122,7 @@ def _judged(
     truth: Path | None,
     source: Path | None,
     workspace: Path | None,
+    detector: str | None,
     pictures: bool,
     callback: Callback,
 ) -> ReportEntry:
@@ -126,7 +133,7 @@ def _judged(
     beside = default_workspace(result)
     if workspace is None and Workspace.is_workspace(beside):
         workspace = beside
-    options = ScoreOptions(workspace, truth, source, speech, offset)
+    options = ScoreOptions(workspace, truth, source, speech, offset, detector)
     return score_with_report(result, options, callback, pictures=pictures)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.faces.detectors import DEFAULT_DETECTOR
 from lipdub.progress import Callback, Event, ignore_event
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def inspect(
     *,
     speech: str | os.PathLike[str] | None = None,
     sheet: Path | None = None,
+    detector: str = DEFAULT_DETECTOR,
     progress: Callback | None = None,
 ) -> dict[str, Any]:
     """Facts of a video, its shots, faces and difficulties, and what a run would take.
@@ -97,7 +99,7 @@ def inspect(
     changes: list[float] = []
     faces: list[_Face] = []
     overview: list[tuple[float, np.ndarray]] = []
-    cuts = _look_through(path, index, numbers, whole, at, changes, faces, overview, tell)
+    cuts = _look_through(path, index, numbers, whole, at, changes, faces, overview, tell, detector)
     spacing = float(np.median(np.diff(at))) if len(at) > 1 else 0.0
     _link(faces, cuts)
     tracks = [_track(number, [f for f in faces if f.track == number], at, spacing) for number in _numbers(faces)]
@@ -183,17 +185,17 @@ def _look_through(
     faces: list[_Face],
     overview: list[tuple[float, np.ndarray]],
     tell: Callback,
+    detector: str,
 ) -> list[int]:
     """Fills the lists with one entry per sample; returns the samples that begin a new shot."""
-    from lipdub.faces import shots
-    from lipdub.faces.detectors.mediapipe import MediaPipeDetector
+    from lipdub.faces import detectors, shots
 
     every = max(1, round(len(numbers) / SAMPLE_COUNT)) if whole else 1
     first = float(index.pts[0] * index.time_base)
     marks = set(np.linspace(0, len(numbers) - 1, min(8, len(numbers))).astype(int) // every * every)
     before = None
     cut_at: list[int] = []
-    with MediaPipeDetector() as finder:
+    with detectors.create(detector) as finder:
         for i, frame in enumerate(_frames(path, numbers, whole)):
             picture = frame.picture
             thumb = shots.make_thumbnail(picture.rgb_small(CHANGE_WIDTH))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import UsageError
+from lipdub.faces.detectors import DEFAULT_DETECTOR
 from lipdub.progress import Callback, Event
 from lipdub.scoring.rows import Row, finite_or_none
 
@@ -81,6 +82,12 @@ def read_expected_faces(workspace: Workspace) -> tuple[int, Expected | None]:
         return ((x0 + x1) / 2, (y0 + y1) / 2) if x1 > x0 else None
 
     return int(slots), expected
+
+
+def read_detector(workspace: Workspace) -> str:
+    """Name of the detector that the run used."""
+    record = workspace.record("detect")
+    return record.summary["method"] if record is not None else DEFAULT_DETECTOR
 
 
 def load_masks(workspace: Workspace) -> Mask:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import LipdubError, WeightsError
+from lipdub.faces.detectors import DEFAULT_DETECTOR
 from lipdub.progress import Callback, Event, ignore_event
 from lipdub.scoring import full_reference, moments, no_reference, run_workspace, speech
 from lipdub.scoring.report import MomentPictures, ReportEntry
@@ -40,7 +41,8 @@ SYNCNET, ARCFACE, INCEPTION, ALEXNET = "syncnet-v2", "arcface", "inception-fid",
 class ScoreOptions:
     """What a result is held against. workspace: of the run that made it. truth: what it should look like. source: the
     video it was made from (by default what the workspace names). speech: the sound it follows (by default the result's
-    own); offset: seconds after the first frame at which that begins.
+    own); offset: seconds after the first frame at which that begins. detector: what finds the faces (by default what the
+    workspace's run used).
     """
 
     workspace: Path | None = None
@@ -48,6 +50,7 @@ class ScoreOptions:
     source: Path | None = None
     speech: Path | None = None
     offset: float | None = None
+    detector: str | None = None
 
 
 def score(
@@ -58,6 +61,7 @@ def score(
     source: str | os.PathLike[str] | None = None,
     speech: str | os.PathLike[str] | None = None,
     offset: float | None = None,
+    detector: str | None = None,
     progress: Callback | None = None,
 ) -> Score:
     """Measures a result; arguments as in :class:`ScoreOptions`.
@@ -66,7 +70,9 @@ def score(
     """
     given = {"workspace": workspace, "truth": truth, "source": source, "speech": speech}
     places = {name: Path(place) for name, place in given.items() if place is not None}
-    return score_with_report(Path(result), ScoreOptions(**places, offset=offset), progress or ignore_event).score
+    return score_with_report(
+        Path(result), ScoreOptions(**places, offset=offset, detector=detector), progress or ignore_event
+    ).score
 
 
 def score_with_report(
@@ -80,10 +86,13 @@ def score_with_report(
     heard = _heard(result, options, made)
     hearing = clock.perf_counter() - began
     faces, expected = run_workspace.read_expected_faces(made) if made is not None else (1, None)
+    detector = options.detector or (run_workspace.read_detector(made) if made is not None else DEFAULT_DETECTOR)
     look = _look(result, source, made, store)
-    seen = run_pass(result, [look], expected=expected, faces=faces, tell=tell, what="result")
+    seen = run_pass(result, [look], expected=expected, faces=faces, detector=detector, tell=tell, what="result")
     own = no_reference.NoReferenceMetrics(frozenset())  # of the source only the flicker is wanted
-    before = run_pass(source, [own], faces=faces, tell=tell, what="source") if source is not None else None
+    before = None
+    if source is not None:
+        before = run_pass(source, [own], faces=faces, detector=detector, tell=tell, what="source")
     duration = _duration(seen)
     spans = _spans(duration)
     found = _Found([_faces_row(seen)], [{"start": a, "end": b} for a, b in spans], moments.visible(look))
@@ -106,7 +115,7 @@ def score_with_report(
     if made is not None:
         found.rows += run_workspace.untouched_rows(result, made, source, tell)
     if options.truth is not None:
-        found.rows += _truth(result, options.truth, seen, store, spans, tell)
+        found.rows += _truth(result, options.truth, seen, store, spans, tell, detector)
     worst = moments.select_weakest(found.weak)
     tell(Event("done", "score", done=len(seen), total=len(seen)))
     passes = [seen, *([before] if before is not None else [])]
@@ -356,11 +365,12 @@ def _truth(
     store: WeightsStore,
     spans: Sequence[tuple[float, float]],
     tell: Callback,
+    detector: str,
 ) -> list[Row]:
     """All rows that hold the result against a ground truth."""
     from lipdub.media.read import read_frames
 
-    right = run_pass(path, tell=tell, what="truth")
+    right = run_pass(path, detector=detector, tell=tell, what="truth")
     notes: list[Row] = []
     lpips, inception = (_network(store, name, notes) for name in (ALEXNET, INCEPTION))
     whole = full_reference.FullReferenceMetrics()

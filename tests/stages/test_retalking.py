@@ -17,6 +17,7 @@ import torch
 
 import lipdub
 from lipdub.engine import recipes
+from lipdub.engine.job import Job
 from lipdub.errors import InputError, UsageError, WeightsError
 from lipdub.faces import coefficients, compositing, expression, landmarks
 from lipdub.faces.alignment import ffhq
@@ -24,6 +25,7 @@ from lipdub.faces.alignment import head as headcrop
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
+from lipdub.stages.base import StageContext
 from lipdub.stages.neutralize import dnet
 from lipdub.stages.neutralize.options import NeutralizeOptions
 from lipdub.stages.paste_back import paste
@@ -393,13 +395,16 @@ def test_a_pictured_expression_is_taken_from_its_face(
     network = load_network(Weights().place(entry), entry)
     frame = next(iter(read_frames(video, 0, 1)))
     cv2.imwrite(str(tmp_path / "face.png"), frame.picture.rgb()[..., ::-1])
-    found = dnet._pictured(tmp_path / "face.png", network)
+    context = StageContext(
+        Job(video=video), probe(video), StageStore(tmp_path, "neutralize"), {}, {"detect": {"method": "mediapipe"}}
+    )
+    found = dnet._pictured(context, tmp_path / "face.png", network)
     assert found.shape == (64,) and np.isfinite(found).all()
-    other = dnet._pictured(tmp_path / "face.png", network, small_retalking.Pointing())
+    other = dnet._pictured(context, tmp_path / "face.png", network, small_retalking.Pointing())
     assert other.shape == (64,) and np.isfinite(other).all() and (other != found).any()
     cv2.imwrite(str(tmp_path / "empty.png"), np.zeros((120, 120, 3), np.uint8))
     with pytest.raises(InputError, match="no face in the picture"):
-        dnet._pictured(tmp_path / "empty.png", network)
+        dnet._pictured(context, tmp_path / "empty.png", network)
 
 
 def test_what_lnet_sees(monkeypatch: pytest.MonkeyPatch) -> None:
