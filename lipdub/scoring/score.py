@@ -41,8 +41,8 @@ SYNCNET, ARCFACE, INCEPTION, ALEXNET = "syncnet-v2", "arcface", "inception-fid",
 class ScoreOptions:
     """What a result is held against. workspace: of the run that made it. truth: what it should look like. source: the
     video it was made from (by default what the workspace names). speech: the sound it follows (by default the result's
-    own); offset: seconds after the first frame at which that begins. detector: what finds the faces (by default what the
-    workspace's run used).
+    own); offset: seconds after the first frame at which that begins. detector: what finds the faces (by default what
+    the workspace's run used).
     """
 
     workspace: Path | None = None
