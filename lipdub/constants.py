@@ -1,5 +1,6 @@
-"""Constants."""
+"""Numbers that several packages share."""
 
 from __future__ import annotations
 
-SAMPLE_RATE_HZ = 16000  # Hz
+SAMPLE_RATE_HZ = 16_000
+"""Sampling rate of speech, in Hz. Every speech feature and every network that reads sound uses it."""

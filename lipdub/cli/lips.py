@@ -112,13 +112,13 @@ def lips(
             plot=plot,
             overwrite=overwrite,
             landmarks=int(landmarks) if landmarks is not None else None,
-            talker=talker,
+            video=talker,
             threads=manner.threads,
             progress=callback,
             **opt.drop_missing(fps=fps, start=start, end=end, text=text, language=language, face=face),
         )
     if to_pipe:
-        _print(result.track, format)
+        _print(result.trajectory, format)
     elif manner.json:
         manner.result(result)
     elif result.written:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.engine.job import Job, provenance_path
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, wrap_os_error
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from lipdub.media.probe import MediaFacts
     from lipdub.weights.manifest import ManifestEntry
 
-SPEECH_RATE = 16000  # Hz, at which speech is checked
 MIN_SPEECH_SECONDS = 0.1  # seconds
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -44,7 +44,7 @@ def check_speech(path: Path, what: str = "speech") -> float:
     """
     from lipdub.media.audio import load_audio
 
-    seconds = len(load_audio(path, rate=SPEECH_RATE)) / SPEECH_RATE
+    seconds = len(load_audio(path, rate=SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     if seconds < MIN_SPEECH_SECONDS:
         raise InputError(
             f"the {what} {path} is only {seconds:.2f} s long", hint=f"At least {MIN_SPEECH_SECONDS} s is needed."

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -278,7 +280,7 @@ def _encoder() -> Iterator[Check]:
     from lipdub.speech.encoder import encode, find_encoder_file
 
     try:
-        encode(np.zeros(16000, np.float32))
+        encode(np.zeros(SAMPLE_RATE_HZ, np.float32))
     except LipdubError as error:
         yield _found("speech encoder", False, str(error), error.hint or "")
     else:

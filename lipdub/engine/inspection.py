@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.faces.detectors import DEFAULT_DETECTOR
 from lipdub.progress import Callback, Event, ignore_event
 
@@ -426,15 +427,15 @@ def _speech_facts(path: Path) -> dict[str, Any]:
     facts = probe_audio_stream(path)
     sound = load_audio(path)
     peak = float(np.abs(sound).max()) if len(sound) else 0.0
-    quiet = sum(b - a for a, b in find_pauses(sound, 16000))
+    quiet = sum(b - a for a, b in find_pauses(sound, SAMPLE_RATE_HZ))
     return {
         "path": str(path),
         "codec": facts.codec,
         "rate": facts.rate,
         "channels": facts.channels,
-        "duration": round(len(sound) / 16000, 3),
+        "duration": round(len(sound) / SAMPLE_RATE_HZ, 3),
         "peak_db": round(20 * float(np.log10(max(peak, 1e-6))), 1),
-        "silent_share": round(quiet * 16000 / max(1, len(sound)), 3),
+        "silent_share": round(quiet * SAMPLE_RATE_HZ / max(1, len(sound)), 3),
     }
 
 

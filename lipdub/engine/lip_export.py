@@ -3,192 +3,247 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, UsageError, printable
 from lipdub.progress import Callback, Event, ignore_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lipdub.arrays import F32, F64, I32, I64
     from lipdub.speech.export import LipTrajectory
     from lipdub.speech.lip_motion import LipMotion
     from lipdub.speech.transcript import Transcript
 
-RATE = 16000
-MIN_SPEECH_SECONDS = 0.1  # seconds of speech
+MIN_SPEECH_SECONDS = 0.1
+"""Shortest speech that is accepted."""
+
+POINT_COUNTS = (68, 478)
+"""Numbers of landmarks: the points of iBUG, and the mesh of MediaPipe."""
+
+_NEUTRAL_BLOCK = 1000  # frames of the neutral face computed at once
+_STEPS = 2  # of the progress: recognition, then everything else
+_TIME_EPSILON = 1e-9  # seconds: rounding of a time must not drop a frame
 
 
 @dataclass(frozen=True)
 class LipLandmarks:
-    """points: float32 (n, 68 or 478, 3), NaN where a talker's face is not seen; mesh: int32 (68 or 478,) the
-    mesh vertex each point is (`lipdub.faces.landmarks.IBUG`); times: float64 (n,) seconds.
+    """Landmarks of a face that says the speech.
 
-    Of a talker: display pixels of the video (x to the right, y down, z away from the camera in the same
-    unit), `size` its width and height, `source` int64 (n,) the frame of the video each row belongs to; `unit`
-    "pixels". Of the neutral face: `unit` "eyes", the distance of the eye centres, origin between them; `size`
-    and `source` empty.
+    The face of a video is in display pixels: x to the right, y down, z away from the camera in the same unit. The
+    neutral face is in units of the distance between the eye centres, with the origin between them.
+
+    Attributes:
+        points: (n, 68 or 478, 3) float32; NaN where the face of the video is not visible.
+        mesh: (68 or 478,) int32, the mesh vertex of each point.
+        times: (n,) float64 seconds.
+        unit: "pixels" for the face of a video, "eyes" for the neutral face.
+        size: Width and height of the video; empty for the neutral face.
+        source: (n,) int64, the frame of the video of each row; None for the neutral face.
     """
 
-    points: np.ndarray
-    mesh: np.ndarray
-    times: np.ndarray
+    points: F32
+    mesh: I32
+    times: F64
     unit: str
     size: tuple[int, ...] = ()
-    source: np.ndarray | None = None
+    source: I64 | None = None
 
 
 @dataclass(frozen=True)
 class Lips:
-    """What :func:`lips` made: the track, the landmarks where they were asked for, the files that were
-    written, and what a person should know of how it was heard.
+    """Result of `lips`.
+
+    Attributes:
+        trajectory: The lips of the speech.
+        landmarks: The landmarks, if they were asked for.
+        written: The files that were written.
+        notes: What a person should know about the recognition.
     """
 
-    track: LipTrajectory
+    trajectory: LipTrajectory
     landmarks: LipLandmarks | None
     written: tuple[Path, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def track(self) -> LipTrajectory:
+        """The trajectory, by its name in lipdub 0.1.0."""
+        return self.trajectory
+
     def to_json(self) -> dict[str, Any]:
-        """A summary in plain values."""
-        t = self.track
-        found = self.landmarks
+        """Return a summary in plain values."""
+        t = self.trajectory
+        landmarks = None
+        if self.landmarks is not None:
+            points = self.landmarks.points
+            landmarks = {"points": points.shape[1], "frames": len(points), "unit": self.landmarks.unit}
         return {
             "source": str(t.source),
             "duration": round(t.duration, 4),
-            "heard": t.way,
-            "share_of_words": round(t.share, 3),
+            "heard": t.recognition_source,
+            "share_of_words": round(t.text_coverage, 3),
             "language": t.language,
             "rate": t.rate,
             "rows": len(t.times),
-            "phones": sum(label != "sil" for _, _, label in t.phones),
+            "phones": sum(phone.label != "sil" for phone in t.phones),
             "words": len(t.words),
             "visemes": len(t.visemes),
-            "closures": sum(label == "PP" for _, _, label in t.visemes),
+            "closures": sum(cue.label == "PP" for cue in t.visemes),
             "text": " ".join(word.text for word in t.words),
-            "landmarks": None
-            if found is None
-            else {"points": found.points.shape[1], "frames": len(found.points), "unit": found.unit},
+            "landmarks": landmarks,
             "notes": list(self.notes),
             "written": [str(path) for path in self.written],
         }
+
+
+@dataclass(frozen=True)
+class LipOptions:
+    """Options of `lips`.
+
+    Attributes:
+        format: Of `lipdub.speech.export.FORMATS`; by default the suffix of the file decides.
+        fps: Rows per second; by default the 100 of the trajectory. With a video its frames decide.
+        start: Beginning of the part, in seconds of the speech.
+        end: End of the part, in seconds of the speech.
+        text: File with the words of the speech: plain text, SRT or VTT.
+        language: Language of the text: "auto", "en", or a voice of espeak-ng.
+        landmarks: 68 (iBUG) or 478 (MediaPipe's mesh): write landmarks, as .npz.
+        video: Video, or the workspace of one, whose face the landmarks show; by default a neutral face.
+        face: Which face of the video: a track's number, largest, left or right.
+        plot: PNG file to draw the speech into; long speeches take several pages.
+        overwrite: Replace existing files.
+    """
+
+    format: str | None = None
+    fps: float | None = None
+    start: float | None = None
+    end: float | None = None
+    text: str | os.PathLike[str] | None = None
+    language: str = "auto"
+    landmarks: int | None = None
+    video: str | os.PathLike[str] | None = None
+    face: str = "largest"
+    plot: str | os.PathLike[str] | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        from lipdub.speech.export import check_rate
+
+        if self.landmarks is not None and self.landmarks not in POINT_COUNTS:
+            raise UsageError(f"there are no {self.landmarks} landmarks", hint="Give 68 or 478.")
+        if self.video is not None and self.landmarks is None:
+            raise UsageError("--video is for landmarks", hint="Give --landmarks 68 or 478 too.")
+        if self.video is not None and self.fps is not None:
+            raise UsageError("--fps and --video exclude each other", hint="The frames of the video decide.")
+        if self.fps is not None:
+            check_rate(self.fps)
+
+    @property
+    def picture(self) -> Path | None:
+        """Path of the picture."""
+        return Path(self.plot) if self.plot is not None else None
 
 
 def lips(
     speech: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
     *,
-    format: str | None = None,
-    fps: float | None = None,
-    start: float | None = None,
-    end: float | None = None,
-    text: str | os.PathLike[str] | None = None,
-    language: str = "auto",
-    landmarks: int | None = None,
-    talker: str | os.PathLike[str] | None = None,
-    face: str = "largest",
-    plot: str | os.PathLike[str] | None = None,
-    overwrite: bool = False,
     threads: int = 0,
     progress: Callback | None = None,
+    talker: str | os.PathLike[str] | None = None,
+    **options: Any,
 ) -> Lips:
-    """What the lips do in ``speech`` (any audio or video file), as a file if ``out`` names one.
+    """Compute what the lips do in a speech, and write it to a file if ``out`` names one.
 
-    format
-        Of `lipdub.speech.export.FORMATS`; by default what the file's ending tells.
-    fps
-        Rows a second; by default the trajectory's own 100. With a talker the video says when there are
-        frames.
-    start, end
-        Only this part, seconds of the speech.
-    text, language
-        The words of the speech: as `lipdub.stages.sync.options.SyncOptions` has them.
-    landmarks
-        68 (iBUG's) or 478 (MediaPipe's mesh): adds them, as .npz: on the neutral face, or in the geometry of
-    talker
-        a video, or the workspace of one, for each frame a run over it would show; face says whose (a track,
-        largest, left, right).
-    plot
-        Draws the speech here, as PNG; long ones on several pages.
+    Nothing is written before everything is computed.
 
-    Raises UsageError, InputError, WeightsError, EnvironmentFailure. Nothing is written before all is worked
-    out.
+    Args:
+        speech: Any audio or video file.
+        out: The file to write.
+        threads: Threads for the video; 0 takes all cores.
+        progress: Receives events.
+        talker: The option ``video`` by its name in lipdub 0.1.0.
+        options: Fields of `LipOptions`.
+
+    Raises:
+        UsageError: An option is wrong.
+        InputError: A file is missing or unusable.
+        WeightsError: Weights are missing or damaged.
+        EnvironmentFailure: A file cannot be written, or espeak-ng is missing.
     """
-    from lipdub.speech import export, text_alignment
+    from lipdub.speech import export
     from lipdub.speech.lip_motion import predict_lip_motion
     from lipdub.speech.recognition import recognize
+    from lipdub.speech.text_alignment import describe_text_fit
 
-    source = Path(speech)
-    target, picture = (Path(p) if p is not None else None for p in (out, plot))
-    _check(source, target, picture, fps, landmarks, talker, overwrite)
-    kind = _kind(target, format, landmarks)
-    tell = progress or ignore_event
-    script = _script(text, language)
-    audio = _sound(source)
-    seconds = len(audio) / RATE
-    tell(Event("progress", "lips", done=0, total=2, unit="steps", message="hearing"))
-    heard = recognize(audio, script=script, language=language)
-    motion = predict_lip_motion(audio, heard=heard)
-    notes = tuple(text_alignment.describe_text_fit(heard.text)) if heard.text is not None else ()
+    if talker is not None:
+        options.setdefault("video", talker)
+    settings = LipOptions(**options)
+    source, target = Path(speech), Path(out) if out is not None else None
+    _check_targets(source, target, settings)
+    kind = _resolve_format(target, settings)
+    emit = progress or ignore_event
+    transcript = _read_transcript(settings)
+    audio = _load_speech(source)
+    seconds = len(audio) / SAMPLE_RATE_HZ
+    emit(Event("progress", "lips", done=0, total=_STEPS, unit="steps", message="recognizing"))
+    recognition = recognize(audio, transcript=transcript, language=settings.language)
+    motion = predict_lip_motion(audio, recognition=recognition)
+    notes = tuple(describe_text_fit(recognition.text)) if recognition.text is not None else ()
     for note in notes:
-        tell(Event("warn", "lips", message=note))
-    tell(Event("progress", "lips", done=1, total=2, unit="steps", message="drawing"))
-    track = export.build_trajectory(source, seconds, heard, motion, rate=fps, start=start, end=end)
-    found = None
-    if landmarks is not None:
-        found = (
-            _of_neutral(track, motion, seconds, landmarks)
-            if talker is None
-            else _of_talker(Path(talker), motion, seconds, landmarks, face, start, end, threads, progress)
-        )
-    contents: list[tuple[Path, Callable[[], bytes]]] = []
-    if target is not None:
-        contents.append((target, lambda: _packed(track, found) if found is not None else export.FORMATS[kind](track)))
-    if picture is not None:
-        contents += _pictures(picture, track, motion, audio, overwrite)
-    made = [(path, content()) for path, content in contents]
-    written = _write(made)
-    tell(Event("done", "lips", done=2, total=2))
-    return Lips(track, found, written, notes)
+        emit(Event("warn", "lips", message=note))
+    emit(Event("progress", "lips", done=1, total=_STEPS, unit="steps", message="drawing"))
+    trajectory = export.build_trajectory(
+        source, seconds, recognition, motion, rate=settings.fps, start=settings.start, end=settings.end
+    )
+    landmarks = _compute_landmarks(trajectory, motion, seconds, settings, threads, progress)
+    encoders: list[tuple[Path, Callable[[], bytes]]] = []
+    if target is not None and landmarks is not None:
+        encoders.append((target, partial(_encode_landmarks, landmarks)))
+    elif target is not None:
+        encoders.append((target, partial(export.FORMATS[kind], trajectory)))
+    if settings.picture is not None:
+        encoders += _draw_pictures(settings.picture, trajectory, motion, audio, overwrite=settings.overwrite)
+    written = _write([(path, encode()) for path, encode in encoders])
+    emit(Event("done", "lips", done=_STEPS, total=_STEPS))
+    return Lips(trajectory, landmarks, written, notes)
 
 
-def _check(
-    source: Path,
-    out: Path | None,
-    plot: Path | None,
-    fps: float | None,
-    landmarks: int | None,
-    talker: Any,
-    overwrite: bool,
-) -> None:
-    """What can be known wrong before any work."""
-    from lipdub.speech.export import FPS_LIMITS
+def _check_targets(source: Path, out: Path | None, settings: LipOptions) -> None:
+    """Check the files to be written before any work.
 
-    if landmarks is not None and landmarks not in (68, 478):
-        raise UsageError(f"there are no {landmarks} landmarks", hint="Give 68 or 478.")
-    if talker is not None and landmarks is None:
-        raise UsageError("--talker is for landmarks", hint="Give --landmarks 68 or 478 too.")
-    if talker is not None and fps is not None:
-        raise UsageError("--fps and --talker exclude each other", hint="The talker's video says when there are frames.")
-    if fps is not None and not FPS_LIMITS[0] <= fps <= FPS_LIMITS[1]:
-        raise UsageError(f"--fps must be {FPS_LIMITS[0]:g} to {FPS_LIMITS[1]:g}, not {fps:g}")
-    if plot is not None and plot.suffix.lower() != ".png":
-        raise UsageError(f"the picture {plot.name} must end in .png")
-    if out is not None and plot is not None and out.absolute() == plot.absolute():
+    Raises:
+        UsageError: A file cannot be written, or may not be replaced.
+    """
+    picture = settings.picture
+    if picture is not None and picture.suffix.lower() != ".png":
+        raise UsageError(f"the picture {picture.name} must end in .png")
+    if out is not None and picture is not None and out.absolute() == picture.absolute():
         raise UsageError("--out and --plot name the same file")
-    for path in (out, plot):
+    for path in (out, picture):
         if path is not None:
-            check_target(path, source, overwrite)
+            check_target(path, source, overwrite=settings.overwrite)
 
 
-def check_target(path: Path, source: Path, overwrite: bool) -> None:
-    """Raises UsageError where ``path`` is a folder, the source itself, or a file that is not to be
-    replaced.
+def check_target(path: Path, source: Path, *, overwrite: bool) -> None:
+    """Check a file that is to be written.
+
+    Args:
+        path: The file.
+        source: The speech, which must not be replaced.
+        overwrite: Whether other files may be replaced.
+
+    Raises:
+        UsageError: The path is a folder, the source, or a file that may not be replaced.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder", hint="Name a file.")
@@ -197,204 +252,287 @@ def check_target(path: Path, source: Path, overwrite: bool) -> None:
     if source.exists() and path.samefile(source):
         raise UsageError(f"the result would replace {source}", hint="Name another file with -o.")
     if not overwrite:
-        raise UsageError(f"{path} is there already", hint="Name another file or give --overwrite.")
+        raise UsageError(f"{path} exists already", hint="Name another file or give --overwrite.")
 
 
-def _kind(out: Path | None, format: str | None, landmarks: int | None) -> str:
+def _resolve_format(out: Path | None, settings: LipOptions) -> str:
     from lipdub.speech.export import resolve_format
 
-    if landmarks is None:
-        return resolve_format(out, format)
-    if format not in (None, "npz") or (format is None and out is not None and out.suffix.lower() != ".npz"):
-        raise UsageError("landmarks are written as .npz alone", hint="Give -o a name that ends in .npz.")
+    if settings.landmarks is None:
+        return resolve_format(out, settings.format)
+    has_other_suffix = settings.format is None and out is not None and out.suffix.lower() != ".npz"
+    if settings.format not in (None, "npz") or has_other_suffix:
+        raise UsageError("landmarks are written as .npz only", hint="Give -o a name that ends in .npz.")
     return "npz"
 
 
-def _sound(source: Path) -> np.ndarray:
+def _load_speech(source: Path) -> F32:
     from lipdub.media.audio import load_audio
 
-    audio = load_audio(source, rate=RATE)
-    if len(audio) < MIN_SPEECH_SECONDS * RATE:
+    audio = load_audio(source, rate=SAMPLE_RATE_HZ)
+    if len(audio) < MIN_SPEECH_SECONDS * SAMPLE_RATE_HZ:
         raise InputError(
-            f"the speech {source} is only {len(audio) / RATE:.2f} s long",
+            f"the speech {source} is only {len(audio) / SAMPLE_RATE_HZ:.2f} s long",
             hint=f"At least {MIN_SPEECH_SECONDS} s is needed.",
         )
     return audio
 
 
-def _script(text: str | os.PathLike[str] | None, language: str) -> Transcript | None:
-    """The words of the speech, if they are given. Raises UsageError and InputError as a run does."""
+def _read_transcript(settings: LipOptions) -> Transcript | None:
+    """Read the words of the speech, if they are given, and check the language.
+
+    Raises:
+        UsageError: The language is unknown.
+        InputError: The file is missing, is no text, or holds no words.
+    """
     from lipdub.speech.pronunciation import pronounce, resolve_language
     from lipdub.speech.transcript import read_transcript
     from lipdub.stages.sync.options import SyncOptions
 
-    SyncOptions(text=os.fspath(text) if text is not None else None, language=language)
+    text = os.fspath(settings.text) if settings.text is not None else None
+    SyncOptions(text=text, language=settings.language)
     if text is None:
         return None
-    script = read_transcript(text)
-    pronounce(script.words[:1], resolve_language(script.words, language))  # tells whether there is such a voice
-    return script
+    transcript = read_transcript(text)
+    pronounce(transcript.words[:1], resolve_language(transcript.words, settings.language))  # is there such a voice
+    return transcript
 
 
-def _pictures(
-    path: Path, track: LipTrajectory, motion: LipMotion, audio: np.ndarray, overwrite: bool
+def _draw_pictures(
+    path: Path, trajectory: LipTrajectory, motion: LipMotion, audio: F32, *, overwrite: bool
 ) -> list[tuple[Path, Callable[[], bytes]]]:
-    from dataclasses import replace
-    from functools import partial
-
+    """Draw the pages, and return the file of each with the function that encodes it."""
     from lipdub.speech import plot
+    from lipdub.speech.phone_features import FRAME_RATE
 
-    # the picture shows the course as it is, at whatever rate the file gets it
-    low, high = track.times[0], track.times[-1] + 1 / track.rate
-    inside = (motion.times >= low - 1e-9) & (motion.times < high + 1e-9)
-    fine = replace(track, rate=100.0, times=motion.times[inside], values=motion.values[inside])
-    drawn = plot.draw_pages(fine, audio)
-    paths = plot.name_pages(path, len(drawn))
+    # the picture shows the motion at its own rate, whatever the rate of the file
+    low, high = trajectory.times[0], trajectory.times[-1] + 1 / trajectory.rate
+    is_inside = (motion.times >= low - _TIME_EPSILON) & (motion.times < high + _TIME_EPSILON)
+    fine = replace(trajectory, rate=FRAME_RATE, times=motion.times[is_inside], values=motion.values[is_inside])
+    pictures = plot.draw_pages(fine, audio)
+    paths = plot.name_pages(path, len(pictures))
     for page in paths:
-        check_target(page, track.source, overwrite)
-    return [(page, partial(plot.encode_png, picture)) for page, picture in zip(paths, drawn, strict=True)]
+        check_target(page, trajectory.source, overwrite=overwrite)
+    return [(page, partial(plot.encode_png, picture)) for page, picture in zip(paths, pictures, strict=True)]
 
 
-def _write(made: list[tuple[Path, bytes]]) -> tuple[Path, ...]:
+def _write(files: list[tuple[Path, bytes]]) -> tuple[Path, ...]:
     from lipdub.engine.checks import check_place
     from lipdub.workspace.atomic_files import write_atomically
 
-    for path, _ in made:
+    for path, _ in files:
         check_place(path)
-    for path, content in made:
+    for path, content in files:
         write_atomically(path, content)
-    return tuple(path for path, _ in made)
+    return tuple(path for path, _ in files)
 
 
-# -- landmarks
-
-
-def _packed(track: LipTrajectory, found: LipLandmarks) -> bytes:
+def _encode_landmarks(landmarks: LipLandmarks) -> bytes:
     from lipdub.speech.export import encode_arrays
 
-    source = {} if found.source is None else {"source": found.source, "size": np.array(found.size, np.int32)}
-    return encode_arrays(
-        points=found.points,
-        mesh=found.mesh,
-        times=found.times,
-        unit=np.array(found.unit),
-        **source,
-    )
+    arrays = {
+        "points": landmarks.points,
+        "mesh": landmarks.mesh,
+        "times": landmarks.times,
+        "unit": np.array(landmarks.unit),
+    }
+    if landmarks.source is not None:
+        arrays |= {"source": landmarks.source, "size": np.array(landmarks.size, np.int32)}
+    return encode_arrays(**arrays)
 
 
-def _measures(motion: LipMotion, at: np.ndarray, seconds: float, own: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Opening and width (n,) at times, brought to a talker's range as `sync` does; `own`: the trajectory's
-    own rate.
+def _compute_landmarks(
+    trajectory: LipTrajectory,
+    motion: LipMotion,
+    seconds: float,
+    settings: LipOptions,
+    threads: int,
+    progress: Callback | None,
+) -> LipLandmarks | None:
+    """Compute the landmarks, if they are asked for."""
+    if settings.landmarks is None:
+        return None
+    if settings.video is None:
+        return _animate_neutral_face(trajectory, motion, seconds, settings.landmarks)
+    return _animate_video(motion, seconds, settings, threads, progress)
+
+
+def _compute_measures(motion: LipMotion, lips: F32, seconds: float) -> tuple[F64, F64]:
+    """Bring opening and width to a talker's range, as the stage sync does.
+
+    Args:
+        motion: The motion of the whole speech.
+        lips: (n, len(motion.names)) float32, the rows that are wanted.
+        seconds: Length of the speech.
+
+    Returns:
+        Opening and width, (n,) each.
     """
-    from lipdub.faces import mouth_shapes
-    from lipdub.speech.lip_motion import sample_motion
+    from lipdub.faces.mouth_shapes import OPENING_GAIN_LIMITS, WIDTH_GAIN_LIMITS, estimate_motion_gain
 
-    lips = (
-        motion.values[np.round(at * 100).astype(int).clip(0, len(motion.values) - 1)]
-        if own
-        else sample_motion(motion, at)
-    )
     opening, width = (lips[:, motion.names.index(name)].astype(np.float64) for name in ("opening", "width"))
-    whole = (motion.column("opening"), motion.column("width"))
-    opening = opening * mouth_shapes.estimate_motion_gain(whole[0], seconds, mouth_shapes.OPENING_GAIN_LIMITS)
-    width = width * mouth_shapes.estimate_motion_gain(whole[1], seconds, mouth_shapes.WIDTH_GAIN_LIMITS)
+    opening = opening * estimate_motion_gain(motion.column("opening"), seconds, OPENING_GAIN_LIMITS)
+    width = width * estimate_motion_gain(motion.column("width"), seconds, WIDTH_GAIN_LIMITS)
     return opening, np.clip(width, -1, 1)
 
 
-def _of_neutral(track: LipTrajectory, motion: LipMotion, seconds: float, count: int) -> LipLandmarks:
-    from lipdub.faces import landmark_animation, landmarks
+def _animate_neutral_face(trajectory: LipTrajectory, motion: LipMotion, seconds: float, count: int) -> LipLandmarks:
+    from lipdub.faces.landmark_animation import animate_neutral_face
+    from lipdub.faces.landmarks import to_point_count
+    from lipdub.speech.lip_motion import sample_motion
+    from lipdub.speech.phone_features import FRAME_RATE
 
-    opening, width = _measures(motion, track.times, seconds, own=track.rate == 100)
-    points = np.concatenate(
-        [
-            landmarks.to_point_count(
-                landmark_animation.animate_neutral_face(opening[i : i + 1000], width[i : i + 1000]), count
-            ).astype(np.float32)
-            for i in range(0, len(opening), 1000)
-        ]
-    )
-    return LipLandmarks(points, _mesh(count), track.times, "eyes")
+    times = trajectory.times
+    if trajectory.rate == FRAME_RATE:
+        lips = motion.values[np.round(times * FRAME_RATE).astype(int).clip(0, len(motion.values) - 1)]
+    else:
+        lips = sample_motion(motion, times)
+    opening, width = _compute_measures(motion, lips, seconds)
+    blocks = (slice(i, i + _NEUTRAL_BLOCK) for i in range(0, len(opening), _NEUTRAL_BLOCK))
+    faces = [animate_neutral_face(opening[block], width[block]) for block in blocks]
+    points = np.concatenate([to_point_count(face, count).astype(np.float32) for face in faces])
+    return LipLandmarks(points, _find_vertices(count), times, "eyes")
 
 
-def _mesh(count: int) -> np.ndarray:
+def _find_vertices(count: int) -> I32:
+    """Return the mesh vertex of each of 68 or 478 points, (count,) int32."""
     from lipdub.faces.landmarks import to_point_count
 
-    return to_point_count(np.arange(478, dtype=np.int32)[:, None], count)[:, 0]
+    vertices: I32 = to_point_count(np.arange(max(POINT_COUNTS), dtype=np.int32)[:, None], count)[:, 0]
+    return vertices
 
 
-def _of_talker(
-    talker: Path,
-    motion: LipMotion,
-    seconds: float,
-    count: int,
-    face: str,
-    start: float | None,
-    end: float | None,
-    threads: int,
-    progress: Callback | None,
+@dataclass(frozen=True)
+class _FramePlan:
+    """Frames of the video for the speech.
+
+    Attributes:
+        source: (n,) int64, the frame of the video.
+        times: (n,) float64 seconds of the speech.
+    """
+
+    source: I64
+    times: F64
+
+
+def _animate_video(
+    motion: LipMotion, seconds: float, settings: LipOptions, threads: int, progress: Callback | None
 ) -> LipLandmarks:
+    """Compute the landmarks of a face of the video, for each frame that a run over it would show."""
     from lipdub.engine.pipeline import make_job, run_stage
-    from lipdub.faces import landmark_animation, landmarks, mouth_rendering, mouth_shapes, smoothing, track_selection
-    from lipdub.faces.landmark_animation import BLOCK_FRAMES
-    from lipdub.faces.track_landmarks import TrackLandmarks
-    from lipdub.media.frame_index import read_frame_pts, read_frame_times
+    from lipdub.faces import track_selection
+    from lipdub.media.frame_index import read_frame_times
     from lipdub.media.probe import probe
-    from lipdub.media.timeline import plan_timeline
+    from lipdub.speech.lip_motion import sample_motion
     from lipdub.workspace.folder import Workspace
 
-    who = track_selection.parse_face(face)
-    if isinstance(who, Path):
+    assert settings.video is not None
+    assert settings.landmarks is not None
+    wanted_face = track_selection.parse_face(settings.face)
+    if isinstance(wanted_face, Path):
         raise UsageError("--face takes no picture here", hint="Give a track's number, largest, left or right.")
-    video, folder = _video_of(talker)
+    video, folder = _find_video(Path(settings.video))
     job = make_job(video, workspace=folder, stage="neutralize", threads=threads)
     run_stage("neutralize", job, progress)
     workspace = Workspace(job.folder())
-    found, known = workspace.record("detect"), workspace.record("neutralize")
-    assert found is not None and known is not None
-    usable = {row["id"] for row in known.summary["tracks"] if row["usable"]}
+    detected, neutralized = workspace.record("detect"), workspace.record("neutralize")
+    assert detected is not None
+    assert neutralized is not None
+    usable = {row["id"] for row in neutralized.summary["tracks"] if row["usable"]}
     if not usable:
         raise InputError(f"no face in {printable(video)} is large and frontal enough")
+    plan = _plan_frames(video, seconds, settings)
+    opening, width = _compute_measures(motion, sample_motion(motion, plan.times), seconds)
     facts = probe(video).video
     assert facts is not None
-    times = read_frame_times(video)
-    line = plan_timeline(read_frame_pts(video), facts.time_base, Fraction(seconds).limit_denominator(10**6))
-    moments = np.asarray(line.time) - line.time[0]
-    asked = (moments >= (start or 0.0) - 1e-9) & (moments < (end if end is not None else np.inf))
-    source, moments = np.asarray(line.source)[asked], moments[asked]
-    if not len(moments):
-        raise UsageError("no frame lies between --from and --to")
-    opening, width = _measures(motion, moments, seconds, own=False)
-    detect, neutral = workspace.store("detect"), workspace.store("neutralize")
-    owner, interval, prior = (
-        detect.open("tracks").read(0, len(times)),
-        smoothing.estimate_frame_interval(times),
-        mouth_shapes.load_prior(),
+    points = np.full((len(plan.source), settings.landmarks, 3), np.nan, np.float32)
+    rows = {row["id"]: row for row in detected.summary["tracks"]}
+    frame_times = read_frame_times(video)
+    for track_id in track_selection.select_track_ids(wanted_face, list(rows.values()), usable):
+        _animate_track(points, workspace, rows[track_id], plan.source, opening, width, frame_times)
+    return LipLandmarks(
+        points, _find_vertices(settings.landmarks), plan.times, "pixels", (facts.width, facts.height), plan.source
     )
-    points = np.full((len(source), count, 3), np.nan, np.float32)
-    rows = {row["id"]: row for row in found.summary["tracks"]}
-    for name in track_selection.select_track_ids(who, list(rows.values()), usable):
-        row, face_of = rows[name], neutral.open(f"face-{name}").read(0, 4)
-        canonical, response, span = mouth_shapes.unpack_talker(face_of, neutral.json(f"track-{name}"))
-        view = TrackLandmarks(detect.open("landmarks"), owner, name, row["first"], row["last"], interval)
-        here = np.flatnonzero((source >= row["first"]) & (source <= row["last"]))
-        follow = landmark_animation.compute_follow_weights(mouth_rendering.build_skin_mesh(canonical, prior))
-        for part in np.split(here, range(BLOCK_FRAMES, len(here), BLOCK_FRAMES)):
-            wanted = mouth_shapes.map_motion_to_range(opening[part], width[part], span)
-            faces = landmark_animation.animate_talker(view, canonical, response, follow, source[part], wanted)
-            seen = np.isfinite(faces[:, 0, 0])
-            points[part[seen]] = landmarks.to_point_count(faces[seen], count)
-    return LipLandmarks(points, _mesh(count), moments, "pixels", (facts.width, facts.height), source)
 
 
-def _video_of(talker: Path) -> tuple[Path, Path | None]:
-    """The video and the workspace that are meant by the one or the other."""
+def _plan_frames(video: Path, seconds: float, settings: LipOptions) -> _FramePlan:
+    """Plan which frame of the video is shown when, inside the part that was asked for."""
+    from lipdub.media.frame_index import read_frame_pts
+    from lipdub.media.probe import probe
+    from lipdub.media.timeline import plan_timeline
+
+    facts = probe(video).video
+    assert facts is not None
+    length = Fraction(seconds).limit_denominator(10**6)
+    timeline = plan_timeline(read_frame_pts(video), facts.time_base, length)
+    times = np.asarray(timeline.time) - timeline.time[0]
+    end = settings.end if settings.end is not None else np.inf
+    is_wanted = (times >= (settings.start or 0.0) - _TIME_EPSILON) & (times < end)
+    if not is_wanted.any():
+        raise UsageError("no frame lies between --from and --to")
+    return _FramePlan(np.asarray(timeline.source)[is_wanted], times[is_wanted])
+
+
+def _animate_track(
+    points: F32,
+    workspace: Any,
+    row: dict[str, Any],
+    source: I64,
+    opening: F64,
+    width: F64,
+    frame_times: F64,
+) -> None:
+    """Write the landmarks of one track into `points`.
+
+    Args:
+        points: (n, 68 or 478, 3) float32, changed in place.
+        workspace: The workspace of the video.
+        row: The track, of the summary of the stage detect.
+        source: (n,) int64, the frame of the video of each row.
+        opening: (n,) wanted opening of the mouth.
+        width: (n,) wanted width of the mouth.
+        frame_times: (frames,) seconds of all frames of the video.
+    """
+    from lipdub.faces import landmark_animation, mouth_shapes
+    from lipdub.faces.landmarks import to_point_count
+    from lipdub.faces.mouth_rendering import build_skin_mesh
+    from lipdub.faces.smoothing import estimate_frame_interval
+    from lipdub.faces.track_landmarks import TrackLandmarks
+
+    track_id, first, last = row["id"], row["first"], row["last"]
+    detect, neutralize = workspace.store("detect"), workspace.store("neutralize")
+    owner = detect.open("tracks").read(0, len(frame_times))
+    canonical, response, speech_range = mouth_shapes.unpack_talker(
+        neutralize.open(f"face-{track_id}").read(0, 4), neutralize.json(f"track-{track_id}")
+    )
+    landmarks = TrackLandmarks(
+        detect.open("landmarks"), owner, track_id, first, last, estimate_frame_interval(frame_times)
+    )
+    skin = build_skin_mesh(canonical, mouth_shapes.load_prior())
+    follow = landmark_animation.compute_follow_weights(skin)
+    rows = np.flatnonzero((source >= first) & (source <= last))
+    block_frames = landmark_animation.BLOCK_FRAMES
+    for block in np.split(rows, range(block_frames, len(rows), block_frames)):
+        measures = mouth_shapes.map_motion_to_range(opening[block], width[block], speech_range)
+        faces = landmark_animation.animate_talker(landmarks, canonical, response, follow, source[block], measures)
+        is_visible = np.isfinite(faces[:, 0, 0])
+        points[block[is_visible]] = to_point_count(faces[is_visible], points.shape[1])
+
+
+def _find_video(path: Path) -> tuple[Path, Path | None]:
+    """Return the video and the workspace of a video or a workspace; None if the workspace is the default one.
+
+    Raises:
+        UsageError: The folder is not a workspace.
+        InputError: The video of the workspace is missing.
+    """
     from lipdub.workspace.folder import Workspace
 
-    if not talker.is_dir():
-        return talker, None
-    named = Workspace(talker).facts.get("path") if Workspace.is_workspace(talker) else None
-    if named is None:
-        raise UsageError(f"{talker} is not a workspace of lipdub", hint="Give a video, or the folder made for one.")
-    if not Path(named).is_file():
-        raise InputError(f"the video of {talker} is not at {printable(named)} any more", hint="Put it back there.")
-    return Path(named), talker
+    if not path.is_dir():
+        return path, None
+    video = Workspace(path).facts.get("path") if Workspace.is_workspace(path) else None
+    if video is None:
+        raise UsageError(f"{path} is not a workspace of lipdub", hint="Give a video, or the folder made for one.")
+    if not Path(video).is_file():
+        raise InputError(f"the video of {path} is not at {printable(video)} any more", hint="Put it back there.")
+    return Path(video), path

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.faces import mesh
 from lipdub.metrics import lse
 from lipdub.speech import mfcc
@@ -177,9 +178,9 @@ def _heard(sound: np.ndarray, start: float, frames: int) -> np.ndarray:
     samples = np.asarray(sound)
     if samples.dtype.kind == "f":
         samples = np.clip(np.round(samples.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
-    shift = round(start * mfcc.RATE)
+    shift = round(start * SAMPLE_RATE_HZ)
     samples = np.concatenate([np.zeros(shift, samples.dtype), samples]) if shift > 0 else samples[-shift:]
-    return samples[: frames * (mfcc.RATE // mfcc.SYNCNET_FPS)]
+    return samples[: frames * (SAMPLE_RATE_HZ // mfcc.SYNCNET_FPS)]
 
 
 def _crops(frames: Iterable[np.ndarray], order: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import LipdubError, WeightsError
 from lipdub.faces.detectors import DEFAULT_DETECTOR
 from lipdub.progress import Callback, Event, ignore_event
@@ -450,10 +451,10 @@ def _notes(
 
 def _wave(heard: speech.SpeechTrack, duration: float) -> np.ndarray:
     """Levels 0..1 of the sound from the first frame on, `WAVE_RATE` a second."""
-    size = speech.RATE // WAVE_RATE
-    shift = round(heard.begins * speech.RATE)
+    size = SAMPLE_RATE_HZ // WAVE_RATE
+    shift = round(heard.begins * SAMPLE_RATE_HZ)
     sound = heard.sound[-shift:] if shift < 0 else np.concatenate([np.zeros(shift, np.float32), heard.sound])
-    sound = sound[: round(duration * speech.RATE)]
+    sound = sound[: round(duration * SAMPLE_RATE_HZ)]
     count = len(sound) // size
     levels = np.abs(sound[: count * size].reshape(count, size)).max(1) if count else np.zeros(0)
     return levels / max(float(levels.max(initial=0)), 1e-6)

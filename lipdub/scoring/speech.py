@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.scoring.rows import Row, finite_or_none
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from lipdub.metrics.sync import Comparison
     from lipdub.scoring.video_pass import PassResult
 
-RATE = 16000
 #: Agreement and confidence under these are no better than chance. Of 60 clips beside another speech 95 % lie below.
 CHANCE_AGREEMENT, CHANCE_CONFIDENCE = 0.3, 0.3
 NOTE = "lipdub's own scorer, not comparable to published LSE"
@@ -25,7 +25,7 @@ NOTE = "lipdub's own scorer, not comparable to published LSE"
 
 @dataclass(frozen=True)
 class SpeechTrack:
-    """A speech. sound: float32 (n,) mono at `RATE`; begins: seconds after the picture's first frame; times (m,), on the
+    """A speech. sound: float32 (n,) mono at `SAMPLE_RATE_HZ`; begins: seconds after the picture's first frame; times (m,), on the
     same clock, and lips (m, 2): the opening and width it asks for; origin: in words.
     """
 
@@ -38,13 +38,13 @@ class SpeechTrack:
     @property
     def ends(self) -> float:
         """Seconds after the first frame."""
-        return self.begins + len(self.sound) / RATE
+        return self.begins + len(self.sound) / SAMPLE_RATE_HZ
 
     def silent(self, until: float) -> list[tuple[float, float]]:
         """Spans without speech from the first frame until a time, seconds."""
         from lipdub.metrics.silence import find_pauses
 
-        spans = [(a + self.begins, b + self.begins) for a, b in find_pauses(self.sound, RATE)]
+        spans = [(a + self.begins, b + self.begins) for a, b in find_pauses(self.sound, SAMPLE_RATE_HZ)]
         before = [(0.0, self.begins)] if self.begins > 0 else []
         after = [(self.ends, until)] if until > self.ends else []
         return [*before, *spans, *after]
@@ -53,7 +53,7 @@ class SpeechTrack:
         """Spans in which speech sounds, seconds after the first frame."""
         from lipdub.metrics.silence import find_speech
 
-        return [(a + self.begins, b + self.begins) for a, b in find_speech(self.sound, RATE)]
+        return [(a + self.begins, b + self.begins) for a, b in find_speech(self.sound, SAMPLE_RATE_HZ)]
 
 
 def load_speech(path: Path, begins: float, origin: str) -> SpeechTrack:
@@ -62,8 +62,8 @@ def load_speech(path: Path, begins: float, origin: str) -> SpeechTrack:
     from lipdub.speech.lip_motion import predict_lip_motion
     from lipdub.speech.recognition import recognize
 
-    sound = load_audio(path, rate=RATE)
-    motion = predict_lip_motion(sound, RATE, heard=recognize(sound))
+    sound = load_audio(path, rate=SAMPLE_RATE_HZ)
+    motion = predict_lip_motion(sound, SAMPLE_RATE_HZ, recognition=recognize(sound))
     lips = np.stack([motion.column("opening"), motion.column("width")], 1)
     return SpeechTrack(sound, begins, motion.times + begins, lips, origin)
 

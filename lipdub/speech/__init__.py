@@ -1,1 +1,1 @@
-"""From a speech signal to lip motion: log-mel features, phones, lip trajectories (no torch)."""
+"""Speech: audio features, phones, recognition, coarticulation, transcripts and export."""

@@ -1,84 +1,162 @@
-"""Coarticulation."""
+"""Lip shapes from phone probabilities: targets blended by dominance, as in Cohen and Massaro's model.
+
+Each phone pulls each mouth shape towards its target. The pull is the phone's probability times its dominance, spread
+over a Gaussian in time. Bilabials and rounded sounds pull hardest. Closures are then made complete. Digital silence
+gives exact rest. NumPy only.
+
+Cohen and Massaro, Modeling Coarticulation in Synthetic Visual Speech (Computer Animation 1993).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.speech import viseme_targets
-from lipdub.speech.phone_features import (
-    FRAME_RATE,
-)
+from lipdub.speech.phone_features import FRAME_RATE
 from lipdub.speech.phone_network import convolve_time
-from lipdub.speech.phones import BILABIALS, PHONE_INDEX
+from lipdub.speech.phones import BILABIALS, PHONE_INDEX, SILENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lipdub.arrays import F32, F64, Array
 
 COEFFICIENTS = ("opening", "width", "rounding", "jaw", "closure", "lower_lip")
-"""opening: gap between the lips, 0 rest .. 1 wide open speech of this talker (a shout may pass 1); width: -1
-.. 1 about rest, spread positive, rounded negative; rounding: lips rounded and put forward, 0 .. 1; jaw:
-lowered, 0 rest .. 1; closure: 1 = lips pressed together (p b m), 0 = not; lower_lip: 1 = lower lip tucked
-under the upper teeth (f v)."""
+"""Columns of the lip motion.
 
+opening: gap between the lips, 0 at rest to 1 wide open; a shout may pass 1.
+width: -1 to 1 about rest; spread lips are positive, rounded lips negative.
+rounding: 0 to 1, lips rounded and protruded.
+jaw: 0 at rest to 1 lowered.
+closure: 1 where the lips are pressed together (p, b, m), else 0.
+lower_lip: 1 where the lower lip is tucked under the upper teeth (f, v).
+"""
 
 CONTEXT_SHAPES = ("opening", "width", "jaw")
 """Shapes that a learnt context may change (`LipModel.context`)."""
 
+_MIN_PROBABILITY = 0.02  # posteriors below this are treated as zero
+_KERNEL_SIGMAS = 3.0  # Gaussians are cut off at so many standard deviations
 
-_MIN_PROBABILITY = 0.02  # posteriors under this count as nothing
-
-
-_KERNEL_SIGMAS = 3.0  # bells are cut off at so many standard deviations
+_ARRAY_FIELDS = ("targets", "dominance", "reach", "lead")
+# names in a weights file of format "lipdub lip-motion 2", where they differ from the fields of LipModel
+_FILE_NAMES = {
+    "lead": "ahead",
+    "closure_lead": "closure_ahead",
+    "closure_probability": "closure_full",
+    "closure_lead_in_pause": "closure_early",
+    "pause_opening": "posture",
+    "pause_rise": "posture_before",
+    "pause_fall": "posture_after",
+}
 
 
 @dataclass(frozen=True)
 class LipModel:
-    """Numbers of the dominance model; times in seconds.
+    """Numbers of the dominance model.
 
-    targets, dominance: (phones, shapes) as in `speech.table`; reach, ahead: (shapes,). closure_full:
-    probability of a bilabial, averaged over its bell of closure_reach, at which the lips are shut;
-    closure_early: how long before a bilabial that follows a silence they are; posture: opening held in a
-    short silence, risen to over posture_before ahead of speech and given up over posture_after behind it.
-    context: what neighbouring phones change beyond that, as the three layers of `context_shapes`, or none.
+    Attributes:
+        targets: (len(PHONES), len(SHAPES)) float32, as in `lipdub.speech.viseme_targets`.
+        dominance: (len(PHONES), len(SHAPES)) float32, greater than zero.
+        reach: (len(SHAPES),) standard deviation of the Gaussian, in seconds.
+        lead: (len(SHAPES),) how far the lips run ahead of the sound, in seconds.
+        closure_reach: Standard deviation of the Gaussian over bilabials, in seconds.
+        closure_lead: How far closures run ahead of the sound, in seconds.
+        closure_probability: Averaged probability of a bilabial at which the lips are shut.
+        closure_lead_in_pause: How long before a bilabial that follows a silence the lips are shut, in seconds.
+        pause_opening: Opening held in a short silence.
+        pause_rise: Time before speech over which that opening is reached, in seconds.
+        pause_fall: Time after speech over which that opening is given up, in seconds.
+        context: Weights of the three layers of `compute_context_offsets`, or nothing.
     """
 
-    targets: np.ndarray
-    dominance: np.ndarray
-    reach: np.ndarray
-    ahead: np.ndarray
+    targets: F32
+    dominance: F32
+    reach: Array
+    lead: Array
     closure_reach: float = 0.018
-    closure_ahead: float = 0.03
-    closure_full: float = 0.50
-    closure_early: float = 0.09
-    posture: float = 0.30
-    posture_before: float = 0.40
-    posture_after: float = 0.20
-    context: tuple[np.ndarray, ...] = ()
+    closure_lead: float = 0.03
+    closure_probability: float = 0.50
+    closure_lead_in_pause: float = 0.09
+    pause_opening: float = 0.30
+    pause_rise: float = 0.40
+    pause_fall: float = 0.20
+    context: tuple[Array, ...] = ()
 
-    @staticmethod
-    def phonetic() -> LipModel:
-        """The table as written, nothing fitted."""
-        return LipModel(
+    @classmethod
+    def phonetic(cls) -> LipModel:
+        """Return the model of the phonetic table, with nothing fitted."""
+        return cls(
             viseme_targets.build_target_matrix(),
             viseme_targets.build_dominance_matrix(),
             np.array([viseme_targets.REACH_SECONDS[s] for s in viseme_targets.SHAPES]),
             np.array([viseme_targets.LEAD_SECONDS[s] for s in viseme_targets.SHAPES]),
         )
 
+    @classmethod
+    def from_file(cls, arrays: Mapping[str, Array], numbers: Mapping[str, float]) -> LipModel:
+        """Make a model of what a weights file holds.
 
-def make_gaussian_kernel(reach: float, ahead: float, *, rate: float = FRAME_RATE) -> tuple[np.ndarray, int]:
-    """Weights of a bell over frames and the offset of its first one: value[t] = sum_k w[k] p[t + first +
-    k].
+        Args:
+            arrays: Arrays by their names in the file, without the prefix "lips.".
+            numbers: Scalars by their names in the file.
+
+        Raises:
+            KeyError: An array is missing.
+        """
+        layers = (f"context.{i}" for i in range(3))
+        context = tuple(arrays[name].astype(np.float64) for name in layers) if "context.0" in arrays else ()
+        field_names = {file: field for field, file in _FILE_NAMES.items()}
+        values: dict[str, Any] = {name: arrays[_FILE_NAMES.get(name, name)] for name in _ARRAY_FIELDS}
+        values |= {field_names.get(name, name): float(value) for name, value in numbers.items()}
+        return cls(**values, context=context)
+
+    def to_file(self) -> tuple[dict[str, Array], dict[str, float]]:
+        """Return the arrays (float32, context float16) and the scalars by their names in a weights file."""
+        arrays: dict[str, Array] = {
+            _FILE_NAMES.get(name, name): np.ascontiguousarray(getattr(self, name), np.float32) for name in _ARRAY_FIELDS
+        }
+        for i, layer in enumerate(self.context):
+            arrays[f"context.{i}"] = np.ascontiguousarray(layer, np.float16)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        numbers = {_FILE_NAMES.get(name, name): value for name, value in values.items() if isinstance(value, float)}
+        return arrays, numbers
+
+
+def make_gaussian_kernel(reach: float, lead: float, *, rate: float = FRAME_RATE) -> tuple[F64, int]:
+    """Make the weights of a Gaussian over frames.
+
+    Args:
+        reach: Standard deviation in seconds.
+        lead: Centre in seconds; positive is in the future.
+        rate: Frames per second.
+
+    Returns:
+        The weights w, which sum to one, and the offset of the first:
+        value[t] = sum over k of w[k] * x[t + first + k].
     """
     wide = int(np.ceil(_KERNEL_SIGMAS * reach * rate))
-    centre = ahead * rate
+    centre = lead * rate
     first = int(np.floor(centre)) - wide
     offsets = np.arange(first, int(np.ceil(centre)) + wide + 1)
     weights = np.exp(-0.5 * ((offsets - centre) / (reach * rate)) ** 2)
     return weights / weights.sum(), first
 
 
-def apply_kernel(x: np.ndarray, weights: np.ndarray, first: int) -> np.ndarray:
-    """What a bell makes of a course: sum_k weights[k] x[t + first + k], the ends held. x (T,) or (T, n)."""
+def apply_kernel(x: Array, weights: F64, first: int) -> F64:
+    """Correlate a course with a kernel along time; the ends are held.
+
+    Args:
+        x: (frames,) or (frames, n).
+        weights: From `make_gaussian_kernel`.
+        first: From `make_gaussian_kernel`.
+
+    Returns:
+        sum over k of weights[k] * x[t + first + k], float64 of the shape of x.
+    """
     last = first + len(weights) - 1
     before, after = max(-first, 0), max(last, 0)
     padded = np.pad(x, [(before, after)] + [(0, 0)] * (x.ndim - 1), mode="edge")
@@ -89,88 +167,129 @@ def apply_kernel(x: np.ndarray, weights: np.ndarray, first: int) -> np.ndarray:
     return out
 
 
-def _ramp_maximum(x: np.ndarray, before: float, after: float) -> np.ndarray:
-    """Largest of x (T,) near each frame, falling off in a straight line to nothing `before` seconds ahead of
-    it and `after` seconds behind it.
+def _ramp_maximum(x: F64, before: float, after: float) -> F64:
+    """Return the largest value near each frame, weighted by a ramp.
+
+    Args:
+        x: (frames,).
+        before: Seconds ahead of a value at which the ramp begins at zero.
+        after: Seconds behind a value at which the ramp ends at zero.
     """
     out = x.copy()
-    for span, sign in ((before, 1), (after, -1)):
+    for span, is_before in ((before, True), (after, False)):
         frames = int(span * FRAME_RATE)
         for d in range(1, min(frames, len(x) - 1) + 1):
             fall = 1 - d / (frames + 1)
-            if sign > 0:
+            if is_before:
                 np.maximum(out[:-d], x[d:] * fall, out=out[:-d])
             else:
                 np.maximum(out[d:], x[:-d] * fall, out=out[d:])
     return out
 
 
-def suppress_unlikely(posteriors: np.ndarray) -> np.ndarray:
-    """Posteriors without their small change, float64, rows sum to one: so that silence is exactly silence."""
+def suppress_unlikely(posteriors: Array) -> F64:
+    """Set small posteriors to zero and renormalise, so that silence is exactly silence.
+
+    Args:
+        posteriors: (frames, len(PHONES)) probabilities.
+
+    Returns:
+        (frames, len(PHONES)) float64; rows sum to one.
+    """
     p = np.where(posteriors < _MIN_PROBABILITY, 0.0, posteriors).astype(np.float64)
-    return p / p.sum(1, keepdims=True)
+    probabilities: F64 = p / p.sum(1, keepdims=True)
+    return probabilities
 
 
-def compute_pause_opening(p: np.ndarray, model: LipModel) -> np.ndarray:
-    """Opening that silent frames aim at, (frames,): a talker opens the lips some time before the first sound,
-    and does not shut them in a short pause. p: from `certain`.
+def compute_pause_opening(p: F64, model: LipModel) -> F64:
+    """Compute the opening that silent frames aim at.
+
+    A talker opens the lips some time before the first sound and does not shut them in a short pause.
+
+    Args:
+        p: (frames, len(PHONES)), from `suppress_unlikely`.
+        model: The dominance model.
+
+    Returns:
+        (frames,).
     """
-    silence = p[:, PHONE_INDEX["sil"]]
-    return model.posture * silence * _ramp_maximum(1 - silence, model.posture_before, model.posture_after)
+    silence = p[:, PHONE_INDEX[SILENCE]]
+    opening: F64 = model.pause_opening * silence * _ramp_maximum(1 - silence, model.pause_rise, model.pause_fall)
+    return opening
 
 
-def compute_lip_closure(p: np.ndarray, model: LipModel) -> np.ndarray:
-    """How far the lips are shut for p b m, 0 to 1, (frames,). p: from `certain`."""
+def compute_lip_closure(p: F64, model: LipModel) -> F64:
+    """Compute how far the lips are shut for p, b and m.
+
+    Args:
+        p: (frames, len(PHONES)), from `suppress_unlikely`.
+        model: The dominance model.
+
+    Returns:
+        (frames,) in 0 to 1.
+    """
     bilabial = p[:, [PHONE_INDEX[x] for x in BILABIALS]].sum(1)
-    # after silence the lips are shut before p b m can be heard
-    bilabial = np.maximum(bilabial, p[:, PHONE_INDEX["sil"]] * _ramp_maximum(bilabial, model.closure_early, 0.0))
-    share = np.clip(
-        apply_kernel(bilabial, *make_gaussian_kernel(model.closure_reach, model.closure_ahead)) / model.closure_full,
-        0.0,
-        1.0,
-    )
-    return share**2 * (3 - 2 * share)
+    # after a silence the lips are shut before p, b or m can be heard
+    ahead = _ramp_maximum(bilabial, model.closure_lead_in_pause, 0.0)
+    bilabial = np.maximum(bilabial, p[:, PHONE_INDEX[SILENCE]] * ahead)
+    smooth = apply_kernel(bilabial, *make_gaussian_kernel(model.closure_reach, model.closure_lead))
+    share = np.clip(smooth / model.closure_probability, 0.0, 1.0)
+    closure: F64 = share**2 * (3 - 2 * share)
+    return closure
 
 
-def compute_context_offsets(p: np.ndarray, layers: tuple[np.ndarray, ...]) -> np.ndarray:
-    """What the phones' neighbours change in the lips beyond the blend, float64 (frames, len(CONTEXT_SHAPES)).
+def compute_context_offsets(p: F64, layers: tuple[Array, ...]) -> Array:
+    """Compute what neighbouring phones change in the lips beyond the blend.
 
-    p: from `certain`; layers: weights (out, in, taps) of three convolutions along time without biases, rectified,
-    the second with dilation 2 and its input added. Silence gives no input, so it gives exactly nothing.
+    Args:
+        p: (frames, len(PHONES)), from `suppress_unlikely`.
+        layers: Weights (out, in, taps) of three convolutions along time without biases. The first two are
+            rectified; the second has dilation 2, and its input is added to its output.
+
+    Returns:
+        (frames, len(CONTEXT_SHAPES)) float64. Silence gives no input, so it gives exactly zero.
     """
-    x = np.delete(p, PHONE_INDEX["sil"], 1)
+    x: Array = np.delete(p, PHONE_INDEX[SILENCE], 1)
     first, second, last = layers
     x = np.maximum(convolve_time(x, first, np.zeros(len(first))), 0)
     x = x + np.maximum(convolve_time(x, second, np.zeros(len(second)), dilation=2), 0)
     return convolve_time(x, last, np.zeros(len(last)))
 
 
-def blend_lip_shapes(posteriors: np.ndarray, model: LipModel) -> np.ndarray:
-    """Lip coefficients, float32 (frames, len(COEFFICIENTS)), of phone probabilities (frames, len(PHONES))."""
+def blend_lip_shapes(posteriors: Array, model: LipModel) -> F32:
+    """Compute the lip coefficients of phone probabilities.
+
+    Args:
+        posteriors: (frames, len(PHONES)) at 100 Hz.
+        model: The dominance model.
+
+    Returns:
+        (frames, len(COEFFICIENTS)) float32.
+    """
     if not len(posteriors):
         return np.zeros((0, len(COEFFICIENTS)), np.float32)
     p = suppress_unlikely(posteriors)
-    held = compute_pause_opening(p, model)
-    shapes = {}
+    pause = compute_pause_opening(p, model)
+    shapes: dict[str, Array] = {}
     for i, name in enumerate(viseme_targets.SHAPES):
         pull = model.dominance[:, i].astype(np.float64)
-        wanted = p @ (pull * model.targets[:, i])
+        target = p @ (pull * model.targets[:, i])
         if name in ("opening", "jaw"):
-            wanted = wanted + held * pull[PHONE_INDEX["sil"]]
-        both = apply_kernel(
-            np.stack([wanted, p @ pull], 1), *make_gaussian_kernel(float(model.reach[i]), float(model.ahead[i]))
-        )
+            target = target + pause * pull[PHONE_INDEX[SILENCE]]
+        kernel = make_gaussian_kernel(float(model.reach[i]), float(model.lead[i]))
+        both = apply_kernel(np.stack([target, p @ pull], 1), *kernel)
         shapes[name] = both[:, 0] / both[:, 1]
     if model.context:
-        for name, change in zip(CONTEXT_SHAPES, compute_context_offsets(p, model.context).T, strict=True):
-            shapes[name] = shapes[name] + change
-    shut = compute_lip_closure(p, model)
+        for name, offset in zip(CONTEXT_SHAPES, compute_context_offsets(p, model.context).T, strict=True):
+            shapes[name] = shapes[name] + offset
+    closure = compute_lip_closure(p, model)
     columns = {
-        "opening": np.maximum(shapes["opening"], 0.0) * (1 - shut),
+        "opening": np.maximum(shapes["opening"], 0.0) * (1 - closure),
         "width": np.clip(shapes["width"], -1, 1),
         "rounding": np.clip(shapes["rounding"], 0, 1),
         "jaw": np.clip(shapes["jaw"], 0, None),
-        "closure": shut,
+        "closure": closure,
         "lower_lip": np.clip(shapes["lower_lip"], 0, 1),
     }
-    return np.stack([columns[name] for name in COEFFICIENTS], 1).astype(np.float32)
+    motion: F32 = np.stack([columns[name] for name in COEFFICIENTS], 1).astype(np.float32)
+    return motion

@@ -1,8 +1,8 @@
 """espeak-ng through its C interface (package espeakng-loader, optional: the library is under the GPL).
 
-The library has global state and may end its process when its data are damaged: `phonemes` asks a process of
-its own (`python -m`), one request each, two lines of JSON: {"voice": ..., "texts": [...]} in, a list of IPA
-strings or {"error": ...} out.
+The library has global state and may end its process if its data are damaged. So `pronounce_ipa` runs it in a child
+process (`python -m lipdub.speech.espeak`), one process for each request. The request is one line of JSON,
+{"voice": ..., "texts": [...]}. The answer is one line of JSON: a list of IPA strings, or {"error": ...}.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from lipdub.parallel import child_command, child_environment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LONGEST_WAIT = 300  # seconds for one request
+    from lipdub.arrays import F32
+
+_TIMEOUT_SECONDS = 300  # for one request
+_FULL_SCALE = 32768.0  # of 16 bit samples
 
 
 class _EventId(ctypes.Union):
@@ -43,116 +46,145 @@ class _Event(ctypes.Structure):  # espeak_EVENT of speak_lib.h
 
 
 class Espeak:
-    """The library, once in a process: use `process_espeak`, from one thread at a time."""
+    """The library. Use `get_espeak`, once in a process and from one thread at a time.
 
-    _PHONEME, _END = 7, 0
-    _UTF8, _END_PAUSE = 1, 0x1000
-    _IPA = 0x02
+    Attributes:
+        rate: Sampling rate of its speech in Hz.
+    """
+
+    # of speak_lib.h
+    _EVENT_LIST_TERMINATED, _EVENT_PHONEME = 0, 7
+    _OUTPUT_SYNCHRONOUS = 2
+    _INIT_PHONEME_EVENTS, _INIT_PHONEME_IPA, _INIT_DONT_EXIT = 0x0001, 0x0002, 0x8000
+    _CHARS_UTF8, _END_PAUSE = 1, 0x1000
+    _PHONEMES_IPA = 0x02
+    _RATE, _PITCH, _RANGE = 1, 3, 4
 
     def __init__(self) -> None:
         import espeakng_loader
 
         self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
-        # synchronous; phoneme events, IPA, and no exit() when the data are missing
-        self.rate = self._lib.espeak_Initialize(2, 0, data, 0x0001 | 0x0002 | 0x8000)
+        flags = self._INIT_PHONEME_EVENTS | self._INIT_PHONEME_IPA | self._INIT_DONT_EXIT
+        self.rate: int = self._lib.espeak_Initialize(self._OUTPUT_SYNCHRONOUS, 0, data, flags)
         if self.rate <= 0:
             raise RuntimeError("espeak-ng could not be initialised")
         self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._audio: list[bytes] = []
         self._events: list[tuple[float, str]] = []
         kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(_Event))
-        self._callback = kind(self._collect)  # kept alive for as long as the library may call it
+        self._callback = kind(self._collect)  # must live as long as the library may call it
         self._lib.espeak_SetSynthCallback(self._callback)
 
-    def _collect(self, samples: int | None, count: int, events: ctypes.Array) -> int:
+    def _collect(self, samples: int | None, count: int, events: ctypes.Array[_Event]) -> int:
         if samples and count > 0:
             self._audio.append(ctypes.string_at(samples, count * 2))
         i = 0
-        while events[i].type != self._END:
-            if events[i].type == self._PHONEME:
+        while events[i].type != self._EVENT_LIST_TERMINATED:
+            if events[i].type == self._EVENT_PHONEME:
                 name = events[i].id.string.decode("utf-8", "ignore")
                 self._events.append((events[i].milliseconds / 1000.0, name))
             i += 1
         return 0
 
-    def _take_voice(self, voice: str) -> None:
+    def _select_voice(self, voice: str) -> None:
         if self._lib.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"espeak-ng has no voice {voice!r}")
 
     def speak(
-        self, text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50
-    ) -> tuple[np.ndarray, list[tuple[float, str]]]:
-        """Speak text: sound, float32 (n,) at `rate` Hz, and (start s, IPA) of each phoneme.
+        self, text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, pitch_range: int = 50
+    ) -> tuple[F32, list[tuple[float, str]]]:
+        """Speak a text.
 
-        voice: an espeak voice with an optional variant ("de+f2"); speed: words a minute (80 to 450); pitch
-        and span (pitch range): 0 to 100. ValueError when there is no such voice.
+        Args:
+            text: The text.
+            voice: A voice of espeak-ng with an optional variant ("de+f2").
+            speed: Words per minute, 80 to 450.
+            pitch: 0 to 100.
+            pitch_range: 0 to 100.
+
+        Returns:
+            (n,) float32 sound at `rate` Hz, and (start s, IPA) of each phoneme.
+
+        Raises:
+            ValueError: There is no such voice.
         """
-        self._take_voice(voice)
-        for parameter, value in ((1, speed), (3, pitch), (4, span)):
+        self._select_voice(voice)
+        for parameter, value in ((self._RATE, speed), (self._PITCH, pitch), (self._RANGE, pitch_range)):
             self._lib.espeak_SetParameter(parameter, value, 0)
         self._audio.clear()
         self._events.clear()
         data = text.encode() + b"\0"
-        self._lib.espeak_Synth(data, len(data), 0, 0, 0, self._UTF8 | self._END_PAUSE, None, None)
+        self._lib.espeak_Synth(data, len(data), 0, 0, 0, self._CHARS_UTF8 | self._END_PAUSE, None, None)
         self._lib.espeak_Synchronize()
-        audio = np.frombuffer(b"".join(self._audio), np.int16).astype(np.float32) / 32768.0
+        audio = np.frombuffer(b"".join(self._audio), np.int16).astype(np.float32) / _FULL_SCALE
         return audio, list(self._events)
 
-    def phonemes(self, text: str, *, voice: str = "en-us") -> str:
-        """How the text is said, in IPA with marks of stress, words apart. ValueError when there is no such
-        voice.
+    def pronounce(self, text: str, *, voice: str = "en-us") -> str:
+        """Return the pronunciation of a text in IPA, with marks of stress and spaces between the words.
+
+        Raises:
+            ValueError: There is no such voice.
         """
-        self._take_voice(voice)
+        self._select_voice(voice)
         data = ctypes.c_char_p(text.replace("\0", " ").encode())
         rest = ctypes.cast(data, ctypes.c_void_p)
-        said: list[str] = []
+        clauses: list[str] = []
         while rest.value:  # one clause at a time
-            found = self._lib.espeak_TextToPhonemes(ctypes.byref(rest), self._UTF8, self._IPA)
-            if found:
-                said.append(found.decode("utf-8", "ignore"))
-        return " ".join(said)
+            phonemes = self._lib.espeak_TextToPhonemes(ctypes.byref(rest), self._CHARS_UTF8, self._PHONEMES_IPA)
+            if phonemes:
+                clauses.append(phonemes.decode("utf-8", "ignore"))
+        return " ".join(clauses)
 
 
 @functools.cache
 def get_espeak() -> Espeak:
-    """This process's one espeak-ng."""
+    """Return the one espeak-ng of this process."""
     return Espeak()
 
 
 def is_available() -> bool:
-    """Whether the library is installed."""
+    """Return whether the library is installed."""
     return find_spec("espeakng_loader") is not None
 
 
 def pronounce_ipa(texts: Sequence[str], voice: str) -> list[str]:
-    """How each text is said, in IPA. ValueError when there is no such voice; RuntimeError when the library
-    fails.
+    """Return the pronunciation of each text in IPA.
+
+    Raises:
+        ValueError: There is no such voice.
+        RuntimeError: The library failed or did not answer.
     """
-    done = subprocess.run(
-        child_command("lipdub.speech.espeak"),
-        input=json.dumps({"voice": voice, "texts": list(texts)}).encode() + b"\n",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=child_environment(),
-        timeout=_LONGEST_WAIT,
-    )
-    if done.returncode != 0 or not done.stdout:
+    try:
+        completed = subprocess.run(
+            child_command("lipdub.speech.espeak"),
+            input=json.dumps({"voice": voice, "texts": list(texts)}).encode() + b"\n",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=child_environment(),
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"espeak-ng did not answer within {_TIMEOUT_SECONDS} s") from error
+    if completed.returncode != 0 or not completed.stdout:
         raise RuntimeError("espeak-ng ended unexpectedly")
-    found = json.loads(done.stdout)
-    if isinstance(found, dict):
-        raise ValueError(found["error"])
-    return [str(text) for text in found]
+    answer = json.loads(completed.stdout)
+    if isinstance(answer, dict):
+        raise ValueError(answer["error"])
+    return [str(text) for text in answer]
 
 
 def _serve() -> None:
-    asked = json.loads(sys.stdin.buffer.readline())
+    """Answer one request from standard input."""
+    request = json.loads(sys.stdin.buffer.readline())
     library = get_espeak()
+    answer: list[str] | dict[str, str]
     try:
-        found: list[str] | dict[str, str] = [library.phonemes(text, voice=asked["voice"]) for text in asked["texts"]]
+        answer = [library.pronounce(text, voice=request["voice"]) for text in request["texts"]]
     except ValueError as error:
-        found = {"error": str(error)}
-    sys.stdout.buffer.write(json.dumps(found).encode() + b"\n")
+        answer = {"error": str(error)}
+    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which language a text is in, by its letters and its commonest words."""
+"""The language of a text, guessed from its letters and its most common words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-_SCRIPTS = {  # as Unicode names begin: voice
+_VOICE_BY_SCRIPT = {  # how the Unicode name of a letter begins: voice of espeak-ng
     "HIRAGANA": "ja",
     "KATAKANA": "ja",
     "HANGUL": "ko",
@@ -33,8 +33,11 @@ _SCRIPTS = {  # as Unicode names begin: voice
     "CJK": "cmn",
 }
 # fmt: off
-_TELLING = {"ru": (("uk", "іїєґ"), ("be", "ў"), ("bg", "ъщ"), ("ru", "ыэё")), "ar": (("fa", "پچژگ"), ("ur", "ٹڈے"))}
-_COMMON = {
+_DISTINCTIVE_LETTERS = {
+    "ru": (("uk", "іїєґ"), ("be", "ў"), ("bg", "ъщ"), ("ru", "ыэё")),
+    "ar": (("fa", "پچژگ"), ("ur", "ٹڈے")),
+}
+_COMMON_WORDS = {
     "en": "the of and to a in is that it was for on are as with his they be at this have from or by not but what all "
           "were when we there can an your which their if will my i you he she how do does don't it's i'm our so",
     "de": "der die und das ist nicht ich sie es ein eine zu den mit von auf für dem sich auch als an wir wie im hat "
@@ -69,39 +72,53 @@ _COMMON = {
     "vi": "và của là có không được cho một những trong với này người đã khi để các tôi bạn rất cũng",
 }
 # fmt: on
-_ENOUGH = 0.12  # share of a text's words that must be common ones of the language
+_MIN_COMMON_SHARE = 0.12  # share of a text's words that must be common ones of the language
+_MIN_KANA_SHARE = 0.1  # share of kana among Chinese characters from which on a text is Japanese
+_ACCENT_PENALTY = 0.5  # English words rarely have accents
+_MIN_KNOWN_SHARE = 0.5  # share of words in the English dictionary for English to be likely
+_MIN_KNOWN_SHARE_ALONE = 0.8  # the same where the common words say nothing: names and terms are listed too
 
 
 def guess_language(words: Sequence[str], english: Collection[str]) -> str | None:
-    """The language of a text as a voice of espeak-ng ("en", "de", ...), or None when it cannot be told.
+    """Guess the language of a text.
 
-    words: of the text; english: all known English words, lower case.
+    Args:
+        words: Words of the text.
+        english: All known English words, in lower case.
+
+    Returns:
+        A voice of espeak-ng ("en", "de", ...), or None if the language is unclear.
     """
-    scripts = Counter(_script(c) for word in words for c in word if c.isalpha())
+    scripts = Counter(_voice_of_letter(c) for word in words for c in word if c.isalpha())
     if not scripts:
         return "en"  # numbers alone
-    if scripts["ja"] > 0.1 * scripts.total():  # kana among Chinese characters
+    if scripts["ja"] > _MIN_KANA_SHARE * scripts.total():
         return "ja"
-    most = scripts.most_common(1)[0][0]
-    if most:
+    voice = scripts.most_common(1)[0][0]
+    if voice:
         letters = "".join(words).lower()
-        for name, telling in _TELLING.get(most, ()):
-            if any(c in letters for c in telling):
+        for name, distinctive in _DISTINCTIVE_LETTERS.get(voice, ()):
+            if any(c in letters for c in distinctive):
                 return name
-        return most
+        return voice
+    return _guess_latin(words, english)
+
+
+def _guess_latin(words: Sequence[str], english: Collection[str]) -> str | None:
+    """Guess the language of a text in Latin letters."""
     lower = [re.sub("[’`]", "'", word.lower()) for word in words if any(c.isalpha() for c in word)]
-    share = {name: sum(w in set(common.split()) for w in lower) / len(lower) for name, common in _COMMON.items()}
-    share["en"] -= 0.5 * sum(not word.isascii() for word in lower) / len(lower)  # few English words have accents
+    common = {name: set(text.split()) for name, text in _COMMON_WORDS.items()}
+    share = {name: sum(w in common[name] for w in lower) / len(lower) for name in common}
+    share["en"] -= _ACCENT_PENALTY * sum(not word.isascii() for word in lower) / len(lower)
     best = max(share, key=lambda name: share[name])
     known = sum(w in english for w in lower) / len(lower)
-    if known > 0.5 and share["en"] >= share[best]:
+    if known > _MIN_KNOWN_SHARE and share["en"] >= share[best]:
         return "en"
-    if share[best] >= _ENOUGH and best != "en":
+    if share[best] >= _MIN_COMMON_SHARE and best != "en":
         return best
-    # names and terms of any language are in the dictionary too
-    return "en" if known > 0.8 else None
+    return "en" if known > _MIN_KNOWN_SHARE_ALONE else None
 
 
-def _script(letter: str) -> str:
+def _voice_of_letter(letter: str) -> str:
     name = unicodedata.name(letter, "")
-    return next((voice for begin, voice in _SCRIPTS.items() if name.startswith(begin)), "")
+    return next((voice for begin, voice in _VOICE_BY_SCRIPT.items() if name.startswith(begin)), "")

@@ -1,51 +1,63 @@
-"""The 13 cepstral coefficients (MFCC) that SyncNet hears, and its windows of them.
+"""The 13 mel-frequency cepstral coefficients (MFCC) that SyncNet reads, and their windows.
 
-Chung, Zisserman: "Out of time: automated lip sync in the wild" (ACCV workshops 2016), section 2.1. The
-published script takes them from the package python_speech_features with its defaults, whose conventions are
-followed here.
+Chung and Zisserman, Out of Time: Automated Lip Sync in the Wild (ACCV Workshops 2016), section 2.1. The published
+script computes them with the defaults of the package python_speech_features, whose conventions are followed here.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-RATE = 16000  # Hz
-HOP = 160  # samples between columns: 100 a second
-WINDOW = 400  # samples, 25 ms, all of equal weight; the first begins at sample 0
-FFT = 512
+from lipdub.constants import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F64, Array
+
+HOP = 160  # samples between columns: 10 ms
+WINDOW = 400  # samples: 25 ms, all of equal weight; the first window begins at sample 0
+FFT = 512  # length of the transform, in samples
 FILTERS = 26
 COEFFICIENTS = 13
 PREEMPHASIS = 0.97
 LIFTER = 22
 
-SYNCNET_FPS = 25  # the only frame rate SyncNet knows
+SYNCNET_FPS = 25  # the only frame rate SyncNet was trained on
 CLIP = 5  # video frames of a clip
-COLUMNS = 20  # of the window that belongs to a clip
-PER_FRAME = 4  # columns a video frame lasts
+COLUMNS = 20  # columns of the window that belongs to a clip
+PER_FRAME = 4  # columns that a video frame lasts
 _BLOCK = 4096  # columns analysed at once
 
 
-def make_mel_filters() -> np.ndarray:
-    """Triangular filters, evenly spaced in mel, edges at whole bins, float64 (FILTERS, FFT // 2 + 1)."""
-    top = 2595 * np.log10(1 + RATE / 2 / 700)
+def make_mel_filters() -> F64:
+    """Make triangular filters, evenly spaced in mel, edges at whole bins, (FILTERS, FFT // 2 + 1) float64."""
+    top = 2595 * np.log10(1 + SAMPLE_RATE_HZ / 2 / 700)
     hertz = 700 * (10 ** (np.linspace(0, top, FILTERS + 2) / 2595) - 1)
-    edges = np.floor((FFT + 1) * hertz / RATE)[:, None]
+    edges = np.floor((FFT + 1) * hertz / SAMPLE_RATE_HZ)[:, None]
     bins = np.arange(FFT // 2 + 1)
     up = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     down = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.maximum(np.minimum(up, down), 0)
+    filters: F64 = np.maximum(np.minimum(up, down), 0)
+    return filters
 
 
 def count_columns(samples: int) -> int:
-    """Columns that `samples` of 16 kHz sound give; a last window that is not full counts."""
+    """Return how many columns so many samples at 16 kHz give; an incomplete last window counts."""
     return 1 + -(-max(samples - WINDOW, 0) // HOP) if samples > 0 else 0
 
 
-def compute_mfcc(samples: np.ndarray) -> np.ndarray:
-    """Cepstral coefficients, float64 (COEFFICIENTS, column_count(n)); the first is the energy's logarithm.
+def compute_mfcc(samples: Array) -> F64:
+    """Compute the cepstral coefficients; the first is the logarithm of the energy.
 
-    samples: integers (n,) at 16 kHz as in a 16 bit file, -32768..32767: the energy is of these numbers.
-    Raises ValueError for sound that is not mono or not of integers.
+    Args:
+        samples: (n,) integers at 16 kHz in -32768 to 32767, as in a 16 bit file. The energy is of these numbers.
+
+    Returns:
+        (COEFFICIENTS, count_columns(n)) float64.
+
+    Raises:
+        ValueError: The sound is not mono or not of integers.
     """
     samples = np.asarray(samples)
     if samples.ndim != 1:
@@ -59,43 +71,55 @@ def compute_mfcc(samples: np.ndarray) -> np.ndarray:
     signal = np.zeros((count - 1) * HOP + WINDOW)
     signal[: len(samples)] = samples
     signal[1 : len(samples)] -= PREEMPHASIS * samples[:-1]
-    mel, cosines = make_mel_filters().T, _cosines()
+    filters, cosines = make_mel_filters().T, _make_cosines()
     frames = np.lib.stride_tricks.sliding_window_view(signal, WINDOW)[::HOP]
     for first in range(0, count, _BLOCK):
         spectrum = np.fft.rfft(frames[first : first + _BLOCK], FFT, axis=1)
         power = (spectrum.real**2 + spectrum.imag**2) / FFT
-        cepstrum = _log(power @ mel) @ cosines
+        cepstrum = _log(power @ filters) @ cosines
         cepstrum[:, 0] = _log(power.sum(1))
         out[:, first : first + _BLOCK] = cepstrum.T
     return out
 
 
-def _log(power: np.ndarray) -> np.ndarray:
-    return np.log(np.where(power == 0, np.finfo(np.float64).eps, power))
+def _log(power: F64) -> F64:
+    logarithm: F64 = np.log(np.where(power == 0, np.finfo(np.float64).eps, power))
+    return logarithm
 
 
-def _cosines() -> np.ndarray:
-    """Orthonormal cosine transform with the lifter's weights, (FILTERS, COEFFICIENTS)."""
+def _make_cosines() -> F64:
+    """Make the orthonormal cosine transform with the lifter's weights, (FILTERS, COEFFICIENTS)."""
     order = np.arange(COEFFICIENTS)
     waves = np.cos(np.pi * order * (np.arange(FILTERS)[:, None] + 0.5) / FILTERS) * np.sqrt(2 / FILTERS)
     waves[:, 0] /= np.sqrt(2)
-    return waves * (1 + LIFTER / 2 * np.sin(np.pi * order / LIFTER))
+    cosines: F64 = waves * (1 + LIFTER / 2 * np.sin(np.pi * order / LIFTER))
+    return cosines
 
 
 def count_clips(frames: int, samples: int) -> int:
-    """Clips that the published script scores; clip v is the video frames v to v + CLIP - 1 at 25 fps.
+    """Return how many clips the published script scores; clip v is the video frames v to v + CLIP - 1 at 25 fps.
 
-    frames: of the video. samples: of the sound at 16 kHz. The shorter of the two decides; there would be room
-    for one clip more.
+    The script scores one clip fewer than would fit.
+
+    Args:
+        frames: Frames of the video.
+        samples: Samples of the sound at 16 kHz. The shorter of the two decides.
     """
-    return max(min(frames, samples // (RATE // SYNCNET_FPS)) - CLIP, 0)
+    return max(min(frames, samples // (SAMPLE_RATE_HZ // SYNCNET_FPS)) - CLIP, 0)
 
 
-def cut_windows(features: np.ndarray, count: int) -> np.ndarray:
-    """Windows (count, COEFFICIENTS, COLUMNS) that belong to the first `count` clips.
+def cut_windows(features: F64, count: int) -> F64:
+    """Return the windows of the first clips, as a view.
 
-    features: (COEFFICIENTS, T) from `mfcc`; the windows are a view of them. Raises ValueError when there are
-    too few columns.
+    Args:
+        features: (COEFFICIENTS, T), from `compute_mfcc`.
+        count: Number of clips.
+
+    Returns:
+        (count, COEFFICIENTS, COLUMNS).
+
+    Raises:
+        ValueError: There are too few columns.
     """
     room = (features.shape[1] - COLUMNS) // PER_FRAME + 1 if features.shape[1] >= COLUMNS else 0
     if count > room:
@@ -103,4 +127,5 @@ def cut_windows(features: np.ndarray, count: int) -> np.ndarray:
     if count == 0:
         return np.empty((0, len(features), COLUMNS), features.dtype)
     views = np.lib.stride_tricks.sliding_window_view(features, COLUMNS, axis=1)
-    return views[:, ::PER_FRAME][:, :count].transpose(1, 0, 2)
+    windows: F64 = views[:, ::PER_FRAME][:, :count].transpose(1, 0, 2)
+    return windows

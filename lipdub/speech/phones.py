@@ -1,11 +1,8 @@
-"""Phones heard in speech: the inventory, and the network that gives their posteriors (numpy only).
-
-The network is a stack of dilated residual convolutions at 50 Hz that reads two 10 ms frames at a time, with what
-a speech encoder knows of that moment, and answers for both; `training/phone_network.py` holds the same network in
-torch, which trains it.
-"""
+"""The phone inventory, and the phones of ARPAbet and IPA symbols."""
 
 from __future__ import annotations
+
+from lipdub.speech.word import Segment
 
 # fmt: off
 PHONES = (
@@ -15,11 +12,13 @@ PHONES = (
     "k", "g", "ng", "h", "w", "j", "x",
 )
 # fmt: on
+SILENCE = "sil"
 PHONE_INDEX = {phone: i for i, phone in enumerate(PHONES)}
-BILABIALS = ("p", "b", "m")
-_DIPHTHONG_SPLIT = 0.55  # share of a diphthong's time that its first vowel has
-LABIODENTALS = ("f", "v")
 VOWELS = PHONES[1:17]
+BILABIALS = ("p", "b", "m")
+LABIODENTALS = ("f", "v")
+
+_DIPHTHONG_SPLIT = 0.55  # share of a diphthong's time that its first vowel takes
 
 # fmt: off
 _ARPABET = {
@@ -48,8 +47,13 @@ _AFFRICATES = {"tʃ": "ch", "dʒ": "jh", "tɕ": "ch", "dʑ": "jh", "tʂ": "ch", 
 
 
 def phones_from_arpabet(name: str) -> tuple[str, ...]:
-    """Phones of one ARPAbet phone (lower case, as flite prints it); a diphthong gives two. KeyError if
-    unknown.
+    """Return the phones of one ARPAbet phone; a diphthong gives two.
+
+    Args:
+        name: An ARPAbet phone as flite or CMUdict prints it; case and stress digits do not matter.
+
+    Raises:
+        KeyError: The name is unknown.
     """
     name = name.lower().rstrip("012")
     if name in _ARPABET:
@@ -60,8 +64,9 @@ def phones_from_arpabet(name: str) -> tuple[str, ...]:
 
 
 def phones_from_ipa(symbols: str) -> tuple[str, ...]:
-    """Phones of a short IPA string; marks of stress, length and colour are passed over. Empty when nothing is
-    known.
+    """Return the phones of an IPA string.
+
+    Marks of stress, length and colour are skipped, and so are unknown symbols.
     """
     phones: list[str] = []
     i = 0
@@ -78,12 +83,20 @@ def phones_from_ipa(symbols: str) -> tuple[str, ...]:
     return tuple(phones)
 
 
-def split_time(phones: tuple[str, ...], start: float, end: float) -> list[tuple[float, float, str]]:
-    """Share the time of one sound out among its phones (a diphthong's first vowel gets a little more)."""
+def split_time(phones: tuple[str, ...], start: float, end: float) -> list[Segment]:
+    """Divide the time of one sound among its phones.
+
+    The first vowel of a diphthong gets a little more than the second.
+
+    Args:
+        phones: Phones of the sound, at least one.
+        start: Seconds.
+        end: Seconds.
+    """
     if len(phones) == 1:
-        return [(start, end, phones[0])]
+        return [Segment(start, end, phones[0])]
     share = _DIPHTHONG_SPLIT if len(phones) == 2 else 1.0 / len(phones)
     rest = (1 - share) / (len(phones) - 1)
     cuts = [start + (end - start) * (share + rest * i) for i in range(len(phones) - 1)]
     edges = [start, *cuts, end]
-    return [(a, b, p) for p, a, b in zip(phones, edges[:-1], edges[1:], strict=True)]
+    return [Segment(a, b, p) for p, a, b in zip(phones, edges[:-1], edges[1:], strict=True)]

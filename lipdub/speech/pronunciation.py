@@ -1,6 +1,4 @@
-"""How words are said: English by PocketSphinx's dictionary, other words and languages by espeak-ng or
-rules.
-"""
+"""Pronunciation of words: English by PocketSphinx's dictionary, other words and languages by espeak-ng or rules."""
 
 from __future__ import annotations
 
@@ -21,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
-_VARIANT = re.compile(r"\(\d+\)$")
+_CHINESE_CHARACTER = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_VARIANT = re.compile(r"\(\d+\)$")  # a further pronunciation in the dictionary
 _SYMBOLS = {"&": "and", "%": "percent", "@": "at", "+": "plus", "=": "equals"}
-_VOICELESS, _HISSING = {"P", "T", "K", "F", "TH"}, {"S", "Z", "SH", "ZH", "CH", "JH"}
+_VOICELESS, _SIBILANTS = {"P", "T", "K", "F", "TH"}, {"S", "Z", "SH", "ZH", "CH", "JH"}
 
-# IPA of espeak-ng's American voice to ARPAbet, longest first
+# IPA of espeak-ng's American voice to ARPAbet
 # fmt: off
 _IPA_ARPABET = {
     "aɪɚ": "AY ER", "aɪə": "AY AH", "iə": "IY AH", "əl": "AH L", "n̩": "AH N", "m̩": "AH M", "l̩": "AH L",
@@ -39,63 +37,80 @@ _IPA_ARPABET = {
     "ɲ": "N Y",
 }
 # fmt: on
-_IPA_PIECES = re.compile("|".join(sorted(map(re.escape, _IPA_ARPABET), key=len, reverse=True)))
+_IPA_SYMBOL = re.compile("|".join(sorted(map(re.escape, _IPA_ARPABET), key=len, reverse=True)))
+_MAX_WORD_LETTERS = 500  # longer tokens are no words
+_MAX_SPELLED_CAPITALS, _MAX_SPELLED_LETTERS = 3, 6  # lengths up to which abbreviations are said letter by letter
 
 
 @dataclass(frozen=True)
 class Pronunciation:
-    """phones: of `speech.phones.PHONES`, none where nobody knows how the word is said."""
+    """How a word is said.
+
+    Attributes:
+        phones: Phones of `lipdub.speech.phones.PHONES`; none if the pronunciation is unknown.
+    """
 
     phones: tuple[str, ...]
 
 
 def find_dictionary() -> Path | None:
-    """PocketSphinx's English dictionary, or None when it is not installed."""
+    """Find PocketSphinx's English dictionary; None if it is not installed."""
     return find_wheel_file("pocketsphinx", "model", "en-us", "cmudict-en-us.dict")
 
 
 def load_dictionary() -> dict[str, str]:
-    """English words in lower case and their ARPAbet, the first way of saying each. Empty without
-    PocketSphinx.
+    """Load the English words, in lower case, with their first pronunciation in ARPAbet.
+
+    Returns:
+        The dictionary; empty without PocketSphinx.
     """
     path = find_dictionary()
-    return _read(path) if path is not None else {}
+    return _read_dictionary(path) if path is not None else {}
 
 
 @lru_cache(maxsize=1)
-def _read(path: Path) -> dict[str, str]:
-    out: dict[str, str] = {}
-    with open(path, encoding="utf-8") as file:
+def _read_dictionary(path: Path) -> dict[str, str]:
+    entries: dict[str, str] = {}
+    with path.open(encoding="utf-8") as file:
         for line in file:
             word, _, sounds = line.strip().partition(" ")
             if sounds and not _VARIANT.search(word):
-                out[word] = sounds.strip()
-    return out
+                entries[word] = sounds.strip()
+    return entries
 
 
 def resolve_language(words: Sequence[str], language: str = "auto") -> str:
-    """The language to say the words in: the one that is given, or what they look like.
+    """Return the language to pronounce words in: the given one, or with "auto" what they look like.
 
-    Raises UsageError when it cannot be told, EnvironmentFailure when it takes espeak-ng, which is not there.
+    Raises:
+        UsageError: The language cannot be guessed.
+        EnvironmentFailure: The language needs espeak-ng, which is not installed.
     """
     if language == "auto":
-        found = guess_language(words, load_dictionary())
-        if found is None:
-            raise UsageError("the language of the text cannot be told", hint="Give it with --language, as de or fr.")
-        language = found
+        guess = guess_language(words, load_dictionary())
+        if guess is None:
+            raise UsageError(
+                "the language of the text cannot be guessed", hint="Give it with --language, for example de or fr."
+            )
+        language = guess
     if not is_english(language) and not espeak.is_available():
         raise EnvironmentFailure(
-            f"a text in the language {language!r} takes espeak-ng, which is not installed",
+            f"a text in the language {language!r} needs espeak-ng, which is not installed",
             hint="Install the package espeakng-loader, or leave the text out.",
         )
     return language
 
 
 def pronounce(words: Sequence[str], language: str) -> list[Pronunciation]:
-    """How each word is said.
+    """Pronounce words.
 
-    words: as they are spelt; language: "en" or a voice of espeak-ng. Raises UsageError when there is no such
-    voice, EnvironmentFailure when espeak-ng fails.
+    Args:
+        words: The words as they are spelt.
+        language: "en" or a voice of espeak-ng.
+
+    Raises:
+        UsageError: There is no such voice.
+        EnvironmentFailure: espeak-ng failed.
     """
     if is_english(language):
         return [
@@ -103,75 +118,87 @@ def pronounce(words: Sequence[str], language: str) -> list[Pronunciation]:
             for sounds in pronounce_arpabet(words)
         ]
     unique = list(dict.fromkeys(words))
-    asked = [word for word in unique if not (language == "ja" and _HAN.search(word))]  # it cannot read these
-    said = dict(zip(asked, _espeak(asked, language), strict=True))
-    phones = {word: Pronunciation(phones_from_ipa(_plain(said.get(word, "")))) for word in unique}
+    # espeak-ng cannot read the Chinese characters of Japanese
+    readable = [word for word in unique if not (language == "ja" and _CHINESE_CHARACTER.search(word))]
+    ipa = dict(zip(readable, _ask_espeak(readable, language), strict=True))
+    phones = {word: Pronunciation(phones_from_ipa(_remove_language_marks(ipa.get(word, "")))) for word in unique}
     return [phones[word] for word in words]
 
 
-def _espeak(words: Sequence[str], voice: str) -> list[str]:
+def _ask_espeak(words: Sequence[str], voice: str) -> list[str]:
     try:
         return espeak.pronounce_ipa(words, voice)
     except ValueError as error:
-        raise UsageError(str(error), hint="--language takes codes as en, de, fr, es, it, ja, cmn.") from error
+        raise UsageError(str(error), hint="--language takes codes such as en, de, fr, es, it, ja, cmn.") from error
     except (RuntimeError, OSError) as error:
         raise EnvironmentFailure(f"the text cannot be pronounced: {error}") from error
 
 
-def _plain(ipa: str) -> str:
-    """Without marks that say which language a word is taken from."""
+def _remove_language_marks(ipa: str) -> str:
+    """Remove the marks that tell from which language a word is taken."""
     return re.sub(r"\([a-z-]+\)", "", ipa)
 
 
 def pronounce_arpabet(words: Sequence[str]) -> list[str]:
-    """How each English word is said: ARPAbet, apart by spaces."""
-    listed = load_dictionary()
-    sounds = {word: _known(word, listed) for word in dict.fromkeys(words)}
-    unknown = [word for word, found in sounds.items() if found is None]
+    """Return the ARPAbet of each English word, separated by spaces."""
+    dictionary = load_dictionary()
+    sounds = {word: _look_up(word, dictionary) for word in dict.fromkeys(words)}
+    unknown = [word for word, arpabet in sounds.items() if arpabet is None]
     if unknown and espeak.is_available():
-        for word, ipa in zip(unknown, _espeak(unknown, "en-us"), strict=True):
-            sounds[word] = ipa_to_arpabet(_plain(ipa)) or None
-    return [sounds[word] or " ".join(letters_to_arpabet(_bare(word))) for word in words]
+        for word, ipa in zip(unknown, _ask_espeak(unknown, "en-us"), strict=True):
+            sounds[word] = ipa_to_arpabet(_remove_language_marks(ipa)) or None
+    return [sounds[word] or " ".join(letters_to_arpabet(_normalise(word))) for word in words]
 
 
-def _bare(word: str) -> str:
+def _normalise(word: str) -> str:
     return re.sub("[’`]", "'", word.lower())
 
 
-def _known(word: str, listed: dict[str, str]) -> str | None:
-    """ARPAbet by the dictionary, of the whole or of its parts; of numbers in words; of letters one by one."""
-    lower = _bare(word)
+def _look_up(word: str, dictionary: dict[str, str]) -> str | None:
+    """Return the ARPAbet of a word; None if it is unknown.
+
+    The word is looked up whole, as a number, as a symbol, without 's, in parts, or letter by letter.
+    """
+    if len(word) > _MAX_WORD_LETTERS:
+        return None
+    lower = _normalise(word)
     for form in (lower, lower.strip("'")):
-        if form in listed:
-            return listed[form]
+        if form in dictionary:
+            return dictionary[form]
     number = spell_number(lower.strip("'"))
     if number is not None:
-        return _joined(number, listed)
+        return _join_sounds(number, dictionary)
     if lower in _SYMBOLS:
-        return _joined([_SYMBOLS[lower]], listed)
+        return _join_sounds([_SYMBOLS[lower]], dictionary)
     if lower.endswith("'s") and len(lower) > 2:
-        stem = _known(word[:-2], listed)
-        return f"{stem} {_ending(stem)}" if stem else None
+        stem = _look_up(word[:-2], dictionary)
+        return f"{stem} {_sound_of_added_s(stem)}" if stem else None
     parts = [p for p in re.split(r"(\d[\d.,:]*)|[-.,'’_:]|([&%@+=])", word) if p]
     if len(parts) > 1:
-        found = [_known(part, listed) for part in parts]
-        return " ".join(p for p in found if p) if all(found) else None
-    letters = (word.isupper() and len(word) <= 3) or not re.search("[aeiouy]", lower)
-    if word.isascii() and word.isalpha() and letters and len(word) <= 6:
+        sounds = [_look_up(part, dictionary) for part in parts]
+        return " ".join(p for p in sounds if p) if all(sounds) else None
+    if _is_spelled_out(word, lower):
         return " ".join(LETTER_ARPABET[c] for c in lower)
     return None
 
 
-def _joined(words: Sequence[str], listed: dict[str, str]) -> str:
-    return " ".join(listed.get(word) or " ".join(letters_to_arpabet(word)) for word in words)
+def _is_spelled_out(word: str, lower: str) -> bool:
+    """Return whether a word is said letter by letter: a short one in capitals or without vowels."""
+    is_abbreviation = (word.isupper() and len(word) <= _MAX_SPELLED_CAPITALS) or not re.search("[aeiouy]", lower)
+    return word.isascii() and word.isalpha() and is_abbreviation and len(word) <= _MAX_SPELLED_LETTERS
 
 
-def _ending(sounds: str) -> str:
-    """The sound of an added s."""
+def _join_sounds(words: Sequence[str], dictionary: dict[str, str]) -> str:
+    return " ".join(dictionary.get(word) or " ".join(letters_to_arpabet(word)) for word in words)
+
+
+def _sound_of_added_s(sounds: str) -> str:
     last = sounds.split()[-1]
-    return "IH Z" if last in _HISSING else "S" if last in _VOICELESS else "Z"
+    if last in _SIBILANTS:
+        return "IH Z"
+    return "S" if last in _VOICELESS else "Z"
 
 
 def ipa_to_arpabet(ipa: str) -> str:
-    """ARPAbet, apart by spaces, of English in IPA; marks and foreign sounds are passed over."""
-    return " ".join(_IPA_ARPABET[piece] for piece in _IPA_PIECES.findall(re.sub("[ˈˌː ]", "", ipa)))
+    """Return the ARPAbet of English in IPA, separated by spaces; marks and foreign sounds are skipped."""
+    return " ".join(_IPA_ARPABET[symbol] for symbol in _IPA_SYMBOL.findall(re.sub("[ˈˌː ]", "", ipa)))

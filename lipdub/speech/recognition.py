@@ -1,7 +1,7 @@
-"""What is said, when: phones over time, as the phone network hears them, and as a given text says.
+"""Speech recognition: phones over time, from the phone network and from a transcript.
 
-Where a text is given its words are looked for in the sound. Where they lie, what the network hears and what the text
-says count together; speech that is not in the text is heard freely.
+If a transcript is given, its words are located in the sound. There the network and the transcript count together.
+Speech that is not in the transcript is recognized by the network alone.
 """
 
 from __future__ import annotations
@@ -14,91 +14,111 @@ import numpy as np
 from lipdub.speech.phone_features import FRAME_RATE
 from lipdub.speech.phone_network import decode_phones
 from lipdub.speech.phone_recognizer import compute_phone_posteriors, load_weights
-from lipdub.speech.phones import PHONE_INDEX
-from lipdub.speech.word import Word, iter_phones
+from lipdub.speech.phones import PHONE_INDEX, SILENCE
+from lipdub.speech.word import Segment, Word, iter_phones
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lipdub.arrays import F32, I64
     from lipdub.speech.text_alignment import TextFit
     from lipdub.speech.transcript import Transcript
 
-_TOLD = 0.4
-"""What the text's own phones count where they lie, against what the network hears there. At either end the lips follow
-real ones less well: phones alone are too square, the network alone mishears."""
+_TEXT_WEIGHT = 0.4
+"""Weight of the transcript's phones against the network's posteriors.
+
+At either end the lips follow real lips less well: the transcript's phones alone are too square in time, and the
+network alone mishears.
+"""
 
 
 @dataclass(frozen=True)
 class Recognition:
-    """posteriors: float32 (frames, len(PHONES)), 100 a second, rows sum to one; phones: (start s, end s, phone)
-    contiguous; words: of the text, in order, with how well each fits; share: of the speech's time, how much the
-    words cover, 0 to 1; way: "text", or "sound" alone; text: how the text that was given fits, None without one;
-    language: of the text.
+    """What is said in a speech, and when.
+
+    Attributes:
+        posteriors: (frames, len(PHONES)) float32 at 100 Hz; rows sum to one.
+        phones: Contiguous segments.
+        words: Words of the transcript that were found, in order.
+        text_coverage: Share of the speaking time that the words cover, 0 to 1.
+        source: "text" if a transcript was used, else "sound".
+        text: How the transcript fits the speech; None without one.
+        language: Language of the transcript; empty without one.
     """
 
-    posteriors: np.ndarray
-    phones: list[tuple[float, float, str]]
+    posteriors: F32
+    phones: list[Segment]
     words: tuple[Word, ...] = ()
-    share: float = 0.0
-    way: str = "sound"
+    text_coverage: float = 0.0
+    source: str = "sound"
     text: TextFit | None = None
     language: str = ""
 
 
 def recognize(
-    audio: np.ndarray,
+    audio: F32,
     *,
     weights: Path | None = None,
-    script: Transcript | None = None,
+    transcript: Transcript | None = None,
     language: str = "auto",
 ) -> Recognition:
-    """What is said in the sound.
+    """Recognize the phones of a speech.
 
-    audio: float32 (n,) mono, 16 kHz; weights: another lip-motion weights file; script: what is said, as a text,
-    which may hold more or less than the speech; language: of the text, "en", another voice of espeak-ng, or
-    "auto": what the text looks like. A text of which hardly anything is found is not gone by. Raises as
-    `phone_posteriors`, `pronounce.language_of` and `pronounce.pronounce`.
+    Args:
+        audio: (n,) float32 mono at 16 kHz.
+        weights: A weights file other than that of this project.
+        transcript: The words of the speech; it may hold more or fewer words than the speech. A transcript of which
+            hardly anything is found is ignored.
+        language: Language of the transcript: "en", a voice of espeak-ng, or "auto".
+
+    Raises:
+        WeightsError: The weights or the speech encoder are missing or damaged.
+        UsageError: The language is unknown.
+        EnvironmentFailure: The language needs espeak-ng, which is missing or fails.
     """
-    if script is not None:
-        # only with a text: these modules hold tables and patterns that take a moment to make
-        from lipdub.speech import text_alignment
-        from lipdub.speech.pronunciation import pronounce, resolve_language
+    if transcript is None:
+        network, _ = load_weights(weights)
+        posteriors = compute_phone_posteriors(audio, network)
+        return Recognition(posteriors, decode_phones(posteriors))
+    # imported only with a transcript: these modules hold tables and patterns that take time to build
+    from lipdub.speech.pronunciation import pronounce, resolve_language
+    from lipdub.speech.text_alignment import find_run_frames, locate_words
 
-        language = resolve_language(script.words, language)
-        said = pronounce(script.words, language)
+    language = resolve_language(transcript.words, language)
+    pronunciations = pronounce(transcript.words, language)
     network, _ = load_weights(weights)
-    own = compute_phone_posteriors(audio, network)
-    if script is None:
-        return Recognition(own, decode_phones(own))
-    found = text_alignment.locate_words(script, said, own)
-    if not found.fit.used:
-        return Recognition(own, decode_phones(own), text=found.fit, language=language)
-    heard = fuse_with_text(own, found.words, text_alignment.find_run_frames(found, len(own)))
-    return replace(heard, text=found.fit, language=language)
+    posteriors = compute_phone_posteriors(audio, network)
+    alignment = locate_words(transcript, pronunciations, posteriors)
+    if not alignment.fit.is_used:
+        return Recognition(posteriors, decode_phones(posteriors), text=alignment.fit, language=language)
+    fused = fuse_with_text(posteriors, alignment.words, find_run_frames(alignment, len(posteriors)))
+    return replace(fused, text=alignment.fit, language=language)
 
 
-def fuse_with_text(own: np.ndarray, words: Sequence[Word], spans: Sequence[tuple[int, int]]) -> Recognition:
-    """What the network hears and what a text says together.
+def fuse_with_text(posteriors: F32, words: Sequence[Word], spans: Sequence[tuple[int, int]]) -> Recognition:
+    """Combine the network's posteriors with the phones of a transcript.
 
-    own: from the network; words: of the text, in order of time, with no time in common; spans: of frames that
-    hold these words and nothing else spoken.
+    Args:
+        posteriors: (frames, len(PHONES)) float32, from the network.
+        words: Words of the transcript in order of time, not overlapping.
+        spans: (first, last + 1) frames that hold these words and no other speech.
     """
-    there = np.zeros(len(own), bool)
+    is_text = np.zeros(len(posteriors), bool)
     for first, last in spans:
-        there[first:last] = True
-    there &= own[:, PHONE_INDEX["sil"]] < 1.0  # the network knows silence best
-    out = own.copy()
-    out[there] *= 1 - _TOLD
-    out[there, label_frames(words, len(own))[there]] += _TOLD
-    spoken = own.argmax(1) != PHONE_INDEX["sil"]
-    share = float(there[spoken].mean()) if spoken.any() else 0.0
-    return Recognition(out, decode_phones(out), tuple(words), share, "text")
+        is_text[first:last] = True
+    is_text &= posteriors[:, PHONE_INDEX[SILENCE]] < 1.0  # the network knows silence best
+    out = posteriors.copy()
+    out[is_text] *= 1 - _TEXT_WEIGHT
+    out[is_text, label_frames(words, len(posteriors))[is_text]] += _TEXT_WEIGHT
+    is_spoken = posteriors.argmax(1) != PHONE_INDEX[SILENCE]
+    coverage = float(is_text[is_spoken].mean()) if is_spoken.any() else 0.0
+    return Recognition(out, decode_phones(out), tuple(words), coverage, "text")
 
 
-def label_frames(words: Sequence[Word], frames: int) -> np.ndarray:
-    """Phone index of each frame, int64 (frames,), silence between words."""
-    known = np.full(frames, PHONE_INDEX["sil"], np.int64)
+def label_frames(words: Sequence[Word], frames: int) -> I64:
+    """Return the phone index of each frame, (frames,) int64; frames between words are silence."""
+    labels = np.full(frames, PHONE_INDEX[SILENCE], np.int64)
     for start, end, phone in iter_phones(words):
-        known[round(start * FRAME_RATE) : round(end * FRAME_RATE)] = PHONE_INDEX[phone]
-    return known
+        labels[round(start * FRAME_RATE) : round(end * FRAME_RATE)] = PHONE_INDEX[phone]
+    return labels

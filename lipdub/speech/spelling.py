@@ -1,37 +1,20 @@
-"""English spelling to sounds without a dictionary: numbers in words, and rules for words nobody has
-listed.
-"""
+"""English spelling to sounds without a dictionary: numbers in words, and rules for unlisted words."""
 
 from __future__ import annotations
 
 import re
 from functools import cache
+from typing import NamedTuple
 
-_ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
+# fmt: off
+_ONES = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)
+# fmt: on
 _TENS = ["zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_GREAT = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
-_ORDINAL = {
+_MAGNITUDES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
+_IRREGULAR_ORDINALS = {
     "one": "first",
     "two": "second",
     "three": "third",
@@ -41,78 +24,112 @@ _ORDINAL = {
     "twelve": "twelfth",
 }
 _MONEY = {"$": ("dollar", "cent"), "€": ("euro", "cent"), "£": ("pound", "pence"), "¥": ("yen", "")}
-_NUMBER = re.compile(r"([$€£¥+-]?)(\d+)(?:\.(\d+))?(st|nd|rd|th|s|'s|’s)?([%°$€£¥]?)", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"""
+    (?P<before>[$€£¥+-]?)
+    (?P<whole>\d+)
+    (?:\.(?P<part>\d+))?
+    (?P<ending>st|nd|rd|th|s|'s|’s)?
+    (?P<after>[%°$€£¥]?)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)")
+_SIGNS = {"+": "plus", "-": "minus"}
+_UNITS = {"%": "percent", "°": "degrees"}
+_MAX_CARDINAL_DIGITS = 15  # longer numbers are said digit by digit
+_YEARS = range(1100, 2100)  # numbers of four digits that are read as years
 
 
 def spell_cardinal(number: int) -> list[str]:
-    """A whole number in words, as one counts; digit by digit from 10 ** 15 on."""
-    if number >= 10**15:
-        return [_ONES[int(c)] for c in str(number)]
-    for size, name in _GREAT:
+    """Spell a whole number, as one counts; digit by digit from 10 ** 15 on."""
+    if number >= 10**_MAX_CARDINAL_DIGITS:
+        return _spell_digits(str(number))
+    for size, name in _MAGNITUDES:
         if number >= size:
             rest = spell_cardinal(number % size) if number % size else []
             return [*spell_cardinal(number // size), name, *rest]
-    if number < 20:
+    if number < len(_ONES):
         return [_ONES[number]]
     return [_TENS[number // 10], *([_ONES[number % 10]] if number % 10 else [])]
 
 
+def _spell_digits(digits: str) -> list[str]:
+    return [_ONES[int(digit)] for digit in digits]
+
+
 def spell_year(number: int) -> list[str]:
-    """A number of four digits as a year is read: nineteen ninety, two thousand five."""
+    """Spell a number of four digits as a year is read: nineteen ninety, two thousand five."""
     century, rest = divmod(number, 100)
     if century % 10 == 0 and rest < 10:
         return spell_cardinal(number)
-    return [
-        *spell_cardinal(century),
-        *(["hundred"] if not rest else ["oh", _ONES[rest]] if rest < 10 else spell_cardinal(rest)),
-    ]
+    return [*spell_cardinal(century), *(_spell_two_digits(rest) if rest else ["hundred"])]
+
+
+def _spell_two_digits(number: int) -> list[str]:
+    """Spell the minutes of a clock or the last digits of a year: oh five, thirty."""
+    return ["oh", _ONES[number]] if number < 10 else spell_cardinal(number)
 
 
 def spell_number(token: str) -> list[str] | None:
-    """The words of a token that begins with a number ("1,000", "$5.50", "50%", "3rd", "1990s", "10:30"), else
-    None.
+    """Spell a token that is a number: "1,000", "$5.50", "50%", "3rd", "1990s" or "10:30".
+
+    Returns:
+        The words, or None if the token is no such number.
     """
     clock = _CLOCK.fullmatch(token)
     if clock:
         hours, minutes = int(clock[1]), int(clock[2])
-        return spell_cardinal(hours) + (
-            [] if not minutes else ["oh", _ONES[minutes]] if minutes < 10 else spell_cardinal(minutes)
-        )
+        return spell_cardinal(hours) + (_spell_two_digits(minutes) if minutes else [])
     match = _NUMBER.fullmatch(re.sub(r"(?<=\d),(?=\d{3})", "", token))
     if match is None:
         return None
-    before, whole, part, ending, after = match.groups()
-    ending = (ending or "").lower().strip("'’")
-    number = int(whole)
-    if len(whole) > 1 and whole[0] == "0":
-        words = [_ONES[int(c)] for c in whole]
-    elif len(whole) == 4 and 1100 <= number < 2100 and "," not in token and part is None and not before:
-        words = spell_year(number)
-    else:
-        words = spell_cardinal(number)
-    if ending in ("st", "nd", "rd", "th"):
-        words[-1] = spell_ordinal(words[-1])
-    elif ending == "s":
-        words[-1] = words[-1][:-1] + "ies" if words[-1].endswith("y") else words[-1] + "s"
+    before, whole, part, ending, after = match.group("before", "whole", "part", "ending", "after")
+    is_year = len(whole) == 4 and int(whole) in _YEARS and "," not in token and part is None and not before
+    words = _spell_whole(whole, is_year=is_year)
+    words = _add_ending(words, (ending or "").lower().strip("'’"))
     money = _MONEY.get(before) or _MONEY.get(after)
     if money:
-        words += [money[0] if number == 1 or money[0] == "yen" else f"{money[0]}s"]
-        if part and int(part[:2].ljust(2, "0")):
-            words += spell_cardinal(int(part[:2].ljust(2, "0")))
+        words += _spell_money(money, whole, part)
     elif part:
-        words += ["point", *(_ONES[int(c)] for c in part)]
-    if before in ("+", "-") and before:
-        words.insert(0, {"+": "plus", "-": "minus"}[before])
-    if after in ("%", "°"):
-        words.append({"%": "percent", "°": "degrees"}[after])
+        words += ["point", *_spell_digits(part)]
+    if before in _SIGNS:
+        words.insert(0, _SIGNS[before])
+    if after in _UNITS:
+        words.append(_UNITS[after])
     return words
 
 
+def _spell_whole(digits: str, *, is_year: bool) -> list[str]:
+    if (len(digits) > 1 and digits[0] == "0") or len(digits) > _MAX_CARDINAL_DIGITS:
+        return _spell_digits(digits)
+    return spell_year(int(digits)) if is_year else spell_cardinal(int(digits))
+
+
+def _add_ending(words: list[str], ending: str) -> list[str]:
+    """Make the last word an ordinal ("st", "nd", "rd", "th") or a plural ("s")."""
+    *rest, last = words
+    if ending in ("st", "nd", "rd", "th"):
+        last = spell_ordinal(last)
+    elif ending == "s":
+        last = last[:-1] + "ies" if last.endswith("y") else last + "s"
+    return [*rest, last]
+
+
+def _spell_money(names: tuple[str, str], whole: str, part: str | None) -> list[str]:
+    """Spell what follows the whole part of an amount: the currency, and the cents without their name."""
+    currency = names[0]
+    trimmed = whole.lstrip("0")
+    is_one = len(trimmed) == 1 and int(trimmed) == 1
+    words = [currency if is_one or currency == "yen" else f"{currency}s"]
+    cents = int((part or "")[:2].ljust(2, "0"))
+    return words + (spell_cardinal(cents) if cents else [])
+
+
 def spell_ordinal(word: str) -> str:
-    """Third of three, twentieth of twenty."""
-    if word in _ORDINAL:
-        return _ORDINAL[word]
+    """Return the ordinal of a number word: third of three, twentieth of twenty."""
+    if word in _IRREGULAR_ORDINALS:
+        return _IRREGULAR_ORDINALS[word]
     return word[:-1] + "ieth" if word.endswith("y") else word + "th"
 
 
@@ -144,13 +161,13 @@ LETTER_ARPABET = {
     "y": "W AY",
     "z": "Z IY",
 }
-"""How each letter's name is said, in ARPAbet."""
+"""ARPAbet of each letter's name."""
 
-# "left[letters]right sounds", tried in order for each letter, after the letter-to-sound rules of the Naval
-# Research Laboratory (Elovitz and others, 1976). In contexts: # vowels, : consonants or none, ^ one
-# consonant, . a voiced consonant, + one of e i y, % a suffix (er e es ed ing ely), & a sibilant, @ a
-# consonant before which u is "oo", space the word's edge.
-_TABLE = """
+# "left[letters]right=sounds", tried in order for each letter. The letter-to-sound rules are those of the Naval Research
+# Laboratory (Elovitz et al., Letter-to-Sound Rules for Automatic Translation of English Text to Phonetics, 1976).
+# In contexts: # vowels, : consonants or none, ^ one consonant, . a voiced consonant, + one of e i y, % a suffix
+# (er e es ed ing ely), & a sibilant, @ a consonant before which u is "oo", space the edge of the word.
+_RULES = """
  [a] =AH| [are] =AA R| [ar]o=AH R|[ar]#=EH R|^[as]#=EY S|[a]wa=AH|[aw]=AO| :[any]=EH N IY|[a]^+#=EY|#:[ally]=AH L IY
  [al]#=AH L|[again]=AH G EH N|#:[ag]e=IH JH|[a]^+:#=AE| :[a]^+ =EY|[a]^%=EY| [arr]=AH R|[arr]=AE R| :[ar] =AA R
 [ar] =ER|[ar]=AA R|[air]=EH R|[ai]=EY|[ay]=EY|[au]=AO|#:[al] =AH L|#:[als] =AH L Z|[alk]=AO K|[al]^=AO L
@@ -216,10 +233,20 @@ _CONTEXT = {
 }
 
 
+class _Rule(NamedTuple):
+    """A letter-to-sound rule: letters between two contexts, and their ARPAbet."""
+
+    before: re.Pattern[str]
+    letters: str
+    after: re.Pattern[str]
+    sounds: list[str]
+
+
 @cache
-def _rules() -> dict[str, list[tuple[re.Pattern[str], re.Pattern[str], str, list[str]]]]:
-    rules: dict[str, list[tuple[re.Pattern[str], re.Pattern[str], str, list[str]]]] = {}
-    for line in _TABLE.split("\n"):
+def _rules_by_letter() -> dict[str, list[_Rule]]:
+    """Parse the rules, by the first of their letters."""
+    rules: dict[str, list[_Rule]] = {}
+    for line in _RULES.split("\n"):
         for rule in line.split("|"):
             if "=" not in rule:
                 continue
@@ -228,23 +255,26 @@ def _rules() -> dict[str, list[tuple[re.Pattern[str], re.Pattern[str], str, list
             letters, right = rest.split("]")
             before = re.compile("".join(_CONTEXT.get(c, c) for c in left) + r"\Z")
             after = re.compile("".join(_CONTEXT.get(c, c) for c in right))
-            rules.setdefault(letters[0], []).append((before, after, letters, sounds.split()))
+            rules.setdefault(letters[0], []).append(_Rule(before, letters, after, sounds.split()))
     return rules
 
 
 def letters_to_arpabet(word: str) -> list[str]:
-    """ARPAbet of an English word by rules; letters the rules do not know are passed over. word: lower
-    case.
+    """Return the ARPAbet of an English word by rules; letters the rules do not know are skipped.
+
+    Args:
+        word: The word in lower case.
     """
     text = f" {re.sub('[^a-z]', '', word)} "
-    out: list[str] = []
+    sounds: list[str] = []
     i = 1
     while i < len(text) - 1:
-        for before, after, letters, sounds in _rules()[text[i]]:
-            if text.startswith(letters, i) and after.match(text, i + len(letters)) and before.search(text[:i]):
-                out += sounds
-                i += len(letters)
+        for rule in _rules_by_letter()[text[i]]:
+            fits = text.startswith(rule.letters, i) and rule.after.match(text, i + len(rule.letters))
+            if fits and rule.before.search(text[:i]):
+                sounds += rule.sounds
+                i += len(rule.letters)
                 break
         else:
             i += 1
-    return out
+    return sounds

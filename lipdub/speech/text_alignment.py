@@ -1,4 +1,4 @@
-"""The words of a given text, found in the speech: which are there and when, and which are not."""
+"""Where the words of a transcript lie in the speech, and which of them are not in it."""
 
 from __future__ import annotations
 
@@ -9,40 +9,48 @@ import numpy as np
 
 from lipdub.speech.forced_alignment import ForcedAlignment, align_words
 from lipdub.speech.phone_features import FRAME_RATE
-from lipdub.speech.phones import PHONE_INDEX
-from lipdub.speech.word import Word
+from lipdub.speech.phones import PHONE_INDEX, SILENCE
+from lipdub.speech.word import Segment, Word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lipdub.arrays import F32, F64
     from lipdub.speech.pronunciation import Pronunciation
     from lipdub.speech.transcript import Transcript
 
 MIN_FOUND_SHARE = 0.3
-"""Share of a text's words that must be found for it to be the speech's text at all."""
+"""Share of a transcript's words that must be found for it to belong to the speech."""
 
-_LEAST_FIT = 0.25  # agreement of the network under which a word was not said
-_LEAST_PHONES = 8  # of a run of words: shorter ones turn up by chance in any speech
-_OTHER_SPEECH = 0.25  # seconds of speech between two words of the text, from which on it is another's
-_AT_THE_END = 1.0  # seconds of speech beyond the text's words found, up to which the speech ends with them
-_CUE_SLACK = 1.0  # seconds that words may lie outside their cue
-_FEW = 0.7  # share of words found by their cues, under which they are looked for without
-_TOLD = 8  # words named in a note
-_MARGIN = 0.3  # seconds about a run of words that still are its own
+_MIN_FIT = 0.25  # agreement with the network below which a word was not said
+_MIN_RUN_PHONES = 8  # shorter runs of words occur by chance in any speech
+_MAX_FOREIGN_SECONDS = 0.25  # speech between two words of the text, beyond which other words were said there
+_MAX_END_SECONDS = 1.0  # speech beyond the words found, up to which the speech ends with them
+_CUE_SLACK_SECONDS = 1.0  # words may lie so far outside their cue
+_MIN_CUE_SHARE = 0.7  # share of words found by their cues, below which they are located without cues
+_FREE_GAIN = 1.1  # locating without cues must find so many times more words to be preferred
+_MIN_COVERAGE = 0.5  # share of the speech that the words cover where the text reaches far beyond the speech
+_MAX_LISTED = 8  # words listed in a note
+_RUN_MARGIN_SECONDS = 0.3  # time around a run of words that still belongs to it
 
 
 @dataclass(frozen=True)
 class TextFit:
-    """How a text fits a speech. total: its words; missing: those not found, with the second where each should
-    be; outside: words at its ends that lie before or after the speech; unsayable: those nobody knows how to
-    say; used: whether enough was found for the text to be gone by.
+    """How a transcript fits a speech.
+
+    Attributes:
+        total: Number of words of the transcript.
+        missing: Words that were not found, each with the second where it should be.
+        outside: Number of words at the ends of the transcript that lie before or after the speech.
+        unsayable: Words without a known pronunciation.
+        is_used: Whether enough words were found to use the transcript.
     """
 
     total: int
     missing: tuple[tuple[str, float], ...] = ()
     outside: int = 0
     unsayable: tuple[str, ...] = ()
-    used: bool = True
+    is_used: bool = True
 
     @property
     def found(self) -> int:
@@ -51,154 +59,197 @@ class TextFit:
 
 
 def describe_text_fit(fit: TextFit) -> list[str]:
-    """What a person should know of it, a sentence each; none when all words were found."""
-    if not fit.used:
-        return [
-            f"the text does not fit the speech: {fit.found} of its {fit.total} words were found, so it is not gone "
-            "by; check that it is the text of this speech, and its language"
-        ]
-    out = []
+    """Return notes for a person, one sentence each; none if all words were found."""
+    if not fit.is_used:
+        found = f"the text does not fit the speech: {fit.found} of its {fit.total} words were found, so it is ignored"
+        return [f"{found}; check that it is the text of this speech, and check its language"]
+    notes = []
     if fit.missing:
-        some = ", ".join(f"{word} ({_clock(second)})" for word, second in fit.missing[:_TOLD])
-        more = f" and {len(fit.missing) - _TOLD} more" if len(fit.missing) > _TOLD else ""
-        out.append(f"{len(fit.missing)} of {fit.total} words of the text were not found in the speech: {some}{more}")
+        listed = ", ".join(f"{word} ({_format_clock(second)})" for word, second in fit.missing[:_MAX_LISTED])
+        more = f" and {len(fit.missing) - _MAX_LISTED} more" if len(fit.missing) > _MAX_LISTED else ""
+        notes.append(
+            f"{len(fit.missing)} of {fit.total} words of the text were not found in the speech: {listed}{more}"
+        )
     if fit.outside:
-        out.append(f"{fit.outside} of {fit.total} words at the ends of the text lie outside the speech")
+        notes.append(f"{fit.outside} of {fit.total} words at the ends of the text lie outside the speech")
     if fit.unsayable:
-        some = ", ".join(dict.fromkeys(fit.unsayable[:_TOLD]))
-        out.append(f"{len(fit.unsayable)} of {fit.total} words of the text cannot be pronounced here: {some}")
-    return out
+        listed = ", ".join(dict.fromkeys(fit.unsayable[:_MAX_LISTED]))
+        notes.append(f"{len(fit.unsayable)} of {fit.total} words of the text have no known pronunciation: {listed}")
+    return notes
 
 
-def _clock(second: float) -> str:
+def _format_clock(second: float) -> str:
     return f"{int(second) // 60}:{second % 60:04.1f}"
 
 
 @dataclass(frozen=True)
 class TextAlignment:
-    """words: those found, in order; said: how each is said; runs: spans of `words` with nothing else spoken
-    between them; fit: of the whole text.
+    """The words of a transcript that were found in a speech.
+
+    Attributes:
+        words: The words found, in order.
+        pronunciations: The pronunciation of each of them.
+        runs: (first, last + 1) spans of words without other speech between them.
+        fit: How the whole transcript fits.
     """
 
     words: tuple[Word, ...]
-    said: tuple[Pronunciation, ...]
+    pronunciations: tuple[Pronunciation, ...]
     runs: tuple[tuple[int, int], ...]
     fit: TextFit
 
 
-def locate_words(script: Transcript, said: Sequence[Pronunciation], own: np.ndarray) -> TextAlignment:
-    """Where the words of the text lie in the speech.
+def locate_words(transcript: Transcript, pronunciations: Sequence[Pronunciation], posteriors: F32) -> TextAlignment:
+    """Locate the words of a transcript in a speech.
 
-    said: how each word is said; own: float (frames, len(PHONES)) at 100 Hz, from the phone network.
+    Args:
+        transcript: The words, with or without cues.
+        pronunciations: The pronunciation of each word.
+        posteriors: (frames, len(PHONES)) float at 100 Hz, from the phone network.
     """
-    sounds = [word.phones for word in said]
-    active = np.concatenate([[0.0], np.cumsum(1.0 - own[:, PHONE_INDEX["sil"]], dtype=np.float64)]) / FRAME_RATE
-    aligned = align_words(sounds, own, allowed=_allowed(script))
-    runs = _runs(aligned, sounds, active)
-    if script.timed and _count(runs) < _FEW * len(sounds):
-        free = align_words(sounds, own)  # the cues may be another film's
-        others = _runs(free, sounds, active)
-        if _count(others) > 1.1 * _count(runs):
-            aligned, runs = free, others
-    return _given(script, said, aligned, runs, active)
+    sounds = [word.phones for word in pronunciations]
+    speech_seconds = _accumulate_speech(posteriors)
+    aligned = align_words(sounds, posteriors, allowed=_widen_cues(transcript))
+    runs = _find_runs(aligned, sounds, speech_seconds)
+    if transcript.has_times and _count_words(runs) < _MIN_CUE_SHARE * len(sounds):
+        without_cues = align_words(sounds, posteriors)  # the cues may be those of another cut
+        other_runs = _find_runs(without_cues, sounds, speech_seconds)
+        if _count_words(other_runs) > _FREE_GAIN * _count_words(runs):
+            aligned, runs = without_cues, other_runs
+    return _collect(transcript, pronunciations, aligned, runs, speech_seconds)
 
 
-def _allowed(script: Transcript) -> list[tuple[float, float] | None] | None:
-    if not script.timed:
+def _accumulate_speech(posteriors: F32) -> F64:
+    """Return the seconds of speech up to each frame, (frames + 1,)."""
+    spoken = np.cumsum(1.0 - posteriors[:, PHONE_INDEX[SILENCE]], dtype=np.float64)
+    return np.concatenate([[0.0], spoken]) / FRAME_RATE
+
+
+def _widen_cues(transcript: Transcript) -> list[tuple[float, float] | None] | None:
+    if not transcript.has_times:
         return None
-    return [None if cue is None else (cue[0] - _CUE_SLACK, cue[1] + _CUE_SLACK) for cue in script.cues]
+    slack = _CUE_SLACK_SECONDS
+    return [None if cue is None else (cue[0] - slack, cue[1] + slack) for cue in transcript.cues]
 
 
-def _count(runs: Sequence[tuple[int, int]]) -> int:
+def _count_words(runs: Sequence[tuple[int, int]]) -> int:
     return sum(b - a for a, b in runs)
 
 
-def _frame(second: float) -> int:
+def _to_frame(second: float) -> int:
     return round(float(second) * FRAME_RATE)
 
 
-def _runs(aligned: ForcedAlignment, sounds: Sequence[Sequence[str]], active: np.ndarray) -> list[tuple[int, int]]:
-    """Spans of successive words that were said, without other speech between them, but for those so short
-    that they may well be chance. active: seconds of speech up to each frame.
+def _find_runs(aligned: ForcedAlignment, sounds: Sequence[Sequence[str]], speech: F64) -> list[tuple[int, int]]:
+    """Find spans of successive words that were said without other speech between them.
+
+    Runs so short that they may be chance are left out.
+
+    Args:
+        aligned: The alignment of the words.
+        sounds: The phones of each word.
+        speech: Seconds of speech up to each frame.
     """
-    there = np.isfinite(aligned.spans[:, 0]) & (aligned.fit >= _LEAST_FIT)
-    least = min(_LEAST_PHONES, sum(len(s) for s in sounds))
-    out: list[tuple[int, int]] = []
+    is_said = np.isfinite(aligned.spans[:, 0]) & (aligned.fit >= _MIN_FIT)
+    min_phones = max(min(_MIN_RUN_PHONES, sum(len(s) for s in sounds)), 1)
+    runs: list[tuple[int, int]] = []
     first = 0
     while first < len(sounds):
         last = first
-        while last < len(sounds) and there[last]:
+        while last < len(sounds) and is_said[last]:
             last += 1
-            if last < len(sounds) and there[last]:
-                a, b = _frame(aligned.spans[last - 1, 1]), _frame(aligned.spans[last, 0])
-                if active[b] - active[a] > _OTHER_SPEECH:
+            if last < len(sounds) and is_said[last]:
+                a, b = _to_frame(aligned.spans[last - 1, 1]), _to_frame(aligned.spans[last, 0])
+                if speech[b] - speech[a] > _MAX_FOREIGN_SECONDS:
                     break
-        if sum(len(s) for s in sounds[first:last]) >= max(least, 1):
-            out.append((first, last))
+        if sum(len(s) for s in sounds[first:last]) >= min_phones:
+            runs.append((first, last))
         first = max(last, first + 1)
-    return out
+    return runs
 
 
-def _given(
-    script: Transcript,
-    said: Sequence[Pronunciation],
+def _collect(
+    transcript: Transcript,
+    pronunciations: Sequence[Pronunciation],
     aligned: ForcedAlignment,
     runs: Sequence[tuple[int, int]],
-    active: np.ndarray,
+    speech: F64,
 ) -> TextAlignment:
+    """Make the words of the runs, and join runs between which words are missing but nothing else was said."""
     found = [i for a, b in runs for i in range(a, b)]
-    phones: dict[int, list[tuple[float, float, str]]] = {i: [] for i in found}
+    phones: dict[int, list[Segment]] = {i: [] for i in found}
     for phone, owner in zip(aligned.phones, aligned.owner, strict=True):
         if owner in phones:
             phones[owner].append(phone)
-    words = tuple(Word(script.words[i], p[0][0], p[-1][1], tuple(p), float(aligned.fit[i])) for i, p in phones.items())
+    words = tuple(
+        Word(transcript.words[i], p[0].start, p[-1].end, tuple(p), float(aligned.fit[i])) for i, p in phones.items()
+    )
     spans: list[tuple[int, int]] = []
     for count in (b - a for a, b in runs):
         first = spans[-1][1] if spans else 0
-        gap = active[_frame(words[first].start)] - active[_frame(words[first - 1].end)] if first else np.inf
-        if gap <= _OTHER_SPEECH:  # words of the text are missing there, but nothing else was said instead
+        gap = speech[_to_frame(words[first].start)] - speech[_to_frame(words[first - 1].end)] if first else np.inf
+        if gap <= _MAX_FOREIGN_SECONDS:
             spans[-1] = spans[-1][0], first + count
         else:
             spans.append((first, first + count))
-    return TextAlignment(words, tuple(said[i] for i in found), tuple(spans), _fit(script, said, found, words, active))
+    fit = _judge_fit(transcript, pronunciations, found, words, speech)
+    return TextAlignment(words, tuple(pronunciations[i] for i in found), tuple(spans), fit)
 
 
-def _fit(
-    script: Transcript, said: Sequence[Pronunciation], found: Sequence[int], words: Sequence[Word], active: np.ndarray
+def _judge_fit(
+    transcript: Transcript,
+    pronunciations: Sequence[Pronunciation],
+    found: Sequence[int],
+    words: Sequence[Word],
+    speech: F64,
 ) -> TextFit:
-    total = len(script.words)
-    unsayable = {i for i in range(total) if not said[i].phones}
+    """Judge how the transcript fits.
+
+    Args:
+        transcript: The words.
+        pronunciations: The pronunciation of each word.
+        found: Indices of the words found.
+        words: The words found.
+        speech: Seconds of speech up to each frame.
+    """
+    total = len(transcript.words)
+    unsayable = {i for i in range(total) if not pronunciations[i].phones}
     outside: set[int] = set()
     if found:
-        if active[_frame(words[0].start)] < _AT_THE_END:
+        if speech[_to_frame(words[0].start)] < _MAX_END_SECONDS:
             outside |= set(range(found[0])) - unsayable
-        if active[-1] - active[_frame(words[-1].end)] < _AT_THE_END:
+        if speech[-1] - speech[_to_frame(words[-1].end)] < _MAX_END_SECONDS:
             outside |= set(range(found[-1] + 1, total)) - unsayable
     ends = dict(zip(found, (word.end for word in words), strict=True))
     missing = []
-    at = words[0].start if words else 0.0
+    second = words[0].start if words else 0.0
     for i in range(total):
-        at = ends.get(i, at)
+        second = ends.get(i, second)
         if i not in ends and i not in unsayable and i not in outside:
-            cue = script.cues[i]
-            missing.append((script.words[i], at if cue is None or found else cue[0]))
+            cue = transcript.cues[i]
+            missing.append((transcript.words[i], second if cue is None or found else cue[0]))
     expected = total - len(outside) - len(unsayable)
-    # of a text that reaches far beyond the speech much is outside; then the speech must be full of what is
-    # found
-    covered = sum(active[_frame(word.end)] - active[_frame(word.start)] for word in words)
-    all_of_it = len(found) >= MIN_FOUND_SHARE * (total - len(unsayable)) or covered > 0.5 * active[-1]
-    used = len(found) >= max(1.0, MIN_FOUND_SHARE * expected) and all_of_it
-    return TextFit(total, tuple(missing), len(outside), tuple(script.words[i] for i in sorted(unsayable)), used)
+    # if the text reaches far beyond the speech, the words found must fill the speech
+    covered = sum(speech[_to_frame(word.end)] - speech[_to_frame(word.start)] for word in words)
+    is_whole = len(found) >= MIN_FOUND_SHARE * (total - len(unsayable)) or covered > _MIN_COVERAGE * speech[-1]
+    is_used = bool(len(found) >= max(1.0, MIN_FOUND_SHARE * expected) and is_whole)
+    words_unsayable = tuple(transcript.words[i] for i in sorted(unsayable))
+    return TextFit(total, tuple(missing), len(outside), words_unsayable, is_used)
 
 
-def find_run_frames(given: TextAlignment, frames: int) -> list[tuple[int, int]]:
-    """Spans of frames that hold words of the text and nothing else spoken, in order."""
-    words = given.words
-    out = []
-    for k, (a, b) in enumerate(given.runs):
+def find_run_frames(alignment: TextAlignment, frames: int) -> list[tuple[int, int]]:
+    """Return the (first, last + 1) frames that hold words of the text and no other speech, in order.
+
+    Args:
+        alignment: The words found.
+        frames: Frames of the speech at 100 Hz.
+    """
+    words = alignment.words
+    spans = []
+    for k, (a, b) in enumerate(alignment.runs):
         before = words[a - 1].end if k else 0.0
-        after = words[b].start if k + 1 < len(given.runs) else frames / FRAME_RATE
-        low = max((before + words[a].start) / 2, words[a].start - _MARGIN)
-        high = min((after + words[b - 1].end) / 2, words[b - 1].end + _MARGIN)
-        out.append((max(_frame(low), 0), min(_frame(high), frames)))
-    return out
+        after = words[b].start if k + 1 < len(alignment.runs) else frames / FRAME_RATE
+        low = max((before + words[a].start) / 2, words[a].start - _RUN_MARGIN_SECONDS)
+        high = min((after + words[b - 1].end) / 2, words[b - 1].end + _RUN_MARGIN_SECONDS)
+        spans.append((max(_to_frame(low), 0), min(_to_frame(high), frames)))
+    return spans

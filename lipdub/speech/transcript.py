@@ -1,4 +1,4 @@
-"""The text of a speech as it is written down: plain text, SubRip (SRT) or WebVTT, down to its words."""
+"""The transcript of a speech: plain text, SubRip (SRT) or WebVTT, reduced to its words."""
 
 from __future__ import annotations
 
@@ -17,154 +17,171 @@ if TYPE_CHECKING:
     from os import PathLike
 
 MAX_BYTES = 8 << 20
-"""Bytes of a text file; no speech is longer."""
+"""Largest transcript that is read; no speech is longer."""
 
-Cue = tuple[float, float]
+CueTimes = tuple[float, float]
+"""Start and end of a cue in seconds."""
 
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
-_TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
-_INNER_TIME = re.compile(r"<(?:\d+:)?\d\d:\d\d\.\d{3}>")
+_CUE_TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
+_INLINE_TIME = re.compile(r"<(?:\d+:)?\d\d:\d\d\.\d{3}>")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]*>|<(?:\d+:)?\d\d:\d\d\.\d{3}>|\{\\[^{}\n]*\}|<!--.*?-->", re.DOTALL)
-_DIRECTION = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|［[^［］]*］|【[^【】]*】|〔[^〔〕]*〕")
-_DASH = re.compile(r"^\s*(?:[-–—‐‑•*]+\s*|(?:>>|&gt;&gt;)+\s*|#+\s+)")
-_SPEAKER = re.compile(r"^\s*[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ0-9 .'’_-]{1,30}:(?=\s|$)")
-# between words: white space, dashes that are no hyphens, slashes, dots in a row
-_BETWEEN = re.compile(r"[\s–—―/\\|…·・]+|\.{2,}|--+|[、。，！？；：「」『』〈〉《》]+")
-_KEPT_BEFORE = "$€£¥+-'’"
-_KEPT_AFTER = "%°$€£¥'’"
-_SOUNDLESS = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
+_STAGE_DIRECTION = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|［[^［］]*］|【[^【】]*】|〔[^〔〕]*〕")
+_LEADING_DASH = re.compile(r"^\s*(?:[-–—‐‑•*]+\s*|(?:>>|&gt;&gt;)+\s*|#+\s+)")
+_SPEAKER_NAME = re.compile(r"^\s*[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ0-9 .'’_-]{1,30}:(?=\s|$)")
+# between words: white space, dashes other than hyphens, slashes, several dots
+_SEPARATOR = re.compile(r"[\s–—―/\\|…·・]+|\.{2,}|--+|[、。，！？；：「」『』〈〉《》]+")
+_SPOKEN_PREFIXES = "$€£¥+-'’"
+_SPOKEN_SUFFIXES = "%°$€£¥'’"
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 
 _HIRAGANA, _KATAKANA, _HAN = "\u3041-\u309f", "\u30a0-\u30ff\uff66-\uff9f", "\u3400-\u4dbf\u4e00-\u9fff々〇"
 _JAPANESE = re.compile(f"[{_HIRAGANA}{_KATAKANA}]")
-# one phrase of Japanese: Chinese characters or katakana with the hiragana that follow, or hiragana alone
+# a phrase of Japanese: Chinese characters or katakana with the hiragana that follow, or hiragana alone
 _PHRASE = re.compile(
     f"[{_HAN}]+[{_HIRAGANA}]*|[{_KATAKANA}]+[{_HIRAGANA}]*|[{_HIRAGANA}]+|[^{_HAN}{_KATAKANA}{_HIRAGANA}]+"
 )
+_HAN_CHARACTER = re.compile(f"[{_HAN}]")
 _CHINESE = re.compile(f"[{_HAN}]|[^{_HAN}]+")
-_KANA_RUN = 6  # a run of kana longer than this is cut into words of about so many
+_KANA_WORD = 6  # longer runs of kana are cut into words of about so many
 _SMALL_KANA = "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮーんン"
+
+
+_BOMS = (  # in this order: the mark of UTF-32-LE begins with that of UTF-16-LE
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE_BYTES = 2000  # bytes at the beginning by which the encoding is guessed
+_MIN_ZERO_SHARE = 0.4  # share of zero bytes at every other place from which on a text is UTF-16
+_CONTROL_CATEGORIES = ("Cc", "Cn", "Co")  # Unicode categories that do not occur in text
+_CONTROL_CHARACTERS = "\t\n\r\f\v\x1a\x85"  # except for these
+_FORMATS_HINT = "--text takes plain text, SRT or VTT."
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """words: as they are spelt, in order; cues: for each word the (start s, end s) of the cue that holds it,
-    None where the text has no times.
+    """The words of a speech.
+
+    Attributes:
+        words: The words as they are spelt, in order.
+        cues: For each word the (start s, end s) of the cue that holds it; None where the text has no times.
     """
 
     words: tuple[str, ...]
-    cues: tuple[Cue | None, ...]
+    cues: tuple[CueTimes | None, ...]
 
     @property
-    def timed(self) -> bool:
+    def has_times(self) -> bool:
         """Whether any word has a time."""
         return any(cue is not None for cue in self.cues)
 
 
 def read_transcript(path: str | PathLike[str]) -> Transcript:
-    """The words of a text file.
+    """Read the words of a text file: plain text, SRT or VTT, recognized by content, in UTF-8 or UTF-16.
 
-    Plain text, SRT or VTT, told apart by content; UTF-8 or UTF-16. Raises InputError when the file is not
-    there, is no text, or holds no words.
+    Raises:
+        InputError: The file is missing, is no text, or holds no words.
     """
     path = Path(path)
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path} is too large for a text", hint="--text takes plain text, SRT or VTT.")
+            raise InputError(f"{path} is too large for a text", hint=_FORMATS_HINT)
         content = path.read_bytes()
     except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder", hint="--text takes plain text, SRT or VTT.") from error
+        raise InputError(f"{path} is a folder", hint=_FORMATS_HINT) from error
     except OSError as error:
         raise wrap_os_error(error, path, "read") from error
-    text = _decoded(content)
+    text = _decode(content)
     if text is None:
-        raise InputError(f"{path} is no text in UTF-8 or UTF-16", hint="Save it as UTF-8.")
-    script = parse_transcript(text)
-    if not script.words:
-        raise InputError(f"there are no words in {path}", hint="--text takes what is said in the speech.")
-    return script
+        raise InputError(f"{path} is not a text in UTF-8 or UTF-16", hint="Save it as UTF-8.")
+    transcript = parse_transcript(text)
+    if not transcript.words:
+        raise InputError(f"{path} holds no words", hint="--text takes the words of the speech.")
+    return transcript
 
 
 def parse_transcript(text: str) -> Transcript:
-    """The words of a text, plain or with the cues of SRT or VTT. Never fails; there may be none."""
-    lines = _SOUNDLESS.sub("", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if (lines and lines[0].startswith("WEBVTT")) or any(_TIMES.match(line) for line in lines):
-        rolling = _INNER_TIME.search(text) is not None
-        found: Iterable[tuple[Cue | None, list[str]]] = _unrolled(_cues(lines)) if rolling else _cues(lines)
+    """Return the words of a text, plain or with the cues of SRT or VTT. Never fails; there may be no words."""
+    lines = _INVISIBLE.sub("", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    blocks: Iterable[tuple[CueTimes | None, list[str]]]
+    if (lines and lines[0].startswith("WEBVTT")) or any(_CUE_TIMES.match(line) for line in lines):
+        is_rolling = _INLINE_TIME.search(text) is not None
+        blocks = _unroll(_iter_cues(lines)) if is_rolling else _iter_cues(lines)
     else:
-        found = ((None, block) for block in _paragraphs(lines))
+        blocks = ((None, block) for block in _iter_paragraphs(lines))
     words: list[str] = []
-    cues: list[Cue | None] = []
-    for cue, block in found:
-        tokens = [token for part in _spoken(block) for token in _tokens(part)]
+    cues: list[CueTimes | None] = []
+    for cue, block in blocks:
+        tokens = [token for line in _spoken_lines(block) for token in _iter_tokens(line)]
         words += tokens
         cues += [cue] * len(tokens)
     return Transcript(tuple(words), tuple(cues))
 
 
-def _decoded(content: bytes) -> str | None:
-    """The text, or None where the bytes are none."""
-    codec = "utf-8-sig"
-    for mark, name in (
-        (codecs.BOM_UTF32_LE, "utf-32"),
-        (codecs.BOM_UTF32_BE, "utf-32"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if content.startswith(mark):
-            codec = name
-            break
-    else:
-        # UTF-16 without a mark: nearly every other byte of western text is nought
-        sample = content[:2000]
-        if len(sample) >= 4 and sample[1::2].count(0) > 0.4 * len(sample) / 2 and not sample[::2].count(0):
-            codec = "utf-16-le"
-        elif len(sample) >= 4 and sample[::2].count(0) > 0.4 * len(sample) / 2 and not sample[1::2].count(0):
-            codec = "utf-16-be"
+def _decode(content: bytes) -> str | None:
+    """Return the text, or None if the bytes are no text."""
     try:
-        text = content.decode(codec)
+        text = content.decode(_guess_codec(content))
     except UnicodeDecodeError:
         return None
-    strange = sum(unicodedata.category(c) in ("Cc", "Cn", "Co") and c not in "\t\n\r\f\v\x1a\x85" for c in text)
-    return None if strange else text.rstrip("\x1a")
+    if any(unicodedata.category(c) in _CONTROL_CATEGORIES and c not in _CONTROL_CHARACTERS for c in text):
+        return None
+    return text.rstrip("\x1a")
 
 
-def _seconds(hours: str | None, minutes: str, seconds: str, rest: str) -> float:
-    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + int(rest.ljust(3, "0")) / 1000
+def _guess_codec(content: bytes) -> str:
+    for mark, name in _BOMS:
+        if content.startswith(mark):
+            return name
+    # UTF-16 without a mark: nearly every other byte of western text is zero
+    sample = content[:_SAMPLE_BYTES]
+    if len(sample) >= 4:
+        even, odd = sample[::2].count(0), sample[1::2].count(0)
+        least = _MIN_ZERO_SHARE * len(sample) / 2
+        if odd > least and not even:
+            return "utf-16-le"
+        if even > least and not odd:
+            return "utf-16-be"
+    return "utf-8-sig"
 
 
-def _cues(lines: list[str]) -> Iterator[tuple[Cue, list[str]]]:
-    """Time and lines of each cue, SRT or VTT; headers, notes, styles and numbers left out."""
+def _to_seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> float:
+    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + int(fraction.ljust(3, "0")) / 1000
+
+
+def _iter_cues(lines: list[str]) -> Iterator[tuple[CueTimes, list[str]]]:
+    """Yield the times and lines of each cue, SRT or VTT, without headers, notes, styles and numbers."""
     i = 0
     while i < len(lines):
-        match = _TIMES.match(lines[i])
+        match = _CUE_TIMES.match(lines[i])
         i += 1
         if match is None:
-            continue  # a number, a name, a header, a note
+            continue  # a number, a name, a header or a note
         clock = match.groups()
-        start, end = _seconds(*clock[:4]), _seconds(*clock[4:])
+        start, end = _to_seconds(*clock[:4]), _to_seconds(*clock[4:])
         first = i
-        while i < len(lines) and lines[i].strip() and not _TIMES.match(lines[i]):
+        while i < len(lines) and lines[i].strip() and not _CUE_TIMES.match(lines[i]):
             i += 1
         last = i
-        if i < len(lines) and _TIMES.match(lines[i]) and last > first and lines[last - 1].strip().isdigit():
-            last -= 1  # no empty line between the cues: the number is the next one's
+        if i < len(lines) and _CUE_TIMES.match(lines[i]) and last > first and lines[last - 1].strip().isdigit():
+            last -= 1  # without an empty line between the cues, the number belongs to the next one
         yield (start, max(end, start)), lines[first:last]
 
 
-def _unrolled(found: Iterable[tuple[Cue, list[str]]]) -> Iterator[tuple[Cue, list[str]]]:
-    """Cues of captions that roll up, each line once: every cue there begins with the last line of the one
-    before.
-    """
-    shown: list[str] = []
-    for cue, block in found:
-        bare = [_TAG.sub("", line).strip() for line in block]
-        new = [line for line, text in zip(block, bare, strict=True) if text and text not in shown]
+def _unroll(cues: Iterable[tuple[CueTimes, list[str]]]) -> Iterator[tuple[CueTimes, list[str]]]:
+    """Yield each line of roll-up captions once: there every cue repeats the last line of the one before."""
+    previous: list[str] = []
+    for cue, block in cues:
+        texts = [_TAG.sub("", line).strip() for line in block]
+        new = [line for line, text in zip(block, texts, strict=True) if text and text not in previous]
         if new:
             yield cue, new
-        shown = [text for text in bare if text] or shown
+        previous = [text for text in texts if text] or previous
 
 
-def _paragraphs(lines: list[str]) -> Iterator[list[str]]:
+def _iter_paragraphs(lines: list[str]) -> Iterator[list[str]]:
     block: list[str] = []
     for line in [*lines, ""]:
         if line.strip():
@@ -174,60 +191,60 @@ def _paragraphs(lines: list[str]) -> Iterator[list[str]]:
             block = []
 
 
-def _spoken(block: Iterable[str]) -> list[str]:
-    """The lines of a paragraph or cue without markup, speakers' names and dashes, and stage directions."""
-    text = html.unescape(_TAG.sub("", "\n".join(_DASH.sub("", line) for line in block)))
+def _spoken_lines(block: Iterable[str]) -> list[str]:
+    """Return the lines of a paragraph or cue without markup, names of speakers, dashes and stage directions."""
+    text = html.unescape(_TAG.sub("", "\n".join(_LEADING_DASH.sub("", line) for line in block)))
     before = None
     while before != text:  # brackets inside brackets
-        before, text = text, _DIRECTION.sub(" ", text)
-    return [_SPEAKER.sub("", _DASH.sub("", line)) for line in text.split("\n")]
+        before, text = text, _STAGE_DIRECTION.sub(" ", text)
+    return [_SPEAKER_NAME.sub("", _LEADING_DASH.sub("", line)) for line in text.split("\n")]
 
 
-def _tokens(text: str) -> Iterator[str]:
-    for piece in _BETWEEN.split(text):
-        token = _bare(piece)
+def _iter_tokens(text: str) -> Iterator[str]:
+    for piece in _SEPARATOR.split(text):
+        token = _strip_punctuation(piece)
         if token:
-            yield from _cut(token)
+            yield from _split_script(token)
 
 
-def _bare(piece: str) -> str:
-    """Without the punctuation round it; empty when nothing in it is spoken."""
+def _strip_punctuation(piece: str) -> str:
+    """Remove the punctuation around a word; the result is empty if nothing in it is spoken."""
     if not any(c.isalnum() for c in piece):
         return "&" if piece == "&" else ""
     first, last = 0, len(piece)
     while not piece[first].isalnum():
         first += 1
-    while not _sounds(piece[last - 1]):
+    while not _is_spoken(piece[last - 1]):
         last -= 1
-    if first and piece[first - 1] in _KEPT_BEFORE and (piece[first].isdigit() or piece[first - 1] in "'’"):
+    if first and piece[first - 1] in _SPOKEN_PREFIXES and (piece[first].isdigit() or piece[first - 1] in "'’"):
         first -= 1
-    if last < len(piece) and piece[last] in _KEPT_AFTER:
+    if last < len(piece) and piece[last] in _SPOKEN_SUFFIXES:
         last += 1
     token = piece[first:last]
     # quotation marks look like apostrophes
-    if (token[0] in "'’" and token[-1] in "'’") or (token[0] in "'’" and piece.count(token[0]) > 1):
+    if token[0] in "'’" and (token[-1] in "'’" or piece.count(token[0]) > 1):
         token = token.strip("'’")
     return token
 
 
-def _sounds(c: str) -> bool:
+def _is_spoken(c: str) -> bool:
     return c.isalnum() or unicodedata.category(c) in ("Mn", "Mc")  # vowel signs
 
 
-def _cut(token: str) -> Iterator[str]:
-    """Words of scripts that put no spaces between them."""
+def _split_script(token: str) -> Iterator[str]:
+    """Yield the words of scripts that put no spaces between them."""
     if _JAPANESE.search(token):
         for phrase in _PHRASE.findall(token):
-            yield from _kana_words(phrase)
-    elif re.search(f"[{_HAN}]", token):
+            yield from _split_kana(phrase)
+    elif _HAN_CHARACTER.search(token):
         yield from _CHINESE.findall(token)
     else:
         yield token
 
 
-def _kana_words(phrase: str) -> Iterator[str]:
-    while len(phrase) > _KANA_RUN + 2:
-        cut = _KANA_RUN
+def _split_kana(phrase: str) -> Iterator[str]:
+    while len(phrase) > _KANA_WORD + 2:
+        cut = _KANA_WORD
         while cut < len(phrase) and phrase[cut] in _SMALL_KANA:
             cut += 1
         yield phrase[:cut]

@@ -1,16 +1,25 @@
-"""What lips do for each phone: targets, and how strongly each phone insists on them (its dominance).
+"""Lip targets of each phone, and how strongly each phone insists on them (its dominance).
 
-Written down from phonetics; `training/lip_fit.py` moves the numbers a little towards measured lips.
-Columns: opening and width of the lips' inner outline, rounding, jaw, lower lip tucked under the upper teeth.
+The numbers follow articulatory phonetics; `lipdub.training.lip_fit` moves them a little towards measured lips.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.speech.phones import PHONES
 
+if TYPE_CHECKING:
+    from lipdub.arrays import F32
+
 SHAPES = ("opening", "width", "rounding", "jaw", "lower_lip")
+"""Columns of the targets and dominances.
+
+opening and width belong to the inner outline of the lips. lower_lip is 1 where the lower lip is tucked under the
+upper teeth.
+"""
 
 # phone: targets, then dominances
 # fmt: off
@@ -62,18 +71,18 @@ PHONE_TARGETS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 # fmt: on
 
-# Reach of a phone's pull on each shape, as the standard deviation of a bell in seconds, and how far the lips
-# run ahead
-# of the sound, in seconds.
 REACH_SECONDS = {"opening": 0.045, "width": 0.080, "rounding": 0.085, "jaw": 0.060, "lower_lip": 0.040}
+"""Standard deviation of the Gaussian over which a phone influences each shape, in seconds."""
+
 LEAD_SECONDS = {"opening": 0.028, "width": 0.020, "rounding": 0.040, "jaw": 0.020, "lower_lip": 0.010}
+"""How far each shape runs ahead of the sound, in seconds."""
 
 
-def build_target_matrix() -> np.ndarray:
-    """Targets, float32 (len(PHONES), len(SHAPES))."""
+def build_target_matrix() -> F32:
+    """Return the targets, (len(PHONES), len(SHAPES)) float32."""
     return np.array([PHONE_TARGETS[p][0] for p in PHONES], np.float32)
 
 
-def build_dominance_matrix() -> np.ndarray:
-    """Dominances, float32 (len(PHONES), len(SHAPES)), greater than zero."""
+def build_dominance_matrix() -> F32:
+    """Return the dominances, (len(PHONES), len(SHAPES)) float32, all greater than zero."""
     return np.array([PHONE_TARGETS[p][1] for p in PHONES], np.float32)

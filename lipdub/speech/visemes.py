@@ -1,198 +1,230 @@
 """Mouth shapes by name and time: the usual fifteen visemes, and Rhubarb's nine mouth shapes.
 
-A phone's shape is looked up; where a phone has several (a schwa, an h, a sound that its neighbours round) the
-lips' trajectory decides. Closures are where the trajectory shuts the lips, which is a little before p, b or m
-is heard.
+The shape of a phone is looked up. If a phone has several shapes (a schwa, an h, a sound that its neighbours round), the
+lip motion decides. Closures lie where the motion shuts the lips, which is a little before p, b or m is heard.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lipdub.speech.phone_features import FRAME_RATE
 from lipdub.speech.phones import BILABIALS
+from lipdub.speech.word import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lipdub.arrays import F32, Mask
     from lipdub.speech.lip_motion import LipMotion
 
-Cue = tuple[float, float, str]
-"""start s, end s, label."""
-
 VISEMES = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")
-"""The set of OVRLipSync, of MPEG-4's visemes and of most talking heads, in its usual order."""
+"""The visemes of OVRLipSync, MPEG-4 and most talking heads, in their usual order."""
+
 MOUTHS = ("A", "B", "C", "D", "E", "F", "G", "H", "X")
-"""Rhubarb Lip Sync's: A lips pressed together, B slightly open with clenched teeth, C open, D wide open, E
-slightly rounded, F puckered, G upper teeth on the lower lip, H tongue raised (a long l), X idle."""
+"""The mouth shapes of Rhubarb Lip Sync.
+
+A: lips pressed together. B: slightly open, teeth clenched. C: open. D: wide open. E: slightly rounded. F: puckered.
+G: upper teeth on the lower lip. H: tongue raised (a long l). X: idle.
+"""
 
 MIN_CUE_SECONDS = 0.08
-"""Seconds: two frames at 25 a second."""
+"""Shortest cue: two frames at 25 per second."""
+
+_SHUT = 0.5  # closure from which on the lips are shut
+_BORROW_PARTS = 4  # a short shape borrows time if it lacks at most this part (a fourth) of the shortest duration
+_CLOSURE_FRAMES = 12  # a closure may begin so many frames before its p, b or m
+_OPENING_PERCENTILE = 80  # a vowel counts with its widest opening, not with the way to it
+
+
+class Look(NamedTuple):
+    """How a mouth shape looks: opening and rounding, 0 to 1."""
+
+    opening: float
+    rounding: float
 
 
 @dataclass(frozen=True)
 class MouthShapeSet:
     """A set of mouth shapes.
 
-    choices: the shapes each phone can have (one of them by the trajectory); look: opening and rounding of
-    each shape; rest, closed: the shapes of silence and of closed lips; kept: shapes that are never given up
-    for being short.
+    Attributes:
+        names: The shapes.
+        choices: The shapes each phone can have; the lip motion decides between several.
+        looks: How each shape looks.
+        rest: The shape of silence.
+        closed: The shape of closed lips.
+        protected: Shapes that are never dropped for being short.
     """
 
     names: tuple[str, ...]
     choices: Mapping[str, tuple[str, ...]]
-    look: Mapping[str, tuple[float, float]]
+    looks: Mapping[str, Look]
     rest: str
     closed: str
-    kept: tuple[str, ...]
+    protected: tuple[str, ...]
 
 
-def _choices(text: str) -> dict[str, tuple[str, ...]]:
-    """Of "SHAPE[/SHAPE...]: phone phone; ..." the shapes by phone."""
-    out = {}
+def _parse_choices(text: str) -> dict[str, tuple[str, ...]]:
+    """Parse "SHAPE[/SHAPE...]: phone phone; ..." into the shapes of each phone."""
+    choices: dict[str, tuple[str, ...]] = {}
     for part in text.split(";"):
         shapes, phones = part.split(":")
-        out.update({phone: tuple(shapes.strip().split("/")) for phone in phones.split()})
-    return out
+        choices.update({phone: tuple(shapes.strip().split("/")) for phone in phones.split()})
+    return choices
 
 
 OVR_SHAPES = MouthShapeSet(
-    VISEMES,
-    _choices(
+    names=VISEMES,
+    choices=_parse_choices(
         "sil: sil; PP: p b m; FF: f v; TH: th dh; DD: t d rr; kk: k g ng x; CH: sh zh ch jh; SS: s z;"
         "nn: n l; RR: r er; aa: a aa; aa/E: ae ah; E: ey eh; ih: iy ih j; oh: ao; oh/ou: ow oe;"
         "ou: uh uw y w; E/ih: ax; aa/E/ih/oh/ou: h"
     ),
-    {
-        "sil": (0.0, 0.0),
-        "PP": (0.0, 0.0),
-        "FF": (0.1, 0.0),
-        "TH": (0.3, 0.0),
-        "DD": (0.3, 0.0),
-        "kk": (0.4, 0.0),
-        "CH": (0.3, 0.6),
-        "SS": (0.25, 0.0),
-        "nn": (0.3, 0.0),
-        "RR": (0.3, 0.45),
-        "aa": (0.85, 0.0),
-        "E": (0.6, 0.0),
-        "ih": (0.4, 0.0),
-        "oh": (0.6, 0.55),
-        "ou": (0.3, 0.85),
+    looks={
+        "sil": Look(0.0, 0.0),
+        "PP": Look(0.0, 0.0),
+        "FF": Look(0.1, 0.0),
+        "TH": Look(0.3, 0.0),
+        "DD": Look(0.3, 0.0),
+        "kk": Look(0.4, 0.0),
+        "CH": Look(0.3, 0.6),
+        "SS": Look(0.25, 0.0),
+        "nn": Look(0.3, 0.0),
+        "RR": Look(0.3, 0.45),
+        "aa": Look(0.85, 0.0),
+        "E": Look(0.6, 0.0),
+        "ih": Look(0.4, 0.0),
+        "oh": Look(0.6, 0.55),
+        "ou": Look(0.3, 0.85),
     },
-    "sil",
-    "PP",
-    ("PP", "FF"),
+    rest="sil",
+    closed="PP",
+    protected=("PP", "FF"),
 )
 RHUBARB_SHAPES = MouthShapeSet(
-    MOUTHS,
-    _choices(
+    names=MOUTHS,
+    choices=_parse_choices(
         "X: sil; A: p b m; G: f v; B: iy th dh t d s z; B/C: ih k g ng x n rr ax; C: eh ey; C/D: ae ah a aa;"
         "E: ao er; E/F: ow oe; F: uh uw y w; B/F: sh zh ch jh j; B/E/F: r; B/H: l; B/C/D/E/F: h"
     ),
-    {
-        "A": (0.0, 0.0),
-        "B": (0.25, 0.0),
-        "C": (0.55, 0.0),
-        "D": (0.85, 0.0),
-        "E": (0.55, 0.5),
-        "F": (0.3, 0.9),
-        "G": (0.1, 0.0),
-        "H": (0.5, 0.0),
-        "X": (0.0, 0.0),
+    looks={
+        "A": Look(0.0, 0.0),
+        "B": Look(0.25, 0.0),
+        "C": Look(0.55, 0.0),
+        "D": Look(0.85, 0.0),
+        "E": Look(0.55, 0.5),
+        "F": Look(0.3, 0.9),
+        "G": Look(0.1, 0.0),
+        "H": Look(0.5, 0.0),
+        "X": Look(0.0, 0.0),
     },
-    "X",
-    "A",
-    ("A", "G"),
+    rest="X",
+    closed="A",
+    protected=("A", "G"),
 )
 
-_SHUT = 0.5  # closure from which the lips are shut
-_LACK = 4  # a short shape that lacks at most this part (a fourth) of the least duration borrows it
-_NEAR = 12  # frames before a p, b or m from which on its closure may lie
+
+def build_viseme_cues(
+    motion: LipMotion, *, until: float | None = None, min_seconds: float = MIN_CUE_SECONDS
+) -> list[Segment]:
+    """Describe a speech as `VISEMES`; see `build_mouth_cues`."""
+    return build_mouth_cues(motion, OVR_SHAPES, until=until, min_seconds=min_seconds)
 
 
-def build_viseme_cues(motion: LipMotion, *, until: float | None = None, least: float = MIN_CUE_SECONDS) -> list[Cue]:
-    """The speech as visemes, of `VISEMES`; arguments as `cues`."""
-    return build_mouth_cues(motion, OVR_SHAPES, until=until, least=least)
-
-
-def build_rhubarb_cues(motion: LipMotion, *, until: float | None = None, least: float = MIN_CUE_SECONDS) -> list[Cue]:
-    """The speech as Rhubarb's mouth shapes, of `MOUTHS`; arguments as `cues`."""
-    return build_mouth_cues(motion, RHUBARB_SHAPES, until=until, least=least)
+def build_rhubarb_cues(
+    motion: LipMotion, *, until: float | None = None, min_seconds: float = MIN_CUE_SECONDS
+) -> list[Segment]:
+    """Describe a speech as Rhubarb's `MOUTHS`; see `build_mouth_cues`."""
+    return build_mouth_cues(motion, RHUBARB_SHAPES, until=until, min_seconds=min_seconds)
 
 
 def build_mouth_cues(
-    motion: LipMotion, shapes: MouthShapeSet, *, until: float | None = None, least: float = MIN_CUE_SECONDS
-) -> list[Cue]:
-    """Mouth shapes over time, contiguous from zero, neighbours different, times in whole hundredths of a
-    second.
+    motion: LipMotion, shapes: MouthShapeSet, *, until: float | None = None, min_seconds: float = MIN_CUE_SECONDS
+) -> list[Segment]:
+    """Describe a speech as mouth shapes over time.
 
-    until: seconds the speech lasts (else as long as its phones); least: no shape is shorter, except where
-    closures stand too close: what parts them stays. A closure is never lost: it is made longer instead.
+    A closure is never lost: it is lengthened instead.
+
+    Args:
+        motion: The lip motion.
+        shapes: The set of mouth shapes.
+        until: Length of the speech in seconds; by default that of its phones.
+        min_seconds: Shortest cue in seconds. Only what separates two closures may be shorter.
+
+    Returns:
+        Cues that are contiguous from zero, with different neighbours, at whole hundredths of a second.
     """
     count = len(motion.times) if until is None else min(len(motion.times), max(int(until * FRAME_RATE + 1e-6), 1))
-    labels = _labels(motion, shapes)[:count]
-    return enforce_min_duration(labels, shapes, least)
+    labels = _label_frames(motion, shapes)[:count]
+    return enforce_min_duration(labels, shapes, min_seconds)
 
 
-def clip_cues(cues: Sequence[Cue], start: float, end: float) -> list[Cue]:
-    """What of the cues lies in start..end, in their own times."""
-    return [(max(a, start), min(b, end), label) for a, b, label in cues if b > start and a < end]
+def clip_cues(cues: Sequence[Segment], start: float, end: float) -> list[Segment]:
+    """Return the parts of the cues between two times, in their own times."""
+    return [Segment(max(a, start), min(b, end), label) for a, b, label in cues if b > start and a < end]
 
 
-def _labels(motion: LipMotion, shapes: MouthShapeSet) -> list[str]:
-    """The shape of each frame."""
+def _label_frames(motion: LipMotion, shapes: MouthShapeSet) -> list[str]:
+    """Return the shape of each frame."""
     frames = len(motion.times)
-    opening, rounding, shut = (motion.column(name) for name in ("opening", "rounding", "closure"))
-    closed = _closed(motion, shut >= _SHUT)
+    is_closed = _find_closed_frames(motion, motion.column("closure") >= _SHUT)
     labels = [shapes.rest] * frames
-    pending: list[int] = []
+    pending: list[int] = []  # frames of p, b and m, whose shape is that of the next phone where the lips are open
     for start, end, phone in motion.phones:
-        a, b = round(start * FRAME_RATE), min(round(end * FRAME_RATE), frames)
-        span = range(a, b)
+        span = range(round(start * FRAME_RATE), min(round(end * FRAME_RATE), frames))
         if phone in BILABIALS:
             pending += span
             continue
-        options = shapes.choices[phone]
-        label = options[0]
-        if len(options) > 1 and b > a:
-            free = [i for i in span if not closed[i]] or list(span)
-            # a vowel is as open as it gets, not as on the way there
-            seen = (float(np.percentile(opening[free], 80)), float(rounding[free].mean()))
-            label = min(options, key=lambda option: _apart(seen, shapes.look[option]))
-        for i in span:
-            labels[i] = label
-        for i in pending:  # lips that have left a p, b or m are on their way to what follows
+        label = _choose_shape(motion, shapes, phone, span, is_closed)
+        for i in (*span, *pending):
             labels[i] = label
         pending = []
     for i in pending:
         labels[i] = labels[pending[0] - 1] if pending[0] else shapes.rest
-    return [shapes.closed if closed[i] else label for i, label in enumerate(labels)]
+    return [shapes.closed if is_closed[i] else label for i, label in enumerate(labels)]
 
 
-def _closed(motion: LipMotion, shut: np.ndarray) -> np.ndarray:
-    """Frames with closed lips, bool (frames,): where the trajectory shuts them, and where it does not for a
-    p, b or m that was heard, that phone itself.
+def _choose_shape(motion: LipMotion, shapes: MouthShapeSet, phone: str, span: range, is_closed: Mask) -> str:
+    """Choose the shape of a phone that looks most like the motion over its frames."""
+    choices = shapes.choices[phone]
+    if len(choices) == 1 or not span:
+        return choices[0]
+    free = [i for i in span if not is_closed[i]] or list(span)
+    opening: F32 = motion.column("opening")[free]
+    look = Look(float(np.percentile(opening, _OPENING_PERCENTILE)), float(motion.column("rounding")[free].mean()))
+    return min(choices, key=lambda name: _squared_distance(look, shapes.looks[name]))
+
+
+def _find_closed_frames(motion: LipMotion, is_shut: Mask) -> Mask:
+    """Find the frames with closed lips.
+
+    Args:
+        motion: The lip motion.
+        is_shut: (frames,) bool, where the motion shuts the lips.
+
+    Returns:
+        (frames,) bool. If the motion does not shut the lips for a p, b or m, that phone itself is closed.
     """
-    out = shut.copy()
+    is_closed = is_shut.copy()
     for start, end, phone in motion.phones:
         if phone in BILABIALS:
             a, b = round(start * FRAME_RATE), round(end * FRAME_RATE)
-            if not shut[max(a - _NEAR, 0) : b].any():
-                out[a:b] = True
-    return out
+            if not is_shut[max(a - _CLOSURE_FRAMES, 0) : b].any():
+                is_closed[a:b] = True
+    return is_closed
 
 
-def _apart(a: tuple[float, float], b: tuple[float, float]) -> float:
-    return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2
+def _squared_distance(a: Look, b: Look) -> float:
+    return (a.opening - b.opening) ** 2 + (a.rounding - b.rounding) ** 2
 
 
 @dataclass
 class _Span:
-    """A shape over frames start..end."""
+    """A shape over frames start to end - 1."""
 
     start: int
     end: int
@@ -202,47 +234,63 @@ class _Span:
         return self.end - self.start
 
 
-def _runs(labels: Sequence[str]) -> list[_Span]:
-    """Spans of equal labels."""
-    out: list[_Span] = []
+def _group_labels(labels: Sequence[str]) -> list[_Span]:
+    """Group equal neighbours."""
+    spans: list[_Span] = []
     for i, label in enumerate(labels):
-        if out and out[-1].label == label:
-            out[-1].end = i + 1
+        if spans and spans[-1].label == label:
+            spans[-1].end = i + 1
         else:
-            out.append(_Span(i, i + 1, label))
-    return out
+            spans.append(_Span(i, i + 1, label))
+    return spans
 
 
-def enforce_min_duration(labels: Sequence[str], shapes: MouthShapeSet, least: float = MIN_CUE_SECONDS) -> list[Cue]:
-    """Cues in seconds of labels of frames (100 a second), without those too short to be seen.
+def enforce_min_duration(
+    labels: Sequence[str], shapes: MouthShapeSet, min_seconds: float = MIN_CUE_SECONDS
+) -> list[Segment]:
+    """Turn labels of frames into cues that are long enough to be seen.
 
-    One that lacks little borrows from longer neighbours, others go to the neighbour that looks more like
-    them. A kept one (closed lips, teeth on lip) grows into its neighbours instead; one between two kept ones
-    stays, if only for half the least duration, so that they remain two.
+    A shape that lacks little time borrows it from longer neighbours; other short shapes are merged into the neighbour
+    that looks more like them. A protected shape (closed lips, teeth on lip) grows into its neighbours instead. A shape
+    between two protected ones stays, if only for half the shortest duration, so that they remain two.
+
+    Args:
+        labels: Shapes of frames at 100 per second.
+        shapes: The set of mouth shapes.
+        min_seconds: Shortest cue in seconds.
     """
-    shortest = max(round(least * FRAME_RATE), 1)
-    row = _runs(labels)
+    shortest = max(round(min_seconds * FRAME_RATE), 1)
+    row = _group_labels(labels)
     while (
-        _grow(row, shapes, shortest, kept_ones=False)
-        or _swallow(row, shapes, shortest)
-        or _grow(row, shapes, shortest, kept_ones=True)
+        _grow_span(row, shapes, shortest, protected=False)
+        or _merge_span(row, shapes, shortest)
+        or _grow_span(row, shapes, shortest, protected=True)
     ):
         pass
-    return [(span.start / FRAME_RATE, span.end / FRAME_RATE, span.label) for span in row]
+    return [Segment(span.start / FRAME_RATE, span.end / FRAME_RATE, span.label) for span in row]
 
 
-def _swallow(row: list[_Span], shapes: MouthShapeSet, shortest: int) -> bool:
-    """Gives the shortest span that is too short to a neighbour, and joins what then is equal. False if there
-    is none.
+def _merge_span(row: list[_Span], shapes: MouthShapeSet, shortest: int) -> bool:
+    """Merge the shortest span that is too short into a neighbour, in place.
+
+    Returns:
+        Whether there was one.
     """
-    kept = [span.label in shapes.kept for span in row]
-    short = [i for i, span in enumerate(row) if len(span) < shortest and not kept[i] and not _parts(i, kept)]
+    is_protected = [span.label in shapes.protected for span in row]
+    short = [
+        i
+        for i, span in enumerate(row)
+        if len(span) < shortest and not is_protected[i] and not _separates(i, is_protected)
+    ]
     if not short or len(row) < 2:
         return False
     i = min(short, key=lambda i: len(row[i]))
-    here = shapes.look[row[i].label]
-    beside = [k for k in (i - 1, i + 1) if 0 <= k < len(row)]
-    heir = min(beside, key=lambda k: (kept[k], _apart(here, shapes.look[row[k].label]), -len(row[k])))
+    look = shapes.looks[row[i].label]
+    neighbours = [k for k in (i - 1, i + 1) if 0 <= k < len(row)]
+    heir = min(
+        neighbours,
+        key=lambda k: (is_protected[k], _squared_distance(look, shapes.looks[row[k].label]), -len(row[k])),
+    )
     row[heir].start = min(row[heir].start, row[i].start)
     row[heir].end = max(row[heir].end, row[i].end)
     del row[i]
@@ -252,28 +300,34 @@ def _swallow(row: list[_Span], shapes: MouthShapeSet, shortest: int) -> bool:
     return True
 
 
-def _grow(row: list[_Span], shapes: MouthShapeSet, shortest: int, *, kept_ones: bool) -> bool:
-    """Makes the first span that is too short longer, from what its neighbours can spare. False if none can
-    be.
+def _grow_span(row: list[_Span], shapes: MouthShapeSet, shortest: int, *, protected: bool) -> bool:
+    """Lengthen the first span that is too short by time its neighbours can spare, in place.
 
-    Of the `kept_ones` any, even where a neighbour gets too short by it; of the others those that lack little,
-    or stand between two kept ones.
+    Args:
+        row: The spans.
+        shapes: The set of mouth shapes.
+        shortest: Frames of the shortest span.
+        protected: Lengthen protected spans, even if a neighbour becomes too short by it. Otherwise lengthen spans
+            that lack little time or separate two protected ones.
+
+    Returns:
+        Whether a span was lengthened.
     """
-    kept = [span.label in shapes.kept for span in row]
+    is_protected = [span.label in shapes.protected for span in row]
+    half = max(shortest // 2, 1)
     for i, span in enumerate(row):
-        # what parts two kept ones is to be seen, but not at the cost of what they are
-        need = (max(shortest // 2, 1) if _parts(i, kept) and not kept[i] else shortest) - len(span)
-        if kept[i] != kept_ones or need <= 0:
+        separates = _separates(i, is_protected)
+        # what separates two protected spans must be visible, but not at their cost
+        need = (half if separates and not is_protected[i] else shortest) - len(span)
+        if is_protected[i] != protected or need <= 0:
             continue
         before, after = (
-            max(len(row[k]) - (shortest if kept[k] or not kept_ones else max(shortest // 2, 1)), 0)
-            if 0 <= k < len(row)
-            else 0
+            max(len(row[k]) - (half if protected and not is_protected[k] else shortest), 0) if 0 <= k < len(row) else 0
             for k in (i - 1, i + 1)
         )
         if not before + after:
             continue
-        if not kept_ones and not _parts(i, kept) and (need > shortest // _LACK or before + after < need):
+        if not protected and not separates and (need > shortest // _BORROW_PARTS or before + after < need):
             continue
         # from both sides alike, and what one side lacks from the other
         early = min(before, max(-(-need // 2), need - after))
@@ -288,6 +342,6 @@ def _grow(row: list[_Span], shapes: MouthShapeSet, shortest: int, *, kept_ones: 
     return False
 
 
-def _parts(i: int, kept: Sequence[bool]) -> bool:
-    """Whether span i stands between two kept ones."""
-    return 0 < i < len(kept) - 1 and kept[i - 1] and kept[i + 1]
+def _separates(i: int, is_protected: Sequence[bool]) -> bool:
+    """Return whether span i stands between two protected ones."""
+    return 0 < i < len(is_protected) - 1 and is_protected[i - 1] and is_protected[i + 1]

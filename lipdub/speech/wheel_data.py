@@ -1,4 +1,4 @@
-"""Files in the wheels of other packages, found without importing those."""
+"""Data files that lie in the wheels of other packages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from pathlib import Path
 
 
 def find_wheel_file(package: str, *parts: str) -> Path | None:
-    """A file that lies in an installed package's folder, or None when the package or the file is not there."""
+    """Find a file in the folder of an installed package, without importing the package.
+
+    Args:
+        package: Name of the package.
+        parts: Path of the file inside the package's folder, part by part.
+
+    Returns:
+        The path, or None if the package or the file is missing.
+    """
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         return None

@@ -1,33 +1,53 @@
-"""Words with their times."""
+"""Words and phones with their times."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+class Segment(NamedTuple):
+    """A labelled span of time.
+
+    Attributes:
+        start: Seconds.
+        end: Seconds.
+        label: A phone, or the name of a mouth shape.
+    """
+
+    start: float
+    end: float
+    label: str
+
+
 @dataclass(frozen=True)
 class Word:
-    """start, end: seconds; phones: (start s, end s, phone of `speech.phones.PHONES`), contiguous inside it; fit:
-    how well the phone network agrees, 0 to about 1, NaN where nobody has asked it.
+    """A word and where it lies in the speech.
+
+    Attributes:
+        text: The word as it is spelt.
+        start: Seconds.
+        end: Seconds.
+        phones: Phones of `lipdub.speech.phones.PHONES`, contiguous inside the word.
+        fit: Agreement with the phone network, 0 to about 1; NaN if it was not measured.
     """
 
     text: str
     start: float
     end: float
-    phones: tuple[tuple[float, float, str], ...]
+    phones: tuple[Segment, ...]
     fit: float = float("nan")
 
 
 def is_english(language: str) -> bool:
-    """Whether a language code is one of English ("en", "en-gb")."""
+    """Return whether a language code is one of English ("en", "en-gb")."""
     return language.lower().replace("_", "-").split("-")[0] == "en"
 
 
-def iter_phones(words: Sequence[Word]) -> Iterator[tuple[float, float, str]]:
-    """All phones of the words, in order."""
+def iter_phones(words: Sequence[Word]) -> Iterator[Segment]:
+    """Yield all phones of the words, in order."""
     for word in words:
         yield from word.phones

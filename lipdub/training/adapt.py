@@ -30,10 +30,10 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, UsageError, printable
 from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.face_generator import FaceGenerator
-from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.card import to_sentence
 from lipdub.training.dataset import Clip, Dataset, TalkingClips, open_dataset
@@ -274,14 +274,14 @@ def _heard(speech: Path, seconds: float, say: Callable[[str], None]) -> np.ndarr
     """The first seconds of a speech, float32 (samples,) at 16 kHz."""
     from lipdub.media.audio import load_audio
 
-    whole = load_audio(speech, mel.RATE)
-    heard = whole[: round(seconds * mel.RATE)]
+    whole = load_audio(speech, SAMPLE_RATE_HZ)
+    heard = whole[: round(seconds * SAMPLE_RATE_HZ)]
     say(
-        f"{speech.name}: {len(heard) / mel.RATE:.1f} s of it put into the talker's mouth by the built-in recipe, to learn from"
+        f"{speech.name}: {len(heard) / SAMPLE_RATE_HZ:.1f} s of it put into the talker's mouth by the built-in recipe, to learn from"
     )
     if len(heard) < len(whole):
         say(
-            f"the mouth will follow the other {(len(whole) - len(heard)) / mel.RATE:.0f} s of it less: --minutes gives time for more"
+            f"the mouth will follow the other {(len(whole) - len(heard)) / SAMPLE_RATE_HZ:.0f} s of it less: --minutes gives time for more"
         )
     return heard
 
@@ -290,7 +290,7 @@ def _own(video: Path, say: Callable[[str], None]) -> np.ndarray:
     """A video's own speech from the middle on, then its beginning, which other frames say: float32 (samples,) at 16 kHz."""
     from lipdub.media.audio import load_audio
 
-    heard = load_audio(video, mel.RATE)
+    heard = load_audio(video, SAMPLE_RATE_HZ)
     say(
         "no speech was given, so the mouth will follow others but little; the video's own, from its middle on, is learnt from"
     )
@@ -301,13 +301,13 @@ def _dubs(data: Dataset, video: Path, speeches: Sequence[np.ndarray], folder: Pa
     """The clips of a video once more, saying nothing, and these speeches, float32 (samples,) at 16 kHz: as the built-in recipe dubs
     it.
     """
-    span = round(max(clip.start + clip.frames / shards.FPS for clip in data.clips) * mel.RATE)
+    span = round(max(clip.start + clip.frames / shards.FPS for clip in data.clips) * SAMPLE_RATE_HZ)
     sounds = {_QUIET: np.zeros(span, np.float32)}
     for i, heard in enumerate(speeches):
         # In parts no longer than the video: where it would begin anew, moments would no longer be the same. Frames of the first
         # part say what they will say.
         for k in range(0, len(heard), span):
-            if k == 0 or len(heard) - k >= mel.RATE:
+            if k == 0 or len(heard) - k >= SAMPLE_RATE_HZ:
                 sounds[f"said-{i}-{k // span}"] = heard[k : k + span]
     return [
         clip
@@ -324,7 +324,7 @@ def _dubbed(video: Path, sound: np.ndarray, folder: Path) -> Path:
 
     folder.mkdir()
     speech, out = folder / "speech.wav", folder / f"{folder.name}.mkv"
-    wavfile.write(speech, mel.RATE, sound)
+    wavfile.write(speech, SAMPLE_RATE_HZ, sound)
     workspace = folder.parent / "workspace"  # one for all, so that the faces are looked for once
     pipeline.dub(video, speech, out, workspace=workspace, recipe="builtin", length="speech", crf=12, preset="ultrafast")
     return out

@@ -71,7 +71,7 @@ def fit_lip_model(
     t0 = torch.from_numpy(start.targets[:, columns].astype(np.float32))
     d0 = torch.from_numpy(np.log(start.dominance[:, columns]).astype(np.float32))
     r0 = torch.from_numpy(np.log(start.reach[columns]).astype(np.float32))
-    a0 = torch.from_numpy(start.ahead[columns].astype(np.float32))
+    a0 = torch.from_numpy(start.lead[columns].astype(np.float32))
     free = torch.ones(len(PHONES), 1)
     free[PHONE_INDEX["sil"]] = 0  # silence stays at rest
     bilabial = torch.zeros(len(PHONES), 1)
@@ -121,11 +121,11 @@ def fit_lip_model(
         if progress and (step + 1) % 100 == 0:
             progress(f"lips: step {step + 1}, correlation " + ", ".join(f"{n} {w:.3f}" for n, w in zip(_FITTED, worth)))
     with torch.no_grad():
-        model = LipModel(start.targets.copy(), start.dominance.copy(), start.reach.copy(), start.ahead.copy())
+        model = LipModel(start.targets.copy(), start.dominance.copy(), start.reach.copy(), start.lead.copy())
         model.targets[:, columns] = (t0 + dt * free * (1 - fixed_open)).numpy()
         model.dominance[:, columns] = torch.exp(d0 + dd).numpy()
         model.reach[columns] = torch.exp(r0 + dr).numpy()
-        model.ahead[columns] = (a0 + da).numpy()
+        model.lead[columns] = (a0 + da).numpy()
     return model
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -226,17 +226,14 @@ def write_weights(out: Path, phones: dict[str, np.ndarray], model: LipModel, not
         f"phones.{name}": value.astype(np.float16) if value.dtype.kind == "f" else value
         for name, value in phones.items()
     }
-    for name in ("targets", "dominance", "reach", "ahead"):
-        tensors[f"lips.{name}"] = np.ascontiguousarray(getattr(model, name), np.float32)
-    for i, layer in enumerate(model.context):
-        tensors[f"lips.context.{i}"] = np.ascontiguousarray(layer, np.float16)
-    lips = {field.name: value for field in fields(model) if isinstance(value := getattr(model, field.name), float)}
+    arrays, numbers = model.to_file()
+    tensors |= {f"lips.{name}": value for name, value in arrays.items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(out.name + ".tmp")
     save_file(
         {k: np.ascontiguousarray(v) for k, v in tensors.items()},
         str(beside),
-        {"format": WEIGHTS_FORMAT, "lips": json.dumps(lips), "notes": json.dumps(notes)},
+        {"format": WEIGHTS_FORMAT, "lips": json.dumps(numbers), "notes": json.dumps(notes)},
     )
     os.replace(beside, out)
     return out

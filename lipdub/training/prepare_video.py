@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, UsageError
 from lipdub.faces.alignment import lower_face
 from lipdub.progress import Callback, ignore_event
@@ -200,7 +201,7 @@ def _speech(video: Path, options: ClipOptions) -> SpeechTrack:
     """The video's sound, and what it asks of the lips where that is wanted."""
     from lipdub.media.audio import load_audio, probe_audio_source
     from lipdub.media.probe import probe
-    from lipdub.scoring.speech import RATE, SpeechTrack, load_own_sound
+    from lipdub.scoring.speech import SpeechTrack, load_own_sound
 
     if options.min_sync > 0:
         heard = load_own_sound(video, "its own sound")
@@ -209,7 +210,7 @@ def _speech(video: Path, options: ClipOptions) -> SpeechTrack:
     facts = probe(video).video
     assert facts is not None
     begins = float(probe_audio_source(video).start - facts.start_time)
-    return SpeechTrack(load_audio(video, RATE), begins, np.empty(0), np.empty((0, 2)), "its own sound")
+    return SpeechTrack(load_audio(video, SAMPLE_RATE_HZ), begins, np.empty(0), np.empty((0, 2)), "its own sound")
 
 
 def _compared(view: TrackLandmarks, times: np.ndarray, speech: SpeechTrack) -> Comparison:
@@ -342,9 +343,8 @@ def read_crops(video: Path, frames: np.ndarray, places: np.ndarray, side: int, z
 
 def _sound(speech: SpeechTrack, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:
     """Sound int16 of a stretch, silent where the video's has not begun or is over, and its mel."""
-    from lipdub.speech import mel
 
-    first = round((stretch.first / shards.FPS - speech.begins) * mel.RATE)
+    first = round((stretch.first / shards.FPS - speech.begins) * SAMPLE_RATE_HZ)
     return cut_sound(speech.sound, first, stretch.stop - stretch.first)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lipdub.speech import mel
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.training import shards
 from lipdub.training.prepare_video import cut_sound, read_crops
 
@@ -52,7 +52,7 @@ def _written(data: Dataset, video: Path, sound: np.ndarray, name: str) -> Iterat
             for part in ("landmarks", "masks", "placements", "frames")
         }
         arrays["crops"] = read_crops(video, arrays["frames"], arrays["placements"], data.side, zoom)
-        arrays["audio"], arrays["mel"] = cut_sound(sound, round(clip.start * mel.RATE), count)
+        arrays["audio"], arrays["mel"] = cut_sound(sound, round(clip.start * SAMPLE_RATE_HZ), count)
         ident = f"{name}-{clip.id}"
         relative = f"{name}/{ident}.safetensors"
         size, digest = shards.write_shard(data.folder / "shards" / relative, arrays)

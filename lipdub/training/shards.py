@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.speech import mel
 from lipdub.workspace.atomic_files import write_atomically
 from lipdub.workspace.keys import DIGEST_BYTES, digest_bytes
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 FORMAT = "lipdub-clip-1"
 FPS = 25
-SAMPLES_PER_FRAME = mel.RATE // FPS  # of sound a frame
+SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS  # of sound a frame
 _TYPES = {"U8": np.uint8, "I16": np.int16, "I32": np.int32, "F32": np.float32, "F64": np.float64}
 _KINDS = {
     "crops": np.uint8,

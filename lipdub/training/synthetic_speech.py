@@ -77,7 +77,7 @@ def speak_flite(text: str, *, voice: str = "slt", stretch: float = 1.0, pitch: f
 def speak_espeak(text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50) -> Utterance:
     """Speak text with this process's espeak-ng; the arguments are those of `Espeak.speak`, as is the ValueError."""
     library = get_espeak()
-    audio, events = library.speak(text, voice=voice, speed=speed, pitch=pitch, span=span)
+    audio, events = library.speak(text, voice=voice, speed=speed, pitch=pitch, pitch_range=span)
     starts = [start for start, _ in events] + [len(audio) / library.rate]
     phones: list[tuple[float, float, str]] = [(0.0, starts[0], "sil")] if starts[0] > 0 else []
     for (start, name), stop in zip(events, starts[1:], strict=True):

@@ -69,10 +69,10 @@ def ways(
     out = {"table": by(LipModel.phonetic())}
     if other is not None:
         out["GRID only"] = by(other)
-    out["sound"] = lip_motion.predict_lip_motion(audio, weights=weights, heard=heard)
+    out["sound"] = lip_motion.predict_lip_motion(audio, weights=weights, recognition=heard)
     if script is not None:
         out["text"] = lip_motion.predict_lip_motion(
-            audio, weights=weights, heard=recognize(audio, weights=weights, script=script)
+            audio, weights=weights, recognition=recognize(audio, weights=weights, transcript=script)
         )
     return out
 
@@ -209,7 +209,7 @@ def languages(shared: Path, weights: Path | None) -> dict[str, float]:
     spread = {}
     for name, audio in sounds.items():
         heard = recognize(audio, weights=weights)
-        opening = lip_motion.predict_lip_motion(audio, weights=weights, heard=heard).column("opening")
+        opening = lip_motion.predict_lip_motion(audio, weights=weights, recognition=heard).column("opening")
         speaking = heard.posteriors[:, lip_motion.INDEX["sil"]] < 0.5
         spread[name] = float(opening[speaking].std())
     return {name: value / spread["c_60s_16k" if "made" not in name else "made en-us"] for name, value in spread.items()}
@@ -243,7 +243,7 @@ def cost(shared: Path, weights: Path | None) -> dict[str, float]:
 
     audio = load_audio(shared / "clips" / "speech_c_60s_16k.wav", SAMPLE_RATE_HZ)
     begun = time.monotonic()
-    lip_motion.predict_lip_motion(audio, weights=weights, heard=recognize(audio, weights=weights))
+    lip_motion.predict_lip_motion(audio, weights=weights, recognition=recognize(audio, weights=weights))
     out = {"seconds a second": (time.monotonic() - begun) / (len(audio) / SAMPLE_RATE_HZ)}
     out["peak bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
     out["weights bytes"] = float((weights or phone_recognizer.find_default_weights()).stat().st_size)

@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.faces.alignment import lower_face
 from lipdub.media.audio import load_audio
 from lipdub.metrics import avsync
-from lipdub.speech import mel
 from lipdub.training import grid
 from lipdub.training.dataset import TalkingClips, open_dataset
 from tests.bench.lip_motion_correlation import CLIPS
@@ -85,7 +85,7 @@ def talking(shared: Path, cache: Path, size: AVSyncNetSize) -> Iterator[Clip]:
     """The clips of people outside the training."""
     for name, offset in CLIPS.items():
         path = shared / "clips" / f"{name}.mp4"
-        yield Clip(name, at_25(path, landmarks(path, cache), size), load_audio(path, mel.RATE), offset * 0.04)
+        yield Clip(name, at_25(path, landmarks(path, cache), size), load_audio(path, SAMPLE_RATE_HZ), offset * 0.04)
 
 
 def kept_apart(folder: Path, count: int, size: AVSyncNetSize) -> Iterator[Clip]:

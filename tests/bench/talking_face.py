@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 import torch
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.metrics.ifc import frame_distance, ifc
 from lipdub.metrics.lmd import lmd
 from lipdub.metrics.mouth import measure_mouth_shape
@@ -152,11 +153,11 @@ def agreement(shape: np.ndarray, heard: Any) -> float:
 
 def hear(sound: np.ndarray) -> Any:
     """What a clip's own sound asks of the lips."""
-    from lipdub.scoring.speech import RATE, SpeechTrack
+    from lipdub.scoring.speech import SpeechTrack
     from lipdub.speech.lip_motion import predict_lip_motion
     from lipdub.speech.recognition import recognize as listen
 
-    motion = predict_lip_motion(sound, RATE, heard=listen(sound))
+    motion = predict_lip_motion(sound, SAMPLE_RATE_HZ, recognition=listen(sound))
     return SpeechTrack(
         sound, 0.0, motion.times, np.stack([motion.column("opening"), motion.column("width")], 1), "its own sound"
     )

@@ -117,7 +117,7 @@ def test_the_picture_is_a_picture(run: Callable[..., Done], tmp_path: Path) -> N
     [
         (("none.wav",), 3, "there is no file none.wav"),
         (("SPEECH", "--format", "yaml"), 2, "--format"),
-        (("SPEECH", "-o", "a.txt"), 2, "no format is known"),
+        (("SPEECH", "-o", "a.txt"), 2, "names no format"),
         (("SPEECH", "-o", "SPEECH", "--overwrite"), 2, "would replace"),
         (("SPEECH", "-o", "a.json", "--fps", "0"), 2, "--fps must be"),
         (("SPEECH", "--from", "9"), 2, "nothing between"),
@@ -125,8 +125,8 @@ def test_the_picture_is_a_picture(run: Callable[..., Done], tmp_path: Path) -> N
         (("SPEECH", "--plot", "p.jpg"), 2, "must end in .png"),
         (("SPEECH", "--landmarks", "98"), 2, "--landmarks"),
         (("SPEECH", "--landmarks", "68"), 2, "needs a file"),
-        (("SPEECH", "--landmarks", "68", "-o", "a.json"), 2, "as .npz alone"),
-        (("SPEECH", "--talker", "x.mp4", "-o", "a.npz"), 2, "--talker is for landmarks"),
+        (("SPEECH", "--landmarks", "68", "-o", "a.json"), 2, "as .npz only"),
+        (("SPEECH", "--talker", "x.mp4", "-o", "a.npz"), 2, "--video is for landmarks"),
         (
             ("SPEECH", "--landmarks", "68", "-o", "a.npz", "--talker", "none.mp4"),
             3,
@@ -151,7 +151,7 @@ def test_errors_are_one_line_with_their_code(
 def test_a_file_that_is_there_stays_unless_told(run: Callable[..., Done], tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("mine")
     done = run(SPEECH, "-o", "a.csv")
-    assert done.code == 2 and "is there already" in done.stderr and (tmp_path / "a.csv").read_text() == "mine"
+    assert done.code == 2 and "exists already" in done.stderr and (tmp_path / "a.csv").read_text() == "mine"
     assert run(SPEECH, "-o", "a.csv", "--overwrite").code == 0
     assert (tmp_path / "a.csv").read_text().startswith("time,")
     copy = shutil.copy(SPEECH, tmp_path / "speech.json")
@@ -210,7 +210,7 @@ def test_landmarks_of_a_talker_by_video_and_by_workspace(run: Callable[..., Done
 
 def test_nothing_is_written_where_one_thing_fails(run: Callable[..., Done], tmp_path: Path) -> None:
     done = run(SPEECH, "-o", "a.srt", "--format", "srt-words", "--plot", "p.png")
-    assert done.code == 2 and "no words were heard" in done.stderr and not list(tmp_path.iterdir())
+    assert done.code == 2 and "no words were found" in done.stderr and not list(tmp_path.iterdir())
 
 
 def test_json_and_the_file_do_not_share_standard_output(run: Callable[..., Done]) -> None:

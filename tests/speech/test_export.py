@@ -14,15 +14,18 @@ from lipdub.errors import UsageError
 from lipdub.speech import export
 from lipdub.speech.coarticulation import COEFFICIENTS
 from lipdub.speech.recognition import Recognition
-from lipdub.speech.word import Word
+from lipdub.speech.word import Segment, Word
 from tests.speech.test_visemes import said
 
 SPOKEN = (("sil", 20), ("m", 12), ("a", 20), ("p", 12), ("sil", 21))
 
 
+WORD_PHONES = (Segment(0.2, 0.32, "m"), Segment(0.32, 0.52, "a"), Segment(0.52, 0.64, "p"))
+
+
 def made(name: str = "speech.wav", **changes: object) -> export.LipTrajectory:
     motion = said(*SPOKEN)
-    word = Word("map & co.", 0.2, 0.64, ((0.2, 0.32, "m"), (0.32, 0.52, "a"), (0.52, 0.64, "p")), 0.75)
+    word = Word("map & co.", 0.2, 0.64, WORD_PHONES, 0.75)
     heard = Recognition(np.zeros((85, 43), np.float32), motion.phones, (word,), 1.0, "text")
     return export.build_trajectory(Path("/somewhere") / name, 0.845, heard, motion, **changes)  # type: ignore[arg-type]
 
@@ -80,12 +83,12 @@ def test_srt_is_numbered_and_ordered() -> None:
     assert [cue[0] for cue in cues] == ["1", "2", "3"] and [cue[3] for cue in cues] == ["PP", "aa", "PP"]
     assert cues[0][2] == cues[1][1]
     assert export.encode_word_srt(made()).decode() == "1\n00:00:00,200 --> 00:00:00,640\nmap & co.\n\n"
-    with pytest.raises(UsageError, match="no words"):
+    with pytest.raises(UsageError, match="no words were found"):
         export.encode_word_srt(replace(made(), words=()))
 
 
 def test_clock_rounds_up_into_the_next_hour() -> None:
-    assert export._clock(3599.9999) == "01:00:00,000" and export._clock(61.5) == "00:01:01,500"
+    assert export._format_clock(3599.9999) == "01:00:00,000" and export._format_clock(61.5) == "00:01:01,500"
 
 
 def test_rhubarb_tsv() -> None:

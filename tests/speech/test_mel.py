@@ -7,15 +7,16 @@ import wave
 import numpy as np
 import pytest
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.speech import mel
 from tests.networks import parity
 
 
 def _noise(seconds: float, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-0.5, 0.5, int(seconds * mel.RATE)).astype(np.float32)
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, int(seconds * SAMPLE_RATE_HZ)).astype(np.float32)
 
 
-@pytest.mark.parametrize("border, name", [("zero", "spectrogram"), ("reflect", "spectrogram_reflect")])
+@pytest.mark.parametrize(("border", "name"), [("zero", "spectrogram"), ("reflect", "spectrogram_reflect")])
 def test_it_is_the_published_spectrogram(border: mel.Border, name: str) -> None:
     facts, data = parity.fixture("preprocess")
     found = mel.compute_spectrogram(data["audio.pcm"] / np.float32(32768), border)
@@ -27,7 +28,7 @@ def test_it_is_the_published_spectrogram(border: mel.Border, name: str) -> None:
 def test_the_fixtures_file_holds_the_same_samples() -> None:
     _, data = parity.fixture("preprocess")
     with wave.open(str(parity.locate("audio_16k.wav"))) as file:
-        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (mel.RATE, 1, 2)
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (SAMPLE_RATE_HZ, 1, 2)
         assert np.array_equal(np.frombuffer(file.readframes(file.getnframes()), "<i2"), data["audio.pcm"])
 
 
@@ -43,20 +44,20 @@ def test_silence_is_the_lowest_value_exactly() -> None:
 
 
 def test_a_tone_is_in_its_band_and_ten_times_the_sound_is_twenty_decibel_more() -> None:
-    tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / mel.RATE).astype(np.float32)
+    tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / SAMPLE_RATE_HZ).astype(np.float32)
     quiet, loud = (mel.compute_spectrogram(tone * gain)[:, 10] for gain in (0.01, 0.1))
     band = int(loud.argmax())
-    assert band == mel.make_slaney_filters()[:, 1000 * mel.WINDOW // mel.RATE].argmax()
+    assert band == mel.make_slaney_filters()[:, 1000 * mel.WINDOW // SAMPLE_RATE_HZ].argmax()
     assert loud[band] - quiet[band] == pytest.approx(20 * 2 * mel.PEAK / mel.SPAN, abs=1e-4)
     # By hand: half the window's sum (200) times the tone after pre-emphasis, times the filter where the tone
     # is.
-    emphasis = abs(1 - mel.PREEMPHASIS * np.exp(-2j * np.pi * 1000 / mel.RATE))
+    emphasis = abs(1 - mel.PREEMPHASIS * np.exp(-2j * np.pi * 1000 / SAMPLE_RATE_HZ))
     at_least = 0.1 * emphasis * 200 * mel.make_slaney_filters()[band, 50]
     assert loud[band] >= 8 * (20 * np.log10(at_least) - 20 + 100) / 100 - 4
 
 
 def test_a_click_is_centred_in_its_column() -> None:
-    sound = np.zeros(mel.RATE, np.float32)
+    sound = np.zeros(SAMPLE_RATE_HZ, np.float32)
     sound[8000] = 1
     assert mel.compute_spectrogram(sound).sum(0).argmax() == 40 == 0.5 * mel.COLUMN_RATE
 

@@ -1,13 +1,17 @@
+"""Phones of ARPAbet and IPA symbols."""
+
 from __future__ import annotations
 
-import numpy as np
+import itertools
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lipdub.speech import phone_network, phone_recognizer, phones
-from lipdub.speech.encoder import WIDTH
+from lipdub.speech import phones
 
 
-def test_arpabet_and_ipa_are_mapped():
+def test_arpabet_and_ipa_are_mapped() -> None:
     assert phones.phones_from_arpabet("AY1") == ("a", "ih")
     assert phones.phones_from_arpabet("pau") == ("sil",)
     assert phones.phones_from_ipa("ˈtʃɔɪ") == ("ch", "ao", "ih")
@@ -17,41 +21,19 @@ def test_arpabet_and_ipa_are_mapped():
         phones.phones_from_arpabet("qq")
 
 
-def test_segments_pass_over_flickers():
-    p = np.full((40, len(phones.PHONES)), 1e-4, np.float32)
-    p[:20, phones.PHONE_INDEX["sil"]] = 0.99
-    p[20:, phones.PHONE_INDEX["m"]] = 0.99
-    p[30, phones.PHONE_INDEX["m"]], p[30, phones.PHONE_INDEX["n"]] = 0.2, 0.79
-    assert phone_network.decode_phones(p) == [(0.0, 0.2, "sil"), (0.2, 0.4, "m")]
-    assert phone_network.decode_phones(p[:0]) == []
+@given(st.text(alphabet="abdefiklmnopstuvzæçðŋɐɑɔəɛɜɡɪɹʃʊʌʒθːˈˌ ̃tʃ", max_size=20))
+def test_any_ipa_gives_known_phones(symbols: str) -> None:
+    assert set(phones.phones_from_ipa(symbols)) <= set(phones.PHONES)
 
 
-def test_numpy_network_equals_torch():
-    torch = pytest.importorskip("torch")
-    from lipdub.training.phone_network import PhoneNetwork, PhoneNetworkSize
-
-    torch.manual_seed(0)
-    taught = PhoneNetwork(PhoneNetworkSize(channels=24, dilations=(1, 2, 4))).eval()
-    x = np.random.default_rng(0).standard_normal((73, 40)).astype(np.float32)
-    known = np.random.default_rng(1).standard_normal((37, WIDTH)).astype(np.float32)
-    run = PhoneNetwork({k: v.numpy() for k, v in taught.state_dict().items()})
-    even = np.concatenate([x, x[-1:]])
-    with torch.no_grad():
-        want = taught(torch.from_numpy(even)[None], torch.from_numpy(known)[None])[0].numpy()[:73]
-    np.testing.assert_allclose(run.logits(x, known), want, atol=1e-4)
-    np.testing.assert_allclose(run.posteriors(x, known).sum(1), 1, atol=1e-5)
-    assert run.logits(x[:0], known[:0]).shape == (0, len(phones.PHONES))
+@given(st.lists(st.sampled_from(phones.PHONES), min_size=1, max_size=5), st.floats(0, 9), st.floats(0.02, 1))
+def test_time_is_split_without_a_gap(names: list[str], start: float, seconds: float) -> None:
+    parts = phones.split_time(tuple(names), start, start + seconds)
+    assert [part.label for part in parts] == names
+    assert parts[0].start == start and parts[-1].end == start + seconds
+    assert all(a.end == b.start and a.end > a.start for a, b in itertools.pairwise(parts))
 
 
-def test_shipped_network_equals_torch():
-    torch = pytest.importorskip("torch")
-    from lipdub.training.phone_network import PhoneNetwork
-
-    network, _ = phone_recognizer.load_weights()
-    taught = PhoneNetwork().eval()
-    taught.load_state_dict({k: torch.from_numpy(np.asarray(v)) for k, v in network.tensors().items()})
-    x = np.random.default_rng(0).standard_normal((120, 40)).astype(np.float32)
-    known = np.random.default_rng(1).standard_normal((60, WIDTH)).astype(np.float32)
-    with torch.no_grad():
-        want = taught(torch.from_numpy(x)[None], torch.from_numpy(known)[None])[0].numpy()
-    np.testing.assert_allclose(network.logits(x, known), want, atol=1e-3, rtol=1e-4)
+def test_the_first_vowel_of_a_diphthong_is_longer() -> None:
+    first, second = phones.split_time(("a", "ih"), 0.0, 1.0)
+    assert first.end == second.start == 0.55

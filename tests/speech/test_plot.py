@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.speech import plot
+from lipdub.speech.word import Segment
 from tests.speech.test_export import made
 
 RED = np.array([196, 44, 44])
 
 
 def sound(seconds: float) -> np.ndarray:
-    time = np.arange(int(16000 * seconds)) / 16000
+    time = np.arange(int(SAMPLE_RATE_HZ * seconds)) / SAMPLE_RATE_HZ
     return (0.3 * np.sin(2 * np.pi * 200 * time) * (np.sin(2 * np.pi * 3 * time) > 0)).astype(np.float32)
 
 
@@ -47,7 +49,7 @@ def test_long_speech_goes_on_in_rows_and_pages() -> None:
     lips, seconds = made(), 64.0
     times = np.arange(int(seconds * 100)) / 100
     values = np.resize(lips.values, (len(times), lips.values.shape[1]))
-    long = replace(lips, duration=seconds, times=times, values=values, phones=((0.0, seconds, "aa"),), words=())
+    long = replace(lips, duration=seconds, times=times, values=values, phones=(Segment(0.0, seconds, "aa"),), words=())
     sheets = plot.draw_pages(long, sound(seconds))
     assert len(sheets) == 2 and sheets[0].shape[0] > 10 * sheets[1].shape[0]
     assert sheets[0].shape[1] == plot._LEFT + 5 * plot.SCALE + plot._RIGHT
@@ -67,6 +69,6 @@ def test_letters_without_a_font_are_dots() -> None:
     from PIL import Image, ImageDraw
 
     pen = ImageDraw.Draw(Image.new("RGB", (10, 10)))
-    assert plot._fitted(pen, "word", 500, (14, 10))[0] == "word"
-    assert plot._fitted(pen, "\u540d\u524d", 500, (14, 10))[0] == "\N{MIDDLE DOT}" * 2
-    assert plot._fitted(pen, "a long word", 20, (14, 10))[0] in "a long word"[:5]
+    assert plot._fit_text(pen, "word", 500, (14, 10))[0] == "word"
+    assert plot._fit_text(pen, "\u540d\u524d", 500, (14, 10))[0] == "\N{MIDDLE DOT}" * 2
+    assert plot._fit_text(pen, "a long word", 20, (14, 10))[0] in "a long word"[:5]

@@ -9,6 +9,7 @@ from lipdub.speech import visemes
 from lipdub.speech.coarticulation import COEFFICIENTS, LipModel, blend_lip_shapes
 from lipdub.speech.lip_motion import LipMotion
 from lipdub.speech.phones import BILABIALS, PHONE_INDEX, PHONES, VOWELS
+from lipdub.speech.word import Segment
 
 
 def said(*spans: tuple[str, int]) -> LipMotion:
@@ -18,11 +19,11 @@ def said(*spans: tuple[str, int]) -> LipMotion:
         np.eye(len(PHONES), dtype=np.float32)[[PHONE_INDEX[p] for p in labels]], LipModel.phonetic()
     )
     edges = list(itertools.accumulate((n for _, n in spans), initial=0))
-    phones = [(a / 100, b / 100, p) for (a, b), (p, _) in zip(itertools.pairwise(edges), spans, strict=True)]
+    phones = [Segment(a / 100, b / 100, p) for (a, b), (p, _) in zip(itertools.pairwise(edges), spans, strict=True)]
     return LipMotion(np.arange(len(labels)) / 100, values, phones)
 
 
-def shapes(cues: list[visemes.Cue]) -> list[str]:
+def shapes(cues: list[Segment]) -> list[str]:
     return [label for _, _, label in cues]
 
 
@@ -30,10 +31,10 @@ def shapes(cues: list[visemes.Cue]) -> list[str]:
 def test_every_phone_has_a_shape_and_every_shape_a_phone(kind: visemes.MouthShapeSet) -> None:
     assert set(kind.choices) == set(PHONES)
     used = {shape for options in kind.choices.values() for shape in options}
-    assert used == set(kind.names) == set(kind.look)
+    assert used == set(kind.names) == set(kind.looks)
     assert kind.choices["sil"] == (kind.rest,)
     assert {kind.choices[p] for p in BILABIALS} == {(kind.closed,)}
-    assert kind.choices["f"] == kind.choices["v"] and kind.choices["f"][0] in kind.kept
+    assert kind.choices["f"] == kind.choices["v"] and kind.choices["f"][0] in kind.protected
 
 
 def test_a_sentence_in_both_sets() -> None:
@@ -70,7 +71,7 @@ def test_short_shapes_are_swallowed_or_lengthened() -> None:
     cues = visemes.build_viseme_cues(motion)
     assert shapes(cues) == ["aa", "FF", "aa", "DD", "aa"]  # k is gone, f is longer, t lacked little
     assert all(b - a >= visemes.MIN_CUE_SECONDS - 1e-9 for a, b, _ in cues)
-    assert shapes(visemes.build_viseme_cues(motion, least=0.02))[1] == "kk"
+    assert shapes(visemes.build_viseme_cues(motion, min_seconds=0.02))[1] == "kk"
 
 
 def test_two_closures_remain_two() -> None:
@@ -89,18 +90,18 @@ def test_no_closure_is_ever_lost_and_time_is_covered_once() -> None:
         cues = visemes.enforce_min_duration(labels, visemes.OVR_SHAPES)
         assert cues[0][0] == 0 and cues[-1][1] == pytest.approx(len(labels) / 100)
         assert all(a[1] == b[0] and a[2] != b[2] for a, b in itertools.pairwise(cues))
-        closures = [label for label, _ in itertools.groupby(labels) if label in visemes.OVR_SHAPES.kept]
-        assert [label for label in shapes(cues) if label in visemes.OVR_SHAPES.kept] == closures
+        closures = [label for label, _ in itertools.groupby(labels) if label in visemes.OVR_SHAPES.protected]
+        assert [label for label in shapes(cues) if label in visemes.OVR_SHAPES.protected] == closures
         for i, (start, end, label) in enumerate(cues):
             if end - start > visemes.MIN_CUE_SECONDS - 1e-9:
                 continue
             beside = [(b - a, other) for a, b, other in (*cues[max(i - 1, 0) : i], *cues[i + 1 : i + 2])]
-            if label not in visemes.OVR_SHAPES.kept:
-                assert {other for _, other in beside} <= set(visemes.OVR_SHAPES.kept)
+            if label not in visemes.OVR_SHAPES.protected:
+                assert {other for _, other in beside} <= set(visemes.OVR_SHAPES.protected)
                 if end - start > 0.04 - 1e-9:
                     continue
             for length, other in beside:  # could not spare any time
-                assert length < (visemes.MIN_CUE_SECONDS if other in visemes.OVR_SHAPES.kept else 0.04) + 1e-9
+                assert length < (visemes.MIN_CUE_SECONDS if other in visemes.OVR_SHAPES.protected else 0.04) + 1e-9
 
 
 def test_the_trajectory_decides_where_a_phone_has_several_shapes() -> None:
@@ -124,4 +125,4 @@ def test_until_and_empty_speech() -> None:
     assert visemes.build_viseme_cues(motion, until=0.505)[-1][1] == 0.5
     assert visemes.build_viseme_cues(said()) == []
     assert shapes(visemes.build_viseme_cues(said(("sil", 30)))) == ["sil"]
-    assert visemes.clip_cues([(0.0, 1.0, "aa"), (1.0, 2.0, "sil")], 0.5, 1.0) == [(0.5, 1.0, "aa")]
+    assert visemes.clip_cues([Segment(0.0, 1.0, "aa"), Segment(1.0, 2.0, "sil")], 0.5, 1.0) == [(0.5, 1.0, "aa")]

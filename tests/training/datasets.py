@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.speech import mel
 from lipdub.training import shards
 
@@ -67,7 +68,7 @@ def _talker(rng: np.random.Generator, frames: int) -> dict[str, np.ndarray]:
         reach = round(5 * share)
         picture[22 - reach : 23 + reach, 10:22] = (90, 20, 30)
     count = frames * shards.SAMPLES_PER_FRAME
-    level = np.interp(np.arange(count) / mel.RATE, np.arange(frames) / shards.FPS, opening)
+    level = np.interp(np.arange(count) / SAMPLE_RATE_HZ, np.arange(frames) / shards.FPS, opening)
     audio = rng.normal(0, 0.1, count) * 10 ** (2 * level - 2)
     return {
         "crops": crops,

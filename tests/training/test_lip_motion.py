@@ -108,10 +108,10 @@ def test_lip_fit_finds_the_lead_of_the_lips_and_stays_near_the_table():
     posteriors = np.eye(len(PHONES), dtype=np.float32)[np.repeat(rng.integers(0, len(PHONES), (6, 30)), 10, axis=1)]
     posteriors[:, :20] = posteriors[:, -20:] = np.eye(len(PHONES))[PHONE_INDEX["sil"]]
     table = LipModel.phonetic()
-    early = LipModel(table.targets, table.dominance, table.reach, table.ahead + 0.04)
+    early = LipModel(table.targets, table.dominance, table.reach, table.lead + 0.04)
     own = np.stack([coarticulation.blend_lip_shapes(p, early)[::4][:, [0, 1, 3]] for p in posteriors])
     model = lip_fit.fit_lip_model(posteriors, own, lip_fit.LipFitOptions(steps=60, hold_reach=0.001))
-    assert model.ahead[0] > table.ahead[0] + 0.01
+    assert model.lead[0] > table.lead[0] + 0.01
     assert np.abs(model.targets - table.targets).max() < 0.3
     assert not model.targets[PHONE_INDEX["sil"]].any() and model.targets[PHONE_INDEX["p"], 0] == 0
 

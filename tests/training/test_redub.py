@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.speech import mel
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.training.dataset import open_dataset
 from lipdub.training.prepare import prepare
 from lipdub.training.pseudo_targets import write_dubbed_clips
@@ -24,7 +24,7 @@ def test_the_same_places_with_other_pictures_and_another_sound(tmp_path: Path) -
     data = open_dataset(tmp_path / "faces")
     (own,) = data.clips
     dubbed = cut(tmp_path / "dubbed.mp4", 0.0, 1.6, filters=NEGATED)
-    sound = np.random.default_rng(0).uniform(-0.5, 0.5, round(1.2 * mel.RATE)).astype(np.float32)
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, round(1.2 * SAMPLE_RATE_HZ)).astype(np.float32)
     (clip,) = write_dubbed_clips(data, dubbed, sound, "said")
     assert (clip.video, clip.frames, clip.start) == ("said", 40, own.start) and own.frames == 75
     whole = data.having([own, clip])

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.errors import InputError
 from lipdub.faces import coefficients, expression, landmarks, smoothing
 from lipdub.faces.alignment import fan, five_point, head, three_dmm
 from lipdub.stages import face_selection, inference

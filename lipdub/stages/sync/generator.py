@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.faces.compositing import composite_lower_face
 from lipdub.stages import face_selection
 from lipdub.stages.frames import LANDMARK_BLOCK, consecutive_spans
 from lipdub.stages.sync import store, visibility
-from lipdub.stages.sync.plan import SPEECH_RATE, FacePlan, plan_output
+from lipdub.stages.sync.plan import FacePlan, plan_output
 
 if TYPE_CHECKING:
     from lipdub.faces.track_landmarks import TrackLandmarks
@@ -77,7 +78,7 @@ def run_generator(ctx: StageContext, options: SyncOptions, method: Method) -> di
         "untouched": visibility.passthrough_spans(plan.time, plan.amount),
         "notes": [note for note in method.notes if note],
         "offset": options.offset,
-        "speech_seconds": samples / SPEECH_RATE,
+        "speech_seconds": samples / SAMPLE_RATE_HZ,
     }
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
+
 if TYPE_CHECKING:
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
@@ -17,11 +19,10 @@ if TYPE_CHECKING:
 
 
 # Speech is heard at this rate.
-SPEECH_RATE = 16000
 
 
 def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The frames of the result, for a speech of so many samples at `SPEECH_RATE`; keeps the JSON ``timeline``.
+    """The frames of the result, for a speech of so many samples at `SAMPLE_RATE_HZ`; keeps the JSON ``timeline``.
 
     Returns source (n,) int32 frame shown; pts (n,) int64; moments (n,) float64 seconds from the first frame.
     """
@@ -31,7 +32,7 @@ def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[
     line = plan_timeline(
         read_frame_pts(ctx.job.video),
         ctx.video.time_base,
-        Fraction(samples, SPEECH_RATE),
+        Fraction(samples, SAMPLE_RATE_HZ),
         length=options.length,
         extend=options.extend,
         offset=Fraction(options.offset).limit_denominator(10**6),

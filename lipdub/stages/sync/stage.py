@@ -13,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import UsageError
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.stages.sync.options import SyncOptions
@@ -57,9 +58,11 @@ def _hear(job: Job, facts: MediaFacts, options: SyncOptions) -> tuple[int, Any]:
 
     if job.speech is None:
         raise UsageError("there is no speech to dub with")
-    audio = load_audio(job.speech, rate=16000)
+    audio = load_audio(job.speech, rate=SAMPLE_RATE_HZ)
     if options.length in ("video", "shortest") and facts.video is not None:
-        audio = audio[: round(16000 * max(float(facts.video.duration) - options.offset + _BEYOND_END, _BEYOND_END))]
+        audio = audio[
+            : round(SAMPLE_RATE_HZ * max(float(facts.video.duration) - options.offset + _BEYOND_END, _BEYOND_END))
+        ]
     if options.method == "stabilized":
         from lipdub.metrics import avsync
 
@@ -69,7 +72,7 @@ def _hear(job: Job, facts: MediaFacts, options: SyncOptions) -> tuple[int, Any]:
 
         return len(audio), compute_spectrogram(audio, "reflect" if options.method == "wav2lip" else "zero")
     script = read_transcript(options.text) if options.text is not None else None
-    return len(audio), recognize(audio, script=script, language=options.language)
+    return len(audio), recognize(audio, transcript=script, language=options.language)
 
 
 def _check(job: Job, facts: MediaFacts, options: SyncOptions) -> None:

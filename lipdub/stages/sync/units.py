@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.memory import release_free_memory
 from lipdub.stages import face_selection
 from lipdub.stages.frames import consecutive_spans
 from lipdub.stages.sync import store, visibility
-from lipdub.stages.sync.plan import SPEECH_RATE, plan_output
+from lipdub.stages.sync.plan import plan_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,10 +114,10 @@ def _plan(
         ctx.warn(note)
     source, pts, moments = plan_output(ctx, options, samples)
     ctx.store.put_json("words", [[word.text, word.start, word.end, round(word.fit, 3)] for word in speech.words])
-    motion = predict_lip_motion(heard=speech)
+    motion = predict_lip_motion(recognition=speech)
     lips = sample_motion(motion, moments - options.offset)
     column = {n: lips[:, i] for i, n in enumerate(motion.names)}
-    seconds = samples / SPEECH_RATE
+    seconds = samples / SAMPLE_RATE_HZ
     opening = column["opening"] * mouth_shapes.estimate_motion_gain(
         column["opening"], seconds, mouth_shapes.OPENING_GAIN_LIMITS
     )
@@ -165,9 +166,9 @@ def _plan(
     heard = {
         "phones": len(motion.phones),
         "speech_seconds": seconds,
-        "heard": speech.way,
+        "heard": speech.source,
         "words": len(speech.words),
-        "share_of_words": round(speech.share, 3),
+        "share_of_words": round(speech.text_coverage, 3),
     }
     if speech.text is not None:
         heard["text"] = {"words": speech.text.total, "found": speech.text.found, "language": speech.language}

@@ -9,7 +9,7 @@ import pytest
 
 from lipdub.speech import lip_motion, phone_recognizer, recognition
 from lipdub.speech.phones import PHONE_INDEX, PHONES
-from lipdub.speech.word import Word
+from lipdub.speech.word import Segment, Word
 
 SAMPLE = Path(__file__).parents[1] / "sample" / "speech.wav"
 
@@ -25,9 +25,10 @@ def posteriors(*spans: tuple[str, int], sure: float = 0.6) -> np.ndarray:
 
 
 def word(text: str, start: float, *phones: tuple[str, float]) -> Word:
-    times, at = [], start
+    times: list[Segment] = []
+    at = start
     for phone, seconds in phones:
-        times.append((at, at + seconds, phone))
+        times.append(Segment(at, at + seconds, phone))
         at += seconds
     return Word(text, start, at, tuple(times))
 
@@ -36,18 +37,18 @@ OWN = posteriors(("sil", 200), ("aa", 30), ("p", 8), ("aa", 30), ("sil", 300), (
 SAID = word("ama", 2.0, ("aa", 0.3), ("m", 0.08), ("aa", 0.3))
 
 
-def test_text_and_network_count_together_where_the_text_lies():
+def test_text_and_network_count_together_where_the_text_lies() -> None:
     heard = recognition.fuse_with_text(OWN, [SAID], [(170, 298)])
-    assert heard.posteriors.dtype == np.float32 and heard.way == "text" and heard.words == (SAID,)
+    assert heard.posteriors.dtype == np.float32 and heard.source == "text" and heard.words == (SAID,)
     np.testing.assert_allclose(heard.posteriors.sum(1), 1, atol=1e-5)
     inside = heard.posteriors[230:238]
     assert inside[:, PHONE_INDEX["m"]].min() > 0.38 and inside[:, PHONE_INDEX["p"]].min() > 0.3
     np.testing.assert_array_equal(heard.posteriors[298:], OWN[298:])
     assert [p for _, _, p in heard.phones] == ["sil", "aa", "m", "aa", "sil", "iy", "s", "iy"]
-    assert 0.4 < heard.share < 0.5  # 68 of 148 spoken frames
+    assert 0.4 < heard.text_coverage < 0.5  # 68 of 148 spoken frames
 
 
-def test_silence_stays_exact_silence():
+def test_silence_stays_exact_silence() -> None:
     own = OWN.copy()
     own[:200] = 0
     own[:200, PHONE_INDEX["sil"]] = 1
@@ -56,21 +57,21 @@ def test_silence_stays_exact_silence():
     np.testing.assert_array_equal(heard.posteriors[:200], own[:200])
 
 
-def test_the_network_alone():
+def test_the_network_alone() -> None:
     from lipdub.media.audio import load_audio
 
     audio = load_audio(SAMPLE, 16000)
     heard = recognition.recognize(audio)
-    assert heard.way == "sound" and heard.words == () and heard.share == 0
+    assert heard.source == "sound" and heard.words == () and heard.text_coverage == 0
     np.testing.assert_array_equal(
         heard.posteriors, phone_recognizer.compute_phone_posteriors(audio, phone_recognizer.load_weights()[0])
     )
-    motion = lip_motion.predict_lip_motion(audio, heard=heard)
+    motion = lip_motion.predict_lip_motion(audio, recognition=heard)
     np.testing.assert_array_equal(motion.values, lip_motion.predict_lip_motion(audio).values)
     assert motion.phones == heard.phones
 
 
 @pytest.mark.parametrize("samples", [0, 1, 100, 800, 5000])
-def test_very_short_sound(samples):
+def test_very_short_sound(samples: int) -> None:
     heard = recognition.recognize(np.full(samples, 0.1, np.float32))
     assert len(heard.posteriors) == (samples // 160 + 1 if samples else 0)

@@ -48,7 +48,7 @@ def near(found: module.ForcedAlignment, wanted: list[int | None], by: int = 2) -
     )
 
 
-def test_words_are_found_where_they_are():
+def test_words_are_found_where_they_are() -> None:
     found = align_words(WORDS[:3], sound(30, WORDS[0], 20, WORDS[1], WORDS[2], 30))
     assert near(found, [30, 82, 114])
     assert (found.fit > 0.8).all()
@@ -57,24 +57,24 @@ def test_words_are_found_where_they_are():
     assert [p for (_, _, p), owner in zip(found.phones, found.owner, strict=True) if owner == 1] == list(WORDS[1])
 
 
-def test_every_phone_lasts_twenty_milliseconds():
+def test_every_phone_lasts_twenty_milliseconds() -> None:
     found = align_words(WORDS[:2], sound(10, WORDS[0], WORDS[1], 10))
     spoken = [b - a for (a, b, _), owner in zip(found.phones, found.owner, strict=True) if owner >= 0]
     assert min(spoken) > 0.0199
 
 
-def test_words_that_are_not_said_are_passed_over():
+def test_words_that_are_not_said_are_passed_over() -> None:
     found = align_words(WORDS[:6], sound(30, WORDS[0], WORDS[1], 10, WORDS[4], WORDS[5], 30))
     assert near(found, [30, 62, None, None, 104, 136])
     assert found.fit[2] == found.fit[3] == 0.0
 
 
-def test_text_beyond_the_ends_of_the_sound_is_passed_over():
+def test_text_beyond_the_ends_of_the_sound_is_passed_over() -> None:
     found = align_words(WORDS, sound(10, WORDS[3], WORDS[4], WORDS[5], 10))
     assert near(found, [None, None, None, 10, 42, 74, None, None])
 
 
-def test_speech_that_is_not_in_the_text_is_left_alone():
+def test_speech_that_is_not_in_the_text_is_left_alone() -> None:
     parts = [30, WORDS[0], WORDS[1], WORDS[6], WORDS[7], WORDS[3], WORDS[6], WORDS[4], WORDS[5], 30]
     found = align_words([WORDS[0], WORDS[1], WORDS[4], WORDS[5]], sound(*parts))
     assert near(found, [30, 62, 222, 254])
@@ -82,24 +82,24 @@ def test_speech_that_is_not_in_the_text_is_left_alone():
     assert any(a < 1.0 and b > 2.2 for a, b in inside)
 
 
-def test_another_text_is_not_found():
+def test_another_text_is_not_found() -> None:
     found = align_words(WORDS[4:], sound(30, *WORDS[:4], 10, *WORDS[:4], 30))
     assert np.isnan(found.spans).all()
 
 
-def test_words_nobody_can_say_are_passed_over_at_no_cost():
+def test_words_nobody_can_say_are_passed_over_at_no_cost() -> None:
     found = align_words([WORDS[0], (), WORDS[1], (), ()], sound(10, WORDS[0], WORDS[1], 10))
     assert near(found, [10, None, 42, None, None])
 
 
-def test_cues_tell_like_words_apart():
+def test_cues_tell_like_words_apart() -> None:
     heard = sound(30, WORDS[0], 100, WORDS[0], 100, WORDS[0], 30)
     assert near(align_words([WORDS[0]], heard, allowed=[(2.8, 4.0)]), [294])
     assert near(align_words([WORDS[0]], heard, allowed=[(1.0, 2.5)]), [162])
     assert starts(align_words([WORDS[0]], heard, allowed=[None])) == starts(align_words([WORDS[0]], heard))
 
 
-def test_nothing_is_found_in_nothing():
+def test_nothing_is_found_in_nothing() -> None:
     found = align_words(WORDS[:2], np.zeros((0, len(PHONES)), np.float32))
     assert found.phones == [] and np.isnan(found.spans).all()
     found = align_words([], sound(20))
@@ -108,7 +108,7 @@ def test_nothing_is_found_in_nothing():
 
 
 @pytest.mark.parametrize(("window", "settle"), [(400, 100), (800, 300), (6000, 1000)])
-def test_a_long_text_needs_but_a_window(monkeypatch: pytest.MonkeyPatch, window: int, settle: int):
+def test_a_long_text_needs_but_a_window(monkeypatch: pytest.MonkeyPatch, window: int, settle: int) -> None:
     monkeypatch.setattr(module, "_SETTLE", settle)
     monkeypatch.setattr(module, "_OPEN", 4 * settle)
     rng = np.random.default_rng(1)
@@ -126,7 +126,7 @@ def test_a_long_text_needs_but_a_window(monkeypatch: pytest.MonkeyPatch, window:
     assert near(found, wanted)
 
 
-def test_the_past_kept_open_is_bounded(monkeypatch: pytest.MonkeyPatch):
+def test_the_past_kept_open_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SETTLE", 100)
     monkeypatch.setattr(module, "_OPEN", 300)
     lengths: list[int] = []
