@@ -1,50 +1,67 @@
 """Head pose and the talker's own canonical space.
 
-A frame's landmarks are a similarity of a canonical face plus the face's own deformation:
-``landmarks = scale * rotation @ canonical + translation`` with z in pixels too (MediaPipe's weak perspective).
-Canonical coordinates have the distance of the eye centres as unit and the point between the eyes as origin;
-x to the picture's right, y down, z away from the camera.
+A frame's landmarks are a similarity of a canonical face, plus the face's own deformation:
+`landmarks = scale * rotation @ canonical + translation`, with z in pixels too (MediaPipe's weak perspective).
+In canonical coordinates the distance of the eye centres is 1, the origin lies between the eyes, x points to the
+picture's right, y down, z away from the camera.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.faces import mesh
 
+if TYPE_CHECKING:
+    from lipdub.arrays import F64, Array
+
 
 @dataclass(frozen=True)
 class Pose:
-    """Similarity per frame: scale (n,), rotation (n, 3, 3), translation (n, 3), in pixels."""
+    """One similarity per frame, from canonical coordinates to pixels.
 
-    scale: np.ndarray
-    rotation: np.ndarray
-    translation: np.ndarray
+    Attributes:
+        scale: (n,) pixels per eye distance.
+        rotation: (n, 3, 3).
+        translation: (n, 3) pixels.
+    """
 
-    def apply(self, canonical: np.ndarray) -> np.ndarray:
-        """Canonical (n, p, 3) to pixels (n, p, 3)."""
+    scale: F64
+    rotation: F64
+    translation: F64
+
+    def apply(self, canonical: Array) -> F64:
+        """Transform canonical points (n, p, 3) to pixels (n, p, 3)."""
         return self.scale[:, None, None] * canonical @ self.rotation.transpose(0, 2, 1) + self.translation[:, None]
 
-    def invert(self, points: np.ndarray) -> np.ndarray:
-        """Pixels (n, p, 3) to canonical (n, p, 3)."""
-        return (points - self.translation[:, None]) @ self.rotation / self.scale[:, None, None]
+    def invert(self, points: Array) -> F64:
+        """Transform pixels (n, p, 3) to canonical points (n, p, 3)."""
+        canonical: F64 = (points - self.translation[:, None]) @ self.rotation / self.scale[:, None, None]
+        return canonical
 
-    def angles(self) -> np.ndarray:
-        """(n, 3) yaw, pitch, roll in degrees; yaw positive: the nose points to the picture's right."""
+    def angles(self) -> F64:
+        """Compute yaw, pitch and roll (n, 3) in degrees; a positive yaw turns the nose to the picture's right."""
         r = self.rotation
         yaw = np.degrees(np.arctan2(-r[:, 0, 2], np.hypot(r[:, 0, 0], r[:, 0, 1])))
         pitch = np.degrees(np.arctan2(r[:, 1, 2], r[:, 2, 2]))
         roll = np.degrees(np.arctan2(-r[:, 0, 1], r[:, 0, 0]))
         return np.stack([yaw, pitch, roll], 1)
 
-    def __getitem__(self, item: slice | np.ndarray) -> Pose:
+    def __getitem__(self, item: slice | Array) -> Pose:
+        """Select frames."""
         return Pose(self.scale[item], self.rotation[item], self.translation[item])
 
 
-def fit_similarity(source: np.ndarray, target: np.ndarray) -> Pose:
-    """Least-squares similarities that take `source` (p, 3) onto each `target` (n, p, 3) (Umeyama 1991)."""
+def fit_similarity(source: Array, target: Array) -> Pose:
+    """Fit similarities by least squares (Umeyama, Least-Squares Estimation of Transformation Parameters, 1991).
+
+    Args:
+        source: (p, 3) points.
+        target: (n, p, 3) points onto which each similarity takes the source.
+    """
     src = np.asarray(source, np.float64)
     dst = np.asarray(target, np.float64)
     mu_s, mu_d = src.mean(0), dst.mean(1)
@@ -59,45 +76,69 @@ def fit_similarity(source: np.ndarray, target: np.ndarray) -> Pose:
     return Pose(scale, rotation, translation)
 
 
-def estimate_axes(points: np.ndarray) -> np.ndarray:
-    """Rotation (3, 3) whose rows are a face's own axes (right, down, away) by its symmetric points; face (478, 3)."""
+def estimate_axes(points: Array) -> F64:
+    """Estimate a face's own axes from its symmetric points.
+
+    Args:
+        points: (478, 3) pixels.
+
+    Returns:
+        (3, 3) rotation whose rows are the axes: right, down, away from the camera.
+    """
     pts = np.asarray(points, np.float64)
     left = pts[[a for a, _ in mesh.MIRROR]].mean(0)
     right = pts[[b for _, b in mesh.MIRROR]].mean(0)
     x = right - left
     x /= np.linalg.norm(x)
-    down = pts[[168, 6, 197]].mean(0) - pts[[10, 151]].mean(0)
+    down = pts[list(mesh.NOSE_LINE)].mean(0) - pts[list(mesh.FOREHEAD)].mean(0)
     y = down - x * (x @ down)
     y /= np.linalg.norm(y)
     return np.stack([x, y, np.cross(x, y)])
 
 
-def estimate_angles(points: np.ndarray) -> np.ndarray:
-    """Yaw, pitch, roll in degrees (3,) of one face (478, 3) without knowing whose it is: good to a few degrees."""
-    return Pose(np.ones(1), estimate_axes(points).T[None], np.zeros((1, 3))).angles()[0]
+def estimate_angles(points: Array) -> F64:
+    """Estimate yaw, pitch and roll (3,) in degrees of a face (478, 3) without its mean face; good to a few degrees."""
+    angles: F64 = Pose(np.ones(1), estimate_axes(points).T[None], np.zeros((1, 3))).angles()[0]
+    return angles
 
 
-def to_canonical(points: np.ndarray) -> np.ndarray:
-    """One face (478, 3) brought to canonical axes, origin and unit from its own symmetric points."""
+def to_canonical(points: Array) -> F64:
+    """Bring one face (478, 3) to canonical axes, origin and unit, by its own symmetric points."""
     pts = np.asarray(points, np.float64)
     axes = estimate_axes(pts)
     eyes = np.stack([pts[list(mesh.EYE_LEFT)].mean(0), pts[list(mesh.EYE_RIGHT)].mean(0)])
-    return (pts - eyes.mean(0)) @ axes.T / np.linalg.norm(eyes[1] - eyes[0])
+    canonical: F64 = (pts - eyes.mean(0)) @ axes.T / np.linalg.norm(eyes[1] - eyes[0])
+    return canonical
 
 
-def estimate_canonical_face(landmarks: np.ndarray, sample: int = 300, rounds: int = 3) -> np.ndarray:
-    """The talker's mean face (478, 3) in canonical coordinates, from pixel landmarks (n, 478, 3)."""
+def estimate_canonical_face(landmarks: Array, sample: int = 300, rounds: int = 3) -> F64:
+    """Estimate a talker's mean face in canonical coordinates.
+
+    Args:
+        landmarks: (n, 478, 3) pixels.
+        sample: largest number of frames that are used, spread evenly.
+        rounds: of aligning the frames and averaging them.
+
+    Returns:
+        (478, 3) canonical face.
+    """
     pick = np.linspace(0, len(landmarks) - 1, min(sample, len(landmarks))).astype(int)
     faces = np.asarray(landmarks[pick], np.float64)
     rigid = list(mesh.RIGID)
-    frontal = int(np.argmin(np.abs(faces[:, 234, 2] - faces[:, 454, 2])))
+    # The first face is the most frontal one: both ears are equally far away.
+    frontal = int(np.argmin(np.abs(faces[:, mesh.EAR_LEFT, 2] - faces[:, mesh.EAR_RIGHT, 2])))
     mean = to_canonical(faces[frontal])
     for _ in range(rounds):
         mean = to_canonical(np.median(fit_similarity(mean[rigid], faces[:, rigid]).invert(faces), 0))
     return mean
 
 
-def estimate_head_pose(canonical: np.ndarray, landmarks: np.ndarray) -> Pose:
-    """Poses of landmarks (n, 478, 3) against a canonical face (478, 3), by the points speech does not move."""
+def estimate_head_pose(canonical: Array, landmarks: Array) -> Pose:
+    """Estimate head poses by the points that speech does not move.
+
+    Args:
+        canonical: (478, 3) the talker's mean face.
+        landmarks: (n, 478, 3) pixels.
+    """
     rigid = list(mesh.RIGID)
     return fit_similarity(canonical[rigid], landmarks[:, rigid])

@@ -1,4 +1,9 @@
-"""Landmark animation."""
+"""Landmark animation: faces whose lips say other speech.
+
+There are two geometries: a talker's own, in pixels of the video (`animate_talker`), and a neutral face's, canonical
+(`animate_neutral_face`): the distance of the eye centres is 1, the origin lies between the eyes, x points to the
+picture's right, y down, z away from the camera.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +12,41 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.faces import geometry, mesh, mouth_rendering, mouth_shapes, smoothing
+from lipdub.faces import geometry, landmarks, mesh, mouth_rendering, mouth_shapes, smoothing
 
 if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64, I64, Mask
     from lipdub.faces.track_landmarks import TrackLandmarks
-from lipdub.faces.landmarks import load_neutral_face
 
-# The part of a talker's expression that speech does not explain is averaged over this long.
+# The part of a talker's expression that speech does not explain is averaged over this time: a Gaussian whose standard
+# deviation is half of it, cut off at three of them.
 RESIDUAL_SECONDS = 0.8
+_SIGMAS = 3
+# Frames computed together: bounds memory.
+BLOCK_FRAMES = 96
 
 
-BLOCK_FRAMES = 96  # frames worked out together: bounds memory
+def animate_neutral_face(opening: F64, width: F64) -> F64:
+    """Compute the neutral face with given lip motion.
 
+    Args:
+        opening: (n,) 0..1.
+        width: (n,) -1..1.
 
-def animate_neutral_face(opening: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """The neutral face saying lip motion of opening 0..1 and width -1..1, each (n,): float64 (n, 478, 3),
-    canonical.
+    Returns:
+        (n, 478, 3) float64 canonical faces.
     """
-    prior, face = mouth_shapes.load_prior(), load_neutral_face()
+    prior, face = mouth_shapes.load_prior(), landmarks.load_neutral_face()
     response = mouth_shapes.MouthResponse(face, mouth_shapes.measure(face[None])[0], prior.gain)
-    wanted = mouth_shapes.map_motion_to_range(
-        opening, width, mouth_shapes.SpeechRange(prior.low, prior.rest, prior.high, 0.0)
-    )
-    return mouth_rendering.set_opening(mouth_rendering.set_width(response.shape(wanted), wanted[:, 1]), wanted[:, 0])
+    span = mouth_shapes.SpeechRange(prior.low, prior.rest, prior.high, trust=0.0)
+    measures = mouth_shapes.map_motion_to_range(opening, width, span)
+    shapes = mouth_rendering.set_width(response.shape(measures), measures[:, mouth_shapes.WIDTH])
+    return mouth_rendering.set_opening(shapes, measures[:, mouth_shapes.OPENING])
 
 
-def compute_follow_weights(skin: mouth_rendering.SkinMesh) -> np.ndarray:
-    """How far each vertex follows the wanted mouth, (478,): the skin by its mesh's weight, the lips fully."""
-    out = np.zeros(478)
+def compute_follow_weights(skin: mouth_rendering.SkinMesh) -> F64:
+    """Compute how far, 0..1, each vertex (478,) follows the target mouth: the skin by its mesh, the lips fully."""
+    out = np.zeros(mesh.VERTICES)
     out[skin.vertices] = skin.weight
     out[list(mesh.LIPS)] = 1
     return out
@@ -42,80 +54,104 @@ def compute_follow_weights(skin: mouth_rendering.SkinMesh) -> np.ndarray:
 
 @dataclass(frozen=True)
 class PosedFrames:
-    """Frames of a track, of which `valid`, bool (frames,), show the face; for those, in order: points (m, 478, 3) as
-    read, their pose, their canonical shape (m, 478, 3), and the slow part of it that the mouth's measures do not
-    explain.
+    """Successive frames of a track, of which m show the face.
+
+    Attributes:
+        first: source frame of the first one.
+        valid: (frames,) bool, the face is visible.
+        points: (m, 478, 3) landmarks in pixels.
+        pose: the m poses.
+        shape: (m, 478, 3) canonical faces.
+        residual: (m, 478, 3) slow part of the shape that the mouth's measures do not explain.
     """
 
     first: int
-    valid: np.ndarray
-    points: np.ndarray
+    valid: Mask
+    points: F64
     pose: geometry.Pose
-    shape: np.ndarray
-    residual: np.ndarray
+    shape: F64
+    residual: F64
 
-    def rows(self, frames: np.ndarray) -> np.ndarray:
-        """Row of each of the source frames among the valid ones, -1 where the face is not seen; int (n,)."""
+    def rows(self, frames: I64) -> I64:
+        """Find the row of each source frame (n,) among the m; -1 where the face is not visible."""
         index = np.where(self.valid, np.cumsum(self.valid) - 1, -1)
-        return index[frames - self.first]
+        rows: I64 = index[frames - self.first]
+        return rows
 
 
 def pose_frames(
-    view: TrackLandmarks, canonical: np.ndarray, response: mouth_shapes.MouthResponse, low: int, high: int
+    view: TrackLandmarks, canonical: F64, response: mouth_shapes.MouthResponse, low: int, high: int
 ) -> PosedFrames | None:
-    """A talker's faces in the source frames low..high, read with enough around them that the residual does not depend
-    on where they are cut; None where no face is seen. canonical: (478, 3) his mean face.
+    """Estimate pose, shape and residual of source frames.
+
+    It reads enough frames around them that the residual does not depend on where the frames are cut.
+
+    Args:
+        view: the track's landmarks.
+        canonical: (478, 3) the talker's mean face.
+        response: the talker's mouth response.
+        low: first source frame.
+        high: last source frame, inclusive.
+
+    Returns:
+        the frames and those around them; None where no frame shows the face.
     """
-    sigma = RESIDUAL_SECONDS / 2 / view.interval
     margin = count_residual_margin(view)
     first = max(view.first, low - margin)
     points = view.read(first, min(view.last, high + margin) + 1).astype(np.float64)
     valid = np.isfinite(points[:, 0, 0])
     if not valid.any():
         return None
-    seen = points[valid]
-    pose = geometry.estimate_head_pose(canonical, seen)
-    shape = pose.invert(seen)
-    residual = smoothing.gaussian_filter(shape - response.shape(mouth_shapes.measure(shape)), sigma)
-    return PosedFrames(first, valid, seen, pose, shape, residual)
+    visible = points[valid]
+    pose = geometry.estimate_head_pose(canonical, visible)
+    shape = pose.invert(visible)
+    unexplained = shape - response.shape(mouth_shapes.measure(shape))
+    residual = smoothing.gaussian_filter(unexplained, RESIDUAL_SECONDS / 2 / view.interval)
+    return PosedFrames(first, valid, visible, pose, shape, residual)
 
 
 def count_residual_margin(view: TrackLandmarks) -> int:
-    """Frames on each side that a frame's residual depends on."""
-    return int(np.ceil(3 * RESIDUAL_SECONDS / 2 / view.interval))
+    """Count the frames on each side of a frame on which its residual depends."""
+    return int(np.ceil(_SIGMAS * RESIDUAL_SECONDS / 2 / view.interval))
 
 
 def animate_talker(
     view: TrackLandmarks,
-    canonical: np.ndarray,
+    canonical: F64,
     response: mouth_shapes.MouthResponse,
-    follow: np.ndarray,
-    frames: np.ndarray,
-    wanted: np.ndarray,
-) -> np.ndarray:
-    """A talker's faces with the wanted mouths, float32 (n, 478, 3): display pixels, z in pixels too; NaN
-    where the face is not seen.
+    follow: F64,
+    frames: I64,
+    measures: F64,
+) -> F32:
+    """Compute a talker's landmarks with target mouths.
 
     Args:
-        canonical: (478, 3) his mean face. follow: (478,) of `follow_weight`.
-        frames: (n,) source frames, in any order; wanted: (n, 2) measures for them (`shapes.wanted_measures`).
+        view: the track's landmarks.
+        canonical: (478, 3) the talker's mean face.
+        response: the talker's mouth response.
+        follow: (478,) `compute_follow_weights`.
+        frames: (n,) source frames in any order.
+        measures: (n, 2) target opening and width in eye distances.
+
+    Returns:
+        (n, 478, 3) float32 display pixels, z in pixels too; NaN where the face is not visible.
     """
-    out = np.full((len(frames), 478, 3), np.nan, np.float32)
+    out = np.full((len(frames), mesh.VERTICES, 3), np.nan, np.float32)
     order = np.argsort(frames, kind="stable")
     inside = order[(frames[order] >= view.first) & (frames[order] <= view.last)]
     for low in range(view.first, view.last + 1, BLOCK_FRAMES):
-        here = inside[(frames[inside] >= low) & (frames[inside] < low + BLOCK_FRAMES)]
-        if not len(here):
+        block = inside[(frames[inside] >= low) & (frames[inside] < low + BLOCK_FRAMES)]
+        if not len(block):
             continue
-        found = pose_frames(view, canonical, response, low, low + BLOCK_FRAMES - 1)
-        if found is None:
+        posed = pose_frames(view, canonical, response, low, low + BLOCK_FRAMES - 1)
+        if posed is None:
             continue
-        row = found.rows(frames[here])
-        here, row = here[row >= 0], row[row >= 0]
-        if not len(here):
+        rows = posed.rows(frames[block])
+        block, rows = block[rows >= 0], rows[rows >= 0]
+        if not len(block):
             continue
         target = mouth_rendering.build_target_shapes(
-            response, found.residual[row], wanted[here], found.shape[row], follow
+            response, posed.residual[rows], measures[block], posed.shape[rows], follow
         )
-        out[here] = found.pose[row].apply(target)
+        out[block] = posed.pose[rows].apply(target)
     return out

@@ -1,9 +1,9 @@
-"""Moving a talker's lower face to a wanted mouth shape.
+"""Mouth rendering: move a talker's lower face to a target mouth shape.
 
-Two layers. The **skin** layer is the current frame itself, bent by the difference between where its lower face is and
-where it should be; so light, grain, pose and background are the frame's own and nothing can ghost. The **mouth** layer
-(lips and what is between them) comes from a unit, a frame of the same talker whose mouth is like the wanted one, bent
-to the exact shape and laid over the skin layer.
+There are two layers. The skin layer is the frame itself, warped from where its lower face is to where it should be; so
+light, grain, pose and background are the frame's own, and nothing can ghost. The mouth layer (the lips and what is
+between them) comes from units, frames of the same talker with similar mouths. It is warped to the exact target shape
+and composited over the skin layer.
 """
 
 from __future__ import annotations
@@ -18,334 +18,500 @@ from lipdub.faces import mesh, warp
 from lipdub.faces.unit_selection import MAX_STRETCH
 
 if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64, I32, I64, Array
     from lipdub.faces.mouth_shapes import MouthPrior, MouthResponse
 
-# Ring of fixed anchors outside the jaw, as a multiple of the distance from the mouth's centre.
+# Distance of the fixed anchors from the mouth's centre, as multiples of the jaw's: a near ring and a far one.
 ANCHOR_REACH = 1.45
-# How far beyond the lips' edge the mouth layer fades out: the larger of these shares of the edge point's distance from
-# the mouth's centre and of half the mouth's width. It has to cover what the frame's own mouth leaves around a smaller one.
+FAR_ANCHOR_REACH = 2.0
+# The mouth layer fades out beyond the lips' edge, over the larger of two margins: this share of the edge point's
+# distance from the mouth's centre, and this share of half the mouth's width. The margin has to cover what the frame's
+# own mouth leaves around a smaller one.
 MARGIN_OF_RADIUS = 0.5
 MARGIN_OF_WIDTH = 0.32
+
+# Points of the mouth layer: an outer ring, where the layer ends, and the four lip rings.
+MOUTH_POINTS = 5 * mesh.LIP_RING_SIZE
+MARGIN_RING = slice(0, 20)
+LIPS = slice(20, 100)
+LIPS_OUTER = slice(20, 40)
+LIPS_NEAR = slice(60, 80)
+LIPS_INNER = slice(80, 100)
+
+# Corners that move less than this many pixels count as standing still.
+STILL_PX = 0.02
+# Below this many pixels an opening is a line.
+LINE_GAP_PX = 2.0
+# An opening below this share of the mouth's width needs no interior: the lips' own shadow, stretched, looks better than
+# a painted one. From twice this share on the interior is wholly painted, where the unit has none.
+LINE_OPENING_SHARE = 0.06
+# Boxes with a shorter side, in pixels, are not drawn.
+MIN_BOX_PX = 4
+# Fraction bits of OpenCV's polygon coordinates.
+_SHIFT = 4
+_SUBPIXELS = 1 << _SHIFT
+
+# Shares of a change in opening that move the upper and the lower lip: the jaw carries the lower one.
+UPPER_LIP_SHARE = 0.35
+LOWER_LIP_SHARE = 0.65
+# Shares of that motion by lip ring, from the inner edge outwards; the outer edge belongs to the skin.
+RING_SHARES: tuple[tuple[tuple[int, ...], float], ...] = (
+    (mesh.LIPS_INNER, 1.0),
+    (mesh.LIPS_NEAR, 0.75),
+    (mesh.LIPS_MID, 0.4),
+)
+# Opening in eye distances from which a face's own profile of the opening is trusted.
+TRUSTED_OPENING = 0.08
+# Largest opening of a pair of lip points, relative to that of the middle pair.
+MAX_PROFILE = 1.15
 
 
 @dataclass(frozen=True)
 class SkinMesh:
-    """Vertices that bend the skin, and their triangles.
+    """The mesh that warps the skin.
 
-    vertices: (v,) mesh numbers; anchors: (a, 3) canonical fixed points; triangles over both;
-    weight: (v,) 0..1 how far a vertex follows the response (0 at the eyes, 1 from the nose base down).
+    Attributes:
+        vertices: (v,) int face mesh vertices.
+        anchors: (a, 3) canonical fixed points, the near ring first.
+        triangles: (t, 3) int32 over the vertices and the anchors after them.
+        weight: (v,) 0..1 how far a vertex follows the response: 0 at the eyes, 1 from the base of the nose down.
     """
 
-    vertices: np.ndarray
-    anchors: np.ndarray
-    triangles: np.ndarray
-    weight: np.ndarray
+    vertices: I64
+    anchors: F64
+    triangles: I32
+    weight: F64
 
 
-def build_skin_topology(canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (v,) of the skin mesh and triangles (t, 3) over them and the anchors, from a mean face (478, 3).
+def build_skin_topology(canonical: F64) -> tuple[I64, I32]:
+    """Choose the vertices of the skin mesh and triangulate them.
 
-    Worked out once, on the face of `lipdub train mouth-response`, and used for every talker: the mesh's vertices are
-    the same places of every face.
+    `lipdub train mouth-response` does this once, on its mean face. All talkers share the result, because a vertex is
+    the same place of every face.
+
+    Args:
+        canonical: (478, 3) mean face.
+
+    Returns:
+        (v,) int vertices; (t, 3) int32 triangles over the vertices and the anchors after them.
     """
     inner = {i for ring in mesh.LIP_RINGS[1:] for i in ring}
-    top = canonical[_TOP, 1]
-    vertices = np.array([i for i in range(468) if i not in inner and canonical[i, 1] > top])
-    flat = np.concatenate([canonical[vertices], _anchors(canonical)])[:, :2]
+    top = canonical[mesh.NOSE_BRIDGE, 1]
+    vertices = np.array([i for i in range(mesh.SURFACE_VERTICES) if i not in inner and canonical[i, 1] > top])
+    flat = np.concatenate([canonical[vertices], _place_anchors(canonical)])[:, :2]
     return vertices, mesh.triangulate(flat)
 
 
-# The skin mesh begins at this point of the nose's bridge.
-_TOP = 6
-
-
-def _anchors(canonical: np.ndarray) -> np.ndarray:
+def _place_anchors(canonical: F64) -> F64:
     centre = canonical[list(mesh.LIPS_INNER)].mean(0)
-    ring = canonical[list(mesh.JAW)]
-    return np.concatenate([centre + (ring - centre) * reach for reach in (ANCHOR_REACH, 2.0)])
+    jaw = canonical[list(mesh.JAW)]
+    return np.concatenate([centre + (jaw - centre) * reach for reach in (ANCHOR_REACH, FAR_ANCHOR_REACH)])
 
 
-def build_skin_mesh(canonical: np.ndarray, prior: MouthPrior) -> SkinMesh:
-    """The skin mesh of a talker with mean face `canonical` (478, 3)."""
-    y, top = canonical[prior.skin_vertices, 1], canonical[_TOP, 1]
+def build_skin_mesh(canonical: F64, prior: MouthPrior) -> SkinMesh:
+    """Build the skin mesh of a talker with the mean face `canonical` (478, 3)."""
+    y, top = canonical[prior.skin_vertices, 1], canonical[mesh.NOSE_BRIDGE, 1]
     weight = np.clip((y - top) / (canonical[mesh.NOSE_BASE, 1] - top), 0, 1) ** 2
-    return SkinMesh(prior.skin_vertices, _anchors(canonical), prior.skin_triangles, weight)
+    return SkinMesh(prior.skin_vertices, _place_anchors(canonical), prior.skin_triangles, weight)
 
 
-def build_target_shapes(
-    response: MouthResponse, residual: np.ndarray, measures: np.ndarray, current: np.ndarray, weight: np.ndarray
-) -> np.ndarray:
-    """Canonical faces (n, 478, 3) that have the wanted measures (n, 2) exactly.
+def build_target_shapes(response: MouthResponse, residual: F64, measures: F64, current: F64, weight: F64) -> F64:
+    """Build canonical faces that have the target measures exactly.
 
     Args:
+        response: the talker's mouth response.
         residual: (n, 478, 3) slowly varying part of the talker's face that the response does not explain.
-        current: (n, 478, 3) canonical faces of the frames, kept where `weight` (478,) is 0.
+        measures: (n, 2) target opening and width in eye distances.
+        current: (n, 478, 3) canonical faces of the frames.
+        weight: (478,) 0..1 how far a vertex follows the target; where it is 0 the current face stays.
+
+    Returns:
+        (n, 478, 3) canonical faces.
     """
     model = response.shape(measures) + residual
     shape = current + weight[None, :, None] * (model - current)
     return set_opening(set_width(shape, measures[:, 1]), measures[:, 0])
 
 
-def set_width(shape: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """Lips stretched sideways about their middle so that the corner distance is `width` (n,)."""
+def set_width(shape: F64, width: F64) -> F64:
+    """Stretch lips sideways about their middle, so that the corner distance is `width`.
+
+    Args:
+        shape: (n, 478, 3) canonical faces.
+        width: (n,) eye distances.
+    """
     lips = list(mesh.LIPS)
     out = shape.copy()
-    left, right = shape[:, 61, 0], shape[:, 291, 0]
+    left, right = shape[:, mesh.MOUTH_LEFT, 0], shape[:, mesh.MOUTH_RIGHT, 0]
     middle = (left + right)[:, None] / 2
     ratio = (width / np.maximum(right - left, 1e-3))[:, None]
     out[:, lips, 0] = middle + (shape[:, lips, 0] - middle) * ratio
     return out
 
 
-def set_opening(shape: np.ndarray, opening: np.ndarray) -> np.ndarray:
-    """Inner lips moved so that their middle gap is `opening` (n,) and no pair crosses; the flesh follows by ring."""
+def set_opening(shape: F64, opening: F64) -> F64:
+    """Move the lips so that the middle gap of the inner ones is `opening` and no pair crosses.
+
+    Args:
+        shape: (n, 478, 3) canonical faces.
+        opening: (n,) eye distances.
+    """
     out = shape.copy()
-    up, low = list(mesh.INNER_UPPER), list(mesh.INNER_LOWER)
-    gap = shape[:, low, 1] - shape[:, up, 1]
-    # The profile of the opening along the mouth: this face's own where it is open, a parabola where it is shut.
-    x = np.linspace(-1, 1, 11)[1:-1]
+    gap = shape[:, list(mesh.INNER_LOWER), 1] - shape[:, list(mesh.INNER_UPPER), 1]
+    middle_gap = gap[:, mesh.MIDDLE_PAIR : mesh.MIDDLE_PAIR + 1]
+    # The profile of the opening along the mouth: this face's own where it is open, a parabola where it is closed.
+    x = np.linspace(-1, 1, mesh.LIP_PAIRS + 2)[1:-1]
     parabola = 1 - x**2
-    own = np.maximum(gap, 0) / np.maximum(gap[:, 4:5], 1e-3)
-    trust = np.clip(gap[:, 4:5] / 0.08, 0, 1)
-    profile = np.clip(trust * own + (1 - trust) * parabola, 0, 1.15)
-    profile[:, 4] = 1
-    excess = (profile * np.maximum(opening, 0)[:, None] - gap)[..., None]
-    for ring, share in ((mesh.LIPS_INNER, 1.0), (mesh.LIPS_NEAR, 0.75), (mesh.LIPS_MID, 0.4)):
-        upper, lower = list(ring[1:10]), list(ring[:10:-1])
-        out[:, upper, 1] -= 0.35 * share * excess[..., 0]
-        out[:, lower, 1] += 0.65 * share * excess[..., 0]
+    own = np.maximum(gap, 0) / np.maximum(middle_gap, 1e-3)
+    trust = np.clip(middle_gap / TRUSTED_OPENING, 0, 1)
+    profile = np.clip(trust * own + (1 - trust) * parabola, 0, MAX_PROFILE)
+    profile[:, mesh.MIDDLE_PAIR] = 1
+    excess = profile * np.maximum(opening, 0)[:, None] - gap
+    for ring, share in RING_SHARES:
+        out[:, list(ring[mesh.UPPER_LIP]), 1] -= UPPER_LIP_SHARE * share * excess
+        out[:, list(ring[mesh.LOWER_LIP]), 1] += LOWER_LIP_SHARE * share * excess
     return out
 
 
-def extract_mouth_points(landmarks: np.ndarray) -> np.ndarray:
-    """Vertices of the mouth layer in pixels: (100, 2), the ring outside the lips first, then the four lip rings."""
+def extract_mouth_points(landmarks: Array) -> Array:
+    """Extract the points of the mouth layer from a face.
+
+    Args:
+        landmarks: (478, 2 or 3) pixels.
+
+    Returns:
+        (100, 2) pixels: the margin's ring, then the four lip rings.
+    """
     lips = landmarks[list(mesh.LIPS), :2]
-    outer = lips[:20]
+    outer = lips[: mesh.LIP_RING_SIZE]
     arm = outer - outer.mean(0)
     length = np.linalg.norm(arm, axis=1, keepdims=True)
-    half = np.linalg.norm(outer[10] - outer[0]) / 2
+    half = np.linalg.norm(outer[mesh.RIGHT_CORNER] - outer[mesh.LEFT_CORNER]) / 2
     margin = np.maximum(MARGIN_OF_RADIUS * length, MARGIN_OF_WIDTH * half)
     return np.concatenate([outer + arm * (margin / np.maximum(length, 1e-6)), lips])
 
 
-def _triangulate_mouth_layer() -> np.ndarray:
-    """Triangles over `mouth_points` and, from 100 on, a second inner ring for what is between the lips."""
-    flesh, opening = mesh.triangulate_mouth()
-    return np.concatenate([np.array(mesh.triangulate_strip(0, 20, 20), np.int32), flesh + 20, opening + 40])
+def _triangulate_mouth_layer() -> I32:
+    """Triangulate the points of the mouth layer.
 
-
-def _interior_source_ring(unit: np.ndarray, target: np.ndarray, ratio: float) -> np.ndarray:
-    """Where in a unit (100, 2) the inside of a mouth `target` (100, 2) is taken from: (20, 2).
-
-    Teeth do not narrow with the lips: a narrower mouth shows the middle of them, at the same proportions. (A wider one
-    has to stretch what there is.) `ratio` is how many unit pixels make a target pixel.
+    From `MOUTH_POINTS` on the triangles use a second inner ring: the interior takes its pixels from other places than
+    the lips' edge.
     """
-    ring = unit[80:]
-    across = ring[10] - ring[0]
-    have, need = float(np.linalg.norm(across)), float(np.linalg.norm(target[90] - target[80]))
-    share = min(1.0, need * ratio / max(have, 1e-3))
-    along = (ring - ring.mean(0)) @ across / max(have, 1e-3) ** 2
-    return ring + ((share - 1) * along)[:, None] * across
+    size = mesh.LIP_RING_SIZE
+    flesh, opening = mesh.triangulate_mouth()
+    margin = np.array(mesh.triangulate_strip(0, size, size), np.int32)
+    return np.concatenate([margin, flesh + size, opening + 2 * size])
 
 
-def _closing_amount(unit: np.ndarray, target: np.ndarray, ratio: float) -> float:
-    """How far, 0..1, a unit (100, 2) has to be shut by the warp for a `target` (100, 2) whose lips all but meet."""
+_MOUTH_TRIANGLES = _triangulate_mouth_layer()
+
+
+def _interior_source_ring(unit: Array, target: Array, ratio: float) -> Array:
+    """Find where in a unit the interior of a target mouth is taken from.
+
+    Teeth do not narrow with the lips: a narrower mouth shows the middle of them, at the same proportions. A wider mouth
+    has to stretch what there is.
+
+    Args:
+        unit: (100, 2) mouth points in patch pixels.
+        target: (100, 2) mouth points in crop pixels.
+        ratio: patch pixels per crop pixel.
+
+    Returns:
+        (20, 2) patch pixels.
+    """
+    ring = unit[LIPS_INNER]
+    across = ring[mesh.RIGHT_CORNER] - ring[mesh.LEFT_CORNER]
+    unit_width, target_width = float(np.linalg.norm(across)), _measure_inner_width(target)
+    share = min(1.0, target_width * ratio / max(unit_width, 1e-3))
+    along = (ring - ring.mean(0)) @ across / max(unit_width, 1e-3) ** 2
+    source: Array = ring + ((share - 1) * along)[:, None] * across
+    return source
+
+
+def _closing_amount(unit: Array, target: Array, ratio: float) -> float:
+    """Compute how far, 0..1, the warp closes a unit (100, 2) for a target (100, 2) whose lips all but meet."""
     surplus = measure_gap_px(unit) / ratio - measure_gap_px(target)
     return float(np.clip(surplus / LINE_GAP_PX, 0, 1) * np.clip(2 - measure_gap_px(target) / LINE_GAP_PX, 0, 1))
 
 
-def _retract_inner_rings(unit: np.ndarray, target: np.ndarray, ratio: float) -> np.ndarray:
-    """A unit's vertices (100, 2) with its inner rings drawn back into the lips' flesh as far as `target` (100, 2) is
-    more shut than the unit: what lies between the lips, teeth above all, must not end up on the line where they meet.
+# How far the inner ring of a closing unit moves into the lips' flesh: at least, and more for a unit that is wide open,
+# whose inner edge is wet, lit, or tooth. Gap in pixels that counts as wide open, as a multiple of `LINE_GAP_PX`.
+MIN_RETRACTION = 0.45
+OPEN_RETRACTION = 0.4
+OPEN_RETRACTION_LINES = 3
+
+
+def _retract_inner_rings(unit: Array, target: Array, ratio: float) -> Array:
+    """Move a unit's inner ring into the lips' flesh, as far as the target is more closed than the unit.
+
+    What lies between the lips, teeth above all, must not end up on the line where they meet.
+
+    Args:
+        unit: (100, 2) mouth points in patch pixels.
+        target: (100, 2) mouth points in crop pixels.
+        ratio: patch pixels per crop pixel.
+
+    Returns:
+        (100, 2) patch pixels.
     """
     amount = _closing_amount(unit, target, ratio)
     if amount <= 0:
         return unit
-    # The wider the unit is open, the more of its inner edge is wet, lit, or tooth.
     surplus = measure_gap_px(unit) / ratio - measure_gap_px(target)
-    depth = 0.45 + 0.4 * np.clip(surplus / LINE_GAP_PX / 3, 0, 1)
+    depth = MIN_RETRACTION + OPEN_RETRACTION * np.clip(surplus / LINE_GAP_PX / OPEN_RETRACTION_LINES, 0, 1)
     out = unit.copy()
-    out[80:] += depth * amount * (unit[60:80] - unit[80:])
+    out[LIPS_INNER] += depth * amount * (unit[LIPS_NEAR] - unit[LIPS_INNER])
     return out
 
 
-def _closed_lip_source_ring(ring: np.ndarray, shown: np.ndarray, amount: float) -> np.ndarray:
-    """The inside's source `ring` (20, 2) moved towards the lower lip's flesh by `amount`: the thread of inside that is
-    left between shut lips takes the lip's colour.
+def _closed_lip_source_ring(ring: Array, unit: Array, amount: float) -> Array:
+    """Move the interior's source ring towards the lower lip's flesh.
+
+    The thread of interior that is left between closed lips then takes the lip's colour.
+
+    Args:
+        ring: (20, 2) patch pixels.
+        unit: (100, 2) mouth points in patch pixels, inner ring retracted.
+        amount: 0..1 how far the ring moves.
     """
     flesh = ring.copy()
-    lower = shown[80:][:10:-1]
-    flesh[1:10], flesh[:10:-1] = lower, lower
-    return ring + amount * (flesh - ring)
+    lower = unit[LIPS_INNER][mesh.LOWER_LIP]
+    flesh[mesh.UPPER_LIP], flesh[mesh.LOWER_LIP] = lower, lower
+    source: Array = ring + amount * (flesh - ring)
+    return source
 
 
 def warp_skin(
-    image: np.ndarray, skin: SkinMesh, source: np.ndarray, target: np.ndarray, anchors: np.ndarray, step: int = 2
-) -> tuple[np.ndarray, np.ndarray]:
-    """The frame's crop with its lower face moved from `source` to `target` landmarks (478, 2), crop pixels.
+    image: Array, skin: SkinMesh, source: Array, target: Array, anchors: Array, step: int = 2
+) -> tuple[Array, F32]:
+    """Warp the lower face of a crop from source to target landmarks.
 
     Args:
-        image: (h, w, 3). anchors: (a, 2) fixed points in crop pixels.
+        image: (h, w, 3) crop.
+        skin: the talker's skin mesh.
+        source: (478, 2) landmarks in crop pixels.
+        target: (478, 2) landmarks in crop pixels.
+        anchors: (a, 2) fixed points in crop pixels.
+        step: coarseness of the map in pixels.
 
     Returns:
-        the bent crop; float32 (h, w) displacement length in pixels.
+        (h, w, 3) warped crop, the image itself when nothing moves; (h, w) float32 displacement in pixels.
     """
     h, w = image.shape[:2]
     a = np.concatenate([source[skin.vertices], anchors])
     b = np.concatenate([target[skin.vertices], anchors])
-    moved = np.zeros((h, w), np.float32)
-    # Only what moves is worked out: the triangles with a moving corner, and the box they fill.
-    moving = (np.abs(b - a) > STILL_PX).any(1)
-    triangles = skin.triangles[moving[skin.triangles].any(1)]
+    displacement = np.zeros((h, w), np.float32)
+    # Only triangles with a moving corner are computed, and the box they fill.
+    is_moving = (np.abs(b - a) > STILL_PX).any(1)
+    triangles = skin.triangles[is_moving[skin.triangles].any(1)]
     if len(triangles) == 0:
-        return image, moved
+        return image, displacement
     corners = b[np.unique(triangles)]
     x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [w - 1, h - 1])
     x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, [x0 + 1, y0 + 1], [w, h])
     map_x, map_y, _ = warp.compute_backward_map(a - (x0, y0), b - (x0, y0), triangles, y1 - y0, x1 - x0, step)
-    moved[y0:y1, x0:x1] = np.hypot(
+    displacement[y0:y1, x0:x1] = np.hypot(
         map_x - np.arange(x1 - x0, dtype=np.float32), map_y - np.arange(y1 - y0, dtype=np.float32)[:, None]
     )
     out = image.copy()
     out[y0:y1, x0:x1] = warp.remap(image, map_x + np.float32(x0), map_y + np.float32(y0))
-    return out, moved
+    return out, displacement
 
 
-# Corners that move less than this are taken to stand still.
-STILL_PX = 0.02
+# Blur of the mouth mask, as a share of the margin's mean width, and its least value in pixels.
+MASK_SIGMA_SHARE = 0.22
+MIN_MASK_SIGMA = 0.8
 
 
-def draw_mouth_mask(points: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Weight of the mouth layer, float32 (h, w): 1 on the lips, fading to 0 at the margin's outer ring."""
+def draw_mouth_mask(points: Array, height: int, width: int) -> F32:
+    """Draw the weight of the mouth layer: 1 on the lips, fading to 0 at the margin's ring.
+
+    Args:
+        points: (100, 2) mouth points in pixels of the mask.
+        height: of the mask in pixels.
+        width: of the mask in pixels.
+
+    Returns:
+        (height, width) float32 0..1.
+    """
     labels = np.zeros((height, width), np.uint8)
-    half = (points[:20] + points[20:40]) / 2
-    cv2.fillPoly(labels, [np.round(half * 16).astype(np.int32)], 255, shift=4)
-    reach = np.linalg.norm(points[:20] - points[20:40], axis=1).mean()
-    sigma = max(reach * 0.22, 0.8)
+    half = (points[MARGIN_RING] + points[LIPS_OUTER]) / 2
+    cv2.fillPoly(labels, [np.round(half * _SUBPIXELS).astype(np.int32)], 255, shift=_SHIFT)
+    reach = np.linalg.norm(points[MARGIN_RING] - points[LIPS_OUTER], axis=1).mean()
+    sigma = max(reach * MASK_SIGMA_SHARE, MIN_MASK_SIGMA)
     mask = cv2.GaussianBlur(labels.astype(np.float32) / 255, (0, 0), sigma)
     limit = np.zeros_like(labels)
-    cv2.fillPoly(limit, [np.round(points[:20] * 16).astype(np.int32)], 1, shift=4)
-    return mask * limit
+    cv2.fillPoly(limit, [np.round(points[MARGIN_RING] * _SUBPIXELS).astype(np.int32)], 1, shift=_SHIFT)
+    weight: F32 = mask * limit
+    return weight
 
 
 @dataclass(frozen=True)
 class MouthUnit:
-    """A mouth to show: its patch (h, w, 3), its vertices (100, 2) in the patch, its share of the mixture, and how many
-    of its pixels make one of the frame's (the faces' sizes).
+    """A mouth to show.
+
+    Attributes:
+        patch: (h, w, 3) RGB.
+        points: (100, 2) mouth points in patch pixels.
+        share: weight 0..1 in the frame's crossfade.
+        ratio: patch pixels per crop pixel (the ratio of the faces' sizes).
     """
 
-    patch: np.ndarray
-    points: np.ndarray
+    patch: Array
+    points: Array
     share: float
     ratio: float = 1.0
 
 
-def measure_gap_px(points: np.ndarray) -> float:
-    """Inner-lip gap in pixels of mouth vertices (100, 2)."""
-    inner = points[80:]
-    return float(np.linalg.norm(inner[15] - inner[5]))
+def measure_gap_px(points: Array) -> float:
+    """Measure the gap between the inner lips in pixels, of mouth points (100, 2)."""
+    inner = points[LIPS_INNER]
+    return float(np.linalg.norm(inner[mesh.LOWER_MIDDLE] - inner[mesh.UPPER_MIDDLE]))
 
 
-# Below this many pixels an opening is a line.
-LINE_GAP_PX = 2.0
-# An opening under this share of the mouth's width needs nothing shown in it: the lips' own shadow, drawn out, looks better
-# than a painted inside. At twice as much the inside is wholly painted, where the unit has none.
-LINE_OPENING_SHARE = 0.06
+def _measure_inner_width(points: Array) -> float:
+    """Measure the distance of the inner corners in pixels, of mouth points (100, 2)."""
+    inner = points[LIPS_INNER]
+    return float(np.linalg.norm(inner[mesh.RIGHT_CORNER] - inner[mesh.LEFT_CORNER]))
 
 
-def composite_mouth(
-    skin: np.ndarray, points: np.ndarray, units: list[MouthUnit], amount: float = 1.0
-) -> tuple[np.ndarray, float]:
-    """Lays the units' mouths, bent to `points`, over the bent skin, in place.
+# Range of the mask's weight in which the layer's colour is matched to the skin's.
+COLOUR_RING = (0.02, 0.5)
+
+
+def composite_mouth(skin: Array, points: Array, units: list[MouthUnit], amount: float = 1.0) -> tuple[F32, float]:
+    """Composite the units' mouths, warped to the target points, over the warped skin, in place.
 
     Args:
-        skin: (h, w, 3) crop, changed. points: (100, 2) target mouth vertices in crop pixels.
-        amount: 0..1, how much of the mouth layer shows.
+        skin: (h, w, 3) uint8 or uint16 crop, changed.
+        points: (100, 2) target mouth points in crop pixels.
+        units: mouths to mix.
+        amount: 0..1 weight of the mouth layer.
 
     Returns:
-        mask float32 of what was changed, over `mouth_box` of the points; and how much of the inside was painted, 0..1.
+        float32 mask of what was changed, over `compute_mouth_box` of the points; painted share of the interior, 0..1.
     """
     h, w = skin.shape[:2]
     x0, y0, x1, y1 = compute_mouth_box(points, h, w)
-    if x1 - x0 < 4 or y1 - y0 < 4:
+    if x1 - x0 < MIN_BOX_PX or y1 - y0 < MIN_BOX_PX:
         return np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), np.float32), 0.0
+    top = 255 if skin.dtype == np.uint8 else 65535
     base = skin[y0:y1, x0:x1].astype(np.float32)
     local = points - (x0, y0)
     mask = draw_mouth_mask(local, y1 - y0, x1 - x0) * amount
-    ring = ((mask > 0.02 * amount) & (mask < 0.5 * amount)).astype(np.float32)[..., None]
-    total = max(float(ring.sum()), 1.0)
-    triangles = _MOUTH_TRIANGLES
+    ring = ((mask > COLOUR_RING[0] * amount) & (mask < COLOUR_RING[1] * amount)).astype(np.float32)[..., None]
     mouth = np.zeros_like(base)
     painted = 0.0
     for unit in units:
-        shown = _retract_inner_rings(unit.points, local, unit.ratio)
-        thread = _closed_lip_source_ring(
-            _interior_source_ring(shown, local, unit.ratio), shown, _closing_amount(unit.points, local, unit.ratio)
-        )
-        from_points = np.concatenate([shown, thread])
-        to_points = np.concatenate([local, local[80:]])
-        map_x, map_y, inside = warp.compute_backward_map(from_points, to_points, triangles, y1 - y0, x1 - x0)
-        mask *= inside  # the mask's foot and the mesh's edge are not drawn by the same rule
-        layer = warp.remap(unit.patch, map_x, map_y).astype(np.float32)
-        layer += ((base - layer) * ring).sum((0, 1)) / total
-        lack = _missing_interior(
-            measure_gap_px(unit.points), measure_gap_px(local), float(np.linalg.norm(local[90] - local[80]))
-        )
-        if lack > 0:
-            layer = _paint_interior(layer, local, lack, 255.0 if skin.dtype == np.uint8 else 65535.0)
-            painted += unit.share * lack
+        layer, inside = _warp_unit(unit, local, y1 - y0, x1 - x0)
+        mask *= inside  # the mask's edge and the mesh's edge are not rasterised by the same rule
+        layer += ((base - layer) * ring).sum((0, 1)) / max(float(ring.sum()), 1.0)
+        missing = _missing_interior(measure_gap_px(unit.points), measure_gap_px(local), _measure_inner_width(local))
+        if missing > 0:
+            layer = _paint_interior(layer, local, missing, float(top))
+            painted += unit.share * missing
         mouth += unit.share * layer
     out = base + (mouth - base) * mask[..., None]
-    top = 255 if skin.dtype == np.uint8 else 65535
     skin[y0:y1, x0:x1] = np.clip(np.rint(out), 0, top).astype(skin.dtype)
     return mask, painted
 
 
-def compute_mouth_box(points: np.ndarray, height: int, width: int) -> tuple[int, int, int, int]:
-    """Box (x0, y0, x1, y1) of the mouth layer inside a crop of that size."""
+def _warp_unit(unit: MouthUnit, target: Array, height: int, width: int) -> tuple[F32, Array]:
+    """Warp a unit's mouth to target points (100, 2).
+
+    Returns:
+        (height, width, 3) float32 layer; (height, width) bool, inside the mesh.
+    """
+    source = _retract_inner_rings(unit.points, target, unit.ratio)
+    interior = _closed_lip_source_ring(
+        _interior_source_ring(source, target, unit.ratio), source, _closing_amount(unit.points, target, unit.ratio)
+    )
+    map_x, map_y, inside = warp.compute_backward_map(
+        np.concatenate([source, interior]),
+        np.concatenate([target, target[LIPS_INNER]]),
+        _MOUTH_TRIANGLES,
+        height,
+        width,
+    )
+    return warp.remap(unit.patch, map_x, map_y).astype(np.float32), inside
+
+
+def compute_mouth_box(points: Array, height: int, width: int) -> tuple[int, int, int, int]:
+    """Compute the box (x0, y0, x1, y1) of the mouth layer with points (100, 2) inside a crop of that size."""
     low, high = np.floor(points.min(0) - 2).astype(int), np.ceil(points.max(0) + 3).astype(int)
     x0, y0 = max(int(low[0]), 0), max(int(low[1]), 0)
     return x0, y0, max(min(int(high[0]), width), x0), max(min(int(high[1]), height), y0)
 
 
-def _missing_interior(have: float, need: float, wide: float) -> float:
-    """How much of the inside must be painted, 0..1, when a unit opened by `have` pixels shows `need` in a mouth `wide`
-    pixels wide.
+def _missing_interior(unit_gap: float, target_gap: float, target_width: float) -> float:
+    """Compute how much of the interior, 0..1, must be painted when the warp opens a unit; all in pixels."""
+    stretch = target_gap / max(unit_gap, 0.5)
+    is_stretched = np.clip(stretch / MAX_STRETCH - 1, 0, 1)
+    return float(is_stretched * np.clip(target_gap / (LINE_OPENING_SHARE * max(target_width, 1.0)) - 1, 0, 1))
+
+
+# Blur of the painted interior's edge, as a share of the gap, and its least value in pixels.
+INTERIOR_SIGMA_SHARE = 0.12
+MIN_INTERIOR_SIGMA = 0.6
+# Colour of the interior's dark, as shares of the lips' RGB: light that comes back from a mouth is reddish.
+DARK_SHARE = (0.30, 0.22, 0.22)
+# RGB of enamel, as a share of white in full light, and its brightness by that of the lips: offset, slope and limits.
+ENAMEL = (0.92, 0.88, 0.82)
+ENAMEL_OFFSET, ENAMEL_SLOPE = 0.35, 0.6
+ENAMEL_LIMITS = (0.2, 0.9)
+TEETH_OPACITY = 0.8
+# The upper teeth end at this share of the gap, over this soft edge; they follow the arch of the upper lip, and fade
+# towards the corners.
+TEETH_LENGTH, TEETH_EDGE = 0.32, 0.06
+TEETH_ARCH = 0.25
+TEETH_FADE_OFFSET, TEETH_FADE_SLOPE = 1.15, 1.6
+
+
+def _paint_interior(layer: F32, points: Array, amount: float, top: float) -> F32:
+    """Paint a mouth's interior: dark, with a hint of the upper teeth, and soft towards the lips.
+
+    Args:
+        layer: (h, w, 3) warped unit.
+        points: (100, 2) target mouth points in pixels of the layer.
+        amount: 0..1 opacity.
+        top: white.
     """
-    stretch = need / max(have, 0.5)
-    return float(
-        np.clip(stretch / MAX_STRETCH - 1, 0, 1) * np.clip(need / (LINE_OPENING_SHARE * max(wide, 1.0)) - 1, 0, 1)
-    )
-
-
-def _paint_interior(layer: np.ndarray, points: np.ndarray, amount: float, top: float) -> np.ndarray:
-    """A mouth's inside where the footage shows none: dark, a hint of the upper teeth, soft towards the lips."""
     h, w = layer.shape[:2]
-    inner, lips = points[80:], points[20:80]
+    inner = points[LIPS_INNER]
     fill = np.zeros((h, w), np.uint8)
-    cv2.fillPoly(fill, [np.round(inner * 16).astype(np.int32)], 255, shift=4)
+    cv2.fillPoly(fill, [np.round(inner * _SUBPIXELS).astype(np.int32)], 255, shift=_SHIFT)
     gap = measure_gap_px(points)
-    soft = max(gap * 0.12, 0.6)
-    inside = cv2.GaussianBlur(fill.astype(np.float32) / 255, (0, 0), soft)
-    flesh = np.zeros((h, w), np.uint8)
-    cv2.fillPoly(flesh, [np.round(lips[:20]).astype(np.int32)], 1)
-    cv2.fillPoly(flesh, [np.round(lips[40:60]).astype(np.int32)], 0)
-    lip = np.array(cv2.mean(layer, flesh)[:3], np.float32)
-    dark = lip * np.array([0.30, 0.22, 0.22], np.float32)
-    upper, lower = inner[5], inner[15]
+    sigma = max(gap * INTERIOR_SIGMA_SHARE, MIN_INTERIOR_SIGMA)
+    inside = cv2.GaussianBlur(fill.astype(np.float32) / 255, (0, 0), sigma)
+    lip = _measure_lip_colour(layer, points)
+    dark = lip * np.array(DARK_SHARE, np.float32)
+    light = np.clip(ENAMEL_OFFSET + ENAMEL_SLOPE * (float(lip.mean()) / top), *ENAMEL_LIMITS)
+    enamel = np.array(ENAMEL, np.float32) * top * light
+    teeth = _shape_teeth(inner, h, w, gap)
+    colour = dark + (enamel - dark) * (TEETH_OPACITY * teeth)[..., None]
+    painted: F32 = layer + (colour - layer) * (inside * amount)[..., None]
+    return painted
+
+
+def _measure_lip_colour(layer: F32, points: Array) -> F32:
+    """Measure the mean RGB (3,) float32 of the lips' flesh."""
+    flesh = np.zeros(layer.shape[:2], np.uint8)
+    cv2.fillPoly(flesh, [np.round(points[LIPS_OUTER]).astype(np.int32)], 1)
+    cv2.fillPoly(flesh, [np.round(points[LIPS_NEAR]).astype(np.int32)], 0)
+    return np.array(cv2.mean(layer, flesh)[:3], np.float32)
+
+
+def _shape_teeth(inner: Array, height: int, width: int, gap: float) -> Array:
+    """Compute the opacity (height, width) of the upper teeth in an inner lip ring (20, 2) with that gap in pixels."""
+    upper, lower = inner[mesh.UPPER_MIDDLE], inner[mesh.LOWER_MIDDLE]
     down = (lower - upper) / max(gap, 1e-3)
     across = np.array([-down[1], down[0]])
-    half = max(float(np.linalg.norm(inner[10] - inner[0])) / 2, 1.0)
-    y, x = np.mgrid[:h, :w].astype(np.float32)
+    half = max(float(np.linalg.norm(inner[mesh.RIGHT_CORNER] - inner[mesh.LEFT_CORNER])) / 2, 1.0)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
     along = ((x - upper[0]) * down[0] + (y - upper[1]) * down[1]) / max(gap, 1e-3)
     aside = ((x - upper[0]) * across[0] + (y - upper[1]) * across[1]) / half
-    # Teeth follow the arch of the upper lip and show their lower edge once the mouth is open enough.
-    along = along - 0.25 * aside**2
-    teeth = 1 / (1 + np.exp(np.clip((along - 0.32) / 0.06, -30, 30))) * np.clip(1.15 - 1.6 * aside**2, 0, 1)
-    bright = float(lip.mean()) / top
-    enamel = np.array([0.92, 0.88, 0.82], np.float32) * top * np.clip(0.35 + 0.6 * bright, 0.2, 0.9)
-    colour = dark + (enamel - dark) * (0.8 * teeth)[..., None]
-    return layer + (colour - layer) * (inside * amount)[..., None]
-
-
-_MOUTH_TRIANGLES = _triangulate_mouth_layer()
+    along = along - TEETH_ARCH * aside**2
+    edge = 1 / (1 + np.exp(np.clip((along - TEETH_LENGTH) / TEETH_EDGE, -30, 30)))
+    opacity: Array = edge * np.clip(TEETH_FADE_OFFSET - TEETH_FADE_SLOPE * aside**2, 0, 1)
+    return opacity

@@ -1,9 +1,8 @@
-"""Mouth shapes: what is measured on a face, and how a talker's face follows them.
+"""Mouth shapes: what is measured on a face, how a talker's face follows the measures, and the range a talker uses.
 
-Measures are in canonical units (distance of the eye centres = 1). The response model is linear: a talker's
-canonical landmarks are ``base + gain @ (measures - rest)`` and what is left over (a smile, a crooked lip, the
-identity's drift), fitted by ridge regression that leans towards a response learned elsewhere where this talker shows
-too little of his own.
+Measures are in canonical units (the distance of the eye centres is 1). The response model is linear: a talker's
+canonical landmarks are `base + gain @ (measures - mean)` plus a residual (a smile, a crooked lip, the identity's
+drift). It is fitted by ridge regression, which leans towards a shipped prior where the talker shows too little motion.
 """
 
 from __future__ import annotations
@@ -18,66 +17,137 @@ from lipdub.faces import mesh
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lipdub.arrays import F64, I32, I64, Array
+
 MEASURES = ("opening", "width")
+OPENING, WIDTH = range(len(MEASURES))
+
+# Vertices at the middle of the lips.
+_OUTER_UPPER = mesh.LIPS_OUTER[mesh.UPPER_MIDDLE]
+_OUTER_LOWER = mesh.LIPS_OUTER[mesh.LOWER_MIDDLE]
+_INNER_UPPER = mesh.LIPS_INNER[mesh.UPPER_MIDDLE]
+_INNER_LOWER = mesh.LIPS_INNER[mesh.LOWER_MIDDLE]
+
+# Frames whose lip heights are predicted together: bounds the memory of a long video.
+_BLOCK_FRAMES = 256
+
+PRIOR_WEIGHTS = "mouth-response.safetensors"
+# Frames of ordinary speech that the prior counts as, against a talker's own frames.
+PRIOR_FRAMES = 40.0
+
+# Share of the measured slope that is the talker's own. The rest is what the sounds do (an "ee" is wide and open), and
+# comes with the speech.
+SLOPE_SHARE = 0.7
+SLOPE_LIMITS = (-0.2, 0.5)
+# Percentiles of a talker's measures that count as the least, the usual and the largest.
+RANGE_PERCENTILES = (5, 50, 96)
+# Spread of a talker's opening, as a share of ordinary speech's, from which the own range counts, and the further share
+# after which it counts fully.
+TRUST_FROM = 0.2
+TRUST_RAMP = 0.45
+# Frames below this percentile of the opening, or below this opening in eye distances, tell the width at rest.
+REST_PERCENTILE = 20
+REST_OPENING = 0.03
+# Least width in eye distances that a talker's range has on each side of rest.
+MIN_WIDTH_RANGE = 0.02
+
+# The extremes of speech (the 95th percentile of their size) are scaled to this share of the talker's range.
+EXTREME_SHARE = 0.92
+EXTREME_PERCENTILE = 95
+# Lip motion smaller than this is rest, and fewer moving frames than this tell nothing.
+MIN_MOTION = 0.05
+MIN_MOVING_FRAMES = 5
+OPENING_GAIN_LIMITS = (0.8, 1.5)
+WIDTH_GAIN_LIMITS = (1.0, 2.2)
+# Seconds of speech after which the gain counts half.
+GAIN_SECONDS = 1.5
 
 
-def measure(canonical: np.ndarray) -> np.ndarray:
-    """Mouth measures of canonical faces (n, 478, 3): (n, 2) inner-lip opening and corner distance."""
-    upper, lower = canonical[:, mesh.INNER_UPPER[4]], canonical[:, mesh.INNER_LOWER[4]]
+def measure(canonical: Array) -> Array:
+    """Measure mouths.
+
+    Args:
+        canonical: (n, 478, 3) canonical faces.
+
+    Returns:
+        (n, 2) opening between the inner lips, negative where they cross, and distance of the mouth's corners.
+    """
+    upper, lower = canonical[:, _INNER_UPPER], canonical[:, _INNER_LOWER]
     opening = np.linalg.norm(lower - upper, axis=1) * np.sign(lower[:, 1] - upper[:, 1])
-    width = np.linalg.norm(canonical[:, 291, :2] - canonical[:, 61, :2], axis=1)
+    width = np.linalg.norm(canonical[:, mesh.MOUTH_RIGHT, :2] - canonical[:, mesh.MOUTH_LEFT, :2], axis=1)
     return np.stack([opening, width], 1)
 
 
-def measure_lip_heights(canonical: np.ndarray) -> np.ndarray:
-    """How much of the upper and the lower lip shows, (n, 2), on canonical faces (n, 478, 3): lips rolled in show little."""
-    upper = canonical[:, mesh.INNER_UPPER[4]] - canonical[:, mesh.LIPS_OUTER[5]]
-    lower = canonical[:, mesh.LIPS_OUTER[15]] - canonical[:, mesh.INNER_LOWER[4]]
+def measure_lip_heights(canonical: Array) -> Array:
+    """Measure how much of the lips shows; lips that are rolled in show little.
+
+    Args:
+        canonical: (n, 478, 3) canonical faces.
+
+    Returns:
+        (n, 2) heights of the upper and the lower lip.
+    """
+    upper = canonical[:, _INNER_UPPER] - canonical[:, _OUTER_UPPER]
+    lower = canonical[:, _OUTER_LOWER] - canonical[:, _INNER_LOWER]
     return np.stack([np.linalg.norm(upper, axis=1), np.linalg.norm(lower, axis=1)], 1)
 
 
-def predict_lip_heights(response: MouthResponse, measures: np.ndarray) -> np.ndarray:
-    """`lip_heights` of the talker's face at measures (n, m), worked out in blocks: no memory of whole faces for a whole
-    film.
-    """
-    blocks = [measure_lip_heights(response.shape(measures[i : i + 256])) for i in range(0, len(measures), 256)]
+def predict_lip_heights(response: MouthResponse, measures: F64) -> F64:
+    """Predict the lip heights (n, 2) of a talker's face at measures (n, 2), in blocks that bound the memory."""
+    blocks = [
+        measure_lip_heights(response.shape(measures[i : i + _BLOCK_FRAMES]))
+        for i in range(0, len(measures), _BLOCK_FRAMES)
+    ]
     return np.concatenate(blocks) if blocks else np.zeros((0, 2))
 
 
 @dataclass(frozen=True)
 class MouthResponse:
-    """A talker's mean face (478, 3) at mean measures (m,), and its gain (m, 478, 3) per unit of each measure."""
+    """How a talker's face follows the measures.
 
-    base: np.ndarray
-    mean: np.ndarray
-    gain: np.ndarray
+    Attributes:
+        base: (478, 3) canonical mean face.
+        mean: (m,) mean measures.
+        gain: (m, 478, 3) motion of each vertex per unit of each measure.
+    """
 
-    def shape(self, measures: np.ndarray) -> np.ndarray:
-        """Canonical faces (n, 478, 3) at measures (n, m)."""
-        return self.base + np.einsum("nm,mpc->npc", measures - self.mean, self.gain)
+    base: F64
+    mean: F64
+    gain: F64
 
-
-PRIOR_WEIGHTS = "mouth-response.safetensors"
+    def shape(self, measures: F64) -> F64:
+        """Compute canonical faces (n, 478, 3) at measures (n, m)."""
+        faces: F64 = self.base + np.einsum("nm,mpc->npc", measures - self.mean, self.gain)
+        return faces
 
 
 @dataclass(frozen=True)
 class MouthPrior:
-    """What faces do in speech, learned on GRID (`lipdub train mouth-response`).
+    """What faces do in speech, learned on the GRID corpus by `lipdub train mouth-response`.
 
-    gain (m, 478, 3) canonical units per unit of measure; low, rest, high (m,) usual measures of speech.
-    skin_vertices (v,) and skin_triangles (t, 3): topology of the skin mesh (`lipdub.faces.mouth_rendering.build_skin_topology`).
+    Attributes:
+        gain: (m, 478, 3) motion of each vertex per unit of each measure.
+        low: (m,) least measures of ordinary speech.
+        rest: (m,) measures at rest.
+        high: (m,) largest measures of ordinary speech.
+        skin_vertices: (v,) int vertices of the skin mesh (`lipdub.faces.mouth_rendering.build_skin_topology`).
+        skin_triangles: (t, 3) int triangles of the skin mesh.
     """
 
-    gain: np.ndarray
-    low: np.ndarray
-    rest: np.ndarray
-    high: np.ndarray
-    skin_vertices: np.ndarray
-    skin_triangles: np.ndarray
+    gain: F64
+    low: F64
+    rest: F64
+    high: F64
+    skin_vertices: I64
+    skin_triangles: I32
 
 
 def load_prior() -> MouthPrior:
-    """The shipped prior. Raises WeightsError."""
+    """Load the shipped prior.
+
+    Raises:
+        WeightsError: the file is missing or damaged.
+    """
     from safetensors.numpy import load_file
 
     from lipdub.weights import verify_shipped
@@ -87,115 +157,134 @@ def load_prior() -> MouthPrior:
     return MouthPrior(gain, low, rest, high, data["skin_vertices"], data["skin_triangles"])
 
 
-# How many frames of ordinary speech the prior counts as against a talker's own frames.
-PRIOR_FRAMES = 40.0
-
-
 class ResponseFit:
-    """Ridge regression of canonical landmarks on measures, shrunk towards the prior's gain, from frames in pieces."""
+    """Ridge regression of canonical landmarks on measures, which shrinks towards the prior's gain.
+
+    Frames come in pieces, so that memory does not grow with the video.
+    """
 
     def __init__(self, measures: int) -> None:
+        """Start with no frames; `measures` is their number per frame."""
         self._n = 0
         self._m = np.zeros(measures)
         self._mm = np.zeros((measures, measures))
-        self._x = np.zeros((478, 3))
-        self._mx = np.zeros((measures, 478 * 3))
+        self._x = np.zeros((mesh.VERTICES, 3))
+        self._mx = np.zeros((measures, mesh.VERTICES * 3))
 
-    def add(self, canonical: np.ndarray, measures: np.ndarray) -> None:
-        """Takes in canonical faces (n, 478, 3) and their measures (n, m)."""
+    def add(self, canonical: F64, measures: F64) -> None:
+        """Add canonical faces (n, 478, 3) and their measures (n, m)."""
         self._n += len(measures)
         self._m += measures.sum(0)
         self._mm += measures.T @ measures
         self._x += canonical.sum(0)
         self._mx += measures.T @ canonical.reshape(len(canonical), -1)
 
-    def solve(self, canonical: np.ndarray, prior: MouthPrior) -> MouthResponse:
-        """The response; of a talker never seen frontal, `canonical` (478, 3) with the prior's gain."""
+    def solve(self, canonical: F64, prior: MouthPrior) -> MouthResponse:
+        """Solve for the response; without any frame it is the mean face `canonical` (478, 3) with the prior's gain."""
         if self._n == 0:
             return MouthResponse(canonical, measure(canonical[None])[0], prior.gain)
         mean, base = self._m / self._n, self._x / self._n
         xx = self._mm - self._n * np.outer(mean, mean)
         xy = self._mx - self._n * np.outer(mean, base.ravel())
-        ordinary = np.diag(((prior.high - prior.low) / 4) ** 2) * PRIOR_FRAMES
-        gain = np.linalg.solve(xx + ordinary, xy + ordinary @ prior.gain.reshape(len(mean), -1))
+        ridge = np.diag(((prior.high - prior.low) / 4) ** 2) * PRIOR_FRAMES
+        gain = np.linalg.solve(xx + ridge, xy + ridge @ prior.gain.reshape(len(mean), -1))
         return MouthResponse(base, mean, gain.reshape(prior.gain.shape))
 
 
 @dataclass(frozen=True)
 class SpeechRange:
-    """A talker's measures (m,) at the mouth's rest, and the ends of what his speech uses; trust 0..1 says how much
-    of it is his own (0: he hardly moves, the range is the prior's); slope: how much wider his mouth gets per opening
-    (one who smiles when he speaks opens wide, not round).
+    """The range of measures that a talker's speech uses.
+
+    Attributes:
+        low: (m,) least measures.
+        rest: (m,) measures at rest.
+        high: (m,) largest measures.
+        trust: 0..1 how much of the range is the talker's own; 0 for a mouth that hardly moves, which gets the prior's.
+        slope: how much wider the mouth gets per opening; a talker who smiles opens wide, not round.
     """
 
-    low: np.ndarray
-    rest: np.ndarray
-    high: np.ndarray
+    low: F64
+    rest: F64
+    high: F64
     trust: float
     slope: float = 0.0
 
 
-def unpack_talker(face: np.ndarray, facts: Mapping[str, Any]) -> tuple[np.ndarray, MouthResponse, SpeechRange]:
-    """A talker's canonical face (478, 3), response and range, from what `neutralize` keeps of him: the array `face-ID`
-    (4, 478, 3) and the facts `track-ID`.
+def unpack_talker(face: F64, facts: Mapping[str, Any]) -> tuple[F64, MouthResponse, SpeechRange]:
+    """Unpack what the neutralize stage stores about a talker.
+
+    Args:
+        face: (4, 478, 3) array `face-ID`: mean face, response base, response gains.
+        facts: JSON `track-ID`.
+
+    Returns:
+        (478, 3) canonical mean face; response; range.
     """
     low, rest, high = (np.array(facts[key]) for key in ("low", "rest", "high"))
     response = MouthResponse(face[1], np.array(facts["mean"]), face[2:])
     return face[0], response, SpeechRange(low, rest, high, facts["trust"], facts["slope"])
 
 
-# Part of the slope is what the sounds themselves do (an "ee" is wide and open), and comes with the speech.
-SLOPE_SHARE = 0.7
-SLOPE_LIMITS = (-0.2, 0.5)
+def estimate_speech_range(measures: F64, prior: MouthPrior) -> SpeechRange:
+    """Estimate a talker's range.
 
-
-def estimate_speech_range(measures: np.ndarray, prior: MouthPrior) -> SpeechRange:
-    """This talker's range from the measures (n, 2) of his frames; NaN rows are left out."""
-    seen = measures[np.isfinite(measures[:, 0])]
-    p5, p50, p96 = np.percentile(seen, [5, 50, 96], axis=0)
-    # Own motion counts from a fifth of ordinary speech's spread on, fully from two thirds on.
-    spread = seen[:, 0].std() / ((prior.high[0] - prior.rest[0]) / 2)
-    trust = float(np.clip((spread - 0.2) / 0.45, 0, 1))
-    shut = seen[seen[:, 0] < max(np.percentile(seen[:, 0], 20), 0.03)]
-    rest_width = float(np.median(shut[:, 1])) if len(shut) else float(p50[1])
-    # A mouth at rest is shut, also that of a talker who is never seen with it shut.
-    rest = np.array([0.0, trust * rest_width + (1 - trust) * p50[1]])
-    general = rest[1] / prior.rest[1]
-    high = np.array(
+    Args:
+        measures: (n, 2) measures of the talker's frames; NaN rows are left out.
+        prior: range of a talker who hardly moves.
+    """
+    visible = measures[np.isfinite(measures[:, OPENING])]
+    low, median, high = np.percentile(visible, RANGE_PERCENTILES, axis=0)
+    spread = visible[:, OPENING].std() / ((prior.high[OPENING] - prior.rest[OPENING]) / 2)
+    trust = float(np.clip((spread - TRUST_FROM) / TRUST_RAMP, 0, 1))
+    limit = max(np.percentile(visible[:, OPENING], REST_PERCENTILE), REST_OPENING)
+    closed = visible[visible[:, OPENING] < limit]
+    rest_width = float(np.median(closed[:, WIDTH])) if len(closed) else float(median[WIDTH])
+    # A mouth at rest is closed, even of a talker who is never seen with it closed.
+    rest = np.array([0.0, trust * rest_width + (1 - trust) * median[WIDTH]])
+    size = rest[WIDTH] / prior.rest[WIDTH]
+    own_wider, own_narrower = (max(d, MIN_WIDTH_RANGE) for d in (high[WIDTH] - rest[WIDTH], rest[WIDTH] - low[WIDTH]))
+    prior_wider, prior_narrower = prior.high[WIDTH] - prior.rest[WIDTH], prior.rest[WIDTH] - prior.low[WIDTH]
+    highest = np.array(
         [
-            trust * p96[0] + (1 - trust) * prior.high[0],
-            rest[1] + trust * max(p96[1] - rest[1], 0.02) + (1 - trust) * (prior.high[1] - prior.rest[1]) * general,
+            trust * high[OPENING] + (1 - trust) * prior.high[OPENING],
+            rest[WIDTH] + trust * own_wider + (1 - trust) * prior_wider * size,
         ]
     )
-    low = np.array(
-        [rest[0], rest[1] - trust * max(rest[1] - p5[1], 0.02) - (1 - trust) * (prior.rest[1] - prior.low[1]) * general]
-    )
-    about = seen - seen.mean(0)
-    slope = float((about[:, 0] @ about[:, 1]) / max(about[:, 0] @ about[:, 0], 1e-9))
-    return SpeechRange(low, rest, high, trust, float(np.clip(SLOPE_SHARE * trust * slope, *SLOPE_LIMITS)))
+    lowest = np.array([rest[OPENING], rest[WIDTH] - trust * own_narrower - (1 - trust) * prior_narrower * size])
+    centred = visible - visible.mean(0)
+    slope = float((centred[:, OPENING] @ centred[:, WIDTH]) / max(centred[:, OPENING] @ centred[:, OPENING], 1e-9))
+    return SpeechRange(lowest, rest, highest, trust, float(np.clip(SLOPE_SHARE * trust * slope, *SLOPE_LIMITS)))
 
 
-def map_motion_to_range(opening: np.ndarray, width: np.ndarray, span: SpeechRange) -> np.ndarray:
-    """Measures (n, 2) for lip motion of opening 0..1 and width -1..1 in a talker's range."""
-    o = span.rest[0] + opening * (span.high[0] - span.rest[0])
-    w = span.rest[1] + np.where(width > 0, width * (span.high[1] - span.rest[1]), width * (span.rest[1] - span.low[1]))
-    return np.stack([np.maximum(o, 0), w + span.slope * (o - span.rest[0])], 1)
+def map_motion_to_range(opening: F64, width: F64, span: SpeechRange) -> F64:
+    """Map lip motion to a talker's range.
 
+    Args:
+        opening: (n,) 0..1.
+        width: (n,) -1..1.
+        span: the talker's range.
 
-# Speech's extremes (the 95th percentile of their size) are brought to this share of the talker's own.
-EXTREME_SHARE = 0.92
-OPENING_GAIN_LIMITS = (0.8, 1.5)
-WIDTH_GAIN_LIMITS = (1.0, 2.2)
-
-
-def estimate_motion_gain(values: np.ndarray, seconds: float, limits: tuple[float, float]) -> float:
-    """Factor that fits a speech's motion (n,), of size 0..1, to the talker's range: a mumbled and a shouted take both
-    use it.
-
-    Short speech says little about its extremes, so there the factor stays near 1.
+    Returns:
+        (n, 2) measures in eye distances.
     """
-    moved = np.abs(values)[np.abs(values) > 0.05]
-    if len(moved) < 5:
+    o = span.rest[OPENING] + opening * (span.high[OPENING] - span.rest[OPENING])
+    wider, narrower = span.high[WIDTH] - span.rest[WIDTH], span.rest[WIDTH] - span.low[WIDTH]
+    w = span.rest[WIDTH] + np.where(width > 0, width * wider, width * narrower)
+    return np.stack([np.maximum(o, 0), w + span.slope * (o - span.rest[OPENING])], 1)
+
+
+def estimate_motion_gain(values: F64, seconds: float, limits: tuple[float, float]) -> float:
+    """Estimate the factor that scales a speech's lip motion to the talker's range, for a mumbled as for a shouted take.
+
+    Short speech says little about its extremes, so its factor stays near 1.
+
+    Args:
+        values: (n,) lip motion of size 0..1.
+        seconds: duration of the speech.
+        limits: least and largest factor.
+    """
+    moving = np.abs(values)[np.abs(values) > MIN_MOTION]
+    if len(moving) < MIN_MOVING_FRAMES:
         return 1.0
-    gain = EXTREME_SHARE / max(float(np.percentile(moved, 95)), 1e-3)
-    return float(np.clip(gain, *limits) ** (seconds / (seconds + 1.5)))
+    gain = EXTREME_SHARE / max(float(np.percentile(moving, EXTREME_PERCENTILE)), 1e-3)
+    return float(np.clip(gain, *limits) ** (seconds / (seconds + GAIN_SECONDS)))

@@ -1,19 +1,31 @@
-"""Which of the faces is dubbed."""
+"""Track selection: which of the faces is dubbed, as `--face` names it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import InputError, UsageError
+from lipdub.faces import mesh
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F64
 
 FACE_POSITIONS = ("largest", "left", "right")
+# The largest face of a shot is the one of largest size times this power of its number of frames, up to a limit: a face
+# that appears for a moment does not count as much.
+_LENGTH_POWER = 0.25
+_LENGTH_LIMIT = 50
 
 
 def parse_face(face: str) -> str | tuple[int, ...] | Path:
-    """`largest`, `left`, `right`; track ids ("2" or "2,5"); or a picture of the person. Raises UsageError."""
+    """Parse the option: a position, track ids ("2" or "2,5"), or a picture of the person.
+
+    Raises:
+        UsageError: it is none of these.
+    """
     if face in FACE_POSITIONS:
         return face
     parts = face.split(",")
@@ -29,42 +41,55 @@ def parse_face(face: str) -> str | tuple[int, ...] | Path:
 
 
 def select_track_ids(face: str | tuple[int, ...], rows: list[dict[str, Any]], usable: set[int]) -> list[int]:
-    """Track ids to dub, at most one per moment.
+    """Select the tracks to dub, at most one at a time.
 
     Args:
-        rows: the detect stage's tracks. usable: ids that can be dubbed.
+        face: position or track ids.
+        rows: the detect stage's tracks.
+        usable: ids that can be dubbed.
 
     Raises:
-        UsageError: an id that does not exist. InputError: none of the faces can be dubbed.
+        UsageError: a track does not exist.
+        InputError: none of the tracks can be dubbed.
     """
     if isinstance(face, tuple):
-        known = {r["id"] for r in rows}
-        for i in face:
-            if i not in known:
-                raise UsageError(f"there is no face track {i}", hint=f"Tracks: {', '.join(map(str, sorted(known)))}")
-        chosen = [i for i in face if i in usable]
-        if not chosen:
-            raise InputError("none of the chosen faces is large enough to dub")
-        return chosen
+        return _check_ids(face, {row["id"] for row in rows}, usable)
     out: list[int] = []
-    for shot in sorted({r["shot"] for r in rows}):
-        here = [r for r in rows if r["shot"] == shot and r["id"] in usable]
+    for shot in sorted({row["shot"] for row in rows}):
+        candidates = [row for row in rows if row["shot"] == shot and row["id"] in usable]
         if face == "largest":
-            order = sorted(here, key=lambda r: -r["face_px"] * min(r["frames"], 50) ** 0.25)
+            candidates.sort(key=lambda row: -row["face_px"] * min(row["frames"], _LENGTH_LIMIT) ** _LENGTH_POWER)
         else:
-            order = sorted(here, key=lambda r: r["x"] if face == "left" else -r["x"])
-        taken: list[dict[str, Any]] = []
-        # A face that left and came back after a long gap has two tracks: both are dubbed, never two at one time.
-        for r in order:
-            if all(r["last"] < t["first"] or r["first"] > t["last"] for t in taken):
-                taken.append(r)
-        out += [r["id"] for r in taken]
+            candidates.sort(key=lambda row: row["x"] if face == "left" else -row["x"])
+        selected: list[dict[str, Any]] = []
+        # A face that returns after a long gap has two tracks. Both are dubbed, but never two tracks at one time.
+        for row in candidates:
+            if all(row["last"] < other["first"] or row["first"] > other["last"] for other in selected):
+                selected.append(row)
+        out += [row["id"] for row in selected]
     return out
 
 
-def measure_face_distance(canonical: np.ndarray, reference: np.ndarray) -> float:
-    """How unlike two canonical faces (478, 3) are: root mean square distance of the points speech does not move."""
-    from lipdub.faces import mesh
+def _check_ids(ids: tuple[int, ...], known: set[int], usable: set[int]) -> list[int]:
+    for i in ids:
+        if i not in known:
+            raise UsageError(f"there is no face track {i}", hint=f"Tracks: {', '.join(map(str, sorted(known)))}")
+    selected = [i for i in ids if i in usable]
+    if not selected:
+        raise InputError("none of the chosen faces is large enough to dub")
+    return selected
 
-    rigid = [i for i in range(468) if i not in set(mesh.LIPS) and i not in set(mesh.JAW)]
-    return float(np.sqrt(((canonical[rigid, :2] - reference[rigid, :2]) ** 2).sum(1).mean()))
+
+def measure_face_distance(canonical: F64, reference: F64) -> float:
+    """Measure how different two faces are, by the points that speech does not move.
+
+    Args:
+        canonical: (478, 3) canonical face.
+        reference: (478, 3) canonical face.
+
+    Returns:
+        root mean square distance in eye distances.
+    """
+    moving = {*mesh.LIPS, *mesh.JAW}
+    still = [i for i in range(mesh.SURFACE_VERTICES) if i not in moving]
+    return float(np.sqrt(((canonical[still, :2] - reference[still, :2]) ** 2).sum(1).mean()))

@@ -1,26 +1,48 @@
-"""Following each face through its shot."""
+"""Tracking: follow each face through its shot."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.faces import mesh
 
-# A face keeps its id when it is gone for no longer than this.
+if TYPE_CHECKING:
+    from lipdub.arrays import F64, Array
+
+# A face keeps its id when it is missing for no longer than this.
 MAX_GAP_SECONDS = 0.5
-# A gap of at most this many frames is filled by interpolation (a blink of the detector), longer ones stay gaps.
+# A gap of at most this many frames is interpolated: the detector missed the face. Longer gaps stay.
 MAX_FILLED_FRAMES = 4
-# How far, in face sizes, a face may move between two sightings.
+# How far, in face sizes, a face may move between two detections in successive frames, and how much further, as a share
+# of this, for every frame in between.
 MAX_MOVE = 0.6
-# Shorter appearances are detector noise.
+MOVE_PER_GAP_FRAME = 0.2
+# A face may grow or shrink between two detections by less than this factor.
+MAX_RESIZE = 2
+# Shorter tracks are noise of the detector.
 MIN_TRACK_FRAMES = 3
+# Tolerance in seconds of comparisons of frame times.
+_TIME_TOLERANCE = 1e-6
+
+# Columns of the table of faces.
+_X, _SIZE = 0, 2
+_CENTRE = slice(0, 2)
 
 
 @dataclass
 class Track:
-    """One face in one shot: `frames` where it is seen (ascending) and the detector slot it had in each."""
+    """One face in one shot.
+
+    Attributes:
+        id: number from 1.
+        shot: number of the shot.
+        frames: ascending frames in which the face is detected.
+        slots: detector slot of the face in each of the frames.
+    """
 
     id: int
     shot: int
@@ -28,64 +50,87 @@ class Track:
     slots: list[int]
 
 
-def locate_face(face: np.ndarray) -> np.ndarray:
-    """(x, y, size) of a face's mesh (478, 3): middle and larger side of its oval, in pixels."""
+def locate_face(face: Array) -> F64:
+    """Locate a face: centre (x, y) of its oval and the oval's longer side, in pixels.
+
+    Args:
+        face: (478, 3) landmarks in pixels.
+
+    Returns:
+        (3,) x, y, size.
+    """
     oval = face[list(mesh.OVAL), :2]
     low, high = oval.min(0), oval.max(0)
     return np.append((low + high) / 2, (high - low).max())
 
 
-def link_tracks(boxes: np.ndarray, times: np.ndarray, shots: list[tuple[int, int]]) -> list[Track]:
-    """Joins the faces of each frame into tracks, greedily by distance, within shots.
+def link_tracks(faces: F64, times: F64, shots: list[tuple[int, int]]) -> list[Track]:
+    """Link the faces of successive frames into tracks, greedily by distance, within shots.
 
     Args:
-        boxes: (n, s, 3) `summary` of each detector slot, NaN where it is empty. times: (n,) seconds.
+        faces: (n, s, 3) `locate_face` of each detector slot; NaN where the slot is empty.
+        times: (n,) seconds.
+        shots: half-open spans of frames.
 
     Returns:
-        tracks in the order they begin (left to right where they begin together), numbered from 1.
+        tracks in the order in which they begin (left to right where they begin together), numbered from 1.
     """
-    finished: list[Track] = []
+    tracks: list[Track] = []
     for number, (start, stop) in enumerate(shots):
         live: list[Track] = []
-        for f in range(start, stop):
-            slots = [int(s) for s in np.flatnonzero(np.isfinite(boxes[f, :, 0]))]
-            live = [t for t in live if times[f] - times[t.frames[-1]] <= MAX_GAP_SECONDS + 1e-6]
-            pairs = []
-            for i, t in enumerate(live):
-                last = boxes[t.frames[-1], t.slots[-1]]
-                slack = MAX_MOVE * (1 + (f - t.frames[-1] - 1) * 0.2)
-                for s in slots:
-                    d = np.hypot(*(boxes[f, s, :2] - last[:2])) / max(boxes[f, s, 2], last[2])
-                    ratio = boxes[f, s, 2] / last[2]
-                    if d < slack and 0.5 < ratio < 2:
-                        pairs.append((d, i, s))
-            used_t, used_s = set(), set()
-            for _, i, s in sorted(pairs):
-                if i not in used_t and s not in used_s:
-                    used_t.add(i)
-                    used_s.add(s)
-                    live[i].frames.append(f)
-                    live[i].slots.append(s)
-            for s in sorted(set(slots) - used_s, key=lambda s: boxes[f, s, 0]):
-                track = Track(0, number, [f], [s])
+        for frame in range(start, stop):
+            live = [t for t in live if times[frame] - times[t.frames[-1]] <= MAX_GAP_SECONDS + _TIME_TOLERANCE]
+            slots = [int(s) for s in np.flatnonzero(np.isfinite(faces[frame, :, _X]))]
+            free = set(slots) - _extend_tracks(live, faces, frame, slots)
+            for slot in sorted(free, key=lambda s: faces[frame, s, _X]):
+                track = Track(0, number, [frame], [slot])
                 live.append(track)
-                finished.append(track)
-    kept = [t for t in finished if len(t.frames) >= min(MIN_TRACK_FRAMES, shots[t.shot][1] - shots[t.shot][0])]
-    for i, t in enumerate(kept):
-        t.id = i + 1
-    return kept
+                tracks.append(track)
+    lengths = [stop - start for start, stop in shots]
+    long_enough = [t for t in tracks if len(t.frames) >= min(MIN_TRACK_FRAMES, lengths[t.shot])]
+    for i, track in enumerate(long_enough):
+        track.id = i + 1
+    return long_enough
 
 
-def fill_gaps(landmarks: np.ndarray) -> np.ndarray:
-    """Short gaps (NaN frames) of a run of landmarks (n, 478, 3) interpolated; longer ones left NaN."""
-    valid = np.isfinite(landmarks[:, 0, 0])
-    seen = np.flatnonzero(valid)
+def _extend_tracks(live: list[Track], faces: F64, frame: int, slots: list[int]) -> set[int]:
+    """Extend live tracks by the faces of a frame, nearest first; return the slots that are used."""
+    pairs = []
+    for i, track in enumerate(live):
+        last = faces[track.frames[-1], track.slots[-1]]
+        limit = MAX_MOVE * (1 + (frame - track.frames[-1] - 1) * MOVE_PER_GAP_FRAME)
+        for slot in slots:
+            face = faces[frame, slot]
+            distance = np.hypot(*(face[_CENTRE] - last[_CENTRE])) / max(face[_SIZE], last[_SIZE])
+            if distance < limit and 1 / MAX_RESIZE < face[_SIZE] / last[_SIZE] < MAX_RESIZE:
+                pairs.append((distance, i, slot))
+    used_tracks: set[int] = set()
+    used_slots: set[int] = set()
+    for _, i, slot in sorted(pairs):
+        if i not in used_tracks and slot not in used_slots:
+            used_tracks.add(i)
+            used_slots.add(slot)
+            live[i].frames.append(frame)
+            live[i].slots.append(slot)
+    return used_slots
+
+
+def fill_gaps(landmarks: Array) -> Array:
+    """Interpolate short gaps in a run of landmarks.
+
+    Args:
+        landmarks: (n, 478, 3) pixels; NaN where the face is not detected.
+
+    Returns:
+        (n, 478, 3), the same array when there is no short gap; longer gaps stay NaN.
+    """
+    detected = np.flatnonzero(np.isfinite(landmarks[:, 0, 0]))
     out = landmarks
-    for a, b in zip(seen, seen[1:], strict=False):
+    for a, b in pairwise(detected):
         if 1 < b - a <= MAX_FILLED_FRAMES + 1:
             if out is landmarks:
                 out = landmarks.copy()
-            for f in range(a + 1, b):
-                u = (f - a) / (b - a)
-                out[f] = (1 - u) * landmarks[a] + u * landmarks[b]
+            for frame in range(a + 1, b):
+                weight = (frame - a) / (b - a)
+                out[frame] = (1 - weight) * landmarks[a] + weight * landmarks[b]
     return out

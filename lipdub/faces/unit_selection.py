@@ -1,231 +1,441 @@
-"""Choosing, for each output frame, the frame of the source whose mouth it shows.
+"""Unit selection: choose, for each output frame, the source frame whose mouth it shows.
 
-Dynamic programming over a short list of candidates per frame: a target cost (mouth shape, head pose, time, sharpness)
-and a join cost that is nothing where a unit is followed by its natural successor.
+A unit is a source frame of the talker whose mouth may be shown elsewhere. The choice is a Viterbi search over a short
+list of candidates per frame. It minimises the sum of target costs (how badly a unit fits a frame) and join costs (how
+visible the change between two units is). A unit that is followed by its natural successor joins for free.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipdub.faces.smoothing import savgol_filter
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64, I64, Array, Mask
+    from lipdub.faces.talker_tables import UnitTable
+
+# Units that compete for one frame, and paths that are extended to the next frame.
 CANDIDATES = 24
-# Difference of the skin's colour around the lips from its usual one, 0..1, from which a unit is not shown elsewhere.
+# Difference of the skin's colour around the lips from its median, 0..1, from which a unit is not shown elsewhere: a
+# hand or a microphone lies before the mouth.
 OCCLUSION_COLOUR_DISTANCE = 0.08
-# Difference of lip height, in eye distances, that costs as much as a unit of the other terms.
-LIP_SPREAD = 0.035
-JUMP_COST = 1.3
-HOLD_COST = 0.5
-# Openings under this, in eye distances, count as shut.
+# The same limits as multiples of the talker's median difference, and the second limit as a multiple of the first one.
+UNUSABLE_COLOUR_RATIO = 6
+COVERED_COLOUR_RATIO = 8
+COVERED_COLOUR_FACTOR = 1.5
+# Opening in eye distances below which a mouth counts as closed.
 CLOSED_MOUTH_OPENING = 0.03
-# A unit's own opening is stretched to at most this many times its height before its inside has to be painted, and what
-# that costs.
+# The warp opens a unit to at most this multiple of its own opening; beyond it the interior has to be painted.
 MAX_STRETCH = 2.2
-PAINT_COST = 6.0
-# Wanted change per frame, as a share of the talker's range, under which a mouth counts as standing still; and what a
-# unit's own motion costs then.
+# Target motion per frame, as a share of the talker's range, below which a mouth counts as standing still.
 STILL_MOTION = 0.03
-STILL_COST = 20.0
 # Share of the neighbour's continuation in the two frames around a jump.
-CROSSFADE = 0.33
+CROSSFADE_SHARE = 0.33
+# Units with a smaller weight are left out of a crossfade.
+MIN_CROSSFADE_WEIGHT = 0.02
+# How far the warp may narrow or widen a unit's lips, in eye distances: of an open mouth, whose teeth show, and of a
+# closed one.
+OPEN_WIDTH_REACH = 0.05
+CLOSED_WIDTH_REACH = 0.16
+# Opening in eye distances from which a mouth counts as open for these reaches.
+OPEN_REACH_OPENING = 0.1
+# Frames of the Savitzky-Golay window that smooths the clamped trajectory.
+REACH_WINDOW = 5
+# Frames whose costs are computed together: bounds the memory of a long video.
+_BLOCK_FRAMES = 64
+
+
+@dataclass(frozen=True)
+class UnitCosts:
+    """Weights and scales of the cost terms.
+
+    Costs have no unit. A term costs its weight where the difference equals its scale. The numbers were tuned on real
+    clips, so that no visible fault is cheaper than a less visible one.
+    """
+
+    # Difference in opening, as a share of the talker's range.
+    opening_scale: float = 0.22
+    # Factor for units that the warp has to open further: it stretches teeth and shadow, while closing hides them.
+    opening_further_weight: float = 1.6
+    # A closed mouth is shown by closed units: lips that only the warp closes keep a line of teeth between them.
+    closed_weight: float = 6.0
+    # A closed unit has no interior. When the warp opens it, the interior is painted.
+    paint_weight: float = 6.0
+    # Difference in width, as a share of the talker's range.
+    width_scale: float = 0.35
+    # Opening in eye distances at which the width counts twice: a wide smile's teeth do not belong in a rounded mouth.
+    width_open_scale: float = 0.15
+    # Difference in lip height, in eye distances: lips that are bitten or rolled in look wrong at their usual height.
+    lip_height_scale: float = 0.035
+    # Differences in head pose, in degrees. Yaw hides one side of the mouth, so it counts most; roll is undone by the
+    # warp, so it counts least.
+    yaw_scale: float = 9.0
+    pitch_scale: float = 9.0
+    pitch_weight: float = 0.8
+    roll_scale: float = 15.0
+    roll_weight: float = 0.3
+    # Difference in face size, as a natural logarithm of the ratio: enlarged pixels are blurred.
+    size_scale: float = 0.15
+    # Light and beard drift. The cost approaches the weight over this many frames.
+    time_weight: float = 0.5
+    time_scale: float = 250.0
+    # Sharpness below this share of the median is motion blur, and costs the weight for each missing share of 1.
+    sharpness_weight: float = 3.0
+    sharpness_share: float = 0.7
+    # Cost of a unit that must not be shown: larger than any path over units that may be.
+    unusable: float = 1e6
+    # Join costs: of any jump, for each squared share of the talker's range, and for each unit of colour (0..1).
+    jump: float = 1.3
+    shape_join_weight: float = 2.0
+    colour_join_weight: float = 12.0
+    # Cost of showing the same unit again while the target moves: the mouth looks frozen.
+    hold: float = 0.5
+    # Cost of a unit's own motion, per squared share of the talker's range, while the target stands still.
+    still_motion_weight: float = 20.0
+
+
+DEFAULT_COSTS = UnitCosts()
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Columns of a talker's units: source frame (u,), measures (u, 2), angles (u, 3) degrees, scale (u,), lip
-    heights (u, 2), sharpness (u,), colour (u, 3) of the skin around the lips 0..1, usable (u,), covered (u,): something lies before the mouth.
+    """A talker's units.
+
+    Attributes:
+        frame: (u,) int source frame.
+        measures: (u, 2) opening and width in eye distances.
+        angles: (u, 3) yaw, pitch and roll in degrees.
+        scale: (u,) pixels per eye distance.
+        heights: (u, 2) heights of the upper and the lower lip in eye distances.
+        sharpness: (u,) mean absolute Laplacian around the lips.
+        colour: (u, 3) float64 RGB 0..1 of the skin around the lips.
+        usable: (u,) bool, the unit may be shown elsewhere.
+        covered: (u,) bool, something lies before the mouth.
     """
 
-    frame: np.ndarray
-    measures: np.ndarray
-    angles: np.ndarray
-    scale: np.ndarray
-    heights: np.ndarray
-    sharpness: np.ndarray
-    colour: np.ndarray
-    usable: np.ndarray
-    covered: np.ndarray
+    frame: I64
+    measures: Array
+    angles: Array
+    scale: Array
+    heights: Array
+    sharpness: Array
+    colour: F64
+    usable: Mask
+    covered: Mask
 
     @classmethod
-    def from_table(cls, table: np.ndarray) -> Inventory:
-        """From the rows of the neutralize stage's ``unit`` table (u, 14)."""
-        colour = table[:, 10:13].astype(np.float64)
-        # A hand or a microphone before the mouth changes the skin's colour around it.
-        away = np.abs(colour - np.median(colour, 0)).max(1)
-        usual = float(np.median(away))
-        usable = (table[:, 13] > 0) & (away < max(6 * usual, OCCLUSION_COLOUR_DISTANCE))
-        covered = away > max(8 * usual, 1.5 * OCCLUSION_COLOUR_DISTANCE)
+    def from_table(cls, table: UnitTable) -> Inventory:
+        """Read a unit table and mark the units whose mouth is covered.
+
+        Args:
+            table: (u, 14) unit table of the neutralize stage.
+        """
+        colour = table.colour.astype(np.float64)
+        distance = np.abs(colour - np.median(colour, 0)).max(1)
+        usual = float(np.median(distance))
+        usable = table.is_whole & (distance < max(UNUSABLE_COLOUR_RATIO * usual, OCCLUSION_COLOUR_DISTANCE))
+        covered = distance > max(COVERED_COLOUR_RATIO * usual, COVERED_COLOUR_FACTOR * OCCLUSION_COLOUR_DISTANCE)
         if not usable.any():
             usable = np.ones(len(table), bool)
         return cls(
-            table[:, 0].astype(int),
-            table[:, 1:3],
-            table[:, 3:6],
-            table[:, 6],
-            table[:, 7:9],
-            table[:, 9],
-            colour,
-            usable,
-            covered,
+            frame=table.frame,
+            measures=table.measures,
+            angles=table.angles,
+            scale=table.scale,
+            heights=table.lip_heights,
+            sharpness=table.sharpness,
+            colour=colour,
+            usable=usable,
+            covered=covered,
         )
 
 
-def target_costs(
-    units: Inventory,
-    measures: np.ndarray,
-    heights: np.ndarray,
-    angles: np.ndarray,
-    scale: np.ndarray,
-    position: np.ndarray,
-    spread: np.ndarray,
-) -> np.ndarray:
-    """Cost (n, u) of showing unit u at frame n.
+@dataclass(frozen=True)
+class FrameTargets:
+    """What successive output frames ask of their units.
+
+    Attributes:
+        measures: (n, 2) target opening and width in eye distances.
+        heights: (n, 2) heights of the lips in the target shape, in eye distances.
+        angles: (n, 3) yaw, pitch and roll of the frame in degrees.
+        scale: (n,) pixels per eye distance of the frame.
+        frame: (n,) source frame that is shown.
+    """
+
+    measures: F64
+    heights: F64
+    angles: Array
+    scale: Array
+    frame: Array
+
+    def __getitem__(self, item: slice) -> FrameTargets:
+        return FrameTargets(
+            self.measures[item], self.heights[item], self.angles[item], self.scale[item], self.frame[item]
+        )
+
+
+def compute_target_costs(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts = DEFAULT_COSTS) -> F32:
+    """Compute the cost of showing each unit at each frame.
 
     Args:
-        measures (n, 2) wanted; heights (n, 2) of the lips in the wanted shape; angles (n, 3); scale (n,); position (n,) the frames' own source frame
-        numbers; spread (2,) the talker's range of each measure.
+        units: u units.
+        targets: n frames.
+        spread: (2,) the talker's range of each measure, in eye distances.
+        costs: weights of the terms.
+
+    Returns:
+        (n, u) float32 costs.
     """
-    out = np.empty((len(measures), len(units.frame)), np.float32)
-    for i in range(0, len(measures), _BLOCK_FRAMES):
-        at = slice(i, i + _BLOCK_FRAMES)
-        out[at] = _costs(units, measures[at], heights[at], angles[at], scale[at], position[at], spread)
+    out = np.empty((len(targets.measures), len(units.frame)), np.float32)
+    for start in range(0, len(out), _BLOCK_FRAMES):
+        block = slice(start, start + _BLOCK_FRAMES)
+        out[block] = _compute_cost_block(units, targets[block], spread, costs)
     return out
 
 
-# Frames whose costs are worked out together; bounds the memory of a long video's plan.
-_BLOCK_FRAMES = 64
+def _compute_cost_block(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts) -> F32:
+    total = _opening_cost(units, targets, spread, costs)
+    total += _closed_cost(units, targets, costs)
+    total += _paint_cost(units, targets, costs)
+    total += _width_cost(units, targets, spread, costs)
+    total += _lip_height_cost(units, targets, costs)
+    total += _pose_cost(units, targets, costs)
+    total += _size_cost(units, targets, costs)
+    total += _time_cost(units, targets, costs)
+    total += _blur_cost(units, costs)
+    return np.where(units.usable[None], total, costs.unusable).astype(np.float32)
 
 
-def _costs(
-    units: Inventory,
-    measures: np.ndarray,
-    heights: np.ndarray,
-    angles: np.ndarray,
-    scale: np.ndarray,
-    position: np.ndarray,
-    spread: np.ndarray,
-) -> np.ndarray:
-    d = measures[:, None] - units.measures[None]
-    opening = d[..., 0] / (0.22 * spread[0])
-    # A mouth opened further by the warp stretches teeth and shadow, one that is closed hides them.
-    cost = opening**2 * np.where(opening > 0, 1.6, 1.0)
-    # A shut mouth is shown by shut ones: lips closed by the warp alone keep a line of teeth between them.
-    shut = np.clip(1 - measures[:, 0] / CLOSED_MOUTH_OPENING, 0, 1)[:, None]
-    cost += (
-        shut * 6 * np.clip((units.measures[None, :, 0] + CLOSED_MOUTH_OPENING / 6) / CLOSED_MOUTH_OPENING, 0, 2) ** 2
+def _opening_cost(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts) -> F64:
+    missing = (targets.measures[:, None, 0] - units.measures[None, :, 0]) / (costs.opening_scale * spread[0])
+    cost: F64 = missing**2 * np.where(missing > 0, costs.opening_further_weight, 1.0)
+    return cost
+
+
+def _closed_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+    """Cost of open units at frames whose target is a closed mouth."""
+    closed = np.clip(1 - targets.measures[:, 0] / CLOSED_MOUTH_OPENING, 0, 1)[:, None]
+    opening = np.clip((units.measures[None, :, 0] + CLOSED_MOUTH_OPENING / 6) / CLOSED_MOUTH_OPENING, 0, 2)
+    return closed * costs.closed_weight * opening**2
+
+
+def _paint_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+    """Cost of units that are too closed to show the interior of the target mouth."""
+    stretch = targets.measures[:, None, 0] / np.maximum(units.measures[None, :, 0], CLOSED_MOUTH_OPENING / 8)
+    is_open = np.clip(targets.measures[:, 0] / (CLOSED_MOUTH_OPENING / 2) - 1, 0, 1)[:, None]
+    cost: F64 = costs.paint_weight * is_open * np.clip(stretch / MAX_STRETCH - 1, 0, 1)
+    return cost
+
+
+def _width_cost(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts) -> F64:
+    difference = targets.measures[:, None, 1] - units.measures[None, :, 1]
+    open_share = np.clip(targets.measures[:, None, 0] / costs.width_open_scale, 0, 1)
+    cost: F64 = (difference / (costs.width_scale * spread[1])) ** 2 * (1 + open_share)
+    return cost
+
+
+def _lip_height_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+    cost: F64 = (((targets.heights[:, None] - units.heights[None]) / costs.lip_height_scale) ** 2).sum(-1)
+    return cost
+
+
+def _pose_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+    yaw, pitch, roll = np.moveaxis(targets.angles[:, None] - units.angles[None], -1, 0)
+    cost: F64 = (
+        (yaw / costs.yaw_scale) ** 2
+        + costs.pitch_weight * (pitch / costs.pitch_scale) ** 2
+        + costs.roll_weight * (roll / costs.roll_scale) ** 2
     )
-    # A shut mouth has no inside to show: opened by the warp, it is painted.
-    stretch = measures[:, None, 0] / np.maximum(units.measures[None, :, 0], CLOSED_MOUTH_OPENING / 8)
-    gaping = np.clip(measures[:, 0] / (CLOSED_MOUTH_OPENING / 2) - 1, 0, 1)[:, None]
-    cost += PAINT_COST * gaping * np.clip(stretch / MAX_STRETCH - 1, 0, 1)
-    # A wide smile's teeth do not belong in a rounded mouth: width counts more the further the mouth is open.
-    open_share = np.clip(measures[:, None, 0] / 0.15, 0, 1)
-    cost += (d[..., 1] / (0.35 * spread[1])) ** 2 * (1 + open_share)
-    # Lips that are bitten or rolled in look wrong stretched to their usual height.
-    cost += (((heights[:, None] - units.heights[None]) / LIP_SPREAD) ** 2).sum(-1)
-    turn = angles[:, None] - units.angles[None]
-    cost += (turn[..., 0] / 9) ** 2 + 0.8 * (turn[..., 1] / 9) ** 2 + 0.3 * (turn[..., 2] / 15) ** 2
-    cost += (np.log(scale[:, None] / units.scale[None]) / 0.15) ** 2
-    cost += 0.5 * (1 - np.exp(-np.abs(position[:, None] - units.frame[None]) / 250))
-    blur = units.sharpness / max(float(np.median(units.sharpness[units.usable])), 1e-6)
-    cost += 3 * np.maximum(0.7 - blur, 0)[None]
-    return np.where(units.usable[None], cost, 1e6).astype(np.float32)
+    return cost
 
 
-def select_units(units: Inventory, costs: np.ndarray, measures: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Best unit of each frame, (n,) int, for the target costs (n, u) of successive frames that want measures (n, 2)."""
+def _size_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+    cost: F64 = (np.log(targets.scale[:, None] / units.scale[None]) / costs.size_scale) ** 2
+    return cost
+
+
+def _time_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+    distance = np.abs(targets.frame[:, None] - units.frame[None])
+    cost: F64 = costs.time_weight * (1 - np.exp(-distance / costs.time_scale))
+    return cost
+
+
+def _blur_cost(units: Inventory, costs: UnitCosts) -> Array:
+    sharpness = units.sharpness / max(float(np.median(units.sharpness[units.usable])), 1e-6)
+    return costs.sharpness_weight * np.maximum(costs.sharpness_share - sharpness, 0)[None]
+
+
+def select_units(
+    units: Inventory, target_costs: F32, measures: F64, spread: F64, costs: UnitCosts = DEFAULT_COSTS
+) -> I64:
+    """Find the cheapest sequence of units for successive frames.
+
+    Args:
+        units: u units.
+        target_costs: (n, u) costs of `compute_target_costs`.
+        measures: (n, 2) target opening and width in eye distances.
+        spread: (2,) the talker's range of each measure, in eye distances.
+        costs: weights of the join terms.
+
+    Returns:
+        (n,) int unit of each frame.
+    """
     motion = np.abs(np.diff(measures, axis=0, prepend=measures[:1]) / spread).max(1)
-    # A mouth that is to stand still is best held; one that is to move looks frozen when it is.
-    hold = HOLD_COST * np.clip(motion / STILL_MOTION, 0, 1)
-    drift = STILL_COST * np.clip(1 - motion / STILL_MOTION, 0, 1)
-    n, count = costs.shape
-    k = min(CANDIDATES, count)
-    follows = np.full(count, -1)
-    same = np.flatnonzero(np.diff(units.frame) == 1)
-    follows[same] = same + 1
-    best_list: list[np.ndarray] = []
-    back_list: list[np.ndarray] = []
+    # A target that stands still is best held; one that moves looks frozen when it is held.
+    hold = costs.hold * np.clip(motion / STILL_MOTION, 0, 1)
+    drift = costs.still_motion_weight * np.clip(1 - motion / STILL_MOTION, 0, 1)
+    successor = _find_successors(units)
+    states: list[I64] = []
+    best_previous: list[I64] = []
     total = np.zeros(0)
-    for t in range(n):
-        top = np.argpartition(costs[t], k - 1)[:k] if k < count else np.arange(count)
+    for t, cost in enumerate(target_costs):
+        cheapest = _find_cheapest(cost)
         if t == 0:
-            states = np.unique(top)
-            total = costs[0, states].astype(float)
-            back_list.append(np.zeros(len(states), int))
+            candidates = np.unique(cheapest)
+            total = cost[candidates].astype(float)
+            back = np.zeros(len(candidates), int)
         else:
-            before = best_list[-1]
-            nexts = follows[before]
-            # Besides what fits now: where the best paths so far would go on, or stay.
-            best = np.argsort(total, kind="stable")[:CANDIDATES]
-            states = np.unique(np.concatenate([top, nexts[best][nexts[best] >= 0], before[best]]))
-            # Compare with where each earlier unit would naturally have gone.
-            went = np.where(nexts >= 0, nexts, before)
-            gap = (units.measures[went][:, None] - units.measures[states][None]) / spread
-            look = np.abs(units.colour[went][:, None] - units.colour[states][None]).max(-1)
-            join = JUMP_COST + 2.0 * (gap**2).sum(-1) + 12.0 * look
-            follow = drift[t] * (((units.measures[before] - units.measures[went]) / spread) ** 2).sum(-1)
-            join = np.where(before[:, None] == states[None], hold[t], join)
-            join = np.where(nexts[:, None] == states[None], follow[:, None], join)
-            paths = total[:, None] + join
+            candidates = _extend_candidates(cheapest, states[-1], successor, total)
+            joins = _compute_join_costs(
+                units, states[-1], candidates, successor, spread, costs, hold=hold[t], drift=drift[t]
+            )
+            paths = total[:, None] + joins
             back = paths.argmin(0)
-            total = paths[back, np.arange(len(states))] + costs[t, states]
-            back_list.append(back)
-        best_list.append(states)
-    out = np.empty(n, int)
-    at = int(total.argmin())
-    for t in range(n - 1, -1, -1):
-        out[t] = best_list[t][at]
-        at = int(back_list[t][at])
+            total = paths[back, np.arange(len(candidates))] + cost[candidates]
+        states.append(candidates)
+        best_previous.append(back)
+    return _trace_back(states, best_previous, total)
+
+
+def _find_successors(units: Inventory) -> I64:
+    """Find the unit of each unit's next source frame, (u,) int; -1 where it is no unit."""
+    successor = np.full(len(units.frame), -1)
+    followed = np.flatnonzero(np.diff(units.frame) == 1)
+    successor[followed] = followed + 1
+    return successor
+
+
+def _find_cheapest(cost: F32) -> I64:
+    """Find the `CANDIDATES` units of least target cost (u,), in any order."""
+    count = min(CANDIDATES, len(cost))
+    return np.argpartition(cost, count - 1)[:count] if count < len(cost) else np.arange(count)
+
+
+def _extend_candidates(cheapest: I64, previous: I64, successor: I64, total: F64) -> I64:
+    """Add, to the units that fit the frame, those with which the best paths so far go on or stay."""
+    best = np.argsort(total, kind="stable")[:CANDIDATES]
+    following = successor[previous][best]
+    candidates: I64 = np.unique(np.concatenate([cheapest, following[following >= 0], previous[best]]))
+    return candidates
+
+
+def _compute_join_costs(
+    units: Inventory,
+    previous: I64,
+    candidates: I64,
+    successor: I64,
+    spread: F64,
+    costs: UnitCosts,
+    *,
+    hold: float,
+    drift: float,
+) -> F64:
+    """Compute the cost (p, c) of showing candidate c after previous unit p.
+
+    hold: cost of staying. drift: weight of the units' own motion.
+    """
+    following = successor[previous]
+    # A jump is judged by how far it leads from where the previous unit would naturally have gone.
+    natural = np.where(following >= 0, following, previous)
+    gap = (units.measures[natural][:, None] - units.measures[candidates][None]) / spread
+    colour = np.abs(units.colour[natural][:, None] - units.colour[candidates][None]).max(-1)
+    joins = costs.jump + costs.shape_join_weight * (gap**2).sum(-1) + costs.colour_join_weight * colour
+    own_motion = drift * (((units.measures[previous] - units.measures[natural]) / spread) ** 2).sum(-1)
+    joins = np.where(previous[:, None] == candidates[None], hold, joins)
+    return np.where(following[:, None] == candidates[None], own_motion[:, None], joins)
+
+
+def _trace_back(states: list[I64], best_previous: list[I64], total: F64) -> I64:
+    """Follow the cheapest path back from the last frame."""
+    out = np.empty(len(states), int)
+    if not states:
+        return out
+    row = int(total.argmin())
+    for t in range(len(states) - 1, -1, -1):
+        out[t] = states[t][row]
+        row = int(best_previous[t][row])
     return out
 
 
-def crossfade_weights(units: Inventory, chosen: np.ndarray) -> list[list[tuple[int, float]]]:
-    """Units and weights shown at each frame: one, or two around a jump, so that textures fade and do not pop. An open
-    mouth and a shut one do not fade into each other: the shut one's inside would have to be painted.
-    """
-    count = len(units.frame)
-    gaps = np.maximum(units.measures[:, 0], 2 * CLOSED_MOUTH_OPENING / 3)
+def crossfade_weights(units: Inventory, selected: I64) -> list[list[tuple[int, float]]]:
+    """Compute which units each frame shows, and with which weights.
 
-    def step(u: int, by: int) -> int:
-        v = u + by
-        return v if 0 <= v < count and units.frame[v] - units.frame[u] == by and units.usable[v] else u
+    A frame shows one unit, or two around a jump, so that textures fade instead of popping. Open and closed mouths do
+    not fade into each other: the interior of the closed one would have to be painted.
+
+    Args:
+        units: u units.
+        selected: (n,) unit of each frame.
+
+    Returns:
+        per frame, pairs of unit and weight; the weights of a frame sum to 1.
+    """
+    openings = np.maximum(units.measures[:, 0], 2 * CLOSED_MOUTH_OPENING / 3)
+
+    def fits(first: int, second: int) -> bool:
+        low, high = sorted((openings[first], openings[second]))
+        return bool(high <= MAX_STRETCH * low)
 
     out: list[list[tuple[int, float]]] = []
-    for t, u in enumerate(chosen):
-        parts = {int(u): 1.0}
-        before = int(chosen[t - 1]) if t else int(u)
-        after = int(chosen[t + 1]) if t + 1 < len(chosen) else int(u)
-        others = []
-        if step(before, 1) != u and before != u:
-            others.append(step(before, 1))
-        if step(int(u), 1) != after and after != u:
-            others.append(step(after, -1))
-        others = [v for v in others if max(gaps[v], gaps[u]) <= MAX_STRETCH * min(gaps[v], gaps[u])]
-        for other in others:
-            share = CROSSFADE / len(others)
-            parts[int(u)] -= share
-            parts[other] = parts.get(other, 0.0) + share
-        out.append([(v, w) for v, w in parts.items() if w > 0.02])
+    for t, selected_unit in enumerate(selected):
+        unit = int(selected_unit)
+        before = int(selected[t - 1]) if t else unit
+        after = int(selected[t + 1]) if t + 1 < len(selected) else unit
+        neighbours = []
+        if before != unit and _step(units, before, 1) != unit:
+            neighbours.append(_step(units, before, 1))
+        if after != unit and _step(units, unit, 1) != after:
+            neighbours.append(_step(units, after, -1))
+        neighbours = [other for other in neighbours if fits(other, unit)]
+        weights = {unit: 1.0}
+        for other in neighbours:
+            share = CROSSFADE_SHARE / len(neighbours)
+            weights[unit] -= share
+            weights[other] = weights.get(other, 0.0) + share
+        out.append([(u, weight) for u, weight in weights.items() if weight > MIN_CROSSFADE_WEIGHT])
     return out
 
 
-# A unit's lips are narrowed or widened by the warp up to this much, in eye distances, when its teeth show and when not.
-WIDTH_REACH = (0.05, 0.16)
+def _step(units: Inventory, unit: int, by: int) -> int:
+    """Find the unit `by` source frames away; the unit itself where that frame is no usable unit."""
+    other = unit + by
+    if not 0 <= other < len(units.frame) or units.frame[other] - units.frame[unit] != by:
+        return unit
+    return other if units.usable[other] else unit
 
 
-def clamp_to_reach(units: Inventory, shown: list[list[tuple[int, float]]], measures: np.ndarray) -> np.ndarray:
-    """What successive frames that want measures (n, 2) and show the units `shown` can have of them, (n, 2).
+def clamp_to_reach(units: Inventory, mixtures: list[list[tuple[int, float]]], measures: F64) -> F64:
+    """Clamp target measures to what the warp can make of the units that are shown.
 
-    The width is no further from the units' own than a warp can go before the teeth look squeezed: a smiling talker's
-    rounded vowels are rounded less. A mouth that is to be shut is pressed as its units are, not warped open to nought.
+    The width stays within reach of the units' own, or their teeth look squeezed: a smiling talker's rounded vowels are
+    rounded less. A closed mouth keeps its units' pressed lips: warping them open to 0 would show.
+
+    Args:
+        units: u units.
+        mixtures: n results of `crossfade_weights`.
+        measures: (n, 2) target opening and width in eye distances.
+
+    Returns:
+        (n, 2) measures.
     """
-    from lipdub.faces.smoothing import savgol_filter
-
-    own = np.array([sum(w * units.measures[u] for u, w in parts) for parts in shown])
-    opened = np.clip(measures[:, 0] / 0.1, 0, 1)
-    reach = WIDTH_REACH[1] + opened * (WIDTH_REACH[0] - WIDTH_REACH[1])
-    width = savgol_filter(np.clip(measures[:, 1], own[:, 1] - reach, own[:, 1] + reach), 5)
-    shut = np.clip(1 - measures[:, 0] / (CLOSED_MOUTH_OPENING / 3), 0, 1)
-    pressed = np.minimum(savgol_filter(shut * np.minimum(own[:, 0] - measures[:, 0], 0), 5), 0)
+    own = np.array([sum(weight * units.measures[u] for u, weight in parts) for parts in mixtures])
+    open_share = np.clip(measures[:, 0] / OPEN_REACH_OPENING, 0, 1)
+    reach = CLOSED_WIDTH_REACH + open_share * (OPEN_WIDTH_REACH - CLOSED_WIDTH_REACH)
+    width = savgol_filter(np.clip(measures[:, 1], own[:, 1] - reach, own[:, 1] + reach), REACH_WINDOW)
+    closed = np.clip(1 - measures[:, 0] / (CLOSED_MOUTH_OPENING / 3), 0, 1)
+    pressed = np.minimum(savgol_filter(closed * np.minimum(own[:, 0] - measures[:, 0], 0), REACH_WINDOW), 0)
     return np.stack([measures[:, 0] + pressed, width], 1)

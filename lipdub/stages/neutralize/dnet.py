@@ -24,6 +24,7 @@ import numpy as np
 
 from lipdub.faces import coefficients, expression, landmarks, smoothing
 from lipdub.faces.alignment import fan, five_point, head, three_dmm
+from lipdub.faces.talker_tables import MotionTable
 from lipdub.stages import face_selection, inference
 from lipdub.stages.sync.visibility import PROFILE_DEGREES
 
@@ -382,8 +383,8 @@ def _rows(ctx: StageContext, span: Span, template: np.ndarray | None) -> np.ndar
     table = ctx.store.open(f"coefficients-{span.id}")
     rows = np.concatenate([coefficients.build_rows(table.read(*table.span(i))) for i in range(table.chunks)])
     if template is None:
-        motion = ctx.store.open(f"motion-{span.id}").read(0, len(rows))
-        template = closed_mouth_expression(rows[:, : expression.EXPRESSION_LENGTH], motion[:, 0], np.abs(motion[:, 2]))
+        motion = MotionTable(ctx.store.open(f"motion-{span.id}").read(0, len(rows)))
+        template = closed_mouth_expression(rows[:, : expression.EXPRESSION_LENGTH], motion.opening, np.abs(motion.yaw))
     window = smoothing.count_window_frames(SMOOTH_SECONDS, span.view.interval)
     for a, b in smoothing.find_runs(np.isfinite(rows[:, 0])):
         rows[a:b] = coefficients.replace_expression(smoothing.savgol_filter(rows[a:b], window), template)

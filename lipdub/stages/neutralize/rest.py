@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lipdub.faces.unit_table import UNIT_COLUMNS
+from lipdub.faces.talker_tables import MotionColumn, MotionTable, UnitColumn, build_unit_row
 from lipdub.stages.base import StageContext
 from lipdub.stages.face_selection import open_track
 from lipdub.stages.frames import LANDMARK_BLOCK
@@ -20,13 +20,16 @@ RUN_FRAMES = 15
 
 
 CHUNK_BYTES = 12 << 20
+# Their sum is the height of the mouth.
+LIPS_AND_OPENING = [MotionColumn.OPENING, MotionColumn.UPPER_LIP, MotionColumn.LOWER_LIP]
 
 
 def _choose_frames(motion: np.ndarray, first: int) -> np.ndarray:
     """Source frames that become units: all usable ones, or, of a long track, runs that spread over mouth shapes,
     poses and time.
     """
-    usable = np.isfinite(motion[:, 0]) & (np.abs(motion[:, 2]) < 40)
+    table = MotionTable(motion)
+    usable = table.is_visible & (np.abs(table.yaw) < 40)
     frames = np.flatnonzero(usable)
     if len(frames) <= MAX_UNITS:
         return frames + first
@@ -34,19 +37,17 @@ def _choose_frames(motion: np.ndarray, first: int) -> np.ndarray:
     whole = np.array([usable[s : s + RUN_FRAMES].all() for s in starts])
     starts = starts[whole] if whole.any() else starts
     block = np.stack([motion[s : s + RUN_FRAMES] for s in starts])
-    spread = np.nanstd(motion[:, :5], axis=0) + 1e-6
-    parts = (
-        block[:, :, 0].max(1),
-        block[:, :, 0].min(1),
-        block[:, :, 1].mean(1),
-        block[:, :, 2].mean(1),
-        block[:, :, 3].mean(1),
+    spread = np.nanstd(motion[:, : MotionColumn.SCALE], axis=0) + 1e-6
+    opening, width, yaw, pitch = (
+        block[:, :, column]
+        for column in (MotionColumn.OPENING, MotionColumn.WIDTH, MotionColumn.YAW, MotionColumn.PITCH)
     )
+    parts = (opening.max(1), opening.min(1), width.mean(1), yaw.mean(1), pitch.mean(1))
     scale = (spread[0], spread[0], spread[1], spread[2], spread[3])
     feature = np.stack([p / s for p, s in zip(parts, scale, strict=True)], 1)
     feature = np.column_stack([feature, starts / len(motion) * 4])
     # Farthest-point choice: each next run is the one least like those already taken.
-    taken = [int(np.argmax(block[:, :, 0].max(1)))]
+    taken = [int(np.argmax(opening.max(1)))]
     distance = ((feature - feature[taken[0]]) ** 2).sum(1)
     while len(taken) < min(MAX_UNITS // RUN_FRAMES, len(starts)):
         taken.append(int(np.argmax(distance)))
@@ -82,11 +83,12 @@ class _Inventory:
         self._view = view
         motion = ctx.store.open(f"motion-{talker['id']}")
         self._motion = motion.read(0, len(motion))[np.array(self.frames) - talker["first"]]
+        table = MotionTable(self._motion)
         # Room for the widest mouth seen, its margin, and the interpolation at the patch's edge.
-        scale = float(np.nanpercentile(self._motion[:, 5], 98))
-        widest = float(np.nanpercentile(self._motion[:, 1], 99)) * scale * (1 + mouth_rendering.MARGIN_OF_RADIUS)
+        scale = float(np.nanpercentile(table.scale, 98))
+        widest = float(np.nanpercentile(table.width, 99)) * scale * (1 + mouth_rendering.MARGIN_OF_RADIUS)
         tallest = (
-            float(np.nanpercentile(self._motion[:, [0, 6, 7]].sum(1), 99.5))
+            float(np.nanpercentile(self._motion[:, LIPS_AND_OPENING].sum(1), 99.5))
             * scale
             * (1 + mouth_rendering.MARGIN_OF_RADIUS)
         )
@@ -102,10 +104,10 @@ class _Inventory:
         shape = (units, side, side, 3)
         self._patches = ctx.store.array(f"patch-{talker['id']}", shape=shape, dtype=dtype, chunk=self._chunk)
         self._points = ctx.store.array(
-            f"points-{talker['id']}", shape=(units, 100, 2), dtype="float32", chunk=self._chunk
+            f"points-{talker['id']}", shape=(units, mouth_rendering.MOUTH_POINTS, 2), dtype="float32", chunk=self._chunk
         )
         self._table = ctx.store.array(
-            f"unit-{talker['id']}", shape=(units, len(UNIT_COLUMNS)), dtype="float32", chunk=self._chunk
+            f"unit-{talker['id']}", shape=(units, len(UnitColumn)), dtype="float32", chunk=self._chunk
         )
         self._buffer: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self._block: tuple[int, np.ndarray] | None = None
@@ -124,16 +126,17 @@ class _Inventory:
         from lipdub.faces import mouth_rendering
 
         points = mouth_rendering.extract_mouth_points(self._landmarks(self.frames[u]))
-        origin = np.floor(points[20:].mean(0) - self._size / 2).astype(int)
+        origin = np.floor(points[mouth_rendering.LIPS].mean(0) - self._size / 2).astype(int)
         patch = padded_crop(picture, origin, self._size, self._size)
         local = (points - origin).astype(np.float32)
         inside = bool((local > 1).all() and (local < self._size - 2).all())
-        row = np.zeros(len(UNIT_COLUMNS), np.float32)
-        row[0] = self.frames[u]
-        row[1:9] = self._motion[u, :8]
-        row[9] = measure_sharpness(patch, local)
-        row[10:13] = measure_ring_colour(patch, local)
-        row[13] = inside
+        row = build_unit_row(
+            self.frames[u],
+            self._motion[u],
+            sharpness=measure_sharpness(patch, local),
+            colour=measure_ring_colour(patch, local),
+            is_whole=inside,
+        )
         self._buffer[u] = (patch, local, row)
         i = u // self._chunk
         start, stop = self._patches.span(i)
@@ -165,11 +168,13 @@ def _to_grey(patch: np.ndarray) -> np.ndarray:
 
 
 def measure_sharpness(patch: np.ndarray, points: np.ndarray) -> float:
-    """Detail around the lips: mean absolute Laplacian in the box of the lip vertices (20.. of 100, patch pixels)."""
+    """Detail around the lips: mean absolute Laplacian in the box of the lips of mouth points (100, 2)."""
     import cv2
 
-    low = np.maximum(points[20:].min(0).astype(int), 0)
-    high = points[20:].max(0).astype(int) + 1
+    from lipdub.faces.mouth_rendering import LIPS
+
+    low = np.maximum(points[LIPS].min(0).astype(int), 0)
+    high = points[LIPS].max(0).astype(int) + 1
     box = _to_grey(patch)[low[1] : high[1], low[0] : high[0]]
     return float(np.abs(cv2.Laplacian(box, cv2.CV_32F)).mean()) if box.size else 0.0
 
@@ -178,8 +183,10 @@ def measure_ring_colour(patch: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Mean RGB (0..1) of the skin between the lips' edge and the margin's outer ring."""
     import cv2
 
+    from lipdub.faces.mouth_rendering import LIPS_OUTER, MARGIN_RING
+
     mask = np.zeros(patch.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(points[:20]).astype(np.int32)], 1)
-    cv2.fillPoly(mask, [np.round(points[20:40]).astype(np.int32)], 0)
+    cv2.fillPoly(mask, [np.round(points[MARGIN_RING]).astype(np.int32)], 1)
+    cv2.fillPoly(mask, [np.round(points[LIPS_OUTER]).astype(np.int32)], 0)
     top = 255.0 if patch.dtype == np.uint8 else 65535.0
     return np.array(cv2.mean(patch, mask)[:3]) / top

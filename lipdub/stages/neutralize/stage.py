@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.faces.unit_table import MOTION_COLUMNS
+from lipdub.faces.talker_tables import MotionColumn, MotionTable
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.stages.face_selection import open_track
 from lipdub.stages.frames import LANDMARK_BLOCK
@@ -85,7 +85,7 @@ def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
     pick = np.unique(seen[np.linspace(0, len(seen) - 1, min(len(seen), 400)).astype(int)])
     sample = _sample(view, pick)
     canonical = geometry.estimate_canonical_face(sample)
-    motion = np.full((span, len(MOTION_COLUMNS)), np.nan, np.float32)
+    motion = np.full((span, len(MotionColumn)), np.nan, np.float32)
     fit = mouth_shapes.ResponseFit(len(mouth_shapes.MEASURES))
     for start in range(view.first, view.last + 1, LANDMARK_BLOCK):
         stop = min(start + LANDMARK_BLOCK, view.last + 1)
@@ -105,7 +105,7 @@ def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
         frontal = np.abs(angles[:, 0]) < 35
         fit.add(shape[frontal], measures[frontal])
     response = fit.solve(canonical, prior)
-    span_of_speech = mouth_shapes.estimate_speech_range(motion[:, :2].astype(np.float64), prior)
+    span_of_speech = mouth_shapes.estimate_speech_range(MotionTable(motion).measures.astype(np.float64), prior)
     units = _choose_frames(motion, view.first)
     name = view.id
     store = ctx.store
@@ -121,7 +121,7 @@ def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
             "high": span_of_speech.high.tolist(),
             "trust": span_of_speech.trust,
             "slope": span_of_speech.slope,
-            "open_std": float(np.nanstd(motion[:, 0])),
+            "open_std": float(np.nanstd(MotionTable(motion).opening)),
             "units": len(units),
             "frames_of_units": units.tolist(),
         },

@@ -71,6 +71,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
 
 def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict[int, TrackProfile]:
     from lipdub.faces import mouth_rendering, mouth_shapes, smoothing, unit_selection
+    from lipdub.faces.talker_tables import UnitTable
     from lipdub.faces.track_landmarks import TrackLandmarks
 
     detect, neutral = ctx.upstream["detect"], ctx.upstream["neutralize"]
@@ -94,7 +95,7 @@ def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict
             response,
             motion.read(0, len(motion)).astype(np.float64),
             span,
-            unit_selection.Inventory.from_table(table.read(0, len(table))),
+            unit_selection.Inventory.from_table(UnitTable(table.read(0, len(table)))),
             neutral.open(f"patch-{name}"),
             neutral.open(f"points-{name}"),
             mouth_rendering.build_skin_mesh(canonical, prior),
@@ -106,6 +107,7 @@ def _plan(
     ctx: StageContext, options: SyncOptions, times: np.ndarray, talkers: dict[int, TrackProfile]
 ) -> tuple[Plan, dict[str, Any]]:
     from lipdub.faces import mouth_shapes, smoothing, unit_selection
+    from lipdub.faces.talker_tables import MotionTable
     from lipdub.speech.lip_motion import predict_lip_motion, sample_motion
     from lipdub.speech.text_alignment import describe_text_fit
 
@@ -139,25 +141,24 @@ def _plan(
         here = at[(shown[source[at] - t.row["first"]] * asked[at]) > 0]
         if len(here) == 0:
             continue
-        rows = t.motion[source[here] - t.row["first"]]
+        rows = MotionTable(t.motion[source[here] - t.row["first"]])
         a = shown[source[here] - t.row["first"]] * asked[here]
         asked_for = mouth_shapes.map_motion_to_range(opening[here], width[here], t.span)
         track[here], amount[here] = name, a
-        wanted[here] = rows[:, :2] + a[:, None] * (asked_for - rows[:, :2])
+        wanted[here] = rows.measures + a[:, None] * (asked_for - rows.measures)
         wanted[here, 0] = np.maximum(wanted[here, 0], 0)
         spread = np.maximum(t.span.high - t.span.low, 0.02)
         heights = mouth_shapes.predict_lip_heights(t.response, wanted[here])
         for i, j in _pieces(here):
             part = rows[i:j]
-            costs = unit_selection.target_costs(
-                t.units,
-                wanted[here[i:j]],
-                heights[i:j],
-                part[:, 2:5],
-                part[:, 5],
-                source[here[i:j]].astype(float),
-                spread,
+            targets = unit_selection.FrameTargets(
+                measures=wanted[here[i:j]],
+                heights=heights[i:j],
+                angles=part.angles,
+                scale=part.scale,
+                frame=source[here[i:j]].astype(float),
             )
+            costs = unit_selection.compute_target_costs(t.units, targets, spread)
             chosen = unit_selection.select_units(t.units, costs, wanted[here[i:j]], spread)
             shown_units = unit_selection.crossfade_weights(t.units, chosen)
             wanted[here[i:j]] = unit_selection.clamp_to_reach(t.units, shown_units, wanted[here[i:j]])
@@ -191,17 +192,19 @@ def _pieces(here: np.ndarray) -> Iterator[tuple[int, int]]:
 def _arrays(ctx: StageContext, plan: Plan, talkers: dict[int, TrackProfile]) -> tuple[Any, Any]:
     """The crop store, sized for the largest lower face of the chosen tracks."""
     from lipdub.faces import geometry
+    from lipdub.faces.talker_tables import MotionTable
 
     width = height = 16
     for t in talkers.values():
         skin = t.skin
         points = np.concatenate([t.canonical[skin.vertices], skin.anchors[: len(skin.anchors) // 2]])
-        rows = t.motion[np.isfinite(t.motion[:, 0])]
+        motion = MotionTable(t.motion)
+        visible = motion[motion.is_visible]
         # The largest scale with a few rolls bounds every frame's extent; angles only shrink it otherwise.
-        for roll in np.unique(np.round(np.percentile(rows[:, 4], [0, 25, 50, 75, 100]))):
+        for roll in np.unique(np.round(np.percentile(visible.roll, [0, 25, 50, 75, 100]))):
             c, s = np.cos(np.radians(roll)), np.sin(np.radians(roll))
             pose = geometry.Pose(
-                np.array([rows[:, 5].max()]), np.array([[[c, -s, 0], [s, c, 0], [0, 0, 1]]]), np.zeros((1, 3))
+                np.array([visible.scale.max()]), np.array([[[c, -s, 0], [s, c, 0], [0, 0, 1]]]), np.zeros((1, 3))
             )
             flat = pose.apply(points[None])[0, :, :2]
             extent = (flat.max(0) - flat.min(0)) * 1.22 + 24
@@ -332,7 +335,7 @@ class _Renderer:
         origin = np.array([x0, y0])
         image = picture.rgb(box)
         crop, moved = mouth_rendering.warp_skin(image, self._skin, source - origin, target - origin, anchors - origin)
-        flat = np.concatenate([target - origin, np.zeros((478, 1))], 1)
+        flat = np.concatenate([target - origin, np.zeros((len(target), 1))], 1)
         points = mouth_rendering.extract_mouth_points(flat)
         crop = crop if crop is not image else image.copy()
         mask, _ = mouth_rendering.composite_mouth(crop, points, units, float(self._plan.amount[k]))

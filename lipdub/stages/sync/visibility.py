@@ -43,15 +43,16 @@ def visibility_weights(
     """How far each source frame of a track can be dubbed, (frames,) 0..1: seen, not in profile, fading at its ends.
 
     Args:
-        motion: of the neutralize stage (its `MOTION` columns). row: the track's, of detect. interval: seconds between
+        motion: of the neutralize stage (columns of `MotionColumn`). row: the track's, of detect. interval: seconds between
             frames. covered: bool (frames,) where something lies before the mouth.
     """
     from lipdub.faces import smoothing, tracking
+    from lipdub.faces.talker_tables import MotionTable
 
-    valid = np.isfinite(motion[:, 0])
-    out = np.where(
-        valid, np.clip((PROFILE_DEGREES - np.abs(np.nan_to_num(motion[:, 2]))) / PROFILE_FADE_DEGREES, 0, 1), 0.0
-    )
+    table = MotionTable(motion)
+    valid = table.is_visible
+    yaw = np.abs(np.nan_to_num(table.yaw))
+    out = np.where(valid, np.clip((PROFILE_DEGREES - yaw) / PROFILE_FADE_DEGREES, 0, 1), 0.0)
     # A hand or a microphone before the mouth: left alone, from two such frames on (one may be a flash).
     for a, b in smoothing.find_runs(covered) if covered is not None else ():
         valid[a:b] &= b - a < 2
