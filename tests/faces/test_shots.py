@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipdub.faces import shots
+from tests.properties import repeatable
 
 
 def test_cuts_are_found_and_motion_and_flicker_are_none() -> None:
@@ -24,6 +25,7 @@ def test_change_is_the_mean_over_the_channels() -> None:
     assert shots.measure_change(shots.make_thumbnail(black), shots.make_thumbnail(grey)) == pytest.approx(30, abs=1)
 
 
+@repeatable
 @given(st.lists(st.floats(0, 255), max_size=60))
 def test_shots_cover_every_frame_once(changes: list[float]) -> None:
     spans = shots.find_shots(np.array([0.0, *changes]))

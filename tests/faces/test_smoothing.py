@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lipdub.faces import smoothing
+from tests.properties import repeatable
 
 
 def test_smoothing_has_no_lag_and_short_runs_are_left() -> None:
@@ -18,6 +19,7 @@ def test_smoothing_has_no_lag_and_short_runs_are_left() -> None:
     assert np.array_equal(smoothing.savgol_filter(ramp[:2], 7), ramp[:2])
 
 
+@repeatable
 @given(n=st.integers(1, 30), window=st.integers(0, 8), scale=st.floats(-10, 10))
 def test_parabolas_of_any_length_stay(n: int, window: int, scale: float) -> None:
     t = np.arange(n, dtype=float)
@@ -25,6 +27,7 @@ def test_parabolas_of_any_length_stay(n: int, window: int, scale: float) -> None
     assert np.allclose(smoothing.savgol_filter(parabola, 2 * window + 1), parabola, atol=1e-6)
 
 
+@repeatable
 @given(st.lists(st.booleans(), max_size=40))
 def test_runs_are_the_true_entries_apart_from_each_other(valid: list[bool]) -> None:
     runs = smoothing.find_runs(np.array(valid, bool))

@@ -23,6 +23,7 @@ from lipdub.faces.unit_selection import (
     select_units,
 )
 from tests.faces import sample_units
+from tests.properties import repeatable
 
 SPREAD = np.array([0.2, 0.1])
 
@@ -272,6 +273,7 @@ def test_open_and_closed_mouths_do_not_fade_into_each_other() -> None:
     assert all(len(mixture) == 1 for mixture in mixtures)
 
 
+@repeatable
 @given(data=st.data())
 def test_crossfades_sum_to_one_and_never_show_an_unusable_unit(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 30))
