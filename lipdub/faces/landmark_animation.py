@@ -15,7 +15,7 @@ import numpy as np
 from lipdub.faces import geometry, landmarks, mesh, mouth_rendering, mouth_shapes, smoothing
 
 if TYPE_CHECKING:
-    from lipdub.arrays import F32, F64, I64, Mask
+    from lipdub.arrays import F32, F64, I64, Array, Mask
     from lipdub.faces.track_landmarks import TrackLandmarks
 
 # The part of a talker's expression that speech does not explain is averaged over this time: a Gaussian whose standard
@@ -26,7 +26,7 @@ _SIGMAS = 3
 BLOCK_FRAMES = 96
 
 
-def animate_neutral_face(opening: F64, width: F64) -> F64:
+def animate_neutral_face(opening: Array, width: Array) -> F64:
     """Compute the neutral face with given lip motion.
 
     Args:

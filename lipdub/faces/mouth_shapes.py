@@ -256,7 +256,7 @@ def estimate_speech_range(measures: F64, prior: MouthPrior) -> SpeechRange:
     return SpeechRange(lowest, rest, highest, trust, float(np.clip(SLOPE_SHARE * trust * slope, *SLOPE_LIMITS)))
 
 
-def map_motion_to_range(opening: F64, width: F64, span: SpeechRange) -> F64:
+def map_motion_to_range(opening: Array, width: Array, span: SpeechRange) -> F64:
     """Map lip motion to a talker's range.
 
     Args:
@@ -273,7 +273,7 @@ def map_motion_to_range(opening: F64, width: F64, span: SpeechRange) -> F64:
     return np.stack([np.maximum(o, 0), w + span.slope * (o - span.rest[OPENING])], 1)
 
 
-def estimate_motion_gain(values: F64, seconds: float, limits: tuple[float, float]) -> float:
+def estimate_motion_gain(values: Array, seconds: float, limits: tuple[float, float]) -> float:
     """Estimate the factor that scales a speech's lip motion to the talker's range, for a mumbled as for a shouted take.
 
     Short speech says little about its extremes, so its factor stays near 1.
