@@ -66,6 +66,7 @@ def adapt(
     from lipdub.training.adapt import adapt as run
     from lipdub.training.config import apply_settings
     from lipdub.weights import user_models
+    from lipdub.weights.talking_face_file import FAMILY
     from lipdub.workspace.keys import digest_file
 
     options = apply_settings(AdaptationOptions(), config, changes or ())
@@ -73,7 +74,7 @@ def adapt(
     options = apply_settings(options, None, [f"{key}={value}" for key, value in given.items() if value is not None])
     if name is not None:
         user_models.check_name(name)
-    base = user_models.find(talker, None)
+    base = user_models.find(FAMILY, talker, None)
     told = shlex.join(["lipdub", "adapt", video.name, "--minutes", f"{options.minutes:g}", "--seed", str(seed)])
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
         made = out or Path(folder) / "talker.safetensors"
@@ -91,9 +92,8 @@ def adapt(
         text = render_card(model, told)
         if out is None:
             digest = digest_file(video)
-            made = user_models.add_model(
-                made, name or user_models.sanitize_name(f"{video.stem}-{digest[:8]}"), video_digest=digest, card=text
-            )
+            name = name or user_models.sanitize_name(f"{video.stem}-{digest[:8]}")
+            made = user_models.add_model(FAMILY, made, name, video_digest=digest, card=text)
         else:
             out.with_suffix(".md").write_text(text, encoding="utf-8")
     manner.result({"weights": str(made), "notes": model.notes["adapted"]}, str(made))

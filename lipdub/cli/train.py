@@ -284,6 +284,7 @@ def _trained(
         return
     from lipdub.training.card import render_training_card
     from lipdub.weights import user_models
+    from lipdub.weights.talking_face_file import FAMILY
 
     if keep is not None:
         user_models.check_name(keep)
@@ -292,7 +293,7 @@ def _trained(
     told = written.with_suffix(".md")
     told.write_text(render_training_card(written, shlex.join(["lipdub", *sys.argv[1:]])), encoding="utf-8")
     if keep is not None:
-        user_models.add_model(written, keep, card=told.read_text(encoding="utf-8"))
+        user_models.add_model(FAMILY, written, keep, card=told.read_text(encoding="utf-8"))
     manner.result({"weights": str(written), "card": str(told)}, str(written))
 
 

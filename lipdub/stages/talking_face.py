@@ -35,17 +35,18 @@ def resolve_model(options: Options, digest: Callable[[], str]) -> Options:
     the video's, and is asked only where it decides. Raises WeightsError when there is none.
     """
     from lipdub.weights import user_models
+    from lipdub.weights.talking_face_file import FAMILY
 
-    asked: str | None = options.talker  # type: ignore[attr-defined]
-    found = user_models.find(asked, digest() if asked is None else None)
-    return replace(options, talker=str(found.path))  # type: ignore[type-var]
+    name: str | None = options.talker  # type: ignore[attr-defined]
+    model = user_models.find(FAMILY, name, digest() if name is None else None)
+    return replace(options, talker=str(model.path))  # type: ignore[type-var]
 
 
 def trust_note(options: Any) -> str:
     """What a person should know of the model."""
-    from lipdub.weights import user_models
+    from lipdub.weights.talking_face_file import FAMILY
 
-    return user_models.describe_model(Path(options.talker))
+    return FAMILY.describe(Path(options.talker))
 
 
 def load_model(ctx: StageContext, options: Any) -> TalkingFaceModel:

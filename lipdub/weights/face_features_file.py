@@ -1,7 +1,6 @@
-"""Files of `networks.face_features`, which `lipdub train face-features` writes and perceptual losses read.
+"""Files of the network of face features: `lipdub train face-features` writes them, perceptual losses read them.
 
-A safetensors file of the network's weights. Its one metadata entry is JSON: the channels of the maps, and `notes`, what the
-network was trained on and how.
+The description of such a file holds ``widths``, the channels of the network's maps.
 """
 
 from __future__ import annotations
@@ -17,28 +16,44 @@ if TYPE_CHECKING:
     from lipdub.networks.face_features import FaceFeatures
 
 FORMAT = "lipdub-face-features-1"
-_KIND = ("network of face features", "lipdub train face-features")
+_TITLE = "network of face features"
+_MAKERS = "lipdub train face-features"
 
 
 def save(path: Path, network: FaceFeatures, notes: dict[str, Any]) -> Path:
-    """Writes a file (weights in float16), whole or not at all. Returns its path."""
+    """Write a file with weights in float16, whole or not at all, and return its path.
+
+    Args:
+        path: Where to write it.
+        network: The network.
+        notes: What to note about the training, as plain values.
+    """
     return safetensors_file.write(path, FORMAT, {"widths": network.widths, "notes": notes}, network.state_dict())
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """What a file tells of itself: widths and notes. Raises WeightsError when it is not one of these."""
-    return safetensors_file.read_description(path, FORMAT, *_KIND)
+    """Return the widths of a file's network and its notes.
+
+    Raises:
+        WeightsError: The file holds no network of face features.
+    """
+    return safetensors_file.read_description(path, FORMAT, _TITLE, _MAKERS)
 
 
 def load(path: Path) -> FaceFeatures:
-    """The network of a file, for evaluation, in float32 on the CPU. Raises WeightsError when it is not one of these."""
+    """Return the network of a file for evaluation, in float32 on the CPU.
+
+    Raises:
+        WeightsError: The file holds no network of face features.
+    """
     from lipdub.networks.face_features import FaceFeatures
     from lipdub.weights.checkpoint import load_into
 
-    told, state = safetensors_file.read(path, FORMAT, *_KIND)
+    description, state = safetensors_file.read(path, FORMAT, _TITLE, _MAKERS)
     try:
-        network = FaceFeatures(tuple(int(width) for width in told["widths"]))
+        network = FaceFeatures(tuple(int(width) for width in description["widths"]))
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise WeightsError(f"{path} does not tell what its network is like: {error}") from error
+        raise WeightsError(f"{path} does not say what its network is like: {error}") from error
     load_into(network, state, path.name)
-    return network.eval()
+    network.eval()
+    return network

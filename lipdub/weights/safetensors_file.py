@@ -1,65 +1,111 @@
-"""Files of networks that are trained here: safetensors, weights in float16, with one metadata entry of JSON that tells what they
-are like, by the name of their format.
+"""Files of networks that are trained with lipdub.
+
+Each is a safetensors file with weights in float16. Its one metadata entry is named by the file's format and holds a
+description as JSON: the sizes of the networks, and ``notes`` about the training.
 """
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import WeightsError
+from lipdub.workspace.atomic_files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import torch
 
+FORMAT_PREFIX = "lipdub-"
+"""The names of all formats begin with it."""
 
-def write(path: Path, form: str, told: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> Path:
-    """Writes a file, whole or not at all. Returns its path."""
+
+def write(path: Path, form: str, description: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> Path:
+    """Write a file, whole or not at all, and return its path.
+
+    Args:
+        path: Where to write it. Missing folders are made.
+        form: Name of the format.
+        description: What the file says of itself, as plain values.
+        state: Tensors by name. Floating-point ones are written in float16.
+    """
     from safetensors.torch import save
-
-    from lipdub.workspace.atomic_files import write_atomically
 
     halved = {
         name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in state.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    # one entry only: safetensors writes several in an order of its own each time
-    write_atomically(path, save(halved, {form: json.dumps(told, sort_keys=True)}))
+    # There is one metadata entry only: safetensors writes several in a different order each time.
+    write_atomically(path, save(halved, {form: json.dumps(description, sort_keys=True)}))
     return path
 
 
-def read(path: Path, form: str, what: str, maker: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """What a file tells and its tensors, in float32. what: it should hold, and maker: what makes one, for messages.
+def read(path: Path, form: str, title: str, makers: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Return a file's description and its tensors, float32 on the CPU.
 
-    Raises WeightsError when it is not of this format.
+    Args:
+        path: The file.
+        form: Name of the format it must have.
+        title: What it should hold, for messages.
+        makers: The commands that make such files, for hints.
+
+    Raises:
+        WeightsError: The file cannot be read or is not of this format.
     """
-    told, state = _opened(path, form, what, maker, weights=True)
-    return told, {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    with _faults_named(path):
+        from safetensors import safe_open
+
+        with safe_open(str(path), "pt") as file:
+            description = _parse(path, file.metadata(), form, title, makers)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
+    return description, {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
-def read_description(path: Path, form: str, what: str, maker: str) -> dict[str, Any]:
-    """What a file tells of itself. Arguments and errors as `read` has them."""
-    return _opened(path, form, what, maker, weights=False)[0]
+def read_description(path: Path, form: str, title: str, makers: str) -> dict[str, Any]:
+    """Return a file's description without reading its tensors. Arguments and errors are those of `read`."""
+    return _parse(path, _read_metadata(path), form, title, makers)
 
 
-def _opened(path: Path, form: str, what: str, maker: str, weights: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
+def read_notes(path: Path) -> dict[str, Any]:
+    """Return the notes of a file of any of lipdub's formats.
+
+    Raises:
+        WeightsError: The file cannot be read or was not made by lipdub.
+    """
+    metadata = _read_metadata(path)
+    form = next((name for name in metadata if name.startswith(FORMAT_PREFIX)), FORMAT_PREFIX)
+    notes = _parse(path, metadata, form, "network trained with lipdub", "lipdub train").get("notes")
+    return notes if isinstance(notes, dict) else {}
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    with _faults_named(path):
+        from safetensors import safe_open
+
+        with safe_open(str(path), "numpy") as file:
+            return dict(file.metadata() or {})
+
+
+@contextmanager
+def _faults_named(path: Path) -> Iterator[None]:
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(str(path), "pt") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()} if weights else {}
+        yield
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"the weights {path} cannot be read: {error}") from error
-    if form not in metadata:
-        raise WeightsError(f"{path} holds no {what}", hint=f"{maker} makes some.")
+
+
+def _parse(path: Path, metadata: Mapping[str, str] | None, form: str, title: str, makers: str) -> dict[str, Any]:
+    if metadata is None or form not in metadata:
+        raise WeightsError(f"{path} holds no {title}", hint=f"Make one with {makers}.")
     try:
-        told = json.loads(metadata[form])
-        if not isinstance(told, dict):
-            raise ValueError("no object")
-    except ValueError as error:
-        raise WeightsError(f"{path} does not tell what its networks are like: {error}") from error
-    return told, state
+        description = json.loads(metadata[form])
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} does not say what its networks are like: {error}") from error
+    if not isinstance(description, dict):
+        raise WeightsError(f"{path} does not say what its networks are like: its description is no JSON object")
+    return description

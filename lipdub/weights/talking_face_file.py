@@ -1,10 +1,14 @@
-"""Files of talking-face models: what `lipdub train silent-lip`, `train stabilized` and `adapt` write, and the methods
-`silent-lip` and `stabilized` read.
+"""Files of talking-face models.
 
-One safetensors file holds all that a talker needs: AVSyncNet (`sync.`), whose audio encoder the generators hear by and the
-rest of which they are trained with, the silent-lip generator (`silent.`) and, unless only that was trained, the talking-face
-generator (`talking.`). Its one metadata entry is JSON: the sizes of the
-networks and `notes`, what they were trained on and how.
+The models are those of Yaman et al., Audio-Driven Talking Face Generation with Stabilized Synchronization Loss (ECCV
+2024).
+
+`lipdub train silent-lip`, `lipdub train stabilized` and `lipdub adapt` write them; the methods ``silent-lip`` and
+``stabilized`` read them. One safetensors file holds all networks that draw a talker:
+
+- ``sync.``: AVSyncNet. Its audio encoder gives the generators the speech; the rest of it serves training.
+- ``silent.``: the silent-lip generator.
+- ``talking.``: the talking-face generator, unless only the silent-lip generator was trained.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import WeightsError
 from lipdub.weights import safetensors_file
+from lipdub.weights.user_models import ModelFamily
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +30,19 @@ if TYPE_CHECKING:
 
 
 FORMAT = "lipdub-talker-1"
-_KIND = ("talking-face model", "lipdub train stabilized (or lipdub adapt)")
+_TITLE = "talking-face model"
+_MAKERS = "lipdub adapt or lipdub train stabilized"
 
 
 @dataclass
 class TalkingFaceModel:
-    """The networks of a file, for evaluation. silent, talking: `networks.face_generator`, None where the file has none; notes: what
-    was told of the training.
+    """The networks of a file, for evaluation.
+
+    Attributes:
+        sync: AVSyncNet.
+        silent: The silent-lip generator, None where the file has none.
+        talking: The talking-face generator, None where the file has none.
+        notes: What was noted about the training, as plain values.
     """
 
     sync: AVSyncNet
@@ -41,18 +52,25 @@ class TalkingFaceModel:
 
     @property
     def pixels(self) -> int:
-        """Of the faces."""
+        """Side length of the square faces in pixels."""
         generator = self.talking or self.silent
         assert generator is not None
         return generator.size.pixels
 
     def sound(self, mel: torch.Tensor) -> torch.Tensor:
-        """Embeddings (n, features) of mel windows (n, 80, 16), -4..4."""
+        """Return the embeddings of mel windows.
+
+        Args:
+            mel: (n, 80, 16) float32, -4..4.
+
+        Returns:
+            (n, features) float32 of unit length.
+        """
         return self.sync.audio_features(mel[:, None])
 
 
 def save(path: Path, model: TalkingFaceModel) -> Path:
-    """Writes a file (weights in float16), whole or not at all. Returns its path."""
+    """Write a file with weights in float16, whole or not at all, and return its path."""
     parts = {"sync": model.sync, "silent": model.silent, "talking": model.talking}
     state = {
         f"{name}.{key}": value
@@ -60,45 +78,61 @@ def save(path: Path, model: TalkingFaceModel) -> Path:
         if part is not None
         for key, value in part.state_dict().items()
     }
-    told = {
+    description = {
         "sync": asdict(model.sync.size),
         "silent": asdict(model.silent.size) if model.silent is not None else None,
         "talking": asdict(model.talking.size) if model.talking is not None else None,
         "notes": model.notes,
     }
-    return safetensors_file.write(path, FORMAT, told, state)
+    return safetensors_file.write(path, FORMAT, description, state)
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """What a file tells of itself: sizes and notes. Raises WeightsError when it is not one of these."""
-    return safetensors_file.read_description(path, FORMAT, *_KIND)
+    """Return the sizes of a file's networks and its notes.
+
+    Raises:
+        WeightsError: The file holds no talking-face model.
+    """
+    return safetensors_file.read_description(path, FORMAT, _TITLE, _MAKERS)
 
 
 def load(path: Path) -> TalkingFaceModel:
-    """The networks of a file, in float32 on the CPU. Raises WeightsError when it is not one of these."""
+    """Return the networks of a file, in float32 on the CPU.
+
+    Raises:
+        WeightsError: The file holds no talking-face model.
+    """
     from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
     from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
     from lipdub.weights.checkpoint import load_into
 
-    told, state = safetensors_file.read(path, FORMAT, *_KIND)
+    description, state = safetensors_file.read(path, FORMAT, _TITLE, _MAKERS)
 
-    def part(name: str) -> dict[str, torch.Tensor]:
+    def select(name: str) -> dict[str, torch.Tensor]:
         return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
 
-    def generator(name: str) -> FaceGenerator | None:
-        if told.get(name) is None:
+    def load_generator(name: str) -> FaceGenerator | None:
+        if description.get(name) is None:
             return None
-        made = FaceGenerator(FaceGeneratorSize(**told[name]))
-        load_into(made, part(name), f"{path.name} ({name})")
-        return made.eval()
+        generator = FaceGenerator(FaceGeneratorSize(**description[name]))
+        load_into(generator, select(name), f"{path.name} ({name})")
+        generator.eval()
+        return generator
 
     try:
-        numbers: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told["sync"].items()}
-        sync = AVSyncNet(AVSyncNetSize(**numbers))
-        model = TalkingFaceModel(sync.eval(), generator("silent"), generator("talking"), dict(told.get("notes") or {}))
+        size: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in description["sync"].items()
+        }
+        sync = AVSyncNet(AVSyncNetSize(**size))
+        notes = dict(description.get("notes") or {})
+        model = TalkingFaceModel(sync.eval(), load_generator("silent"), load_generator("talking"), notes)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsError(f"{path} does not tell what its networks are like: {error}") from error
-    load_into(sync, part("sync"), f"{path.name} (sync)")
+        raise WeightsError(f"{path} does not say what its networks are like: {error}") from error
+    load_into(sync, select("sync"), f"{path.name} (sync)")
     if model.silent is None and model.talking is None:
         raise WeightsError(f"{path} holds no generator")
     return model
+
+
+FAMILY = ModelFamily("stabilized", _TITLE, _MAKERS, read_description, shipped="stabilized.safetensors")
+"""The models of the methods ``stabilized`` and ``silent-lip``."""

@@ -1,7 +1,10 @@
-"""Talking-face models that were trained here and are kept in the weights store, by name.
+"""Models that users trained or adapted themselves, in the weights store, by method and name.
 
-They lie in its folder ``trained``: each a file of `weights.talker` with its card, and ``trained.json``, which has the digest of
-each and of the video it was adapted to.
+They lie in the store's folder ``trained``: ``METHOD/NAME.safetensors`` with a card ``NAME.md``. The index
+``trained.json`` holds the digest of each and, for an adapted model, the digest of its video. Version 0.1.0 knew one
+method only and put ``NAME.safetensors`` into ``trained`` itself; such models are still found.
+
+A method declares the family of its models (`ModelFamily`), for example `talking_face_file.FAMILY`.
 """
 
 from __future__ import annotations
@@ -9,163 +12,266 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lipdub.errors import UsageError, WeightsError, printable, wrap_os_error
-from lipdub.weights import talking_face_file
+from lipdub.weights.safetensors_file import read_notes
 from lipdub.weights.shipped_files import locate_shipped, sha256, verify_shipped
 from lipdub.weights.store import default_folder, hold_lock
 from lipdub.workspace.atomic_files import write_atomically
 
-SHIPPED = "stabilized.safetensors"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 INDEX_FILE = "trained.json"
-_PATIENCE = 60.0  # seconds
+LEGACY_METHOD = "stabilized"
+"""The method of the models that version 0.1.0 stored."""
+
+_LOCK_SECONDS = 60.0  # that another process may take to change the index
 _NAME = re.compile(r"[^\W.][\w .+-]{0,99}")
+_NO_REMARK = "its file does not say how it was trained"
+
+Origin = Literal["file", "name", "video", "shipped"]
+
+
+@dataclass(frozen=True)
+class ModelFamily:
+    """The models that one method can use.
+
+    Attributes:
+        method: The method's name. Models are stored by method and name.
+        title: What to call one in messages, such as "talking-face model".
+        makers: The commands that make one, for hints.
+        read_description: Reads what a file says of itself; raises WeightsError for a file of another kind.
+        shipped: The file that comes with lipdub, if there is one.
+    """
+
+    method: str
+    title: str
+    makers: str
+    read_description: Callable[[Path], dict[str, Any]]
+    shipped: str | None = None
+
+    def describe(self, path: Path) -> str:
+        """Return what a person should know of a model's file.
+
+        Raises:
+            WeightsError: The file holds no model of this family.
+        """
+        notes = self.read_description(path).get("notes") or {}
+        return f"the {self.title} {path.name}: {notes.get('remark') or _NO_REMARK}"
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model's file. origin: "file", "name", "video" (adapted to it) or "shipped"; remark: what a person should know of it."""
+    """A model's verified file.
+
+    Attributes:
+        path: Where it lies.
+        sha256: Its digest.
+        origin: How it was found: as a "file", by its "name", adapted to the "video", or "shipped" with lipdub.
+        description: What a person should know of it.
+    """
 
     path: Path
     sha256: str
-    origin: str
-    remark: str
+    origin: Origin
+    description: str
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An entry of the index."""
+
+    method: str
+    name: str
+    path: Path
+    sha256: str
+    video: str | None
 
 
 def models_folder() -> Path:
-    """Where kept models lie."""
+    """Return the folder of the user's models."""
     return default_folder() / "trained"
 
 
-def sanitize_name(name: str) -> str:
-    """A name to keep a model by, made of any text."""
-    kept = re.sub(r"[^\w .+-]+", "-", name).strip(" .-")[:100].strip(" .-")
-    return kept if _NAME.fullmatch(kept) else f"talker-{kept}"[:100]
+def sanitize_name(text: str) -> str:
+    """Return a valid name for a model, made of any text."""
+    name = re.sub(r"[^\w .+-]+", "-", text).strip(" .-")[:100].strip(" .-")
+    return name if _NAME.fullmatch(name) else f"talker-{name}"[:100]
 
 
 def check_name(name: str) -> None:
-    """Raises UsageError for a name that cannot be a file's."""
+    """Refuse a name that no model can have.
+
+    Raises:
+        UsageError: The name cannot be a file's.
+    """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"a model cannot be kept by the name {name!r}", hint="Letters, digits, spaces, _, +, . and - do."
+            f"a model cannot have the name {name!r}", hint="Use letters, digits, spaces and the characters _ + . -"
         )
 
 
-def add_model(path: Path, name: str, video_digest: str | None = None, card: str = "") -> Path:
-    """Copies a model into the store, over one of that name, and its card beside it. Returns the copy.
+def add_model(family: ModelFamily, path: Path, name: str, video_digest: str | None = None, card: str = "") -> Path:
+    """Copy a model into the store, over one of the same method and name, with its card.
 
-    video_digest: of the video it was adapted to (`workspace.keys.digest_file`). Raises UsageError for a name that cannot be a
-    file's, WeightsError when the file holds no model, EnvironmentFailure when it cannot be written.
+    Args:
+        family: The family that the model belongs to.
+        path: The model's file.
+        name: The name to store it by.
+        video_digest: Digest of the video that it was adapted to (`workspace.keys.digest_file`).
+        card: What to write into its card, as Markdown.
+
+    Returns:
+        The path of the copy.
+
+    Raises:
+        UsageError: The name cannot be a file's.
+        WeightsError: The file holds no model of the family.
+        EnvironmentFailure: The store cannot be written.
     """
     check_name(name)
-    talking_face_file.read_description(path)
-    home = models_folder()
+    family.read_description(path)
+    folder = models_folder() / family.method
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise wrap_os_error(error, home, "write") from error
-    with hold_lock(home / f".{INDEX_FILE}.lock", _PATIENCE, "the kept models"):
-        return _keep(path, home, name, video_digest, card)
+        raise wrap_os_error(error, folder, "write") from error
+    with hold_lock(models_folder() / f".{INDEX_FILE}.lock", _LOCK_SECONDS, "the stored models"):
+        return _replace(family.method, path, name, video_digest, card)
 
 
-def _keep(path: Path, home: Path, name: str, video_digest: str | None, card: str) -> Path:
-    kept = home / f"{name}.safetensors"
-    beside = home / f".{name}.new"
+def _replace(method: str, path: Path, name: str, video_digest: str | None, card: str) -> Path:
+    target = models_folder() / method / f"{name}.safetensors"
+    temporary = target.with_name(f".{name}.new")
     try:
-        shutil.copyfile(path, beside)
-        rows = _index()
-        rows.pop(name, None)  # to its end: the latest of a video is taken
-        rows[name] = {"sha256": sha256(beside), "video": video_digest}
-        beside.replace(kept)
-        write_atomically(kept.with_suffix(".md"), card.encode())
-        write_atomically(home / INDEX_FILE, json.dumps(rows, indent=1).encode())
+        shutil.copyfile(path, temporary)
+        rows = [row for row in _read_index() if (row.method, row.name) != (method, name)]
+        # The new row goes last: of several models adapted to one video, the latest is used.
+        rows.append(_Row(method, name, target, sha256(temporary), video_digest))
+        temporary.replace(target)
+        write_atomically(target.with_suffix(".md"), card.encode())
+        write_atomically(models_folder() / INDEX_FILE, _format_index(rows))
+        if method == LEGACY_METHOD:
+            for suffix in (".safetensors", ".md"):  # of the one that it replaces, where 0.1.0 put it
+                (models_folder() / f"{name}{suffix}").unlink(missing_ok=True)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise wrap_os_error(error, home, "write") from error
-    return kept
+        temporary.unlink(missing_ok=True)
+        raise wrap_os_error(error, target, "write") from error
+    return target
 
 
-def find(asked: str | None, video_digest: str | None) -> ModelFile:
-    """The model to use: the one asked for, by its name or as a file; else the latest that was adapted to this video; else the one
-    that comes with lipdub. Its digest was checked, but for a file's of one's own.
+def find(family: ModelFamily, name: str | None, video_digest: str | None) -> ModelFile:
+    """Return the model to use.
 
-    Raises WeightsError when there is none, or it is not what it was.
+    With a name, this is the stored model of that name, or the file of that path. Without one, it is the latest model
+    adapted to the video, or else the one that comes with lipdub. Digests are checked, except that of a file outside
+    the store.
+
+    Args:
+        family: The family to look in.
+        name: A stored name or a path; None to choose by the video.
+        video_digest: Digest of the video (`workspace.keys.digest_file`), if known.
+
+    Raises:
+        WeightsError: There is no such model, or its file has changed.
     """
-    rows = _index()
-    if asked is not None:
-        if asked in rows:
-            return _kept(asked, rows[asked], "name")
-        path = Path(asked)
-        if path.parent == models_folder() and path.stem in rows:
-            return _kept(path.stem, rows[path.stem], "name")
-        if path.is_file():
-            return ModelFile(path, sha256(path), "file", describe_model(path))
-        known = f" Kept are: {', '.join(rows)}." if rows else ""
-        raise WeightsError(
-            f"there is no talking-face model {printable(asked)}", hint=f"Give a kept name or a file.{known}"
-        )
-    for name, row in reversed(rows.items()):
-        if video_digest is not None and row["video"] == video_digest:
-            return _kept(name, row, "video")
+    rows = [row for row in _read_index() if row.method == family.method]
+    if name is not None:
+        return _find_named(family, name, rows)
+    for row in reversed(rows):
+        if video_digest is not None and row.video == video_digest:
+            return _verify(family, row, "video")
+    if family.shipped is None or not _is_shipped(family.shipped):
+        raise WeightsError(f"there is no {family.title}", hint=f"Make one with {family.makers}, or name its file.")
+    path = verify_shipped(family.shipped)
+    return ModelFile(path, sha256(path), "shipped", family.describe(path))
+
+
+def _find_named(family: ModelFamily, name: str, rows: list[_Row]) -> ModelFile:
+    path = Path(name)
+    for row in rows:
+        if name == row.name or path == row.path:
+            return _verify(family, row, "name")
+    if path.is_file():
+        return ModelFile(path, sha256(path), "file", family.describe(path))
+    stored = f" Stored models: {', '.join(row.name for row in rows)}." if rows else ""
+    raise WeightsError(f"there is no {family.title} {printable(name)}", hint=f"Give a stored name or a file.{stored}")
+
+
+def _is_shipped(name: str) -> bool:
     try:
-        locate_shipped(SHIPPED)
+        locate_shipped(name)
     except WeightsError:
+        return False
+    return True
+
+
+def _verify(family: ModelFamily, row: _Row, origin: Origin) -> ModelFile:
+    if not row.path.is_file():
         raise WeightsError(
-            "there is no talking-face model",
-            hint="lipdub adapt or lipdub train stabilized makes one; --talker names it.",
-        ) from None
-    path = verify_shipped(SHIPPED)
-    return ModelFile(path, sha256(path), "shipped", describe_model(path))
+            f"the model {printable(row.name)} is no longer in {printable(row.path.parent)}",
+            hint="Train or adapt it again.",
+        )
+    digest = sha256(row.path)
+    if digest != row.sha256:
+        raise WeightsError(
+            f"the model {printable(row.path)} has changed since it was stored: "
+            f"SHA-256 {digest[:12]}…, not {row.sha256[:12]}…",
+            hint="Train or adapt it again.",
+        )
+    return ModelFile(row.path, digest, origin, family.describe(row.path))
 
 
 def describe_models() -> dict[str, str]:
-    """What is kept: the remark of each by its name, or why it cannot be used."""
-    return {name: _told(name) for name in _index()}
+    """Return what to know of each stored model, or why it cannot be used.
+
+    The keys are the models' names; ``METHOD/NAME`` where two methods have models of one name.
+    """
+    rows = _read_index()
+    count = Counter(row.name for row in rows)
+    return {row.name if count[row.name] == 1 else f"{row.method}/{row.name}": _describe(row) for row in rows}
 
 
-def _told(name: str) -> str:
-    path = models_folder() / f"{name}.safetensors"
-    if not path.is_file():
-        return f"{path.name} is no longer there"
+def _describe(row: _Row) -> str:
+    if not row.path.is_file():
+        return f"{row.path.name} is missing"
     try:
-        return describe_model(path)
+        remark = read_notes(row.path).get("remark") or _NO_REMARK
     except WeightsError as error:  # one damaged file hides none of the others
         return str(error)
+    return f"for the method {row.method}: {remark}"
 
 
-def _kept(name: str, row: dict[str, Any], origin: str) -> ModelFile:
-    path = models_folder() / f"{name}.safetensors"
-    if not path.is_file():
-        raise WeightsError(
-            f"the model {printable(name)} is no longer in {printable(models_folder())}", hint="Train or adapt it again."
-        )
-    if (found := sha256(path)) != row["sha256"]:
-        raise WeightsError(
-            f"the model {printable(path)} is not what was kept: SHA-256 {found[:12]}…, not {row['sha256'][:12]}…"
-        )
-    return ModelFile(path, found, origin, describe_model(path))
-
-
-def describe_model(path: Path) -> str:
-    """What a person should know of a model's file. Raises WeightsError when it is none."""
-    notes = talking_face_file.read_description(path).get("notes") or {}
-    told = notes.get("remark") or "nothing is told of how it was trained"
-    return f"the talking-face model {path.name}: {told}"
-
-
-def _index() -> dict[str, dict[str, Any]]:
+def _read_index() -> list[_Row]:
     path = models_folder() / INDEX_FILE
     try:
-        rows = json.loads(path.read_bytes())
-        return {str(name): {"sha256": str(row["sha256"]), "video": row.get("video")} for name, row in rows.items()}
+        return [_parse_row(str(key), values) for key, values in json.loads(path.read_bytes()).items()]
     except FileNotFoundError:
-        return {}
+        return []
     except OSError as error:
         raise wrap_os_error(error, path, "read") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
-            f"the list of kept models {printable(path)} is damaged", hint="Remove it, and adapt again."
+            f"the list of stored models {printable(path)} is damaged", hint="Remove it, and adapt again."
         ) from error
+
+
+def _parse_row(key: str, values: dict[str, Any]) -> _Row:
+    """Return the row of an index entry. Its key is ``METHOD/NAME``, or ``NAME`` as version 0.1.0 wrote it."""
+    method, _, name = key.rpartition("/")
+    path = models_folder() / f"{key}.safetensors"
+    return _Row(method or LEGACY_METHOD, name, path, str(values["sha256"]), values.get("video"))
+
+
+def _format_index(rows: list[_Row]) -> bytes:
+    home = models_folder()
+    content = {
+        row.path.relative_to(home).with_suffix("").as_posix(): {"sha256": row.sha256, "video": row.video}
+        for row in rows
+    }
+    return json.dumps(content, indent=1).encode()

@@ -17,7 +17,7 @@ from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
 from lipdub.weights import talking_face_file, user_models  # noqa: E402
 from lipdub.weights.store import FOLDER_VARIABLE  # noqa: E402
-from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
+from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel  # noqa: E402
 from lipdub.workspace.keys import digest_file  # noqa: E402
 from tests.training.datasets import talkers  # noqa: E402
 from tests.training.footage import cut  # noqa: E402
@@ -51,8 +51,9 @@ def test_adapt_keeps_the_model_for_this_video(tmp_path: Path, store: Path, base:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     kept = Path(told["weights"])
-    assert kept.parent == store / "trained" and kept.is_file()
-    assert user_models.find(None, digest_file(video)).path == kept
+    assert kept.parent == store / "trained" / "stabilized"
+    assert kept.is_file()
+    assert user_models.find(FAMILY, None, digest_file(video)).path == kept
     assert "lipdub adapt" in kept.with_suffix(".md").read_text() and "consent" in kept.with_suffix(".md").read_text()
     assert told["notes"]["adaptation"]["draw"]["windows"] == 2
     assert "its own from half of it on" in kept.with_suffix(".md").read_text()
@@ -65,7 +66,7 @@ def test_adapt_refuses_before_it_begins(tmp_path: Path, base: Path) -> None:
     for arguments, code, said in (
         (("--talker", base), 3, "none.mp4"),
         (("--talker", "nobody"), 4, "there is no talking-face model nobody"),
-        (("--talker", base, "--name", "../up"), 2, "cannot be kept by the name"),
+        (("--talker", base, "--name", "../up"), 2, "cannot have the name"),
         (("--talker", base, "--set", "minutes=0"), 2, "minutes"),
         (("--talker", base, "--set", "nothing=1"), 2, "no setting nothing"),
     ):

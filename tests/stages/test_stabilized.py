@@ -28,7 +28,7 @@ from lipdub.stages.sync import stabilized
 from lipdub.stages.sync.options import SyncOptions  # noqa: E402
 from lipdub.weights import manifest, talking_face_file, user_models  # noqa: E402
 from lipdub.weights import store as weights_store  # noqa: E402
-from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
+from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel  # noqa: E402
 from lipdub.workspace.keys import digest_file  # noqa: E402
 from lipdub.workspace.stage_store import StageStore  # noqa: E402
 from tests.stages import small_retalking  # noqa: E402
@@ -190,11 +190,11 @@ def test_the_model_adapted_to_a_video_is_taken_for_it(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
-    kept = user_models.add_model(model, "drawn", digest_file(SAMPLE / "talker.mp4"), "# card")
+    kept = user_models.add_model(FAMILY, model, "drawn", digest_file(SAMPLE / "talker.mp4"), "# card")
     result = lipdub.neutralize(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="silent-lip", end=0.2)
     assert any("drawn.safetensors" in note for note in result.summary["notes"])
     kept.write_bytes(kept.read_bytes()[:-1] + b"x")
-    with pytest.raises(WeightsError, match="is not what was kept"):
+    with pytest.raises(WeightsError, match="has changed since it was stored"):
         lipdub.neutralize(SAMPLE / "talker.mp4", workspace=tmp_path / "other", method="silent-lip", end=0.2)
 
 

@@ -42,7 +42,7 @@ def test_others_are_refused(tmp_path: Path) -> None:
     state = FaceFeatures((4, 6)).state_dict()
     for told in ("{", "[]", "{}", '{"widths": []}', '{"widths": "x"}', '{"widths": 3}'):
         save_file(state, other, {face_features_file.FORMAT: told})
-        with pytest.raises(WeightsError, match="does not tell"):
+        with pytest.raises(WeightsError, match="does not say"):
             face_features_file.load(other)
     save_file(state, other, {face_features_file.FORMAT: '{"widths": [4, 6, 8]}'})
     with pytest.raises(WeightsError, match="other.safetensors"):

@@ -66,10 +66,10 @@ def test_what_is_none_is_refused(tmp_path: Path) -> None:
         talking_face_file.read_description(tmp_path / "none.safetensors")
     for wrong, said in (
         (None, "holds no talking-face model"),
-        ("[]", "does not tell"),
-        ("{", "does not tell"),
-        (json.dumps({**told, "sync": {"depth": 3}}), "does not tell"),
-        (json.dumps({**told, "silent": {**told["silent"], "pixels": 25}}), "does not tell"),
+        ("[]", "does not say"),
+        ("{", "does not say"),
+        (json.dumps({**told, "sync": {"depth": 3}}), "does not say"),
+        (json.dumps({**told, "silent": {**told["silent"], "pixels": 25}}), "does not say"),
         (json.dumps({**told, "silent": {**told["silent"], "width": 8}}), r"\(silent\)"),
         (json.dumps({**told, "silent": None, "talking": None}), "holds no generator"),
     ):
