@@ -1,38 +1,32 @@
-"""Joining encoded segments and muxing them with the speech and everything else the source held."""
+"""Making the result: joined segments, the speech, and everything else the source held."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from lipdub.errors import EnvironmentFailure, InputError, LipdubError, UsageError, printable, wrap_os_error
+from lipdub.errors import EnvironmentFailure, InputError, UsageError, printable, wrap_os_error
 from lipdub.media.audio import AudioSource, probe_audio_source, write_wav
-from lipdub.media.audio_encoder import AudioCodec, check_audio_codec, select_speech_encoder
-from lipdub.media.colour import UNSPECIFIED
-from lipdub.media.containers import TEXT_SUBTITLE_CODECS, Container, container_for
-from lipdub.media.demux import open_media, select_video_stream
+from lipdub.media.audio_encoder import AudioCodec, SpeechEncoder, check_audio_codec, select_speech_encoder
+from lipdub.media.colour import RANGE_LIMITED, RANGE_UNSPECIFIED, UNSPECIFIED
+from lipdub.media.containers import Container, container_for
+from lipdub.media.copied_streams import COPY, SOURCE_AUDIO_POLICIES, CopiedStream, StreamSelection, select_streams
+from lipdub.media.demux import absolute_path, open_media
 from lipdub.media.ffmpeg import FfmpegError, find_ffmpeg, read_ffmpeg_version, run_ffmpeg
-from lipdub.media.frame_index import read_frame_index
-from lipdub.media.probe import MediaFacts
-from lipdub.media.write import SEGMENT_NOTE_KEY
+from lipdub.media.join import JoinedVideo, join_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
-SOURCE_AUDIO_POLICIES = ("none", "others", "all")
-# Formats whose clock has no zero of its own: their results begin at zero.
-_FREE_CLOCKS = {"mpegts", "mpeg", "vob", "rtp", "rtsp"}
-# Metadata that describes the old file, not what is in it.
-_STALE = {
+    from lipdub.media.probe import Chapter, MediaFacts
+
+# Metadata that describes the old file instead of its content.
+_STALE_METADATA = {
     "major_brand",
     "minor_version",
     "compatible_brands",
@@ -42,20 +36,80 @@ _STALE = {
     "vendor_id",
     "handler_name",
 }
+_STALE_STREAM_PREFIXES = ("_STATISTICS", "NUMBER_OF", "BPS")  # Matroska's statistics tags
+# Copied streams are output in this order; the letters are FFmpeg's stream specifiers.
+_KIND_LETTERS = {"audio": "a", "video": "v", "subtitle": "s", "data": "d", "attachment": "t"}
+# If ffmpeg fails, kinds of copied streams are given up in this order.
+_LEAST_IMPORTANT_FIRST = ("data", "attachment", "video", "subtitle", "audio")
+_MATROSKA_FFMPEG_VERSION = 7  # older releases lose the rotation and misplace Opus in Matroska
+_MILLISECOND = Fraction(1, 1000)
+# Opus packets begin 6.5 ms before they are heard, and Matroska stores whole milliseconds. A quarter of a
+# millisecond less makes that half round the same way when it is written and when it is read.
+_OPUS_ROUNDING = Fraction(1, 4000)
+_MAX_SPEECH_ERROR = Fraction(2, 1000)  # seconds; a larger misplacement is corrected by a second run
+_CHAPTER_TICKS = 1_000_000  # per second
+_MAX_NAME = 80  # characters of the result's name in that of the scratch folder
+_MAX_ASPECT_TERM = 255  # ffmpeg rounds the terms of -aspect to this
+_OPUS_RATE = 48000  # Hz
+_PCM_16 = "pcm_s16le"
 
 
-@dataclass
-class _Extras:
-    """Streams copied from the source, by kind, as (stream index, encoder)."""
+@dataclass(frozen=True)
+class SpeechTrack:
+    """The speech, laid out for the result.
 
-    audio: list[tuple[int, str]] = field(default_factory=list)
-    subtitle: list[tuple[int, str]] = field(default_factory=list)
-    data: list[tuple[int, str]] = field(default_factory=list)
-    attachment: list[tuple[int, str]] = field(default_factory=list)
-    video: list[tuple[int, str]] = field(default_factory=list)
+    Attributes:
+        path: A WAV file.
+        begin: When the file begins in the result, in seconds.
+        source: What the speech decodes to.
+        encoder: Its encoder.
+        language: Language tag; None for none.
+    """
 
-    def any(self) -> bool:
-        return any((self.audio, self.subtitle, self.data, self.attachment, self.video))
+    path: Path
+    begin: Fraction
+    source: AudioSource
+    encoder: SpeechEncoder
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class MuxPlan:
+    """Everything the final ffmpeg command depends on.
+
+    Attributes:
+        joined: The joined video.
+        container: The result's container.
+        source: The source.
+        facts: Its facts.
+        speech: The speech; None if there is none.
+        copied: The streams of the source the result keeps.
+        metadata: Metadata to add to the source's.
+        end: When sound and copied streams are cut, in seconds on the source's clock; None to keep all.
+    """
+
+    joined: JoinedVideo
+    container: Container
+    source: Path
+    facts: MediaFacts
+    speech: SpeechTrack | None = None
+    copied: tuple[CopiedStream, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    end: Fraction | None = None
+
+    @property
+    def ordered_streams(self) -> list[tuple[str, CopiedStream]]:
+        """The copied streams in output order, each with FFmpeg's specifier in the output ("a:1")."""
+        counts = dict.fromkeys(_KIND_LETTERS.values(), 0)
+        counts["v"] = 1
+        counts["a"] = 0 if self.speech is None else 1
+        ordered = []
+        for kind, letter in _KIND_LETTERS.items():
+            for stream in self.copied:
+                if stream.kind == kind:
+                    ordered.append((f"{letter}:{counts[letter]}", stream))
+                    counts[letter] += 1
+        return ordered
 
 
 def mux(
@@ -67,7 +121,7 @@ def mux(
     speech: Path | None,
     speech_start: Fraction = Fraction(0),
     keep_source_audio: str = "others",
-    audio: AudioCodec = AudioCodec(),
+    audio: AudioCodec | None = None,
     metadata: dict[str, str] | None = None,
     streams_copied: bool = True,
     end: Fraction | None = None,
@@ -75,578 +129,414 @@ def mux(
     last_duration: int | None = None,
     speech_language: str | None = None,
 ) -> list[str]:
-    """Make the result: ``segments`` joined as they are, ``speech`` encoded at full quality, the rest of the
-    source copied. Returns remarks about streams that had to be changed or dropped.
+    """Make the result: join the segments as they are, encode the speech and copy the rest of the source.
 
-    Times are seconds on the clock of the source's frame times: ``speech_start`` is when the first sample of the
-    speech is heard (silence comes before it, what would lie before the first frame and the source's own start
-    is cut), ``end`` cuts sound and copied streams (None: the speech is kept whole). ``keep_source_audio``:
-    'others' keeps all but the first sound stream, 'all', 'none'; without ``speech`` 'others' keeps all too.
-    ``metadata`` is added to the source's. ``last_duration`` is how long the last frame shows, in the source's
-    time base. The container goes by the ending of ``out``, which appears complete or not at all.
+    The result appears complete or not at all. Times are seconds on the clock of the source's frame times.
+
+    Args:
+        segments: The encoded pictures.
+        out: The result; its ending decides the container.
+        source: The source.
+        source_facts: Its facts.
+        speech: A file with the speech; None for none.
+        speech_start: When the first sample of the speech is heard. Silence comes before it. What lies before
+            the beginning of the source is cut.
+        keep_source_audio: 'others' keeps all sound streams but the first, or all without a speech; 'all', 'none'.
+        audio: How the speech is encoded.
+        metadata: Metadata to add to the source's.
+        streams_copied: Whether streams of the source are kept.
+        end: When sound and copied streams are cut; None keeps the whole speech.
+        speech_stream: Index of the stream in ``speech``; the first sound stream by default.
+        last_duration: How long the last frame is shown, in the source's time base.
+        speech_language: Language tag of the speech.
+
+    Returns:
+        Remarks about streams that were changed or dropped.
+
+    Raises:
+        UsageError: The container does not hold what is asked for.
+        InputError: The source holds no video, or the speech no sound.
+        EnvironmentFailure: The result cannot be written.
     """
     if keep_source_audio not in SOURCE_AUDIO_POLICIES:
         raise UsageError(f"keep_source_audio is one of {', '.join(SOURCE_AUDIO_POLICIES)}, not {keep_source_audio!r}")
-    out = Path(os.path.abspath(out))
+    out = absolute_path(out)
     container = container_for(out)
     if source_facts.video is None:
         raise InputError(f"{printable(source)} holds no video")
+    audio = audio or AudioCodec()
     if speech is not None:
         check_audio_codec(audio, container)
-    # The same name every time: what a killed run left behind is found and taken away by the next.
-    scratch = out.parent / f".{out.name[:80]}.lipdub-part"
-    notes: list[str] = []
-    try:
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(mode=0o700)
-        with _disk(out):
-            joined = _join(segments, scratch, container, source_facts, last_duration, notes)
-            made = _assemble(
-                joined,
-                scratch,
-                out,
-                container,
-                source,
-                source_facts,
-                speech,
-                Fraction(speech_start),
-                keep_source_audio,
-                audio,
-                metadata or {},
-                streams_copied,
-                end,
-                speech_stream,
-                speech_language,
-                notes,
+    with _scratch_folder(out) as scratch, _report_disk_errors(out):
+        joined = join_segments(segments, scratch, container, source_facts, last_duration)
+        plan = MuxPlan(joined, container, source, source_facts, metadata=metadata or {}, end=end)
+        if speech is not None:
+            track = _lay_out_speech(plan, speech, speech_stream, Fraction(speech_start), audio)
+            plan = replace(plan, speech=replace(track, language=speech_language))
+        selection = StreamSelection()
+        if streams_copied and not source_facts.video.is_image:
+            has_speech = speech is not None
+            selection = select_streams(
+                source, source_facts, container, keep_audio=keep_source_audio, has_speech=has_speech
             )
-            os.replace(made, out)
-    except LipdubError:
-        raise
+        result = scratch / f"result{out.suffix.lower()}"
+        failures = _run_with_fewer_streams(replace(plan, copied=selection.streams), result)
+        result.replace(out)
+    return [*joined.notes, *selection.notes, *_rotation_notes(plan), *failures]
+
+
+@contextmanager
+def _scratch_folder(out: Path) -> Iterator[Path]:
+    """Make a folder beside the result and remove it at the end.
+
+    Its name is the same every time, so that the next run removes what a killed run left behind.
+    """
+    folder = out.parent / f".{out.name[:_MAX_NAME]}.lipdub-part"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        yield folder
     except OSError as error:
         raise wrap_os_error(error, out, "write") from error
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return notes
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-class _disk:
-    """FFmpeg errors that are about the disk become what they are."""
+@contextmanager
+def _report_disk_errors(out: Path) -> Iterator[None]:
+    """Turn FFmpeg's errors about the disk into errors that name the result."""
+    import av
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        import av
-
-        if isinstance(error, av.error.FFmpegError) and error.errno is not None and 0 < error.errno < 1000:
-            raise wrap_os_error(OSError(error.errno, error.strerror), self.out, "write") from error
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        is_system_error = error.errno is not None and 0 < error.errno < 1000
+        if not is_system_error:
+            raise
+        raise wrap_os_error(OSError(error.errno, error.strerror), out, "write") from error
 
 
-# -- joining
+# -- the speech
 
 
 @dataclass(frozen=True)
-class _Joined:
-    """The joined video: its file, whose times begin at zero; what the segments say of themselves; when in the
-    result the first frame is shown and the last one ends; ticks taken off the source's clock for that.
+class SamplePlacement:
+    """How sound is laid out in a track, in samples.
+
+    Attributes:
+        lead: Silence before the sound.
+        skip: Samples of the sound left out at its beginning.
+        limit: Length of the track; None for all of the sound.
     """
 
-    path: Path
-    note: dict[str, Any]
-    time_base: Fraction
-    first: int
-    end: int
-    shift: int
-    size: tuple[int, int]
+    lead: int
+    skip: int
+    limit: int | None
 
 
-def read_segment_note(path: Path) -> dict[str, Any]:
-    """What a segment says of itself: first PTS, time base, colour, rotation, codec family, sample aspect."""
-    with open_media(path) as container:
-        try:
-            return dict(json.loads(container.metadata[SEGMENT_NOTE_KEY]))
-        except (KeyError, ValueError):
-            raise InputError(f"{printable(path)} is not a segment written by lipdub") from None
+def place_samples(heard: Fraction, begin: Fraction, end: Fraction | None, rate: int) -> SamplePlacement:
+    """Lay out sound in a track.
 
-
-def _segment_packets(path: Path, base: Fraction) -> Iterator[tuple[int, Any]]:
-    """Packets in decoding order with their PTS, in ``base``, relative to the segment's container."""
-    with open_media(path) as container:
-        stream = container.streams.video[0]
-        for packet in container.demux(stream):
-            if packet.size == 0:
-                continue
-            time = packet.pts * stream.time_base / base
-            yield round(time), packet
-
-
-def _shift_to_zero(facts: MediaFacts, container: Container, first: int, base: Fraction) -> int:
-    """Ticks taken off every time: containers without start times, and sources whose clock has no zero, give
-    results that begin at zero; no time is negative.
+    Args:
+        heard: When the first sample is heard, in seconds.
+        begin: When the track begins.
+        end: When the track ends; None for all of the sound.
+        rate: Samples per second.
     """
-    names = set(facts.format.split(","))
-    if not container.timed:
-        return first
-    if names & _FREE_CLOCKS:
-        return min(first, int(facts.start_time / base))
-    return min(0, first)
+    offset = round((heard - begin) * rate)
+    limit = None if end is None else max(1, round((end - begin) * rate))
+    return SamplePlacement(max(0, offset), max(0, -offset), limit)
 
 
-def _join(
-    segments: Sequence[Path],
-    scratch: Path,
-    container: Container,
-    facts: MediaFacts,
-    last_duration: int | None,
-    notes: list[str],
-) -> _Joined:
-    """Join the packets of all segments: PTS exact, DTS rising and never after PTS."""
-    import av
+def speech_begin(joined: JoinedVideo, container: Container, source_start: Fraction) -> Fraction:
+    """Return when the speech's track begins in the result, in seconds.
 
-    if not segments:
-        raise ValueError("there are no segments to join")
-    video = facts.video
-    assert video is not None
-    written = [read_segment_note(path) for path in segments]
-    note = written[0]
-    base = Fraction(note["time_base"])
-    if any((other["codec"], other["time_base"]) != (note["codec"], note["time_base"]) for other in written):
-        raise InputError("the segments were encoded in different ways and cannot be joined")
-    if note["codec"] not in container.families:
-        raise UsageError(
-            f"{container.name} does not hold {note['codec']} video", hint="Encode for this container, or rename OUT."
-        )
-    pts, delay = _joined_times([(path, other["first"]) for path, other in zip(segments, written, strict=True)], base)
-    shown_order = np.sort(pts)
-    if len(pts) > 1 and (np.diff(shown_order) <= 0).any():
-        raise InputError("the segments overlap in time and cannot be joined")
-    last = last_duration or _last_duration(shown_order, base, video.time_base, facts)
-    shift = _shift_to_zero(facts, container, int(shown_order[0]), base)
-    shown_order = shown_order - shift
-    if shift and container.timed:
-        notes.append(
-            f"all times are {float(shift * base):.3f} s less than in the source, whose clock has no zero of its own"
-        )
-    spans = np.append(np.diff(shown_order), last)
-    step = int(spans[0])
-    start = int(shown_order[0])
-    relative = shown_order - start
-    dts = np.concatenate([-step * np.arange(delay, 0, -1), relative])[: len(pts)]
-    # These keep any time exactly when their time scale is the source's. The file begins at zero: demuxers
-    # have faults about the durations of files that do not.
-    path = scratch / f"video.{_JOINED_FORMAT.get(note['codec'], 'mp4')}"
-    scale = str(base.denominator)
-    options = {} if path.suffix == ".nut" else {"video_track_timescale": scale, "movie_timescale": scale}
-    with av.open(str(path), "w", options=options) as joined:
-        stream = None
-        number = 0
-        for segment, other in zip(segments, written, strict=True):
-            origin = _origin(segment, base)
-            for time, packet in _segment_packets(segment, base):
-                if stream is None:
-                    stream = joined.add_stream_from_template(packet.stream, opaque=True)
-                    stream.time_base = base
-                    size = (packet.stream.codec_context.width, packet.stream.codec_context.height)
-                    if note["rotation"] or note["mirrored"]:
-                        stream.set_display_rotation(*_display(note))
-                exact = time - origin + other["first"] - shift - start
-                place = int(np.searchsorted(relative, exact))
-                packet.stream = stream
-                packet.time_base = base
-                packet.pts, packet.dts = exact, int(dts[number])
-                packet.duration = int(spans[place])
-                joined.mux_one(packet)
-                number += 1
-    return _Joined(path, note, base, start, int(shown_order[-1]) + last, shift, size)
+    The track begins where the source began, with its picture or with its sound if that came first. So no
+    stream starts at an odd place.
+
+    Args:
+        joined: The joined video.
+        container: The result's container.
+        source_start: When the source's earliest stream begins, in seconds on the source's clock.
+    """
+    first = joined.first_time
+    begin = min(first, max(Fraction(0), source_start - joined.shift_time)) if container.timed else first
+    if container.is_mov:
+        return begin
+    return int(begin / _MILLISECOND) * _MILLISECOND  # others store whole milliseconds; the rest is silence
 
 
-def _last_duration(pts: np.ndarray, base: Fraction, source_base: Fraction, facts: MediaFacts) -> int:
-    """Ticks the last frame shows: as in the source if it is the source's last, else like most others."""
-    video = facts.video
-    assert video is not None
-    own = read_frame_index(facts.path)
-    if base == source_base and own.pts[-1] == pts[-1]:
-        return int(own.duration[-1])
-    if len(pts) > 1:
-        return int(np.median(np.diff(pts)))
-    return max(1, int(own.duration[-1] * own.time_base / base))
+def _lay_out_speech(plan: MuxPlan, speech: Path, stream: int | None, start: Fraction, audio: AudioCodec) -> SpeechTrack:
+    """Write the speech to a WAV file that is laid out for the result."""
+    shift = plan.joined.shift_time
+    source = probe_audio_source(speech, stream)
+    begin = speech_begin(plan.joined, plan.container, plan.facts.start_time)
+    end = None if plan.end is None else plan.end - shift
+    placement = place_samples(start - shift, begin, end, source.rate)
+    path = plan.joined.path.with_name("speech.wav")
+    write_wav(path, speech, lead=placement.lead, skip=placement.skip, limit=placement.limit, stream=stream)
+    return SpeechTrack(path, begin, source, select_speech_encoder(audio, plan.container, source))
 
 
-# Formats the joined video of a codec family goes through, where it is not MP4.
-_JOINED_FORMAT = {"prores": "mov", "ffv1": "nut"}
-
-
-def _display(note: dict[str, Any]) -> tuple[float, bool, bool]:
-    """Arguments of PyAV's ``set_display_rotation``."""
-    return float(note["rotation"]), bool(note["mirrored"]), False
-
-
-def _origin(path: Path, base: Fraction) -> int:
-    """The container's time of the segment's first shown frame (muxers may shift times to avoid negative ones)."""
-    return min(time for time, _ in _segment_packets(path, base))
-
-
-def _joined_times(segments: list[tuple[Path, int]], base: Fraction) -> tuple[np.ndarray, int]:
-    """PTS of all packets in decoding order, and by how many places decoding runs ahead at most."""
-    parts: list[np.ndarray] = []
-    delay = 0
-    for path, first in segments:
-        times = np.array([time for time, _ in _segment_packets(path, base)], np.int64)
-        times += first - times.min()
-        rank = np.empty(len(times), np.int64)
-        rank[np.argsort(times, kind="stable")] = np.arange(len(times))
-        # With DTS the shown times moved `delay` places on, DTS <= PTS needs: place - delay <= rank.
-        delay = max(delay, int((np.arange(len(times)) - rank).max()))
-        parts.append(times)
-    return np.concatenate(parts), delay
-
-
-def _chapter_file(scratch: Path, facts: MediaFacts, shift: Fraction) -> Path:
-    """The source's chapters as a file ffmpeg reads."""
-    lines = [";FFMETADATA1"]
-    for chapter in facts.chapters:
-        begin, end = (round((time - shift) * 1_000_000) for time in (chapter.start, chapter.end))
-        if end > 0:
-            title = re.sub(r"([=;#\\\n])", r"\\\1", chapter.title)
-            lines += ["[CHAPTER]", "TIMEBASE=1/1000000", f"START={max(0, begin)}", f"END={end}", f"title={title}"]
-    path = scratch / "chapters.txt"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def _lay_out_copy(plan: MuxPlan, index: int) -> Path:
+    """Write a sound stream of the source to a WAV file that begins with the result's first frame."""
+    path = plan.joined.path.with_name(f"sound{index}.wav")
+    if not path.exists():
+        sound = probe_audio_source(plan.source, index)
+        first = plan.joined.first_time + plan.joined.shift_time
+        placement = place_samples(sound.start, first, plan.end, sound.rate)
+        write_wav(path, plan.source, lead=placement.lead, skip=placement.skip, limit=placement.limit, stream=index)
     return path
 
 
-# -- sound
+# -- running ffmpeg
 
 
-def _speech_file(
-    speech: Path,
-    stream: int | None,
-    scratch: Path,
-    joined: _Joined,
-    facts: MediaFacts,
-    start: Fraction,
-    end: Fraction | None,
-    container: Container,
-) -> tuple[Path, Fraction, AudioSource]:
-    """The speech as a WAV file laid out for the result, and when that file begins there.
-
-    The track begins where the source began (with its picture, or its sound if that came first), so that no
-    stream starts at an odd place; what of the speech lies before is cut.
-    """
-    shift = joined.shift * joined.time_base
-    first = joined.first * joined.time_base
-    origin = min(first, max(Fraction(0), facts.start_time - shift)) if container.timed else first
-    heard = start - shift
-    begin = origin
-    if not container.is_mov:
-        begin = Fraction(int(begin * 1000), 1000)  # times in whole milliseconds; the rest is silence
-    sound = probe_audio_source(speech, stream)
-    offset = round((heard - begin) * sound.rate)
-    limit = None
-    if end is not None:
-        limit = max(1, round((end - shift - begin) * sound.rate))
-    path = scratch / "speech.wav"
-    write_wav(path, speech, lead=max(0, offset), skip=max(0, -offset), limit=limit, stream=stream)
-    return path, begin, sound
-
-
-# -- everything together
-
-
-def _assemble(
-    joined: _Joined,
-    scratch: Path,
-    out: Path,
-    container: Container,
-    source: Path,
-    facts: MediaFacts,
-    speech: Path | None,
-    speech_start: Fraction,
-    keep_source_audio: str,
-    audio: AudioCodec,
-    metadata: dict[str, str],
-    streams_copied: bool,
-    end: Fraction | None,
-    speech_stream: int | None,
-    speech_language: str | None,
-    notes: list[str],
-) -> Path:
-    wav: tuple[Path, Fraction, AudioSource] | None = None
-    if speech is not None:
-        wav = _speech_file(speech, speech_stream, scratch, joined, facts, speech_start, end, container)
-    extras = _Extras()
-    if streams_copied and facts.video is not None and not facts.video.is_image:
-        extras = _extras(source, facts, container, keep_source_audio, speech is not None, notes)
-    made = scratch / f"result{out.suffix.lower()}"
+def _run_with_fewer_streams(plan: MuxPlan, result: Path) -> list[str]:
+    """Run ffmpeg; while it fails, give up a kind of copied streams. Returns remarks about these."""
+    notes: list[str] = []
     while True:
         try:
-            _run(joined, made, container, source, facts, wav, audio, extras, metadata, end, speech_language, notes)
-            return made
+            _run(plan, result)
         except FfmpegError as error:
-            dropped = _drop_one(extras)
+            kinds = {stream.kind for stream in plan.copied}
+            dropped = next((kind for kind in _LEAST_IMPORTANT_FIRST if kind in kinds), None)
             if dropped is None:
                 raise EnvironmentFailure(f"the result could not be muxed: {error.what}") from error
+            plan = replace(plan, copied=tuple(stream for stream in plan.copied if stream.kind != dropped))
             notes.append(f"the source's {dropped} streams could not be kept: {error.reason}")
-            with suppress(OSError):
-                made.unlink()
-
-
-def _drop_one(extras: _Extras) -> str | None:
-    """Give up the least important kind of stream that is left."""
-    for kind in ("data", "attachment", "video", "subtitle", "audio"):
-        if getattr(extras, kind):
-            getattr(extras, kind).clear()
-            return kind
-    return None
-
-
-def _extras(
-    source: Path, facts: MediaFacts, container: Container, keep: str, has_speech: bool, notes: list[str]
-) -> _Extras:
-    """Which streams of the source go along, and how."""
-    extras = _Extras()
-    dropped: list[str] = []
-    sounds = [sound.index for sound in facts.audio]
-    if keep == "none":
-        sounds = []
-    elif keep == "others" and has_speech:
-        sounds = sounds[1:]
-    for sound in facts.audio:
-        if sound.index not in sounds:
-            continue
-        if not container.timed or container.sounds is None or sound.codec in container.sounds:
-            extras.audio.append((sound.index, "copy"))
+            result.unlink(missing_ok=True)
         else:
-            fallback = {"pcm": "pcm_s16le", "opus": "libopus"}.get(container.speech_codec, container.speech_codec)
-            extras.audio.append((sound.index, fallback))
-            notes.append(
-                f"sound stream {sound.index} ({sound.codec}) was encoded again, {container.name} does not hold it"
-            )
-    with open_media(source) as media:
-        chosen = select_video_stream(media)
-        for other in facts.others:
-            label = f"{other.type} stream {other.index} ({other.codec or other.tag or 'unknown'})"
-            if chosen is not None and other.index == chosen.index:
-                continue
-            if other.type == "subtitle":
-                codec = other.codec or ""
-                if codec in container.copied_text or codec in container.bitmap:
-                    extras.subtitle.append((other.index, "copy"))
-                elif codec in TEXT_SUBTITLE_CODECS and container.text is not None:
-                    extras.subtitle.append((other.index, container.text))
-                else:
-                    dropped.append(label)
-            elif other.type == "attachment":
-                if container.attachments:
-                    extras.attachment.append((other.index, "copy"))
-                else:
-                    dropped.append(label)
-            elif other.type == "video":
-                if container.covers if other.cover else container.muxer in ("matroska", "mp4", "mov"):
-                    extras.video.append((other.index, "copy"))
-                else:
-                    dropped.append(label)
-            elif other.type == "data":
-                # Chapter text and time code tracks are made anew from chapters and metadata.
-                text = other.codec in ("text", "mov_text") and bool(facts.chapters)
-                if text or "timecode" in media.streams[other.index].metadata:
-                    continue
-                if container.data and "mov" in facts.format:
-                    extras.data.append((other.index, "copy"))
-                else:
-                    dropped.append(label)
-    if dropped:
-        notes.append(f"{container.name} does not hold {', '.join(dropped)}: left out")
-    return extras
+            return notes
 
 
-def _run(
-    joined: _Joined,
-    made: Path,
-    container: Container,
-    source: Path,
-    facts: MediaFacts,
-    wav: tuple[Path, Fraction, AudioSource] | None,
-    audio: AudioCodec,
-    extras: _Extras,
-    metadata: dict[str, str],
-    end: Fraction | None,
-    speech_language: str | None,
-    notes: list[str],
-    nudge: Fraction = Fraction(0),
-) -> None:
+def _run(plan: MuxPlan, result: Path, nudge: Fraction = Fraction(0)) -> None:
+    """Run ffmpeg once, and again if it misplaces the speech.
+
+    Args:
+        plan: What to run.
+        result: The file to write.
+        nudge: Seconds to add to the beginning of the speech.
+    """
     import ffmpeg
 
-    rotated = bool(joined.note["rotation"] or joined.note["mirrored"])
-    # Older releases lose the rotation and misplace Opus in Matroska.
-    executable = find_ffmpeg(7 if container.is_matroska else 0)
-    if rotated and container.is_matroska and read_ffmpeg_version(executable) < 7:
-        notes.append(f"this ffmpeg cannot tag the rotation in {container.name}")
-    picture = ffmpeg.input(str(joined.path), itsoffset=_seconds(joined.first * joined.time_base))
-    streams = [picture["v:0"]]
-    options: dict[str, Any] = {"c:v:0": "copy"}
-    sound_number = 0
-    if wav is not None:
-        path, begin, facts_of_speech = wav
-        sound = select_speech_encoder(audio, container, facts_of_speech)
-        if container.is_matroska and begin > 0 and sound.encoder == "libopus":
-            # Its packets run 6.5 ms ahead of what is heard, and times are whole milliseconds: a quarter earlier,
-            # that half rounds the same way when written and when read.
-            begin -= Fraction(1, 4000)
-        streams.append(ffmpeg.input(str(path), itsoffset=_seconds(begin + nudge))["a:0"])
-        options["c:a:0"] = sound.encoder
-        options["ar:a:0"] = str(sound.rate)
-        if sound.bitrate:
-            options["b:a:0"] = str(sound.bitrate)
-        if sound.encoder == "libopus" and facts_of_speech.channels > 2:
-            options["mapping_family:a:0"] = "1"
-        if sound.encoder in ("flac", "libopus") and container.is_mov:
-            options["strict"] = "experimental"  # older releases call them so in MP4
-        options["disposition:a:0"] = "default"
-        if speech_language:
-            options["metadata:s:a:0"] = f"language={speech_language}"
-        sound_number = 1
-    if extras.any():
-        streams += _copied(source, facts, joined, extras, container, end, sound_number, options, wav is not None)
-    options |= _video_options(joined, container)
-    options |= {"map_metadata:g": "-1", "max_muxing_queue_size": "100000", "max_interleave_delta": "0"}
-    options["f"] = container.muxer
-    if container.is_matroska:
-        # Encoder delay is stored apart there; ffmpeg would shift every stream by it.
-        options["avoid_negative_ts"] = "disabled"
-    if container.is_mov:
-        scale = joined.time_base.denominator
-        options |= {"movflags": "+faststart", "video_track_timescale": str(scale), "movie_timescale": str(scale)}
-    chapters = _chapter_file(joined.path.parent, facts, joined.shift * joined.time_base)
+    chapters = plan.joined.path.with_name("chapters.txt")
+    chapters.write_text(chapter_text(plan.facts.chapters, plan.joined.shift_time), encoding="utf-8")
+    streams = [*_picture_inputs(plan), *_speech_inputs(plan, nudge), *_copied_inputs(plan)]
+    options = picture_options(plan) | speech_options(plan) | copied_options(plan) | container_options(plan)
     run_ffmpeg(
-        ffmpeg.output(*streams, str(made), **options),
-        executable,
+        ffmpeg.output(*streams, str(result), **options),
+        _find_ffmpeg(plan.container),
         global_options=("-copyts",),
+        output_options=metadata_options(plan.facts.metadata, plan.metadata, _read_stream_metadata(plan)),
         metadata=chapters,
-        output_options=_described(source, facts, metadata),
     )
-    if wav is not None and container.is_matroska and not nudge:
-        # Releases differ in how they place delayed sound: look, and put it right.
-        off = _heard(made) - wav[1]
-        if abs(off) > Fraction(2, 1000):
-            _run(joined, made, container, source, facts, wav, audio, extras, metadata, end, speech_language, [], -off)
+    if plan.speech is not None and plan.container.is_matroska and not nudge:
+        # Releases differ in where they place delayed sound.
+        error = probe_audio_source(result).start - plan.speech.begin
+        if abs(error) > _MAX_SPEECH_ERROR:
+            _run(plan, result, -error)
 
 
-def _heard(path: Path) -> Fraction:
-    """When the first sound stream of a result is first heard, in seconds."""
-    return probe_audio_source(path).start
+def _find_ffmpeg(container: Container) -> str:
+    return find_ffmpeg(_MATROSKA_FFMPEG_VERSION if container.is_matroska else 0)
 
 
-def _described(source: Path, facts: MediaFacts, metadata: dict[str, str]) -> list[str]:
-    """Options that write the file's and the video stream's metadata."""
-    described = {key: value for key, value in facts.metadata.items() if key.lower() not in _STALE}
-    described |= metadata
-    options = [word for key, value in described.items() for word in ("-metadata", f"{key}={value}")]
-    if facts.video is not None and not facts.video.is_image:
-        with open_media(source) as media:
-            kept = dict(media.streams[facts.video.index].metadata)
-        for key, value in kept.items():
-            if key.lower() not in _STALE and not key.upper().startswith(("_STATISTICS", "NUMBER_OF", "BPS")):
-                options += ["-metadata:s:v:0", f"{key}={value}"]
-    return options
+def _rotation_notes(plan: MuxPlan) -> list[str]:
+    """Return a remark if this ffmpeg loses the rotation."""
+    if not plan.joined.note.is_rotated or not plan.container.is_matroska:
+        return []
+    if read_ffmpeg_version(_find_ffmpeg(plan.container)) >= _MATROSKA_FFMPEG_VERSION:
+        return []
+    return [f"this ffmpeg cannot tag the rotation in {plan.container.name}"]
 
 
-def _seconds(time: Fraction) -> str:
+# -- inputs: streams of ffmpeg-python
+
+
+def _picture_inputs(plan: MuxPlan) -> list[Any]:
+    import ffmpeg
+
+    offset = format_seconds(plan.joined.first_time)
+    return [ffmpeg.input(str(plan.joined.path), itsoffset=offset)["v:0"]]
+
+
+def _speech_inputs(plan: MuxPlan, nudge: Fraction) -> list[Any]:
+    import ffmpeg
+
+    speech = plan.speech
+    if speech is None:
+        return []
+    begin = speech.begin
+    if plan.container.is_matroska and begin > 0 and speech.encoder.encoder == "libopus":
+        begin -= _OPUS_ROUNDING
+    return [ffmpeg.input(str(speech.path), itsoffset=format_seconds(begin + nudge))["a:0"]]
+
+
+def _copied_inputs(plan: MuxPlan) -> list[Any]:
+    import ffmpeg
+
+    if not plan.copied:
+        return []
+    file = ffmpeg.input(str(absolute_path(plan.source)), **source_input_options(plan))
+    inputs = []
+    for _, stream in plan.ordered_streams:
+        if stream.kind == "audio" and not plan.container.timed:
+            # Without start times, only sound that is laid out anew begins where it should.
+            inputs.append(ffmpeg.input(str(_lay_out_copy(plan, stream.index)))["a:0"])
+        else:
+            inputs.append(file[str(stream.index)])
+    return inputs
+
+
+# -- options: each function returns a part of the ffmpeg command
+
+
+def format_seconds(time: Fraction) -> str:
+    """Return seconds as ffmpeg reads them, to the microsecond."""
     return f"{float(time):.6f}"
 
 
-def _copied(
-    source: Path,
-    facts: MediaFacts,
-    joined: _Joined,
-    extras: _Extras,
-    container: Container,
-    end: Fraction | None,
-    sound_number: int,
-    options: dict[str, Any],
-    has_speech: bool,
-) -> list[Any]:
-    import ffmpeg
-
-    shift = joined.shift * joined.time_base
-    arguments: dict[str, Any] = {}
-    if shift:
-        arguments["itsoffset"] = _seconds(-shift)
-    if end is not None and end < facts.start_time + facts.duration:
+def source_input_options(plan: MuxPlan) -> dict[str, str]:
+    """Return the options with which the source is read for its copied streams."""
+    options = {}
+    if plan.joined.shift:
+        options["itsoffset"] = format_seconds(-plan.joined.shift_time)
+    if plan.end is not None and plan.end < plan.facts.start_time + plan.facts.duration:
         # With -copyts an input's duration counts from its own start.
-        arguments["t"] = _seconds(max(Fraction(1, 1000), end - facts.start_time))
-    file = ffmpeg.input(str(Path(os.path.abspath(source))), **arguments)
-    streams: list[Any] = []
-    counters = {"a": sound_number, "s": 0, "d": 0, "t": 0, "v": 1}
-    for letter, kind in (
-        ("a", extras.audio),
-        ("v", extras.video),
-        ("s", extras.subtitle),
-        ("d", extras.data),
-        ("t", extras.attachment),
-    ):
-        for index, encoder in kind:
-            number = counters[letter]
-            counters[letter] += 1
-            options[f"c:{letter}:{number}"] = encoder
-            if letter == "a" and not container.timed:
-                # Without start times only sound laid out anew begins where it should.
-                options[f"c:a:{number}"] = "pcm_s16le"
-                wav = _aligned(source, index, joined, facts, end)
-                streams.append(ffmpeg.input(str(wav))["a:0"])
-                continue
-            streams.append(file[str(index)])
-            if letter == "a":
-                if has_speech:
-                    options[f"disposition:a:{number}"] = "-default"
-                if encoder == "copy":
-                    # Priming before time zero must stay, or the start of the sound would be damaged; only
-                    # Matroska has no room for it.
-                    options[f"copypriorss:a:{number}"] = "0" if container.is_matroska else "1"
-                elif encoder == "libopus":
-                    options[f"ar:a:{number}"] = "48000"
-    return streams
-
-
-def _aligned(source: Path, index: int, joined: _Joined, facts: MediaFacts, end: Fraction | None) -> Path:
-    """A sound stream of the source as a WAV file that begins with the result's first frame."""
-    path = joined.path.with_name(f"sound{index}.wav")
-    if not path.exists():
-        sound = probe_audio_source(source, index)
-        first = (joined.first + joined.shift) * joined.time_base
-        offset = round((sound.start - first) * sound.rate)
-        limit = None if end is None else max(1, round((end - first) * sound.rate))
-        write_wav(path, source, lead=max(0, offset), skip=max(0, -offset), limit=limit, stream=index)
-    return path
-
-
-def _video_options(joined: _Joined, container: Container) -> dict[str, Any]:
-    """Tags of the video stream, where the coded stream itself may not carry them."""
-    colour = joined.note["colour"]
-    options: dict[str, Any] = {}
-    names = {
-        "range_raw": "color_range",
-        "matrix_raw": "colorspace",
-        "primaries_raw": "color_primaries",
-        "transfer_raw": "color_trc",
-    }
-    for key, name in names.items():
-        value = colour[key]
-        if value != (0 if key == "range_raw" else UNSPECIFIED):
-            options[f"{name}:v:0"] = str(value)
-    codec = joined.note["codec"]
-    if set(colour[key] for key in ("matrix_raw", "primaries_raw", "transfer_raw")) == {UNSPECIFIED}:
-        # Encoders leave a lone "limited range" out of the stream.
-        if colour["range_raw"] == 1 and codec in ("h264", "hevc"):
-            options["bsf:v:0"] = f"{codec}_metadata=video_full_range_flag=0"
-    if codec == "hevc" and container.is_mov:
-        options["tag:v:0"] = "hvc1"
-    if joined.note["aspect"] is not None:
-        shape = Fraction(joined.note["aspect"]) * Fraction(*joined.size)
-        # ffmpeg rounds the terms of this option to 255: larger ones are left to what the joined stream says itself.
-        if max(shape.numerator, shape.denominator) > 255:
-            return options
-        options["aspect:v:0"] = f"{shape.numerator}:{shape.denominator}"
+        options["t"] = format_seconds(max(_MILLISECOND, plan.end - plan.facts.start_time))
     return options
+
+
+def speech_options(plan: MuxPlan) -> dict[str, str]:
+    """Return the options of the speech, which is the first sound stream."""
+    speech = plan.speech
+    if speech is None:
+        return {}
+    encoder = speech.encoder
+    options = {"c:a:0": encoder.encoder, "ar:a:0": str(encoder.rate), "disposition:a:0": "default"}
+    if encoder.bitrate:
+        options["b:a:0"] = str(encoder.bitrate)
+    if encoder.encoder == "libopus" and speech.source.channels > 2:
+        options["mapping_family:a:0"] = "1"
+    if encoder.encoder in ("flac", "libopus") and plan.container.is_mov:
+        options["strict"] = "experimental"  # older releases call these codecs experimental in MP4
+    if speech.language:
+        options["metadata:s:a:0"] = f"language={speech.language}"
+    return options
+
+
+def copied_options(plan: MuxPlan) -> dict[str, str]:
+    """Return the options of the copied streams."""
+    options: dict[str, str] = {}
+    for specifier, stream in plan.ordered_streams:
+        options[f"c:{specifier}"] = stream.encoder
+        if stream.kind == "audio":
+            options |= _copied_sound_options(plan, specifier, stream.encoder)
+    return options
+
+
+def _copied_sound_options(plan: MuxPlan, specifier: str, encoder: str) -> dict[str, str]:
+    if not plan.container.timed:
+        return {f"c:{specifier}": _PCM_16}
+    options = {}
+    if plan.speech is not None:
+        options[f"disposition:{specifier}"] = "-default"
+    if encoder == COPY:
+        # Priming before time zero must stay, or the start of the sound is damaged; Matroska has no room for it.
+        options[f"copypriorss:{specifier}"] = "0" if plan.container.is_matroska else "1"
+    elif encoder == "libopus":
+        options[f"ar:{specifier}"] = str(_OPUS_RATE)
+    return options
+
+
+def picture_options(plan: MuxPlan) -> dict[str, str]:
+    """Return the options of the picture: tags that the coded stream itself may lack."""
+    note = plan.joined.note
+    options = {"c:v:0": COPY} | colour_options(note.colour, note.codec)
+    if note.codec == "hevc" and plan.container.is_mov:
+        options["tag:v:0"] = "hvc1"
+    if note.aspect is not None:
+        shape = note.aspect * Fraction(*plan.joined.size)
+        # ffmpeg would round larger terms: they are left to the joined stream.
+        if max(shape.numerator, shape.denominator) <= _MAX_ASPECT_TERM:
+            options["aspect:v:0"] = f"{shape.numerator}:{shape.denominator}"
+    return options
+
+
+def colour_options(colour: Mapping[str, Any], codec: str) -> dict[str, str]:
+    """Return the colour tags of the picture.
+
+    Args:
+        colour: Fields of :class:`~lipdub.media.colour.ColourTags`.
+        codec: Codec family.
+    """
+    options = {}
+    if colour["range_raw"] != RANGE_UNSPECIFIED:
+        options["color_range:v:0"] = str(colour["range_raw"])
+    names = {"matrix_raw": "colorspace", "primaries_raw": "color_primaries", "transfer_raw": "color_trc"}
+    tagged = {name: colour[key] for key, name in names.items() if colour[key] != UNSPECIFIED}
+    options |= {f"{name}:v:0": str(value) for name, value in tagged.items()}
+    if not tagged and colour["range_raw"] == RANGE_LIMITED and codec in ("h264", "hevc"):
+        # Encoders leave a lone "limited range" out of the stream.
+        options["bsf:v:0"] = f"{codec}_metadata=video_full_range_flag=0"
+    return options
+
+
+def container_options(plan: MuxPlan) -> dict[str, str]:
+    """Return the options of the muxer."""
+    options = {
+        "f": plan.container.muxer,
+        "map_metadata:g": "-1",
+        "max_muxing_queue_size": "100000",
+        "max_interleave_delta": "0",
+    }
+    if plan.container.is_matroska:
+        # Matroska stores encoder delay separately; ffmpeg would shift every stream by it.
+        options["avoid_negative_ts"] = "disabled"
+    if plan.container.is_mov:
+        scale = str(plan.joined.time_base.denominator)
+        options |= {"movflags": "+faststart", "video_track_timescale": scale, "movie_timescale": scale}
+    return options
+
+
+def metadata_options(file: Mapping[str, str], added: Mapping[str, str], picture: Mapping[str, str]) -> list[str]:
+    """Return the options that write metadata, without what describes the old file.
+
+    Args:
+        file: Metadata of the source.
+        added: Metadata to add to it.
+        picture: Metadata of the source's video stream.
+    """
+    kept = {key: value for key, value in file.items() if key.lower() not in _STALE_METADATA} | dict(added)
+    options = [word for key, value in kept.items() for word in ("-metadata", f"{key}={value}")]
+    for key, value in picture.items():
+        if key.lower() not in _STALE_METADATA and not key.upper().startswith(_STALE_STREAM_PREFIXES):
+            options += ["-metadata:s:v:0", f"{key}={value}"]
+    return options
+
+
+def _read_stream_metadata(plan: MuxPlan) -> dict[str, str]:
+    """Return the metadata of the source's video stream; none for a still picture."""
+    video = plan.facts.video
+    if video is None or video.is_image:
+        return {}
+    with open_media(plan.source) as media:
+        return dict(media.streams[video.index].metadata)
+
+
+def chapter_text(chapters: Sequence[Chapter], shift: Fraction) -> str:
+    """Return chapters as an FFMETADATA file.
+
+    Args:
+        chapters: The source's chapters.
+        shift: Seconds to take off their times; what then lies before zero is cut.
+    """
+    lines = [";FFMETADATA1"]
+    for chapter in chapters:
+        begin, end = (round((time - shift) * _CHAPTER_TICKS) for time in (chapter.start, chapter.end))
+        if end > 0:
+            title = re.sub(r"([=;#\\\n])", r"\\\1", chapter.title)
+            time_base = f"TIMEBASE=1/{_CHAPTER_TICKS}"
+            lines += ["[CHAPTER]", time_base, f"START={max(0, begin)}", f"END={end}", f"title={title}"]
+    return "\n".join(lines) + "\n"

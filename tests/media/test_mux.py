@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -28,10 +29,10 @@ EVEN = [n * 512 for n in range(25)]
 OWN, SECOND = chirp(1.2, seed=5), chirp(1.2, seed=6)
 # Sources whose streams start together, apart, and late.
 STARTS = {
-    "together": dict(pts=EVEN),
-    "video late": dict(pts=[433 + time for time in EVEN]),
-    "sound late": dict(pts=EVEN, sound_start=Fraction(1, 3)),
-    "all late": dict(pts=[20000 + time for time in EVEN], sound_start=Fraction(1)),
+    "together": {"pts": EVEN},
+    "video late": {"pts": [433 + time for time in EVEN]},
+    "sound late": {"pts": EVEN, "sound_start": Fraction(1, 3)},
+    "all late": {"pts": [20000 + time for time in EVEN], "sound_start": Fraction(1)},
 }
 
 
@@ -107,7 +108,7 @@ def test_speech_lies_where_asked(tmp_path: Path, ending: str, start: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "codec,ending",
+    ("codec", "ending"),
     [
         ("aac", ".mov"),
         ("opus", ".mp4"),
@@ -137,7 +138,7 @@ def test_any_codec_and_rate(tmp_path: Path, codec: str, ending: str, rate: int) 
 
 
 @pytest.mark.parametrize(
-    "codec,ending",
+    ("codec", "ending"),
     [("aac", ".m4a"), ("libmp3lame", ".mp3"), ("libopus", ".opus"), ("flac", ".flac"), ("libvorbis", ".ogg")],
 )
 def test_coded_speech_keeps_its_place(tmp_path: Path, codec: str, ending: str) -> None:
@@ -317,7 +318,7 @@ def test_segments_are_joined_in_time(tmp_path: Path) -> None:
     with av.open(str(out)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
     dts = [packet.dts for packet in packets]
-    assert all(b > a for a, b in zip(dts, dts[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(dts))
     assert all(packet.dts <= packet.pts for packet in packets)
     assert any(packet.dts != packet.pts for packet in packets)
     with pytest.raises(InputError, match="overlap"):

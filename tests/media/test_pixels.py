@@ -85,7 +85,7 @@ def test_untagged_pictures_go_by_size() -> None:
 
 
 @pytest.mark.parametrize("pix_fmt", FORMATS)
-@pytest.mark.parametrize("turns,mirrored", [(0, False), (1, False), (2, True), (3, False)])
+@pytest.mark.parametrize(("turns", "mirrored"), [(0, False), (1, False), (2, True), (3, False)])
 def test_patching_leaves_everything_else(pix_fmt: str, turns: int, mirrored: bool) -> None:
     made = picture(pix_fmt, turns=turns, mirrored=mirrored)
     before = [plane.copy() for plane in made.planes]
@@ -123,7 +123,7 @@ def test_weight_one_takes_the_new_colours(pix_fmt: str) -> None:
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv411p", "yuv422p"])
-@pytest.mark.parametrize("turns,mirrored", [(0, False), (1, False), (1, True), (2, False), (3, True)])
+@pytest.mark.parametrize(("turns", "mirrored"), [(0, False), (1, False), (1, True), (2, False), (3, True)])
 def test_turned_pictures_have_the_colours_of_upright_ones(pix_fmt: str, turns: int, mirrored: bool) -> None:
     upright = picture(pix_fmt)
     turned = replace(upright, turns=turns, mirrored=mirrored)
@@ -170,7 +170,7 @@ def test_chroma_lies_on_even_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    "pix_fmt,planar",
+    ("pix_fmt", "planar"),
     [
         ("rgb24", "gbrp"),
         ("bgr24", "gbrp"),

@@ -19,28 +19,37 @@ if TYPE_CHECKING:
 
 QUIET = {"x265-params": "log-level=none:keyint=12"}
 SOURCES = {
-    "h264.mp4": dict(options={"g": "12", "bf": "3"}),
-    "open.mp4": dict(options={"x264-params": "keyint=12:open-gop=1:bframes=3"}),
-    "late.mp4": dict(options={"g": "12"}, pts=[507 + 512 * n for n in range(50)], time_base=Fraction(1, 15360)),
-    "uneven.mkv": dict(options={"g": "12"}, pts=[n * 33 + (n % 7) * 3 for n in range(50)], time_base=Fraction(1, 1000)),
-    "hevc.mp4": dict(codec="libx265", options=QUIET),
-    "vp9.webm": dict(
-        codec="libvpx-vp9",
-        options={"g": "12", "deadline": "realtime", "cpu-used": "8"},
-        pts=[n * 40 for n in range(50)],
-        time_base=Fraction(1, 1000),
-    ),
-    "vp8.webm": dict(
-        codec="libvpx",
-        options={"g": "12", "deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "1"},
-        pts=[n * 40 for n in range(50)],
-        time_base=Fraction(1, 1000),
-    ),
-    "mpeg4.avi": dict(codec="mpeg4", options={"g": "12", "bf": "2"}),
-    "mpeg2.ts": dict(codec="mpeg2video", options={"g": "12", "bf": "2"}),
-    "h264.ts": dict(options={"g": "12"}),
-    "ffv1.mkv": dict(codec="ffv1", pix_fmt="yuv422p10le", time_base=Fraction(1, 1000), pts=[n * 40 for n in range(50)]),
-    "prores.mov": dict(codec="prores_ks", pix_fmt="yuv422p10le"),
+    "h264.mp4": {"options": {"g": "12", "bf": "3"}},
+    "open.mp4": {"options": {"x264-params": "keyint=12:open-gop=1:bframes=3"}},
+    "late.mp4": {"options": {"g": "12"}, "pts": [507 + 512 * n for n in range(50)], "time_base": Fraction(1, 15360)},
+    "uneven.mkv": {
+        "options": {"g": "12"},
+        "pts": [n * 33 + (n % 7) * 3 for n in range(50)],
+        "time_base": Fraction(1, 1000),
+    },
+    "hevc.mp4": {"codec": "libx265", "options": QUIET},
+    "vp9.webm": {
+        "codec": "libvpx-vp9",
+        "options": {"g": "12", "deadline": "realtime", "cpu-used": "8"},
+        "pts": [n * 40 for n in range(50)],
+        "time_base": Fraction(1, 1000),
+    },
+    "vp8.webm": {
+        "codec": "libvpx",
+        "options": {"g": "12", "deadline": "realtime", "cpu-used": "8", "auto-alt-ref": "1"},
+        "pts": [n * 40 for n in range(50)],
+        "time_base": Fraction(1, 1000),
+    },
+    "mpeg4.avi": {"codec": "mpeg4", "options": {"g": "12", "bf": "2"}},
+    "mpeg2.ts": {"codec": "mpeg2video", "options": {"g": "12", "bf": "2"}},
+    "h264.ts": {"options": {"g": "12"}},
+    "ffv1.mkv": {
+        "codec": "ffv1",
+        "pix_fmt": "yuv422p10le",
+        "time_base": Fraction(1, 1000),
+        "pts": [n * 40 for n in range(50)],
+    },
+    "prores.mov": {"codec": "prores_ks", "pix_fmt": "yuv422p10le"},
 }
 
 

@@ -22,31 +22,34 @@ from lipdub.media.write import VideoCodec, plan_encoder, write_segment
 from tests.media.clips import make_video
 
 ROOT = Path(__file__).parents[2]
-MS = dict(time_base=Fraction(1, 1000), pts=[n * 40 for n in range(12)])
+MS = {"time_base": Fraction(1, 1000), "pts": [n * 40 for n in range(12)]}
 QUIET = {"x265-params": "log-level=none"}
 # name -> how the source is made, and the endings of the results to try
 CASES: dict[str, tuple[dict, tuple[str, ...]]] = {
-    "h264.mp4": (dict(colour=(1, 1, 1, 1)), (".mp4", ".mov", ".mkv", ".webm", ".avi")),
-    "full range.mp4": (dict(pix_fmt="yuvj420p"), (".mp4", ".webm")),
-    "422.mp4": (dict(pix_fmt="yuv422p", colour=(1, 5, 5, 6)), (".mp4",)),
-    "444.mp4": (dict(pix_fmt="yuv444p"), (".mov", ".webm")),
-    "ten bits.mp4": (dict(pix_fmt="yuv420p10le", colour=(1, 9, 9, 18)), (".mp4", ".mkv")),
-    "hevc.mp4": (dict(codec="libx265", pix_fmt="yuv420p10le", colour=(1, 9, 9, 16), options=QUIET), (".mp4", ".mkv")),
-    "hevc rgb.mp4": (dict(codec="libx265", pix_fmt="gbrp", options=QUIET), (".mp4",)),
+    "h264.mp4": ({"colour": (1, 1, 1, 1)}, (".mp4", ".mov", ".mkv", ".webm", ".avi")),
+    "full range.mp4": ({"pix_fmt": "yuvj420p"}, (".mp4", ".webm")),
+    "422.mp4": ({"pix_fmt": "yuv422p", "colour": (1, 5, 5, 6)}, (".mp4",)),
+    "444.mp4": ({"pix_fmt": "yuv444p"}, (".mov", ".webm")),
+    "ten bits.mp4": ({"pix_fmt": "yuv420p10le", "colour": (1, 9, 9, 18)}, (".mp4", ".mkv")),
+    "hevc.mp4": (
+        {"codec": "libx265", "pix_fmt": "yuv420p10le", "colour": (1, 9, 9, 16), "options": QUIET},
+        (".mp4", ".mkv"),
+    ),
+    "hevc rgb.mp4": ({"codec": "libx265", "pix_fmt": "gbrp", "options": QUIET}, (".mp4",)),
     "opacity.mkv": (dict(codec="ffv1", pix_fmt="yuva444p", **MS), (".mkv",)),
     "twelve bits.mkv": (dict(codec="ffv1", pix_fmt="yuv422p12le", **MS), (".mkv", ".mp4")),
     "grey.mkv": (dict(codec="ffv1", pix_fmt="gray16le", **MS), (".mkv",)),
     "vp9.webm": (dict(codec="libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8"}, **MS), (".webm", ".mp4")),
-    "prores.mov": (dict(codec="prores_ks", pix_fmt="yuv422p10le"), (".mov", ".mkv")),
+    "prores.mov": ({"codec": "prores_ks", "pix_fmt": "yuv422p10le"}, (".mov", ".mkv")),
     "odd.mkv": (dict(codec="mpeg4", size=(63, 47), **MS), (".mkv", ".mp4", ".webm", ".avi")),
-    "turned.mp4": (dict(rotation=90, size=(96, 48)), (".mp4", ".mov", ".mkv")),
-    "mirrored.mp4": (dict(rotation=-90, hflip=True, size=(96, 48)), (".mp4", ".mkv")),
-    "aspect.mp4": (dict(aspect=Fraction(16, 11)), (".mp4", ".mkv")),
+    "turned.mp4": ({"rotation": 90, "size": (96, 48)}, (".mp4", ".mov", ".mkv")),
+    "mirrored.mp4": ({"rotation": -90, "hflip": True, "size": (96, 48)}, (".mp4", ".mkv")),
+    "aspect.mp4": ({"aspect": Fraction(16, 11)}, (".mp4", ".mkv")),
     "uneven.mp4": (
-        dict(pts=[507, 1000, 1400, 3000, 3100, 9000, 9500, 9600, 12000], time_base=Fraction(1, 15360)),
+        {"pts": [507, 1000, 1400, 3000, 3100, 9000, 9500, 9600, 12000], "time_base": Fraction(1, 15360)},
         (".mp4", ".mov", ".mkv"),
     ),
-    "jpegs.mp4": (dict(codec="mjpeg", pix_fmt="yuvj422p"), (".mp4",)),
+    "jpegs.mp4": ({"codec": "mjpeg", "pix_fmt": "yuvj422p"}, (".mp4",)),
 }
 
 
@@ -94,7 +97,7 @@ def test_lossless_is_exact(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name,codec,ending",
+    ("name", "codec", "ending"),
     [
         ("h264.mp4", "auto", ".mp4"),
         ("hevc.mp4", "auto", ".mp4"),

@@ -1,0 +1,134 @@
+"""Which streams of the source the result keeps, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lipdub.media.containers import TEXT_SUBTITLE_CODECS
+from lipdub.media.demux import open_media
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lipdub.media.containers import Container
+    from lipdub.media.probe import AudioFacts, MediaFacts, OtherStream
+
+SOURCE_AUDIO_POLICIES = ("none", "others", "all")
+COPY = "copy"  # FFmpeg's word for a stream that is not encoded again
+_AUDIO_FALLBACK_ENCODERS = {"pcm": "pcm_s16le", "opus": "libopus"}
+
+
+@dataclass(frozen=True)
+class CopiedStream:
+    """A stream of the source that the result keeps.
+
+    Attributes:
+        index: Number of the stream in the source.
+        kind: FFmpeg's name of the kind of stream.
+        encoder: Its encoder, or "copy".
+    """
+
+    index: int
+    kind: str
+    encoder: str = COPY
+
+
+@dataclass(frozen=True)
+class StreamSelection:
+    """The streams the result keeps, and remarks about those that change or are dropped."""
+
+    streams: tuple[CopiedStream, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def select_streams(
+    source: Path, facts: MediaFacts, container: Container, *, keep_audio: str, has_speech: bool
+) -> StreamSelection:
+    """Choose the streams of the source that the result keeps.
+
+    Args:
+        source: The source.
+        facts: Its facts.
+        container: The result's container.
+        keep_audio: 'others' keeps all sound streams but the first, or all without a speech; 'all' and 'none'.
+        has_speech: Whether the result has a speech.
+    """
+    streams: list[CopiedStream] = []
+    notes: list[str] = []
+    for sound in _kept_sounds(facts.audio, keep_audio, has_speech=has_speech):
+        encoder = audio_encoder(sound.codec, container)
+        streams.append(CopiedStream(sound.index, "audio", encoder))
+        if encoder != COPY:
+            notes.append(
+                f"sound stream {sound.index} ({sound.codec}) was encoded again, {container.name} does not hold it"
+            )
+    remade = _remade_streams(source, facts)
+    dropped: list[str] = []
+    for stream in facts.others:
+        rule = _RULES.get(stream.type)
+        if rule is None or stream.index in remade:
+            continue
+        other_encoder = rule(stream, container, facts)
+        if other_encoder is not None:
+            streams.append(CopiedStream(stream.index, stream.type, other_encoder))
+        else:
+            dropped.append(f"{stream.type} stream {stream.index} ({stream.codec or stream.tag or 'unknown'})")
+    if dropped:
+        notes.append(f"{container.name} does not hold {', '.join(dropped)}: left out")
+    return StreamSelection(tuple(streams), tuple(notes))
+
+
+def _kept_sounds(sounds: tuple[AudioFacts, ...], keep: str, *, has_speech: bool) -> tuple[AudioFacts, ...]:
+    """Return the sound streams the policy keeps."""
+    if keep == "none":
+        return ()
+    return sounds[1:] if keep == "others" and has_speech else sounds
+
+
+def audio_encoder(codec: str, container: Container) -> str:
+    """Return "copy" if a container holds an audio codec, else the encoder to use instead."""
+    if not container.timed or container.sounds is None or codec in container.sounds:
+        return COPY
+    return _AUDIO_FALLBACK_ENCODERS.get(container.speech_codec, container.speech_codec)
+
+
+def _remade_streams(source: Path, facts: MediaFacts) -> set[int]:
+    """Return the data streams the muxer makes anew: chapter titles and time codes."""
+    data = [stream for stream in facts.others if stream.type == "data"]
+    if not data:
+        return set()
+    remade = {stream.index for stream in data if facts.chapters and stream.codec in ("text", "mov_text")}
+    with open_media(source) as media:
+        remade |= {stream.index for stream in data if "timecode" in media.streams[stream.index].metadata}
+    return remade
+
+
+# -- rules: the encoder of a stream, or None if the container does not hold it
+
+
+def _subtitle_rule(stream: OtherStream, container: Container, facts: MediaFacts) -> str | None:
+    if stream.codec in container.copied_text or stream.codec in container.bitmap:
+        return COPY
+    return container.text if stream.codec in TEXT_SUBTITLE_CODECS else None
+
+
+def _attachment_rule(stream: OtherStream, container: Container, facts: MediaFacts) -> str | None:
+    return COPY if container.attachments else None
+
+
+def _video_rule(stream: OtherStream, container: Container, facts: MediaFacts) -> str | None:
+    return COPY if (container.covers if stream.cover else container.more_video) else None
+
+
+def _data_rule(stream: OtherStream, container: Container, facts: MediaFacts) -> str | None:
+    return COPY if container.data and "mov" in facts.format else None
+
+
+_RULES: dict[str, Callable[[OtherStream, Container, MediaFacts], str | None]] = {
+    "subtitle": _subtitle_rule,
+    "attachment": _attachment_rule,
+    "video": _video_rule,
+    "data": _data_rule,
+}

@@ -1,0 +1,277 @@
+"""Joining encoded segments into one video without encoding again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lipdub.errors import InputError, UsageError, printable
+from lipdub.media.demux import open_media
+from lipdub.media.frame_index import read_frame_index
+from lipdub.media.write import SEGMENT_NOTE_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from lipdub.arrays import I64
+    from lipdub.media.containers import Container
+    from lipdub.media.probe import MediaFacts
+
+# Formats whose clock has no zero of its own: their results begin at zero.
+_FREE_CLOCKS = {"mpegts", "mpeg", "vob", "rtp", "rtsp"}
+# File formats for the joined video that store any time exactly: NUT, or MOV and MP4 with the source's time scale.
+_JOINED_SUFFIX = {"prores": ".mov", "ffv1": ".nut"}
+_DEFAULT_JOINED_SUFFIX = ".mp4"
+
+
+@dataclass(frozen=True)
+class SegmentNote:
+    """What a segment says about itself.
+
+    Attributes:
+        first: PTS of the first frame, in ``time_base``.
+        time_base: Seconds per tick.
+        colour: Fields of :class:`~lipdub.media.colour.ColourTags`.
+        rotation: Degrees to turn counterclockwise for display.
+        mirrored: Whether a left to right flip follows the turn.
+        codec: Codec family.
+        aspect: Width of a sample divided by its height; None if unknown.
+    """
+
+    first: int
+    time_base: Fraction
+    colour: dict[str, Any]
+    rotation: int
+    mirrored: bool
+    codec: str
+    aspect: Fraction | None
+
+    @property
+    def is_rotated(self) -> bool:
+        """Whether frames are stored in another orientation than shown."""
+        return bool(self.rotation or self.mirrored)
+
+
+@dataclass(frozen=True)
+class JoinedVideo:
+    """The joined video, in a file whose times begin at zero.
+
+    Attributes:
+        path: The file.
+        note: What the first segment says about itself.
+        first: When the first frame is shown in the result, in ticks.
+        end: When the last frame stops being shown in the result, in ticks.
+        shift: Ticks taken off the source's clock.
+        size: Columns and rows as stored.
+        notes: Remarks for the person.
+    """
+
+    path: Path
+    note: SegmentNote
+    first: int
+    end: int
+    shift: int
+    size: tuple[int, int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds per tick."""
+        return self.note.time_base
+
+    @property
+    def first_time(self) -> Fraction:
+        """When the first frame is shown in the result, in seconds."""
+        return self.first * self.time_base
+
+    @property
+    def shift_time(self) -> Fraction:
+        """Seconds taken off the source's clock."""
+        return self.shift * self.time_base
+
+
+def read_segment_note(path: Path) -> SegmentNote:
+    """Read what a segment says about itself.
+
+    Raises:
+        InputError: The file is not a segment.
+    """
+    with open_media(path) as container:
+        try:
+            note = json.loads(container.metadata[SEGMENT_NOTE_KEY])
+            return SegmentNote(
+                first=note["first"],
+                time_base=Fraction(note["time_base"]),
+                colour=note["colour"],
+                rotation=note["rotation"],
+                mirrored=note["mirrored"],
+                codec=note["codec"],
+                aspect=None if note["aspect"] is None else Fraction(note["aspect"]),
+            )
+        except (KeyError, ValueError, TypeError):
+            raise InputError(f"{printable(path)} is not a segment written by lipdub") from None
+
+
+def join_segments(
+    segments: Sequence[Path], folder: Path, container: Container, facts: MediaFacts, last_duration: int | None
+) -> JoinedVideo:
+    """Join the packets of segments in a new file of a folder.
+
+    PTS are exact. DTS rise and are never later than PTS.
+
+    Args:
+        segments: The segments; their order does not matter for the times.
+        folder: Where the file is written.
+        container: The result's container.
+        facts: The source.
+        last_duration: Ticks the last frame is shown; by default as in the source, or like most other frames.
+
+    Raises:
+        InputError: The segments overlap in time or were encoded in different ways.
+        UsageError: The container does not hold their codec.
+    """
+    if not segments:
+        raise ValueError("there are no segments to join")
+    notes = [read_segment_note(path) for path in segments]
+    note = notes[0]
+    _check_segments(notes, container)
+    base = note.time_base
+    pts, delay = _packet_times(segments, notes, base)
+    source_pts = np.sort(pts)
+    if (np.diff(source_pts) <= 0).any():
+        raise InputError("the segments overlap in time and cannot be joined")
+    last = last_duration or _last_duration(source_pts, base, facts)
+    shift = _shift_to_zero(facts, container, int(source_pts[0]), base)
+    first = int(source_pts[0]) - shift
+    file_pts = source_pts - source_pts[0]  # demuxers misread durations in files that do not begin at zero
+    durations = np.append(np.diff(source_pts), last)
+    dts = np.concatenate([-int(durations[0]) * np.arange(delay, 0, -1), file_pts])[: len(pts)]
+    path = folder / f"video{_JOINED_SUFFIX.get(note.codec, _DEFAULT_JOINED_SUFFIX)}"
+    schedule = _Schedule(file_pts, dts, durations, shift + first)
+    size = _copy_packets(segments, notes, path, schedule)
+    remarks = []
+    if shift and container.timed:
+        seconds = float(shift * base)
+        remarks.append(f"all times are {seconds:.3f} s less than in the source, whose clock has no zero of its own")
+    end = int(source_pts[-1]) - shift + last
+    return JoinedVideo(path, note, first, end, shift, size, tuple(remarks))
+
+
+def _check_segments(notes: list[SegmentNote], container: Container) -> None:
+    """Check that segments fit together and into a container."""
+    note = notes[0]
+    if any((other.codec, other.time_base) != (note.codec, note.time_base) for other in notes):
+        raise InputError("the segments were encoded in different ways and cannot be joined")
+    if note.codec not in container.families:
+        raise UsageError(
+            f"{container.name} does not hold {note.codec} video", hint="Encode for this container, or rename OUT."
+        )
+
+
+def _read_packets(path: Path, base: Fraction) -> Iterator[tuple[int, Any]]:
+    """Yield the packets of a segment in decoding order with their PTS in ``base`` on the file's clock."""
+    with open_media(path) as container:
+        stream = container.streams.video[0]
+        for packet in container.demux(stream):
+            if packet.size == 0:
+                continue
+            yield round(packet.pts * stream.time_base / base), packet
+
+
+def _packet_times(segments: Sequence[Path], notes: list[SegmentNote], base: Fraction) -> tuple[I64, int]:
+    """Return the PTS of all packets, and by how many frames decoding runs ahead.
+
+    Returns:
+        (n,) int64 PTS in decoding order on the source's clock, and the number of frames.
+    """
+    parts: list[I64] = []
+    delay = 0
+    for path, note in zip(segments, notes, strict=True):
+        times = np.array([time for time, _ in _read_packets(path, base)], np.int64)
+        times += note.first - times.min()
+        rank = np.empty(len(times), np.int64)
+        rank[np.argsort(times, kind="stable")] = np.arange(len(times))
+        # If DTS are the sorted PTS moved back by `delay` places, DTS <= PTS needs place - delay <= rank.
+        delay = max(delay, int((np.arange(len(times)) - rank).max()))
+        parts.append(times)
+    return np.concatenate(parts), delay
+
+
+def _last_duration(pts: I64, base: Fraction, facts: MediaFacts) -> int:
+    """Return the ticks the last frame is shown: as in the source if it is the source's last, else like most."""
+    assert facts.video is not None
+    source = read_frame_index(facts.path)
+    if base == facts.video.time_base and source.pts[-1] == pts[-1]:
+        return int(source.duration[-1])
+    if len(pts) > 1:
+        return int(np.median(np.diff(pts)))
+    return max(1, int(source.duration[-1] * source.time_base / base))
+
+
+def _shift_to_zero(facts: MediaFacts, container: Container, first: int, base: Fraction) -> int:
+    """Return the ticks to take off every time.
+
+    Results begin at zero if the container has no start times or the source's clock has no zero of its own. No
+    time is negative.
+    """
+    if not container.timed:
+        return first
+    if set(facts.format.split(",")) & _FREE_CLOCKS:
+        return min(first, int(facts.start_time / base))
+    return min(0, first)
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    """When packets are decoded and shown in the joined file, in ticks.
+
+    Attributes:
+        pts: (n,) int64, when each frame is shown, in presentation order; begins at zero.
+        dts: (n,) int64, when each packet is decoded, in decoding order.
+        durations: (n,) int64, how long each frame is shown, in presentation order.
+        origin: The source's PTS of the first frame.
+    """
+
+    pts: I64
+    dts: I64
+    durations: I64
+    origin: int
+
+
+def _copy_packets(
+    segments: Sequence[Path], notes: list[SegmentNote], path: Path, schedule: _Schedule
+) -> tuple[int, int]:
+    """Write the packets of segments to a file and return columns and rows of its frames."""
+    import av
+
+    note = notes[0]
+    base = note.time_base
+    scale = str(base.denominator)
+    options = {} if path.suffix == ".nut" else {"video_track_timescale": scale, "movie_timescale": scale}
+    size = (0, 0)
+    with av.open(str(path), "w", options=options) as file:
+        stream = None
+        number = 0
+        for segment, other in zip(segments, notes, strict=True):
+            # Muxers may shift times to avoid negative ones: the first shown frame tells by how much.
+            file_origin = min(time for time, _ in _read_packets(segment, base))
+            for time, packet in _read_packets(segment, base):
+                if stream is None:
+                    stream = file.add_stream_from_template(packet.stream, opaque=True)
+                    stream.time_base = base
+                    size = (packet.stream.codec_context.width, packet.stream.codec_context.height)
+                    if note.is_rotated:
+                        stream.set_display_rotation(float(note.rotation), hflip=note.mirrored)
+                pts = time - file_origin + other.first - schedule.origin
+                packet.stream = stream
+                packet.time_base = base
+                packet.pts, packet.dts = pts, int(schedule.dts[number])
+                packet.duration = int(schedule.durations[np.searchsorted(schedule.pts, pts)])
+                file.mux_one(packet)
+                number += 1
+    return size
