@@ -7,11 +7,13 @@ The two differ only in what lies beyond the ends of the sound; see `Border`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.speech.audio_features import AudioFeature
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, I64, Array
@@ -27,6 +29,8 @@ REFERENCE = 20.0  # dB subtracted from the level
 SPAN = 100.0  # dB that fill the range of values
 PEAK = 4.0  # values lie in -PEAK to PEAK; silence is exactly -PEAK
 COLUMNS = 16  # columns of a window: 0.2 s
+_LEVEL = 0.1  # root mean square of a levelled sound
+_MIN_LEVEL = 1e-6  # added to the root mean square, so that silence stays silence
 _BLOCK = 2048  # columns analysed at once
 _TIME_EPSILON = 1e-6  # columns: rounding of a time must not move a frame to the column before
 
@@ -104,6 +108,19 @@ def compute_spectrogram(audio: Array, border: Border = "zero") -> F32:
     return out
 
 
+def compute_levelled_spectrogram(audio: Array) -> F32:
+    """Compute the spectrogram of a sound that is first scaled to one root mean square.
+
+    Args:
+        audio: (n,) float mono at 16 kHz, in -1 to 1.
+
+    Returns:
+        (BANDS, count_columns(n)) float32 in -PEAK to PEAK.
+    """
+    samples: F32 = np.asarray(audio, np.float32)
+    return compute_spectrogram(samples * (_LEVEL / (np.sqrt(np.mean(samples**2)) + _MIN_LEVEL)))
+
+
 def _apply_preemphasis(audio: F32) -> F32:
     out = audio.copy()
     out[1:] -= np.float32(PREEMPHASIS) * audio[:-1]
@@ -165,3 +182,29 @@ def cut_windows(mel: F32, starts: Array) -> F32:
     window, column = np.nonzero(is_inside)
     out[window, :, column] = mel[:, columns[is_inside]].T
     return out
+
+
+MEL = AudioFeature(
+    name="mel",
+    summary="Log-mel spectrogram of VideoReTalking: silence beyond the ends of the sound",
+    hop=HOP,
+    size=BANDS,
+    compute=compute_spectrogram,
+    time_axis=1,
+)
+MEL_REFLECTED = AudioFeature(
+    name="mel-reflected",
+    summary="Log-mel spectrogram of Wav2Lip: the sound is mirrored at its ends",
+    hop=HOP,
+    size=BANDS,
+    compute=partial(compute_spectrogram, border="reflect"),
+    time_axis=1,
+)
+MEL_LEVELLED = AudioFeature(
+    name="mel-levelled",
+    summary="Log-mel spectrogram of a sound that is scaled to one level",
+    hop=HOP,
+    size=BANDS,
+    compute=compute_levelled_spectrogram,
+    time_axis=1,
+)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.speech.audio_features import AudioFeature
 
 if TYPE_CHECKING:
-    from lipdub.arrays import F64, Array
+    from lipdub.arrays import F32, F64, I16, Array
 
 HOP = 160  # samples between columns: 10 ms
 WINDOW = 400  # samples: 25 ms, all of equal weight; the first window begins at sample 0
@@ -82,6 +83,11 @@ def compute_mfcc(samples: Array) -> F64:
     return out
 
 
+def to_16_bit(audio: Array) -> I16:
+    """Convert float sound in -1 to 1 to 16 bit integers."""
+    return np.clip(np.round(np.asarray(audio, np.float64) * 32768), -32768, 32767).astype(np.int16)
+
+
 def _log(power: F64) -> F64:
     logarithm: F64 = np.log(np.where(power == 0, np.finfo(np.float64).eps, power))
     return logarithm
@@ -129,3 +135,17 @@ def cut_windows(features: F64, count: int) -> F64:
     views = np.lib.stride_tricks.sliding_window_view(features, COLUMNS, axis=1)
     windows: F64 = views[:, ::PER_FRAME][:, :count].transpose(1, 0, 2)
     return windows
+
+
+def _compute_of_float(audio: F32) -> F64:
+    return compute_mfcc(to_16_bit(audio))
+
+
+MFCC = AudioFeature(
+    name="mfcc",
+    summary="Mel-frequency cepstral coefficients of SyncNet",
+    hop=HOP,
+    size=COEFFICIENTS,
+    compute=_compute_of_float,
+    time_axis=1,
+)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.speech.audio_features import AudioFeature
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, Array, Mask
@@ -147,3 +148,17 @@ def find_silent_frames(power: F32) -> Mask:
     low, high = _window_bounds(len(power), QUIET_HOLD)
     is_silent: Mask = (loud_count[high] - loud_count[low]) == 0
     return is_silent
+
+
+def _compute_of_sound(audio: F32) -> F32:
+    return compute_log_mel(compute_mel_power(audio))
+
+
+PHONE_MEL = AudioFeature(
+    name="phone-mel",
+    summary="Log-mel features of the phone network, normalised by the running level",
+    hop=HOP,
+    size=MELS,
+    compute=_compute_of_sound,
+    time_axis=0,
+)

@@ -12,6 +12,7 @@ import numpy as np
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import WeightsError
 from lipdub.speech import encoder
+from lipdub.speech.audio_features import AudioFeature
 from lipdub.speech.coarticulation import LipModel
 from lipdub.speech.phone_features import (
     HOP,
@@ -154,3 +155,17 @@ def to_mono_speech(audio: Array, rate: int = SAMPLE_RATE_HZ) -> F32:
 
         samples = soxr.resample(samples, rate, SAMPLE_RATE_HZ)
     return samples
+
+
+def _compute_of_sound(audio: F32) -> F32:
+    return compute_phone_posteriors(audio, load_weights()[0])
+
+
+PHONE_POSTERIORS = AudioFeature(
+    name="phone-posteriors",
+    summary="Probabilities of the phones, by the phone network of this project",
+    hop=HOP,
+    size=len(PHONES),
+    compute=_compute_of_sound,
+    time_axis=0,
+)

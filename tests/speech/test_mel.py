@@ -105,3 +105,10 @@ def test_what_is_not_sound_is_refused() -> None:
         mel.compute_spectrogram(np.zeros(100, np.float32), "edge")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="16"):
         mel.find_published_starts(15, 25)
+
+
+def test_a_levelled_spectrogram_does_not_depend_on_loudness() -> None:
+    sound = _noise(0.5)
+    loud, quiet = (mel.compute_levelled_spectrogram(sound * gain) for gain in (1.0, 0.25))
+    np.testing.assert_allclose(loud, quiet, atol=1e-3)
+    assert (mel.compute_levelled_spectrogram(np.zeros(4000, np.float32)) == -mel.PEAK).all()

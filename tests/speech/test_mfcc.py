@@ -67,3 +67,8 @@ def test_what_is_not_16_bit_sound_is_refused() -> None:
         mfcc.compute_mfcc(np.zeros((100, 2), np.int16))
     with pytest.raises(ValueError, match="integers"):
         mfcc.compute_mfcc(np.zeros(100, np.float32))
+
+
+def test_float_sound_becomes_16_bit() -> None:
+    assert mfcc.to_16_bit(np.array([-2.0, -1, 0, 0.5, 1])).tolist() == [-32768, -32768, 0, 16384, 32767]
+    assert np.array_equal(mfcc.MFCC.compute(_noise(800).astype(np.float32) / 32768), mfcc.compute_mfcc(_noise(800)))

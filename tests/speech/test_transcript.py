@@ -5,9 +5,12 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lipdub.errors import InputError
+from lipdub.errors import InputError, LipdubError
 from lipdub.speech.transcript import MAX_BYTES, parse_transcript, read_transcript
 
 if TYPE_CHECKING:
@@ -150,3 +153,69 @@ def test_missing_files_folders_and_huge_files_are_refused(tmp_path: Path) -> Non
         file.truncate(MAX_BYTES + 1)
     with pytest.raises(InputError, match="too large"):
         read_transcript(tmp_path / "huge.txt")
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_text_or_a_named_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_bytes(content)
+    transcript, message = None, ""
+    try:
+        transcript = read_transcript(path)
+    except LipdubError as error:
+        message = str(error)
+    if transcript is None:
+        assert "any.txt" in message
+    else:
+        assert transcript.words and len(transcript.words) == len(transcript.cues)
+
+
+LINES = st.sampled_from(
+    [
+        "1",
+        "WEBVTT",
+        "NOTE x",
+        "",
+        "00:00:01,000 --> 00:00:02,500",
+        "99:59.999 --> 00:00.0 align:start",
+        "١:٠٠:٠٠.٠ --> 2:00:00.0",
+        "<00:00:01.000><c>so</c>",
+        "JOHN: [laughs (loud)] don't",
+        "- ’tis $5.50 & 50%",
+        "今日は天気がいいですねありがとうございました",
+        "<!-- a",
+        "--> ((([[",
+        "&#0;&#xD800;&lt;b&gt;",
+    ]
+)
+
+
+@given(st.lists(st.one_of(LINES, st.text(max_size=30)), max_size=12))
+def test_any_text_is_parsed(lines: list[str]) -> None:
+    transcript = parse_transcript("\n".join(lines))
+    assert len(transcript.words) == len(transcript.cues)
+    for word, cue in zip(transcript.words, transcript.cues, strict=True):
+        assert word and not any(c.isspace() for c in word)
+        assert cue is None or 0 <= cue[0] <= cue[1]
+
+
+WORDS = st.lists(st.text(alphabet="abcdefghijklmnopqrstuvwxyzäöüß", min_size=1, max_size=10), min_size=1, max_size=6)
+
+
+def clock(milliseconds: int, mark: str) -> str:
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{mark}{milliseconds:03d}"
+
+
+@given(st.lists(st.tuples(st.integers(0, 9_000_000), st.integers(0, 9000), WORDS), min_size=1, max_size=8))
+def test_words_and_cues_come_back_from_both_subtitle_formats(cues: list[tuple[int, int, list[str]]]) -> None:
+    words = [word for _, _, block in cues for word in block]
+    times = [(a / 1000, (a + n) / 1000) for a, n, block in cues for _ in block]
+    for mark, head in ((",", ""), (".", "WEBVTT\n\n")):
+        text = head + "\n".join(
+            f"{i}\n{clock(a, mark)} --> {clock(a + n, mark)}\n{' '.join(block)}\n"
+            for i, (a, n, block) in enumerate(cues, 1)
+        )
+        transcript = parse_transcript(text)
+        assert list(transcript.words) == words
+        assert np.allclose([cue for cue in transcript.cues if cue is not None], times)

@@ -1,0 +1,58 @@
+"""Audio features: what networks read instead of sound, as objects in a registry.
+
+A method names the feature it reads; :data:`FEATURES` gives the object. All features take mono speech at 16 kHz.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lipdub.arrays import F32, Array
+
+
+@dataclass(frozen=True)
+class AudioFeature:
+    """A feature of speech.
+
+    Attributes:
+        name: Its name in :data:`FEATURES`.
+        summary: One line for people.
+        hop: Samples between two moments.
+        size: Values for each moment.
+        compute: Function of (n,) float32 mono speech at 16 kHz in -1 to 1. It returns an array with the moments along
+            `time_axis` and `size` values along the other axis.
+        time_axis: 0 or 1.
+    """
+
+    name: str
+    summary: str
+    hop: int
+    size: int
+    compute: Callable[[F32], Array]
+    time_axis: int
+
+    @property
+    def rate(self) -> float:
+        """Moments per second."""
+        return SAMPLE_RATE_HZ / self.hop
+
+
+FEATURES: Registry[AudioFeature] = Registry(
+    "audio feature",
+    AudioFeature,
+    {
+        "mel": "lipdub.speech.mel:MEL",
+        "mel-reflected": "lipdub.speech.mel:MEL_REFLECTED",
+        "mel-levelled": "lipdub.speech.mel:MEL_LEVELLED",
+        "mfcc": "lipdub.speech.mfcc:MFCC",
+        "phone-mel": "lipdub.speech.phone_features:PHONE_MEL",
+        "phone-posteriors": "lipdub.speech.phone_recognizer:PHONE_POSTERIORS",
+    },
+)
