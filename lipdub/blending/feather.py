@@ -1,39 +1,60 @@
-"""Feather: a soft edge of the mask, and plain mixing by it."""
+"""Feathering: a soft edge of the mask, and plain mixing by it."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from lipdub.blending.blender import Blender, Patch
 
-def feather_mask(mask: np.ndarray, width: float) -> np.ndarray:
-    """Soft-edged mask that is never wider than the given one by more than `width` pixels.
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, Array
+
+# Weights below this are 0: no sample of 8 bits changes by them.
+MIN_WEIGHT = 1 / 512
+
+
+def feather_mask(mask: Array, width: float) -> F32:
+    """Soften a mask's edge.
 
     Args:
-        mask: (h, w) float32 0..1, or uint8 0..255. width: pixels over which it fades, half inside and half outside.
+        mask: (h, w) float32 0..1, or uint8 0..255.
+        width: pixels over which the mask fades, half of them inside and half outside.
 
     Returns:
-        float32 (h, w) 0..1, exactly 0 further than `width` from the mask, and at the picture's border.
+        (h, w) float32 0..1; exactly 0 further than `width` from the mask.
     """
     if width > 0:
-        radius = max(1, int(round(width / 2)))
+        radius = max(1, round(width / 2))
         mask = cv2.blur(cv2.blur(mask, (2 * radius + 1,) * 2), (2 * (radius // 2) + 1,) * 2)
     if mask.dtype == np.uint8:
-        return mask.astype(np.float32) / 255
-    soft = np.clip(mask, 0, 1).astype(np.float32)
-    soft[soft < 1 / 512] = 0
+        from_bytes: F32 = mask.astype(np.float32) / 255
+        return from_bytes
+    soft: F32 = np.clip(mask, 0, 1).astype(np.float32)
+    soft[soft < MIN_WEIGHT] = 0
     return soft
 
 
-def blend_feathered(background: np.ndarray, foreground: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Background + weight * (foreground - background), float32 (h, w, 3)."""
-    return background + weight[..., None] * (foreground.astype(np.float32) - background)
+def blend_feathered(background: Array, foreground: Array, mask: F32) -> Patch:
+    """Take the foreground (h, w, 3) as it is, with the feathered mask (h, w) as its weight."""
+    return Patch(foreground.astype(np.float32), mask)
 
 
-def crop_weight(crop: np.ndarray, feather: float) -> np.ndarray:
-    """The feathered mask of a crop (h, w, 4): float32 (h, w) 0..1; exactly 0 where the frame must stay as it is."""
-    from lipdub.blending.feather import feather_mask as soften
+def crop_weight(crop: Array, feather: float) -> F32:
+    """Compute the feathered mask of a crop.
 
+    Args:
+        crop: (h, w, 4) uint8 or uint16, whose fourth channel is the mask.
+        feather: width of the soft edge as a share of the crop's width.
+
+    Returns:
+        (h, w) float32 0..1; exactly 0 where the frame must stay as it is.
+    """
     mask = crop[..., 3] if crop.dtype == np.uint8 else (crop[..., 3] >> 8).astype(np.uint8)
-    soft = soften(np.ascontiguousarray(mask), feather * crop.shape[1])
+    soft = feather_mask(np.ascontiguousarray(mask), feather * crop.shape[1])
     return np.where(mask > 0, soft, np.float32(0))
+
+
+BLENDER = Blender("feather", "Mixes crop and frame by the feathered mask.", blend_feathered)

@@ -1,34 +1,49 @@
-"""Multi-band blending (Burt and Adelson 1983): each octave of detail is blended over a width of its own."""
+"""Laplacian pyramid blending: each octave of detail is blended over a width of its own.
+
+Burt and Adelson, A Multiresolution Spline With Application to Image Mosaics (ACM Transactions on Graphics 1983).
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from lipdub.blending.blender import Blender, Patch
 
-def count_levels(height: int, width: int, most: int = 6) -> int:
-    """How many octaves a crop has room for: its smallest level keeps at least 8 pixels."""
-    return max(1, min(most, int(np.log2(max(min(height, width), 16) / 8))))
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, Array
+
+MAX_LEVELS = 6
+# Pixels that the smaller side of the coarsest level keeps.
+MIN_LEVEL_PX = 8
+# Factor that turns the feathered mask into the weight of the blend: the coarse octaves reach beyond the mask, so the
+# mask's foot bounds them, and a quarter of its height is enough to show them fully.
+FOOT_GAIN = 4
 
 
-def blend_laplacian(
-    background: np.ndarray, foreground: np.ndarray, mask: np.ndarray, levels: int | None = None
-) -> np.ndarray:
-    """Foreground over background by mask, octave by octave.
+def count_levels(height: int, width: int, limit: int = MAX_LEVELS) -> int:
+    """Count the octaves, at most `limit`, that a crop of `height` x `width` pixels has room for."""
+    return max(1, min(limit, int(np.log2(max(min(height, width), 2 * MIN_LEVEL_PX) / MIN_LEVEL_PX))))
+
+
+def blend_octaves(background: Array, foreground: Array, mask: Array, levels: int | None = None) -> F32:
+    """Blend the foreground over the background, octave by octave.
 
     Args:
-        background, foreground: (h, w, 3), same range. mask: float32 (h, w), 1 takes the foreground.
-        levels: octaves (default: as many as there is room for, at most 6).
+        background: (h, w, 3).
+        foreground: (h, w, 3), same range.
+        mask: (h, w) float32 0..1; 1 takes the foreground.
+        levels: octaves; by default as many as there is room for.
 
     Returns:
-        float32 (h, w, 3). Where mask is 0 around a place further than the coarsest octave reaches it is background.
+        (h, w, 3) float32; the background further from the mask than the coarsest octave reaches.
     """
-    h, w = background.shape[:2]
-    levels = count_levels(h, w) if levels is None else levels
-    # Only the difference is split: equal pictures give exactly the background back, and one pyramid serves for two.
-    difference = foreground.astype(np.float32) - background
-    weight = mask.astype(np.float32)
-    low, weights = difference, [weight]
+    levels = count_levels(*background.shape[:2]) if levels is None else levels
+    # Only the difference is split: equal pictures give exactly the background, and one pyramid serves for two.
+    low: Array = foreground.astype(np.float32) - background
+    weights = [mask.astype(np.float32)]
     bands = []
     for _ in range(levels):
         smaller = cv2.pyrDown(low)
@@ -36,6 +51,15 @@ def blend_laplacian(
         low = smaller
         weights.append(cv2.pyrDown(weights[-1]))
     out = low * weights[-1][..., None]
-    for band, m in zip(reversed(bands), reversed(weights[:-1]), strict=True):
-        out = cv2.pyrUp(out, dstsize=(band.shape[1], band.shape[0])) + band * m[..., None]
-    return background + out
+    for band, weight in zip(reversed(bands), reversed(weights[:-1]), strict=True):
+        out = cv2.pyrUp(out, dstsize=(band.shape[1], band.shape[0])) + band * weight[..., None]
+    blended: F32 = background + out
+    return blended
+
+
+def blend_laplacian(background: Array, foreground: Array, mask: F32) -> Patch:
+    """Blend octave by octave, bounded by the mask's foot."""
+    return Patch(blend_octaves(background, foreground, mask), np.minimum(mask * FOOT_GAIN, 1.0))
+
+
+BLENDER = Blender("laplacian", "Blends each octave of detail over a width of its own.", blend_laplacian)

@@ -19,7 +19,7 @@ def paste_crop(picture: Picture, crop: np.ndarray, box: np.ndarray, options: Pas
     Args:
         picture: `lipdub.media.pixels.Picture`. crop: (h, w, 4) with room to spare. box: (4,) its place.
     """
-    from lipdub.blending import colour_match, laplacian
+    from lipdub.blending import BLENDERS, colour_match
 
     x0, y0, x1, y1 = (int(v) for v in box)
     if x1 <= x0 or y1 <= y0:
@@ -38,11 +38,8 @@ def paste_crop(picture: Picture, crop: np.ndarray, box: np.ndarray, options: Pas
     foreground = np.ascontiguousarray(crop[..., :3])
     if options.colour_match:
         foreground = colour_match.match_colour(background, foreground, weight, picture.scale)
-    if options.method == "laplacian":
-        mixed = laplacian.blend_laplacian(background, foreground, weight)
-        # The coarse octaves reach beyond the mask; the mask's own foot bounds them.
-        return picture.patched((x0, y0, x1, y1), mixed, np.minimum(weight * 4, 1.0), background)
-    return picture.patched((x0, y0, x1, y1), foreground, weight, background)
+    patch = BLENDERS.get(options.method).blend(background, foreground, weight)
+    return picture.patched((x0, y0, x1, y1), patch.rgb, patch.weight, background)
 
 
 def pasted_region(made: Any, k: int, options: PasteBackOptions) -> tuple[tuple[int, int, int, int], np.ndarray]:
