@@ -10,7 +10,6 @@ import hashlib
 import os
 import sys
 import time
-import wave
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -194,17 +193,6 @@ def write_video(path: Path, frames: int = 6) -> Path:
             picture = np.full((48, 64, 3), 40 * i % 256, np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-    return path
-
-
-def write_speech(path: Path, seconds: float = 0.5, pitch: float = 200.0) -> Path:
-    """A tone."""
-    times = np.arange(round(16000 * seconds)) / 16000
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes((8000 * np.sin(2 * np.pi * pitch * times)).astype("<i2").tobytes())
     return path
 
 

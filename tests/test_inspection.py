@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
@@ -14,17 +13,18 @@ from lipdub.engine import inspection
 from lipdub.engine.inspection import inspect
 from lipdub.errors import InputError
 from lipdub.media.read import read_frames
+from tests.sample import SPEECH, TALKER
 
 if TYPE_CHECKING:
-    from lipdub.progress import Event
+    from pathlib import Path
 
-SAMPLE = Path(__file__).resolve().parent / "sample"
+    from lipdub.progress import Event
 
 
 @pytest.fixture(scope="module")
 def talker() -> list[np.ndarray]:
     """Some frames of the drawn talker, small."""
-    return [cv2.resize(f.picture.rgb(), (256, 256)) for f in read_frames(SAMPLE / "talker.mp4", 30, 60)]
+    return [cv2.resize(f.picture.rgb(), (256, 256)) for f in read_frames(TALKER, 30, 60)]
 
 
 def _write(path: Path, frames: list[np.ndarray], rate: int = 25) -> Path:
@@ -111,7 +111,7 @@ def test_a_hand_before_the_mouth_is_guessed(tmp_path: Path, talker: list[np.ndar
 
 
 def test_the_speech_is_told_about(tmp_path: Path, talker: list[np.ndarray]) -> None:
-    found = inspect(_write(tmp_path / "a.mp4", talker[:10]), speech=SAMPLE / "speech.wav")
+    found = inspect(_write(tmp_path / "a.mp4", talker[:10]), speech=SPEECH)
     assert found["speech"]["duration"] == pytest.approx(4.23, abs=0.02)
     assert found["speech"]["silent_share"] < 0.3
     assert any("longer than the video" in note for note in found["notes"])
@@ -121,4 +121,4 @@ def test_bad_input_is_one_error(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         inspect(tmp_path / "missing.mp4")
     with pytest.raises(InputError):
-        inspect(SAMPLE / "speech.wav")
+        inspect(SPEECH)

@@ -20,6 +20,7 @@ from lipdub.engine.job import Job, make_job, provenance_path
 from lipdub.engine.pipeline import run_job
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, UsageError
 from tests import small_stages
+from tests.sounds import write_tone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
     small_stages.RUNS.clear()
     yield Job(
         video=small_stages.write_video(tmp_path / "video.mp4"),
-        speech=small_stages.write_speech(tmp_path / "speech.wav"),
+        speech=write_tone(tmp_path / "speech.wav"),
     )
     stages.STAGES.update(before)
 
@@ -94,7 +95,7 @@ def test_an_option_redoes_only_what_it_changes(job: Job, options: dict[str, obje
 
 def test_another_speech_keeps_what_knows_only_the_video(job: Job, tmp_path: Path) -> None:
     run(job)
-    other = replace(job, speech=small_stages.write_speech(tmp_path / "other.wav", pitch=300))
+    other = replace(job, speech=write_tone(tmp_path / "other.wav", pitch=300))
     result, ran = run(other)
     assert ran == ALL[2:]
     content = result.out.read_bytes()
@@ -103,7 +104,7 @@ def test_another_speech_keeps_what_knows_only_the_video(job: Job, tmp_path: Path
 
 def test_mix_concerns_only_the_result(job: Job, tmp_path: Path) -> None:
     run(job)
-    assert run(replace(job, mix=small_stages.write_speech(tmp_path / "mix.wav", pitch=99)))[1] == ALL[4:]
+    assert run(replace(job, mix=write_tone(tmp_path / "mix.wav", pitch=99)))[1] == ALL[4:]
 
 
 def test_renamed_source_is_the_same_changed_source_is_not(job: Job) -> None:
@@ -370,7 +371,7 @@ def test_bad_files(job: Job, tmp_path: Path) -> None:
     text.write_text("not a video")
     empty = tmp_path / "empty.wav"
     empty.touch()
-    short = small_stages.write_speech(tmp_path / "short.wav", seconds=0.05)
+    short = write_tone(tmp_path / "short.wav", seconds=0.05)
     for bad in (
         replace(job, video=text),
         replace(job, video=tmp_path),

@@ -17,6 +17,7 @@ from lipdub import stages
 from lipdub.cli import main
 from lipdub.cli.app import app
 from tests import small_stages
+from tests.sounds import write_tone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         if name != "video.mp4":
             shutil.copy(tmp_path / "video.mp4", tmp_path / name)
     for name in ("speech.wav", "voice.wav", "finished-mix.wav"):
-        small_stages.write_speech(tmp_path / name)
+        write_tone(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     signal.signal(signal.SIGTERM, handler)

@@ -20,6 +20,7 @@ from lipdub.cli import main
 from lipdub.cli.run import run
 from lipdub.engine.job import RUN_OPTIONS
 from tests import small_stages
+from tests.sounds import write_tone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ def lipdub(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    return small_stages.write_video(tmp_path / "video.mp4"), small_stages.write_speech(tmp_path / "speech.wav")
+    return small_stages.write_video(tmp_path / "video.mp4"), write_tone(tmp_path / "speech.wav")
 
 
 def one_line(done: Done) -> str:
@@ -158,7 +159,7 @@ def test_exit_codes_of_a_process(files: tuple[Path, Path]) -> None:
 
 
 def test_bad_sources(lipdub: Callable[..., Done], tmp_path: Path) -> None:
-    speech = small_stages.write_speech(tmp_path / "speech.wav")
+    speech = write_tone(tmp_path / "speech.wav")
     text = tmp_path / "text.mp4"
     text.write_text("text")
     cut = small_stages.write_video(tmp_path / "cut.mp4", frames=20)
@@ -184,7 +185,7 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_odd_names(lipdub: Callable[..., Done], tmp_path: Path, name: str) -> None:
     small_stages.write_video(tmp_path / "v.mp4").rename(tmp_path / name)
-    small_stages.write_speech(tmp_path / "s.wav").rename(tmp_path / f"{name}.wav")
+    write_tone(tmp_path / "s.wav").rename(tmp_path / f"{name}.wav")
     done = lipdub("run", "-o", "out " + name.lstrip("-"), "--", name, f"{name}.wav", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / ("out " + name.lstrip("-"))).exists()

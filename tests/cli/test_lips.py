@@ -16,12 +16,11 @@ from lipdub.cli import main
 from lipdub.errors import InputError
 from lipdub.faces.landmarks import IBUG
 from lipdub.speech.export import FORMATS
+from tests.sample import SPEECH, TALKER
+from tests.sounds import write_silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
-SPEECH = SAMPLE / "speech.wav"
 
 
 class Done(NamedTuple):
@@ -160,16 +159,10 @@ def test_a_file_that_is_there_stays_unless_told(run: Callable[..., Done], tmp_pa
 
 
 def test_too_short_and_soundless_speech(tmp_path: Path) -> None:
-    import wave
-
-    with wave.open(str(tmp_path / "short.wav"), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        file.writeframes(bytes(400))
+    write_silence(tmp_path / "short.wav", 0.0125)
     with pytest.raises(InputError, match="only"):
         lipdub.lips(tmp_path / "short.wav")
-    with wave.open(str(tmp_path / "quiet.wav"), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-        file.writeframes(bytes(32000))
+    write_silence(tmp_path / "quiet.wav", 1.0)
     quiet = lipdub.lips(tmp_path / "quiet.wav", tmp_path / "q.tsv", plot=tmp_path / "q.png")
     assert not quiet.track.values.any() and [label for _, _, label in quiet.track.visemes] == ["sil"]
     assert (tmp_path / "q.tsv").read_text() == "0.00\tX\n1.00\tX\n"
@@ -189,7 +182,7 @@ def test_landmarks_of_the_neutral_face(run: Callable[..., Done], tmp_path: Path)
 
 
 def test_landmarks_of_a_talker_by_video_and_by_workspace(run: Callable[..., Done], tmp_path: Path) -> None:
-    video = shutil.copy(SAMPLE / "talker.mp4", tmp_path / "talker.mp4")
+    video = shutil.copy(TALKER, tmp_path / "talker.mp4")
     assert run(SPEECH, "-o", "a.npz", "--landmarks", "478", "--talker", video).code == 0
     done = run(SPEECH, "-o", "b.npz", "--landmarks", "68", "--talker", "talker.dubbed.mp4.lipdub", "--json")
     assert json.loads(done.stdout)["landmarks"] == {"points": 68, "frames": 133, "unit": "pixels"}

@@ -7,18 +7,16 @@ import json
 import signal
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from lipdub.cli import main
+from tests.sample import TALKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
-TALKER = SAMPLE / "talker.mp4"
+    from pathlib import Path
 
 
 class Done(NamedTuple):

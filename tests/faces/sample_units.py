@@ -16,8 +16,8 @@ import numpy as np
 import lipdub
 from lipdub.faces import unit_selection
 from lipdub.faces.talker_tables import UnitTable
+from tests.sample import SPEECH, TALKER
 
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 UNITS = Path(__file__).with_name("sample_units.npz")
 
 
@@ -55,7 +55,7 @@ def main() -> None:
         mock.patch.object(unit_selection, "compute_target_costs", keep_targets),
     ):
         out = Path(folder) / "out.mkv"
-        lipdub.dub(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", out, length="shortest", lossless=True)
+        lipdub.dub(TALKER, SPEECH, out, length="shortest", lossless=True)
     np.savez_compressed(UNITS, **kept)
     units, targets, spread = load()
     costs = unit_selection.compute_target_costs(units, targets, spread)

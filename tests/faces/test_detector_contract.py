@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,17 +17,18 @@ from lipdub.weights import manifest
 from lipdub.weights.store import FOLDER_VARIABLE
 from lipdub.workspace.stage_store import StageStore
 from tests.faces import toy_detector
+from tests.sample import TALKER
 from tests.stages.detect.stand_in import publish_stand_in
 from tests.weights import small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lipdub.arrays import F32, U8
 
 pytest.importorskip("torch")
 
-SAMPLE = Path(__file__).resolve().parent.parent / "sample" / "talker.mp4"
 NAMES = [*DETECTORS, "toy"]
 
 
@@ -52,7 +52,7 @@ def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.fixture(scope="module")
 def frames() -> list[U8]:
     """Frames of the drawn talker, as they are searched."""
-    return [frame.picture.rgb_small(256) for frame in read_frames(SAMPLE, 0, 12)]
+    return [frame.picture.rgb_small(256) for frame in read_frames(TALKER, 0, 12)]
 
 
 def are_equal(one: list[list[F32]], other: list[list[F32]]) -> bool:
@@ -141,7 +141,7 @@ def read_arrays(folder: Path) -> dict[str, Any]:
 
 def test_the_stage_resumes_alike(name: str, tmp_path: Path) -> None:
     """Chunks that were lost come out with the same bytes, whether a pass begins with them or not."""
-    done = lipdub.detect(SAMPLE, workspace=tmp_path / "job", threads=1, method=name)
+    done = lipdub.detect(TALKER, workspace=tmp_path / "job", threads=1, method=name)
     assert done.summary["method"] == name
     whole = read_arrays(tmp_path / "job")
     for chunks in ((1,), (0, 1)):
@@ -151,12 +151,12 @@ def test_the_stage_resumes_alike(name: str, tmp_path: Path) -> None:
             StageStore(copy / "detect", "detect").open("landmarks").file(chunk).unlink()
         state = copy / "workspace.json"
         state.write_text(state.read_text().replace('"done"', '"running"'))
-        again = lipdub.detect(SAMPLE, workspace=copy, threads=1, method=name)
+        again = lipdub.detect(TALKER, workspace=copy, threads=1, method=name)
         assert again.action == "resume"
         assert read_arrays(copy) == whole
 
 
 def test_a_detector_is_one_file_and_one_line(tmp_path: Path) -> None:
     assert "toy" in list(DETECTORS)
-    done = lipdub.detect(SAMPLE, workspace=tmp_path / "job", threads=1, method="toy")
+    done = lipdub.detect(TALKER, workspace=tmp_path / "job", threads=1, method="toy")
     assert [(t["first"], t["last"]) for t in done.summary["tracks"]] == [(0, 132)]

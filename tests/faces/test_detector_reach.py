@@ -5,7 +5,6 @@ The toy detector sees a face in the middle of grey pictures, in which MediaPipe 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import av
@@ -22,11 +21,11 @@ from lipdub.stages.base import StageContext
 from lipdub.stages.detect.picture import find_face_in_picture
 from lipdub.workspace.stage_store import StageStore
 from tests.faces import toy_detector
+from tests.sample import SPEECH, TALKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -60,8 +59,8 @@ def picture(tmp_path: Path) -> Path:
 def test_the_picture_of_the_person_to_dub(picture: Path, tmp_path: Path) -> None:
     def dub(detector: str) -> lipdub.DubResult:
         return lipdub.dub(
-            SAMPLE / "talker.mp4",
-            SAMPLE / "speech.wav",
+            TALKER,
+            SPEECH,
             tmp_path / "out.mp4",
             threads=1,
             detector=detector,
@@ -104,5 +103,5 @@ def test_score_uses_the_detector_of_the_run(tmp_path: Path) -> None:
     from lipdub.scoring.run_workspace import read_detector
     from lipdub.workspace.folder import Workspace
 
-    lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "job", threads=1, method="toy")
+    lipdub.detect(TALKER, workspace=tmp_path / "job", threads=1, method="toy")
     assert read_detector(Workspace(tmp_path / "job")) == "toy"

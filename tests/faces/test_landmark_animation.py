@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,8 +10,7 @@ from lipdub.faces.detectors.mediapipe import MediaPipeDetector
 from lipdub.faces.track_landmarks import TrackLandmarks
 from lipdub.media.read import read_frames
 from tests.faces.made_faces import check_order
-
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
+from tests.sample import TALKER
 
 
 def test_the_neutral_face_follows_the_lip_motion() -> None:
@@ -48,9 +45,7 @@ class Frames:
 def detected() -> np.ndarray:
     """Landmarks of the sample's talker, (60, 478, 3)."""
     with MediaPipeDetector(1) as finder:
-        return np.stack(
-            [finder.detect([f.picture.rgb()], [False])[0][0] for f in read_frames(SAMPLE / "talker.mp4", 0, 60)]
-        )
+        return np.stack([finder.detect([f.picture.rgb()], [False])[0][0] for f in read_frames(TALKER, 0, 60)])
 
 
 def open_track(points: np.ndarray) -> TrackLandmarks:

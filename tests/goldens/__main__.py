@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tests.goldens.dubs import DUBS
-from tests.goldens.record import SAMPLE, compare, fingerprint, load, record, save
+from tests.goldens.record import compare, fingerprint, load, record, save
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = {}
     for name in names:
         with tempfile.TemporaryDirectory(prefix="lipdub-golden-") as folder:
-            found[name] = record(DUBS[name](Path(folder), SAMPLE))
+            found[name] = record(DUBS[name](Path(folder)))
         print(f"{name}: {len(found[name]['result'])} frames", flush=True)
     if not options.check:
         known = load()["recipes"] if len(names) < len(DUBS) else {}

@@ -5,7 +5,6 @@ Nothing in these dubs depends on a random number generator, on downloaded weight
 
 from __future__ import annotations
 
-import wave
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,8 @@ from lipdub.weights import manifest, talking_face_file
 from lipdub.weights.checkpoint import build_network
 from lipdub.weights.store import FOLDER_VARIABLE, WeightsStore
 from tests.networks.parity import fill, filled
+from tests.sample import SPEECH, TALKER
+from tests.sounds import write_beginning
 from tests.stages import small_retalking
 from tests.weights import small
 
@@ -42,17 +43,16 @@ SHORT_SECONDS = 0.8  # of the speech, for the recipes whose networks take long
 _PAINT = {"gain": 1.0, "overrides": [{"match": r"^paint\.bias$", "scale": 0.5, "shift": 1.0}]}
 
 
-def dub_builtin(folder: Path, sample: Path) -> lipdub.Result:
+def dub_builtin(folder: Path) -> lipdub.Result:
     """The whole sample by the recipe ``builtin``."""
-    return lipdub.dub(sample / "talker.mp4", sample / "speech.wav", folder / "out.mkv", recipe="builtin", **EXACT)
+    return lipdub.dub(TALKER, SPEECH, folder / "out.mkv", recipe="builtin", **EXACT)
 
 
-def dub_wav2lip(folder: Path, sample: Path) -> lipdub.Result:
+def dub_wav2lip(folder: Path) -> lipdub.Result:
     """Twenty frames, the first 15 dubbed, by the recipe ``wav2lip``."""
     part = small.part(network="lipdub.networks.wav2lip:Wav2Lip", arguments=dict(WAV2LIP), key=("state_dict",))
     return _with_networks(
         folder,
-        sample,
         [small.entry(name, parts=(part,)) for name in ("wav2lip-gan", "wav2lip")],
         ("wav2lip",),
         recipe="wav2lip",
@@ -60,13 +60,12 @@ def dub_wav2lip(folder: Path, sample: Path) -> lipdub.Result:
     )
 
 
-def dub_retalking(folder: Path, sample: Path) -> lipdub.Result:
+def dub_retalking(folder: Path) -> lipdub.Result:
     """Twenty frames, six of them dubbed, by the recipe ``retalking``, restored by GPEN."""
     names = ("face3d", "dnet", "lnet", "enet", "gpen-512")
     entries = list(small_retalking.entries(copying=False).values())
     return _with_networks(
         folder,
-        sample,
         entries,
         names,
         recipe="retalking",
@@ -77,7 +76,7 @@ def dub_retalking(folder: Path, sample: Path) -> lipdub.Result:
     )
 
 
-def dub_stabilized(folder: Path, sample: Path) -> lipdub.Result:
+def dub_stabilized(folder: Path) -> lipdub.Result:
     """Twenty frames by the recipe ``stabilized``, with a model of 48 pixels."""
     size = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
     silent, talking = (fill(FaceGenerator(FaceGeneratorSize(FACE_PIXELS, 4, 8, 16)), _PAINT) for _ in range(2))
@@ -85,10 +84,10 @@ def dub_stabilized(folder: Path, sample: Path) -> lipdub.Result:
     path = talking_face_file.save(folder / "filled.safetensors", model)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
-        return _dub_beginning(folder, sample, recipe="stabilized", talker=path, enhance="none")
+        return _dub_beginning(folder, recipe="stabilized", talker=path, enhance="none")
 
 
-DUBS: dict[str, Callable[[Path, Path], lipdub.Result]] = {
+DUBS: dict[str, Callable[[Path], lipdub.Result]] = {
     "builtin": dub_builtin,
     "wav2lip": dub_wav2lip,
     "retalking": dub_retalking,
@@ -96,9 +95,7 @@ DUBS: dict[str, Callable[[Path, Path], lipdub.Result]] = {
 }
 
 
-def _with_networks(
-    folder: Path, sample: Path, entries: list[ManifestEntry], names: tuple[str, ...], **options: Any
-) -> lipdub.Result:
+def _with_networks(folder: Path, entries: list[ManifestEntry], names: tuple[str, ...], **options: Any) -> lipdub.Result:
     """A dub in which ``entries`` are the published weights, and those called ``names`` are in the store, filled."""
     with pytest.MonkeyPatch.context() as patch:
         try:
@@ -109,15 +106,12 @@ def _with_networks(
                 state = filled(build_network(entry.part()).state_dict(), {"leave": [r"\.kernel$"]})
                 source = small.saved(folder / "filled.pth", {"state_dict": state})
                 WeightsStore().add(entry, source, own=True)
-            return _dub_beginning(folder, sample, **options)
+            return _dub_beginning(folder, **options)
         finally:
             manifest._read.cache_clear()
 
 
-def _dub_beginning(folder: Path, sample: Path, **options: Any) -> lipdub.Result:
+def _dub_beginning(folder: Path, **options: Any) -> lipdub.Result:
     """A dub with the first `SHORT_SECONDS` of the sample's speech."""
-    speech = folder / "short.wav"
-    with wave.open(str(sample / "speech.wav")) as whole, wave.open(str(speech), "wb") as part:
-        part.setparams(whole.getparams())
-        part.writeframes(whole.readframes(round(SHORT_SECONDS * whole.getframerate())))
-    return lipdub.dub(sample / "talker.mp4", speech, folder / "out.mkv", **{**EXACT, **options})
+    speech = write_beginning(folder / "short.wav", SPEECH, SHORT_SECONDS)
+    return lipdub.dub(TALKER, speech, folder / "out.mkv", **{**EXACT, **options})

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import lipdub
 
 PATH = Path(__file__).with_name("goldens.json")
-SAMPLE = Path(__file__).resolve().parents[1] / "sample"
 STAGES = ("sync", "enhance", "result")
 PACKAGES = ("numpy", "scipy", "opencv-contrib-python", "torch", "torchvision", "mediapipe", "onnxruntime", "av")
 GRID = 4  # cells a side

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import wave
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import av
 import numpy as np
 
 from lipdub.media.pixel_formats import plane_layout, view_plane
+from tests.sounds import write_silence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,9 +130,7 @@ def make_sound(path: Path, samples: np.ndarray, rate: int = 48000, codec: str = 
 
 def empty_sound(path: Path) -> Path:
     """A valid WAV file without a single sample."""
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16000, 0, "NONE", ""))
-    return path
+    return write_silence(path, 0)
 
 
 def chirp(seconds: float, rate: int = 48000, seed: int = 0) -> np.ndarray:

@@ -24,7 +24,6 @@ from lipdub.metrics.silence import find_speech
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SAMPLE = Path(__file__).resolve().parents[1] / "sample" / "talker.mp4"
 EVERY = 5  # frames of which one is looked at closely
 SOFT = 0.14  # width of soft edges, in distances of the eyes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.metrics import plants
+from tests.sample import TALKER
 
 REAL = ("man_suit_700.mp4", "woman_512_25fps.mp4", "generated_a_512.mp4")
 
@@ -12,7 +13,7 @@ REAL = ("man_suit_700.mp4", "woman_512_25fps.mp4", "generated_a_512.mp4")
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, plants.Clip]:
     """The talker that the tests' sample draws by code, with each fault."""
-    return plants.planted(plants.clip(plants.SAMPLE))
+    return plants.planted(plants.clip(TALKER))
 
 
 @pytest.fixture(scope="module", params=REAL)

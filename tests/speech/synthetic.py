@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,6 @@ from lipdub.speech.phones import PHONE_INDEX, PHONES
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32
-
-SAMPLE = Path(__file__).parents[1] / "sample" / "speech.wav"
 
 
 def make_voice(seconds: float = 3.0, seed: int = 0) -> F32:

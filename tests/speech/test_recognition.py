@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from lipdub.speech import lip_motion, phone_recognizer, recognition
 from lipdub.speech.phones import PHONE_INDEX, PHONES
 from lipdub.speech.word import Segment, Word
-
-SAMPLE = Path(__file__).parents[1] / "sample" / "speech.wav"
+from tests.sample import SPEECH
 
 
 def posteriors(*spans: tuple[str, int], sure: float = 0.6) -> np.ndarray:
@@ -60,7 +57,7 @@ def test_silence_stays_exact_silence() -> None:
 def test_the_network_alone() -> None:
     from lipdub.media.audio import load_audio
 
-    audio = load_audio(SAMPLE, 16000)
+    audio = load_audio(SPEECH, 16000)
     heard = recognition.recognize(audio)
     assert heard.source == "sound" and heard.words == () and heard.text_coverage == 0
     np.testing.assert_array_equal(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,8 +9,8 @@ from lipdub.speech import recognition, text_alignment
 from lipdub.speech.phones import PHONE_INDEX, PHONES
 from lipdub.speech.pronunciation import Pronunciation, find_dictionary
 from lipdub.speech.transcript import Transcript, parse_transcript
+from tests.sample import SPEECH
 
-SAMPLE = Path(__file__).parents[1] / "sample" / "speech.wav"
 TEXT = "Please keep my paper map, before we move to the farm above the valley."
 OTHER = "Thirteen astronauts quietly juggled oranges inside this shiny yellow submarine."
 needs_dictionary = pytest.mark.skipif(find_dictionary() is None, reason="pocketsphinx is not installed")
@@ -88,7 +86,7 @@ def test_cues_of_another_film_do_no_harm() -> None:
 def heard(text: str) -> recognition.Recognition:
     from lipdub.media.audio import load_audio
 
-    return recognition.recognize(load_audio(SAMPLE, 16000), transcript=parse_transcript(text))
+    return recognition.recognize(load_audio(SPEECH, 16000), transcript=parse_transcript(text))
 
 
 @needs_dictionary
@@ -108,7 +106,7 @@ def test_another_text_is_reported_and_does_no_harm() -> None:
     assert "does not fit" in text_alignment.describe_text_fit(found.text)[0]
     from lipdub.media.audio import load_audio
 
-    assert np.array_equal(found.posteriors, recognition.recognize(load_audio(SAMPLE, 16000)).posteriors)
+    assert np.array_equal(found.posteriors, recognition.recognize(load_audio(SPEECH, 16000)).posteriors)
 
 
 @needs_dictionary

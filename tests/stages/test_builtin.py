@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import wave
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,46 +15,26 @@ from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.sync.options import SyncOptions
 from lipdub.workspace.stage_store import StageStore
+from tests.sample import SPEECH, TALKER
+from tests.sounds import write_silence
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lipdub.media.pixels import Picture
 
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 SECONDS = 3.0
-
-
-def silence(path: Path, seconds: float) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes(bytes(int(seconds * 16000) * 2))
-    return path
-
-
-@pytest.fixture(scope="module")
-def dubbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A lossless dub of the sample and its workspace."""
-    folder = tmp_path_factory.mktemp("builtin")
-    return lipdub.dub(
-        SAMPLE / "talker.mp4",
-        SAMPLE / "speech.wav",
-        folder / "out.mkv",
-        lossless=True,
-        preset="ultrafast",
-        length="shortest",
-    )
 
 
 def store(result: Any, stage: str) -> StageStore:
     return StageStore(result.workspace / stage, stage)
 
 
-def test_outside_the_mask_every_sample_is_the_sources_and_inside_something_moved(dubbed: Any) -> None:
-    sync, options = store(dubbed, "sync"), PasteBackOptions()
+def test_outside_the_mask_every_sample_is_the_sources_and_inside_something_moved(sample_dub: lipdub.Result) -> None:
+    sync, options = store(sample_dub, "sync"), PasteBackOptions()
     source = sync.open("source").read(0, len(sync.open("source")))
     changed = 0
-    pairs = zip(read_frames(SAMPLE / "talker.mp4"), read_frames(dubbed.out), strict=False)
+    pairs = zip(read_frames(TALKER), read_frames(sample_dub.out), strict=False)
     for k, (before, after) in enumerate(pairs):
         assert source[k] == before.index
         assert float(after.time - before.time) == pytest.approx(0, abs=1e-3)
@@ -72,18 +50,18 @@ def test_outside_the_mask_every_sample_is_the_sources_and_inside_something_moved
     assert changed > 0.9 * len(source)
 
 
-def test_wanted_opening_follows_the_speech_and_comes_to_rest(dubbed: Any) -> None:
-    sync = store(dubbed, "sync")
+def test_wanted_opening_follows_the_speech_and_comes_to_rest(sample_dub: lipdub.Result) -> None:
+    sync = store(sample_dub, "sync")
     n = len(sync.open("wanted"))
     wanted, amount = sync.open("wanted").read(0, n), sync.open("amount").read(0, n)
     assert (amount == 1).mean() > 0.95
     assert np.ptp(wanted[:, 0]) > 0.08 and wanted[:, 0].min() > -0.05
-    assert dubbed.stages[2].summary["dubbed"] == n
+    assert sample_dub.stages[2].summary["dubbed"] == n
 
 
-def test_damaged_and_missing_chunks_are_made_again_alike(dubbed: Any, tmp_path: Path) -> None:
+def test_damaged_and_missing_chunks_are_made_again_alike(sample_dub: lipdub.Result, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(dubbed.workspace, copy)
+    shutil.copytree(sample_dub.workspace, copy)
     shutil.rmtree(copy / "paste-back")  # its finished segments would make the crops unneeded, and damage unseen
     before = {p.relative_to(copy): p.read_bytes() for p in sorted(copy.rglob("c.*")) if p.is_file()}
     victims = [p for p in before if p.name.startswith(("c.1", "c.2")) and p.parts[0] in ("detect", "sync")]
@@ -97,8 +75,8 @@ def test_damaged_and_missing_chunks_are_made_again_alike(dubbed: Any, tmp_path: 
             (copy / name).write_bytes(bytes(data))
     (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
     again = lipdub.dub(
-        SAMPLE / "talker.mp4",
-        SAMPLE / "speech.wav",
+        TALKER,
+        SPEECH,
         tmp_path / "again.mkv",
         workspace=copy,
         lossless=True,
@@ -107,18 +85,18 @@ def test_damaged_and_missing_chunks_are_made_again_alike(dubbed: Any, tmp_path: 
     )
     after = {p.relative_to(copy): p.read_bytes() for p in sorted(copy.rglob("c.*")) if p.is_file()}
     assert after == before
-    for a, b in zip(read_frames(dubbed.out), read_frames(again.out), strict=True):
+    for a, b in zip(read_frames(sample_dub.out), read_frames(again.out), strict=True):
         assert all(np.array_equal(x, y) for x, y in zip(a.picture.planes, b.picture.planes, strict=True))
 
 
-def test_silence_leaves_a_closed_still_mouth(dubbed: Any, tmp_path: Path) -> None:
+def test_silence_leaves_a_closed_still_mouth(sample_dub: lipdub.Result, tmp_path: Path) -> None:
     from lipdub.metrics.mouth import track_mouth
 
-    quiet = silence(tmp_path / "quiet.wav", SECONDS)
+    quiet = write_silence(tmp_path / "quiet.wav", SECONDS)
     copy = tmp_path / "copy"
-    shutil.copytree(dubbed.workspace, copy)
+    shutil.copytree(sample_dub.workspace, copy)
     result = lipdub.dub(
-        SAMPLE / "talker.mp4",
+        TALKER,
         quiet,
         tmp_path / "quiet.mkv",
         workspace=copy,
@@ -132,14 +110,14 @@ def test_silence_leaves_a_closed_still_mouth(dubbed: Any, tmp_path: Path) -> Non
         frames = ((float(f.time), f.picture.rgb()) for f in read_frames(path, 0, int(SECONDS * 25)))
         return track_mouth(frames).opening
 
-    still, moving = opening(result.out), opening(SAMPLE / "talker.mp4")
+    still, moving = opening(result.out), opening(TALKER)
     assert still.std() <= 0.15 * moving.std() and np.median(still) < 0.05
 
 
-def test_only_the_range_asked_for_is_dubbed(dubbed: Any, tmp_path: Path) -> None:
+def test_only_the_range_asked_for_is_dubbed(sample_dub: lipdub.Result, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(dubbed.workspace, copy)
-    lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", workspace=copy, start=1.0, end=2.0, length="shortest")
+    shutil.copytree(sample_dub.workspace, copy)
+    lipdub.sync(TALKER, SPEECH, workspace=copy, start=1.0, end=2.0, length="shortest")
     sync = StageStore(copy / "sync", "sync")
     n = len(sync.open("amount"))
     amount, time = sync.open("amount").read(0, n), sync.open("time").read(0, n)
@@ -149,11 +127,11 @@ def test_only_the_range_asked_for_is_dubbed(dubbed: Any, tmp_path: Path) -> None
     assert (boxes[outside] == 0).all()
 
 
-def test_the_longest_length_extends_the_picture(dubbed: Any, tmp_path: Path) -> None:
+def test_the_longest_length_extends_the_picture(sample_dub: lipdub.Result, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(dubbed.workspace, copy)
-    long = silence(tmp_path / "long.wav", 7.0)
-    lipdub.sync(SAMPLE / "talker.mp4", long, workspace=copy)
+    shutil.copytree(sample_dub.workspace, copy)
+    long = write_silence(tmp_path / "long.wav", 7.0)
+    lipdub.sync(TALKER, long, workspace=copy)
     sync = StageStore(copy / "sync", "sync")
     source = sync.open("source").read(0, len(sync.open("source")))
     assert len(source) == 175 and set(np.diff(source)) == {1, -1}
@@ -168,7 +146,7 @@ def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
 
     def covered() -> Any:
         with MediaPipeDetector(1) as finder:
-            for frame in read_frames(SAMPLE / "talker.mp4", 0, 60):
+            for frame in read_frames(TALKER, 0, 60):
                 picture: Picture = frame.picture
                 if 25 <= frame.index < 40:
                     rgb = picture.rgb()
@@ -178,10 +156,10 @@ def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
                     picture = picture.patched(box, np.full_like(rgb, 45), disc)
                 yield picture, frame.pts
 
-    facts = probe(SAMPLE / "talker.mp4").video
+    facts = probe(TALKER).video
     assert facts is not None
     write_segment(tmp_path / "covered.nut", covered(), facts, VideoCodec(crf=16, preset="ultrafast"))
-    result = lipdub.sync(tmp_path / "covered.nut", SAMPLE / "speech.wav", workspace=tmp_path / "w", length="video")
+    result = lipdub.sync(tmp_path / "covered.nut", SPEECH, workspace=tmp_path / "w", length="video")
     ((start, end),) = result.summary["untouched"]
     assert (start, end) == pytest.approx((1.0, 1.56), abs=0.1)
 
@@ -189,9 +167,9 @@ def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
 def test_a_still_picture_speaks(tmp_path: Path) -> None:
     from PIL import Image
 
-    for frame in read_frames(SAMPLE / "talker.mp4", 0, 1):
+    for frame in read_frames(TALKER, 0, 1):
         Image.fromarray(frame.picture.rgb()).save(tmp_path / "still.png")
-    result = lipdub.sync(tmp_path / "still.png", SAMPLE / "speech.wav", workspace=tmp_path / "w")
+    result = lipdub.sync(tmp_path / "still.png", SPEECH, workspace=tmp_path / "w")
     sync = StageStore(tmp_path / "w" / "sync", "sync")
     n = len(sync.open("amount"))
     assert n == 106 and (sync.open("amount").read(0, n) == 1).all()
@@ -222,5 +200,5 @@ def test_a_video_without_a_face_is_an_error_before_heavy_work(tmp_path: Path) ->
             out.mux(stream.encode(frame))
         out.mux(stream.encode())
     with pytest.raises(InputError, match="face"):
-        lipdub.dub(tmp_path / "plain.mp4", silence(tmp_path / "s.wav", 1.0), tmp_path / "never.mp4")
+        lipdub.dub(tmp_path / "plain.mp4", write_silence(tmp_path / "s.wav", 1.0), tmp_path / "never.mp4")
     assert not (tmp_path / "never.mp4").exists()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,14 +26,15 @@ from lipdub.weights.store import VerifiedWeights
 from lipdub.weights.store import WeightsStore as Weights
 from lipdub.workspace.folder import Workspace
 from lipdub.workspace.stage_store import StageStore
+from tests.sample import SPEECH, TALKER
 from tests.weights import small
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 torch = pytest.importorskip("torch")
 
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 END = 0.4  # seconds that are dubbed
 RESULT = {"lossless": True, "preset": "ultrafast"}
 
@@ -57,8 +57,8 @@ class Shown(torch.nn.Module):
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A dub of the sample's beginning, not enhanced."""
     folder = tmp_path_factory.mktemp("plain")
-    speech, options = SAMPLE / "speech.wav", {"end": END, "length": "shortest", **RESULT}
-    return lipdub.dub(SAMPLE / "talker.mp4", speech, folder / "out.mkv", **options)
+    speech, options = SPEECH, {"end": END, "length": "shortest", **RESULT}
+    return lipdub.dub(TALKER, speech, folder / "out.mkv", **options)
 
 
 class Parsing(torch.nn.Module):
@@ -107,8 +107,8 @@ def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
 def job(folder: Path, out: Path, **options: Any) -> lipdub.Job:
     return lipdub.Job(
-        SAMPLE / "talker.mp4",
-        SAMPLE / "speech.wav",
+        TALKER,
+        SPEECH,
         out=out,
         workspace=folder,
         options={
@@ -353,7 +353,7 @@ def test_without_weights_it_says_where_to_get_them(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "empty"))
     for method, name in (("gfpgan", "gfpgan-1.4"), ("gpen", "gpen-512"), ("vqfr", "vqfr-2")):
         with pytest.raises(WeightsError, match="are not in the store") as error:
-            lipdub.dub(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path / "out.mp4", enhance=method)
+            lipdub.dub(TALKER, SPEECH, tmp_path / "out.mp4", enhance=method)
         assert f"lipdub weights pull {name}" in str(error.value) and not (tmp_path / "out.mp4").exists()
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -34,10 +33,13 @@ from lipdub.stages.sync import emotion, lnet
 from lipdub.stages.sync.options import SyncOptions
 from lipdub.weights import manifest
 from lipdub.workspace.stage_store import StageStore
+from tests.sample import SPEECH, TALKER
 from tests.stages import small_retalking
 from tests.weights import small
 
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FRAMES = 18
 FIRST, LAST = 0.1, 0.5  # seconds that are dubbed
 OPTIONS: dict[str, Any] = dict(
@@ -69,10 +71,10 @@ def _small_chunks() -> Any:
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first frames of the sample."""
-    facts = probe(SAMPLE / "talker.mp4").video
+    facts = probe(TALKER).video
     assert facts is not None
     path = tmp_path_factory.mktemp("video") / "short.nut"
-    frames = ((frame.picture, frame.pts) for frame in read_frames(SAMPLE / "talker.mp4", 0, FRAMES))
+    frames = ((frame.picture, frame.pts) for frame in read_frames(TALKER, 0, FRAMES))
     write_segment(path, frames, facts, VideoCodec(crf=16, preset="ultrafast"))
     return path
 
@@ -82,7 +84,7 @@ def dubbed(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The result of the whole recipe but for GFPGAN, without expression.mat and GPEN."""
     with pytest.MonkeyPatch.context() as patch:
         small_retalking.publish(patch, tmp_path_factory.mktemp("weights"), NEEDED)
-        yield lipdub.dub(video, SAMPLE / "speech.wav", tmp_path_factory.mktemp("dub") / "out.mkv", **OPTIONS)
+        yield lipdub.dub(video, SPEECH, tmp_path_factory.mktemp("dub") / "out.mkv", **OPTIONS)
 
 
 def test_the_result_says_how_it_was_made(dubbed: Any) -> None:
@@ -135,7 +137,7 @@ def test_lost_chunks_are_made_again_alike(
     StageStore(copy / "sync", "sync").open("crops").file(0).unlink()
     shutil.rmtree(copy / "paste-back")
     (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
-    again = lipdub.dub(video, SAMPLE / "speech.wav", tmp_path / "again.mkv", workspace=copy, **OPTIONS)
+    again = lipdub.dub(video, SPEECH, tmp_path / "again.mkv", workspace=copy, **OPTIONS)
     assert [stage.action for stage in again.stages[1:3]] == ["resume", "resume"]
     assert _digests(copy) == before
     for a, b in zip(read_frames(dubbed.out), read_frames(again.out), strict=True):
@@ -214,7 +216,7 @@ def test_landmarks_are_smoothed_without_lag_and_gaps_bridged() -> None:
 def test_networks_that_copy_give_the_source_back(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """D-Net gives its source, GPEN its picture, E-Net the reference: all goes where it came from."""
     small_retalking.publish(monkeypatch, tmp_path, (*NEEDED, "gpen-512", "expression"), copying=True)
-    result = lipdub.dub(video, SAMPLE / "speech.wav", tmp_path / "out.mkv", **OPTIONS)
+    result = lipdub.dub(video, SPEECH, tmp_path / "out.mkv", **OPTIONS)
     neutral, sync = (StageStore(result.workspace / name, name) for name in ("neutralize", "sync"))
     boxes, crops = sync.open("boxes").read(0, FRAMES), sync.open("crops").read(0, FRAMES)
     taken, references = neutral.open("box-1").read(0, FRAMES), neutral.open("reference-1").read(0, FRAMES)
@@ -248,7 +250,7 @@ def test_an_emotion_changes_the_upper_face_too(
     shutil.copytree(dubbed.workspace, copy)
     again = lipdub.sync(
         video,
-        SAMPLE / "speech.wav",
+        SPEECH,
         workspace=copy,
         recipe="retalking",
         threads=1,
@@ -337,7 +339,7 @@ def test_weights_that_are_missing_are_named(video: Path, tmp_path: Path, monkeyp
     small_retalking.publish(monkeypatch, tmp_path, ("face3d", "dnet", "lnet"))
     out = tmp_path / "out.mkv"
     with pytest.raises(WeightsError, match="enet.pth are not in the store"):
-        lipdub.dub(video, SAMPLE / "speech.wav", out, **OPTIONS)
+        lipdub.dub(video, SPEECH, out, **OPTIONS)
     with pytest.raises(WeightsError, match="expression.mat are not in the store"):
         lipdub.neutralize(video, workspace=tmp_path / "ws", method="dnet", expression="smile")
     assert not out.exists() and not (tmp_path / "ws" / "detect" / "landmarks").exists()
@@ -353,7 +355,7 @@ def test_auto_still_takes_what_needs_no_weights(tmp_path: Path, monkeypatch: pyt
 def test_lnet_without_references_says_what_to_do(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_retalking.publish(monkeypatch, tmp_path, NEEDED)
     with pytest.raises(UsageError, match="needs the references of neutralize's method dnet"):
-        lipdub.sync(video, SAMPLE / "speech.wav", workspace=tmp_path / "w", recipe="wav2lip", method="lnet")
+        lipdub.sync(video, SPEECH, workspace=tmp_path / "w", recipe="wav2lip", method="lnet")
 
 
 def test_expressions_are_found_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

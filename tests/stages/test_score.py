@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -19,12 +18,14 @@ from lipdub.media.read import read_frames
 from lipdub.metrics import colour_step, seam
 from lipdub.scoring.full_reference import pair_frames
 from lipdub.scoring.score import ScoreOptions, score, score_with_report
+from tests.sample import SPEECH, TALKER
+from tests.sounds import write_wav
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lipdub.progress import Event
     from lipdub.scoring.rows import Score
-
-SAMPLE = Path(__file__).resolve().parents[1] / "sample"
 
 
 def _write(path: Path, frames: list[np.ndarray], *, rate: int = 25, pix_fmt: str = "yuv420p") -> Path:
@@ -39,10 +40,8 @@ def _write(path: Path, frames: list[np.ndarray], *, rate: int = 25, pix_fmt: str
 
 
 def _sound(path: Path, seconds: float) -> Path:
-    import soundfile
-
-    sound = load_audio(SAMPLE / "speech.wav")[: int(seconds * 16000)]
-    soundfile.write(path, np.concatenate([sound, np.zeros(12000, np.float32)]), 16000)
+    sound = load_audio(SPEECH)[: int(seconds * 16000)]
+    write_wav(path, np.concatenate([sound, np.zeros(12000, np.float32)]))
     return path
 
 
@@ -50,7 +49,7 @@ def _sound(path: Path, seconds: float) -> Path:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with source.mp4, speech.wav, dub.mp4 (lossless) and its workspace."""
     folder = tmp_path_factory.mktemp("score")
-    frames = [cv2.resize(f.picture.rgb(), (256, 256)) for f in read_frames(SAMPLE / "talker.mp4", 8, 52)]
+    frames = [cv2.resize(f.picture.rgb(), (256, 256)) for f in read_frames(TALKER, 8, 52)]
     _write(folder / "source.mp4", frames)
     _sound(folder / "speech.wav", 1.1)
     lipdub.dub(
@@ -149,10 +148,8 @@ def test_any_video_is_held_against_its_own_sound_or_another(run: Path) -> None:
 
 def test_a_planted_delay_of_the_sound_is_found(run: Path, tmp_path: Path) -> None:
     """The speech again and again, 4 s of it: the scorer on a dub, and on the same with its sound moved."""
-    import soundfile
-
-    sound = np.tile(load_audio(SAMPLE / "speech.wav")[:16000], 4)
-    soundfile.write(tmp_path / "four.wav", sound, 16000)
+    sound = np.tile(load_audio(SPEECH)[:16000], 4)
+    write_wav(tmp_path / "four.wav", sound)
     made = lipdub.dub(run / "source.mp4", tmp_path / "four.wav", tmp_path / "four.mp4", length="speech")
     whole = score(made.out, speech=tmp_path / "four.wav")
     assert abs(whole.row("av_offset_ms").value) <= 40

@@ -31,10 +31,10 @@ from lipdub.weights import store as weights_store  # noqa: E402
 from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel  # noqa: E402
 from lipdub.workspace.keys import digest_file  # noqa: E402
 from lipdub.workspace.stage_store import StageStore  # noqa: E402
+from tests.sample import SPEECH, TALKER  # noqa: E402
 from tests.stages import small_retalking  # noqa: E402
 from tests.weights import small  # noqa: E402
 
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 END = 0.8  # seconds that are dubbed
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 SIZE = 48
@@ -73,8 +73,8 @@ def dubbed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIPDUB_WEIGHTS", str(tmp_path_factory.mktemp("store")))
         yield lipdub.dub(
-            SAMPLE / "talker.mp4",
-            SAMPLE / "speech.wav",
+            TALKER,
+            SPEECH,
             tmp_path_factory.mktemp("dub") / "out.mkv",
             recipe="stabilized",
             talker=model,
@@ -97,7 +97,7 @@ def test_only_the_lower_face_is_changed_and_it_is_what_was_painted(dubbed: Any) 
     sync, options = StageStore(dubbed.workspace / "sync", "sync"), PasteBackOptions()
     boxes, crops = (sync.open(name).read(0, len(sync.open(name))) for name in ("boxes", "crops"))
     shown = 0
-    for k, (before, after) in enumerate(zip(read_frames(SAMPLE / "talker.mp4"), read_frames(dubbed.out), strict=False)):
+    for k, (before, after) in enumerate(zip(read_frames(TALKER), read_frames(dubbed.out), strict=False)):
         box, weight = paste.pasted_region(sync, k, options)
         if box[2] <= box[0]:
             assert all(np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True))
@@ -124,7 +124,7 @@ def test_references_are_the_faces_as_they_were_cut_for_training(dubbed: Any) -> 
     known = np.isfinite(places.read(0, len(places))[:, 0])
     last = round(END * 25)
     assert known[: last - 1].all() and not known[last + 1 :].any()  # no more than is dubbed
-    frame = next(iter(read_frames(SAMPLE / "talker.mp4", 3, 4))).picture
+    frame = next(iter(read_frames(TALKER, 3, 4))).picture
     cut = full_face.crop_picture(frame, places.read(3, 4)[0], SIZE)
     assert np.abs(references.read(3, 4)[0].astype(int) - cut).max() <= 1  # this silent-lip generator copies
 
@@ -136,8 +136,8 @@ def test_what_is_done_is_kept_and_another_model_draws_anew(
 
     def planned(path: Path) -> dict[str, str]:
         job = lipdub.Job(
-            SAMPLE / "talker.mp4",
-            SAMPLE / "speech.wav",
+            TALKER,
+            SPEECH,
             out=dubbed.out,
             workspace=dubbed.workspace,
             recipe="stabilized",
@@ -159,12 +159,12 @@ def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(
 ) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     given = {"workspace": tmp_path / "job", "recipe": "stabilized", "talker": model, "end": END}
-    lipdub.neutralize(SAMPLE / "talker.mp4", **given)
+    lipdub.neutralize(TALKER, **given)
     files = [path for path in (tmp_path / "job" / "neutralize").rglob("*") if path.is_file()]
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
     chunk = next(path for path in sorted(before) if "reference-" in str(path) and path.suffix not in (".json", ""))
     chunk.write_bytes(b"damaged")
-    lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", length="shortest", **given)
+    lipdub.sync(TALKER, SPEECH, length="shortest", **given)
     assert chunk.read_bytes() == before.pop(chunk)[0]
     for path, known in before.items():  # nothing that was whole is written again
         assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == known
@@ -173,29 +173,29 @@ def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(
 def test_methods_that_do_not_go_together(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     given = {"workspace": tmp_path / "job", "end": 0.2, "talker": model}
-    lipdub.neutralize(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="none")
+    lipdub.neutralize(TALKER, workspace=tmp_path / "job", method="none")
     with pytest.raises(UsageError, match="needs the references of neutralize's method silent-lip"):
-        lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="stabilized", **given)
-    lipdub.neutralize(SAMPLE / "talker.mp4", method="silent-lip", **given)
+        lipdub.sync(TALKER, SPEECH, method="stabilized", **given)
+    lipdub.neutralize(TALKER, method="silent-lip", **given)
     small = FaceGenerator(FaceGeneratorSize(24, 4, 8, 16))
     other = saved(tmp_path / "other.safetensors", small, small.__class__(small.size))
     with pytest.raises(UsageError, match="references of 48 pixels, and the model draws faces of 24"):
-        lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="stabilized", **given | {"talker": other})
+        lipdub.sync(TALKER, SPEECH, method="stabilized", **given | {"talker": other})
     only = saved(tmp_path / "only.safetensors", small, None)
     with pytest.raises(UsageError, match="no talking-face generator"):
-        lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="stabilized", **given | {"talker": only})
+        lipdub.sync(TALKER, SPEECH, method="stabilized", **given | {"talker": only})
 
 
 def test_the_model_adapted_to_a_video_is_taken_for_it(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
-    kept = user_models.add_model(FAMILY, model, "drawn", digest_file(SAMPLE / "talker.mp4"), "# card")
-    result = lipdub.neutralize(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="silent-lip", end=0.2)
+    kept = user_models.add_model(FAMILY, model, "drawn", digest_file(TALKER), "# card")
+    result = lipdub.neutralize(TALKER, workspace=tmp_path / "job", method="silent-lip", end=0.2)
     assert any("drawn.safetensors" in note for note in result.summary["notes"])
     kept.write_bytes(kept.read_bytes()[:-1] + b"x")
     with pytest.raises(WeightsError, match="has changed since it was stored"):
-        lipdub.neutralize(SAMPLE / "talker.mp4", workspace=tmp_path / "other", method="silent-lip", end=0.2)
+        lipdub.neutralize(TALKER, workspace=tmp_path / "other", method="silent-lip", end=0.2)
 
 
 def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,8 +215,8 @@ def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, mo
 
     monkeypatch.setattr(wav2lip, "generate", generate)
     given = {"workspace": tmp_path / "job", "end": 0.3}
-    lipdub.neutralize(SAMPLE / "talker.mp4", method="silent-lip", talker=painter, **given)
-    lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="wav2lip", length="shortest", **given)
+    lipdub.neutralize(TALKER, method="silent-lip", talker=painter, **given)
+    lipdub.sync(TALKER, SPEECH, method="wav2lip", length="shortest", **given)
     assert seen
     for face, reference in seen:
         h, w = face.shape[:2]
@@ -229,8 +229,8 @@ def test_shut_references_go_before_lnet(tmp_path: Path, monkeypatch: pytest.Monk
     small_retalking.publish(monkeypatch, tmp_path, ("lnet", "enet"), copying=True)
     painter = saved(tmp_path / "painter.safetensors", generator(COLOUR), generator(None))
     given = {"workspace": tmp_path / "job", "end": 0.3}
-    lipdub.neutralize(SAMPLE / "talker.mp4", method="silent-lip", talker=painter, **given)
-    made = lipdub.sync(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", method="lnet", length="shortest", **given)
+    lipdub.neutralize(TALKER, method="silent-lip", talker=painter, **given)
+    made = lipdub.sync(TALKER, SPEECH, method="lnet", length="shortest", **given)
     sync = StageStore(made.path, "sync")
     boxes, amount, crops = (sync.open(name).read(0, len(sync.open(name))) for name in ("boxes", "amount", "crops"))
     whole = np.flatnonzero(amount == 1)
@@ -254,7 +254,7 @@ def test_a_source_that_is_none_is_an_input_error(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     for source in (tmp_path, tmp_path / "none.mp4", Path(__file__)):
         with pytest.raises(InputError):
-            lipdub.dub(source, SAMPLE / "speech.wav", tmp_path / "out.mp4", recipe="stabilized")
+            lipdub.dub(source, SPEECH, tmp_path / "out.mp4", recipe="stabilized")
 
 
 def test_the_restorer_is_one_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

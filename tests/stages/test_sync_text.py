@@ -3,8 +3,7 @@ on."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,8 +13,11 @@ from lipdub.speech.pronunciation import find_dictionary
 from lipdub.stages.sync import stage
 from lipdub.stages.sync.options import SyncOptions
 from lipdub.stages.sync.stage import SPEC
+from tests.sample import SPEECH, TALKER
 
-SAMPLE = Path(__file__).parents[1] / "sample"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 needs_dictionary = pytest.mark.skipif(find_dictionary() is None, reason="pocketsphinx is not installed")
 
 
@@ -57,8 +59,8 @@ def test_the_plan_knows_a_changed_text(tmp_path: Path):
 
     def key() -> Any:
         job = lipdub.Job(
-            SAMPLE / "talker.mp4",
-            SAMPLE / "speech.wav",
+            TALKER,
+            SPEECH,
             workspace=tmp_path / "w",
             out=tmp_path / "o.mp4",
             options={"sync": {"text": str(text)}},

@@ -17,8 +17,8 @@ from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.sync import wav2lip
 from lipdub.workspace.stage_store import StageStore
+from tests.sample import SPEECH, TALKER
 
-SAMPLE = Path(__file__).resolve().parent.parent / "sample"
 END = 0.6  # seconds that are dubbed: the network is the published one, at its full size
 
 
@@ -43,8 +43,8 @@ def dubbed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIPDUB_WEIGHTS", str(weights))
         yield lipdub.dub(
-            SAMPLE / "talker.mp4",
-            SAMPLE / "speech.wav",
+            TALKER,
+            SPEECH,
             tmp_path_factory.mktemp("dub") / "out.mkv",
             recipe="wav2lip",
             end=END,
@@ -64,7 +64,7 @@ def test_the_result_says_whose_weights_it_was_made_with(dubbed: Any) -> None:
 def test_only_the_lower_face_is_changed_and_only_where_asked(dubbed: Any) -> None:
     sync, options = StageStore(dubbed.workspace / "sync", "sync"), PasteBackOptions()
     boxes = sync.open("boxes").read(0, len(sync.open("boxes")))
-    for k, (before, after) in enumerate(zip(read_frames(SAMPLE / "talker.mp4"), read_frames(dubbed.out), strict=False)):
+    for k, (before, after) in enumerate(zip(read_frames(TALKER), read_frames(dubbed.out), strict=False)):
         box, weight = paste.pasted_region(sync, k, options)
         assert tuple(boxes[k]) == box
         same = [np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True)]
@@ -84,8 +84,8 @@ def test_a_second_run_reuses_everything_and_other_weights_only_redo_the_mouths(
 ) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(weights))
     job = lipdub.Job(
-        SAMPLE / "talker.mp4",
-        SAMPLE / "speech.wav",
+        TALKER,
+        SPEECH,
         out=dubbed.out,
         workspace=dubbed.workspace,
         recipe="wav2lip",
@@ -103,7 +103,7 @@ def test_a_second_run_reuses_everything_and_other_weights_only_redo_the_mouths(
 def test_without_weights_it_says_where_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "empty"))
     with pytest.raises(WeightsError, match="are not in the store") as error:
-        lipdub.dub(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path / "out.mp4", recipe="wav2lip")
+        lipdub.dub(TALKER, SPEECH, tmp_path / "out.mp4", recipe="wav2lip")
     assert "lipdub weights pull wav2lip-gan" in str(error.value) and not (tmp_path / "out.mp4").exists()
 
 
@@ -142,9 +142,7 @@ def test_weights_of_ones_own_are_commercially_safe_and_published_ones_not(
     from lipdub.weights import store as weights_store
 
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(weights))
-    job = lipdub.Job(
-        SAMPLE / "talker.mp4", SAMPLE / "speech.wav", out=tmp_path / "out.mkv", recipe="wav2lip", commercial_safe=True
-    )
+    job = lipdub.Job(TALKER, SPEECH, out=tmp_path / "out.mkv", recipe="wav2lip", commercial_safe=True)
     assert lipdub.plan(job)
     paths = [wav2lip.weights_path(), Path("elsewhere/wav2lip.pth")]
     assert [entry.name for entry in checks.check_weights(paths, commercial_safe=True)] == ["wav2lip"]

@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
 from lipdub.faces.detectors import native_log
+from tests.sample import TALKER
 
-SAMPLE = Path(__file__).resolve().parent.parent.parent / "sample" / "talker.mp4"
 NATIVE = (
     b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
     b"W0000 00:00:1795783123.460401   22881 inference_feedback_manager.cc:114] Feedback manager requires\n"
@@ -40,7 +39,7 @@ print([len(faces) for faces in found], len(facts["tracks"]))
 
 
 def test_a_library_call_that_finds_faces_writes_nothing() -> None:
-    done = subprocess.run([sys.executable, "-c", FINDS_FACES, str(SAMPLE)], capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", FINDS_FACES, str(TALKER)], capture_output=True, check=False)
     assert done.stderr == b""
     assert done.stdout.decode().split("\n")[0] == "[1, 1, 1, 1, 0, 1, 1, 1, 1, 1] 1"
 

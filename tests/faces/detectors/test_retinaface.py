@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -15,14 +14,13 @@ from lipdub.faces.detectors.base import measure_oval
 from lipdub.faces.detectors.mediapipe import MediaPipeDetector
 from lipdub.faces.detectors.retinaface import FaceLocation, RetinaFaceDetector, crop_upright, measure_tilt
 from lipdub.media.read import read_frames
+from tests.sample import TALKER
 from tests.weights import small
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 torch = pytest.importorskip("torch")
-
-SAMPLE = Path(__file__).resolve().parent.parent.parent / "sample" / "talker.mp4"
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +30,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def frames() -> list[np.ndarray]:
-    return [frame.picture.rgb() for frame in read_frames(SAMPLE, 0, 8)]
+    return [frame.picture.rgb() for frame in read_frames(TALKER, 0, 8)]
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,12 +19,15 @@ from lipdub.weights import manifest
 from lipdub.weights.store import FOLDER_VARIABLE
 from lipdub.workspace.stage_store import StageStore
 from tests.networks.parity import filled
+from tests.sample import SPEECH, TALKER
 from tests.stages.detect.stand_in import publish, publish_stand_in
 from tests.weights import small
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 torch = pytest.importorskip("torch")
 
-SAMPLE = Path(__file__).resolve().parent.parent.parent / "sample"
 FRAMES = 133
 
 
@@ -43,8 +45,8 @@ def arrays(folder: Path) -> dict[str, np.ndarray]:
 
 def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_stand_in(monkeypatch, tmp_path, "retinaface")
-    plain = lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "plain", threads=1)
-    done = lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "job", threads=1, method="retinaface")
+    plain = lipdub.detect(TALKER, workspace=tmp_path / "plain", threads=1)
+    done = lipdub.detect(TALKER, workspace=tmp_path / "job", threads=1, method="retinaface")
     assert done.summary["method"] == "retinaface" and plain.summary["method"] == "mediapipe"
     assert any("retinaface.pth are not the published ones" in note for note in done.summary["notes"])
     assert [(t["id"], t["first"], t["last"]) for t in done.summary["tracks"]] == [(1, 0, FRAMES - 1)]
@@ -62,14 +64,14 @@ def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.Mon
     for name, chunk in (("landmarks", 1), ("change", 0)):
         StageStore(copy / "detect", "detect").open(name).file(chunk).unlink()
     (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
-    again = lipdub.detect(SAMPLE / "talker.mp4", workspace=copy, threads=1, method="retinaface")
+    again = lipdub.detect(TALKER, workspace=copy, threads=1, method="retinaface")
     assert again.action == "resume"
     files = [{p.relative_to(f): p.read_bytes() for p in sorted(f.rglob("c.*"))} for f in (tmp_path / "job", copy)]
     assert files[0] == files[1] and len(files[0]) >= 6
-    assert lipdub.detect(SAMPLE / "talker.mp4", workspace=copy, threads=1).action == "run"
+    assert lipdub.detect(TALKER, workspace=copy, threads=1).action == "run"
     dubbed = lipdub.dub(
-        SAMPLE / "talker.mp4",
-        SAMPLE / "speech.wav",
+        TALKER,
+        SPEECH,
         tmp_path / "out.mp4",
         workspace=tmp_path / "job",
         threads=1,
@@ -90,10 +92,10 @@ def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(finder, "MAX_SEARCH_SIDE", 160)
     monkeypatch.setattr(store, "CHUNK_FRAMES", 8)
-    facts = probe(SAMPLE / "talker.mp4").video
+    facts = probe(TALKER).video
     assert facts is not None
     video = tmp_path / "short.nut"
-    frames = ((frame.picture, frame.pts) for frame in read_frames(SAMPLE / "talker.mp4", 0, 20))
+    frames = ((frame.picture, frame.pts) for frame in read_frames(TALKER, 0, 20))
     write_segment(video, frames, facts, VideoCodec(crf=16, preset="ultrafast"))
     state = filled(retinaface().state_dict(), {"overrides": [{"match": r"^body\.conv1\.weight$", "scale": 0.001}]})
     heads = {name: torch.zeros_like(state[name]) for name in state if "Head" in name}
@@ -112,10 +114,10 @@ def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch
 def test_missing_weights_end_it_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "empty"))
     with pytest.raises(WeightsError, match=r"detection_Resnet50_Final\.pth are not in the store") as error:
-        lipdub.dub(SAMPLE / "talker.mp4", SAMPLE / "speech.wav", tmp_path / "out.mp4", detector="retinaface")
+        lipdub.dub(TALKER, SPEECH, tmp_path / "out.mp4", detector="retinaface")
     assert "lipdub weights pull retinaface" in str(error.value)
     with pytest.raises(WeightsError):
-        lipdub.detect(SAMPLE / "talker.mp4", workspace=tmp_path / "job", method="retinaface")
+        lipdub.detect(TALKER, workspace=tmp_path / "job", method="retinaface")
     assert not (tmp_path / "out.mp4").exists() and not list(tmp_path.rglob("landmarks"))
     with pytest.raises(UsageError, match="It takes mediapipe, retinaface"):
         DetectOptions(method="s3fd")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,18 +11,18 @@ from lipdub.blending import feather
 from lipdub.media.read import read_frames
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import BLENDS, PasteBackOptions
+from tests.sample import TALKER
 
 if TYPE_CHECKING:
     from lipdub.media.pixels import Picture
 
-SAMPLE = Path(__file__).resolve().parents[2] / "sample"
 BOX = np.array([150, 260, 350, 440])  # the drawn talker's lower face
 CAST = (14, -10, 18)
 
 
 @pytest.fixture(scope="module")
 def picture() -> Picture:
-    return next(iter(read_frames(SAMPLE / "talker.mp4", 0, 1))).picture
+    return next(iter(read_frames(TALKER, 0, 1))).picture
 
 
 def cut(picture: Picture) -> np.ndarray:
