@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -50,11 +49,6 @@ def test_networks_are_here(entry: manifest.ManifestEntry, part: manifest.Network
     if importlib.util.find_spec(part.network.partition(":")[0]) is None:
         pytest.skip("not written yet")
     assert len(infer_shapes(part)) > 20
-
-
-def test_it_is_installed_with_the_package() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert "weights/manifest.json" in project["tool"]["setuptools"]["data-files"]["share/lipdub/weights"]
 
 
 def test_entries_by_name_and_by_file() -> None:
