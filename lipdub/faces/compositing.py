@@ -57,7 +57,7 @@ def crop_at(picture: np.ndarray, placement: np.ndarray, size: int) -> np.ndarray
     from lipdub.faces.alignment import full_face
     from lipdub.media.pixels import to_eight_bits
 
-    return full_face.crop(to_eight_bits(picture), placement, size)
+    return full_face.align(placement, size).crop(to_eight_bits(picture))
 
 
 def composite_crop(picture: np.ndarray, before: np.ndarray, made: np.ndarray, placement: np.ndarray) -> np.ndarray:
@@ -78,7 +78,8 @@ def composite_crop(picture: np.ndarray, before: np.ndarray, made: np.ndarray, pl
     changed = np.clip((apart - _CHANGED) / (_WHOLLY - _CHANGED), 0, 1)
     taken = _crop_window(size)
     planes = np.concatenate([old, made, changed[..., None], taken[..., None]], 2)
-    back = [full_face.paste(planes[..., a:b], placement, high, wide) for a, b in ((0, 3), (3, 6), (6, 8))]
+    alignment = full_face.align(placement, size)
+    back = [alignment.paste(planes[..., a:b], high, wide) for a, b in ((0, 3), (3, 6), (6, 8))]
     coarse, new, shares = back
     shares = shares.clip(0, 1)
     detail = picture.astype(np.float32) / np.iinfo(picture.dtype).max - coarse

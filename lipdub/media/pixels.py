@@ -518,11 +518,37 @@ def picture_from_frame(frame: Any, colour: ColourTags, turns: int = 0, *, mirror
 
 
 def to_eight_bits(rgb: Array) -> U8:
-    """Round a picture of 16 bits to 8 bits; return one of 8 bits as it is.
+    """Reduce a picture of 16 bits to its upper 8 bits; return one of 8 bits as it is.
+
+    All stages, metrics and networks see 16-bit pictures through this function, so that they see the same values. The
+    lower bits are cut off, not rounded: results of the built-in recipe stay as they were.
 
     Args:
-        rgb: (h, w, 3) uint8, or uint16 over 0..65535.
+        rgb: (h, w, ...) uint8, or uint16 over 0..65535.
     """
     if rgb.dtype == np.uint16:
-        return ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 / 255 = 257
+        return (rgb >> 8).astype(np.uint8)
     return rgb
+
+
+def crop_padded(picture: Picture, origin: Array, width: int, height: int) -> Array:
+    """Crop a picture where the crop may reach beyond it: what lies outside repeats the picture's edge.
+
+    Args:
+        picture: of which only the crop's part is converted.
+        origin: (2,) left and top of the crop, whole pixels.
+        width: of the crop.
+        height: of the crop.
+
+    Returns:
+        (height, width, 3) RGB, uint8 or uint16.
+    """
+    x0, y0 = int(origin[0]), int(origin[1])
+    left, top = min(max(x0, 0), picture.width - 1), min(max(y0, 0), picture.height - 1)
+    right, bottom = max(min(x0 + width, picture.width), left + 1), max(min(y0 + height, picture.height), top + 1)
+    crop = picture.rgb((left, top, right, bottom))
+    if crop.shape[:2] == (height, width):
+        return crop
+    rows = np.clip(np.arange(y0, y0 + height) - top, 0, bottom - top - 1)
+    columns = np.clip(np.arange(x0, x0 + width) - left, 0, right - left - 1)
+    return crop[rows][:, columns]

@@ -52,7 +52,7 @@ def crop_lower_faces(
     high, wide = lower_face.add_margin(size.height), lower_face.add_margin(size.width)
     places = lower_face.fit_placements(points, interval)
     pairs = zip(frames, places, strict=True)
-    return np.stack([lower_face.crop(f, p, high, wide, lower_face.MARGIN) for f, p in pairs])
+    return np.stack([lower_face.align(p, wide, high, lower_face.MARGIN).crop(f) for f, p in pairs])
 
 
 def sample_affine(crops: torch.Tensor, height: int, width: int, affine: np.ndarray) -> torch.Tensor:

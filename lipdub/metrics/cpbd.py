@@ -12,6 +12,8 @@ import math
 import cv2
 import numpy as np
 
+from lipdub.media.pixels import to_eight_bits
+
 BLOCK = 64  # pixels; blocks at the right and bottom that are not full are left out
 EDGE_SHARE = 0.002  # of a block's pixels that must be edges for it to count
 LOW_CONTRAST = 50.0  # grey levels
@@ -54,7 +56,7 @@ def cpbd_of_rgb(rgb: np.ndarray, box: tuple[int, int, int, int] | None = None) -
     part = rgb if box is None else rgb[max(0, box[1]) : max(0, box[3]), max(0, box[0]) : max(0, box[2])]
     if min(part.shape[:2]) < BLOCK:
         return math.nan
-    part = part if part.dtype == np.uint8 else (part >> 8).astype(np.uint8)
+    part = to_eight_bits(part)
     return cpbd(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY))
 
 

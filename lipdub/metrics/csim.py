@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.faces.alignment import five_point, three_dmm
+from lipdub.faces.alignment import five_point
 from lipdub.faces.landmarks import to_ibug
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def crop_arcface(rgb: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     are all at one place.
     """
     points = to_ibug(landmarks) if len(landmarks) == 478 else landmarks
-    matrix = five_point.fit_similarity(three_dmm.select_five_points(points)[:, :2], TEMPLATE)
-    return five_point.crop(rgb, matrix, SIZE)
+    return five_point.align(five_point.select_five_points(points)[:, :2], TEMPLATE, SIZE).crop(rgb)
 
 
 def embed_faces(network: Any, crops: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import InputError
+from lipdub.media.pixels import to_eight_bits
 from lipdub.scoring.rows import Better, Row, finite_or_none
 
 if TYPE_CHECKING:
@@ -55,24 +56,16 @@ def match_depth(made: Picture, right: Picture, name: str) -> tuple[np.ndarray, n
         )
     a, b = made.rgb(), right.rgb()
     if a.dtype != b.dtype:
-        a, b = eight_bits(a), eight_bits(b)
+        a, b = to_eight_bits(a), to_eight_bits(b)
     return a, b, 255.0 if a.dtype == np.uint8 else 65535.0
-
-
-def eight_bits(rgb: np.ndarray) -> np.ndarray:
-    """RGB of any depth as uint8."""
-    return rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
 
 
 def align_face(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The face (CROP, CROP, 3) of a frame whose iBUG points (68, 2) are these, where facexlib's template has it."""
     from lipdub.faces.alignment import five_point
-    from lipdub.faces.alignment.three_dmm import select_five_points
 
-    matrix = five_point.fit_similarity(
-        select_five_points(points)[:, :2], five_point.FACEXLIB_TEMPLATE * (CROP / five_point.SIZE)
-    )
-    return five_point.crop(rgb, matrix, CROP)
+    template = five_point.FACEXLIB_TEMPLATE * (CROP / five_point.SIZE)
+    return five_point.align(five_point.select_five_points(points)[:, :2], template, CROP).crop(rgb)
 
 
 @dataclass
@@ -109,7 +102,7 @@ class FullReferenceMetrics:
         self.times.append(time)
         self.errors.append(part / max(count, 1) * (255 / peak) ** 2)
         self.alike.append(ssim(cv2.cvtColor(a, cv2.COLOR_RGB2GRAY), cv2.cvtColor(b, cv2.COLOR_RGB2GRAY), peak))
-        small = eight_bits(a), eight_bits(b)
+        small = to_eight_bits(a), to_eight_bits(b)
         if self._before is not None and not fresh:
             self.moved.append(tuple(frame_distance(x, y) for x, y in zip(self._before, small, strict=True)))  # type: ignore[arg-type]
         self._before = small

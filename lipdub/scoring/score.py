@@ -17,6 +17,7 @@ import numpy as np
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import LipdubError, WeightsError
 from lipdub.faces.detectors import DEFAULT_DETECTOR
+from lipdub.media.pixels import to_eight_bits
 from lipdub.progress import Callback, Event, ignore_event
 from lipdub.scoring import full_reference, moments, no_reference, run_workspace, speech
 from lipdub.scoring.report import MomentPictures, ReportEntry
@@ -253,7 +254,7 @@ def _embedding(store: WeightsStore) -> Any:
     network = csim.load_arcface(store)
 
     def embed(rgb: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-        return csim.embed_faces(network, csim.crop_arcface(full_reference.eight_bits(rgb), mesh)[None])[0]
+        return csim.embed_faces(network, csim.crop_arcface(to_eight_bits(rgb), mesh)[None])[0]
 
     return embed
 
@@ -344,7 +345,7 @@ def _lse_distances(network: Any, clip: _Clip, tell: Callback) -> np.ndarray:
 
     assert clip.heard is not None
     tell(Event("progress", "score", done=0, total=len(clip.seen), message="SyncNet"))
-    frames = (full_reference.eight_bits(frame.picture.rgb()) for frame in read_frames(clip.path))
+    frames = (to_eight_bits(frame.picture.rgb()) for frame in read_frames(clip.path))
     times, boxes = clip.seen.times, clip.seen.boxes
     return lse_video.video_distances(frames, times, boxes, clip.heard.sound, network, clip.heard.begins)
 
@@ -506,7 +507,7 @@ def _strip(path: Path, frames: np.ndarray, box: tuple[float, float, float, float
             x0, y0 = (int(max(0, v)) // 2 * 2 for v in box[:2])
             x1, y1 = int(min(picture.width, box[2])), int(min(picture.height, box[3]))
             rgb = picture.rgb((x0, y0, max(x1, x0 + 2), max(y1, y0 + 2)))
-        rgb = full_reference.eight_bits(rgb)
+        rgb = to_eight_bits(rgb)
         width = max(1, round(rgb.shape[1] * SHOT_HEIGHT / rgb.shape[0]))
         tiles.append(cv2.resize(rgb, (width, SHOT_HEIGHT), interpolation=cv2.INTER_AREA))
     height = SHOT_HEIGHT

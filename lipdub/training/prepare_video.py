@@ -315,7 +315,7 @@ def _cut(
     points = _points(view, grid, stretch)
     places = full_face.fit_placements(points, 1 / shards.FPS)
     depth = points[..., 2] * (side / (full_face.SIDE * zoom * places[:, 2:3]))
-    inside = np.concatenate([full_face.to_crop(points, places, side, zoom), depth[..., None]], 2)
+    inside = np.concatenate([full_face.map_to_crops(points, places, side, zoom), depth[..., None]], 2)
     masks = np.stack([draw_lower_face(p, side, side) for p in inside])
     return {
         "crops": read_crops(video, frames, places, side, zoom),
@@ -337,7 +337,7 @@ def read_crops(video: Path, frames: np.ndarray, places: np.ndarray, side: int, z
     for i, number in enumerate(frames):
         while seen.index < number:
             seen = next(source)
-        crops[i] = full_face.crop_picture(seen.picture, places[i], side, zoom)
+        crops[i] = full_face.align(places[i], side, zoom).crop_picture(seen.picture)
     return crops
 
 

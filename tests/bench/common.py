@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.media.pixels import to_eight_bits
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -165,10 +167,6 @@ def save(path: Path, picture: np.ndarray) -> None:
     cv2.imwrite(str(path), picture[..., ::-1])
 
 
-def eight_bits(rgb: np.ndarray) -> np.ndarray:
-    return rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
-
-
 def picked(path: Path, numbers: Sequence[int]) -> Iterator[np.ndarray]:
     """8 bit RGB of the frames of these rising numbers, one at a time, read in one pass."""
     from lipdub.media.read import read_frames
@@ -178,7 +176,7 @@ def picked(path: Path, numbers: Sequence[int]) -> Iterator[np.ndarray]:
         return
     for frame in read_frames(path, wanted[0], wanted[-1] + 1):
         if frame.index == wanted[0]:
-            yield eight_bits(frame.picture.rgb())
+            yield to_eight_bits(frame.picture.rgb())
             wanted.pop(0)
             if not wanted:
                 return

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from lipdub.media.pixels import to_eight_bits
 from lipdub.metrics.correlation import best_lag, correlation, on_grid
 from lipdub.metrics.mouth import MouthMotion, track_mouth
 from lipdub.workspace.folder import Workspace
@@ -35,7 +36,7 @@ def measured(path: Path, keep: Path | None = None) -> MouthMotion:
             return MouthMotion(data["times"], data["opening"], data["width"], data["height"])
     from lipdub.media.read import read_frames
 
-    motion = track_mouth((float(f.time), common.eight_bits(f.picture.rgb())) for f in read_frames(path, 0, LIMIT))
+    motion = track_mouth((float(f.time), to_eight_bits(f.picture.rgb())) for f in read_frames(path, 0, LIMIT))
     if keep is not None:
         keep.parent.mkdir(parents=True, exist_ok=True)
         np.savez(keep, times=motion.times, opening=motion.opening, width=motion.width, height=motion.height)

@@ -85,7 +85,7 @@ class Pointing(torch.nn.Module):
 def neutral_in_crop() -> np.ndarray:
     """iBUG points (68, 2) of the neutral face in FAN's crop of it."""
     points = landmarks.to_ibug(landmarks.load_neutral_face())[:, :2] * 60 + 300
-    return fan.to_crop(points, fan.fit_boxes(points[None])[0])
+    return fan.align(fan.fit_boxes(points[None])[0]).to_crop(points)
 
 
 def heatmaps(points: np.ndarray, sigma: float = 1.0, cells: int = 64) -> np.ndarray:

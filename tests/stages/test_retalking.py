@@ -18,9 +18,8 @@ import lipdub
 from lipdub.engine import recipes
 from lipdub.engine.job import Job
 from lipdub.errors import InputError, UsageError, WeightsError
-from lipdub.faces import coefficients, compositing, expression, landmarks
-from lipdub.faces.alignment import ffhq
-from lipdub.faces.alignment import head as headcrop
+from lipdub.faces import coefficients, compositing, expression
+from lipdub.faces.alignment.head import align
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
@@ -227,7 +226,7 @@ def test_networks_that_copy_give_the_source_back(video: Path, tmp_path: Path, mo
         dubbed += 1
         seen = frame.picture.rgb(tuple(box)).astype(int)
         h, w = seen.shape[:2]
-        whole = headcrop.crop_box(reference, head, box, 384)
+        whole = align(head).crop_box(reference, box, 384)
         assert np.abs(whole.astype(int) - cv2.resize(seen.astype(np.uint8), (384, 384))).mean() < 3
         inside = crop[:h, :w, 3] > 0
         assert inside.mean() > 0.15
@@ -303,36 +302,6 @@ def test_the_template_without_a_file_is_the_talkers_shut_mouth() -> None:
     assert np.allclose(shut, 18.5)  # the two frames with the smallest opening
     unknown = np.full((3, 64), np.nan, np.float32)
     assert not dnet.closed_mouth_expression(unknown, np.zeros(3), np.zeros(3)).any()
-
-
-def test_the_crop_follows_the_head_smoothly() -> None:
-    face = landmarks.to_ibug(landmarks.load_neutral_face())[:, :2] * 60
-    path = np.column_stack([np.linspace(200, 500, 50), np.full(50, 180.0)])
-    shaken = path + np.random.default_rng(0).normal(0, 2, path.shape)
-    points = face[None] + shaken[:, None]
-    points[20:23] = np.nan
-    boxes = headcrop.fit_boxes(headcrop.fit_squares(points), 0.04)
-    assert (boxes[20:23] == 0).all()
-    seen = np.flatnonzero(boxes[:, 2] > 0)
-    assert len(seen) == 47
-    side = boxes[seen, 2] - boxes[seen, 0]
-    assert (side == boxes[seen, 3] - boxes[seen, 1]).all() and np.ptp(side) <= 2
-    assert abs(side.mean() - ffhq.measure_side(ffhq.fit_corners(face))) < 2
-    middle = (boxes[seen, :2] + boxes[seen, 2:]) / 2
-    inner = slice(12, -12)
-    off = middle[inner] - (ffhq.fit_corners(face).mean(0) + path[seen][inner])
-    assert np.abs(off).max() < 2.5 and np.abs(np.diff(middle[inner, 1])).max() <= 2
-    corner = boxes[5, :2].astype(float) - 0.5
-    assert np.allclose(headcrop.to_crop(corner, boxes[5]), -0.5)
-
-
-def test_a_part_of_a_crop_lies_where_it_does_in_the_frame() -> None:
-    y, x = np.mgrid[:300, :400]
-    frame = np.stack([x / 2, y / 2, (x + y) / 4], 2).astype(np.float32)
-    box, wanted = np.array([40, 10, 300, 270]), np.array([90, 60, 210, 240])
-    crop = headcrop.resize(frame[10:270, 40:300])
-    straight = cv2.resize(frame[60:240, 90:210], (96, 96), interpolation=cv2.INTER_LINEAR)
-    assert np.abs(headcrop.crop_box(crop, box, wanted, 96) - straight)[2:-2, 2:-2].max() < 0.3
 
 
 def test_weights_that_are_missing_are_named(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def test_a_shard_holds_what_the_video_shows_and_sounds(whole: Path, videos: Path
     parts = {name: shards.read_rows(path, at, name, 0, array[1][0]) for name, array in at.arrays.items()}
     np.testing.assert_array_equal(parts["frames"], np.arange(40))
     for i, frame in enumerate(read_frames(video, 0, 40)):
-        seen = full_face.crop(frame.picture.rgb(), parts["placements"][i], 32, 32 / 24)
+        seen = full_face.align(parts["placements"][i], 32, 32 / 24).crop(frame.picture.rgb())
         assert np.abs(seen.astype(int) - parts["crops"][i]).max() <= 1, i
     inside = shards.unpack_masks(parts["masks"], 32)
     np.testing.assert_array_equal(inside[7], masks.draw_lower_face(parts["landmarks"][7], 32, 32))

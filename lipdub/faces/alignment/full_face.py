@@ -1,89 +1,88 @@
-"""Square crops of a whole face whose lower half is exactly the crop of `lowerface`: what the generators of paper 003 redraw
-and its AVSyncNet looks at. They follow the head and not the jaw, so the crop does not tell how far the mouth is open.
+"""Square crops of a whole face whose lower half is the crop of `lower_face`.
 
-Boxes around all landmarks grow with the jaw, and five-point alignment moves with the corners of the mouth; both would tell.
+The generators of Yaman et al., Audio-Driven Talking Face Generation with Stabilized Synchronization Loss (ECCV 2024),
+redraw them. The crops follow the head and not the jaw, so a crop does not tell how far the mouth is open. Boxes around
+all landmarks grow with the jaw, and five-point alignment moves with the corners of the mouth; both would tell.
+
+Placements (4,) are those of `lower_face`, of the square's middle.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.faces.alignment import lower_face
+from lipdub.faces.alignment.lower_face import PlacementAlignment
 from lipdub.media.pixels import to_eight_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lipdub.arrays import F32, F64, U8, Array
     from lipdub.media.pixels import Picture
 
 SIDE = lower_face.WIDTH  # of the square, in distances between the eyes
+_BORDER_PX = 4  # of the frame and of the crop, beyond the square, that `crop_picture` converts for its blur
 
 
-def fit_placements(points: np.ndarray, interval: float) -> np.ndarray:
-    """Middle (x, y), pixels per distance between the eyes, and roll in radians of the crops of one track: float64 (n, 4).
+@dataclass(frozen=True)
+class FullFaceAlignment(PlacementAlignment):
+    """A square crop of a whole face, level with its eyes."""
 
-    points, interval: as in `lowerface.placements`. ValueError when the face is never seen.
+    def crop_picture(self, picture: Picture) -> U8:
+        """Cut the crop uint8 RGB out of a decoded picture, of which only the part around it is converted to RGB."""
+        reach = measure_reach(np.array([self.x, self.y, self.scale, self.roll]), self.zoom)
+        around = reach * (1 + _BORDER_PX / self.width) + _BORDER_PX
+        left, right = np.clip([self.x - around, self.x + around], 0, picture.width).astype(int)
+        top, bottom = np.clip([self.y - around, self.y + around], 0, picture.height).astype(int)
+        right, bottom = max(right, left + 2), max(bottom, top + 2)
+        left, top = min(left, picture.width - 2), min(top, picture.height - 2)
+        rgb = picture.rgb((left, top, min(right, picture.width), min(bottom, picture.height)))
+        return self.shift(left, top).crop(to_eight_bits(rgb))
+
+
+def align(placement: F64, pixels: int, zoom: float = 1.0) -> FullFaceAlignment:
+    """Align a whole face at a placement (4,).
+
+    Args:
+        placement: of the square's middle; see the module.
+        pixels: side of the crop.
+        zoom: how many times as much as the square is seen.
     """
+    return FullFaceAlignment.from_placement(placement, pixels, pixels, zoom)
+
+
+def fit_placements(points: F32, interval: float) -> F64:
+    """Fit the placements of the crops of one track, (n, 4) float64; arguments as of `lower_face.fit_placements`."""
     return fit_placements_blockwise(lambda start, stop: points[start:stop], len(points), interval)
 
 
-def fit_placements_blockwise(read: Callable[[int, int], np.ndarray], count: int, interval: float) -> np.ndarray:
-    """`placements` of a track of any length, as `lowerface.placements_of`."""
-    found = lower_face.fit_placements_blockwise(read, count, interval)
-    up = found[:, 2] * (SIDE - lower_face.HEIGHT) / 2
-    found[:, 0] += up * np.sin(found[:, 3])
-    found[:, 1] -= up * np.cos(found[:, 3])
-    return found
+def fit_placements_blockwise(read: Callable[[int, int], F32], count: int, interval: float) -> F64:
+    """Fit the placements of a track of any length; arguments as of `lower_face.fit_placements_blockwise`."""
+    placements = lower_face.fit_placements_blockwise(read, count, interval)
+    up = placements[:, 2] * (SIDE - lower_face.HEIGHT) / 2
+    placements[:, 0] += up * np.sin(placements[:, 3])
+    placements[:, 1] -= up * np.cos(placements[:, 3])
+    return placements
 
 
-def crop(image: np.ndarray, placement: np.ndarray, pixels: int, zoom: float = 1.0) -> np.ndarray:
-    """The crop (pixels, pixels, ...) of a frame (h, w, ...); beyond the frame its edge is repeated.
+def measure_reach(placements: F64, zoom: float = 1.0) -> F64:
+    """Measure how far the corners of crops are from their middles along the frame's sides.
 
-    zoom: how many times as much as the square is to be seen.
+    Args:
+        placements: (..., 4).
+        zoom: how many times as much as the square is seen.
+
+    Returns:
+        (...) float64 pixels of the frame.
     """
-    return lower_face.crop(image, placement, pixels, pixels, zoom)
-
-
-def crop_picture(picture: Picture, placement: np.ndarray, pixels: int, zoom: float = 1.0) -> np.ndarray:
-    """The crop uint8 (pixels, pixels, 3) RGB of a decoded picture, of which only the part about it is made RGB."""
-    x, y = placement[:2]
-    around = measure_reach(placement, zoom) * (1 + 4 / pixels) + 4
-    left, right = np.clip([x - around, x + around], 0, picture.width).astype(int)
-    top, bottom = np.clip([y - around, y + around], 0, picture.height).astype(int)
-    right, bottom = max(right, left + 2), max(bottom, top + 2)
-    left, top = min(left, picture.width - 2), min(top, picture.height - 2)
-    rgb = picture.rgb((left, top, min(right, picture.width), min(bottom, picture.height)))
-    return crop(to_eight_bits(rgb), placement - [left, top, 0, 0], pixels, zoom)
-
-
-def measure_reach(placement: np.ndarray, zoom: float = 1.0) -> np.ndarray:
-    """How far the corners of crops at placements (..., 4) are from their middles, along the picture's sides: pixels (...)."""
-    scale, roll = placement[..., 2], placement[..., 3]
+    scale, roll = placements[..., 2], placements[..., 3]
     return SIDE * zoom * scale / 2 * (abs(np.cos(roll)) + abs(np.sin(roll)))
 
 
-def paste(crop: np.ndarray, placement: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A crop (pixels, pixels, ...) float32 laid back where it was cut out of a picture of that size, float32 (height, width, ...);
-    beyond the crop its edge is repeated.
-    """
-    import cv2
-
-    pixels = crop.shape[0]
-    x, y, scale, roll = placement
-    step = scale * SIDE / pixels
-    turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]]) / step
-    matrix = np.column_stack([turn, np.full(2, (pixels - 1) / 2) - turn @ (x, y)])
-    flags = (cv2.INTER_CUBIC if step > 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
-    given = np.ascontiguousarray(crop, np.float32)
-    return cv2.warpAffine(given, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-
-
-def to_crop(points: np.ndarray, placements: np.ndarray, pixels: int, zoom: float = 1.0) -> np.ndarray:
-    """Points (n, p, 2 or 3) of frames as they lie in their crops (n, p, 2); whole numbers are the middles of pixels."""
-    x, y, scale, roll = placements.T[:, :, None]
-    step = scale * SIDE * zoom / pixels
-    dx, dy = points[..., 0] - x, points[..., 1] - y
-    cos, sin = np.cos(roll), np.sin(roll)
-    return np.stack([cos * dx + sin * dy, cos * dy - sin * dx], -1) / step[..., None] + (pixels - 1) / 2
+def map_to_crops(points: Array, placements: F64, pixels: int, zoom: float = 1.0) -> F64:
+    """Map points (n, p, 2 or more) of frames to the crops at placements (n, 4): (n, p, 2)."""
+    return np.stack([align(p, pixels, zoom).to_crop(q) for p, q in zip(placements, points, strict=True)])

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.faces import coefficients, expression, landmarks, smoothing
+from lipdub.faces import coefficients, expression, fan_landmarks, landmarks, smoothing
 from lipdub.faces.alignment import fan, five_point, head, three_dmm
 from lipdub.faces.talker_tables import MotionTable
 from lipdub.stages import face_selection, inference
@@ -89,7 +89,7 @@ class Span:
     def points(self, frames: list[int]) -> np.ndarray:
         """The same (k, 68, 2) of frames of one chunk, in their crops' pixels."""
         mesh = self.mesh(frames[0], frames[-1] + 1)
-        return np.stack([head.to_crop(mesh[i - frames[0]], self.boxes[i]) for i in frames])
+        return np.stack([head.align(self.boxes[i]).to_crop(mesh[i - frames[0]]) for i in frames])
 
 
 def weights_paths(asked: str) -> list[Path]:
@@ -210,7 +210,9 @@ def _coefficients(ctx: StageContext, span: Span) -> ChunkedArray:
 
 
 def _found(ctx: StageContext, span: Span) -> ChunkedArray:
-    return ctx.store.array(f"fan-{span.id}", shape=(len(span.boxes), fan.POINT_COUNT, 2), dtype="float32", chunk=CHUNK)
+    return ctx.store.array(
+        f"fan-{span.id}", shape=(len(span.boxes), fan_landmarks.POINT_COUNT, 2), dtype="float32", chunk=CHUNK
+    )
 
 
 def _references(ctx: StageContext, span: Span) -> ChunkedArray:
@@ -262,11 +264,12 @@ def _crops(
 
 def _cut(picture: Picture, box: np.ndarray) -> np.ndarray:
     """The crop uint8 (256, 256, 3) RGB of a box; beyond the picture its edge is repeated."""
-    from lipdub.stages.neutralize.rest import padded_crop
+    return head.align(box).crop_picture(picture)
 
-    side = int(box[2] - box[0])
-    cut = padded_crop(picture, box[:2], side, side)
-    return head.resize(cut if cut.dtype == np.uint8 else (cut >> 8).astype(np.uint8))
+
+def _cut_for_fan(picture: Picture, box: np.ndarray) -> np.ndarray:
+    """The crop uint8 (256, 256, 3) RGB of a box as FAN sees it."""
+    return fan.align(box).crop_picture(picture)
 
 
 def _find(ctx: StageContext, span: Span, network: Any, array: ChunkedArray, count: _Count) -> None:
@@ -274,14 +277,14 @@ def _find(ctx: StageContext, span: Span, network: Any, array: ChunkedArray, coun
     mesh = span.whole_mesh()
     looks = np.zeros((len(mesh), 4), np.int32)
     looks[span.wanted] = fan.fit_boxes(mesh[span.wanted])
-    for chunk, frames, crops in _crops(ctx, span, array, looks, fan.crop):
+    for chunk, frames, crops in _crops(ctx, span, array, looks, _cut_for_fan):
         a, b = array.span(chunk)
         out = np.full((b - a, *array.shape[1:]), np.nan, np.float32)
         for j in range(0, len(frames), BATCH):
             here = np.array(frames[j : j + BATCH])
-            points = fan.find_landmarks(network, crops[j : j + BATCH])
-            points = np.stack([fan.to_frame(p, looks[i]) for p, i in zip(points, here, strict=True)])
-            same = fan.match_known(points, mesh[here])
+            points = fan_landmarks.find_landmarks(network, crops[j : j + BATCH])
+            points = np.stack([fan.align(looks[i]).to_frame(p) for p, i in zip(points, here, strict=True)])
+            same = fan_landmarks.match_known(points, mesh[here])
             out[here[same] - a] = points[same]
             count.add(len(here))
         array.write(chunk, out)
@@ -324,7 +327,7 @@ def _regress(
             points = (
                 span.points(frames)
                 if whole is None
-                else np.stack([head.to_crop(whole[i], span.boxes[i]) for i in frames])
+                else np.stack([head.align(span.boxes[i]).to_crop(whole[i]) for i in frames])
             )
             for j in range(0, len(frames), BATCH):
                 here = np.array(frames[j : j + BATCH]) - a
@@ -341,11 +344,11 @@ def regress_coefficients(regressor: Any, crops: np.ndarray, points: np.ndarray) 
     import torch
 
     size = crops.shape[1]
-    placements = [three_dmm.fit_placement(three_dmm.select_five_points(p), size, size) for p in points]
-    faces = np.stack([three_dmm.crop(crop, at) for crop, at in zip(crops, placements, strict=True)])
+    alignments = [three_dmm.align(five_point.select_five_points(p), size, size) for p in points]
+    faces = np.stack([alignment.crop(crop) for crop, alignment in zip(crops, alignments, strict=True)])
     images = torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255
     found = inference.run_network(regressor, inference.call_directly, images).numpy()
-    return coefficients.join_vectors(found, np.array(placements))
+    return coefficients.join_vectors(found, np.array([alignment.row for alignment in alignments]))
 
 
 def _template(ctx: StageContext, asked: str, kept: dict[str, Any], network: _Networks) -> np.ndarray | None:
@@ -369,10 +372,10 @@ def _pictured(ctx: StageContext, picture: Path, regressor: Any, landmarker: Any 
     points = landmarks.to_ibug(mesh)[:, :2]
     box = head.fit_boxes(head.fit_squares(points[None]), 1.0)[0]
     if landmarker is not None:
-        look = fan.fit_boxes(points[None])[0]
-        better = fan.to_frame(fan.find_landmarks(landmarker, fan.crop(frame, look)[None]), look)
-        points = better[0] if fan.match_known(better, points[None])[0] else points
-    vector = regress_coefficients(regressor, _cut(frame, box)[None], head.to_crop(points, box)[None])[0]
+        alignment = fan.align(fan.fit_boxes(points[None])[0])
+        better = alignment.to_frame(fan_landmarks.find_landmarks(landmarker, alignment.crop_picture(frame)[None]))
+        points = better[0] if fan_landmarks.match_known(better, points[None])[0] else points
+    vector = regress_coefficients(regressor, _cut(frame, box)[None], head.align(box).to_crop(points)[None])[0]
     return vector[coefficients.EXPRESSION]
 
 
@@ -454,12 +457,16 @@ def restore_faces(network: Any, crops: np.ndarray, points: np.ndarray) -> np.nda
     import cv2
 
     size, out = crops.shape[1], crops.copy()
-    ways = [five_point.fit_similarity(three_dmm.select_five_points(p), five_point.GPEN_TEMPLATE) for p in points]
-    aligned = np.stack([five_point.crop(crop, way) for crop, way in zip(crops, ways, strict=True)])
+    alignments = [five_point.align(five_point.select_five_points(p), five_point.GPEN_TEMPLATE) for p in points]
+    aligned = np.stack([alignment.crop(crop) for crop, alignment in zip(crops, alignments, strict=True)])
     made = _bytes(inference.run_network(network, inference.call_directly, _centred(aligned)))
-    for i, (way, face) in enumerate(zip(ways, made, strict=True)):
+    for i, (alignment, face) in enumerate(zip(alignments, made, strict=True)):
         back = cv2.warpAffine(
-            face, way, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+            face,
+            alignment.matrix,
+            (size, size),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
         )
         weight = draw_face_weight(points[i], size)[..., None]
         out[i] = np.round(crops[i] + weight * (back.astype(np.float32) - crops[i])).astype(np.uint8)

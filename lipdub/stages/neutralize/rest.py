@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lipdub.faces.talker_tables import MotionColumn, MotionTable, UnitColumn, build_unit_row
+from lipdub.media.pixels import crop_padded, to_eight_bits
 from lipdub.stages.base import StageContext
 from lipdub.stages.face_selection import open_track
 from lipdub.stages.frames import LANDMARK_BLOCK
@@ -127,7 +128,7 @@ class _Inventory:
 
         points = mouth_rendering.extract_mouth_points(self._landmarks(self.frames[u]))
         origin = np.floor(points[mouth_rendering.LIPS].mean(0) - self._size / 2).astype(int)
-        patch = padded_crop(picture, origin, self._size, self._size)
+        patch = crop_padded(picture, origin, self._size, self._size)
         local = (points - origin).astype(np.float32)
         inside = bool((local > 1).all() and (local < self._size - 2).all())
         row = build_unit_row(
@@ -147,24 +148,10 @@ class _Inventory:
             self._patches.write(i, np.stack([p[0] for p in parts]))
 
 
-def padded_crop(picture: Any, origin: np.ndarray, width: int, height: int) -> np.ndarray:
-    """RGB crop (height, width, 3) at `origin` (x, y); what lies outside the picture repeats its edge."""
-    x0, y0 = int(origin[0]), int(origin[1])
-    ax, ay = min(max(x0, 0), picture.width - 1), min(max(y0, 0), picture.height - 1)
-    bx, by = max(min(x0 + width, picture.width), ax + 1), max(min(y0 + height, picture.height), ay + 1)
-    crop = picture.rgb((ax, ay, bx, by))
-    if crop.shape[:2] == (height, width):
-        return crop
-    rows = np.clip(np.arange(y0, y0 + height) - ay, 0, by - ay - 1)
-    cols = np.clip(np.arange(x0, x0 + width) - ax, 0, bx - ax - 1)
-    return crop[rows][:, cols]
-
-
 def _to_grey(patch: np.ndarray) -> np.ndarray:
     import cv2
 
-    scaled = patch if patch.dtype == np.uint8 else (patch >> 8).astype(np.uint8)
-    return cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor(to_eight_bits(patch), cv2.COLOR_RGB2GRAY)
 
 
 def measure_sharpness(patch: np.ndarray, points: np.ndarray) -> float:

@@ -105,5 +105,5 @@ def _crops(ctx: StageContext, view: TrackLandmarks, array: ChunkedArray, places:
     for chunk, frames in todo.items():
         crops = np.zeros((len(frames), size, size, 3), np.uint8)
         for j, k in enumerate(frames):
-            crops[j] = full_face.crop_picture(next(sources).picture, places[k], size)
+            crops[j] = full_face.align(places[k], size).crop_picture(next(sources).picture)
         yield chunk, frames, crops

@@ -102,7 +102,7 @@ def _references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> np.ndar
         i = int(plan.source[k]) - first[track]
         crop = neutral.open(f"reference-{track}").read(i, i + 1)[0]
         box = neutral.open(f"box-{track}").read(i, i + 1)[0]
-        out.append(head.crop_box(crop, box, plan.box[k], SIZE))
+        out.append(head.align(box).crop_box(crop, plan.box[k], SIZE))
     return np.stack(out)
 
 

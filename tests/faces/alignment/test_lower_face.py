@@ -48,7 +48,7 @@ def test_the_crop_shows_the_face_level(roll: float, scale: float) -> None:
     place = lower_face.fit_placements(points[None], 0.04)[0]
     rows, columns = np.mgrid[:800, :800]
     image = np.stack([columns, rows], 2).astype(np.float32)  # each pixel says where it is
-    seen = lower_face.crop(image, place, 48, 96)
+    seen = lower_face.align(place, 96, 48).crop(image)
     step = scale * lower_face.WIDTH / 96
     along = np.array([np.cos(roll), np.sin(roll)]) * step
     middle = seen[23:25, 47:49].mean((0, 1))
@@ -61,7 +61,8 @@ def test_the_margin_adds_what_lies_around() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (400, 600), np.uint8)
     place = np.array([300.0, 200.0, 96 / lower_face.WIDTH, 0.0])  # one pixel of the crop is one of the frame
-    wide = lower_face.crop(image, place, lower_face.add_margin(48), lower_face.add_margin(96), lower_face.MARGIN)
-    plain = lower_face.crop(image, place, 48, 96)
-    assert wide.shape == (64, 128)
-    assert np.abs(wide[8:-8, 16:-16].astype(int) - plain).max() <= 1
+    high, wide = lower_face.add_margin(48), lower_face.add_margin(96)
+    margined = lower_face.align(place, wide, high, lower_face.MARGIN).crop(image)
+    plain = lower_face.align(place, 96, 48).crop(image)
+    assert margined.shape == (64, 128)
+    assert np.abs(margined[8:-8, 16:-16].astype(int) - plain).max() <= 1
