@@ -1,4 +1,4 @@
-"""`lipdub adapt`: a talking-face model for the talker of one video."""
+"""`lipdub adapt`: fine-tunes a talking-face model on the person in one video."""
 
 from __future__ import annotations
 
@@ -9,55 +9,61 @@ import typer
 
 from lipdub.cli import options as opt
 from lipdub.cli.context import GlobalOptions, command
-from lipdub.cli.train import teller
+from lipdub.cli.train import print_progress
 
 
 def add(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Add the command to the application."""
     app.command("adapt")(adapt)
 
 
 @command
 def adapt(
     manner: GlobalOptions,
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="The talker, heard and seen; some seconds do.")],
+    video: Annotated[
+        Path, typer.Argument(metavar="VIDEO", help="Video in which the person talks; a few seconds are enough.")
+    ],
     minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.1, help="Of wall time, all in all.", show_default="10")
+        float | None, typer.Option("--minutes", min=0.1, help="Total minutes of wall time.", show_default="10")
     ] = None,
     speech: Annotated[
         list[Path] | None,
         typer.Option(
             "--speech",
             metavar="FILE",
-            help="What it will say: without it the mouth follows but little. May be given again.",
+            help="Target speech to train on. Strongly recommended: speech not given here is followed poorly. "
+            "May be given several times.",
         ),
     ] = None,
-    talker: Annotated[
+    base_model: Annotated[
         str | None,
         typer.Option(
-            "--talker", metavar="NAME|FILE", help="The model to begin with. Default: the one that comes with lipdub."
+            "--base-model", metavar="NAME|FILE", help="Model to begin with.", show_default="the one shipped with lipdub"
         ),
     ] = None,
+    talker: Annotated[str | None, typer.Option("--talker", hidden=True)] = None,  # --base-model of lipdub 0.1
     name: Annotated[
         str | None,
         typer.Option(
-            "--name", metavar="NAME", help="Keep it by this name, for other videos of the talker: run --talker NAME."
+            "--name",
+            metavar="NAME",
+            help="Keep the model under this name, for other videos of the same person: lipdub run --model NAME.",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Write it here instead of into the weights store."),
+        typer.Option("--out", "-o", metavar="FILE", help="Write the model to this file instead of the weights store."),
     ] = None,
     pixels: Annotated[
-        int | None, typer.Option("--pixels", help="Of the faces drawn: 96 or 128.", show_default="128")
+        int | None, typer.Option("--pixels", help="Side of the generated faces: 96 or 128.", show_default="128")
     ] = None,
     config: opt.Config = None,
     changes: opt.Set = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of all that is drawn by chance.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
 ) -> None:
-    """Get to know the talker of a video, so that --recipe stabilized draws this face.
+    """Fine-tune the talking-face model on the person in VIDEO, for use with --recipe stabilized.
 
-    The model is kept in the weights store, and taken from there whenever this video is dubbed with that recipe.
+    The model is kept in the weights store, and --recipe stabilized uses it whenever it dubs this video.
     """
     import shlex
     import tempfile
@@ -74,26 +80,31 @@ def adapt(
     options = apply_settings(options, None, [f"{key}={value}" for key, value in given.items() if value is not None])
     if name is not None:
         user_models.check_name(name)
-    base = user_models.find(FAMILY, talker, None)
-    told = shlex.join(["lipdub", "adapt", video.name, "--minutes", f"{options.minutes:g}", "--seed", str(seed)])
+    base = user_models.find(FAMILY, base_model or talker, None)
+    command_line = shlex.join(["lipdub", "adapt", video.name, "--minutes", f"{options.minutes:g}", "--seed", str(seed)])
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
-        made = out or Path(folder) / "talker.safetensors"
+        path = out or Path(folder) / "talker.safetensors"
         model = run(
             video,
             base.path,
-            made,
+            path,
             speech=speech or (),
             options=options,
             seed=seed,
             threads=manner.threads or 2,
             device=manner.device,
-            progress=teller(manner),
+            progress=print_progress(manner),
         )
-        text = render_card(model, told)
+        text = render_card(model, command_line)
         if out is None:
             digest = digest_file(video)
-            name = name or user_models.sanitize_name(f"{video.stem}-{digest[:8]}")
-            made = user_models.add_model(FAMILY, made, name, video_digest=digest, card=text)
+            path = user_models.add_model(
+                FAMILY,
+                path,
+                name or user_models.sanitize_name(f"{video.stem}-{digest[:8]}"),
+                video_digest=digest,
+                card=text,
+            )
         else:
             out.with_suffix(".md").write_text(text, encoding="utf-8")
-    manner.result({"weights": str(made), "notes": model.notes["adapted"]}, str(made))
+    manner.result({"weights": str(path), "notes": model.notes["adapted"]}, str(path))

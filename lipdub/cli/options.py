@@ -323,23 +323,14 @@ CommercialSafe = Annotated[
 ]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", metavar="TOML", help="Settings of the training.", rich_help_panel=_SETTINGS),
+    typer.Option("--config", metavar="TOML", help="File with settings of the training.", rich_help_panel=_SETTINGS),
 ]
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="One setting of the training, over the file's; may be given again.",
-        rich_help_panel=_SETTINGS,
-    ),
-]
-MaxMinutes = Annotated[
-    float | None,
-    typer.Option(
-        "--max-minutes",
-        min=0,
-        help="Stop after so long; the same command goes on from there.",
+        help="One setting of the training; overrides the file. May be given several times.",
         rich_help_panel=_SETTINGS,
     ),
 ]

@@ -1,20 +1,20 @@
-"""`lipdub adapt`: a talking-face model fine-tuned on the talker of one video (few-shot).
+"""Fine-tuning of a talking-face model on the person in one video, for `lipdub adapt`.
 
-A generator that reconstructs the few seconds there are learns them by heart and no longer follows new sounds. Ki and Min,
-"StyleLipSync" (ICCV 2023), section 4, let it say other speech with the same face, for which only the synchronization loss is asked.
-That trusts the sync network with voices it never heard, and an AVSyncNet that was trained on one is not to be trusted so far: its
-generators learnt to please it with patterns, and followed a woman's voice not at all. So the other speech is first put into the
-talker's mouth by the built-in recipe (`lipdub.stages.sync.units`), which knows all voices, and that video is learnt from: the speech
-that is given, or the video's own from half its length on, which teaches little about others. The paper's regularizer is there for
-trials (`Adaptation.other`).
+A generator that only reconstructs a few seconds of video memorizes them and stops following new sounds. Ki and Min,
+"StyleLipSync" (ICCV 2023), section 4, add other speech, for which only the synchronization loss counts. That loss must
+judge voices it never heard. An AVSyncNet trained on one voice cannot: its generators learnt to satisfy it with patterns,
+and did not follow a woman's voice at all. So the built-in recipe (`lipdub.stages.sync.units`), which handles all voices,
+first dubs the video with the other speech, and the model learns from the dubbed videos. The other speech is what the user
+gives, or the video's own from half its length on, which teaches little about other speech. The paper's regularizer remains
+for experiments (`AdaptationOptions.sync_regularizer`).
 
-Another video is made of silence, which shows what this talker's shut mouth looks like. These videos show the same frames with other
-mouths, and each is the other's reference: as when it dubs, a generator sees the very frame with a mouth that it must not copy. What
-each generator is for makes up most of what it learns. The silent-lip generator is to shut the mouths of the two others, and the
-talking-face generator, which begins as it and sees what it has shut, to say the other speech.
+One more video is dubbed with silence, which shows this person's closed mouth. All these videos show the same frames with
+different mouths, and each is the reference for the others. As in dubbing, a generator sees the very frame with a mouth
+that it must not copy. Most windows show what a generator is for. The silent-lip generator closes the mouths of the two
+other videos. The talking-face generator begins as the silent-lip generator, takes closed mouths and says the other speech.
 
-What is asked is that pixels, above all the mouth's, and perceptual features are right. In so few minutes the GAN and synchronization
-losses made patterns on the lips. As no loss needs five faces in a row, each is of another moment.
+Only pixels, above all the mouth's, and perceptual features count. In so few minutes the GAN and synchronization losses
+made patterns on the lips. No loss needs five successive faces, so each face is of another moment.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import json
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.face_generator import FaceGenerator
 from lipdub.training import shards
 from lipdub.training.card import to_sentence
+from lipdub.training.config import setting
 from lipdub.training.dataset import Clip, Dataset, TalkingClips, open_dataset
 from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation
 from lipdub.training.face_windows import WindowSampling
@@ -50,12 +52,16 @@ from lipdub.workspace.keys import digest_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lipdub.arrays import F32
     from lipdub.progress import Event
 
-_LEAST_SECONDS = 2.0  # of a face that talks
-_LEAST_TAUGHT = 6.0  # seconds that are learnt of what is longer, however few the minutes
-# One talker in one light: what is drawn by chance only keeps the video from being learnt pixel by pixel.
-_VIEWS = FaceAugmentation(
+    Report = Callable[[str], None]
+
+_MIN_SECONDS = 2.0  # of one face, in the video
+_MIN_LEARNT_SECONDS = 6.0  # of a longer video or speech, however few the minutes
+_CUT_FROM = 1.2  # a video is cut when it is longer than what is learnt by this factor
+# One person in one light: augmentation only keeps the model from memorizing the video's pixels.
+_FACE_AUGMENTATION = FaceAugmentation(
     shift=0.02,
     scale=0.02,
     stretch=0.0,
@@ -68,50 +74,79 @@ _VIEWS = FaceAugmentation(
     flip=0.0,
     blurred=0.0,
 )
-_VOICES = VoiceAugmentation(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
-_QUIET = "quiet"  # the video in which nothing is said
-_STEPS = 1_000_000  # more than there can be: the minutes end it
+_VOICE_AUGMENTATION = VoiceAugmentation(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
+_SILENT_VIDEO = "quiet"  # id of the video that is dubbed with silence
+_STEPS = 1_000_000  # more than the minutes allow
+_MIN_MINUTES = 0.1
+
+
+def _default_sampling() -> WindowSampling:
+    return WindowSampling(
+        windows=15,
+        frames=1,
+        face_augmentation=_FACE_AUGMENTATION,
+        voice_augmentation=_VOICE_AUGMENTATION,
+        cross_video_share=1.0,
+    )
+
+
+def _default_loss_weights() -> LossWeights:
+    return LossWeights(mouth=4.0, perceptual=1.5, sync=0.0, triplet=0.0, adversarial=0.0)
+
+
+def _default_loop() -> LoopOptions:
+    return LoopOptions(
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        betas=(0.5, 0.999),
+        warmup=20,
+        ema_decay=0.99,
+        precision="bf16",
+        workers=-1,
+        save_every=10_000,
+    )
 
 
 @dataclass(frozen=True)
 class AdaptationOptions:
-    """minutes: of wall time in all, at least 0.1, what is prepared included; pixels: of the faces (0: the most that the model can be
-    taken to); silent_share: of the time, for the silent-lip generator; shut, said: shares of what the silent-lip generator sees that
-    it is to shut, and of what the talking-face generator sees that it is to let say the other speech; taught: seconds of the
-    video and of each speech, their first, that are learnt for each minute, six seconds at least; other: weight of the sync
-    regularizer, for which `draw.frames` must be 5; draw, weights, loop: as in `GeneratorTraining`, for both.
+    """How a model is adapted.
+
+    Attributes:
+        minutes: minutes of wall time, preparation included; 0.1 or more.
+        pixels: side of the faces; 0: the largest that the model can be resized to.
+        silent_lip_time_share: share of the time for the silent-lip generator.
+        silent_clip_share: share of the silent-lip generator's windows in which it closes the mouth.
+        dubbed_clip_share: share of the talking-face generator's windows in which it says the other speech.
+        seconds_per_minute: seconds of the video and of each speech that are learnt for each minute, from their
+            beginning; six seconds at least.
+        sync_regularizer: weight of the sync regularizer, which needs `sampling.frames` 5.
+        sampling: how both generators' windows are drawn.
+        loss_weights: weights of both generators' losses.
+        loop: both generators' training loop.
+
+    Raises:
+        UsageError: a value is out of range.
     """
 
     minutes: float = 10.0
     pixels: int = 0
-    silent_share: float = 0.45
-    shut: float = 0.8
-    said: float = 0.85
-    taught: float = 3.0
-    other: float = 0.0
-    draw: WindowSampling = WindowSampling(windows=15, frames=1, views=_VIEWS, voices=_VOICES, across=1.0)
-    weights: LossWeights = LossWeights(mouth=4.0, perceptual=1.5, sync=0.0, triplet=0.0, adversarial=0.0)
-    loop: LoopOptions = field(
-        default_factory=lambda: LoopOptions(
-            rate=1e-3,
-            decay=0.0,
-            betas=(0.5, 0.999),
-            warmup=20,
-            average=0.99,
-            precision="bf16",
-            workers=-1,
-            save_every=10_000,
-        )
-    )
+    silent_lip_time_share: float = setting(0.45, was="silent_share")
+    silent_clip_share: float = setting(0.8, was="shut")
+    dubbed_clip_share: float = setting(0.85, was="said")
+    seconds_per_minute: float = setting(3.0, was="taught")
+    sync_regularizer: float = setting(0.0, was="other")
+    sampling: WindowSampling = setting(was="draw", factory=_default_sampling)
+    loss_weights: LossWeights = setting(was="weights", factory=_default_loss_weights)
+    loop: LoopOptions = field(default_factory=_default_loop)
 
     def __post_init__(self) -> None:
-        if not self.minutes >= 0.1:
-            raise UsageError(f"--minutes must be 0.1 or more, not {self.minutes:g}")
-        if not 0.05 <= self.silent_share <= 0.95:
-            raise UsageError(f"silent_share must be 0.05 to 0.95, not {self.silent_share:g}")
-        if self.other > 0 and self.draw.frames != FRAMES:
-            raise UsageError(f"with the sync regularizer (other) draw.frames must be {FRAMES}, not {self.draw.frames}")
-        for name in ("shut", "said"):
+        if not self.minutes >= _MIN_MINUTES:
+            raise UsageError(f"--minutes must be {_MIN_MINUTES:g} or more, not {self.minutes:g}")
+        if not 0.05 <= self.silent_lip_time_share <= 0.95:
+            raise UsageError(f"silent_lip_time_share must be 0.05 to 0.95, not {self.silent_lip_time_share:g}")
+        if self.sync_regularizer > 0 and self.sampling.frames != FRAMES:
+            raise UsageError(f"with sync_regularizer sampling.frames must be {FRAMES}, not {self.sampling.frames}")
+        for name in ("silent_clip_share", "dubbed_clip_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must be 0 to 1, not {getattr(self, name):g}")
 
@@ -126,18 +161,30 @@ def adapt(
     seed: int = 0,
     threads: int = 2,
     device: str = "cpu",
-    progress: Callable[[str], None] | None = None,
+    progress: Report | None = None,
 ) -> TalkingFaceModel:
-    """Fine-tune a model on a video's talker and write it. Ends when its minutes are over.
+    """Fine-tune a model on the person in a video and write it. The training ends after its minutes.
 
     Args:
-        video: someone talking, heard and seen, two seconds at least. base: the model to begin with, with both generators. out: the
-            file to write (`weights.talker`). speech: sound files of other speech, best that which is to be dubbed.
+        video: a person who talks, heard and seen, for two seconds or more.
+        base: the model to begin with, with both generators.
+        out: the file to write (`weights.talking_face_file`).
+        speech: sound files of other speech, best the one to dub.
+        options: minutes, shares and training.
+        seed: seed of all random choices.
+        threads: threads of the processor.
+        device: "auto", or PyTorch's name of a device.
+        progress: called with one line of text now and then.
+
+    Returns:
+        the adapted model.
 
     Raises:
-        InputError: no such video, no face or sound in it, too little of it. WeightsError: no such model. UsageError.
+        InputError: there is no such video, or too little of a face or of sound in it.
+        WeightsError: there is no such model.
+        UsageError: the model has no talking-face generator, or cannot be resized.
     """
-    options, say = options or AdaptationOptions(), progress or (lambda text: None)
+    options, report = options or AdaptationOptions(), progress or (lambda text: None)
     began = time.monotonic()
     torch.set_num_threads(max(threads, 1))
     model = talking_face_file.load(base)
@@ -146,38 +193,24 @@ def adapt(
             f"{printable(base)} holds no talking-face generator", hint="lipdub train stabilized makes one."
         )
     pixels = options.pixels or largest_face_pixels(model.silent)
-    most = max(options.taught * options.minutes, _LEAST_TAUGHT)
-    with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
-        shown_video = _cut_beginning(video, most, Path(folder), say)
-        data = _dataset(shown_video, Path(folder) / "faces", pixels, say)
+    most = max(options.seconds_per_minute * options.minutes, _MIN_LEARNT_SECONDS)
+    with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as temporary:
+        folder = Path(temporary)
+        learnt = _cut_beginning(video, most, folder, report)
+        data = _prepare_dataset(learnt, folder / "faces", pixels, report)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
         own = TalkingClips(data)
-        others = [own.sound(i) for i in range(len(own))] if options.other > 0 else []
-        heard = [_heard(path, most, say) for path in speech] or [_own(shown_video, say)]
-        dubs = _dubs(data, shown_video, heard, Path(folder))
-        shares = _shares(data.clips, dubs, options)
-        data = data.having((*data.clips, *dubs))
-        left = options.minutes - (time.monotonic() - began) / 60
-        spans = {"silent": options.silent_share * left, "talking": (1 - options.silent_share) * left}
-        made: dict[str, FaceGenerator] = {}
-        for name in ("silent", "talking"):
-            training = _training(name, options, spans[name])
-            begin = made.get("silent") or resize_generator(model.silent, pixels)
-            hearing = replace(model, silent=made.get("silent"))
-            made[name] = train_generator(
-                "silent-lip" if name == "silent" else "stabilized",
-                data,
-                None,
-                hearing,
-                Path(folder) / name,
-                training,
-                seed=seed,
-                device=device,
-                begin=begin,
-                others=others,
-                shares=shares[name],
-                progress=say,
-            )
+        others = [own.sound(i) for i in range(len(own))] if options.sync_regularizer > 0 else []
+        speeches = [_load_speech(path, most, report) for path in speech] or [_load_own_speech(learnt, report)]
+        dubbed = _dub_clips(data, learnt, speeches, folder)
+        shares = _video_shares(data.clips, dubbed, options)
+        data = data.having((*data.clips, *dubbed))
+        minutes = options.minutes - (time.monotonic() - began) / 60
+        train = partial(train_generator, seed=seed, device=device, others=others, progress=report)
+        begin = resize_generator(model.silent, pixels)
+        silent, talking = _train_generators(
+            train, replace(model, silent=begin), (data, shares), folder, options, minutes
+        )
     notes = {
         "seed": seed,
         "adaptation": asdict(options),
@@ -186,17 +219,18 @@ def adapt(
         "speech": [path.name for path in speech],
         "digests": [digest_file(path) for path in speech],
     }
-    model = TalkingFaceModel(
-        model.sync, made["silent"], made["talking"], {**model.notes, "adapted": notes, "remark": _remark(notes)}
+    adapted = TalkingFaceModel(
+        model.sync, silent, talking, {**model.notes, "adapted": notes, "remark": _describe_adaptation(notes)}
     )
-    talking_face_file.save(out, model)
-    say(f"adapted in {(time.monotonic() - began) / 60:.1f} minutes on {seconds:.1f} s of {video.name}")
-    return model
+    talking_face_file.save(out, adapted)
+    report(f"adapted in {(time.monotonic() - began) / 60:.1f} minutes on {seconds:.1f} s of {video.name}")
+    return adapted
 
 
 def render_card(model: TalkingFaceModel, command: str) -> str:
-    """What there is to know of an adapted model, as Markdown."""
+    """Render the card of an adapted model, as Markdown. `command` is the command line that made it."""
     notes = model.notes["adapted"]
+    speech = ", ".join(notes["speech"]) or "its own speech from half its length on"
     return "\n".join(
         [
             f"# Adapted to {notes['video']}",
@@ -204,10 +238,9 @@ def render_card(model: TalkingFaceModel, command: str) -> str:
             to_sentence(str(model.notes["remark"])),
             "",
             f"- made by: `{command}`, seed {notes['seed']}",
-            f"- data: {notes['seconds']:.1f} s of that video, and of the same with other speech put into its mouth by the built-in recipe: "
-            f"{', '.join(notes['speech']) or 'its own from half of it on'}",
+            f"- data: {notes['seconds']:.1f} s of that video, and the same video dubbed by the built-in recipe with {speech}",
             "- licence: that of the video; it shows a person, whose consent is needed",
-            "- limits: it knows this talker in this light, and no other",
+            "- limits: it draws this person in this light, and nobody else",
             "",
             "```json",
             json.dumps(notes["adaptation"], indent=1),
@@ -217,40 +250,75 @@ def render_card(model: TalkingFaceModel, command: str) -> str:
     )
 
 
-def _remark(notes: dict[str, Any]) -> str:
-    return (
-        f"fine-tuned on {notes['seconds']:.1f} s of {notes['video']} in {notes['adaptation']['minutes']:g} minutes: for this talker "
-        "alone"
+def _describe_adaptation(notes: dict[str, Any]) -> str:
+    minutes = notes["adaptation"]["minutes"]
+    return f"fine-tuned on {notes['seconds']:.1f} s of {notes['video']} in {minutes:g} minutes: for this person only"
+
+
+def _train_generators(
+    train: Callable[..., FaceGenerator],
+    model: TalkingFaceModel,
+    windows: tuple[Dataset, dict[str, dict[str, float]]],
+    folder: Path,
+    options: AdaptationOptions,
+    minutes: float,
+) -> tuple[FaceGenerator, FaceGenerator]:
+    """Train the silent-lip generator, then from it the talking-face generator.
+
+    Args:
+        train: `train_generator` with seed, device and progress.
+        model: AVSyncNet, and as silent-lip generator the one to begin with.
+        windows: the clips, and each generator's shares of the videos.
+        folder: folder of the checkpoints.
+        options: time share and training.
+        minutes: minutes of wall time for both.
+    """
+    data, shares = windows
+    share = options.silent_lip_time_share
+    closes = _generator_options("silent", options, share * minutes)
+    says = _generator_options("talking", options, (1 - share) * minutes)
+    alone = replace(model, silent=None)
+    silent = train(
+        "silent-lip", data, None, alone, folder / "silent", closes, begin=model.silent, shares=shares["silent"]
     )
+    both = replace(model, silent=silent)
+    talking = train("stabilized", data, None, both, folder / "talking", says, begin=silent, shares=shares["talking"])
+    return silent, talking
 
 
-def _training(name: str, options: AdaptationOptions, minutes: float) -> GeneratorOptions:
+def _generator_options(part: str, options: AdaptationOptions, minutes: float) -> GeneratorOptions:
+    """Give the options of one generator's training, which has these minutes."""
     loop = replace(options.loop, steps=_STEPS, minutes=max(minutes, 1e-3))
-    weights = replace(options.weights, other=options.other if name == "talking" else 0.0)
-    whole = GeneratorOptions(draw=options.draw, weights=weights, loop=loop)
-    return whole if name == "talking" else replace(whole, silent=False, sync_loss="none", triplet_loss="none")
+    regularizer = options.sync_regularizer if part == "talking" else 0.0
+    weights = replace(options.loss_weights, sync_regularizer=regularizer)
+    talking = GeneratorOptions(sampling=options.sampling, loss_weights=weights, loop=loop)
+    return talking if part == "talking" else talking.for_silent_lip()
 
 
-def _shares(own: Sequence[Clip], dubs: Sequence[Clip], options: AdaptationOptions) -> dict[str, dict[str, float]]:
-    """How often each generator learns from each video; those with other speech by their length."""
-    said: dict[str, float] = {}
-    for clip in dubs:
-        if clip.video != _QUIET:
-            said[clip.video] = said.get(clip.video, 0) + clip.frames
+def _video_shares(
+    own: Sequence[Clip], dubbed: Sequence[Clip], options: AdaptationOptions
+) -> dict[str, dict[str, float]]:
+    """Give the share of each generator's windows for each video; dubbed videos share by their length."""
+    frames: dict[str, float] = {}
+    for clip in dubbed:
+        if clip.video != _SILENT_VIDEO:
+            frames[clip.video] = frames.get(clip.video, 0) + clip.frames
+    total = sum(frames.values())
 
-    def shares(on_quiet: float, on_said: float, on_own: float) -> dict[str, float]:
-        given = {video: on_said * frames / sum(said.values()) for video, frames in said.items()}
-        return {_QUIET: on_quiet, own[0].video: on_own, **given}
+    def divide(on_silent: float, on_dubbed: float, on_own: float) -> dict[str, float]:
+        by_video = {video: on_dubbed * count / total for video, count in frames.items()}
+        return {_SILENT_VIDEO: on_silent, own[0].video: on_own, **by_video}
 
-    rest = (1 - options.said) / 3
+    closing, saying = options.silent_clip_share, options.dubbed_clip_share
+    rest = (1 - saying) / 3
     return {
-        "silent": shares(options.shut, (1 - options.shut) / 2, (1 - options.shut) / 2),
-        "talking": shares(rest, options.said, 2 * rest),
+        "silent": divide(closing, (1 - closing) / 2, (1 - closing) / 2),
+        "talking": divide(rest, saying, 2 * rest),
     }
 
 
-def _cut_beginning(video: Path, seconds: float, folder: Path, say: Callable[[str], None]) -> Path:
-    """The first seconds of a video, or the video itself where it is not much longer. Raises InputError."""
+def _cut_beginning(video: Path, seconds: float, folder: Path, report: Report) -> Path:
+    """Cut the first seconds of a video; one that is not much longer stays as it is. Raises InputError."""
     import ffmpeg
 
     from lipdub.media.ffmpeg import find_ffmpeg, run_ffmpeg
@@ -258,66 +326,63 @@ def _cut_beginning(video: Path, seconds: float, folder: Path, say: Callable[[str
     from lipdub.media.probe import probe
 
     facts, times = probe(video), read_frame_times(video)
-    if facts.video is None or not facts.audio or times[-1] - times[0] <= 1.2 * seconds:
+    if facts.video is None or not facts.audio or times[-1] - times[0] <= _CUT_FROM * seconds:
         return video
     out, source = folder / "beginning.mkv", ffmpeg.input(f"file:{video.absolute()}", t=seconds)
-    coded = {"c:v": "libx264", "crf": 8, "preset": "ultrafast", "c:a": "pcm_s16le"}
-    run_ffmpeg(
-        ffmpeg.output(source[str(facts.video.index)], source[str(facts.audio[0].index)], str(out), **coded),
-        find_ffmpeg(),
-    )
-    say(f"only the first {seconds:.0f} s of {video.name} are learnt in these minutes")
+    coding = {"c:v": "libx264", "crf": 8, "preset": "ultrafast", "c:a": "pcm_s16le"}
+    streams = (source[str(facts.video.index)], source[str(facts.audio[0].index)])
+    run_ffmpeg(ffmpeg.output(*streams, str(out), **coding), find_ffmpeg())
+    report(f"there is time to learn only the first {seconds:.0f} s of {video.name}")
     return out
 
 
-def _heard(speech: Path, seconds: float, say: Callable[[str], None]) -> np.ndarray:
-    """The first seconds of a speech, float32 (samples,) at 16 kHz."""
+def _load_speech(speech: Path, seconds: float, report: Report) -> F32:
+    """Load the first seconds of a speech, (samples,) float32 at 16 kHz."""
     from lipdub.media.audio import load_audio
 
     whole = load_audio(speech, SAMPLE_RATE_HZ)
-    heard = whole[: round(seconds * SAMPLE_RATE_HZ)]
-    say(
-        f"{speech.name}: {len(heard) / SAMPLE_RATE_HZ:.1f} s of it put into the talker's mouth by the built-in recipe, to learn from"
-    )
-    if len(heard) < len(whole):
-        say(
-            f"the mouth will follow the other {(len(whole) - len(heard)) / SAMPLE_RATE_HZ:.0f} s of it less: --minutes gives time for more"
-        )
-    return heard
+    learnt = whole[: round(seconds * SAMPLE_RATE_HZ)]
+    report(f"{speech.name}: {len(learnt) / SAMPLE_RATE_HZ:.1f} s are learnt from videos dubbed by the built-in recipe")
+    if len(learnt) < len(whole):
+        rest = (len(whole) - len(learnt)) / SAMPLE_RATE_HZ
+        report(f"the mouth will follow the other {rest:.0f} s of {speech.name} less well: give more --minutes")
+    return learnt
 
 
-def _own(video: Path, say: Callable[[str], None]) -> np.ndarray:
-    """A video's own speech from the middle on, then its beginning, which other frames say: float32 (samples,) at 16 kHz."""
+def _load_own_speech(video: Path, report: Report) -> F32:
+    """Load a video's speech from the middle on, then its beginning, so that frames say other speech than their own."""
     from lipdub.media.audio import load_audio
 
-    heard = load_audio(video, SAMPLE_RATE_HZ)
-    say(
-        "no speech was given, so the mouth will follow others but little; the video's own, from its middle on, is learnt from"
-    )
-    return np.roll(heard, len(heard) // 2)
+    audio = load_audio(video, SAMPLE_RATE_HZ)
+    report("without --speech the model learns from the video's own speech and follows other speech poorly")
+    return np.roll(audio, len(audio) // 2)
 
 
-def _dubs(data: Dataset, video: Path, speeches: Sequence[np.ndarray], folder: Path) -> list[Clip]:
-    """The clips of a video once more, saying nothing, and these speeches, float32 (samples,) at 16 kHz: as the built-in recipe dubs
-    it.
+def _dub_clips(data: Dataset, video: Path, speeches: Sequence[F32], folder: Path) -> list[Clip]:
+    """Dub a video by the built-in recipe with silence and with each speech, and add the clips to its dataset.
+
+    Args:
+        data: dataset of the video.
+        video: the video.
+        speeches: (samples,) float32 at 16 kHz each.
+        folder: where the dubbed videos are written.
     """
     span = round(max(clip.start + clip.frames / shards.FPS for clip in data.clips) * SAMPLE_RATE_HZ)
-    sounds = {_QUIET: np.zeros(span, np.float32)}
-    for i, heard in enumerate(speeches):
-        # In parts no longer than the video: where it would begin anew, moments would no longer be the same. Frames of the first
-        # part say what they will say.
-        for k in range(0, len(heard), span):
-            if k == 0 or len(heard) - k >= SAMPLE_RATE_HZ:
-                sounds[f"said-{i}-{k // span}"] = heard[k : k + span]
+    sounds = {_SILENT_VIDEO: np.zeros(span, np.float32)}
+    for i, audio in enumerate(speeches):
+        # No part is longer than the video: past its end the frames would no longer be of the same moments.
+        for k in range(0, len(audio), span):
+            if k == 0 or len(audio) - k >= SAMPLE_RATE_HZ:
+                sounds[f"said-{i}-{k // span}"] = audio[k : k + span]
     return [
         clip
         for name, sound in sounds.items()
-        for clip in write_dubbed_clips(data, _dubbed(video, sound, folder / name), sound, name)
+        for clip in write_dubbed_clips(data, _dub_video(video, sound, folder / name), sound, name)
     ]
 
 
-def _dubbed(video: Path, sound: np.ndarray, folder: Path) -> Path:
-    """A video in which the built-in recipe makes the talker say a sound, float32 (samples,) at 16 kHz."""
+def _dub_video(video: Path, sound: F32, folder: Path) -> Path:
+    """Dub a video by the built-in recipe with a sound, (samples,) float32 at 16 kHz."""
     from scipy.io import wavfile
 
     from lipdub.engine import pipeline
@@ -325,38 +390,46 @@ def _dubbed(video: Path, sound: np.ndarray, folder: Path) -> Path:
     folder.mkdir()
     speech, out = folder / "speech.wav", folder / f"{folder.name}.mkv"
     wavfile.write(speech, SAMPLE_RATE_HZ, sound)
-    workspace = folder.parent / "workspace"  # one for all, so that the faces are looked for once
+    workspace = folder.parent / "workspace"  # all dubs share it, so that faces are detected once
     pipeline.dub(video, speech, out, workspace=workspace, recipe="builtin", length="speech", crf=12, preset="ultrafast")
     return out
 
 
-def _dataset(video: Path, folder: Path, pixels: int, say: Callable[[str], None]) -> Dataset:
-    """The faces and sound of a video of one talker (`training.prepare`). Raises InputError where there are too few."""
+def _prepare_dataset(video: Path, folder: Path, pixels: int, report: Report) -> Dataset:
+    """Make a dataset of a video of one person (`training.prepare`). Raises InputError if its faces are too few."""
 
-    def told(event: Event) -> None:
+    def follow(event: Event) -> None:
         if event.kind == "warn":
-            say(event.message)
+            report(event.message)
 
     clips = {"size": pixels, "min_sync": 0.0, "min_face": 0.0, "shortest": 0.4}
-    prepare([video], folder, clips=clips, split={"held_out": 0.0}, speaker="talker", strict=True, progress=told)
+    prepare([video], folder, clips=clips, split={"held_out": 0.0}, speaker="talker", strict=True, progress=follow)
     data = open_dataset(folder)
     seconds = sum(clip.frames for clip in data.clips) / shards.FPS
-    if seconds < _LEAST_SECONDS:
+    if seconds < _MIN_SECONDS:
         raise InputError(
-            f"{printable(video)} shows {seconds:.1f} s of one face only", hint=f"{_LEAST_SECONDS:g} s are needed."
+            f"{printable(video)} shows {seconds:.1f} s of one face only", hint=f"{_MIN_SECONDS:g} s are needed."
         )
     return data
 
 
 def largest_face_pixels(generator: FaceGenerator) -> int:
-    """Of the two sizes of face that the generator's blocks can be for (`resized`), the larger: 128 for one of 96."""
+    """Give the larger of the two face sizes that a generator's blocks allow (`resize_generator`): 128 for one of 96."""
     sides = generator.size.sides()
     return 4 * generator.size.pixels // sides[-1]
 
 
 def resize_generator(generator: FaceGenerator, pixels: int) -> FaceGenerator:
-    """A generator for faces of other pixels, with the same weights; the kernels that take in the whole smallest map are resampled to
-    its new size. UsageError where it would have more or fewer blocks.
+    """Give a generator for faces of another size, with the same weights.
+
+    The kernels that span the whole smallest map are resampled to its new size.
+
+    Args:
+        generator: the generator.
+        pixels: side of the new generator's faces.
+
+    Raises:
+        UsageError: the new size needs more or fewer blocks.
     """
     if generator.size.pixels == pixels:
         return generator
@@ -368,15 +441,15 @@ def resize_generator(generator: FaceGenerator, pixels: int) -> FaceGenerator:
     if len(old) != len(new):
         most = largest_face_pixels(generator)
         raise UsageError(
-            f"a model of {generator.size.pixels} pixels cannot be taken to {pixels}",
+            f"a model of {generator.size.pixels} pixels cannot be resized to {pixels}",
             hint=f"Take {3 * most // 4} or {most}.",
         )
-    made, state = FaceGenerator(size), dict(generator.state_dict())
-    for name, value in made.state_dict().items():
+    resized, state = FaceGenerator(size), dict(generator.state_dict())
+    for name, value in resized.state_dict().items():
         kernel = state[name]
         if kernel.shape != value.shape:
             resampled = interpolate(kernel, value.shape[2:], mode="bilinear", align_corners=False)
-            gathers = name.endswith("last.0.weight")  # it sums over the map; the other one spreads over it
-            state[name] = resampled * ((old[-1] / new[-1]) ** 2 if gathers else 1.0)
-    made.load_state_dict(state)
-    return made
+            sums_map = name.endswith("last.0.weight")  # the other kernel spreads over the map
+            state[name] = resampled * ((old[-1] / new[-1]) ** 2 if sums_map else 1.0)
+    resized.load_state_dict(state)
+    return resized

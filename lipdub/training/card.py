@@ -1,4 +1,4 @@
-"""What is told of trained weights: notes within the file, and its card, as Markdown, made of them."""
+"""Notes on a training, kept in the weights file, and the card (Markdown) that is made of them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import WeightsError
+from lipdub.training.config import plain_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import nn
 
     from lipdub.training.dataset import Dataset
 
 
 def collect_notes(data: Dataset, options: Any, seed: int, figures: dict[str, float] | None = None) -> dict[str, Any]:
-    """What a file is to tell of a training with these options (a dataclass) on this data."""
+    """Collect what a weights file says of its training: data, options (a dataclass), seed and figures."""
     return {
         "seed": seed,
         "training": asdict(options),
@@ -29,60 +32,87 @@ def collect_notes(data: Dataset, options: Any, seed: int, figures: dict[str, flo
 
 
 def settings_key(options: Any, seed: int, *networks: nn.Module | None) -> str:
-    """A name for the checkpoints of a training: other options (a dataclass with a field ``loop``), another seed or other networks to
-    learn by are another training. How often it is saved or told of, and when a call of it stops, make no difference.
+    """Compute a name for the checkpoints of a training.
+
+    Other options, another seed or other input networks are another training. Settings that do not change the result are
+    left out: how often it saves and reports, and when a call of it stops. Renamed settings count by their first names, so
+    checkpoints of lipdub 0.1 are still found.
+
+    Args:
+        options: a dataclass with a field `loop`.
+        seed: the seed.
+        networks: trained networks that this training uses.
     """
     loop = replace(options.loop, max_minutes=0.0, save_every=1, report_every=1, workers=0)
-    told = hashlib.sha256(json.dumps([asdict(replace(options, loop=loop)), seed]).encode())
+    digest = hashlib.sha256(json.dumps([plain_settings(replace(options, loop=loop)), seed]).encode())
     for network in networks:
         for value in network.state_dict().values() if network is not None else ():
-            told.update(value.cpu().numpy().tobytes())
-    return told.hexdigest()[:12]
+            digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def checkpoint_folder(
     workdir: Path | None, out: Path, name: str, options: Any, seed: int, *networks: nn.Module | None
 ) -> Path:
-    """Where a training keeps its checkpoints: in `workdir`, by default beside `out`, by its name and `settings_key`."""
+    """Give the folder of a training's checkpoints: in `workdir`, by default next to `out`, by name and `settings_key`."""
     home = Path(workdir) if workdir else out.with_suffix(".work")
     return home / f"{name}-{settings_key(options, seed, *networks)}"
 
 
 def render_training_card(path: Path, command: str) -> str:
-    """The card of a file that a training here wrote. command: as it was called. WeightsError when the file tells nothing."""
-    told = _told(path)
+    """Render the card of a weights file that was trained here.
+
+    Args:
+        path: the file.
+        command: the command line that made it.
+
+    Raises:
+        WeightsError: the file says nothing of its training.
+    """
+    notes = _read_notes(path)
     parts = [f"# {path.stem}", "", f"Made by `{command}`."]
-    if told.get("remark"):
-        parts += ["", to_sentence(str(told["remark"]))]
-    for title, notes in _trainings(told):
-        parts += ["", f"## {title}" if title else "## Training", ""]
-        speakers = notes.get("speakers", [])
-        parts += [
-            f"- data: {notes.get('clips', 'unknown')} clips of {len(speakers)} "
-            f"speaker{'' if len(speakers) == 1 else 's'} ({', '.join(speakers) or 'unknown'})",
-            f"- licence of the data: {', '.join(licence for licence in notes.get('licences', []) if licence) or 'not stated'}",
-            f"- seed: {notes.get('seed', 'unknown')}",
-        ]
-        parts += [f"- {name}: {value:g}" for name, value in notes.get("figures", {}).items()]
-        if len(speakers) < 2:
-            parts += ["- limits: one speaker is no basis for other people"]
-        parts += ["", "```json", json.dumps(notes["training"], indent=1), "```"]
+    if notes.get("remark"):
+        parts += ["", to_sentence(str(notes["remark"]))]
+    for title, training in _trainings(notes):
+        parts += ["", f"## {title}" if title else "## Training", "", *_render_training(training)]
     return "\n".join(parts) + "\n"
 
 
+def render_facts_card(path: Path, command: str, facts: Mapping[str, str]) -> str:
+    """Render the card of a weights file from facts, name and text each."""
+    rows = [f"- {name}: {text}" for name, text in facts.items()]
+    return "\n".join([f"# {path.stem}", "", f"Made by `{command}`.", "", "## Training", "", *rows]) + "\n"
+
+
 def to_sentence(remark: str) -> str:
-    """A remark with a capital and a full stop."""
+    """Begin a remark with a capital and end it with a full stop."""
     return f"{remark[:1].upper()}{remark[1:]}."
 
 
-def _trainings(told: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The notes of each training of a file, with its name where it holds several."""
-    if "training" in told:
-        return [("", told)]
-    return [(name, notes) for name, notes in told.items() if isinstance(notes, dict) and "training" in notes]
+def _render_training(notes: dict[str, Any]) -> list[str]:
+    speakers = notes.get("speakers", [])
+    plural = "" if len(speakers) == 1 else "s"
+    licences = ", ".join(licence for licence in notes.get("licences", []) if licence) or "not stated"
+    rows = [
+        f"- data: {notes.get('clips', 'unknown')} clips of {len(speakers)} speaker{plural} "
+        f"({', '.join(speakers) or 'unknown'})",
+        f"- licence of the data: {licences}",
+        f"- seed: {notes.get('seed', 'unknown')}",
+    ]
+    rows += [f"- {name}: {value:g}" for name, value in notes.get("figures", {}).items()]
+    if len(speakers) < 2:
+        rows.append("- limits: one speaker is no basis for other people")
+    return [*rows, "", "```json", json.dumps(notes["training"], indent=1), "```"]
 
 
-def _told(path: Path) -> dict[str, Any]:
+def _trainings(notes: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """List the notes of each training of a file, with its name where there are several."""
+    if "training" in notes:
+        return [("", notes)]
+    return [(name, part) for name, part in notes.items() if isinstance(part, dict) and "training" in part]
+
+
+def _read_notes(path: Path) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     try:

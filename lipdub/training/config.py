@@ -1,20 +1,20 @@
-"""The settings of a training: a TOML file, and changes to single ones on the command line.
+"""The settings of a training: a TOML file, and single changes on the command line.
 
-A file names the fields of the training's options dataclass; fields that are dataclasses themselves are tables. What is
-not named stays as the training has it:
+A file names the fields of the training's options dataclass. A field that is a dataclass itself is a table. A field that
+the file does not name keeps its value:
 
     steps = 20_000
-    rate = 1e-4
+    learning_rate = 1e-4
     precision = "bf16"
     betas = [0.5, 0.999]     # tuples are arrays
 
     [size]
     pixels = 192
 
-A change is KEY=VALUE, with dots into tables and the value written as in TOML, where quotes may be left out:
-`--set rate=3e-4 --set size.pixels=256 --set precision=fp16`. Changes hold over the file. A field that may be None takes
-"none". Whole numbers do for fractional ones; nothing else is converted. `as_toml` gives a file of all settings that there
-are, for reference and to be kept with what was trained.
+A change is KEY=VALUE, with dots into tables and the value in TOML; quotes may be left out:
+`--set learning_rate=3e-4 --set size.pixels=256 --set precision=fp16`. Changes override the file. A field that may be
+None takes "none". An integer is valid for a float; nothing else is converted. `format_toml` gives a file of all
+settings, for reference and to keep with what was trained.
 """
 
 from __future__ import annotations
@@ -23,43 +23,78 @@ import difflib
 import json
 import tomllib
 import types
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from lipdub.errors import UsageError, printable, wrap_os_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Options = TypeVar("Options")
 
+_FORMER_NAME = "was"  # key in a field's metadata
+
+
+def setting(default: Any = None, *, was: str, factory: Callable[[], Any] | None = None) -> Any:
+    """Declare a renamed field of an options dataclass.
+
+    Files and changes may use the former name, and `plain_settings` gives it, so that a training begun with lipdub 0.1
+    still finds its checkpoints.
+    """
+    if factory is not None:
+        return field(default_factory=factory, metadata={_FORMER_NAME: was})
+    return field(default=default, metadata={_FORMER_NAME: was})
+
+
+def plain_settings(options: Any) -> dict[str, Any]:
+    """Give options (a dataclass) as plain values, by the names that fields had when they were introduced."""
+    return {
+        item.metadata.get(_FORMER_NAME, item.name): plain_settings(value) if _is_options(value) else value
+        for item in fields(options)
+        for value in (getattr(options, item.name),)
+    }
+
 
 def apply_settings(options: Options, file: Path | None = None, changes: Sequence[str] = ()) -> Options:
-    """Options (a dataclass) as a file and then changes, "KEY=VALUE" each, have them.
+    """Apply a file and then changes to options.
 
-    Raises UsageError for unknown settings, values of the wrong kind or out of range, and a file that is not TOML; InputError
-    where there is no such file.
+    Args:
+        options: a dataclass with the values to begin with.
+        file: a TOML file.
+        changes: "KEY=VALUE" each.
+
+    Returns:
+        options of the same class.
+
+    Raises:
+        UsageError: an unknown setting, a value of the wrong type or out of range, or a file that is not TOML.
+        InputError: there is no such file.
     """
     if file is not None:
-        options = _taken(options, _read(file), printable(file), "")
+        options = _apply_table(options, _read_toml(file), printable(file), "")
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"--set {change!r} is no KEY=VALUE")
-        value: Any = _value(text.strip())
+        value: Any = _parse_value(text.strip())
         for part in reversed(key.strip().split(".")):
             value = {part: value}
-        options = _taken(options, value, f"--set {key.strip()}", "")
+        options = _apply_table(options, value, f"--set {key.strip()}", "")
     return options
 
 
 def format_toml(options: Any) -> str:
-    """All settings of options (a dataclass) as a TOML file; those that are None are left out."""
-    return "\n".join(_lines(options, "")) + "\n"
+    """Give all settings of options (a dataclass) as a TOML file; those that are None are left out."""
+    return "\n".join(_format_lines(options, "")) + "\n"
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _is_options(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -68,101 +103,108 @@ def _read(file: Path) -> dict[str, Any]:
         raise UsageError(f"{printable(file)} is not TOML: {error}") from error
 
 
-def _value(text: str) -> Any:
-    """A value as TOML reads it; what is no TOML is text."""
+def _parse_value(text: str) -> Any:
+    """Parse a value as TOML; anything else is text."""
     try:
-        found = tomllib.loads(f"value = {text}")
+        table = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
-    return found["value"] if set(found) == {"value"} else text
+    return table["value"] if set(table) == {"value"} else text
 
 
-def _taken(options: Options, given: Mapping[str, Any], where: str, table: str) -> Options:
-    """The options with what was given of them."""
-    assert is_dataclass(options) and not isinstance(options, type)
+def _apply_table(options: Options, given: Mapping[str, Any], where: str, table: str) -> Options:
+    """Give the options with the values of a table. `table` is its name with a dot at the end, for messages."""
+    assert is_dataclass(options)
+    assert not isinstance(options, type)
     hints = get_type_hints(type(options))
+    names = {field.name for field in fields(options)}
+    former = {field.metadata[_FORMER_NAME]: field.name for field in fields(options) if _FORMER_NAME in field.metadata}
     changed: dict[str, Any] = {}
-    for name, value in given.items():
-        key = f"{table}{name}"
-        if name not in {field.name for field in fields(options)}:
-            raise UsageError(f"{where}: there is no setting {key}", hint=_alike(name, options, table))
+    for given_name, value in given.items():
+        key, name = f"{table}{given_name}", former.get(given_name, given_name)
+        if name not in names:
+            raise UsageError(f"{where}: there is no setting {key}", hint=_suggest(given_name, options, table))
         old = getattr(options, name)
-        if is_dataclass(old) and not isinstance(old, type):
+        if _is_options(old):
             if not isinstance(value, dict):
                 inner = ", ".join(f"{key}.{field.name}" for field in fields(old))
                 raise UsageError(f"{where}: {key} is a table", hint=f"Set one of {inner}.")
-            changed[name] = _taken(old, value, where, f"{key}.")
+            changed[name] = _apply_table(old, value, where, f"{key}.")
         else:
-            changed[name] = _fitting(hints[name], value, where, key)
+            changed[name] = _convert(hints[name], value, where, key)
     try:
         return replace(options, **changed)
     except ValueError as error:  # of the dataclass's own check
         raise UsageError(f"{where}: {error}") from error
 
 
-def _alike(name: str, options: Any, table: str) -> str:
+def _suggest(name: str, options: Any, table: str) -> str:
     names = [field.name for field in fields(options)]
     near = difflib.get_close_matches(name.replace("-", "_"), names, 1)
     return f"Did you mean {table}{near[0]}?" if near else f"There are: {', '.join(table + n for n in sorted(names))}."
 
 
-def _fitting(kind: Any, value: Any, where: str, key: str) -> Any:
-    """A value as the field's type has it. Raises UsageError."""
+def _convert(kind: Any, value: Any, where: str, key: str) -> Any:
+    """Convert a value to a field's type. Raises UsageError."""
     origin, inside = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        if type(None) in inside and value == "none":
-            return None
-        kinds = [k for k in inside if k is not type(None)]
-        for k in kinds[:-1]:
-            try:
-                return _fitting(k, value, where, key)
-            except UsageError:
-                pass
-        return _fitting(kinds[-1], value, where, key)
+        return _convert_union(inside, value, where, key)
     if origin is Literal:
         if any(value == choice and type(value) is type(choice) for choice in inside):
             return value
-        raise UsageError(f"{where}: {key} is {_told(value)}", hint=f"Choose one of: {', '.join(map(str, inside))}.")
+        choices = ", ".join(map(str, inside))
+        raise UsageError(f"{where}: {key} is {_format_json(value)}", hint=f"Choose one of: {choices}.")
     if origin is tuple and isinstance(value, list):
         if len(inside) == 2 and inside[1] is Ellipsis:
-            return tuple(_fitting(inside[0], item, where, key) for item in value)
+            return tuple(_convert(inside[0], item, where, key) for item in value)
         if len(value) == len(inside):
-            return tuple(_fitting(k, item, where, key) for k, item in zip(inside, value, strict=True))
+            return tuple(_convert(k, item, where, key) for k, item in zip(inside, value, strict=True))
         raise UsageError(f"{where}: {key} needs {len(inside)} values, not {len(value)}")
-    if kind is float and type(value) in (int, float):
-        return float(value)
-    if kind is Path and isinstance(value, str):
-        return Path(value)
     if kind in (int, bool, str) and type(value) is kind:
         return value
-    if kind is str and type(value) in (int, float):
-        return str(value)
+    if kind in (float, str) and type(value) in (int, float):
+        return kind(value)
+    if kind is Path and isinstance(value, str):
+        return Path(value)
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
     wanted = names.get(kind, "an array" if origin is tuple else "nothing that a file can set")
-    raise UsageError(f"{where}: {key} is {_told(value)}, not {wanted}")
+    raise UsageError(f"{where}: {key} is {_format_json(value)}, not {wanted}")
 
 
-def _told(value: Any) -> str:
+def _convert_union(kinds: tuple[Any, ...], value: Any, where: str, key: str) -> Any:
+    """Convert a value to the first type of a union that takes it."""
+    if type(None) in kinds and value == "none":
+        return None
+    *first, last = [kind for kind in kinds if kind is not type(None)]
+    for kind in first:
+        try:
+            return _convert(kind, value, where, key)
+        except UsageError:
+            continue
+    return _convert(last, value, where, key)
+
+
+def _format_json(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
-def _lines(options: Any, table: str) -> list[str]:
+def _format_lines(options: Any, table: str) -> list[str]:
     plain: list[str] = []
     tables: list[str] = []
-    for field in fields(options):
-        value = getattr(options, field.name)
-        if is_dataclass(value) and not isinstance(value, type):
-            name = f"{table}{field.name}"
-            tables += ["", f"[{name}]", *_lines(value, f"{name}.")]
+    for item in fields(options):
+        value = getattr(options, item.name)
+        if _is_options(value):
+            name = f"{table}{item.name}"
+            tables += ["", f"[{name}]", *_format_lines(value, f"{name}.")]
         elif value is not None:
-            plain.append(f"{field.name} = {_written(value)}")
+            plain.append(f"{item.name} = {_format_value(value)}")
     return plain + tables
 
 
-def _written(value: Any) -> str:
-    """A plain value in TOML."""
+def _format_value(value: Any) -> str:
+    """Give a plain value in TOML."""
     if isinstance(value, (tuple, list)):
-        return f"[{', '.join(map(_written, value))}]"
+        return f"[{', '.join(map(_format_value, value))}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):

@@ -1,20 +1,19 @@
-"""Reading a dataset of `lipdub prepare`: whole clips, and windows of a few frames drawn from anywhere in it.
+"""Reads a dataset of `lipdub prepare`: whole clips, and windows of a few frames.
 
-Nothing but the index is kept in memory: what is asked for is read from disk, and no more than that. A shard's digest is
-checked before anything of it is used, once in a process.
+Only the index is kept in memory. Each request reads from disk the frames it needs. Each process checks a shard's digest
+once, before it uses the shard.
 
     data = open_dataset(Path("faces"), split="train")
-    window = data.draw(np.random.default_rng((seed, number)))   # the same for the same numbers, whatever came before
+    window = data.draw(np.random.default_rng((seed, number)))   # the same numbers give the same window
     for window in data.each(step=5): ...
 
-`TalkingClips` is the same for trainings that take clips by number and pick frames themselves.
+`TalkingClips` serves trainings that take clips by number and pick frames themselves.
 """
 
 from __future__ import annotations
 
 import bisect
 import json
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -30,17 +29,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-WINDOW_FRAMES = 5  # frames: what SyncNet, and paper 003 after it, looks at together
+    from lipdub.arrays import F32, F64, I64, U8, Array
+
+WINDOW_FRAMES = 5  # the window of SyncNet and AVSyncNet
 OnBad = Literal["skip", "error"]
 Split = Literal["train", "held-out"]
-_TRIES = 100
-_LAYOUTS = 1024  # kept in memory, some kB each
+_MAX_TRIES = 100
+_MAX_LAYOUTS = 1024  # kept in memory, some kB each
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip of the index: `frames` at 25 a second, from `start` seconds of the video `name` on. face_px: side of the face's
-    square in the source, pixels; sync, offset, confidence: `metrics.sync`, None where it was not asked or is not known.
+    """A clip of the index.
+
+    Attributes:
+        id: name of the clip.
+        name: name of its video, with folder.
+        video: digest of its video.
+        speaker: who talks.
+        licence: licence of the video, in words.
+        split: "train" or "held-out".
+        track: track of the face in the video.
+        start: seconds from the video's beginning.
+        frames: frames at 25 a second.
+        face_px: side of the face's square in the source, pixels.
+        sync: agreement of mouth and sound (`metrics.sync`), None if unknown.
+        offset: seconds that the sound is late, None if unknown.
+        confidence: confidence of the offset, None if unknown.
+        shard: path of its file in `shards/`.
+        bytes: size of its file.
+        digest: BLAKE2b digest of its file.
     """
 
     id: str
@@ -63,22 +81,27 @@ class Clip:
 
 @dataclass(frozen=True)
 class Window:
-    """Frames first..first+n-1 of a clip.
+    """Successive frames of a clip.
 
-    crops: uint8 (n, S, S, 3) RGB with their margin; landmarks: float32 (n, 478, 3) pixels of the crops; masks: uint8
-    (n, S, S), 1 in the lower face; audio: float32 (640 n,) in -1..1 at 16 kHz, from when the first frame is shown; mel:
-    float32 (80, columns) in -4..4, `speech.mel` of the clip's sound from there on, 16 columns for five frames; placements:
-    float64 (n, 4), where in the source frames the crops lie.
+    Attributes:
+        clip: the clip.
+        first: number of the first frame.
+        crops: (n, S, S, 3) uint8 RGB, with their margin.
+        landmarks: (n, 478, 3) float32 pixels of the crops.
+        masks: (n, S, S) uint8, 1 in the lower face.
+        audio: (640 n,) float32 in -1..1 at 16 kHz, from the time of the first frame.
+        mel: (80, columns) float32 in -4..4, `speech.mel` from the time of the first frame; 16 columns for five frames.
+        placements: (n, 4) float64, where the crops lie in the source frames.
     """
 
     clip: Clip
     first: int
-    crops: np.ndarray
-    landmarks: np.ndarray
-    masks: np.ndarray
-    audio: np.ndarray
-    mel: np.ndarray
-    placements: np.ndarray
+    crops: U8
+    landmarks: F32
+    masks: U8
+    audio: F32
+    mel: F32
+    placements: F64
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -86,8 +109,16 @@ class Window:
 
 @dataclass
 class Dataset:
-    """The clips of a dataset (or one side of its split) that are there. size: pixels of a face's square; side: of the stored
-    crops; bad: the clips that turned out damaged, with what is wrong, by id.
+    """The clips of a dataset, or of one side of its split.
+
+    Attributes:
+        folder: folder of the dataset.
+        clips: the clips.
+        size: side of a face's square, pixels.
+        side: side of the stored crops, pixels.
+        on_bad: what a damaged shard does.
+        tell: called with a line for each shard that is skipped.
+        bad: what is wrong with damaged clips, by id.
     """
 
     folder: Path
@@ -105,53 +136,63 @@ class Dataset:
         return len(self.clips)
 
     def of(self, video: str) -> Dataset:
-        """The clips of one video, by its id."""
+        """Give the clips of one video, by its id."""
         return self.having(clip for clip in self.clips if clip.video == video)
 
     def having(self, clips: Iterable[Clip]) -> Dataset:
-        """These clips instead, whose shards lie beside the others."""
+        """Give a dataset of other clips in the same folder."""
         return Dataset(self.folder, tuple(clips), self.size, self.side, self.on_bad, self.tell, self.bad)
 
     def path(self, clip: Clip) -> Path:
-        """Where a clip's shard lies."""
+        """Give the path of a clip's shard."""
         return self.folder / "shards" / clip.shard
 
     def read(self, clip: Clip, first: int = 0, count: int | None = None) -> Window:
-        """Some frames of a clip, all by default. Raises BadShard; IndexError."""
+        """Read frames of a clip, by default all.
+
+        Raises:
+            BadShard: the shard is damaged.
+            IndexError: the clip has no such frames.
+        """
         count = clip.frames - first if count is None else count
-        path, at = self.path(clip), self.layout(clip)
+        path, layout = self.path(clip), self.layout(clip)
         if not (first >= 0 and count > 0 and first + count <= clip.frames):
             raise IndexError(f"frames {first}..{first + count - 1} of {clip.id}, which has {clip.frames}")
 
-        def rows(name: str, a: int, b: int) -> np.ndarray:
-            return shards.read_rows(path, at, name, a, b)
+        def rows(name: str, a: int, b: int) -> Array:
+            return shards.read_rows(path, layout, name, a, b)
 
         stop = first + count
         column = int(mel.find_window_starts(np.array([first / shards.FPS]))[0])
-        last = min(column + round(count * mel.COLUMN_RATE / shards.FPS), at.arrays["mel"][1][0])
+        last = min(column + round(count * mel.COLUMN_RATE / shards.FPS), layout.arrays["mel"].shape[0])
         return Window(
             clip,
             first,
             rows("crops", first, stop),
             rows("landmarks", first, stop),
-            shards.unpack_masks(rows("masks", first, stop), at.side),
+            shards.unpack_masks(rows("masks", first, stop), layout.side),
             rows("audio", first * shards.SAMPLES_PER_FRAME, stop * shards.SAMPLES_PER_FRAME).astype(np.float32) / 32768,
             np.ascontiguousarray(rows("mel", column, last).T),
             rows("placements", first, stop),
         )
 
-    def middle(self, crops: np.ndarray) -> np.ndarray:
-        """Crops (n, side, side, ...) without their margin: (n, size, size, ...)."""
+    def middle(self, crops: Array) -> Array:
+        """Cut crops (n, side, side, ...) without their margin: (n, size, size, ...)."""
         edge = (self.side - self.size) // 2
         return crops[:, edge : edge + self.size, edge : edge + self.size]
 
     def windows(self, count: int = WINDOW_FRAMES) -> int:
-        """How many windows of so many frames there are."""
+        """Count the windows of this many frames."""
         ends = self._window_ends(count)
         return ends[-1] if ends else 0
 
     def window(self, number: int, count: int = WINDOW_FRAMES) -> Window:
-        """A window by its number, 0 up to `windows(count)`. Raises BadShard; IndexError."""
+        """Read a window by its number, 0 up to `windows(count)`.
+
+        Raises:
+            BadShard: the shard is damaged.
+            IndexError: there is no such window.
+        """
         if not 0 <= number < self.windows(count):
             raise IndexError(f"window {number} of {self.windows(count)}")
         ends = self._window_ends(count)
@@ -159,48 +200,59 @@ class Dataset:
         return self.read(self.clips[at], number - (ends[at - 1] if at else 0), count)
 
     def draw(self, rng: np.random.Generator, count: int = WINDOW_FRAMES) -> Window:
-        """A window by chance, each as likely as another; one in a damaged shard is drawn again (`on_bad`).
+        """Draw a window, all with the same odds; one in a damaged shard is drawn again (`on_bad`).
 
-        What comes out depends on the generator alone, not on what was read before. Raises InputError for a damaged shard
-        that is not to be skipped, or when nothing but damaged ones is found.
+        The window depends on the generator alone, not on what was read before.
+
+        Raises:
+            InputError: a damaged shard must not be skipped, or only damaged shards were drawn.
         """
         total = self.windows(count)
         if not total:
             raise InputError(f"the dataset {printable(self.folder)} has no clip of {count} frames")
-        for _ in range(_TRIES):
+        for _ in range(_MAX_TRIES):
             try:
                 return self.window(int(rng.integers(total)), count)
             except BadShard as error:
-                self.refused(error)
-        raise InputError(f"the dataset {printable(self.folder)} is damaged: {_TRIES} shards in a row cannot be used")
+                self.handle_bad_shard(error)
+        raise InputError(
+            f"the dataset {printable(self.folder)} is damaged: {_MAX_TRIES} shards in a row cannot be used"
+        )
 
-    def another(self, rng: np.random.Generator, window: Window, apart: int = WINDOW_FRAMES) -> Window:
-        """Another window of the same clip and length, by chance, whose first frame is at least so many frames away from this
-        one's; the farthest there is where the clip is too short for that. Raises BadShard.
+    def another(self, rng: np.random.Generator, window: Window, distance: int = WINDOW_FRAMES) -> Window:
+        """Draw another window of the same clip and length.
+
+        Args:
+            rng: random numbers.
+            window: a window.
+            distance: least distance of the first frames. A clip that is too short gives its farthest window.
+
+        Raises:
+            BadShard: the shard is damaged.
         """
         last = window.clip.frames - len(window)
-        choices = [i for i in range(last + 1) if abs(i - window.first) >= apart]
+        choices = [i for i in range(last + 1) if abs(i - window.first) >= distance]
         first = int(rng.choice(choices)) if choices else (0 if window.first > last / 2 else last)
         return self.read(window.clip, first, len(window))
 
     def each(self, count: int = WINDOW_FRAMES, step: int = WINDOW_FRAMES) -> Iterator[Window]:
-        """Windows of every clip in order, `step` frames from one to the next; damaged clips as `draw` does."""
+        """Read windows of every clip in order, `step` frames apart; damaged clips are handled as in `draw`."""
         for clip in self.clips:
             for first in range(0, clip.frames - count + 1, step):
                 try:
-                    found = self.read(clip, first, count)
+                    window = self.read(clip, first, count)
                 except BadShard as error:
-                    self.refused(error)
+                    self.handle_bad_shard(error)
                     break
-                yield found
+                yield window
 
-    def refused(self, error: BadShard) -> None:
-        """Raises InputError where a damaged shard is not to be passed over."""
+    def handle_bad_shard(self, error: BadShard) -> None:
+        """Raise InputError unless damaged shards are skipped."""
         if self.on_bad == "error":
             raise InputError(f"a shard of {printable(self.folder)} cannot be used: {error}", hint=_HINT) from error
 
     def layout(self, clip: Clip) -> shards.Layout:
-        """The layout of a clip's shard, which is checked the first time. Raises BadShard."""
+        """Give the layout of a clip's shard, which is checked the first time. Raises BadShard."""
         if clip.id in self.bad:
             raise BadShard(self.bad[clip.id])
         known = self._layouts.get(clip.id)
@@ -209,25 +261,26 @@ class Dataset:
         try:
             if clip.id not in self._checked:
                 shards.verify_shard(self.path(clip), clip.bytes, clip.digest)
-            found = shards.read_layout(self.path(clip))
-            if (found.frames, found.side) != (clip.frames, self.side):
+            layout = shards.read_layout(self.path(clip))
+            if (layout.frames, layout.side) != (clip.frames, self.side):
                 raise BadShard(f"{self.path(clip).name}: it is not the clip that the index has")
         except BadShard as error:
-            self._spoilt(clip, error)
+            self.mark_bad(clip, error)
             raise
         self._checked.add(clip.id)
-        if len(self._layouts) >= _LAYOUTS:
+        if len(self._layouts) >= _MAX_LAYOUTS:
             del self._layouts[next(iter(self._layouts))]
-        self._layouts[clip.id] = found
-        return found
+        self._layouts[clip.id] = layout
+        return layout
 
-    def _spoilt(self, clip: Clip, error: BadShard) -> None:
+    def mark_bad(self, clip: Clip, error: BadShard) -> None:
+        """Remember a damaged clip, and tell of it if it is skipped."""
         self.bad[clip.id] = str(error)
         if self.on_bad == "skip":
-            self.tell(f"passed over: {error}")
+            self.tell(f"skipped: {error}")
 
     def _window_ends(self, count: int) -> list[int]:
-        """How many windows there are up to the end of each clip."""
+        """Count the windows up to the end of each clip."""
         if count not in self._ends:
             each = np.array([max(clip.frames - count + 1, 0) for clip in self.clips], np.int64)
             self._ends[count] = [int(n) for n in each.cumsum()]
@@ -235,9 +288,9 @@ class Dataset:
 
 
 class TalkingClips:
-    """Clips by number: faces without their margin, landmarks in them, and the spectrogram of each clip's sound.
+    """Clips by number: faces without their margin, their landmarks, and the spectrogram of each clip's sound.
 
-    A damaged clip is passed over as `Dataset.on_bad` has it: the next one stands in for it, whatever is asked of it.
+    The next clip replaces a damaged one in every answer, unless `Dataset.on_bad` is "error".
     """
 
     def __init__(self, data: Dataset) -> None:
@@ -245,86 +298,95 @@ class TalkingClips:
 
     @property
     def pixels(self) -> int:
-        """Of the square crops (`faces.facecrop`)."""
+        """Side of the square crops (`faces.alignment.full_face`)."""
         return self._data.size
 
     def __len__(self) -> int:
         return len(self._data)
 
     def count(self, clip: int) -> int:
-        """Frames of a clip, 25 a second."""
-        return self._good(clip).frames
+        """Count the frames of a clip, 25 a second."""
+        return self._usable_clip(clip).frames
 
-    def faces(self, clip: int, at: np.ndarray) -> np.ndarray:
-        """Crops of some frames: uint8 (n, pixels, pixels, 3) RGB."""
-        return self._data.middle(self._rows(clip, "crops", at))
+    def faces(self, clip: int, frames: I64) -> U8:
+        """Read the crops of frames (n,). Returns (n, pixels, pixels, 3) uint8 RGB."""
+        return self._data.middle(self._rows(clip, "crops", frames))
 
-    def lower(self, clip: int, at: np.ndarray, margin: float) -> np.ndarray:
-        """The lower halves of the faces, `margin` times as high and wide where the crops reach so far: uint8 (n, h, w, 3) RGB."""
-        rows, size, side = self._rows(clip, "crops", at), self._data.size, self._data.side
+    def lower(self, clip: int, frames: I64, margin: float) -> U8:
+        """Read the lower halves of the faces in frames (n,).
+
+        They are `margin` times as high and wide, as far as the crops reach.
+
+        Returns:
+            (n, h, w, 3) uint8 RGB.
+        """
+        rows, size, side = self._rows(clip, "crops", frames), self._data.size, self._data.side
         high, wide = (min(2 * round(length * margin / 2), side) for length in (size / 2, size))
         top, left = min(round((side + size / 2 - high) / 2), side - high), (side - wide) // 2
         return rows[:, top : top + high, left : left + wide]
 
-    def points(self, clip: int, at: np.ndarray) -> np.ndarray:
-        """Their landmarks in pixels of the crops: float32 (n, 478, 2)."""
+    def points(self, clip: int, frames: I64) -> F32:
+        """Read the landmarks in frames (n,). Returns (n, 478, 2) float32 pixels of the crops."""
         edge = (self._data.side - self._data.size) // 2
-        return self._rows(clip, "landmarks", at)[..., :2] - np.float32(edge)
+        return self._rows(clip, "landmarks", frames)[..., :2] - np.float32(edge)
 
-    def audio(self, clip: int) -> np.ndarray:
-        """The clip's sound, which begins with its first frame: float32 (samples,) in -1..1 at 16 kHz."""
-        found = self._good(clip)
+    def audio(self, clip: int) -> F32:
+        """Read a clip's sound from its first frame on. Returns (samples,) float32 in -1..1 at 16 kHz."""
+        found = self._usable_clip(clip)
         path, layout = self._data.path(found), self._data.layout(found)
         return (
             shards.read_rows(path, layout, "audio", 0, found.frames * shards.SAMPLES_PER_FRAME).astype(np.float32)
             / 32768
         )
 
-    def sound(self, clip: int) -> np.ndarray:
-        """Its spectrogram (`metrics.avsync.spectrogram`): float32 (80, columns)."""
+    def sound(self, clip: int) -> F32:
+        """Compute its spectrogram (`metrics.avsync.normalized_spectrogram`). Returns (80, columns) float32."""
         from lipdub.metrics.avsync import normalized_spectrogram
 
         return normalized_spectrogram(self.audio(clip))
 
-    def _rows(self, clip: int, name: str, at: np.ndarray) -> np.ndarray:
-        """Rows of an array; neighbouring ones are read together."""
-        found = self._good(clip)
+    def _rows(self, clip: int, name: str, frames: I64) -> Array:
+        """Read rows of an array; neighbouring ones are read together."""
+        found = self._usable_clip(clip)
         path, layout = self._data.path(found), self._data.layout(found)
-        at = np.asarray(at)
-        parts = np.split(at, np.flatnonzero(np.diff(at) != 1) + 1)
+        frames = np.asarray(frames)
+        parts = np.split(frames, np.flatnonzero(np.diff(frames) != 1) + 1)
         return np.concatenate([shards.read_rows(path, layout, name, int(part[0]), int(part[-1]) + 1) for part in parts])
 
-    def _good(self, clip: int) -> Clip:
-        """The clip, or the next one that is not damaged. Raises InputError when there is none, or none shall stand in."""
+    def _usable_clip(self, clip: int) -> Clip:
+        """Give the clip, or the next one that is not damaged. Raises InputError if there is none."""
         clips = self._data.clips
-        for step in range(min(len(clips), _TRIES)):
-            found = clips[(clip + step) % len(clips)]
+        for step in range(min(len(clips), _MAX_TRIES)):
+            candidate = clips[(clip + step) % len(clips)]
             try:
-                self._data.layout(found)
-                return found
+                self._data.layout(candidate)
+                return candidate
             except BadShard as error:
-                self._data.refused(error)
+                self._data.handle_bad_shard(error)
         raise InputError(
             f"the dataset {printable(self._data.folder)} is damaged: no clip near number {clip} can be used"
         )
 
 
-_HINT = "Remove the file and call lipdub prepare again with that video, or pass over what is damaged."
+_HINT = "Remove the file and run lipdub prepare again with that video, or use --on-bad skip."
 
 
 def open_dataset(
     folder: Path, *, split: Split | None = None, on_bad: OnBad = "skip", tell: Callable[[str], None] | None = None
 ) -> Dataset:
-    """A dataset of `lipdub prepare`, or one side of its split.
+    """Open a dataset of `lipdub prepare`, or one side of its split.
 
-    Sizes of all files are looked at now. Digests are checked when a clip is first used and damaged clips passed over; with
-    on_bad "error" all are checked now (about 1 GB a second), so that a training does not begin that could not end.
+    The sizes of all files are checked now, and a shard's digest when it is first used. With on_bad "error" all digests are
+    checked now (about 1 GB a second), so that no training begins that could not end.
 
     Args:
-        tell: called with a line for each shard that is passed over.
+        folder: the dataset.
+        split: one side of the split, by default both.
+        on_bad: "skip" skips damaged shards, "error" refuses them.
+        tell: called with a line for each shard that is skipped.
 
     Raises:
-        InputError: no dataset, one of another version, a damaged index, nothing in it; damaged shards with "error".
+        InputError: no dataset, one of another version, a damaged or empty index, or damaged shards with "error".
         ValueError: an unknown split or on_bad.
     """
     if on_bad not in get_args(OnBad) or split not in (None, *get_args(Split)):
@@ -335,41 +397,39 @@ def open_dataset(
         settings = index["settings"]
         data = Dataset(folder, clips, int(settings["size"]), int(settings["side"]), on_bad, tell or (lambda text: None))
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the index of {printable(folder)} is damaged", hint="Call lipdub prepare again.") from error
+        raise InputError(f"the index of {printable(folder)} is damaged", hint="Run lipdub prepare again.") from error
     if not clips:
         raise InputError(f"the dataset {printable(folder)} has no clips{'' if split is None else f' of split {split}'}")
     for clip in clips:
-        _look_at(data, clip)
+        _check_size(data, clip)
     if len(data.bad) == len(clips):
         raise InputError(f"no shard of {printable(folder)} can be used: {next(iter(data.bad.values()))}", hint=_HINT)
     return data
 
 
 def open_held_out(folder: Path, *, on_bad: OnBad = "skip", tell: Callable[[str], None] | None = None) -> Dataset | None:
-    """The clips of a dataset that are kept out of training, or None where there are none. Raises as `open_dataset`."""
+    """Open the held-out clips of a dataset; None if there are none. Arguments and errors are those of `open_dataset`."""
     try:
         some = any(row["split"] == "held-out" for row in _index(folder)["clips"])
     except (KeyError, TypeError) as error:
-        raise InputError(f"the index of {printable(folder)} is damaged", hint="Call lipdub prepare again.") from error
+        raise InputError(f"the index of {printable(folder)} is damaged", hint="Run lipdub prepare again.") from error
     return open_dataset(folder, split="held-out", on_bad=on_bad, tell=tell) if some else None
 
 
-def _look_at(data: Dataset, clip: Clip) -> None:
-    """Notes a shard that is missing or cut short; checks it whole, and raises InputError for any fault, where that is
-    asked.
-    """
+def _check_size(data: Dataset, clip: Clip) -> None:
+    """Mark a shard that is missing or cut short. With on_bad "error" check it whole, and raise InputError for a fault."""
     path = data.path(clip)
     try:
         if data.on_bad == "error":
             data.layout(clip)
-        elif (size := os.stat(path).st_size) != clip.bytes:
+        elif (size := path.stat().st_size) != clip.bytes:
             raise BadShard(f"{path.name}: it has {size} bytes instead of {clip.bytes}")
     except OSError as error:
         reason = "it is missing" if isinstance(error, FileNotFoundError) else error.strerror
-        data._spoilt(clip, BadShard(f"{path.name}: {reason}"))
+        data.mark_bad(clip, BadShard(f"{path.name}: {reason}"))
     except BadShard as error:
-        data.refused(error)
-        data._spoilt(clip, error)
+        data.handle_bad_shard(error)
+        data.mark_bad(clip, error)
 
 
 def _index(folder: Path) -> dict[str, Any]:
@@ -383,7 +443,7 @@ def _index(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise wrap_os_error(error, path, "read") from error
     except ValueError as error:
-        raise InputError(f"the index of {printable(folder)} is damaged", hint="Call lipdub prepare again.") from error
+        raise InputError(f"the index of {printable(folder)} is damaged", hint="Run lipdub prepare again.") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise InputError(f"{printable(folder)} is a dataset of another version of lipdub", hint="Prepare it again.")
     return found

@@ -1,8 +1,7 @@
-"""Fits the dominance model's numbers on measured lips, held close to the phonetic table, and then what context adds.
+"""Fits the coarticulation model to measured lips, close to the phonetic table, and then what context adds.
 
-The same blend as `speech.lips.lips_of_phones`, in torch: targets, dominances, reaches and leads of opening,
-width and jaw move; rounding and the lower lip, which a frontal outline does not show, keep the table's
-numbers.
+The blend is that of `speech.coarticulation.blend_lip_shapes`, in PyTorch. Targets, dominances, reaches and leads of opening,
+width and jaw are fitted. Rounding and the lower lip keep the table's numbers, as a frontal outline does not show them.
 """
 
 from __future__ import annotations
@@ -29,123 +28,194 @@ from lipdub.speech.phone_features import FRAME_RATE
 from lipdub.speech.phones import BILABIALS, PHONE_INDEX, PHONES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from lipdub.arrays import F32, F64, U8, Array
 
 _FITTED = CONTEXT_SHAPES
-_TAPS = 30  # frames each way that the fitted bells may reach
+_KERNEL_FRAMES = 30  # 10 ms frames each way that the fitted kernels may reach
+_FIT_BATCH = 128  # clips of a step
+_VIDEO_FPS = 25
+_STRIDE = round(FRAME_RATE / _VIDEO_FPS)  # 10 ms frames of a video frame
+_REPORT_EVERY = 100  # steps
+# How far the numbers may move before the pull of the table is one.
+_TARGET_SPREAD, _DOMINANCE_SPREAD, _REACH_SPREAD, _LEAD_SPREAD = 0.25, 0.7, 0.5, 0.04
+_TINY = 1e-6
 
 
 @dataclass(frozen=True)
 class LipFitOptions:
-    """hold: pull of the table (the larger the closer the numbers stay to it); steps, rate: optimiser."""
+    """How the coarticulation model is fitted.
+
+    Attributes:
+        hold: pull of the table on targets and dominances; the larger, the closer they stay to it.
+        steps: optimiser steps.
+        learning_rate: Adam's learning rate.
+        hold_reach: pull of the table on reaches and leads.
+    """
 
     hold: float = 0.004
     steps: int = 300
-    rate: float = 0.03
+    learning_rate: float = 0.03
     hold_reach: float = 0.1
 
 
+class _Blend(torch.nn.Module):
+    """`speech.coarticulation.blend_lip_shapes` of opening, width and jaw, with changes to the model's numbers."""
+
+    def __init__(self, start: LipModel) -> None:
+        super().__init__()
+        self.columns = [viseme_targets.SHAPES.index(shape) for shape in _FITTED]
+        self.targets = torch.from_numpy(start.targets[:, self.columns].astype(np.float32))
+        self.dominance = torch.from_numpy(np.log(start.dominance[:, self.columns]).astype(np.float32))
+        self.reach = torch.from_numpy(np.log(start.reach[self.columns]).astype(np.float32))
+        self.lead = torch.from_numpy(start.lead[self.columns].astype(np.float32))
+        self.target_changes = torch.nn.Parameter(torch.zeros_like(self.targets))
+        self.dominance_changes = torch.nn.Parameter(torch.zeros_like(self.dominance))
+        self.reach_changes = torch.nn.Parameter(torch.zeros_like(self.reach))
+        self.lead_changes = torch.nn.Parameter(torch.zeros_like(self.lead))
+        self.free = torch.ones(len(PHONES), 1)
+        self.free[PHONE_INDEX["sil"]] = 0  # silence stays at rest
+        bilabial = torch.zeros(len(PHONES), 1)
+        for phone in BILABIALS:
+            bilabial[PHONE_INDEX[phone]] = 1
+        self.fixed = torch.cat([bilabial, torch.zeros(len(PHONES), 2)], 1)  # the opening of p, b, m stays zero
+        self.offsets = torch.arange(-_KERNEL_FRAMES, _KERNEL_FRAMES + 1) / FRAME_RATE
+
+    def moved_targets(self) -> torch.Tensor:
+        """Give the changed targets (phones, 3)."""
+        return self.targets + self.target_changes * self.free * (1 - self.fixed)
+
+    def pull_of_table(self, options: LipFitOptions) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute what the changes cost: targets and dominances, reaches and leads."""
+        numbers = (self.target_changes / _TARGET_SPREAD) ** 2 + (self.dominance_changes / _DOMINANCE_SPREAD) ** 2
+        times = (self.reach_changes / _REACH_SPREAD) ** 2 + (self.lead_changes / _LEAD_SPREAD) ** 2
+        return options.hold * numbers.sum(0).sum() / 3, options.hold_reach * times.sum()
+
+    def forward(
+        self, posteriors: torch.Tensor, open_share: torch.Tensor, posture: torch.Tensor
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """Blend the shapes of clips.
+
+        Args:
+            posteriors: (n, frames, phones) at 100 Hz.
+            open_share: (n, frames), 0 where the lips are closed.
+            posture: (n, frames), how much of a pause counts as rest.
+
+        Returns:
+            the course of each shape, (n, frames) at 100 Hz, and the targets (phones, 3).
+        """
+        targets = self.moved_targets()
+        pull = torch.exp(self.dominance + self.dominance_changes)
+        reach = torch.exp(self.reach + self.reach_changes)
+        lead = self.lead + self.lead_changes
+        courses = []
+        for i, name in enumerate(_FITTED):
+            kernel = torch.exp(-0.5 * ((self.offsets - lead[i]) / reach[i]) ** 2)
+            wanted = posteriors @ (pull[:, i] * targets[:, i])
+            if name in ("opening", "jaw"):
+                wanted = wanted + posture * pull[PHONE_INDEX["sil"], i]
+            both = torch.stack([wanted, posteriors @ pull[:, i]], 1)
+            padded = functional.pad(both.flatten(0, 1)[:, None], (_KERNEL_FRAMES, _KERNEL_FRAMES), mode="replicate")
+            both = functional.conv1d(padded, kernel[None, None])[:, 0].reshape(both.shape)
+            course = both[:, 0] / both[:, 1]
+            if name == "opening":
+                course = course * open_share
+            courses.append(functional.avg_pool1d(functional.pad(course[:, None], (2, 2), mode="replicate"), 5, 1)[:, 0])
+        return courses, targets
+
+    @torch.no_grad()
+    def to_model(self, start: LipModel) -> LipModel:
+        """Give the fitted model."""
+        model = LipModel(start.targets.copy(), start.dominance.copy(), start.reach.copy(), start.lead.copy())
+        model.targets[:, self.columns] = self.moved_targets().numpy()
+        model.dominance[:, self.columns] = torch.exp(self.dominance + self.dominance_changes).numpy()
+        model.reach[self.columns] = torch.exp(self.reach + self.reach_changes).numpy()
+        model.lead[self.columns] = (self.lead + self.lead_changes).numpy()
+        return model
+
+
 def fit_lip_model(
-    posteriors: np.ndarray,
-    lips: np.ndarray,
+    posteriors: F32,
+    lips: F64,
     options: LipFitOptions | None = None,
     *,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> LipModel:
-    """Fit on clips of equal length.
+    """Fit the coarticulation model to clips of equal length.
 
-    posteriors: (clips, frames, phones) at 100 Hz; lips: (clips, video frames, 3): opening, width and jaw as
-    measured, at 25 Hz, first frame at time zero, in any unit (only their course counts, not their size).
-    Returns the fitted model.
+    Args:
+        posteriors: (clips, frames, phones) at 100 Hz.
+        lips: (clips, video frames, 3) opening, width and jaw as measured, at 25 Hz from time zero, in any unit: only
+            their course counts, not their size.
+        options: how to fit.
+        seed: seed of the batches.
+        progress: called with one line of text every hundred steps.
     """
     options = options or LipFitOptions()
     torch.manual_seed(seed)
     start = LipModel.phonetic()
-    columns = [viseme_targets.SHAPES.index(s) for s in _FITTED]
-    sure = [suppress_unlikely(x) for x in posteriors]
-    p = torch.from_numpy(np.stack(sure).astype(np.float32))
-    open_share = torch.from_numpy(np.stack([1 - compute_lip_closure(x, start) for x in sure]).astype(np.float32))
-    held = torch.from_numpy(np.stack([compute_pause_opening(x, start) for x in sure]).astype(np.float32))
-    seen = torch.from_numpy(lips.astype(np.float32))
-    t0 = torch.from_numpy(start.targets[:, columns].astype(np.float32))
-    d0 = torch.from_numpy(np.log(start.dominance[:, columns]).astype(np.float32))
-    r0 = torch.from_numpy(np.log(start.reach[columns]).astype(np.float32))
-    a0 = torch.from_numpy(start.lead[columns].astype(np.float32))
-    free = torch.ones(len(PHONES), 1)
-    free[PHONE_INDEX["sil"]] = 0  # silence stays at rest
-    bilabial = torch.zeros(len(PHONES), 1)
-    for phone in BILABIALS:
-        bilabial[PHONE_INDEX[phone]] = 1
-    fixed_open = torch.cat([bilabial, torch.zeros(len(PHONES), 2)], 1)  # p b m: opening stays nought
-    dt, dd = torch.zeros_like(t0, requires_grad=True), torch.zeros_like(d0, requires_grad=True)
-    dr, da = torch.zeros_like(r0, requires_grad=True), torch.zeros_like(a0, requires_grad=True)
-    optimiser = torch.optim.Adam([{"params": [dt, dd]}, {"params": [dr, da], "lr": options.rate / 4}], lr=options.rate)
-    offsets = torch.arange(-_TAPS, _TAPS + 1) / FRAME_RATE
-    step_frames = round(FRAME_RATE / 25)
-    clips = len(p)
+    certain = [suppress_unlikely(clip) for clip in posteriors]
+    phones = _stack(certain)
+    open_share = _stack([1 - compute_lip_closure(clip, start) for clip in certain])
+    posture = _stack([compute_pause_opening(clip, start) for clip in certain])
+    measured = torch.from_numpy(lips.astype(np.float32))
+    blend = _Blend(start)
+    optimizer = torch.optim.Adam(
+        [
+            {"params": [blend.target_changes, blend.dominance_changes]},
+            {"params": [blend.reach_changes, blend.lead_changes], "lr": options.learning_rate / 4},
+        ],
+        lr=options.learning_rate,
+    )
     for step in range(options.steps):
-        pick = torch.randperm(clips)[: min(clips, 128)]
-        targets = t0 + dt * free * (1 - fixed_open)
-        pull = torch.exp(d0 + dd)
-        reach = torch.exp(r0 + dr)
-        ahead = a0 + da
+        pick = torch.randperm(len(phones))[: min(len(phones), _FIT_BATCH)]
+        courses, targets = blend(phones[pick], open_share[pick], posture[pick])
         loss = torch.zeros(())
-        worth = []
-        for i, name in enumerate(_FITTED):
-            weights = torch.exp(-0.5 * ((offsets - ahead[i]) / reach[i]) ** 2)
-            wanted = p[pick] @ (pull[:, i] * targets[:, i])
-            if name in ("opening", "jaw"):
-                wanted = wanted + held[pick] * pull[PHONE_INDEX["sil"], i]
-            both = torch.stack([wanted, p[pick] @ pull[:, i]], 1)
-            both = functional.conv1d(
-                functional.pad(both.flatten(0, 1)[:, None], (_TAPS, _TAPS), mode="replicate"),
-                weights[None, None],
-            )[:, 0].reshape(both.shape)
-            course = both[:, 0] / both[:, 1]
-            if name == "opening":
-                course = course * open_share[pick]
-            course = functional.avg_pool1d(functional.pad(course[:, None], (2, 2), mode="replicate"), 5, 1)[:, 0]
-            guess = course[:, ::step_frames][:, : seen.shape[1]]
-            own = seen[pick][:, : guess.shape[1], i]
-            g, o = guess - guess.mean(1, keepdim=True), own - own.mean(1, keepdim=True)
-            match = (g * o).sum(1) / (g.norm(dim=1) * o.norm(dim=1) + 1e-6)
-            gain = (t0[:, i].std() - targets[:, i].std()) ** 2  # correlation leaves the size free: the table sets it
-            loss = loss + 1 - match.mean() + gain
-            worth.append(float(match.detach().mean()))
-        loss = loss + options.hold * ((dt / 0.25) ** 2 + (dd / 0.7) ** 2).sum(0).sum() / 3
-        loss = loss + options.hold_reach * ((dr / 0.5) ** 2 + (da / 0.04) ** 2).sum()
-        optimiser.zero_grad()
+        matches = []
+        for i, course in enumerate(courses):
+            guess = course[:, ::_STRIDE][:, : measured.shape[1]]
+            match = _correlation(guess, measured[pick][:, : guess.shape[1], i])
+            # Correlation leaves the size open: the table sets it.
+            size = (blend.targets[:, i].std() - targets[:, i].std()) ** 2
+            loss = loss + 1 - match.mean() + size
+            matches.append(float(match.detach().mean()))
+        numbers, times = blend.pull_of_table(options)
+        loss = loss + numbers
+        loss = loss + times
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
-        if progress and (step + 1) % 100 == 0:
-            progress(f"lips: step {step + 1}, correlation " + ", ".join(f"{n} {w:.3f}" for n, w in zip(_FITTED, worth)))
-    with torch.no_grad():
-        model = LipModel(start.targets.copy(), start.dominance.copy(), start.reach.copy(), start.lead.copy())
-        model.targets[:, columns] = (t0 + dt * free * (1 - fixed_open)).numpy()
-        model.dominance[:, columns] = torch.exp(d0 + dd).numpy()
-        model.reach[columns] = torch.exp(r0 + dr).numpy()
-        model.lead[columns] = (a0 + da).numpy()
-    return model
+        optimizer.step()
+        _report("lips", step, matches, progress)
+    return blend.to_model(start)
 
 
 @dataclass(frozen=True)
 class ContextOptions:
-    """hold: pull towards no change at all on phones of any language (the larger the less is learnt from the one
-    talker); channels, taps: size of the convolutions; steps, rate, decay, batch: optimiser.
+    """How the context network is fitted.
+
+    Attributes:
+        hold: pull towards no change for phones of any language; the larger, the less is learnt from the one speaker.
+        channels: channels of the convolutions.
+        taps: taps of the convolutions.
+        steps: optimiser steps.
+        learning_rate: AdamW's learning rate.
+        weight_decay: AdamW's weight decay.
+        batch: clips of a step.
     """
 
     hold: float = 30.0
     channels: int = 48
     taps: int = 9
     steps: int = 600
-    rate: float = 2e-3
-    decay: float = 1e-3
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
     batch: int = 48
 
 
 class _Context(torch.nn.Module):
-    """`speech.lips.context_shapes` in torch: (batch, frames, phones) -> (batch, frames, len(CONTEXT_SHAPES))."""
+    """`speech.coarticulation.context_offsets`: (batch, frames, phones) to (batch, frames, len(CONTEXT_SHAPES))."""
 
     def __init__(self, options: ContextOptions) -> None:
         super().__init__()
@@ -155,64 +225,82 @@ class _Context(torch.nn.Module):
         self.last = torch.nn.Conv1d(n, len(CONTEXT_SHAPES), k, padding=k // 2, bias=False)
         torch.nn.init.zeros_(self.last.weight)
 
-    def forward(self, p: torch.Tensor) -> torch.Tensor:
+    def forward(self, posteriors: torch.Tensor) -> torch.Tensor:
         spoken = [i for i in range(len(PHONES)) if i != PHONE_INDEX["sil"]]
-        x = torch.relu(self.first(p[..., spoken].transpose(1, 2)))
+        x = torch.relu(self.first(posteriors[..., spoken].transpose(1, 2)))
         x = x + torch.relu(self.second(x))
-        return self.last(x).transpose(1, 2)
+        offsets: torch.Tensor = self.last(x)
+        return offsets.transpose(1, 2)
 
 
 def fit_context(
-    posteriors: np.ndarray,
-    lips: np.ndarray,
-    labels: np.ndarray,
+    posteriors: F32,
+    lips: F64,
+    labels: U8,
     model: LipModel,
     options: ContextOptions | None = None,
     *,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> LipModel:
-    """What the lips of the clips do beyond the blend, learnt as a function of the phones around.
+    """Fit what the lips of clips do beyond the blend, as a function of the phones around.
 
-    posteriors, lips: as for `fit`; labels: uint8 (n, frames) phones of any speech, on which the change is held
-    small, so that what one talker does in a few words stays with those; model: the blend. Returns it with its
-    `context`.
+    Args:
+        posteriors: (clips, frames, phones) at 100 Hz.
+        lips: (clips, video frames, 3), as for `fit_lip_model`.
+        labels: (n, frames) uint8 phones of any speech, on which the change is held small, so that one speaker's habits
+            in a few words stay with those words.
+        model: the blend.
+        options: network and optimiser.
+        seed: seed of the network and the batches.
+        progress: called with one line of text every hundred steps.
+
+    Returns:
+        the model with its `context`.
     """
     options = options or ContextOptions()
     torch.manual_seed(seed)
     columns = [COEFFICIENTS.index(name) for name in CONTEXT_SHAPES]
-    bare = replace(model, context=())
-    rows = [blend_lip_shapes(p, bare)[:, columns] for p in posteriors]
-    base = torch.from_numpy(np.stack(rows))
-    sure = torch.from_numpy(np.stack([suppress_unlikely(p) for p in posteriors]).astype(np.float32))
-    shut = torch.from_numpy(
-        np.stack([compute_lip_closure(suppress_unlikely(p), bare) for p in posteriors]).astype(np.float32)
-    )
+    plain = replace(model, context=())
+    base = torch.from_numpy(np.stack([blend_lip_shapes(clip, plain)[:, columns] for clip in posteriors]))
+    certain = [suppress_unlikely(clip) for clip in posteriors]
+    phones = _stack(certain)
+    closed = _stack([compute_lip_closure(clip, plain) for clip in certain])
     any_speech = functional.one_hot(torch.from_numpy(labels.astype(np.int64)), len(PHONES)).float()
-    seen = torch.from_numpy(lips.astype(np.float32))
+    measured = torch.from_numpy(lips.astype(np.float32))
     network = _Context(options)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     for step in range(options.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = options.rate * (0.5 + 0.5 * math.cos(math.pi * step / options.steps))
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * (0.5 + 0.5 * math.cos(math.pi * step / options.steps))
         pick = torch.randperm(len(base))[: options.batch]
-        change = network(sure[pick])
-        change = torch.cat([change[..., :1] * (1 - shut[pick])[..., None], change[..., 1:]], 2)
-        course = functional.avg_pool1d(
-            functional.pad((base[pick] + change).transpose(1, 2), (2, 2), mode="replicate"), 5, 1
-        )[:, :, :: round(FRAME_RATE / 25)].transpose(1, 2)
-        own = seen[pick]
-        guess = course[:, : own.shape[1]]
-        g, o = guess - guess.mean(1, keepdim=True), own - own.mean(1, keepdim=True)
-        match = (g * o).sum(1) / (g.norm(dim=1) * o.norm(dim=1) + 1e-6)
+        change = network(phones[pick])
+        change = torch.cat([change[..., :1] * (1 - closed[pick])[..., None], change[..., 1:]], 2)
+        padded = functional.pad((base[pick] + change).transpose(1, 2), (2, 2), mode="replicate")
+        course = functional.avg_pool1d(padded, 5, 1)[:, :, ::_STRIDE].transpose(1, 2)
+        own = measured[pick]
+        match = _correlation(course[:, : own.shape[1]], own)
         others = network(any_speech[torch.randint(0, len(any_speech), (options.batch // 2,))])
         loss = 2 * (1 - match).mean() + options.hold * (others**2).mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
-        if progress and (step + 1) % 100 == 0:
-            means = match.detach().mean(0).tolist()
-            told = ", ".join(f"{n} {m:.3f}" for n, m in zip(CONTEXT_SHAPES, means, strict=True))
-            progress(f"context: step {step + 1}, correlation {told}")
+        optimizer.step()
+        _report("context", step, match.detach().mean(0).tolist(), progress)
     layers = tuple(layer.weight.detach().numpy().copy() for layer in (network.first, network.second, network.last))
     return replace(model, context=layers)
+
+
+def _stack(clips: Sequence[Array]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(clips).astype(np.float32))
+
+
+def _correlation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Compute the correlation of courses along their second axis."""
+    a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
+    return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + _TINY)
+
+
+def _report(name: str, step: int, matches: list[float], progress: Callable[[str], None] | None) -> None:
+    if progress and (step + 1) % _REPORT_EVERY == 0:
+        values = ", ".join(f"{shape} {match:.3f}" for shape, match in zip(CONTEXT_SHAPES, matches, strict=True))
+        progress(f"{name}: step {step + 1}, correlation {values}")

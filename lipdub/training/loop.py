@@ -1,5 +1,6 @@
-"""The training loop that all networks share, on Hugging Face Accelerate: one processor, one GPU or many is a matter
-of how the program is launched, not of this code.
+"""The training loop that all networks share.
+
+The loop runs on Hugging Face Accelerate: `accelerate launch` decides how many processes and devices take part.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import math
 import shutil
 import time
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
 from lipdub.errors import EnvironmentFailure
 from lipdub.parallel import map_ordered
+from lipdub.training.config import setting
 from lipdub.training.training_log import TrainingLog
 
 if TYPE_CHECKING:
@@ -27,34 +29,51 @@ if TYPE_CHECKING:
 Batch = TypeVar("Batch")
 
 PRECISIONS = ("no", "bf16", "fp16", "auto")
+_SEED_STRIDE = 1_000_003  # a prime: seeds of neighbouring trainings share no step's seed
+_EMA_RAMP_STEPS = 20  # the average follows the network faster in its first steps
 
 
 @dataclass(frozen=True)
 class LoopOptions:
     """How a network is trained.
 
-    steps: optimiser steps; minutes: wall time after which the schedule is over even so (0: no limit); max_minutes: of this
-    call, after which it stops where it is, to be gone on with by another (0: no limit); rate, decay, betas: AdamW's;
-    warmup: steps to the full rate, which then falls along a cosine to `floor` of itself; clip: largest norm of the
-    gradients; average: of the exponential average of the weights, which is what comes out; accumulate: batches added up for
-    one step; precision: "no" (float32), "bf16", "fp16", or "auto", which is as `accelerate launch` was told; workers:
-    threads that draw batches ahead (0: none, each is drawn when it is needed; -1: one beside a GPU, none on a processor, all of
-    whose cores the network takes); save_every, report_every: steps from one checkpoint, one report to the next; sample_every,
-    validate_every: the same of sample pictures and validations (0: none);
-    patience: validations without a better number after which the training is over, and its best weights come out (0: it
-    goes on to its end, and the last come out); tensorboard: figures and pictures for it too. ValueError for what cannot be.
+    Attributes:
+        steps: optimiser steps.
+        minutes: minutes of wall time after which the schedule ends early, 0: no limit.
+        max_minutes: minutes of wall time after which this call stops; another call resumes. 0: no limit.
+        learning_rate: AdamW's learning rate after the warm-up.
+        weight_decay: AdamW's weight decay.
+        betas: AdamW's betas.
+        warmup: steps in which the learning rate rises to its full value.
+        min_lr_ratio: share of `learning_rate` that is left at the end of the cosine schedule.
+        clip: largest norm of the gradients.
+        ema_decay: decay of the exponential moving average of the weights, which is the result.
+        accumulate: batches added up for one step.
+        precision: "no" (float32), "bf16", "fp16", or "auto" (as `accelerate launch` was told).
+        workers: threads that draw batches ahead; 0: none; -1: one with a GPU, none on a CPU, where the network
+            takes all cores.
+        save_every: steps between checkpoints.
+        report_every: steps between reports.
+        sample_every: steps between sample pictures, 0: none.
+        validate_every: steps between validations, 0: none.
+        patience: validations without improvement after which the training ends with its best weights; 0: it runs
+            to its end and gives the last weights.
+        tensorboard: write figures and pictures for TensorBoard too.
+
+    Raises:
+        ValueError: a value is out of range.
     """
 
     steps: int = 10_000
     minutes: float = 0.0
     max_minutes: float = 0.0
-    rate: float = 1e-3
-    decay: float = 0.02
+    learning_rate: float = setting(1e-3, was="rate")
+    weight_decay: float = setting(0.02, was="decay")
     betas: tuple[float, float] = (0.9, 0.98)
     warmup: int = 200
-    floor: float = 0.005
+    min_lr_ratio: float = setting(0.005, was="floor")
     clip: float = 1.0
-    average: float = 0.998
+    ema_decay: float = setting(0.998, was="average")
     accumulate: int = 1
     precision: str = "no"
     workers: int = 0
@@ -75,37 +94,48 @@ class LoopOptions:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
 
 
+_OLD_STATE_NAMES = {"spent": "seconds", "best": "best_value", "worse": "worse_count", "over": "is_over"}
+
+
 @dataclass
 class TrainingState:
-    """How far a training is: steps done and seconds spent; sums and counts of the figures since the last report; the best
-    validation, its step, and how many came after it; whether it ended early. Kept with each checkpoint.
+    """How far a training is. Each checkpoint holds it.
+
+    Attributes:
+        step: optimiser steps done.
+        seconds: wall time spent, over all calls.
+        figures: sum and count of each figure since the last report.
+        best_value: the lowest validation value.
+        best_step: the step of the lowest validation value.
+        worse_count: validations since then.
+        is_over: the training ended early, as validation no longer improved.
     """
 
     step: int = 0
-    spent: float = 0.0
+    seconds: float = 0.0
     figures: dict[str, tuple[float, int]] = field(default_factory=dict)
-    best: float = math.inf
+    best_value: float = math.inf
     best_step: int = 0
-    worse: int = 0
-    over: bool = False
+    worse_count: int = 0
+    is_over: bool = False
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Give plain values."""
         return asdict(self)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
+        """Take over what `state_dict` gave, also that of lipdub 0.1."""
         for name, value in state.items():
-            setattr(self, name, value)
+            setattr(self, _OLD_STATE_NAMES.get(name, name), value)
 
-    def saw(self, figures: dict[str, float]) -> None:
-        """Adds figures of one batch."""
+    def add_figures(self, figures: dict[str, float]) -> None:
+        """Add the figures of one batch."""
         for name, value in figures.items():
             total, count = self.figures.get(name, (0.0, 0))
             self.figures[name] = (total + value, count + 1)
 
-    def means(self) -> dict[str, float]:
-        """The means of the figures since this was last asked."""
+    def pop_means(self) -> dict[str, float]:
+        """Give the means of the figures since the last call."""
         means = {name: total / count for name, (total, count) in self.figures.items()}
         self.figures = {}
         return means
@@ -113,128 +143,226 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class Adversary:
-    """A second network that is trained against the first, a step after each of its steps (a GAN's discriminator).
+    """A second network, trained against the first: a GAN's discriminator. It takes a step after each of the first's.
 
-    network: it gets no gradients from the first one's loss. loss_of: what it is to minimise on what the first one made of the
-    last batch, and figures to report. rate: its learning rate as a multiple of the first one's.
+    Attributes:
+        network: the second network. It gets no gradients from the first one's loss.
+        loss: what to minimise for the first network's last batch, and figures to report.
+        rate_ratio: its learning rate as a multiple of the first one's.
     """
 
     network: nn.Module
-    loss_of: Callable[[nn.Module], tuple[torch.Tensor, dict[str, float]]]
-    rate: float = 1.0
+    loss: Callable[[nn.Module], tuple[torch.Tensor, dict[str, float]]]
+    rate_ratio: float = 1.0
 
 
-def run_loop(
-    network: nn.Module,
-    draw: Callable[[int], Batch],
-    loss_of: Callable[[nn.Module, Batch], tuple[torch.Tensor, dict[str, float]]],
-    folder: Path,
-    options: LoopOptions,
-    *,
-    device: str = "cpu",
-    seed: int = 0,
-    progress: Callable[[str], None] | None = None,
-    validate: Callable[[nn.Module], float] | None = None,
-    samples: Callable[[nn.Module], torch.Tensor] | None = None,
-    adversary: Adversary | None = None,
-) -> nn.Module:
-    """Train (or go on training) a network; checkpoints lie in `folder`, from which a stopped run resumes exactly.
+@dataclass(frozen=True)
+class TrainingTask(Generic[Batch]):
+    """A network and what it is to learn.
 
-    Figures go into `log.csv` there and sample pictures into `samples` (`training.log`). How many processes and which
-    devices is for `accelerate launch` to say, whose settings hold; each process draws batches of its own.
+    Attributes:
+        network: the network to train.
+        draw_batch: gives the batch of a number, on any device: the same batch at any time and in any thread. No number
+            is used twice and processes use different numbers, so the step is also the place in the data.
+        loss: what to minimise for a batch on the network's device, and figures to report.
+        validate: value of the averaged network in evaluation mode; lower is better.
+        draw_samples: pictures of the averaged network, float (rows, columns, 3, h, w) in 0..1.
+        adversary: what is trained against the network.
+    """
+
+    network: nn.Module
+    draw_batch: Callable[[int], Batch]
+    loss: Callable[[nn.Module, Batch], tuple[torch.Tensor, dict[str, float]]]
+    validate: Callable[[nn.Module], float] | None = None
+    draw_samples: Callable[[nn.Module], torch.Tensor] | None = None
+    adversary: Adversary | None = None
+
+
+class Trainer(Generic[Batch]):
+    """Trains a network, or resumes a stopped training exactly, from the checkpoints in its folder.
+
+    The folder also gets `log.csv` and sample pictures (`training.training_log`). `accelerate launch` decides the number
+    of processes and the devices; each process draws batches of its own. PyTorch's generator is seeded for each step, so
+    that dropout is the same in a resumed training.
 
     Args:
-        draw: the batch of that number, on any device, the same whenever and in whatever thread it is asked; numbers are never
-            used twice and differ between processes, so a checkpoint's step is also its place in the data.
-        loss_of: what to minimise, and figures to report, of a batch on the network's device.
-        device: "auto" is the GPU where there is one; else torch's name of it.
-        validate: of the averaged network, in evaluation mode: a number, lower is better.
-        samples: of the same: pictures float (rows, columns, 3, H, W) in 0..1.
-        adversary: what is trained against the network.
-    Torch's own generator is seeded for each step, so that dropout, too, is the same in a resumed run.
-
-    Returns:
-        the averaged network on the CPU, in evaluation mode.
+        task: the network and what it learns.
+        folder: where checkpoints, figures and pictures lie.
+        options: how to train.
+        device: "auto" for the GPU if there is one, or PyTorch's name of a device.
+        seed: seeds PyTorch's generator.
+        progress: called with one line of text at each report.
 
     Raises:
-        EnvironmentFailure: no such device, no TensorBoard.
+        EnvironmentFailure: the device or TensorBoard is missing.
     """
-    from accelerate.utils import send_to_device
 
-    accelerator = _accelerator(options, device)
-    average = copy.deepcopy(network).to(accelerator.device).eval()
-    trained, optimiser = accelerator.prepare(network, _optimiser(network, options))
-    opponent = _Opponent(accelerator, adversary, options) if adversary is not None else None
-    at = TrainingState()
-    accelerator.register_for_checkpointing(at, _Whole(average))
-    latest, best = folder / "latest", folder / "best.pt"
-    if accelerator.is_main_process:
-        recover_checkpoint(latest)
-    accelerator.wait_for_everyone()
-    if latest.exists():
-        accelerator.load_state(str(latest))
-    folder.mkdir(parents=True, exist_ok=True)
-    log = TrainingLog(folder, at.step, options.tensorboard) if accelerator.is_main_process else None
-    began, before, first = time.monotonic(), at.spent, at.step
-    parts = accelerator.gradient_accumulation_steps
-    workers = options.workers if options.workers >= 0 else int(accelerator.device.type != "cpu")
-    batches = _batches(draw, _numbers(at.step, parts, accelerator), workers)
-    while not at.over:
-        at.spent = before + time.monotonic() - began
-        if options.minutes > 0 or options.max_minutes > 0:
-            at.spent = _agreed(accelerator, at.spent)
-        done = _done(at.step, at.spent, options)
-        if done >= 1:
-            break
-        if at.step > first and 0 < 60 * options.max_minutes <= at.spent - before:
-            if progress and accelerator.is_main_process:
-                progress(f"stopped at step {at.step}, {100 * done:.0f} %: the same again goes on from here")
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate_at(at.step, done, options)
-        trained.train()
-        if opponent is not None:
-            opponent.begin(learning_rate_at(at.step, done, options))
-        torch.manual_seed(seed * 1_000_003 + at.step)
-        for _ in range(parts):
+    def __init__(
+        self,
+        task: TrainingTask[Batch],
+        folder: Path,
+        options: LoopOptions,
+        *,
+        device: str = "cpu",
+        seed: int = 0,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self._task, self._folder, self._options, self._seed = task, folder, options, seed
+        self._accelerator = _make_accelerator(options, device)
+        self._average = copy.deepcopy(task.network).to(self._accelerator.device).eval()
+        self._network, self._optimizer = self._accelerator.prepare(task.network, _make_optimizer(task.network, options))
+        self._opponent = _Opponent(self._accelerator, task.adversary, options) if task.adversary is not None else None
+        self._state = TrainingState()
+        self._accelerator.register_for_checkpointing(self._state, _Checkpointed(self._average))
+        self._is_main = bool(self._accelerator.is_main_process)
+        self._progress = progress if self._is_main else None
+        self._latest, self._best = folder / "latest", folder / "best.pt"
+        self._resume()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._log = TrainingLog(folder, self._state.step, options.tensorboard) if self._is_main else None
+        self._first_step, self._seconds_before = self._state.step, self._state.seconds
+        self._share = 0.0  # of the training that is over
+
+    def run(self) -> nn.Module:
+        """Train to the end of the schedule, or until this call's minutes are over.
+
+        Returns:
+            the averaged network on the CPU, in evaluation mode; with `patience` the one that validated best.
+        """
+        options, state = self._options, self._state
+        began = time.monotonic()
+        batches = self._open_batches()
+        while not state.is_over and self._has_time(self._seconds_before + time.monotonic() - began):
+            self.step(batches)
+            self.report()
+            self.validate()
+            if state.is_over or state.step % options.save_every == 0:
+                self.checkpoint()
+        batches.close()
+        self.checkpoint()
+        if self._log is not None:
+            self._log.close()
+        if options.patience and state.best_step and self._best.exists():
+            self._average.load_state_dict(torch.load(self._best, map_location="cpu", weights_only=True))
+        self._accelerator.free_memory()
+        return self._average.cpu().eval()
+
+    def step(self, batches: Iterator[Batch]) -> None:
+        """Take one optimiser step, the adversary's included, and update the averaged network."""
+        from accelerate.utils import send_to_device
+
+        accelerator, state = self._accelerator, self._state
+        rate = learning_rate_at(state.step, self._share, self._options)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._network.train()
+        if self._opponent is not None:
+            self._opponent.begin_step(rate)
+        torch.manual_seed(self._seed * _SEED_STRIDE + state.step)
+        for _ in range(accelerator.gradient_accumulation_steps):
             batch = send_to_device(next(batches), accelerator.device)
-            with accelerator.accumulate(trained):
-                loss, seen = loss_of(trained, batch)
+            with accelerator.accumulate(self._network):
+                loss, figures = self._task.loss(self._network, batch)
                 accelerator.backward(loss)
                 if accelerator.sync_gradients:
-                    accelerator.clip_grad_norm_(trained.parameters(), options.clip)
-                optimiser.step()
-                optimiser.zero_grad()
-            at.saw({"loss": float(loss.detach()), **seen})
-            if opponent is not None:
-                at.saw(opponent.step())
-        at.step += 1
-        update_ema(average, accelerator.unwrap_model(trained), min(options.average, at.step / (at.step + 20)))
-        if log is not None and at.step % options.report_every == 0:
-            means = at.means()
-            log.add(at.step, {"seconds": at.spent, "rate": optimiser.param_groups[0]["lr"], **means})
-            if progress:
-                told = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
-                progress(f"step {at.step}, {100 * done:.0f} %, {told}, {at.spent / 60:.1f} min")
-        if samples and log is not None and _due(at.step, options.sample_every):
+                    accelerator.clip_grad_norm_(self._network.parameters(), self._options.clip)
+                self._optimizer.step()
+                self._optimizer.zero_grad()
+            state.add_figures({"loss": float(loss.detach()), **figures})
+            if self._opponent is not None:
+                state.add_figures(self._opponent.step())
+        state.step += 1
+        decay = min(self._options.ema_decay, state.step / (state.step + _EMA_RAMP_STEPS))
+        update_ema(self._average, accelerator.unwrap_model(self._network), decay)
+
+    def report(self) -> None:
+        """Log the mean figures and the sample pictures, where they are due."""
+        options, state = self._options, self._state
+        if self._log is None:
+            return
+        if _is_due(state.step, options.report_every):
+            means = state.pop_means()
+            rate = self._optimizer.param_groups[0]["lr"]
+            self._log.add(state.step, {"seconds": state.seconds, "rate": rate, **means})
+            text = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
+            self._tell(f"step {state.step}, {100 * self._share:.0f} %, {text}, {state.seconds / 60:.1f} min")
+        if self._task.draw_samples and _is_due(state.step, options.sample_every):
             with torch.no_grad():
-                log.picture(at.step, samples(average))
-        if validate and _due(at.step, options.validate_every):
-            _validated(accelerator, average, validate, at, options, best, log, progress)
-        if at.over or at.step % options.save_every == 0:
-            _save(accelerator, latest)
-    batches.close()
-    _save(accelerator, latest)
-    if log is not None:
-        log.close()
-    if options.patience and at.best_step and best.exists():
-        average.load_state_dict(torch.load(best, map_location="cpu", weights_only=True))
-    accelerator.free_memory()
-    return average.cpu().eval()
+                self._log.add_picture(state.step, self._task.draw_samples(self._average))
 
+    def validate(self) -> None:
+        """Validate the averaged network where it is due: keep the best one, and end the training without progress."""
+        options, state = self._options, self._state
+        if self._task.validate is None or not _is_due(state.step, options.validate_every):
+            return
+        value = math.nan
+        if self._log is not None:
+            with torch.no_grad():
+                value = float(self._task.validate(self._average))
+            self._average.eval()
+            self._log.add(state.step, {"seconds": state.seconds, "validation": value})
+        value = _broadcast(self._accelerator, value)
+        if value < state.best_value:
+            state.best_value, state.best_step, state.worse_count = value, state.step, 0
+            if self._is_main and options.patience:
+                partial = self._best.with_suffix(".new")
+                torch.save(self._average.state_dict(), partial)
+                partial.replace(self._best)
+            self._accelerator.wait_for_everyone()
+        else:
+            state.worse_count += 1
+        state.is_over = bool(options.patience and state.worse_count >= options.patience)
+        end = f"; no improvement since step {state.best_step}, training ends" if state.is_over else ""
+        self._tell(f"step {state.step}, validation {value:.4f}, best {state.best_value:.4f}{end}")
 
-def _optimiser(network: nn.Module, options: LoopOptions) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=options.decay, betas=options.betas)
+    def checkpoint(self) -> None:
+        """Write a checkpoint next to the last one and put it in its place."""
+        partial, old = _swap_paths(self._latest)
+        if self._is_main:
+            shutil.rmtree(partial, ignore_errors=True)
+            self._latest.parent.mkdir(parents=True, exist_ok=True)
+        self._accelerator.wait_for_everyone()
+        self._accelerator.save_state(str(partial))
+        self._accelerator.wait_for_everyone()
+        if self._is_main:
+            shutil.rmtree(old, ignore_errors=True)
+            if self._latest.exists():
+                self._latest.rename(old)
+            partial.rename(self._latest)
+            shutil.rmtree(old, ignore_errors=True)
+
+    def _resume(self) -> None:
+        if self._is_main:
+            recover_checkpoint(self._latest)
+        self._accelerator.wait_for_everyone()
+        if self._latest.exists():
+            self._accelerator.load_state(str(self._latest))
+
+    def _open_batches(self) -> Generator[Batch, None, None]:
+        accelerator, workers = self._accelerator, self._options.workers
+        if workers < 0:
+            workers = int(accelerator.device.type != "cpu")
+        first = self._state.step * accelerator.gradient_accumulation_steps
+        numbers = (number * accelerator.num_processes + accelerator.process_index for number in itertools.count(first))
+        return _draw_batches(self._task.draw_batch, numbers, workers)
+
+    def _has_time(self, seconds: float) -> bool:
+        """Note the wall time spent and answer whether another step is to follow."""
+        options, state = self._options, self._state
+        if options.minutes > 0 or options.max_minutes > 0:
+            seconds = _broadcast(self._accelerator, seconds)
+        state.seconds = seconds
+        self._share = _share_done(state, options)
+        if self._share >= 1:
+            return False
+        if state.step > self._first_step and 0 < 60 * options.max_minutes <= seconds - self._seconds_before:
+            self._tell(f"stopped at step {state.step}, {100 * self._share:.0f} %: run the same command again to resume")
+            return False
+        return True
+
+    def _tell(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress(text)
 
 
 class _Opponent:
@@ -242,37 +370,91 @@ class _Opponent:
 
     def __init__(self, accelerator: Any, adversary: Adversary, options: LoopOptions) -> None:
         self._accelerator, self._adversary, self._clip = accelerator, adversary, options.clip
-        own = _optimiser(adversary.network, options)
-        self._trained, self._optimiser = accelerator.prepare(adversary.network, own)
-        self._learning(False)
+        optimizer = _make_optimizer(adversary.network, options)
+        self._network, self._optimizer = accelerator.prepare(adversary.network, optimizer)
+        adversary.network.requires_grad_(False)
 
-    def begin(self, rate: float) -> None:
-        """Before a step of the first network, whose learning rate is given."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate * self._adversary.rate
-        self._trained.train()
+    def begin_step(self, rate: float) -> None:
+        """Prepare for a step of the first network, which has this learning rate."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate * self._adversary.rate_ratio
+        self._network.train()
 
     def step(self) -> dict[str, float]:
-        """After a batch of the first network. Returns figures."""
-        self._learning(True)
-        apart = (
-            contextlib.nullcontext() if self._accelerator.sync_gradients else self._accelerator.no_sync(self._trained)
-        )
-        with apart:  # the first network's batches are counted, and its steps are this one's
-            loss, seen = self._adversary.loss_of(self._trained)
-            self._accelerator.backward(loss)
-            if self._accelerator.sync_gradients:
-                self._accelerator.clip_grad_norm_(self._trained.parameters(), self._clip)
-            self._optimiser.step()
-            self._optimiser.zero_grad()
-        self._learning(False)
-        return {"adversary": float(loss.detach()), **seen}
-
-    def _learning(self, on: bool) -> None:
-        self._adversary.network.requires_grad_(on)
+        """Learn from the first network's last batch. Returns figures to report."""
+        accelerator = self._accelerator
+        self._adversary.network.requires_grad_(True)
+        # Accelerate counts the first network's batches: its steps are the adversary's too.
+        context = contextlib.nullcontext() if accelerator.sync_gradients else accelerator.no_sync(self._network)
+        with context:
+            loss, figures = self._adversary.loss(self._network)
+            accelerator.backward(loss)
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(self._network.parameters(), self._clip)
+            self._optimizer.step()
+            self._optimizer.zero_grad()
+        self._adversary.network.requires_grad_(False)
+        return {"adversary": float(loss.detach()), **figures}
 
 
-def _accelerator(options: LoopOptions, device: str) -> Any:
+class _Checkpointed:
+    """A network that checkpoints hold whole."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.network.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state)
+
+
+def prefix_lines(name: str, progress: Callable[[str], None] | None) -> Callable[[str], None] | None:
+    """Give a progress function that puts the name of what is trained before each line."""
+    return (lambda text: progress(f"{name}: {text}")) if progress is not None else None
+
+
+def learning_rate_at(step: int, share: float, options: LoopOptions) -> float:
+    """Give the learning rate of a step.
+
+    Args:
+        step: steps done, from 0.
+        share: share of the training that is over, 0 to 1.
+        options: learning rate, warm-up and final ratio.
+    """
+    warm = min(1.0, (step + 1) / max(options.warmup, 1))
+    return options.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * share) + options.min_lr_ratio)
+
+
+@torch.no_grad()
+def update_ema(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move an exponential moving average of weights towards a network; its buffers are copied."""
+    for a, b in zip(average.parameters(), network.parameters(), strict=True):
+        a.lerp_(b, 1 - decay)
+    for a, b in zip(average.buffers(), network.buffers(), strict=True):
+        a.copy_(b)
+
+
+def recover_checkpoint(latest: Path) -> None:
+    """Finish putting a checkpoint in its place, where a killed process had begun to."""
+    partial, old = _swap_paths(latest)
+    if not latest.exists() and old.exists():  # the new one was whole before the old one was moved away
+        (partial if partial.exists() else old).rename(latest)
+
+
+def _swap_paths(latest: Path) -> tuple[Path, Path]:
+    """Where a checkpoint is written, and where the last one lies while it is replaced."""
+    return latest.with_name("latest.new"), latest.with_name("latest.old")
+
+
+def _make_optimizer(network: nn.Module, options: LoopOptions) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(
+        network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, betas=options.betas
+    )
+
+
+def _make_accelerator(options: LoopOptions, device: str) -> Any:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
@@ -288,56 +470,15 @@ def _accelerator(options: LoopOptions, device: str) -> Any:
     return accelerator
 
 
-def _numbers(step: int, parts: int, accelerator: Any) -> Iterator[int]:
-    """The numbers of this process's batches from a step on."""
-    for number in itertools.count(step * parts):
-        yield number * accelerator.num_processes + accelerator.process_index
-
-
-def _batches(draw: Callable[[int], Batch], numbers: Iterator[int], workers: int) -> Generator[Batch, None, None]:
+def _draw_batches(draw: Callable[[int], Batch], numbers: Iterator[int], workers: int) -> Generator[Batch, None, None]:
     if workers > 0:
         yield from map_ordered(draw, numbers, workers)
     else:
         yield from map(draw, numbers)
 
 
-def _validated(
-    accelerator: Any,
-    average: nn.Module,
-    validate: Callable[[nn.Module], float],
-    at: TrainingState,
-    options: LoopOptions,
-    best: Path,
-    log: TrainingLog | None,
-    progress: Callable[[str], None] | None,
-) -> None:
-    """Notes the validation of the averaged network, keeps it if it is the best one, and ends the training if none has been
-    better for long.
-    """
-    value = math.nan
-    if log is not None:
-        with torch.no_grad():
-            value = float(validate(average))
-        average.eval()
-        log.add(at.step, {"seconds": at.spent, "validation": value})
-    value = float(_agreed(accelerator, value))
-    if value < at.best:
-        at.best, at.best_step, at.worse = value, at.step, 0
-        if log is not None and options.patience:
-            beside = best.with_suffix(".new")
-            torch.save(average.state_dict(), beside)
-            beside.replace(best)
-        accelerator.wait_for_everyone()
-    else:
-        at.worse += 1
-    at.over = bool(options.patience and at.worse >= options.patience)
-    if progress and log is not None:
-        end = f"; over, the best was step {at.best_step}" if at.over else ""
-        progress(f"step {at.step}, validation {value:.4f}, best {at.best:.4f}{end}")
-
-
-def _agreed(accelerator: Any, value: float) -> float:
-    """What the main process has, in all: clocks differ, and all must end at the same step."""
+def _broadcast(accelerator: Any, value: float) -> float:
+    """Give all processes the main one's value: clocks differ, and all must end at the same step."""
     if accelerator.num_processes == 1:
         return value
     from accelerate.utils import broadcast_object_list
@@ -345,62 +486,11 @@ def _agreed(accelerator: Any, value: float) -> float:
     return float(broadcast_object_list([value])[0])
 
 
-def _due(step: int, every: int) -> bool:
+def _is_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def learning_rate_at(step: int, done: float, options: LoopOptions) -> float:
-    """The learning rate of a step when a share `done` of the training is over."""
-    warm = min(1.0, (step + 1) / max(options.warmup, 1))
-    return options.rate * warm * (0.5 + 0.5 * math.cos(math.pi * done) + options.floor)
-
-
-class _Whole:
-    """A network to be kept whole with the checkpoints."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.network = network
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.network.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state)
-
-
-def _done(step: int, spent: float, options: LoopOptions) -> float:
-    """Share of the training that is over."""
-    done = step / max(options.steps, 1)
-    return max(done, spent / (60 * options.minutes)) if options.minutes > 0 else done
-
-
-@torch.no_grad()
-def update_ema(average: nn.Module, network: nn.Module, keep: float) -> None:
-    for a, b in zip(average.parameters(), network.parameters(), strict=True):
-        a.lerp_(b, 1 - keep)
-    for a, b in zip(average.buffers(), network.buffers(), strict=True):
-        a.copy_(b)
-
-
-def recover_checkpoint(latest: Path) -> None:
-    """Puts the checkpoint in its place that a process was about to when it was killed."""
-    beside, old = latest.with_name("latest.new"), latest.with_name("latest.old")
-    if not latest.exists() and old.exists():  # the new one was whole before the old one was moved away
-        (beside if beside.exists() else old).rename(latest)
-
-
-def _save(accelerator: Any, latest: Path) -> None:
-    """Writes a checkpoint beside the last one and puts it in its place."""
-    beside, old = latest.with_name("latest.new"), latest.with_name("latest.old")
-    if accelerator.is_main_process:
-        shutil.rmtree(beside, ignore_errors=True)
-        latest.parent.mkdir(parents=True, exist_ok=True)
-    accelerator.wait_for_everyone()
-    accelerator.save_state(str(beside))
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        shutil.rmtree(old, ignore_errors=True)
-        if latest.exists():
-            latest.rename(old)
-        beside.rename(latest)
-        shutil.rmtree(old, ignore_errors=True)
+def _share_done(state: TrainingState, options: LoopOptions) -> float:
+    """Give the share of the training that is over."""
+    share = state.step / max(options.steps, 1)
+    return max(share, state.seconds / (60 * options.minutes)) if options.minutes > 0 else share

@@ -12,7 +12,7 @@ from torch.nn import functional
 from lipdub.speech.encoder import interpolate_steps
 from lipdub.speech.phone_features import FEATURE_CEILING, FEATURE_FLOOR, FEATURE_SCALE, LEVEL_FLOOR, LEVEL_SPAN
 from lipdub.speech.phones import PHONES
-from lipdub.training.loop import LoopOptions, run_loop
+from lipdub.training.loop import LoopOptions, Trainer, TrainingTask
 from lipdub.training.phone_network import PhoneNetwork, PhoneNetworkSize
 from lipdub.training.phone_windows import WINDOW_FRAMES
 
@@ -33,8 +33,8 @@ class PhoneTrainingOptions:
     minutes: float = 0.0
     batch: int = 24
     window: int = 400
-    rate: float = 1.5e-3
-    decay: float = 0.02
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.02
     smoothing: float = 0.05
     save_every: int = 500
     size: PhoneNetworkSize = PhoneNetworkSize()
@@ -110,13 +110,13 @@ def train_phone_network(
     loop = LoopOptions(
         steps=options.steps,
         minutes=options.minutes,
-        rate=options.rate,
-        decay=options.decay,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
         precision="bf16",  # half the time on a CPU that has it
         save_every=options.save_every,
     )
     tell = (lambda text: progress(f"phones: {text}")) if progress else None
-    trained = run_loop(network, draw, loss_of, folder, loop, device=device, seed=seed, progress=tell)
+    trained = Trainer(TrainingTask(network, draw, loss_of), folder, loop, device=device, seed=seed, progress=tell).run()
     assert isinstance(trained, PhoneNetwork)
     return trained
 

@@ -1,6 +1,7 @@
-"""A dataset's clips once more, as another video shows them that has the same frames with other mouths and another sound: what was
-dubbed. Faces are cut out where they are in the first video, so that two crops of a moment differ in nothing but what was dubbed;
-followed anew, a face of which the jaw moves otherwise would lie some pixels off.
+"""Adds dubbed versions of a dataset's clips: the same frames and crops, with the mouth and sound of a dubbed video.
+
+Faces are cut at the places they have in the source video, so that two crops of a moment differ only in what was dubbed. If
+faces were tracked anew, a face whose jaw moves differently would lie some pixels off.
 """
 
 from __future__ import annotations
@@ -16,36 +17,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
-
+    from lipdub.arrays import F32
     from lipdub.training.dataset import Clip, Dataset
 
-_SHORTEST = 10  # frames
+_MIN_FRAMES = 10
 
 
-def write_dubbed_clips(data: Dataset, video: Path, sound: np.ndarray, name: str) -> tuple[Clip, ...]:
-    """Writes shards beside those of a dataset of one video, and gives their clips; landmarks and masks are the first video's.
+def write_dubbed_clips(data: Dataset, video: Path, sound: F32, name: str) -> tuple[Clip, ...]:
+    """Write shards of a dubbed video next to those of its source, with the source's landmarks and masks.
 
     Args:
-        data: of the first video alone. video: as many of its frames, from the first on, as there are. sound: float32 (samples,) at
-            16 kHz, which begins with the first frame. name: what the clips' `video` is to be.
+        data: dataset of the source video alone.
+        video: the dubbed video. It may end before the source.
+        sound: (samples,) float32 at 16 kHz, from the first frame on.
+        name: id of the dubbed video, for the clips.
+
+    Returns:
+        the dubbed video's clips.
 
     Raises:
-        BadShard: a clip cannot be read. InputError: the video cannot.
+        BadShard: a clip of the source cannot be read.
+        InputError: the video cannot be read.
     """
-    return tuple(_written(data, video, sound, name))
+    return tuple(_write_clips(data, video, sound, name))
 
 
-def _written(data: Dataset, video: Path, sound: np.ndarray, name: str) -> Iterator[Clip]:
+def _write_clips(data: Dataset, video: Path, sound: F32, name: str) -> Iterator[Clip]:
     from lipdub.media.frame_index import read_frame_times
 
-    there = len(read_frame_times(video))
+    total = len(read_frame_times(video))
     zoom = data.side / data.size
     for clip in data.clips:
         path, layout = data.path(clip), data.layout(clip)
         numbers = shards.read_rows(path, layout, "frames", 0, clip.frames)
-        count = int((numbers < there).sum())  # they ascend
-        if count < _SHORTEST:
+        count = int((numbers < total).sum())  # numbers ascend
+        if count < _MIN_FRAMES:
             continue
         arrays = {
             part: shards.read_rows(path, layout, part, 0, count)

@@ -1,10 +1,9 @@
-"""A shard: one clip of a dataset as one file, of which any few frames can be read without the rest.
+"""A shard: one clip of a dataset in one file, of which a few frames can be read without the rest.
 
-The file is a safetensors file (https://github.com/huggingface/safetensors): eight bytes with the length of a header, the
-header, JSON, with each array's type, shape and place, and the arrays, one after another. Of n frames at 25 a second, with
-crops of S pixels:
+It is a safetensors file (https://github.com/huggingface/safetensors): eight bytes with the length of the header, the header in
+JSON with each array's type, shape and place, and the arrays. For n frames at 25 a second and crops of S pixels:
 
-    crops       uint8    (n, S, S, 3)        RGB, `faces.facecrop` with its margin
+    crops       uint8    (n, S, S, 3)        RGB, `faces.alignment.full_face` with its margin
     landmarks   float32  (n, 478, 3)         the mesh's points in pixels of the crop
     masks       uint8    (n, S, ceil(S / 8)) lower face (`faces.masks`), a bit a pixel, the leftmost pixel the highest bit
     audio       int16    (640 n)             16 kHz; sample 0 sounds as frame 0 is shown
@@ -12,7 +11,7 @@ crops of S pixels:
     placements  float64  (n, 4)              middle x, y, eye distance and roll of the crop in the source frame
     frames      int32    (n)                 number of the source frame
 
-It is read by plain reads and not mapped into memory: a disk that fails gives an error then and no dead process.
+Shards are read with plain reads instead of memory maps: a failing disk then gives an error and does not kill the process.
 """
 
 from __future__ import annotations
@@ -20,10 +19,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -35,9 +33,13 @@ from lipdub.workspace.keys import DIGEST_BYTES, digest_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lipdub.arrays import U8, Array
+
 FORMAT = "lipdub-clip-1"
 FPS = 25
-SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS  # of sound a frame
+_MESH_POINTS = 478  # of a face mesh with irises
+SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS  # of sound
+_MAX_HEADER_BYTES = 1 << 20
 _TYPES = {"U8": np.uint8, "I16": np.int16, "I32": np.int32, "F32": np.float32, "F64": np.float64}
 _KINDS = {
     "crops": np.uint8,
@@ -51,37 +53,57 @@ _KINDS = {
 
 
 class BadShard(Exception):
-    """A shard that is missing, damaged or not one. The message says which and how."""
+    """A shard that is missing, damaged or no shard. The message says which and how."""
+
+
+class ArrayPlace(NamedTuple):
+    """Type and shape of an array in a file, and the number of its first byte."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the arrays of a shard lie: name to (type, shape, first byte of the file)."""
+    """Where the arrays of a shard lie.
 
-    arrays: dict[str, tuple[np.dtype, tuple[int, ...], int]]
+    Attributes:
+        arrays: place of each array, by name.
+        frames: frames of the clip.
+        side: side of the crops, pixels.
+    """
+
+    arrays: dict[str, ArrayPlace]
     frames: int
     side: int
 
 
-def pack_masks(masks: np.ndarray) -> np.ndarray:
-    """Masks (n, S, S) of zeros and ones, a bit a pixel: uint8 (n, S, ceil(S / 8))."""
+def pack_masks(masks: U8) -> U8:
+    """Pack masks (n, S, S) uint8 of zeros and ones, a bit a pixel. Returns (n, S, ceil(S / 8)) uint8."""
     return np.packbits(masks, axis=2)
 
 
-def unpack_masks(bits: np.ndarray, side: int) -> np.ndarray:
-    """The masks uint8 (n, S, S), 1 inside, of `packed`."""
+def unpack_masks(bits: U8, side: int) -> U8:
+    """Unpack the masks of `pack_masks`. Returns (n, S, S) uint8, 1 inside."""
     return np.unpackbits(bits, axis=2, count=side)
 
 
-def write_shard(path: Path, arrays: dict[str, np.ndarray]) -> tuple[int, str]:
-    """Writes a shard, whole or not at all; equal arrays give equal bytes. Returns its size and digest. ValueError for
-    arrays that are not those of a shard; EnvironmentFailure.
+def write_shard(path: Path, arrays: dict[str, Array]) -> tuple[int, str]:
+    """Write a shard, whole or not at all. Equal arrays give equal bytes.
+
+    Returns:
+        size and digest of the file.
+
+    Raises:
+        ValueError: the arrays are not those of a shard.
+        EnvironmentFailure: the file cannot be written.
     """
     from safetensors.numpy import save
 
-    found = {name: array.dtype for name, array in arrays.items()}
-    if found != {name: np.dtype(kind) for name, kind in _KINDS.items()}:
-        raise ValueError(f"a shard holds {_KINDS}, not {found}")
+    types = {name: array.dtype for name, array in arrays.items()}
+    if types != {name: np.dtype(kind) for name, kind in _KINDS.items()}:
+        raise ValueError(f"a shard holds {_KINDS}, not {types}")
     content = save({n: np.ascontiguousarray(a) for n, a in arrays.items()}, {"format": FORMAT})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)
@@ -89,70 +111,81 @@ def write_shard(path: Path, arrays: dict[str, np.ndarray]) -> tuple[int, str]:
 
 
 def read_layout(path: Path) -> Layout:
-    """Reads the header of a shard. Raises BadShard."""
+    """Read the header of a shard. Raises BadShard."""
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > 1 << 20:
+            if length > _MAX_HEADER_BYTES:
                 raise ValueError("its header is too long")
             header = json.loads(file.read(length))
         if header.pop("__metadata__", {}).get("format") != FORMAT:
             raise ValueError(f"it is no {FORMAT}")
         arrays = {
-            name: (np.dtype(_TYPES[at["dtype"]]), tuple(at["shape"]), 8 + length + at["data_offsets"][0])
+            name: ArrayPlace(np.dtype(_TYPES[at["dtype"]]), tuple(at["shape"]), 8 + length + at["data_offsets"][0])
             for name, at in header.items()
         }
-        n, side = arrays["crops"][1][:2]
-        shapes = {
-            "crops": (n, side, side, 3),
-            "landmarks": (n, 478, 3),
-            "masks": (n, side, -(-side // 8)),
-            "audio": (n * SAMPLES_PER_FRAME,),
-            "mel": (mel.count_columns(n * SAMPLES_PER_FRAME), mel.BANDS),
-            "placements": (n, 4),
-            "frames": (n,),
-        }
-        if {name: (kind, shape) for name, (kind, shape, _) in arrays.items()} != {
-            name: (np.dtype(_KINDS[name]), shape) for name, shape in shapes.items()
-        }:
+        frames, side = arrays["crops"].shape[:2]
+        if {name: (at.dtype, at.shape) for name, at in arrays.items()} != _expected_arrays(frames, side):
             raise ValueError("its arrays do not fit one another")
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error) as error:
-        raise BadShard(f"{path.name}: {_why(error)}") from error
-    return Layout(arrays, n, side)
+        raise BadShard(f"{path.name}: {_explain(error)}") from error
+    return Layout(arrays, frames, side)
 
 
-def read_rows(path: Path, at: Layout, name: str, start: int, stop: int) -> np.ndarray:
-    """Rows start..stop-1 of an array; only they are read. Raises BadShard; IndexError."""
-    kind, shape, place = at.arrays[name]
+def _expected_arrays(frames: int, side: int) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+    """Give type and shape of each array of a shard."""
+    shapes = {
+        "crops": (frames, side, side, 3),
+        "landmarks": (frames, _MESH_POINTS, 3),
+        "masks": (frames, side, -(-side // 8)),
+        "audio": (frames * SAMPLES_PER_FRAME,),
+        "mel": (mel.count_columns(frames * SAMPLES_PER_FRAME), mel.BANDS),
+        "placements": (frames, 4),
+        "frames": (frames,),
+    }
+    return {name: (np.dtype(_KINDS[name]), shape) for name, shape in shapes.items()}
+
+
+def read_rows(path: Path, layout: Layout, name: str, start: int, stop: int) -> Array:
+    """Read rows start..stop-1 of an array, and only them.
+
+    Raises:
+        BadShard: the file is damaged.
+        IndexError: the array has no such rows.
+    """
+    kind, shape, offset = layout.arrays[name]
     if not 0 <= start <= stop <= shape[0]:
         raise IndexError(f"rows {start}..{stop} of {name}, which has {shape[0]}")
     row = math.prod(shape[1:])
     try:
-        with open(path, "rb", buffering=0) as file:
-            file.seek(place + start * row * kind.itemsize)
-            out = np.fromfile(file, kind, (stop - start) * row)
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset + start * row * kind.itemsize)
+            values = np.fromfile(file, kind, (stop - start) * row)
     except OSError as error:
-        raise BadShard(f"{path.name}: {_why(error)}") from error
-    if len(out) != (stop - start) * row:
+        raise BadShard(f"{path.name}: {_explain(error)}") from error
+    if len(values) != (stop - start) * row:
         raise BadShard(f"{path.name}: it is cut short")
-    return out.reshape(stop - start, *shape[1:])
+    return values.reshape(stop - start, *shape[1:])
 
 
 def verify_shard(path: Path, size: int, digest: str) -> None:
-    """Raises BadShard unless the file has this size and digest."""
+    """Raise BadShard unless the file has this size and digest."""
     try:
-        found = os.stat(path).st_size
-        if found != size:
-            raise BadShard(f"{path.name}: it has {found} bytes instead of {size}")
-        with open(path, "rb") as file:
-            intact = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest() == digest
+        actual = path.stat().st_size
+        if actual != size:
+            raise BadShard(f"{path.name}: it has {actual} bytes instead of {size}")
+        with path.open("rb") as file:
+            is_intact = (
+                hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest() == digest
+            )
     except OSError as error:
-        raise BadShard(f"{path.name}: {_why(error)}") from error
-    if not intact:
+        raise BadShard(f"{path.name}: {_explain(error)}") from error
+    if not is_intact:
         raise BadShard(f"{path.name}: its content was changed (wrong digest)")
 
 
-def _why(error: Exception) -> str:
+def _explain(error: Exception) -> str:
+    """Say in words what is wrong with a file."""
     if isinstance(error, OSError):
         return "it is missing" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
     if isinstance(error, ValueError) and not isinstance(error, (json.JSONDecodeError, UnicodeError)) and str(error):

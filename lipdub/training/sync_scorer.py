@@ -1,14 +1,15 @@
-"""`lipdub train sync-scorer`: AVSyncNet (paper 003, section 3.4) on a dataset of `lipdub prepare`.
+"""The training of AVSyncNet, for `lipdub train sync-scorer`, on a dataset of `lipdub prepare`.
 
-Five frames of a mouth are to be told from the sounds of the same clip at other times: same talker, same room, same day.
-Of every clip of a batch some moments are taken; each moment's sound is right for its own frames and wrong for all the
-others'.
+AVSyncNet is the sync network of Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss"
+(ECCV 2024), section 3.4. Five frames of a mouth are told from the sounds of the same clip at other times: same speaker,
+same room, same day. A batch takes some moments of each clip. Each moment's sound is right for its own frames and wrong for
+all others.
 
-What GRID's one talker teaches carries over to other people in part only (`tests/bench/sync_scorer.py --talking`; areas
-under the ROC curve of 1 s windows): 0.86 to 0.90 in three trainings of the small size, where `lipdub.metrics.sync`, which
-needs none of this, has 0.96. More steps (1500 for 1000) matched more of GRID's own moments and stronger changes fewer, and
-neither more of other people's. After the same 500 steps "infonce" had 0.84 and "bce" 0.83, or 0.89 and 0.86 less the mean
-over all lags: hence the default. So it judges no dubs; it is what the generators of paper 003 are trained with.
+What one GRID speaker teaches transfers to other people only in part. Figures are areas under the ROC curve of 1 s windows
+(`tests/bench/sync_scorer.py --talking`). Three trainings of the small size gave 0.86 to 0.90. `lipdub.metrics.sync`, which
+needs no training, gives 0.96. More steps (1500 instead of 1000) matched more of GRID's own moments, and stronger
+augmentation fewer; neither helped with other people. After 500 steps "infonce" gave 0.84 and "bce" 0.83, or 0.89 and 0.86
+less the mean over all lags, hence the default. So this network judges no dubs: generators are trained with it.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from lipdub.metrics import avsync
 from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize
 from lipdub.networks.syncnet_scorer import SyncNetScorer
 from lipdub.speech import mel
-from lipdub.training.card import checkpoint_folder, collect_notes
-from lipdub.training.dataset import Dataset, OnBad, TalkingClips, open_dataset, open_held_out
+from lipdub.training.config import setting
+from lipdub.training.dataset import Dataset, TalkingClips
 from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation, augment_faces, augment_spectrograms
-from lipdub.training.loop import LoopOptions, run_loop
+from lipdub.training.loop import LoopOptions, Trainer, TrainingTask, prefix_lines
 from lipdub.training.shards import FPS
 from lipdub.training.speech_augmentation import augment_speech
 from lipdub.weights import safetensors_file
@@ -38,137 +39,134 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lipdub.arrays import I64, Array
+
 Scorer = AVSyncNet | SyncNetScorer
 Loss = Literal["infonce", "bce"]
+SyncBatch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
 _CHECK_SEED = 7
 _CHECK_CLIPS = 40
-_SOUNDS = 8192  # spectrograms kept in memory, 40 kB for three seconds
+_MAX_SPECTROGRAMS = 8192  # kept in memory: 40 kB for a clip of three seconds
 
 
 @dataclass(frozen=True)
 class SyncScorerOptions:
-    """What decides the result besides the data and the seed.
+    """What decides the network besides the data and the seed.
 
-    network: "avsyncnet", or "syncnet", Wav2Lip's architecture (`networks.syncnet_scorer`) with `syncnet_width` channels, for
-    comparison; size: of AVSyncNet; clips, moments: of a batch, and of each of its clips; only: from so many clips and as they
-    are, nothing changed by chance (0: from all); apart: frames by which two moments must differ for the one's sound to be wrong
-    for the other; loss: "infonce", cross-entropy over the clip's sounds (van den Oord et al., "Representation Learning with
-    Contrastive Predictive Coding", 2018), both ways, or "bce", binary cross-entropy of each pair, wrong ones together weighing
-    as much as right ones (paper 003); variants: of each clip's sound, all but the first disturbed; faces, voices: further
-    changes, drawn anew for each batch.
+    Attributes:
+        network: "avsyncnet", or for comparison "syncnet", the architecture of Wav2Lip (`networks.syncnet_scorer`).
+        size: size of AVSyncNet.
+        syncnet_width: channels of the "syncnet".
+        clips: clips in a batch.
+        moments: moments of each of its clips.
+        overfit: learn this many clips without augmentation (sanity check), 0: all.
+        min_distance: frames between two moments for the one's sound to be wrong for the other.
+        loss: "infonce", cross-entropy over the clip's sounds both ways (van den Oord et al., "Representation Learning
+            with Contrastive Predictive Coding", 2018), or "bce", binary cross-entropy of each pair, where wrong pairs
+            together weigh as much as right ones (Yaman et al.).
+        variants: variants of each clip's sound, all but the first augmented.
+        face_augmentation: drawn anew for each batch.
+        voice_augmentation: drawn anew for each batch.
+        loop: the training loop.
     """
 
     network: Literal["avsyncnet", "syncnet"] = "avsyncnet"
-    size: AVSyncNetSize = AVSyncNetSize.small()
+    size: AVSyncNetSize = field(default_factory=AVSyncNetSize.small)
     syncnet_width: int = 16
     clips: int = 16
     moments: int = 12
-    only: int = 0
-    apart: int = 3
+    overfit: int = setting(0, was="only")
+    min_distance: int = setting(3, was="apart")
     loss: Loss = "infonce"
     variants: int = 4
-    faces: FaceAugmentation = field(default_factory=FaceAugmentation)
-    voices: VoiceAugmentation = field(default_factory=VoiceAugmentation)
+    face_augmentation: FaceAugmentation = setting(was="faces", factory=FaceAugmentation)
+    voice_augmentation: VoiceAugmentation = setting(was="voices", factory=VoiceAugmentation)
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
-            steps=1000, decay=0.05, warmup=100, precision="bf16", save_every=250, report_every=50, workers=1
+            steps=1000, weight_decay=0.05, warmup=100, precision="bf16", save_every=250, report_every=50, workers=1
         )
     )
 
+    @property
+    def face_size(self) -> AVSyncNetSize:
+        """Size of the faces that the network takes."""
+        return SyncNetScorer(2).size if self.network == "syncnet" else self.size
+
 
 class SyncClips:
-    """Clips of a dataset as this training sees them: those long enough for five frames, their sounds kept once asked for.
+    """Clips of a dataset as this training takes them: those of five frames or more, with their sounds.
 
-    Variant 0 of a sound is the sound itself; others are disturbed, the same whenever they are asked for.
+    Variant 0 of a sound is the sound itself. The others are augmented; the same variant is always the same.
+
+    Args:
+        data: the dataset.
+        size: the network's size.
+        seed: seeds the variants.
+
+    Raises:
+        InputError: no clip has five frames.
     """
 
     def __init__(self, data: Dataset, size: AVSyncNetSize, seed: int = 0) -> None:
-        long = tuple(clip for clip in data.clips if clip.frames >= FRAMES)
-        if not long:
+        clips = tuple(clip for clip in data.clips if clip.frames >= FRAMES)
+        if not clips:
             raise InputError(f"the dataset {printable(data.folder)} has no clip of {FRAMES} frames")
-        self._clips = TalkingClips(replace(data, clips=long))
+        self._clips = TalkingClips(replace(data, clips=clips))
         self._size, self._seed = size, seed
-        self._sounds: dict[tuple[int, int], np.ndarray] = {}
+        self._spectrograms: dict[tuple[int, int], Array] = {}
 
     def __len__(self) -> int:
         return len(self._clips)
 
     def moments(self, clip: int) -> int:
-        """How many moments of a clip have five frames and their sound."""
+        """Count the moments of a clip that have five frames and their sound."""
         return self._clips.count(clip) - FRAMES + 1
 
-    def stacks(self, clip: int, moments: np.ndarray) -> torch.Tensor:
-        """Five frames from each of the moments on, with their margin: (n * 5 [* 3], H, W) in 0..1, at the network's scale."""
+    def stacks(self, clip: int, moments: I64) -> torch.Tensor:
+        """Read the five frames from each moment on, with their margin, at the network's scale.
+
+        Args:
+            clip: number of the clip.
+            moments: (n,) numbers of the first frames.
+
+        Returns:
+            (5 n, h, w) float32 grey in 0..1, or (15 n, h, w) where the network takes colours.
+        """
         import cv2
 
-        at = moments[:, None] + np.arange(FRAMES)
-        needed, where = np.unique(at, return_inverse=True)
+        frames = moments[:, None] + np.arange(FRAMES)
+        needed, inverse = np.unique(frames, return_inverse=True)
         lower = self._clips.lower(clip, needed, lower_face.MARGIN)
         high, wide = lower_face.add_margin(self._size.height), lower_face.add_margin(self._size.width)
         if self._size.grey:
             lower = np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in lower])
         if lower.shape[1:3] != (high, wide):
             lower = np.stack([cv2.resize(picture, (wide, high), interpolation=cv2.INTER_AREA) for picture in lower])
-        frames = lower[where.ravel()]
-        if frames.ndim == 4:
-            frames = frames.transpose(0, 3, 1, 2).reshape(-1, high, wide)
-        return torch.from_numpy(frames).float() / 255
+        pictures = lower[inverse.ravel()]
+        if pictures.ndim == 4:
+            pictures = pictures.transpose(0, 3, 1, 2).reshape(-1, high, wide)
+        return torch.from_numpy(pictures).float() / 255
 
-    def sounds(self, clip: int, moments: np.ndarray, variant: int = 0) -> torch.Tensor:
-        """The mel windows (n, 80, 16) that begin with the moments' first frames."""
-        whole = self._sounds.get((clip, variant))
+    def sounds(self, clip: int, moments: I64, variant: int = 0) -> torch.Tensor:
+        """Cut the mel windows that begin with the moments' first frames. Returns (n, 80, 16) float32 in -4..4."""
+        whole = self._spectrograms.get((clip, variant))
         if whole is None:
             audio = self._clips.audio(clip)
             if variant:
-                before = np.resize(self._clips.audio((clip - 1) % len(self)), len(audio))
-                audio = augment_speech(audio, np.random.default_rng((self._seed, variant, clip)), before)
+                background = np.resize(self._clips.audio((clip - 1) % len(self)), len(audio))
+                audio = augment_speech(audio, np.random.default_rng((self._seed, variant, clip)), background)
             whole = avsync.normalized_spectrogram(audio).astype(np.float16)
-            self._sounds[clip, variant] = whole
-            if len(self._sounds) > _SOUNDS:  # several threads may be here: whichever goes is made again
-                self._sounds.pop(next(iter(self._sounds)), None)
+            self._spectrograms[clip, variant] = whole
+            # Several threads may run this: a spectrogram that is dropped is computed again.
+            if len(self._spectrograms) > _MAX_SPECTROGRAMS:
+                self._spectrograms.pop(next(iter(self._spectrograms)), None)
         starts = np.round(moments / FPS * mel.COLUMN_RATE).astype(np.int64)
         return torch.from_numpy(mel.cut_windows(whole.astype(np.float32), starts))
 
 
-def train(
-    out: Path,
-    *,
-    data: Path,
-    options: SyncScorerOptions | None = None,
-    workdir: Path | None = None,
-    seed: int = 0,
-    threads: int = 2,
-    device: str = "cpu",
-    on_bad: OnBad = "skip",
-    progress: Callable[[str], None] | None = None,
-) -> Path:
-    """Train a network on the clips of a dataset but those held out, and write its weights.
-
-    out: the safetensors file to write (replaced whole at the end); data: of `lipdub prepare`; workdir: where checkpoints are
-    kept, by default beside `out`: a stopped run called again goes on from there; device: "auto", or torch's name of it; on_bad:
-    what a damaged shard does; progress: called with one line of text now and then. Returns `out`. Raises InputError for what is
-    no dataset.
-    """
-    options, say = options or SyncScorerOptions(), progress or (lambda text: None)
-    torch.set_num_threads(max(threads, 1))
-    folder = checkpoint_folder(workdir, out, "sync", options, seed)
-    learn = open_dataset(data, split="train", on_bad=on_bad, tell=say)
-    apart = open_held_out(data, on_bad=on_bad, tell=say)
-    network = train_scorer(
-        SyncClips(learn, _size(options), seed), folder, options, seed=seed, device=device, progress=say
-    )
-    figures: dict[str, float] = {}
-    if apart is None:
-        say("sync: the dataset has no clips held out, so there is nothing to check with")
-    else:
-        check = SyncClips(apart, network.size)
-        figures["matched"] = round(matching_accuracy(network, check, options), 4)
-        say(f"sync: {100 * figures['matched']:.1f} % of held-out moments find their own sound among {options.moments}")
-    return write_weights(out, network, collect_notes(learn, options, seed, figures))
-
-
 def train_scorer(
-    talks: SyncClips,
+    clips: SyncClips,
     folder: Path,
     options: SyncScorerOptions,
     *,
@@ -176,69 +174,73 @@ def train_scorer(
     device: str = "cpu",
     progress: Callable[[str], None] | None = None,
 ) -> Scorer:
-    """Train (or go on training) on these clips; checkpoints lie in `folder` (`training.loop`). Returns the averaged
-    network, in evaluation mode.
+    """Train a network on clips, or resume its training.
+
+    Args:
+        clips: the clips.
+        folder: folder of the checkpoints (`training.loop`).
+        options: network, batches, loss and loop.
+        seed: seed of all random choices.
+        device: "auto", or PyTorch's name of a device.
+        progress: called with one line of text at each report.
+
+    Returns:
+        the averaged network, in evaluation mode.
     """
     torch.manual_seed(seed)
     network: Scorer = SyncNetScorer(options.syncnet_width) if options.network == "syncnet" else AVSyncNet(options.size)
     network.to(memory_format=torch.channels_last)  # a fifth less time on a CPU
 
-    def draw(number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        return draw_batch(talks, options, np.random.default_rng((seed, number)))
+    def draw(number: int) -> SyncBatch:
+        return draw_batch(clips, options, np.random.default_rng((seed, number)))
 
-    def loss_of(
-        net: torch.nn.Module, drawn: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        mels, faces, moments = drawn
+    def compute_loss(net: torch.nn.Module, batch: SyncBatch) -> tuple[torch.Tensor, dict[str, float]]:
+        mels, faces, moments = batch
         sound, mouth = net(mels.flatten(0, 1)[:, None], faces.flatten(0, 1))
         shape = (*moments.shape, -1)
         cosine = mouth.float().reshape(shape) @ sound.float().reshape(shape).transpose(1, 2)
         logits = getattr(net, "module", net).logit(cosine)
-        wrong = (moments[:, :, None] - moments[:, None]).abs() >= options.apart
+        wrong = (moments[:, :, None] - moments[:, None]).abs() >= options.min_distance
         right = (logits.masked_fill(~wrong, -torch.inf).amax(2) < logits.diagonal(dim1=1, dim2=2)).float().mean()
         return pair_loss(logits, wrong, options.loss), {"matched": float(right)}
 
-    tell = (lambda text: progress(f"sync: {text}")) if progress else None
-    made = run_loop(network, draw, loss_of, folder, options.loop, device=device, seed=seed, progress=tell)
-    assert isinstance(made, Scorer)
-    return made
+    task = TrainingTask(network, draw, compute_loss)
+    report = prefix_lines("sync", progress)
+    trained = Trainer(task, folder, options.loop, device=device, seed=seed, progress=report).run()
+    assert isinstance(trained, Scorer)
+    return trained
 
 
-def draw_batch(
-    talks: SyncClips, options: SyncScorerOptions, rng: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Moments of clips drawn by chance: mel windows (clips, moments, 80, 16), stacks of faces (clips, moments, channels,
-    height, width), changed by chance, and the moments' first frames (clips, moments).
+def draw_batch(clips: SyncClips, options: SyncScorerOptions, rng: np.random.Generator) -> SyncBatch:
+    """Draw moments of random clips, augmented.
+
+    Returns:
+        mel windows (clips, moments, 80, 16) float32; faces (clips, moments, channels, height, width) float32; the
+        moments' first frames (clips, moments) int64.
     """
-    size = _size(options)
-    among = min(options.only, len(talks)) or len(talks)
-    which = [int(c) for c in rng.choice(among, options.clips, replace=among < options.clips)]
-    firsts = np.stack([_moments(talks.moments(c), options.moments, rng) for c in which])
-    pairs = list(zip(which, firsts, strict=True))
-    faces = torch.stack([talks.stacks(c, f) for c, f in pairs])
-    variants = 1 if options.only else options.variants
-    sounds = torch.stack([talks.sounds(c, f, int(rng.integers(variants))) for c, f in pairs])
-    if options.only:
+    size = options.face_size
+    among = min(options.overfit, len(clips)) or len(clips)
+    numbers = [int(c) for c in rng.choice(among, options.clips, replace=among < options.clips)]
+    firsts = np.stack([_draw_moments(clips.moments(c), options.moments, rng) for c in numbers])
+    pairs = list(zip(numbers, firsts, strict=True))
+    faces = torch.stack([clips.stacks(c, f) for c, f in pairs])
+    variants = 1 if options.overfit else options.variants
+    sounds = torch.stack([clips.sounds(c, f, int(rng.integers(variants))) for c, f in pairs])
+    if options.overfit:
         faces = torch.stack([avsync.crop_middle(stack, size.height, size.width) for stack in faces])
     else:
-        faces = augment_faces(faces, size.height, size.width, rng, options.faces)
-        sounds = augment_spectrograms(sounds, rng, options.voices)
+        faces = augment_faces(faces, size.height, size.width, rng, options.face_augmentation)
+        sounds = augment_spectrograms(sounds, rng, options.voice_augmentation)
     return sounds, faces.reshape(*firsts.shape, -1, size.height, size.width), torch.from_numpy(firsts)
 
 
-def _moments(count: int, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """So many of a clip's moments by chance, in order; some come again where it has fewer."""
-    return np.sort(rng.permutation(count)[:wanted] if count >= wanted else rng.integers(0, count, wanted))
-
-
-def _size(options: SyncScorerOptions) -> AVSyncNetSize:
-    """Of the network's faces."""
-    return SyncNetScorer(2).size if options.network == "syncnet" else options.size
-
-
 def pair_loss(logits: torch.Tensor, wrong: torch.Tensor, loss: Loss) -> torch.Tensor:
-    """Of logits (clips, mouths, sounds), whose diagonals belong together and whose pairs `wrong` (bool) do not; pairs
-    that are neither do not count. loss: see `SyncScorerTraining`.
+    """Compute the loss of pairs of mouths and sounds.
+
+    Args:
+        logits: (clips, mouths, sounds) float32; the diagonals belong together.
+        wrong: (clips, mouths, sounds) bool, pairs that do not belong together. Pairs that are neither do not count.
+        loss: as `SyncScorerOptions.loss`.
     """
     own = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device).expand_as(logits)
     if loss == "bce":
@@ -249,24 +251,29 @@ def pair_loss(logits: torch.Tensor, wrong: torch.Tensor, loss: Loss) -> torch.Te
 
 
 @torch.no_grad()
-def matching_accuracy(network: Scorer, talks: SyncClips, options: SyncScorerOptions) -> float:
-    """Share of moments, of clips as they are, whose own sound is the nearest of as many as in training."""
+def matching_accuracy(network: Scorer, clips: SyncClips, options: SyncScorerOptions) -> float:
+    """Give the share of moments, without augmentation, whose own sound is the nearest of as many as in training."""
     rng, size = np.random.default_rng(_CHECK_SEED), network.size
     right = []
-    for clip in np.unique(np.linspace(0, len(talks) - 1, min(len(talks), _CHECK_CLIPS)).round().astype(int)):
-        moments = _moments(talks.moments(int(clip)), options.moments, rng)
-        faces = avsync.crop_middle(talks.stacks(int(clip), moments), size.height, size.width)
+    for clip in np.unique(np.linspace(0, len(clips) - 1, min(len(clips), _CHECK_CLIPS)).round().astype(int)):
+        moments = _draw_moments(clips.moments(int(clip)), options.moments, rng)
+        faces = avsync.crop_middle(clips.stacks(int(clip), moments), size.height, size.width)
         faces = faces.reshape(len(moments), -1, size.height, size.width)
-        sound, mouth = network(talks.sounds(int(clip), moments)[:, None], faces)
+        sound, mouth = network(clips.sounds(int(clip), moments)[:, None], faces)
         cosine = (mouth @ sound.T).numpy()
-        wrong = np.abs(moments[:, None] - moments) >= options.apart
+        wrong = np.abs(moments[:, None] - moments) >= options.min_distance
         right.append((np.where(wrong, cosine, -np.inf).max(1) < cosine.diagonal()).mean())
     return float(np.mean(right))
 
 
 def write_weights(out: Path, network: Scorer, notes: dict[str, Any]) -> Path:
-    """Write a weights file (float16); whole or not at all. Returns its path."""
-    told: dict[str, Any] = {"size": asdict(network.size), "notes": notes}
+    """Write a weights file in float16, whole or not at all. Returns its path."""
+    description: dict[str, Any] = {"size": asdict(network.size), "notes": notes}
     if isinstance(network, SyncNetScorer):
-        told["syncnet"] = network.width
-    return safetensors_file.write(out, avsync.FORMAT, told, network.state_dict())
+        description["syncnet"] = network.width
+    return safetensors_file.write(out, avsync.FORMAT, description, network.state_dict())
+
+
+def _draw_moments(count: int, wanted: int, rng: np.random.Generator) -> I64:
+    """Draw moments of a clip in order, (wanted,) int64; some come twice if it has fewer."""
+    return np.sort(rng.permutation(count)[:wanted] if count >= wanted else rng.integers(0, count, wanted))

@@ -1,9 +1,8 @@
-"""What a training leaves to look at besides its weights: figures as CSV (and for TensorBoard), sample pictures."""
+"""Figures of a training as CSV (and for TensorBoard), and sample pictures."""
 
 from __future__ import annotations
 
 import csv
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +15,21 @@ if TYPE_CHECKING:
 
     import torch
 
+    from lipdub.arrays import U8
+
 
 class TrainingLog:
-    """`log.csv` of a folder, a row each time figures are given: step, seconds, rate and what else there is, by name; a
-    figure that comes later adds a column. A training that goes on from step n removes the rows after it.
+    """`log.csv` of a folder: a row for each step with figures, and a column for each figure.
 
-    tensorboard: also event files in the folder `tensorboard`. Raises EnvironmentFailure where it is not installed.
+    A new figure adds a column. A training that resumes from a step removes the rows after it.
+
+    Args:
+        folder: folder of the log.
+        step: the step from which the training resumes.
+        tensorboard: write event files in the folder `tensorboard` too.
+
+    Raises:
+        EnvironmentFailure: TensorBoard is not installed.
     """
 
     def __init__(self, folder: Path, step: int, tensorboard: bool = False) -> None:
@@ -38,7 +46,7 @@ class TrainingLog:
             self._events = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
-        """The figures of a step; more of the same step go into its row."""
+        """Add the figures of a step; further figures of the same step go into its row."""
         row = {"step": str(step), **{name: f"{value:.6g}" for name, value in figures.items()}}
         new = [name for name in row if name not in self._names]
         same = bool(self._rows) and self._rows[-1]["step"] == row["step"]
@@ -50,15 +58,23 @@ class TrainingLog:
             self._names += new
             self._rewrite()
         else:
-            with open(self.path, "a", newline="", encoding="utf-8") as file:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, self._names).writerow(row)
         if self._events is not None:
             for name, value in figures.items():
                 self._events.add_scalar(name, value, step)
             self._events.flush()
 
-    def picture(self, step: int, rows: torch.Tensor) -> Path:
-        """Pictures float (rows, columns, 3, H, W) in 0..1 as one, `samples/STEP.png`. Returns its path."""
+    def add_picture(self, step: int, rows: torch.Tensor) -> Path:
+        """Write pictures as `samples/STEP.png`, side by side.
+
+        Args:
+            step: the step.
+            rows: (rows, columns, 3, h, w) float in 0..1.
+
+        Returns:
+            the file.
+        """
         import cv2
 
         path = self.path.parent / "samples" / f"{step:07d}.png"
@@ -70,6 +86,7 @@ class TrainingLog:
         return path
 
     def close(self) -> None:
+        """Close the event files."""
         if self._events is not None:
             self._events.close()
 
@@ -77,26 +94,33 @@ class TrainingLog:
         if not self._rows:
             self.path.unlink(missing_ok=True)
             return
-        beside = self.path.with_suffix(".new")
-        with open(beside, "w", newline="", encoding="utf-8") as file:
+        partial = self.path.with_suffix(".new")
+        with partial.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self._names)
             writer.writeheader()
             writer.writerows(self._rows)
-        os.replace(beside, self.path)
+        partial.replace(self.path)
 
 
-def tile_pictures(rows: torch.Tensor) -> np.ndarray:
-    """Pictures float (rows, columns, 3, H, W) in 0..1 side by side, two black pixels apart: uint8 (height, width, 3)."""
+def tile_pictures(rows: torch.Tensor) -> U8:
+    """Put pictures side by side, two black pixels apart.
+
+    Args:
+        rows: (rows, columns, 3, h, w) float in 0..1.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+    """
     tiles = (rows.detach().float().cpu().clamp(0, 1) * 255).round().byte().permute(0, 1, 3, 4, 2).numpy()
-    tiles = np.pad(tiles, [(0, 0), (0, 0), (0, 2), (0, 2), (0, 0)])
-    high, wide = tiles.shape[0] * tiles.shape[2], tiles.shape[1] * tiles.shape[3]
-    return tiles.transpose(0, 2, 1, 3, 4).reshape(high, wide, 3)[:-2, :-2]
+    padded = np.pad(tiles, [(0, 0), (0, 0), (0, 2), (0, 2), (0, 0)])
+    high, wide = padded.shape[0] * padded.shape[2], padded.shape[1] * padded.shape[3]
+    return padded.transpose(0, 2, 1, 3, 4).reshape(high, wide, 3)[:-2, :-2]
 
 
 def read_log(path: Path) -> list[dict[str, str]]:
-    """The rows of a `log.csv`, without a last one that was broken off; none where there is no file."""
+    """Read the rows of a `log.csv`, without a truncated last one; none if there is no file."""
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except FileNotFoundError:
         return []

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
+from lipdub.cli import main  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
 from lipdub.weights import talking_face_file, user_models  # noqa: E402
@@ -21,6 +23,9 @@ from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel  # noqa: E
 from lipdub.workspace.keys import digest_file  # noqa: E402
 from tests.training.datasets import talkers  # noqa: E402
 from tests.training.footage import cut  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 
@@ -40,55 +45,79 @@ def base(tmp_path: Path) -> Path:
     )
 
 
-def lipdub(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lipdub", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ)
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
 
 
-def test_adapt_keeps_the_model_for_this_video(tmp_path: Path, store: Path, base: Path) -> None:
+@pytest.fixture
+def lipdub(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
+    """Run a command in this process, as the installed program would."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["lipdub", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capfd.readouterr()
+        return Done(int(ended.value.code or 0), said.out, said.err)
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
+
+
+def test_adapt_keeps_the_model_for_this_video(
+    lipdub: Callable[..., Done], tmp_path: Path, store: Path, base: Path
+) -> None:
     video = cut(tmp_path / "-odd 'name'.mp4", seconds=2.4)
     done = lipdub("adapt", "--minutes", 0.15, "--talker", base, "--json", "--set", "draw.windows=2", "--", video)
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
     kept = Path(told["weights"])
     assert kept.parent == store / "trained" / "stabilized"
     assert kept.is_file()
     assert user_models.find(FAMILY, None, digest_file(video)).path == kept
     assert "lipdub adapt" in kept.with_suffix(".md").read_text() and "consent" in kept.with_suffix(".md").read_text()
-    assert told["notes"]["adaptation"]["draw"]["windows"] == 2
-    assert "its own from half of it on" in kept.with_suffix(".md").read_text()
-    listed = json.loads(lipdub("weights", "list", "--json").stdout)
+    assert told["notes"]["adaptation"]["sampling"]["windows"] == 2
+    assert "its own speech from half its length on" in kept.with_suffix(".md").read_text()
+    listed = json.loads(lipdub("weights", "list", "--json").out)
     assert list(listed["trained"]) == [kept.stem] and "fine-tuned on 2.4 s" in listed["trained"][kept.stem]
 
 
-def test_adapt_refuses_before_it_begins(tmp_path: Path, base: Path) -> None:
+def test_adapt_refuses_before_it_begins(lipdub: Callable[..., Done], tmp_path: Path, base: Path) -> None:
     video = tmp_path / "none.mp4"
     for arguments, code, said in (
-        (("--talker", base), 3, "none.mp4"),
-        (("--talker", "nobody"), 4, "there is no talking-face model nobody"),
-        (("--talker", base, "--name", "../up"), 2, "cannot have the name"),
-        (("--talker", base, "--set", "minutes=0"), 2, "minutes"),
-        (("--talker", base, "--set", "nothing=1"), 2, "no setting nothing"),
+        (("--base-model", base), 3, "none.mp4"),
+        (("--base-model", "nobody"), 4, "there is no talking-face model nobody"),
+        (("--base-model", base, "--name", "../up"), 2, "cannot have the name"),
+        (("--base-model", base, "--set", "minutes=0"), 2, "minutes"),
+        (("--base-model", base, "--set", "nothing=1"), 2, "no setting nothing"),
     ):
         done = lipdub("adapt", video, *arguments)
-        assert done.returncode == code and said in done.stderr, (arguments, done.stderr)
-        assert len(done.stderr.strip().splitlines()) == 1
+        assert done.code == code and said in done.err, (arguments, done.err)
+        assert len(done.err.strip().splitlines()) == 1
 
 
-def test_train_shows_its_settings_keeps_and_writes_a_card(tmp_path: Path, store: Path, base: Path) -> None:
+def test_train_shows_its_settings_keeps_and_writes_a_card(
+    lipdub: Callable[..., Done], tmp_path: Path, store: Path, base: Path
+) -> None:
     data = talkers(tmp_path / "faces")
     given = ["train", "stabilized", "--data", data, "--silent", base, "--set", "draw.windows=1", "--overfit", 1]
     shown = lipdub(*given, "--show-config")
-    assert shown.returncode == 0 and "only = 1" in shown.stdout and 'sync_loss = "stabilized"' in shown.stdout
+    assert shown.code == 0 and "overfit = 1" in shown.out and 'sync_loss = "stabilized"' in shown.out
     out = tmp_path / "out" / "all.safetensors"
     done = lipdub(*given, "--set", "loop.steps=1", "--set", "loop.precision=no", "--keep", "every one", "-o", out)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     assert (store / "trained" / "every one.safetensors").read_bytes() == out.read_bytes()
     assert "lipdub train stabilized" in out.with_suffix(".md").read_text()
-    assert lipdub(*given, "--keep", "-", "-o", out).returncode == 2
+    assert lipdub(*given, "--keep", "-", "-o", out).code == 2
 
 
-def test_train_names_a_damaged_shard_or_refuses_it(tmp_path: Path, base: Path) -> None:
+def test_train_names_a_damaged_shard_or_refuses_it(lipdub: Callable[..., Done], tmp_path: Path, base: Path) -> None:
     data = talkers(tmp_path / "faces")
     path = next((data / "shards" / "02").iterdir())
     path.write_bytes(path.read_bytes()[:-1])
@@ -106,6 +135,6 @@ def test_train_names_a_damaged_shard_or_refuses_it(tmp_path: Path, base: Path) -
     ]
     out = tmp_path / "out.safetensors"
     refused = lipdub(*given, "-o", out, "--on-bad", "error")
-    assert refused.returncode == 3 and "0202-0000" in refused.stderr and not out.exists()
+    assert refused.code == 3 and "0202-0000" in refused.err and not out.exists()
     done = lipdub(*given, "-o", out)
-    assert done.returncode == 0 and "passed over: 0202-0000" in done.stderr and out.exists()
+    assert done.code == 0 and "skipped: 0202-0000" in done.err and out.exists()

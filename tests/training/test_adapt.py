@@ -51,7 +51,7 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
     base, out = saved(tmp_path), tmp_path / "adapted.safetensors"
     video = cut(tmp_path / "a talker's.mp4", seconds=3.0)
     said: list[str] = []
-    options = AdaptationOptions(minutes=0.25, draw=WindowSampling(windows=2))
+    options = AdaptationOptions(minutes=0.25, sampling=WindowSampling(windows=2))
     model = adapt(video, base, out, speech=[SPEECH], options=options, progress=said.append)
     assert any("adapted in" in line and "3.0 s of a talker's.mp4" in line for line in said)
     assert any("speech.wav" in line and "by the built-in recipe" in line for line in said)
@@ -99,7 +99,14 @@ def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"minutes": 0.0}, {"minutes": float("nan")}, {"silent_share": 1.0}, {"said": 1.1}, {"other": 0.1}]
+    "wrong",
+    [
+        {"minutes": 0.0},
+        {"minutes": float("nan")},
+        {"silent_lip_time_share": 1.0},
+        {"dubbed_clip_share": 1.1},
+        {"sync_regularizer": 0.1},
+    ],
 )
 def test_options_that_cannot_be(wrong: dict) -> None:
     with pytest.raises(UsageError):
@@ -128,7 +135,7 @@ def test_a_model_for_other_pixels_draws_much_the_same(old: int, new: int) -> Non
 def test_pixels_it_cannot_be_taken_to() -> None:
     generator = FaceGenerator(FaceGeneratorSize(24, 8, 16, 16))
     assert largest_face_pixels(generator) == largest_face_pixels(FaceGenerator(FaceGeneratorSize(32, 8, 16, 16))) == 32
-    with pytest.raises(UsageError, match="cannot be taken to 96"):
+    with pytest.raises(UsageError, match="cannot be resized to 96"):
         resize_generator(generator, 96)
     with pytest.raises(UsageError, match="pixels"):
         resize_generator(generator, 100)

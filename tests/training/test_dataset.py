@@ -123,9 +123,9 @@ def test_all_windows_in_order(folder: Path) -> None:
 def test_another_window_lies_elsewhere_in_the_clip(folder: Path) -> None:
     data, rng = open_dataset(folder), np.random.default_rng(0)
     window = data.window(2)
-    others = {data.another(rng, window, apart=4).first for _ in range(100)}
+    others = {data.another(rng, window, distance=4).first for _ in range(100)}
     assert others == {6, 7}
-    assert data.another(rng, data.window(4), apart=9).first == 0  # as far as it goes
+    assert data.another(rng, data.window(4), distance=9).first == 0  # as far as it goes
     assert data.another(rng, data.window(8)).first == 0  # there is no other
 
 
@@ -141,7 +141,7 @@ def test_a_changed_shard_is_passed_over_and_named(folder: Path) -> None:
     assert not said  # nothing of it was needed yet
     first = drawn(data)
     assert {clip for clip, _ in first} == {"11aa-0000", "33aa-0000"}
-    assert said == [f"passed over: {path.name}: its content was changed (wrong digest)"]
+    assert said == [f"skipped: {path.name}: its content was changed (wrong digest)"]
     assert list(data.bad) == ["00aa-0000"]
     assert drawn(open_dataset(folder)) == first  # whenever it is noticed
     assert {w.clip.id for w in open_dataset(folder).each()} == {"11aa-0000", "33aa-0000"}

@@ -26,10 +26,10 @@ from lipdub.training.face_features import (
     draw_batch,
     evaluate_network,
     mirror_partners,
-    train,
     train_network,
 )
 from lipdub.training.loop import LoopOptions  # noqa: E402
+from lipdub.training.registry import train  # noqa: E402
 from lipdub.weights import face_features_file  # noqa: E402
 from tests.training.datasets import write_dataset  # noqa: E402
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIZE, SIDE = 32, 44
-LOOP = LoopOptions(steps=3, rate=5e-3, warmup=2, save_every=1000)
+LOOP = LoopOptions(steps=3, learning_rate=5e-3, warmup=2, save_every=1000)
 OPTIONS = FaceFeaturesOptions((4, 8, 8, 12), faces=8, loop=LOOP)
 
 
@@ -135,7 +135,7 @@ def test_changes_of_light_are_not_in_the_colours(tmp_path: Path) -> None:
 def test_it_learns_where_things_are(tmp_path: Path) -> None:
     data, said = open_dataset(drawn_faces(tmp_path / "data")), []
     few = replace(OPTIONS, loop=replace(LOOP, steps=1))
-    many = replace(OPTIONS, loop=replace(LOOP, steps=120, report_every=20, average=0.9))
+    many = replace(OPTIONS, loop=replace(LOOP, steps=120, report_every=20, ema_decay=0.9))
     before = evaluate_network(train_network(data, tmp_path / "few", few), data, OPTIONS)
     after = evaluate_network(train_network(data, tmp_path / "many", many, progress=said.append), data, OPTIONS)
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in said]
@@ -146,9 +146,9 @@ def test_it_learns_where_things_are(tmp_path: Path) -> None:
 def test_same_seed_same_weights(tmp_path: Path) -> None:
     data, said = drawn_faces(tmp_path / "data", held_out=(2,)), []
     first, again, other = (tmp_path / name / "features.safetensors" for name in "abc")
-    assert train(first, data=data, options=OPTIONS, threads=1, seed=3, progress=said.append) == first
-    train(again, data=data, options=OPTIONS, threads=1, seed=3)
-    train(other, data=data, options=OPTIONS, threads=1, seed=4)
+    assert train("face-features", first, data=data, settings=OPTIONS, threads=1, seed=3, progress=said.append) == first
+    train("face-features", again, data=data, settings=OPTIONS, threads=1, seed=3)
+    train("face-features", other, data=data, settings=OPTIONS, threads=1, seed=4)
     assert first.read_bytes() == again.read_bytes() != other.read_bytes()
     assert any("held-out faces" in line for line in said)
     notes = face_features_file.read_description(first)["notes"]
@@ -179,4 +179,4 @@ def test_a_training_is_gone_on_with(tmp_path: Path) -> None:
 
 def test_no_dataset(tmp_path: Path) -> None:
     with pytest.raises(InputError):
-        train(tmp_path / "out.safetensors", data=tmp_path, options=OPTIONS)
+        train("face-features", tmp_path / "out.safetensors", data=tmp_path, settings=OPTIONS)

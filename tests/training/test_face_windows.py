@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def test_a_window_its_reference_and_its_sounds(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path))
-    batch = WindowSampler(data, WindowSampling(windows=3)).plain(0)
+    batch = WindowSampler(data, WindowSampling(windows=3)).draw_plain(0)
     assert batch.faces.shape == batch.references.shape == (3, 5, 3, SIZE, SIZE) and batch.sounds.shape == (3, 5, 80, 16)
     assert batch.others.shape == (0, 5, 80, 16)
     known = {}
@@ -68,15 +68,15 @@ def test_views_of_a_window_and_its_reference_change_alike(tmp_path: Path) -> Non
 
 
 def test_few_examples_as_they_are(tmp_path: Path) -> None:
-    windows = WindowSampler(open_dataset(talkers(tmp_path)), WindowSampling(windows=4, only=2))
+    windows = WindowSampler(open_dataset(talkers(tmp_path)), WindowSampling(windows=4, overfit=2))
     seen = {face.numpy().tobytes() for number in range(6) for face in windows.draw(number).faces}
     assert len(seen) == 2
 
 
 def test_references_of_the_same_moment_in_another_video(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path, clips=2))
-    windows = WindowSampler(data, WindowSampling(windows=12, across=1.0))
-    batch = windows.plain(0)
+    windows = WindowSampler(data, WindowSampling(windows=12, cross_video_share=1.0))
+    batch = windows.draw_plain(0)
     crops = [
         torch.from_numpy(data.middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255 for clip in data.clips
     ]
@@ -85,8 +85,8 @@ def test_references_of_the_same_moment_in_another_video(tmp_path: Path) -> None:
         firsts = [i for i in range(36) if torch.equal(crops[own][i : i + 5], faces)]
         assert any(torch.equal(crops[1 - own][i : i + 5], references) for i in firsts)
     alone = WindowSampler(
-        open_dataset(talkers(tmp_path / "one", clips=1)), WindowSampling(windows=2, across=1.0)
-    ).plain(0)
+        open_dataset(talkers(tmp_path / "one", clips=1)), WindowSampling(windows=2, cross_video_share=1.0)
+    ).draw_plain(0)
     assert alone.references.shape == alone.faces.shape  # where there is no other video, of the same one
 
 
@@ -94,8 +94,8 @@ def test_single_faces_of_the_videos_that_are_asked_for(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path, clips=3))
     first, second, third = data.clips
     shares = {first.video: 3.0, second.video: 1.0, third.video: 0.0}
-    windows = WindowSampler(data, WindowSampling(windows=400, frames=1, across=1.0), shares=shares)
-    batch = windows.plain(0)
+    windows = WindowSampler(data, WindowSampling(windows=400, frames=1, cross_video_share=1.0), shares=shares)
+    batch = windows.draw_plain(0)
     assert batch.faces.shape == batch.references.shape == (400, 1, 3, SIZE, SIZE) and batch.sounds.shape == (
         400,
         1,
@@ -119,7 +119,7 @@ def test_single_faces_of_the_videos_that_are_asked_for(tmp_path: Path) -> None:
 
 def test_other_speech(tmp_path: Path) -> None:
     other = np.random.default_rng(0).normal(size=(80, 100)).astype(np.float32)
-    batch = WindowSampler(open_dataset(talkers(tmp_path)), WindowSampling(windows=3), 0, [other]).plain(0)
+    batch = WindowSampler(open_dataset(talkers(tmp_path)), WindowSampling(windows=3), 0, [other]).draw_plain(0)
     assert batch.others.shape == (3, 5, 80, 16)
     columns = [other[:, start : start + 16] for start in range(84)]
     assert all(any(np.allclose(window, part) for part in columns) for window in batch.others[:, 2])

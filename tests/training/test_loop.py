@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 import subprocess
 from dataclasses import replace
@@ -13,17 +14,20 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from accelerate import Accelerator  # noqa: E402
 
 from lipdub.errors import EnvironmentFailure  # noqa: E402
 from lipdub.parallel import child_command, child_environment  # noqa: E402
-from lipdub.training.loop import Adversary, LoopOptions, learning_rate_at, run_loop  # noqa: E402
+from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, learning_rate_at  # noqa: E402
 from lipdub.training.training_log import tile_pictures  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    BatchOfPairs = tuple[torch.Tensor, torch.Tensor]
 
 
 class Interrupted(Exception):
@@ -46,14 +50,30 @@ def loss_of(net: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]):
     return loss, {"error": float(loss.detach().sqrt())}
 
 
+def train(
+    folder: Path,
+    options: LoopOptions,
+    *,
+    draw_batch: Callable[[int], BatchOfPairs] = draw,
+    loss: Callable[[torch.nn.Module, BatchOfPairs], tuple[torch.Tensor, dict[str, float]]] = loss_of,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Callable[[str], None] | None = None,
+    **parts: Any,
+) -> torch.nn.Module:
+    """Train the network of this module. `parts` are further members of the task."""
+    task = TrainingTask(network(), draw_batch, loss, **parts)
+    return Trainer(task, folder, options, device=device, seed=seed, progress=progress).run()
+
+
 def flat(net: torch.nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in net.parameters()])
 
 
 def test_it_learns_and_reports(tmp_path: Path) -> None:
     said: list[str] = []
-    options = LoopOptions(steps=300, rate=1e-2, warmup=10, average=0.9, report_every=100, decay=0.0)
-    trained = run_loop(network(), draw, loss_of, tmp_path, options, progress=said.append)
+    options = LoopOptions(steps=300, learning_rate=1e-2, warmup=10, ema_decay=0.9, report_every=100, weight_decay=0.0)
+    trained = train(tmp_path, options, progress=said.append)
     x, y = draw(10_000)
     with torch.no_grad():
         left = float(((trained(x) - y) ** 2).mean())
@@ -65,27 +85,27 @@ def test_it_learns_and_reports(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, accumulate: int) -> None:
-    options = LoopOptions(steps=9, rate=1e-2, warmup=2, save_every=2, report_every=1, accumulate=accumulate)
-    whole = run_loop(network(), draw, loss_of, tmp_path / "whole", options, seed=4)
+    options = LoopOptions(steps=9, learning_rate=1e-2, warmup=2, save_every=2, report_every=1, accumulate=accumulate)
+    whole = train(tmp_path / "whole", options, seed=4)
 
     def stop(text: str) -> None:
         if text.startswith("step 5,"):
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        run_loop(network(), draw, loss_of, tmp_path / "broken", options, seed=4, progress=stop)
-    resumed = run_loop(network(), draw, loss_of, tmp_path / "broken", options, seed=4)
+        train(tmp_path / "broken", options, seed=4, progress=stop)
+    resumed = train(tmp_path / "broken", options, seed=4)
     assert torch.equal(flat(whole), flat(resumed))
-    other = run_loop(network(), draw, loss_of, tmp_path / "other", options, seed=5)
+    other = train(tmp_path / "other", options, seed=5)
     assert not torch.equal(flat(whole), flat(other))  # the seed counts: dropout differs
 
 
 @pytest.mark.parametrize("left", [("latest", "latest.new"), ("latest.old", "latest.new"), ("latest.old",)])
 def test_killed_while_a_checkpoint_is_put_in_its_place(tmp_path: Path, left: tuple[str, ...]) -> None:
-    options = LoopOptions(steps=6, rate=1e-2, save_every=2, report_every=1)
-    whole = run_loop(network(), draw, loss_of, tmp_path / "whole", options)
+    options = LoopOptions(steps=6, learning_rate=1e-2, save_every=2, report_every=1)
+    whole = train(tmp_path / "whole", options)
     with pytest.raises(Interrupted):
-        run_loop(network(), draw, loss_of, tmp_path / "broken", options, progress=broken_at("step 5,"))
+        train(tmp_path / "broken", options, progress=broken_at("step 5,"))
     kept = tmp_path / "kept"
     (tmp_path / "broken" / "latest").rename(kept)
     for name in left:
@@ -99,18 +119,18 @@ def test_killed_while_a_checkpoint_is_put_in_its_place(tmp_path: Path, left: tup
         numbers.append(number)
         return draw(number)
 
-    resumed = run_loop(network(), noted, loss_of, tmp_path / "broken", options)
+    resumed = train(tmp_path / "broken", options, draw_batch=noted)
     assert torch.equal(flat(whole), flat(resumed)) and numbers == [4, 5]  # gone on with, not begun anew
 
 
 def test_a_finished_training_is_not_gone_on_with(tmp_path: Path) -> None:
-    options = LoopOptions(steps=3, rate=1e-2)
-    first = run_loop(network(), draw, loss_of, tmp_path, options)
+    options = LoopOptions(steps=3, learning_rate=1e-2)
+    first = train(tmp_path, options)
 
     def never(number: int):
         raise AssertionError("no more batches are needed")
 
-    again = run_loop(network(), never, loss_of, tmp_path, options)
+    again = train(tmp_path, options, draw_batch=never)
     assert torch.equal(flat(first), flat(again))
 
 
@@ -121,15 +141,28 @@ def test_accumulated_batches_make_one_step(tmp_path: Path) -> None:
         numbers.append(number)
         return draw(number)
 
-    run_loop(network(), noted, loss_of, tmp_path, LoopOptions(steps=3, accumulate=3))
+    train(tmp_path, LoopOptions(steps=3, accumulate=3), draw_batch=noted)
     assert numbers == list(range(9))
 
 
-def test_the_rate_rises_and_falls() -> None:
-    options = LoopOptions(steps=100, rate=1.0, warmup=10, floor=0.0)
+def test_the_rate_rises_in_the_warm_up_and_falls_along_a_cosine() -> None:
+    options = LoopOptions(steps=100, learning_rate=1.0, warmup=10, min_lr_ratio=0.0)
     rates = [learning_rate_at(step, step / 100, options) for step in range(100)]
-    assert (rates[0] == pytest.approx(0.1) and max(rates) == rates[9]) or rates[10] >= rates[20]
-    assert rates[-1] < 0.001 and all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    cosine = [0.5 + 0.5 * math.cos(math.pi * step / 100) for step in range(100)]
+    for step in range(10):
+        assert rates[step] == pytest.approx(cosine[step] * (step + 1) / 10)
+    assert rates[10:] == pytest.approx(cosine[10:])
+    assert rates[:9] == sorted(rates[:9])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    floor = learning_rate_at(100, 1.0, replace(options, min_lr_ratio=0.25))
+    assert floor == pytest.approx(0.25)
+
+
+def test_the_optimiser_takes_the_rate_of_the_schedule(tmp_path: Path) -> None:
+    options = LoopOptions(steps=6, learning_rate=1e-2, warmup=4, report_every=1)
+    train(tmp_path, options)
+    expected = [learning_rate_at(step, step / 6, options) for step in range(6)]
+    assert [float(row["rate"]) for row in rows(tmp_path)] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("wrong", [{"precision": "half"}, {"steps": 0}, {"save_every": 0}, {"accumulate": 0}])
@@ -141,24 +174,22 @@ def test_options_that_cannot_be(wrong: dict) -> None:
 def test_a_device_that_is_not_there(tmp_path: Path) -> None:
     other = next(name for name in ("xpu", "mps", "cuda") if name != Accelerator().device.type)
     with pytest.raises(EnvironmentFailure, match=f"no device {other}"):
-        run_loop(network(), draw, loss_of, tmp_path, LoopOptions(steps=1), device=other)
+        train(tmp_path, LoopOptions(steps=1), device=other)
 
 
 def test_batches_drawn_ahead_are_the_same(tmp_path: Path) -> None:
-    options = LoopOptions(steps=7, rate=1e-2, accumulate=2)
-    plain = run_loop(network(), draw, loss_of, tmp_path / "plain", options)
-    ahead = run_loop(network(), draw, loss_of, tmp_path / "ahead", replace(options, workers=2))
+    options = LoopOptions(steps=7, learning_rate=1e-2, accumulate=2)
+    plain = train(tmp_path / "plain", options)
+    ahead = train(tmp_path / "ahead", replace(options, workers=2))
     assert torch.equal(flat(plain), flat(ahead))
 
 
 def test_each_call_stops_after_its_minutes_and_the_last_ends_as_one(tmp_path: Path) -> None:
-    options = LoopOptions(steps=6, rate=1e-2, warmup=2)
-    whole = run_loop(network(), draw, loss_of, tmp_path / "whole", options)
+    options = LoopOptions(steps=6, learning_rate=1e-2, warmup=2)
+    whole = train(tmp_path / "whole", options)
     said: list[str] = []
     for _ in range(6):  # each does a step, then its time is up
-        part = run_loop(
-            network(), draw, loss_of, tmp_path / "parts", replace(options, max_minutes=1e-9), progress=said.append
-        )
+        part = train(tmp_path / "parts", replace(options, max_minutes=1e-9), progress=said.append)
     assert [line.split(",")[0] for line in said] == [f"stopped at step {n}" for n in range(1, 6)]
     assert torch.equal(flat(whole), flat(part))
 
@@ -192,14 +223,14 @@ def pictures(net: torch.nn.Module) -> torch.Tensor:
 
 def test_figures_and_pictures_of_a_stopped_training_are_those_of_an_unbroken_one(tmp_path: Path) -> None:
     options = LoopOptions(
-        steps=12, rate=1e-2, save_every=5, report_every=3, sample_every=4, validate_every=6, patience=4
+        steps=12, learning_rate=1e-2, save_every=5, report_every=3, sample_every=4, validate_every=6, patience=4
     )
-    more = {"validate": held_out, "samples": pictures}
-    whole = run_loop(network(), draw, loss_of, tmp_path / "whole", options, **more)
+    more = {"validate": held_out, "draw_samples": pictures}
+    whole = train(tmp_path / "whole", options, **more)
     with pytest.raises(Interrupted):
-        run_loop(network(), draw, loss_of, tmp_path / "broken", options, progress=broken_at("step 9,"), **more)
+        train(tmp_path / "broken", options, progress=broken_at("step 9,"), **more)
     (tmp_path / "broken" / "log.csv").open("a").write("10,3")  # a row cut off by the end of the process
-    resumed = run_loop(network(), draw, loss_of, tmp_path / "broken", options, **more)
+    resumed = train(tmp_path / "broken", options, **more)
     assert torch.equal(flat(whole), flat(resumed))
     assert [row["step"] for row in rows(tmp_path / "whole")] == ["3", "6", "9", "12"]
     assert rows(tmp_path / "whole") == rows(tmp_path / "broken")
@@ -218,7 +249,7 @@ def test_it_ends_when_nothing_gets_better_and_gives_the_best(tmp_path: Path, bro
     answers = {2: 3.0, 4: 1.0, 6: 2.0, 8: 1.5, 10: 1.0, 12: 0.0}
     seen: dict[int, torch.Tensor] = {}
     said: list[str] = []
-    options = LoopOptions(steps=20, rate=1e-2, validate_every=2, patience=3, save_every=3, report_every=1)
+    options = LoopOptions(steps=20, learning_rate=1e-2, validate_every=2, patience=3, save_every=3, report_every=1)
     step = 0
 
     def validate(net: torch.nn.Module) -> float:
@@ -234,11 +265,11 @@ def test_it_ends_when_nothing_gets_better_and_gives_the_best(tmp_path: Path, bro
 
     if broken:
         with pytest.raises(Interrupted):
-            run_loop(network(), draw, loss_of, tmp_path, options, progress=follow, validate=validate)
-    trained = run_loop(network(), draw, loss_of, tmp_path, options, progress=follow, validate=validate)
-    assert said[-1] == "step 10, validation 1.0000, best 1.0000; over, the best was step 4"
+            train(tmp_path, options, progress=follow, validate=validate)
+    trained = train(tmp_path, options, progress=follow, validate=validate)
+    assert said[-1] == "step 10, validation 1.0000, best 1.0000; no improvement since step 4, training ends"
     assert torch.equal(flat(trained), seen[4])
-    again = run_loop(network(), draw, loss_of, tmp_path, options, validate=lambda net: pytest.fail("it is over"))
+    again = train(tmp_path, options, validate=lambda net: pytest.fail("it is over"))
     assert torch.equal(flat(again), seen[4])
 
 
@@ -253,7 +284,7 @@ def test_pictures_lie_in_rows_and_columns() -> None:
 def test_tensorboard_where_it_is_installed(tmp_path: Path) -> None:
     pytest.importorskip("torch.utils.tensorboard", reason="TensorBoard is not installed")
     options = LoopOptions(steps=4, report_every=2, sample_every=4, tensorboard=True)
-    run_loop(network(), draw, loss_of, tmp_path, options, samples=pictures)
+    train(tmp_path, options, draw_samples=pictures)
     written = b"".join(path.read_bytes() for path in (tmp_path / "tensorboard").iterdir())
     assert all(name in written for name in (b"loss", b"rate", b"samples"))
 
@@ -284,8 +315,7 @@ PROGRAM = """
 import json, os, sys
 from pathlib import Path
 import torch
-from lipdub.training.training_log import sheet  # noqa: E402
-from lipdub.training.loop import LoopOptions, run_loop
+from lipdub.training.loop import LoopOptions, Trainer, TrainingTask
 
 out, numbers = Path(sys.argv[1]), []
 
@@ -298,8 +328,9 @@ def loss_of(net, batch):
     return ((net(batch[0]) - batch[1]) ** 2).mean(), {}
 
 torch.manual_seed(1)
-options = LoopOptions(steps=4, rate=1e-2, report_every=2, precision="auto", minutes=10.0, validate_every=2, patience=9)
-net = run_loop(torch.nn.Linear(4, 1), draw, loss_of, out / "train", options, device="auto", validate=lambda n: 1.0)
+options = LoopOptions(steps=4, learning_rate=1e-2, report_every=2, precision="auto", minutes=10.0, validate_every=2, patience=9)
+task = TrainingTask(torch.nn.Linear(4, 1), draw, loss_of, validate=lambda n: 1.0)
+net = Trainer(task, out / "train", options, device="auto").run()
 told = {"numbers": numbers, "weights": [p.tolist() for p in net.parameters()]}
 (out / f"told-{os.environ['RANK']}.json").write_text(json.dumps(told))
 """
@@ -333,13 +364,13 @@ def against(folder: Path, options: LoopOptions, progress=None, note=None) -> tup
             note.append([p.grad is None or float(p.grad.abs().sum()) == 0 for p in judge.parameters()])
         return net(made["said"]).mean() - net(made["real"]).mean() + 0.1 * net(made["real"]).square().mean(), {}
 
-    adversary = Adversary(judge, second, rate=0.5)
-    return run_loop(network(), draw, first, folder, options, seed=4, progress=progress, adversary=adversary), judge
+    adversary = Adversary(judge, second, rate_ratio=0.5)
+    return train(folder, options, loss=first, seed=4, progress=progress, adversary=adversary), judge
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_an_adversary_is_trained_in_turn_and_resumed_exactly(tmp_path: Path, accumulate: int) -> None:
-    options = LoopOptions(steps=9, rate=1e-2, warmup=2, save_every=2, report_every=1, accumulate=accumulate)
+    options = LoopOptions(steps=9, learning_rate=1e-2, warmup=2, save_every=2, report_every=1, accumulate=accumulate)
     said: list[str] = []
     grads: list[list[bool]] = []
     before = flat(Judge()).clone()

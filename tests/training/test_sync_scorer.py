@@ -19,13 +19,13 @@ from lipdub.networks.syncnet_scorer import SyncNetScorer  # noqa: E402
 from lipdub.training.dataset import open_dataset  # noqa: E402
 from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation, augment_faces, augment_spectrograms  # noqa: E402
 from lipdub.training.loop import LoopOptions  # noqa: E402
+from lipdub.training.registry import train  # noqa: E402
 from lipdub.training.sync_scorer import (
     SyncClips,
     SyncScorerOptions,
     draw_batch,
     matching_accuracy,
     pair_loss,
-    train,
     train_scorer,
     write_weights,
 )
@@ -34,8 +34,10 @@ from tests.training.datasets import talkers  # noqa: E402
 STILL = FaceAugmentation(*[0.0] * 8, noise=0.0, flip=0.0, blurred=0.0)
 SAME = VoiceAugmentation(0.0, 0.0, 0.0, 0.0)
 TINY = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
-LOOP = LoopOptions(steps=12, rate=3e-3, warmup=2, save_every=5)
-OPTIONS = SyncScorerOptions(clips=2, moments=4, variants=1, size=TINY, faces=STILL, voices=SAME, loop=LOOP)
+LOOP = LoopOptions(steps=12, learning_rate=3e-3, warmup=2, save_every=5)
+OPTIONS = SyncScorerOptions(
+    clips=2, moments=4, variants=1, size=TINY, face_augmentation=STILL, voice_augmentation=SAME, loop=LOOP
+)
 
 
 def made_talks(folder: Path, seed: int = 0) -> SyncClips:
@@ -62,7 +64,7 @@ def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, monkeypatch:
         pass
 
     # with the changes, so that they, too, are the same when drawn again
-    options = replace(OPTIONS, variants=2, faces=FaceAugmentation(), voices=VoiceAugmentation())
+    options = replace(OPTIONS, variants=2, face_augmentation=FaceAugmentation(), voice_augmentation=VoiceAugmentation())
     talks, calls = made_talks(tmp_path / "data"), 0
     whole = train_scorer(talks, tmp_path / "whole", options, seed=3)
 
@@ -121,7 +123,9 @@ def test_a_batch_is_moments_with_their_sounds(tmp_path: Path) -> None:
 
 def test_examples_learnt_by_heart_are_few_and_as_they_are(tmp_path: Path) -> None:
     talks = made_talks(tmp_path)
-    options = replace(OPTIONS, only=1, variants=4, faces=FaceAugmentation(), voices=VoiceAugmentation())
+    options = replace(
+        OPTIONS, overfit=1, variants=4, face_augmentation=FaceAugmentation(), voice_augmentation=VoiceAugmentation()
+    )
     mels, faces, moments = draw_batch(talks, options, np.random.default_rng(1))
     torch.testing.assert_close(mels[1], talks.sounds(0, moments[1].numpy()))
     plain = avsync.crop_middle(talks.stacks(0, moments[0].numpy()), 12, 24).reshape(faces[0].shape)
@@ -203,23 +207,31 @@ def test_what_holds_no_weights_is_refused(tmp_path: Path) -> None:
 
 def test_train_leaves_held_out_clips_alone_and_is_repeatable(tmp_path: Path) -> None:
     options = replace(
-        OPTIONS, variants=2, faces=FaceAugmentation(), voices=VoiceAugmentation(), loop=replace(LOOP, steps=2)
+        OPTIONS,
+        variants=2,
+        face_augmentation=FaceAugmentation(),
+        voice_augmentation=VoiceAugmentation(),
+        loop=replace(LOOP, steps=2),
     )
     said: list[str] = []
     data = talkers(tmp_path / "data", clips=5, held_out={3, 4})
-    first = train(tmp_path / "a.safetensors", data=data, threads=1, options=options, progress=said.append)
+    first = train(
+        "sync-scorer", tmp_path / "a.safetensors", data=data, threads=1, settings=options, progress=said.append
+    )
     assert any("% of held-out moments" in line for line in said)
     last = next((data / "shards" / "03").iterdir())
     damaged = bytearray(last.read_bytes())
     damaged[-1] ^= 1
     last.write_bytes(damaged)  # never trained on, so nothing of it changes the weights
     said.clear()
-    again = train(tmp_path / "b.safetensors", data=data, threads=1, options=options, progress=said.append)
-    assert any("03" in line and "passed over" in line for line in said)
+    again = train(
+        "sync-scorer", tmp_path / "b.safetensors", data=data, threads=1, settings=options, progress=said.append
+    )
+    assert any("03" in line and "skipped" in line for line in said)
     a, b = load_avsyncnet(first).state_dict(), load_avsyncnet(again).state_dict()
     assert all(torch.equal(a[name], b[name]) for name in a)
     with pytest.raises(InputError, match="0303-0000"):
-        train(tmp_path / "c.safetensors", data=data, options=options, on_bad="error")
+        train("sync-scorer", tmp_path / "c.safetensors", data=data, settings=options, on_bad="error")
     assert not (tmp_path / "c.safetensors").exists()
 
 

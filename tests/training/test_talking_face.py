@@ -27,12 +27,11 @@ from lipdub.training.dataset import open_dataset  # noqa: E402
 from lipdub.training.face_windows import WindowSampler, WindowSampling  # noqa: E402
 from lipdub.training.loop import LoopOptions  # noqa: E402
 from lipdub.training.losses.lip_sync import lip_sync  # noqa: E402
+from lipdub.training.registry import train  # noqa: E402
 from lipdub.training.talking_face import (
     GeneratorObjective,
     GeneratorOptions,
     LossWeights,
-    train_silent_lip,
-    train_stabilized,
 )
 from lipdub.weights import talking_face_file  # noqa: E402
 from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
@@ -43,8 +42,10 @@ if TYPE_CHECKING:
 
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 TINY = FaceGeneratorSize(SIZE, 8, 16, 16)
-LOOP = LoopOptions(steps=6, rate=2e-3, decay=0.0, betas=(0.5, 0.999), warmup=2, average=0.9, save_every=2)
-OPTIONS = GeneratorOptions(size=TINY, draw=WindowSampling(windows=2), loop=LOOP)
+LOOP = LoopOptions(
+    steps=6, learning_rate=2e-3, weight_decay=0.0, betas=(0.5, 0.999), warmup=2, ema_decay=0.9, save_every=2
+)
+OPTIONS = GeneratorOptions(size=TINY, sampling=WindowSampling(windows=2), loop=LOOP)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +56,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def sync(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """An AVSyncNet that has learnt to tell sounds apart."""
-    loop = LoopOptions(steps=100, rate=3e-3, warmup=2)
+    loop = LoopOptions(steps=100, learning_rate=3e-3, warmup=2)
     options = sync_scorer.SyncScorerOptions(size=HEARS, clips=3, moments=8, variants=1, loop=loop)
-    return sync_scorer.train(tmp_path_factory.mktemp("sync") / "sync.safetensors", data=data, options=options)
+    return train("sync-scorer", tmp_path_factory.mktemp("sync") / "sync.safetensors", data=data, settings=options)
 
 
 def model(seed: int = 0) -> TalkingFaceModel:
@@ -66,23 +67,23 @@ def model(seed: int = 0) -> TalkingFaceModel:
 
 
 def lower_error(generator: FaceGenerator, shown: TalkingFaceModel, data: Path, options: GeneratorOptions) -> float:
-    windows = WindowSampler(open_dataset(data, split="train"), options.draw)
+    windows = WindowSampler(open_dataset(data, split="train"), options.sampling)
     objective = GeneratorObjective(shown, FaceDiscriminator(TINY), options)
-    return sum(objective.plain(generator, windows.draw(n)) for n in range(4)) / 4
+    return sum(objective.lower_face_error(generator, windows.draw(n)) for n in range(4)) / 4
 
 
 def test_windows_learnt_by_heart(tmp_path: Path, data: Path, sync: Path) -> None:
     """Both generators, with all their losses on, bring the pixel loss of two windows to a fifth of what it was in the first ten
     of 150 steps."""
     weights = LossWeights(perceptual=0.2, sync=0.05, triplet=0.05, adversarial=0.1)
-    loop = replace(LOOP, steps=150, rate=3e-3, save_every=1000, report_every=10)
-    options = replace(OPTIONS, draw=WindowSampling(windows=2, only=2), weights=weights, loop=loop)
-    silent = train_silent_lip(tmp_path / "silent.safetensors", data=data, sync=sync, options=options)
+    loop = replace(LOOP, steps=150, learning_rate=3e-3, save_every=1000, report_every=10)
+    options = replace(OPTIONS, sampling=WindowSampling(windows=2, overfit=2), loss_weights=weights, loop=loop)
+    silent = train("silent-lip", tmp_path / "silent.safetensors", data=data, sync=sync, settings=options)
     made = talking_face_file.load(silent)
     assert made.talking is None and made.silent is not None
     anew = replace(options, begin="new")
     both = talking_face_file.load(
-        train_stabilized(tmp_path / "both.safetensors", data=data, silent=silent, options=anew)
+        train("stabilized", tmp_path / "both.safetensors", data=data, silent=silent, settings=anew)
     )
     assert both.talking is not None
     for name, parts in (("silent", {"pixel"}), ("both", {"pixel", "sync", "triplet"})):
@@ -128,7 +129,7 @@ def test_a_killed_training_ends_as_an_unbroken_one(tmp_path: Path, data: Path, s
 def test_parts_of_the_objective(data: Path) -> None:
     shown = model()
     windows = WindowSampler(open_dataset(data), WindowSampling(windows=2), 0, [torch.rand(80, 60).numpy()])
-    batch = windows.plain(0)
+    batch = windows.draw_plain(0)
     real = batch.faces.flatten(0, 1)
 
     class Truth(torch.nn.Module):
@@ -144,7 +145,7 @@ def test_parts_of_the_objective(data: Path) -> None:
 
     def parts(**changes: object) -> tuple[float, dict[str, float]]:
         weights = LossWeights(**changes.pop("weights", {}))  # type: ignore[arg-type]
-        options = replace(OPTIONS, weights=weights, **changes)  # type: ignore[arg-type]
+        options = replace(OPTIONS, loss_weights=weights, **changes)  # type: ignore[arg-type]
         total, found = GeneratorObjective(shown, FaceDiscriminator(TINY), options).loss(Truth(), batch)
         return float(total.detach()), found
 
@@ -158,7 +159,7 @@ def test_parts_of_the_objective(data: Path) -> None:
     weighted = 0.5 * found["sync"] + 0.5 * found["triplet"] + found["adversarial"]
     assert total == pytest.approx(weighted, rel=1e-5)
     assert set(parts(sync_loss="none", triplet_loss="none", weights={"adversarial": 0.0})[1]) == {"pixel", "perceptual"}
-    assert set(parts(weights={"other": 1.0})[1]) - set(found) == {"other"}
+    assert set(parts(weights={"sync_regularizer": 1.0})[1]) - set(found) == {"sync_regularizer"}
     plain = parts(sync_loss="plain", blur=0.0)[1]["sync"]
     lips = torch.nn.functional.interpolate(real[:, :, 12:], (12, 24), mode="bilinear", antialias=True)
     with torch.no_grad():
@@ -169,7 +170,7 @@ def test_parts_of_the_objective(data: Path) -> None:
 
 
 def test_the_mouth_can_count_more(data: Path) -> None:
-    batch = WindowSampler(open_dataset(data), WindowSampling(windows=1)).plain(0)
+    batch = WindowSampler(open_dataset(data), WindowSampling(windows=1)).draw_plain(0)
     real = batch.faces.flatten(0, 1)
 
     class Off(torch.nn.Module):
@@ -187,10 +188,10 @@ def test_the_mouth_can_count_more(data: Path) -> None:
     def pixel(row: int, mouth: float) -> float:
         options = replace(
             OPTIONS,
-            silent=False,
+            closes_references=False,
             sync_loss="none",
             triplet_loss="none",
-            weights=LossWeights(mouth=mouth, perceptual=0.0),
+            loss_weights=LossWeights(mouth=mouth, perceptual=0.0),
         )
         return GeneratorObjective(model(), FaceDiscriminator(TINY), options).loss(Off(row), batch)[1]["pixel"]
 
@@ -200,7 +201,7 @@ def test_the_mouth_can_count_more(data: Path) -> None:
 
 def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path) -> None:
     shown = model()
-    batch = WindowSampler(open_dataset(data), WindowSampling(windows=2)).plain(0)
+    batch = WindowSampler(open_dataset(data), WindowSampling(windows=2)).draw_plain(0)
     seen: list[torch.Tensor] = []
 
     class Looks(FaceGenerator):
@@ -209,7 +210,9 @@ def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path)
             return super().forward(sound, pose, identity)
 
     for silent in (True, False):
-        GeneratorObjective(shown, FaceDiscriminator(TINY), replace(OPTIONS, silent=silent)).loss(Looks(TINY), batch)
+        GeneratorObjective(shown, FaceDiscriminator(TINY), replace(OPTIONS, closes_references=silent)).loss(
+            Looks(TINY), batch
+        )
     assert torch.equal(seen[1], batch.references.flatten(0, 1))
     assert not torch.allclose(seen[0], seen[1], atol=0.05)
 
@@ -220,8 +223,8 @@ def test_sizes_that_do_not_go_together(tmp_path: Path, sync: Path) -> None:
     path = talking_face_file.save(tmp_path / "silent.safetensors", TalkingFaceModel(AVSyncNet(HEARS), other))
     data = talkers(tmp_path / "faces")
     with pytest.raises(UsageError, match="the generator has 32 pixels, the dataset 24"):
-        train_stabilized(tmp_path / "out.safetensors", data=data, silent=path, options=OPTIONS)
+        train("stabilized", tmp_path / "out.safetensors", data=data, silent=path, settings=OPTIONS)
     with pytest.raises(UsageError, match="no silent-lip generator"):
         only = talking_face_file.save(tmp_path / "talking.safetensors", TalkingFaceModel(AVSyncNet(HEARS), None, other))
-        train_stabilized(tmp_path / "out.safetensors", data=data, silent=only, options=OPTIONS)
+        train("stabilized", tmp_path / "out.safetensors", data=data, silent=only, settings=OPTIONS)
     assert not (tmp_path / "out.safetensors").exists()

@@ -1,0 +1,173 @@
+"""`lipdub train silent-lip` and `lipdub train stabilized`: the generators of the recipe stabilized."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path  # noqa: TC003 - evaluated for the command line
+from typing import TYPE_CHECKING, Any
+
+from lipdub.options import option
+from lipdub.training.trainable import DatasetTrainable, Runtime, SizedArguments
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lipdub.training.dataset import Dataset
+    from lipdub.training.talking_face import GeneratorOptions
+    from lipdub.weights.talking_face_file import TalkingFaceModel
+
+
+@dataclass(frozen=True)
+class SilentLipArguments(SizedArguments):
+    """What the training of the silent-lip generator takes."""
+
+    sync: Path | None = option(None, "--sync", metavar="FILE", help="AVSyncNet, written by lipdub train sync-scorer.")
+
+
+@dataclass(frozen=True)
+class StabilizedArguments(SizedArguments):
+    """What the training of the talking-face generator takes."""
+
+    silent: Path | None = option(
+        None, "--silent", metavar="FILE", help="The silent-lip generator, written by lipdub train silent-lip."
+    )
+    keep: str | None = option(
+        None,
+        "--keep",
+        metavar="NAME",
+        help="Also keep the model in the weights store under this name, for lipdub run --recipe stabilized.",
+    )
+
+
+class GeneratorTrainable(DatasetTrainable["GeneratorOptions", "TalkingFaceModel"]):
+    """A generator of faces."""
+
+    overfit_setting = "sampling.overfit"
+
+    def default_settings(self, arguments: Any) -> GeneratorOptions:
+        """Give the small generator, or with --full the paper's."""
+        from lipdub.networks.face_generator import FaceGeneratorSize
+        from lipdub.training.talking_face import GeneratorOptions
+
+        options = GeneratorOptions()
+        return replace(options, size=FaceGeneratorSize(), begin="new") if arguments.full else options
+
+    def input_networks(self, inputs: TalkingFaceModel) -> tuple[nn.Module | None, ...]:
+        """Give AVSyncNet and the silent-lip generator."""
+        return inputs.sync, inputs.silent
+
+    def train_network(
+        self,
+        data: Dataset,
+        held_out: Dataset | None,
+        inputs: TalkingFaceModel,
+        folder: Path,
+        settings: GeneratorOptions,
+        seed: int,
+        runtime: Runtime,
+    ) -> nn.Module:
+        """Train the generator on windows of faces."""
+        from lipdub.training.talking_face import train_generator
+
+        return train_generator(
+            self.name,
+            data,
+            held_out,
+            inputs,
+            folder,
+            settings,
+            seed=seed,
+            device=runtime.device,
+            progress=runtime.report,
+        )
+
+    def save(self, out: Path, network: nn.Module, inputs: TalkingFaceModel, notes: dict[str, Any]) -> Path:
+        """Write the generator with the networks that it needs."""
+        from lipdub.weights import talking_face_file
+
+        all_notes = {**inputs.notes, self.name: notes, "remark": describe_speakers(notes["speakers"])}
+        return talking_face_file.save(out, replace(self.add_generator(inputs, network), notes=all_notes))
+
+    def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
+        """Put the trained generator into the model that is written."""
+        raise NotImplementedError
+
+
+class SilentLip(GeneratorTrainable):
+    """The silent-lip generator."""
+
+    name = checkpoint_name = "silent-lip"
+    summary = "Train the generator that closes a face's mouth."
+    arguments = SilentLipArguments
+    required = ("data", "sync")
+
+    def load_inputs(self, arguments: Any) -> TalkingFaceModel:
+        """Load AVSyncNet."""
+        from lipdub.errors import UsageError
+        from lipdub.metrics.avsync import load_avsyncnet
+        from lipdub.networks.avsyncnet import AVSyncNet
+        from lipdub.weights.talking_face_file import TalkingFaceModel
+
+        network = load_avsyncnet(arguments.sync)
+        if not isinstance(network, AVSyncNet):
+            raise UsageError(f"{arguments.sync} holds a SyncNet", hint="Train AVSyncNet: lipdub train sync-scorer.")
+        return TalkingFaceModel(network)
+
+    def train(self, out: Path, arguments: Any, settings: Any, runtime: Runtime) -> Path:
+        """Train from new weights, by reconstruction and GAN losses alone."""
+        return super().train(out, arguments, replace(settings.for_silent_lip(), begin="new"), runtime)
+
+    def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
+        """Write AVSyncNet and the silent-lip generator."""
+        return replace(model, silent=generator, talking=None)  # type: ignore[arg-type]
+
+
+class Stabilized(GeneratorTrainable):
+    """The talking-face generator."""
+
+    name = checkpoint_name = "stabilized"
+    summary = "Train the talking-face generator of the recipe stabilized."
+    arguments = StabilizedArguments
+    required = ("data", "silent")
+
+    def check(self, arguments: Any) -> None:
+        """Refuse a name that no file can have."""
+        if arguments.keep is not None:
+            from lipdub.weights import user_models
+
+            user_models.check_name(arguments.keep)
+
+    def load_inputs(self, arguments: Any) -> TalkingFaceModel:
+        """Load AVSyncNet and the silent-lip generator."""
+        from lipdub.errors import UsageError
+        from lipdub.weights import talking_face_file
+
+        model = talking_face_file.load(arguments.silent)
+        if model.silent is None:
+            raise UsageError(
+                f"{arguments.silent} holds no silent-lip generator", hint="lipdub train silent-lip makes one."
+            )
+        return model
+
+    def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
+        """Write all three networks."""
+        return replace(model, talking=generator)  # type: ignore[arg-type]
+
+    def publish(self, path: Path, card: str, arguments: Any) -> None:
+        """Keep the model in the weights store, by the name of --keep."""
+        if arguments.keep is not None:
+            from lipdub.weights import user_models
+            from lipdub.weights.talking_face_file import FAMILY
+
+            user_models.add_model(FAMILY, path, arguments.keep, card=card)
+
+
+def describe_speakers(speakers: list[str]) -> str:
+    """Say what a user should know of a model trained on these speakers."""
+    if len(speakers) == 1:
+        return f"trained on one speaker ({speakers[0]}): a demonstration, which must be adapted to other people"
+    return f"trained on {len(speakers)} speakers"
+
+
+SILENT_LIP = SilentLip()
+STABILIZED = Stabilized()
