@@ -343,7 +343,6 @@ def read_crops(video: Path, frames: np.ndarray, places: np.ndarray, side: int, z
 
 def _sound(speech: SpeechTrack, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:
     """Sound int16 of a stretch, silent where the video's has not begun or is over, and its mel."""
-
     first = round((stretch.first / shards.FPS - speech.begins) * SAMPLE_RATE_HZ)
     return cut_sound(speech.sound, first, stretch.stop - stretch.first)
 

@@ -112,7 +112,7 @@ def test_train_shows_its_settings_keeps_and_writes_a_card(
     out = tmp_path / "out" / "all.safetensors"
     done = lipdub(*given, "--set", "loop.steps=1", "--set", "loop.precision=no", "--keep", "every one", "-o", out)
     assert done.code == 0, done.err
-    assert (store / "trained" / "every one.safetensors").read_bytes() == out.read_bytes()
+    assert (store / "trained" / "stabilized" / "every one.safetensors").read_bytes() == out.read_bytes()
     assert "lipdub train stabilized" in out.with_suffix(".md").read_text()
     assert lipdub(*given, "--keep", "-", "-o", out).code == 2
 
