@@ -1,40 +1,62 @@
-"""Masks of the face and its lower part, from the mesh: they follow the jaw's outline and turn with the head."""
+"""Masks of the face and its lower part, drawn from the mesh: they follow the jaw's outline and turn with the head."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from lipdub.faces import mesh
 
-# Line over the nose that closes the lower face above, from one ear to the other.
-BRIDGE = (234, 6, 454)
+if TYPE_CHECKING:
+    from lipdub.arrays import U8, Array
+
+# Fraction bits of OpenCV's polygon coordinates.
+_SHIFT = 4
 
 
-def draw_lower_face(landmarks: np.ndarray, height: int, width: int, reach: float = 1.0) -> np.ndarray:
-    """The lower face as a mask: uint8 (height, width), 1 inside.
+def draw_lower_face(landmarks: Array, height: int, width: int, reach: float = 1.0) -> U8:
+    """Draw the lower face: the jaw, closed above by a line from ear to ear over the bridge of the nose.
 
     Args:
-        landmarks: (478, 2 or 3) pixels of the picture the mask is for.
-        reach: 1 is the jaw's own outline; more goes beyond it, as a multiple of the distance from the mouth's middle.
+        landmarks: (478, 2 or 3) pixels of the mask.
+        height: of the mask in pixels.
+        width: of the mask in pixels.
+        reach: distance of the outline from the mouth's centre, as a multiple of the jaw's own.
+
+    Returns:
+        (height, width) uint8, 1 inside.
     """
     points = np.asarray(landmarks, np.float64)[:, :2]
-    middle = points[list(mesh.LIPS_INNER)].mean(0)
-    jaw = middle + (points[list(mesh.JAW)] - middle) * reach
-    ears = middle + (points[[BRIDGE[0], BRIDGE[2]]] - middle) * reach
-    outline = np.concatenate([jaw, ears[:1], points[[BRIDGE[1]]], ears[1:]])
-    mask = np.zeros((height, width), np.uint8)
-    # The outline need not be convex, and beyond 60 degrees of yaw it crosses itself: its hull is what the head covers.
-    cv2.fillConvexPoly(mask, np.round(cv2.convexHull(outline.astype(np.float32)) * 16).astype(np.int32), 1, shift=4)
-    return mask
+    centre = points[list(mesh.LIPS_INNER)].mean(0)
+    jaw = centre + (points[list(mesh.JAW)] - centre) * reach
+    ears = centre + (points[[mesh.EAR_LEFT, mesh.EAR_RIGHT]] - centre) * reach
+    outline = np.concatenate([jaw, ears[:1], points[[mesh.NOSE_BRIDGE]], ears[1:]])
+    return _fill_hull(outline.astype(np.float32), height, width)
 
 
-def draw_face(landmarks: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The whole face inside its oval as a mask: uint8 (height, width), 1 inside.
+def draw_face(landmarks: Array, height: int, width: int) -> U8:
+    """Draw the whole face inside its oval.
 
-    landmarks: (478, 2 or 3) pixels of the picture the mask is for.
+    Args:
+        landmarks: (478, 2 or 3) pixels of the mask.
+        height: of the mask in pixels.
+        width: of the mask in pixels.
+
+    Returns:
+        (height, width) uint8, 1 inside.
     """
-    outline = cv2.convexHull(np.asarray(landmarks, np.float32)[list(mesh.OVAL), :2])
+    return _fill_hull(np.asarray(landmarks, np.float32)[list(mesh.OVAL), :2], height, width)
+
+
+def _fill_hull(outline: Array, height: int, width: int) -> U8:
+    """Fill the convex hull of an outline (n, 2) float32.
+
+    The outline itself need not be convex, and beyond 60 degrees of yaw it crosses itself. Its hull is what the head
+    covers.
+    """
     mask = np.zeros((height, width), np.uint8)
-    cv2.fillConvexPoly(mask, np.round(outline * 16).astype(np.int32), 1, shift=4)
+    hull = np.round(cv2.convexHull(outline) * (1 << _SHIFT)).astype(np.int32)
+    cv2.fillConvexPoly(mask, hull, 1, shift=_SHIFT)
     return mask

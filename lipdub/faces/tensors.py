@@ -1,13 +1,27 @@
-"""Tensors."""
+"""Faces as the published generators take them."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import cv2
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def to_network_input(faces: list[np.ndarray], size: int) -> np.ndarray:
-    """Faces (h, w, 3), uint8 or uint16, as a network takes them: float32 (n, 3, size, size) 0..1, channels reversed."""
-    import cv2
+    from lipdub.arrays import F32, Array
 
+
+def to_network_input(faces: Sequence[Array], size: int) -> F32:
+    """Resize faces and bring them to a network's range and order.
+
+    Args:
+        faces: n of (h, w, 3) uint8 or uint16 RGB.
+        size: side of the input in pixels.
+
+    Returns:
+        (n, 3, size, size) float32 0..1 BGR.
+    """
     resized = [cv2.resize(face, (size, size)).astype(np.float32) / np.iinfo(face.dtype).max for face in faces]
     return np.ascontiguousarray(np.stack(resized)[..., ::-1].transpose(0, 3, 1, 2))

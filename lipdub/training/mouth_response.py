@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.faces import geometry, mouth_rendering, mouth_shapes
+from lipdub.faces import geometry, mesh, mouth_rendering, mouth_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,14 +31,14 @@ def fit_prior(landmarks: np.ndarray) -> dict[str, np.ndarray]:
     clips = [clip[np.isfinite(clip[:, 0, 0])].astype(np.float64) for clip in landmarks]
     clips = [clip for clip in clips if len(clip) > 10]
     canonical = geometry.estimate_canonical_face(np.concatenate([clip[::25] for clip in clips]))
-    xx, xy, measured = np.zeros((2, 2)), np.zeros((2, 478 * 3)), []
+    xx, xy, measured = np.zeros((2, 2)), np.zeros((2, mesh.VERTICES * 3)), []
     for clip in clips:
         shape = geometry.estimate_head_pose(canonical, clip).invert(clip)
         measures = mouth_shapes.measure(shape)
         a, b = measures - measures.mean(0), (shape - shape.mean(0)).reshape(len(shape), -1)
         xx, xy = xx + a.T @ a, xy + a.T @ b
         measured.append(measures)
-    gain = np.linalg.solve(xx, xy).reshape(2, 478, 3)
+    gain = np.linalg.solve(xx, xy).reshape(2, mesh.VERTICES, 3)
     gain = (gain + gain[:, nearest_mirror_index(canonical)] * (-1, 1, 1)) / 2
     seen = np.concatenate(measured)
     shut = seen[seen[:, 0] < 0.03]

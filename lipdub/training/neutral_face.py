@@ -28,7 +28,7 @@ def match_mirror_vertices(canonical: np.ndarray) -> np.ndarray:
 
     known = dict(mesh.MIRROR)
     for ring in mesh.LIP_RINGS:
-        known |= {ring[i]: ring[(10 - i) % 20] for i in range(20)}
+        known |= {ring[i]: ring[(mesh.RIGHT_CORNER - i) % mesh.LIP_RING_SIZE] for i in range(mesh.LIP_RING_SIZE)}
     known |= {b: a for a, b in known.items()}
     index, face = np.arange(len(canonical)), canonical
     for _ in range(3):

@@ -1,10 +1,13 @@
-"""The lower-face mask."""
+"""Masks of the face and its lower part."""
 
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lipdub.faces import masks, mesh
+from lipdub.faces import landmarks, masks, mesh
+from tests.properties import repeatable
 
 
 def head(yaw: float) -> np.ndarray:
@@ -38,3 +41,22 @@ def test_the_whole_face_reaches_over_the_brows() -> None:
     points[list(mesh.OVAL), :2] = np.stack([100 + 50 * np.cos(angle), 90 + 70 * np.sin(angle)], 1)
     mask = masks.draw_face(points, 200, 200)
     assert mask[30, 100] and mask[150, 100] and not mask[10, 100] and not mask[30, 60] and mask.dtype == np.uint8
+
+
+@repeatable
+@given(dx=st.integers(-60, 60), dy=st.integers(-60, 60))
+def test_masks_move_with_the_face(dx: int, dy: int) -> None:
+    points = landmarks.load_neutral_face()[:, :2] * 40 + 150
+    for draw in (masks.draw_lower_face, masks.draw_face):
+        still, moved = draw(points, 300, 300), draw(points + np.array([dx, dy]), 300, 300)
+        assert set(np.unique(still)) == {0, 1}
+        assert np.array_equal(np.roll(still, (dy, dx), (0, 1)), moved)
+
+
+@repeatable
+@given(scale=st.floats(1, 500), x=st.floats(-300, 300), y=st.floats(-300, 300))
+def test_the_lower_face_grows_with_its_reach_and_stays_inside_the_picture(scale: float, x: float, y: float) -> None:
+    points = landmarks.load_neutral_face()[:, :2] * scale + np.array([x, y])
+    narrow, wide = (masks.draw_lower_face(points, 60, 90, reach) for reach in (1.0, 1.3))
+    assert narrow.shape == (60, 90)
+    assert (wide >= narrow).all()

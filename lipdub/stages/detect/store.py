@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from lipdub.faces import mesh
 from lipdub.faces.track_landmarks import TrackLandmarks
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 CHUNK_FRAMES = 96
 STAGE = "detect"
 _LANDMARKS, _CHANGE, _TRACKS, _POSE = "landmarks", "change", "tracks", "pose"
-MESH_POINTS = 478
 
 
 class TrackRecord(TypedDict):
@@ -49,7 +49,7 @@ class DetectArrays:
 
     def __init__(self, store: StageStore, frames: int, slots: int) -> None:
         self._store = store
-        shape = (frames, slots, MESH_POINTS, 3)
+        shape = (frames, slots, mesh.VERTICES, 3)
         self.landmarks = store.array(_LANDMARKS, shape=shape, dtype="float32", chunk=CHUNK_FRAMES)
         self.changes = store.array(_CHANGE, shape=(frames,), dtype="float32", chunk=CHUNK_FRAMES)
 
