@@ -6,18 +6,18 @@ import numpy as np
 
 from lipdub.faces import mouth_shapes
 from lipdub.training import mouth_response
-from tests.faces.test_geometry import face, lips
+from tests.faces.made_faces import make_face, with_lips
 
 
 def test_fit_finds_gains_and_ranges_and_leaves_out_frames_without_a_face() -> None:
     rng = np.random.default_rng(0)
-    still = face(rng)
+    still = make_face(rng)
     still[152] = (0, 1.5, 0)
     clips = np.full((3, 60, 478, 3), np.nan, np.float32)
     for c in range(3):
         for f in range(60):
             opening, width = rng.uniform(0, 0.2), rng.uniform(0.7, 0.9)
-            frame = lips(still, opening, width)
+            frame = with_lips(still, opening, width)
             frame[152, 1] += 0.4 * opening
             clips[c, f] = frame * 100 + (200, 150, 0)
     clips[1, 10:20] = np.nan
