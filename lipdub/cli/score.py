@@ -12,12 +12,13 @@ from lipdub.cli.tables import as_table
 
 if TYPE_CHECKING:
     from lipdub.progress import Callback
+    from lipdub.scoring.gather import ScoreOptions
     from lipdub.scoring.report import ReportEntry
     from lipdub.scoring.rows import Score
 
 
 def add(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Add the command to the application."""
     app.command("score")(score)
 
 
@@ -25,25 +26,39 @@ def add(app: typer.Typer) -> None:
 def score(
     manner: GlobalOptions,
     results: Annotated[
-        list[Path], typer.Argument(metavar="RESULT...", help="A dubbed video, of lipdub or of another tool.")
+        list[Path],
+        typer.Argument(
+            metavar="RESULT...",
+            help="A dubbed video, made by lipdub or by another tool. With --compare also a score.json.",
+        ),
     ],
     speech: Annotated[
         Path | None,
         typer.Option(
-            "--speech", metavar="FILE", help="The speech it follows. Default: its own sound.", show_default=False
+            "--speech",
+            metavar="FILE",
+            help="The speech that the mouth should follow. Default: the sound of RESULT.",
+            show_default=False,
         ),
     ] = None,
     offset: Annotated[
         float | None,
         typer.Option(
-            "--offset", metavar="SECONDS", help="When that speech begins after the first frame.", show_default="0"
+            "--offset",
+            metavar="SECONDS",
+            help="Seconds after the first frame at which the speech begins.",
+            show_default="0",
         ),
     ] = None,
-    truth: Annotated[
-        Path | None, typer.Option("--truth", metavar="VIDEO", help="What it should look like, if known.")
+    ground_truth: Annotated[
+        Path | None,
+        typer.Option(
+            "--ground-truth", metavar="VIDEO", help="A video of what RESULT should look like, if there is one."
+        ),
     ] = None,
+    truth: Annotated[Path | None, typer.Option("--truth", hidden=True)] = None,
     source: Annotated[
-        Path | None, typer.Option("--source", metavar="VIDEO", help="The video it was made from.")
+        Path | None, typer.Option("--source", metavar="VIDEO", help="The video that RESULT was made from.")
     ] = None,
     workspace: Annotated[
         Path | None,
@@ -51,52 +66,67 @@ def score(
             "--workspace",
             "-w",
             metavar="FOLDER",
-            help="The caches it was made with. Default: those beside it, if any.",
+            help="The workspace of the run that made RESULT. Default: the one beside RESULT, if there is one.",
         ),
     ] = None,
     detector: Annotated[
         str | None,
         typer.Option(
-            "--detector", metavar="NAME", help="What finds the faces. Default: as in the run.", show_default=False
+            "--detector",
+            metavar="NAME",
+            help="The face detector. Default: the one of the workspace, else mediapipe.",
+            show_default=False,
         ),
     ] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="One table and one page for all RESULTs, instead of one each.")
+        bool, typer.Option("--compare", help="Write one table and one report for all RESULTs, instead of one each.")
     ] = False,
     fail_under: Annotated[
         list[str] | None,
-        typer.Option("--fail-under", metavar="NAME=NUMBER", help="End with exit code 6 if a number is less."),
+        typer.Option(
+            "--fail-under", metavar="NAME=NUMBER", help="End with exit code 6 if the row is less than this number."
+        ),
     ] = None,
     fail_over: Annotated[
         list[str] | None,
-        typer.Option("--fail-over", metavar="NAME=NUMBER", help="End with exit code 6 if a number is more."),
+        typer.Option(
+            "--fail-over", metavar="NAME=NUMBER", help="End with exit code 6 if the row is greater than this number."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Where score.json and report.html go. Default: RESULT.score."
+            "--out", "-o", metavar="FOLDER", help="Folder for score.json and report.html. Default: RESULT.score."
         ),
     ] = None,
     files: Annotated[bool, typer.Option("--files/--no-files", help="Write score.json and report.html.")] = True,
 ) -> None:
-    """Measure RESULT: mouth against speech, pictures alone and against the source, likeness to a truth.
+    """Measure how good RESULT is.
 
-    It prints a table, and writes score.json and a page of what is weak, and where. A number has its 95 % interval over
-    windows of 5 s where it can have one; "real" is the same number of the source with its own sound.
+    The scores cover lip sync, the pictures alone and against the source, and likeness to a ground truth. The command
+    prints a table, and writes score.json and a report of the weakest moments. Rows have a 95 % interval over windows
+    of 5 s where possible. The column "real" shows the same number of the source with its own sound.
     """
     from lipdub.cli.progress import show_progress
     from lipdub.errors import BelowThresholdError, UsageError
-    from lipdub.scoring.rows import find_failures, parse_thresholds
+    from lipdub.scoring.gather import ScoreOptions
+    from lipdub.scoring.rows import find_failures, find_old_ids, parse_thresholds
 
     under, over = parse_thresholds(fail_under or ()), parse_thresholds(fail_over or ())
     if workspace is not None and len(results) > 1:
-        raise UsageError("--workspace is for one result", hint="Without it, the caches beside each are taken.")
+        raise UsageError(
+            "--workspace is for one RESULT", hint="Without it, the workspaces beside the RESULTs are used."
+        )
     if out is not None and len(results) > 1 and not compare:
-        raise UsageError("--out is for one result, or for --compare")
+        raise UsageError("--out is for one RESULT, or for --compare")
+    for old, new in find_old_ids([*(fail_under or ()), *(fail_over or ())]).items():
+        manner.note(f"the row {old} is now called {new}; the old name is deprecated")
+    options = ScoreOptions(workspace, ground_truth or truth, source, speech, offset, detector)
     entries, written, missed = [], [], []
     with show_progress(manner) as callback:
         for result in results:
-            entry = _judged(result, speech, offset, truth, source, workspace, detector, files, callback)
+            is_score = compare and result.suffix == ".json"
+            entry = _load(result) if is_score else _measure(result, options, files, callback)
             entries.append(entry)
             missed += [f"{result.name}: {line}" for line in find_failures(entry.score, under, over)]
     if files:
@@ -105,9 +135,9 @@ def score(
             folder = out or (Path("lipdub-scores") if len(group) > 1 else Path(f"{group[0].score.result}.score"))
             written += _write(folder, group)
     scores = [entry.score for entry in entries]
-    found = [s.to_json() for s in scores]
+    plain = [s.to_json() for s in scores]
     manner.result(
-        found[0] if len(found) == 1 else {"scores": found}, None if manner.json else _as_text(scores, compare)
+        plain[0] if len(plain) == 1 else {"scores": plain}, None if manner.json else _format_scores(scores, compare)
     )
     for path in written:
         manner.note(f"written     {path}")
@@ -115,30 +145,48 @@ def score(
         raise BelowThresholdError("; ".join(missed))
 
 
-def _judged(
-    result: Path,
-    speech: Path | None,
-    offset: float | None,
-    truth: Path | None,
-    source: Path | None,
-    workspace: Path | None,
-    detector: str | None,
-    pictures: bool,
-    callback: Callback,
-) -> ReportEntry:
+def _measure(result: Path, options: ScoreOptions, pictures: bool, callback: Callback) -> ReportEntry:
+    from dataclasses import replace
+
     from lipdub.engine.job import default_workspace
-    from lipdub.scoring.score import ScoreOptions, score_with_report
+    from lipdub.scoring.score import score_with_report
     from lipdub.workspace import Workspace
 
     beside = default_workspace(result)
-    if workspace is None and Workspace.is_workspace(beside):
-        workspace = beside
-    options = ScoreOptions(workspace, truth, source, speech, offset, detector)
+    if options.workspace is None and Workspace.is_workspace(beside):
+        options = replace(options, workspace=beside)
     return score_with_report(result, options, callback, pictures=pictures)
 
 
+def _load(path: Path) -> ReportEntry:
+    """Read a score.json, of this version or of one before.
+
+    Raises:
+        InputError: it is no score of a known schema.
+    """
+    import json
+
+    import numpy as np
+
+    from lipdub.errors import InputError
+    from lipdub.scoring.report import ReportEntry
+    from lipdub.scoring.rows import Score
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return ReportEntry(Score.from_json(content), np.zeros(0), 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is not the score.json of one result") from error
+
+
 def _write(folder: Path, entries: list[ReportEntry]) -> list[Path]:
-    """score.json and report.html in a folder that is made. Raises EnvironmentFailure."""
+    """Write score.json and report.html into a folder, which is made if absent.
+
+    Raises:
+        EnvironmentFailure: the folder cannot be written.
+    """
     import json
 
     from lipdub import __version__
@@ -158,20 +206,20 @@ def _write(folder: Path, entries: list[ReportEntry]) -> list[Path]:
     return list(paths)
 
 
-def _as_text(scores: list[Score], compare: bool) -> str:
+def _format_scores(scores: list[Score], compare: bool) -> str:
     from lipdub.scoring.report import align_rows, format_number
 
-    if compare:
-        rows = []
-        for line in align_rows(scores):
-            found = zip(scores, line["cells"], strict=True)  # type: ignore[call-overload]
-            cells = {Path(s.result).name: format_number(c.value if c else None) for s, c in found}
-            rows.append({"name": line["row"].id, **cells, "unit": line["row"].unit, "good": line["row"].better})  # type: ignore[attr-defined]
-        return as_table(rows, names=True)
-    return "\n\n".join(_one(score) for score in scores)
+    if not compare:
+        return "\n\n".join(_format_score(score) for score in scores)
+    names = [Path(score.result).name for score in scores]
+    rows = []
+    for line in align_rows(scores):
+        cells = {name: format_number(c.value if c else None) for name, c in zip(names, line.cells, strict=True)}
+        rows.append({"name": line.row.id, **cells, "unit": line.row.unit, "good": line.row.better})
+    return as_table(rows, names=True)
 
 
-def _one(score: Score) -> str:
+def _format_score(score: Score) -> str:
     from lipdub.scoring.report import format_number
 
     rows = [
@@ -179,15 +227,17 @@ def _one(score: Score) -> str:
             "name": row.id,
             "value": format_number(row.value),
             "interval": f"{format_number(row.low)} … {format_number(row.high)}" if row.low is not None else "",
-            "real": format_number(row.anchor) if row.anchor is not None else "",
+            "real": format_number(row.real_value) if row.real_value is not None else "",
             "unit": row.unit,
             "good": row.better,
-            "what": row.name + (f" ({row.note})" if row.note else ""),
+            "what": row.title + (f" ({row.note})" if row.note else ""),
         }
         for row in score.rows
     ]
     lines = [score.result, as_table(rows)]
     lines += [
-        f"weak at {m.time:.2f} s: {m.words} ({m.times:.1f} times the limit)" for m in score.moments if m.times >= 1
+        f"weak at {moment.time:.2f} s: {moment.text} ({moment.severity:.1f} times the limit)"
+        for moment in score.moments
+        if moment.severity >= 1
     ]
     return "\n".join([*lines, *score.notes])

@@ -1,7 +1,8 @@
-"""How well a mouth goes with its sound by AVSyncNet (paper 003, section 3.4), with weights of `lipdub train sync-scorer`.
+"""How well a mouth fits its sound by AVSyncNet, with weights of `lipdub train sync-scorer`.
 
-Cosines are of five frames at 25 a second and of the fifth of a second of sound that begins with them, or so much earlier
-or later. They are lipdub's own numbers and not comparable to published LSE.
+AVSyncNet is that of Yaman et al., "Audio-driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV
+2024, section 3.4). Cosines compare five frames at 25 a second with the fifth of a second of sound that begins with
+them, or earlier or later by a lag. They are lipdub's own numbers and not comparable to published LSE.
 """
 
 from __future__ import annotations
@@ -19,35 +20,48 @@ if TYPE_CHECKING:
 
     import torch
 
+    from lipdub.arrays import Array
     from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
     from lipdub.networks.syncnet_scorer import SyncNetScorer
 
 FORMAT = "lipdub-avsyncnet-1"
 RATE = 25.0  # frames a second
-_LEVEL = 0.1  # root mean square at which sounds are heard
+_LEVEL = 0.1  # root mean square that sounds are brought to
 _BATCH = 64
 
 
 def load_avsyncnet(path: Path) -> AVSyncNet | SyncNetScorer:
-    """The network of a weights file, for evaluation. Raises WeightsError when it is not one of these."""
+    """Load the network of a weights file, for evaluation.
+
+    Raises:
+        WeightsError: the file holds another network.
+    """
     from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
     from lipdub.networks.syncnet_scorer import SyncNetScorer
     from lipdub.weights import safetensors_file
     from lipdub.weights.checkpoint import load_into
 
-    told, state = safetensors_file.read(path, FORMAT, "weights of AVSyncNet", "lipdub train sync-scorer")
-    numbers: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told["size"].items()}
-    network = SyncNetScorer(told["syncnet"]) if "syncnet" in told else AVSyncNet(AVSyncNetSize(**numbers))
+    description, state = safetensors_file.read(path, FORMAT, "weights of AVSyncNet", "lipdub train sync-scorer")
+    numbers: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in description["size"].items()}
+    network = SyncNetScorer(description["syncnet"]) if "syncnet" in description else AVSyncNet(AVSyncNetSize(**numbers))
     load_into(network, state, path.name)
     return network.eval()
 
 
-def crop_lower_faces(
-    frames: Sequence[np.ndarray], points: np.ndarray, interval: float, size: AVSyncNetSize
-) -> np.ndarray:
-    """Lower half faces with their margin, (n, H, W) of grey frames or (n, H, W, 3) of RGB ones, `interval` seconds apart.
+def crop_lower_faces(frames: Sequence[Array], points: Array, interval: float, size: AVSyncNetSize) -> Array:
+    """Cut out lower half faces with their margin.
 
-    points: the face's mesh landmarks (n, 478, 3), NaN where it is not seen. ValueError when it is never seen.
+    Args:
+        frames: (h, w) grey or (h, w, 3) RGB.
+        points: (n, 478, 3) mesh landmarks, pixels, NaN without a face.
+        interval: seconds between frames.
+        size: of the network.
+
+    Returns:
+        (n, H, W) of grey frames, (n, H, W, 3) of RGB ones.
+
+    Raises:
+        ValueError: no frame shows the face.
     """
     high, wide = lower_face.add_margin(size.height), lower_face.add_margin(size.width)
     places = lower_face.fit_placements(points, interval)
@@ -55,11 +69,17 @@ def crop_lower_faces(
     return np.stack([lower_face.align(p, wide, high, lower_face.MARGIN).crop(f) for f, p in pairs])
 
 
-def sample_affine(crops: torch.Tensor, height: int, width: int, affine: np.ndarray) -> torch.Tensor:
-    """Middles of crops (clips, n, H, W) as (clips, n, height, width), each clip through its affine map (clips, 2, 3).
+def sample_affine(crops: torch.Tensor, height: int, width: int, affine: Array) -> torch.Tensor:
+    """Sample the middles of crops, each clip through its own affine map. Beyond the crop its edge is repeated.
 
-    The maps take pixels of the result to pixels of the crop, both counted from the middle; beyond the crop its edge is
-    repeated.
+    Args:
+        crops: (clips, n, H, W).
+        height: of the result.
+        width: of the result.
+        affine: (clips, 2, 3) maps from pixels of the result to pixels of the crop, both counted from the middle.
+
+    Returns:
+        (clips, n, height, width).
     """
     import torch
     from torch.nn import functional
@@ -79,8 +99,17 @@ def sample_affine(crops: torch.Tensor, height: int, width: int, affine: np.ndarr
 def crop_middle(
     crops: torch.Tensor, height: int, width: int, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
 ) -> torch.Tensor:
-    """Crops with a margin (n, H, W) without it, (n, height, width), the view moved right and down by that many pixels and
-    turned about its middle by so many degrees.
+    """Cut the margin off crops.
+
+    Args:
+        crops: (n, H, W).
+        height: of the result.
+        width: of the result.
+        shift: pixels by which the view is moved right and down.
+        turn: degrees by which the view is turned about its middle.
+
+    Returns:
+        (n, height, width).
     """
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     affine = np.array([[[cos, -sin, shift[0]], [sin, cos, shift[1]]]], np.float64)
@@ -88,10 +117,18 @@ def crop_middle(
 
 
 def embed_mouths(
-    network: AVSyncNet | SyncNetScorer, crops: np.ndarray, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
+    network: AVSyncNet | SyncNetScorer, crops: Array, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
 ) -> torch.Tensor:
-    """Embeddings (n - 4, features) of the five frames from each on. crops: uint8, of `lower_faces`, at 25 fps; shift, turn:
-    pixels of the network's input and degrees by which the view is moved.
+    """Compute the embedding of the five frames that begin with each.
+
+    Args:
+        network: of `load_avsyncnet`.
+        crops: (n, H, W) or (n, H, W, 3) uint8 of `crop_lower_faces`, at 25 fps.
+        shift: pixels of the network's input by which the view is moved.
+        turn: degrees by which the view is turned.
+
+    Returns:
+        (n - 4, features).
     """
     import torch
 
@@ -103,22 +140,37 @@ def embed_mouths(
         for first in range(0, len(crops) - FRAMES + 1, _BATCH):
             part = torch.from_numpy(crops[first : first + _BATCH + FRAMES - 1]).float() / 255
             flat = part.permute(0, 3, 1, 2).flatten(0, 1) if part.ndim == 4 else part
-            seen = crop_middle(flat, size.height, size.width, shift, turn).reshape(
+            views = crop_middle(flat, size.height, size.width, shift, turn).reshape(
                 len(part), -1, size.height, size.width
             )
-            stacks = seen.unfold(0, FRAMES, 1).permute(0, 4, 1, 2, 3).flatten(1, 2)
+            stacks = views.unfold(0, FRAMES, 1).permute(0, 4, 1, 2, 3).flatten(1, 2)
             out.append(network.image_features(stacks))
     return torch.cat(out) if out else torch.zeros(0, size.features)
 
 
-def normalized_spectrogram(audio: np.ndarray) -> np.ndarray:
-    """`speech.mel` of a sound (n,) at 16 kHz brought to one level: float32 (80, columns)."""
+def normalized_spectrogram(audio: Array) -> Array:
+    """Compute the `speech.mel` spectrogram of a sound brought to one level.
+
+    Args:
+        audio: (n,) at 16 kHz.
+
+    Returns:
+        (80, columns) float32.
+    """
     audio = np.asarray(audio, np.float32)
     return mel.compute_spectrogram(audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6)))
 
 
-def embed_sounds(network: AVSyncNet | SyncNetScorer, audio: np.ndarray) -> torch.Tensor:
-    """Embeddings (columns, features) of the windows that begin with each column, 80 a second; audio: (n,) at 16 kHz."""
+def embed_sounds(network: AVSyncNet | SyncNetScorer, audio: Array) -> torch.Tensor:
+    """Compute the embedding of the window that begins with each spectrogram column, 80 a second.
+
+    Args:
+        network: of `load_avsyncnet`.
+        audio: (n,) at 16 kHz.
+
+    Returns:
+        (columns, features).
+    """
     import torch
 
     whole = normalized_spectrogram(audio)
@@ -130,15 +182,24 @@ def embed_sounds(network: AVSyncNet | SyncNetScorer, audio: np.ndarray) -> torch
     return torch.cat(out) if out else torch.zeros(0, network.size.features)
 
 
-def compute_similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: np.ndarray) -> np.ndarray:
-    """Cosines float64 (moments, lags) of each moment's mouth with the sound `lags` seconds earlier, between the columns;
-    NaN where there is none. A clip's mouth lags its sound by the lag where they are greatest.
+def compute_similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: Array) -> Array:
+    """Compute the cosines of each moment's mouth with the sound at each lag, interpolated between columns.
+
+    A clip's mouth lags its sound by the lag at which they are greatest.
+
+    Args:
+        mouths: (moments, features).
+        sounds: (columns, features).
+        lags: (k,) seconds by which the sound is earlier.
+
+    Returns:
+        (moments, k) float64, NaN if there is no such sound.
     """
     cosine = (mouths @ sounds.T).double().numpy()
     if cosine.shape[1] < 2:
         return np.full((len(cosine), len(lags)), np.nan)
-    at = (np.arange(len(cosine))[:, None] / RATE - np.asarray(lags)) * mel.COLUMN_RATE
-    low = np.clip(np.floor(at).astype(int), 0, cosine.shape[1] - 2)
+    column = (np.arange(len(cosine))[:, None] / RATE - np.asarray(lags)) * mel.COLUMN_RATE
+    low = np.clip(np.floor(column).astype(int), 0, cosine.shape[1] - 2)
     rows = np.arange(len(cosine))[:, None]
-    found = cosine[rows, low] * (1 - (at - low)) + cosine[rows, low + 1] * (at - low)
-    return np.where((at >= 0) & (at <= cosine.shape[1] - 1), found, np.nan)
+    cosines = cosine[rows, low] * (1 - (column - low)) + cosine[rows, low + 1] * (column - low)
+    return np.where((column >= 0) & (column <= cosine.shape[1] - 1), cosines, np.nan)

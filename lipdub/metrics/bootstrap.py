@@ -1,17 +1,21 @@
 """Means over moving windows of a video, and how sure they are.
 
-One number for a video hides that windows of it differ a lot. Values are averaged in windows of 5 s that overlap by half;
-the confidence interval of the mean of the windows comes from a bootstrap over runs of neighbouring windows (Kuensch:
-"The Jackknife and the Bootstrap for General Stationary Observations", Annals of Statistics 17, 1989; circular as in
-Politis, Romano 1992), as overlapping windows are not independent.
+One number for a video hides that windows of it differ a lot. Values are averaged in windows of 5 s that overlap by
+half. The confidence interval of the mean of the windows comes from a bootstrap over runs of neighbouring windows, as
+overlapping windows are not independent. See Kuensch, "The Jackknife and the Bootstrap for General Stationary
+Observations" (Annals of Statistics 17, 1989); the runs are circular as in Politis, Romano, "A Circular Block-Resampling
+Procedure for Stationary Data" (1992).
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F64, Array
 
 LENGTH = 5.0  # seconds of a window
 OVERLAP = 0.5  # share of it that the next one covers too
@@ -21,18 +25,34 @@ RUN = 2  # windows drawn together: those that share frames
 
 
 class Interval(NamedTuple):
-    """A mean and the bounds of its confidence interval; NaN where there is nothing to take them from."""
+    """A mean and the bounds of its confidence interval, NaN if there are too few windows.
+
+    Attributes:
+        mean: of the windows.
+        low: lower bound; bounds need two windows.
+        high: upper bound.
+        windows: number of windows with a value.
+    """
 
     mean: float
     low: float
     high: float
     windows: int
-    """windows with a value; bounds need two"""
 
 
 def make_windows(duration: float, length: float = LENGTH, overlap: float = OVERLAP) -> list[tuple[float, float]]:
-    """Windows (start, end) in seconds over a video of this duration: the last one ends where the video does; a shorter
-    video is one window. Raises ValueError for a length or an overlap that makes no windows.
+    """Return windows over a video. The last one ends where the video does; a shorter video is one window.
+
+    Args:
+        duration: of the video, seconds.
+        length: of a window, seconds.
+        overlap: share of a window that the next one covers too.
+
+    Returns:
+        Start and end of each, seconds.
+
+    Raises:
+        ValueError: length or overlap make no windows.
     """
     if not length > 0 or not 0 <= overlap < 1:
         raise ValueError(f"no windows are {length} s long and overlap by {overlap}")
@@ -46,9 +66,16 @@ def make_windows(duration: float, length: float = LENGTH, overlap: float = OVERL
     return [(start, start + length) for start in starts] + [(duration - length, duration)]
 
 
-def average_windows(times: np.ndarray, values: np.ndarray, spans: list[tuple[float, float]]) -> np.ndarray:
-    """Mean of the values (n,) at rising times (n,), seconds, in each window (start included, end not): float64 (k,),
-    NaN where there is none. NaNs do not count.
+def average_windows(times: Array, values: Array, spans: list[tuple[float, float]]) -> F64:
+    """Average values in each window.
+
+    Args:
+        times: (n,) seconds, rising.
+        values: (n,). NaNs do not count.
+        spans: start (included) and end (not included) of each window.
+
+    Returns:
+        (k,) float64, NaN if a window has no value.
     """
     ok = np.isfinite(values)
     total = np.concatenate([[0.0], np.cumsum(np.where(ok, values, 0.0), dtype=np.float64)])
@@ -60,10 +87,16 @@ def average_windows(times: np.ndarray, values: np.ndarray, spans: list[tuple[flo
 
 
 def bootstrap_interval(
-    values: np.ndarray, *, level: float = LEVEL, rounds: int = ROUNDS, run: int = RUN, seed: int = 0
+    values: Array, *, level: float = LEVEL, rounds: int = ROUNDS, run: int = RUN, seed: int = 0
 ) -> Interval:
-    """Mean of the windows' values (k,) and the bounds between which it lies with this confidence, by the percentiles of
-    `rounds` means of runs drawn anew. The same seed gives the same bounds. NaNs do not count.
+    """Return the mean of the windows' values and its confidence interval. The same seed gives the same bounds.
+
+    Args:
+        values: (k,) of the windows. NaNs do not count.
+        level: of confidence.
+        rounds: number of means whose percentiles give the bounds.
+        run: neighbouring windows that are drawn together.
+        seed: of the draws.
     """
     kept = np.asarray(values, np.float64)
     kept = kept[np.isfinite(kept)]

@@ -1,18 +1,28 @@
-"""Agreement of two motions over time, and the delay at which it is best."""
+"""Correlation of two motions over time."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from lipdub.arrays import F64, Array
+
 STEP = 0.04  # seconds between samples of the grid motions are compared on
-REACH = 10  # lags tried to either side, in steps
 FLAT = 1e-6  # a standard deviation below this is no motion: nothing correlates with it
 
 
-def on_grid(times: np.ndarray, values: np.ndarray, step: float = STEP) -> np.ndarray:
-    """Values (n,) or (n, c) at times (n,), seconds, brought to a regular grid from time 0 to the last one.
+def on_grid(times: Array, values: Array, step: float = STEP) -> F64:
+    """Interpolate values on a regular grid from time 0 to the last time.
 
-    NaNs (no face) are bridged linearly; a column of nothing but NaNs becomes zeros.
+    Args:
+        times: (n,) seconds.
+        values: (n,) or (n, c). NaNs (no face) are bridged linearly; a column of nothing but NaNs becomes zeros.
+        step: seconds between samples.
+
+    Returns:
+        (m,) or (m, c) float64.
     """
     times = np.asarray(times, np.float64)
     values = np.asarray(values, np.float64)
@@ -28,10 +38,13 @@ def on_grid(times: np.ndarray, values: np.ndarray, step: float = STEP) -> np.nda
     return out.reshape((len(grid), *values.shape[1:]))
 
 
-def correlation(a: np.ndarray, b: np.ndarray, lag: int = 0) -> float:
-    """Pearson correlation of two series, the second read `lag` samples later (so it lags by that much).
+def correlation(a: Array, b: Array, lag: int = 0) -> float:
+    """Return the Pearson correlation of two series; 0 if either does not move or fewer than three samples overlap.
 
-    0 where either does not move or fewer than three samples overlap.
+    Args:
+        a: (n,).
+        b: (m,).
+        lag: samples by which the second is read later.
     """
     a, b = a[max(0, -lag) :], b[max(0, lag) :]
     n = min(len(a), len(b))
@@ -39,11 +52,3 @@ def correlation(a: np.ndarray, b: np.ndarray, lag: int = 0) -> float:
     if n < 3 or a.std() < FLAT or b.std() < FLAT:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
-
-
-def best_lag(a: np.ndarray, b: np.ndarray, reach: int = REACH) -> tuple[int, float]:
-    """The lag within `reach` samples at which the correlation is highest, and that correlation."""
-    lags = range(-reach, reach + 1)
-    values = [correlation(a, b, lag) for lag in lags]
-    at = int(np.argmax(values))
-    return lags[at], values[at]

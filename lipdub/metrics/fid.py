@@ -1,40 +1,55 @@
-"""FID: how far the frames of a result are, as a crowd, from those of real video.
+"""FID: how far the frames of a result are, as a distribution, from those of real video.
 
 Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter: "GANs Trained by a Two Time-Scale Update Rule Converge to a Local
 Nash Equilibrium" (NeurIPS 2017), equation 6: Frechet's distance of two normal distributions fitted to the features
-(2048) of Inception v3 as TensorFlow published it in 2015. Features by the package `torch-fidelity`, which resizes pictures
-as the original did (pytorch-fid and torchmetrics do it with other pixel centres: a little other values); weights from the
-weights store.
+(2048) of Inception v3 as TensorFlow published it in 2015. The package `torch-fidelity` computes the features. It
+resizes pictures as the original did; pytorch-fid and torchmetrics use other pixel centres and give slightly other
+values. The weights come from the weights store.
 
-It falls with the number of frames: below some thousands it says little, and compares only at equal numbers.
+FID falls with the number of frames: below some thousands it says little, and compares only at equal numbers.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import EnvironmentFailure
+from lipdub.media.pixels import to_eight_bits
+from lipdub.metrics.evidence import Evidence, Feed, FramePair, PassSetup
+from lipdub.metrics.metric import Measurement, Metric, MetricWeights, Need
 
 if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64, U8, Array
     from lipdub.weights.store import WeightsStore
 
 WEIGHTS = "inception-fid"
 FEATURES = 2048
+BATCH = 8  # pictures the network sees at once
+MIN_FEATURES = 2  # that a distribution is made of
 
 
 class Moments:
-    """Mean and covariance of features that come a few at a time; memory does not grow with their number."""
+    """Mean and covariance of features that come a few at a time; memory does not grow with their number.
+
+    Args:
+        size: of a feature vector.
+    """
 
     def __init__(self, size: int = FEATURES) -> None:
         self.count = 0
         self._sum = np.zeros(size)
         self._products = np.zeros((size, size))
-        self._origin: np.ndarray | None = None
+        self._origin: F64 | None = None
 
-    def add(self, features: np.ndarray) -> None:
-        """Takes features (n, size)."""
+    def add(self, features: Array) -> None:
+        """Add features (n, size).
+
+        Raises:
+            ValueError: the features have another size.
+        """
         values = np.asarray(features, np.float64)
         if values.ndim != 2 or values.shape[1] != len(self._sum):
             raise ValueError(f"features (n, {len(self._sum)}) are needed, not {values.shape}")
@@ -48,25 +63,33 @@ class Moments:
         self._products += values.T @ values
 
     @property
-    def mean(self) -> np.ndarray:
-        """(size,) float64. Raises ValueError before two features were taken."""
-        origin = self._enough()
-        return origin + self._sum / self.count
+    def mean(self) -> F64:
+        """Mean of the features: (size,) float64.
+
+        Raises:
+            ValueError: fewer than two features were added.
+        """
+        mean: F64 = self._check() + self._sum / self.count
+        return mean
 
     @property
-    def covariance(self) -> np.ndarray:
-        """Unbiased, (size, size) float64. Raises ValueError before two features were taken."""
-        self._enough()
+    def covariance(self) -> F64:
+        """Unbiased covariance: (size, size) float64.
+
+        Raises:
+            ValueError: fewer than two features were added.
+        """
+        self._check()
         return (self._products - np.outer(self._sum, self._sum) / self.count) / (self.count - 1)
 
-    def _enough(self) -> np.ndarray:
-        if self._origin is None or self.count < 2:
+    def _check(self) -> F64:
+        if self._origin is None or self.count < MIN_FEATURES:
             raise ValueError("at least two features are needed")
         return self._origin
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
-    """Squared Frechet distance of two normal distributions; 0 for equal ones, less is better."""
+    """Return the squared Frechet distance of two normal distributions; 0 for equal ones, less is better."""
     first, second = a.covariance, b.covariance
     # sqrt(AB) has the eigenvalues of sqrt(sqrt(A) B sqrt(A)), which is symmetric
     values, vectors = np.linalg.eigh(first)
@@ -77,10 +100,11 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
 
 def load_inception(store: WeightsStore, device: str = "cpu") -> Any:
-    """The feature network, an nn.Module for evaluation. Nothing is downloaded.
+    """Load the feature network, an nn.Module for evaluation. Nothing is downloaded.
 
-    Raises WeightsError when its weights are not in the store or are not what they should be, EnvironmentFailure when
-    the package `torch-fidelity` is not installed.
+    Raises:
+        WeightsError: its weights are not in the store or are not what they should be.
+        EnvironmentFailure: the package `torch-fidelity` is not installed.
     """
     from lipdub.weights import manifest
 
@@ -101,10 +125,18 @@ def load_inception(store: WeightsStore, device: str = "cpu") -> Any:
     return network.eval().to(device)
 
 
-def inception_features(network: Any, frames: np.ndarray) -> np.ndarray:
-    """Features float32 (n, 2048) of RGB uint8 pictures (n, h, w, 3), which the network resizes to 299 pixels.
+def inception_features(network: Any, frames: U8) -> F32:
+    """Compute the features of pictures, which the network resizes to 299 pixels.
 
-    Raises ValueError for other arrays.
+    Args:
+        network: of `load_inception`.
+        frames: (n, h, w, 3) uint8 RGB.
+
+    Returns:
+        (n, 2048) float32.
+
+    Raises:
+        ValueError: the array is another.
     """
     import torch
 
@@ -113,4 +145,57 @@ def inception_features(network: Any, frames: np.ndarray) -> np.ndarray:
     device = next(network.parameters()).device
     with torch.inference_mode():
         batch = torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2))).to(device)
-        return network(batch)[0].cpu().numpy()
+        features: F32 = network(batch)[0].cpu().numpy()
+    return features
+
+
+class FeatureMoments:
+    """Observer that keeps the distributions of the aligned faces of result and ground truth.
+
+    Args:
+        setup: of the pass.
+    """
+
+    def __init__(self, setup: PassSetup) -> None:
+        self.result, self.truth = Moments(), Moments()
+        self._batch: list[tuple[U8, U8]] = []
+        self._network = setup.networks[WEIGHTS]
+
+    def add(self, pair: FramePair, /) -> None:
+        """Add a pair, if it shows a face."""
+        faces = pair.faces
+        if faces is None:
+            return
+        self._batch.append((to_eight_bits(faces.result), to_eight_bits(faces.truth)))
+        if len(self._batch) == BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Add the pairs that wait for a full batch."""
+        if self._batch:
+            result, truth = (np.stack(side) for side in zip(*self._batch, strict=True))
+            self.result.add(inception_features(self._network, result))
+            self.truth.add(inception_features(self._network, truth))
+            self._batch = []
+
+
+def _measure(evidence: Evidence) -> Measurement:
+    moments = evidence.observed(Feed.GROUND_TRUTH, FeatureMoments)
+    moments.flush()
+    count = moments.result.count
+    value = frechet_distance(moments.result, moments.truth) if count >= MIN_FEATURES else math.nan
+    return Measurement(value, note=f"of {count} frames; papers take tens of thousands")
+
+
+METRIC = Metric(
+    id="fid_crop",
+    title="FID of the aligned face",
+    region="crop",
+    unit="",
+    better="lower",
+    measure=_measure,
+    needs=(Need.GROUND_TRUTH,),
+    observers={Feed.GROUND_TRUTH: FeatureMoments},
+    weights=MetricWeights(WEIGHTS, load_inception),
+    ideal=0.0,
+)

@@ -1,4 +1,4 @@
-"""LPIPS: how different two pictures look, by the features of a network trained on photographs.
+"""LPIPS: how different two pictures look, by the features of a network that was trained on photographs.
 
 Zhang, Isola, Efros, Shechtman, Wang: "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (CVPR
 2018), equation 1, version 0.1 of the authors' package `lpips`, which brings the weights of its linear layers. Those of
@@ -13,20 +13,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import EnvironmentFailure, WeightsError
+from lipdub.media.pixels import to_eight_bits
+from lipdub.metrics.evidence import Evidence, Feed, FramePair, PassSetup
+from lipdub.metrics.metric import Measurement, Metric, MetricWeights, Need, measure_series
 
 if TYPE_CHECKING:
+    from lipdub.arrays import F64, U8
     from lipdub.weights.store import WeightsStore
 
 #: Backbone by the package's name for it: its entry in the weights store.
 BACKBONES = {"alex": "alexnet", "vgg": "vgg16"}
+WEIGHTS = BACKBONES["alex"]
 SMALLEST = 64  # pixels: a smaller picture leaves the deepest features nothing to see
+BATCH = 8  # pairs the network sees at once
 
 
 def load_lpips(store: WeightsStore, backbone: str = "alex", device: str = "cpu") -> Any:
-    """The network, an nn.Module for evaluation. Nothing is downloaded.
+    """Load the network, an nn.Module for evaluation. Nothing is downloaded.
 
-    backbone: one of `BACKBONES`; KeyError for another. Raises WeightsError when the backbone's weights are not in the
-    store or are not what they should be, EnvironmentFailure when the package `lpips` is not installed.
+    Args:
+        store: where the backbone's weights are.
+        backbone: one of `BACKBONES`.
+        device: of PyTorch.
+
+    Raises:
+        KeyError: there is no such backbone.
+        WeightsError: its weights are not in the store or are not what they should be.
+        EnvironmentFailure: the package `lpips` is not installed.
     """
     from lipdub.weights.checkpoint import read_checkpoint
 
@@ -37,7 +50,11 @@ def load_lpips(store: WeightsStore, backbone: str = "alex", device: str = "cpu")
 
 
 def build_lpips(backbone: str = "alex") -> Any:
-    """The network with its linear layers' weights and a backbone of random ones."""
+    """Build the network with its linear layers' weights and a random backbone.
+
+    Raises:
+        EnvironmentFailure: the package `lpips` is not installed.
+    """
     import torch
 
     from lipdub.networks.compat import fix_torchvision
@@ -54,11 +71,19 @@ def build_lpips(backbone: str = "alex") -> Any:
         return lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False).eval()
 
 
-def lpips_distance(network: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Distances of pictures, float64 (n,): 0 for equal ones, less is better.
+def lpips_distance(network: Any, a: U8, b: U8) -> F64:
+    """Compute the distances of pictures: 0 for equal ones, less is better.
 
-    a, b: RGB uint8 (n, h, w, 3) of at least `SMALLEST` pixels a side. Raises ValueError for others and for different
-    shapes.
+    Args:
+        network: of `load_lpips`.
+        a: (n, h, w, 3) uint8 RGB, at least `SMALLEST` pixels a side.
+        b: the same shape.
+
+    Returns:
+        (n,) float64.
+
+    Raises:
+        ValueError: the pictures are others or differ in shape.
     """
     import torch
 
@@ -69,7 +94,8 @@ def lpips_distance(network: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     device = next(network.parameters()).device
     with torch.inference_mode():
         x, y = (torch.from_numpy(np.ascontiguousarray(v)).to(device).permute(0, 3, 1, 2) / 127.5 - 1 for v in (a, b))
-        return network(x, y).flatten().double().cpu().numpy()
+        distances: F64 = network(x, y).flatten().double().cpu().numpy()
+    return distances
 
 
 def _entry(backbone: str) -> Any:
@@ -79,7 +105,7 @@ def _entry(backbone: str) -> Any:
 
 
 def _fill(network: Any, state: dict[str, Any], name: str) -> None:
-    """Gives the backbone torchvision's weights. Its slices keep the numbers of torchvision's layers."""
+    """Give the backbone torchvision's weights. Its slices keep the numbers of torchvision's layers."""
     own = network.net.state_dict()
     filled = {}
     for key, value in own.items():
@@ -88,3 +114,59 @@ def _fill(network: Any, state: dict[str, Any], name: str) -> None:
             raise WeightsError(f"{name} is not a checkpoint of torchvision's {network.pnet_type}: it lacks {key}")
         filled[key] = given
     network.net.load_state_dict(filled)
+
+
+class LpipsSeries:
+    """Observer that keeps the distance of each pair of aligned faces.
+
+    Args:
+        setup: of the pass.
+    """
+
+    def __init__(self, setup: PassSetup) -> None:
+        self.times: list[float] = []
+        self.of = setup.frame_count
+        self._values: list[float] = []
+        self._batch: list[tuple[U8, U8]] = []
+        self._network = setup.networks[WEIGHTS]
+
+    def add(self, pair: FramePair, /) -> None:
+        """Add a pair, if it shows a face."""
+        faces = pair.faces
+        if faces is None:
+            return
+        self.times.append(pair.time)
+        self._batch.append((to_eight_bits(faces.result), to_eight_bits(faces.truth)))
+        if len(self._batch) == BATCH:
+            self._flush()
+
+    def finish(self) -> list[float]:
+        """Return the distances of all pairs."""
+        self._flush()
+        return self._values
+
+    def _flush(self) -> None:
+        if self._batch:
+            result, truth = (np.stack(side) for side in zip(*self._batch, strict=True))
+            self._values += lpips_distance(self._network, result, truth).tolist()
+            self._batch = []
+
+
+def _measure(evidence: Evidence) -> Measurement:
+    series = evidence.observed(Feed.GROUND_TRUTH, LpipsSeries)
+    note = f"{len(series.times)} of {series.of} faces"
+    return measure_series(series.times, series.finish(), evidence.windows, note)
+
+
+METRIC = Metric(
+    id="lpips_crop",
+    title="LPIPS of the aligned face (AlexNet)",
+    region="crop",
+    unit="",
+    better="lower",
+    measure=_measure,
+    needs=(Need.GROUND_TRUTH,),
+    observers={Feed.GROUND_TRUTH: LpipsSeries},
+    weights=MetricWeights(WEIGHTS, load_lpips),
+    ideal=0.0,
+)

@@ -1,13 +1,15 @@
 """LSE-D, LSE-C and the offset between sound and picture, of the frames of a video and its sound.
 
-The pipeline around SyncNet that published figures were made with (Chung, Zisserman 2016; joonson/syncnet_python): 25
-frames a second, a square crop around the face of smoothed place and size, 224 pixels, clips of five frames against 20
-columns of MFCC, offsets to 15 frames either way. It differs from that in two ways: boxes are those of MediaPipe's mesh
-where no others are given, not of the S3FD detector, and crops are not compressed on the way.
+The pipeline around SyncNet that published figures were made with (Chung, Zisserman, "Out of time: automated lip sync in
+the wild", ACCV workshops 2016; joonson/syncnet_python): 25 frames a second, a square crop around the face of smoothed
+place and size, 224 pixels, clips of five frames against 20 columns of MFCC, offsets to 15 frames either way. It differs
+in two ways: boxes are those of MediaPipe's mesh if no others are given, not of the S3FD detector, and crops are not
+compressed on the way.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -15,12 +17,17 @@ import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.faces import mesh
+from lipdub.media.pixels import to_eight_bits
 from lipdub.metrics import lse
+from lipdub.metrics.metric import Measurement, Metric, MetricWeights, Need
+from lipdub.progress import Event
 from lipdub.speech import mfcc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from lipdub.arrays import F32, F64, I16, I64, U8, Array
+    from lipdub.metrics.evidence import Clip, Evidence
     from lipdub.weights.store import WeightsStore
 
 WEIGHTS = "syncnet-v2"
@@ -29,14 +36,18 @@ SCALE = 0.4  # by which the crop is larger than the face's box
 BORDER = 110  # grey beyond the frame
 SMOOTHING = 13  # boxes of which the median is taken
 BRIDGED = 25  # boxes that may be missing between two, at 25 fps
-BLOCK = 60  # clips worked out together: bounds memory
+BLOCK = 60  # clips that are computed together: bounds memory
 BATCH = 12  # of them at once in the network
-TOO_SHORT = "the video or its sound is too short for SyncNet, or no face is to be seen long enough"
+TOO_SHORT = "the video or its sound is too short for SyncNet, or no face is visible for long enough"
+_PCM_PEAK = 32768  # of 16 bit samples
+_NOTE = "several tools reach more than real video does: compare it with the real value"
 
 
 def load_syncnet(store: WeightsStore, device: str = "cpu") -> Any:
-    """SyncNet v2, an nn.Module for evaluation. Raises WeightsError when it is not in the store, or is not what it
-    should be.
+    """Load SyncNet v2, an nn.Module for evaluation.
+
+    Raises:
+        WeightsError: it is not in the store, or is not what it should be.
     """
     from lipdub.weights import manifest
     from lipdub.weights.checkpoint import load_network
@@ -45,53 +56,78 @@ def load_syncnet(store: WeightsStore, device: str = "cpu") -> Any:
     return load_network(kept.path, kept.entry).to(device)
 
 
-def measure_face_boxes(landmarks: np.ndarray) -> np.ndarray:
-    """Boxes of faces (n, 4), x0, y0, x1, y1, from meshes (n, 478, 2 or 3): the face's oval, from hairline to chin."""
+def measure_face_boxes(landmarks: Array) -> F64:
+    """Return the boxes of faces' ovals, from hairline to chin.
+
+    Args:
+        landmarks: (n, 478, 2 or 3) meshes, pixels.
+
+    Returns:
+        (n, 4) float64, x0, y0, x1, y1.
+    """
     oval = np.asarray(landmarks, np.float64)[:, list(mesh.OVAL), :2]
     return np.concatenate([oval.min(1), oval.max(1)], 1)
 
 
-def nearest_frames(times: np.ndarray) -> np.ndarray:
-    """Numbers (m,) of the frames nearest to every 25th of a second, of frames at rising times (n,), seconds.
+def nearest_frames(times: Array) -> I64:
+    """Return the numbers of the frames nearest to every 25th of a second.
 
-    The video begins at its first frame and lasts until the end of its last one, as long as the one before.
+    The video begins at its first frame. Its last frame lasts as long as the one before.
+
+    Args:
+        times: (n,) of the frames, seconds, rising.
+
+    Returns:
+        (m,) frame numbers.
     """
     times = np.asarray(times, np.float64)
     if not len(times):
         return np.zeros(0, np.intp)
     times = times - times[0]
     last = times[-1] - times[-2] if len(times) > 1 else 1 / mfcc.SYNCNET_FPS
-    wanted = np.arange(max(1, int(round((times[-1] + last) * mfcc.SYNCNET_FPS)))) / mfcc.SYNCNET_FPS
+    wanted = np.arange(max(1, round((times[-1] + last) * mfcc.SYNCNET_FPS))) / mfcc.SYNCNET_FPS
     return np.searchsorted((times[1:] + times[:-1]) / 2, wanted + 1e-9)
 
 
-def smooth_squares(boxes: np.ndarray) -> np.ndarray:
-    """Where crops lie, float64 (n, 3): middle x, y and half the side of the face's box, smoothed over time; NaN where no
-    face is known. boxes: (n, 4) at 25 fps, NaN where none was found; gaps up to `BRIDGED` are bridged.
+def smooth_squares(boxes: Array) -> F64:
+    """Smooth where crops lie over time.
+
+    Args:
+        boxes: (n, 4) of the faces at 25 fps, NaN if none was found. Gaps up to `BRIDGED` are bridged.
+
+    Returns:
+        (n, 3) float64: middle x, y and half the side of the face's box, pixels; NaN if no face is known.
     """
     boxes = np.asarray(boxes, np.float64)
-    found = np.flatnonzero(np.isfinite(boxes).all(1))
+    known = np.flatnonzero(np.isfinite(boxes).all(1))
     out = np.full((len(boxes), 3), np.nan)
-    if not len(found):
+    if not len(known):
         return out
-    for part in np.split(found, np.flatnonzero(np.diff(found) > BRIDGED + 1) + 1):
-        at = np.arange(part[0], part[-1] + 1)
-        x0, y0, x1, y1 = (np.interp(at, part, boxes[part, k]) for k in range(4))
+    for part in np.split(known, np.flatnonzero(np.diff(known) > BRIDGED + 1) + 1):
+        numbers = np.arange(part[0], part[-1] + 1)
+        x0, y0, x1, y1 = (np.interp(numbers, part, boxes[part, k]) for k in range(4))
         half = np.maximum(x1 - x0, y1 - y0) / 2
         padded = np.pad(np.stack([(x0 + x1) / 2, (y0 + y1) / 2, half]), ((0, 0), (SMOOTHING // 2,) * 2), mode="edge")
         views = np.lib.stride_tricks.sliding_window_view(padded, SMOOTHING, axis=1)
-        out[at] = np.median(views, axis=2).T
+        out[numbers] = np.median(views, axis=2).T
     return out
 
 
-def crop_face(rgb: np.ndarray, square: np.ndarray) -> np.ndarray:
-    """The crop around a face, RGB uint8 (224, 224, 3), of a frame uint8 (h, w, 3). square: (3,) of `squares`.
+def crop_face(rgb: U8, square: F64) -> U8:
+    """Cut a face out of a frame.
 
-    The crop's sides are 1 + SCALE boxes long; it lies lower than the box by SCALE / 2, to have the chin in it.
+    The crop's sides are 1 + SCALE boxes long. It lies lower than the box by SCALE / 2, so that it has the chin in it.
+
+    Args:
+        rgb: (h, w, 3) uint8.
+        square: (3,) of `smooth_squares`.
+
+    Returns:
+        (224, 224, 3) uint8.
     """
     x, y, half = (float(v) for v in square)
-    left, right = int(round(x - half * (1 + SCALE))), int(round(x + half * (1 + SCALE)))
-    top, bottom = int(round(y - half)), int(round(y + half * (1 + 2 * SCALE)))
+    left, right = round(x - half * (1 + SCALE)), round(x + half * (1 + SCALE))
+    top, bottom = round(y - half), round(y + half * (1 + 2 * SCALE))
     height, width = rgb.shape[:2]
     inside = rgb[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
     margins = (max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width))
@@ -99,73 +135,72 @@ def crop_face(rgb: np.ndarray, square: np.ndarray) -> np.ndarray:
         return np.full((SIZE, SIZE, 3), BORDER, np.uint8)
     if any(margins):
         inside = cv2.copyMakeBorder(inside, *margins, cv2.BORDER_CONSTANT, value=(BORDER,) * 3)
-    return cv2.resize(inside, (SIZE, SIZE))
+    crop: U8 = cv2.resize(inside, (SIZE, SIZE))
+    return crop
 
 
 def video_distances(
-    frames: Iterable[np.ndarray],
-    times: np.ndarray,
-    boxes: np.ndarray,
-    sound: np.ndarray,
+    frames: Iterable[U8],
+    times: Array,
+    boxes: Array,
+    sound: Array,
     network: Any,
     start: float = 0.0,
-) -> np.ndarray:
-    """Distances of the lips in every clip from the sound at every offset, float32 (31, clips): `lipdub.metrics.lse` makes
-    scores of them, of all or of a window. Column v is of the clip that begins at v / 25 s; NaN where no face is seen.
+) -> F32:
+    """Compute the distances of the lips in every clip from the sound at every offset.
+
+    `score_clips` makes scores of them, of all columns or of those of a window.
 
     Args:
-        frames: the video's, RGB uint8 (h, w, 3), one after the other; read once.
-        times: of the frames (n,), rising, seconds. boxes: of the faces in them (n, 4), NaN where there is none.
-        sound: mono at 16 kHz (samples,): float in -1..1, or integers of 16 bits.
-        network: SyncNet (:func:`load`).
-        start: seconds after the first frame at which the sound begins; negative: that much of it is not heard.
-    Raises ValueError when times and boxes do not match.
+        frames: of the video, (h, w, 3) uint8 RGB, one after the other; read once.
+        times: (n,) of the frames, seconds, rising.
+        boxes: (n, 4) of the faces in them, NaN without a face.
+        sound: (samples,) mono at 16 kHz, float -1..1 or 16 bit integers.
+        network: of `load_syncnet`.
+        start: seconds after the first frame at which the sound begins. If negative, that much of it is cut.
+
+    Returns:
+        (31, clips) float32. Column v is of the clip that begins at v / 25 s; NaN if it does not show a face throughout.
+
+    Raises:
+        ValueError: times and boxes differ in number.
     """
     times, boxes = np.asarray(times, np.float64), np.asarray(boxes, np.float64)
     if len(times) != len(boxes):
         raise ValueError(f"{len(times)} times and {len(boxes)} boxes do not match")
     order = nearest_frames(times)
     places = smooth_squares(boxes[order])
-    samples = _heard(sound, start, len(order))
+    samples = _to_samples(sound, start, len(order))
     cepstrum = mfcc.compute_mfcc(samples)
     room = max(0, (cepstrum.shape[1] - mfcc.COLUMNS) // mfcc.PER_FRAME + 1)
     count = min(mfcc.count_clips(len(order), len(samples)), room)
     out = np.full((2 * lse.REACH + 1, max(0, count)), np.nan, np.float32)
     if count <= 0:
         return out
-    heard = mfcc.cut_windows(cepstrum, count)
-    held: list[np.ndarray] = []
-    first = 0  # clip that the oldest held crop begins
+    cepstra = mfcc.cut_windows(cepstrum, count)
+    buffer: list[U8] = []
+    first = 0  # clip that the oldest crop of the buffer begins
     crops = _crops(frames, order, places)
     while first < count:
         stop = min(first + BLOCK, count)
-        while len(held) < stop - first + mfcc.CLIP - 1:
-            held.append(next(crops, np.full((SIZE, SIZE, 3), BORDER, np.uint8)))
+        while len(buffer) < stop - first + mfcc.CLIP - 1:
+            buffer.append(next(crops, np.full((SIZE, SIZE, 3), BORDER, np.uint8)))
         whole = [v for v in range(first, stop) if np.isfinite(places[v : v + mfcc.CLIP]).all()]
         if whole:
-            found = _block(network, held, heard, first, stop)
-            out[:, whole] = found[:, [v - first for v in whole]]
-        held, first = held[stop - first :], stop
+            block = _compute_block(network, buffer, cepstra, first, stop)
+            out[:, whole] = block[:, [v - first for v in whole]]
+        buffer, first = buffer[stop - first :], stop
     return out
 
 
-def lse_of(
-    frames: Iterable[np.ndarray],
-    times: np.ndarray,
-    boxes: np.ndarray,
-    sound: np.ndarray,
-    network: Any,
-    start: float = 0.0,
-) -> lse.Scores:
-    """LSE-D, LSE-C and offset of a whole video; see :func:`distances_of`. Raises ValueError when it is too short or no
-    face is seen in it.
-    """
-    return score_clips(video_distances(frames, times, boxes, sound, network, start))
+def score_clips(distances: F32) -> lse.Scores:
+    """Compute the scores of a video or of a window of it.
 
+    Args:
+        distances: (31, clips) of `video_distances`.
 
-def score_clips(distances: np.ndarray) -> lse.Scores:
-    """The scores of `distances` (31, clips) of a video, or of the columns of a window of it. Raises ValueError when none
-    of the clips shows a face.
+    Raises:
+        ValueError: none of the clips shows a face.
     """
     kept = distances[:, np.isfinite(distances).all(0)]
     if not kept.shape[1]:
@@ -173,18 +208,18 @@ def score_clips(distances: np.ndarray) -> lse.Scores:
     return lse.score_distances(kept)
 
 
-def _heard(sound: np.ndarray, start: float, frames: int) -> np.ndarray:
-    """The sound as 16 bit integers from the first frame on, to the end of the video."""
+def _to_samples(sound: Array, start: float, frames: int) -> I16:
+    """Return the sound as 16 bit integers from the first frame on, to the end of the video."""
     samples = np.asarray(sound)
     if samples.dtype.kind == "f":
-        samples = np.clip(np.round(samples.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
+        samples = np.clip(np.round(samples.astype(np.float64) * _PCM_PEAK), -_PCM_PEAK, _PCM_PEAK - 1).astype(np.int16)
     shift = round(start * SAMPLE_RATE_HZ)
     samples = np.concatenate([np.zeros(shift, samples.dtype), samples]) if shift > 0 else samples[-shift:]
     return samples[: frames * (SAMPLE_RATE_HZ // mfcc.SYNCNET_FPS)]
 
 
-def _crops(frames: Iterable[np.ndarray], order: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
-    """Crops at 25 fps; where no face is known, grey."""
+def _crops(frames: Iterable[U8], order: I64, places: F64) -> Iterator[U8]:
+    """Yield crops at 25 fps, grey if no face is known."""
     k = 0
     for number, frame in enumerate(frames):
         while k < len(order) and order[k] == number:
@@ -195,21 +230,22 @@ def _crops(frames: Iterable[np.ndarray], order: np.ndarray, places: np.ndarray) 
             return
 
 
-def _block(network: Any, held: list[np.ndarray], heard: np.ndarray, first: int, stop: int) -> np.ndarray:
-    """Distances (31, stop - first) of the clips first..stop, whose crops are held from the first on."""
-    reach, count = lse.REACH, len(heard)
+def _compute_block(network: Any, buffer: list[U8], cepstra: Array, first: int, stop: int) -> F32:
+    """Compute the distances (31, stop - first) of the clips first..stop, whose first crop begins the buffer."""
+    reach, count = lse.REACH, len(cepstra)
     low, high = max(0, first - reach), min(count, stop + reach)
-    sound = _features(network.sound, (heard[v][None] for v in range(low, high)), network)
+    sound = _features(network.sound, (cepstra[v][None] for v in range(low, high)), network)
     sound = np.pad(sound, ((low - (first - reach), stop + reach - high), (0, 0)))
     clips = (
-        np.stack([held[v + i] for i in range(mfcc.CLIP)])[..., ::-1].transpose(3, 0, 1, 2) for v in range(stop - first)
+        np.stack([buffer[v + i] for i in range(mfcc.CLIP)])[..., ::-1].transpose(3, 0, 1, 2)
+        for v in range(stop - first)
     )
     lips = np.pad(_features(network.lips, clips, network), ((reach, reach), (0, 0)))
     return lse.feature_distances(lips, sound)[:, reach:-reach]
 
 
-def _features(stream: Any, inputs: Iterator[np.ndarray], network: Any) -> np.ndarray:
-    """What one of the network's streams makes of its inputs, batch by batch: float32 (n, features)."""
+def _features(stream: Any, inputs: Iterator[Array], network: Any) -> F32:
+    """Compute the features of one of the network's streams, batch by batch: (n, features) float32."""
     import itertools
 
     import torch
@@ -221,3 +257,90 @@ def _features(stream: Any, inputs: Iterator[np.ndarray], network: Any) -> np.nda
             values = torch.from_numpy(np.ascontiguousarray(np.stack(batch), np.float32)).to(device)
             out.append(stream(values).cpu().numpy())
     return np.concatenate(out)
+
+
+# -- the metrics
+
+
+def _compute_distances(evidence: Evidence, clip: Clip) -> F32:
+    from lipdub.media.read import read_frames
+
+    assert clip.speech is not None
+    evidence.progress(Event("progress", "score", done=0, total=len(clip.motion), message="SyncNet"))
+    frames = (to_eight_bits(frame.picture.rgb()) for frame in read_frames(clip.path))
+    motion, speech = clip.motion, clip.speech
+    return video_distances(frames, motion.times, motion.boxes, speech.sound, evidence.networks[WEIGHTS], speech.begins)
+
+
+def _score(distances: F32) -> lse.Scores | None:
+    """Return the scores of some clips, None if no face is visible for long enough."""
+    try:
+        return score_clips(distances)
+    except ValueError:
+        return None
+
+
+def _score_result(evidence: Evidence) -> list[lse.Scores | None]:
+    """Return the scores of the result and of its windows."""
+    distances = _compute_distances(evidence, evidence.result)
+    fps = mfcc.SYNCNET_FPS
+    return [
+        _score(distances),
+        *(_score(distances[:, round(start * fps) : round(end * fps)]) for start, end in evidence.windows),
+    ]
+
+
+def _score_source(evidence: Evidence) -> lse.Scores | None:
+    """Return the scores of the source with its own sound, None if it has none."""
+    source = evidence.source
+    return _score(_compute_distances(evidence, source)) if source is not None and source.speech is not None else None
+
+
+def _measure(evidence: Evidence, number: Callable[[lse.Scores], float]) -> Measurement:
+    def value(scores: lse.Scores | None) -> float:
+        return number(scores) if scores is not None else math.nan
+
+    whole, *windows = evidence.shared(_score_result)
+    if whole is None:
+        return Measurement(note=TOO_SHORT)
+    return Measurement(
+        value(whole),
+        np.array([value(scores) for scores in windows], np.float64),
+        value(evidence.shared(_score_source)),
+    )
+
+
+_SYNCNET = MetricWeights(WEIGHTS, load_syncnet)
+DISTANCE_METRIC = Metric(
+    id="lse_d",
+    title="LSE-D",
+    region="crop",
+    unit="",
+    better="lower",
+    measure=lambda evidence: _measure(evidence, lambda scores: scores.distance),
+    note=_NOTE,
+    needs=(Need.SPEECH,),
+    weights=_SYNCNET,
+)
+CONFIDENCE_METRIC = Metric(
+    id="lse_c",
+    title="LSE-C",
+    region="crop",
+    unit="",
+    better="higher",
+    measure=lambda evidence: _measure(evidence, lambda scores: scores.confidence),
+    note=_NOTE,
+    needs=(Need.SPEECH,),
+    weights=_SYNCNET,
+)
+OFFSET_METRIC = Metric(
+    id="lse_offset_ms",
+    title="delay of the picture after its sound, by SyncNet",
+    region="crop",
+    unit="ms",
+    better="near zero",
+    measure=lambda evidence: _measure(evidence, lambda scores: scores.offset * 1000 / mfcc.SYNCNET_FPS),
+    note=_NOTE,
+    needs=(Need.SPEECH,),
+    weights=_SYNCNET,
+)

@@ -1,12 +1,14 @@
-"""The surroundings of a mask's edge, as seen by the measures of seams and of colour steps.
+"""The surroundings of a mask's edge, for the metrics of seams and of colour steps.
 
 Lengths are in units of a hundredth of the distance between the eyes, at least a pixel, so that numbers compare between
-faces of different size; pictures of large faces are reduced to less than two pixels a unit. Along the edge there are `SECTORS` sectors, by direction from the mask's middle.
+faces of different size. Pictures of large faces are reduced to less than two pixels a unit. Along the edge there are
+`SECTORS` sectors, by direction from the mask's middle.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,44 +16,57 @@ import numpy as np
 from lipdub.faces import masks
 from lipdub.metrics import regions
 
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64, I64, Array, Mask
+
 SECTORS = 24
 REACH = 26  # units looked at on either side
 _OVAL_CLEAR = 6  # units inside the face's oval from which on it counts as skin
-_EYES_CLEAR = 1.35  # growth of the eyes' outlines that do not
+_EYES_CLEAR = 1.35  # growth of the eyes' outlines, which do not count
 
 
 @dataclass(frozen=True)
 class MaskEdge:
-    """Of the pixels (h, w) of `part`: signed distance from the edge in units, positive inside; direction to the inside
-    (2, h, w: x, y) of unit length; sector, int; and whether it counts, bool. `box`: of the part, in the frame; `unit`:
-    pixels of the part.
+    """The edge of a mask in one frame, for the pixels (h, w) of `part`.
+
+    Attributes:
+        box: of the part in the frame, x0, y0, x1, y1.
+        unit: pixels of the part.
+        distance: (h, w) float32 signed distance from the edge in units, positive inside.
+        inwards: (2, h, w) float32, x and y of the direction to the inside, of unit length.
+        sector: (h, w) int.
+        counts: (h, w) bool, whether the pixel counts.
     """
 
     box: regions.Box
     unit: float
-    distance: np.ndarray
-    inwards: np.ndarray
-    sector: np.ndarray
-    counts: np.ndarray
+    distance: F32
+    inwards: F32
+    sector: I64
+    counts: Mask
 
-    def part(self, frame: np.ndarray) -> np.ndarray:
-        """The piece of a frame (H, W, 3) that the arrays are of; reduced where a unit is two pixels or more."""
+    def part(self, frame: Array) -> Array:
+        """Cut the part out of a frame (H, W, 3); reduced if a unit is two pixels or more."""
         x0, y0, x1, y1 = self.box
-        return _reduced(frame[y0:y1, x0:x1], *self.distance.shape)
+        return _reduce(frame[y0:y1, x0:x1], *self.distance.shape)
 
 
 def find_mask_edge(
-    landmarks: np.ndarray, height: int, width: int, mask: np.ndarray | None = None, skin: bool = False
+    landmarks: Array, height: int, width: int, mask: Array | None = None, skin: bool = False
 ) -> MaskEdge | None:
-    """The edge of a mask over a face; None where none of it lies in the picture, or no face is seen (NaN).
+    """Find the edge of a mask over a face.
 
     Args:
-        landmarks: (478, 2 or 3) pixels of the picture.
-        height, width: the picture's.
-        mask: (height, width), its inside above one half of its type's 1 (a weight 0..1, or bool); by default the lower
-            face, for results of which nobody says what was replaced.
-        skin: whether only skin counts: inside the face's oval, not the eyes. For a picture alone, as the jaw against
-            what is behind it looks like a seam and like a step of colour.
+        landmarks: (478, 2 or 3) pixels of the picture, NaN if no face was found.
+        height: of the picture.
+        width: of the picture.
+        mask: (height, width), a weight 0..1 or bool; above one half is inside. By default the lower face, for results
+            of which nobody says what was replaced.
+        skin: whether only skin counts: inside the face's oval, not the eyes. It is for a picture without its source,
+            as the jaw against the background looks like a seam and like a step of colour.
+
+    Returns:
+        The edge; None if none of it lies in the picture, or no face was found.
     """
     points = np.asarray(landmarks, np.float64)[:, :2]
     if not np.isfinite(points).all():
@@ -68,7 +83,7 @@ def find_mask_edge(
     height, width = max(1, (y1 - y0) // shrink), max(1, (x1 - x0) // shrink)
     scale = np.array([width / (x1 - x0), height / (y1 - y0)])
     unit *= float(scale.mean())
-    inner = (_reduced(inside[y0:y1, x0:x1].astype(np.float32), height, width) > 0.5).astype(np.uint8)
+    inner = (_reduce(inside[y0:y1, x0:x1].astype(np.float32), height, width) > 0.5).astype(np.uint8)
     distance = cv2.distanceTransform(inner, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - inner, cv2.DIST_L2, 5)
     slope = np.stack([cv2.Sobel(distance, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0)])
     middle = np.argwhere(inner).mean(0)
@@ -87,13 +102,13 @@ def find_mask_edge(
     )
 
 
-def _reduced(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+def _reduce(picture: Array, height: int, width: int) -> Array:
     if picture.shape[:2] == (height, width):
         return picture
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _skin(points: np.ndarray, height: int, width: int, unit: float) -> np.ndarray:
+def _skin(points: F64, height: int, width: int, unit: float) -> Mask:
     face = masks.draw_face(points, height, width)
     side = 2 * max(1, round(_OVAL_CLEAR * unit)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

@@ -1,14 +1,39 @@
-"""Mean squared error, the one the papers' tables name beside PSNR."""
+"""Mean squared error of a result against its ground truth, which tables of papers give beside PSNR.
+
+Samples of all depths are brought to 0..255, and the errors of frames are averaged.
+"""
 
 from __future__ import annotations
 
-import math
+from lipdub.metrics.evidence import Evidence, Feed, ObserverFactory
+from lipdub.metrics.metric import Measurement, Metric, Need, measure_series
+from lipdub.metrics.psnr import SquaredErrors, observe_faces, observe_frames
 
 
-def mse(error: float, count: int) -> float:
-    """Mean of squared differences, in squared grey levels, from the sums of :func:`lipdub.metrics.psnr.squared_error`.
+def _measure(evidence: Evidence, factory: ObserverFactory[SquaredErrors]) -> Measurement:
+    errors = evidence.observed(Feed.GROUND_TRUTH, factory)
+    return measure_series(errors.times, errors.errors, evidence.windows, errors.note)
 
-    0 for equal pictures, NaN for none. G4G (tables of its section 4) gives it without its range; here samples are
-    what they are in the pictures, 0..255 for eight bits.
-    """
-    return error / count if count else math.nan
+
+FRAME_METRIC = Metric(
+    id="mse",
+    title="mean squared error",
+    region="frame",
+    unit="squared grey levels",
+    better="lower",
+    measure=lambda evidence: _measure(evidence, observe_frames),
+    needs=(Need.GROUND_TRUTH,),
+    observers={Feed.GROUND_TRUTH: observe_frames},
+    ideal=0.0,
+)
+CROP_METRIC = Metric(
+    id="mse_crop",
+    title="mean squared error of the aligned face",
+    region="crop",
+    unit="squared grey levels",
+    better="lower",
+    measure=lambda evidence: _measure(evidence, observe_faces),
+    needs=(Need.GROUND_TRUTH,),
+    observers={Feed.GROUND_TRUTH: observe_faces},
+    ideal=0.0,
+)

@@ -1,21 +1,25 @@
-"""Parts of a face that measures look at, cut out by the points of its mesh."""
+"""Parts of a face that metrics look at, cut out by the points of its mesh."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from lipdub.faces import mesh
 
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64, Array, Mask
+
 LEFT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 RIGHT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
-# Under the eyes, above what speech moves.
+# under the eyes, above what speech moves
 LEFT_CHEEK = (116, 117, 118, 119, 100, 101, 50, 123)
 RIGHT_CHEEK = (345, 346, 347, 348, 329, 330, 280, 352)
 FOREHEAD = (151, 9, 108, 337, 107, 336)
-# Inside the lower face, where speech changes little.
+# inside the lower face, where speech changes little
 NOSE_TIP = (4, 5, 45, 275, 1, 44, 274)
 LEFT_SIDE = (50, 101, 36, 205, 187, 123)
 RIGHT_SIDE = (280, 330, 266, 425, 411, 352)
@@ -25,21 +29,31 @@ Box = tuple[int, int, int, int]  # x0, y0, x1, y1; the last ones outside
 
 @dataclass(frozen=True)
 class FacePart:
-    """A piece of a frame, and the landmarks (478, 2) in its pixels."""
+    """A piece of a frame.
 
-    rgb: np.ndarray
-    landmarks: np.ndarray
+    Attributes:
+        rgb: (h, w, 3).
+        landmarks: (478, 2) float64 pixels of the piece.
+    """
+
+    rgb: Array
+    landmarks: F64
 
 
-def measure_eye_distance(landmarks: np.ndarray) -> float:
-    """Pixels between the middles of the eyes' corners, of mesh points (478, 2 or 3)."""
+def measure_eye_distance(landmarks: Array) -> float:
+    """Return the pixels between the middles of the eyes' corners, from mesh points (478, 2 or 3)."""
     points = np.asarray(landmarks, np.float64)[:, :2]
     return float(np.linalg.norm(points[list(mesh.EYE_LEFT)].mean(0) - points[list(mesh.EYE_RIGHT)].mean(0)))
 
 
-def grow_box(points: np.ndarray, margin: float, height: int, width: int) -> Box:
-    """The box of points (n, 2 or 3) grown by `margin` pixels, inside a picture of this size; empty where they lie
-    outside it.
+def grow_box(points: Array, margin: float, height: int, width: int) -> Box:
+    """Return the box of some points with a margin, inside a picture; empty if they lie outside it.
+
+    Args:
+        points: (n, 2 or 3) pixels.
+        margin: pixels.
+        height: of the picture.
+        width: of the picture.
     """
     xy = np.asarray(points, np.float64)[:, :2]
     low = np.clip(np.floor(xy.min(0) - margin), 0, [width, height]).astype(int)
@@ -47,15 +61,31 @@ def grow_box(points: np.ndarray, margin: float, height: int, width: int) -> Box:
     return int(low[0]), int(low[1]), int(max(low[0], high[0])), int(max(low[1], high[1]))
 
 
-def crop_face(rgb: np.ndarray, landmarks: np.ndarray, margin: float = 0.1) -> FacePart:
-    """The part of a frame (h, w, 3) around a face (478, 2 or 3), with a margin in distances of the eyes."""
+def crop_face(rgb: Array, landmarks: Array, margin: float = 0.1) -> FacePart:
+    """Cut the face out of a frame.
+
+    Args:
+        rgb: (h, w, 3).
+        landmarks: (478, 2 or 3) pixels.
+        margin: eye distances.
+    """
     box = grow_box(landmarks, margin * measure_eye_distance(landmarks), *rgb.shape[:2])
     x0, y0, x1, y1 = box
     return FacePart(rgb[y0:y1, x0:x1], np.asarray(landmarks, np.float64)[:, :2] - [x0, y0])
 
 
-def fill_hull(points: np.ndarray, height: int, width: int, scale: float = 1.0) -> np.ndarray:
-    """The convex hull of points (n, 2), grown by a factor about their middle, as bool (height, width)."""
+def fill_hull(points: Array, height: int, width: int, scale: float = 1.0) -> Mask:
+    """Fill the convex hull of some points.
+
+    Args:
+        points: (n, 2) pixels.
+        height: of the mask.
+        width: of the mask.
+        scale: factor by which the hull is grown about its middle.
+
+    Returns:
+        (height, width) bool.
+    """
     xy = np.asarray(points, np.float64)[:, :2]
     middle = xy.mean(0)
     grown = (middle + (xy - middle) * scale).astype(np.float32)
@@ -64,7 +94,7 @@ def fill_hull(points: np.ndarray, height: int, width: int, scale: float = 1.0) -
     return mask.astype(bool)
 
 
-def to_luma(rgb: np.ndarray) -> np.ndarray:
-    """Grey float32 (h, w) in 0..255 of RGB (h, w, 3), uint8 or uint16."""
+def to_luma(rgb: Array) -> F32:
+    """Convert RGB (h, w, 3), uint8 or uint16, to grey (h, w) float32 in 0..255."""
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return grey if rgb.dtype == np.uint8 else grey * np.float32(255 / 65535)

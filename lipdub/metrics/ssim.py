@@ -1,20 +1,40 @@
-"""Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004)."""
+"""Structural similarity of a result and its ground truth.
+
+Wang, Bovik, Sheikh, Simoncelli: "Image Quality Assessment: From Error Visibility to Structural Similarity" (IEEE
+Transactions on Image Processing 13(4), 2004).
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import cv2
 import numpy as np
+
+from lipdub.metrics.evidence import Evidence, Feed, FramePair, ObserverFactory, PassSetup
+from lipdub.metrics.metric import Measurement, Metric, Need, measure_series
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, Array
 
 SIGMA, RADIUS = 1.5, 5  # the Gaussian window of the paper: 11 samples wide
 K1, K2 = 0.01, 0.03
 
 
-def ssim(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
-    """Mean similarity of two pictures of one channel (h, w), at least 11 x 11; 1 when they are equal.
+def ssim(a: Array, b: Array, peak: float = 255.0) -> float:
+    """Return the mean similarity of two pictures of one channel; 1 if they are equal.
 
-    Gaussian weights and population covariance, the mean taken where the window lies inside: the value of
-    ``skimage.metrics.structural_similarity(gaussian_weights=True, use_sample_covariance=False)``, in a tenth of
-    its time. Raises ValueError on different shapes or too small pictures.
+    The weights are Gaussian, the covariance is that of a population, and the mean is taken where the window lies
+    inside: the value of ``skimage.metrics.structural_similarity(gaussian_weights=True, use_sample_covariance=False)``,
+    in a tenth of its time.
+
+    Args:
+        a: (h, w), at least 11 x 11.
+        b: (h, w).
+        peak: largest value of the type.
+
+    Raises:
+        ValueError: the shapes differ or the pictures are too small.
     """
     if a.shape != b.shape or a.ndim != 2:
         raise ValueError(f"two pictures of one channel and one shape are needed, not {a.shape} and {b.shape}")
@@ -33,6 +53,70 @@ def ssim(a: np.ndarray, b: np.ndarray, peak: float = 255.0) -> float:
     return float(s[RADIUS:-RADIUS, RADIUS:-RADIUS].mean(dtype=np.float64))
 
 
-def _mean(x: np.ndarray) -> np.ndarray:
+def _mean(x: F32) -> F32:
     size = 2 * RADIUS + 1
     return cv2.GaussianBlur(x, (size, size), SIGMA, borderType=cv2.BORDER_REFLECT)
+
+
+class Similarities:
+    """Observer that keeps the similarity of each frame pair.
+
+    Args:
+        setup: of the pass.
+        part: what is compared: whole frames or aligned faces.
+    """
+
+    def __init__(self, setup: PassSetup, part: Literal["frame", "face"]) -> None:
+        self.times: list[float] = []
+        self.values: list[float] = []
+        self.of = setup.frame_count
+        self.part = part
+
+    def add(self, pair: FramePair, /) -> None:
+        """Add a pair, if it shows what is compared."""
+        compared = pair if self.part == "frame" else pair.faces
+        if compared is None:
+            return
+        a, b = (cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (compared.result, compared.truth))
+        self.times.append(pair.time)
+        self.values.append(ssim(a, b, pair.peak))
+
+
+def observe_frames(setup: PassSetup) -> Similarities:
+    """Make an observer of whole frames."""
+    return Similarities(setup, "frame")
+
+
+def observe_faces(setup: PassSetup) -> Similarities:
+    """Make an observer of aligned faces."""
+    return Similarities(setup, "face")
+
+
+def _measure(evidence: Evidence, factory: ObserverFactory[Similarities]) -> Measurement:
+    seen = evidence.observed(Feed.GROUND_TRUTH, factory)
+    note = f"{len(seen.times)} of {seen.of} {seen.part}s"
+    return measure_series(seen.times, seen.values, evidence.windows, note)
+
+
+FRAME_METRIC = Metric(
+    id="ssim",
+    title="SSIM",
+    region="frame",
+    unit="",
+    better="higher",
+    measure=lambda evidence: _measure(evidence, observe_frames),
+    needs=(Need.GROUND_TRUTH,),
+    observers={Feed.GROUND_TRUTH: observe_frames},
+    ideal=1.0,
+)
+CROP_METRIC = Metric(
+    id="ssim_crop",
+    title="SSIM of the aligned face",
+    region="crop",
+    unit="",
+    better="higher",
+    measure=lambda evidence: _measure(evidence, observe_faces),
+    needs=(Need.GROUND_TRUTH,),
+    observers={Feed.GROUND_TRUTH: observe_faces},
+    ideal=1.0,
+)

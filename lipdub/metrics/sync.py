@@ -1,47 +1,73 @@
 """Whether a mouth follows a speech, and by how much picture and sound are apart: lipdub's own scorer.
 
-The motion that the speech asks for (`lipdub.speech.lip_motion`, a network that knows no faces) is compared with the motion that
-the face mesh measured, moved against each other. Both are standardized over the whole video, so that neither the size of
-the mouth nor how wide its owner opens it counts. Nothing is downloaded, and no picture is judged by a network that could
-be fooled by where the crop lies. Its numbers are lipdub's own and not comparable to published LSE.
+The motion that the speech asks for (`lipdub.speech.lip_motion`, a network that knows no faces) is compared with the
+motion that the face mesh measured, moved against each other. Both are standardized over the whole video. So neither the
+size of the mouth counts, nor how wide a talker opens it. Nothing is downloaded, and no network judges pictures, which
+could be fooled by where the crop lies. The numbers are lipdub's own and not comparable to published LSE.
 
-Chosen by measurement: AVSyncNet in small (`lipdub train sync-scorer`), trained on the one talker of GRID there is, tells
-windows of a second of six other people in and out of sync with an area under the ROC curve of 0.86 to 0.90, this with
-0.96; both together with 0.98, but with offsets less exact.
+Chosen by measurement: a small AVSyncNet (`lipdub train sync-scorer`), trained on the one talker of GRID at hand, tells
+windows of a second of six other people in and out of sync with an area under the ROC curve of 0.86 to 0.90, this
+method with 0.96. Both together reach 0.98, but with offsets less exact.
 
-The sign is SyncNet's (Chung, Zisserman, ACCV workshops 2016): positive where the picture comes after its sound.
+The sign is SyncNet's (Chung, Zisserman, "Out of time: automated lip sync in the wild", ACCV workshops 2016): positive
+if the picture comes after its sound.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipdub.metrics.metric import Measurement, Metric, Moment, Need
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64, Array, Mask
+    from lipdub.metrics.evidence import Clip, Evidence
+
 STEP = 0.02  # seconds between the compared samples
 REACH = 0.6  # seconds each way that the sound is moved
-WEIGHTS = np.array([2 / 3, 1 / 3])  # of opening and width: what the ear tells of the width is less certain
-# Standard deviations, in eye distances and in parts of the range, below which a motion is not enlarged any further.
-LEAST_SEEN, LEAST_WANTED = 0.01, 0.02
+WEIGHTS = np.array([2 / 3, 1 / 3])  # of opening and width: sound says less about the width
+#: Standard deviations below which a motion is not enlarged any further: of the mesh in eye distances, and of the speech
+#: in parts of the range.
+MIN_MOUTH_SPREAD, MIN_SPEECH_SPREAD = 0.01, 0.02
 LONGEST_GAP = 0.2  # seconds without a face that are bridged
-SHORTEST = 0.5  # seconds of talk and face, from which on something can be said
+SHORTEST = 0.5  # seconds of talk and face that an estimate needs
+#: Agreement and confidence below these are no better than chance: 95 % of 60 clips beside another speech lie below.
+CHANCE_AGREEMENT, CHANCE_CONFIDENCE = 0.3, 0.3
+#: Agreement over a second that half of a real talker's seconds beside another speech reach; less is out of sync.
+OUT_OF_SYNC = 0.3
+SYNC_WINDOW = 1.0  # seconds over which weak moments are found
+_MS = 1000
+_NOTE = "lipdub's own scorer, not comparable to published LSE"
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A mouth beside the speech. times: (n,) seconds of the picture, `STEP` apart. lags: (k,) seconds. fit: float32
-    (n, k), at most 1: how well the mouth at a time fits the speech if the picture comes so much after its sound; NaN
-    where no face is seen or no speech lies.
+    """A mouth compared with a speech.
+
+    Attributes:
+        times: (n,) float64 seconds of the picture, `STEP` apart.
+        lags: (k,) float64 seconds.
+        fit: (n, k) float32, at most 1: how well the mouth at a time fits the speech if the picture comes so much after
+            its sound; NaN where no face was found or no speech lies.
     """
 
-    times: np.ndarray
-    lags: np.ndarray
-    fit: np.ndarray
+    times: F64
+    lags: F64
+    fit: F32
 
-    def curve(self, start: float = -np.inf, stop: float = np.inf, least: float = 0.5) -> np.ndarray:
-        """Agreement at each lag, (k,), over the times from `start` up to `stop`: the mean of what fits; over a whole video
-        the weighted correlation. NaN at lags for which less can be compared than `least` of what can at the best, or less
-        than `SHORTEST`.
+    def curve(self, start: float = -np.inf, stop: float = np.inf, least: float = 0.5) -> F64:
+        """Return the agreement at each lag; over a whole video it is the weighted correlation.
+
+        Args:
+            start: seconds from which times count.
+            stop: seconds before which times count.
+            least: share of what can be compared at the best lag that must be comparable at a lag.
+
+        Returns:
+            (k,) float64, NaN at lags for which less than `least` or than `SHORTEST` can be compared.
         """
         inside = self.fit[(self.times >= start) & (self.times < stop)]
         known = np.isfinite(inside)
@@ -54,34 +80,49 @@ class Comparison:
 
 @dataclass(frozen=True)
 class SyncEstimate:
-    """offset: seconds by which the picture comes after its sound, NaN where nothing can be said. confidence: how far the
-    agreement there lies over the median of all lags, about 0 by chance. agreement: at no lag at all, where a viewer
-    watches it; at most 1, about 0 by chance.
+    """How a mouth follows a speech.
+
+    Attributes:
+        offset: seconds by which the picture comes after its sound; NaN if nothing can be said.
+        confidence: how far the agreement at the offset lies over the median of all lags; about 0 by chance.
+        agreement: at no lag at all, as a viewer watches it; at most 1, about 0 by chance.
     """
 
     offset: float
     confidence: float
     agreement: float
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the offset is better than chance."""
+        return self.confidence >= CHANCE_CONFIDENCE
+
+    @property
+    def sure_offset_ms(self) -> float:
+        """The offset in milliseconds, NaN if it is no better than chance."""
+        return self.offset * _MS if self.is_sure else np.nan
+
 
 def compare_motion(
-    times: np.ndarray,
-    mouth: np.ndarray,
-    heard: np.ndarray,
-    lips: np.ndarray,
+    times: Array,
+    mouth: Array,
+    heard: Array,
+    lips: Array,
     sound: tuple[float, float],
     reach: float = REACH,
 ) -> Comparison:
-    """Lays a mouth beside what a speech asks of it.
+    """Compare a mouth with what a speech asks of it.
 
     Args:
-        times: (n,) seconds, rising; mouth: (n, 2) opening and width in eye distances, NaN without a face.
-        heard: (m,) seconds on the same clock; lips: (m, 2) opening and width that the speech asks for.
-        sound: when the speech begins and ends; outside it nothing is compared.
+        times: (n,) seconds, rising.
+        mouth: (n, 2) opening and width in eye distances, NaN without a face.
+        heard: (m,) seconds on the same clock.
+        lips: (m, 2) opening and width that the speech asks for at `heard`, in parts of the range.
+        sound: when the speech begins and ends, seconds. Outside it nothing is compared.
         reach: seconds each way that are tried.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: the shapes do not fit.
     """
     if mouth.shape != (len(times), 2) or lips.shape != (len(heard), 2):
         raise ValueError(f"opening and width are needed at each time, not {mouth.shape} and {lips.shape}")
@@ -89,36 +130,58 @@ def compare_motion(
     lags = np.arange(-steps, steps + 1) * STEP
     if len(times) < 2 or len(heard) < 2:
         return Comparison(np.empty(0), lags, np.empty((0, len(lags)), np.float32))
-    at = np.arange(times[0], times[-1] + STEP / 2, STEP)
-    seen = np.stack([_bridged(times, column, at) for column in mouth.T], 1)
-    seen = _standard(seen, np.isfinite(seen).all(1), LEAST_SEEN)
-    around = at[0] + np.arange(-steps, len(at) + steps) * STEP
+    grid = np.arange(times[0], times[-1] + STEP / 2, STEP)
+    measured = np.stack([_bridge(times, column, grid) for column in mouth.T], 1)
+    measured = _standardize(measured, np.isfinite(measured).all(1), MIN_MOUTH_SPREAD)
+    around = grid[0] + np.arange(-steps, len(grid) + steps) * STEP
     inside = (around >= sound[0]) & (around <= sound[1])
     wanted = np.stack([np.interp(around, heard, column) for column in lips.T], 1)
-    wanted = _standard(wanted, inside, LEAST_WANTED)
+    wanted = _standardize(wanted, inside, MIN_SPEECH_SPREAD)
     wanted[~inside] = np.nan
-    fit = np.empty((len(at), len(lags)), np.float32)
+    fit = np.empty((len(grid), len(lags)), np.float32)
     for k in range(len(lags)):
-        apart = seen - wanted[2 * steps - k : 2 * steps - k + len(at)]
-        fit[:, k] = 1 - np.square(apart) @ WEIGHTS / 2
-    return Comparison(at, lags, fit)
+        difference = measured - wanted[2 * steps - k : 2 * steps - k + len(grid)]
+        fit[:, k] = 1 - np.square(difference) @ WEIGHTS / 2
+    return Comparison(grid, lags, fit)
 
 
-def estimate_sync(compared: Comparison, start: float = -np.inf, stop: float = np.inf) -> SyncEstimate:
-    """Offset, confidence and agreement over the times from `start` up to `stop`."""
-    curve = compared.curve(start, stop)
+def compare_clip(clip: Clip) -> Comparison | None:
+    """Compare the mouth of a clip with its speech; None if it has none."""
+    speech, mouth = clip.speech, clip.motion.mouth
+    if speech is None:
+        return None
+    shapes = np.stack([mouth.opening, mouth.width], 1)
+    return compare_motion(clip.motion.times, shapes, speech.times, speech.lips, (speech.begins, speech.ends))
+
+
+def estimate_sync(comparison: Comparison, start: float = -np.inf, stop: float = np.inf) -> SyncEstimate:
+    """Estimate offset, confidence and agreement over the times from `start` up to `stop`, in seconds."""
+    curve = comparison.curve(start, stop)
     if not np.isfinite(curve).any():
         return SyncEstimate(np.nan, np.nan, np.nan)
     best = int(np.nanargmax(curve))
     return SyncEstimate(
-        offset=float(compared.lags[best] + _between(curve, best) * STEP),
+        offset=float(comparison.lags[best] + _find_top(curve, best) * STEP),
         confidence=float(curve[best] - np.nanmedian(curve)),
         agreement=float(curve[len(curve) // 2]),
     )
 
 
-def _between(curve: np.ndarray, best: int) -> float:
-    """How far the top of a parabola through the highest sample and its neighbours lies from it, -0.5 to 0.5."""
+def find_out_of_sync(comparison: Comparison) -> list[Moment]:
+    """Find the seconds in which the mouth does not agree with the speech."""
+    moments = []
+    last = float(comparison.times[-1]) if len(comparison.times) else 0.0
+    for start in np.arange(0.0, max(last - SYNC_WINDOW, 0.0) + 1e-9, SYNC_WINDOW / 2):
+        agreement = estimate_sync(comparison, start, start + SYNC_WINDOW).agreement
+        if np.isfinite(agreement):
+            severity = float((1 - agreement) / (1 - OUT_OF_SYNC))
+            text = f"agreement of mouth and speech {agreement:.2f}"
+            moments.append(Moment(start + SYNC_WINDOW / 2, "av_sync", severity, text))
+    return moments
+
+
+def _find_top(curve: F64, best: int) -> float:
+    """Return how far the top of a parabola through the highest sample and its neighbours lies from it, -0.5 to 0.5."""
     if not 0 < best < len(curve) - 1:
         return 0.0
     before, top, after = curve[best - 1 : best + 2]
@@ -126,22 +189,100 @@ def _between(curve: np.ndarray, best: int) -> float:
     return float(0.5 * (before - after) / bend) if bend < 0 else 0.0
 
 
-def _bridged(times: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Values at other times; NaN in gaps longer than `LONGEST_GAP`."""
+def _bridge(times: Array, values: Array, grid: F64) -> F64:
+    """Interpolate values at other times; NaN in gaps longer than `LONGEST_GAP`."""
     known = np.isfinite(values)
     if known.sum() < 2:
-        return np.full(len(at), np.nan)
-    there = times[known]
-    out = np.interp(at, there, values[known], left=np.nan, right=np.nan)
-    after = np.clip(np.searchsorted(there, at), 1, len(there) - 1)
+        return np.full(len(grid), np.nan)
+    known_times = times[known]
+    out = np.interp(grid, known_times, values[known], left=np.nan, right=np.nan)
+    after = np.clip(np.searchsorted(known_times, grid), 1, len(known_times) - 1)
     usual = float(np.median(np.diff(times)))
-    out[there[after] - there[after - 1] > max(LONGEST_GAP, 1.5 * usual)] = np.nan
+    out[known_times[after] - known_times[after - 1] > max(LONGEST_GAP, 1.5 * usual)] = np.nan
     return out
 
 
-def _standard(values: np.ndarray, counted: np.ndarray, least: float) -> np.ndarray:
-    """Columns less their mean, in standard deviations, both over the counted rows; `least` is the smallest of these."""
+def _standardize(values: F64, counted: Mask, least: float) -> F64:
+    """Return columns minus their mean, in standard deviations, both over the counted rows.
+
+    Args:
+        values: (n, c).
+        counted: (n,) rows that count.
+        least: the smallest standard deviation to divide by.
+    """
     if not counted.any():
         return np.full_like(values, np.nan)
     spread = np.maximum(values[counted].std(0), least)
-    return (values - values[counted].mean(0)) / spread
+    standard: F64 = (values - values[counted].mean(0)) / spread
+    return standard
+
+
+# -- the metrics
+
+
+def _compare_result(evidence: Evidence) -> Comparison | None:
+    return compare_clip(evidence.result)
+
+
+def _estimate_source(evidence: Evidence) -> SyncEstimate | None:
+    comparison = compare_clip(evidence.source) if evidence.source is not None else None
+    return estimate_sync(comparison) if comparison is not None else None
+
+
+def _estimate_windows(evidence: Evidence) -> list[SyncEstimate]:
+    comparison = evidence.shared(_compare_result)
+    assert comparison is not None
+    return [estimate_sync(comparison), *(estimate_sync(comparison, a, b) for a, b in evidence.windows)]
+
+
+def _measure(evidence: Evidence, attribute: str, *, doubt: bool = False) -> Measurement:
+    whole, *windows = evidence.shared(_estimate_windows)
+    source = evidence.shared(_estimate_source)
+    value: float = getattr(whole, attribute)
+    note = "no better than chance" if doubt and not whole.is_sure else ""
+    if not np.isfinite(whole.agreement):
+        note = f"less than {SHORTEST:g} s in which speech sounds and a face is visible"
+    return Measurement(
+        value,
+        np.array([getattr(window, attribute) for window in windows], np.float64),
+        getattr(source, attribute) if source is not None else None,
+        note,
+    )
+
+
+def _find_moments(evidence: Evidence) -> list[Moment]:
+    comparison = evidence.shared(_compare_result)
+    return find_out_of_sync(comparison) if comparison is not None else []
+
+
+AGREEMENT_METRIC = Metric(
+    id="av_sync",
+    title="agreement of mouth and speech",
+    region="mouth",
+    unit="correlation",
+    better="higher",
+    measure=lambda evidence: _measure(evidence, "agreement"),
+    note=_NOTE,
+    needs=(Need.SPEECH,),
+    moments=_find_moments,
+)
+OFFSET_METRIC = Metric(
+    id="av_offset_ms",
+    title="delay of the picture after its sound",
+    region="mouth",
+    unit="ms",
+    better="near zero",
+    measure=lambda evidence: _measure(evidence, "sure_offset_ms", doubt=True),
+    note=_NOTE,
+    needs=(Need.SPEECH,),
+)
+CONFIDENCE_METRIC = Metric(
+    id="av_confidence",
+    title="confidence of that delay",
+    region="mouth",
+    unit="",
+    better="higher",
+    measure=lambda evidence: _measure(evidence, "confidence"),
+    note=f"chance gives less than {CHANCE_CONFIDENCE:g}; {_NOTE}",
+    needs=(Need.SPEECH,),
+)

@@ -1,5 +1,6 @@
-"""A score as one page for people: numbers, curves over time, and the weakest moments as pictures. Nothing outside it is
-loaded, so that it can be mailed.
+"""A score as one page: numbers, curves over time, and the weakest moments as pictures.
+
+The page loads nothing from outside, so that it can be mailed.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ import base64
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,17 +18,25 @@ if TYPE_CHECKING:
 
     import jinja2
 
-    from lipdub.scoring.rows import Moment, Row, Score
+    from lipdub.arrays import F64, U8
+    from lipdub.metrics.metric import Moment
+    from lipdub.scoring.rows import Row, Score
 
 PER_SECOND = 60  # pixels of the curves
-WAVE, CURVE, BAND = 56, 120, 26  # pixels of height
-_JPEG = 88
+WAVE, CURVE, BAND, TICKS = 56, 120, 26, 22  # pixels of height
+_MIN_WIDTH = 320  # pixels
+_JPEG_QUALITY = 88
+_FULL_AGREEMENT = 0.8  # of a window, from which on it is fully green
 
 
 @dataclass(frozen=True)
 class MomentPictures:
-    """A weak moment's pictures: JPEG of the face in the result, and in the source where there is one; the frames after it
-    too, as one strip.
+    """The pictures of a weak moment.
+
+    Attributes:
+        moment: that is shown.
+        result: JPEG file, a strip of frames of the result around the moment.
+        source: the same of the source; None without one.
     """
 
     moment: Moment
@@ -37,25 +46,48 @@ class MomentPictures:
 
 @dataclass(frozen=True)
 class ReportEntry:
-    """A score with what is drawn of it. wave: (n,) levels 0..1 of the sound, `per_second` of them a second."""
+    """A score with what its report shows.
+
+    Attributes:
+        score: the numbers.
+        wave: (n,) float64 levels of the sound, 0..1.
+        per_second: levels a second.
+        pictures: of the weakest moments.
+    """
 
     score: Score
-    wave: np.ndarray
+    wave: F64
     per_second: float
-    shots: Sequence[MomentPictures] = ()
+    pictures: Sequence[MomentPictures] = ()
+
+
+class AlignedRow(NamedTuple):
+    """A line of a table of several scores.
+
+    Attributes:
+        row: the first score's that has it, for its words.
+        cells: the row of each score, None if it has none.
+    """
+
+    row: Row
+    cells: list[Row | None]
 
 
 def render_page(entries: Sequence[ReportEntry], made_with: str) -> str:
-    """The page, HTML, of one score or of several beside each other."""
+    """Render the page of one score or of several beside each other, as HTML."""
     return _template().render(
         entries=[
             {
                 "score": entry.score,
                 "short": PurePath(entry.score.result).name,
                 "svg": draw_curves(entry),
-                "shots": [
-                    {"moment": s.moment, "result": _data(s.result), "source": _data(s.source) if s.source else None}
-                    for s in entry.shots
+                "pictures": [
+                    {
+                        "moment": shown.moment,
+                        "result": _data_url(shown.result),
+                        "source": _data_url(shown.source) if shown.source else None,
+                    }
+                    for shown in entry.pictures
                 ],
             }
             for entry in entries
@@ -66,18 +98,18 @@ def render_page(entries: Sequence[ReportEntry], made_with: str) -> str:
     )
 
 
-def align_rows(scores: Sequence[Score]) -> list[dict[str, object]]:
-    """A line for each number that any of the scores has: its name, and a cell for each score (None where it has none)."""
+def align_rows(scores: Sequence[Score]) -> list[AlignedRow]:
+    """Return a line for each row that any of the scores has."""
     order: dict[str, Row] = {}
     for score in scores:
         for row in score.rows:
             order.setdefault(row.id, row)
     cells: list[Mapping[str, Row]] = [{row.id: row for row in score.rows} for score in scores]
-    return [{"row": row, "cells": [own.get(name) for own in cells]} for name, row in order.items()]
+    return [AlignedRow(row, [own.get(name) for own in cells]) for name, row in order.items()]
 
 
 def format_number(value: float | None) -> str:
-    """A value as people read it."""
+    """Format a value for people: three significant digits, whole numbers as they are."""
     if value is None:
         return "–"
     if abs(value) >= 100 or float(value).is_integer():
@@ -85,59 +117,96 @@ def format_number(value: float | None) -> str:
     return f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.2g}"
 
 
-def encode_jpeg(rgb: np.ndarray) -> bytes:
-    """A picture (h, w, 3) uint8 as a JPEG file."""
+def encode_jpeg(rgb: U8) -> bytes:
+    """Encode a picture (h, w, 3) uint8 RGB as a JPEG file."""
     import cv2
 
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG])
-    if not done:
+    is_done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    )
+    if not is_done:
         raise ValueError("a picture could not be written as JPEG")
-    return data.tobytes()
+    content: bytes = data.tobytes()
+    return content
 
 
 def draw_curves(entry: ReportEntry) -> str:
-    """Waveform, asked and measured opening, agreement of each window and weak moments over time, as SVG."""
+    """Draw waveform, target and measured opening, agreement of each window and weak moments over time, as SVG."""
+    score = entry.score
+    width = max(_MIN_WIDTH, round(score.duration * PER_SECOND))
+    height = WAVE + CURVE + BAND + TICKS
+    times = _to_array(score.series.get("time", []))
+    curves = [
+        _line(times, _to_array(score.series.get(name, [])), score.series, style)
+        for name, style in (("target", "asked"), ("opening", "seen"))
+    ]
+    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
+    return "".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
+            _wave(entry.wave, entry.per_second, width),
+            *curves,
+            *_draw_windows(score),
+            *_draw_moments(score),
+            *_draw_ticks(score.duration, height),
+            "</svg>",
+        ]
+    )
+
+
+def _draw_windows(score: Score) -> list[str]:
+    """Draw the agreement of each window as a coloured box."""
     from markupsafe import escape
 
-    score = entry.score
-    width = max(320, round(score.duration * PER_SECOND))
-    height = WAVE + CURVE + BAND + 22
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">'
-    ]
-    parts += [_wave(entry.wave, entry.per_second, width)]
-    times = np.array([np.nan if t is None else t for t in score.series.get("time", [])], np.float64)
-    for name, kind in (("wanted", "asked"), ("opening", "seen")):
-        values = np.array([np.nan if v is None else v for v in score.series.get(name, [])], np.float64)
-        parts.append(_line(times, values, score.series, kind))
+    parts = []
     for k, window in enumerate(score.windows):
-        a, b, agreement = window["start"], window["end"], window.get("av_sync")
-        if a is None or b is None:
+        start, end, agreement = window["start"], window["end"], window.get("av_sync")
+        if start is None or end is None:
             continue
-        words = f"{a:.1f} to {b:.1f} s: agreement {format_number(agreement)}, picture late by {format_number(window.get('av_offset_ms'))} ms"
+        delay = format_number(window.get("av_offset_ms"))
+        text = f"{start:.1f} to {end:.1f} s: agreement {format_number(agreement)}, picture late by {delay} ms"
         # windows overlap by half: each shows its middle
-        first = 0.0 if k == 0 else a + (b - a) / 4
-        last = score.duration if k == len(score.windows) - 1 else b - (b - a) / 4
+        first = 0.0 if k == 0 else start + (end - start) / 4
+        last = score.duration if k == len(score.windows) - 1 else end - (end - start) / 4
         parts.append(
             f'<rect x="{first * PER_SECOND:.1f}" y="{WAVE + CURVE + 2}" width="{(last - first) * PER_SECOND:.1f}" '
-            f'height="{BAND - 6}" fill="{_shade(agreement)}"><title>{escape(words)}</title></rect>'
+            f'height="{BAND - 6}" fill="{_shade(agreement)}"><title>{escape(text)}</title></rect>'
         )
+    return parts
+
+
+def _draw_moments(score: Score) -> list[str]:
+    """Draw a line at each moment that a viewer notices."""
+    from markupsafe import escape
+
+    parts = []
     for k, moment in enumerate(score.moments, 1):
-        x = moment.time * PER_SECOND
-        if moment.times < 1:
+        if moment.severity < 1:
             continue
+        x = moment.time * PER_SECOND
         parts.append(
             f'<g class="weak"><line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{WAVE + CURVE}"/>'
-            f'<text x="{x + 3:.1f}" y="12">{k}</text><title>{escape(f"{moment.time:.2f} s: {moment.words}")}</title></g>'
+            f'<text x="{x + 3:.1f}" y="12">{k}</text><title>{escape(f"{moment.time:.2f} s: {moment.text}")}</title></g>'
         )
-    for second in range(int(score.duration) + 1):
+    return parts
+
+
+def _draw_ticks(duration: float, height: int) -> list[str]:
+    """Draw the seconds."""
+    parts = []
+    for second in range(int(duration) + 1):
         x = second * PER_SECOND
         parts.append(f'<text class="tick" x="{x + 2}" y="{height - 6}">{second // 60}:{second % 60:02d}</text>')
         parts.append(f'<line class="tick" x1="{x}" x2="{x}" y1="{height - 20}" y2="{height}"/>')
-    return "".join([*parts, "</svg>"])
+    return parts
 
 
-def _wave(levels: np.ndarray, per_second: float, width: int) -> str:
+def _to_array(values: Sequence[float | None]) -> F64:
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _wave(levels: F64, per_second: float, width: int) -> str:
+    """Draw the levels of the sound."""
     x = np.arange(len(levels)) / per_second * PER_SECOND
     kept = x <= width
     top = WAVE / 2 * (1 - np.clip(levels[kept], 0, 1))
@@ -146,30 +215,30 @@ def _wave(levels: np.ndarray, per_second: float, width: int) -> str:
     return f'<polygon class="wave" points="{" ".join([*upper, *lower])}"/>' if upper else ""
 
 
-def _line(times: np.ndarray, values: np.ndarray, series: Mapping[str, Sequence[float | None]], kind: str) -> str:
-    """A curve, broken where nothing is known; all curves share one scale."""
+def _line(times: F64, values: F64, series: Mapping[str, Sequence[float | None]], style: str) -> str:
+    """Draw a curve, broken where nothing is known; all curves share one scale."""
     if not len(values) or len(values) != len(times):
         return ""
-    drawn = [v for name in ("wanted", "opening") for v in series.get(name, []) if v is not None]
+    drawn = [v for name in ("target", "opening") for v in series.get(name, []) if v is not None]
     low, high = (min(drawn), max(drawn)) if drawn else (0.0, 1.0)
     y = WAVE + CURVE - 6 - (values - low) / max(high - low, 1e-6) * (CURVE - 14)
-    path, on = [], False
-    for t, at in zip(times, y, strict=True):
-        if np.isfinite(at) and np.isfinite(t):
-            path.append(f"{'L' if on else 'M'}{t * PER_SECOND:.1f} {at:.1f}")
-        on = bool(np.isfinite(at))
-    return f'<path class="{kind}" d="{" ".join(path)}"/>'
+    path, is_drawing = [], False
+    for time, height in zip(times, y, strict=True):
+        if np.isfinite(height) and np.isfinite(time):
+            path.append(f"{'L' if is_drawing else 'M'}{time * PER_SECOND:.1f} {height:.1f}")
+        is_drawing = bool(np.isfinite(height))
+    return f'<path class="{style}" d="{" ".join(path)}"/>'
 
 
 def _shade(agreement: float | None) -> str:
-    """Green where a window agrees, red where it does not, grey where nothing is known."""
+    """Return green for a window that agrees, red for one that does not, grey if nothing is known."""
     if agreement is None:
         return "#c9ccd2"
-    good = min(max(agreement / 0.8, 0.0), 1.0)
+    good = min(max(agreement / _FULL_AGREEMENT, 0.0), 1.0)
     return f"hsl({round(120 * good)} 55% 52%)"
 
 
-def _data(content: bytes) -> str:
+def _data_url(content: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 

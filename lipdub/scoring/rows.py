@@ -4,54 +4,81 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 import numpy as np
 
-from lipdub.errors import UsageError
+from lipdub.errors import InputError, UsageError
+from lipdub.metrics.metric import Better, Moment
 
-SCHEMA = 2
-Better = Literal["higher", "lower", "near zero", "near one", ""]
+SCHEMA = 3
+_JSON_DIGITS = 5  # after the point
+#: Ids of schema 2 and what they are called now. They are accepted, with a note, wherever a row is named.
+OLD_IDS = {
+    "silence_leak": "silence_motion_ratio",
+    "frozen_mouth": "frozen_share",
+    "articulation": "opening_range_ratio_source",
+    "followed": "opening_target_corr",
+    "missed_by": "opening_target_mae",
+    "articulation_wanted": "opening_range_ratio_target",
+    "mouth_against_cheeks": "sharpness_mouth_vs_cheeks",
+    "changed_outside": "unmasked_changed_samples",
+    "frame_times": "pts_max_error_ms",
+    "f_ld": "f_lmd",
+    "f_ld_eyes": "f_lmd_eyes",
+}
+# Fields of schema 2 and what they are called now.
+_OLD_ROW_FIELDS = {"name": "title", "on": "region", "anchor": "real_value"}
+_OLD_MOMENT_FIELDS = {"times": "severity", "words": "text"}
+_OLD_SERIES = {"wanted": "target"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One number.
+    """One number of a score.
 
-    ``id`` is its stable name, ``on`` what it was measured on: "frame" (whole frames), "crop" (aligned faces), "mouth"
-    (landmarks), "sound" or "file". ``better`` says which way is good. ``value`` None: not to be had, and ``note`` says
-    why. ``low`` and ``high`` are the 95 % interval over windows, ``anchor`` is the same number of the real video.
+    Attributes:
+        id: stable name.
+        title: what the number is.
+        region: what it was measured on: "frame", "crop" (cut-out faces), "face" or "mouth" (landmarks), or "file".
+        value: the number; None if it could not be measured, and then `note` says why.
+        unit: of the value; "" for a pure number.
+        better: which values are good.
+        low: lower bound of the 95 % interval over windows; None if there is none.
+        high: upper bound.
+        real_value: the same number of the real video; None if unknown.
+        note: what a reader should know about the value.
     """
 
     id: str
-    name: str
-    on: str
+    title: str
+    region: str
     value: float | None
     unit: str = ""
     better: Better = ""
     low: float | None = None
     high: float | None = None
-    anchor: float | None = None
+    real_value: float | None = None
     note: str = ""
 
 
 @dataclass(frozen=True)
-class Moment:
-    """One of the weakest places: seconds from the first frame, the row it is weak in, and how many times its limit it
-    reaches; from 1 on it is to be noticed.
-    """
-
-    time: float
-    row: str
-    times: float
-    words: str
-
-
-@dataclass(frozen=True)
 class Score:
-    """All that was found. ``windows`` are dicts with "start", "end" and numbers by row id; ``series`` numbers at each of
-    the times in its "time"; ``seconds`` what was spent on what; ``notes`` are for people.
+    """All numbers of a result.
+
+    Attributes:
+        result: path of the result.
+        frames: of the result.
+        duration: seconds.
+        rows: the numbers.
+        windows: for each window "start" and "end", in seconds, and numbers by row id.
+        moments: the weakest places, the weakest first.
+        series: numbers at each of the times in "time": "opening" and "width" of the mouth, and "target", the opening
+            asked for.
+        seconds: what the scoring spent on what.
+        notes: for people.
+        not_measured: by row id, which input is missing for a number.
     """
 
     result: str
@@ -63,58 +90,110 @@ class Score:
     series: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    not_measured: Mapping[str, str] = field(default_factory=dict)
 
     def row(self, name: str) -> Row:
-        """The row with this id. Raises UsageError when there is none."""
+        """Return the row with this id; ids of schema 2 are accepted too.
+
+        Raises:
+            UsageError: the score has no such row.
+        """
+        wanted = OLD_IDS.get(name, name)
         for row in self.rows:
-            if row.id == name:
+            if row.id == wanted:
                 return row
+        if wanted in self.not_measured:
+            raise UsageError(f"{wanted} was not measured: it needs {self.not_measured[wanted]}")
         raise UsageError(f"this score has no {name!r}", hint=f"It has {', '.join(row.id for row in self.rows)}.")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, without NaN or infinity."""
-        return {"schema": SCHEMA, **_plain(asdict(self))}
+        """Return plain values, without NaN or infinity."""
+        return {"schema": SCHEMA, **_to_plain(asdict(self))}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Score:
+        """Read what `to_json` returned, of this schema or of schema 2.
+
+        Raises:
+            InputError: it is no score of a known schema.
+        """
+        schema = content.get("schema")
+        if schema not in (2, SCHEMA):
+            raise InputError(f"a score of schema {schema!r} cannot be read", hint=f"Known are 2 and {SCHEMA}.")
+        rows = [_rename(row, _OLD_ROW_FIELDS) for row in content["rows"]]
+        moments = [_rename(moment, _OLD_MOMENT_FIELDS) for moment in content["moments"]]
+        known = {f.name for f in fields(cls)} & set(content)
+        return cls(
+            **{name: content[name] for name in known - {"rows", "windows", "moments", "series", "notes"}},
+            rows=tuple(Row(**{**row, "id": OLD_IDS.get(row["id"], row["id"])}) for row in rows),
+            windows=tuple(content["windows"]),
+            moments=tuple(Moment(**{**m, "row": OLD_IDS.get(m["row"], m["row"])}) for m in moments),
+            series=_rename(content["series"], _OLD_SERIES),
+            notes=tuple(content["notes"]),
+        )
 
 
-def _plain(value: Any) -> Any:
+def _rename(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(item) for item in value]
+        return [_to_plain(item) for item in value]
     if isinstance(value, (float, np.floating)):
-        return round(float(value), 5) if math.isfinite(value) else None
+        return round(float(value), _JSON_DIGITS) if math.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value
 
 
 def finite_or_none(value: float | None) -> float | None:
-    """The value, None where it is none."""
+    """Return the value, None if it is not finite."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def parse_thresholds(given: Sequence[str]) -> dict[str, float]:
-    """Thresholds from "ID=NUMBER" words. Raises UsageError."""
-    out = {}
-    for word in given:
+def parse_thresholds(words: Sequence[str]) -> dict[str, float]:
+    """Parse thresholds of the form "ID=NUMBER"; ids of schema 2 are replaced by the present ones.
+
+    Raises:
+        UsageError: a word has another form.
+    """
+    thresholds = {}
+    for word in words:
         name, sign, number = word.partition("=")
         try:
-            out[name.strip()] = float(number)
+            limit = float(number)
         except ValueError:
             sign = ""
         if not sign:
             raise UsageError(f"a threshold is NAME=NUMBER, not {word!r}", hint="For example: av_sync=0.4")
-    return out
+        thresholds[OLD_IDS.get(name.strip(), name.strip())] = limit
+    return thresholds
+
+
+def find_old_ids(words: Sequence[str]) -> dict[str, str]:
+    """Return the ids of schema 2 among thresholds "ID=NUMBER", with their present names."""
+    names = (word.partition("=")[0].strip() for word in words)
+    return {name: OLD_IDS[name] for name in names if name in OLD_IDS}
 
 
 def find_failures(score: Score, under: Mapping[str, float], over: Mapping[str, float]) -> list[str]:
-    """A line for each threshold that is missed; a number that is not to be had misses it. Raises UsageError for a name the
-    score does not have.
+    """Return a line for each threshold that a score misses. A number without a value misses every threshold.
+
+    Args:
+        score: to check.
+        under: by row id, the least value allowed.
+        over: by row id, the greatest value allowed.
+
+    Raises:
+        UsageError: the score has no row of that name.
     """
-    out = []
-    for wanted, least in ((under, True), (over, False)):
-        for name, limit in wanted.items():
-            value = score.row(name).value
-            if value is None:
-                out.append(f"{name} is not to be had: {score.row(name).note}")
-            elif value < limit if least else value > limit:
-                out.append(f"{name} is {value:.4g}, {'under' if least else 'over'} {limit:g}")
-    return out
+    lines = []
+    for thresholds, is_minimum in ((under, True), (over, False)):
+        for name, limit in thresholds.items():
+            row = score.row(name)
+            if row.value is None:
+                lines.append(f"{name} is not available: {row.note}")
+            elif row.value < limit if is_minimum else row.value > limit:
+                lines.append(f"{name} is {row.value:.4g}, {'under' if is_minimum else 'over'} {limit:g}")
+    return lines

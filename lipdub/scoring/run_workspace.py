@@ -1,30 +1,37 @@
-"""What a workspace tells of the run that made a result: what was asked of the mouth, what was replaced, what was not."""
+"""What the workspace of a run says about the result: what the mouth should do, and what was replaced."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.faces.detectors import DEFAULT_DETECTOR
+from lipdub.metrics.evidence import CompositePair, Observer, RunFacts
 from lipdub.progress import Callback, Event
-from lipdub.scoring.rows import Row, finite_or_none
+from lipdub.scoring.video_pass import ExpectedFace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from lipdub.scoring.no_reference import Mask
-    from lipdub.scoring.video_pass import Expected
+    from lipdub.arrays import F32, F64, I64
+    from lipdub.media.pixels import Box
+    from lipdub.scoring.close_ups import FindMask
     from lipdub.workspace.folder import Workspace
     from lipdub.workspace.stage_store import StageStore
 
-FULLY = 0.99  # frames dubbed at least this far count where wanted and achieved are compared
+#: Frames dubbed at least this far count where target and measured opening are compared.
+FULLY_DUBBED = 0.99
 
 
 def open_finished(folder: Path) -> Workspace:
-    """The workspace of a finished run. Raises UsageError for another folder."""
+    """Open the workspace of a finished run.
+
+    Raises:
+        UsageError: the folder is none.
+    """
     from lipdub.workspace.folder import Workspace
 
     workspace = Workspace(folder)
@@ -38,156 +45,139 @@ def open_finished(folder: Path) -> Workspace:
 
 
 def find_source(workspace: Workspace) -> Path | None:
-    """The source video a workspace names, if it is still there."""
+    """Return the source video that a workspace names; None if it is no longer there."""
     named = workspace.facts.get("path")
     return Path(named) if named and Path(named).is_file() else None
 
 
 def read_offset(workspace: Workspace) -> float:
-    """Seconds by which the speech begins after the first frame."""
+    """Return the seconds after the first frame at which the speech begins."""
     record = workspace.record("sync")
     return float(record.options.get("offset") or 0.0) if record is not None else 0.0
 
 
-def read_frame_order(workspace: Workspace) -> np.ndarray:
-    """Number of the source frame that each frame of the result shows, (n,)."""
-    shown = workspace.store("sync").open("source")
-    return shown.read(0, len(shown))
+def read_detector(workspace: Workspace) -> str:
+    """Return the name of the face detector the workspace was made with."""
+    record = workspace.record("detect")
+    return str(record.summary["method"]) if record is not None else DEFAULT_DETECTOR
 
 
-def read_target_opening(workspace: Workspace) -> np.ndarray | None:
-    """Opening asked for at each frame of the result, (n,) in distances of the eyes, NaN where it was not dubbed fully; None
-    where the method asks for none.
+def read_frame_order(workspace: Workspace) -> I64:
+    """Return the number of the source frame that each frame of the result shows: (n,)."""
+    source = workspace.store("sync").open("source")
+    order: I64 = source.read(0, len(source))
+    return order
+
+
+def read_facts(workspace: Workspace) -> RunFacts:
+    """Return when the result's frames should be, and whether it was encoded without loss."""
+    times = workspace.store("sync").open("time").read(0, len(read_frame_order(workspace)))
+    record = workspace.record("paste-back")
+    is_lossless = bool(record.options.get("lossless")) if record is not None else False
+    return RunFacts(np.asarray(times, np.float64), is_lossless)
+
+
+def read_target_opening(workspace: Workspace) -> F64 | None:
+    """Return the mouth opening asked for at each frame of the result.
+
+    Returns:
+        (n,) eye distances, NaN where the frame was not fully dubbed; None if the method asks for no opening.
     """
     store = workspace.store("sync")
-    asked = store.open("wanted")
-    count = len(asked)
+    wanted = store.open("wanted")
+    count = len(wanted)
     amount = store.open("amount").read(0, count)
-    opening = np.where(amount >= FULLY, asked.read(0, count)[:, 0], np.nan).astype(np.float64)
+    opening = np.where(amount >= FULLY_DUBBED, wanted.read(0, count)[:, 0], np.nan).astype(np.float64)
     return opening if np.isfinite(opening).any() else None
 
 
-def read_expected_faces(workspace: Workspace) -> tuple[int, Expected | None]:
-    """How many faces may be in a frame, and where the dubbed one is expected, pixels; None where there is one only."""
+def read_expected_face(workspace: Workspace) -> ExpectedFace:
+    """Return how many faces may be in a frame, and where the dubbed one is if there are several."""
     detect = workspace.record("detect")
     tracks = detect.summary.get("tracks", []) if detect is not None else []
     if len(tracks) < 2:
-        return 1, None
-    boxes = _crops(workspace).open("boxes")
+        return ExpectedFace()
+    boxes = _open_crops(workspace).open("boxes")
     places = boxes.read(0, len(boxes)).astype(np.float64)
-    slots = workspace.store("detect").open("landmarks").shape[1]
 
-    def expected(k: int) -> tuple[float, float] | None:
-        x0, y0, x1, y1 = places[min(k, len(places) - 1)]
+    def locate(index: int) -> tuple[float, float] | None:
+        x0, y0, x1, y1 = places[min(index, len(places) - 1)]
         return ((x0 + x1) / 2, (y0 + y1) / 2) if x1 > x0 else None
 
-    return int(slots), expected
+    return ExpectedFace(int(workspace.store("detect").open("landmarks").shape[1]), locate)
 
 
-def read_detector(workspace: Workspace) -> str:
-    """Name of the detector that the run used."""
-    record = workspace.record("detect")
-    return record.summary["method"] if record is not None else DEFAULT_DETECTOR
+def load_masks(workspace: Workspace) -> FindMask:
+    """Return a function that says what was replaced in each frame of the result."""
+    store, feather = _open_crops(workspace), _read_feather(workspace)
+    crops, boxes = store.open("crops"), store.open("boxes")
 
-
-def load_masks(workspace: Workspace) -> Mask:
-    """What was replaced in each frame of the result."""
-    from lipdub.stages.paste_back import paste
-
-    store, options = _crops(workspace), _paste_options(workspace)
-
-    def mask(k: int) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
-        if k >= len(store.open("boxes")):
+    def find_mask(index: int) -> tuple[Box, F32] | None:
+        if index >= len(boxes):
             return None
-        box, weight = paste.pasted_region(store, k, options)
-        return (box, weight) if box[2] > box[0] and weight.any() else None
+        return _find_support(crops.read(index, index + 1)[0], boxes.read(index, index + 1)[0], feather)
 
-    return mask
+    return find_mask
 
 
-def untouched_rows(result: Path, workspace: Workspace, source: Path | None, tell: Callback) -> list[Row]:
-    """Every sample outside the feathered mask against the decoded source, frame by frame."""
+def run_composites(
+    workspace: Workspace, result: Path, source: Path, observers: Iterable[Observer], progress: Callback
+) -> None:
+    """Show every frame of a result with the source frame it was made from to the observers, as a `CompositePair`.
+
+    Args:
+        workspace: of the run.
+        result: the result.
+        source: the source video.
+        observers: see each pair.
+        progress: is told after each pair.
+
+    Raises:
+        InputError: a video cannot be read.
+    """
     from lipdub.media.read import read_frames, read_frames_in_order
-    from lipdub.metrics.psnr import psnr
-    from lipdub.metrics.unmasked_changes import SampleDifference, compare_outside_mask
 
-    name, title = "changed_outside", "samples changed outside the mask"
-    if source is None:
-        return [
-            Row(
-                name,
-                title,
-                "frame",
-                None,
-                "samples",
-                "lower",
-                note="the source is not where the workspace says: give --source",
-            )
-        ]
-    store = workspace.store("sync")
+    observers = list(observers)
     order = read_frame_order(workspace)
-    record = workspace.record("paste-back")
-    lossless = bool(record.options.get("lossless")) if record is not None else False
-    total, frames, late, through = SampleDifference(), 0, 0.0, 0
-    times = store.open("time").read(0, len(order))
-    first = None
-    depth = 8
-    supports = _supports(_crops(workspace), _paste_options(workspace).feather)
-    try:
-        for shown, made, (box, weight) in zip(
-            read_frames_in_order(source, order), read_frames(result), supports, strict=False
-        ):
-            total += compare_outside_mask(shown.picture, made.picture, box, weight)
-            depth = made.picture.depth
-            through += box is None
-            first = float(made.time) if first is None else first
-            late = max(late, abs(float(made.time) - first - float(times[frames])))
-            frames += 1
-            tell(Event("progress", "score", done=frames, total=len(order), message="pixels"))
-    except ValueError as error:
-        return [Row(name, title, "frame", None, "samples", "lower", note=str(error))]
-    note = f"of {total.compared} in {frames} frames ({through} passed through), largest difference {total.worst}"
-    rows = []
-    if lossless:
-        rows.append(Row(name, title, "frame", float(total.changed), "samples", "lower", note=note))
-    else:
-        value = psnr(total.squared, total.compared, float((1 << depth) - 1))
-        note += "; the encoding is not lossless"
-        rows.append(
-            Row("psnr_outside", "PSNR outside the mask", "frame", finite_or_none(value), "dB", "higher", note=note)
-        )
-    rows.append(Row("frame_times", "frame times: largest difference", "file", late * 1000, "ms", "lower"))
-    if frames != len(order):
-        rows.append(Row("frames_missing", "frames missing", "file", float(len(order) - frames), "frames", "lower"))
-    return rows
+    supports = _iter_supports(_open_crops(workspace), _read_feather(workspace))
+    frames = zip(read_frames_in_order(source, order), read_frames(result), supports, strict=False)
+    for done, (original, frame, support) in enumerate(frames, 1):
+        box, weight = support if support is not None else (None, None)
+        pair = CompositePair(original.picture, frame.picture, box, weight)
+        for observer in observers:
+            observer.add(pair)
+        progress(Event("progress", "score", done=done, total=len(order), message="pixels"))
 
 
-def _crops(workspace: Workspace) -> StageStore:
-    """The store whose crops were pasted."""
+def _open_crops(workspace: Workspace) -> StageStore:
+    """Return the store whose crops were pasted."""
     record = workspace.record("enhance")
     return workspace.store(record.summary.get("crops", "sync") if record is not None else "sync")
 
 
-def _paste_options(workspace: Workspace) -> Any:
-    """Those the result was pasted with, as far as the mask goes."""
+def _read_feather(workspace: Workspace) -> float:
+    """Return the width of the mask's soft edge the result was pasted with, as a share of the crop's width."""
     from lipdub.stages.paste_back.options import PasteBackOptions
 
     record = workspace.record("paste-back")
     given = record.options if record is not None else {}
-    return PasteBackOptions(feather=float(given.get("feather", PasteBackOptions().feather)))
+    return float(given.get("feather", PasteBackOptions().feather))
 
 
-def _supports(store: StageStore, feather: float) -> Iterator[tuple[Any, np.ndarray | None]]:
-    """Box and feathered mask of every frame, (None, None) where it was passed through."""
-    from lipdub.blending.feather import crop_weight
-
+def _iter_supports(store: StageStore, feather: float) -> Iterator[tuple[Box, F32] | None]:
+    """Yield box and feathered mask of every frame; None if it was passed through."""
     crops, boxes = store.open("crops"), store.open("boxes")
     for chunk in range(crops.chunks):
         start, stop = crops.span(chunk)
-        pixels, places = crops.read(start, stop), boxes.read(start, stop)
-        for crop, (x0, y0, x1, y1) in zip(pixels, places.tolist(), strict=True):
-            if x1 <= x0 or y1 <= y0:
-                yield None, None
-                continue
-            weight = crop_weight(crop[: y1 - y0, : x1 - x0], feather)
-            yield ((x0, y0, x1, y1), weight) if weight.any() else (None, None)
+        for crop, place in zip(crops.read(start, stop), boxes.read(start, stop), strict=True):
+            yield _find_support(crop, place, feather)
+
+
+def _find_support(crop: F32, place: I64, feather: float) -> tuple[Box, F32] | None:
+    from lipdub.blending.feather import crop_weight
+
+    x0, y0, x1, y1 = (int(v) for v in place)
+    if x1 <= x0 or y1 <= y0:
+        return None
+    weight = crop_weight(crop[: y1 - y0, : x1 - x0], feather)
+    return ((x0, y0, x1, y1), weight) if weight.any() else None

@@ -1,9 +1,9 @@
-"""One pass over a video: its frames are decoded once, the face in each is found once, and all who want to look do."""
+"""One pass over a video: decode each frame once, find its face once, and show it to all observers."""
 
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,145 +11,163 @@ import numpy as np
 
 from lipdub.faces.detectors import DEFAULT_DETECTOR
 from lipdub.faces.detectors.base import RESTART_CHANGE
-from lipdub.progress import Callback, Event
+from lipdub.metrics.evidence import CloseUp, FaceMotion, FrameObservation, Observer
+from lipdub.progress import Callback, Event, ignore_event
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lipdub.arrays import F32, F64, U8
     from lipdub.media.pixels import Picture
     from lipdub.media.read import SourceFrame
-    from lipdub.metrics.mouth import MouthMotion
 
-SEARCH_SIDE = (
-    960  # pixels of the longer side at which faces are looked for: less than `detect`, which must find the small ones
-)
+#: Pixels of the longer side at which faces are searched. `detect` searches larger pictures, to find small faces.
+SEARCH_SIDE = 960
 
-
-@dataclass(frozen=True)
-class FrameObservation:
-    """A frame. time: seconds from the first one. mesh: float32 (478, 3) pixels of the face that counts, None where there
-    is none. small: the picture as RGB uint8, `scale` times smaller.
-    """
-
-    index: int
-    time: float
-    picture: Picture
-    mesh: np.ndarray | None
-    small: np.ndarray
-    scale: float
-
-
-Observer: TypeAlias = Callable[[FrameObservation], None]
-Expected: TypeAlias = Callable[[int], "tuple[float, float] | None"]
-"""From a frame's number to where the middle of the face that counts is expected, pixels; None: the largest counts."""
+CutCloseUp: TypeAlias = Callable[[int, "Picture", "F32 | None"], "CloseUp | None"]
+"""Returns the close-up of a frame from its number, its picture and its mesh; called once for each frame, in order."""
 
 
 @dataclass(frozen=True)
-class PassResult:
-    """What a pass left. start: seconds of the first frame on the file's clock. times: (n,) seconds from there. points:
-    float32 (n, 68, 2) iBUG landmarks and boxes: (n, 4) of the face's oval, pixels, NaN without a face. motion: of the mouth. decoding, meshing, looking:
-    seconds spent.
+class ExpectedFace:
+    """Which face counts, if there may be several.
+
+    Attributes:
+        max_faces: how many faces may be in a frame.
+        locate: returns where the middle of the face that counts is expected in a frame, x and y in pixels; None if the
+            largest face counts.
     """
 
-    start: float
-    times: np.ndarray
-    points: np.ndarray
-    boxes: np.ndarray
-    motion: MouthMotion
-    decoding: float
-    meshing: float
-    looking: float
+    max_faces: int = 1
+    locate: Callable[[int], tuple[float, float] | None] | None = None
 
-    def __len__(self) -> int:
-        return len(self.times)
+
+@dataclass(frozen=True)
+class PassResult(FaceMotion):
+    """The face of a video over time, and the seconds the pass spent.
+
+    Attributes:
+        decoding: seconds of waiting for frames.
+        meshing: seconds of finding faces.
+        observing: seconds of the observers.
+    """
+
+    decoding: float = 0.0
+    meshing: float = 0.0
+    observing: float = 0.0
+
+
+class _Track:
+    """The face in each frame, as it is found."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.points: list[F32] = []
+        self.boxes: list[F64] = []
+        self.shapes: list[tuple[float, float, float]] = []
+
+    def add(self, time: float, mesh: F32 | None) -> None:
+        from lipdub.faces.landmarks import to_ibug
+        from lipdub.metrics.lse_video import measure_face_boxes
+        from lipdub.metrics.mouth import measure_mouth_shape
+
+        self.times.append(time)
+        self.points.append(to_ibug(mesh)[:, :2] if mesh is not None else np.full((68, 2), np.nan, np.float32))
+        self.boxes.append(measure_face_boxes(mesh[None])[0] if mesh is not None else np.full(4, np.nan))
+        self.shapes.append(measure_mouth_shape(mesh) if mesh is not None else (np.nan, np.nan, np.nan))
+
+    def finish(self, start: float, decoding: float, meshing: float, observing: float) -> PassResult:
+        from lipdub.metrics.mouth import MouthMotion
+
+        times = np.array(self.times, np.float64)
+        opening, width, height = np.array(self.shapes, np.float64).reshape(-1, 3).T
+        points = np.array(self.points, np.float32).reshape(-1, 68, 2)
+        boxes = np.array(self.boxes).reshape(-1, 4)
+        mouth = MouthMotion(times, opening, width, height)
+        return PassResult(start, times, points, boxes, mouth, decoding, meshing, observing)
 
 
 def run_pass(
     path: Path,
-    looks: Sequence[Observer] = (),
+    observers: Iterable[Observer] = (),
     *,
-    expected: Expected | None = None,
-    faces: int = 1,
     detector: str = DEFAULT_DETECTOR,
-    tell: Callback,
-    what: str,
+    expected: ExpectedFace | None = None,
+    cut_close_up: CutCloseUp = lambda index, picture, mesh: None,
+    progress: Callback = ignore_event,
+    label: str = "",
 ) -> PassResult:
-    """Looks at every frame once.
+    """Show every frame of a video to the observers, and return the motion of its face.
 
     Args:
-        looks: called with each frame. expected: where the face lies that counts, among at most `faces`. detector: its name.
+        path: the video.
+        observers: see each frame as a `FrameObservation`.
+        detector: name of the face detector.
+        expected: which face counts; by default the only one.
+        cut_close_up: makes the close-ups.
+        progress: is told after each frame.
+        label: of the pass, for progress.
 
     Raises:
         InputError: the video cannot be read.
     """
     from lipdub.faces import detectors
-    from lipdub.faces.landmarks import to_ibug
     from lipdub.faces.shots import measure_change
     from lipdub.media.frame_index import read_frame_index
     from lipdub.media.read import read_frames
-    from lipdub.metrics.lse_video import measure_face_boxes
-    from lipdub.metrics.mouth import MouthMotion, measure_mouth_shape
     from lipdub.parallel import map_ordered
 
-    # made small beside the face mesh's work
-    frames = iter(map_ordered(_small, read_frames(path), 1))
+    observers = list(observers)
+    expected = expected or ExpectedFace()
+    # pictures are reduced in another thread, while the face mesh works
+    frames = iter(map_ordered(_reduce, read_frames(path), 1))
     total = len(read_frame_index(path).pts)
-    times: list[float] = []
-    points: list[np.ndarray] = []
-    boxes: list[np.ndarray] = []
-    shapes: list[tuple[float, float, float]] = []
-    spent = [0.0, 0.0, 0.0]
-    start, before = 0.0, None
-    with detectors.create(detector, max_faces=faces) as finder:
+    track = _Track()
+    decoding = meshing = observing = 0.0
+    start, thumbnail_before = 0.0, None
+    with detectors.create(detector, max_faces=expected.max_faces) as finder:
         while True:
             began = clock.perf_counter()
             item = next(frames, None)
             if item is None:
                 break
-            frame, rgb, thumb = item
-            picture = frame.picture
+            frame, small, thumbnail = item
             decoded = clock.perf_counter()
-            is_cut = before is not None and measure_change(before, thumb) >= RESTART_CHANGE
-            before = thumb
-            scale = picture.width / rgb.shape[1]
-            found = [face * np.float32(scale) for face in finder.detect([rgb], [is_cut])[0]]
-            k = len(times)
-            mesh = _counting(found, expected(k) if expected is not None else None)
+            is_cut = thumbnail_before is not None and measure_change(thumbnail_before, thumbnail) >= RESTART_CHANGE
+            thumbnail_before = thumbnail
+            index, picture = len(track.times), frame.picture
+            scale = picture.width / small.shape[1]
+            faces = [face * np.float32(scale) for face in finder.detect([small], [is_cut])[0]]
+            mesh = _pick_face(faces, expected.locate(index) if expected.locate is not None else None)
             meshed = clock.perf_counter()
-            start = float(frame.time) if k == 0 else start
-            seen = FrameObservation(k, float(frame.time) - start, picture, mesh, rgb, scale)
-            for look in looks:
-                look(seen)
-            times.append(seen.time)
-            points.append(to_ibug(mesh)[:, :2] if mesh is not None else np.full((68, 2), np.nan, np.float32))
-            boxes.append(measure_face_boxes(mesh[None])[0] if mesh is not None else np.full(4, np.nan))
-            shapes.append(measure_mouth_shape(mesh) if mesh is not None else (np.nan,) * 3)
-            for i, seconds in enumerate((decoded - began, meshed - decoded, clock.perf_counter() - meshed)):
-                spent[i] += seconds
-            tell(Event("progress", "score", done=len(times), total=total, message=what))
-    at = np.array(times, np.float64)
-    columns = np.array(shapes, np.float64).reshape(-1, 3)
-    motion = MouthMotion(at, columns[:, 0], columns[:, 1], columns[:, 2])
-    kept = np.array(points, np.float32).reshape(-1, 68, 2)
-    return PassResult(start, at, kept, np.array(boxes).reshape(-1, 4), motion, *spent)
+            start = float(frame.time) if index == 0 else start
+            time = float(frame.time) - start
+            observation = FrameObservation(index, time, picture, mesh, small, scale, cut_close_up(index, picture, mesh))
+            for observer in observers:
+                observer.add(observation)
+            track.add(time, mesh)
+            decoding, meshing = decoding + decoded - began, meshing + meshed - decoded
+            observing += clock.perf_counter() - meshed
+            progress(Event("progress", "score", done=index + 1, total=total, message=label))
+    return track.finish(start, decoding, meshing, observing)
 
 
-def _small(frame: SourceFrame) -> tuple[SourceFrame, np.ndarray, np.ndarray]:
-    """A frame, its picture as the face mesh is given it, and a thumbnail."""
+def _reduce(frame: SourceFrame) -> tuple[SourceFrame, U8, U8]:
+    """Return a frame, its picture at the size faces are searched at, and a thumbnail."""
     from lipdub.faces.shots import make_thumbnail
 
     picture = frame.picture
-    rgb = picture.rgb_small(round(picture.width * min(1.0, SEARCH_SIDE / max(picture.width, picture.height))))
-    return frame, rgb, make_thumbnail(rgb)
+    small = picture.rgb_small(round(picture.width * min(1.0, SEARCH_SIDE / max(picture.width, picture.height))))
+    return frame, small, make_thumbnail(small)
 
 
-def _counting(faces: list[np.ndarray], near: tuple[float, float] | None) -> np.ndarray | None:
-    """The face nearest to a place, or the largest one."""
+def _pick_face(faces: Sequence[F32], near: tuple[float, float] | None) -> F32 | None:
+    """Return the face nearest to a place, or the largest one if no place is given."""
     if not faces:
         return None
     low, high = (np.array([f(face[:, :2], axis=0) for face in faces]) for f in (np.min, np.max))
     if near is None:
         return faces[int((high - low).max(1).argmax())]
-    away = np.hypot(*((low + high) / 2 - np.asarray(near)).T)
-    best = int(away.argmin())
-    return faces[best] if away[best] < (high - low)[best].max() else None
+    distances = np.hypot(*((low + high) / 2 - np.asarray(near)).T)
+    best = int(distances.argmin())
+    return faces[best] if distances[best] < (high - low)[best].max() else None

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.metrics.evidence import SpeechTrack
     from lipdub.metrics.sync import Comparison
-    from lipdub.scoring.speech import SpeechTrack
     from lipdub.workspace.stage_store import StageStore
 
 VERSION = 1  # of what comes out for the same video and options
@@ -201,7 +201,8 @@ def _speech(video: Path, options: ClipOptions) -> SpeechTrack:
     """The video's sound, and what it asks of the lips where that is wanted."""
     from lipdub.media.audio import load_audio, probe_audio_source
     from lipdub.media.probe import probe
-    from lipdub.scoring.speech import SpeechTrack, load_own_sound
+    from lipdub.metrics.evidence import SpeechTrack
+    from lipdub.scoring.speech import load_own_sound
 
     if options.min_sync > 0:
         heard = load_own_sound(video, "its own sound")
@@ -272,9 +273,8 @@ def _judged(
 ) -> dict[str, Any] | None:
     """Size of the face and sync of a stretch; None where they do not pass."""
     from lipdub.faces.alignment import full_face
-    from lipdub.metrics.sync import estimate_sync
+    from lipdub.metrics.sync import CHANCE_CONFIDENCE, estimate_sync
     from lipdub.scoring.rows import finite_or_none
-    from lipdub.scoring.speech import CHANCE_CONFIDENCE
 
     start, end = stretch.first / shards.FPS, stretch.stop / shards.FPS
     places = full_face.fit_placements(_points(view, grid, stretch), 1 / shards.FPS)

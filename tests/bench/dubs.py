@@ -150,7 +150,7 @@ def _one(clip: Path, speech: Path, folder: Path, name: str, extra: list[str], sc
         told = [f"{k} {v:.3g}" for k, v in entry["score"].items() if v is not None]
         title += ["   ".join(told[i : i + 6]) for i in range(0, len(told), 6)]
     common.save(folder / f"{name}.png", sheet(clip, out, workspace, title))
-    agreement = entry.get("score", {}).get("followed")
+    agreement = entry.get("score", {}).get("opening_target_corr")
     print(
         f"{name}: {done.wall:.1f} s, wanted against achieved {agreement}, {'; '.join(entry['notes'])}",
         flush=True,

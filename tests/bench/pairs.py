@@ -21,12 +21,14 @@ from typing import Any
 import numpy as np
 
 from lipdub.media.pixels import to_eight_bits
-from lipdub.metrics.correlation import best_lag, correlation, on_grid
-from lipdub.metrics.mouth import MouthMotion, track_mouth
+from lipdub.metrics.correlation import correlation, on_grid
+from lipdub.metrics.mouth import MouthMotion
 from lipdub.workspace.folder import Workspace
 from tests.bench import common
+from tests.mouths import track_mouth
 
 LIMIT = 1500  # frames measured of a video
+REACH = 10  # steps of 40 ms tried each way
 
 
 def measured(path: Path, keep: Path | None = None) -> MouthMotion:
@@ -46,7 +48,9 @@ def measured(path: Path, keep: Path | None = None) -> MouthMotion:
 def compare(a: MouthMotion, b: MouthMotion, offset: int) -> dict[str, Any]:
     """Agreement of a with b, whose mouth comes `offset` steps of 40 ms later."""
     first, second = (on_grid(m.times, np.stack([m.opening, m.width, m.height], 1)) for m in (a, b))
-    lag, best = best_lag(first[:, 0], second[:, 0])
+    values = {lag: correlation(first[:, 0], second[:, 0], lag) for lag in range(-REACH, REACH + 1)}
+    lag = max(values, key=values.__getitem__)
+    best = values[lag]
     opening, width, height = (correlation(first[:, j], second[:, j], offset) for j in range(3))
     return {"opening": opening, "width": width, "height": height, "best_lag": lag, "best": best}
 

@@ -48,7 +48,7 @@ def one(recipe: str, clip: Path, speech: Path, folder: Path, seconds: float, ext
     stages = {stage["name"]: stage for stage in result["stages"]}
     dubbed = entry["dubbed"] = stages["sync"]["summary"]["dubbed"]
     entry["seconds_a_frame"] = {name: stage["seconds"] / max(1, dubbed) for name, stage in stages.items()}
-    entry["changed_outside"] = score(out, workspace=workspace, source=clip).row("changed_outside").value
+    entry["changed_outside"] = score(out, workspace=workspace, source=clip).row("unmasked_changed_samples").value
     before = common.frames_digest(out)
     taken = _take_chunks(workspace)
     again, _ = common.dub(clip, speech, out, workspace, *options, *extra)

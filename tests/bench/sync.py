@@ -19,16 +19,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.metrics.mouth import MouthMotion, track_mouth
-from lipdub.metrics.sync import Comparison, estimate_sync
-from lipdub.progress import ignore_event
-from lipdub.scoring import speech
+from lipdub.metrics.evidence import Clip, FrameObservation, SpeechTrack
+from lipdub.metrics.regions import measure_eye_distance
+from lipdub.metrics.sync import Comparison, compare_clip, estimate_sync
+from lipdub.scoring.speech import load_own_sound
 from lipdub.scoring.video_pass import PassResult, run_pass
 from lipdub.training import grid
 from tests.bench.lip_motion_correlation import CLIPS
+from tests.mouths import track_mouth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from lipdub.metrics.mouth import MouthMotion
 
 MOVED = (0.0, -0.04, 0.04, -0.12, 0.12, -0.2, 0.2)  # seconds
 WINDOW, FAR = 1.0, 0.2
@@ -36,21 +39,26 @@ PARTS = (0, 1, 2, 4, 8)  # of 96 parts of the face's width
 FACE = 2.6  # eye distances that a face is wide
 
 
+class EyeDistances:
+    """Keeps the distance of the eyes in each frame, in pixels."""
+
+    def __init__(self) -> None:
+        self.values: list[float] = []
+
+    def add(self, frame: FrameObservation, /) -> None:
+        if frame.mesh is not None:
+            self.values.append(measure_eye_distance(frame.mesh))
+
+
 def moved(path: Path, part: int) -> MouthMotion:
     """The mouth of a video whose pictures lie to the right and below by so many of 96 parts of the face."""
     import cv2
 
     from lipdub.media.read import read_frames
-    from lipdub.metrics.regions import measure_eye_distance
 
-    seen: list[float] = []
-    run_pass(
-        path,
-        [lambda s: seen.append(measure_eye_distance(s.mesh)) if s.mesh is not None else None],
-        tell=ignore_event,
-        what="",
-    )
-    by = part * FACE * float(np.median(seen)) / 96
+    distances = EyeDistances()
+    run_pass(path, [distances])
+    by = part * FACE * float(np.median(distances.values)) / 96
     matrix = np.array([[1, 0, by], [0, 1, by]])
 
     def frames():  # type: ignore[no-untyped-def]
@@ -88,13 +96,13 @@ def windows(
     return good, bad
 
 
-def figures(paths: dict[Path, float], sounds: Callable[[Path], speech.SpeechTrack | None]) -> dict[str, object]:
+def figures(paths: dict[Path, float], sounds: Callable[[Path], SpeechTrack | None]) -> dict[str, object]:
     """All figures of some clips with their true offsets, seconds."""
-    seen: dict[Path, tuple[PassResult, speech.SpeechTrack]] = {}
+    seen: dict[Path, tuple[PassResult, SpeechTrack]] = {}
     for path in paths:
         heard = sounds(path)
         assert heard is not None, path
-        seen[path] = run_pass(path, tell=ignore_event, what=""), heard
+        seen[path] = run_pass(path), heard
     rng = np.random.default_rng(0)
     errors: dict[float, list[float]] = {by: [] for by in MOVED}
     own, other, clips = [], [], {}
@@ -105,15 +113,15 @@ def figures(paths: dict[Path, float], sounds: Callable[[Path], speech.SpeechTrac
         watched, heard = seen[path]
         for by in MOVED:
             late = replace(heard, begins=heard.begins + by, times=heard.times + by)
-            found = estimate_sync(speech.compare_with_speech(watched, late))
+            found = estimate_sync(compare_clip(Clip(path, watched, late)))
             errors[by].append(found.offset - (paths[path] - by))
             if by == 0:
                 clips[path.stem] = [round(found.offset * 1000), round(found.confidence, 2)]
                 own.append(found.confidence)
-        compared = speech.compare_with_speech(watched, heard)
+        compared = compare_clip(Clip(path, watched, heard))
         a, b = windows(compared, paths[path], rng)
         good, bad = good + a, bad + b
-        stranger = estimate_sync(speech.compare_with_speech(watched, seen[names[(k + 1) % len(names)]][1]))
+        stranger = estimate_sync(compare_clip(Clip(path, watched, seen[names[(k + 1) % len(names)]][1])))
         other.append((stranger.agreement, stranger.confidence))
     off = np.abs(np.array([errors[by] for by in MOVED])) * 1000
     return {
@@ -144,8 +152,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
 
-    def heard(path: Path) -> speech.SpeechTrack | None:
-        return speech.load_own_sound(path, path.name)
+    def heard(path: Path) -> SpeechTrack | None:
+        return load_own_sound(path, path.name)
 
     kept_out = grid.held_out_clips(grid.load_word_times(options.shared / "grid"))[: options.grid]
     of_grid = {options.shared / "grid" / "clips" / f"{name}.mp4": 0.0 for name in kept_out}

@@ -153,7 +153,7 @@ def agreement(shape: np.ndarray, heard: Any) -> float:
 
 def hear(sound: np.ndarray) -> Any:
     """What a clip's own sound asks of the lips."""
-    from lipdub.scoring.speech import SpeechTrack
+    from lipdub.metrics.evidence import SpeechTrack
     from lipdub.speech.lip_motion import predict_lip_motion
     from lipdub.speech.recognition import recognize as listen
 

@@ -64,7 +64,7 @@ def test_a_table_a_file_and_a_page(run: Callable[..., Done], tmp_path: Path) -> 
     assert done.code == 0 and "seam" in done.stdout and "report.html" in done.stderr
     folder = name.with_name(name.name + ".score")
     scored = json.loads((folder / "score.json").read_text())
-    assert scored["schema"] == 2 and {"faces", "seam", "cpbd"} <= {row["id"] for row in scored["rows"]}
+    assert scored["schema"] == 3 and {"faces", "seam", "cpbd"} <= {row["id"] for row in scored["rows"]}
     html = (folder / "report.html").read_text()
     assert "odd &lt;name&gt;" in html and "<name>" not in html
     page = Page()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def _boxes(count: int) -> np.ndarray:
 def test_a_shift_of_the_sound_is_found(shift: int) -> None:
     frames, times, sound = _video()
     moved = np.roll(sound, shift * 640)  # positive: the sound comes later
-    found = lse_video.lse_of(frames, times, _boxes(len(frames)), moved, _Loudness())
+    found = _score(frames, times, _boxes(len(frames)), moved, _Loudness())
     assert found.offset == -shift and 2 * found.distance < found.confidence
 
 
@@ -66,7 +66,7 @@ def test_a_shift_of_the_sound_is_found(shift: int) -> None:
 def test_the_sound_may_begin_before_or_after_the_picture(start: float) -> None:
     frames, times, sound = _video()
     cut = sound[round(start * 16000) :] if start > 0 else np.concatenate([np.zeros(round(-start * 16000)), sound])
-    found = lse_video.lse_of(frames, times + 100, _boxes(len(frames)), cut, _Loudness(), start)
+    found = _score(frames, times + 100, _boxes(len(frames)), cut, _Loudness(), start)
     assert found.offset == 0 and found.confidence > 1
 
 
@@ -75,10 +75,15 @@ def test_other_frame_rates_are_resampled_by_their_times(rate: int) -> None:
     frames, times, sound = _video()
     at = np.arange(int(6 * rate)) / rate
     shown = frames[np.minimum(np.round(at * 25).astype(int), len(frames) - 1)]
-    found = lse_video.lse_of(iter(shown), at, _boxes(len(at)), np.roll(sound, 2 * 640), _Loudness())
+    found = _score(iter(shown), at, _boxes(len(at)), np.roll(sound, 2 * 640), _Loudness())
     assert found.offset == -2
     if rate == 50:
-        assert found == lse_video.lse_of(frames, times, _boxes(150), np.roll(sound, 2 * 640), _Loudness())
+        assert found == _score(frames, times, _boxes(150), np.roll(sound, 2 * 640), _Loudness())
+
+
+def _score(*arguments: Any) -> lse.Scores:
+    """Scores of a whole video."""
+    return lse_video.score_clips(lse_video.video_distances(*arguments))
 
 
 def test_the_grid_holds_every_25th_of_a_second() -> None:

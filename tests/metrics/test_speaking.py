@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lipdub.metrics import bootstrap, flicker, frozen_share, opening_range
-from lipdub.metrics.silence import find_speech, silence_motion_ratio
+from lipdub.metrics.silence import find_speech
+from lipdub.metrics.silence_motion import silence_motion_ratio
 
 TIMES = np.arange(100) * 0.04
 

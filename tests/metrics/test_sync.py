@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipdub.metrics.sync import LEAST_SEEN, REACH, STEP, compare_motion, estimate_sync
+from lipdub.metrics.sync import MIN_MOUTH_SPREAD, REACH, STEP, compare_motion, estimate_sync
 
 
 def motion(seconds: float, seed: int, rate: float = 100.0) -> tuple[np.ndarray, np.ndarray]:
@@ -67,7 +67,7 @@ def test_each_stretch_tells_its_own_offset() -> None:
 def test_a_frozen_mouth_and_a_missing_face_say_nothing() -> None:
     heard, lips = motion(6, 4)
     times = np.arange(0, 6, 0.04)
-    still = np.full((len(times), 2), 0.3) + np.random.default_rng(0).normal(0, LEAST_SEEN / 20, (len(times), 2))
+    still = np.full((len(times), 2), 0.3) + np.random.default_rng(0).normal(0, MIN_MOUTH_SPREAD / 20, (len(times), 2))
     assert estimate_sync(compare_motion(times, still, heard, lips, (0, 6))).confidence < 0.1
     nobody = np.full((len(times), 2), np.nan)
     assert np.isnan(estimate_sync(compare_motion(times, nobody, heard, lips, (0, 6))).offset)

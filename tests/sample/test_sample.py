@@ -11,7 +11,7 @@ import pytest
 from lipdub.media.audio import load_audio
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
-from lipdub.metrics.mouth import track_mouth
+from tests.mouths import track_mouth
 from tests.sample import draw
 
 HERE = Path(__file__).resolve().parent

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from lipdub.errors import UsageError
-from lipdub.metrics.sync import compare_motion
+from lipdub.metrics.metric import Moment
+from lipdub.metrics.opening_target import find_misses
+from lipdub.metrics.silence_motion import find_restless
+from lipdub.metrics.sync import compare_motion, find_out_of_sync
 from lipdub.scoring import moments
 from lipdub.scoring.report import ReportEntry, align_rows, draw_curves, format_number
-from lipdub.scoring.rows import Moment, Row, Score, find_failures, parse_thresholds
+from lipdub.scoring.rows import Row, Score, find_failures, parse_thresholds
 
 SCORE = Score(
     "a.mp4",
@@ -20,7 +23,7 @@ SCORE = Score(
     4.0,
     (Row("one", "first", "mouth", 0.5), Row("none", "second", "crop", None, note="no weights")),
     windows=({"start": 0.0, "end": 4.0, "av_sync": None},),
-    series={"time": [0.0, 1.0, 2.0], "opening": [0.1, None, 0.3], "wanted": [0.1, 0.2, 0.3]},
+    series={"time": [0.0, 1.0, 2.0], "opening": [0.1, None, 0.3], "target": [0.1, 0.2, 0.3]},
 )
 
 
@@ -35,7 +38,7 @@ def test_failures() -> None:
     assert find_failures(SCORE, {"one": 0.5}, {"one": 0.5}) == []
     assert find_failures(SCORE, {"one": 0.6}, {}) == ["one is 0.5, under 0.6"]
     assert find_failures(SCORE, {}, {"one": 0.4}) == ["one is 0.5, over 0.4"]
-    assert find_failures(SCORE, {"none": 0}, {}) == ["none is not to be had: no weights"]
+    assert find_failures(SCORE, {"none": 0}, {}) == ["none is not available: no weights"]
     with pytest.raises(UsageError, match="one, none"):
         find_failures(SCORE, {"two": 0}, {})
 
@@ -61,21 +64,21 @@ def test_a_second_out_of_sync_is_the_weakest() -> None:
     mouth = np.stack([np.interp(times, heard, c) for c in lips.T], 1) * 0.05
     wrong = (times >= 6) & (times < 7)
     mouth[wrong] = mouth[::-1][wrong]
-    worst = moments.select_weakest(moments.out_of_sync(compare_motion(times, mouth, heard, lips, (0, 12))))
-    assert worst[0].time == pytest.approx(6.5, abs=0.3) and worst[0].times > 1
-    assert all(m.times < 0.5 for m in worst[1:])
+    worst = moments.select_weakest(find_out_of_sync(compare_motion(times, mouth, heard, lips, (0, 12))))
+    assert worst[0].time == pytest.approx(6.5, abs=0.3) and worst[0].severity > 1
+    assert all(m.severity < 0.5 for m in worst[1:])
 
 
 def test_a_mouth_that_opens_in_a_pause_and_one_that_misses() -> None:
     times = np.arange(0, 4, 0.04)
     opening = np.where((times > 2) & (times < 2.2), 0.2, 0.02)
-    worst = moments.select_weakest(moments.restless(times, opening, [(1.0, 3.0)]))
-    assert worst[0].time == pytest.approx(2.1, abs=0.15) and worst[0].times > 2
-    assert not moments.restless(times, opening, [])
+    worst = moments.select_weakest(find_restless(times, opening, [(1.0, 3.0)]))
+    assert worst[0].time == pytest.approx(2.1, abs=0.15) and worst[0].severity > 2
+    assert not find_restless(times, opening, [])
     wanted = np.where((times > 2) & (times < 2.2), np.nan, 0.02)
     wanted[(times > 3) & (times < 3.25)] = 0.3
-    found = moments.select_weakest(moments.missed(times, wanted, opening))
-    assert found[0].time == pytest.approx(3.1, abs=0.15) and found[0].times > 2
+    found = moments.select_weakest(find_misses(times, wanted, opening))
+    assert found[0].time == pytest.approx(3.1, abs=0.15) and found[0].severity > 2
 
 
 def test_curves_break_where_nothing_is_known() -> None:
@@ -88,9 +91,9 @@ def test_curves_break_where_nothing_is_known() -> None:
 def test_a_table_of_several_has_all_lines() -> None:
     other = Score("b.mp4", 1, 1.0, (Row("two", "third", "mouth", 2.0), Row("one", "first", "mouth", 0.7)))
     lines = align_rows([SCORE, other])
-    assert [line["row"].id for line in lines] == ["one", "none", "two"]
-    assert [cell and cell.value for cell in lines[0]["cells"]] == [0.5, 0.7]
-    assert lines[2]["cells"][0] is None
+    assert [line.row.id for line in lines] == ["one", "none", "two"]
+    assert [cell and cell.value for cell in lines[0].cells] == [0.5, 0.7]
+    assert lines[2].cells[0] is None
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_damaged_and_missing_chunks_are_made_again_alike(sample_dub: lipdub.Resu
 
 
 def test_silence_leaves_a_closed_still_mouth(sample_dub: lipdub.Result, tmp_path: Path) -> None:
-    from lipdub.metrics.mouth import track_mouth
+    from tests.mouths import track_mouth
 
     quiet = write_silence(tmp_path / "quiet.wav", SECONDS)
     copy = tmp_path / "copy"

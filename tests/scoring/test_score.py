@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ from lipdub.media.audio import load_audio
 from lipdub.media.read import read_frames
 from lipdub.metrics import colour_step, seam
 from lipdub.scoring.full_reference import pair_frames
-from lipdub.scoring.score import ScoreOptions, score, score_with_report
+from lipdub.scoring.gather import ScoreOptions
+from lipdub.scoring.score import score, score_with_report
+from lipdub.weights.store import VerifiedWeights, WeightsStore
 from tests.sample import SPEECH, TALKER
 from tests.sounds import write_wav
 
@@ -70,16 +73,16 @@ def test_a_lossless_run_changes_nothing_outside_the_mask(run: Path) -> None:
     events: list[Event] = []
     scores = score(run / "dub.mp4", workspace=run / "work", speech=run / "speech.wav", progress=events.append)
     values = _values(scores)
-    assert values["changed_outside"] == 0
-    assert values["frame_times"] == pytest.approx(0, abs=1e-6)
-    assert values["followed"] > 0.8 and values["missed_by"] < 0.1
+    assert values["unmasked_changed_samples"] == 0
+    assert values["pts_max_error_ms"] == pytest.approx(0, abs=1e-6)
+    assert values["opening_target_corr"] > 0.8 and values["opening_target_mae"] < 0.1
     assert values["faces"] == 1
-    assert values["silence_leak"] < 1
+    assert values["silence_motion_ratio"] < 1
     assert abs(values["seam"]) < seam.VISIBLE_AGAINST_SOURCE
     assert values["colour_step"] < colour_step.VISIBLE_AGAINST_SOURCE
     plain = scores.to_json()
-    assert plain["schema"] == 2 and json.loads(json.dumps(plain, allow_nan=False)) == plain
-    assert len(plain["series"]["time"]) == len(plain["series"]["wanted"]) == scores.frames
+    assert plain["schema"] == 3 and json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert len(plain["series"]["time"]) == len(plain["series"]["target"]) == scores.frames
     assert events[-1].kind == "done"
 
 
@@ -98,7 +101,7 @@ def test_one_touched_sample_is_found(run: Path, tmp_path: Path) -> None:
             out.mux(stream.encode(av.VideoFrame.from_ndarray(flat, format="yuv420p")))
         assert stream is not None
         out.mux(stream.encode())
-    row = score(doctored, workspace=run / "work").row("changed_outside")
+    row = score(doctored, workspace=run / "work").row("unmasked_changed_samples")
     assert row.value == 1
     assert "largest difference 1" in row.note
 
@@ -106,22 +109,22 @@ def test_one_touched_sample_is_found(run: Path, tmp_path: Path) -> None:
 def test_the_source_may_have_moved(run: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved.mp4"
     moved.write_bytes((run / "source.mp4").read_bytes())
-    assert score(run / "dub.mp4", workspace=run / "work", source=moved).row("changed_outside").value == 0
+    assert score(run / "dub.mp4", workspace=run / "work", source=moved).row("unmasked_changed_samples").value == 0
 
 
 def test_a_clip_against_itself(run: Path) -> None:
-    found = score(run / "dub.mp4", truth=run / "dub.mp4")
+    found = score(run / "dub.mp4", ground_truth=run / "dub.mp4")
     for end in ("", "_crop"):
         assert found.row(f"psnr{end}").value is None and "equal" in found.row(f"psnr{end}").note
         assert found.row(f"ssim{end}").value == pytest.approx(1.0, abs=1e-6)
         assert found.row(f"mse{end}").value == found.row(f"ifc{end}").value == 0
-    assert found.row("lmd").value == found.row("f_ld").value == found.row("lmd_eyes").value == 0
+    assert found.row("lmd").value == found.row("f_lmd").value == found.row("lmd_eyes").value == 0
     assert found.row("lpips_crop").value is None and found.row("lpips_crop").note  # says what is missing
 
 
 def test_truth_a_little_off(run: Path, tmp_path: Path) -> None:
     frames = [np.clip(f.picture.rgb().astype(int) + 4, 0, 255).astype(np.uint8) for f in read_frames(run / "dub.mp4")]
-    values = _values(score(run / "dub.mp4", truth=_write(tmp_path / "off.mp4", frames)))
+    values = _values(score(run / "dub.mp4", ground_truth=_write(tmp_path / "off.mp4", frames)))
     assert 34 < values["psnr"] < 38 and 34 < values["psnr_crop"] < 38
     assert 0.97 < values["ssim"] < 1
     assert 10 < values["mse"] < 26
@@ -131,7 +134,7 @@ def test_truth_a_little_off(run: Path, tmp_path: Path) -> None:
 def test_truth_of_another_size_is_refused(run: Path, tmp_path: Path) -> None:
     frames = [np.zeros((64, 64, 3), np.uint8)] * 5
     with pytest.raises(InputError, match="64x64"):
-        score(run / "dub.mp4", truth=_write(tmp_path / "small.mp4", frames))
+        score(run / "dub.mp4", ground_truth=_write(tmp_path / "small.mp4", frames))
 
 
 def test_any_video_is_held_against_its_own_sound_or_another(run: Path) -> None:
@@ -160,11 +163,11 @@ def test_a_planted_delay_of_the_sound_is_found(run: Path, tmp_path: Path) -> Non
 
 def test_the_weakest_moments_come_with_pictures(run: Path) -> None:
     entry = score_with_report(run / "dub.mp4", ScoreOptions(workspace=run / "work"), pictures=True)
-    assert entry.shots and len(entry.shots) == len(entry.score.moments) <= 10
+    assert entry.pictures and len(entry.pictures) == len(entry.score.moments) <= 10
     times = [m.time for m in entry.score.moments]
     assert all(abs(a - b) >= 0.8 for i, a in enumerate(times) for b in times[:i])
-    for shot in entry.shots:
-        for picture in (shot.result, shot.source):
+    for shown in entry.pictures:
+        for picture in (shown.result, shown.source):
             assert picture is not None
             height, width = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape[:2]
             assert height == 200 and width >= 200
@@ -208,7 +211,7 @@ def test_with_syncnets_weights_there_are_lse_rows_beside_the_real_videos(
     """A network that sees the brightness of the crops stands in for SyncNet: the wiring, not the numbers."""
     torch = pytest.importorskip("torch")
     from lipdub.metrics import lse_video
-    from lipdub.scoring import score as stage
+    from lipdub.metrics.metric import MetricWeights
 
     class Small(torch.nn.Module):
         def __init__(self) -> None:
@@ -223,11 +226,14 @@ def test_with_syncnets_weights_there_are_lse_rows_beside_the_real_videos(
             assert cepstra.shape[1:] == (1, 13, 20)
             return cepstra.flatten(1).mean(1, keepdim=True).expand(-1, 4) * self.scale
 
-    monkeypatch.setattr(stage, "_has", lambda store, name: name == stage.SYNCNET)
-    monkeypatch.setattr(stage, "_remarks", lambda store, truth_too: ["weights of my own"])
-    monkeypatch.setattr(lse_video, "load_syncnet", lambda store: Small())
+    weights = MetricWeights(lse_video.WEIGHTS, lambda store: Small())
+    for name in ("DISTANCE_METRIC", "CONFIDENCE_METRIC", "OFFSET_METRIC"):
+        monkeypatch.setattr(lse_video, name, replace(getattr(lse_video, name), weights=weights))
+    monkeypatch.setattr(
+        WeightsStore, "verify", lambda self, entry: VerifiedWeights(entry, tmp_path, "0" * 64, own=True, since="today")
+    )
     found = score(run / "dub.mp4", source=run / "dub.mp4")
     for name in ("lse_d", "lse_c", "lse_offset_ms"):
         row = found.row(name)
-        assert row.value is not None and row.anchor == row.value, name
-    assert "weights of my own" in found.notes
+        assert row.value is not None and row.real_value == row.value, name
+    assert any("a file of your own" in note for note in found.notes)
