@@ -183,14 +183,14 @@ class SpeechTrack:
         sound: (n,) float32 mono at `SAMPLE_RATE_HZ`, -1..1.
         begins: seconds after the picture's first frame.
         times: (m,) float64 seconds after the picture's first frame.
-        lips: (m, 2) float64, opening and width at `times`, in parts of the range.
+        lips: (m, 2) float32, opening and width at `times`, in parts of the range.
         origin: what the speech is, in words.
     """
 
     sound: F32
     begins: float
     times: F64
-    lips: F64
+    lips: F32
     origin: str
 
     @property
