@@ -211,7 +211,9 @@ def _speech(video: Path, options: ClipOptions) -> SpeechTrack:
     facts = probe(video).video
     assert facts is not None
     begins = float(probe_audio_source(video).start - facts.start_time)
-    return SpeechTrack(load_audio(video, SAMPLE_RATE_HZ), begins, np.empty(0), np.empty((0, 2)), "its own sound")
+    return SpeechTrack(
+        load_audio(video, SAMPLE_RATE_HZ), begins, np.empty(0), np.empty((0, 2), np.float32), "its own sound"
+    )
 
 
 def _compared(view: TrackLandmarks, times: np.ndarray, speech: SpeechTrack) -> Comparison:
