@@ -90,15 +90,15 @@ def encode(audio: Array) -> F32:
     if len(audio) < _MIN_SAMPLES:
         audio = np.pad(audio, (0, _MIN_SAMPLES - len(audio)))
     inputs = {"input_values": audio[None], "attention_mask": np.ones((1, len(audio)), np.int64)}
-    encoded: F32 = _load_session().run(None, inputs)[0][0]
-    return encoded
+    encoding: F32 = _load_session().run(None, inputs)[0][0]
+    return encoding
 
 
-def interpolate_steps(encoded: F32, first: int, last: int) -> F32:
+def interpolate_steps(encoding: F32, first: int, last: int) -> F32:
     """Interpolate the encoder's frames to steps of two phone frames.
 
     Args:
-        encoded: (frames, WIDTH) float32, from `encode`.
+        encoding: (frames, WIDTH) float32, from `encode`.
         first: First step of 20 ms from the beginning of the encoded sound.
         last: Last step + 1. A step is the middle of its two frames.
 
@@ -106,10 +106,10 @@ def interpolate_steps(encoded: F32, first: int, last: int) -> F32:
         (last - first, WIDTH) float32.
     """
     place = ((2 * np.arange(first, last) + 0.5) * HOP - _CENTRE) / _STEP
-    place = np.clip(place, 0, len(encoded) - 1)
-    low = np.minimum(place.astype(np.int64), max(len(encoded) - 2, 0))
+    place = np.clip(place, 0, len(encoding) - 1)
+    low = np.minimum(place.astype(np.int64), max(len(encoding) - 2, 0))
     part = (place - low).astype(np.float32)[:, None]
-    steps: F32 = encoded[low] * (1 - part) + encoded[np.minimum(low + 1, len(encoded) - 1)] * part
+    steps: F32 = encoding[low] * (1 - part) + encoding[np.minimum(low + 1, len(encoding) - 1)] * part
     return steps
 
 

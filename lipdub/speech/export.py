@@ -160,7 +160,7 @@ def encode_json(lips: LipTrajectory) -> bytes:
     def encode_cue(cue: Segment) -> str:
         return json.dumps([_round(cue.start), _round(cue.end), cue.label])
 
-    heard = {
+    recognition = {
         "way": lips.recognition_source,
         "share_of_words": _round(lips.text_coverage),
         "language": lips.language,
@@ -170,7 +170,7 @@ def encode_json(lips: LipTrajectory) -> bytes:
         "tool": f"lipdub {__version__}",
         "source": printable(lips.source.name),
         "duration": _round(lips.duration),
-        "heard": heard,
+        "heard": recognition,
         "rate": lips.rate,
         "start": _round(float(lips.times[0])) if len(lips.times) else 0.0,
         "names": list(lips.names),
@@ -219,7 +219,7 @@ def encode_word_srt(lips: LipTrajectory) -> bytes:
     if not lips.words:
         raise UsageError(
             f"no words were found in {lips.source.name}",
-            hint="Give the text with --text, or take the format srt, which has a cue for each mouth shape.",
+            hint="Give it with --text, or take the format srt, which has a cue for each mouth shape.",
         )
     return _encode_subtitles([Segment(word.start, word.end, word.text) for word in lips.words])
 

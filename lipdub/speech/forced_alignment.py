@@ -28,7 +28,7 @@ _NEVER = -1e30  # score of what cannot be
 _OTHER_COST = 1.6  # nats per frame against the likeliest phone, at which sound counts as none of the text's
 _OTHER_START_COST = 15.0  # nats for beginning with such sound
 _SKIP_COST, _SKIP_WORD_COST = 14.0, 0.7  # nats for skipping words, and more for each word
-_OUTSIDE_COST = 2.0  # nats per frame for a word outside its allowed time
+_OUTSIDE_COST = 2.0  # nats per frame for a word outside its time limits
 _WINDOW = 6000  # states evaluated: about a hundred words
 _BEAM = 400.0  # nats below the best at which a state is given up
 _SETTLE = 1000  # frames after which the past is settled, as far as all remaining states agree on it
@@ -92,7 +92,7 @@ def align_words(
     words: Sequence[Sequence[str]],
     posteriors: F32,
     *,
-    allowed: Sequence[tuple[float, float] | None] | None = None,
+    time_limits: Sequence[tuple[float, float] | None] | None = None,
     window: int = _WINDOW,
 ) -> ForcedAlignment:
     """Find the most probable times of the words' phones, in order.
@@ -103,11 +103,11 @@ def align_words(
     Args:
         words: The phones of each word; a word without phones is skipped.
         posteriors: (frames, len(PHONES)) float at 100 Hz.
-        allowed: For each word the seconds it should lie in, or None.
+        time_limits: For each word the seconds it should lie in, or None.
         window: States evaluated at once.
     """
     chain = _build_chain(words)
-    path = _search(chain, posteriors, _build_limits(chain, allowed), window)
+    path = _search(chain, posteriors, _build_limits(chain, time_limits), window)
     return _read_path(path, chain, posteriors, len(words))
 
 
@@ -147,7 +147,7 @@ def _search(chain: _Chain, posteriors: F32, limits: _Limits | None, window: int)
     low, high = 0, min(count, window)
     best = _score_before(chain, high)
     past: list[tuple[int, I32]] = []  # lowest state of each open frame, and where each state came from
-    settled = 0
+    path_frames = 0
     for t in range(frames):
         if t:
             low, high, best = _move_window(best, low, count, window)
@@ -160,10 +160,10 @@ def _search(chain: _Chain, posteriors: F32, limits: _Limits | None, window: int)
         past.append((low, source))
         if len(past) >= 2 * _SETTLE and len(past) % _SETTLE == 0:
             best[best <= -_BEAM] = _NEVER  # a state left out of the settling must not come back
-            done = _settle(past, best, low, path[settled:], force=len(past) >= _OPEN)
-            settled += done
-            del past[:done]
-    _trace(past, low + _find_last(chain, best, low, high), path[settled:])
+            count_settled = _settle(past, best, low, path[path_frames:], force=len(past) >= _OPEN)
+            path_frames += count_settled
+            del past[:count_settled]
+    _trace(past, low + _find_last(chain, best, low, high), path[path_frames:])
     return path
 
 
@@ -208,10 +208,10 @@ def _skip_words(now: F64, source: I32, gaps: I64) -> None:
     reach = now[gaps] + slope
     most = np.maximum.accumulate(reach)
     origin = np.maximum.accumulate(np.where(reach >= most, np.arange(len(gaps)), 0))
-    skipped = most - slope - _SKIP_COST
-    is_better = skipped > now[gaps]
+    after_skip = most - slope - _SKIP_COST
+    is_better = after_skip > now[gaps]
     source[gaps[is_better]] = source[gaps[origin[is_better]]]
-    now[gaps[is_better]] = skipped[is_better]
+    now[gaps[is_better]] = after_skip[is_better]
 
 
 def _score_sound(chain: _Chain, states: slice, posteriors: F32, second: float, limits: _Limits | None) -> F64:
@@ -240,12 +240,12 @@ def _cost_of_skipping(count: I64) -> F64:
     return np.where(count > 0, _SKIP_COST + _SKIP_WORD_COST * count, 0.0)
 
 
-def _build_limits(chain: _Chain, allowed: Sequence[tuple[float, float] | None] | None) -> _Limits | None:
+def _build_limits(chain: _Chain, time_limits: Sequence[tuple[float, float] | None] | None) -> _Limits | None:
     """Return the limits of each state, or None if no word is limited."""
-    if allowed is None or not any(span is not None for span in allowed):
+    if time_limits is None or not any(span is not None for span in time_limits):
         return None
     free = (-np.inf, np.inf)
-    spans = np.array([free if span is None else span for span in allowed] + [free])
+    spans = np.array([free if span is None else span for span in time_limits] + [free])
     return _Limits(spans[chain.word, 0], spans[chain.word, 1])  # word -1 is the last row
 
 

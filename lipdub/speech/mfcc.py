@@ -85,7 +85,8 @@ def compute_mfcc(samples: Array) -> F64:
 
 def to_16_bit(audio: Array) -> I16:
     """Convert float sound in -1 to 1 to 16 bit integers."""
-    return np.clip(np.round(np.asarray(audio, np.float64) * 32768), -32768, 32767).astype(np.int16)
+    samples: I16 = np.clip(np.round(np.asarray(audio, np.float64) * 32768), -32768, 32767).astype(np.int16)
+    return samples
 
 
 def _log(power: F64) -> F64:

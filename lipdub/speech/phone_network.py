@@ -31,7 +31,7 @@ _MIN_POSTERIOR = 1e-8  # keeps logarithms finite
 
 
 class PhoneNetwork:
-    """The trained network: `posteriors(features, encoded)` gives phone probabilities.
+    """The trained network: `posteriors(features, encoding)` gives phone probabilities.
 
     Attributes:
         dilations: Dilation of each residual block, in steps of two frames.
@@ -60,12 +60,12 @@ class PhoneNetwork:
         """Number of 10 ms frames on each side that one answer depends on."""
         return FRAMES_PER_STEP * sum(self.dilations) + 4
 
-    def logits(self, features: F32, encoded: F32) -> F32:
+    def logits(self, features: F32, encoding: F32) -> F32:
         """Compute the logits of the phones.
 
         Args:
             features: (frames, MELS) float32, from `phone_features.log_mel`.
-            encoded: ((frames + 1) // 2, encoder.WIDTH) float32, from `lipdub.speech.encoder`.
+            encoding: ((frames + 1) // 2, encoder.WIDTH) float32, from `lipdub.speech.encoder`.
 
         Returns:
             (frames, len(PHONES)) float32.
@@ -77,7 +77,7 @@ class PhoneNetwork:
         if frames % FRAMES_PER_STEP:
             features = np.concatenate([features, features[-1:]])
         x = convolve_time(features, w["stem.weight"], w["stem.bias"], stride=FRAMES_PER_STEP)
-        known = _layer_norm(encoded, w["known.weight"], w["known.bias"])
+        known = _layer_norm(encoding, w["known.weight"], w["known.bias"])
         x = x + known @ w["take.weight"].T + w["take.bias"]
         for i, dilation in enumerate(self.dilations):
             y = _layer_norm(x, w[f"blocks.{i}.norm.weight"], w[f"blocks.{i}.norm.bias"])
@@ -89,17 +89,17 @@ class PhoneNetwork:
         logits: F32 = out.reshape(-1, len(PHONES))[:frames]
         return logits
 
-    def posteriors(self, features: F32, encoded: F32) -> F32:
+    def posteriors(self, features: F32, encoding: F32) -> F32:
         """Compute the probability of each phone.
 
         Args:
             features: As for `logits`.
-            encoded: As for `logits`.
+            encoding: As for `logits`.
 
         Returns:
             (frames, len(PHONES)) float32; rows sum to one.
         """
-        logits = self.logits(features, encoded)
+        logits = self.logits(features, encoding)
         e = np.exp(logits - logits.max(1, keepdims=True, initial=-1e30))
         posteriors: F32 = e / e.sum(1, keepdims=True)
         return posteriors

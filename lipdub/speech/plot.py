@@ -227,13 +227,13 @@ class _Row:
         if len(times) < 2:
             return
         xs = [_LEFT + (t - self.start) * SCALE for t in times]
-        closed = self._find_closed(xs, lips.column("closure")[is_inside] >= _MIN_CLOSURE)
-        for left, right in closed:
+        closures = self._find_closed(xs, lips.column("closure")[is_inside] >= _MIN_CLOSURE)
+        for left, right in closures:
             self.pen.rectangle((left, y + 4, right, floor), _SHUT_SHADE)
         opening = np.clip(lips.column("opening")[is_inside], 0, _MAX_VALUE) / _MAX_VALUE
         curve = list(zip(xs, floor - opening * height, strict=True))
         self.pen.polygon([(xs[0], floor), *curve, (xs[-1], floor)], _SKY)
-        for left, right in closed:
+        for left, right in closures:
             self.pen.rectangle((left, y + 4, right, y + 8), _RED)
         self.pen.line([(_LEFT, floor), (self.right, floor)], _FAINT, 1)
         rounding = floor - np.clip(lips.column("rounding")[is_inside], 0, _MAX_VALUE) / _MAX_VALUE * height

@@ -92,8 +92,8 @@ def recognize(
     alignment = locate_words(transcript, pronunciations, posteriors)
     if not alignment.fit.is_used:
         return Recognition(posteriors, decode_phones(posteriors), text=alignment.fit, language=language)
-    fused = fuse_with_text(posteriors, alignment.words, find_run_frames(alignment, len(posteriors)))
-    return replace(fused, text=alignment.fit, language=language)
+    recognition = fuse_with_text(posteriors, alignment.words, find_run_frames(alignment, len(posteriors)))
+    return replace(recognition, text=alignment.fit, language=language)
 
 
 def fuse_with_text(posteriors: F32, words: Sequence[Word], spans: Sequence[tuple[int, int]]) -> Recognition:

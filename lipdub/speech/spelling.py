@@ -119,8 +119,8 @@ def _add_ending(words: list[str], ending: str) -> list[str]:
 def _spell_money(names: tuple[str, str], whole: str, part: str | None) -> list[str]:
     """Spell what follows the whole part of an amount: the currency, and the cents without their name."""
     currency = names[0]
-    trimmed = whole.lstrip("0")
-    is_one = len(trimmed) == 1 and int(trimmed) == 1
+    significant = whole.lstrip("0")
+    is_one = len(significant) == 1 and int(significant) == 1
     words = [currency if is_one or currency == "yen" else f"{currency}s"]
     cents = int((part or "")[:2].ljust(2, "0"))
     return words + (spell_cardinal(cents) if cents else [])

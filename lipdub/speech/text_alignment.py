@@ -30,7 +30,7 @@ _CUE_SLACK_SECONDS = 1.0  # words may lie so far outside their cue
 _MIN_CUE_SHARE = 0.7  # share of words found by their cues, below which they are located without cues
 _FREE_GAIN = 1.1  # locating without cues must find so many times more words to be preferred
 _MIN_COVERAGE = 0.5  # share of the speech that the words cover where the text reaches far beyond the speech
-_MAX_LISTED = 8  # words listed in a note
+_MAX_EXAMPLES = 8  # words named in a note
 _RUN_MARGIN_SECONDS = 0.3  # time around a run of words that still belongs to it
 
 
@@ -65,16 +65,16 @@ def describe_text_fit(fit: TextFit) -> list[str]:
         return [f"{found}; check that it is the text of this speech, and check its language"]
     notes = []
     if fit.missing:
-        listed = ", ".join(f"{word} ({_format_clock(second)})" for word, second in fit.missing[:_MAX_LISTED])
-        more = f" and {len(fit.missing) - _MAX_LISTED} more" if len(fit.missing) > _MAX_LISTED else ""
+        examples = ", ".join(f"{word} ({_format_clock(second)})" for word, second in fit.missing[:_MAX_EXAMPLES])
+        more = f" and {len(fit.missing) - _MAX_EXAMPLES} more" if len(fit.missing) > _MAX_EXAMPLES else ""
         notes.append(
-            f"{len(fit.missing)} of {fit.total} words of the text were not found in the speech: {listed}{more}"
+            f"{len(fit.missing)} of {fit.total} words of the text were not found in the speech: {examples}{more}"
         )
     if fit.outside:
         notes.append(f"{fit.outside} of {fit.total} words at the ends of the text lie outside the speech")
     if fit.unsayable:
-        listed = ", ".join(dict.fromkeys(fit.unsayable[:_MAX_LISTED]))
-        notes.append(f"{len(fit.unsayable)} of {fit.total} words of the text have no known pronunciation: {listed}")
+        examples = ", ".join(dict.fromkeys(fit.unsayable[:_MAX_EXAMPLES]))
+        notes.append(f"{len(fit.unsayable)} of {fit.total} words of the text have no known pronunciation: {examples}")
     return notes
 
 
@@ -109,20 +109,20 @@ def locate_words(transcript: Transcript, pronunciations: Sequence[Pronunciation]
     """
     sounds = [word.phones for word in pronunciations]
     speech_seconds = _accumulate_speech(posteriors)
-    aligned = align_words(sounds, posteriors, allowed=_widen_cues(transcript))
-    runs = _find_runs(aligned, sounds, speech_seconds)
+    alignment = align_words(sounds, posteriors, time_limits=_widen_cues(transcript))
+    runs = _find_runs(alignment, sounds, speech_seconds)
     if transcript.has_times and _count_words(runs) < _MIN_CUE_SHARE * len(sounds):
         without_cues = align_words(sounds, posteriors)  # the cues may be those of another cut
         other_runs = _find_runs(without_cues, sounds, speech_seconds)
         if _count_words(other_runs) > _FREE_GAIN * _count_words(runs):
-            aligned, runs = without_cues, other_runs
-    return _collect(transcript, pronunciations, aligned, runs, speech_seconds)
+            alignment, runs = without_cues, other_runs
+    return _collect(transcript, pronunciations, alignment, runs, speech_seconds)
 
 
 def _accumulate_speech(posteriors: F32) -> F64:
     """Return the seconds of speech up to each frame, (frames + 1,)."""
-    spoken = np.cumsum(1.0 - posteriors[:, PHONE_INDEX[SILENCE]], dtype=np.float64)
-    return np.concatenate([[0.0], spoken]) / FRAME_RATE
+    speech_frames = np.cumsum(1.0 - posteriors[:, PHONE_INDEX[SILENCE]], dtype=np.float64)
+    return np.concatenate([[0.0], speech_frames]) / FRAME_RATE
 
 
 def _widen_cues(transcript: Transcript) -> list[tuple[float, float] | None] | None:
@@ -140,17 +140,17 @@ def _to_frame(second: float) -> int:
     return round(float(second) * FRAME_RATE)
 
 
-def _find_runs(aligned: ForcedAlignment, sounds: Sequence[Sequence[str]], speech: F64) -> list[tuple[int, int]]:
+def _find_runs(alignment: ForcedAlignment, sounds: Sequence[Sequence[str]], speech: F64) -> list[tuple[int, int]]:
     """Find spans of successive words that were said without other speech between them.
 
     Runs so short that they may be chance are left out.
 
     Args:
-        aligned: The alignment of the words.
+        alignment: The alignment of the words.
         sounds: The phones of each word.
         speech: Seconds of speech up to each frame.
     """
-    is_said = np.isfinite(aligned.spans[:, 0]) & (aligned.fit >= _MIN_FIT)
+    is_said = np.isfinite(alignment.spans[:, 0]) & (alignment.fit >= _MIN_FIT)
     min_phones = max(min(_MIN_RUN_PHONES, sum(len(s) for s in sounds)), 1)
     runs: list[tuple[int, int]] = []
     first = 0
@@ -159,7 +159,7 @@ def _find_runs(aligned: ForcedAlignment, sounds: Sequence[Sequence[str]], speech
         while last < len(sounds) and is_said[last]:
             last += 1
             if last < len(sounds) and is_said[last]:
-                a, b = _to_frame(aligned.spans[last - 1, 1]), _to_frame(aligned.spans[last, 0])
+                a, b = _to_frame(alignment.spans[last - 1, 1]), _to_frame(alignment.spans[last, 0])
                 if speech[b] - speech[a] > _MAX_FOREIGN_SECONDS:
                     break
         if sum(len(s) for s in sounds[first:last]) >= min_phones:
@@ -171,18 +171,18 @@ def _find_runs(aligned: ForcedAlignment, sounds: Sequence[Sequence[str]], speech
 def _collect(
     transcript: Transcript,
     pronunciations: Sequence[Pronunciation],
-    aligned: ForcedAlignment,
+    alignment: ForcedAlignment,
     runs: Sequence[tuple[int, int]],
     speech: F64,
 ) -> TextAlignment:
     """Make the words of the runs, and join runs between which words are missing but nothing else was said."""
     found = [i for a, b in runs for i in range(a, b)]
     phones: dict[int, list[Segment]] = {i: [] for i in found}
-    for phone, owner in zip(aligned.phones, aligned.owner, strict=True):
+    for phone, owner in zip(alignment.phones, alignment.owner, strict=True):
         if owner in phones:
             phones[owner].append(phone)
     words = tuple(
-        Word(transcript.words[i], p[0].start, p[-1].end, tuple(p), float(aligned.fit[i])) for i, p in phones.items()
+        Word(transcript.words[i], p[0].start, p[-1].end, tuple(p), float(alignment.fit[i])) for i, p in phones.items()
     )
     spans: list[tuple[int, int]] = []
     for count in (b - a for a, b in runs):
@@ -228,11 +228,11 @@ def _judge_fit(
         if i not in ends and i not in unsayable and i not in outside:
             cue = transcript.cues[i]
             missing.append((transcript.words[i], second if cue is None or found else cue[0]))
-    expected = total - len(outside) - len(unsayable)
+    expected_count = total - len(outside) - len(unsayable)
     # if the text reaches far beyond the speech, the words found must fill the speech
-    covered = sum(speech[_to_frame(word.end)] - speech[_to_frame(word.start)] for word in words)
-    is_whole = len(found) >= MIN_FOUND_SHARE * (total - len(unsayable)) or covered > _MIN_COVERAGE * speech[-1]
-    is_used = bool(len(found) >= max(1.0, MIN_FOUND_SHARE * expected) and is_whole)
+    word_seconds = sum(speech[_to_frame(word.end)] - speech[_to_frame(word.start)] for word in words)
+    is_whole = len(found) >= MIN_FOUND_SHARE * (total - len(unsayable)) or word_seconds > _MIN_COVERAGE * speech[-1]
+    is_used = bool(len(found) >= max(1.0, MIN_FOUND_SHARE * expected_count) and is_whole)
     words_unsayable = tuple(transcript.words[i] for i in sorted(unsayable))
     return TextFit(total, tuple(missing), len(outside), words_unsayable, is_used)
 

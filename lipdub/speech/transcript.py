@@ -114,7 +114,7 @@ def parse_transcript(text: str) -> Transcript:
     words: list[str] = []
     cues: list[CueTimes | None] = []
     for cue, block in blocks:
-        tokens = [token for line in _spoken_lines(block) for token in _iter_tokens(line)]
+        tokens = [token for line in _extract_spoken_lines(block) for token in _iter_tokens(line)]
         words += tokens
         cues += [cue] * len(tokens)
     return Transcript(tuple(words), tuple(cues))
@@ -191,7 +191,7 @@ def _iter_paragraphs(lines: list[str]) -> Iterator[list[str]]:
             block = []
 
 
-def _spoken_lines(block: Iterable[str]) -> list[str]:
+def _extract_spoken_lines(block: Iterable[str]) -> list[str]:
     """Return the lines of a paragraph or cue without markup, names of speakers, dashes and stage directions."""
     text = html.unescape(_TAG.sub("", "\n".join(_LEADING_DASH.sub("", line) for line in block)))
     before = None
@@ -244,10 +244,10 @@ def _split_script(token: str) -> Iterator[str]:
 
 def _split_kana(phrase: str) -> Iterator[str]:
     while len(phrase) > _KANA_WORD + 2:
-        cut = _KANA_WORD
-        while cut < len(phrase) and phrase[cut] in _SMALL_KANA:
-            cut += 1
-        yield phrase[:cut]
-        phrase = phrase[cut:]
+        end = _KANA_WORD
+        while end < len(phrase) and phrase[end] in _SMALL_KANA:
+            end += 1
+        yield phrase[:end]
+        phrase = phrase[end:]
     if phrase:
         yield phrase

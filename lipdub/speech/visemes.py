@@ -196,7 +196,7 @@ def _choose_shape(motion: LipMotion, shapes: MouthShapeSet, phone: str, span: ra
     free = [i for i in span if not is_closed[i]] or list(span)
     opening: F32 = motion.column("opening")[free]
     look = Look(float(np.percentile(opening, _OPENING_PERCENTILE)), float(motion.column("rounding")[free].mean()))
-    return min(choices, key=lambda name: _squared_distance(look, shapes.looks[name]))
+    return min(choices, key=lambda name: _measure_distance(look, shapes.looks[name]))
 
 
 def _find_closed_frames(motion: LipMotion, is_shut: Mask) -> Mask:
@@ -218,7 +218,7 @@ def _find_closed_frames(motion: LipMotion, is_shut: Mask) -> Mask:
     return is_closed
 
 
-def _squared_distance(a: Look, b: Look) -> float:
+def _measure_distance(a: Look, b: Look) -> float:
     return (a.opening - b.opening) ** 2 + (a.rounding - b.rounding) ** 2
 
 
@@ -289,7 +289,7 @@ def _merge_span(row: list[_Span], shapes: MouthShapeSet, shortest: int) -> bool:
     neighbours = [k for k in (i - 1, i + 1) if 0 <= k < len(row)]
     heir = min(
         neighbours,
-        key=lambda k: (is_protected[k], _squared_distance(look, shapes.looks[row[k].label]), -len(row[k])),
+        key=lambda k: (is_protected[k], _measure_distance(look, shapes.looks[row[k].label]), -len(row[k])),
     )
     row[heir].start = min(row[heir].start, row[i].start)
     row[heir].end = max(row[heir].end, row[i].end)

@@ -22,7 +22,7 @@ from tests.speech.synthetic import column, one_hot
 
 @pytest.mark.parametrize("model", [LipModel.phonetic(), load_weights()[1]], ids=["table", "shipped"])
 def test_phones_move_the_lips_as_they_should(model: LipModel) -> None:
-    said = one_hot(
+    posteriors = one_hot(
         ("sil", 100),
         ("aa", 15),
         ("p", 6),
@@ -33,7 +33,7 @@ def test_phones_move_the_lips_as_they_should(model: LipModel) -> None:
         ("aa", 15),
         ("sil", 100),
     )
-    values = blend_lip_shapes(said, model)
+    values = blend_lip_shapes(posteriors, model)
     opening, width = column(values, "opening"), column(values, "width")
     assert not values[:30].any() and not values[-50:].any()  # rest well away from speech
     assert opening[85] > 0.02  # the lips part before the first sound

@@ -50,11 +50,11 @@ def test_what_lies_further_ahead_changes_nothing() -> None:
 
 
 def test_steps_lie_at_their_moments() -> None:
-    encoded = np.repeat(np.arange(50.0, dtype=np.float32)[:, None], encoder.WIDTH, 1)
-    steps = encoder.interpolate_steps(encoded, 3, 40)[:, 0]
+    encoding = np.repeat(np.arange(50.0, dtype=np.float32)[:, None], encoder.WIDTH, 1)
+    steps = encoder.interpolate_steps(encoding, 3, 40)[:, 0]
     centre = (np.arange(3, 40) + 0.25) * 0.02  # the middle of each step's two frames of 10 ms, seconds
     np.testing.assert_allclose(steps, (centre - 447 / SAMPLE_RATE_HZ) / 0.024, atol=1e-4)
-    assert encoder.interpolate_steps(encoded[:1], 0, 4).shape == (4, encoder.WIDTH)
+    assert encoder.interpolate_steps(encoding[:1], 0, 4).shape == (4, encoder.WIDTH)
 
 
 def test_level_changes_little_and_any_length_will_do() -> None:

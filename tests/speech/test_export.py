@@ -15,7 +15,7 @@ from lipdub.speech import export
 from lipdub.speech.coarticulation import COEFFICIENTS
 from lipdub.speech.recognition import Recognition
 from lipdub.speech.word import Segment, Word
-from tests.speech.test_visemes import said
+from tests.speech.test_visemes import speak_phones
 
 SPOKEN = (("sil", 20), ("m", 12), ("a", 20), ("p", 12), ("sil", 21))
 
@@ -23,15 +23,15 @@ SPOKEN = (("sil", 20), ("m", 12), ("a", 20), ("p", 12), ("sil", 21))
 WORD_PHONES = (Segment(0.2, 0.32, "m"), Segment(0.32, 0.52, "a"), Segment(0.52, 0.64, "p"))
 
 
-def made(name: str = "speech.wav", **changes: object) -> export.LipTrajectory:
-    motion = said(*SPOKEN)
+def make_trajectory(name: str = "speech.wav", **changes: object) -> export.LipTrajectory:
+    motion = speak_phones(*SPOKEN)
     word = Word("map & co.", 0.2, 0.64, WORD_PHONES, 0.75)
-    heard = Recognition(np.zeros((85, 43), np.float32), motion.phones, (word,), 1.0, "text")
-    return export.build_trajectory(Path("/somewhere") / name, 0.845, heard, motion, **changes)  # type: ignore[arg-type]
+    recognition = Recognition(np.zeros((85, 43), np.float32), motion.phones, (word,), 1.0, "text")
+    return export.build_trajectory(Path("/somewhere") / name, 0.845, recognition, motion, **changes)  # type: ignore[arg-type]
 
 
 def test_json_has_the_documented_fields() -> None:
-    lips = made()
+    lips = make_trajectory()
     content = json.loads(export.encode_json(lips))
     assert list(content) == [
         "schema",
@@ -60,13 +60,13 @@ def test_json_has_the_documented_fields() -> None:
 
 
 def test_a_fit_nobody_knows_is_null() -> None:
-    lips = made()
+    lips = make_trajectory()
     unknown = replace(lips, words=(replace(lips.words[0], fit=float("nan")),))
     assert json.loads(export.encode_json(unknown))["words"][0]["fit"] is None
 
 
 def test_csv_and_npz_hold_the_same_numbers() -> None:
-    lips = made(rate=25.0)
+    lips = make_trajectory(rate=25.0)
     lines = export.encode_csv(lips).decode().splitlines()
     assert lines[0] == "time,opening,width,rounding,jaw,closure,lower_lip" and len(lines) == 1 + 22
     table = np.array([[float(cell) for cell in line.split(",")] for line in lines[1:]])
@@ -78,13 +78,13 @@ def test_csv_and_npz_hold_the_same_numbers() -> None:
 
 
 def test_srt_is_numbered_and_ordered() -> None:
-    text = export.encode_srt(made()).decode()
+    text = export.encode_srt(make_trajectory()).decode()
     cues = re.findall(r"(\d+)\n(\d\d:\d\d:\d\d,\d{3}) --> (\d\d:\d\d:\d\d,\d{3})\n(.+)\n\n", text)
     assert [cue[0] for cue in cues] == ["1", "2", "3"] and [cue[3] for cue in cues] == ["PP", "aa", "PP"]
     assert cues[0][2] == cues[1][1]
-    assert export.encode_word_srt(made()).decode() == "1\n00:00:00,200 --> 00:00:00,640\nmap & co.\n\n"
+    assert export.encode_word_srt(make_trajectory()).decode() == "1\n00:00:00,200 --> 00:00:00,640\nmap & co.\n\n"
     with pytest.raises(UsageError, match="no words were found"):
-        export.encode_word_srt(replace(made(), words=()))
+        export.encode_word_srt(replace(make_trajectory(), words=()))
 
 
 def test_clock_rounds_up_into_the_next_hour() -> None:
@@ -92,14 +92,14 @@ def test_clock_rounds_up_into_the_next_hour() -> None:
 
 
 def test_rhubarb_tsv() -> None:
-    lines = export.encode_rhubarb_tsv(made()).decode().splitlines()
+    lines = export.encode_rhubarb_tsv(make_trajectory()).decode().splitlines()
     assert all(re.fullmatch(r"\d+\.\d\d\t[A-HX]", line) for line in lines)
     assert lines[0] == "0.00\tX" and lines[-1] == "0.84\tX"  # truncated to hundredths, as Rhubarb does
     assert [line[-1] for line in lines] == ["X", "A", "D", "A", "X", "X"]
 
 
 def test_rhubarb_xml_and_json_tell_the_same() -> None:
-    lips = made('a & "b" <c>.wav')
+    lips = make_trajectory('a & "b" <c>.wav')
     raw = export.encode_rhubarb_xml(lips).decode()
     assert raw.startswith('<?xml version="1.0" encoding="utf-8"?>\n<rhubarbResult>\n  <metadata>\n    <soundFile>')
     assert raw.endswith("  </mouthCues>\n</rhubarbResult>\n")
@@ -114,20 +114,20 @@ def test_rhubarb_xml_and_json_tell_the_same() -> None:
 
 
 def test_a_part_keeps_the_speechs_own_times_and_rhubarb_is_idle_outside() -> None:
-    lips = made(start=0.3, end=0.6)
+    lips = make_trajectory(start=0.3, end=0.6)
     assert lips.times[0] == pytest.approx(0.3) and len(lips.times) == 30
     assert lips.phones[0][0] == 0.3 and lips.phones[-1][1] == 0.6
-    np.testing.assert_array_equal(lips.values, made().values[30:60])
+    np.testing.assert_array_equal(lips.values, make_trajectory().values[30:60])
     lines = export.encode_rhubarb_tsv(lips).decode().splitlines()
     assert lines[0] == "0.00\tX" and lines[-1] == "0.84\tX"
     assert json.loads(export.encode_json(lips))["start"] == 0.3
     for wrong in ({"start": 0.9}, {"start": 0.5, "end": 0.5}, {"rate": 0.0}, {"rate": 1e6}):
         with pytest.raises(UsageError):
-            made(**wrong)
+            make_trajectory(**wrong)
 
 
 def test_silence_has_one_cue_for_rhubarb() -> None:
-    assert export.encode_rhubarb_tsv(replace(made(), mouths=())) == b"0.00\tX\n0.84\tX\n"
+    assert export.encode_rhubarb_tsv(replace(make_trajectory(), mouths=())) == b"0.00\tX\n0.84\tX\n"
 
 
 def test_formats_go_by_name_or_ending() -> None:

@@ -36,74 +36,78 @@ def sound(*parts: tuple[str, ...] | int, sure: float = 0.7, seed: int = 0) -> np
     return out.astype(np.float32)
 
 
-def starts(found: module.ForcedAlignment) -> list[float | None]:
+def starts(alignment: module.ForcedAlignment) -> list[float | None]:
     """Start of each word in frames, None where it was passed over."""
-    return [None if np.isnan(a) else round(a * 100) for a in found.spans[:, 0]]
+    return [None if np.isnan(a) else round(a * 100) for a in alignment.spans[:, 0]]
 
 
-def near(found: module.ForcedAlignment, wanted: list[int | None], by: int = 2) -> bool:
+def near(alignment: module.ForcedAlignment, expected: list[int | None], by: int = 2) -> bool:
     return all(
         (a is None) == (b is None) and (a is None or b is None or abs(a - b) <= by)
-        for a, b in zip(starts(found), wanted, strict=True)
+        for a, b in zip(starts(alignment), expected, strict=True)
     )
 
 
 def test_words_are_found_where_they_are() -> None:
-    found = align_words(WORDS[:3], sound(30, WORDS[0], 20, WORDS[1], WORDS[2], 30))
-    assert near(found, [30, 82, 114])
-    assert (found.fit > 0.8).all()
-    assert found.phones[0][0] == 0.0 and abs(found.phones[-1][1] - 1.76) < 1e-9
-    assert all(abs(a[1] - b[0]) < 1e-9 for a, b in zip(found.phones, found.phones[1:], strict=False))
-    assert [p for (_, _, p), owner in zip(found.phones, found.owner, strict=True) if owner == 1] == list(WORDS[1])
+    alignment = align_words(WORDS[:3], sound(30, WORDS[0], 20, WORDS[1], WORDS[2], 30))
+    assert near(alignment, [30, 82, 114])
+    assert (alignment.fit > 0.8).all()
+    assert alignment.phones[0][0] == 0.0 and abs(alignment.phones[-1][1] - 1.76) < 1e-9
+    assert all(abs(a[1] - b[0]) < 1e-9 for a, b in zip(alignment.phones, alignment.phones[1:], strict=False))
+    assert [p for (_, _, p), owner in zip(alignment.phones, alignment.owner, strict=True) if owner == 1] == list(
+        WORDS[1]
+    )
 
 
 def test_every_phone_lasts_twenty_milliseconds() -> None:
-    found = align_words(WORDS[:2], sound(10, WORDS[0], WORDS[1], 10))
-    spoken = [b - a for (a, b, _), owner in zip(found.phones, found.owner, strict=True) if owner >= 0]
-    assert min(spoken) > 0.0199
+    alignment = align_words(WORDS[:2], sound(10, WORDS[0], WORDS[1], 10))
+    durations = [b - a for (a, b, _), owner in zip(alignment.phones, alignment.owner, strict=True) if owner >= 0]
+    assert min(durations) > 0.0199
 
 
 def test_words_that_are_not_said_are_passed_over() -> None:
-    found = align_words(WORDS[:6], sound(30, WORDS[0], WORDS[1], 10, WORDS[4], WORDS[5], 30))
-    assert near(found, [30, 62, None, None, 104, 136])
-    assert found.fit[2] == found.fit[3] == 0.0
+    alignment = align_words(WORDS[:6], sound(30, WORDS[0], WORDS[1], 10, WORDS[4], WORDS[5], 30))
+    assert near(alignment, [30, 62, None, None, 104, 136])
+    assert alignment.fit[2] == alignment.fit[3] == 0.0
 
 
 def test_text_beyond_the_ends_of_the_sound_is_passed_over() -> None:
-    found = align_words(WORDS, sound(10, WORDS[3], WORDS[4], WORDS[5], 10))
-    assert near(found, [None, None, None, 10, 42, 74, None, None])
+    alignment = align_words(WORDS, sound(10, WORDS[3], WORDS[4], WORDS[5], 10))
+    assert near(alignment, [None, None, None, 10, 42, 74, None, None])
 
 
 def test_speech_that_is_not_in_the_text_is_left_alone() -> None:
     parts = [30, WORDS[0], WORDS[1], WORDS[6], WORDS[7], WORDS[3], WORDS[6], WORDS[4], WORDS[5], 30]
-    found = align_words([WORDS[0], WORDS[1], WORDS[4], WORDS[5]], sound(*parts))
-    assert near(found, [30, 62, 222, 254])
-    inside = [(a, b) for (a, b, _), owner in zip(found.phones, found.owner, strict=True) if owner < 0]
+    alignment = align_words([WORDS[0], WORDS[1], WORDS[4], WORDS[5]], sound(*parts))
+    assert near(alignment, [30, 62, 222, 254])
+    inside = [(a, b) for (a, b, _), owner in zip(alignment.phones, alignment.owner, strict=True) if owner < 0]
     assert any(a < 1.0 and b > 2.2 for a, b in inside)
 
 
 def test_another_text_is_not_found() -> None:
-    found = align_words(WORDS[4:], sound(30, *WORDS[:4], 10, *WORDS[:4], 30))
-    assert np.isnan(found.spans).all()
+    alignment = align_words(WORDS[4:], sound(30, *WORDS[:4], 10, *WORDS[:4], 30))
+    assert np.isnan(alignment.spans).all()
 
 
 def test_words_nobody_can_say_are_passed_over_at_no_cost() -> None:
-    found = align_words([WORDS[0], (), WORDS[1], (), ()], sound(10, WORDS[0], WORDS[1], 10))
-    assert near(found, [10, None, 42, None, None])
+    alignment = align_words([WORDS[0], (), WORDS[1], (), ()], sound(10, WORDS[0], WORDS[1], 10))
+    assert near(alignment, [10, None, 42, None, None])
 
 
 def test_cues_tell_like_words_apart() -> None:
-    heard = sound(30, WORDS[0], 100, WORDS[0], 100, WORDS[0], 30)
-    assert near(align_words([WORDS[0]], heard, allowed=[(2.8, 4.0)]), [294])
-    assert near(align_words([WORDS[0]], heard, allowed=[(1.0, 2.5)]), [162])
-    assert starts(align_words([WORDS[0]], heard, allowed=[None])) == starts(align_words([WORDS[0]], heard))
+    posteriors = sound(30, WORDS[0], 100, WORDS[0], 100, WORDS[0], 30)
+    assert near(align_words([WORDS[0]], posteriors, time_limits=[(2.8, 4.0)]), [294])
+    assert near(align_words([WORDS[0]], posteriors, time_limits=[(1.0, 2.5)]), [162])
+    assert starts(align_words([WORDS[0]], posteriors, time_limits=[None])) == starts(
+        align_words([WORDS[0]], posteriors)
+    )
 
 
 def test_nothing_is_found_in_nothing() -> None:
-    found = align_words(WORDS[:2], np.zeros((0, len(PHONES)), np.float32))
-    assert found.phones == [] and np.isnan(found.spans).all()
-    found = align_words([], sound(20))
-    assert found.phones == [(0.0, 0.2, "sil")] and found.owner == [-1]
+    alignment = align_words(WORDS[:2], np.zeros((0, len(PHONES)), np.float32))
+    assert alignment.phones == [] and np.isnan(alignment.spans).all()
+    alignment = align_words([], sound(20))
+    assert alignment.phones == [(0.0, 0.2, "sil")] and alignment.owner == [-1]
     assert np.isnan(align_words(WORDS, sound(1)).spans).all()
 
 
@@ -114,16 +118,16 @@ def test_a_long_text_needs_but_a_window(monkeypatch: pytest.MonkeyPatch, window:
     rng = np.random.default_rng(1)
     words = [WORDS[i] for i in rng.integers(0, len(WORDS), 150)]
     parts: list[tuple[str, ...] | int] = []
-    wanted, at = [], 0
+    expected, frame = [], 0
     for i, word in enumerate(words):
         if i % 10 == 0:
             parts.append(25)
-            at += 25
-        wanted.append(at)
+            frame += 25
+        expected.append(frame)
         parts.append(word)
-        at += PHONE_FRAMES * len(word)
-    found = align_words(words, sound(*parts, 20), window=window)
-    assert near(found, wanted)
+        frame += PHONE_FRAMES * len(word)
+    alignment = align_words(words, sound(*parts, 20), window=window)
+    assert near(alignment, expected)
 
 
 def test_the_past_kept_open_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,8 +84,8 @@ def test_wrong_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_closure_survives_a_low_frame_rate() -> None:
-    said = one_hot(("aa", 40), ("b", 4), ("aa", 40))
-    values = blend_lip_shapes(said, LipModel.phonetic())
+    spoken = one_hot(("aa", 40), ("b", 4), ("aa", 40))
+    values = blend_lip_shapes(spoken, LipModel.phonetic())
     motion = LipMotion(np.arange(84) / 100, values, [])
     for phase in np.arange(0, 0.04, 0.005):
         frames = sample_motion(motion, np.arange(phase, 0.8, 0.04))
@@ -110,13 +110,15 @@ def test_bilabials_of_made_speech_close() -> None:
     pytest.importorskip("soxr")
     from lipdub.training.synthetic_speech import speak_flite
 
-    closed = []
+    closures = []
     for voice in ("slt", "rms"):
-        said = speak_flite("Bob may put a maple map upon my big bamboo table.", voice=voice)
-        motion = predict_lip_motion(said.audio)
+        spoken = speak_flite("Bob may put a maple map upon my big bamboo table.", voice=voice)
+        motion = predict_lip_motion(spoken.audio)
         opening = motion.column("opening")
         assert opening.max() > 0.4
-        closed += [
-            opening[int(a * 100) - 4 : int(b * 100) + 4].min() < 0.1 for a, b, p in said.phones if p in ("p", "b", "m")
+        closures += [
+            opening[int(a * 100) - 4 : int(b * 100) + 4].min() < 0.1
+            for a, b, p in spoken.phones
+            if p in ("p", "b", "m")
         ]
-    assert np.mean(closed) >= 0.8
+    assert np.mean(closures) >= 0.8

@@ -15,9 +15,9 @@ def _noise(samples: int, seed: int = 0) -> np.ndarray:
 
 def test_they_are_the_published_ones() -> None:
     facts, data = parity.fixture("preprocess")
-    found = mfcc.compute_mfcc(data["audio.pcm"])
-    assert found.shape == data["mfcc.features"].shape
-    assert np.abs(found - data["mfcc.features"]).max() <= facts["tolerances"]["mfcc.features"]
+    values = mfcc.compute_mfcc(data["audio.pcm"])
+    assert values.shape == data["mfcc.features"].shape
+    assert np.abs(values - data["mfcc.features"]).max() <= facts["tolerances"]["mfcc.features"]
 
 
 def test_columns_are_counted_with_the_last_one_that_is_not_full() -> None:
@@ -39,8 +39,8 @@ def test_the_first_is_the_energy_and_alone_depends_on_loudness() -> None:
 
 
 def test_silence_is_finite() -> None:
-    found = mfcc.compute_mfcc(np.zeros(800, np.int16))
-    assert found[0] == pytest.approx(np.log(np.finfo(float).eps)) and np.allclose(found[1:], 0, atol=1e-9)
+    values = mfcc.compute_mfcc(np.zeros(800, np.int16))
+    assert values[0] == pytest.approx(np.log(np.finfo(float).eps)) and np.allclose(values[1:], 0, atol=1e-9)
 
 
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,9 +54,9 @@ def test_windows_belong_to_clips() -> None:
     lengths = ((50, 32000), (60, 32000), (50, 31999), (5, 32000))
     assert [mfcc.count_clips(*n) for n in lengths] == [45, 45, 44, 0]
     features = mfcc.compute_mfcc(_noise(32000))
-    found = mfcc.cut_windows(features, 45)
-    assert found.shape == (45, 13, 20)
-    assert all(np.array_equal(found[v], features[:, 4 * v : 4 * v + 20]) for v in range(45))
+    values = mfcc.cut_windows(features, 45)
+    assert values.shape == (45, 13, 20)
+    assert all(np.array_equal(values[v], features[:, 4 * v : 4 * v + 20]) for v in range(45))
     assert mfcc.cut_windows(features[:, :5], 0).shape == (0, 13, 20)
     with pytest.raises(ValueError, match="columns"):
         mfcc.cut_windows(features[:, :23], 2)

@@ -31,14 +31,14 @@ def test_numpy_network_equals_torch() -> None:
     torch.manual_seed(0)
     trained = in_torch.PhoneNetwork(in_torch.PhoneNetworkSize(channels=24, dilations=(1, 2, 4))).eval()
     x = np.random.default_rng(0).standard_normal((73, 40)).astype(np.float32)
-    known = np.random.default_rng(1).standard_normal((37, WIDTH)).astype(np.float32)
+    encoding = np.random.default_rng(1).standard_normal((37, WIDTH)).astype(np.float32)
     run = PhoneNetwork({k: v.numpy() for k, v in trained.state_dict().items()})
     even = np.concatenate([x, x[-1:]])
     with torch.no_grad():
-        want = trained(torch.from_numpy(even)[None], torch.from_numpy(known)[None])[0].numpy()[:73]
-    np.testing.assert_allclose(run.logits(x, known), want, atol=1e-4)
-    np.testing.assert_allclose(run.posteriors(x, known).sum(1), 1, atol=1e-5)
-    assert run.logits(x[:0], known[:0]).shape == (0, len(PHONES))
+        want = trained(torch.from_numpy(even)[None], torch.from_numpy(encoding)[None])[0].numpy()[:73]
+    np.testing.assert_allclose(run.logits(x, encoding), want, atol=1e-4)
+    np.testing.assert_allclose(run.posteriors(x, encoding).sum(1), 1, atol=1e-5)
+    assert run.logits(x[:0], encoding[:0]).shape == (0, len(PHONES))
 
 
 def test_shipped_network_equals_torch() -> None:
@@ -49,10 +49,10 @@ def test_shipped_network_equals_torch() -> None:
     trained = in_torch.PhoneNetwork().eval()
     trained.load_state_dict({k: torch.from_numpy(np.asarray(v)) for k, v in network.tensors().items()})
     x = np.random.default_rng(0).standard_normal((120, 40)).astype(np.float32)
-    known = np.random.default_rng(1).standard_normal((60, WIDTH)).astype(np.float32)
+    encoding = np.random.default_rng(1).standard_normal((60, WIDTH)).astype(np.float32)
     with torch.no_grad():
-        want = trained(torch.from_numpy(x)[None], torch.from_numpy(known)[None])[0].numpy()
-    np.testing.assert_allclose(network.logits(x, known), want, atol=1e-3, rtol=1e-4)
+        want = trained(torch.from_numpy(x)[None], torch.from_numpy(encoding)[None])[0].numpy()
+    np.testing.assert_allclose(network.logits(x, encoding), want, atol=1e-3, rtol=1e-4)
 
 
 def test_weights_of_other_features_are_refused() -> None:
@@ -75,7 +75,7 @@ def test_decoded_phones_cover_the_time_and_are_those_of_certain_posteriors(spans
     labels = [p for p, n in spans for _ in range(n)]
     p = np.full((len(labels), len(PHONES)), 1e-4, np.float32)
     p[np.arange(len(labels)), [PHONE_INDEX[x] for x in labels]] = 1
-    found = decode_phones(p)
-    assert found[0].start == 0 and found[-1].end == pytest.approx(len(labels) / 100)
-    assert all(a.end == b.start and a.label != b.label for a, b in itertools.pairwise(found))
-    assert [s.label for s in found for _ in range(round((s.end - s.start) * 100))] == labels
+    phones = decode_phones(p)
+    assert phones[0].start == 0 and phones[-1].end == pytest.approx(len(labels) / 100)
+    assert all(a.end == b.start and a.label != b.label for a, b in itertools.pairwise(phones))
+    assert [s.label for s in phones for _ in range(round((s.end - s.start) * 100))] == labels

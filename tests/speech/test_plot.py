@@ -10,7 +10,7 @@ import pytest
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.speech import plot
 from lipdub.speech.word import Segment
-from tests.speech.test_export import made
+from tests.speech.test_export import make_trajectory
 
 RED = np.array([196, 44, 44])
 
@@ -26,13 +26,13 @@ def columns_of(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
 
 
 def test_one_row_marks_the_closures_where_they_are() -> None:
-    lips = made()
+    lips = make_trajectory()
     (picture,) = plot.draw_pages(lips, sound(0.845))
     assert picture.dtype == np.uint8 and picture.shape[2] == 3 and picture.shape[0] > 400
-    marked = columns_of(picture, RED) / plot.SCALE
+    shut_columns = columns_of(picture, RED) / plot.SCALE
     shut = lips.times[lips.column("closure") >= 0.5]
-    assert len(marked) and marked.min() == pytest.approx(shut.min(), abs=0.02)
-    assert marked.max() == pytest.approx(shut.max(), abs=0.02)
+    assert len(shut_columns) and shut_columns.min() == pytest.approx(shut.min(), abs=0.02)
+    assert shut_columns.max() == pytest.approx(shut.max(), abs=0.02)
     open_ = columns_of(picture, np.array([203, 223, 244])) / plot.SCALE
     assert len(open_) and np.abs(open_ - 0.42).min() < 0.02
 
@@ -40,13 +40,13 @@ def test_one_row_marks_the_closures_where_they_are() -> None:
 def test_png_is_readable() -> None:
     from PIL import Image
 
-    (picture,) = plot.draw_pages(made(), sound(0.845))
+    (picture,) = plot.draw_pages(make_trajectory(), sound(0.845))
     with Image.open(io.BytesIO(plot.encode_png(picture))) as image:
         np.testing.assert_array_equal(np.array(image), picture)
 
 
 def test_long_speech_goes_on_in_rows_and_pages() -> None:
-    lips, seconds = made(), 64.0
+    lips, seconds = make_trajectory(), 64.0
     times = np.arange(int(seconds * 100)) / 100
     values = np.resize(lips.values, (len(times), lips.values.shape[1]))
     long = replace(lips, duration=seconds, times=times, values=values, phones=(Segment(0.0, seconds, "aa"),), words=())
@@ -57,7 +57,7 @@ def test_long_speech_goes_on_in_rows_and_pages() -> None:
 
 
 def test_a_part_and_odd_names_and_nothing_at_all() -> None:
-    lips = made("umlaut ä\n名前.wav", start=0.3, end=0.6)
+    lips = make_trajectory("umlaut ä\n名前.wav", start=0.3, end=0.6)
     (picture,) = plot.draw_pages(lips, sound(0.845))
     assert picture.shape[1] < 700
     empty = replace(lips, times=lips.times[:0], values=lips.values[:0], phones=(), words=(), visemes=(), mouths=())

@@ -13,36 +13,36 @@ needs_dictionary = pytest.mark.skipif(pronunciation.find_dictionary() is None, r
 needs_espeak = pytest.mark.skipif(not espeak.is_available(), reason="espeakng-loader is not installed")
 
 
-def said(word: str) -> str:
+def arpabet(word: str) -> str:
     return pronunciation.pronounce_arpabet([word])[0]
 
 
 @needs_dictionary
 def test_english_words_by_the_dictionary() -> None:
-    assert said("Hello") == "HH AH L OW" and said("don’t") == "D OW N T"
+    assert arpabet("Hello") == "HH AH L OW" and arpabet("don’t") == "D OW N T"
     assert pronunciation.pronounce(["Hello"], "en-gb")[0].phones == ("h", "ah", "l", "ow", "uh")
-    assert said("'quoted") == said("quoted") and said("boys'").endswith("Z")
+    assert arpabet("'quoted") == arpabet("quoted") and arpabet("boys'").endswith("Z")
 
 
 @needs_dictionary
 def test_parts_endings_numbers_and_letters() -> None:
-    assert said("well-known") == f"{said('well')} {said('known')}"
-    assert said("GPU's") == "JH IY P IY Y UW Z"
-    assert said("$5.50") == " ".join(said(w) for w in ["five", "dollars", "fifty"])
-    assert said("1990s") == " ".join(said(w) for w in ["nineteen", "nineties"])
-    assert said("&") == said("and")
+    assert arpabet("well-known") == f"{arpabet('well')} {arpabet('known')}"
+    assert arpabet("GPU's") == "JH IY P IY Y UW Z"
+    assert arpabet("$5.50") == " ".join(arpabet(w) for w in ["five", "dollars", "fifty"])
+    assert arpabet("1990s") == " ".join(arpabet(w) for w in ["nineteen", "nineties"])
+    assert arpabet("&") == arpabet("and")
 
 
 def test_without_espeak_unknown_words_go_by_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(espeak, "is_available", lambda: False)
-    assert said("Scuffleen") == " ".join(letters_to_arpabet("scuffleen"))
+    assert arpabet("Scuffleen") == " ".join(letters_to_arpabet("scuffleen"))
     with pytest.raises(EnvironmentFailure, match="espeak-ng"):
         pronunciation.resolve_language(["und"], "de")
 
 
 @needs_espeak
 def test_unknown_english_words_by_espeak() -> None:
-    assert said("Worcestershirely").startswith("W UH S T ER")
+    assert arpabet("Worcestershirely").startswith("W UH S T ER")
     assert pronunciation.ipa_to_arpabet("tʃˈaɪld ˈɑːɹt bˈɜːd") == "CH AY L D AA R T B ER D"
 
 
@@ -70,4 +70,4 @@ def test_a_language_that_cannot_be_told_is_asked_for() -> None:
 @pytest.mark.parametrize("word", ["a's" * 2000, "x" * 3000, "9" * 6000, "1." * 500, "-" * 700 + "a"])
 def test_odd_tokens_do_not_fail(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
     monkeypatch.setattr(espeak, "is_available", lambda: False)
-    assert isinstance(said(word), str)
+    assert isinstance(arpabet(word), str)

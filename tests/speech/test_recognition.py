@@ -23,11 +23,11 @@ def posteriors(*spans: tuple[str, int], sure: float = 0.6) -> np.ndarray:
 
 def word(text: str, start: float, *phones: tuple[str, float]) -> Word:
     times: list[Segment] = []
-    at = start
+    time = start
     for phone, seconds in phones:
-        times.append(Segment(at, at + seconds, phone))
-        at += seconds
-    return Word(text, start, at, tuple(times))
+        times.append(Segment(time, time + seconds, phone))
+        time += seconds
+    return Word(text, start, time, tuple(times))
 
 
 OWN = posteriors(("sil", 200), ("aa", 30), ("p", 8), ("aa", 30), ("sil", 300), ("iy", 30), ("s", 20), ("iy", 30))
@@ -35,14 +35,14 @@ SAID = word("ama", 2.0, ("aa", 0.3), ("m", 0.08), ("aa", 0.3))
 
 
 def test_text_and_network_count_together_where_the_text_lies() -> None:
-    heard = recognition.fuse_with_text(OWN, [SAID], [(170, 298)])
-    assert heard.posteriors.dtype == np.float32 and heard.source == "text" and heard.words == (SAID,)
-    np.testing.assert_allclose(heard.posteriors.sum(1), 1, atol=1e-5)
-    inside = heard.posteriors[230:238]
+    result = recognition.fuse_with_text(OWN, [SAID], [(170, 298)])
+    assert result.posteriors.dtype == np.float32 and result.source == "text" and result.words == (SAID,)
+    np.testing.assert_allclose(result.posteriors.sum(1), 1, atol=1e-5)
+    inside = result.posteriors[230:238]
     assert inside[:, PHONE_INDEX["m"]].min() > 0.38 and inside[:, PHONE_INDEX["p"]].min() > 0.3
-    np.testing.assert_array_equal(heard.posteriors[298:], OWN[298:])
-    assert [p for _, _, p in heard.phones] == ["sil", "aa", "m", "aa", "sil", "iy", "s", "iy"]
-    assert 0.4 < heard.text_coverage < 0.5  # 68 of 148 spoken frames
+    np.testing.assert_array_equal(result.posteriors[298:], OWN[298:])
+    assert [p for _, _, p in result.phones] == ["sil", "aa", "m", "aa", "sil", "iy", "s", "iy"]
+    assert 0.4 < result.text_coverage < 0.5  # 68 of 148 spoken frames
 
 
 def test_silence_stays_exact_silence() -> None:
@@ -50,25 +50,25 @@ def test_silence_stays_exact_silence() -> None:
     own[:200] = 0
     own[:200, PHONE_INDEX["sil"]] = 1
     early = word("apa", 1.0, ("aa", 0.3), ("p", 0.08), ("aa", 0.3))  # a word laid over what is surely silent
-    heard = recognition.fuse_with_text(own, [early, SAID], [(90, 298)])
-    np.testing.assert_array_equal(heard.posteriors[:200], own[:200])
+    result = recognition.fuse_with_text(own, [early, SAID], [(90, 298)])
+    np.testing.assert_array_equal(result.posteriors[:200], own[:200])
 
 
 def test_the_network_alone() -> None:
     from lipdub.media.audio import load_audio
 
     audio = load_audio(SPEECH, 16000)
-    heard = recognition.recognize(audio)
-    assert heard.source == "sound" and heard.words == () and heard.text_coverage == 0
+    result = recognition.recognize(audio)
+    assert result.source == "sound" and result.words == () and result.text_coverage == 0
     np.testing.assert_array_equal(
-        heard.posteriors, phone_recognizer.compute_phone_posteriors(audio, phone_recognizer.load_weights()[0])
+        result.posteriors, phone_recognizer.compute_phone_posteriors(audio, phone_recognizer.load_weights()[0])
     )
-    motion = lip_motion.predict_lip_motion(audio, recognition=heard)
+    motion = lip_motion.predict_lip_motion(audio, recognition=result)
     np.testing.assert_array_equal(motion.values, lip_motion.predict_lip_motion(audio).values)
-    assert motion.phones == heard.phones
+    assert motion.phones == result.phones
 
 
 @pytest.mark.parametrize("samples", [0, 1, 100, 800, 5000])
 def test_very_short_sound(samples: int) -> None:
-    heard = recognition.recognize(np.full(samples, 0.1, np.float32))
-    assert len(heard.posteriors) == (samples // 160 + 1 if samples else 0)
+    result = recognition.recognize(np.full(samples, 0.1, np.float32))
+    assert len(result.posteriors) == (samples // 160 + 1 if samples else 0)

@@ -50,9 +50,9 @@ def test_rules_for_words_nobody_has_listed() -> None:
 
 @needs_dictionary
 def test_rules_are_right_about_most_sounds() -> None:
-    listed = [(w, p.split()) for w, p in load_dictionary().items() if w.isalpha()][::300]
-    wrong = sum(_distance(letters_to_arpabet(word), sounds) for word, sounds in listed)
-    assert wrong / sum(len(sounds) for _, sounds in listed) < 0.25
+    entries = [(w, p.split()) for w, p in load_dictionary().items() if w.isalpha()][::300]
+    wrong = sum(_distance(letters_to_arpabet(word), sounds) for word, sounds in entries)
+    assert wrong / sum(len(sounds) for _, sounds in entries) < 0.25
 
 
 def _distance(a: list[str], b: list[str]) -> int:

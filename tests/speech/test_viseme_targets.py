@@ -15,8 +15,8 @@ def test_every_phone_has_targets_in_range_and_insists_on_them() -> None:
 
 def test_phones_do_what_phonetics_says() -> None:
     opening, width, rounding, jaw, lower_lip = viseme_targets.build_target_matrix().T
-    at = {phone: i for i, phone in enumerate(PHONES)}
-    assert all(opening[at[phone]] == 0 for phone in (*BILABIALS, SILENCE))
-    assert all(lower_lip[at[phone]] > 0.8 for phone in LABIODENTALS)
-    assert width[at["iy"]] > 0 > width[at["uw"]] and rounding[at["uw"]] == 1
-    assert jaw[at["aa"]] > jaw[at["s"]]
+    index = {phone: i for i, phone in enumerate(PHONES)}
+    assert all(opening[index[phone]] == 0 for phone in (*BILABIALS, SILENCE))
+    assert all(lower_lip[index[phone]] > 0.8 for phone in LABIODENTALS)
+    assert width[index["iy"]] > 0 > width[index["uw"]] and rounding[index["uw"]] == 1
+    assert jaw[index["aa"]] > jaw[index["s"]]

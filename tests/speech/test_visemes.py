@@ -12,7 +12,7 @@ from lipdub.speech.phones import BILABIALS, PHONE_INDEX, PHONES, VOWELS
 from lipdub.speech.word import Segment
 
 
-def said(*spans: tuple[str, int]) -> LipMotion:
+def speak_phones(*spans: tuple[str, int]) -> LipMotion:
     """The lips of phones that are surely these, (phone, frames of 10 ms)."""
     labels = [p for p, n in spans for _ in range(n)]
     values = blend_lip_shapes(
@@ -38,7 +38,7 @@ def test_every_phone_has_a_shape_and_every_shape_a_phone(kind: visemes.MouthShap
 
 
 def test_a_sentence_in_both_sets() -> None:
-    motion = said(("sil", 40), ("m", 12), ("aa", 20), ("f", 12), ("uw", 20), ("s", 12), ("iy", 20), ("sil", 40))
+    motion = speak_phones(("sil", 40), ("m", 12), ("aa", 20), ("f", 12), ("uw", 20), ("s", 12), ("iy", 20), ("sil", 40))
     cues = visemes.build_viseme_cues(motion)
     assert shapes(cues) == ["sil", "PP", "aa", "FF", "ou", "SS", "ih", "sil"]
     assert shapes(visemes.build_rhubarb_cues(motion)) == ["X", "A", "D", "G", "F", "B", "X"]
@@ -47,7 +47,7 @@ def test_a_sentence_in_both_sets() -> None:
 
 
 def test_lips_shut_before_the_sound_is_heard() -> None:
-    motion = said(("sil", 60), ("p", 10), ("a", 30), ("sil", 40))
+    motion = speak_phones(("sil", 60), ("p", 10), ("a", 30), ("sil", 40))
     _, closure, *_ = visemes.build_viseme_cues(motion)
     assert closure[2] == "PP"
     assert closure[0] < 0.6 - 0.02 and closure[1] <= 0.7
@@ -56,7 +56,7 @@ def test_lips_shut_before_the_sound_is_heard() -> None:
 
 
 def test_a_closure_the_trajectory_passes_over_is_kept_all_the_same() -> None:
-    motion = said(("aa", 30), ("b", 3), ("aa", 30))
+    motion = speak_phones(("aa", 30), ("b", 3), ("aa", 30))
     flat = motion.values.copy()
     flat[:, COEFFICIENTS.index("closure")] = 0
     for one in (motion, LipMotion(motion.times, flat, motion.phones)):
@@ -67,7 +67,7 @@ def test_a_closure_the_trajectory_passes_over_is_kept_all_the_same() -> None:
 
 
 def test_short_shapes_are_swallowed_or_lengthened() -> None:
-    motion = said(("aa", 30), ("k", 3), ("aa", 30), ("f", 5), ("aa", 30), ("t", 7), ("aa", 30))
+    motion = speak_phones(("aa", 30), ("k", 3), ("aa", 30), ("f", 5), ("aa", 30), ("t", 7), ("aa", 30))
     cues = visemes.build_viseme_cues(motion)
     assert shapes(cues) == ["aa", "FF", "aa", "DD", "aa"]  # k is gone, f is longer, t lacked little
     assert all(b - a >= visemes.MIN_CUE_SECONDS - 1e-9 for a, b, _ in cues)
@@ -95,34 +95,34 @@ def test_no_closure_is_ever_lost_and_time_is_covered_once() -> None:
         for i, (start, end, label) in enumerate(cues):
             if end - start > visemes.MIN_CUE_SECONDS - 1e-9:
                 continue
-            beside = [(b - a, other) for a, b, other in (*cues[max(i - 1, 0) : i], *cues[i + 1 : i + 2])]
+            neighbours = [(b - a, other) for a, b, other in (*cues[max(i - 1, 0) : i], *cues[i + 1 : i + 2])]
             if label not in visemes.OVR_SHAPES.protected:
-                assert {other for _, other in beside} <= set(visemes.OVR_SHAPES.protected)
+                assert {other for _, other in neighbours} <= set(visemes.OVR_SHAPES.protected)
                 if end - start > 0.04 - 1e-9:
                     continue
-            for length, other in beside:  # could not spare any time
+            for length, other in neighbours:  # could not spare any time
                 assert length < (visemes.MIN_CUE_SECONDS if other in visemes.OVR_SHAPES.protected else 0.04) + 1e-9
 
 
 def test_the_trajectory_decides_where_a_phone_has_several_shapes() -> None:
-    wide = visemes.build_viseme_cues(said(("sil", 30), ("aa", 20), ("h", 12), ("aa", 20), ("sil", 30)))
-    round_ = visemes.build_viseme_cues(said(("sil", 30), ("uw", 20), ("h", 12), ("uw", 20), ("sil", 30)))
+    wide = visemes.build_viseme_cues(speak_phones(("sil", 30), ("aa", 20), ("h", 12), ("aa", 20), ("sil", 30)))
+    round_ = visemes.build_viseme_cues(speak_phones(("sil", 30), ("uw", 20), ("h", 12), ("uw", 20), ("sil", 30)))
     assert shapes(wide) == ["sil", "aa", "sil"] and shapes(round_) == ["sil", "ou", "sil"]
-    loud = visemes.build_rhubarb_cues(said(("sil", 30), ("aa", 25), ("sil", 30)))
-    quick = visemes.build_rhubarb_cues(said(("s", 12), ("ah", 8), ("s", 12)))
+    loud = visemes.build_rhubarb_cues(speak_phones(("sil", 30), ("aa", 25), ("sil", 30)))
+    quick = visemes.build_rhubarb_cues(speak_phones(("s", 12), ("ah", 8), ("s", 12)))
     assert shapes(loud)[1] == "D" and shapes(quick) == ["B", "C", "B"]
 
 
 @pytest.mark.parametrize("vowel", VOWELS)
 def test_vowels_are_neither_closed_nor_rest(vowel: str) -> None:
-    motion = said(("sil", 30), (vowel, 20), ("sil", 30))
+    motion = speak_phones(("sil", 30), (vowel, 20), ("sil", 30))
     assert shapes(visemes.build_viseme_cues(motion))[1] not in ("sil", "PP", "FF")
     assert shapes(visemes.build_rhubarb_cues(motion))[1] in "BCDEF"
 
 
 def test_until_and_empty_speech() -> None:
-    motion = said(("aa", 30), ("sil", 21))
+    motion = speak_phones(("aa", 30), ("sil", 21))
     assert visemes.build_viseme_cues(motion, until=0.505)[-1][1] == 0.5
-    assert visemes.build_viseme_cues(said()) == []
-    assert shapes(visemes.build_viseme_cues(said(("sil", 30)))) == ["sil"]
+    assert visemes.build_viseme_cues(speak_phones()) == []
+    assert shapes(visemes.build_viseme_cues(speak_phones(("sil", 30)))) == ["sil"]
     assert visemes.clip_cues([Segment(0.0, 1.0, "aa"), Segment(1.0, 2.0, "sil")], 0.5, 1.0) == [(0.5, 1.0, "aa")]
