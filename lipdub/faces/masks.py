@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from lipdub.faces import mesh
+from lipdub.faces.polygons import fill_hull
 
 if TYPE_CHECKING:
     from lipdub.arrays import U8, Array
-
-# Fraction bits of OpenCV's polygon coordinates.
-_SHIFT = 4
 
 
 def draw_lower_face(landmarks: Array, height: int, width: int, reach: float = 1.0) -> U8:
@@ -33,7 +30,7 @@ def draw_lower_face(landmarks: Array, height: int, width: int, reach: float = 1.
     jaw = centre + (points[list(mesh.JAW)] - centre) * reach
     ears = centre + (points[[mesh.EAR_LEFT, mesh.EAR_RIGHT]] - centre) * reach
     outline = np.concatenate([jaw, ears[:1], points[[mesh.NOSE_BRIDGE]], ears[1:]])
-    return _fill_hull(outline.astype(np.float32), height, width)
+    return _draw_hull(outline.astype(np.float32), height, width)
 
 
 def draw_face(landmarks: Array, height: int, width: int) -> U8:
@@ -47,16 +44,15 @@ def draw_face(landmarks: Array, height: int, width: int) -> U8:
     Returns:
         (height, width) uint8, 1 inside.
     """
-    return _fill_hull(np.asarray(landmarks, np.float32)[list(mesh.OVAL), :2], height, width)
+    return _draw_hull(np.asarray(landmarks, np.float32)[list(mesh.OVAL), :2], height, width)
 
 
-def _fill_hull(outline: Array, height: int, width: int) -> U8:
-    """Fill the convex hull of an outline (n, 2) float32.
+def _draw_hull(outline: Array, height: int, width: int) -> U8:
+    """Draw the convex hull of an outline (n, 2) float32.
 
     The outline itself need not be convex, and beyond 60 degrees of yaw it crosses itself. Its hull is what the head
     covers.
     """
     mask = np.zeros((height, width), np.uint8)
-    hull = np.round(cv2.convexHull(outline) * (1 << _SHIFT)).astype(np.int32)
-    cv2.fillConvexPoly(mask, hull, 1, shift=_SHIFT)
+    fill_hull(mask, outline, 1)
     return mask

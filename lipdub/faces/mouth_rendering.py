@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from lipdub.faces import mesh, warp
+from lipdub.faces.polygons import fill_polygon
 from lipdub.faces.unit_selection import MAX_STRETCH
 
 if TYPE_CHECKING:
@@ -47,9 +48,6 @@ LINE_GAP_PX = 2.0
 LINE_OPENING_SHARE = 0.06
 # Boxes with a shorter side, in pixels, are not drawn.
 MIN_BOX_PX = 4
-# Fraction bits of OpenCV's polygon coordinates.
-_SHIFT = 4
-_SUBPIXELS = 1 << _SHIFT
 
 # Shares of a change in opening that move the upper and the lower lip: the jaw carries the lower one.
 UPPER_LIP_SHARE = 0.35
@@ -337,12 +335,12 @@ def draw_mouth_mask(points: Array, height: int, width: int) -> F32:
     """
     labels = np.zeros((height, width), np.uint8)
     half = (points[MARGIN_RING] + points[LIPS_OUTER]) / 2
-    cv2.fillPoly(labels, [np.round(half * _SUBPIXELS).astype(np.int32)], 255, shift=_SHIFT)
+    fill_polygon(labels, half, 255)
     reach = np.linalg.norm(points[MARGIN_RING] - points[LIPS_OUTER], axis=1).mean()
     sigma = max(reach * MASK_SIGMA_SHARE, MIN_MASK_SIGMA)
     mask = cv2.GaussianBlur(labels.astype(np.float32) / 255, (0, 0), sigma)
     limit = np.zeros_like(labels)
-    cv2.fillPoly(limit, [np.round(points[MARGIN_RING] * _SUBPIXELS).astype(np.int32)], 1, shift=_SHIFT)
+    fill_polygon(limit, points[MARGIN_RING], 1)
     weight: F32 = mask * limit
     return weight
 
@@ -480,7 +478,7 @@ def _paint_interior(layer: F32, points: Array, amount: float, top: float) -> F32
     h, w = layer.shape[:2]
     inner = points[LIPS_INNER]
     fill = np.zeros((h, w), np.uint8)
-    cv2.fillPoly(fill, [np.round(inner * _SUBPIXELS).astype(np.int32)], 255, shift=_SHIFT)
+    fill_polygon(fill, inner, 255)
     gap = measure_gap_px(points)
     sigma = max(gap * INTERIOR_SIGMA_SHARE, MIN_INTERIOR_SIGMA)
     inside = cv2.GaussianBlur(fill.astype(np.float32) / 255, (0, 0), sigma)

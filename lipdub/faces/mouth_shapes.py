@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MEASURES = ("opening", "width")
 OPENING, WIDTH = range(len(MEASURES))
+# Opening in eye distances below which a mouth counts as closed.
+CLOSED_MOUTH_OPENING = 0.03
 
 # Vertices at the middle of the lips.
 _OUTER_UPPER = mesh.LIPS_OUTER[mesh.UPPER_MIDDLE]
@@ -45,9 +47,8 @@ RANGE_PERCENTILES = (5, 50, 96)
 # after which it counts fully.
 TRUST_FROM = 0.2
 TRUST_RAMP = 0.45
-# Frames below this percentile of the opening, or below this opening in eye distances, tell the width at rest.
+# Frames below this percentile of the opening, and those with a closed mouth, tell the width at rest.
 REST_PERCENTILE = 20
-REST_OPENING = 0.03
 # Least width in eye distances that a talker's range has on each side of rest.
 MIN_WIDTH_RANGE = 0.02
 
@@ -236,7 +237,7 @@ def estimate_speech_range(measures: F64, prior: MouthPrior) -> SpeechRange:
     low, median, high = np.percentile(visible, RANGE_PERCENTILES, axis=0)
     spread = visible[:, OPENING].std() / ((prior.high[OPENING] - prior.rest[OPENING]) / 2)
     trust = float(np.clip((spread - TRUST_FROM) / TRUST_RAMP, 0, 1))
-    limit = max(np.percentile(visible[:, OPENING], REST_PERCENTILE), REST_OPENING)
+    limit = max(np.percentile(visible[:, OPENING], REST_PERCENTILE), CLOSED_MOUTH_OPENING)
     closed = visible[visible[:, OPENING] < limit]
     rest_width = float(np.median(closed[:, WIDTH])) if len(closed) else float(median[WIDTH])
     # A mouth at rest is closed, even of a talker who is never seen with it closed.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipdub.faces.mouth_shapes import CLOSED_MOUTH_OPENING
 from lipdub.faces.smoothing import savgol_filter
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ OCCLUSION_COLOUR_DISTANCE = 0.08
 UNUSABLE_COLOUR_RATIO = 6
 COVERED_COLOUR_RATIO = 8
 COVERED_COLOUR_FACTOR = 1.5
-# Opening in eye distances below which a mouth counts as closed.
-CLOSED_MOUTH_OPENING = 0.03
 # The warp opens a unit to at most this multiple of its own opening; beyond it the interior has to be painted.
 MAX_STRETCH = 2.2
 # Target motion per frame, as a share of the talker's range, below which a mouth counts as standing still.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from lipdub.faces.polygons import SUBPIXEL_BITS, to_fixed_point
+
 if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, I32, Array, Mask
 
-# Fraction bits of the rasteriser's coordinates.
-_SHIFT = 4
 # Twice the area, in square pixels, below which a triangle is flat.
 _FLAT_AREA = 1e-6
 
@@ -44,9 +44,9 @@ def rasterise(points: Array, triangles: I32, height: int, width: int) -> I32:
         (height, width) int32; -1 outside all triangles.
     """
     labels = np.full((height, width), -1, np.int32)
-    corners = np.round(points[triangles] * (1 << _SHIFT)).astype(np.int32)
+    corners = to_fixed_point(points[triangles])
     for k in range(len(corners)):
-        cv2.fillConvexPoly(labels, corners[k], k, lineType=cv2.LINE_8, shift=_SHIFT)
+        cv2.fillConvexPoly(labels, corners[k], k, lineType=cv2.LINE_8, shift=SUBPIXEL_BITS)
     return labels
 
 

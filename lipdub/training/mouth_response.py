@@ -41,7 +41,7 @@ def fit_prior(landmarks: np.ndarray) -> dict[str, np.ndarray]:
     gain = np.linalg.solve(xx, xy).reshape(2, mesh.VERTICES, 3)
     gain = (gain + gain[:, nearest_mirror_index(canonical)] * (-1, 1, 1)) / 2
     seen = np.concatenate(measured)
-    shut = seen[seen[:, 0] < 0.03]
+    shut = seen[seen[:, mouth_shapes.OPENING] < mouth_shapes.CLOSED_MOUTH_OPENING]
     vertices, triangles = mouth_rendering.build_skin_topology(canonical)
     return {
         "skin_vertices": vertices,
