@@ -159,7 +159,7 @@ class Runner:
         record, key = self.workspace.record(name), self.key(name)
         method = str(getattr(self.options(name), "method", ""))
         if record is None:
-            return PlannedStage(name, method, "run", "not done yet")
+            return PlannedStage(name, method, "run", self.workspace.unusable or "not done yet")
         if record.key != key:
             return PlannedStage(name, method, "run", self._difference(name, record))
         if record.state != "done":

@@ -1,8 +1,7 @@
-"""Small files written whole or not at all."""
+"""Small files that are written whole or not at all."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from typing import TYPE_CHECKING
 
@@ -12,17 +11,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PARTIAL_SUFFIX = ".partial"
+"""Ends the name of a file that is being written."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes ``content`` beside ``path`` and renames it into place. Raises EnvironmentFailure (no space, no
-    permission).
+    """Write a file under a temporary name and rename it into place.
+
+    Raises:
+        EnvironmentFailure: There is no space or no permission.
     """
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL_SUFFIX}")
     try:
         try:
             temporary.write_bytes(content)
-            os.replace(temporary, path)
+            temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

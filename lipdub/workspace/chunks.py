@@ -1,15 +1,16 @@
 """Arrays on disk, written and read chunk by chunk along their first axis.
 
-Each is a Zarr 3 array with one file per chunk. Zarr's local store writes a chunk to a temporary file and
-renames it, so a chunk is complete or absent whatever instant the process dies at; a CRC-32C in the file tells
-damage on reading. Blosc LZ4 at its lightest level keeps crops at about half their size at some 0.8 GB/s
-written and 1.9 GB/s read on one core (zstd level 1: a tenth of the size less, at half that speed).
+Each is a Zarr 3 array with one file per chunk. Zarr's local store writes a chunk to a temporary file and renames it, so
+a chunk is complete or absent at whatever instant the process dies. A CRC-32C in the file shows damage on reading.
+
+Blosc LZ4 at its lightest level stores crops in about half their size. One core writes about 0.8 GB/s and reads about
+1.9 GB/s. Zstd at level 1 saves another tenth of the size at half that speed.
 """
 
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lipdub.errors import CorruptChunk, wrap_os_error
 from lipdub.workspace.atomic_files import PARTIAL_SUFFIX
@@ -21,15 +22,24 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike
 
+    from lipdub.arrays import Array
+
 CompressionLevel = Literal["fast", "small"]
 _METADATA = "zarr.json"
 
 
 class ChunkedArray:
-    """An array of ``shape``, stored in pieces of ``chunk`` items along the first axis.
+    """An array that is stored in pieces along its first axis.
 
-    Made by :meth:`lipdub.workspace.StageStore.array` and :meth:`lipdub.workspace.StageStore.open`. Different chunks may
-    be written and read from several threads at once.
+    `StageStore.array` and `StageStore.open` make one. Several threads may write and read different chunks at once.
+
+    Attributes:
+        stage: Name of the stage that has it.
+        name: Its name.
+        path: Its folder.
+        shape: Its shape.
+        dtype: Its element type.
+        chunk: Items of the first axis in one chunk.
     """
 
     def __init__(self, stage: str, name: str, path: Path, array: Any) -> None:
@@ -52,50 +62,56 @@ class ChunkedArray:
 
     @property
     def chunks(self) -> int:
-        """How many chunks there are."""
+        """Number of chunks."""
         return -(-self.shape[0] // self.chunk)
 
     def span(self, i: int) -> tuple[int, int]:
-        """First item of chunk ``i`` and the one after its last; the last chunk may be shorter than the
-        others.
-        """
+        """Return the first item of a chunk and the one after its last. The last chunk may be shorter than others."""
         if not 0 <= i < self.chunks:
             raise IndexError(f"chunk {i} of {self.chunks} in {self.stage}/{self.name}")
         return i * self.chunk, min((i + 1) * self.chunk, self.shape[0])
 
     def file(self, i: int) -> Path:
-        """Where chunk ``i`` lies."""
+        """Return the path of a chunk."""
         return self.path / f"c.{i}{self._suffix}"
 
     def done(self, i: int) -> bool:
-        """True when chunk ``i`` was written."""
+        """Return whether a chunk was written."""
         return self._hollow or self.file(i).exists()
 
     def missing(self) -> list[int]:
-        """The chunks not yet written, in order."""
+        """Return the numbers of the chunks that are not written yet, in order."""
         if self._hollow:
             return []
         present = {entry.name for entry in self.path.iterdir()}
         return [i for i in range(self.chunks) if f"c.{i}{self._suffix}" not in present]
 
-    def write(self, i: int, data: np.ndarray) -> None:
-        """Stores chunk ``i``; ``data`` has the span's length along the first axis. Raises
-        EnvironmentFailure.
+    def write(self, i: int, data: Array) -> None:
+        """Store a chunk.
+
+        Args:
+            i: Its number.
+            data: Its items, as many as its span has.
+
+        Raises:
+            EnvironmentFailure: It cannot be written.
         """
         start, stop = self.span(i)
         if tuple(data.shape) != (stop - start, *self.shape[1:]):
             raise ValueError(f"chunk {i} of {self!r} takes {(stop - start, *self.shape[1:])}, not {tuple(data.shape)}")
         try:
             if stop - start < self.chunk:
-                # Zarr reads a file before it changes a part of it; nothing of an old one is wanted.
+                # Zarr reads a file before it changes a part of it. Nothing of an old file shall remain.
                 self.file(i).unlink(missing_ok=True)
             self._array[start:stop] = data
         except OSError as error:
             raise wrap_os_error(error, self.file(i)) from error
 
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Items ``start`` (0 or more) up to ``stop`` (at most the length). Raises CorruptChunk naming the
-        broken chunk.
+    def read(self, start: int, stop: int) -> Array:
+        """Return the items from ``start`` up to, but not including, ``stop``.
+
+        Raises:
+            CorruptChunk: A chunk is missing or damaged; the error names it.
         """
         import numpy as np
 
@@ -110,17 +126,25 @@ class ChunkedArray:
             out[a - start : b - start] = self._piece(i, a, b)
         return out
 
-    def read_chunk(self, i: int) -> np.ndarray:
-        """The items of chunk ``i``. Raises CorruptChunk."""
+    def read_chunk(self, i: int) -> Array:
+        """Return the items of a chunk.
+
+        Raises:
+            CorruptChunk: The chunk is missing or damaged.
+        """
         return self._piece(i, *self.span(i))
 
-    def each(self) -> Iterator[tuple[int, np.ndarray]]:
-        """(first item, items) of every chunk in order. Raises CorruptChunk."""
+    def each(self) -> Iterator[tuple[int, Array]]:
+        """Yield the first item's number and the items of every chunk, in order.
+
+        Raises:
+            CorruptChunk: A chunk is missing or damaged.
+        """
         for i in range(self.chunks):
             yield self.span(i)[0], self.read_chunk(i)
 
     def drop_damaged(self) -> list[int]:
-        """Reads every chunk that is there and removes those that are damaged; returns their numbers."""
+        """Read every chunk that was written, remove the damaged ones, and return their numbers."""
         dropped = []
         for i in range(self.chunks):
             try:
@@ -131,25 +155,27 @@ class ChunkedArray:
                     dropped.append(i)
         return dropped
 
-    def _piece(self, i: int, start: int, stop: int) -> np.ndarray:
+    def _piece(self, i: int, start: int, stop: int) -> Array:
         if self._hollow:
-            return self._array[start:stop]
-        # Zarr takes an absent chunk for one of zeros: look first.
+            return cast("Array", self._array[start:stop])
+        # Zarr takes an absent chunk for one of zeros, so look first.
         if not self.done(i):
             raise CorruptChunk(self.stage, self.name, i, self.file(i), "missing")
         try:
-            return self._array[start:stop]
+            return cast("Array", self._array[start:stop])
         except MemoryError:
             raise
         except PermissionError as error:
             raise wrap_os_error(error, self.file(i), "read") from error
-        except Exception as error:  # checksum, length, codec: whatever a damaged file makes the decoder say
+        except Exception as error:  # checksum, length, codec: a damaged file fails in many ways
             raise CorruptChunk(self.stage, self.name, i, self.file(i), "damaged") from error
 
 
 def open_array(stage: str, name: str, path: Path) -> ChunkedArray:
-    """The array at ``path``. Raises CorruptChunk (chunk -1) when it is not there or its metadata cannot be
-    read.
+    """Return the array in a folder.
+
+    Raises:
+        CorruptChunk: It is missing or its metadata cannot be read. The chunk is -1.
     """
     import zarr
 
@@ -157,17 +183,17 @@ def open_array(stage: str, name: str, path: Path) -> ChunkedArray:
         raise CorruptChunk(stage, name, -1, path, "missing")
     try:
         array = zarr.open_array(str(path), mode="r+", zarr_format=3, config={"write_empty_chunks": True})
-        found = ChunkedArray(stage, name, path, array)
-        whole = array.shape[0] >= 0 and array.chunks[1:] == tuple(max(1, n) for n in array.shape[1:])
+        chunked = ChunkedArray(stage, name, path, array)
+        is_whole = array.shape[0] >= 0 and array.chunks[1:] == tuple(max(1, n) for n in array.shape[1:])
     except MemoryError:
         raise
     except PermissionError as error:
         raise wrap_os_error(error, path, "read") from error
     except Exception as error:
         raise CorruptChunk(stage, name, -1, path, "damaged") from error
-    if not whole:
+    if not is_whole:
         raise CorruptChunk(stage, name, -1, path, "damaged")
-    return found
+    return chunked
 
 
 def make_array(
@@ -180,8 +206,19 @@ def make_array(
     chunk: int,
     level: CompressionLevel = "fast",
 ) -> ChunkedArray:
-    """The array at ``path`` if it has this geometry, else a new one in its place. Raises
-    EnvironmentFailure.
+    """Return the array in a folder if it has this geometry, or else a new one in its place.
+
+    Args:
+        stage: Name of the stage, for messages.
+        name: Name of the array, for messages.
+        path: Its folder.
+        shape: Its shape.
+        dtype: Its element type.
+        chunk: Items of the first axis in one chunk.
+        level: Compression: "fast" (LZ4) or "small" (zstd).
+
+    Raises:
+        EnvironmentFailure: The array cannot be made.
     """
     import numpy as np
 
@@ -195,7 +232,8 @@ def make_array(
         pass
     else:
         if present.shape == shape and present.dtype == dtype and present.chunk == chunk:
-            for leftover in path.glob(f"*{PARTIAL_SUFFIX}"):  # of a killed writer; the workspace is locked, so nobody's
+            # These are of a killed writer: the workspace is locked, so no other writes now.
+            for leftover in path.glob(f"*{PARTIAL_SUFFIX}"):
                 leftover.unlink(missing_ok=True)
             return present
     try:

@@ -1,9 +1,8 @@
 """The workspace folder: ``workspace.json``, one store per stage, the lock.
 
-``workspace.json`` holds the schema version, the facts of the source, digests already computed, and for each
-stage the key and options it was run with, its state, timing and summary. It is only ever replaced whole. A
-stage is ``running`` from before its first byte to after its last, so a killed one is told from a finished
-one.
+``workspace.json`` holds the schema version, the facts of the source, known digests, and a record of each stage: its
+key, options, state, timing and summary. It is only ever replaced whole. A stage is ``running`` from before its first
+byte to after its last, so an interrupted stage differs from a finished one.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import UsageError, wrap_os_error
@@ -26,17 +25,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 1
+"""Version of the layout of ``workspace.json``. Version 0.1.0 of lipdub wrote 1, too."""
+
 WORKSPACE_FILE = "workspace.json"
+
+_RECORD_TYPES: dict[str, type | tuple[type, ...]] = {
+    "key": str,
+    "state": str,
+    "options": dict,
+    "files": dict,
+    "seconds": (int, float),
+    "summary": dict,
+    "warnings": list,
+    "output": (dict, type(None)),
+}
+_STATES = ("running", "done")
 
 
 @dataclass(frozen=True)
 class StageRecord:
     """What is known of a stage's cache.
 
-    ``state`` is ``running`` (begun, perhaps killed: may be continued) or ``done``. ``seconds`` is the time
-    spent in all runs that reached their end; ``files`` are the digests of weights and other files it used;
-    ``output`` describes the result file the stage wrote outside the workspace (path, size, mtime_ns), if it
-    does.
+    Attributes:
+        key: The key it was made with.
+        state: "running" (begun, perhaps interrupted, can be continued) or "done".
+        options: The stage's options, as plain values.
+        files: Digests of the weights and other files it used, by path.
+        seconds: Time that its finished run took.
+        summary: What the stage reports, as plain values.
+        warnings: Its warnings, one line each.
+        output: Path, size and mtime_ns of the result file outside the workspace, if the stage writes one.
     """
 
     key: str
@@ -50,9 +68,16 @@ class StageRecord:
 
 
 class Workspace:
-    """The caches of one job at ``path``.
+    """The caches of one job.
 
-    Reading ``workspace.json`` needs no lock; everything that writes happens inside :meth:`locked`.
+    Reading ``workspace.json`` needs no lock. Everything that writes happens inside `locked`.
+
+    Attributes:
+        path: The folder.
+        facts: Facts of the source video, as plain values.
+        stages: The record of each stage that has a cache.
+        digest: Known digests of files.
+        unusable: Why none of the folder's caches can be used; empty if they can, or if there are none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,12 +85,16 @@ class Workspace:
         self.facts: dict[str, Any] = {}
         self.stages: dict[str, StageRecord] = {}
         self.digest = DigestCache()
+        self.unusable = ""
         self._load()
 
     @contextmanager
     def locked(self) -> Iterator[Workspace]:
-        """Makes the folder, takes the lock (EnvironmentFailure when another process has it), reads the newest
-        state.
+        """Make the folder, take its lock and read the newest state.
+
+        Raises:
+            EnvironmentFailure: Another process has the lock, or the folder cannot be made.
+            UsageError: The path is a file, or a folder with other content.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -88,22 +117,22 @@ class Workspace:
 
     @staticmethod
     def is_workspace(path: Path) -> bool:
-        """True when ``path`` is a folder lipdub made for its caches."""
+        """Return whether a path is a folder that lipdub made for its caches."""
         return (path / WORKSPACE_FILE).is_file()
 
     def store(self, stage: str) -> StageStore:
-        """The stage's folder (which may not exist yet)."""
+        """Return the store of a stage. Its folder may not exist yet."""
         return StageStore(self.path / stage, stage)
 
     def record(self, stage: str) -> StageRecord | None:
-        """What is known of the stage's cache, None when there is none."""
+        """Return the record of a stage, or None if it has no cache."""
         return self.stages.get(stage)
 
     def begin(self, stage: str, record: StageRecord, *, resume: bool) -> StageStore:
-        """Makes the stage's store ready and notes that it is running; empties it first unless ``resume``."""
+        """Record that a stage is running, and return its store; empty the store first unless ``resume``."""
         store = self.store(stage)
         if not resume:
-            # Forget first, empty next, note last: killed in between, the next run starts from nothing again.
+            # Forget first, empty next, record last: killed in between, the next run starts from nothing again.
             if self.stages.pop(stage, None) is not None:
                 self.save()
             store.clear()
@@ -112,18 +141,22 @@ class Workspace:
         return store
 
     def put(self, stage: str, record: StageRecord) -> None:
-        """Replaces what is known of the stage and saves."""
+        """Replace the record of a stage."""
         self.stages[stage] = record
         self.save()
 
     def forget(self, stage: str) -> None:
-        """Removes the stage's record and its store."""
+        """Remove the record of a stage and its store."""
         if self.stages.pop(stage, None) is not None:
             self.save()
         shutil.rmtree(self.path / stage, ignore_errors=True)
 
     def save(self) -> None:
-        """Writes ``workspace.json`` whole. Raises EnvironmentFailure."""
+        """Write ``workspace.json``.
+
+        Raises:
+            EnvironmentFailure: It cannot be written.
+        """
         content = {
             "schema": SCHEMA_VERSION,
             "facts": self.facts,
@@ -133,8 +166,11 @@ class Workspace:
         write_atomically(self.path / WORKSPACE_FILE, json.dumps(to_plain(content), indent=1).encode())
 
     def clean(self) -> int:
-        """Removes the whole workspace and returns the bytes it held. Raises EnvironmentFailure while it is in
-        use.
+        """Remove the whole workspace and return the bytes that it held.
+
+        Raises:
+            UsageError: The folder is no workspace.
+            EnvironmentFailure: Another process uses it, or it cannot be removed.
         """
         if not self.is_workspace(self.path):
             raise UsageError(f"{self.path} is not a workspace of lipdub")
@@ -142,8 +178,7 @@ class Workspace:
             size = measure_folder(self.path)
             self.stages.clear()
             try:
-                # The mark goes last: killed in between, the folder is still known as a workspace and can be
-                # cleaned.
+                # workspace.json goes last: killed in between, the folder is still a workspace and can be cleaned.
                 for entry in self.path.iterdir():
                     if entry.is_dir() and not entry.is_symlink():
                         shutil.rmtree(entry)
@@ -156,27 +191,42 @@ class Workspace:
         return size
 
     def _load(self) -> None:
-        self.facts, self.stages, self.digest = {}, {}, DigestCache()
+        self.facts, self.stages, self.digest, self.unusable = {}, {}, DigestCache(), ""
         try:
             content = json.loads((self.path / WORKSPACE_FILE).read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            if isinstance(error, NotADirectoryError):
-                return
             raise wrap_os_error(error, self.path / WORKSPACE_FILE, "read") from error
-        except ValueError:
-            return  # damaged: nothing can be said of the caches, so nothing of them is used
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA_VERSION:
+        except (ValueError, RecursionError):
+            self.unusable = f"{WORKSPACE_FILE} is damaged"
             return
-        self.facts = content.get("facts") or {}
-        self.digest = DigestCache(content.get("digests") or {})
-        names = {item.name for item in fields(StageRecord)}
-        for stage, values in (content.get("stages") or {}).items():
-            if isinstance(values, dict) and {"key", "state"} <= values.keys():
-                self.stages[stage] = StageRecord(**{k: v for k, v in values.items() if k in names})
+        schema = content.get("schema") if isinstance(content, dict) else None
+        if schema != SCHEMA_VERSION or isinstance(schema, bool):
+            self.unusable = f"another version of lipdub made the workspace (schema {schema}, not {SCHEMA_VERSION})"
+            return
+        self.facts = _to_dict(content.get("facts"))
+        self.digest = DigestCache(_to_dict(content.get("digests")))
+        for stage, values in _to_dict(content.get("stages")).items():
+            record = _parse_record(values)
+            if record is not None:
+                self.stages[stage] = record
+
+
+def _to_dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _parse_record(values: Any) -> StageRecord | None:
+    """Return a stage's record, or None where ``workspace.json`` holds something else. Unknown fields are left out."""
+    if not isinstance(values, dict) or not {"key", "state"} <= values.keys():
+        return None
+    fields = {name: value for name, value in values.items() if name in _RECORD_TYPES}
+    if not all(isinstance(value, _RECORD_TYPES[name]) for name, value in fields.items()):
+        return None
+    return StageRecord(**fields) if fields["state"] in _STATES else None
 
 
 def measure_folder(path: Path) -> int:
-    """Bytes of all files below ``path``."""
+    """Return the bytes of all files below a folder."""
     return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file() and not entry.is_symlink())

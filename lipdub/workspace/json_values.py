@@ -1,4 +1,4 @@
-"""Json values."""
+"""Values as JSON knows them, and the one JSON text of a value."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 
 def to_plain(value: Any) -> Any:
-    """``value`` made of what JSON knows: arrays become lists, paths text, tuples lists, NaN and infinities
-    None.
+    """Return a value made of what JSON knows.
+
+    Arrays, tuples and sets become lists, paths become text, dataclasses become dictionaries. NaN and infinities become
+    None. Other objects become their text, unless they have a method ``to_json``.
     """
     if isinstance(value, dict):
         return {str(key): to_plain(item) for key, item in value.items()}
@@ -33,7 +35,5 @@ def to_plain(value: Any) -> Any:
 
 
 def to_canonical_json(value: Any) -> bytes:
-    """The one JSON text of ``value``: keys sorted, no spaces. Equal values give equal bytes on every
-    machine.
-    """
+    """Return the one JSON text of a value: sorted keys and no spaces. Equal values give equal bytes everywhere."""
     return json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")

@@ -1,4 +1,4 @@
-"""What decides whether a stage's cache may be used again: digests of contents and the key made of them."""
+"""What decides whether a stage's cache can be used again: digests of contents, and the key made of them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIGEST_BYTES = 20
-_BLOCK = 1 << 20
+"""Length of a digest; as text it has twice as many hexadecimal digits."""
+
+_BLOCK_BYTES = 1 << 20
 
 
 def digest_bytes(content: bytes) -> str:
-    """BLAKE2b of ``content``, 40 hex digits."""
+    """Return the BLAKE2b digest of some bytes, as 40 hexadecimal digits."""
     return hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest()
 
 
 def digest_file(path: Path) -> str:
-    """BLAKE2b of the file's whole content, read in blocks. Raises InputError when it is not there."""
+    """Return the BLAKE2b digest of a file's whole content, read in blocks.
+
+    Raises:
+        InputError: There is no such file.
+    """
     state = hashlib.blake2b(digest_size=DIGEST_BYTES)
     try:
-        with open(path, "rb") as file:
-            while block := file.read(_BLOCK):
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
                 state.update(block)
     except OSError as error:
         raise wrap_os_error(error, path, "read") from error
@@ -34,10 +40,13 @@ def digest_file(path: Path) -> str:
 
 
 class DigestCache:
-    """Content digests remembered by path, size, modification time and inode, so that a large source is read
-    once.
+    """Digests of files, so that a large file is read once.
 
-    ``known`` is the plain mapping kept in ``workspace.json``; it is changed in place.
+    A digest holds as long as the file's path, size, modification time and inode are the same.
+
+    Attributes:
+        known: The mapping that ``workspace.json`` stores. It is changed in place.
+        changed: Whether a digest was added.
     """
 
     def __init__(self, known: dict[str, Any] | None = None) -> None:
@@ -45,6 +54,11 @@ class DigestCache:
         self.changed = False
 
     def __call__(self, path: Path) -> str:
+        """Return the digest of a file.
+
+        Raises:
+            InputError: There is no such file.
+        """
         try:
             status = path.stat()
         except OSError as error:
@@ -69,10 +83,15 @@ def stage_key(
     options: Mapping[str, Any],
     files: tuple[str, ...] = (),
 ) -> str:
-    """The key of a stage's cache.
+    """Return the key of a stage's cache. Different arguments give different keys.
 
-    ``inputs``: digest of each media file it reads; ``upstream``: key of each stage it reads; ``options``: its
-    options as plain values; ``files``: digests of weights and of files its options name.
+    Args:
+        stage: Name of the stage.
+        version: Version of its code.
+        inputs: Digest of each media file it reads.
+        upstream: Key of each stage it reads.
+        options: Its options, as plain values.
+        files: Digests of weights, and of files that its options name.
     """
     return digest_bytes(
         to_canonical_json(

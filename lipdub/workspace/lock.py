@@ -1,5 +1,6 @@
-"""One writer per workspace: a lock the operating system drops when its holder dies, and a note of who holds
-it.
+"""One writer per workspace.
+
+The operating system drops the lock when the process that has it ends. A note in the folder says which process has it.
 """
 
 from __future__ import annotations
@@ -16,45 +17,48 @@ from lipdub.workspace.atomic_files import write_atomically
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+    from typing import Self
 
-_LOCK = "lock"
-_HOLDER = "lock.holder"
+_LOCK_FILE = "lock"
+_NOTE_FILE = "lock.holder"
 
 
 class WorkspaceLock:
-    """Held from ``with`` to its end. Raises EnvironmentFailure at once, naming the holder, when another has
-    it.
+    """A context manager that has the lock of a workspace from its beginning to its end.
+
+    Raises:
+        EnvironmentFailure: Another process has the lock; the message names it. There is no waiting.
     """
 
     def __init__(self, folder: Path) -> None:
         from filelock import FileLock
 
         self._folder = folder
-        self._lock = FileLock(folder / _LOCK, timeout=0)
+        self._lock = FileLock(folder / _LOCK_FILE, timeout=0)
 
-    def __enter__(self) -> WorkspaceLock:
+    def __enter__(self) -> Self:
         from filelock import Timeout
 
         try:
             self._lock.acquire()
         except Timeout:
             raise EnvironmentFailure(
-                f"the workspace {self._folder} is in use{self._holder()}",
+                f"the workspace {self._folder} is in use{self._read_holder()}",
                 hint="Wait for it to end or give another --workspace.",
             ) from None
-        except NotImplementedError as error:  # what filelock says of file systems without locks
+        except NotImplementedError as error:  # filelock raises it for file systems without locks
             raise EnvironmentFailure(
                 f"the file system of {self._folder} has no locks", hint="Give a --workspace on another disk."
             ) from error
         except OSError as error:
-            raise wrap_os_error(error, self._folder / _LOCK) from error
+            raise wrap_os_error(error, self._folder / _LOCK_FILE) from error
         note = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
-            "since": datetime.now().isoformat(" ", "seconds"),
+            "since": datetime.now().astimezone().isoformat(" ", "seconds"),
         }
         try:
-            write_atomically(self._folder / _HOLDER, json.dumps(note).encode())
+            write_atomically(self._folder / _NOTE_FILE, json.dumps(note).encode())
         except EnvironmentFailure:
             self._lock.release()
             raise
@@ -63,12 +67,12 @@ class WorkspaceLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        (self._folder / _HOLDER).unlink(missing_ok=True)
+        (self._folder / _NOTE_FILE).unlink(missing_ok=True)
         self._lock.release()
 
-    def _holder(self) -> str:
+    def _read_holder(self) -> str:
         try:
-            note = json.loads((self._folder / _HOLDER).read_bytes())
+            note = json.loads((self._folder / _NOTE_FILE).read_bytes())
             return f" by process {int(note['pid'])} on {note['host']} since {note['since']}"
         except (OSError, ValueError, KeyError, TypeError):
             return " by another process"  # it has the lock and has not written its note yet

@@ -1,18 +1,27 @@
+"""The workspace's records survive, and what cannot be read is never misread."""
+
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from typing import TYPE_CHECKING
+import json
+import re
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lipdub.errors import EnvironmentFailure, InputError, UsageError
+import lipdub
+from lipdub.engine.job import make_job
+from lipdub.errors import UsageError
 from lipdub.workspace import StageRecord, Workspace
-from lipdub.workspace.keys import DigestCache, digest_file, stage_key
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.goldens.dubs import dub_builtin
+from tests.goldens.record import record
+from tests.properties import repeatable
+from tests.sample import SPEECH, TALKER
 
 
 def test_records_survive(tmp_path: Path) -> None:
@@ -34,42 +43,119 @@ def test_begin_empties_or_keeps(tmp_path: Path) -> None:
         assert not workspace.begin("sync", StageRecord("b", "running"), resume=False).has("x")
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": 99}', '{"schema": 1, "stages": {"sync": 3}}'])
-def test_damaged_notes_are_as_none(tmp_path: Path, content: str) -> None:
-    folder = tmp_path / "w"
-    folder.mkdir()
+def open_workspace(folder: Path, content: str) -> Workspace:
+    """Return the workspace whose ``workspace.json`` has this content."""
+    folder.mkdir(exist_ok=True)
     (folder / "workspace.json").write_text(content)
-    assert Workspace(folder).stages == {}
-    with Workspace(folder).locked():
-        pass
+    return Workspace(folder)
 
 
-HOLDER = """
-import sys, time
-from pathlib import Path
-from lipdub.workspace import Workspace
-with Workspace(Path(sys.argv[1])).locked():
-    print("held", flush=True)
-    time.sleep(60)
-"""
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "damaged"),
+        ("{", "damaged"),
+        ("[" * 100_000, "damaged"),
+        ("[]", "another version"),
+        ('{"schema": 99, "stages": {"sync": {"key": "k", "state": "done"}}}', r"another version .*schema 99, not 1"),
+        ('{"schema": true}', "another version"),
+        ('{"schema": 1, "stages": {"sync": 3}}', ""),
+    ],
+)
+def test_what_cannot_be_read_is_not_used_and_says_why(tmp_path: Path, content: str, reason: str) -> None:
+    workspace = open_workspace(tmp_path / "w", content)
+    assert workspace.stages == {}
+    assert re.search(reason, workspace.unusable) if reason else workspace.unusable == ""
+    with workspace.locked():
+        workspace.begin("sync", StageRecord("k", "running"), resume=False)
+    assert list(Workspace(tmp_path / "w").stages) == ["sync"]
+    assert Workspace(tmp_path / "w").unusable == ""
 
 
-def test_second_writer_is_told_who_holds_it(tmp_path: Path) -> None:
-    folder = tmp_path / "w"
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        with pytest.raises(EnvironmentFailure, match=f"process {holder.pid} "), Workspace(folder).locked():
-            pass
-        with pytest.raises(EnvironmentFailure, match="in use"):
-            Workspace(folder).clean()
-        Workspace(folder)  # reading needs no lock
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
-    with Workspace(folder).locked():  # the lock died with its holder
-        pass
+RECORD = {"key": "k", "state": "done"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"key": 1},
+        {"state": "half"},
+        {"options": []},
+        {"files": None},
+        {"seconds": "2"},
+        {"warnings": "x"},
+        {"output": 3},
+    ],
+)
+def test_a_record_of_another_kind_is_not_used(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    stages = {"detect": RECORD, "sync": {**RECORD, **wrong}, "enhance": {**RECORD, "later": "field"}}
+    workspace = open_workspace(tmp_path / "w", json.dumps({"schema": 1, "stages": stages}))
+    assert list(workspace.stages) == ["detect", "enhance"]
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+ANY_RECORD = st.fixed_dictionaries(dict.fromkeys(vars(StageRecord("", "done")), JSON_VALUES))
+
+
+@repeatable
+@given(st.fixed_dictionaries({"schema": st.just(1), "stages": st.dictionaries(st.text(max_size=4), ANY_RECORD)}))
+def test_whatever_the_records_hold_they_are_read_or_left_out(content: dict[str, Any]) -> None:
+    with TemporaryDirectory() as folder:
+        workspace = open_workspace(Path(folder), json.dumps(content))
+    for stage in workspace.stages.values():
+        assert isinstance(stage.key, str)
+        assert stage.state in ("running", "done")
+        assert isinstance(stage.options, dict)
+
+
+# A workspace that lipdub 0.1.0 made of the drawn sample; only paths of the machine are replaced.
+OLD = Path(__file__).with_name("data") / "workspace-0.1.0.json"
+
+
+@pytest.fixture
+def old_workspace(tmp_path: Path) -> Path:
+    folder = tmp_path / "dubbed.mp4.lipdub"
+    folder.mkdir()
+    shutil.copy(OLD, folder / "workspace.json")
+    return folder
+
+
+def test_a_workspace_of_version_0_1_0_is_read(old_workspace: Path) -> None:
+    workspace = Workspace(old_workspace)
+    assert workspace.unusable == ""
+    assert workspace.facts["video"]["frames"] == 133
+    stages = json.loads(OLD.read_text())["stages"]
+    assert {name: asdict(record) for name, record in workspace.stages.items()} == stages
+    assert list(stages) == ["detect", "neutralize", "sync", "enhance", "paste-back"]
+
+
+def test_stages_of_version_0_1_0_are_reused_or_done_again_with_a_reason(old_workspace: Path) -> None:
+    planned = lipdub.plan(make_job(TALKER, SPEECH, old_workspace.with_suffix("")))
+    assert [stage.name for stage in planned] == ["detect", "neutralize", "sync", "enhance", "paste-back"]
+    for stage in planned:
+        # "not done yet" would mean that the record was not seen
+        assert stage.action in ("reuse", "resume") or stage.reason != "not done yet"
+    assert planned[0].action == "reuse"  # neither its options nor its version have changed since
+
+
+def test_a_workspace_of_another_schema_is_done_again_with_a_reason(old_workspace: Path) -> None:
+    path = old_workspace / "workspace.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2', 1))
+    planned = lipdub.plan(make_job(TALKER, SPEECH, old_workspace.with_suffix("")))
+    assert {stage.action for stage in planned} == {"run"}
+    assert all("another version of lipdub" in stage.reason for stage in planned)
+
+
+@pytest.mark.slow
+def test_records_of_version_0_1_0_without_their_arrays_do_no_harm(tmp_path: Path, sample_dub: lipdub.Result) -> None:
+    folder = tmp_path / "out.mkv.lipdub"
+    folder.mkdir()
+    shutil.copy(OLD, folder / "workspace.json")
+    assert record(dub_builtin(tmp_path)) == record(sample_dub)
 
 
 def test_foreign_folders_are_left_alone(tmp_path: Path) -> None:
@@ -80,7 +166,7 @@ def test_foreign_folders_are_left_alone(tmp_path: Path) -> None:
         Workspace(tmp_path).clean()
     with pytest.raises(UsageError, match="is a file"), Workspace(tmp_path / "holiday.jpg").locked():
         pass
-    assert os.listdir(tmp_path) == ["holiday.jpg"]
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
 
 
 def test_clean_removes_all(tmp_path: Path) -> None:
@@ -88,44 +174,3 @@ def test_clean_removes_all(tmp_path: Path) -> None:
         workspace.begin("sync", StageRecord("a", "running"), resume=False).put_json("x", list(range(100)))
     assert Workspace(tmp_path / "w").clean() > 300
     assert not (tmp_path / "w").exists()
-
-
-def test_digest_is_of_content_and_remembered(tmp_path: Path) -> None:
-    path = tmp_path / "video.mp4"
-    path.write_bytes(b"a" * 3_000_000)
-    digest = DigestCache()
-    first = digest(path)
-    assert first == digest_file(path) and digest.changed
-    again = DigestCache(digest.known)
-    assert again(path) == first and not again.changed  # not read a second time
-    path.write_bytes(b"b" * 3_000_000)
-    assert again(path) != first and again.changed
-    moved = path.rename(tmp_path / "other.mp4")
-    assert again(moved) == digest_file(moved)
-    with pytest.raises(InputError):
-        again(path)
-
-
-def test_key_depends_on_all_that_matters() -> None:
-    base = dict(
-        stage="sync",
-        version=1,
-        inputs={"video": "v"},
-        upstream={"detect": "d"},
-        options={"face": "left"},
-        files=("w",),
-    )
-    keys = {stage_key(**base)}
-    for change in (
-        dict(stage="enhance"),
-        dict(version=2),
-        dict(inputs={"video": "u"}),
-        dict(upstream={"detect": "e"}),
-        dict(options={"face": "right"}),
-        dict(files=("x",)),
-    ):
-        keys.add(stage_key(**{**base, **change}))
-    assert len(keys) == 7
-    assert stage_key(**{**base, "options": {"b": 1, "a": (1, 2)}}) == stage_key(
-        **{**base, "options": {"a": [1, 2], "b": 1}}
-    )
