@@ -34,6 +34,7 @@ IMAGE_FORMATS = {
 }
 # FFmpeg takes % in the name of a picture for a numbered sequence; not in names with these endings.
 _LITERAL_NAME_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav")
+UNKNOWN_CODEC = "unknown"
 _HEAD_BYTES = 4096  # how much of an unreadable file is looked at for a reason
 _MOV_ATOMS = (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov")  # first atoms of MP4 and MOV files
 _LONGEST_CODE_POINT = 4  # bytes of UTF-8
@@ -118,7 +119,12 @@ def _is_text(head: bytes) -> bool:
 
 
 def codec_name(stream: Any) -> str:
-    """Return the common name of a stream's codec ("av1", whichever decoder reads it)."""
+    """Return the common name of a stream's codec ("av1", whichever decoder reads it).
+
+    Streams without a decoder have the name "unknown".
+    """
+    if stream.codec_context is None:
+        return UNKNOWN_CODEC
     return str(getattr(stream.codec_context.codec, "canonical_name", stream.codec_context.name))
 
 
@@ -143,9 +149,14 @@ def is_image_container(container: Any) -> bool:
 
 
 def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the frames of a stream in presentation order; damaged packets are skipped."""
+    """Yield the frames of a stream in presentation order.
+
+    Damaged packets are skipped. A stream without a decoder has no frames.
+    """
     import av
 
+    if stream.codec_context is None:
+        return
     packets = container.demux(stream)
     while True:
         try:

@@ -17,6 +17,7 @@ from lipdub.media.colour import (
     LIMITED_BLACK,
     LIMITED_LUMA_SPAN,
     LUMA_WEIGHTS,
+    MATRIX_BT709,
     MATRIX_SMPTE170M,
     MATRIX_YCGCO,
     RANGE_FULL,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, U8, Array, Mask
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; half open, in display pixels
+_SWSCALE_MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)  # numbers of the matrices (H.273) that FFmpeg converts
 _TOP_8, _TOP_16 = 255.0, 65535.0  # tops of the RGB values of pictures of 8 bits and of more
 
 
@@ -171,6 +173,10 @@ class Picture:
 
     def _round(self, values: F32) -> Array:
         """Round values to the picture's sample type; those outside its range are clipped."""
+        if values.size == 1:
+            # OpenCV would take a single value for the scalar and the scalar for an array.
+            dtype = np.uint8 if self.depth <= 8 else np.uint16
+            return np.rint(values).clip(0, np.iinfo(dtype).max).astype(dtype)
         rounded: Array = cv2.add(values, 0.0, dtype=cv2.CV_8U if self.depth <= 8 else cv2.CV_16U)
         return rounded
 
@@ -230,6 +236,8 @@ class Picture:
         assert layout is not None
         color_range = RANGE_FULL if self.colour.full_range else RANGE_LIMITED
         frame = self.frame if self.frame is not None else self.to_frame()
+        # The matrix does not change here, so any does for a frame whose own FFmpeg refuses.
+        matrix = None if int(frame.colorspace) in _SWSCALE_MATRICES else MATRIX_BT709
         small = frame.reformat(
             width=columns,
             height=rows,
@@ -237,6 +245,8 @@ class Picture:
             interpolation="BILINEAR",
             src_color_range=color_range,
             dst_color_range=color_range,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
         )
         planes = tuple(view_plane(plane, np.uint8, (rows, columns)) for plane in small.planes)
         if self.kind == "yuv":
@@ -316,7 +326,7 @@ class Picture:
     def _store(self, target: Array, mixed: F32, weight: F32) -> None:
         """Round samples into a part of a plane where the weight is not zero, in place."""
         if self.depth > 8:
-            mixed = cv2.min(mixed, float(self.layout.top))
+            mixed = np.minimum(mixed, np.float32(self.layout.top))
         values = self._round(mixed)
         np.copyto(target, values.reshape(target.shape), where=weight > 0)
 

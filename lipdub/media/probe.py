@@ -384,12 +384,13 @@ def _audio_facts(path: Path, number: int) -> AudioFacts:
             else:
                 start = Fraction(stream.start_time or 0) * stream.time_base
         context = stream.codec_context
+        layout = context.layout if context is not None else None
         return AudioFacts(
             index=stream.index,
             codec=codec_name(stream),
-            rate=context.sample_rate or 0,
-            channels=context.layout.nb_channels if context.layout is not None else 0,
-            layout=context.layout.name if context.layout is not None else "",
+            rate=(context.sample_rate or 0) if context is not None else 0,
+            channels=layout.nb_channels if layout is not None else 0,
+            layout=layout.name if layout is not None else "",
             start_time=start,
             duration=stream.duration * stream.time_base if stream.duration else None,
             language=stream.metadata.get("language"),

@@ -74,10 +74,11 @@ def make_video(
             context.sample_aspect_ratio = aspect
         if rotation or hflip:
             video.set_display_rotation(rotation, hflip=hflip)
-        tracks = []
-        for samples in (sound, second_sound):
-            if samples is not None:
-                tracks.append((container.add_stream(sound_codec, rate=rate, layout="mono"), samples))
+        tracks = [
+            (container.add_stream(sound_codec, rate=rate, layout="mono"), samples)
+            for samples in (sound, second_sound)
+            if samples is not None
+        ]
         if chapters:
             container.set_chapters(
                 [

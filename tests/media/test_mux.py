@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import subprocess
 from fractions import Fraction
@@ -338,7 +337,7 @@ def test_any_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) ->
     facts, piece = segment(tmp_path, source, ending)
     mux([piece], Path(name), source=source, source_facts=facts, speech=speech)
     assert len(probe(name).audio) == 2
-    assert not [entry for entry in os.listdir(tmp_path) if entry.endswith("part")]
+    assert not list(tmp_path.glob("*part"))
 
 
 def test_failures_leave_nothing(tmp_path: Path) -> None:

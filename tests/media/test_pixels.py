@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lipdub.media.colour import ColourTags
-from lipdub.media.pixel_formats import planar_equivalent, plane_layout, view_plane
+from lipdub.media.pixel_formats import plane_layout
 from lipdub.media.pixels import Picture, orient, picture_from_frame
 from tests.media.clips import scene
+from tests.properties import repeatable
 
 WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
 FORMATS = [
@@ -148,9 +150,9 @@ def test_a_box_has_the_colours_of_the_whole(pix_fmt: str) -> None:
         part = made.rgb(box)
         same = whole[box[1] : box[3], box[0] : box[2]]
         assert np.abs(part.astype(int) - same).max() <= (1 if made.depth == 8 else 64)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not inside"):
         made.rgb((5, 5, 5, 9))
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="does not fit"):
         made.patched((0, 0, 4, 4), np.zeros((4, 5, 3), np.float32), np.zeros((4, 4), np.float32))
 
 
@@ -167,50 +169,6 @@ def test_chroma_lies_on_even_columns() -> None:
     inner = (wanted > 2) & (wanted < 253)
     inner[-2:] = False
     assert np.abs(blue - wanted)[inner].max() <= 1.0
-
-
-@pytest.mark.parametrize(
-    ("pix_fmt", "planar"),
-    [
-        ("rgb24", "gbrp"),
-        ("bgr24", "gbrp"),
-        ("rgba", "gbrap"),
-        ("bgra", "gbrap"),
-        ("argb", "gbrap"),
-        ("bgr0", "gbrp"),
-        ("rgb48le", "gbrp16le"),
-        ("rgb48be", "gbrp16le"),
-        ("rgba64be", "gbrap16le"),
-        ("gray16be", "gray16le"),
-        ("nv12", "yuv420p"),
-        ("nv21", "yuv420p"),
-        ("p010le", "yuv420p10le"),
-        ("yuyv422", "yuv422p"),
-        ("uyvy422", "yuv422p"),
-        ("yuv420p10be", "yuv420p10le"),
-    ],
-)
-def test_other_formats_are_sorted_without_loss(pix_fmt: str, planar: str) -> None:
-    assert planar_equivalent(pix_fmt) == planar
-    source = scene(planar, 62, 46, 2)
-    layout = plane_layout(planar)
-    assert layout is not None
-    packed = source.reformat(format=pix_fmt)
-    assert packed.format.name == pix_fmt
-    made = picture_from_frame(packed, ColourTags())
-    assert made.pix_fmt == planar
-    for index, plane in enumerate(made.coded):
-        assert np.array_equal(plane, view_plane(source.planes[index], layout.dtype, plane.shape)), index
-
-
-def test_palettes_grey_with_opacity_and_bits() -> None:
-    grey = av.VideoFrame(16, 8, "ya8")
-    rows = np.frombuffer(grey.planes[0], np.uint8).reshape(-1, grey.planes[0].line_size)
-    rows[:8, :32] = np.arange(256, dtype=np.uint8).reshape(8, 32)
-    made = picture_from_frame(grey, ColourTags())
-    assert made.pix_fmt == "gbrap" and np.array_equal(made.coded[0], rows[:8, 0:32:2])
-    assert np.array_equal(made.coded[3], rows[:8, 1:32:2])
-    assert planar_equivalent("pal8") == "gbrap" and planar_equivalent("monob") == "gray"
 
 
 @pytest.mark.parametrize("target", ["yuv420p", "yuv444p10le", "gbrp", "yuva420p"])
@@ -231,3 +189,70 @@ def test_rgb_small_is_like_rgb() -> None:
     mean = made.rgb().reshape(60, 4, 80, 4, 3).mean((1, 3))
     assert small.shape == (60, 80, 3) and np.abs(small - mean).mean() < 10
     assert np.array_equal(made.rgb_small(9999).shape, (240, 320, 3))
+
+
+@pytest.mark.parametrize("matrix", [3, 8, 10, 14])
+def test_matrices_that_ffmpeg_does_not_convert(matrix: int) -> None:
+    """Frames tagged as YCgCo, BT.2020 with constant luminance or ICtCp shrink like any other."""
+    tags = ColourTags.from_raw(1, matrix, 1, 1)
+    frame = scene("yuv420p", 64, 48, 1)
+    frame.colorspace, frame.color_range = matrix, 1
+    small = picture_from_frame(frame, tags).rgb_small(32)
+    mean = picture_from_frame(frame, tags).rgb().reshape(24, 2, 32, 2, 3).mean((1, 3))
+    assert np.abs(small - mean).mean() < 10
+
+
+def draw_box(data: st.DataObject, width: int, height: int) -> tuple[int, int, int, int]:
+    x0, y0 = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+    return x0, y0, data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height))
+
+
+placed_pictures = st.builds(
+    picture,
+    st.sampled_from(FORMATS),
+    width=st.integers(8, 40),
+    height=st.integers(8, 40),
+    matrix=st.sampled_from([*WEIGHTS, 2, 8]),
+    turns=st.integers(0, 3),
+    mirrored=st.booleans(),
+)
+
+
+@repeatable
+@given(made=placed_pictures, data=st.data())
+def test_patching_with_what_was_there_changes_nothing(made: Picture, data: st.DataObject) -> None:
+    box = draw_box(data, made.width, made.height)
+    rgb = made.rgb(box)
+    patched = made.patched(box, rgb, np.ones(rgb.shape[:2], np.float32), base=rgb)
+    assert all(np.array_equal(a, b) for a, b in zip(made.coded, patched.coded, strict=True))
+
+
+@repeatable
+@given(made=placed_pictures, data=st.data(), seed=st.integers(0, 9))
+def test_patching_touches_no_sample_of_weight_zero(made: Picture, data: st.DataObject, seed: int) -> None:
+    box = draw_box(data, made.width, made.height)
+    draw = np.random.default_rng(seed)
+    shape = (box[3] - box[1], box[2] - box[0])
+    weight = draw.uniform(-1.0, 1.0, shape).clip(0.0).astype(np.float32)
+    patched = made.patched(box, draw.uniform(0, made.scale, (*shape, 3)).astype(np.float32), weight)
+    masks = made.untouched_masks(box, weight)
+    for old, new, same in zip(made.planes, patched.planes, masks, strict=True):
+        assert np.array_equal(old[same], new[same])
+
+
+@repeatable
+@given(made=placed_pictures)
+def test_frames_and_back(made: Picture) -> None:
+    frame = made.to_frame()
+    again = picture_from_frame(frame, made.colour, made.turns, mirrored=made.mirrored)
+    assert again.pix_fmt == made.pix_fmt
+    assert all(np.array_equal(a, b) for a, b in zip(made.planes, again.planes, strict=True))
+
+
+@repeatable
+@given(shape=st.tuples(st.integers(1, 5), st.integers(1, 5)), turns=st.integers(0, 3), mirrored=st.booleans())
+def test_orientation_is_undone_by_its_inverse(shape: tuple[int, int], turns: int, mirrored: bool) -> None:
+    plane = np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(shape)
+    turned = orient(plane, turns, mirrored=mirrored)
+    flipped_back = turned[:, ::-1] if mirrored else turned
+    assert np.array_equal(orient(flipped_back, -turns, mirrored=False), plane)

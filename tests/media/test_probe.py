@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lipdub.errors import InputError
+from lipdub.errors import InputError, LipdubError
 from lipdub.media.audio import load_audio
 from lipdub.media.frame_index import read_frame_pts, read_frame_times
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from tests.media.clips import chirp, make_sound, make_video
+from tests.properties import repeatable
 
 
 def test_facts(tmp_path: Path) -> None:
@@ -159,3 +163,79 @@ def test_any_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert probe(name).video.frames == 12  # type: ignore[union-attr]
     assert len(list(read_frames(Path(name)))) == 12
     assert len(load_audio(name)) > 1000
+
+
+def test_a_sound_stream_without_a_decoder(tmp_path: Path) -> None:
+    """It is listed, does not decode, and does not keep the file from being read."""
+    path = make_video(tmp_path / "a.mkv", sound=chirp(0.2))
+    data = path.read_bytes()
+    assert data.count(b"A_AAC") == 1
+    path.write_bytes(data.replace(b"A_AAC", b"A_XYZ"))
+    facts = probe(path)
+    assert facts.video is not None
+    sound = facts.audio[0]
+    assert (sound.codec, sound.rate, sound.channels, sound.start_time) == ("unknown", 0, 0, None)
+    with pytest.raises(InputError, match="no sound samples"):
+        load_audio(path)
+
+
+@pytest.fixture(scope="module")
+def strange_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("strange") / "file.bin"
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Small files of the formats people bring."""
+    folder = tmp_path_factory.mktemp("whole")
+    pts = range(4)
+    sound = chirp(0.2)
+    paths = [
+        make_video(folder / "a.mp4", pts=pts, sound=sound, chapters=[(0, 0.1, "one")], metadata={"title": "t"}),
+        make_video(folder / "a.mkv", pts=pts, sound=sound),
+        make_video(folder / "a.mov", pts=pts, codec="prores_ks", pix_fmt="yuv422p10le", rotation=90),
+        make_video(folder / "a.avi", pts=pts, codec="mpeg4"),
+        make_video(folder / "a.ts", pts=pts, codec="mpeg2video"),
+        make_sound(folder / "a.wav", sound),
+        make_sound(folder / "a.flac", sound, codec="flac"),
+    ]
+    image = np.random.default_rng(0).integers(0, 255, (41, 61, 3)).astype(np.uint8)
+    pictures = [cv2.imencode(ending, image)[1].tobytes() for ending in (".png", ".jpg", ".webp", ".bmp")]
+    return [path.read_bytes() for path in paths] + pictures
+
+
+def probe_bytes(path: Path, data: bytes) -> None:
+    """Probe a file of these bytes: it gives facts, or an error for a person."""
+    path.write_bytes(data)
+    with suppress(LipdubError):
+        json.dumps(probe(path).to_json())
+
+
+@settings(repeatable, max_examples=100)
+@given(data=st.binary(max_size=400))
+def test_random_bytes(strange_file: Path, data: bytes) -> None:
+    probe_bytes(strange_file, data)
+
+
+@settings(repeatable, max_examples=100)
+@given(number=st.integers(0, 10), share=st.floats(0, 1))
+def test_truncated_files(strange_file: Path, whole_files: list[bytes], number: int, share: float) -> None:
+    whole = whole_files[number]
+    probe_bytes(strange_file, whole[: round(share * len(whole))])
+
+
+@settings(repeatable, max_examples=300)
+@given(
+    number=st.integers(0, 10),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), min_size=1, max_size=8),
+    head_only=st.booleans(),
+)
+def test_damaged_files(
+    strange_file: Path, whole_files: list[bytes], number: int, changes: list[tuple[float, bytes]], head_only: bool
+) -> None:
+    data = bytearray(whole_files[number])
+    reach = min(len(data), 200) if head_only else len(data)
+    for share, values in changes:
+        place = round(share * (reach - len(values)))
+        data[place : place + len(values)] = values
+    probe_bytes(strange_file, bytes(data))

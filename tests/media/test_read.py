@@ -117,5 +117,5 @@ def test_damaged_middle_keeps_numbers(tmp_path: Path) -> None:
 
 
 def test_numbers_outside_are_refused(sources: dict[str, Path]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not all inside"):
         list(read_frames_in_order(sources["h264.mp4"], [0, 50]))

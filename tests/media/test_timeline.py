@@ -6,9 +6,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lipdub.errors import UsageError
-from lipdub.media.timeline import EXTENSION_MODES, LENGTH_POLICIES, plan_timeline
+from lipdub.media.timeline import END_SLACK, EXTENSION_MODES, LENGTH_POLICIES, plan_timeline
+from tests.properties import repeatable
 
 BASE = Fraction(1, 12800)
 
@@ -104,5 +107,44 @@ def test_unknown_words_are_usage_errors() -> None:
         plan_timeline(np.array([0]), BASE, 1.0, length="forever")
     with pytest.raises(UsageError):
         plan_timeline(np.array([0]), BASE, 1.0, extend="mirror")
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="must rise"):
         plan_timeline(np.array([5, 5]), BASE, 1.0)
+
+
+@repeatable
+@given(
+    gaps=st.lists(st.integers(1, 5000), max_size=12),
+    start=st.integers(-1000, 100_000),
+    denominator=st.sampled_from([24, 25, 1000, 12800, 90000]),
+    speech=st.none() | st.fractions(0, 2, max_denominator=1000),
+    offset=st.fractions(-1, 1, max_denominator=1000),
+    length=st.sampled_from(LENGTH_POLICIES),
+    extend=st.sampled_from(EXTENSION_MODES),
+    last=st.none() | st.integers(1, 5000),
+)
+def test_frames_follow_each_other_to_the_end(
+    gaps: list[int],
+    start: int,
+    denominator: int,
+    speech: Fraction | None,
+    offset: Fraction,
+    length: str,
+    extend: str,
+    last: int | None,
+) -> None:
+    pts = start + np.concatenate([[0], np.cumsum(gaps)]).astype(np.int64)
+    plan = plan_timeline(
+        pts, Fraction(1, denominator), speech, length=length, extend=extend, offset=offset, last_duration=last
+    )
+    assert (plan.duration > 0).all()
+    assert np.array_equal(plan.pts[1:], plan.pts[:-1] + plan.duration[:-1])
+    assert np.array_equal(plan.source[: plan.original], np.arange(plan.original))
+    assert np.array_equal(plan.pts[: plan.original], pts[: plan.original])
+    assert plan.source.min() >= 0
+    assert plan.source.max() < len(pts)
+    assert len(plan) == plan.original or plan.original == len(pts)
+    assert plan.speech_start == plan.start + offset
+    if length in ("speech", "longest") and speech is not None:
+        assert plan.end >= plan.speech_start + speech - END_SLACK
+    if speech is not None and len(plan) > len(pts):
+        assert int(plan.pts[-1]) * plan.time_base < plan.speech_start + speech  # no frame too many

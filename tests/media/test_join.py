@@ -1,0 +1,106 @@
+"""Segments are joined in time, without a change of their packets."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lipdub.errors import InputError, UsageError
+from lipdub.media.containers import container_for
+from lipdub.media.frame_index import read_frame_index
+from lipdub.media.join import join_segments, read_segment_note
+from lipdub.media.probe import MediaFacts, probe
+from lipdub.media.read import read_frames
+from lipdub.media.write import VideoCodec, write_segment
+from tests.media.clips import make_video
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+BASE = Fraction(1, 15360)
+PTS = [507 + 512 * number for number in range(12)]
+
+
+def write_segments(folder: Path, source: Path, facts: MediaFacts, bounds: Sequence[int], codec: str) -> list[Path]:
+    assert facts.video is not None
+    frames = list(read_frames(source))
+    paths = []
+    for first, last in zip(bounds, [*bounds[1:], len(frames)], strict=True):
+        paths.append(folder / f"{first}.seg")
+        pictures = [(frame.picture, frame.pts) for frame in frames[first:last]]
+        write_segment(paths[-1], pictures, facts.video, VideoCodec(codec, container=".mkv"))
+    return paths
+
+
+@pytest.mark.parametrize("codec", ["h264", "prores", "ffv1"])
+def test_joined_times(tmp_path: Path, codec: str) -> None:
+    source = make_video(tmp_path / "a.mp4", pts=PTS, time_base=BASE, rotation=90, last=700, options={"bf": "0"})
+    facts = probe(source)
+    segments = write_segments(tmp_path, source, facts, [0, 5, 6], codec)
+    joined = join_segments(segments, tmp_path, container_for(".mkv"), facts, None)
+    index = read_frame_index(joined.path)
+    ticks = index.pts * index.time_base / BASE
+    assert ticks.tolist() == [512 * number for number in range(12)]
+    last = read_frame_index(source).duration[-1]
+    assert last != 512
+    assert (joined.first, joined.shift, joined.end) == (507, 0, PTS[-1] + last)
+    assert (joined.first_time, joined.shift_time) == (Fraction(507, 15360), 0)
+    assert joined.size == (64, 48)
+    assert joined.notes == ()
+    assert joined.note.rotation == 90
+    if codec != "ffv1":  # NUT has no display matrix
+        assert probe(joined.path).video.rotation == 90  # type: ignore[union-attr]
+    assert join_segments(segments, tmp_path, container_for(".mkv"), facts, 99).end == PTS[-1] + 99
+
+
+def test_containers_without_start_times_begin_at_zero(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4", pts=PTS, time_base=BASE)
+    facts = probe(source)
+    segments = write_segments(tmp_path, source, facts, [0], "h264")
+    joined = join_segments(segments, tmp_path, container_for(".avi"), facts, None)
+    assert (joined.first, joined.shift) == (0, 507)
+    assert joined.notes == ()
+
+
+def test_sources_without_a_zero_begin_at_zero(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.ts", codec="mpeg2video", pts=range(100, 120))
+    facts = probe(source)
+    assert facts.video is not None
+    assert facts.video.start_time > 1
+    joined = join_segments(
+        write_segments(tmp_path, source, facts, [0], "h264"), tmp_path, container_for(".mp4"), facts, None
+    )
+    assert joined.first_time < Fraction(1, 10)
+    assert len(joined.notes) == 1
+    assert "less than in the source" in joined.notes[0]
+
+
+def test_what_cannot_be_joined(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4", pts=PTS, time_base=BASE)
+    facts = probe(source)
+    (tmp_path / "other").mkdir()
+    first, second = write_segments(tmp_path, source, facts, [0, 5], "h264")
+    other = write_segments(tmp_path / "other", source, facts, [0, 5], "ffv1")[1]
+    container = container_for(".mkv")
+    with pytest.raises(InputError, match="overlap"):
+        join_segments([first, first], tmp_path, container, facts, None)
+    with pytest.raises(InputError, match="different ways"):
+        join_segments([first, other], tmp_path, container, facts, None)
+    with pytest.raises(UsageError, match="WebM does not hold h264"):
+        join_segments([first, second], tmp_path, container_for(".webm"), facts, None)
+    with pytest.raises(InputError, match="not a segment"):
+        join_segments([source], tmp_path, container, facts, None)
+    with pytest.raises(ValueError, match="no segments"):
+        join_segments([], tmp_path, container, facts, None)
+
+
+def test_notes_of_segments(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4", pts=PTS, time_base=BASE, aspect=Fraction(4, 3), colour=(1, 1, 1, 1))
+    facts = probe(source)
+    note = read_segment_note(write_segments(tmp_path, source, facts, [0, 5], "h264")[1])
+    assert (note.first, note.time_base, note.codec, note.aspect) == (PTS[5], BASE, "h264", Fraction(4, 3))
+    assert not note.is_rotated
+    assert note.colour["matrix_raw"] == 1
