@@ -1,20 +1,38 @@
-"""Generated faces laid back at the face's own size, with the mask of what they change."""
+"""Compositing: generated faces brought back to their frame at its own size, with the mask of what they change."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-# Differences, as shares of white, from which on a pixel counts as changed, and as wholly changed.
-_CHANGED, _WHOLLY = 0.02, 0.08
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64, U8, Array
+
+# Margin along the crop's sides that stays as it is, as a share of its width, and its least width in pixels.
+MARGIN_SHARE = 0.02
+MIN_MARGIN_PX = 2
+# Differences, as shares of white, from which a pixel counts as changed, and as wholly changed.
+CHANGED_FROM, CHANGED_FULLY = 0.02, 0.08
+# Blur of the changed area, as a share of the crop's side.
+CHANGE_BLUR = 1 / 64
+# The lower half fades in, and the crop's sides fade out, over this share of its side; and the least width in pixels.
+WINDOW_EDGE_SHARE = 1 / 24
+MIN_WINDOW_EDGE_PX = 2.0
 
 
-def composite_lower_face(
-    before: np.ndarray, face: np.ndarray, points: np.ndarray, amount: float, upper: np.ndarray | None = None
-) -> np.ndarray:
-    """A crop (h, w, 4): the generated lower face (size, size, 3) at the size of the picture (h, w, 3) it was made of, and
-    the mask of the lower face, or of as much of it as a face (h, w, 4) says. points: (478, 2) landmarks in the crop; amount:
-    0..1 how far it is dubbed; upper: (h, w, 3) whose upper half replaces the picture's, with the mask reaching over the whole
-    face.
+def composite_lower_face(before: Array, face: F32, points: Array, amount: float, upper: Array | None = None) -> Array:
+    """Composite a generated lower face over its crop.
+
+    Args:
+        before: (h, w, 3) uint8 or uint16 RGB crop of the frame.
+        face: (size, size, 3) float32 RGB 0..1 generated from the crop, or (h, w, 4) with its own mask 0..1.
+        points: (478, 2) landmarks in crop pixels.
+        amount: 0..1 opacity.
+        upper: (h, w, 3) crop whose upper half replaces the generated one; the mask then reaches over the whole face.
+
+    Returns:
+        (h, w, 4) of the crop's dtype: RGB and mask.
     """
     import cv2
 
@@ -22,75 +40,75 @@ def composite_lower_face(
 
     h, w = before.shape[:2]
     top = np.iinfo(before.dtype).max
-    way = cv2.INTER_CUBIC if max(h, w) >= len(face) else cv2.INTER_AREA
-    told = face[..., 3] if face.shape[2] == 4 else None
-    large = np.clip(cv2.resize(np.ascontiguousarray(face[..., :3]), (w, h), interpolation=way), 0, 1) * top
+    interpolation = cv2.INTER_CUBIC if max(h, w) >= len(face) else cv2.INTER_AREA
+    large = np.clip(cv2.resize(np.ascontiguousarray(face[..., :3]), (w, h), interpolation=interpolation), 0, 1) * top
     if upper is not None:
         large[: h // 2] = upper[: h // 2]
     out = np.zeros((h, w, 4), before.dtype)
     out[..., :3] = np.round(before + amount * (large - before))
     inside = masks.draw_lower_face(points, h, w)
-    edge = max(2, round(0.02 * w))
-    if told is not None:
-        out[..., 3] = np.round(inside * told * top)
+    if face.shape[2] == 4:
+        out[..., 3] = np.round(inside * face[..., 3] * top)
         return out
+    margin = max(MIN_MARGIN_PX, round(MARGIN_SHARE * w))
     if upper is None:
-        inside[: h // 2] = 0  # the network was shown the upper half: there is nothing new in it
+        inside[: h // 2] = 0  # the network gets the upper half as input: it has nothing new
     else:
         inside[: h // 2] = masks.draw_face(points, h, w)[: h // 2]
-        inside[:edge] = 0
-    inside[:, :edge], inside[:, -edge:], inside[-edge:] = 0, 0, 0
+        inside[:margin] = 0
+    inside[:, :margin], inside[:, -margin:], inside[-margin:] = 0, 0, 0
     out[..., 3] = inside * top
     return out
 
 
-# Differences, as shares of white, from which on a pixel counts as changed, and as wholly changed.
-_CHANGED, _WHOLLY = 0.02, 0.08
-_CHANGE_BLUR = 1 / 64  # blur of what was changed, as a share of the crop
-
-
-_EDGE_SHARE = 1 / 24  # over which the lower half comes in, and a crop goes out at its sides
-
-
-def crop_at(picture: np.ndarray, placement: np.ndarray, size: int) -> np.ndarray:
-    """The crop uint8 (size, size, 3) at a placement in a picture (h, w, 3), uint8 or uint16."""
+def crop_at(picture: Array, placement: F64, size: int) -> U8:
+    """Cut a full-face crop (size, size, 3) uint8 at a placement (4,) out of a picture (h, w, 3) uint8 or uint16."""
     from lipdub.faces.alignment import full_face
     from lipdub.media.pixels import to_eight_bits
 
-    return full_face.align(placement, size).crop(to_eight_bits(picture))
+    crop: U8 = full_face.align(placement, size).crop(to_eight_bits(picture))
+    return crop
 
 
-def composite_crop(picture: np.ndarray, before: np.ndarray, made: np.ndarray, placement: np.ndarray) -> np.ndarray:
-    """What was made of a crop, at the place and size it was cut out, float32 (h, w, 4): RGB 0..1, and how far it is to be taken.
+def composite_crop(picture: Array, before: U8, generated: F32, placement: F64) -> F32:
+    """Composite a generated full-face crop at the place from which it was cut.
+
+    Where the crop is unchanged the picture keeps its own detail, which the crop's size would lose.
 
     Args:
-        picture: (h, w, 3) RGB, uint8 or uint16. before: its crop, uint8 (P, P, 3). made: float32 (P, P, 3), 0..1, of which the
-            lower half is new. placement: (4,) in the picture.
+        picture: (h, w, 3) uint8 or uint16 RGB.
+        before: (size, size, 3) uint8 crop of the picture.
+        generated: (size, size, 3) float32 RGB 0..1, whose lower half is new.
+        placement: (4,) of the crop in the picture.
+
+    Returns:
+        (h, w, 4) float32: RGB 0..1 and weight 0..1.
     """
     import cv2
 
     from lipdub.faces.alignment import full_face
 
-    high, wide = picture.shape[:2]
-    size = len(made)
+    height, width = picture.shape[:2]
+    size = len(generated)
     old = before.astype(np.float32) / 255
-    apart = cv2.GaussianBlur(np.abs(made - old).max(2), (0, 0), _CHANGE_BLUR * size)
-    changed = np.clip((apart - _CHANGED) / (_WHOLLY - _CHANGED), 0, 1)
-    taken = _crop_window(size)
-    planes = np.concatenate([old, made, changed[..., None], taken[..., None]], 2)
+    difference = cv2.GaussianBlur(np.abs(generated - old).max(2), (0, 0), CHANGE_BLUR * size)
+    changed = np.clip((difference - CHANGED_FROM) / (CHANGED_FULLY - CHANGED_FROM), 0, 1)
     alignment = full_face.align(placement, size)
-    back = [alignment.paste(planes[..., a:b], high, wide) for a, b in ((0, 3), (3, 6), (6, 8))]
-    coarse, new, shares = back
+    coarse, new, shares = (
+        alignment.paste(planes, height, width)
+        for planes in (old, generated, np.stack([changed, _window_crop(size)], 2))
+    )
     shares = shares.clip(0, 1)
     detail = picture.astype(np.float32) / np.iinfo(picture.dtype).max - coarse
     full = (new + (1 - shares[..., :1]) * detail).clip(0, 1)
     return np.concatenate([full, shares[..., 1:]], 2)
 
 
-def _crop_window(size: int) -> np.ndarray:
-    """How far each pixel of a crop is taken, float32 (size, size): 1 in the lower half, 0 at its edges."""
-    edge = max(2.0, _EDGE_SHARE * size)
-    at = np.arange(size, dtype=np.float32)
-    down = np.minimum((at - size // 2 + 1) / edge, (size - 1 - at) / edge)
-    across = np.minimum(at, size - 1 - at) / edge
-    return down.clip(0, 1)[:, None] * across.clip(0, 1)
+def _window_crop(size: int) -> F32:
+    """Compute the weight (size, size) float32 of each pixel of a crop: 1 in the lower half, 0 at its edges."""
+    edge = max(MIN_WINDOW_EDGE_PX, WINDOW_EDGE_SHARE * size)
+    pixel = np.arange(size, dtype=np.float32)
+    down = np.minimum((pixel - size // 2 + 1) / edge, (size - 1 - pixel) / edge)
+    across = np.minimum(pixel, size - 1 - pixel) / edge
+    weight: F32 = down.clip(0, 1)[:, None] * across.clip(0, 1)
+    return weight

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -23,5 +22,7 @@ def to_network_input(faces: Sequence[Array], size: int) -> F32:
     Returns:
         (n, 3, size, size) float32 0..1 BGR.
     """
+    import cv2
+
     resized = [cv2.resize(face, (size, size)).astype(np.float32) / np.iinfo(face.dtype).max for face in faces]
     return np.ascontiguousarray(np.stack(resized)[..., ::-1].transpose(0, 3, 1, 2))
