@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FORMAT = "lipdub-avsyncnet-1"
 RATE = 25.0  # frames a second
-_LEVEL = 0.1  # root mean square that sounds are brought to
 _BATCH = 64
 
 
@@ -157,8 +156,7 @@ def normalized_spectrogram(audio: Array) -> Array:
     Returns:
         (80, columns) float32.
     """
-    audio = np.asarray(audio, np.float32)
-    return mel.compute_spectrogram(audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6)))
+    return mel.compute_levelled_spectrogram(audio)
 
 
 def embed_sounds(network: AVSyncNet | SyncNetScorer, audio: Array) -> torch.Tensor:
