@@ -41,9 +41,9 @@ def _root(
     version: bool = typer.Option(False, "--version", help="Print the version and end."),
 ) -> None:
     if version:
-        import lipdub
+        from lipdub._version import __version__
 
-        typer.echo(f"lipdub {lipdub.__version__}")
+        typer.echo(f"lipdub {__version__}")
         raise typer.Exit
 
 

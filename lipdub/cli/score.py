@@ -189,7 +189,7 @@ def _write(folder: Path, entries: list[ReportEntry]) -> list[Path]:
     """
     import json
 
-    from lipdub import __version__
+    from lipdub._version import __version__
     from lipdub.errors import wrap_os_error
     from lipdub.scoring.report import render_page
     from lipdub.workspace.atomic_files import write_atomically

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lipdub
+from lipdub._version import __version__
 from lipdub.engine.job import Job, provenance_path
 from lipdub.workspace.atomic_files import write_atomically
 from lipdub.workspace.json_values import to_plain
@@ -20,7 +20,7 @@ STATEMENT = "The lips and the speech of a person in this video were changed by s
 
 def metadata_tags(recipe: str) -> dict[str, str]:
     """Metadata for the result's container. Without the time, so that the same job gives the same file."""
-    return {"comment": f"{STATEMENT} Made with lipdub {lipdub.__version__}, recipe {recipe}."}
+    return {"comment": f"{STATEMENT} Made with lipdub {__version__}, recipe {recipe}."}
 
 
 def write_sidecar(job: Job, recipe: str, workspace: Workspace) -> Path:
@@ -33,7 +33,7 @@ def write_sidecar(job: Job, recipe: str, workspace: Workspace) -> Path:
     content: dict[str, Any] = {
         "statement": STATEMENT,
         "tool": "lipdub",
-        "version": lipdub.__version__,
+        "version": __version__,
         "recipe": recipe,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "result": {"name": out.name, "blake2b": workspace.digest(out)},

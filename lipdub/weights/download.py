@@ -155,7 +155,7 @@ def _lying(url: str, ask: _Ask) -> int:
 
 
 def _open(url: str, have: int, ask: _Ask) -> Any:
-    from lipdub import __version__
+    from lipdub._version import __version__
 
     headers = {"User-Agent": f"lipdub/{__version__}", "Accept-Encoding": "identity"}
     if have:
