@@ -1,4 +1,4 @@
-"""`lipdub prepare`: talking clips made into a dataset to train with."""
+"""`lipdub prepare`: makes talking clips into a dataset to train with."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPLIT = "Split"
 
 
 def add(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Add the command to the application."""
     app.command("prepare")(prepare)
 
 
@@ -26,16 +26,21 @@ def prepare(
     videos: Annotated[
         list[Path], typer.Argument(metavar="VIDEOS...", help="Videos of people talking, and folders of them.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DATASET", help="The folder to make, or to add to.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="DATASET", help="Folder of the dataset; videos are added to one that exists."
+        ),
+    ],
     size: Annotated[
         int | None,
-        typer.Option("--size", help="Pixels of a face's square.", show_default="96", rich_help_panel=_CLIPS),
+        typer.Option("--size", help="Side of a face's square in pixels.", show_default="96", rich_help_panel=_CLIPS),
     ] = None,
     margin: Annotated[
         float | None,
         typer.Option(
             "--margin",
-            help="How much larger the stored crops are, to shift and turn in.",
+            help="Factor by which the stored crops are larger than the square, for augmentation.",
             show_default="1.33",
             rich_help_panel=_CLIPS,
         ),
@@ -45,7 +50,7 @@ def prepare(
         typer.Option(
             "--shortest",
             metavar="SECONDS",
-            help="Leave out shorter clips.",
+            help="Leave out clips that are shorter.",
             show_default="1",
             rich_help_panel=_CLIPS,
         ),
@@ -55,7 +60,7 @@ def prepare(
         typer.Option(
             "--longest",
             metavar="SECONDS",
-            help="Cut longer ones.",
+            help="Cut clips that are longer.",
             show_default="10",
             rich_help_panel=_CLIPS,
         ),
@@ -74,7 +79,7 @@ def prepare(
         Literal["one", "any"] | None,
         typer.Option(
             "--faces",
-            help="one: leave out moments in which another face is seen.",
+            help="one: leave out moments in which another face is visible.",
             show_default="one",
             rich_help_panel=_FILTERS,
         ),
@@ -83,7 +88,7 @@ def prepare(
         float | None,
         typer.Option(
             "--min-sync",
-            help="Least agreement of mouth and sound: 1 at most, 0.3 is chance's, 0 does not ask.",
+            help="Minimum audio-visual sync score (0 to 1; 0.3 is chance; 0 disables the filter).",
             show_default="0.3",
             rich_help_panel=_FILTERS,
         ),
@@ -93,7 +98,7 @@ def prepare(
         typer.Option(
             "--max-offset",
             metavar="SECONDS",
-            help="Leave out clips whose picture and sound are farther apart.",
+            help="Leave out clips with a larger offset between picture and sound.",
             show_default="0.12",
             rich_help_panel=_FILTERS,
         ),
@@ -102,7 +107,7 @@ def prepare(
         Literal["clip", "speaker"] | None,
         typer.Option(
             "--split",
-            help="What is kept out of training: videos, or speakers.",
+            help="What is held out of training: single videos (clip) or whole speakers.",
             show_default="clip",
             rich_help_panel=_SPLIT,
         ),
@@ -112,7 +117,7 @@ def prepare(
         typer.Option(
             "--held-out",
             metavar="SHARE",
-            help="How many of them, about.",
+            help="Approximate share that is held out.",
             show_default="0.05",
             rich_help_panel=_SPLIT,
         ),
@@ -122,24 +127,24 @@ def prepare(
         typer.Option(
             "--speaker",
             metavar="NAME",
-            help="Who talks in these videos.",
+            help="Name of the person who talks in these videos.",
             show_default="the name of each one's folder",
             rich_help_panel=_SPLIT,
         ),
     ] = None,
     licence: Annotated[
-        str, typer.Option("--licence", metavar="TEXT", help="Of these videos: noted with each clip.")
+        str, typer.Option("--licence", metavar="TEXT", help="Licence of these videos, stored with each clip.")
     ] = "",
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=0, help="Videos worked on at once; 0 is one a processor.")
+        int, typer.Option("--jobs", "-j", min=0, help="Videos processed in parallel; 0: one per processor.")
     ] = 0,
     strict: Annotated[
-        bool, typer.Option("--strict", help="End at a video that cannot be read, instead of passing it over.")
+        bool, typer.Option("--strict", help="Stop at a video that cannot be read, instead of skipping it.")
     ] = False,
 ) -> None:
     """Make talking clips into a dataset to train with: aligned faces, sound, landmarks, masks.
 
-    Called again it goes on where it was stopped; other videos are added.
+    Run it again to resume it, or with other videos to add them.
     """
     from lipdub.cli.progress import show_progress
     from lipdub.parallel import count_cores

@@ -2,16 +2,17 @@
 
 A generator that only reconstructs a few seconds of video memorizes them and stops following new sounds. Ki and Min,
 "StyleLipSync" (ICCV 2023), section 4, add other speech, for which only the synchronization loss counts. That loss must
-judge voices it never heard. An AVSyncNet trained on one voice cannot: its generators learnt to satisfy it with patterns,
-and did not follow a woman's voice at all. So the built-in recipe (`lipdub.stages.sync.units`), which handles all voices,
-first dubs the video with the other speech, and the model learns from the dubbed videos. The other speech is what the user
-gives, or the video's own from half its length on, which teaches little about other speech. The paper's regularizer remains
-for experiments (`AdaptationOptions.sync_regularizer`).
+judge voices it never heard. An AVSyncNet trained on one voice cannot: its generators learnt to satisfy it with
+patterns, and did not follow a woman's voice at all. So the built-in recipe (`lipdub.stages.sync.units`), which handles
+all voices, first dubs the video with the other speech, and the model learns from the dubbed videos. The other speech is
+what the user gives, or the video's own from half its length on, which teaches little about other speech. The paper's
+regularizer remains for experiments (`AdaptationOptions.sync_regularizer`).
 
-One more video is dubbed with silence, which shows this person's closed mouth. All these videos show the same frames with
-different mouths, and each is the reference for the others. As in dubbing, a generator sees the very frame with a mouth
-that it must not copy. Most windows show what a generator is for. The silent-lip generator closes the mouths of the two
-other videos. The talking-face generator begins as the silent-lip generator, takes closed mouths and says the other speech.
+One more video is dubbed with silence, which shows this person's closed mouth. All these videos show the same frames
+with different mouths, and each is the reference for the others. As in dubbing, a generator sees the very frame with a
+mouth that it must not copy. Most windows show what a generator is for. The silent-lip generator closes the mouths of
+the two other videos. The talking-face generator begins as the silent-lip generator, takes closed mouths and says the
+other speech.
 
 Only pixels, above all the mouth's, and perceptual features count. In so few minutes the GAN and synchronization losses
 made patterns on the lips. No loss needs five successive faces, so each face is of another moment.
@@ -238,7 +239,7 @@ def render_card(model: TalkingFaceModel, command: str) -> str:
             to_sentence(str(model.notes["remark"])),
             "",
             f"- made by: `{command}`, seed {notes['seed']}",
-            f"- data: {notes['seconds']:.1f} s of that video, and the same video dubbed by the built-in recipe with {speech}",
+            f"- data: {notes['seconds']:.1f} s of that video, and that video dubbed by the built-in recipe with {speech}",
             "- licence: that of the video; it shows a person, whose consent is needed",
             "- limits: it draws this person in this light, and nobody else",
             "",

@@ -35,8 +35,8 @@ def settings_key(options: Any, seed: int, *networks: nn.Module | None) -> str:
     """Compute a name for the checkpoints of a training.
 
     Other options, another seed or other input networks are another training. Settings that do not change the result are
-    left out: how often it saves and reports, and when a call of it stops. Renamed settings count by their first names, so
-    checkpoints of lipdub 0.1 are still found.
+    left out: how often it saves and reports, and when a call of it stops. Renamed settings count by their first names,
+    so checkpoints of lipdub 0.1 are still found.
 
     Args:
         options: a dataclass with a field `loop`.
@@ -54,7 +54,7 @@ def settings_key(options: Any, seed: int, *networks: nn.Module | None) -> str:
 def checkpoint_folder(
     workdir: Path | None, out: Path, name: str, options: Any, seed: int, *networks: nn.Module | None
 ) -> Path:
-    """Give the folder of a training's checkpoints: in `workdir`, by default next to `out`, by name and `settings_key`."""
+    """Give the folder of a training's checkpoints, in `workdir` or by default next to `out`."""
     home = Path(workdir) if workdir else out.with_suffix(".work")
     return home / f"{name}-{settings_key(options, seed, *networks)}"
 
@@ -91,11 +91,11 @@ def to_sentence(remark: str) -> str:
 
 def _render_training(notes: dict[str, Any]) -> list[str]:
     speakers = notes.get("speakers", [])
+    names = ", ".join(speakers) or "unknown"
     plural = "" if len(speakers) == 1 else "s"
     licences = ", ".join(licence for licence in notes.get("licences", []) if licence) or "not stated"
     rows = [
-        f"- data: {notes.get('clips', 'unknown')} clips of {len(speakers)} speaker{plural} "
-        f"({', '.join(speakers) or 'unknown'})",
+        f"- data: {notes.get('clips', 'unknown')} clips of {len(speakers)} speaker{plural} ({names})",
         f"- licence of the data: {licences}",
         f"- seed: {notes.get('seed', 'unknown')}",
     ]

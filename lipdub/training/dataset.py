@@ -23,7 +23,7 @@ from lipdub.errors import InputError, printable, wrap_os_error
 from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.prepare import SCHEMA
-from lipdub.training.shards import BadShard
+from lipdub.training.shards import BadShardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -151,7 +151,7 @@ class Dataset:
         """Read frames of a clip, by default all.
 
         Raises:
-            BadShard: the shard is damaged.
+            BadShardError: the shard is damaged.
             IndexError: the clip has no such frames.
         """
         count = clip.frames - first if count is None else count
@@ -190,7 +190,7 @@ class Dataset:
         """Read a window by its number, 0 up to `windows(count)`.
 
         Raises:
-            BadShard: the shard is damaged.
+            BadShardError: the shard is damaged.
             IndexError: there is no such window.
         """
         if not 0 <= number < self.windows(count):
@@ -213,7 +213,7 @@ class Dataset:
         for _ in range(_MAX_TRIES):
             try:
                 return self.window(int(rng.integers(total)), count)
-            except BadShard as error:
+            except BadShardError as error:
                 self.handle_bad_shard(error)
         raise InputError(
             f"the dataset {printable(self.folder)} is damaged: {_MAX_TRIES} shards in a row cannot be used"
@@ -228,7 +228,7 @@ class Dataset:
             distance: least distance of the first frames. A clip that is too short gives its farthest window.
 
         Raises:
-            BadShard: the shard is damaged.
+            BadShardError: the shard is damaged.
         """
         last = window.clip.frames - len(window)
         choices = [i for i in range(last + 1) if abs(i - window.first) >= distance]
@@ -241,20 +241,20 @@ class Dataset:
             for first in range(0, clip.frames - count + 1, step):
                 try:
                     window = self.read(clip, first, count)
-                except BadShard as error:
+                except BadShardError as error:
                     self.handle_bad_shard(error)
                     break
                 yield window
 
-    def handle_bad_shard(self, error: BadShard) -> None:
+    def handle_bad_shard(self, error: BadShardError) -> None:
         """Raise InputError unless damaged shards are skipped."""
         if self.on_bad == "error":
             raise InputError(f"a shard of {printable(self.folder)} cannot be used: {error}", hint=_HINT) from error
 
     def layout(self, clip: Clip) -> shards.Layout:
-        """Give the layout of a clip's shard, which is checked the first time. Raises BadShard."""
+        """Give the layout of a clip's shard, which is checked the first time. Raises BadShardError."""
         if clip.id in self.bad:
-            raise BadShard(self.bad[clip.id])
+            raise BadShardError(self.bad[clip.id])
         known = self._layouts.get(clip.id)
         if known is not None:
             return known
@@ -263,8 +263,8 @@ class Dataset:
                 shards.verify_shard(self.path(clip), clip.bytes, clip.digest)
             layout = shards.read_layout(self.path(clip))
             if (layout.frames, layout.side) != (clip.frames, self.side):
-                raise BadShard(f"{self.path(clip).name}: it is not the clip that the index has")
-        except BadShard as error:
+                raise BadShardError(f"{self.path(clip).name}: it is not the clip that the index has")
+        except BadShardError as error:
             self.mark_bad(clip, error)
             raise
         self._checked.add(clip.id)
@@ -273,7 +273,7 @@ class Dataset:
         self._layouts[clip.id] = layout
         return layout
 
-    def mark_bad(self, clip: Clip, error: BadShard) -> None:
+    def mark_bad(self, clip: Clip, error: BadShardError) -> None:
         """Remember a damaged clip, and tell of it if it is skipped."""
         self.bad[clip.id] = str(error)
         if self.on_bad == "skip":
@@ -361,7 +361,7 @@ class TalkingClips:
             try:
                 self._data.layout(candidate)
                 return candidate
-            except BadShard as error:
+            except BadShardError as error:
                 self._data.handle_bad_shard(error)
         raise InputError(
             f"the dataset {printable(self._data.folder)} is damaged: no clip near number {clip} can be used"
@@ -376,8 +376,8 @@ def open_dataset(
 ) -> Dataset:
     """Open a dataset of `lipdub prepare`, or one side of its split.
 
-    The sizes of all files are checked now, and a shard's digest when it is first used. With on_bad "error" all digests are
-    checked now (about 1 GB a second), so that no training begins that could not end.
+    The sizes of all files are checked now, and a shard's digest when it is first used. With on_bad "error" all digests
+    are checked now (about 1 GB a second), so that no training begins that could not end.
 
     Args:
         folder: the dataset.
@@ -408,7 +408,10 @@ def open_dataset(
 
 
 def open_held_out(folder: Path, *, on_bad: OnBad = "skip", tell: Callable[[str], None] | None = None) -> Dataset | None:
-    """Open the held-out clips of a dataset; None if there are none. Arguments and errors are those of `open_dataset`."""
+    """Open the held-out clips of a dataset; None if there are none.
+
+    Arguments and errors are those of `open_dataset`.
+    """
     try:
         some = any(row["split"] == "held-out" for row in _index(folder)["clips"])
     except (KeyError, TypeError) as error:
@@ -417,17 +420,20 @@ def open_held_out(folder: Path, *, on_bad: OnBad = "skip", tell: Callable[[str],
 
 
 def _check_size(data: Dataset, clip: Clip) -> None:
-    """Mark a shard that is missing or cut short. With on_bad "error" check it whole, and raise InputError for a fault."""
+    """Mark a shard that is missing or cut short.
+
+    With on_bad "error" check it whole, and raise InputError for a fault.
+    """
     path = data.path(clip)
     try:
         if data.on_bad == "error":
             data.layout(clip)
         elif (size := path.stat().st_size) != clip.bytes:
-            raise BadShard(f"{path.name}: it has {size} bytes instead of {clip.bytes}")
+            raise BadShardError(f"{path.name}: it has {size} bytes instead of {clip.bytes}")
     except OSError as error:
         reason = "it is missing" if isinstance(error, FileNotFoundError) else error.strerror
-        data.mark_bad(clip, BadShard(f"{path.name}: {reason}"))
-    except BadShard as error:
+        data.mark_bad(clip, BadShardError(f"{path.name}: {reason}"))
+    except BadShardError as error:
         data.handle_bad_shard(error)
         data.mark_bad(clip, error)
 

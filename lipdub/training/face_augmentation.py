@@ -1,6 +1,6 @@
-"""Changes to crops of faces, and to mel spectrograms, that leave alone when a mouth moves and when a sound is heard.
+"""Random changes to crops of faces and to mel spectrograms that keep when a mouth moves and when a sound is heard.
 
-What is drawn for a clip is the same in all its frames and columns: what differs between them is the speech.
+All frames and columns of a clip get the same change: only the speech differs between them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,20 @@ _DB = 2 * mel.PEAK / mel.SPAN  # of the spectrogram's values per decibel
 
 @dataclass(frozen=True)
 class FaceAugmentation:
-    """Largest change to either side. shift: share of the crop's width; scale, stretch (of width against height): as
-    powers of e; turn: degrees; light, slope (of light across the crop), contrast: shares; blur: sigma in pixels; noise:
-    standard deviation, share of white. flip, blurred: how often.
+    """The largest change to either side.
+
+    Attributes:
+        shift: share of the crop's width.
+        scale: power of e.
+        stretch: width against height, power of e.
+        turn: degrees.
+        light: share.
+        slope: change of light across the crop, share.
+        contrast: share.
+        blur: sigma in pixels.
+        noise: standard deviation, share of white.
+        flip: probability of mirroring.
+        blurred: probability of blur.
     """
 
     shift: float = 0.06
@@ -41,9 +52,17 @@ class FaceAugmentation:
 def augment_faces(
     crops: torch.Tensor, height: int, width: int, rng: np.random.Generator, changes: FaceAugmentation
 ) -> torch.Tensor:
-    """Crops with a margin, seen anew: (clips, n, H, W) in 0..1 to (clips, n, height, width) in 0..1.
+    """Augment crops with a margin.
 
-    n: pictures (or their colours) of a clip, all changed alike.
+    Args:
+        crops: (clips, n, H, W) in 0..1. All n pictures (or colours) of a clip get the same change.
+        height: height of the result, pixels.
+        width: width of the result, pixels.
+        rng: random numbers.
+        changes: the largest changes.
+
+    Returns:
+        (clips, n, height, width) in 0..1.
     """
     count = len(crops)
 
@@ -79,7 +98,7 @@ def augment_faces(
 
 
 def gaussian_blur(pictures: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Pictures (n, channels, H, W) under a Gaussian of that many pixels."""
+    """Blur pictures (n, channels, H, W) by a Gaussian; sigma in pixels."""
     half = int(np.ceil(3 * sigma))
     kernel = torch.exp(-0.5 * (torch.arange(-half, half + 1) / sigma) ** 2)
     kernel = kernel / kernel.sum()
@@ -95,8 +114,13 @@ def _each(values: np.ndarray) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class VoiceAugmentation:
-    """Largest change. tract: of all frequencies, as a power of e to either side (a longer or shorter vocal tract); tone:
-    decibels by which an equaliser changes bands to either side; louder, softer: decibels.
+    """The largest change to a spectrogram.
+
+    Attributes:
+        tract: change of all frequencies to either side, power of e (a longer or shorter vocal tract).
+        tone: decibels by which an equaliser changes bands to either side.
+        louder: decibels.
+        softer: decibels.
     """
 
     tract: float = 0.2
@@ -106,7 +130,11 @@ class VoiceAugmentation:
 
 
 def augment_spectrograms(mels: torch.Tensor, rng: np.random.Generator, changes: VoiceAugmentation) -> torch.Tensor:
-    """Spectrograms of other voices and microphones: (clips, n, 80, 16) in -4..4 to the same."""
+    """Augment spectrograms (clips, n, 80, 16) in -4..4: other voices and microphones.
+
+    Returns:
+        the same shape and range.
+    """
     out = torch.empty_like(mels)
     bands = np.arange(mel.BANDS)
     for i, window in enumerate(mels):
@@ -120,14 +148,14 @@ def augment_spectrograms(mels: torch.Tensor, rng: np.random.Generator, changes: 
 
 
 def _bands_at(factor: float) -> np.ndarray:
-    """Where in a spectrogram the bands' frequencies times `factor` lie, float64 (BANDS,)."""
+    """Give the positions in a spectrogram of the bands' frequencies times a factor, (BANDS,) float64."""
     middles = _middles()
     return np.interp(middles * factor, middles, np.arange(mel.BANDS))
 
 
 @lru_cache(maxsize=1)
 def _middles() -> np.ndarray:
-    """Hz of the bands' middles."""
+    """Give the centre frequencies of the bands, (BANDS,) float64 Hz."""
     import librosa
 
     return librosa.mel_frequencies(mel.BANDS + 2, fmin=mel.LOW, fmax=mel.HIGH)[1:-1]

@@ -1,8 +1,8 @@
 """The training of the small perceptual network, for `lipdub train face-features`, on a dataset of `lipdub prepare`.
 
 Perceptual losses use this network (`networks.face_features`) where VGG-19 is not in the weights store. It sees single
-faces with changed light, focus and noise. It learns where the landmarks of lips, jaw, nose and eyes lie, and which colours
-the face had before. Neither needs labels made by people.
+faces with changed light, focus and noise. It learns where the landmarks of lips, jaw, nose and eyes lie, and which
+colours the face had before. Neither needs labels made by people.
 """
 
 from __future__ import annotations

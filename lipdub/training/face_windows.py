@@ -1,8 +1,8 @@
 """The batches that the talking-face generators are trained on.
 
-They follow Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024), section
-3.5: successive faces (five in the paper), as many faces of the same clip from another time as reference, and each face's
-sound.
+They follow Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024),
+section 3.5: successive faces (five in the paper), as many faces of the same clip from another time as reference, and
+each face's sound.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.config import setting
 from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation, augment_faces, augment_spectrograms
-from lipdub.training.shards import FPS, BadShard
+from lipdub.training.shards import FPS, BadShardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -173,11 +173,11 @@ class WindowSampler:
                     if reference is not None:
                         return window, reference
                 return window, self._data.another(rng, window, options.min_distance)
-            except BadShard as error:
+            except BadShardError as error:
                 self._data.handle_bad_shard(error)
 
     def _draw_from_other_video(self, rng: np.random.Generator, window: Window) -> Window | None:
-        """Draw the same moment in another video; None if no video has it. Raises BadShard."""
+        """Draw the same moment in another video; None if no video has it. Raises BadShardError."""
         start, length = window.clip.start + window.first / FPS, len(window)
         firsts = [
             (clip, round((start - clip.start) * FPS)) for clip in self._data.clips if clip.video != window.clip.video

@@ -1,7 +1,8 @@
 """Fits the coarticulation model to measured lips, close to the phonetic table, and then what context adds.
 
-The blend is that of `speech.coarticulation.blend_lip_shapes`, in PyTorch. Targets, dominances, reaches and leads of opening,
-width and jaw are fitted. Rounding and the lower lip keep the table's numbers, as a frontal outline does not show them.
+The blend is that of `speech.coarticulation.blend_lip_shapes`, in PyTorch. Targets, dominances, reaches and leads of
+opening, width and jaw are fitted. Rounding and the lower lip keep the table's numbers, as a frontal outline does not
+show them.
 """
 
 from __future__ import annotations

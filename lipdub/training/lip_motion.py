@@ -37,8 +37,8 @@ class LipMotionOptions:
         minutes: minutes of wall time after which its schedule ends early; 0: by steps alone, which is reproducible.
         batch: windows in a batch.
         channels: width of the phone network.
-        aligner: share of the steps of a first network. It hears synthesised speech only, and then finds the times of the
-            phones in GRID's sentences.
+        aligner: share of the steps of a first network. It hears synthesised speech only, and then finds the times of
+            the phones in GRID's sentences.
         real: share of GRID's sound in the batches after that.
         real_windows: stretches of GRID's sound.
     """

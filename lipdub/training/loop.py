@@ -458,7 +458,7 @@ def _make_accelerator(options: LoopOptions, device: str) -> Any:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    AcceleratorState._reset_state()  # else a process could train with one precision only
+    AcceleratorState._reset_state()  # noqa: SLF001 - else a process could train with one precision only
     accelerator = Accelerator(
         cpu=device == "cpu",
         mixed_precision=None if options.precision == "auto" else options.precision,

@@ -1,8 +1,8 @@
-"""`lipdub train mouth-response`: how a face's landmarks follow its mouth, learned on GRID's talker.
+"""The fit of how a face's landmarks follow its mouth, for `lipdub train mouth-response`, on GRID's speaker.
 
-Linear regression of canonical landmarks on mouth opening and width, made symmetric; and the triangles of the skin mesh,
-which are the same for every talker. The gains serve talkers whose own footage
-shows too little (a still picture, a silent shot); others are fitted on their own frames and only lean on it.
+It is a linear regression of canonical landmarks on mouth opening and width, made symmetric. The file also holds the
+triangles of the skin mesh, which are the same for everybody. The gains serve footage that shows too little (a still
+picture, a silent shot). Other footage is fitted on its own frames, with these gains as prior.
 """
 
 from __future__ import annotations
@@ -19,14 +19,23 @@ if TYPE_CHECKING:
 
 
 def nearest_mirror_index(canonical: np.ndarray) -> np.ndarray:
-    """For each vertex of a frontal canonical face (478, 3) the one nearest to its mirror image."""
+    """Find for each vertex of a frontal canonical face (478, 3) the one nearest to its mirror image.
+
+    Returns:
+        (478,) int.
+    """
     flipped = canonical * (-1, 1, 1)
     return np.array([int(((canonical - p) ** 2).sum(1).argmin()) for p in flipped])
 
 
 def fit_prior(landmarks: np.ndarray) -> dict[str, np.ndarray]:
-    """The prior's arrays (`lipdub.faces.mouth_shapes.MouthPrior`) from one talker's landmarks (clips, frames, 478, 3), NaN where
-    no face was found.
+    """Fit the arrays of the prior (`lipdub.faces.mouth_shapes.MouthPrior`).
+
+    Args:
+        landmarks: (clips, frames, 478, 3) pixels of one speaker, NaN where no face was found.
+
+    Returns:
+        the arrays of the weights file, by name.
     """
     clips = [clip[np.isfinite(clip[:, 0, 0])].astype(np.float64) for clip in landmarks]
     clips = [clip for clip in clips if len(clip) > 10]
@@ -54,9 +63,16 @@ def fit_prior(landmarks: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], None] | None = None) -> Path:
-    """Reads GRID (clips not held out), fits, and writes safetensors to `out`.
+    """Fit the mouth response on GRID's clips that are not held out, and write it.
 
-    `workdir` keeps the landmarks, which `lipdub train lip-motion` uses too.
+    Args:
+        out: the safetensors file to write.
+        grid: folder of the GRID clips.
+        workdir: folder that keeps the landmarks, which other trainings use too.
+        progress: called with one line of text now and then.
+
+    Returns:
+        `out`.
     """
     from safetensors.numpy import save_file
 
@@ -67,7 +83,11 @@ def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], Non
     sentences = [s for s in corpus.load_sentences(grid, workdir, progress=progress) if s.name not in kept_out]
     arrays = fit_prior(np.stack([s.landmarks for s in sentences]))
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {k: np.ascontiguousarray(v, np.float32 if v.dtype.kind == "f" else np.int32) for k, v in arrays.items()}, out
-    )
+    tensors = {
+        name: np.ascontiguousarray(value, np.float32 if value.dtype.kind == "f" else np.int32)
+        for name, value in arrays.items()
+    }
+    partial = out.with_name(out.name + ".tmp")
+    save_file(tensors, partial)
+    partial.replace(out)
     return out

@@ -1,12 +1,11 @@
-"""The neutral face (`weights/neutral-face.md`): where the mesh's points lie on a face at rest.
+"""The neutral face (`weights/neutral-face.md`): where the points of the face mesh lie on a face at rest.
 
-The mean face of GRID's talker, made mirror-symmetric, its mouth brought to rest: what lip landmarks are drawn
-on where no video says whose lips they are.
+It is the mean face of GRID's speaker, made mirror-symmetric, with its mouth at rest. Lip landmarks are drawn on it
+where no video shows whose lips they are.
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def match_mirror_vertices(canonical: np.ndarray) -> np.ndarray:
-    """For each vertex of a nearly frontal canonical face (478, 3) its partner across the middle, int (478,).
+    """Match each vertex of a nearly frontal canonical face (478, 3) with its mirror partner. Returns (478,) int.
 
-    Partners are matched one to one, so that lips which touch are not taken for one another; those of the lip
-    rings and of `mesh.MIRROR` are known.
+    Partners are matched one to one, so that touching lips are not confused. Those of the lip rings and of `mesh.MIRROR`
+    are known.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -42,7 +41,15 @@ def match_mirror_vertices(canonical: np.ndarray) -> np.ndarray:
 
 
 def fit_neutral_face(seen: np.ndarray, prior: mouth_shapes.MouthPrior) -> np.ndarray:
-    """The neutral face, float64 (478, 3) canonical, from pixel landmarks (n, 478, 3) of a talker."""
+    """Fit the neutral face.
+
+    Args:
+        seen: (n, 478, 3) pixel landmarks of one speaker.
+        prior: how a face follows its mouth.
+
+    Returns:
+        (478, 3) float64, canonical.
+    """
     canonical = geometry.estimate_canonical_face(seen)
     mirror = match_mirror_vertices(canonical)
     canonical = (canonical + canonical[mirror] * (-1, 1, 1)) / 2
@@ -54,8 +61,16 @@ def fit_neutral_face(seen: np.ndarray, prior: mouth_shapes.MouthPrior) -> np.nda
 
 
 def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], None] | None = None) -> Path:
-    """Reads GRID (clips not held out), fits, and writes safetensors to `out`; `workdir` keeps the landmarks,
-    which the other trainings use too.
+    """Fit the neutral face on GRID's clips that are not held out, and write it.
+
+    Args:
+        out: the safetensors file to write.
+        grid: folder of the GRID clips.
+        workdir: folder that keeps the landmarks, which other trainings use too.
+        progress: called with one line of text now and then.
+
+    Returns:
+        `out`.
     """
     from safetensors.numpy import save_file
 
@@ -67,9 +82,9 @@ def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], Non
     sentences = corpus.load_sentences(grid, workdir, names, progress=progress)
     points = np.concatenate([s.landmarks[np.isfinite(s.landmarks[:, 0, 0])][::25] for s in sentences])
     out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(out.name + ".tmp")
+    partial = out.with_name(out.name + ".tmp")
     save_file(
-        {landmarks.NEUTRAL_FACE_ARRAY: fit_neutral_face(points, mouth_shapes.load_prior()).astype(np.float32)}, beside
+        {landmarks.NEUTRAL_FACE_ARRAY: fit_neutral_face(points, mouth_shapes.load_prior()).astype(np.float32)}, partial
     )
-    os.replace(beside, out)
+    partial.replace(out)
     return out

@@ -1,5 +1,6 @@
-"""The phone network in torch, for training; `speech.phones.PhoneNetwork` runs the same weights without
-torch.
+"""The phone network in PyTorch, for training.
+
+`speech.phone_network.PhoneNetwork` runs the same weights without PyTorch.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from lipdub.speech.phones import PHONES
 
 @dataclass(frozen=True)
 class PhoneNetworkSize:
-    """channels: width; dilations: one residual block each, in steps of 20 ms."""
+    """Size of the phone network.
+
+    Attributes:
+        channels: channels of each block.
+        dilations: dilation of each residual block, in steps of 20 ms.
+    """
 
     channels: int = 192
     dilations: tuple[int, ...] = (1, 2, 4, 1, 2)
@@ -39,10 +45,9 @@ class _Block(nn.Module):
 
 
 class PhoneNetwork(nn.Module):
-    """Features (batch, frames, MELS), frames even, and encoded speech (batch, frames // 2, encoder.WIDTH) ->
-    phone logits (batch, frames, len(PHONES)); 10 ms frames.
+    """Recognises phones from features and encoded speech.
 
-    Convolutions along time, written as products of matrices with time before channels, which CPUs do fastest.
+    Convolutions along time are written as matrix products with time before channels, which is fastest on CPUs.
     """
 
     def __init__(self, size: PhoneNetworkSize | None = None) -> None:
@@ -57,6 +62,15 @@ class PhoneNetwork(nn.Module):
         self.register_buffer("dilations", torch.tensor(size.dilations, dtype=torch.int32))
 
     def forward(self, features: torch.Tensor, encoded: torch.Tensor) -> torch.Tensor:
+        """Compute the logits of phones for 10 ms frames.
+
+        Args:
+            features: (batch, frames, MELS), an even number of frames.
+            encoded: (batch, frames // 2, encoder.WIDTH).
+
+        Returns:
+            (batch, frames, len(PHONES)).
+        """
         x = self.stem(features.transpose(1, 2)).transpose(1, 2).contiguous()
         x = x + self.take(self.known(encoded))
         for block in self.blocks:

@@ -1,8 +1,8 @@
-"""Training of the phone network: its batches and its loss."""
+"""The training of the phone network: batches and loss."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +25,18 @@ _PHASE = 12  # 10 ms frames after which the encoder's frames of 24 ms fall on th
 
 @dataclass(frozen=True)
 class PhoneTrainingOptions:
-    """steps: optimiser steps; minutes: wall time after which the schedule is over even so (0: no limit);
-    window: frames in one example; rate, decay: AdamW's; smoothing: of the labels.
+    """How the phone network is trained.
+
+    Attributes:
+        steps: optimiser steps.
+        minutes: minutes of wall time after which the schedule ends early, 0: no limit.
+        batch: examples in a batch.
+        window: 10 ms frames of an example.
+        learning_rate: AdamW's learning rate.
+        weight_decay: AdamW's weight decay.
+        smoothing: label smoothing.
+        save_every: steps between checkpoints.
+        size: size of the network.
     """
 
     steps: int = 6000
@@ -37,13 +47,16 @@ class PhoneTrainingOptions:
     weight_decay: float = 0.02
     smoothing: float = 0.05
     save_every: int = 500
-    size: PhoneNetworkSize = PhoneNetworkSize()
+    size: PhoneNetworkSize = field(default_factory=PhoneNetworkSize)
 
 
 class SpeechWindows:
-    """Windows of speech, of which random parts are taken. encoded: float16 (windows, CODES, encoder.WIDTH);
-    power: dB float16 (windows, FRAMES, MELS); phones: uint8 (windows, FRAMES), all as `training.windows` has
-    them.
+    """Windows of speech, from which random parts are taken.
+
+    Args:
+        encoded: (windows, ENCODER_FRAMES, encoder.WIDTH) float16.
+        power: (windows, WINDOW_FRAMES, MELS) float16 dB.
+        phones: (windows, WINDOW_FRAMES) uint8, as `training.phone_windows` makes all three.
     """
 
     def __init__(self, encoded: np.ndarray, power: np.ndarray, phones: np.ndarray) -> None:
@@ -53,12 +66,20 @@ class SpeechWindows:
         return len(self.phones)
 
     def part(self, where: slice) -> SpeechWindows:
-        """Some of the windows."""
+        """Give some of the windows."""
         return SpeechWindows(self.encoded[where], self.power[where], self.phones[where])
 
     def batch(self, count: int, window: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Random parts: encoded at steps of two frames float32 (count, window // 2, WIDTH), dB float32 (count,
-        window, MELS), phones int64 (count, window).
+        """Draw random parts.
+
+        Args:
+            count: parts to draw.
+            window: 10 ms frames of a part.
+            rng: random numbers.
+
+        Returns:
+            encoded speech at steps of two frames (count, window // 2, WIDTH) float32; power (count, window, MELS)
+            float32 dB; phones (count, window) int64.
         """
         which = rng.integers(0, len(self), count)
         # a part begins where a frame of the encoder does, so that all parts see the same phases
@@ -81,10 +102,18 @@ def train_phone_network(
     device: str = "cpu",
     progress: Callable[[str], None] | None = None,
 ) -> PhoneNetwork:
-    """Train (or go on training) the phone network; checkpoints lie in `folder` (`training.loop`).
+    """Train the phone network, or resume its training.
 
-    sources: speech, each with its share of a batch (the first takes what the others leave). Returns the
-    averaged network, in evaluation mode.
+    Args:
+        sources: speech, each with its share of a batch; the first takes what the others leave.
+        folder: folder of the checkpoints (`training.loop`).
+        options: network, batches and optimiser.
+        seed: seed of all random choices.
+        device: PyTorch's name of a device.
+        progress: called with one line of text at each report.
+
+    Returns:
+        the averaged network, in evaluation mode.
     """
     torch.manual_seed(seed)
     network = PhoneNetwork(options.size)
@@ -123,7 +152,7 @@ def train_phone_network(
 
 @torch.no_grad()
 def frame_accuracy(network: PhoneNetwork, speech: SpeechWindows) -> float:
-    """Share of 10 ms frames whose phone is heard right."""
+    """Measure the share of 10 ms frames whose phone is recognised."""
     right = 0
     for i in range(len(speech)):
         encoded, power, phones = speech.part(slice(i, i + 1)).batch(1, WINDOW_FRAMES, np.random.default_rng(0))
@@ -133,7 +162,7 @@ def frame_accuracy(network: PhoneNetwork, speech: SpeechWindows) -> float:
 
 
 def normalize_power(decibel: torch.Tensor) -> torch.Tensor:
-    """The features that `speech.features.log_mel` gives, for batches: dB (batch, frames, MELS) in and out."""
+    """Compute the features of `speech.phone_features.log_mel` for batches. (batch, frames, MELS) dB in and out."""
     total = (10 ** (decibel / 10)).sum(2, dtype=torch.float64)
     frames = total.shape[1]
     sums = functional.pad(total.cumsum(1), (1, 0))

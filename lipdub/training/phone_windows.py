@@ -1,4 +1,4 @@
-"""Stretches of speech as the phone network is trained on them: utterances in a row, disturbed, encoded, labelled."""
+"""Makes the windows of speech that train the phone network: utterances in a row, augmented, encoded and labelled."""
 
 from __future__ import annotations
 
@@ -20,12 +20,17 @@ WINDOW_FRAMES = 800
 """10 ms frames of a window."""
 
 ENCODER_FRAMES = 332
-"""What `speech.encoder.encode` answers to a window."""
+"""Frames of `speech.encoder.encode` for a window."""
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """audio: float32 (n,) at 16 kHz; phones: (start s, end s, phone of `speech.phones.PHONES`), in order."""
+    """Speech with known phone times.
+
+    Attributes:
+        audio: (n,) float32 at 16 kHz.
+        phones: start and end in seconds, and phone of `speech.phones.PHONES`, in order.
+    """
 
     audio: np.ndarray
     phones: tuple[tuple[float, float, str], ...]
@@ -34,10 +39,16 @@ class Utterance:
 def make_windows(
     voices: Callable[[], Utterance], count: int, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Stretches of disturbed speech as the phone network is trained on them.
+    """Make windows of augmented speech.
 
-    voices: gives one utterance after another. Yields `count` times (encoded float16 (CODES, encoder.WIDTH),
-    power float16 dB (FRAMES, MELS), phones uint8 (FRAMES,)).
+    Args:
+        voices: gives one utterance after another.
+        count: windows to make.
+        rng: random numbers.
+
+    Yields:
+        encoded speech (ENCODER_FRAMES, encoder.WIDTH) float16; power (WINDOW_FRAMES, MELS) float16 dB; phones
+        (WINDOW_FRAMES,) uint8.
     """
     before: np.ndarray | None = None
     for _ in range(count):
@@ -49,7 +60,7 @@ def make_windows(
 
 
 def _stretch(voices: Callable[[], Utterance], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Utterances one after another with pauses, and the phones, for `FRAMES` frames."""
+    """Put utterances in a row with pauses. Returns the audio and the phones of `WINDOW_FRAMES` frames."""
     audio = np.zeros(WINDOW_FRAMES * HOP, np.float32)
     marks = np.full(WINDOW_FRAMES, PHONE_INDEX["sil"], np.uint8)
     at = int(rng.uniform(0.0, 100.0)) if rng.random() < 0.6 else 0
@@ -69,19 +80,20 @@ def _stretch(voices: Callable[[], Utterance], rng: np.random.Generator) -> tuple
 
 
 def resample(audio: np.ndarray, rate: float, to: float = SAMPLE_RATE_HZ) -> np.ndarray:
+    """Resample audio (n,) from one rate to another, Hz."""
     import soxr
 
     return soxr.resample(audio, rate, to).astype(np.float32) if rate != to else audio
 
 
 def change_speed(utterance: Utterance, factor: float) -> Utterance:
-    """Play faster by that factor: tempo, pitch and vocal tract change together."""
+    """Play an utterance faster by a factor: tempo, pitch and vocal tract change together."""
     audio = resample(utterance.audio, SAMPLE_RATE_HZ * factor)
     return Utterance(audio, tuple((a / factor, b / factor, p) for a, b, p in utterance.phones))
 
 
 def label_frames(utterance: Utterance, frames: int) -> np.ndarray:
-    """Phone index of each 10 ms frame, uint8 (frames,)."""
+    """Give the phone index of each 10 ms frame, (frames,) uint8."""
     out = np.full(frames, PHONE_INDEX["sil"], np.uint8)
     for start, end, phone in utterance.phones:
         out[int(np.ceil(start * FRAME_RATE)) : int(np.ceil(end * FRAME_RATE))] = PHONE_INDEX[phone]

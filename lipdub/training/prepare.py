@@ -1,23 +1,29 @@
-"""`lipdub prepare`: folders of talking clips made into a dataset to train with.
+"""Makes folders of talking clips into a dataset, for `lipdub prepare`.
 
 A dataset is a folder:
 
-    index.json                       what is in it, below
-    settings.json                    `prepare_video.ClipOptions`, the same for all of it
+    index.json                       its contents, below
+    settings.json                    `prepare_video.ClipOptions`, the same for the whole dataset
     shards/ab/ID.safetensors         one clip each, `training.shards`
-    videos/DIGEST.json               what became of each video; written when all its clips are
-    .prepare/                        only while it is being made
+    videos/DIGEST.json               the result for each video, written when all its clips are
+    .prepare/                        only during the work
 
-index.json: `schema`; `settings`; `split` (`by`, `held_out`); `counts` of videos, clips, frames, speakers, held-out clips and of
-rejections by reason; `clips`, each `id`, `video`, `name`, `speaker`, `licence`, `split` ("train" or "held-out"), `track`, `start`
-(s) and `frames` in the video, `face_px` (side of the face's square in the source), `sync`, `offset` (s), `confidence`, and
-`shard`, `bytes`, `digest` (BLAKE2b, 20 bytes) of its file; `rejected`, each `name`, `reason` (`prepare_video.REASONS`), `track`,
-`start`, `end`, `value`; `unreadable`, of the last call, each `name` and `error`. No time and no path of this machine enters it,
-so the same videos give the same bytes, however often the work was interrupted and by however many processes it was done.
+index.json holds:
 
-Videos are known by their content: one that is there is not read again, and videos of a later call are added. The speaker is
-the name of the video's folder unless it is given. Which clips are held out is decided by a hash of the speaker's name or of
-the video's content, so it does not change when others are added.
+    schema      version of the format
+    settings    `ClipOptions` and the side of the crops
+    split       `by` and `held_out`
+    counts      of videos, clips, frames, speakers, held-out clips, and of rejections by reason
+    clips       each with the fields of `training.dataset.Clip`
+    rejected    each `name`, `reason` (`prepare_video.REASONS`), `track`, `start`, `end`, `value`
+    unreadable  of the last call, each `name` and `error`
+
+The index holds no time and no path of this machine. So the same videos give the same bytes, however often the work was
+interrupted and however many processes did it.
+
+Videos are known by their content: one that is in the dataset is not read again, and a later call adds its videos. The
+speaker is the name of the video's folder unless it is given. A hash of the speaker's name or of the video's content
+decides which clips are held out, so other videos do not change the split.
 """
 
 from __future__ import annotations
@@ -77,8 +83,11 @@ _DIGITS = 20  # of a video's digest that name it
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """by: "clip" keeps single videos out, "speaker" all of a speaker; held_out: which share, 0 to 0.9, of those there
-    will be in the long run.
+    """Which clips are held out.
+
+    Attributes:
+        by: "clip" holds out single videos, "speaker" all videos of a speaker.
+        held_out: share that is held out in the long run, 0 to 0.9.
     """
 
     by: SplitBy = "clip"
@@ -93,7 +102,7 @@ class SplitOptions:
 
 @dataclass(frozen=True)
 class _Task:
-    """What a process is told of one video."""
+    """One video, as a process gets it."""
 
     number: int
     video: Path
@@ -114,21 +123,26 @@ def prepare(
     strict: bool = False,
     progress: Callback | None = None,
 ) -> dict[str, Any]:
-    """Makes or extends a dataset. A stopped call made again goes on where it was.
+    """Make or extend a dataset. A stopped call resumes when it is made again.
 
     Args:
-        videos: files, and folders that are searched for them. clips: fields of `ClipOptions`, split: of `SplitOptions`;
-            what is not given is as the dataset has it, if there is one.
-        speaker: who talks in these videos; by default each one's folder's name. licence: of these videos, in words.
-        jobs: processes. strict: a video that cannot be read ends the work instead of being named and passed over.
+        videos: files, and folders that are searched for them.
+        out: folder of the dataset.
+        clips: fields of `ClipOptions`; the others are as in the dataset, if there is one.
+        split: fields of `SplitOptions`; the others are as in the dataset, if there is one.
+        speaker: who talks in these videos, by default the name of each one's folder.
+        licence: licence of these videos, in words.
+        jobs: processes.
+        strict: refuse a video that cannot be read, instead of skipping it.
+        progress: called with events.
 
     Returns:
         the counts of the index.
 
     Raises:
-        InputError: no such file, no videos, none of use. UsageError: other options than the dataset's, a folder of
-            something else.
-        EnvironmentFailure: no space, no permission, another process at work on it.
+        InputError: there is no such file, no video, or none of use.
+        UsageError: the options differ from the dataset's, or the folder holds something else.
+        EnvironmentFailure: no space, no permission, or another process works on the dataset.
     """
     tell = progress or ignore_event
     files = _listed(videos, out)
@@ -151,10 +165,10 @@ def prepare(
             if "error" in record:
                 if strict:
                     raise InputError(
-                        f"{printable(task.video)}: {record['error']}", hint="Without --strict it is passed over."
+                        f"{printable(task.video)}: {record['error']}", hint="Without --strict it is skipped."
                     )
                 unreadable[task.name] = record["error"]
-                tell(Event("warn", "prepare", message=f"{task.name} is passed over: {record['error']}"))
+                tell(Event("warn", "prepare", message=f"{task.name} is skipped: {record['error']}"))
             else:
                 same = claims.setdefault(record["video"], [])
                 same.append(task)
@@ -172,12 +186,14 @@ def prepare(
         _tidy(out, index)
     _tell_of(index, tell)
     if not index["clips"]:
-        raise InputError(f"nothing was kept: {summarize_counts(index['counts'])}", hint=f"{out / _INDEX} says why.")
+        raise InputError(
+            f"no clip passed the filters: {summarize_counts(index['counts'])}", hint=f"{out / _INDEX} says why."
+        )
     return dict(index["counts"])
 
 
 def summarize_counts(counts: Mapping[str, Any]) -> str:
-    """Counts of an index in a line of words."""
+    """Put the counts of an index into a line of words."""
     left_out = ", ".join(f"{n} {REASONS[reason]}" for reason, n in counts["rejected"].items())
     clips, speakers, videos = (
         f"{counts[name]} {name if counts[name] != 1 else name[:-1]}" for name in ("clips", "speakers", "videos")
@@ -193,7 +209,7 @@ def summarize_counts(counts: Mapping[str, Any]) -> str:
 
 
 def _listed(given: Sequence[Path], out: Path) -> list[Path]:
-    """The files given, and those of folders by their endings, each once, sorted by name."""
+    """List the files given, and those in folders by their suffixes, each once, sorted by name."""
     found: dict[str, Path] = {}
     for place in given:
         if place.is_dir():
@@ -203,16 +219,21 @@ def _listed(given: Sequence[Path], out: Path) -> list[Path]:
                 )
                 for name in names:
                     if name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith("."):
-                        found.setdefault(os.path.abspath(os.path.join(folder, name)), Path(folder, name))
+                        found.setdefault(_absolute(Path(folder, name)), Path(folder, name))
         elif place.exists():
-            found.setdefault(os.path.abspath(place), place)
+            found.setdefault(_absolute(place), place)
         else:
             raise InputError(f"there is no file {printable(place)}")
     return [found[path] for path in sorted(found)]
 
 
+def _absolute(path: Path) -> str:
+    """Give the absolute path without resolving links, so that a linked video keeps its folder's name."""
+    return os.path.abspath(path)  # noqa: PTH100
+
+
 def _folder(video: Path) -> str:
-    return os.path.basename(os.path.dirname(os.path.abspath(video))) or "unknown"
+    return Path(_absolute(video)).parent.name or "unknown"
 
 
 def _name(video: Path) -> str:
@@ -223,7 +244,7 @@ def _name(video: Path) -> str:
 
 
 def _done(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tuple[_Task, dict[str, Any]]]:
-    """Each task with what came of it, as they are done."""
+    """Yield each task with its result, as they finish."""
     if jobs <= 1 or len(tasks) == 1:
         for task in tasks:
             yield task, _one(task, tell if len(tasks) == 1 else ignore_event)
@@ -280,7 +301,7 @@ def _pool(jobs: int) -> Any:
 
 
 def _begin() -> None:
-    """A working process ends with the one that began it, also when that is killed."""
+    """Make a worker end with its parent process, also when the parent is killed."""
     import multiprocessing
     import threading
 
@@ -295,8 +316,10 @@ def _begin() -> None:
 
 
 def _one(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
-    """What there is of a video (`video`, `clips`, `rejected`), made if need be; or its `error`. Raises
-    EnvironmentFailure.
+    """Make the record of a video (`video`, `clips`, `rejected`), or give its `error`.
+
+    Raises:
+        EnvironmentFailure: the dataset cannot be written.
     """
     from filelock import FileLock
 
@@ -331,7 +354,7 @@ def _one(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
 
 
 def _record(folder: Path, digest: str) -> dict[str, Any] | None:
-    """What is known of a video, if all its shards are there."""
+    """Read the record of a video, if all its shards are there."""
     try:
         record = json.loads((folder / _VIDEOS / f"{digest}.json").read_bytes())
         return dict(record) if all(_is_there(folder, clip) for clip in record["clips"]) else None
@@ -340,7 +363,7 @@ def _record(folder: Path, digest: str) -> dict[str, Any] | None:
 
 
 def _is_there(folder: Path, clip: Mapping[str, Any]) -> bool:
-    """Whether a clip's shard lies in its place, as long as it was."""
+    """Tell whether a clip's shard lies in its place with its old length."""
     try:
         return (folder / _SHARDS / clip["shard"]).stat().st_size == clip["bytes"]
     except OSError:
@@ -351,7 +374,7 @@ def _is_there(folder: Path, clip: Mapping[str, Any]) -> bool:
 
 
 def _settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
-    """The dataset's options, which those given must not contradict; written down where there are none."""
+    """Read the dataset's options, which the given ones must not contradict, or write them."""
     path = out / _SETTINGS
     known = _json(path)
     if known is None:
@@ -381,7 +404,7 @@ def _split(out: Path, given: Mapping[str, Any]) -> SplitOptions:
 def _index(
     out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str], tell: Callback
 ) -> dict[str, Any]:
-    """The index of all records that are there."""
+    """Build the index of all records."""
     records = [_json(path) or {} for path in sorted((out / _VIDEOS).glob("*.json"))]
     clips, rejected = [], []
     for record in records:
@@ -422,7 +445,7 @@ def _index(
 
 
 def is_held_out(name: str, share: float) -> bool:
-    """Whether what is called so belongs to the share that is kept out: always the same answer."""
+    """Tell whether a name belongs to the held-out share: the same name always gives the same answer."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") < share * 2.0**64
 
@@ -441,7 +464,7 @@ def _tell_of(index: dict[str, Any], tell: Callback) -> None:
 
 
 def _check_place(out: Path) -> None:
-    """Refuses a folder that holds something other than a dataset."""
+    """Refuse a folder that holds something other than a dataset."""
     try:
         there = {path.name for path in out.iterdir()} if out.exists() else set()
     except OSError as error:
@@ -452,7 +475,7 @@ def _check_place(out: Path) -> None:
 
 @contextmanager
 def _at_work(out: Path) -> Iterator[None]:
-    """The dataset's folder, which no other process writes to meanwhile. Raises EnvironmentFailure."""
+    """Lock the dataset's folder against other processes. Raises EnvironmentFailure."""
     from filelock import FileLock, Timeout
 
     try:

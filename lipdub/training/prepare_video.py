@@ -1,13 +1,14 @@
-"""One video of a dataset: its faces followed, what is fit to be learnt from chosen, and that written as shards.
+"""Makes the clips of one video of a dataset.
 
-The detect stage searches the video (its chunks are kept in a scratch folder, so that a long video is gone on with), a grid
-of 25 frames a second is laid over it, each moment taking the source frame nearest to it, and the stretches in which a
-track passes the filters become clips.
+The detect stage searches the video; its chunks are kept in a scratch folder, so that a long video can be resumed. A
+grid of 25 moments a second is laid over the video, and each moment takes the nearest source frame. The stretches in
+which a track passes the filters become clips, each written as a shard.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -43,19 +44,23 @@ REASONS = {
     "late-sound": "picture and sound are apart",
     "duplicate": "same content as another video",
 }
-"""Why something of a video is left out, by the name that the index has for it."""
+"""Why something of a video is left out, by its name in the index."""
 
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """What decides a clip's bytes, and which there are.
+    """What decides a clip's bytes, and which clips there are.
 
-    size: pixels of the face's square (`faces.facecrop`), at least 16; margin: how much larger the stored crops are, 1 to 2,
-    room to shift and turn in, by default also for the `lowerface.margined` crops that can be cut from them; shortest,
-    longest: seconds of a clip; longer stretches are cut into equal ones; min_face: least pixels of the square's side in the
-    source; faces: "one" leaves out moments in which another face is seen; min_sync: least agreement of mouth and sound
-    (`metrics.sync`, about 0 by chance, at most 1; 0: not asked); max_offset: most seconds that picture and sound are apart,
-    where that is sure.
+    Attributes:
+        size: side of the face's square, pixels (`faces.alignment.full_face`), 16 or more.
+        margin: factor by which the stored crops are larger, 1 to 2: room for augmentation, by default also for the
+            crops of `faces.alignment.lower_face` with their margin.
+        shortest: seconds of a clip, at least.
+        longest: seconds of a clip, at most; longer stretches are cut into equal parts.
+        min_face: side of the face's square in the source, pixels, at least.
+        faces: "one" leaves out moments in which another face is visible.
+        min_sync: agreement of mouth and sound (`metrics.sync`), at least: about 0 by chance, at most 1; 0: no filter.
+        max_offset: seconds between picture and sound, at most, where the offset is certain.
     """
 
     size: int = 96
@@ -89,13 +94,13 @@ class ClipOptions:
 
     @property
     def side(self) -> int:
-        """Pixels of the stored crops: as much on each side of the square."""
+        """Side of the stored crops, pixels, with the same margin on each side."""
         return self.size + 2 * round(self.size * (self.margin - 1) / 2)
 
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Moments first..stop-1 of the grid in which a track is fit to be learnt from."""
+    """Moments first..stop-1 of the grid in which a track passes the filters."""
 
     track: int
     first: int
@@ -105,13 +110,22 @@ class _Stretch:
 def write_clips(
     video: Path, name: str, shard_folder: Path, scratch: Path, options: ClipOptions, callback: Callback = ignore_event
 ) -> dict[str, Any]:
-    """Writes a video's clips and tells of them, in plain values: `clips` and `rejected`.
+    """Write a video's clips.
 
     Args:
-        name: prefix of the clips' ids, the video's own. scratch: folder of what is kept until all is written.
+        video: the video.
+        name: prefix of the clips' ids, unique to the video.
+        shard_folder: folder of the shards.
+        scratch: folder for what is kept until all clips are written.
+        options: sizes and filters.
+        callback: called with the events of the detect stage.
+
+    Returns:
+        `clips` and `rejected` in plain values.
 
     Raises:
-        InputError: the video cannot be read. EnvironmentFailure.
+        InputError: the video cannot be read.
+        EnvironmentFailure: a shard cannot be written.
     """
     from lipdub.engine.job import Job
     from lipdub.media.frame_index import read_frame_times
@@ -168,15 +182,20 @@ def write_clips(
 
 
 def options_key(options: ClipOptions) -> dict[str, Any]:
-    """What two runs must share for their clips to belong together, in plain values."""
+    """Give what two runs must share for their clips to belong together, in plain values."""
     from lipdub.stages.detect import stage
 
     return {"version": [VERSION, stage.SPEC.version, shards.FORMAT], **asdict(options)}
 
 
 def resample_moments(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The grid of 25 moments a second over frames at `times` (n,), seconds from the first: the source frame nearest to
-    each, int64 (m,), the earlier of two, and whether it is near enough to stand for it, bool (m,).
+    """Lay a grid of 25 moments a second over frames.
+
+    Args:
+        times: (n,) seconds from the first frame.
+
+    Returns:
+        the source frame nearest to each moment, the earlier of two, (m,) int64; whether it is near enough, (m,) bool.
     """
     count = int(np.floor(times[-1] * shards.FPS + 0.5 + 1e-6)) + 1
     at = np.arange(count) / shards.FPS
@@ -198,7 +217,7 @@ def _view(store: StageStore, owner: np.ndarray, row: dict[str, Any], times: np.n
 
 
 def _speech(video: Path, options: ClipOptions) -> SpeechTrack:
-    """The video's sound, and what it asks of the lips where that is wanted."""
+    """Load the video's sound, and with a sync filter the lip motion that it implies."""
     from lipdub.media.audio import load_audio, probe_audio_source
     from lipdub.media.probe import probe
     from lipdub.metrics.evidence import SpeechTrack
@@ -217,7 +236,7 @@ def _speech(video: Path, options: ClipOptions) -> SpeechTrack:
 
 
 def _compared(view: TrackLandmarks, times: np.ndarray, speech: SpeechTrack) -> Comparison:
-    """A track's mouth laid beside the sound."""
+    """Compare a track's mouth with the sound."""
     from lipdub.metrics.mouth import measure_mouth_shape
     from lipdub.metrics.sync import compare_motion
 
@@ -238,13 +257,13 @@ def _stretches(
     options: ClipOptions,
     rejected: list[dict[str, Any]],
 ) -> Iterator[_Stretch]:
-    """Stretches in which the track is seen (and no other), of the length asked for."""
+    """Find stretches of the allowed length in which the track is visible, and with `faces` "one" no other."""
     from lipdub.faces import smoothing
     from lipdub.faces.tracking import MAX_FILLED_FRAMES
 
     seen = (owner == track).any(1)
     spans = smoothing.find_runs(seen)
-    for (_, a), (b, _) in zip(spans, spans[1:], strict=False):
+    for (_, a), (b, _) in pairwise(spans):
         if b - a <= MAX_FILLED_FRAMES:  # such gaps are filled by interpolation
             seen[a:b] = True
     fit = seen[grid] & near
@@ -258,7 +277,7 @@ def _stretches(
     least, most = round(options.shortest * shards.FPS), round(options.longest * shards.FPS)
     for a, b in smoothing.find_runs(fit):
         edges = np.linspace(a, b, -(-(b - a) // most) + 1).round().astype(int)
-        for first, stop in zip(edges, edges[1:], strict=False):
+        for first, stop in pairwise(edges):
             if stop - first >= least:
                 yield _Stretch(track, int(first), int(stop))
             else:
@@ -273,7 +292,7 @@ def _judged(
     options: ClipOptions,
     rejected: list[dict[str, Any]],
 ) -> dict[str, Any] | None:
-    """Size of the face and sync of a stretch; None where they do not pass."""
+    """Measure the face and sync of a stretch; None if a filter rejects it."""
     from lipdub.faces.alignment import full_face
     from lipdub.metrics.sync import CHANCE_CONFIDENCE, estimate_sync
     from lipdub.scoring.rows import finite_or_none
@@ -300,7 +319,7 @@ def _judged(
 
 
 def _points(view: TrackLandmarks, grid: np.ndarray, stretch: _Stretch) -> np.ndarray:
-    """The track's landmarks at a stretch's moments, (m, 478, 3) pixels of the source frame."""
+    """Read the track's landmarks at a stretch's moments, (m, 478, 3) pixels of the source frame."""
     frames = grid[stretch.first : stretch.stop]
     return view.read(int(frames[0]), int(frames[-1]) + 1)[frames - frames[0]]
 
@@ -308,7 +327,7 @@ def _points(view: TrackLandmarks, grid: np.ndarray, stretch: _Stretch) -> np.nda
 def _cut(
     video: Path, grid: np.ndarray, stretch: _Stretch, view: TrackLandmarks, options: ClipOptions
 ) -> dict[str, np.ndarray]:
-    """A shard's arrays but sound, in one pass over its frames."""
+    """Make a shard's arrays but the sound, in one pass over the frames."""
     from lipdub.faces.alignment import full_face
     from lipdub.faces.masks import draw_lower_face
 
@@ -329,7 +348,18 @@ def _cut(
 
 
 def read_crops(video: Path, frames: np.ndarray, places: np.ndarray, side: int, zoom: float) -> np.ndarray:
-    """Crops uint8 (n, side, side, 3) RGB at placements (n, 4) of frames (n,) of a video, whose numbers ascend."""
+    """Cut crops from a video.
+
+    Args:
+        video: the video.
+        frames: (n,) ascending numbers of frames.
+        places: (n, 4) placements.
+        side: side of the crops, pixels.
+        zoom: `side` over the side of the face's square.
+
+    Returns:
+        (n, side, side, 3) uint8 RGB.
+    """
     from lipdub.faces.alignment import full_face
     from lipdub.media.read import read_frames
 
@@ -344,13 +374,22 @@ def read_crops(video: Path, frames: np.ndarray, places: np.ndarray, side: int, z
 
 
 def _sound(speech: SpeechTrack, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:
-    """Sound int16 of a stretch, silent where the video's has not begun or is over, and its mel."""
+    """Cut the sound of a stretch and its mel. Before and after the video's sound there is silence."""
     first = round((stretch.first / shards.FPS - speech.begins) * SAMPLE_RATE_HZ)
     return cut_sound(speech.sound, first, stretch.stop - stretch.first)
 
 
 def cut_sound(sound: np.ndarray, first: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
-    """A shard's audio and mel of so many frames: of a sound float32 (samples,) at 16 kHz from a sample on, silent where there is none."""
+    """Cut a shard's audio and mel out of a sound.
+
+    Args:
+        sound: (samples,) float32 at 16 kHz.
+        first: first sample; before and after the sound there is silence.
+        frames: frames of the shard.
+
+    Returns:
+        audio (640 frames,) int16 and mel (columns, 80) float32.
+    """
     from lipdub.speech import mel
 
     out = np.zeros(frames * shards.SAMPLES_PER_FRAME, np.float32)

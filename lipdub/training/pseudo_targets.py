@@ -1,7 +1,7 @@
 """Adds dubbed versions of a dataset's clips: the same frames and crops, with the mouth and sound of a dubbed video.
 
-Faces are cut at the places they have in the source video, so that two crops of a moment differ only in what was dubbed. If
-faces were tracked anew, a face whose jaw moves differently would lie some pixels off.
+Faces are cut at the places they have in the source video, so that two crops of a moment differ only in what was dubbed.
+If faces were tracked anew, a face whose jaw moves differently would lie some pixels off.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write_dubbed_clips(data: Dataset, video: Path, sound: F32, name: str) -> tup
         the dubbed video's clips.
 
     Raises:
-        BadShard: a clip of the source cannot be read.
+        BadShardError: a clip of the source cannot be read.
         InputError: the video cannot be read.
     """
     return tuple(_write_clips(data, video, sound, name))

@@ -1,17 +1,19 @@
 """A shard: one clip of a dataset in one file, of which a few frames can be read without the rest.
 
-It is a safetensors file (https://github.com/huggingface/safetensors): eight bytes with the length of the header, the header in
-JSON with each array's type, shape and place, and the arrays. For n frames at 25 a second and crops of S pixels:
+It is a safetensors file (https://github.com/huggingface/safetensors): eight bytes with the length of the header, the
+header in JSON with each array's type, shape and place, and the arrays. For n frames at 25 a second and crops of S
+pixels:
 
     crops       uint8    (n, S, S, 3)        RGB, `faces.alignment.full_face` with its margin
     landmarks   float32  (n, 478, 3)         the mesh's points in pixels of the crop
-    masks       uint8    (n, S, ceil(S / 8)) lower face (`faces.masks`), a bit a pixel, the leftmost pixel the highest bit
+    masks       uint8    (n, S, ceil(S / 8)) lower face (`faces.masks`), a bit a pixel, leftmost highest
     audio       int16    (640 n)             16 kHz; sample 0 sounds as frame 0 is shown
     mel         float32  (columns, 80)       `speech.mel` of that sound; column i is at i / 80 s
     placements  float64  (n, 4)              middle x, y, eye distance and roll of the crop in the source frame
     frames      int32    (n)                 number of the source frame
 
-Shards are read with plain reads instead of memory maps: a failing disk then gives an error and does not kill the process.
+Shards are read with plain reads instead of memory maps: a failing disk then gives an error and does not kill the
+process.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ _KINDS = {
 }
 
 
-class BadShard(Exception):
+class BadShardError(Exception):
     """A shard that is missing, damaged or no shard. The message says which and how."""
 
 
@@ -111,7 +113,7 @@ def write_shard(path: Path, arrays: dict[str, Array]) -> tuple[int, str]:
 
 
 def read_layout(path: Path) -> Layout:
-    """Read the header of a shard. Raises BadShard."""
+    """Read the header of a shard. Raises BadShardError."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
@@ -128,7 +130,7 @@ def read_layout(path: Path) -> Layout:
         if {name: (at.dtype, at.shape) for name, at in arrays.items()} != _expected_arrays(frames, side):
             raise ValueError("its arrays do not fit one another")
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error) as error:
-        raise BadShard(f"{path.name}: {_explain(error)}") from error
+        raise BadShardError(f"{path.name}: {_explain(error)}") from error
     return Layout(arrays, frames, side)
 
 
@@ -150,7 +152,7 @@ def read_rows(path: Path, layout: Layout, name: str, start: int, stop: int) -> A
     """Read rows start..stop-1 of an array, and only them.
 
     Raises:
-        BadShard: the file is damaged.
+        BadShardError: the file is damaged.
         IndexError: the array has no such rows.
     """
     kind, shape, offset = layout.arrays[name]
@@ -162,26 +164,26 @@ def read_rows(path: Path, layout: Layout, name: str, start: int, stop: int) -> A
             file.seek(offset + start * row * kind.itemsize)
             values = np.fromfile(file, kind, (stop - start) * row)
     except OSError as error:
-        raise BadShard(f"{path.name}: {_explain(error)}") from error
+        raise BadShardError(f"{path.name}: {_explain(error)}") from error
     if len(values) != (stop - start) * row:
-        raise BadShard(f"{path.name}: it is cut short")
+        raise BadShardError(f"{path.name}: it is cut short")
     return values.reshape(stop - start, *shape[1:])
 
 
 def verify_shard(path: Path, size: int, digest: str) -> None:
-    """Raise BadShard unless the file has this size and digest."""
+    """Raise BadShardError unless the file has this size and digest."""
     try:
         actual = path.stat().st_size
         if actual != size:
-            raise BadShard(f"{path.name}: it has {actual} bytes instead of {size}")
+            raise BadShardError(f"{path.name}: it has {actual} bytes instead of {size}")
         with path.open("rb") as file:
             is_intact = (
                 hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest() == digest
             )
     except OSError as error:
-        raise BadShard(f"{path.name}: {_explain(error)}") from error
+        raise BadShardError(f"{path.name}: {_explain(error)}") from error
     if not is_intact:
-        raise BadShard(f"{path.name}: its content was changed (wrong digest)")
+        raise BadShardError(f"{path.name}: its content was changed (wrong digest)")
 
 
 def _explain(error: Exception) -> str:

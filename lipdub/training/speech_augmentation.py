@@ -1,4 +1,4 @@
-"""Changes to speech that a listener would not mind: rooms, microphones, lines, music, noise, levels."""
+"""Changes to speech that keep the words: rooms, microphones, lines, music, noise and levels."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _LEVEL = 0.1  # root mean square of the voice before the last change of level
 
 
 def draw_room_impulse(rng: np.random.Generator) -> np.ndarray:
-    """Impulse response of a made-up room at 16 kHz, float64, the direct sound first and of height one.
+    """Draw the impulse response of a random room at 16 kHz, float64, with a direct sound of height one first.
 
-    From a dead cell (0.1 s of reverberation) to a hall (1.6 s), heard from near or far: a few early
-    reflections, then noise that decays exponentially, its high tones faster.
+    Rooms range from a dead cell (0.1 s of reverberation) to a hall (1.6 s), near or far. A few early reflections are
+    followed by noise that decays exponentially, its high tones faster.
     """
     decay = float(np.exp(rng.uniform(np.log(0.1), np.log(1.6))))  # seconds to fall by 60 dB
     length = int(SAMPLE_RATE_HZ * decay)
@@ -33,15 +33,17 @@ def draw_room_impulse(rng: np.random.Generator) -> np.ndarray:
 
 
 def add_reverberation(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """In a made-up room, as long as before."""
+    """Put audio (n,) into a random room. Returns (n,) float32."""
     impulse = draw_room_impulse(rng)
     size = len(audio) + len(impulse)
     return np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(impulse, size), size)[: len(audio)].astype(np.float32)
 
 
 def synthesize_music(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Made-up music at 16 kHz, float32 (count,), mean square one: chords of harmonic tones that are struck or
-    swell, a bass line, and beats of noise, at one tempo.
+    """Synthesise random music at 16 kHz: chords, a bass line and beats of noise at one tempo.
+
+    Returns:
+        (count,) float32 with mean square one.
     """
     out = np.zeros(count)
     beat = int(SAMPLE_RATE_HZ * rng.uniform(0.25, 0.8))
@@ -71,7 +73,7 @@ def synthesize_music(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def synthesize_noise(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Steady or swelling noise of some colour between white and pink, float64 (count,), mean square one."""
+    """Synthesise steady or swelling noise between white and pink. Returns (count,) float64 with mean square one."""
     spectrum = np.fft.rfft(rng.standard_normal(count))
     spectrum *= (np.arange(len(spectrum)) + 1.0) ** -rng.uniform(0.0, 1.0)
     out = np.fft.irfft(spectrum, count)
@@ -82,9 +84,7 @@ def synthesize_noise(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def apply_line_response(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As another microphone or line gives it: an equaliser of some 8 dB, now and then without high or low
-    tones.
-    """
+    """Apply a random microphone or line: an equaliser of some 8 dB, now and then without high or low tones."""
     spectrum = np.fft.rfft(audio)
     place = np.linspace(0, 1, len(spectrum))
     spectrum *= 10 ** (np.interp(np.sqrt(place), np.linspace(0, 1, 7), rng.uniform(-8, 8, 7)) / 20)
@@ -96,10 +96,15 @@ def apply_line_response(audio: np.ndarray, rng: np.random.Generator) -> np.ndarr
 
 
 def augment_speech(audio: np.ndarray, rng: np.random.Generator, other: np.ndarray | None = None) -> np.ndarray:
-    """Speech under chance disturbances.
+    """Augment speech by random disturbances.
 
-    audio: float (n,) at 16 kHz; other: another voice, as long, for now and then to talk behind it. Returns
-    float32 (n,).
+    Args:
+        audio: (n,) float at 16 kHz.
+        rng: random numbers.
+        other: (n,) another voice, which talks in the background now and then.
+
+    Returns:
+        (n,) float32.
     """
     if rng.random() < _IN_ROOM:
         audio = add_reverberation(audio, rng)
@@ -117,5 +122,5 @@ def augment_speech(audio: np.ndarray, rng: np.random.Generator, other: np.ndarra
 
 
 def normalize_level(audio: np.ndarray) -> np.ndarray:
-    """The sound with a root mean square of a tenth of full scale."""
+    """Scale audio to a root mean square of a tenth of full scale."""
     return audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6))

@@ -1,15 +1,16 @@
 """The training of AVSyncNet, for `lipdub train sync-scorer`, on a dataset of `lipdub prepare`.
 
-AVSyncNet is the sync network of Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss"
-(ECCV 2024), section 3.4. Five frames of a mouth are told from the sounds of the same clip at other times: same speaker,
-same room, same day. A batch takes some moments of each clip. Each moment's sound is right for its own frames and wrong for
-all others.
+AVSyncNet is the sync network of Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization
+Loss" (ECCV 2024), section 3.4. Five frames of a mouth are told from the sounds of the same clip at other times: same
+speaker, same room, same day. A batch takes some moments of each clip. Each moment's sound is right for its own frames
+and wrong for all others.
 
-What one GRID speaker teaches transfers to other people only in part. Figures are areas under the ROC curve of 1 s windows
-(`tests/bench/sync_scorer.py --talking`). Three trainings of the small size gave 0.86 to 0.90. `lipdub.metrics.sync`, which
-needs no training, gives 0.96. More steps (1500 instead of 1000) matched more of GRID's own moments, and stronger
-augmentation fewer; neither helped with other people. After 500 steps "infonce" gave 0.84 and "bce" 0.83, or 0.89 and 0.86
-less the mean over all lags, hence the default. So this network judges no dubs: generators are trained with it.
+What one GRID speaker teaches transfers to other people only in part. Figures are areas under the ROC curve of 1 s
+windows (`tests/bench/sync_scorer.py --talking`). Three trainings of the small size gave 0.86 to 0.90.
+`lipdub.metrics.sync`, which needs no training, gives 0.96. More steps (1500 instead of 1000) matched more of GRID's own
+moments, and stronger augmentation fewer; neither helped with other people. After 500 steps "infonce" gave 0.84 and
+"bce" 0.83, or 0.89 and 0.86 less the mean over all lags, hence the default. So this network judges no dubs: generators
+are trained with it.
 """
 
 from __future__ import annotations

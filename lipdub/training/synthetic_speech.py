@@ -1,4 +1,4 @@
-"""Speech with known phone times, made by synthesisers: flite (a program) and espeak-ng (espeakng-loader)."""
+"""Speech with known phone times from synthesisers: flite (a program) and espeak-ng (the package espeakng-loader)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import wave
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,13 +50,18 @@ _ESPEAK_VARIANTS = (
 
 
 def has_flite() -> bool:
-    """Whether the flite program is installed."""
+    """Tell whether the program flite is installed."""
     return shutil.which("flite") is not None
 
 
 def speak_flite(text: str, *, voice: str = "slt", stretch: float = 1.0, pitch: float | None = None) -> Utterance:
-    """Speak English text with flite. stretch: duration factor; pitch: mean f0 in Hz (None: the voice's
-    own).
+    """Speak English text with flite.
+
+    Args:
+        text: the text.
+        voice: one of `FLITE_VOICES`.
+        stretch: factor on all durations.
+        pitch: mean f0 in Hz, by default the voice's own.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
@@ -75,7 +81,7 @@ def speak_flite(text: str, *, voice: str = "slt", stretch: float = 1.0, pitch: f
 
 
 def speak_espeak(text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50) -> Utterance:
-    """Speak text with this process's espeak-ng; the arguments are those of `Espeak.speak`, as is the ValueError."""
+    """Speak text with this process's espeak-ng. Arguments and errors are those of `Espeak.speak`."""
     library = get_espeak()
     audio, events = library.speak(text, voice=voice, speed=speed, pitch=pitch, pitch_range=span)
     starts = [start for start, _ in events] + [len(audio) / library.rate]
@@ -97,7 +103,7 @@ def _read_wave(path: Path) -> tuple[np.ndarray, int]:
 
 
 def _voices(kind: str, rng: random.Random) -> Callable[[], Utterance]:
-    """Chance sentences by chance voices of a synthesiser."""
+    """Give a function that speaks random sentences with random voices of a synthesiser."""
 
     def espeak() -> Utterance:
         language = rng.choice(synthetic_text.LANGUAGES)
@@ -139,10 +145,20 @@ def synthesize_corpus(
     progress: Callable[[str], None] | None = None,
     kinds: tuple[str, ...] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`count` windows of synthetic speech: (encoded, power, phones) as `windows` gives them, stacked.
+    """Synthesise windows of speech. The same count, seed and synthesisers give the same speech.
 
-    The same count and seed give the same speech with the same synthesisers. Kinds: "flite", "espeak"; by
-    default whichever is installed (EnvironmentFailure when none is).
+    Args:
+        count: windows to make.
+        seed: seed of all random choices.
+        workers: processes.
+        progress: called with one line of text now and then.
+        kinds: "flite" and "espeak", by default those that are installed.
+
+    Returns:
+        encoded speech, power and phones of `phone_windows.make_windows`, stacked.
+
+    Raises:
+        EnvironmentFailure: no synthesiser is installed.
     """
     kinds = kinds or tuple(k for k, there in (("flite", has_flite()), ("espeak", has_espeak())) if there)
     if not kinds:
@@ -175,7 +191,5 @@ def _each(jobs: list[tuple[str, int, int]], workers: int):
 
 
 def _polite() -> None:
-    try:
+    with suppress(OSError):
         os.nice(5)
-    except OSError:
-        pass

@@ -1,4 +1,4 @@
-"""Made-up text to be spoken by synthesisers: words of this file and invented words, in many scripts."""
+"""Random text for synthesisers: words of this file and invented words, in many scripts."""
 
 from __future__ import annotations
 
@@ -761,7 +761,10 @@ _LATIN = {
     "patru cinci lună mașină pâine vin alb roșu zi noapte cu fără pentru ce bine frumos acum după "
     "oameni apă pasăre",
 }
-_KANA = "かきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよらりるれろわんがぎぐげござじずぜぞだでどばびぶべぼぱぴぷぺぽあいうえお"
+_KANA = (
+    "かきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよら"
+    "りるれろわんがぎぐげござじずぜぞだでどばびぶべぼぱぴぷぺぽあいうえお"
+)
 _HINDI = ("कखगघचछजझटडतथदधनपफबभमयरलवशसह", "ाीुूेैो")
 _CYRILLIC = ("бвгджзклмнпрстфхцчшщ", "аеёиоуыэюя")
 LANGUAGES = (
@@ -779,11 +782,14 @@ LANGUAGES = (
     "ko",
     "cmn",
 )
-_CHINESE = "你好我们他是不在人有这中大来上国个到说时要就出会可也生年得多然小心家学现事没面想样都把学高手里如前行多方么都看起发只主从动去把本"
+_CHINESE = (
+    "你好我们他是不在人有这中大来上国个到说时要就出会可也生年得多然小"
+    "心家学现事没面想样都把学高手里如前行多方么都看起发只主从动去把本"
+)
 
 
 def draw_english(rng: random.Random) -> str:
-    """An English sentence: one of this file's, words at random, or words mixed with invented ones."""
+    """Draw an English sentence: one of this file's, random words, or random and invented words."""
     kind = rng.random()
     if kind < 0.3:
         return rng.choice(SENTENCES)
@@ -794,7 +800,7 @@ def draw_english(rng: random.Random) -> str:
 
 
 def invent_word(rng: random.Random) -> str:
-    """A pronounceable word that no language has, in Latin letters."""
+    """Invent a pronounceable word in Latin letters that no language has."""
     onset = [
         "p",
         "b",
@@ -834,9 +840,7 @@ def invent_word(rng: random.Random) -> str:
 
 
 def draw_text(language: str, rng: random.Random) -> str:
-    """A short text for that espeak voice language: words known here and invented ones in the language's own
-    script.
-    """
+    """Draw a short text for an espeak voice language, with known and invented words in its own script."""
     if language.startswith("en"):
         return draw_english(rng)
     count = rng.randint(3, 8)

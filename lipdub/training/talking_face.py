@@ -1,9 +1,10 @@
 """The training of the talking-face generators, for `lipdub train silent-lip` and `lipdub train stabilized`.
 
-They follow Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024), sections
-3.2 to 3.5. Both generators are the same network on the same windows. The silent-lip generator learns by reconstruction and
-GAN losses alone to draw a face with its sound, and closes the mouth when it is given silence. The talking-face generator
-gets references that the silent-lip generator has closed. It learns by the synchronization and triplet losses too (Eq. 5).
+They follow Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024),
+sections 3.2 to 3.5. Both generators are the same network on the same windows. The silent-lip generator learns by
+reconstruction and GAN losses alone to draw a face with its sound, and closes the mouth when it is given silence. The
+talking-face generator gets references that the silent-lip generator has closed. It learns by the synchronization and
+triplet losses too (Eq. 5).
 
 The ablations of the paper's table 2 are settings. `closes_references = false` leaves the references as they are,
 `sync_loss` takes the plain lip-sync loss or none, and `triplet_loss` the vanilla one or none.
@@ -52,8 +53,8 @@ _SAMPLE_ROWS = 4
 class LossWeights:
     """Weights of the parts of the loss (Eq. 5 of Yaman et al.).
 
-    `pixel`, `perceptual`, `sync` and `triplet` are the paper's lambda 1 to 4, there 10, 1, 2 and 0.5. A `sync` of 2 is too
-    large for the small AVSyncNet.
+    `pixel`, `perceptual`, `sync` and `triplet` are the paper's lambda 1 to 4, there 10, 1, 2 and 0.5. A `sync` of 2 is
+    too large for the small AVSyncNet.
 
     Attributes:
         pixel: mean absolute difference.
@@ -188,11 +189,8 @@ def _make_generator(
         begin = model.silent
     if begin is not None and begin.size.pixels != data.size:
         raise UsageError(f"the generator has {begin.size.pixels} pixels, the dataset {data.size}")
-    if begin is not None:
-        size = begin.size
-    else:
-        size = replace(options.size, pixels=data.size, sound=model.sync.size.features)
-    generator = FaceGenerator(size)
+    new_size = replace(options.size, pixels=data.size, sound=model.sync.size.features)
+    generator = FaceGenerator(new_size if begin is None else begin.size)
     if begin is not None:
         generator.load_state_dict(begin.state_dict())
     generator.to(memory_format=torch.channels_last)

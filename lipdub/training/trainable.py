@@ -1,6 +1,7 @@
 """What `lipdub train`, the tests and the manual need to know of a network that can be trained here.
 
-A trainable network is one file with a `Trainable` object and one line in `lipdub.training.registry`. The file must import
+A trainable network is one file with a `Trainable` object and one line in `lipdub.training.registry`. The file must
+import
 quickly: heavy libraries are imported inside its functions.
 """
 
@@ -132,6 +133,7 @@ class Trainable(ABC):
 
     def check(self, arguments: Any) -> None:
         """Refuse arguments that cannot work, before the training begins. Raises UsageError."""
+        return
 
     @abstractmethod
     def train(self, out: Path, arguments: Any, settings: Any, runtime: Runtime) -> Path:
@@ -153,6 +155,7 @@ class Trainable(ABC):
 
     def publish(self, path: Path, card: str, arguments: Any) -> None:
         """Put the weights where other commands find them, if the arguments ask for it."""
+        return
 
 
 Settings = TypeVar("Settings")

@@ -70,11 +70,12 @@ def lipdub(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
     signal.signal(signal.SIGTERM, handler)
 
 
+@pytest.mark.slow
 def test_adapt_keeps_the_model_for_this_video(
     lipdub: Callable[..., Done], tmp_path: Path, store: Path, base: Path
 ) -> None:
     video = cut(tmp_path / "-odd 'name'.mp4", seconds=2.4)
-    done = lipdub("adapt", "--minutes", 0.15, "--talker", base, "--json", "--set", "draw.windows=2", "--", video)
+    done = lipdub("adapt", "--minutes", 0.1, "--talker", base, "--json", "--set", "draw.windows=2", "--", video)
     assert done.code == 0, done.err
     told = json.loads(done.out)
     kept = Path(told["weights"])

@@ -51,9 +51,9 @@ def test_what_is_wrong_ends_it_with_a_code(called, tmp_path: Path) -> None:
     assert code == 3 and "there is no file" in err
     (tmp_path / "bad.mp4").write_text("text")
     code, _, err = called("-o", data, str(tmp_path / "bad.mp4"))
-    assert code == 3 and "bad.mp4 is passed over" in err and "nothing was kept" in err
+    assert code == 3 and "bad.mp4 is skipped" in err and "no clip passed the filters" in err
     code, _, err = called("-o", data, "--strict", str(tmp_path / "bad.mp4"))
-    assert code == 3 and "it is a text file" in err and "nothing was kept" not in err
+    assert code == 3 and "it is a text file" in err and "no clip passed the filters" not in err
     code, _, err = called("-o", data, "--size", "3", str(tmp_path / "bad.mp4"))
     assert code == 2 and "size" in err
 

@@ -97,5 +97,5 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         apply_settings(Training(), tmp_path / "none.toml")
     with pytest.raises(UsageError, match=r"training.toml is not TOML: .*line 2"):
         apply_settings(Training(), written(tmp_path, "steps = 3\nrate 4\n"))
-    with pytest.raises(UsageError, match="training.toml: there is no setting optimiser"):
+    with pytest.raises(UsageError, match=r"training\.toml: there is no setting optimiser"):
         apply_settings(Training(), written(tmp_path, "[optimiser]\nrate = 4\n"))

@@ -145,7 +145,7 @@ def test_a_changed_shard_is_passed_over_and_named(folder: Path) -> None:
     assert list(data.bad) == ["00aa-0000"]
     assert drawn(open_dataset(folder)) == first  # whenever it is noticed
     assert {w.clip.id for w in open_dataset(folder).each()} == {"11aa-0000", "33aa-0000"}
-    with pytest.raises(shards.BadShard, match="wrong digest"):
+    with pytest.raises(shards.BadShardError, match="wrong digest"):
         data.read(data.clips[0])
 
 
@@ -185,7 +185,7 @@ def test_nothing_left(folder: Path) -> None:
 
 
 def test_what_is_no_dataset(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="it has no index.json"):
+    with pytest.raises(InputError, match=r"it has no index\.json"):
         open_dataset(tmp_path / "none")
     for content, said in (
         ("{", "damaged"),

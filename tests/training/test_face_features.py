@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,15 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from typing import TYPE_CHECKING
-
 from lipdub.errors import InputError  # noqa: E402
 from lipdub.faces import landmarks, mesh  # noqa: E402
 from lipdub.networks.face_features import COLOUR_GRID_SIZE  # noqa: E402
 from lipdub.speech import mel  # noqa: E402
 from lipdub.training import shards  # noqa: E402
 from lipdub.training.dataset import open_dataset  # noqa: E402
-from lipdub.training.face_features import (
+from lipdub.training.face_features import (  # noqa: E402
     AUGMENTATION,
     LANDMARK_VERTICES,
     NO_AUGMENTATION,
@@ -162,15 +161,15 @@ def test_a_training_is_gone_on_with(tmp_path: Path) -> None:
     options = replace(OPTIONS, loop=replace(LOOP, steps=4, save_every=2))
     whole = train_network(data, tmp_path / "whole", options, seed=1)
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     def stop(text: str) -> None:
         if "step 3" in text:
-            raise Stopped
+            raise StoppedError
 
     telling = replace(options, loop=replace(options.loop, report_every=1))
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         train_network(data, tmp_path / "parts", telling, seed=1, progress=stop)
     parts = train_network(data, tmp_path / "parts", telling, seed=1)
     for (name, a), b in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-
-from typing import TYPE_CHECKING
 
 from lipdub.errors import InputError  # noqa: E402
 from lipdub.metrics import avsync  # noqa: E402

@@ -40,7 +40,7 @@ def test_training_resumes_where_it_stopped(tmp_path, monkeypatch):
     speech = made_corpus()
     whole = train_phone_network([(speech, 1.0)], tmp_path / "whole", OPTIONS, seed=3)
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     from lipdub.training import phone_training
@@ -51,11 +51,11 @@ def test_training_resumes_where_it_stopped(tmp_path, monkeypatch):
         nonlocal calls
         calls += 1
         if calls == 18:
-            raise Stopped
+            raise StoppedError
         return normalize_power(*args)
 
     monkeypatch.setattr(phone_training, "normalize_power", stopping)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         train_phone_network([(speech, 1.0)], tmp_path / "parts", OPTIONS, seed=3)
     again = train_phone_network([(speech, 1.0)], tmp_path / "parts", OPTIONS, seed=3)
     assert calls == 18 + 20  # went on from step 10, the last kept

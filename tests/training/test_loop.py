@@ -8,13 +8,12 @@ import math
 import shutil
 import subprocess
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
-
-from typing import TYPE_CHECKING, Any
 
 from accelerate import Accelerator  # noqa: E402
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     BatchOfPairs = tuple[torch.Tensor, torch.Tensor]
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     """What a test stops a training with."""
 
 
@@ -90,9 +89,9 @@ def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, accumulate: 
 
     def stop(text: str) -> None:
         if text.startswith("step 5,"):
-            raise Interrupted
+            raise StoppedError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedError):
         train(tmp_path / "broken", options, seed=4, progress=stop)
     resumed = train(tmp_path / "broken", options, seed=4)
     assert torch.equal(flat(whole), flat(resumed))
@@ -104,7 +103,7 @@ def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, accumulate: 
 def test_killed_while_a_checkpoint_is_put_in_its_place(tmp_path: Path, left: tuple[str, ...]) -> None:
     options = LoopOptions(steps=6, learning_rate=1e-2, save_every=2, report_every=1)
     whole = train(tmp_path / "whole", options)
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedError):
         train(tmp_path / "broken", options, progress=broken_at("step 5,"))
     kept = tmp_path / "kept"
     (tmp_path / "broken" / "latest").rename(kept)
@@ -196,7 +195,7 @@ def test_each_call_stops_after_its_minutes_and_the_last_ends_as_one(tmp_path: Pa
 
 def rows(folder: Path) -> list[dict[str, str]]:
     """The log but the time it took."""
-    with open(folder / "log.csv", newline="") as file:
+    with (folder / "log.csv").open(newline="") as file:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
@@ -205,7 +204,7 @@ def broken_at(text: str):
 
     def stop(said: str) -> None:
         if said.startswith(text):
-            raise Interrupted
+            raise StoppedError
 
     return stop
 
@@ -227,7 +226,7 @@ def test_figures_and_pictures_of_a_stopped_training_are_those_of_an_unbroken_one
     )
     more = {"validate": held_out, "draw_samples": pictures}
     whole = train(tmp_path / "whole", options, **more)
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedError):
         train(tmp_path / "broken", options, progress=broken_at("step 9,"), **more)
     (tmp_path / "broken" / "log.csv").open("a").write("10,3")  # a row cut off by the end of the process
     resumed = train(tmp_path / "broken", options, **more)
@@ -261,10 +260,10 @@ def test_it_ends_when_nothing_gets_better_and_gives_the_best(tmp_path: Path, bro
         said.append(text)
         step = int(text.split(",")[0].split()[1])
         if broken and text.startswith("step 8,") and len(said) < 13:
-            raise Interrupted
+            raise StoppedError
 
     if broken:
-        with pytest.raises(Interrupted):
+        with pytest.raises(StoppedError):
             train(tmp_path, options, progress=follow, validate=validate)
     trained = train(tmp_path, options, progress=follow, validate=validate)
     assert said[-1] == "step 10, validation 1.0000, best 1.0000; no improvement since step 4, training ends"
@@ -328,7 +327,8 @@ def loss_of(net, batch):
     return ((net(batch[0]) - batch[1]) ** 2).mean(), {}
 
 torch.manual_seed(1)
-options = LoopOptions(steps=4, learning_rate=1e-2, report_every=2, precision="auto", minutes=10.0, validate_every=2, patience=9)
+options = LoopOptions(steps=4, learning_rate=1e-2, report_every=2, precision="auto", minutes=10.0,
+    validate_every=2, patience=9)
 task = TrainingTask(torch.nn.Linear(4, 1), draw, loss_of, validate=lambda n: 1.0)
 net = Trainer(task, out / "train", options, device="auto").run()
 told = {"numbers": numbers, "weights": [p.tolist() for p in net.parameters()]}
@@ -377,7 +377,7 @@ def test_an_adversary_is_trained_in_turn_and_resumed_exactly(tmp_path: Path, acc
     whole, judge = against(tmp_path / "whole", options, said.append, grads)
     assert not torch.equal(flat(judge), before) and all("adversary" in line for line in said)
     assert all(grads[0::accumulate][i] == [True] * len(grads[0]) for i in range(9))  # none of the first network's loss
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedError):
         against(tmp_path / "broken", options, broken_at("step 5,"))
     resumed, other = against(tmp_path / "broken", options)
     assert torch.equal(flat(whole), flat(resumed)) and torch.equal(flat(judge), flat(other))

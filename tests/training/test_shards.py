@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,10 +75,10 @@ def test_no_damage_goes_unnoticed(tmp_path: Path) -> None:
         broken = bytearray(whole)
         broken[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(broken)
-        with pytest.raises(shards.BadShard, match="clip.safetensors"):
+        with pytest.raises(shards.BadShardError, match=r"clip\.safetensors"):
             shards.verify_shard(path, size, digest)
     path.write_bytes(whole[: size // 2])
-    with pytest.raises(shards.BadShard, match="bytes instead of"):
+    with pytest.raises(shards.BadShardError, match="bytes instead of"):
         shards.verify_shard(path, size, digest)
 
 
@@ -91,17 +92,15 @@ def test_headers_are_not_trusted(tmp_path: Path) -> None:
         broken = bytearray(whole)
         broken[int(rng.integers(1500))] = int(rng.integers(256))
         path.write_bytes(broken)
-        try:
+        with suppress(shards.BadShardError, IndexError):
             shards.read_rows(path, shards.read_layout(path), "crops", 0, 1)
-        except (shards.BadShard, IndexError):
-            pass
     for content in (b"", b"\0", b"\xff" * 100, whole[:500]):
         path.write_bytes(content)
-        with pytest.raises(shards.BadShard):
+        with pytest.raises(shards.BadShardError):
             shards.read_layout(path)
     path.write_bytes(whole[: size - 40])
-    with pytest.raises(shards.BadShard, match="cut short"):
+    with pytest.raises(shards.BadShardError, match="cut short"):
         shards.read_rows(path, at, max(at.arrays, key=lambda name: at.arrays[name][2]), 0, 7)
     path.unlink()
-    with pytest.raises(shards.BadShard, match="missing"):
+    with pytest.raises(shards.BadShardError, match="missing"):
         shards.read_layout(path)

@@ -1,4 +1,4 @@
-"""AVSyncNet's training at tiny size: it learns who belongs together, resumes exactly, and its pieces do what they say."""
+"""AVSyncNet's training at tiny size: it learns which sound belongs to which mouth, and resumes exactly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lipdub.training.dataset import open_dataset  # noqa: E402
 from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation, augment_faces, augment_spectrograms  # noqa: E402
 from lipdub.training.loop import LoopOptions  # noqa: E402
 from lipdub.training.registry import train  # noqa: E402
-from lipdub.training.sync_scorer import (
+from lipdub.training.sync_scorer import (  # noqa: E402
     SyncClips,
     SyncScorerOptions,
     draw_batch,
@@ -44,6 +44,7 @@ def made_talks(folder: Path, seed: int = 0) -> SyncClips:
     return SyncClips(open_dataset(talkers(folder, seed=seed)), TINY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["infonce", "bce"])
 def test_it_learns_which_sound_is_whose(tmp_path: Path, loss: str) -> None:
     options = replace(OPTIONS, clips=4, moments=8, loss=loss, loop=replace(LOOP, steps=120, save_every=1000))
@@ -60,7 +61,7 @@ def test_it_learns_which_sound_is_whose(tmp_path: Path, loss: str) -> None:
 def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lipdub.training import sync_scorer
 
-    class Stopped(Exception):
+    class StoppedError(Exception):
         pass
 
     # with the changes, so that they, too, are the same when drawn again
@@ -72,11 +73,11 @@ def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, monkeypatch:
         nonlocal calls
         calls += 1
         if calls == 8:
-            raise Stopped
+            raise StoppedError
         return draw_batch(*given)
 
     monkeypatch.setattr(sync_scorer, "draw_batch", stopping)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         train_scorer(talks, tmp_path / "parts", options, seed=3)
     again = train_scorer(talks, tmp_path / "parts", options, seed=3)
     assert calls == 8 + 7  # went on from step 5, the last kept

@@ -1,5 +1,6 @@
-"""The GAN losses of paper 003 (section 3.3, "GAN Loss"): cross-entropy, the generator's not saturating (Goodfellow et al.,
-"Generative Adversarial Nets", 2014).
+"""GAN losses of Yaman et al. (ECCV 2024), section 3.3: cross-entropy with a non-saturating generator loss.
+
+See Goodfellow et al., "Generative Adversarial Nets", 2014.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def generator_loss(fake: torch.Tensor) -> torch.Tensor:
-    """Mean -log D(fake), of a discriminator's logits (n,) of "real"."""
+    """Compute mean -log D(fake) from a discriminator's logits (n,) of "real"."""
     return softplus(-fake).mean()
 
 
 def discriminator_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
-    """Mean -log D(real) plus mean -log(1 - D(fake)), of logits (n,) and (m,) of "real"."""
+    """Compute mean -log D(real) plus mean -log(1 - D(fake)) from logits (n,) and (m,) of "real"."""
     return softplus(-real).mean() + softplus(fake).mean()

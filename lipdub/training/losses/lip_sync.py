@@ -1,5 +1,7 @@
-"""The lip-sync loss of Wav2Lip (Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild",
-2020), which paper 003 replaces: a made face is to go with the sound as well as it can.
+"""The lip-sync loss of Wav2Lip: a generated face goes with the sound as well as it can.
+
+See Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild", 2020. Yaman et al.
+(ECCV 2024) replace it by the stabilized synchronization loss.
 """
 
 from __future__ import annotations
@@ -13,5 +15,5 @@ if TYPE_CHECKING:
 
 
 def lip_sync(logits: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of "in sync", the mean over logits (n,)."""
+    """Compute the binary cross-entropy of "in sync", the mean over logits (n,)."""
     return softplus(-logits).mean()

@@ -1,7 +1,8 @@
-"""The perceptual loss of paper 003 (section 3.3, Eq. 1): two pictures are alike where a frozen network sees them alike.
+"""The perceptual loss: two pictures are alike where a frozen network sees them alike.
 
-The paper's network is VGG-19, whose published weights one has to fetch. Where they are not in the store, a small one stands in
-that was trained here on faces (`networks.face_features`).
+It follows Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024),
+section 3.3, Eq. 1. The paper's network is VGG-19, whose published weights must be downloaded. Without them a small
+network that was trained here on faces takes its place (`networks.face_features`).
 """
 
 from __future__ import annotations
@@ -23,23 +24,37 @@ if TYPE_CHECKING:
 PUBLISHED = "vgg19"  # its entry in the manifest
 SHIPPED = "face-features.safetensors"
 
-# c_i of Eq. 1 for VGG-19's maps. The paper takes them from Johnson et al. (2016), who give none for five maps; these are those of
-# Wang et al. ("High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", 2018).
+# c_i of Eq. 1 for VGG-19's maps. The paper takes them from Johnson et al. (2016), who give none for five maps. These are
+# from Wang et al. ("High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", 2018).
 _VGG = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
 def perceptual(found: Sequence[torch.Tensor], true: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Eq. 1: the mean absolute differences of feature maps (n, c, h, w), averaged over the maps. These come scaled by c_i times
-    their number (`load_features`), so it is their sum; c_i is 1 for the small network.
+    """Compute Eq. 1: the mean absolute differences of feature maps, averaged over the maps.
+
+    `load_features` scales each map by c_i times the number of maps, so the average is the paper's sum; c_i is 1 for the
+    small network.
+
+    Args:
+        found: feature maps (n, c, h, w) of the generated pictures.
+        true: feature maps of the true pictures.
     """
     return torch.stack([(a - b).abs().mean() for a, b in zip(found, true, strict=True)]).mean()
 
 
 def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Module, str]:
-    """A frozen network for `perceptual`, in evaluation mode, and a line of text that tells which it is.
+    """Load a frozen network for `perceptual`, in evaluation mode.
 
-    It maps pictures (n, 3, P, P), RGB in 0..1, P 64 to 256, to a list of feature maps, the smallest last. say: hears what is to
-    be known of the weights. Raises WeightsError when there are none, or wrong ones.
+    It maps pictures (n, 3, P, P), RGB in 0..1, P 64 to 256, to a list of feature maps, the smallest last.
+
+    Args:
+        say: called with what a user should know of the weights.
+
+    Returns:
+        the network, and its name.
+
+    Raises:
+        WeightsError: there are no weights, or damaged ones.
     """
     store, entry = WeightsStore(), manifest.find_entry(PUBLISHED)
     if store.has(entry):
@@ -59,12 +74,12 @@ def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Mo
 
 
 class Scaled(nn.Module):
-    """A network that gives maps, with each of them times a number."""
+    """A network that gives maps, with each map multiplied by a number."""
 
     def __init__(self, network: nn.Module, scales: Sequence[float]) -> None:
         super().__init__()
         self.network, self.scales = network, tuple(scales)
 
     def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        """Pictures to maps, as the network has them."""
+        """Map pictures to scaled feature maps."""
         return [scale * found for scale, found in zip(self.scales, self.network(pictures), strict=True)]
