@@ -239,7 +239,7 @@ def render_card(model: TalkingFaceModel, command: str) -> str:
             to_sentence(str(model.notes["remark"])),
             "",
             f"- made by: `{command}`, seed {notes['seed']}",
-            f"- data: {notes['seconds']:.1f} s of that video, and that video dubbed by the built-in recipe with {speech}",
+            f"- data: {notes['seconds']:.1f} s of that video, and that video dubbed by recipe builtin with {speech}",
             "- licence: that of the video; it shows a person, whose consent is needed",
             "- limits: it draws this person in this light, and nobody else",
             "",

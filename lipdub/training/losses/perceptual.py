@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 PUBLISHED = "vgg19"  # its entry in the manifest
 SHIPPED = "face-features.safetensors"
 
-# c_i of Eq. 1 for VGG-19's maps. The paper takes them from Johnson et al. (2016), who give none for five maps. These are
-# from Wang et al. ("High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", 2018).
+# c_i of Eq. 1 for VGG-19's maps. The paper takes them from Johnson et al. (2016), who give none for five maps. These
+# are from Wang et al. ("High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", 2018).
 _VGG = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 

@@ -32,7 +32,7 @@ def test_maps_count_alike_whatever_their_size() -> None:
     assert found[0].grad is not None and found[1].grad is not None
     assert found[0].grad.flatten().tolist() == [0, 1 / 8, 0, -1 / 8] and float(found[1].grad) == 0.5
     assert perceptual(true, true).item() == 0
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         perceptual(found, true[:1])
 
 
