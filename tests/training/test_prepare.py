@@ -184,7 +184,7 @@ def test_videos_are_added_and_named_anew_without_work(
     footage.cut(tmp_path / "eve" / "one.mp4", seconds=1.2)
     prepare([tmp_path / "eve" / "one.mp4"], out, split={"by": "speaker", "held_out": 0.5})
     assert len(index(out)["clips"]) == 4 and index(out)["split"] == {"by": "speaker", "held_out": 0.5}
-    monkeypatch.setattr(module, "clips_of", lambda *_: pytest.fail("all of it is known"))
+    monkeypatch.setattr(module, "write_clips", lambda *_: pytest.fail("all of it is known"))
     prepare([videos / "bob"], out, speaker="Robert", licence="CC0")
     clips = {clip["name"]: clip for clip in index(out)["clips"]}
     assert clips[f"bob/{ODD[2]}"]["speaker"] == "Robert" and clips[f"bob/{ODD[2]}"]["licence"] == "CC0"
