@@ -26,10 +26,10 @@ from lipdub.scoring.speech import load_own_sound
 from lipdub.scoring.video_pass import run_pass
 
 if TYPE_CHECKING:
-    from lipdub.metrics.metric import Metric
     from pathlib import Path
 
     from lipdub.arrays import F32
+    from lipdub.metrics.metric import Metric
 
 PAIRS = 20  # frames that are compared with the ground truth
 
