@@ -1,68 +1,96 @@
-"""What a run on a video would meet, told in seconds: samples of its frames instead of all of them."""
+"""Tell in seconds what a run on a video would meet, from samples of its frames.
+
+The detector, the tracker, the limits on size and pose and the test for covered mouths are those of the run.
+"""
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
-from lipdub.faces.detectors import DEFAULT_DETECTOR
+from lipdub.engine.contact_sheet import SheetPicture, cut_face, draw_overview, write_contact_sheet
+from lipdub.engine.estimate import estimate_cost, measure_megapixels
+from lipdub.errors import InputError
+from lipdub.faces import detectors
+from lipdub.faces.detectors.base import MAX_SEARCH_SIDE, RESTART_CHANGE
+from lipdub.faces.unit_selection import MAX_UNIT_YAW, MIN_MOUTH_PX
 from lipdub.progress import Callback, Event, ignore_event
+from lipdub.stages.sync.visibility import PROFILE_DEGREES, profile_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import os
+    from collections.abc import Iterator, Sequence
 
+    from lipdub.arrays import F32, F64, U8
     from lipdub.media.frame_index import FrameIndex
-    from lipdub.media.probe import MediaFacts
+    from lipdub.media.probe import MediaFacts, VideoFacts
+    from lipdub.media.read import SourceFrame
 
 SCHEMA = 1
-MAX_EXACT_WORK = 900.0  # a video of at most so many frames times megapixels is read from end to end
+MAX_EXACT_WORK = 900.0  # frames times megapixels; a video of no more is read from end to end
 SAMPLE_COUNT = 96  # frames searched for faces
 MAX_KEY_DISTANCE = 60  # frames decoded at most to reach a sample; else the key frame before it stands in
-MIN_COVERAGE = 0.8  # share of the video the samples must span, else the answer says that it is partial
-SEARCH_WIDTH = 960  # columns of the pictures searched for faces
-CHANGE_WIDTH = 160  # columns of those compared for cuts
-
-PROFILE_DEGREES = 40.0  # yaw beyond which lips are seen from the side
-SMALL_MOUTH = 22.0  # pixels between the corners below which lips are hardly seen to move
-COVERED = 11.0  # CIELAB colour distance of the skin around the mouth from this track's usual one
-MIN_OPENING_SPREAD = 0.035  # spread of a talking mouth's opening, in distances between the eyes; less is a still mouth
-LINK = 0.9  # face sizes a face may move between two samples and be the same track
-
-# Of the built-in recipe on two cores, as tests/bench found it: seconds of a run, a frame, a frame's megapixel; bytes
-# of memory of a process and a megapixel; bytes of workspace of a frame and of a pixel of the square about its face.
-START_SECONDS = 2.5
-FRAME_SECONDS = 0.018
-MEGAPIXEL_SECONDS = 0.030
-MEMORY_BASE = 470_000_000
-MEMORY_PER_MEGAPIXEL = 290_000_000
-DISK_PER_FRAME = 8_000
-DISK_PER_FACE_PIXEL = 5.5
-RESULT_PER_MEGAPIXEL = 20_000
-
-THUMB, TEXT_ROW, OVERVIEW = 112, 18, 168  # pixels of the contact sheet
+MIN_COVERAGE = 0.8  # share of the video that the samples must span, else a note says that they are partial
+CHANGE_WIDTH = 160  # columns of the pictures compared for cuts
+MIN_OPENING_SPREAD = 0.035  # of a talking mouth, in distances between the eyes; one with less stands still
+COARSE_MOUTH_PX = 22.0  # width of a mouth that shows few details, which a note tells; the run dubs it all the same
+OVERVIEW_COUNT = 8  # whole frames of the contact sheet
+_MIN_MOVING_SAMPLES = 5  # that tell whether a mouth moves
+_SILENT_SHARE = 0.98  # of a speech that counts as silent
+_LENGTH_TOLERANCE = 0.5  # seconds between video and speech of which no note tells
 
 
 @dataclass
 class _Face:
-    """One face in one sample."""
+    """One face in one sample; `track` is 0 if the tracker drops it as noise."""
 
     sample: int
-    box: np.ndarray  # x, y of the middle and size, pixels
-    mouth: float
+    box: F64  # x, y of the middle and size, pixels of the video
+    mouth_px: float
     opening: float
     yaw: float
-    pitch: float
-    roll: float
-    skin: np.ndarray
-    thumb: np.ndarray
+    colour: F64  # RGB 0..1 of the skin around the mouth
+    picture: U8
     covered: bool = False
     track: int = 0
+
+
+@dataclass
+class _Samples:
+    """What was seen in the samples of a video."""
+
+    times: list[float]  # seconds from the first frame
+    shots: list[tuple[int, int]]
+    faces: list[_Face]
+    overview: list[SheetPicture]
+    end: float  # of the video, seconds from the first frame
+    is_exact: bool  # every frame was compared with the one before
+    is_dense: bool  # every frame was searched
+
+    @property
+    def spacing(self) -> float:
+        """Median seconds between two samples."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.0
+
+    def find_spans(self, samples: Sequence[int]) -> list[list[float]]:
+        """Join neighbouring samples to spans [start, end] in seconds."""
+        spans: list[list[float]] = []
+        previous = -2
+        for sample in samples:
+            is_last = sample + 1 >= len(self.times)
+            until = max(self.end, self.times[sample]) if is_last else self.times[sample + 1]
+            if sample == previous + 1:
+                spans[-1][1] = round(until, 3)
+            else:
+                spans.append([round(self.times[sample], 3), round(until, 3)])
+            previous = sample
+        return spans
 
 
 def inspect(
@@ -70,20 +98,31 @@ def inspect(
     *,
     speech: str | os.PathLike[str] | None = None,
     sheet: Path | None = None,
-    detector: str = DEFAULT_DETECTOR,
+    detector: str = detectors.DEFAULT_DETECTOR,
     progress: Callback | None = None,
 ) -> dict[str, Any]:
-    """Facts of a video, its shots, faces and difficulties, and what a run would take.
+    """Tell the facts of a video, its shots, faces and difficulties, and what a run would take.
 
-    Short videos are read whole; of long ones up to `SAMPLES` frames, at key frames where possible, so the answer
-    takes seconds and spans are known to within the distance of two samples (`"exact"` tells which). With `sheet` a
-    contact sheet is written there as PNG. All times are seconds from the first frame.
+    Short videos are read whole. Of long ones up to `SAMPLE_COUNT` frames are read, key frames where possible, so the
+    answer takes seconds and spans are known to within the distance of two samples; `exact` tells which. All times are
+    seconds from the first frame.
 
-    Returns plain values: schema, path, video, audio, speech, exact, sampled, sampled_until, spacing, shots, tracks, faceless,
-    profile, small, covered, usable, notes, estimate, sheet. Raises InputError, EnvironmentFailure.
+    Args:
+        video: the source.
+        speech: the speech of the run, for its length.
+        sheet: where a contact sheet is written, as PNG.
+        detector: what finds the faces, of `faces.detectors.DETECTORS`.
+        progress: called with events.
+
+    Returns:
+        Plain values: schema, path, video, audio, speech, exact, sampled, sampled_until, spacing, shots, tracks,
+        faceless, profile, small, covered, usable, notes, estimate, sheet.
+
+    Raises:
+        InputError: the file is unreadable or holds no video.
+        UsageError: no detector has this name.
+        WeightsError: the detector's weights are not installed.
     """
-    from lipdub.errors import InputError
-    from lipdub.media.frame_index import read_frame_index
     from lipdub.media.probe import probe
 
     path = Path(video)
@@ -91,63 +130,36 @@ def inspect(
     facts = probe(path)
     if facts.video is None:
         raise InputError(f"{path} holds no video", hint="Give a video or a picture with a face.")
-    index = read_frame_index(path)
-    times = (index.pts - index.pts[0]) * float(index.time_base)
-    whole = len(times) * _megapixels(facts) <= MAX_EXACT_WORK
-    numbers = _samples(index, whole)
-    tell(Event("start", "inspect", total=len(numbers)))
-    at: list[float] = []
-    changes: list[float] = []
-    faces: list[_Face] = []
-    overview: list[tuple[float, np.ndarray]] = []
-    cuts = _look_through(path, index, numbers, whole, at, changes, faces, overview, tell, detector)
-    spacing = float(np.median(np.diff(at))) if len(at) > 1 else 0.0
-    _link(faces, cuts)
-    tracks = [_track(number, [f for f in faces if f.track == number], at, spacing) for number in _numbers(faces)]
-    tracks.sort(key=lambda track: -track["share"] * track["face_px"])
-    _mark_covered(faces)
-    end = float(facts.video.duration)
-    seen = {f.sample for f in faces}
+    samples = _read_samples(path, facts.video, detector, tell)
+    _link_faces(samples)
+    _mark_covered(samples.faces)
+    tracks = _describe_tracks(samples)
+    found = _describe_samples(samples, tracks)
     result: dict[str, Any] = {
         "schema": SCHEMA,
         "path": str(path),
-        "video": _video_facts(facts),
+        "video": _describe_video(facts, facts.video),
         "audio": [{"codec": a.codec, "rate": a.rate, "channels": a.channels} for a in facts.audio],
-        "speech": _speech_facts(Path(speech)) if speech is not None else None,
-        "exact": whole,
-        "sampled": len(at),
-        "sampled_until": round(at[-1] + spacing, 3) if at else 0.0,
-        "spacing": round(spacing, 3),
-        "shots": _shots(cuts, at, end),
-        "tracks": tracks,
-        "faceless": _spans([i for i in range(len(at)) if i not in seen], at, spacing, end),
-        "profile": _spans(_where(faces, lambda f: abs(f.yaw) > PROFILE_DEGREES), at, spacing, end),
-        "small": _spans(_where(faces, lambda f: f.mouth < SMALL_MOUTH), at, spacing, end),
-        "covered": _spans(_where(faces, lambda f: f.covered), at, spacing, end),
+        "speech": _describe_speech(Path(speech)) if speech is not None else None,
+        **found,
         "sheet": None,
     }
-    result["usable"] = any(t["mouth_px"] >= SMALL_MOUTH / 2 and t["profile_share"] < 1 for t in tracks)
-    result["estimate"] = _estimate(facts, result["speech"], tracks)
-    result["notes"] = _notes(facts, result)
+    result["usable"] = any(t["mouth_px"] >= MIN_MOUTH_PX and min(map(abs, t["yaw"])) < MAX_UNIT_YAW for t in tracks)
+    speech_seconds = result["speech"]["duration"] if result["speech"] else 0.0
+    face_share = max((track["face_px"] ** 2 * track["share"] for track in tracks), default=0.0)
+    result["estimate"] = estimate_cost(facts.video, speech_seconds, face_share)
+    result["notes"] = [*facts.notes, *_face_notes(result), *_video_notes(result), *_speech_notes(result)]
     if sheet is not None:
-        _write_sheet(Path(sheet), result, faces, overview, at)
+        write_contact_sheet(Path(sheet), result, samples.overview, _collect_pictures(samples))
         result["sheet"] = str(sheet)
-    tell(Event("done", "inspect", done=len(at), total=len(at)))
+    tell(Event("done", "inspect", done=len(samples.times), total=len(samples.times)))
     return result
 
 
-# -- sampling
-
-
-def _megapixels(facts: MediaFacts) -> float:
-    assert facts.video is not None
-    return facts.video.width * facts.video.height / 1e6
-
-
-def _samples(index: FrameIndex, whole: bool) -> list[int]:
-    """Numbers of the frames to look at: all of a short video, else some, on key frames where they are near."""
+def _choose_frames(index: FrameIndex, *, is_exact: bool) -> list[int]:
+    """Choose the frames to read: all of a short video, else some, on key frames where those are near."""
     count = len(index.pts)
-    if whole:
+    if is_exact:
         return list(range(count))
     keys = np.searchsorted(index.pts, index.keys)
     keys = keys[(keys < count)]
@@ -156,271 +168,221 @@ def _samples(index: FrameIndex, whole: bool) -> list[int]:
     for wish in (np.arange(SAMPLE_COUNT) + 0.5) * spacing:
         before = int(keys[max(0, bisect_right(keys, int(wish)) - 1)])
         after = min(bisect_right(keys, int(wish)), len(keys) - 1)
-        nearest = min((before, int(keys[after])), key=lambda k: abs(k - wish))
+        nearest = min((before, int(keys[after])), key=lambda key: abs(key - wish))
         if abs(nearest - wish) <= spacing / 2:
-            # some frames on, by turns: in a loop, or with the encoder's own rhythm, key frames may all look alike
+            # Some frames on, in turn: in a loop, or with the encoder's own rhythm, key frames may all look alike.
             chosen.add(min(nearest + len(chosen) % 4 * 3, count - 1))
         else:
             chosen.add(int(wish) if wish - before <= MAX_KEY_DISTANCE else before)
     return sorted(chosen)
 
 
-def _frames(path: Path, numbers: list[int], whole: bool) -> Iterator[Any]:
+def _read_frames(path: Path, numbers: list[int], *, is_exact: bool) -> Iterator[SourceFrame]:
     from lipdub.media.read import read_frames
 
-    if whole:
+    if is_exact:
         yield from read_frames(path)
         return
     for number in numbers:
-        # one thread: with more, the decoder takes in many frames before it gives the first
+        # One thread: with more, the decoder takes in many frames before it gives the first.
         yield from read_frames(path, number, number + 1, threads=1)
 
 
-def _look_through(
-    path: Path,
-    index: FrameIndex,
-    numbers: list[int],
-    whole: bool,
-    at: list[float],
-    changes: list[float],
-    faces: list[_Face],
-    overview: list[tuple[float, np.ndarray]],
-    tell: Callback,
-    detector: str,
-) -> list[int]:
-    """Fills the lists with one entry per sample; returns the samples that begin a new shot."""
-    from lipdub.faces import detectors, shots
+def _read_samples(path: Path, video: VideoFacts, detector: str, tell: Callback) -> _Samples:
+    """Read the chosen frames, and search some of them for faces."""
+    from lipdub.faces import shots
+    from lipdub.media.frame_index import read_frame_index
 
-    every = max(1, round(len(numbers) / SAMPLE_COUNT)) if whole else 1
+    index = read_frame_index(path)
+    is_exact = len(index.pts) * measure_megapixels(video) <= MAX_EXACT_WORK
+    numbers = _choose_frames(index, is_exact=is_exact)
+    tell(Event("start", "inspect", total=len(numbers)))
+    every = max(1, round(len(numbers) / SAMPLE_COUNT)) if is_exact else 1
+    marks = np.linspace(0, len(numbers) - 1, min(OVERVIEW_COUNT, len(numbers))).astype(int) // every * every
     first = float(index.pts[0] * index.time_base)
-    marks = set(np.linspace(0, len(numbers) - 1, min(8, len(numbers))).astype(int) // every * every)
+    samples = _Samples([], [], [], [], float(video.duration), is_exact, is_exact and every == 1)
+    changes: list[float] = []
     before = None
-    cut_at: list[int] = []
+    is_cut = False
     with detectors.create(detector) as finder:
-        for i, frame in enumerate(_frames(path, numbers, whole)):
-            picture = frame.picture
-            thumb = shots.make_thumbnail(picture.rgb_small(CHANGE_WIDTH))
-            changes.append(shots.measure_change(before, thumb) if before is not None else 0.0)
-            before = thumb
-            if whole and changes[-1] >= shots.CUT_THRESHOLD:
-                finder.reset()
-            if not whole:
-                finder.reset()
+        for i, frame in enumerate(_read_frames(path, numbers, is_exact=is_exact)):
+            thumbnail = shots.make_thumbnail(frame.picture.rgb_small(CHANGE_WIDTH))
+            changes.append(shots.measure_change(before, thumbnail) if before is not None else 0.0)
+            before = thumbnail
+            is_cut |= not is_exact or changes[-1] >= RESTART_CHANGE
             if i % every:
                 continue
-            small = picture.rgb_small(SEARCH_WIDTH)
-            sample = len(at)
-            at.append(float(frame.time) - first)
-            scale = picture.width / small.shape[1]
-            found = finder.detect([small], [False])[0]
-            faces += [_face(sample, small, points, scale) for points in found]
+            rgb = frame.picture.rgb_small(
+                round(video.width * min(1.0, MAX_SEARCH_SIDE / max(video.width, video.height)))
+            )
+            (meshes,) = finder.detect([rgb], [is_cut])
+            is_cut = False
+            sample = len(samples.times)
+            samples.times.append(float(frame.time) - first)
+            samples.faces += [_measure_face(sample, rgb, mesh, frame.picture.width / rgb.shape[1]) for mesh in meshes]
             if i in marks:
-                overview.append((at[-1], _overview(small, found)))
+                samples.overview.append(SheetPicture(samples.times[-1], draw_overview(rgb, meshes)))
             tell(Event("progress", "inspect", done=i + 1, total=len(numbers), unit="frames"))
-    for cut in shots.find_cuts(np.array(changes, np.float64)) if whole else _far_changes(changes):
-        cut_at.append(-(-cut // every))
-    return sorted({c for c in cut_at if c < len(at)})
+    samples.shots = _find_shots(changes, every, len(samples.times), is_exact=is_exact)
+    return samples
 
 
-def _far_changes(changes: list[float]) -> list[int]:
-    """Cuts between samples far apart: only what differs altogether counts."""
-    from lipdub.faces.shots import CUT_THRESHOLD
+def _find_shots(changes: list[float], every: int, count: int, *, is_exact: bool) -> list[tuple[int, int]]:
+    """Find the half-open spans of samples between cuts. Between distant samples only a large change is a cut."""
+    from lipdub.faces import shots
 
-    return [i for i, change in enumerate(changes) if change >= CUT_THRESHOLD]
+    if is_exact:
+        cuts = shots.find_cuts(np.array(changes, np.float64))
+    else:
+        cuts = [i for i, change in enumerate(changes) if change >= shots.CUT_THRESHOLD]
+    edges = sorted({0, count, *(cut for cut in (-(-cut // every) for cut in cuts) if cut < count)})
+    return list(pairwise(edges))
 
 
-def _face(sample: int, rgb: np.ndarray, points: np.ndarray, scale: float) -> _Face:
-    from lipdub.faces import geometry, mesh, tracking
+def _measure_face(sample: int, rgb: U8, mesh: F32, scale: float) -> _Face:
+    """Measure a face. scale: pixels of the video per pixel of the picture."""
+    from lipdub.faces import geometry, tracking
+    from lipdub.faces.mesh import LIPS_OUTER
     from lipdub.metrics.mouth import measure_mouth_shape
 
-    box = tracking.locate_face(points)
-    rigid = list(mesh.RIGID)
-    # the face's own axes: how they lie in the picture is how the head is turned
-    pose = geometry.fit_similarity(geometry.to_canonical(points)[rigid], points[None, rigid])
-    yaw, pitch, roll = pose.angles()[0]
-    corners = points[[mesh.LIPS_OUTER[0], mesh.LIPS_OUTER[10]], :2]
+    box = tracking.locate_face(mesh)
+    left, right = mesh[LIPS_OUTER[0], :2], mesh[LIPS_OUTER[10], :2]
     return _Face(
         sample,
         box * scale,
-        float(np.hypot(*(corners[1] - corners[0]))) * scale,
-        measure_mouth_shape(points)[0],
-        float(yaw),
-        float(pitch),
-        float(roll),
-        _skin(rgb, points),
-        _thumb(rgb, box),
+        float(np.hypot(*(right - left))) * scale,
+        measure_mouth_shape(mesh)[0],
+        float(geometry.estimate_angles(mesh)[0]),
+        _measure_skin(rgb, mesh),
+        cut_face(rgb, *(float(v) for v in box)),
     )
 
 
-def _skin(rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Mean CIELAB colour of the skin around the mouth, less that of the cheekbones: light cancels out."""
-    import cv2
+def _measure_skin(rgb: U8, mesh: F32) -> F64:
+    """Measure the colour of the skin around the mouth, RGB 0..1, as the neutralize stage does."""
+    from lipdub.faces.mouth_rendering import extract_mouth_points
+    from lipdub.stages.neutralize.rest import measure_ring_colour
 
-    around = points[[164, 18, 200, 57, 287, 43, 273, 106, 335, 165, 391], :2]
-    above = points[[50, 280, 101, 330, 6, 197], :2]
-    size = max(2, int(_eye_distance(points) * 0.05))
-
-    def mean(spots: np.ndarray) -> np.ndarray:
-        colours = []
-        for x, y in spots.round().astype(int):
-            patch = rgb[max(0, y - size) : y + size + 1, max(0, x - size) : x + size + 1]
-            if patch.size:
-                colours.append(patch.reshape(-1, 3).mean(0))
-        if not colours:
-            return np.zeros(3, np.float32)
-        lab = cv2.cvtColor((np.median(colours, 0) / 255).astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)
-        return lab[0, 0]
-
-    return mean(around) - mean(above)
+    points = extract_mouth_points(mesh)
+    height, width = rgb.shape[:2]
+    left, top = np.clip(np.floor(points.min(0)).astype(int), 0, [width - 1, height - 1])
+    right, bottom = np.clip(np.ceil(points.max(0)).astype(int) + 1, [left + 1, top + 1], [width, height])
+    return measure_ring_colour(rgb[top:bottom, left:right], points - [left, top])
 
 
-def _eye_distance(points: np.ndarray) -> float:
-    """Distance between the middles of the eyes, in pixels of the picture."""
-    return float(np.linalg.norm(points[[33, 133], :2].mean(0) - points[[263, 362], :2].mean(0)))
+def _link_faces(samples: _Samples) -> None:
+    """Link the faces of successive samples to tracks, with the run's tracker."""
+    from lipdub.faces import tracking
+
+    slots: dict[int, list[_Face]] = {}
+    for face in samples.faces:
+        slots.setdefault(face.sample, []).append(face)
+    boxes = np.full((len(samples.times), max(map(len, slots.values()), default=1), 3), np.nan)
+    for sample, faces in slots.items():
+        boxes[sample, : len(faces)] = [face.box for face in faces]
+    tracks = tracking.link_tracks(
+        boxes,
+        np.array(samples.times),
+        samples.shots,
+        # Samples may be further apart than the tracker's own gap, and a face may be seen in one of them only.
+        max_gap=max(tracking.MAX_GAP_SECONDS, 2 * samples.spacing),
+        min_frames=tracking.MIN_TRACK_FRAMES if samples.is_dense else 1,
+    )
+    for track in tracks:
+        for sample, slot in zip(track.frames, track.slots, strict=True):
+            slots[sample][slot].track = track.id
+    samples.faces = [face for face in samples.faces if face.track]
 
 
-def _thumb(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
-    import cv2
-
-    x, y, size = box
-    r = 0.75 * size
-    scale = THUMB / (2 * r)
-    move = np.array([[scale, 0, (r - x) * scale], [0, scale, (r - y) * scale]], np.float32)
-    smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.warpAffine(rgb, move, (THUMB, THUMB), flags=smooth if scale >= 1 else cv2.INTER_LINEAR)
+def _group_by_track(faces: Sequence[_Face]) -> dict[int, list[_Face]]:
+    groups: dict[int, list[_Face]] = {}
+    for face in faces:
+        groups.setdefault(face.track, []).append(face)
+    return groups
 
 
-def _overview(rgb: np.ndarray, found: list[np.ndarray]) -> np.ndarray:
-    import cv2
+def _mark_covered(faces: Sequence[_Face]) -> None:
+    """Mark faces whose mouth is covered, by the run's test of the skin's colour in faces that can give units."""
+    from lipdub.faces.unit_selection import find_covered
 
-    from lipdub.faces import mesh
-
-    picture = rgb.copy()
-    for points in found:
-        oval = points[list(mesh.OVAL), :2].round().astype(np.int32)
-        cv2.polylines(picture, [oval], True, (255, 220, 60), max(1, picture.shape[1] // 320), cv2.LINE_AA)
-    width = max(1, round(picture.shape[1] * OVERVIEW / picture.shape[0]))
-    return cv2.resize(picture, (width, OVERVIEW), interpolation=cv2.INTER_AREA)
+    for group in _group_by_track([face for face in faces if abs(face.yaw) < MAX_UNIT_YAW]).values():
+        for face, covered in zip(group, find_covered(np.array([face.colour for face in group])), strict=True):
+            face.covered = bool(covered)
 
 
-# -- tracks and spans
+def _describe_tracks(samples: _Samples) -> list[dict[str, Any]]:
+    """Describe each track, the most visible one first."""
+    groups = _group_by_track(samples.faces)
+    tracks = [_describe_track(number, faces, samples) for number, faces in sorted(groups.items())]
+    return sorted(tracks, key=lambda track: -track["share"] * track["face_px"])
 
 
-def _link(faces: list[_Face], cuts: list[int]) -> None:
-    """Gives faces of successive samples the same track number where they lie close, never across a cut."""
-    live: dict[int, _Face] = {}
-    highest = 0
-    starts = set(cuts)
-    samples = sorted({f.sample for f in faces} | starts)
-    for sample in samples:
-        if sample in starts:
-            live = {}
-        here = [f for f in faces if f.sample == sample]
-        pairs = []
-        for number, last in live.items():
-            for k, face in enumerate(here):
-                away = np.hypot(*(face.box[:2] - last.box[:2])) / max(face.box[2], last.box[2])
-                if away < LINK and 0.5 < face.box[2] / last.box[2] < 2:
-                    pairs.append((away, number, k))
-        taken: set[int] = set()
-        for _, number, k in sorted(pairs):
-            if here[k].track == 0 and number not in taken:
-                here[k].track = number
-                taken.add(number)
-        for face in sorted(here, key=lambda f: f.box[0]):
-            if face.track == 0:
-                highest += 1
-                face.track = highest
-            live[face.track] = face
-
-
-def _numbers(faces: list[_Face]) -> list[int]:
-    return sorted({f.track for f in faces})
-
-
-def _track(number: int, faces: list[_Face], at: list[float], spacing: float) -> dict[str, Any]:
-    yaw = np.array([f.yaw for f in faces])
-    opening = np.array([f.opening for f in faces])
+def _describe_track(number: int, faces: list[_Face], samples: _Samples) -> dict[str, Any]:
+    yaw = np.array([face.yaw for face in faces])
+    opening = np.percentile([face.opening for face in faces], [10, 90])
+    x, y, size = np.median([face.box for face in faces], 0)
     return {
         "id": number,
-        "start": round(at[faces[0].sample], 3),
-        "end": round(at[faces[-1].sample] + spacing, 3),
+        "start": round(samples.times[faces[0].sample], 3),
+        "end": round(samples.times[faces[-1].sample] + samples.spacing, 3),
         "samples": len(faces),
-        "share": round(len(faces) / len(at), 3),
-        "x": round(float(np.median([f.box[0] for f in faces])), 1),
-        "y": round(float(np.median([f.box[1] for f in faces])), 1),
-        "face_px": round(float(np.median([f.box[2] for f in faces])), 1),
-        "mouth_px": round(float(np.median([f.mouth for f in faces])), 1),
+        "share": round(len(faces) / len(samples.times), 3),
+        "x": round(float(x), 1),
+        "y": round(float(y), 1),
+        "face_px": round(float(size), 1),
+        "mouth_px": round(float(np.median([face.mouth_px for face in faces])), 1),
         "yaw": [round(float(v), 1) for v in (yaw.min(), np.median(yaw), yaw.max())],
-        "profile_share": round(float((np.abs(yaw) > PROFILE_DEGREES).mean()), 3),
-        "mouth_moves": bool(
-            len(faces) > 4 and np.percentile(opening, 90) - np.percentile(opening, 10) > MIN_OPENING_SPREAD
-        ),
+        "profile_share": round(float((profile_weights(yaw) <= 0).mean()), 3),
+        "mouth_moves": bool(len(faces) >= _MIN_MOVING_SAMPLES and opening[1] - opening[0] > MIN_OPENING_SPREAD),
     }
 
 
-def _mark_covered(faces: list[_Face]) -> None:
-    """Marks faces where the skin around the mouth has another colour than this track's skin usually has."""
-    for number in _numbers(faces):
-        mine = [f for f in faces if f.track == number]
-        usual = np.median([f.skin for f in mine], 0)
-        for face in mine:
-            away = np.linalg.norm((face.skin - usual) * (0.5, 1, 1))
-            face.covered = bool(len(mine) >= 5 and away > COVERED)
-
-
-def _where(faces: list[_Face], holds: Any) -> list[int]:
-    return sorted({f.sample for f in faces if holds(f)})
-
-
-def _spans(samples: list[int], at: list[float], spacing: float, end: float) -> list[list[float]]:
-    """Runs of neighbouring samples as [start, end] in seconds."""
-    out: list[list[float]] = []
-    previous = -2
-    for s in samples:
-        until = at[s + 1] if s + 1 < len(at) else max(end, at[s])
-        if s == previous + 1:
-            out[-1][1] = round(until, 3)
-        else:
-            out.append([round(at[s], 3), round(until, 3)])
-        previous = s
-    return out
-
-
-def _shots(cuts: list[int], at: list[float], end: float) -> list[list[float]]:
-    edges = [0.0, *(at[c] for c in cuts), end]
-    return [[round(a, 3), round(b, 3)] for a, b in zip(edges, edges[1:], strict=False) if b > a]
-
-
-# -- facts and forecasts
-
-
-def _video_facts(facts: MediaFacts) -> dict[str, Any]:
-    v = facts.video
-    assert v is not None
+def _describe_samples(samples: _Samples, tracks: list[dict[str, Any]]) -> dict[str, Any]:
+    """Describe shots, tracks, and spans with difficulties: those that a run leaves as they are."""
+    times, faces = samples.times, samples.faces
+    edges = [0.0, *(times[start] for start, _ in samples.shots[1:]), samples.end]
+    visible = {face.sample for face in faces}
+    spans = {
+        "faceless": set(range(len(times))) - visible,
+        "profile": {face.sample for face in faces if profile_weights(np.array(face.yaw)) <= 0},
+        "small": {face.sample for face in faces if face.mouth_px < MIN_MOUTH_PX},
+        "covered": {face.sample for face in faces if face.covered},
+    }
     return {
-        "width": v.width,
-        "height": v.height,
-        "rotation": v.rotation,
-        "codec": v.codec,
-        "pix_fmt": v.pix_fmt,
-        "bits": v.bit_depth,
-        "frames": v.frames,
-        "fps": round(float(v.average_rate), 4),
-        "fps_kind": "still" if v.is_image else "variable" if v.variable else "constant",
-        "duration": round(float(v.duration), 3),
+        "exact": samples.is_exact,
+        "sampled": len(times),
+        "sampled_until": round(times[-1] + samples.spacing, 3) if times else 0.0,
+        "spacing": round(samples.spacing, 3),
+        "shots": [[round(a, 3), round(b, 3)] for a, b in pairwise(edges) if b > a],
+        "tracks": tracks,
+        **{name: samples.find_spans(sorted(numbers)) for name, numbers in spans.items()},
+    }
+
+
+def _describe_video(facts: MediaFacts, video: VideoFacts) -> dict[str, Any]:
+    return {
+        "width": video.width,
+        "height": video.height,
+        "rotation": video.rotation,
+        "codec": video.codec,
+        "pix_fmt": video.pix_fmt,
+        "bits": video.bit_depth,
+        "frames": video.frames,
+        "fps": round(float(video.average_rate), 4),
+        "fps_kind": "still" if video.is_image else "variable" if video.variable else "constant",
+        "duration": round(float(video.duration), 3),
         "colour": {
-            "matrix": v.colour.matrix,
-            "primaries": v.colour.primaries,
-            "transfer": v.colour.transfer,
-            "full_range": v.colour.full_range,
+            "matrix": video.colour.matrix,
+            "primaries": video.colour.primaries,
+            "transfer": video.colour.transfer,
+            "full_range": video.colour.full_range,
         },
-        "sample_aspect": str(v.sample_aspect) if v.sample_aspect else None,
+        "sample_aspect": str(video.sample_aspect) if video.sample_aspect else None,
         "container": facts.format,
     }
 
 
-def _speech_facts(path: Path) -> dict[str, Any]:
+def _describe_speech(path: Path) -> dict[str, Any]:
     from lipdub.media.audio import load_audio, probe_audio_stream
     from lipdub.metrics.silence import find_pauses
 
@@ -439,115 +401,57 @@ def _speech_facts(path: Path) -> dict[str, Any]:
     }
 
 
-def _estimate(facts: MediaFacts, speech: dict[str, Any] | None, tracks: list[dict[str, Any]]) -> dict[str, Any]:
-    """Time, disk and memory of a first run of the built-in recipe."""
-    v = facts.video
-    assert v is not None
-    frames = max(v.frames, round(speech["duration"] * float(v.average_rate)) if speech else 0)
-    mega = _megapixels(facts)
-    face = max((track["face_px"] ** 2 * track["share"] for track in tracks), default=0.0)
-    cores = 2 / max(2, min(8, os.cpu_count() or 2))  # the estimate's machine had two; more help, not without end
+def _collect_pictures(samples: _Samples) -> dict[int, list[SheetPicture]]:
+    groups = _group_by_track(samples.faces)
     return {
-        "seconds": round(START_SECONDS + frames * (FRAME_SECONDS + MEGAPIXEL_SECONDS * mega) * cores, 1),
-        "disk_mb": round(frames * (DISK_PER_FRAME + DISK_PER_FACE_PIXEL * face + RESULT_PER_MEGAPIXEL * mega) / 1e6, 1),
-        "memory_mb": round((MEMORY_BASE + MEMORY_PER_MEGAPIXEL * mega) / 1e6),
+        number: [SheetPicture(samples.times[face.sample], face.picture) for face in faces]
+        for number, faces in groups.items()
     }
 
 
-def _notes(facts: MediaFacts, found: dict[str, Any]) -> list[str]:
-    """What a person should know, a sentence each."""
-    notes = list(facts.notes)
-    v, tracks = found["video"], found["tracks"]
+def _face_notes(found: dict[str, Any]) -> Iterator[str]:
+    """Say what a person should know about the faces, one sentence each."""
+    tracks = found["tracks"]
     if not tracks:
-        notes.append("No face was seen: a run would refuse this video.")
-    elif not found["usable"]:
-        notes.append("No face is large and frontal enough: a run would change little.")
-    if len(tracks) > 1:
-        at_once = any(a["start"] < b["end"] and b["start"] < a["end"] for a in tracks for b in tracks if a is not b)
-        if at_once:
-            notes.append("Several faces are seen at the same time: choose one with --face.")
-    if not found["exact"] and found["sampled_until"] < MIN_COVERAGE * v["duration"]:
-        notes.append(f"Only the first {found['sampled_until']:.0f} s were looked at: there are no key frames after.")
-    if found["faceless"] and tracks:
+        yield "No face was found: a run would refuse this video."
+        return
+    if not found["usable"]:
+        yield "No face is large and frontal enough: a run would refuse this video."
+    if any(a["start"] < b["end"] and b["start"] < a["end"] for a in tracks for b in tracks if a is not b):
+        yield "Several faces are seen at the same time: choose one with --face."
+    if found["faceless"]:
         total = sum(b - a for a, b in found["faceless"])
-        notes.append(f"{total:.1f} s without a face pass through untouched.")
+        yield f"{total:.1f} s without a face pass through untouched."
     if found["profile"]:
-        notes.append("Some faces are seen from the side: lips there are dubbed less well.")
+        yield f"Faces turned by more than {PROFILE_DEGREES:.0f} degrees are left as they are."
     if found["covered"]:
-        notes.append("Something may be in front of the mouth at times (a guess from colours).")
-    if tracks and tracks[0]["mouth_px"] < SMALL_MOUTH:
-        notes.append(f"The mouth is only {tracks[0]['mouth_px']:.0f} pixels wide.")
-    if v["fps_kind"] == "still":
-        notes.append("A still picture: the inside of the mouth is made up.")
+        yield "Something may be in front of the mouth at times (a guess from colours)."
+    if tracks[0]["mouth_px"] < MIN_MOUTH_PX:
+        yield f"The mouth is only {tracks[0]['mouth_px']:.0f} pixels wide: it is too small to dub."
+    elif tracks[0]["mouth_px"] < COARSE_MOUTH_PX:
+        yield f"The mouth is only {tracks[0]['mouth_px']:.0f} pixels wide."
+
+
+def _video_notes(found: dict[str, Any]) -> Iterator[str]:
+    """Say what a person should know about the video, one sentence each."""
+    video, tracks = found["video"], found["tracks"]
+    if not found["exact"] and found["sampled_until"] < MIN_COVERAGE * video["duration"]:
+        yield f"Only the first {found['sampled_until']:.0f} s were looked at: there are no key frames after."
+    if video["fps_kind"] == "still":
+        yield "This is a still picture: the inside of the mouth is painted."
     elif tracks and not tracks[0]["mouth_moves"]:
-        notes.append("The mouth hardly moves in the samples: little of it can be reused, so its inside is made up.")
-    if v["bits"] > 8:
-        notes.append(f"{v['bits']} bits are kept; encoding takes longer.")
-    if found["speech"]:
-        gap = found["speech"]["duration"] - v["duration"]
-        if abs(gap) > 0.5 and v["fps_kind"] != "still":
-            notes.append(f"The speech is {abs(gap):.1f} s {'longer' if gap > 0 else 'shorter'} than the video.")
-        if found["speech"]["silent_share"] > 0.98:
-            notes.append("The speech is silent.")
-    return notes
+        yield "The mouth hardly moves in the samples: little of it can be reused, so its inside is painted."
+    if video["bits"] > 8:
+        yield f"{video['bits']} bits are kept; encoding takes longer."
 
 
-# -- the contact sheet
-
-
-def _write_sheet(
-    path: Path,
-    found: dict[str, Any],
-    faces: list[_Face],
-    overview: list[tuple[float, np.ndarray]],
-    at: list[float],
-) -> None:
-    """A picture with whole frames above and a row of faces for each of the first tracks."""
-    import cv2
-
-    from lipdub.workspace.atomic_files import write_atomically
-
-    v = found["video"]
-    rows: list[np.ndarray] = []
-    head = f"{Path(found['path']).name}   {v['width']}x{v['height']}  {v['fps']:g} fps {v['fps_kind']}  {v['codec']}  {v['duration']:.1f} s"
-    rows.append(_line(head))
-    if overview:
-        rows.append(_row([_caption(picture, f"{time:.1f} s") for time, picture in overview]))
-    for track in found["tracks"][:8]:
-        mine = [f for f in faces if f.track == track["id"]]
-        text = f"track {track['id']}: {track['start']:.1f} to {track['end']:.1f} s, mouth {track['mouth_px']:.0f} px, yaw {track['yaw'][0]:.0f} to {track['yaw'][2]:.0f}"
-        rows.append(_line(text))
-        picked = [mine[i] for i in np.unique(np.linspace(0, len(mine) - 1, 10).astype(int))]
-        rows.append(_row([_caption(f.thumb, f"{at[f.sample]:.1f} s") for f in picked]))
-    for note in found["notes"]:
-        rows.append(_line(note))
-    width = max(row.shape[1] for row in rows)
-    sheet = np.concatenate(
-        [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=24) for row in rows]
-    )
-    done, coded = cv2.imencode(".png", sheet[..., ::-1])
-    assert done
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, coded.tobytes())
-
-
-def _row(pictures: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.pad(p, ((0, 0), (0, 4), (0, 0)), constant_values=24) for p in pictures], 1)
-
-
-def _line(text: str) -> np.ndarray:
-    import cv2
-
-    plain = text.encode("ascii", "replace").decode()
-    (width, _), _ = cv2.getTextSize(plain, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
-    strip = np.full((TEXT_ROW + 4, width + 12, 3), 24, np.uint8)
-    cv2.putText(strip, plain, (6, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (225, 225, 225), 1, cv2.LINE_AA)
-    return strip
-
-
-def _caption(picture: np.ndarray, text: str) -> np.ndarray:
-    import cv2
-
-    strip = np.full((TEXT_ROW, picture.shape[1], 3), 24, np.uint8)
-    cv2.putText(strip, text, (4, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (190, 190, 190), 1, cv2.LINE_AA)
-    return np.concatenate([picture, strip])
+def _speech_notes(found: dict[str, Any]) -> Iterator[str]:
+    """Say what a person should know about the speech, one sentence each."""
+    speech, video = found["speech"], found["video"]
+    if not speech:
+        return
+    gap = speech["duration"] - video["duration"]
+    if abs(gap) > _LENGTH_TOLERANCE and video["fps_kind"] != "still":
+        yield f"The speech is {abs(gap):.1f} s {'longer' if gap > 0 else 'shorter'} than the video."
+    if speech["silent_share"] > _SILENT_SHARE:
+        yield "The speech is silent."

@@ -64,13 +64,22 @@ def locate_face(face: Array) -> F64:
     return np.append((low + high) / 2, (high - low).max())
 
 
-def link_tracks(faces: F64, times: F64, shots: list[tuple[int, int]]) -> list[Track]:
+def link_tracks(
+    faces: F64,
+    times: F64,
+    shots: list[tuple[int, int]],
+    *,
+    max_gap: float = MAX_GAP_SECONDS,
+    min_frames: int = MIN_TRACK_FRAMES,
+) -> list[Track]:
     """Link the faces of successive frames into tracks, greedily by distance, within shots.
 
     Args:
         faces: (n, s, 3) `locate_face` of each detector slot; NaN where the slot is empty.
         times: (n,) seconds.
         shots: half-open spans of frames.
+        max_gap: seconds for which a face may be missing and keep its track.
+        min_frames: frames of the shortest track; shorter shots may have shorter ones.
 
     Returns:
         tracks in the order in which they begin (left to right where they begin together), numbered from 1.
@@ -79,7 +88,7 @@ def link_tracks(faces: F64, times: F64, shots: list[tuple[int, int]]) -> list[Tr
     for number, (start, stop) in enumerate(shots):
         live: list[Track] = []
         for frame in range(start, stop):
-            live = [t for t in live if times[frame] - times[t.frames[-1]] <= MAX_GAP_SECONDS + _TIME_TOLERANCE]
+            live = [t for t in live if times[frame] - times[t.frames[-1]] <= max_gap + _TIME_TOLERANCE]
             slots = [int(s) for s in np.flatnonzero(np.isfinite(faces[frame, :, _X]))]
             free = set(slots) - _extend_tracks(live, faces, frame, slots)
             for slot in sorted(free, key=lambda s: faces[frame, s, _X]):
@@ -87,7 +96,7 @@ def link_tracks(faces: F64, times: F64, shots: list[tuple[int, int]]) -> list[Tr
                 live.append(track)
                 tracks.append(track)
     lengths = [stop - start for start, stop in shots]
-    long_enough = [t for t in tracks if len(t.frames) >= min(MIN_TRACK_FRAMES, lengths[t.shot])]
+    long_enough = [t for t in tracks if len(t.frames) >= min(min_frames, lengths[t.shot])]
     for i, track in enumerate(long_enough):
         track.id = i + 1
     return long_enough

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 # Units that compete for one frame, and paths that are extended to the next frame.
 CANDIDATES = 24
+# Degrees of yaw from which a mouth hides too much of itself to be shown elsewhere.
+MAX_UNIT_YAW = 40.0
+# Pixels between the corners of the mouth below which a face is not worth a dub.
+MIN_MOUTH_PX = 10.0
 # Difference of the skin's colour around the lips from its median, 0..1, from which a unit is not shown elsewhere: a
 # hand or a microphone lies before the mouth.
 OCCLUSION_COLOUR_DISTANCE = 0.08
@@ -134,10 +138,9 @@ class Inventory:
             table: (u, 14) unit table of the neutralize stage.
         """
         colour = table.colour.astype(np.float64)
-        distance = np.abs(colour - np.median(colour, 0)).max(1)
-        usual = float(np.median(distance))
+        distance, usual = _measure_colour_distance(colour)
         usable = table.is_whole & (distance < max(UNUSABLE_COLOUR_RATIO * usual, OCCLUSION_COLOUR_DISTANCE))
-        covered = distance > max(COVERED_COLOUR_RATIO * usual, COVERED_COLOUR_FACTOR * OCCLUSION_COLOUR_DISTANCE)
+        covered = find_covered(colour)
         if not usable.any():
             usable = np.ones(len(table), bool)
         return cls(
@@ -151,6 +154,25 @@ class Inventory:
             usable=usable,
             covered=covered,
         )
+
+
+def find_covered(colour: F64) -> Mask:
+    """Find the frames of a talker in which something lies before the mouth: it changes the colour of the skin around it.
+
+    Args:
+        colour: (n, 3) RGB 0..1 of the skin around the lips.
+
+    Returns:
+        (n,) bool.
+    """
+    distance, usual = _measure_colour_distance(colour)
+    return distance > max(COVERED_COLOUR_RATIO * usual, COVERED_COLOUR_FACTOR * OCCLUSION_COLOUR_DISTANCE)
+
+
+def _measure_colour_distance(colour: F64) -> tuple[F64, float]:
+    """Measure the distance (n,) of colours (n, 3) from their median, and its median."""
+    distance = np.abs(colour - np.median(colour, 0)).max(1)
+    return distance, float(np.median(distance))
 
 
 @dataclass(frozen=True)

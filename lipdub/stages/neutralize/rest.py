@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lipdub.faces.talker_tables import MotionColumn, MotionTable, UnitColumn, build_unit_row
+from lipdub.faces.unit_selection import MAX_UNIT_YAW
 from lipdub.media.pixels import crop_padded, to_eight_bits
 from lipdub.stages.base import StageContext
 from lipdub.stages.face_selection import open_track
@@ -30,7 +31,7 @@ def _choose_frames(motion: np.ndarray, first: int) -> np.ndarray:
     poses and time.
     """
     table = MotionTable(motion)
-    usable = table.is_visible & (np.abs(table.yaw) < 40)
+    usable = table.is_visible & (np.abs(table.yaw) < MAX_UNIT_YAW)
     frames = np.flatnonzero(usable)
     if len(frames) <= MAX_UNITS:
         return frames + first

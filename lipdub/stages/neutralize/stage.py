@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.faces.talker_tables import MotionColumn, MotionTable
+from lipdub.faces.unit_selection import MIN_MOUTH_PX
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.stages.face_selection import open_track
 from lipdub.stages.frames import LANDMARK_BLOCK
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from lipdub.engine.job import Job
     from lipdub.media.probe import MediaFacts
-
-# Mouths narrower than this many pixels are not worth a dub.
-MIN_MOUTH_PX = 10.0
 
 
 def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:

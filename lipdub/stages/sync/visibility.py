@@ -23,6 +23,11 @@ PROFILE_FADE_DEGREES = 12.0
 FADE_SECONDS = 0.16
 
 
+def profile_weights(yaw: np.ndarray) -> np.ndarray:
+    """How far faces turned by these angles in degrees (...) can be dubbed: 1, fading to 0 at `PROFILE_DEGREES`."""
+    return np.clip((PROFILE_DEGREES - np.abs(yaw)) / PROFILE_FADE_DEGREES, 0, 1)
+
+
 def range_weights(moments: np.ndarray, options: SyncOptions) -> np.ndarray:
     """1 inside the range asked for, fading to 0 over `FADE_SECONDS` inside its ends; (n,)."""
     out = np.ones(len(moments))
@@ -52,7 +57,7 @@ def visibility_weights(
     table = MotionTable(motion)
     valid = table.is_visible
     yaw = np.abs(np.nan_to_num(table.yaw))
-    out = np.where(valid, np.clip((PROFILE_DEGREES - yaw) / PROFILE_FADE_DEGREES, 0, 1), 0.0)
+    out = np.where(valid, profile_weights(yaw), 0.0)
     # A hand or a microphone before the mouth: left alone, from two such frames on (one may be a flash).
     for a, b in smoothing.find_runs(covered) if covered is not None else ():
         valid[a:b] &= b - a < 2
