@@ -1,3 +1,5 @@
+"""Errors are one line, with a hint and an exit code."""
+
 from __future__ import annotations
 
 import errno
@@ -5,8 +7,21 @@ import pickle
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, printable, wrap_os_error
+from lipdub.errors import (
+    BelowThresholdError,
+    CorruptChunk,
+    EnvironmentFailure,
+    InputError,
+    LipdubError,
+    UsageError,
+    WeightsError,
+    printable,
+    wrap_os_error,
+)
+from tests.properties import repeatable
 
 
 def test_one_line() -> None:
@@ -45,3 +60,25 @@ def test_corrupt_chunk_survives_pickling() -> None:
         Path("p"),
         "missing",
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (LipdubError, 1),
+        (UsageError, 2),
+        (InputError, 3),
+        (WeightsError, 4),
+        (EnvironmentFailure, 5),
+        (BelowThresholdError, 6),
+    ],
+)
+def test_exit_codes(kind: type[LipdubError], code: int) -> None:
+    assert kind("it fails").exit_code == code
+
+
+@repeatable
+@given(what=st.text(min_size=1), hint=st.text())
+def test_any_text_becomes_one_line(what: str, hint: str) -> None:
+    assert str(LipdubError(what, hint=hint)).isprintable()
+    assert printable(what).isprintable()

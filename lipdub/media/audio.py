@@ -283,13 +283,7 @@ def write_wav(
     with av.open(str(path), "w", format="wav", options={"rf64": "auto"}) as container:
         track = container.add_stream(codec, rate=facts.rate, layout=facts.layout)
         written = 0
-
-        def put(block: F32) -> None:
-            nonlocal written
-            if limit is not None:
-                block = block[: max(0, limit - written)]
-            if not len(block):
-                return
+        for block in _lay_out_blocks(source, stream, facts, lead=lead, skip=skip, limit=limit):
             packed = _pack_samples(block, sample_format)
             frame = av.AudioFrame.from_ndarray(packed, format=sample_format, layout=facts.layout)
             frame.sample_rate = facts.rate
@@ -297,24 +291,38 @@ def write_wav(
             frame.time_base = Fraction(1, facts.rate)
             container.mux(track.encode(frame))
             written += len(block)
-
-        for block in _silence(lead, facts.channels, facts.rate):
-            put(block)
-        count = 0
-        for block in read_audio_blocks(source, stream):
-            first = max(0, skip - count)
-            count += len(block)
-            if first < len(block):
-                put(block[first:])
-            if limit is not None and written >= limit:
-                break
-        if count == 0:
-            raise InputError(f"{printable(source)} holds no sound samples")
-        if not written:
-            # Everything was cut: one sample of silence keeps the stream valid.
-            put(np.zeros((1, facts.channels), np.float32))
         container.mux(track.encode(None))
     return facts
+
+
+def _lay_out_blocks(
+    path: Path | str, stream: int | None, facts: AudioSource, *, lead: int, skip: int, limit: int | None
+) -> Iterator[F32]:
+    """Yield the blocks of a laid out sound, none of them empty; see :func:`write_wav`."""
+    left = limit  # samples that may still be yielded
+    is_empty = True
+    for block in _skip_samples(path, stream, facts, lead=lead, skip=skip):
+        part = block if left is None else block[:left]
+        if len(part):
+            is_empty = False
+            yield part
+        if left is not None:
+            left -= len(part)
+            if not left:
+                break
+    if is_empty:
+        yield np.zeros((1, facts.channels), np.float32)  # a stream without samples would not be valid
+
+
+def _skip_samples(path: Path | str, stream: int | None, facts: AudioSource, *, lead: int, skip: int) -> Iterator[F32]:
+    """Yield silence and then the sound of a file without its first ``skip`` samples."""
+    yield from _silence(lead, facts.channels, facts.rate)
+    count = 0
+    for block in read_audio_blocks(path, stream):
+        yield block[max(0, skip - count) :]
+        count += len(block)
+    if count == 0:
+        raise InputError(f"{printable(path)} holds no sound samples")
 
 
 def _wav_format(facts: AudioSource) -> tuple[str, str]:

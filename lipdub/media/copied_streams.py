@@ -105,7 +105,7 @@ def _remade_streams(source: Path, facts: MediaFacts) -> set[int]:
     return remade
 
 
-# -- rules: the encoder of a stream, or None if the container does not hold it
+# -- rules: each returns the encoder of a stream, "copy", or None if the container does not hold the stream
 
 
 def _subtitle_rule(stream: OtherStream, container: Container, facts: MediaFacts) -> str | None:

@@ -51,6 +51,7 @@ _CHAPTER_TICKS = 1_000_000  # per second
 _MAX_NAME = 80  # characters of the result's name in that of the scratch folder
 _MAX_ASPECT_TERM = 255  # ffmpeg rounds the terms of -aspect to this
 _OPUS_RATE = 48000  # Hz
+_FFMPEG_ERRORS = 1000  # errno of the system is smaller; FFmpeg's own codes are larger
 _PCM_16 = "pcm_s16le"
 
 
@@ -175,14 +176,18 @@ def mux(
             plan = replace(plan, speech=replace(track, language=speech_language))
         selection = StreamSelection()
         if streams_copied and not source_facts.video.is_image:
-            has_speech = speech is not None
-            selection = select_streams(
-                source, source_facts, container, keep_audio=keep_source_audio, has_speech=has_speech
-            )
+            selection = _select_streams(plan, keep_source_audio)
         result = scratch / f"result{out.suffix.lower()}"
         failures = _run_with_fewer_streams(replace(plan, copied=selection.streams), result)
         result.replace(out)
     return [*joined.notes, *selection.notes, *_rotation_notes(plan), *failures]
+
+
+def _select_streams(plan: MuxPlan, keep_audio: str) -> StreamSelection:
+    """Choose the streams of the source that the result keeps."""
+    return select_streams(
+        plan.source, plan.facts, plan.container, keep_audio=keep_audio, has_speech=plan.speech is not None
+    )
 
 
 @contextmanager
@@ -210,7 +215,7 @@ def _report_disk_errors(out: Path) -> Iterator[None]:
     try:
         yield
     except av.error.FFmpegError as error:
-        is_system_error = error.errno is not None and 0 < error.errno < 1000
+        is_system_error = error.errno is not None and 0 < error.errno < _FFMPEG_ERRORS
         if not is_system_error:
             raise
         raise wrap_os_error(OSError(error.errno, error.strerror), out, "write") from error
@@ -234,16 +239,16 @@ class SamplePlacement:
     limit: int | None
 
 
-def place_samples(heard: Fraction, begin: Fraction, end: Fraction | None, rate: int) -> SamplePlacement:
+def place_samples(sound_start: Fraction, begin: Fraction, end: Fraction | None, rate: int) -> SamplePlacement:
     """Lay out sound in a track.
 
     Args:
-        heard: When the first sample is heard, in seconds.
+        sound_start: When the first sample is heard, in seconds.
         begin: When the track begins.
         end: When the track ends; None for all of the sound.
         rate: Samples per second.
     """
-    offset = round((heard - begin) * rate)
+    offset = round((sound_start - begin) * rate)
     limit = None if end is None else max(1, round((end - begin) * rate))
     return SamplePlacement(max(0, offset), max(0, -offset), limit)
 

@@ -143,10 +143,10 @@ def chirp(seconds: float, rate: int = 48000, seed: int = 0) -> np.ndarray:
     return (0.3 * sweep + 0.3 * noise).astype(np.float32).clip(-0.9, 0.9)
 
 
-def lag(heard: np.ndarray, wanted: np.ndarray, rate: int) -> float:
-    """Seconds by which ``wanted`` lies after the start of ``heard``, by cross-correlation."""
-    size = 1 << (len(heard) + len(wanted) - 1).bit_length()
-    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(wanted, size)), size)
+def lag(recording: np.ndarray, reference: np.ndarray, rate: int) -> float:
+    """Seconds by which ``reference`` lies after the start of ``recording``, by cross-correlation."""
+    size = 1 << (len(recording) + len(reference) - 1).bit_length()
+    product = np.fft.irfft(np.fft.rfft(recording, size) * np.conj(np.fft.rfft(reference, size)), size)
     place = int(np.argmax(product))
     left, peak, right = product[place - 1], product[place], product[(place + 1) % size]
     exact = place + 0.5 * (left - right) / (left - 2 * peak + right)

@@ -23,8 +23,8 @@ def test_resampling_shifts_nothing(tmp_path: Path, rate: int) -> None:
     tone = (0.5 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)
     loaded = load_audio(make_sound(tmp_path / "a.wav", tone, rate, "pcm_f32le"))
     assert loaded.dtype == np.float32 and len(loaded) == 16000
-    wanted = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
-    assert np.abs(loaded - wanted)[400:-400].max() < 2e-3
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    assert np.abs(loaded - expected)[400:-400].max() < 2e-3
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_channels_are_mixed_down(tmp_path: Path) -> None:
         container.mux(track.encode(frame))
         container.mux(track.encode(None))
     assert np.abs(load_audio(path) - (left + right) / 2).max() < 1e-6
-    apart = load_audio(path, mono=False)
-    assert apart.shape == (len(left), 2) and np.abs(apart[:, 1] - right).max() < 1e-6
+    channels = load_audio(path, mono=False)
+    assert channels.shape == (len(left), 2) and np.abs(channels[:, 1] - right).max() < 1e-6
     assert probe_audio_stream(path).channels == 2
     six = np.zeros((10, 6), np.float32)
     six[:, 2] = 1.0
@@ -94,10 +94,10 @@ def test_wav_with_silence_before_and_parts_cut(tmp_path: Path) -> None:
     whole = load_audio(path)
     for lead, skip, limit in [(0, 0, None), (700, 0, None), (0, 900, None), (100, 0, 3000), (0, 9999, None)]:
         write_wav(tmp_path / "b.wav", path, lead=lead, skip=skip, limit=limit)
-        wanted = np.concatenate([np.zeros(lead, np.float32), whole[skip:]])[:limit]
+        expected = np.concatenate([np.zeros(lead, np.float32), whole[skip:]])[:limit]
         loaded = load_audio(tmp_path / "b.wav")
-        if len(wanted):
-            assert np.array_equal(loaded, wanted)
+        if len(expected):
+            assert np.array_equal(loaded, expected)
         else:
             assert len(loaded) == 1 and loaded[0] == 0
 

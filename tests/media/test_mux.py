@@ -46,13 +46,13 @@ def segment(folder: Path, source: Path, ending: str, count: int | None = None) -
     return facts, path
 
 
-def heard(path: Path, wanted: np.ndarray, stream: int = 0) -> float:
+def locate_sound(path: Path, expected: np.ndarray, stream: int = 0) -> float:
     """Seconds on the result's clock at which a known sound is heard, decoded by lipdub."""
     number = probe(path).audio[stream].index
-    return float(probe_audio_source(path, number).start) + lag(load_audio(path, 48000, stream=number), wanted, 48000)
+    return float(probe_audio_source(path, number).start) + lag(load_audio(path, 48000, stream=number), expected, 48000)
 
 
-def heard_by_ffmpeg(path: Path, wanted: np.ndarray) -> float:
+def locate_sound_by_ffmpeg(path: Path, expected: np.ndarray) -> float:
     """The same as the ffmpeg program decodes it: silence is put before sound that starts late."""
     command = [
         find_ffmpeg(),
@@ -73,8 +73,8 @@ def heard_by_ffmpeg(path: Path, wanted: np.ndarray) -> float:
         "f32le",
         "-",
     ]
-    done = subprocess.run(command, capture_output=True, check=True)
-    return lag(np.frombuffer(done.stdout, np.float32), wanted, 48000)
+    process = subprocess.run(command, capture_output=True, check=True)
+    return lag(np.frombuffer(process.stdout, np.float32), expected, 48000)
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
@@ -85,25 +85,25 @@ def test_speech_lies_where_asked(tmp_path: Path, ending: str, start: str) -> Non
     known = load_audio(speech, 48000)
     facts, piece = segment(tmp_path, source, ending)
     assert facts.video is not None
-    second_at = heard(source, SECOND, 1)
+    second_start = locate_sound(source, SECOND, 1)
     for offset in (Fraction(313, 1000), Fraction(-1, 4)):
         out = tmp_path / f"out{ending}"
-        at = facts.video.start_time + offset
-        mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=at)
+        speech_start = facts.video.start_time + offset
+        mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=speech_start)
         result = probe(out)
         assert result.video is not None
         # AVI has no start times: there, all begins with the picture.
         shift = float(facts.video.start_time) if ending == ".avi" else 0.0
-        assert abs(heard(out, known) - (float(at) - shift)) < 0.0005
+        assert abs(locate_sound(out, known) - (float(speech_start) - shift)) < 0.0005
         if offset >= 0:
-            assert abs(heard_by_ffmpeg(out, known) - (float(at) - shift)) < 0.0005
-        assert abs(heard(out, SECOND, 1) - (second_at - shift)) < 0.0006
+            assert abs(locate_sound_by_ffmpeg(out, known) - (float(speech_start) - shift)) < 0.0005
+        assert abs(locate_sound(out, SECOND, 1) - (second_start - shift)) < 0.0006
         if ending != ".avi":
             assert np.abs(read_frame_times(out) - read_frame_times(source)).max() <= (
                 0 if ending in (".mp4", ".mov") else 0.00051
             )
-    kinds = {".mp4": "aac", ".mov": "pcm_s16le", ".mkv": "opus", ".webm": "opus", ".avi": "pcm_s16le"}
-    assert result.audio[0].codec == kinds[ending]
+    codecs = {".mp4": "aac", ".mov": "pcm_s16le", ".mkv": "opus", ".webm": "opus", ".avi": "pcm_s16le"}
+    assert result.audio[0].codec == codecs[ending]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_any_codec_and_rate(tmp_path: Path, codec: str, ending: str, rate: int) 
         speech_start=Fraction(1, 10),
         audio=AudioCodec(codec),
     )
-    assert abs(heard(out, load_audio(speech, 48000)) - 0.1) < 0.0009
+    assert abs(locate_sound(out, load_audio(speech, 48000)) - 0.1) < 0.0009
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_coded_speech_keeps_its_place(tmp_path: Path, codec: str, ending: str) -
     facts, piece = segment(tmp_path, source, ".mov", 3)
     out = tmp_path / "out.mov"
     mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=Fraction(1, 5))
-    assert abs(heard(out, samples) - 0.2) < 0.0005
+    assert abs(locate_sound(out, samples) - 0.2) < 0.0005
     assert probe(out).audio[0].codec == ("pcm_s16le" if codec == "flac" else "aac")
 
 
@@ -283,14 +283,14 @@ def test_lengths(tmp_path: Path) -> None:
     long, short = make_sound(tmp_path / "l.wav", chirp(3.0)), make_sound(tmp_path / "s.wav", chirp(0.05))
     facts, piece = segment(tmp_path, source, ".mov")
     out = tmp_path / "out.mov"
-    for speech, end, wanted in [
+    for speech, end, expected in [
         (long, None, 3.0),
         (long, Fraction(1), 1.0),
         (long, Fraction(2, 5), 0.4),
         (short, Fraction(1), 0.05),
     ]:
         mux([piece], out, source=source, source_facts=facts, speech=speech, end=end)
-        assert abs(len(load_audio(out, 48000)) / 48000 - wanted) < 0.001
+        assert abs(len(load_audio(out, 48000)) / 48000 - expected) < 0.001
         if end is not None and end < 1:
             other = probe(out).audio[1].index
             assert abs(len(load_audio(out, 48000, stream=other)) / 48000 - float(end)) < 0.05
@@ -379,5 +379,5 @@ def test_without_a_system_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         facts, piece = segment(tmp_path, source, ending, 5)
         out = tmp_path / f"out{ending}"
         mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=Fraction(1, 10))
-        assert abs(heard(out, load_audio(speech, 48000)) - 0.1) < 0.0005
+        assert abs(locate_sound(out, load_audio(speech, 48000)) - 0.1) < 0.0005
         assert probe(out).video.rotation == 90  # type: ignore[union-attr]

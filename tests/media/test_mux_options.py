@@ -53,7 +53,7 @@ def make_note(**changes: Any) -> JoinedVideo:
 
 
 @pytest.mark.parametrize(
-    ("heard", "begin", "end", "expected"),
+    ("sound_start", "begin", "end", "expected"),
     [
         (Fraction(1), Fraction(0), None, (48000, 0, None)),
         (Fraction(0), Fraction(1), None, (0, 48000, None)),
@@ -62,9 +62,9 @@ def make_note(**changes: Any) -> JoinedVideo:
     ],
 )
 def test_place_samples(
-    heard: Fraction, begin: Fraction, end: Fraction | None, expected: tuple[int, int, int | None]
+    sound_start: Fraction, begin: Fraction, end: Fraction | None, expected: tuple[int, int, int | None]
 ) -> None:
-    placement = place_samples(heard, begin, end, 48000)
+    placement = place_samples(sound_start, begin, end, 48000)
     assert (placement.lead, placement.skip, placement.limit) == expected
 
 

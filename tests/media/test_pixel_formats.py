@@ -94,9 +94,9 @@ def test_other_formats_are_sorted_without_loss(pix_fmt: str, planar: str) -> Non
     assert layout is not None
     packed = source.reformat(format=pix_fmt)
     assert packed.format.name == pix_fmt
-    made = picture_from_frame(packed, ColourTags())
-    assert made.pix_fmt == planar
-    for index, plane in enumerate(made.coded):
+    picture = picture_from_frame(packed, ColourTags())
+    assert picture.pix_fmt == planar
+    for index, plane in enumerate(picture.coded):
         assert np.array_equal(plane, view_plane(source.planes[index], layout.dtype, plane.shape)), index
 
 
@@ -104,9 +104,9 @@ def test_palettes_grey_with_opacity_and_bits() -> None:
     grey = av.VideoFrame(16, 8, "ya8")
     rows = np.frombuffer(grey.planes[0], np.uint8).reshape(-1, grey.planes[0].line_size)
     rows[:8, :32] = np.arange(256, dtype=np.uint8).reshape(8, 32)
-    made = picture_from_frame(grey, ColourTags())
-    assert made.pix_fmt == "gbrap"
-    assert np.array_equal(made.coded[0], rows[:8, 0:32:2])
-    assert np.array_equal(made.coded[3], rows[:8, 1:32:2])
+    picture = picture_from_frame(grey, ColourTags())
+    assert picture.pix_fmt == "gbrap"
+    assert np.array_equal(picture.coded[0], rows[:8, 0:32:2])
+    assert np.array_equal(picture.coded[3], rows[:8, 1:32:2])
     assert planar_equivalent("pal8") == "gbrap"
     assert planar_equivalent("monob") == "gray"

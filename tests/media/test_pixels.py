@@ -35,7 +35,7 @@ FORMATS = [
 ]
 
 
-def picture(
+def make_picture(
     pix_fmt: str,
     width: int = 61,
     height: int = 46,
@@ -48,8 +48,8 @@ def picture(
     assert layout is not None
     full = pix_fmt.startswith("yuvj") or layout.kind != "yuv"
     tags = ColourTags.from_raw(2 if full else 1, matrix, 1, 1)
-    made = picture_from_frame(scene(pix_fmt, width, height, number), tags, turns, mirrored=mirrored)
-    return replace(made, layout=layout)
+    picture = picture_from_frame(scene(pix_fmt, width, height, number), tags, turns, mirrored=mirrored)
+    return replace(picture, layout=layout)
 
 
 @pytest.mark.parametrize("matrix", WEIGHTS)
@@ -71,63 +71,63 @@ def test_rgb_follows_the_definition(matrix: int, full: bool, depth: int) -> None
     else:
         codes = [luma * 219 * unit + 16 * unit] + [part * 224 * unit + 128 * unit for part in chroma]
     planes = tuple(np.rint(code).astype(layout.dtype) for code in codes)
-    made = Picture(planes, layout, ColourTags.from_raw(2 if full else 1, matrix, 1, 1))
-    assert np.abs(made.rgb() / made.scale - rgb).max() < 2.4 / top
+    picture = Picture(planes, layout, ColourTags.from_raw(2 if full else 1, matrix, 1, 1))
+    assert np.abs(picture.rgb() / picture.scale - rgb).max() < 2.4 / top
     # And back: the same samples (but for a rare tie), as colours were not rounded to 8 bits in between.
-    again = made.patched((0, 0, 40, 40), (rgb * made.scale).astype(np.float32), np.ones((40, 40), np.float32))
+    again = picture.patched((0, 0, 40, 40), (rgb * picture.scale).astype(np.float32), np.ones((40, 40), np.float32))
     for a, b in zip(planes, again.coded, strict=True):
-        apart = np.abs(a.astype(int) - b)
-        assert apart.max() <= 1 and apart.mean() < 1e-3
+        difference = np.abs(a.astype(int) - b)
+        assert difference.max() <= 1 and difference.mean() < 1e-3
 
 
 def test_untagged_pictures_go_by_size() -> None:
-    small, large = picture("yuv420p", 64, 48, matrix=2), picture("yuv420p", 1280, 24, matrix=2)
-    assert np.array_equal(small.rgb(), picture("yuv420p", 64, 48, matrix=6).rgb())
-    assert np.array_equal(large.rgb(), picture("yuv420p", 1280, 24, matrix=1).rgb())
+    small, large = make_picture("yuv420p", 64, 48, matrix=2), make_picture("yuv420p", 1280, 24, matrix=2)
+    assert np.array_equal(small.rgb(), make_picture("yuv420p", 64, 48, matrix=6).rgb())
+    assert np.array_equal(large.rgb(), make_picture("yuv420p", 1280, 24, matrix=1).rgb())
 
 
 @pytest.mark.parametrize("pix_fmt", FORMATS)
 @pytest.mark.parametrize(("turns", "mirrored"), [(0, False), (1, False), (2, True), (3, False)])
 def test_patching_leaves_everything_else(pix_fmt: str, turns: int, mirrored: bool) -> None:
-    made = picture(pix_fmt, turns=turns, mirrored=mirrored)
-    before = [plane.copy() for plane in made.planes]
+    picture = make_picture(pix_fmt, turns=turns, mirrored=mirrored)
+    before = [plane.copy() for plane in picture.planes]
     draw = np.random.default_rng(1)
     for box in [
         (7, 5, 32, 30),
-        (0, 0, made.width, made.height),
-        (made.width - 9, made.height - 7, made.width, made.height),
+        (0, 0, picture.width, picture.height),
+        (picture.width - 9, picture.height - 7, picture.width, picture.height),
     ]:
         shape = (box[3] - box[1], box[2] - box[0])
         weight = np.zeros(shape, np.float32)
         weight[3:-3, 3:-2] = draw.uniform(0.0, 1.0, (shape[0] - 6, shape[1] - 5))
         weight[weight < 0.3] = 0
-        rgb = draw.uniform(0, made.scale, (*shape, 3)).astype(np.float32)
-        patched = made.patched(box, rgb, weight)
-        assert all(np.array_equal(a, b) for a, b in zip(before, made.planes, strict=True))
-        for old, new, same in zip(before, patched.planes, made.untouched_masks(box, weight), strict=True):
+        rgb = draw.uniform(0, picture.scale, (*shape, 3)).astype(np.float32)
+        patched = picture.patched(box, rgb, weight)
+        assert all(np.array_equal(a, b) for a, b in zip(before, picture.planes, strict=True))
+        for old, new, same in zip(before, patched.planes, picture.untouched_masks(box, weight), strict=True):
             assert np.array_equal(old[same], new[same])
             assert old.dtype == new.dtype and not new.flags.writeable
         assert (patched.planes[0] != before[0]).any()
-        if made.layout.alpha:
-            assert patched.coded[-1] is made.coded[-1]
+        if picture.layout.alpha:
+            assert patched.coded[-1] is picture.coded[-1]
 
 
 @pytest.mark.parametrize("pix_fmt", FORMATS)
 def test_weight_one_takes_the_new_colours(pix_fmt: str) -> None:
-    made = picture(pix_fmt, 64, 48)
-    colour = np.array([0.55, 0.4, 0.3]) * made.scale
+    picture = make_picture(pix_fmt, 64, 48)
+    colour = np.array([0.55, 0.4, 0.3]) * picture.scale
     flat = np.broadcast_to(colour, (48, 64, 3)).astype(np.float32)
-    back = made.patched((0, 0, 64, 48), flat, np.ones((48, 64), np.float32)).rgb().astype(np.float64)
-    if made.kind == "gray":
+    back = picture.patched((0, 0, 64, 48), flat, np.ones((48, 64), np.float32)).rgb().astype(np.float64)
+    if picture.kind == "gray":
         assert np.ptp(back) == 0
     else:
-        assert np.abs(back - colour).max() <= made.scale * 2.4 / ((1 << min(made.depth, 10)) - 1)
+        assert np.abs(back - colour).max() <= picture.scale * 2.4 / ((1 << min(picture.depth, 10)) - 1)
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv411p", "yuv422p"])
 @pytest.mark.parametrize(("turns", "mirrored"), [(0, False), (1, False), (1, True), (2, False), (3, True)])
 def test_turned_pictures_have_the_colours_of_upright_ones(pix_fmt: str, turns: int, mirrored: bool) -> None:
-    upright = picture(pix_fmt)
+    upright = make_picture(pix_fmt)
     turned = replace(upright, turns=turns, mirrored=mirrored)
     assert np.abs(orient(upright.rgb(), turns, mirrored=mirrored).astype(int) - turned.rgb()).max() <= 1
     small = turned.rgb_small(30)
@@ -144,16 +144,16 @@ def test_turned_pictures_have_the_colours_of_upright_ones(pix_fmt: str, turns: i
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le", "yuv422p", "yuv411p"])
 def test_a_box_has_the_colours_of_the_whole(pix_fmt: str) -> None:
-    made = picture(pix_fmt)
-    whole = made.rgb()
+    picture = make_picture(pix_fmt)
+    whole = picture.rgb()
     for box in [(0, 0, 1, 1), (5, 3, 38, 40), (11, 0, 61, 46), (60, 45, 61, 46), (1, 1, 2, 44)]:
-        part = made.rgb(box)
+        part = picture.rgb(box)
         same = whole[box[1] : box[3], box[0] : box[2]]
-        assert np.abs(part.astype(int) - same).max() <= (1 if made.depth == 8 else 64)
+        assert np.abs(part.astype(int) - same).max() <= (1 if picture.depth == 8 else 64)
     with pytest.raises(ValueError, match="not inside"):
-        made.rgb((5, 5, 5, 9))
+        picture.rgb((5, 5, 5, 9))
     with pytest.raises(ValueError, match="does not fit"):
-        made.patched((0, 0, 4, 4), np.zeros((4, 5, 3), np.float32), np.zeros((4, 4), np.float32))
+        picture.patched((0, 0, 4, 4), np.zeros((4, 5, 3), np.float32), np.zeros((4, 4), np.float32))
 
 
 def test_chroma_lies_on_even_columns() -> None:
@@ -163,32 +163,32 @@ def test_chroma_lies_on_even_columns() -> None:
     x = np.arange(0, 64, 2)
     ramp = np.broadcast_to(np.rint(80 + x), (24, 32)).astype(np.uint8)
     flat = np.full((48, 64), 120, np.uint8)
-    made = Picture((flat, ramp, np.full((24, 32), 128, np.uint8)), layout, ColourTags.from_raw(1, 1, 1, 1))
-    blue = made.rgb()[20, :, 2].astype(float)
-    wanted = (120 - 16) / 219 * 255 + 1.8556 * 255 / 224 * (80 + np.arange(64) - 128)
-    inner = (wanted > 2) & (wanted < 253)
+    picture = Picture((flat, ramp, np.full((24, 32), 128, np.uint8)), layout, ColourTags.from_raw(1, 1, 1, 1))
+    blue = picture.rgb()[20, :, 2].astype(float)
+    expected = (120 - 16) / 219 * 255 + 1.8556 * 255 / 224 * (80 + np.arange(64) - 128)
+    inner = (expected > 2) & (expected < 253)
     inner[-2:] = False
-    assert np.abs(blue - wanted)[inner].max() <= 1.0
+    assert np.abs(blue - expected)[inner].max() <= 1.0
 
 
 @pytest.mark.parametrize("target", ["yuv420p", "yuv444p10le", "gbrp", "yuva420p"])
 def test_conversion_keeps_colours(target: str) -> None:
-    made = picture("gbrp", 64, 48)
-    smooth = made.patched(
+    picture = make_picture("gbrp", 64, 48)
+    smooth = picture.patched(
         (0, 0, 64, 48), np.full((48, 64, 3), (180, 90, 60), np.float32), np.ones((48, 64), np.float32)
     )
     tags = ColourTags.from_raw(1, 1, 1, 13) if target.startswith("yuv") else smooth.colour
-    there = smooth.converted(target, tags)
-    assert there.pix_fmt == target
-    assert np.abs(there.rgb() / there.scale * 255 - smooth.rgb()).max() < 2
+    converted = smooth.converted(target, tags)
+    assert converted.pix_fmt == target
+    assert np.abs(converted.rgb() / converted.scale * 255 - smooth.rgb()).max() < 2
 
 
 def test_rgb_small_is_like_rgb() -> None:
-    made = picture("yuv420p", 320, 240)
-    small = made.rgb_small(80)
-    mean = made.rgb().reshape(60, 4, 80, 4, 3).mean((1, 3))
+    picture = make_picture("yuv420p", 320, 240)
+    small = picture.rgb_small(80)
+    mean = picture.rgb().reshape(60, 4, 80, 4, 3).mean((1, 3))
     assert small.shape == (60, 80, 3) and np.abs(small - mean).mean() < 10
-    assert np.array_equal(made.rgb_small(9999).shape, (240, 320, 3))
+    assert np.array_equal(picture.rgb_small(9999).shape, (240, 320, 3))
 
 
 @pytest.mark.parametrize("matrix", [3, 8, 10, 14])
@@ -208,7 +208,7 @@ def draw_box(data: st.DataObject, width: int, height: int) -> tuple[int, int, in
 
 
 placed_pictures = st.builds(
-    picture,
+    make_picture,
     st.sampled_from(FORMATS),
     width=st.integers(8, 40),
     height=st.integers(8, 40),
@@ -219,34 +219,34 @@ placed_pictures = st.builds(
 
 
 @repeatable
-@given(made=placed_pictures, data=st.data())
-def test_patching_with_what_was_there_changes_nothing(made: Picture, data: st.DataObject) -> None:
-    box = draw_box(data, made.width, made.height)
-    rgb = made.rgb(box)
-    patched = made.patched(box, rgb, np.ones(rgb.shape[:2], np.float32), base=rgb)
-    assert all(np.array_equal(a, b) for a, b in zip(made.coded, patched.coded, strict=True))
+@given(picture=placed_pictures, data=st.data())
+def test_patching_with_what_was_there_changes_nothing(picture: Picture, data: st.DataObject) -> None:
+    box = draw_box(data, picture.width, picture.height)
+    rgb = picture.rgb(box)
+    patched = picture.patched(box, rgb, np.ones(rgb.shape[:2], np.float32), base=rgb)
+    assert all(np.array_equal(a, b) for a, b in zip(picture.coded, patched.coded, strict=True))
 
 
 @repeatable
-@given(made=placed_pictures, data=st.data(), seed=st.integers(0, 9))
-def test_patching_touches_no_sample_of_weight_zero(made: Picture, data: st.DataObject, seed: int) -> None:
-    box = draw_box(data, made.width, made.height)
+@given(picture=placed_pictures, data=st.data(), seed=st.integers(0, 9))
+def test_patching_touches_no_sample_of_weight_zero(picture: Picture, data: st.DataObject, seed: int) -> None:
+    box = draw_box(data, picture.width, picture.height)
     draw = np.random.default_rng(seed)
     shape = (box[3] - box[1], box[2] - box[0])
     weight = draw.uniform(-1.0, 1.0, shape).clip(0.0).astype(np.float32)
-    patched = made.patched(box, draw.uniform(0, made.scale, (*shape, 3)).astype(np.float32), weight)
-    masks = made.untouched_masks(box, weight)
-    for old, new, same in zip(made.planes, patched.planes, masks, strict=True):
+    patched = picture.patched(box, draw.uniform(0, picture.scale, (*shape, 3)).astype(np.float32), weight)
+    masks = picture.untouched_masks(box, weight)
+    for old, new, same in zip(picture.planes, patched.planes, masks, strict=True):
         assert np.array_equal(old[same], new[same])
 
 
 @repeatable
-@given(made=placed_pictures)
-def test_frames_and_back(made: Picture) -> None:
-    frame = made.to_frame()
-    again = picture_from_frame(frame, made.colour, made.turns, mirrored=made.mirrored)
-    assert again.pix_fmt == made.pix_fmt
-    assert all(np.array_equal(a, b) for a, b in zip(made.planes, again.planes, strict=True))
+@given(picture=placed_pictures)
+def test_frames_and_back(picture: Picture) -> None:
+    frame = picture.to_frame()
+    again = picture_from_frame(frame, picture.colour, picture.turns, mirrored=picture.mirrored)
+    assert again.pix_fmt == picture.pix_fmt
+    assert all(np.array_equal(a, b) for a, b in zip(picture.planes, again.planes, strict=True))
 
 
 @repeatable

@@ -157,9 +157,9 @@ def test_video_without_frames(tmp_path: Path) -> None:
     "name", ["-dash.mp4", "a b 'c' \"d\".mp4", "new\nline.mp4", "100%d.mp4", "http:x.mp4", "ü.mp4"]
 )
 def test_any_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = make_video(tmp_path / "made.mp4", sound=chirp(0.2))
+    video = make_video(tmp_path / "video.mp4", sound=chirp(0.2))
     monkeypatch.chdir(tmp_path)
-    made.rename(name)
+    video.rename(name)
     assert probe(name).video.frames == 12  # type: ignore[union-attr]
     assert len(list(read_frames(Path(name)))) == 12
     assert len(load_audio(name)) > 1000

@@ -80,8 +80,8 @@ def test_numbers_hold_from_any_start(sources: dict[str, Path], name: str) -> Non
 def test_lossless_source_reads_as_it_was_made(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", options={"qp": "0"}, rotation=90, size=(96, 48))
     for number, frame in enumerate(read_frames(path)):
-        for plane, wanted in zip(frame.picture.planes, planes_of(scene("yuv420p", 96, 48, number)), strict=True):
-            assert np.array_equal(plane, np.rot90(wanted))
+        for plane, expected in zip(frame.picture.planes, planes_of(scene("yuv420p", 96, 48, number)), strict=True):
+            assert np.array_equal(plane, np.rot90(expected))
         assert frame.time == Fraction(number, 25)
 
 
@@ -100,10 +100,10 @@ def test_reading_holds_few_frames(sources: dict[str, Path]) -> None:
     """Decoding waits for the reader: a held frame's pixels do not change when later ones are read."""
     frames = read_frames(sources["h264.mp4"])
     first = next(frames).picture
-    kept = first.planes[0].copy()
+    luma = first.planes[0].copy()
     for _ in frames:
         pass
-    assert np.array_equal(kept, first.planes[0])
+    assert np.array_equal(luma, first.planes[0])
 
 
 def test_damaged_middle_keeps_numbers(tmp_path: Path) -> None:

@@ -46,15 +46,15 @@ def test_what_holds_for_every_plan(length: str, extend: str) -> None:
         # It ends where it should, to within the last frame.
         video_end = float((int(pts[-1]) + 512) * BASE)
         speech_end = float(plan.speech_start) + speech
-        wanted = {
+        expected = {
             "video": video_end,
             "speech": speech_end,
             "longest": max(video_end, speech_end),
             "shortest": min(video_end, speech_end),
         }[length]
-        if wanted > float(plan.start):
-            assert float(plan.end) >= wanted - 0.00101
-            assert float(plan.time[-1]) <= wanted or len(plan) == 1
+        if expected > float(plan.start):
+            assert float(plan.end) >= expected - 0.00101
+            assert float(plan.time[-1]) <= expected or len(plan) == 1
 
 
 def test_exact_counts() -> None:

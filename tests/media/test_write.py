@@ -74,24 +74,24 @@ def test_lossless_is_exact(tmp_path: Path, name: str) -> None:
     for ending in endings:
         out = tmp_path / f"out{ending}"
         facts, frames = encode(tmp_path, source, out, VideoCodec(lossless=True))
-        was, now = facts.video, probe(out).video
-        assert was is not None and now is not None
+        before, after = facts.video, probe(out).video
+        assert before is not None and after is not None
         results = list(read_frames(out))
         assert len(results) == len(frames)
         for a, b in zip(frames, results, strict=True):
             assert len(a.picture.planes) == len(b.picture.planes)
             for x, y in zip(a.picture.planes, b.picture.planes, strict=True):
                 assert np.array_equal(x, y), (name, ending, a.index)
-        assert now.planar.replace("yuvj", "yuv") == was.planar.replace("yuvj", "yuv")
+        assert after.planar.replace("yuvj", "yuv") == before.planar.replace("yuvj", "yuv")
         for fact in ("width", "height", "rotation", "mirrored", "bit_depth", "frames"):
-            assert getattr(now, fact) == getattr(was, fact), (name, ending, fact)
-        assert (now.sample_aspect or 1) == (was.sample_aspect or 1)
-        assert now.colour.full_range == was.colour.full_range
+            assert getattr(after, fact) == getattr(before, fact), (name, ending, fact)
+        assert (after.sample_aspect or 1) == (before.sample_aspect or 1)
+        assert after.colour.full_range == before.colour.full_range
         for tag in ("matrix", "primaries", "transfer"):
-            if getattr(was.colour, tag) != "unspecified" and ending not in (".webm", ".avi"):
-                assert getattr(now.colour, tag) == getattr(was.colour, tag), (name, ending, tag)
+            if getattr(before.colour, tag) != "unspecified" and ending not in (".webm", ".avi"):
+                assert getattr(after.colour, tag) == getattr(before.colour, tag), (name, ending, tag)
         if ending in (".mp4", ".mov"):
-            assert np.array_equal(read_frame_times(out), read_frame_times(source)) and now.duration == was.duration
+            assert np.array_equal(read_frame_times(out), read_frame_times(source)) and after.duration == before.duration
         elif ending != ".avi":
             assert np.abs(read_frame_times(out) - read_frame_times(source)).max() <= 0.0005 + 1e-9
 
@@ -120,15 +120,15 @@ def test_lossy_looks_alike(tmp_path: Path, name: str, codec: str, ending: str) -
     source = make_video(tmp_path / name, **how)
     out = tmp_path / f"out{ending}"
     facts, frames = encode(tmp_path, source, out, VideoCodec(codec))
-    now = probe(out).video
-    assert now is not None and facts.video is not None
-    wanted = facts.video.codec if codec == "auto" and ending != ".mov" and name != "grey.mkv" else codec
-    assert codec == "auto" or now.codec == wanted
-    assert (now.width, now.height, now.rotation) == (facts.video.width, facts.video.height, facts.video.rotation)
+    after = probe(out).video
+    assert after is not None and facts.video is not None
+    expected = facts.video.codec if codec == "auto" and ending != ".mov" and name != "grey.mkv" else codec
+    assert codec == "auto" or after.codec == expected
+    assert (after.width, after.height, after.rotation) == (facts.video.width, facts.video.height, facts.video.rotation)
     assert np.abs(read_frame_times(out) - read_frame_times(source)).max() <= 0.0005
     for a, b in zip(frames, read_frames(out), strict=True):
-        apart = a.picture.rgb() / a.picture.scale - b.picture.rgb() / b.picture.scale
-        assert np.sqrt((apart**2).mean()) < 0.06, (name, codec)
+        difference = a.picture.rgb() / a.picture.scale - b.picture.rgb() / b.picture.scale
+        assert np.sqrt((difference**2).mean()) < 0.06, (name, codec)
     if name == "opacity.mkv" and ending == ".mov":
         assert b.picture.layout.alpha
 
@@ -138,13 +138,13 @@ def test_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
     facts = probe(source).video
     assert facts is not None
     for codec in ("h264", "hevc", "vp9", "ffv1"):
-        made = []
+        contents = []
         for threads in (1, 1):
             path = tmp_path / "x.seg"
             how = VideoCodec(codec, container=".mkv")
             write_segment(path, ((f.picture, f.pts) for f in read_frames(source)), facts, how, threads)
-            made.append(path.read_bytes())
-        assert made[0] == made[1], codec
+            contents.append(path.read_bytes())
+        assert contents[0] == contents[1], codec
 
 
 def test_still_pictures(tmp_path: Path) -> None:
@@ -162,13 +162,13 @@ def test_still_pictures(tmp_path: Path) -> None:
             out = tmp_path / f"out{ending}"
             write_segment(tmp_path / "s", ((picture, n) for n in range(5)), facts.video, codec)
             mux([tmp_path / "s"], out, source=path, source_facts=facts, speech=None)
-            now = probe(out).video
-            assert now is not None and (now.width, now.height, now.frames) == (*size, 5)
-            assert now.duration == Fraction(1, 5)
+            after = probe(out).video
+            assert after is not None and (after.width, after.height, after.frames) == (*size, 5)
+            assert after.duration == Fraction(1, 5)
             result = list(read_frames(out))[4].picture
             assert np.abs(result.rgb()[20, 5].astype(int) - (200, 90, 40)).max() <= (0 if codec.lossless else 8)
             if ending == ".mp4":
-                assert now.codec == "h264" and now.pix_fmt == ("yuv420p" if size[0] % 2 == 0 else "yuv444p")
+                assert after.codec == "h264" and after.pix_fmt == ("yuv420p" if size[0] % 2 == 0 else "yuv444p")
 
 
 def test_bytes_do_not_depend_on_what_lay_in_memory(tmp_path: Path) -> None:
@@ -181,9 +181,9 @@ def test_bytes_do_not_depend_on_what_lay_in_memory(tmp_path: Path) -> None:
         "write_segment(out, ((f.picture, f.pts) for f in read_frames(source)), probe(source).video, VideoCodec(), 1);"
         "print(hashlib.sha256(out.read_bytes()).hexdigest())"
     )
-    found = set()
+    digests = set()
     for fill in ("0", "1", "85"):  # glibc fills what it hands out; other systems pass this by
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", code, str(source), str(tmp_path / "0.seg")],
             env=os.environ | {"MALLOC_PERTURB_": fill},
             capture_output=True,
@@ -191,8 +191,8 @@ def test_bytes_do_not_depend_on_what_lay_in_memory(tmp_path: Path) -> None:
             check=True,
             cwd=ROOT,
         )
-        found.add(done.stdout)
-    assert len(found) == 1
+        digests.add(process.stdout)
+    assert len(digests) == 1
 
 
 def test_what_does_not_fit_is_said_before_work(tmp_path: Path) -> None:
