@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lipdub.faces import mesh
+from lipdub.faces.track_landmarks import TrackLandmarks
 
 
 def make_face(rng: np.random.Generator) -> np.ndarray:
@@ -66,3 +67,23 @@ def check_order(points: np.ndarray) -> None:
     assert y[49:54].max() < y[55:60].min() and (y[61:64] <= y[[67, 66, 65]] + 0.01).all()
     assert x[48] < x[60] < x[31] and x[35] < x[64] < x[54]
     assert (y[50:53] < y[61:64]).all() and (y[56:59] > y[65:68]).all()  # inner lips inside the outer ones
+
+
+class StoredLandmarks:
+    """Landmarks as the detect store keeps them: (frames, 1, 478, 3)."""
+
+    chunk = 7
+
+    def __init__(self, points: np.ndarray) -> None:
+        self.points = points[:, None].astype(np.float32)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Frames start..stop-1."""
+        return self.points[start:stop]
+
+
+def open_track(points: np.ndarray, first: int = 0) -> TrackLandmarks:
+    """A track whose landmarks (frames, 478, 3) are these, from source frame `first` to the last one."""
+    owner = np.isfinite(points[:, :1, 0]).astype(np.int16)
+    stored = StoredLandmarks(points)
+    return TrackLandmarks(stored, owner, 1, first, len(points) - 1, 0.04)  # type: ignore[arg-type]

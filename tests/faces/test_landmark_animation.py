@@ -7,9 +7,8 @@ import pytest
 
 from lipdub.faces import geometry, landmark_animation, landmarks, mesh, mouth_rendering, mouth_shapes
 from lipdub.faces.detectors.mediapipe import MediaPipeDetector
-from lipdub.faces.track_landmarks import TrackLandmarks
 from lipdub.media.read import read_frames
-from tests.faces.made_faces import check_order
+from tests.faces.made_faces import check_order, open_track
 from tests.sample import TALKER
 
 
@@ -29,28 +28,11 @@ def test_the_neutral_face_follows_the_lip_motion() -> None:
     assert (np.diff(faces[:3, landmarks.IBUG[66], 1] - faces[:3, landmarks.IBUG[62], 1]) > 0.05).all()
 
 
-class Frames:
-    """Landmarks as a store keeps them: (frames, 1, 478, 3)."""
-
-    chunk = 7
-
-    def __init__(self, points: np.ndarray) -> None:
-        self.points = points[:, None].astype(np.float32)
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        return self.points[start:stop]
-
-
 @pytest.fixture(scope="module")
 def detected() -> np.ndarray:
     """Landmarks of the sample's talker, (60, 478, 3)."""
     with MediaPipeDetector(1) as finder:
         return np.stack([finder.detect([f.picture.rgb()], [False])[0][0] for f in read_frames(TALKER, 0, 60)])
-
-
-def open_track(points: np.ndarray) -> TrackLandmarks:
-    owner = np.isfinite(points[:, :1, 0]).astype(np.int16)
-    return TrackLandmarks(Frames(points), owner, 1, 0, len(points) - 1, 0.04)  # type: ignore[arg-type]
 
 
 def test_points_of_a_real_picture_are_check_order(detected: np.ndarray) -> None:
