@@ -25,15 +25,26 @@ CANDIDATES = 24
 MAX_UNIT_YAW = 40.0
 # Pixels between the corners of the mouth below which a face is not worth a dub.
 MIN_MOUTH_PX = 10.0
-# Difference of the skin's colour around the lips from its median, 0..1, from which a unit is not shown elsewhere: a
-# hand or a microphone lies before the mouth.
+# Colour of the skin around the lips, by its distance from the talker's median colour (largest channel, 0..1). A unit
+# is not shown elsewhere when the distance exceeds both this number and this multiple of the talker's median distance.
 OCCLUSION_COLOUR_DISTANCE = 0.08
-# The same limits as multiples of the talker's median difference, and the second limit as a multiple of the first one.
 UNUSABLE_COLOUR_RATIO = 6
-COVERED_COLOUR_RATIO = 8
+# The mouth counts as covered (by a hand, a microphone) when the distance exceeds both this multiple of the number above
+# and this multiple of the talker's median distance.
 COVERED_COLOUR_FACTOR = 1.5
-# The warp opens a unit to at most this multiple of its own opening; beyond it the interior has to be painted.
+COVERED_COLOUR_RATIO = 8
+# The warp opens a unit to at most this multiple of its own opening. Beyond it the interior has to be painted.
 MAX_STRETCH = 2.2
+# Openings in eye distances. Lips that are pressed this far below 0 are wholly closed.
+PRESSED_OPENING = CLOSED_MOUTH_OPENING / 6
+# A unit counts as at least this far open when its stretch is computed.
+MIN_UNIT_OPENING = CLOSED_MOUTH_OPENING / 8
+# A target begins to show the interior at this opening, and shows it fully at twice this.
+INTERIOR_OPENING = CLOSED_MOUTH_OPENING / 2
+# Units count as at least this far open when their openings are compared for a crossfade.
+MIN_FADE_OPENING = 2 * CLOSED_MOUTH_OPENING / 3
+# A target below this opening keeps the pressed lips of its units.
+PRESSED_TARGET_OPENING = CLOSED_MOUTH_OPENING / 3
 # Target motion per frame, as a share of the talker's range, below which a mouth counts as standing still.
 STILL_MOTION = 0.03
 # Share of the neighbour's continuation in the two frames around a jump.
@@ -240,14 +251,14 @@ def _opening_cost(units: Inventory, targets: FrameTargets, spread: F64, costs: U
 def _closed_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     """Cost of open units at frames whose target is a closed mouth."""
     closed = np.clip(1 - targets.measures[:, 0] / CLOSED_MOUTH_OPENING, 0, 1)[:, None]
-    opening = np.clip((units.measures[None, :, 0] + CLOSED_MOUTH_OPENING / 6) / CLOSED_MOUTH_OPENING, 0, 2)
+    opening = np.clip((units.measures[None, :, 0] + PRESSED_OPENING) / CLOSED_MOUTH_OPENING, 0, 2)
     return closed * costs.closed_weight * opening**2
 
 
 def _paint_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     """Cost of units that are too closed to show the interior of the target mouth."""
-    stretch = targets.measures[:, None, 0] / np.maximum(units.measures[None, :, 0], CLOSED_MOUTH_OPENING / 8)
-    is_open = np.clip(targets.measures[:, 0] / (CLOSED_MOUTH_OPENING / 2) - 1, 0, 1)[:, None]
+    stretch = targets.measures[:, None, 0] / np.maximum(units.measures[None, :, 0], MIN_UNIT_OPENING)
+    is_open = np.clip(targets.measures[:, 0] / INTERIOR_OPENING - 1, 0, 1)[:, None]
     cost: F64 = costs.paint_weight * is_open * np.clip(stretch / MAX_STRETCH - 1, 0, 1)
     return cost
 
@@ -405,7 +416,7 @@ def crossfade_weights(units: Inventory, selected: I64) -> list[list[tuple[int, f
     Returns:
         per frame, pairs of unit and weight; the weights of a frame sum to 1.
     """
-    openings = np.maximum(units.measures[:, 0], 2 * CLOSED_MOUTH_OPENING / 3)
+    openings = np.maximum(units.measures[:, 0], MIN_FADE_OPENING)
 
     def fits(first: int, second: int) -> bool:
         low, high = sorted((openings[first], openings[second]))
@@ -457,6 +468,6 @@ def clamp_to_reach(units: Inventory, mixtures: list[list[tuple[int, float]]], me
     open_share = np.clip(measures[:, 0] / OPEN_REACH_OPENING, 0, 1)
     reach = CLOSED_WIDTH_REACH + open_share * (OPEN_WIDTH_REACH - CLOSED_WIDTH_REACH)
     width = savgol_filter(np.clip(measures[:, 1], own[:, 1] - reach, own[:, 1] + reach), REACH_WINDOW)
-    closed = np.clip(1 - measures[:, 0] / (CLOSED_MOUTH_OPENING / 3), 0, 1)
+    closed = np.clip(1 - measures[:, 0] / PRESSED_TARGET_OPENING, 0, 1)
     pressed = np.minimum(savgol_filter(closed * np.minimum(own[:, 0] - measures[:, 0], 0), REACH_WINDOW), 0)
     return np.stack([measures[:, 0] + pressed, width], 1)
