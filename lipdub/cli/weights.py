@@ -217,8 +217,8 @@ def _tell(manner: GlobalOptions, kept: list[VerifiedWeights], **more: Any) -> No
         for item in kept
     ]
     for item in kept:
-        if item.remark and (item.new or manner.verbose):
-            manner.note(f"note: {item.remark}")
+        if item.trust_note and (item.new or manner.verbose):
+            manner.note(f"note: {item.trust_note}")
     if kept or manner.json:
         lines = [f"{item.entry.name}  {printable(item.path)}" for item in kept]
         manner.result({"weights": rows, **more}, "\n".join(lines))

@@ -227,11 +227,11 @@ def select_metrics(available: Iterable[Need], store: WeightsStore) -> Selection:
             continue
         try:
             selection.networks[weights.name] = weights.load(store)
-            remark = store.verify(manifest.find_entry(weights.name)).remark
+            remark = store.verify(manifest.find_entry(weights.name)).trust_note
         except LipdubError as error:
             selection.failures[weights.name] = str(error)
         else:
-            selection.remarks += [remark] if remark else []
+            selection.trust_notes += [remark] if remark else []
     return selection
 
 

@@ -1,8 +1,13 @@
-"""Network weights: those that come with lipdub, and the store of published ones that people fetch or bring.
+"""Network weights: those that come with lipdub, published ones in the weights store, and the user's own models.
 
-``bundled`` finds lipdub's own; ``manifest`` knows what was published where and under which terms; ``store``
-keeps verified files of it, ``download`` fetches them and ``recognise`` tells them apart; ``checkpoint`` reads
-them into networks. Importing this package imports nothing heavy; only ``Store.pull`` ever uses the network.
+Importing this package imports nothing heavy. Only `WeightsStore.pull` uses the network.
+
+- `shipped_files`: the weights that come with lipdub.
+- `manifest`: what was published, where, and under which licence.
+- `store`, `download`, `identify`: the folder of verified files, how they are fetched, and how a file is told apart.
+- `file_format`, `checkpoint`: what kind of file one is, and how it becomes a network.
+- `requirement`: what a method needs.
+- `user_models`, `safetensors_file`, `talking_face_file`, `face_features_file`: what was trained with lipdub.
 """
 
 from __future__ import annotations

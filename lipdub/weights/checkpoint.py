@@ -1,11 +1,15 @@
-"""Reads published checkpoints into networks: only tensors and plain values, nothing in a file is ever run."""
+"""Reads published checkpoints into networks.
+
+Only tensors and plain values are read. Nothing in a file is ever run, except a TorchScript archive whose digest was
+published.
+"""
 
 from __future__ import annotations
 
 import importlib
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lipdub.errors import EnvironmentFailure, WeightsError, wrap_os_error
 from lipdub.weights.file_format import detect_format
@@ -21,34 +25,50 @@ if TYPE_CHECKING:
 
     State = dict[str, torch.Tensor]
 
-#: Keys that training scripts keep a network's state under.
+Network = TypeVar("Network", bound="nn.Module")
+
 WRAPPERS = ("state_dict", "params_ema", "params", "net_G_ema", "net_recon", "g_ema")
+"""Keys under which training scripts store a network's state."""
+
 _COUNTER = "num_batches_tracked"  # older PyTorch had none, and only training reads it
-_PARALLEL = "module"  # what a network that was trained on several devices calls itself
+_PARALLEL = "module"  # a part of the names of a network that was trained on several devices
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
 def load_checkpoint(path: Path, entry: ManifestEntry, part: str | None = None) -> State:
-    """The state of one network in a published file, under the names the network knows, on the CPU.
+    """Return the state of one network in a published file, on the CPU, under the names that the network knows.
+
+    Args:
+        path: The file.
+        entry: The manifest's entry of the file.
+        part: Name of the network, where the file has several.
 
     Raises:
-        UsageError: the file has several networks and ``part`` names none of them.
-        WeightsError: the file cannot be read, holds more than weights, or not this network's.
+        UsageError: The file has several networks, and ``part`` names none of them.
+        WeightsError: The file cannot be read, holds more than weights, or does not hold this network's.
     """
     return extract_state(read_checkpoint(path, entry), entry.part(part), path.name)
 
 
 def load_network(path: Path, entry: ManifestEntry, part: str | None = None) -> nn.Module:
-    """The network of a published file, built as published, with its weights, for evaluation."""
-    which = entry.part(part)
-    return load_into(build_network(which), load_checkpoint(path, entry, part), path.name).eval()
+    """Return the network of a published file, as published, with its weights, for evaluation.
+
+    Arguments and errors are those of `load_checkpoint`.
+    """
+    network = build_network(entry.part(part))
+    return load_into(network, load_checkpoint(path, entry, part), path.name).eval()
 
 
-def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], name: str = "the checkpoint") -> nn.Module:
-    """Gives a network its weights, all of them and no others, and returns it.
+def load_into(network: Network, state: Mapping[str, torch.Tensor], name: str = "the checkpoint") -> Network:
+    """Give a network its weights, all of them and no others, and return it.
+
+    Args:
+        network: The network.
+        state: Tensors by name.
+        name: What to call their file in errors.
 
     Raises:
-        WeightsError: names the first entry that is missing, has another shape, or is not the network's.
+        WeightsError: It names the first entry that is missing, has another shape, or is not the network's.
     """
     own = network.state_dict()
     fault = find_mismatch({key: tuple(value.shape) for key, value in own.items()}, state)
@@ -60,7 +80,7 @@ def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], name: str =
 
 
 def find_mismatch(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, torch.Tensor]) -> str:
-    """What first keeps a state from being one of these names and shapes; "" when it fits."""
+    """Return what first keeps a state from having these names and shapes; empty if it has them."""
     for key, shape in expected.items():
         if key not in state:
             if key.endswith(_COUNTER):
@@ -73,53 +93,68 @@ def find_mismatch(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, t
 
 
 def read_checkpoint(path: Path, entry: ManifestEntry | None = None) -> dict[str, Any]:
-    """All a checkpoint holds: tensors on the CPU and plain values, as they are in the file.
+    """Return all that a checkpoint holds: tensors on the CPU and plain values.
 
-    TorchScript archives are programs: one is read only when ``entry`` says that the published file is one,
-    and only that very file.
+    A TorchScript archive is a program. It is read only where the published file is one, and only that very file.
+
+    Args:
+        path: The file.
+        entry: The manifest's entry of the file, if it is known.
 
     Raises:
-        WeightsError: the file is damaged, is no checkpoint, or would have to run code to be read.
+        WeightsError: The file is damaged, is no checkpoint, or would have to run code to be read.
     """
-    kind = detect_format(path)
-    if kind == "torchscript":
+    form = detect_format(path)
+    if form == "torchscript":
         return _read_program(path, entry)
-    if kind == "matlab":
+    if form == "matlab":
         raise WeightsError(f"{path.name} is a MATLAB file, not a checkpoint")
-    content = _read_tensors(path) if kind == "safetensors" else _read_pickled(path, mapped=kind == "zip")
+    content = _read_tensors(path) if form == "safetensors" else _read_pickled(path, is_mapped=form == "zip")
     if not isinstance(content, dict):
         raise WeightsError(f"{path.name} holds a {type(content).__name__} instead of named weights")
     return content
 
 
 def extract_state(content: Mapping[str, Any], part: NetworkPart, name: str) -> State:
-    """The state of ``part`` within what was read from the file ``name``."""
-    state = _unwrapped(content, part, name)
-    found = {_plain(str(key)): value for key, value in state.items()}
+    """Return the state of a network within what was read from a file.
+
+    Args:
+        content: What the file holds.
+        part: The network.
+        name: What to call the file in errors.
+
+    Raises:
+        WeightsError: The file holds no such state.
+    """
+    state = {_strip_parallel(str(key)): value for key, value in _unwrap(content, part, name).items()}
     if part.prefix:
-        found = {key.removeprefix(part.prefix): value for key, value in found.items() if key.startswith(part.prefix)}
-        if not found:
+        state = {key.removeprefix(part.prefix): value for key, value in state.items() if key.startswith(part.prefix)}
+        if not state:
             raise WeightsError(f"{name} has no weights whose names begin with {part.prefix}")
     if part.without:
-        found = {key: value for key, value in found.items() if part.without not in key}
-    return found
+        state = {key: value for key, value in state.items() if part.without not in key}
+    return state
 
 
 def build_network(part: NetworkPart) -> nn.Module:
-    """The network a state belongs to, with fresh weights. Raises EnvironmentFailure when it is not there."""
+    """Return a network with fresh weights.
+
+    Raises:
+        EnvironmentFailure: Its class is not installed.
+    """
     module, _, name = part.network.partition(":")
     try:
-        kind = getattr(importlib.import_module(module), name)
+        constructor = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise EnvironmentFailure(
             f"the network {name} ({module}) is not in this installation: {error}", hint="See lipdub doctor."
         ) from error
-    network: nn.Module = kind(**part.arguments)
+    network: nn.Module = constructor(**part.arguments)
     return network
 
 
 def infer_shapes(part: NetworkPart) -> dict[str, tuple[int, ...]]:
-    """Names and shapes a file must have to be of this network."""
+    """Return the names and shapes that a file of this network must have."""
     import torch
 
     with torch.device("meta"):
@@ -128,27 +163,27 @@ def infer_shapes(part: NetworkPart) -> dict[str, tuple[int, ...]]:
     return {key: shape for key, shape in shapes.items() if not part.without or part.without not in key}
 
 
-def _read_pickled(path: Path, mapped: bool) -> Any:
+def _read_pickled(path: Path, *, is_mapped: bool) -> Any:
     import pickle
 
     import torch
 
     try:
-        return torch.load(str(path), map_location="cpu", weights_only=True, mmap=mapped)
+        return torch.load(str(path), map_location="cpu", weights_only=True, mmap=is_mapped)
     except OSError as error:
         raise wrap_os_error(error, path, "read") from error
     except MemoryError:
         raise
     except pickle.UnpicklingError as error:
-        found = _GLOBAL.search(str(error))
-        if found is None:
-            raise _damaged(path) from error
+        refused = _GLOBAL.search(str(error))
+        if refused is None:
+            raise _describe_damage(path) from error
         raise WeightsError(
-            f"{path.name} holds more than weights and would run code ({found[1]}); it is not loaded",
+            f"{path.name} holds more than weights and would run code ({refused[1]}); it is not loaded",
             hint="Get it from where it was published: lipdub weights list.",
         ) from error
-    except Exception as error:  # torn files fail in many ways, depending on where they end
-        raise _damaged(path) from error
+    except Exception as error:  # damaged files fail in many ways, depending on where they end
+        raise _describe_damage(path) from error
 
 
 def _read_tensors(path: Path) -> dict[str, Any]:
@@ -159,8 +194,8 @@ def _read_tensors(path: Path) -> dict[str, Any]:
         return dict(load_file(path, device="cpu"))
     except OSError as error:
         raise wrap_os_error(error, path, "read") from error
-    except SafetensorError as error:
-        raise _damaged(path) from error
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise _describe_damage(path) from error
 
 
 def _read_program(path: Path, entry: ManifestEntry | None) -> dict[str, Any]:
@@ -169,30 +204,30 @@ def _read_program(path: Path, entry: ManifestEntry | None) -> dict[str, Any]:
     if entry is None or entry.format != "torchscript":
         raise WeightsError(
             f"{path.name} is a TorchScript archive, a program instead of weights; it is not loaded",
-            hint="The checkpoint with the plain weights is wanted.",
+            hint="Give the checkpoint with the plain weights.",
         )
     if entry.sha256 is None or sha256(path) != entry.sha256:
         raise WeightsError(f"{path.name} is a TorchScript archive, but not the published one; it is not loaded")
     try:
         return dict(torch.jit.load(str(path), map_location="cpu").state_dict())
     except (RuntimeError, ValueError) as error:
-        raise _damaged(path) from error
+        raise _describe_damage(path) from error
 
 
-def _damaged(path: Path) -> WeightsError:
+def _describe_damage(path: Path) -> WeightsError:
     return WeightsError(f"{path.name} cannot be read: it is cut short or damaged", hint="Get it again.")
 
 
-def _unwrapped(content: Mapping[str, Any], part: NetworkPart, name: str) -> Mapping[str, Any]:
-    """The first mapping under a known key that holds nothing but tensors; or else ``content`` itself."""
+def _unwrap(content: Mapping[str, Any], part: NetworkPart, name: str) -> Mapping[str, Any]:
+    """Return the first mapping under a known key that holds nothing but tensors, or else the content itself."""
     for state in (*(content.get(key) for key in (*part.key, *WRAPPERS)), content):
         if isinstance(state, Mapping) and state and all(hasattr(value, "shape") for value in state.values()):
             return state
     wanted = " or ".join(part.key) or "weights"
-    holds = ", ".join(str(key) for key in list(content)[:6]) or "nothing"
-    raise WeightsError(f"{name} holds no {wanted}, but {holds}")
+    present = ", ".join(str(key) for key in list(content)[:6]) or "nothing"
+    raise WeightsError(f"{name} holds no {wanted}, but {present}")
 
 
-def _plain(key: str) -> str:
-    """A name without what training on several devices put into it."""
+def _strip_parallel(key: str) -> str:
+    """Return a name without what training on several devices put into it."""
     return ".".join(word for word in key.split(".") if word != _PARALLEL)

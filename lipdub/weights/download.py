@@ -1,4 +1,4 @@
-"""Fetches one large file over HTTP: goes on after a break, tries again, and tries other hosts."""
+"""Fetches one large file over HTTP: resumes after an interruption, tries again, and tries other hosts."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int | None], None]
 
-_BLOCK = 1 << 18
-_PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers worth asking again for
-_TELL_EVERY = 0.2  # seconds
+_BLOCK_BYTES = 1 << 18
+_TRANSIENT = {408, 425, 429, 500, 502, 503, 504}  # HTTP answers after which another attempt may succeed
+_REPORT_SECONDS = 0.2  # between two reports of the progress
 
 
-class _Broken(Exception):
-    """This attempt failed; the same address may do better."""
+class _TransientError(Exception):
+    """This attempt failed; another one at the same address may succeed."""
 
 
-class _RangeRefused(_Broken):
-    """It does not have the part asked for."""
+class _RangeRefusedError(_TransientError):
+    """The host does not have the requested part of the file."""
 
 
-class _Useless(Exception):
+class _UselessAddressError(Exception):
     """This address will not give the file."""
 
 
 @dataclass(frozen=True)
-class _Ask:
+class _Request:
     """What does not change between attempts."""
 
     part: Path
@@ -52,7 +52,7 @@ class _Ask:
 
 
 def locate_resume_note(part: Path) -> Path:
-    """Where it is noted from which address a part was begun, and of which version of the file."""
+    """Return where to note the address a part came from, and the version of the file."""
     return part.with_name(part.name + ".json")
 
 
@@ -66,27 +66,28 @@ def fetch(
     progress: Progress = lambda done, total: None,
     attempts: int = 3,
     timeout: float = 30.0,
-    pause: Callable[[float], None] = lambda seconds: time.sleep(seconds),
+    pause: Callable[[float], None] = lambda seconds: time.sleep(seconds),  # noqa: PLW0108  looked up when it is called
 ) -> str:
-    """Fetches a file into ``part``, going on from what lies there, and returns the address it came from.
+    """Fetch a file into ``part``, resuming from what is there, and return the address it came from.
 
-    urls
-        Where it may be had, tried in turn; ``attempts`` times each where a fault may pass.
-    accept
-        Raises WeightsError when the complete file is not the right one; the next address is tried then.
-    size
-        Its bytes, where known: a file of another size is not even begun.
-    checked
-        Whether ``accept`` would notice a wrong byte. Otherwise what lies there is gone on from only if the
-        host says that its file is still the same.
-    progress
-        Is told bytes done and, where known, in all.
+    Args:
+        urls: Where the file can be fetched, tried in turn.
+        part: The path of the file.
+        accept: Called with the complete file; raises WeightsError if it is not the right one. The next address is
+            tried then.
+        size: The file's bytes, if known. A file of another size is not even begun.
+        checked: Whether ``accept`` would notice a wrong byte. If not, an interrupted file is resumed only if the host
+            says that its file is still the same.
+        progress: Called with the bytes so far and, if known, in all.
+        attempts: Attempts at each address, where a fault may pass.
+        timeout: Seconds until a silent host counts as gone.
+        pause: Called with the seconds to wait between two attempts.
 
     Raises:
-        WeightsError: what came is not the right file.
-        EnvironmentFailure: no address answered, or the disk is full; ``part`` stays for the next time.
+        WeightsError: What came is not the right file.
+        EnvironmentFailure: No address answered, or the disk is full. ``part`` stays for the next time.
     """
-    ask = _Ask(part, size, checked, progress, timeout)
+    request = _Request(part, size, checked, progress, timeout)
     failures: list[str] = []
     wrong: WeightsError | None = None
     for url in urls:
@@ -94,198 +95,198 @@ def fetch(
         while tries < attempts:
             if tries:
                 pause(2.0 ** (tries - 1))
-            before = _bytes(part)
+            before = _count_bytes(part)
             try:
-                resumed = _receive(url, ask)
+                resumed = _receive(url, request)
                 accept(part)
-                _forget(ask)
+                _remove_note(request)
                 return url
-            except _Broken as fault:
-                failure, tries = str(fault), 1 if _bytes(part) > before else tries + 1
-            except _Useless as fault:
+            except _TransientError as fault:
+                failure, tries = str(fault), 1 if _count_bytes(part) > before else tries + 1
+            except _UselessAddressError as fault:
                 failure, tries = str(fault), attempts
             except WeightsError as error:
                 wrong, failure, tries = error, error.what, tries + 1 if resumed else attempts
-                _drop(ask)
+                _discard(request)
         failures.append(f"{urlsplit(url).hostname}: {failure}")
-    raise _summed_up(part.name.removesuffix(".part"), failures, wrong)
+    raise _summarize(part.name.removesuffix(".part"), failures, wrong)
 
 
-def _summed_up(name: str, failures: list[str], wrong: WeightsError | None) -> LipdubError:
+def _summarize(name: str, failures: list[str], wrong: WeightsError | None) -> LipdubError:
     if wrong is not None:
         return wrong
     return EnvironmentFailure(
         f"cannot fetch {name}: {'; '.join(dict.fromkeys(failures))}",
-        hint="Check the network and its proxy, or get it by hand and give it to lipdub weights add.",
+        hint="Check the network and its proxy, or get the file by hand and give it to lipdub weights add.",
     )
 
 
-def _receive(url: str, ask: _Ask) -> bool:
-    """Brings ``part`` to its end from one address. Returns whether something of it lay there before."""
-    have = _lying(url, ask)
-    if ask.size is not None and have == ask.size:
+def _receive(url: str, request: _Request) -> bool:
+    """Complete ``part`` from one address, and return whether something of it was there before."""
+    have = _count_resumable(url, request)
+    if request.size is not None and have == request.size:
         return True
-    with _open(url, have, ask) as response:
-        begin, total = _extent(response, have, ask)
+    with _open(url, have, request) as response:
+        begin, total = _read_extent(response, have, request)
         if begin < have:
-            _drop(ask)
-        _note(url, response, ask)
-        _room(ask.part, 0 if total is None else total - begin)
-        done = _append(response, begin, total, ask)
+            _discard(request)
+        _write_note(url, response, request)
+        _check_space(request.part, 0 if total is None else total - begin)
+        done = _append(response, begin, total, request)
     if total is not None and done < total:
-        raise _Broken(f"the connection broke after {done} of {total} bytes")
+        raise _TransientError(f"the connection broke after {done} of {total} bytes")
     if total is not None and done > total:
-        _drop(ask)
-        raise _Broken(f"sends more than {total} bytes")
+        _discard(request)
+        raise _TransientError(f"sends more than {total} bytes")
     return begin > 0
 
 
-def _bytes(part: Path) -> int:
+def _count_bytes(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def _lying(url: str, ask: _Ask) -> int:
-    """How many bytes lie there that can be gone on from; others are removed."""
-    have, noted = _bytes(ask.part), _noted(ask)
-    same = noted.get("url") == url and bool(noted.get("validator"))
-    if have and (not (ask.checked or same) or (ask.size is not None and have > ask.size)):
-        _drop(ask)
+def _count_resumable(url: str, request: _Request) -> int:
+    """Return how many bytes are there to resume from. Others are removed."""
+    have, note = _count_bytes(request.part), _read_note(request)
+    same = note.get("url") == url and bool(note.get("validator"))
+    if have and (not (request.checked or same) or (request.size is not None and have > request.size)):
+        _discard(request)
         return 0
     return have
 
 
-def _open(url: str, have: int, ask: _Ask) -> Any:
+def _open(url: str, have: int, request: _Request) -> Any:
     from lipdub._version import __version__
 
     headers = {"User-Agent": f"lipdub/{__version__}", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
-        noted = _noted(ask)
-        if noted.get("url") == url and noted.get("validator"):
-            headers["If-Range"] = str(noted["validator"])
-    opener = urllib.request.build_opener(_Redirects)
+        note = _read_note(request)
+        if note.get("url") == url and note.get("validator"):
+            headers["If-Range"] = str(note["validator"])
+    opener = urllib.request.build_opener(_RedirectHandler)
     try:
-        with _faults_named():
-            return opener.open(urllib.request.Request(url, headers=headers), timeout=ask.timeout)
-    except _RangeRefused:  # what lies there is no beginning of this file
-        _drop(ask)
+        with _translate_faults():
+            return opener.open(urllib.request.Request(url, headers=headers), timeout=request.timeout)
+    except _RangeRefusedError:  # what is there is no beginning of this file
+        _discard(request)
         raise
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but not from an encrypted address to one that is not, nor out of HTTP."""
+class _RedirectHandler(urllib.request.HTTPRedirectHandler):
+    """Follow redirects, but not from an encrypted address to one that is not, nor out of HTTP."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
         before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if after != "https" and not (before == after == "http"):
-            raise _Useless(f"redirects to {newurl}, which is not encrypted")
+            raise _UselessAddressError(f"redirects to {newurl}, which is not encrypted")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 @contextmanager
-def _faults_named() -> Iterator[None]:
-    """Turns what can go wrong on the way into :class:`_Broken` and :class:`_Useless`."""
+def _translate_faults() -> Iterator[None]:
+    """Turn what can go wrong on the way into `_TransientError` and `_UselessAddressError`."""
     try:
         yield
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise _RangeRefused("does not have the part asked for") from error
-        if error.code in _PASSING:
-            raise _Broken(f"answers HTTP {error.code}") from error
-        raise _Useless(f"answers HTTP {error.code}") from error
+            raise _RangeRefusedError("does not have the part asked for") from error
+        if error.code in _TRANSIENT:
+            raise _TransientError(f"answers HTTP {error.code}") from error
+        raise _UselessAddressError(f"answers HTTP {error.code}") from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, ssl.SSLCertVerificationError):
-            raise _Useless(f"its certificate is not valid ({error.reason.verify_message})") from error
-        raise _Broken(_reason(error.reason)) from error
+            raise _UselessAddressError(f"its certificate is not valid ({error.reason.verify_message})") from error
+        raise _TransientError(_describe(error.reason)) from error
     except (http.client.HTTPException, OSError) as error:
-        raise _Broken(_reason(error)) from error
+        raise _TransientError(_describe(error)) from error
 
 
-def _reason(error: object) -> str:
+def _describe(error: object) -> str:
     if isinstance(error, TimeoutError):
         return "does not answer in time"
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(text)
 
 
-def _extent(response: Any, have: int, ask: _Ask) -> tuple[int, int | None]:
-    """At which byte the answer begins, and how many the whole file has (None where the host does not say)."""
+def _read_extent(response: Any, have: int, request: _Request) -> tuple[int, int | None]:
+    """Return the byte at which the answer begins, and the whole file's bytes (None if the host does not say)."""
     if response.headers.get_content_type() == "text/html":
-        raise _Useless("answers with a web page instead of the file")
+        raise _UselessAddressError("answers with a web page instead of the file")
     length = response.headers.get("Content-Length", "")
     total = int(length) if length.isdigit() else None
     begin = 0
     if response.status == http.HTTPStatus.PARTIAL_CONTENT:
-        spelled = response.headers.get("Content-Range", "")
-        first, _, whole = spelled.removeprefix("bytes ").partition("/")
+        content_range = response.headers.get("Content-Range", "")
+        first, _, whole = content_range.removeprefix("bytes ").partition("/")
         if first.partition("-")[0] != str(have):
-            _drop(ask)
-            raise _Broken(f"answers with another part of the file ({spelled})")
+            _discard(request)
+            raise _TransientError(f"answers with another part of the file ({content_range})")
         begin, total = have, int(whole) if whole.isdigit() else None
-    if ask.size is not None and total is not None and total != ask.size:
-        raise _Useless(f"has a file of {total} bytes, not {ask.size}")
-    return begin, total if total is not None else ask.size
+    if request.size is not None and total is not None and total != request.size:
+        raise _UselessAddressError(f"has a file of {total} bytes, not {request.size}")
+    return begin, total if total is not None else request.size
 
 
-def _append(response: Any, begin: int, total: int | None, ask: _Ask) -> int:
-    """Writes what comes to the end of ``part``; returns how many bytes lie there then."""
-    done, told = begin, 0.0
+def _append(response: Any, begin: int, total: int | None, request: _Request) -> int:
+    """Append what comes to ``part``, and return how many bytes it then has."""
+    done, reported = begin, 0.0
     try:
-        with ask.part.open("ab") as file:
+        with request.part.open("ab") as file:
             for block in _blocks(response):
                 file.write(block)
                 done += len(block)
                 if total is not None and done > total:
                     break
-                if time.monotonic() - told > _TELL_EVERY:
-                    told = time.monotonic()
-                    ask.progress(done, total)
+                if time.monotonic() - reported > _REPORT_SECONDS:
+                    reported = time.monotonic()
+                    request.progress(done, total)
     except OSError as error:
-        raise wrap_os_error(error, ask.part) from error
-    ask.progress(done, total)
+        raise wrap_os_error(error, request.part) from error
+    request.progress(done, total)
     return done
 
 
 def _blocks(response: Any) -> Iterator[bytes]:
     while True:
-        with _faults_named():
-            block = response.read1(_BLOCK)
+        with _translate_faults():
+            block = response.read1(_BLOCK_BYTES)
         if not block:
             return
         yield block
 
 
-def _room(part: Path, wanted: int) -> None:
+def _check_space(part: Path, wanted: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if free < wanted:
         raise EnvironmentFailure(
             f"no space left on the disk, cannot write {part}: "
-            f"{wanted / 1e6:.0f} MB are to come, {free / 1e6:.0f} are free",
+            f"{wanted / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free",
             hint="Free some space, or name another folder in LIPDUB_WEIGHTS.",
         )
 
 
-def _note(url: str, response: Any, ask: _Ask) -> None:
+def _write_note(url: str, response: Any, request: _Request) -> None:
     tag = response.headers.get("ETag", "")
     validator = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
-    write_atomically(locate_resume_note(ask.part), json.dumps({"url": url, "validator": validator}).encode())
+    write_atomically(locate_resume_note(request.part), json.dumps({"url": url, "validator": validator}).encode())
 
 
-def _noted(ask: _Ask) -> dict[str, Any]:
+def _read_note(request: _Request) -> dict[str, Any]:
     try:
-        content = json.loads(locate_resume_note(ask.part).read_bytes())
+        content = json.loads(locate_resume_note(request.part).read_bytes())
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def _forget(ask: _Ask) -> None:
-    locate_resume_note(ask.part).unlink(missing_ok=True)
+def _remove_note(request: _Request) -> None:
+    locate_resume_note(request.part).unlink(missing_ok=True)
 
 
-def _drop(ask: _Ask) -> None:
-    ask.part.unlink(missing_ok=True)
-    _forget(ask)
+def _discard(request: _Request) -> None:
+    request.part.unlink(missing_ok=True)
+    _remove_note(request)

@@ -1,4 +1,4 @@
-"""What kind of file one is, told from its bytes and without loading anything of it."""
+"""The format of a file of weights, read from its first bytes without loading anything of it."""
 
 from __future__ import annotations
 
@@ -16,66 +16,76 @@ _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"  # every pickle of protocol 2 and later
 _MATLAB = b"MATLAB "
 _LFS = b"version https://git-lfs"
-_AGAIN = "Get the file again: lipdub weights pull."
 _PAGE = re.compile(rb"\s*<(!doctype|html|head|\?xml)", re.IGNORECASE)
+_HEAD_BYTES = 512
+_MAX_SAFETENSORS_HEADER = 1 << 27  # bytes
+_FETCH_AGAIN = "Get the file again: lipdub weights pull."
 
 
 def detect_format(path: Path, name: str | None = None) -> FileFormat:
-    """The kind of a file of weights; "zip" and the older "pickle" are PyTorch's own.
+    """Return the format of a file of weights; "zip" and the older "pickle" are PyTorch's own.
 
-    ``name`` is what to call it in errors, by default its own name.
+    Args:
+        path: The file.
+        name: What to call it in errors, by default its own name.
 
     Raises:
-        WeightsError: it is none of them, is cut short, or is an archive that reaches outside itself.
-        InputError, EnvironmentFailure: it cannot be read.
+        WeightsError: The file has none of these formats, is cut short, or is an archive that reaches outside itself.
+        InputError: There is no such file.
+        EnvironmentFailure: The file cannot be read.
     """
     name = name or path.name
     try:
         with path.open("rb") as file:
-            head = file.read(512)
+            head = file.read(_HEAD_BYTES)
         if head.startswith(_ZIP):
-            return _kind_of_zip(path, name)
+            return _detect_zip_format(path, name)
         if head.strip(b"\0") and _is_tar(path):
-            raise WeightsError(f"{name} is a tar archive, which no weights are read from", hint=_AGAIN)
+            raise WeightsError(f"{name} is a tar archive; lipdub reads no weights from those", hint=_FETCH_AGAIN)
     except OSError as error:
         raise wrap_os_error(error, path, "read") from error
     if head.startswith(_PICKLE):
         return "pickle"
     if head.startswith(_MATLAB):
         return "matlab"
-    if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < 1 << 27:
+    if head[8:9] == b"{" and 0 < int.from_bytes(head[:8], "little") < _MAX_SAFETENSORS_HEADER:
         return "safetensors"
-    raise WeightsError(f"{name} {_what_else(head)}", hint=_AGAIN)
+    raise WeightsError(f"{name} {_describe_other(head)}", hint=_FETCH_AGAIN)
 
 
-def _kind_of_zip(path: Path, name: str) -> FileFormat:
+def _detect_zip_format(path: Path, name: str) -> FileFormat:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        raise WeightsError(f"{name} is cut short or damaged", hint=_AGAIN) from None
+    except OSError:
+        raise
+    except Exception as error:  # a damaged directory fails in many ways, struct.error among them
+        raise WeightsError(f"{name} is cut short or damaged", hint=_FETCH_AGAIN) from error
     for member in members:
         inside = PurePosixPath(member.replace("\\", "/"))
         if inside.is_absolute() or ".." in inside.parts or ":" in member:
             raise WeightsError(f"{name} is an archive that reaches outside itself ({member}), and is not read")
-    inner = {"/".join(PurePosixPath(member).parts[1:]) for member in members}  # all lies in one folder of any name
+    # All members lie in one folder of any name.
+    inner = {"/".join(PurePosixPath(member).parts[1:]) for member in members}
     if "constants.pkl" in inner or any(member.startswith("code/") for member in inner):
         return "torchscript"
     if "data.pkl" in inner:
         return "zip"
-    raise WeightsError(f"{name} is a zip archive, but not one PyTorch wrote", hint=_AGAIN)
+    raise WeightsError(f"{name} is a zip archive, but not one PyTorch wrote", hint=_FETCH_AGAIN)
 
 
 def _is_tar(path: Path) -> bool:
-    """Whether PyTorch would take it for a tar archive, its oldest form: it has unpickled those carelessly."""
+    """Return whether PyTorch would take the file for a tar archive: it has unpickled that oldest form carelessly."""
     try:
         with tarfile.open(path, "r:"):
             return True
-    except (tarfile.TarError, EOFError, ValueError):
+    except OSError:
+        raise
+    except Exception:  # a file that is no archive fails in many ways, where it looks like one by chance
         return False
 
 
-def _what_else(head: bytes) -> str:
+def _describe_other(head: bytes) -> str:
     if not head.strip(b"\0"):
         return "is empty"
     if _PAGE.match(head):

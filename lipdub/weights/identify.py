@@ -1,4 +1,4 @@
-"""Tells which published file one is: by its digest, or else by the names and shapes of the weights in it."""
+"""Which published file one is, by its digest, or else by the names and shapes of the weights in it."""
 
 from __future__ import annotations
 
@@ -20,29 +20,28 @@ _SUFFIXES = {".pth", ".pt", ".tar", ".model", ".safetensors", ".mat", ".zip", ".
 
 
 def identify_file(path: Path, store: WeightsStore) -> ManifestEntry:
-    """The entry whose file this is.
+    """Return the entry whose file this is.
 
     Raises:
-        InputError: there is no such file.
-        WeightsError: it is no file of weights, none that lipdub knows, or another copy of one whose digest is
-            known.
+        InputError: There is no such file.
+        WeightsError: The file holds no weights, none that lipdub knows, or is not the published copy of them.
     """
     digest = sha256(path)
-    known = {entry.name: store.wanted(entry) for entry in manifest.list_entries()}
-    for name, wanted in known.items():
-        if wanted == digest:
+    wanted = {entry.name: store.wanted(entry) for entry in manifest.list_entries()}
+    for name, known in wanted.items():
+        if known == digest:
             return manifest.find_entry(name)
-    kind = detect_format(path)
-    if kind == "torchscript":
+    form = detect_format(path)
+    if form == "torchscript":
         raise WeightsError(f"{path.name} is a TorchScript archive, a program instead of weights, and none lipdub knows")
-    alike = list(_alike(path, kind == "matlab"))
-    found = [entry for entry in alike if known[entry.name] is None]
-    if len(found) > 1:
-        found = [entry for entry in found if entry.file == path.name] or found
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(entry.name for entry in found)
+    alike = list(_find_alike(path, is_matlab=form == "matlab"))
+    candidates = [entry for entry in alike if wanted[entry.name] is None]
+    if len(candidates) > 1:
+        candidates = [entry for entry in candidates if entry.file == path.name] or candidates
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        names = ", ".join(entry.name for entry in candidates)
         raise WeightsError(f"{path.name} may be any of {names}", hint="Say which: --as NAME.")
     if alike:
         names = " or ".join(entry.file for entry in alike)
@@ -54,8 +53,10 @@ def identify_file(path: Path, store: WeightsStore) -> ManifestEntry:
 
 
 def check_claim(path: Path, entry: ManifestEntry, *, own: bool = False) -> None:
-    """Checks a file of which somebody says what it is, or what its own weights are for. Raises WeightsError when its
-    weights have other names or shapes.
+    """Check a file that somebody says is an entry's, or is weights of their own for its network.
+
+    Raises:
+        WeightsError: Its weights have other names or shapes.
     """
     from lipdub.weights.checkpoint import extract_state, find_mismatch, read_checkpoint
 
@@ -63,26 +64,30 @@ def check_claim(path: Path, entry: ManifestEntry, *, own: bool = False) -> None:
         return
     content = read_checkpoint(path)
     for part in entry.parts:
-        fault = find_mismatch(_shapes(part), extract_state(content, part, path.name))
+        fault = find_mismatch(_get_shapes(part), extract_state(content, part, path.name))
         if fault:
             raise WeightsError(f"{path.name} is not {entry.file}: {fault}")
 
 
 def find_candidates(folder: Path) -> list[Path]:
-    """Files in a folder, and in those within, whose names are like those of weights. Raises InputError."""
+    """Return the files in a folder and its subfolders that have names like those of weights.
+
+    Raises:
+        InputError: There are none, or there is no such folder.
+    """
     try:
-        found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _SUFFIXES and path.is_file()]
+        files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _SUFFIXES and path.is_file()]
     except OSError as error:
         raise wrap_os_error(error, folder, "read") from error
-    if not found:
+    if not files:
         raise InputError(f"there are no files of weights in {folder}")
-    return found
+    return files
 
 
-def _alike(path: Path, matlab: bool) -> Iterator[ManifestEntry]:
-    """The entries whose names and shapes the file has."""
-    if matlab:
-        keys = _matlab_keys(path)
+def _find_alike(path: Path, *, is_matlab: bool) -> Iterator[ManifestEntry]:
+    """Yield the entries whose names and shapes the file has."""
+    if is_matlab:
+        keys = _read_matlab_keys(path)
         for entry in manifest.list_entries():
             if entry.format == "matlab" and keys.issuperset(entry.keys):
                 yield entry
@@ -94,28 +99,29 @@ def _alike(path: Path, matlab: bool) -> Iterator[ManifestEntry]:
         if entry.format != "checkpoint" or not entry.parts:
             continue
         try:
-            if not any(find_mismatch(_shapes(part), extract_state(content, part, path.name)) for part in entry.parts):
+            states = [(part, extract_state(content, part, path.name)) for part in entry.parts]
+            if not any(find_mismatch(_get_shapes(part), state) for part, state in states):
                 yield entry
-        except (WeightsError, EnvironmentFailure):  # not this one's keys, or its network is not installed
+        except (WeightsError, EnvironmentFailure):  # the file has other keys, or the network is not installed
             continue
 
 
-_known_shapes: dict[str, dict[str, tuple[int, ...]]] = {}  # networks are built once for all files of a folder
+_shapes: dict[str, dict[str, tuple[int, ...]]] = {}  # each network is built once for all files of a folder
 
 
-def _shapes(part: NetworkPart) -> dict[str, tuple[int, ...]]:
+def _get_shapes(part: NetworkPart) -> dict[str, tuple[int, ...]]:
     from lipdub.weights.checkpoint import infer_shapes
 
     name = f"{part.network} {sorted(part.arguments.items())} {part.without}"
-    if name not in _known_shapes:
-        _known_shapes[name] = infer_shapes(part)
-    return _known_shapes[name]
+    if name not in _shapes:
+        _shapes[name] = infer_shapes(part)
+    return _shapes[name]
 
 
-def _matlab_keys(path: Path) -> set[str]:
+def _read_matlab_keys(path: Path) -> set[str]:
     from scipy.io import whosmat
 
     try:
         return {name for name, _, _ in whosmat(str(path))}
-    except Exception as error:  # its reader fails in many ways on torn files
+    except Exception as error:  # its reader fails in many ways on damaged files
         raise WeightsError(f"{path.name} cannot be read: it is cut short or damaged") from error

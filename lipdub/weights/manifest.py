@@ -1,6 +1,6 @@
-"""What was published: each file of weights, where it is had, its digest, its terms, the networks in it.
+"""What was published: each file of weights, where it can be fetched, its digest, its licence, the networks in it.
 
-It is read from ``manifest.json``, which comes with lipdub; adding a published file is adding an entry there.
+The manifest is ``manifest.json``, which comes with lipdub. To add a published file, add an entry to it.
 """
 
 from __future__ import annotations
@@ -27,19 +27,13 @@ Format = Literal["checkpoint", "torchscript", "matlab"]
 class NetworkPart:
     """The state of one network within a file.
 
-    name
-        What it is called where a file holds several ("encoder", "decoder").
-    network
-        Who can take it, as ``module:Class``; the module is imported only when it is needed.
-
-    Arguments:
-        What that class is built with.
-    key
-        Under which of the file's keys the state lies, the first that is there; empty: the file is the state.
-    prefix
-        Only entries whose names begin with it belong to the network, which knows them without it.
-    without
-        Entries whose names contain it are not taken from this file, nor looked for in it.
+    Attributes:
+        name: Its name where a file holds several ("encoder", "decoder").
+        network: The network's class, as ``module:Class``. The module is imported when it is needed.
+        arguments: What the class is constructed with.
+        key: Keys of the file that may hold the state; the first that is there counts. Empty: the file is the state.
+        prefix: Only entries whose names begin with it belong to the network, which knows them without it.
+        without: Entries whose names contain it are neither taken from this file nor looked for in it.
     """
 
     name: str
@@ -54,9 +48,20 @@ class NetworkPart:
 class ManifestEntry:
     """A published file of weights.
 
-    ``bytes`` and ``sha256`` are None where they were never published, and ``commercial`` where nobody said
-    whether commercial use is allowed. ``used_by`` names the recipes and methods that load it, none where only
-    the network is built; ``source`` is a page for people; ``keys`` are the variables of a MATLAB file.
+    Attributes:
+        name: Its name in lipdub.
+        file: Its file name.
+        used_by: The recipes and methods that load it; empty where only the network is implemented.
+        urls: Where it can be fetched, in order of preference.
+        bytes: Its size, None where it was never published.
+        sha256: Its digest, None where it was never published.
+        licence: Its licence in a few words.
+        commercial: Whether commercial use is allowed, None where nobody said.
+        source: A web page for people.
+        format: Its format.
+        parts: The networks in it.
+        keys: The variables of a MATLAB file.
+        note: What else to know.
     """
 
     name: str
@@ -74,47 +79,67 @@ class ManifestEntry:
     note: str = ""
 
     def part(self, name: str | None = None) -> NetworkPart:
-        """The network state called ``name``; without one, the only one there is. Raises UsageError."""
+        """Return the network state of a name; without one, the only one there is.
+
+        Raises:
+            UsageError: There is none of this name, or there are several and none was named.
+        """
         for part in self.parts:
             if part.name == name or (name is None and len(self.parts) == 1):
                 return part
         known = ", ".join(part.name for part in self.parts) or "none"
-        raise UsageError(f"{self.file} has no network state {name or 'of its own'}", hint=f"It has {known}.")
+        raise UsageError(f"{self.file} has no network state {name or 'of its own'}", hint=f"It has: {known}.")
 
 
 def list_entries() -> tuple[ManifestEntry, ...]:
-    """All published files lipdub knows. Raises WeightsError when the manifest is missing or damaged."""
+    """Return all published files that lipdub knows.
+
+    Raises:
+        WeightsError: The manifest is missing or damaged.
+    """
     return _read(locate_shipped(MANIFEST_FILE))
 
 
 def find_entry(name: str) -> ManifestEntry:
-    """The entry called ``name``, or of the file called so. Raises UsageError for an unknown one."""
+    """Return the entry of a name or of a file name.
+
+    Raises:
+        UsageError: There is none.
+    """
     known = list_entries()
-    for item in known:
-        if name.lower() in (item.name.lower(), item.file.lower()):
-            return item
-    near = difflib.get_close_matches(name.lower(), [item.name for item in known], n=3)
+    for entry in known:
+        if name.lower() in (entry.name.lower(), entry.file.lower()):
+            return entry
+    near = difflib.get_close_matches(name.lower(), [entry.name for entry in known], n=3)
     hint = f"Did you mean {' or '.join(near)}?" if near else "See lipdub weights list."
     raise UsageError(f"there are no published weights {name!r}", hint=hint)
 
 
 def find_entries_for(user: str) -> list[ManifestEntry]:
-    """The entries a recipe, stage or command uses. Raises UsageError when nothing is known of it."""
-    found = [item for item in list_entries() if user in item.used_by]
-    if not found:
-        users = sorted({name for item in list_entries() for name in item.used_by})
+    """Return the entries that a recipe, method or command uses.
+
+    Raises:
+        UsageError: No entry is for it.
+    """
+    entries = [entry for entry in list_entries() if user in entry.used_by]
+    if not entries:
+        users = sorted({name for entry in list_entries() for name in entry.used_by})
         raise UsageError(f"no published weights are for {user!r}", hint=f"There are some for {', '.join(users)}.")
-    return found
+    return entries
 
 
-def check_licence(item: ManifestEntry, commercial_safe: bool) -> None:
-    """Refuses weights that may not be used commercially where only such are wanted. Raises WeightsError."""
-    if not commercial_safe or item.commercial:
+def check_licence(entry: ManifestEntry, commercial_safe: bool) -> None:
+    """Refuse weights that may not be used commercially, where only such are wanted.
+
+    Raises:
+        WeightsError: Commercial use is not known to be allowed.
+    """
+    if not commercial_safe or entry.commercial:
         return
-    told = "are not for commercial use" if item.commercial is False else "are not known to allow commercial use"
+    fault = "are not for commercial use" if entry.commercial is False else "are not known to allow commercial use"
     raise WeightsError(
-        f"the weights {item.name} {told} ({item.licence})",
-        hint="Leave --commercial-safe out, or do without them.",
+        f"the weights {entry.name} {fault} ({entry.licence})",
+        hint="Leave out --commercial-safe, or do without them.",
     )
 
 
@@ -122,14 +147,14 @@ def check_licence(item: ManifestEntry, commercial_safe: bool) -> None:
 def _read(path: Path) -> tuple[ManifestEntry, ...]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(_entry(row) for row in content["files"])
+        return tuple(_parse_entry(row) for row in content["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(
             f"the list of published weights {path} is damaged: {error}", hint="Install lipdub again."
         ) from error
 
 
-def _entry(row: dict[str, Any]) -> ManifestEntry:
+def _parse_entry(row: dict[str, Any]) -> ManifestEntry:
     lists = {name: tuple(row.get(name, ())) for name in ("used_by", "urls", "keys")}
     parts = tuple(NetworkPart(**{**part, "key": tuple(part.get("key", ()))}) for part in row.get("parts", ()))
     return ManifestEntry(**{**row, **lists, "parts": parts})

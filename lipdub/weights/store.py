@@ -1,4 +1,4 @@
-"""The weights store: a folder of published files, each verified before it is used."""
+"""The weights store: a folder of published files. Each is verified before it is used."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 FOLDER_VARIABLE = "LIPDUB_WEIGHTS"
 PINS_FILE = "pins.json"
-_PART = ".part"  # of a file that is being fetched
-_COPY = ".copy"  # of one that is being added
-_PINS_PATIENCE = 30  # seconds another process may take to note a digest
+_PART_SUFFIX = ".part"  # of a file that is being fetched
+_COPY_SUFFIX = ".copy"  # of a file that is being added
+_PINS_LOCK_SECONDS = 30  # that another process may take to note a digest
 
-_KINDS = {
+_FILE_FORMATS = {
     "checkpoint": ("zip", "pickle", "safetensors"),
     "torchscript": ("torchscript",),
     "matlab": ("matlab",),
@@ -39,7 +39,7 @@ _KINDS = {
 
 
 def default_folder() -> Path:
-    """Where the store is: ``LIPDUB_WEIGHTS``, or lipdub's folder among the user's data."""
+    """Return the folder that ``LIPDUB_WEIGHTS`` names, or else lipdub's folder among the user's data."""
     if os.environ.get(FOLDER_VARIABLE):
         return Path(os.environ[FOLDER_VARIABLE]).expanduser()
     if sys.platform == "win32":
@@ -55,9 +55,15 @@ def default_folder() -> Path:
 class VerifiedWeights:
     """A file that was verified.
 
-    ``pinned`` says that its digest was never published: it is the one first seen here, at ``since``, in the
-    file had from ``origin``; ``new`` that this was just now. ``own``: it is not the published file at all, but
-    one that was given in its stead.
+    Attributes:
+        entry: The manifest's entry.
+        path: The file.
+        sha256: Its digest.
+        pinned: Whether no digest was ever published; the file must be the copy that the store saw first.
+        new: Whether that first copy is this one.
+        origin: Where that first copy came from.
+        since: The day of it.
+        own: Whether it is not the published file, but weights of the user's own.
     """
 
     entry: ManifestEntry
@@ -70,8 +76,8 @@ class VerifiedWeights:
     own: bool = False
 
     @property
-    def remark(self) -> str:
-        """What a person should know about how far it was verified; "" when it is the published file."""
+    def trust_note(self) -> str:
+        """What a person should know about its origin; empty for a published file."""
         if self.own:
             return (
                 f"the weights {self.entry.file} are not the published ones but a file of your own, given on "
@@ -81,24 +87,28 @@ class VerifiedWeights:
             return ""
         if self.new:
             return (
-                f"{self.entry.file} has no published digest: the one of this copy is noted, and only this "
+                f"{self.entry.file} has no published digest: the digest of this copy is noted, and only this "
                 f"copy will be accepted from now on (SHA-256 {self.sha256})"
             )
         return f"{self.entry.file} is the copy first seen on {self.since}; no digest was ever published"
 
 
 class WeightsStore:
-    """The files in one folder. Only :meth:`pull` uses the network."""
+    """The files in one folder. Only `pull` uses the network.
+
+    Attributes:
+        folder: The folder.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or default_folder()
 
     def place(self, entry: ManifestEntry) -> Path:
-        """Where its file lies, or would."""
+        """Return where an entry's file belongs."""
         return self.folder / entry.file
 
     def has(self, entry: ManifestEntry) -> bool:
-        """Whether its file is there and of the right size. Does not read it."""
+        """Return whether an entry's file is there with the right size. Does not read the file."""
         try:
             size = self.place(entry).stat().st_size
         except OSError:
@@ -106,47 +116,61 @@ class WeightsStore:
         return size > 0 and (entry.bytes in (None, size) or self.is_own(entry))
 
     def path(self, name: str, tell: Callable[[str], None] = lambda text: None) -> Path:
-        """The verified file called ``name``; ``tell`` hears it when the digest had to be noted first.
+        """Verify the file of an entry and return its path.
+
+        Args:
+            name: Name of the entry.
+            tell: Called with a note if no digest was published and this copy's had to be noted.
 
         Raises:
-            UsageError: nothing of that name was published.
-            WeightsError: it is not in the store, or is not the file it should be.
+            UsageError: Nothing of this name was published.
+            WeightsError: The file is not in the store, or is not the file it should be.
         """
-        kept = self.verify(manifest.find_entry(name))
-        if kept.new:
-            tell(kept.remark)
-        return kept.path
+        weights = self.verify(manifest.find_entry(name))
+        if weights.new:
+            tell(weights.trust_note)
+        return weights.path
 
     def verify(self, entry: ManifestEntry) -> VerifiedWeights:
-        """Verifies the file that is there. Raises WeightsError when it is missing or wrong."""
+        """Verify an entry's file.
+
+        Raises:
+            WeightsError: The file is not in the store, or is not the file it should be.
+        """
         path = self.place(entry)
         if not path.is_file():
-            pull = f"lipdub weights pull {entry.name}"
-            hand = f"get it by hand ({entry.source}) and give it to lipdub weights add"
-            hint = f"Fetch them: {pull}." if entry.urls else f"{hand[0].upper()}{hand[1:]}."
+            hint = f"Fetch them: lipdub weights pull {entry.name}."
+            if not entry.urls:
+                hint = f"Get it by hand ({entry.source}) and give it to lipdub weights add."
             raise WeightsError(f"the weights {entry.file} are not in the store {self.folder}", hint=hint)
         return self._accept(entry, path, str(path), str(path))
 
     def entries(self, paths: Iterable[Path]) -> list[ManifestEntry]:
-        """What was published of the files with these paths; those that do not lie in the store are passed over."""
+        """Return the entries of those paths that are in the store."""
         known = {entry.file: entry for entry in manifest.list_entries()}
         return [known[path.name] for path in paths if path.parent == self.folder and path.name in known]
 
     def first(self, names: Sequence[str]) -> VerifiedWeights:
-        """The verified file of the first of these names that is there. Raises WeightsError, of the first name, when none
-        is, and for a wrong file.
-        """
-        there = (name for name in names if self.has(manifest.find_entry(name)))
-        return self.verify(manifest.find_entry(next(there, names[0])))
-
-    def pull(self, entry: ManifestEntry, progress: Callback = ignore_event) -> VerifiedWeights:
-        """Fetches a file unless the right one is there. ``progress`` hears of it in MB.
+        """Verify the first of these entries whose file is there.
 
         Raises:
-            WeightsError: nobody knows where to fetch it, or what came is not the right file.
-            EnvironmentFailure: no host answers, no space, or another process fetches it.
+            WeightsError: None is there (the error names the first), or the file is not the one it should be.
         """
-        with self._held(entry):
+        present = (name for name in names if self.has(manifest.find_entry(name)))
+        return self.verify(manifest.find_entry(next(present, names[0])))
+
+    def pull(self, entry: ManifestEntry, progress: Callback = ignore_event) -> VerifiedWeights:
+        """Fetch an entry's file, unless the right one is there.
+
+        Args:
+            entry: The entry.
+            progress: Called with the progress in MB.
+
+        Raises:
+            WeightsError: No address is known, or what came is not the right file.
+            EnvironmentFailure: No host answers, there is no space, or another process fetches the file.
+        """
+        with self._locked(entry):
             try:
                 return self.verify(entry)
             except WeightsError:
@@ -154,7 +178,7 @@ class WeightsStore:
                     raise
             part = self._part(entry)
 
-            def told(done: int, total: int | None) -> None:
+            def report(done: int, total: int | None) -> None:
                 whole = None if total is None else round(total / 1e6)
                 progress(Event("progress", entry.name, round(done / 1e6), whole, "MB", entry.name))
 
@@ -164,121 +188,133 @@ class WeightsStore:
                 accept=lambda path: self._check(entry, path, entry.file),
                 size=entry.bytes,
                 checked=self.wanted(entry) is not None,
-                progress=told,
+                progress=report,
             )
             progress(Event("done", entry.name))
-            kept = self._settle(entry, part, origin)
-        return kept
+            return self._install(entry, part, origin)
 
     def add(self, entry: ManifestEntry, source: Path, *, own: bool = False) -> VerifiedWeights:
-        """Copies a file into the store as ``entry``; as one of the user's own, whatever its digest is. Raises
-        WeightsError when it is not that file, or not of its kind.
+        """Copy a file into the store as an entry's.
+
+        Args:
+            entry: The entry.
+            source: The file.
+            own: Take it as the user's own weights for this network, whatever its digest is.
+
+        Raises:
+            WeightsError: It is not that file, or not of its format.
         """
         if source.exists() and self.place(entry).exists() and source.samefile(self.place(entry)):
             return self.verify(entry)
-        with self._held(entry):
+        with self._locked(entry):
             if own:
-                kind = detect_format(source, source.name)
-                if kind not in _KINDS[entry.format]:
-                    raise WeightsError(f"{source.name} is not like {entry.file}: it is a file of another kind ({kind})")
-                pin = {
-                    "sha256": sha256(source),
-                    "from": str(source.absolute()),
-                    "since": date.today().isoformat(),
-                    "own": True,
-                }
-                with self._pins() as pins:
-                    pins[entry.file] = pin
+                self._pin_own(entry, source)
             self._check(entry, source, source.name)
-            copy = self.folder / (entry.file + _COPY)
+            copy = self.folder / (entry.file + _COPY_SUFFIX)
             try:
                 shutil.copyfile(source, copy)
             except OSError as error:
                 copy.unlink(missing_ok=True)
                 raise wrap_os_error(error, self.place(entry)) from error
-            kept = self._settle(entry, copy, str(source.absolute()))
+            weights = self._install(entry, copy, str(source.absolute()))
             self._discard(entry)
-        return kept
+        return weights
 
     def remove(self, entry: ManifestEntry) -> int:
-        """Removes a file, what was fetched of it, and the digest noted for it. Returns the bytes freed."""
-        with self._held(entry):
-            freed = self._discard(entry) + _removed(self.place(entry))
+        """Remove an entry's file, what was fetched of it, and the digest noted for it. Return the bytes freed."""
+        with self._locked(entry):
+            freed = self._discard(entry) + _remove(self.place(entry))
             with self._pins() as pins:
                 pins.pop(entry.file, None)
         return freed
 
     def wanted(self, entry: ManifestEntry) -> str | None:
-        """The digest its file must have: the published one, or the one noted here when it was first seen."""
+        """Return the digest that an entry's file must have: the published one, or the one noted here."""
         pin = self._read_pins().get(entry.file)
         if entry.sha256 is not None and not (pin or {}).get("own"):
             return entry.sha256
         return str(pin["sha256"]) if pin else None
 
+    def is_own(self, entry: ManifestEntry) -> bool:
+        """Return whether an entry's file is the user's own instead of the published one."""
+        return bool(self._read_pins().get(entry.file, {}).get("own"))
+
+    def _pin_own(self, entry: ManifestEntry, source: Path) -> None:
+        form = detect_format(source, source.name)
+        if form not in _FILE_FORMATS[entry.format]:
+            raise WeightsError(f"{source.name} is not like {entry.file}: it is a file of another kind ({form})")
+        with self._pins() as pins:
+            pins[entry.file] = {**_make_pin(sha256(source), str(source.absolute())), "own": True}
+
     def _check(self, entry: ManifestEntry, path: Path, name: str) -> str:
-        """The digest of a file that may become ``entry``. Raises WeightsError when it may not."""
+        """Return the digest of a file that may become an entry's. Raises WeightsError if it may not."""
         digest, wanted = sha256(path), self.wanted(entry)
         if digest == wanted:
             return digest
-        kind = detect_format(path, name)  # says better what is wrong with pages and torn files
+        form = detect_format(path, name)  # has a better message for web pages and damaged files
         if wanted is not None:
-            known = "published" if entry.sha256 == wanted else "first seen here"
-            remedy = f"The published one: lipdub weights pull {entry.name}, or {entry.source}."
-            if entry.sha256 != wanted:
-                remedy = f"To take another copy: lipdub weights remove {entry.name}."
+            is_published = entry.sha256 == wanted
+            known = "published" if is_published else "first seen here"
+            hint = f"To take another copy: lipdub weights remove {entry.name}."
+            if is_published:
+                hint = f"Get the published one: lipdub weights pull {entry.name}, or {entry.source}."
             raise WeightsError(
                 f"{name} is not the {entry.file} that was {known}: SHA-256 {digest[:12]}…, not {wanted[:12]}…",
-                hint=remedy,
+                hint=hint,
             )
-        if kind not in _KINDS[entry.format]:
-            raise WeightsError(f"{name} is not {entry.file}: it is a file of another kind ({kind})")
+        if form not in _FILE_FORMATS[entry.format]:
+            raise WeightsError(f"{name} is not {entry.file}: it is a file of another kind ({form})")
         return digest
 
-    def _settle(self, entry: ManifestEntry, part: Path, origin: str) -> VerifiedWeights:
-        """Verifies a complete file and renames it into place."""
-        kept = self._accept(entry, part, entry.file, origin)
+    def _install(self, entry: ManifestEntry, part: Path, origin: str) -> VerifiedWeights:
+        """Verify a complete file and rename it into place."""
+        weights = self._accept(entry, part, entry.file, origin)
         try:
-            os.replace(part, self.place(entry))
+            part.replace(self.place(entry))
         except OSError as error:
             raise wrap_os_error(error, self.place(entry)) from error
-        return kept
+        return weights
 
     def _accept(self, entry: ManifestEntry, path: Path, name: str, origin: str) -> VerifiedWeights:
-        """Verifies a file against the published digest or the noted one; notes it if there is none."""
+        """Verify a file against the published digest or the noted one. Note its digest if there is neither."""
         digest, place = self._check(entry, path, name), self.place(entry)
-        pin, new = self._read_pins().get(entry.file), False
+        pin, is_new = self._read_pins().get(entry.file), False
         if entry.sha256 == digest:
             return VerifiedWeights(entry, place, digest)
         if pin is None:
             with self._pins() as pins:
-                new = entry.file not in pins
-                pin = pins.setdefault(entry.file, {"sha256": digest, "from": origin, "since": date.today().isoformat()})
-        origin, since = str(pin.get("from", "")), str(pin.get("since", ""))
-        return VerifiedWeights(entry, place, digest, True, new, origin, since, bool(pin.get("own")))
-
-    def is_own(self, entry: ManifestEntry) -> bool:
-        """Whether its file is one of the user's own, given in the published one's stead."""
-        return bool(self._read_pins().get(entry.file, {}).get("own"))
+                is_new = entry.file not in pins
+                pin = pins.setdefault(entry.file, _make_pin(digest, origin))
+        return VerifiedWeights(
+            entry,
+            place,
+            digest,
+            pinned=True,
+            new=is_new,
+            origin=str(pin.get("from", "")),
+            since=str(pin.get("since", "")),
+            own=bool(pin.get("own")),
+        )
 
     def _discard(self, entry: ManifestEntry) -> int:
-        """Removes what a pull that was broken off left behind. Returns the bytes freed."""
+        """Remove what an interrupted pull left behind. Return the bytes freed."""
         part = self._part(entry)
-        return _removed(part) + _removed(locate_resume_note(part))
+        return _remove(part) + _remove(locate_resume_note(part))
 
     def _part(self, entry: ManifestEntry) -> Path:
-        return self.folder / (entry.file + _PART)
+        return self.folder / (entry.file + _PART_SUFFIX)
 
     @contextmanager
-    def _held(self, entry: ManifestEntry) -> Iterator[None]:
-        """Keeps other processes off one file."""
+    def _locked(self, entry: ManifestEntry) -> Iterator[None]:
+        """Keep other processes off one file."""
         self._make_folder()
         with hold_lock(self.folder / f".{entry.file}.lock", 0, f"{entry.file} in {self.folder}"):
             yield
 
     @contextmanager
     def _pins(self) -> Iterator[dict[str, Any]]:
-        """The noted digests, to be changed; written when they were."""
-        with hold_lock(self.folder / f".{PINS_FILE}.lock", _PINS_PATIENCE, f"{PINS_FILE} in {self.folder}"):
+        """Give the noted digests to change, and write them if they were."""
+        with hold_lock(self.folder / f".{PINS_FILE}.lock", _PINS_LOCK_SECONDS, f"{PINS_FILE} in {self.folder}"):
             pins = self._read_pins()
             before = json.dumps(pins)
             yield pins
@@ -295,10 +331,10 @@ class WeightsStore:
             return {}
         except OSError as error:
             raise wrap_os_error(error, path, "read") from error
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise WeightsError(
-                f"the noted digests {path} are damaged", hint="Remove that file; they are noted anew."
-            ) from None
+                f"the noted digests {path} are damaged", hint="Remove that file; the digests are noted anew."
+            ) from error
         return dict(pins)
 
     def _make_folder(self) -> None:
@@ -308,8 +344,12 @@ class WeightsStore:
             raise wrap_os_error(error, self.folder) from error
 
 
-def _removed(path: Path) -> int:
-    """Removes a file if it is there; returns its bytes."""
+def _make_pin(digest: str, origin: str) -> dict[str, Any]:
+    return {"sha256": digest, "from": origin, "since": date.today().isoformat()}  # noqa: DTZ011  the user's day
+
+
+def _remove(path: Path) -> int:
+    """Remove a file if it is there, and return its bytes."""
     try:
         size = path.stat().st_size if path.exists() else 0
         path.unlink(missing_ok=True)
@@ -319,13 +359,20 @@ def _removed(path: Path) -> int:
 
 
 @contextmanager
-def hold_lock(path: Path, patience: float, what: str) -> Iterator[None]:
-    """Keeps other processes out; waits for so many seconds. Raises EnvironmentFailure when one is still at work on `what`, or
-    there are no locks.
+def hold_lock(path: Path, seconds: float, what: str) -> Iterator[None]:
+    """Keep other processes out.
+
+    Args:
+        path: The lock's file.
+        seconds: How long to wait for another process.
+        what: What the lock is for, for messages.
+
+    Raises:
+        EnvironmentFailure: Another process still has the lock, or the file system has no locks.
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path, timeout=patience)
+    lock = FileLock(path, timeout=seconds)
     try:
         lock.acquire()
     except Timeout:

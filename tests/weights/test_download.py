@@ -143,8 +143,8 @@ def test_redirects(host: Host, part: Path) -> None:
 @pytest.mark.parametrize("target", ["http://host/net", "ftp://host/net", "file:///etc/passwd"])
 def test_redirects_stay_encrypted(target: str) -> None:
     request = urllib.request.Request("https://host/link")
-    with pytest.raises(download._Useless, match="not encrypted"):
-        download._Redirects().redirect_request(request, io.BytesIO(), 302, "Found", {}, target)
+    with pytest.raises(download._UselessAddressError, match="not encrypted"):
+        download._RedirectHandler().redirect_request(request, io.BytesIO(), 302, "Found", {}, target)
 
 
 def test_wrong_file_then_the_right_one(host: Host, part: Path) -> None:

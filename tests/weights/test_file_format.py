@@ -5,19 +5,21 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from scipy.io import savemat
 
-from lipdub.errors import InputError, WeightsError
+from lipdub.errors import InputError, LipdubError, WeightsError
+from lipdub.weights.checkpoint import read_checkpoint
 from lipdub.weights.file_format import detect_format
+from tests.properties import repeatable
 from tests.weights import small
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
@@ -76,3 +78,58 @@ def test_other_archives(tmp_path: Path) -> None:
 def test_absent(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no file"):
         detect_format(tmp_path / "net.pth")
+
+
+SEEDS: dict[str, bytes] = {}
+
+
+def make_seeds() -> dict[str, bytes]:
+    """Return one small file of each format that lipdub reads, and of some that it does not."""
+    if not SEEDS:
+        with TemporaryDirectory() as folder:
+            home, state = Path(folder), small.state()
+            small.saved(home / "zip", state)
+            small.saved(home / "pickle", state, legacy=True)
+            save_file(state, home / "safetensors")
+            savemat(home / "matlab", {"x": [1.0]}, appendmat=False)
+            with tarfile.open(home / "tar", "w") as tar:
+                tar.addfile(tarfile.TarInfo("sys_info"), io.BytesIO())
+            SEEDS.update({path.name: path.read_bytes() for path in home.iterdir()})
+    return SEEDS
+
+
+@st.composite
+def damaged_files(draw: st.DrawFn) -> bytes:
+    """Draw a file of a known format with some bytes changed, inserted or cut off."""
+    content = bytearray(make_seeds()[draw(st.sampled_from(sorted(make_seeds())))])
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(content)))
+        piece = draw(st.binary(max_size=6))
+        content[place : place + draw(st.integers(0, 8))] = piece
+    return bytes(content[: draw(st.integers(0, len(content)))] if draw(st.booleans()) else content)
+
+
+HEADS = (
+    b"",
+    b"PK\x03\x04",
+    b"\x80\x02",
+    b"\x80",
+    b"MATLAB 5.0",
+    b"\x10\0\0\0\0\0\0\0{",
+    b"version https://git-lfs",
+    b"<",
+)
+STRANGE_FILES = st.builds(bytes.__add__, st.sampled_from(HEADS), st.binary(max_size=700)) | damaged_files()
+
+
+@repeatable
+@given(STRANGE_FILES)
+def test_any_bytes_are_read_or_refused_in_words(content: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "net.pth"
+        path.write_bytes(content)
+        for read in (detect_format, read_checkpoint):
+            try:
+                read(path)
+            except LipdubError as error:
+                assert "net.pth" in str(error)

@@ -67,7 +67,7 @@ def test_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_pull_once(store: WeightsStore, host: Host, file: Path) -> None:
     entry, told = published(file, host), list[Event]()
     kept = store.pull(entry, told.append)
-    assert kept == VerifiedWeights(entry, store.folder / "small.pth", small.digest(file)) and kept.remark == ""
+    assert kept == VerifiedWeights(entry, store.folder / "small.pth", small.digest(file)) and kept.trust_note == ""
     assert files(store) == ["small.pth"] and {event.kind for event in told} == {"progress", "done"}
     store.pull(entry)
     assert len(host.asked) == 1
@@ -126,11 +126,11 @@ def test_broken_off_and_then_brought(store: WeightsStore, host: Host, file: Path
 def test_pinned_at_first_use(store: WeightsStore, host: Host, file: Path, tmp_path: Path) -> None:
     entry = small.entry(urls=(host.put("/small.pth", file.read_bytes()),))
     kept = store.pull(entry)
-    assert kept.pinned and kept.new and small.digest(file) in kept.remark
+    assert kept.pinned and kept.new and small.digest(file) in kept.trust_note
     pin = json.loads((store.folder / PINS_FILE).read_text())["small.pth"]
     assert pin["sha256"] == small.digest(file) and pin["from"] == entry.urls[0] and pin["since"]
     again = store.verify(entry)
-    assert again.pinned and not again.new and "first seen on" in again.remark
+    assert again.pinned and not again.new and "first seen on" in again.trust_note
 
     other = small.saved(tmp_path / "other.pth", small.state(seed=1))
     with pytest.raises(WeightsError, match="first seen here.*lipdub weights remove small"):

@@ -30,7 +30,7 @@ def run(ctx: StageContext, options: DetectOptions) -> dict[str, Any]:
         ) as detector:
             for first, last in consecutive_spans(set(missing)):
                 search_chunks(ctx, detector, arrays, first, last)
-    notes = [verified.remark for verified in weights if verified.remark]
+    notes = [verified.trust_note for verified in weights if verified.trust_note]
     return {"method": options.method, **link_tracks(arrays, times), "notes": notes}
 
 

@@ -82,7 +82,7 @@ def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
         "crops": "enhance",
         "frames": n,
         "mask": None if options.region != "mouth" else "parsing" if parser else "mesh",
-        "notes": [*(k.remark for k in (kept, parser) if k and k.remark), *_mask_notes(options, parser, how)],
+        "notes": [*(k.trust_note for k in (kept, parser) if k and k.trust_note), *_mask_notes(options, parser, how)],
     }
 
 

@@ -115,7 +115,7 @@ def _kept(asked: str) -> dict[str, Any]:
 def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackLandmarks]) -> list[str]:
     """Draws the references of these tracks, chunks that are missing only. Returns what a person should know of them."""
     kept = _kept(options.expression)
-    notes = [k.remark for k in kept.values() if k.remark]
+    notes = [k.trust_note for k in kept.values() if k.trust_note]
     if RESTORER not in kept:
         notes.append(
             f"GPEN's weights are not in the store: the references are as D-Net draws them, softer than those L-Net was "

@@ -67,7 +67,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
         BELOW,
         inference.preferred_batch(ctx, PROFILE),
         prepare,
-        notes=tuple(k.remark for k in kept.values()),
+        notes=tuple(k.trust_note for k in kept.values()),
         able=lambda track: _drawn(ctx, track) if before == "dnet" else _shut(ctx, track),
         edit=edit if options.emotion is not None else None,
     )

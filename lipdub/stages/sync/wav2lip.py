@@ -49,7 +49,7 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     return generator.run_generator(
         ctx,
         options,
-        generator.Method("wav2lip", BELOW, inference.preferred_batch(ctx, PROFILE), prepare, (kept.remark,)),
+        generator.Method("wav2lip", BELOW, inference.preferred_batch(ctx, PROFILE), prepare, (kept.trust_note,)),
     )
 
 

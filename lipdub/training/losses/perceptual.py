@@ -59,8 +59,8 @@ def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Mo
     store, entry = WeightsStore(), manifest.find_entry(PUBLISHED)
     if store.has(entry):
         kept = store.verify(entry)
-        if kept.remark:
-            say(kept.remark)
+        if kept.trust_note:
+            say(kept.trust_note)
         scales = [weight * len(_VGG) for weight in _VGG]
         return Scaled(load_network(kept.path, entry), scales).eval().requires_grad_(False), f"VGG-19 ({entry.file})"
     try:
