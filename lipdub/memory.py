@@ -1,4 +1,4 @@
-"""Memory that is free but still this process's."""
+"""Memory that is free but still belongs to this process."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import suppress
 
 
 def release_free_memory() -> None:
-    """Gives freed memory back to the system, between pieces of work that use it differently.
+    """Return freed memory to the system, between pieces of work that use memory differently.
 
-    Matters on Linux alone, where the C library keeps what was freed in small pieces.
+    This matters on Linux only, where the C library keeps what was freed in small pieces.
     """
     if sys.platform == "linux":
         import ctypes
 
-        with suppress(OSError, AttributeError):  # not glibc
+        with suppress(OSError, AttributeError):  # the C library is not glibc
             ctypes.CDLL(None).malloc_trim(0)

@@ -11,7 +11,7 @@ from lipdub.cli.context import GlobalOptions, command
 
 
 def add(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Add the command to the application."""
     app.command("clean")(clean)
 
 
@@ -20,7 +20,7 @@ def clean(
     manner: GlobalOptions,
     places: Annotated[
         list[Path],
-        typer.Argument(metavar="PLACE...", help="Workspaces, or results whose workspace lies beside them."),
+        typer.Argument(metavar="PLACE...", help="Workspaces, or results with their workspace in the same folder."),
     ],
 ) -> None:
     """Remove the caches of finished jobs. Results and their provenance files stay."""
@@ -32,7 +32,7 @@ def clean(
     for place, folder in zip(places, folders, strict=True):
         if not Workspace.is_workspace(folder):
             raise UsageError(
-                f"{place} is no workspace and has none beside it", hint="Name a folder that ends in .lipdub."
+                f"{place} is not a workspace and has none in its folder", hint="Name a folder that ends in .lipdub."
             )
     removed = []
     for folder in folders:

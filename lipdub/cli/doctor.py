@@ -1,4 +1,4 @@
-"""`lipdub doctor`: whether this installation is whole."""
+"""`lipdub doctor`: checks the installation."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from lipdub.errors import printable
 
 
 def add(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Add the command to the application."""
     app.command("doctor")(doctor)
 
 
 @command
 def doctor(manner: GlobalOptions) -> None:
-    """Check the installation: packages, ffmpeg, weights, space. Exit code 5 when something is missing."""
+    """Check the installation: packages, ffmpeg, weights, disk space. Exit code 5 if something is missing."""
     from lipdub.engine.doctor import diagnose
 
     rows = diagnose()
-    whole = all(row["ok"] for row in rows if row["needed"])
-    manner.result({"ok": whole, "checks": rows}, None if manner.json else "\n".join(map(_line, rows)))
-    if not whole:
+    is_whole = all(row["ok"] for row in rows if row["needed"])
+    manner.result({"ok": is_whole, "checks": rows}, None if manner.json else "\n".join(map(_format_row, rows)))
+    if not is_whole:
         raise typer.Exit(ENVIRONMENT)
 
 
-def _line(row: dict[str, object]) -> str:
+def _format_row(row: dict[str, object]) -> str:
     hint = f"  -> {printable(row['hint'])}" if row.get("hint") and not row["ok"] else ""
     return f"{'ok  ' if row['ok'] else 'FAIL'}  {printable(row['check']):20}  {printable(row['detail'])}{hint}"

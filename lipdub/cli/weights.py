@@ -1,8 +1,7 @@
-"""`lipdub weights`: published weights, fetched or brought, verified and kept in one folder."""
+"""`lipdub weights`: the store of published weights."""
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,13 +14,16 @@ if TYPE_CHECKING:
     from lipdub.weights.manifest import ManifestEntry
     from lipdub.weights.store import VerifiedWeights
 
-app = typer.Typer(help="Fetch, bring and verify published weights.", no_args_is_help=True)
+app = typer.Typer(help="Fetch, add and verify published weights.", no_args_is_help=True)
 
-_Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="As lipdub weights list has them.")]
+_NAME_HELP = "Names from lipdub weights list."
+_Names = Annotated[list[str], typer.Argument(metavar="NAME...", help=_NAME_HELP)]
 _CommercialSafe = Annotated[
     bool,
-    typer.Option("--commercial-safe", help="Only weights known to allow commercial use.", show_default=False),
+    typer.Option("--commercial-safe", help="Only weights that are known to allow commercial use.", show_default=False),
 ]
+_COMMERCIAL = {True: "yes", False: "no", None: "unclear"}
+_COLUMNS = ("name", "there", "megabytes", "used_by", "commercial", "licence")
 
 
 @app.callback()
@@ -32,61 +34,62 @@ def _root() -> None:
 @app.command("list")
 @command
 def list_(manner: GlobalOptions, commercial_safe: _CommercialSafe = False) -> None:
-    """All published weights lipdub knows: which are there, how large they are, under which licence; and what was trained
-    here and kept.
+    """List all published weights that lipdub knows, and your own models.
+
+    The table shows which weights are in the store, their size, and their licence.
     """
     from lipdub.cli.tables import as_table
+    from lipdub.errors import printable
     from lipdub.weights import manifest, user_models
     from lipdub.weights.store import WeightsStore
 
     store = WeightsStore()
     known = [entry for entry in manifest.list_entries() if entry.commercial or not commercial_safe]
-    rows = [{**_facts(entry), "there": store.has(entry)} for entry in known]
+    rows = [{**_describe_entry(entry), "there": store.has(entry)} for entry in known]
+    models = user_models.describe_models()
     if manner.json:
-        manner.result({"folder": store.folder, "weights": rows, "trained": user_models.describe_models()})
+        manner.result({"folder": store.folder, "weights": rows, "trained": models})
         return
-    shown = ("name", "there", "megabytes", "used_by", "commercial", "licence")
     for row in rows:
         row["megabytes"] = None if row["bytes"] is None else round(row["bytes"] / 1e6)
-        row["commercial"] = {True: "yes", False: "no", None: "unclear"}[row["commercial"]]
-    kept = "".join(f"\n--talker {shlex.quote(name)}: {told}" for name, told in user_models.describe_models().items())
-    manner.result(None, (as_table([{name: row[name] for name in shown} for row in rows]) or "none") + kept)
+        row["commercial"] = _COMMERCIAL[row["commercial"]]
+    table = as_table([{name: row[name] for name in _COLUMNS} for row in rows]) or "none"
+    lines = [f"own model {printable(name)!r} {description}" for name, description in models.items()]
+    manner.result(None, "\n".join([table, *lines]))
 
 
 @app.command("pull")
 @command
 def pull(
     manner: GlobalOptions,
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME...]", help="As lipdub weights list has them.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help=_NAME_HELP)] = None,
     user: Annotated[
-        str | None, typer.Option("--for", metavar="NAME", help="All that a recipe or command uses.")
+        str | None, typer.Option("--for", metavar="NAME", help="All weights that a recipe or command uses.")
     ] = None,
     commercial_safe: _CommercialSafe = False,
 ) -> None:
-    """Fetch weights from where they were published. What was broken off goes on where it was."""
+    """Fetch weights from where they were published. Interrupted downloads resume."""
     from lipdub.cli.progress import show_progress
     from lipdub.errors import LipdubError, UsageError
     from lipdub.weights import manifest
     from lipdub.weights.store import WeightsStore
 
     wanted = [manifest.find_entry(name) for name in names or ()] + (manifest.find_entries_for(user) if user else [])
-    chosen = list({entry.name: entry for entry in wanted}.values())
-    if not chosen:
-        raise UsageError("nothing to fetch was named", hint="Give names, or --for and a recipe.")
-    for entry in chosen:
+    entries = list({entry.name: entry for entry in wanted}.values())
+    if not entries:
+        raise UsageError("no weights to fetch were named", hint="Give names, or --for and a recipe.")
+    for entry in entries:
         manifest.check_licence(entry, commercial_safe)
-    store, kept, failures = WeightsStore(), [], []
+    store, verified, failures = WeightsStore(), [], []
     with show_progress(manner) as progress:
-        for entry in chosen:
+        for entry in entries:
             manner.note(f"{entry.name}: {entry.licence}")
             try:
-                kept.append(store.pull(entry, progress))
-            except LipdubError as error:  # the others may come nevertheless
+                verified.append(store.pull(entry, progress))
+            except LipdubError as error:  # the others are fetched nevertheless
                 failures.append(error)
-    _tell(manner, kept)
-    _raise_first(failures, len(failures) + len(kept))
+    _report(manner, verified)
+    _raise_first(failures, len(failures) + len(verified))
 
 
 @app.command("add")
@@ -97,22 +100,22 @@ def add(
         list[Path], typer.Argument(metavar="PLACE...", help="Files of weights, or folders with such files.")
     ],
     name: Annotated[
-        str | None, typer.Option("--as", metavar="NAME", help="What the file is, if it cannot be told.")
+        str | None, typer.Option("--as", metavar="NAME", help="Name of the weights, if the file does not show it.")
     ] = None,
     own: Annotated[
-        bool, typer.Option("--own", help="Not the published file, but weights of your own for that network.")
+        bool, typer.Option("--own", help="The file is not the published one, but your own weights for that network.")
     ] = False,
     commercial_safe: _CommercialSafe = False,
 ) -> None:
-    """Copy weights you have into the store. What they are is told from their digest or their contents."""
+    """Copy weights that you have into the store. Files are identified by their digest or their contents."""
     from lipdub.errors import UsageError, WeightsError, printable
     from lipdub.weights import manifest
     from lipdub.weights.identify import check_claim, find_candidates, identify_file
     from lipdub.weights.store import WeightsStore
 
-    store, kept, passed = WeightsStore(), [], []
+    store, verified, skipped = WeightsStore(), [], []
     if name is not None and (len(places) > 1 or places[0].is_dir()):
-        raise UsageError("--as says what one file is, but there are more")
+        raise UsageError("--as names one file, but several places were given")
     if own and name is None:
         raise UsageError("--own needs --as NAME", hint="See lipdub weights list.")
     for place in places:
@@ -124,15 +127,15 @@ def add(
                     entry = manifest.find_entry(name)
                     check_claim(path, entry, own=own)
                 manifest.check_licence(entry, commercial_safe)
-                kept.append(store.add(entry, path, own=own))
+                verified.append(store.add(entry, path, own=own))
             except (WeightsError, UsageError) as error:
                 if not place.is_dir():
                     raise
-                passed.append({"file": str(path), "reason": error.what})
-                manner.note(f"passed over {printable(path)}: {error.what}")
-    if not kept:
-        raise WeightsError("no weights lipdub knows are there", hint="See lipdub weights list.")
-    _tell(manner, kept, passed_over=passed)
+                skipped.append({"file": str(path), "reason": error.what})
+                manner.note(f"skipped {printable(path)}: {error.what}")
+    if not verified:
+        raise WeightsError("there are no weights that lipdub knows", hint="See lipdub weights list.")
+    _report(manner, verified, passed_over=skipped)
 
 
 @app.command("verify")
@@ -141,25 +144,25 @@ def verify(
     manner: GlobalOptions,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME...]", help="As lipdub weights list has them.", show_default="all there"),
+        typer.Argument(metavar="[NAME...]", help=_NAME_HELP, show_default="all in the store"),
     ] = None,
 ) -> None:
-    """Check that the weights in the store are the published ones. Exit code 4 when some are not."""
+    """Check that the weights in the store are the published ones. Exit code 4 if some are not."""
     from lipdub.errors import LipdubError
     from lipdub.weights import manifest
     from lipdub.weights.store import WeightsStore
 
-    store, kept, failures = WeightsStore(), [], []
-    chosen = [manifest.find_entry(name) for name in names or ()] or [
+    store, verified, failures = WeightsStore(), [], []
+    entries = [manifest.find_entry(name) for name in names or ()] or [
         entry for entry in manifest.list_entries() if store.place(entry).is_file()
     ]
-    for entry in chosen:
+    for entry in entries:
         try:
-            kept.append(store.verify(entry))
+            verified.append(store.verify(entry))
         except LipdubError as error:
             failures.append(error)
-    _tell(manner, kept)
-    _raise_first(failures, len(chosen))
+    _report(manner, verified)
+    _raise_first(failures, len(entries))
 
 
 @app.command("remove")
@@ -180,9 +183,9 @@ def remove(manner: GlobalOptions, names: _Names) -> None:
 @command
 def where(
     manner: GlobalOptions,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="As lipdub weights list has it.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A name from lipdub weights list.")] = None,
 ) -> None:
-    """Say where the store is, or where one file of it lies or would lie."""
+    """Show the store's folder, or the path of one file in it."""
     from lipdub.errors import printable
     from lipdub.weights import manifest
     from lipdub.weights.store import WeightsStore
@@ -196,13 +199,13 @@ def where(
     manner.result({"name": entry.name, "path": place, "there": store.has(entry)}, printable(place))
 
 
-def _facts(entry: ManifestEntry) -> dict[str, Any]:
+def _describe_entry(entry: ManifestEntry) -> dict[str, Any]:
     names = ("name", "file", "used_by", "bytes", "sha256", "licence", "commercial", "source", "note")
     return {name: getattr(entry, name) for name in names}
 
 
-def _tell(manner: GlobalOptions, kept: list[VerifiedWeights], **more: Any) -> None:
-    """The result of commands that end with verified files."""
+def _report(manner: GlobalOptions, verified: list[VerifiedWeights], **more: Any) -> None:
+    """Give the result of a command that ends with verified files."""
     from lipdub.errors import printable
 
     rows = [
@@ -214,13 +217,13 @@ def _tell(manner: GlobalOptions, kept: list[VerifiedWeights], **more: Any) -> No
             "pinned_now": item.new,
             "licence": item.entry.licence,
         }
-        for item in kept
+        for item in verified
     ]
-    for item in kept:
+    for item in verified:
         if item.trust_note and (item.new or manner.verbose):
             manner.note(f"note: {item.trust_note}")
-    if kept or manner.json:
-        lines = [f"{item.entry.name}  {printable(item.path)}" for item in kept]
+    if verified or manner.json:
+        lines = [f"{item.entry.name}  {printable(item.path)}" for item in verified]
         manner.result({"weights": rows, **more}, "\n".join(lines))
 
 

@@ -1,4 +1,4 @@
-"""Checks of the installation, each a small function that answers in plain values and never raises."""
+"""Checks of the installation. Each is a small function that returns plain values and never raises."""
 
 from __future__ import annotations
 
@@ -19,51 +19,64 @@ from lipdub.constants import SAMPLE_RATE_HZ
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENCODERS = ("libx264", "libx265", "aac", "libopus")  # what the usual containers are filled with
-BUILTIN_WEIGHTS = ("lip-motion.safetensors", "mouth-response.safetensors")  # weights the built-in recipe needs
-MIN_FREE_BYTES = 2 * 1024**3  # bytes: workspace and result of some minutes
-UNMAINTAINED_PACKAGES = ("basicsr", "gfpgan", "facexlib")  # only some optional methods need them
-IMPORT_TIMEOUT_SECONDS = 120  # until importing them counts as hung
+    from lipdub.arrays import U8
+
+ENCODERS = ("libx264", "libx265", "aac", "libopus")
+"""The encoders for the usual containers."""
+BUILTIN_WEIGHTS = ("lip-motion.safetensors", "mouth-response.safetensors")
+"""The weights that the built-in recipe needs."""
+MIN_FREE_BYTES = 2 * 1024**3
+"""Bytes for the workspace and the result of some minutes."""
+UNMAINTAINED_PACKAGES = ("basicsr", "gfpgan", "facexlib")
+"""Packages that only some optional methods need."""
+IMPORT_TIMEOUT_SECONDS = 120
+"""Seconds until the import of the unmaintained packages counts as hung."""
 
 Check = dict[str, Any]
 
 
 def diagnose() -> list[Check]:
-    """All checks in order, each {"check", "ok", "detail", "hint", "needed"}.
+    """Run all checks.
 
-    `detail` says what was found, `hint` what to do ("" when ok); `needed` is False where the built-in recipe does
-    without.
+    Returns:
+        The checks in order, each with the keys ``check`` (its name), ``ok``, ``detail`` (what was found), ``hint``
+        (what to do, empty if ok) and ``needed`` (False where the built-in recipe works without it).
     """
     checks: list[Check] = []
-    for look in (
-        _python,
-        _packages,
-        _opencv,
-        _devices,
-        _ffmpeg,
-        _encoders,
-        _weights,
-        _encoder,
-        _mediapipe,
-        _frozen,
-        _disk,
-        _cache,
+    for check in (
+        _check_python,
+        _check_packages,
+        _check_opencv,
+        _check_torch,
+        _check_ffmpeg,
+        _check_encoders,
+        _check_shipped_weights,
+        _check_speech_encoder,
+        _check_mediapipe,
+        _check_unmaintained_packages,
+        _check_disk_space,
+        _check_write_permission,
     ):
         try:
-            checks.extend(look())
-        except Exception as error:  # a check that fails to check is itself a finding
+            checks.extend(check())
+        except Exception as error:  # a check that breaks is itself a finding
             checks.append(
-                _found(look.__name__.strip("_"), False, f"{type(error).__name__}: {error}", "Please report this.")
+                _make_check(
+                    check.__name__.removeprefix("_check_"),
+                    False,
+                    f"{type(error).__name__}: {error}",
+                    "Please report this.",
+                )
             )
     return checks
 
 
-def _found(check: str, ok: bool, detail: str, hint: str = "", *, needed: bool = True) -> Check:
+def _make_check(check: str, ok: bool, detail: str, hint: str = "", *, needed: bool = True) -> Check:
     return {"check": check, "ok": bool(ok), "detail": detail, "hint": "" if ok else hint, "needed": needed}
 
 
-def _python() -> Iterator[Check]:
-    """The running Python against the range that the package's metadata declares."""
+def _check_python() -> Iterator[Check]:
+    """The running Python is in the range that the package's metadata declares."""
     from packaging.specifiers import SpecifierSet
 
     version = ".".join(map(str, sys.version_info[:3]))
@@ -71,7 +84,7 @@ def _python() -> Iterator[Check]:
         declared = metadata.metadata("lipdub")["Requires-Python"]
     except metadata.PackageNotFoundError:  # the check of the packages says so
         declared = ""
-    yield _found(
+    yield _make_check(
         "python",
         SpecifierSet(declared).contains(version, prereleases=True),
         f"{sys.version.split()[0]} at {sys.executable}",
@@ -79,16 +92,16 @@ def _python() -> Iterator[Check]:
     )
 
 
-def _packages() -> Iterator[Check]:
-    """Every dependency against the range the project declares."""
+def _check_packages() -> Iterator[Check]:
+    """Every dependency is installed in the range that the package declares."""
     from packaging.requirements import Requirement
 
     try:
-        wanted = [Requirement(text) for text in metadata.requires("lipdub") or ()]
+        requirements = [Requirement(text) for text in metadata.requires("lipdub") or ()]
     except metadata.PackageNotFoundError:
-        yield _found("lipdub", False, "not installed as a package", "Install it: pip install -e . in its folder.")
+        yield _make_check("lipdub", False, "not installed as a package", "Install it: pip install -e . in its folder.")
         return
-    for requirement in wanted:
+    for requirement in requirements:
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         needed = requirement.name.replace("_", "-").lower() not in {*UNMAINTAINED_PACKAGES, "face-alignment"}
@@ -97,15 +110,15 @@ def _packages() -> Iterator[Check]:
         try:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            yield _found(name, False, "not installed", f"{install}.", needed=needed)
+            yield _make_check(name, False, "not installed", f"{install}.", needed=needed)
             continue
         fits = requirement.specifier.contains(version, prereleases=True)
         detail = version if fits else f"{version}, tested is {requirement.specifier}"
-        yield _found(name, fits, detail, f"{install}.", needed=needed)
+        yield _make_check(name, fits, detail, f"{install}.", needed=needed)
 
 
-def _opencv() -> Iterator[Check]:
-    """Two packages write the same cv2 folder: they must be of one version, or parts of both are mixed."""
+def _check_opencv() -> Iterator[Check]:
+    """Several packages write the same cv2 folder: they must be of one version, or parts of them are mixed."""
     import cv2
 
     versions = {}
@@ -120,17 +133,17 @@ def _opencv() -> Iterator[Check]:
     loaded = getattr(cv2, "__version__", None)
     same = loaded is not None and all(version.startswith(loaded) for version in versions.values())
     one = min(versions.values(), default="4.11.0.86")
-    again = " ".join(f"{name}=={one}" for name in versions) or f"opencv-python=={one}"
-    listed = ", ".join(f"{name} {version}" for name, version in versions.items()) or "no package"
-    yield _found(
+    pins = " ".join(f"{name}=={one}" for name in versions) or f"opencv-python=={one}"
+    packages = ", ".join(f"{name} {version}" for name, version in versions.items()) or "no package"
+    yield _make_check(
         "cv2",
         same,
-        f"cv2 {loaded or 'is broken'}; {listed}",
-        f"Bring them to one version: pip install --force-reinstall --no-deps {again}.",
+        f"cv2 {loaded or 'is broken'}; {packages}",
+        f"Bring them to one version: pip install --force-reinstall --no-deps {pins}.",
     )
 
 
-def _devices() -> Iterator[Check]:
+def _check_torch() -> Iterator[Check]:
     import torch
 
     devices = [f"cpu ({torch.get_num_threads()} threads)"]
@@ -139,32 +152,32 @@ def _devices() -> Iterator[Check]:
     if torch.backends.mps.is_available():
         devices.append("mps")
     total = float(torch.arange(8, dtype=torch.float32).reshape(2, 4).matmul(torch.ones(4, 1)).sum())
-    yield _found("torch", total == 28.0, f"{torch.__version__}: {', '.join(devices)}", "Reinstall torch.")
+    yield _make_check("torch", total == 28.0, f"{torch.__version__}: {', '.join(devices)}", "Reinstall torch.")
 
 
-def _ffmpeg() -> Iterator[Check]:
+def _check_ffmpeg() -> Iterator[Check]:
     from lipdub.errors import LipdubError
     from lipdub.media.ffmpeg import find_ffmpeg
 
     try:
         path = find_ffmpeg()
-        shown = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([path, "-version"], capture_output=True, text=True, timeout=60, check=False)
     except (LipdubError, OSError, subprocess.TimeoutExpired) as error:
-        yield _found("ffmpeg", False, str(error), "Install ffmpeg, or pip install imageio-ffmpeg.")
+        yield _make_check("ffmpeg", False, str(error), "Install ffmpeg, or pip install imageio-ffmpeg.")
         return
-    first = (shown.stdout or shown.stderr).splitlines() or ["says nothing"]
-    yield _found("ffmpeg", shown.returncode == 0, f"{first[0]} at {path}", "Install another ffmpeg.")
+    first = (done.stdout or done.stderr).splitlines() or ["no output"]
+    yield _make_check("ffmpeg", done.returncode == 0, f"{first[0]} at {path}", "Install another ffmpeg.")
 
 
-def _encoders() -> Iterator[Check]:
+def _check_encoders() -> Iterator[Check]:
     import av
 
-    here = [name for name in ENCODERS if name in av.codecs_available and _encodes(name)]
-    missing = [name for name in ENCODERS if name not in here]
-    yield _found(
+    available = [name for name in ENCODERS if name in av.codecs_available and _encodes(name)]
+    missing = [name for name in ENCODERS if name not in available]
+    yield _make_check(
         "encoders",
-        "libx264" in here and "aac" in here,
-        ", ".join(here) + (f"; not there: {', '.join(missing)}" if missing else "") + f" (PyAV {av.__version__})",
+        "libx264" in available and "aac" in available,
+        ", ".join(available) + (f"; missing: {', '.join(missing)}" if missing else "") + f" (PyAV {av.__version__})",
         "Reinstall PyAV from its wheel: pip install --force-reinstall --no-deps av.",
     )
 
@@ -179,8 +192,8 @@ def _encodes(name: str) -> bool:
     return True
 
 
-def _weights() -> Iterator[Check]:
-    """The networks shipped with lipdub can be read, and are the noted ones where SHA256SUMS lies beside them."""
+def _check_shipped_weights() -> Iterator[Check]:
+    """The networks that come with lipdub can be read and have the digests of SHA256SUMS."""
     from lipdub import weights
     from lipdub.errors import WeightsError
 
@@ -188,13 +201,13 @@ def _weights() -> Iterator[Check]:
         try:
             path = weights.verify_shipped(name)
         except WeightsError as error:
-            yield _found(f"weights {Path(name).stem}", False, error.what, error.hint)
+            yield _make_check(f"weights {Path(name).stem}", False, error.what, error.hint)
             continue
-        yield _one_weights_file(path, _noted_digest(path))
+        yield _check_weights_file(path, _read_digest(path))
 
 
-def _noted_digest(path: Path) -> str | None:
-    """The digest the file SHA256SUMS in the same folder has for this one."""
+def _read_digest(path: Path) -> str | None:
+    """Return the digest that SHA256SUMS in the same folder has for a file."""
     sums = path.with_name("SHA256SUMS")
     for line in sums.read_text().splitlines() if sums.exists() else ():
         digest, _, name = line.partition(" ")
@@ -203,7 +216,7 @@ def _noted_digest(path: Path) -> str | None:
     return None
 
 
-def _one_weights_file(path: Path, expected: str | None) -> Check:
+def _check_weights_file(path: Path, expected: str | None) -> Check:
     import hashlib
 
     from safetensors import SafetensorError, safe_open
@@ -211,18 +224,25 @@ def _one_weights_file(path: Path, expected: str | None) -> Check:
     check, hint = f"weights {path.stem}", f"Get it again from the project: weights/{path.name}."
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if expected is not None and expected != digest:
-        return _found(check, False, f"sha256 {digest[:12]} is not the noted {expected[:12]}", hint)
+        return _make_check(check, False, f"sha256 {digest[:12]} is not the expected {expected[:12]}", hint)
     try:
         with safe_open(str(path), "numpy") as file:
-            finite = all(bool(np.isfinite(file.get_tensor(name)).all()) for name in file.keys())
+            finite = all(bool(np.isfinite(file.get_tensor(name)).all()) for name in file.keys())  # noqa: SIM118  it is no mapping
     except (SafetensorError, OSError) as error:
-        return _found(check, False, f"cannot be read: {error}", hint)
-    detail = f"{path.stat().st_size / 1e6:.2f} MB, sha256 {digest[:12]}{'' if expected else ' (none noted)'}"
-    return _found(check, finite, detail if finite else "holds numbers that are not finite", hint)
+        return _make_check(check, False, f"cannot be read: {error}", hint)
+    detail = f"{path.stat().st_size / 1e6:.2f} MB, sha256 {digest[:12]}{'' if expected else ' (not listed)'}"
+    return _make_check(check, finite, detail if finite else "holds numbers that are not finite", hint)
 
 
-def paint_face(side: int = 256) -> np.ndarray:
-    """A face painted with soft ellipses, enough for a detector: RGB uint8 (side, side, 3)."""
+def paint_face(side: int = 256) -> U8:
+    """Return a face painted with soft ellipses, good enough for a detector.
+
+    Args:
+        side: Side length in pixels.
+
+    Returns:
+        (side, side, 3) uint8 RGB.
+    """
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side
     picture = np.full((side, side, 3), (150, 160, 165), np.float32)
 
@@ -258,37 +278,35 @@ def paint_face(side: int = 256) -> np.ndarray:
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def _mediapipe() -> Iterator[Check]:
-    """Its face mesh starts and finds a painted face."""
+def _check_mediapipe() -> Iterator[Check]:
+    """MediaPipe's face mesh starts and finds a painted face."""
     hint = "Reinstall it: pip install --force-reinstall --no-deps mediapipe==0.10.21; it also needs libGL and glib."
     try:
         from lipdub.faces.detectors.mediapipe import MediaPipeDetector
 
         with MediaPipeDetector() as finder:
-            found = finder.detect([paint_face()], [False])[0]
+            faces = finder.detect([paint_face()], [False])[0]
     except Exception as error:
-        yield _found("mediapipe", False, f"does not start: {type(error).__name__}: {error}", hint)
+        yield _make_check("mediapipe", False, f"does not start: {type(error).__name__}: {error}", hint)
         return
-    yield _found("mediapipe", len(found) == 1, f"finds {len(found)} of 1 painted faces", hint)
+    yield _make_check("mediapipe", len(faces) == 1, f"finds {len(faces)} of 1 painted faces", hint)
 
 
-def _encoder() -> Iterator[Check]:
-    """The speech encoder runs, and is the one the lip-motion weights were trained with."""
-    import numpy as np
-
+def _check_speech_encoder() -> Iterator[Check]:
+    """The speech encoder runs, and is the one that the lip-motion weights were trained with."""
     from lipdub.errors import LipdubError
     from lipdub.speech.encoder import encode, find_encoder_file
 
     try:
         encode(np.zeros(SAMPLE_RATE_HZ, np.float32))
     except LipdubError as error:
-        yield _found("speech encoder", False, str(error), error.hint or "")
+        yield _make_check("speech encoder", False, str(error), error.hint or "")
     else:
-        yield _found("speech encoder", True, str(find_encoder_file()))
+        yield _make_check("speech encoder", True, str(find_encoder_file()))
 
 
-def _frozen() -> Iterator[Check]:
-    """The unmaintained packages import, in a process of their own: a failure there touches nothing."""
+def _check_unmaintained_packages() -> Iterator[Check]:
+    """The unmaintained packages can be imported. A separate process tries it, so a failure does no harm."""
     code = (
         "from lipdub.networks.compat import fix_torchvision; fix_torchvision(); "
         f"import {', '.join(UNMAINTAINED_PACKAGES)}; from gfpgan.archs.gfpganv1_clean_arch import GFPGANv1Clean"
@@ -304,22 +322,22 @@ def _frozen() -> Iterator[Check]:
         failure = (done.stderr.strip().splitlines() or ["no message"])[-1] if done.returncode else ""
     except subprocess.TimeoutExpired:
         failure = f"importing takes more than {IMPORT_TIMEOUT_SECONDS} s"
-    yield _found(
+    yield _make_check(
         " ".join(UNMAINTAINED_PACKAGES),
         not failure,
-        failure or "import beside this torch and torchvision",
+        failure or "can be imported with this torch and torchvision",
         "Only face restoration needs them. Install the tested set again: make setup.",
         needed=False,
     )
 
 
-def _disk() -> Iterator[Check]:
+def _check_disk_space() -> Iterator[Check]:
     for name, folder in (
         ("disk space here", Path.cwd()),
         ("disk space for temporary files", Path(tempfile.gettempdir())),
     ):
         free = shutil.disk_usage(folder).free
-        yield _found(
+        yield _make_check(
             name,
             free >= MIN_FREE_BYTES,
             f"{free / 1e9:.1f} GB free at {folder}",
@@ -327,17 +345,15 @@ def _disk() -> Iterator[Check]:
         )
 
 
-def _cache() -> Iterator[Check]:
-    """Workspaces lie beside results by default, so the current folder must take files and renames."""
+def _check_write_permission() -> Iterator[Check]:
+    """The current folder takes files and renames: a workspace is made next to its result by default."""
     folder = Path.cwd()
     hint = "Work in a folder you may write to, or name one with -o and --workspace."
     try:
         handle, name = tempfile.mkstemp(prefix=".lipdub-", dir=folder)
         os.close(handle)
-        other = Path(f"{name}.renamed")
-        os.replace(name, other)
-        other.unlink()
+        Path(name).replace(f"{name}.renamed").unlink()
     except OSError as error:
-        yield _found("write permission", False, f"{error.strerror} at {folder}", hint)
+        yield _make_check("write permission", False, f"{error.strerror} at {folder}", hint)
         return
-    yield _found("write permission", True, str(folder))
+    yield _make_check("write permission", True, str(folder))

@@ -142,7 +142,7 @@ def test_a_noted_digest_is_told(weights: Callable[..., Done]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("pull",), 2, "nothing to fetch was named"),
+        (("pull",), 2, "no weights to fetch were named"),
         (("pull", "frist"), 2, "Did you mean first"),
         (("pull", "--for", "nobody"), 2, "There are some for other, trial"),
         (("pull", "third"), 4, "by hand"),
@@ -186,7 +186,7 @@ def test_add(weights: Callable[..., Done], host: Host, file: Path, tmp_path: Pat
     small.saved(folder / "x.pth", small.state(width=8))
     small.saved(folder / "y.pth", small.state(width=99))
     done = weights("add", file, folder)
-    assert done.code == 0 and "passed over" in done.err and "y.pth" in done.err
+    assert done.code == 0 and "skipped" in done.err and "y.pth" in done.err
     assert [line.split()[0] for line in done.out.splitlines()] == ["first", "third"]
     again = read(weights("add", folder, "--json"))
     assert [row["name"] for row in again["weights"]] == ["third"] and len(again["passed_over"]) == 1

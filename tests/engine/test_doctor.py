@@ -33,7 +33,7 @@ def test_python_must_be_in_the_declared_range(
     version: tuple[int, int, int], fits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor.sys, "version_info", version)
-    (check,) = doctor._python()
+    (check,) = doctor._check_python()
     assert check["ok"] == fits
     assert fits or ">=3.11" in check["hint"]
 
@@ -47,7 +47,7 @@ def test_a_missing_and_a_wrong_package_are_told(monkeypatch: pytest.MonkeyPatch)
         return "2.1.0" if name == "numpy" else real(name)
 
     monkeypatch.setattr(doctor.metadata, "version", version)
-    found = {c["check"]: c for c in doctor._packages()}
+    found = {c["check"]: c for c in doctor._check_packages()}
     assert not found["package zarr"]["ok"] and "pip install" in found["package zarr"]["hint"]
     assert not found["package numpy"]["ok"] and "2.1.0" in found["package numpy"]["detail"]
     assert found["package scipy"]["ok"]
@@ -61,7 +61,7 @@ def test_two_versions_of_opencv_are_told(monkeypatch: pytest.MonkeyPatch) -> Non
         return known[name]
 
     monkeypatch.setattr(doctor.metadata, "version", version)
-    (check,) = doctor._opencv()
+    (check,) = doctor._check_opencv()
     assert not check["ok"] and "4.10.0.84" in check["hint"]
 
 
@@ -73,7 +73,7 @@ def test_no_ffmpeg_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise EnvironmentFailure("no ffmpeg program was found")
 
     monkeypatch.setattr(ffmpeg, "find_ffmpeg", nowhere)
-    (check,) = doctor._ffmpeg()
+    (check,) = doctor._check_ffmpeg()
     assert not check["ok"] and "Install" in check["hint"]
 
 
@@ -91,18 +91,18 @@ def test_damaged_weights_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(weights, "verify_shipped", shipped)
     for path in real:
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert all(c["ok"] for c in doctor._weights())
+    assert all(c["ok"] for c in doctor._check_shipped_weights())
 
     digest = hashlib.sha256(real[0].read_bytes()).hexdigest()
     (tmp_path / "SHA256SUMS").write_text(f"{digest}  {real[0].name}\n{'0' * 64}  {real[1].name}\n")
-    first, second = doctor._weights()
-    assert first["ok"] and "none noted" not in first["detail"]
-    assert not second["ok"] and "not the noted" in second["detail"]
+    first, second = doctor._check_shipped_weights()
+    assert first["ok"] and "not listed" not in first["detail"]
+    assert not second["ok"] and "not the expected" in second["detail"]
 
     (tmp_path / "SHA256SUMS").unlink()
     (tmp_path / real[0].name).write_bytes(real[0].read_bytes()[:-5000])
     (tmp_path / real[1].name).unlink()
-    first, second = doctor._weights()
+    first, second = doctor._check_shipped_weights()
     assert not first["ok"] and "cannot be read" in first["detail"]
     assert not second["ok"] and "missing" in second["detail"]
 
@@ -112,7 +112,7 @@ def test_a_folder_that_takes_no_files_is_told(monkeypatch: pytest.MonkeyPatch) -
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(doctor.tempfile, "mkstemp", refuse)
-    (check,) = doctor._cache()
+    (check,) = doctor._check_write_permission()
     assert not check["ok"] and "Permission denied" in check["detail"]
 
 
@@ -120,7 +120,14 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> No
     def broken() -> list[doctor.Check]:
         raise RuntimeError("boom")
 
-    for name in ("_python", "_packages", "_devices", "_mediapipe", "_frozen", "_encoders"):
+    for name in (
+        "_check_python",
+        "_check_packages",
+        "_check_torch",
+        "_check_mediapipe",
+        "_check_unmaintained_packages",
+        "_check_encoders",
+    ):
         monkeypatch.setattr(doctor, name, broken)
     checks = doctor.diagnose()
     assert any("boom" in c["detail"] and not c["ok"] for c in checks)
