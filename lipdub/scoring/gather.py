@@ -227,11 +227,11 @@ def select_metrics(available: Iterable[Need], store: WeightsStore) -> Selection:
             continue
         try:
             selection.networks[weights.name] = weights.load(store)
-            remark = store.verify(manifest.find_entry(weights.name)).trust_note
+            note = store.verify(manifest.find_entry(weights.name)).trust_note
         except LipdubError as error:
             selection.failures[weights.name] = str(error)
         else:
-            selection.trust_notes += [remark] if remark else []
+            selection.remarks += [note] if note else []
     return selection
 
 
