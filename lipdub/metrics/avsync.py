@@ -42,9 +42,11 @@ def load_avsyncnet(path: Path) -> AVSyncNet | SyncNetScorer:
 
     description, state = safetensors_file.read(path, FORMAT, "weights of AVSyncNet", "lipdub train sync-scorer")
     numbers: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in description["size"].items()}
+    network: AVSyncNet | SyncNetScorer
     network = SyncNetScorer(description["syncnet"]) if "syncnet" in description else AVSyncNet(AVSyncNetSize(**numbers))
     load_into(network, state, path.name)
-    return network.eval()
+    network.eval()
+    return network
 
 
 def crop_lower_faces(frames: Sequence[Array], points: Array, interval: float, size: AVSyncNetSize) -> Array:

@@ -103,7 +103,8 @@ def measure_edge_widths(grey: F32) -> I64:
     edges[[0, -1]] = False
     rising, falling = edges & (direction == 0), edges & (np.abs(direction) == 4)
     step = np.diff(grey, axis=1)
-    return np.where(rising, _monotone(step > 0), 0) + np.where(falling, _monotone(step < 0), 0)
+    widths: I64 = np.where(rising, _monotone(step > 0), 0) + np.where(falling, _monotone(step < 0), 0)
+    return widths
 
 
 def find_upright_edges(grey: F32) -> Mask:
@@ -114,7 +115,8 @@ def find_upright_edges(grey: F32) -> Mask:
     around = np.pad(strength, 1)
     along_row = (strength > around[1:-1, :-2]) & (strength > around[1:-1, 2:])
     along_column = (strength > around[:-2, 1:-1]) & (strength > around[2:, 1:-1])
-    return along_row | along_column
+    edges: Mask = along_row | along_column
+    return edges
 
 
 def _monotone(continues: Mask) -> I64:

@@ -105,14 +105,15 @@ def find_mask_edge(
 def _reduce(picture: Array, height: int, width: int) -> Array:
     if picture.shape[:2] == (height, width):
         return picture
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    small: Array = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return small
 
 
 def _skin(points: F64, height: int, width: int, unit: float) -> Mask:
     face = masks.draw_face(points, height, width)
     side = 2 * max(1, round(_OVAL_CLEAR * unit)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    skin = cv2.erode(face, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+    skin: Mask = cv2.erode(face, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
     for eye in (regions.LEFT_EYE, regions.RIGHT_EYE):
         skin &= ~regions.fill_hull(points[list(eye)], height, width, _EYES_CLEAR)
     return skin

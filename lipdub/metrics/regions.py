@@ -96,5 +96,5 @@ def fill_hull(points: Array, height: int, width: int, scale: float = 1.0) -> Mas
 
 def to_luma(rgb: Array) -> F32:
     """Convert RGB (h, w, 3), uint8 or uint16, to grey (h, w) float32 in 0..255."""
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey: F32 = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     return grey if rgb.dtype == np.uint8 else grey * np.float32(255 / 65535)

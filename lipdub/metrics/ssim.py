@@ -55,7 +55,8 @@ def ssim(a: Array, b: Array, peak: float = 255.0) -> float:
 
 def _mean(x: F32) -> F32:
     size = 2 * RADIUS + 1
-    return cv2.GaussianBlur(x, (size, size), SIGMA, borderType=cv2.BORDER_REFLECT)
+    mean: F32 = cv2.GaussianBlur(x, (size, size), SIGMA, borderType=cv2.BORDER_REFLECT)
+    return mean
 
 
 class Similarities:

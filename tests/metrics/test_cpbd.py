@@ -59,3 +59,14 @@ def test_where_there_is_no_edge_there_is_no_value() -> None:
     assert math.isnan(cpbd.cpbd(np.zeros((63, 500), np.uint8)))
     with pytest.raises(ValueError, match="one channel"):
         cpbd.cpbd(np.zeros((128, 128, 3)))
+
+
+def test_cpbd_of_a_part_is_that_of_its_grey_picture() -> None:
+    rng = np.random.default_rng(0)
+    blobs = cv2.GaussianBlur(rng.standard_normal((256, 320)).astype(np.float32), (0, 0), 6) > 0
+    picture = np.repeat(np.where(blobs, 220, 40).astype(np.uint8)[..., None], 3, 2)
+    assert cpbd.cpbd_of_rgb(picture) == cpbd.cpbd(picture[..., 0])
+    assert cpbd.cpbd_of_rgb(picture, (32, 16, 224, 208)) == cpbd.cpbd(picture[16:208, 32:224, 0])
+    assert cpbd.cpbd_of_rgb(picture.astype(np.uint16) * 257) == cpbd.cpbd(picture[..., 0])
+    assert math.isnan(cpbd.cpbd_of_rgb(picture, (0, 0, 60, 200)))
+    assert math.isnan(cpbd.cpbd_of_rgb(picture, (-80, 0, -10, 200)))

@@ -178,7 +178,7 @@ def test_boxes_of_meshes_hold_the_oval() -> None:
 
 
 def test_it_says_what_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="syncnet_v2.model are not in the store"):
+    with pytest.raises(WeightsError, match=r"syncnet_v2\.model are not in the store"):
         lse_video.load_syncnet(WeightsStore(tmp_path))
 
 

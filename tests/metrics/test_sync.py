@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipdub.metrics.sync import MIN_MOUTH_SPREAD, REACH, STEP, compare_motion, estimate_sync
+from lipdub.metrics.sync import MIN_MOUTH_SPREAD, REACH, STEP, compare_motion, estimate_sync, find_out_of_sync
+from lipdub.scoring import moments
 
 
 def motion(seconds: float, seed: int, rate: float = 100.0) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +91,7 @@ def test_only_faces_and_speech_are_compared() -> None:
 
 
 def test_by_hand() -> None:
-    """Two equal triangles: at no lag the distance is nothing, so the fit is 1; the lags are those that were asked for."""
+    """Two equal triangles: at no lag the distance is 0, so the fit is 1; the lags are those that were given."""
     heard = np.arange(0, 4 + STEP / 2, STEP)
     wave = np.abs(((heard + 1e-9) % 1) - 0.5)
     lips = np.stack([wave, wave], 1)
@@ -102,5 +103,18 @@ def test_by_hand() -> None:
     )  # the standardized triangle against its negative: 1 - 2 z²
     z = (wave - wave.mean()) / wave.std()
     assert np.allclose(against.fit[:, len(against.lags) // 2], 1 - 2 * z**2, atol=0.01)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="opening and width"):
         compare_motion(heard, lips[:, :1], heard, lips, (0, 4))
+
+
+def test_a_second_out_of_sync_is_the_weakest() -> None:
+    heard = np.arange(0, 12, 0.01)
+    rng = np.random.default_rng(0)
+    lips = np.stack([np.convolve(rng.normal(size=len(heard) + 15), np.hanning(16), "valid") for _ in range(2)], 1)
+    times = np.arange(0, 12, 0.04)
+    mouth = np.stack([np.interp(times, heard, c) for c in lips.T], 1) * 0.05
+    wrong = (times >= 6) & (times < 7)
+    mouth[wrong] = mouth[::-1][wrong]
+    worst = moments.select_weakest(find_out_of_sync(compare_motion(times, mouth, heard, lips, (0, 12))))
+    assert worst[0].time == pytest.approx(6.5, abs=0.3) and worst[0].severity > 1
+    assert all(m.severity < 0.5 for m in worst[1:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -17,7 +16,6 @@ from lipdub.errors import InputError, UsageError
 from lipdub.media.audio import load_audio
 from lipdub.media.read import read_frames
 from lipdub.metrics import colour_step, seam
-from lipdub.scoring.full_reference import pair_frames
 from lipdub.scoring.gather import ScoreOptions
 from lipdub.scoring.score import score, score_with_report
 from lipdub.weights.store import VerifiedWeights, WeightsStore
@@ -181,28 +179,6 @@ def test_a_folder_that_is_no_workspace_is_refused(run: Path, tmp_path: Path) -> 
 def test_a_missing_result_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         score(tmp_path / "none.mp4")
-
-
-class _Frame:
-    def __init__(self, time: float) -> None:
-        self.time = Fraction(time).limit_denominator(1000)
-
-
-@pytest.mark.parametrize(
-    ("result", "truth", "expected"),
-    [
-        ([0, 1, 2], [0, 1, 2], [0, 1, 2]),
-        ([0, 1, 2, 3, 4], [0, 1, 2], [0, 1, 2]),
-        ([0, 0.5, 1, 1.5, 2], [0, 1, 2], [0, 1, 1, 2, 2]),
-        ([0, 2, 4], [0, 1, 2, 3, 4], [0, 2, 4]),
-        ([5, 6], [0, 1], [0, 1]),
-        ([0, 1], [], []),
-    ],
-)
-def test_frames_are_paired_by_time(result: list[float], truth: list[float], expected: list[float]) -> None:
-    pairs = list(pair_frames(iter(map(_Frame, result)), iter(map(_Frame, truth))))
-    assert [float(right.time) for _, right, _ in pairs] == expected
-    assert [truth[number] for _, _, number in pairs] == expected
 
 
 def test_with_syncnets_weights_there_are_lse_rows_beside_the_real_videos(

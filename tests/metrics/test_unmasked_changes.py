@@ -1,8 +1,6 @@
-"""PSNR and SSIM of pictures, and exact equality outside a mask."""
+"""Equality of samples outside a mask."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
@@ -10,55 +8,11 @@ import pytest
 from lipdub.media.colour import ColourTags
 from lipdub.media.pixel_formats import plane_layout
 from lipdub.media.pixels import Picture
-from lipdub.metrics.psnr import psnr, squared_error
-from lipdub.metrics.ssim import ssim
 from lipdub.metrics.unmasked_changes import SampleDifference, compare_outside_mask
 
 
 def _noise(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def test_psnr_of_one_step_everywhere() -> None:
-    a = np.full((20, 30, 3), 100, np.uint8)
-    error, count = squared_error(a, a + 1)
-    assert (error, count) == (1800.0, 1800)
-    assert psnr(error, count) == pytest.approx(48.1308, abs=1e-4)
-
-
-def test_psnr_of_equal_and_of_no_pictures() -> None:
-    assert psnr(0.0, 100) == math.inf
-    assert math.isnan(psnr(0.0, 0))
-    with pytest.raises(ValueError):
-        squared_error(np.zeros((2, 2)), np.zeros((2, 3)))
-
-
-@pytest.mark.parametrize("kind", ["noise", "shift", "flat"])
-def test_ssim_is_that_of_scikit_image(kind: str) -> None:
-    from skimage.metrics import structural_similarity
-
-    a = _noise((64, 90), 1)
-    b = {
-        "noise": np.clip(a + np.random.default_rng(2).normal(0, 25, a.shape), 0, 255).astype(np.uint8),
-        "shift": np.roll(a, 1, 1),
-        "flat": np.full_like(a, 128),
-    }[kind]
-    expected = structural_similarity(
-        a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
-    )
-    assert ssim(a, b) == pytest.approx(expected, abs=2e-4)
-
-
-def test_ssim_of_equal_pictures_is_one() -> None:
-    a = _noise((40, 40), 3)
-    assert ssim(a, a) == pytest.approx(1.0, abs=1e-6)
-
-
-def test_ssim_refuses_what_it_cannot_compare() -> None:
-    with pytest.raises(ValueError):
-        ssim(np.zeros((40, 40)), np.zeros((40, 41)))
-    with pytest.raises(ValueError):
-        ssim(np.zeros((8, 40)), np.zeros((8, 40)))
 
 
 def _picture(seed: int = 5) -> Picture:
