@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lipdub.arrays import F32, F64, I32, I64
+    from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.speech.export import LipTrajectory
     from lipdub.speech.lip_motion import LipMotion
     from lipdub.speech.transcript import Transcript
+    from lipdub.workspace.stage_store import StageStore
 
 MIN_SPEECH_SECONDS = 0.1
 """Shortest speech that is accepted."""
@@ -424,6 +426,7 @@ def _animate_video(
     from lipdub.media.frame_index import read_frame_times
     from lipdub.media.probe import probe
     from lipdub.speech.lip_motion import sample_motion
+    from lipdub.stages.detect.store import DetectStore
     from lipdub.workspace.folder import Workspace
 
     assert settings.video is not None
@@ -435,7 +438,8 @@ def _animate_video(
     job = make_job(video, workspace=folder, stage="neutralize", threads=threads)
     run_stage("neutralize", job, progress)
     workspace = Workspace(job.folder())
-    detected, neutralized = workspace.record("detect"), workspace.record("neutralize")
+    frame_times = read_frame_times(video)
+    detected, neutralized = DetectStore.from_workspace(workspace, frame_times), workspace.record("neutralize")
     assert detected is not None
     assert neutralized is not None
     usable = {row["id"] for row in neutralized.summary["tracks"] if row["usable"]}
@@ -446,10 +450,8 @@ def _animate_video(
     facts = probe(video).video
     assert facts is not None
     points = np.full((len(plan.source), settings.landmarks, 3), np.nan, np.float32)
-    rows = {row["id"]: row for row in detected.summary["tracks"]}
-    frame_times = read_frame_times(video)
-    for track_id in track_selection.select_track_ids(wanted_face, list(rows.values()), usable):
-        _animate_track(points, workspace, rows[track_id], plan.source, opening, width, frame_times)
+    for track_id in track_selection.select_track_ids(wanted_face, detected.tracks, usable):
+        _animate_track(points, workspace.store("neutralize"), detected.landmarks(track_id), plan.source, opening, width)
     return LipLandmarks(
         points, _find_vertices(settings.landmarks), plan.times, "pixels", (facts.width, facts.height), plan.source
     )
@@ -475,42 +477,33 @@ def _plan_frames(video: Path, seconds: float, settings: LipOptions) -> _FramePla
 
 def _animate_track(
     points: F32,
-    workspace: Any,
-    row: dict[str, Any],
+    neutralize: StageStore,
+    landmarks: TrackLandmarks,
     source: I64,
     opening: F64,
     width: F64,
-    frame_times: F64,
 ) -> None:
     """Write the landmarks of one track into `points`.
 
     Args:
         points: (n, 68 or 478, 3) float32, changed in place.
-        workspace: The workspace of the video.
-        row: The track, of the summary of the stage detect.
+        neutralize: The store of the stage neutralize.
+        landmarks: Of the track.
         source: (n,) int64, the frame of the video of each row.
         opening: (n,) wanted opening of the mouth.
         width: (n,) wanted width of the mouth.
-        frame_times: (frames,) seconds of all frames of the video.
     """
     from lipdub.faces import landmark_animation, mouth_shapes
     from lipdub.faces.landmarks import to_point_count
     from lipdub.faces.mouth_rendering import build_skin_mesh
-    from lipdub.faces.smoothing import estimate_frame_interval
-    from lipdub.faces.track_landmarks import TrackLandmarks
 
-    track_id, first, last = row["id"], row["first"], row["last"]
-    detect, neutralize = workspace.store("detect"), workspace.store("neutralize")
-    owner = detect.open("tracks").read(0, len(frame_times))
+    track_id = landmarks.id
     canonical, response, speech_range = mouth_shapes.unpack_talker(
         neutralize.open(f"face-{track_id}").read(0, 4), neutralize.json(f"track-{track_id}")
     )
-    landmarks = TrackLandmarks(
-        detect.open("landmarks"), owner, track_id, first, last, estimate_frame_interval(frame_times)
-    )
     skin = build_skin_mesh(canonical, mouth_shapes.load_prior())
     follow = landmark_animation.compute_follow_weights(skin)
-    rows = np.flatnonzero((source >= first) & (source <= last))
+    rows = np.flatnonzero((source >= landmarks.first) & (source <= landmarks.last))
     block_frames = landmark_animation.BLOCK_FRAMES
     for block in np.split(rows, range(block_frames, len(rows), block_frames)):
         measures = mouth_shapes.map_motion_to_range(opening[block], width[block], speech_range)

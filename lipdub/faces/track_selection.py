@@ -11,6 +11,8 @@ from lipdub.errors import InputError, UsageError
 from lipdub.faces import mesh
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from lipdub.arrays import F64
 
 FACE_POSITIONS = ("largest", "left", "right")
@@ -40,7 +42,7 @@ def parse_face(face: str) -> str | tuple[int, ...] | Path:
     return path
 
 
-def select_track_ids(face: str | tuple[int, ...], rows: list[dict[str, Any]], usable: set[int]) -> list[int]:
+def select_track_ids(face: str | tuple[int, ...], rows: Sequence[Mapping[str, Any]], usable: set[int]) -> list[int]:
     """Select the tracks to dub, at most one at a time.
 
     Args:
@@ -61,7 +63,7 @@ def select_track_ids(face: str | tuple[int, ...], rows: list[dict[str, Any]], us
             candidates.sort(key=lambda row: -row["face_px"] * min(row["frames"], _LENGTH_LIMIT) ** _LENGTH_POWER)
         else:
             candidates.sort(key=lambda row: row["x"] if face == "left" else -row["x"])
-        selected: list[dict[str, Any]] = []
+        selected: list[Mapping[str, Any]] = []
         # A face that returns after a long gap has two tracks. Both are dubbed, but never two tracks at one time.
         for row in candidates:
             if all(row["last"] < other["first"] or row["first"] > other["last"] for other in selected):

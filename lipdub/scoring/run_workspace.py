@@ -12,6 +12,7 @@ from lipdub.faces.detectors import DEFAULT_DETECTOR
 from lipdub.metrics.evidence import CompositePair, Observer, RunFacts
 from lipdub.progress import Callback, Event
 from lipdub.scoring.video_pass import ExpectedFace
+from lipdub.stages.detect.store import DetectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,8 +59,8 @@ def read_offset(workspace: Workspace) -> float:
 
 def read_detector(workspace: Workspace) -> str:
     """Return the name of the face detector the workspace was made with."""
-    record = workspace.record("detect")
-    return str(record.summary["method"]) if record is not None else DEFAULT_DETECTOR
+    detect = DetectStore.from_workspace(workspace)
+    return detect.detector if detect is not None else DEFAULT_DETECTOR
 
 
 def read_frame_order(workspace: Workspace) -> I64:
@@ -93,9 +94,8 @@ def read_target_opening(workspace: Workspace) -> F64 | None:
 
 def read_expected_face(workspace: Workspace) -> ExpectedFace:
     """Return how many faces may be in a frame, and where the dubbed one is if there are several."""
-    detect = workspace.record("detect")
-    tracks = detect.summary.get("tracks", []) if detect is not None else []
-    if len(tracks) < 2:
+    detect = DetectStore.from_workspace(workspace)
+    if detect is None or len(detect.tracks) < 2:
         return ExpectedFace()
     boxes = _open_crops(workspace).open("boxes")
     places = boxes.read(0, len(boxes)).astype(np.float64)
@@ -104,7 +104,7 @@ def read_expected_face(workspace: Workspace) -> ExpectedFace:
         x0, y0, x1, y1 = places[min(index, len(places) - 1)]
         return ((x0 + x1) / 2, (y0 + y1) / 2) if x1 > x0 else None
 
-    return ExpectedFace(int(workspace.store("detect").open("landmarks").shape[1]), locate)
+    return ExpectedFace(detect.slots, locate)
 
 
 def load_masks(workspace: Workspace) -> FindMask:

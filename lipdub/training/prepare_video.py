@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.metrics.evidence import SpeechTrack
     from lipdub.metrics.sync import Comparison
-    from lipdub.workspace.stage_store import StageStore
 
 VERSION = 1  # of what comes out for the same video and options
 FacePolicy = Literal["one", "any"]
@@ -133,6 +132,7 @@ def write_clips(
     from lipdub.stages.base import StageContext
     from lipdub.stages.detect import stage
     from lipdub.stages.detect.options import DetectOptions
+    from lipdub.stages.detect.store import DetectStore
     from lipdub.workspace.stage_store import StageStore
 
     facts = probe(video)
@@ -146,16 +146,16 @@ def write_clips(
     found = stage.run(context, DetectOptions(max_faces=MAX_FACES))
     times = read_frame_times(video)
     times = times - times[0]
-    owner = store.open("tracks").read(0, len(times))
+    detected = DetectStore(store, found, times)
     grid, near = resample_moments(times)
-    if not found["tracks"]:
+    if not detected.tracks:
         return {"clips": [], "rejected": [_rejection("no-face", 0.0, len(grid) / shards.FPS)]}
     speech = _speech(video, options)
     clips = []
-    for row in found["tracks"]:
-        view = _view(store, owner, row, times)
+    for track in detected.tracks:
+        view = detected.landmarks(track["id"])
         compared = _compared(view, times, speech) if options.min_sync > 0 else None
-        for stretch in _stretches(owner, row["id"], grid, near, options, rejected):
+        for stretch in _stretches(detected.owners, track["id"], grid, near, options, rejected):
             told = _judged(stretch, view, grid, compared, options, rejected)
             if told is not None:
                 clips.append((stretch, view, told))
@@ -204,16 +204,6 @@ def resample_moments(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     after = np.minimum(after, len(times) - 1)
     grid = np.where(times[after] - at < at - times[before] - 1e-9, after, before)
     return grid, np.abs(times[grid] - at) <= MAX_FRAME_DISTANCE + 1e-6
-
-
-def _view(store: StageStore, owner: np.ndarray, row: dict[str, Any], times: np.ndarray) -> TrackLandmarks:
-    from lipdub.faces import smoothing
-    from lipdub.faces.track_landmarks import TrackLandmarks
-
-    landmarks = store.open("landmarks")
-    return TrackLandmarks(
-        landmarks, owner, row["id"], row["first"], row["last"], smoothing.estimate_frame_interval(times)
-    )
 
 
 def _speech(video: Path, options: ClipOptions) -> SpeechTrack:

@@ -17,7 +17,7 @@ from lipdub.faces.track_landmarks import TrackLandmarks
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lipdub.arrays import F32, F64, I16
+    from lipdub.arrays import F32, F64, I16, Array
     from lipdub.stages.base import StageContext
     from lipdub.workspace import ChunkedArray, StageStore
     from lipdub.workspace.folder import Workspace
@@ -75,12 +75,12 @@ class DetectStore:
     Args:
         store: the stage's folder in the workspace.
         summary: the stage's summary.
-        times: (frames,) float64 presentation times of the source's frames, seconds.
+        times: (frames,) float64 times of the source's frames, seconds; needed by `interval` and `landmarks` only.
     """
 
-    def __init__(self, store: StageStore, summary: Mapping[str, Any], times: F64) -> None:
+    def __init__(self, store: StageStore, summary: Mapping[str, Any], times: F64 | None = None) -> None:
         self._store = store
-        self.times = times
+        self._times = times
         self.detector: str = summary["method"]
         self.tracks: Sequence[TrackRecord] = summary["tracks"]
         self.shots: list[tuple[int, int]] = [(first, end) for first, end in summary["shots"]]
@@ -93,23 +93,23 @@ class DetectStore:
         return cls(ctx.upstream[STAGE], ctx.summaries[STAGE], read_frame_times(ctx.job.video))
 
     @classmethod
-    def from_workspace(cls, workspace: Workspace, times: F64) -> DetectStore:
-        """Open the store of a workspace in which the stage is done."""
+    def from_workspace(cls, workspace: Workspace, times: F64 | None = None) -> DetectStore | None:
+        """Open the store of a workspace; None where the stage has not run."""
         record = workspace.record(STAGE)
-        assert record is not None
-        return cls(workspace.store(STAGE), record.summary, times)
+        return cls(workspace.store(STAGE), record.summary, times) if record is not None else None
 
     @cached_property
     def interval(self) -> float:
         """Typical time between two frames, seconds."""
         from lipdub.faces.smoothing import estimate_frame_interval
 
-        return estimate_frame_interval(self.times)
+        assert self._times is not None
+        return estimate_frame_interval(self._times)
 
     @cached_property
     def owners(self) -> I16:
         """Ids of the tracks that the slots belong to: (frames, slots) int16, 0 for none."""
-        return self._store.open(_TRACKS).read(0, len(self.times))
+        return self._read(_TRACKS)
 
     @property
     def slots(self) -> int:
@@ -133,8 +133,12 @@ class DetectStore:
 
     def read_changes(self) -> F32:
         """Read the differences between successive frames, (frames,) float32."""
-        return self._store.open(_CHANGE).read(0, len(self.times))
+        return self._read(_CHANGE)
 
     def read_poses(self) -> F32:
         """Read yaw, pitch and roll of all slots: (frames, slots, 3) float32 degrees."""
-        return self._store.open(_POSE).read(0, len(self.times))
+        return self._read(_POSE)
+
+    def _read(self, name: str) -> Array:
+        array = self._store.open(name)
+        return array.read(0, len(array))
