@@ -113,9 +113,9 @@ MUTANTS = (
     Mutant(
         "inspect: profiles only from 85 degrees",
         INSPECTION,
-        "PROFILE_DEGREES = 40.0",
-        "PROFILE_DEGREES = 85.0",
-        ("tests/engine/test_inspection.py", "tests/test_inspection.py"),
+        "for face in faces if profile_weights(np.array(face.yaw)) <= 0}",
+        "for face in faces if abs(face.yaw) > 85}",
+        ("tests/engine/test_inspection.py",),
     ),
     # These four were noticed before, the first one only by tests of the network recipes.
     Mutant(
