@@ -29,7 +29,7 @@ from tests.bench.lip_motion_correlation import CLIPS
 from tests.mouths import track_mouth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lipdub.metrics.mouth import MouthMotion
 
@@ -61,7 +61,7 @@ def moved(path: Path, part: int) -> MouthMotion:
     by = part * FACE * float(np.median(distances.values)) / 96
     matrix = np.array([[1, 0, by], [0, 1, by]])
 
-    def frames():  # type: ignore[no-untyped-def]
+    def frames() -> Iterator[tuple[float, np.ndarray]]:
         for frame in read_frames(path):
             rgb = frame.picture.rgb()
             there = cv2.warpAffine(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
@@ -17,9 +18,14 @@ from lipdub.cli import main
 from lipdub.parallel import child_environment
 from tests.training import footage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Called: TypeAlias = Callable[..., tuple[int, str, str]]
+
 
 @pytest.fixture
-def called(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+def called(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Called]:
     handler = signal.getsignal(signal.SIGTERM)
 
     def call(*arguments: str) -> tuple[int, str, str]:
@@ -33,7 +39,7 @@ def called(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
     signal.signal(signal.SIGTERM, handler)
 
 
-def test_it_says_what_came_of_it(called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_what_came_of_it(called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     footage.cut(tmp_path / "ann" / "-clip.mp4", seconds=1.2)
     monkeypatch.chdir(tmp_path / "ann")
     options = ("-o", str(tmp_path / "data"), "--size", "24", "--split", "speaker", "--held-out", "0")
@@ -45,7 +51,7 @@ def test_it_says_what_came_of_it(called, tmp_path: Path, monkeypatch: pytest.Mon
     assert code == 0 and told["clips"] == 1 and told["frames"] == 30 and told["rejected"] == {}
 
 
-def test_what_is_wrong_ends_it_with_a_code(called, tmp_path: Path) -> None:
+def test_what_is_wrong_ends_it_with_a_code(called: Called, tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     code, _, err = called("-o", data, str(tmp_path / "none.mp4"))
     assert code == 3 and "there is no file" in err
@@ -85,7 +91,7 @@ def test_its_processes_end_with_it(tmp_path: Path) -> None:
     assert _until(lambda: not _marked(mark), 30)
 
 
-def _until(true, seconds: float) -> bool:
+def _until(true: Callable[[], object], seconds: float) -> bool:
     ends = time.monotonic() + seconds
     while not true() and time.monotonic() < ends:
         time.sleep(0.05)
