@@ -13,6 +13,7 @@ import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, UsageError, printable
+from lipdub.faces.landmarks import POINT_COUNTS
 from lipdub.progress import Callback, Event, ignore_event
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 MIN_SPEECH_SECONDS = 0.1
 """Shortest speech that is accepted."""
-
-POINT_COUNTS = (68, 478)
-"""Numbers of landmarks: the points of iBUG, and the mesh of MediaPipe."""
 
 _NEUTRAL_BLOCK = 1000  # frames of the neutral face computed at once
 _STEPS = 2  # of the progress: recognition, then everything else

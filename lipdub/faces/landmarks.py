@@ -34,8 +34,8 @@ NEUTRAL_FACE_ARRAY = "face"  # its name in the file
 
 
 def to_ibug(points: Array) -> Array:
-    """Select the 68 points (..., 68, c) of meshes (..., 478, c)."""
-    return points[..., list(IBUG), :]
+    """Select the 68 points (..., 68, c) of meshes (..., 478, c); return points that are iBUG's already."""
+    return points if points.shape[-2] == IBUG_POINTS else points[..., list(IBUG), :]
 
 
 def to_point_count(points: Array, count: int) -> Array:

@@ -56,8 +56,7 @@ def crop_arcface(rgb: Image, landmarks: Array) -> Image:
     Raises:
         ValueError: the landmarks are all at one place.
     """
-    points = to_ibug(landmarks) if len(landmarks) == 478 else landmarks
-    return five_point.align(five_point.select_five_points(points)[:, :2], TEMPLATE, SIZE).crop(rgb)
+    return five_point.align(five_point.select_five_points(to_ibug(landmarks))[:, :2], TEMPLATE, SIZE).crop(rgb)
 
 
 def embed_faces(network: Any, crops: U8) -> F32:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lipdub.faces.landmarks import to_ibug
+from lipdub.faces.landmarks import POINT_COUNTS, to_ibug
 from lipdub.metrics.evidence import Evidence, Feed, FramePair, PassSetup
 from lipdub.metrics.metric import Measurement, Metric, Need, measure_series
 
@@ -78,9 +78,9 @@ def _distance(result: Array, truth: Array, points: slice, *, centred: bool) -> L
 
 def _points(landmarks: Array) -> F64:
     points = np.asarray(landmarks, np.float64)
-    if points.ndim < 2 or points.shape[-2] not in (68, 478) or points.shape[-1] not in (2, 3):
+    if points.ndim < 2 or points.shape[-2] not in POINT_COUNTS or points.shape[-1] not in (2, 3):
         raise ValueError(f"68 or 478 points of a face are needed, not an array of shape {points.shape}")
-    ibug: F64 = to_ibug(points) if points.shape[-2] == 478 else points
+    ibug: F64 = to_ibug(points)
     return ibug[..., :2]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.faces import mesh
 from lipdub.speech.phone_features import FRAME_RATE
 from lipdub.speech.phones import PHONE_INDEX, PHONES, phones_from_arpabet
 
@@ -97,7 +98,7 @@ def _landmarks(grid: Path, names: Sequence[str], path: Path, progress: Callable[
     cached = _load_cached(path, "landmarks", names)
     if cached is not None:
         return cached
-    out = np.full((len(names), FRAMES, 478, 3), np.nan, np.float32)
+    out = np.full((len(names), FRAMES, mesh.VERTICES, 3), np.nan, np.float32)
     for i, name in enumerate(names):
         track = track_landmarks(grid / "clips" / f"{name}.mp4", FRAMES)
         out[i, : len(track)] = track
@@ -151,7 +152,7 @@ def track_landmarks(path: Path, limit: int | None = None) -> F32:
     import cv2
     import mediapipe
 
-    mesh = mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True)
+    tracker = mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True)
     capture = cv2.VideoCapture(str(path))
     rows: list[Any] = []
     try:
@@ -160,16 +161,16 @@ def track_landmarks(path: Path, limit: int | None = None) -> F32:
             if not has_frame:
                 break
             height, width = image.shape[:2]
-            faces = mesh.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).multi_face_landmarks
+            faces = tracker.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).multi_face_landmarks
             rows.append(
                 [(p.x * width, p.y * height, p.z * width) for p in faces[0].landmark]
                 if faces
-                else np.full((478, 3), np.nan)
+                else np.full((mesh.VERTICES, 3), np.nan)
             )
     finally:
         capture.release()
-        mesh.close()
-    return np.array(rows, np.float32).reshape(-1, 478, 3)
+        tracker.close()
+    return np.array(rows, np.float32).reshape(-1, mesh.VERTICES, 3)
 
 
 def measure_mouth(landmarks: Array) -> F64:

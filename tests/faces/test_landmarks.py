@@ -26,6 +26,8 @@ def test_the_table_names_each_point_once() -> None:
     assert set(landmarks.IBUG[36:42]) >= set(mesh.EYE_LEFT) and set(landmarks.IBUG[42:48]) >= set(mesh.EYE_RIGHT)
     points = np.arange(2 * 478 * 3).reshape(2, 478, 3)
     assert landmarks.to_point_count(points, 478) is points
+    ibug = landmarks.to_ibug(points)
+    assert landmarks.to_ibug(ibug) is ibug
     np.testing.assert_array_equal(landmarks.to_point_count(points, 68)[1, 48], points[1, 61])
     with pytest.raises(ValueError, match="68 or 478"):
         landmarks.to_point_count(points, 98)
