@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from lipdub.cli.context import GlobalOptions, command
-from lipdub.options import Option, options_of
+from lipdub.cli.parameters import make_parameters, with_parameters
 from lipdub.training.registry import TRAINABLES, make_arguments
 from lipdub.training.trainable import Runtime, Trainable
 
@@ -25,7 +24,7 @@ def build_app() -> typer.Typer:
     """Build the command `train` with a sub-command for each trainable network."""
     train = typer.Typer(help=_HELP, no_args_is_help=True)
     for name, trainable in TRAINABLES.items():
-        train.command(name)(command(_build_command(trainable)))
+        train.command(name)(_build_command(trainable))
     return train
 
 
@@ -47,34 +46,10 @@ def _build_command(trainable: Trainable) -> Callable[..., None]:
     def run(manner: GlobalOptions, **values: Any) -> None:
         _train(manner, trainable, values)
 
-    first = inspect.Parameter("manner", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=GlobalOptions)
-    parameters = [_to_parameter(item, trainable) for item in options_of(trainable.arguments)]
     run.__name__ = trainable.name.replace("-", "_")
     run.__doc__ = trainable.summary
-    run.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (first, *parameters)}
-    return run
-
-
-def _to_parameter(item: Option, trainable: Trainable) -> inspect.Parameter:
-    declared, required = item.declared, item.name in trainable.required
-    annotation = item.value_type if required else item.annotation
-    text = (declared.default_text or "").replace("NAME", trainable.name)
-    settings = typer.Option(
-        *declared.flags,
-        help=declared.help,
-        metavar=declared.metavar,
-        min=declared.low,
-        max=declared.high,
-        show_default=text or (item.default is not None and item.default is not False),
-        rich_help_panel=declared.panel,
-    )
-    return inspect.Parameter(
-        item.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if required else item.default,
-        annotation=Annotated[annotation, settings],
-    )
+    parameters = make_parameters(trainable.arguments, required=trainable.required, name=trainable.name)
+    return command(with_parameters(run, parameters))
 
 
 def _train(manner: GlobalOptions, trainable: Trainable, values: dict[str, Any]) -> None:

@@ -332,10 +332,10 @@ class TalkingClips:
 
     def audio(self, clip: int) -> F32:
         """Read a clip's sound from its first frame on. Returns (samples,) float32 in -1..1 at 16 kHz."""
-        found = self._usable_clip(clip)
-        path, layout = self._data.path(found), self._data.layout(found)
+        usable = self._usable_clip(clip)
+        path, layout = self._data.path(usable), self._data.layout(usable)
         return (
-            shards.read_rows(path, layout, "audio", 0, found.frames * shards.SAMPLES_PER_FRAME).astype(np.float32)
+            shards.read_rows(path, layout, "audio", 0, usable.frames * shards.SAMPLES_PER_FRAME).astype(np.float32)
             / 32768
         )
 
@@ -347,8 +347,8 @@ class TalkingClips:
 
     def _rows(self, clip: int, name: str, frames: I64) -> Array:
         """Read rows of an array; neighbouring ones are read together."""
-        found = self._usable_clip(clip)
-        path, layout = self._data.path(found), self._data.layout(found)
+        usable = self._usable_clip(clip)
+        path, layout = self._data.path(usable), self._data.layout(usable)
         frames = np.asarray(frames)
         parts = np.split(frames, np.flatnonzero(np.diff(frames) != 1) + 1)
         return np.concatenate([shards.read_rows(path, layout, name, int(part[0]), int(part[-1]) + 1) for part in parts])
@@ -441,7 +441,7 @@ def _check_size(data: Dataset, clip: Clip) -> None:
 def _index(folder: Path) -> dict[str, Any]:
     path = folder / "index.json"
     try:
-        found = json.loads(path.read_bytes())
+        index = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(
             f"{printable(folder)} is no dataset: it has no index.json", hint="lipdub prepare makes one."
@@ -450,6 +450,6 @@ def _index(folder: Path) -> dict[str, Any]:
         raise wrap_os_error(error, path, "read") from error
     except ValueError as error:
         raise InputError(f"the index of {printable(folder)} is damaged", hint="Run lipdub prepare again.") from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+    if not isinstance(index, dict) or index.get("schema") != SCHEMA:
         raise InputError(f"{printable(folder)} is a dataset of another version of lipdub", hint="Prepare it again.")
-    return found
+    return index

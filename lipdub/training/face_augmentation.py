@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from lipdub.arrays import F64, Array
 from lipdub.metrics.avsync import sample_affine
 from lipdub.speech import mel
 
@@ -66,14 +67,14 @@ def augment_faces(
     """
     count = len(crops)
 
-    def drawn(reach: float) -> np.ndarray:
+    def draw(reach: float) -> F64:
         return rng.uniform(-reach, reach, count)
 
-    angle = np.radians(drawn(changes.turn))
-    scale, stretch = np.exp(drawn(changes.scale)), np.exp(drawn(changes.stretch) / 2)
+    angle = np.radians(draw(changes.turn))
+    scale, stretch = np.exp(draw(changes.scale)), np.exp(draw(changes.stretch) / 2)
     across = scale * stretch * np.where(rng.random(count) < changes.flip, -1, 1)
     down = scale / stretch
-    right, below = drawn(changes.shift) * width, drawn(changes.shift) * width
+    right, below = draw(changes.shift) * width, draw(changes.shift) * width
     views = sample_affine(
         crops,
         height,
@@ -88,9 +89,9 @@ def augment_faces(
     )
     x = torch.linspace(-1, 1, width)[None, None, None]
     y = torch.linspace(-1, 1, height)[None, None, :, None]
-    slopes = [_each(drawn(changes.slope)) for _ in range(2)]
-    views = views ** _each(np.exp(drawn(changes.contrast)))
-    views = views * _each(1 + drawn(changes.light)) * (1 + slopes[0] * x + slopes[1] * y)
+    slopes = [_each(draw(changes.slope)) for _ in range(2)]
+    views = views ** _each(np.exp(draw(changes.contrast)))
+    views = views * _each(1 + draw(changes.light)) * (1 + slopes[0] * x + slopes[1] * y)
     for i in np.flatnonzero(rng.random(count) < changes.blurred):
         views[i] = gaussian_blur(views[i][:, None], float(rng.uniform(0.3, changes.blur)))[:, 0]
     grain = torch.from_numpy(rng.standard_normal(views.shape, np.float32))
@@ -108,7 +109,7 @@ def gaussian_blur(pictures: torch.Tensor, sigma: float) -> torch.Tensor:
     return functional.conv2d(across, kernel.transpose(2, 3), groups=len(kernel))
 
 
-def _each(values: np.ndarray) -> torch.Tensor:
+def _each(values: Array) -> torch.Tensor:
     return torch.from_numpy(np.asarray(values, np.float32))[:, None, None, None]
 
 
@@ -147,14 +148,14 @@ def augment_spectrograms(mels: torch.Tensor, rng: np.random.Generator, changes: 
     return out.clamp(-mel.PEAK, mel.PEAK)
 
 
-def _bands_at(factor: float) -> np.ndarray:
+def _bands_at(factor: float) -> F64:
     """Give the positions in a spectrogram of the bands' frequencies times a factor, (BANDS,) float64."""
     middles = _middles()
     return np.interp(middles * factor, middles, np.arange(mel.BANDS))
 
 
 @lru_cache(maxsize=1)
-def _middles() -> np.ndarray:
+def _middles() -> F64:
     """Give the centre frequencies of the bands, (BANDS,) float64 Hz."""
     import librosa
 

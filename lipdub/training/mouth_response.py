@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lipdub.arrays import I64, Array
 
-def nearest_mirror_index(canonical: np.ndarray) -> np.ndarray:
+
+_CLOSED_OPENING = 0.03  # below it a mouth is closed
+
+
+def nearest_mirror_index(canonical: Array) -> I64:
     """Find for each vertex of a frontal canonical face (478, 3) the one nearest to its mirror image.
 
     Returns:
@@ -28,7 +33,7 @@ def nearest_mirror_index(canonical: np.ndarray) -> np.ndarray:
     return np.array([int(((canonical - p) ** 2).sum(1).argmin()) for p in flipped])
 
 
-def fit_prior(landmarks: np.ndarray) -> dict[str, np.ndarray]:
+def fit_prior(landmarks: Array) -> dict[str, Array]:
     """Fit the arrays of the prior (`lipdub.faces.mouth_shapes.MouthPrior`).
 
     Args:
@@ -43,10 +48,10 @@ def fit_prior(landmarks: np.ndarray) -> dict[str, np.ndarray]:
     xx, xy, measured = np.zeros((2, 2)), np.zeros((2, mesh.VERTICES * 3)), []
     for clip in clips:
         shape = geometry.estimate_head_pose(canonical, clip).invert(clip)
-        measures = mouth_shapes.measure(shape)
-        a, b = measures - measures.mean(0), (shape - shape.mean(0)).reshape(len(shape), -1)
+        shapes = mouth_shapes.measure(shape)
+        a, b = shapes - shapes.mean(0), (shape - shape.mean(0)).reshape(len(shape), -1)
         xx, xy = xx + a.T @ a, xy + a.T @ b
-        measured.append(measures)
+        measured.append(shapes)
     gain = np.linalg.solve(xx, xy).reshape(2, mesh.VERTICES, 3)
     gain = (gain + gain[:, nearest_mirror_index(canonical)] * (-1, 1, 1)) / 2
     seen = np.concatenate(measured)
@@ -56,9 +61,9 @@ def fit_prior(landmarks: np.ndarray) -> dict[str, np.ndarray]:
         "skin_vertices": vertices,
         "skin_triangles": triangles,
         "gain": gain,
-        "low": np.array([0.0, np.percentile(seen[:, 1], 3)]),
-        "rest": np.array([0.0, np.median(shut[:, 1])]),
-        "high": np.percentile(seen, 97, axis=0),
+        "low": np.array([0.0, np.percentile(measures[:, 1], 3)]),
+        "rest": np.array([0.0, np.median(closed[:, 1])]),
+        "high": np.percentile(measures, 97, axis=0),
     }
 
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lipdub.arrays import F64, I64, Array
 
-def match_mirror_vertices(canonical: np.ndarray) -> np.ndarray:
+
+def match_mirror_vertices(canonical: Array) -> I64:
     """Match each vertex of a nearly frontal canonical face (478, 3) with its mirror partner. Returns (478,) int.
 
     Partners are matched one to one, so that touching lips are not confused. Those of the lip rings and of `mesh.MIRROR`
@@ -31,26 +33,26 @@ def match_mirror_vertices(canonical: np.ndarray) -> np.ndarray:
     known |= {b: a for a, b in known.items()}
     index, face = np.arange(len(canonical)), canonical
     for _ in range(3):
-        apart = np.linalg.norm((face * (-1, 1, 1))[:, None] - face[None], axis=2)
-        apart += apart.T
+        distance = np.linalg.norm((face * (-1, 1, 1))[:, None] - face[None], axis=2)
+        distance += distance.T
         for a, b in known.items():
-            apart[a], apart[a, b] = 1e3, 0.0
-        index = linear_sum_assignment(apart)[1]
+            distance[a], distance[a, b] = 1e3, 0.0
+        index = linear_sum_assignment(distance)[1]
         face = (canonical + canonical[index] * (-1, 1, 1)) / 2
     return index
 
 
-def fit_neutral_face(seen: np.ndarray, prior: mouth_shapes.MouthPrior) -> np.ndarray:
+def fit_neutral_face(points: Array, prior: mouth_shapes.MouthPrior) -> F64:
     """Fit the neutral face.
 
     Args:
-        seen: (n, 478, 3) pixel landmarks of one speaker.
+        points: (n, 478, 3) pixel landmarks of one speaker.
         prior: how a face follows its mouth.
 
     Returns:
         (478, 3) float64, canonical.
     """
-    canonical = geometry.estimate_canonical_face(seen)
+    canonical = geometry.estimate_canonical_face(points)
     mirror = match_mirror_vertices(canonical)
     canonical = (canonical + canonical[mirror] * (-1, 1, 1)) / 2
     at_rest = mouth_shapes.MouthResponse(canonical, mouth_shapes.measure(canonical[None])[0], prior.gain).shape(

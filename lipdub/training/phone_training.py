@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lipdub.arrays import Array
+
 _PHASE = 12  # 10 ms frames after which the encoder's frames of 24 ms fall on them again
 
 
@@ -59,7 +61,7 @@ class SpeechWindows:
         phones: (windows, WINDOW_FRAMES) uint8, as `training.phone_windows` makes all three.
     """
 
-    def __init__(self, encoded: np.ndarray, power: np.ndarray, phones: np.ndarray) -> None:
+    def __init__(self, encoded: Array, power: Array, phones: Array) -> None:
         self.encoded, self.power, self.phones = encoded, power, phones
 
     def __len__(self) -> int:
@@ -69,7 +71,7 @@ class SpeechWindows:
         """Give some of the windows."""
         return SpeechWindows(self.encoded[where], self.power[where], self.phones[where])
 
-    def batch(self, count: int, window: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def batch(self, count: int, window: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         """Draw random parts.
 
         Args:

@@ -16,6 +16,8 @@ from lipdub.training.speech_augmentation import augment_speech, normalize_level
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from lipdub.arrays import F32, U8, Array
+
 WINDOW_FRAMES = 800
 """10 ms frames of a window."""
 
@@ -32,13 +34,13 @@ class Utterance:
         phones: start and end in seconds, and phone of `speech.phones.PHONES`, in order.
     """
 
-    audio: np.ndarray
+    audio: F32
     phones: tuple[tuple[float, float, str], ...]
 
 
 def make_windows(
     voices: Callable[[], Utterance], count: int, rng: np.random.Generator
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[Array, Array, Array]]:
     """Make windows of augmented speech.
 
     Args:
@@ -50,7 +52,7 @@ def make_windows(
         encoded speech (ENCODER_FRAMES, encoder.WIDTH) float16; power (WINDOW_FRAMES, MELS) float16 dB; phones
         (WINDOW_FRAMES,) uint8.
     """
-    before: np.ndarray | None = None
+    before: Array | None = None
     for _ in range(count):
         audio, marks = _stretch(voices, rng)
         sound = augment_speech(audio, rng, before)
@@ -59,7 +61,7 @@ def make_windows(
         yield encode(sound)[:ENCODER_FRAMES].astype(np.float16), power.astype(np.float16), marks
 
 
-def _stretch(voices: Callable[[], Utterance], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _stretch(voices: Callable[[], Utterance], rng: np.random.Generator) -> tuple[F32, U8]:
     """Put utterances in a row with pauses. Returns the audio and the phones of `WINDOW_FRAMES` frames."""
     audio = np.zeros(WINDOW_FRAMES * HOP, np.float32)
     marks = np.full(WINDOW_FRAMES, PHONE_INDEX["sil"], np.uint8)
@@ -79,7 +81,7 @@ def _stretch(voices: Callable[[], Utterance], rng: np.random.Generator) -> tuple
     return audio, marks
 
 
-def resample(audio: np.ndarray, rate: float, to: float = SAMPLE_RATE_HZ) -> np.ndarray:
+def resample(audio: Array, rate: float, to: float = SAMPLE_RATE_HZ) -> Array:
     """Resample audio (n,) from one rate to another, Hz."""
     import soxr
 
@@ -92,7 +94,7 @@ def change_speed(utterance: Utterance, factor: float) -> Utterance:
     return Utterance(audio, tuple((a / factor, b / factor, p) for a, b, p in utterance.phones))
 
 
-def label_frames(utterance: Utterance, frames: int) -> np.ndarray:
+def label_frames(utterance: Utterance, frames: int) -> U8:
     """Give the phone index of each 10 ms frame, (frames,) uint8."""
     out = np.full(frames, PHONE_INDEX["sil"], np.uint8)
     for start, end, phone in utterance.phones:

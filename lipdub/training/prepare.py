@@ -36,7 +36,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import (
     CorruptChunk,
@@ -49,7 +49,8 @@ from lipdub.errors import (
 )
 from lipdub.progress import Callback, Event, ignore_event
 from lipdub.training import shards
-from lipdub.training.prepare_video import REASONS, ClipOptions, options_key, write_clips
+from lipdub.training.dataset_options import ClipOptions, SplitOptions
+from lipdub.training.prepare_video import REASONS, options_key, write_clips
 from lipdub.workspace.atomic_files import PARTIAL_SUFFIX, write_atomically
 from lipdub.workspace.keys import digest_file
 
@@ -76,28 +77,8 @@ VIDEO_SUFFIXES = (
     ".mxf",
     ".nut",
 )
-SplitBy = Literal["clip", "speaker"]
 _INDEX, _SETTINGS, _SHARDS, _VIDEOS, _WORK = "index.json", "settings.json", "shards", "videos", ".prepare"
 _DIGITS = 20  # of a video's digest that name it
-
-
-@dataclass(frozen=True)
-class SplitOptions:
-    """Which clips are held out.
-
-    Attributes:
-        by: "clip" holds out single videos, "speaker" all videos of a speaker.
-        held_out: share that is held out in the long run, 0 to 0.9.
-    """
-
-    by: SplitBy = "clip"
-    held_out: float = 0.05
-
-    def __post_init__(self) -> None:
-        if self.by not in get_args(SplitBy):
-            raise UsageError(f"split is {self.by!r}, not one of {', '.join(get_args(SplitBy))}")
-        if not 0 <= self.held_out <= 0.9:
-            raise UsageError(f"held-out must be 0 to 0.9, not {self.held_out:g}")
 
 
 @dataclass(frozen=True)
@@ -145,51 +126,59 @@ def prepare(
         EnvironmentFailure: no space, no permission, or another process works on the dataset.
     """
     tell = progress or ignore_event
-    files = _listed(videos, out)
+    files = _list_videos(videos, out)
     if not files:
         raise InputError(
             "there are no videos in what was given", hint=f"Files that end in {' '.join(VIDEO_SUFFIXES)} count."
         )
     _check_place(out)
-    if not (out / _SETTINGS).exists():  # what is wrong is told before a folder is made
+    if not (out / _SETTINGS).exists():  # wrong options are refused before a folder is made
         ClipOptions(**(clips or {}))
         SplitOptions(**(split or {}))
-    with _at_work(out):
-        options = _settings(out, clips or {})
-        divided = _split(out, split or {})
+    with _lock_dataset(out):
+        options = _load_settings(out, clips or {})
+        split_options = _load_split(out, split or {})
         tasks = [_Task(i, file, out, options, _name(file)) for i, file in enumerate(files)]
-        unreadable: dict[str, str] = {}
-        claims: dict[str, list[_Task]] = {}  # videos of the same content
-        tell(Event("start", "prepare", total=len(tasks)))
-        for done, (task, record) in enumerate(_done(tasks, jobs, tell), 1):
-            if "error" in record:
-                if strict:
-                    raise InputError(
-                        f"{printable(task.video)}: {record['error']}", hint="Without --strict it is skipped."
-                    )
-                unreadable[task.name] = record["error"]
-                tell(Event("warn", "prepare", message=f"{task.name} is skipped: {record['error']}"))
-            else:
-                same = claims.setdefault(record["video"], [])
-                same.append(task)
-                same.sort(key=lambda claim: claim.number)
-                facts = {
-                    "name": same[0].name,
-                    "speaker": speaker or _folder(same[0].video),
-                    "licence": licence,
-                    "copies": [claim.name for claim in same[1:]],
-                }
-                _write(out / _VIDEOS / f"{record['video']}.json", {**record, **facts})
-            tell(Event("progress", "prepare", done=done, total=len(tasks), unit="videos"))
-        index = _index(out, options, divided, unreadable, tell)
+        facts = {"speaker": speaker, "licence": licence}
+        unreadable = _write_records(tasks, facts, jobs, tell, strict=strict)
+        index = _build_index(out, options, split_options, unreadable, tell)
         _write(out / _INDEX, index)
         _tidy(out, index)
-    _tell_of(index, tell)
+    _report_index(index, tell)
     if not index["clips"]:
         raise InputError(
             f"no clip passed the filters: {summarize_counts(index['counts'])}", hint=f"{out / _INDEX} says why."
         )
     return dict(index["counts"])
+
+
+def _write_records(
+    tasks: Sequence[_Task], facts: Mapping[str, Any], jobs: int, tell: Callback, *, strict: bool
+) -> dict[str, str]:
+    """Write the record of each video, with speaker and licence. Returns the errors of unreadable videos, by name."""
+    unreadable: dict[str, str] = {}
+    claims: dict[str, list[_Task]] = {}  # videos of the same content
+    tell(Event("start", "prepare", total=len(tasks)))
+    for done, (task, record) in enumerate(_run_tasks(tasks, jobs, tell), 1):
+        if "error" in record:
+            if strict:
+                raise InputError(f"{printable(task.video)}: {record['error']}", hint="Without --strict it is skipped.")
+            unreadable[task.name] = record["error"]
+            tell(Event("warn", "prepare", message=f"{task.name} is skipped: {record['error']}"))
+        else:
+            same = claims.setdefault(record["video"], [])
+            same.append(task)
+            same.sort(key=lambda claim: claim.number)
+            first = same[0]
+            own = {
+                "name": first.name,
+                "speaker": facts["speaker"] or _folder(first.video),
+                "licence": facts["licence"],
+                "copies": [claim.name for claim in same[1:]],
+            }
+            _write(task.folder / _VIDEOS / f"{record['video']}.json", {**record, **own})
+        tell(Event("progress", "prepare", done=done, total=len(tasks), unit="videos"))
+    return unreadable
 
 
 def summarize_counts(counts: Mapping[str, Any]) -> str:
@@ -208,10 +197,10 @@ def summarize_counts(counts: Mapping[str, Any]) -> str:
 # -- which videos
 
 
-def _listed(given: Sequence[Path], out: Path) -> list[Path]:
+def _list_videos(places: Sequence[Path], out: Path) -> list[Path]:
     """List the files given, and those in folders by their suffixes, each once, sorted by name."""
-    found: dict[str, Path] = {}
-    for place in given:
+    files: dict[str, Path] = {}
+    for place in places:
         if place.is_dir():
             for folder, below, names in os.walk(place):
                 below[:] = sorted(
@@ -219,12 +208,12 @@ def _listed(given: Sequence[Path], out: Path) -> list[Path]:
                 )
                 for name in names:
                     if name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith("."):
-                        found.setdefault(_absolute(Path(folder, name)), Path(folder, name))
+                        files.setdefault(_absolute(Path(folder, name)), Path(folder, name))
         elif place.exists():
-            found.setdefault(_absolute(place), place)
+            files.setdefault(_absolute(place), place)
         else:
             raise InputError(f"there is no file {printable(place)}")
-    return [found[path] for path in sorted(found)]
+    return [files[path] for path in sorted(files)]
 
 
 def _absolute(path: Path) -> str:
@@ -243,11 +232,11 @@ def _name(video: Path) -> str:
 # -- the work
 
 
-def _done(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tuple[_Task, dict[str, Any]]]:
+def _run_tasks(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tuple[_Task, dict[str, Any]]]:
     """Yield each task with its result, as they finish."""
     if jobs <= 1 or len(tasks) == 1:
         for task in tasks:
-            yield task, _one(task, tell if len(tasks) == 1 else ignore_event)
+            yield task, _run_task(task, tell if len(tasks) == 1 else ignore_event)
         return
     from concurrent.futures import FIRST_COMPLETED, Future, wait
     from concurrent.futures.process import BrokenProcessPool
@@ -262,7 +251,7 @@ def _done(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tuple[_
             while (left or under_way) and not broken:
                 while left and len(under_way) < 2 * jobs and not broken:
                     try:
-                        under_way[pool.submit(_one, left[-1])] = left[-1]
+                        under_way[pool.submit(_run_task, left[-1])] = left[-1]
                         left.pop()
                     except BrokenProcessPool:
                         broken = True
@@ -279,15 +268,15 @@ def _done(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tuple[_
             pool.shutdown(wait=False, cancel_futures=True)
         # one of them killed its process: each is tried alone, so that only that one is lost
         for task in [*lost, *under_way.values()]:
-            yield task, _alone(task)
+            yield task, _run_alone(task)
 
 
-def _alone(task: _Task) -> dict[str, Any]:
+def _run_alone(task: _Task) -> dict[str, Any]:
     from concurrent.futures.process import BrokenProcessPool
 
     with _pool(1) as pool:
         try:
-            return dict(pool.submit(_one, task).result())
+            return dict(pool.submit(_run_task, task).result())
         except BrokenProcessPool:
             return {"error": "the process that read it died"}
 
@@ -315,7 +304,7 @@ def _begin() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _one(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
+def _run_task(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
     """Make the record of a video (`video`, `clips`, `rejected`), or give its `error`.
 
     Raises:
@@ -325,7 +314,7 @@ def _one(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
 
     try:
         digest = digest_file(task.video)[:_DIGITS]
-        known = _record(task.folder, digest)
+        known = _read_record(task.folder, digest)
         if known is not None:
             return known
         scratch = task.folder / _WORK / digest
@@ -334,12 +323,12 @@ def _one(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
             task.folder / _WORK / f"{digest}.lock"
         ):  # another process may have the same video by another name
             try:
-                made = write_clips(task.video, digest, shard_folder, scratch, task.options, tell)
+                result = write_clips(task.video, digest, shard_folder, scratch, task.options, tell)
             except CorruptChunk:
                 shutil.rmtree(scratch, ignore_errors=True)
-                made = write_clips(task.video, digest, shard_folder, scratch, task.options, tell)
+                result = write_clips(task.video, digest, shard_folder, scratch, task.options, tell)
             shutil.rmtree(scratch, ignore_errors=True)
-        return {"video": digest, **made}
+        return {"video": digest, **result}
     except (EnvironmentFailure, MemoryError):
         raise
     except LipdubError as error:
@@ -353,16 +342,16 @@ def _one(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def _record(folder: Path, digest: str) -> dict[str, Any] | None:
+def _read_record(folder: Path, digest: str) -> dict[str, Any] | None:
     """Read the record of a video, if all its shards are there."""
     try:
         record = json.loads((folder / _VIDEOS / f"{digest}.json").read_bytes())
-        return dict(record) if all(_is_there(folder, clip) for clip in record["clips"]) else None
+        return dict(record) if all(_has_shard(folder, clip) for clip in record["clips"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _is_there(folder: Path, clip: Mapping[str, Any]) -> bool:
+def _has_shard(folder: Path, clip: Mapping[str, Any]) -> bool:
     """Tell whether a clip's shard lies in its place with its old length."""
     try:
         return (folder / _SHARDS / clip["shard"]).stat().st_size == clip["bytes"]
@@ -373,7 +362,7 @@ def _is_there(folder: Path, clip: Mapping[str, Any]) -> bool:
 # -- settings and index
 
 
-def _settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
+def _load_settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
     """Read the dataset's options, which the given ones must not contradict, or write them."""
     path = out / _SETTINGS
     known = _json(path)
@@ -385,9 +374,9 @@ def _settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
     options = ClipOptions(**{name: value for name, value in known.items() if name in names})
     other = {name: value for name, value in given.items() if value != getattr(options, name)}
     if other:
-        told = ", ".join(f"{name} {getattr(options, name)}" for name in other)
+        text = ", ".join(f"{name} {getattr(options, name)}" for name in other)
         raise UsageError(
-            f"the dataset {printable(out)} was made with {told}", hint="Leave that out, or give another --out."
+            f"the dataset {printable(out)} was made with {text}", hint="Leave that out, or give another --out."
         )
     if known != json.loads(json.dumps(options_key(options))):
         raise UsageError(
@@ -396,12 +385,12 @@ def _settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
     return options
 
 
-def _split(out: Path, given: Mapping[str, Any]) -> SplitOptions:
+def _load_split(out: Path, given: Mapping[str, Any]) -> SplitOptions:
     known = (_json(out / _INDEX) or {}).get("split", {})
     return SplitOptions(**{**known, **given})
 
 
-def _index(
+def _build_index(
     out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str], tell: Callback
 ) -> dict[str, Any]:
     """Build the index of all records."""
@@ -411,7 +400,7 @@ def _index(
         said = {name: record[name] for name in ("video", "name", "speaker", "licence")}
         part = is_held_out(record["speaker"] if split.by == "speaker" else record["video"], split.held_out)
         side = {"split": "held-out" if part else "train"}
-        there = [clip for clip in record["clips"] if _is_there(out, clip)]
+        there = [clip for clip in record["clips"] if _has_shard(out, clip)]
         if len(there) < len(record["clips"]):
             lost = f"{len(record['clips']) - len(there)} clips of {record['name']} are lost: give that video again"
             tell(Event("warn", "prepare", message=lost))
@@ -450,7 +439,7 @@ def is_held_out(name: str, share: float) -> bool:
     return int.from_bytes(digest, "big") < share * 2.0**64
 
 
-def _tell_of(index: dict[str, Any], tell: Callback) -> None:
+def _report_index(index: dict[str, Any], tell: Callback) -> None:
     counts = index["counts"]
     if counts["clips"]:
         if index["split"]["held_out"] > 0 and not counts["held_out"]:
@@ -474,7 +463,7 @@ def _check_place(out: Path) -> None:
 
 
 @contextmanager
-def _at_work(out: Path) -> Iterator[None]:
+def _lock_dataset(out: Path) -> Iterator[None]:
     """Lock the dataset's folder against other processes. Raises EnvironmentFailure."""
     from filelock import FileLock, Timeout
 

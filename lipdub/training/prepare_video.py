@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
-from lipdub.errors import InputError, UsageError
-from lipdub.faces.alignment import lower_face
+from lipdub.errors import InputError
 from lipdub.progress import Callback, ignore_event
 from lipdub.training import shards
 
@@ -23,12 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from lipdub.arrays import F64, I64, Array, Mask
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.metrics.evidence import SpeechTrack
     from lipdub.metrics.sync import Comparison
+    from lipdub.training.dataset_options import ClipOptions
 
 VERSION = 1  # of what comes out for the same video and options
-FacePolicy = Literal["one", "any"]
 MAX_FACES = 3  # a frame is searched for: enough to know that there is more than one
 MAX_FRAME_DISTANCE = 0.04  # seconds from a moment to the nearest source frame; farther, and there is none
 _BLOCK = 256  # frames whose landmarks are in memory at once
@@ -44,57 +44,6 @@ REASONS = {
     "duplicate": "same content as another video",
 }
 """Why something of a video is left out, by its name in the index."""
-
-
-@dataclass(frozen=True)
-class ClipOptions:
-    """What decides a clip's bytes, and which clips there are.
-
-    Attributes:
-        size: side of the face's square, pixels (`faces.alignment.full_face`), 16 or more.
-        margin: factor by which the stored crops are larger, 1 to 2: room for augmentation, by default also for the
-            crops of `faces.alignment.lower_face` with their margin.
-        shortest: seconds of a clip, at least.
-        longest: seconds of a clip, at most; longer stretches are cut into equal parts.
-        min_face: side of the face's square in the source, pixels, at least.
-        faces: "one" leaves out moments in which another face is visible.
-        min_sync: agreement of mouth and sound (`metrics.sync`), at least: about 0 by chance, at most 1; 0: no filter.
-        max_offset: seconds between picture and sound, at most, where the offset is certain.
-    """
-
-    size: int = 96
-    margin: float = lower_face.MARGIN
-    shortest: float = 1.0
-    longest: float = 10.0
-    min_face: float = 64.0
-    faces: FacePolicy = "one"
-    min_sync: float = 0.3
-    max_offset: float = 0.12
-
-    def __post_init__(self) -> None:
-        for wrong, told in (
-            (not 16 <= self.size <= 1024, f"size must be 16 to 1024 pixels, not {self.size}"),
-            (not 1 <= self.margin <= 2, f"margin must be 1 to 2, not {self.margin:g}"),
-            (
-                not 0.2 <= self.shortest <= self.longest,
-                "the shortest clip must be 0.2 s or more, and no more than the longest",
-            ),
-            (self.longest > 60, f"the longest clip must be 60 s or less, not {self.longest:g}"),
-            (self.min_face < 0, f"min-face must not be negative, not {self.min_face:g}"),
-            (
-                self.faces not in get_args(FacePolicy),
-                f"faces is {self.faces!r}, not one of {', '.join(get_args(FacePolicy))}",
-            ),
-            (not 0 <= self.min_sync < 1, f"min-sync must be 0 to 1, not {self.min_sync:g}"),
-            (self.max_offset <= 0, f"max-offset must be more than 0, not {self.max_offset:g}"),
-        ):
-            if wrong:
-                raise UsageError(told)
-
-    @property
-    def side(self) -> int:
-        """Side of the stored crops, pixels, with the same margin on each side."""
-        return self.size + 2 * round(self.size * (self.margin - 1) / 2)
 
 
 @dataclass(frozen=True)
@@ -135,50 +84,54 @@ def write_clips(
     from lipdub.stages.detect.store import DetectStore
     from lipdub.workspace.stage_store import StageStore
 
-    facts = probe(video)
-    if facts.video is None:
+    media = probe(video)
+    if media.video is None:
         raise InputError(f"{video} holds no video")
     rejected: list[dict[str, Any]] = []
-    if not facts.audio:
-        return {"clips": [], "rejected": [_rejection("no-sound", 0.0, float(facts.video.duration))]}
+    if not media.audio:
+        return {"clips": [], "rejected": [_make_rejection("no-sound", 0.0, float(media.video.duration))]}
     store = StageStore(scratch, "detect")
-    context = StageContext(Job(video=video), facts, store, {}, {}, stage="prepare", callback=callback)
-    found = stage.run(context, DetectOptions(max_faces=MAX_FACES))
+    context = StageContext(Job(video=video), media, store, {}, {}, stage="prepare", callback=callback)
+    summary = stage.run(context, DetectOptions(max_faces=MAX_FACES))
     times = read_frame_times(video)
     times = times - times[0]
-    detected = DetectStore(store, found, times)
+    detected = DetectStore(store, summary, times)
     grid, near = resample_moments(times)
     if not detected.tracks:
-        return {"clips": [], "rejected": [_rejection("no-face", 0.0, len(grid) / shards.FPS)]}
-    speech = _speech(video, options)
-    clips = []
+        return {"clips": [], "rejected": [_make_rejection("no-face", 0.0, len(grid) / shards.FPS)]}
+    speech = _load_sound(video, options)
+    clips: list[tuple[_Stretch, TrackLandmarks, dict[str, Any]]] = []
     for track in detected.tracks:
         view = detected.landmarks(track["id"])
-        compared = _compared(view, times, speech) if options.min_sync > 0 else None
-        for stretch in _stretches(detected.owners, track["id"], grid, near, options, rejected):
-            told = _judged(stretch, view, grid, compared, options, rejected)
-            if told is not None:
-                clips.append((stretch, view, told))
+        comparison = _compare_mouth(view, times, speech) if options.min_sync > 0 else None
+        for stretch in _find_stretches(detected.owners, track["id"], grid, near, options, rejected):
+            facts = _measure_stretch(stretch, view, grid, comparison, options, rejected)
+            if facts is not None:
+                clips.append((stretch, view, facts))
     written = []
-    for number, (stretch, view, told) in enumerate(clips):
-        arrays = _cut(video, grid, stretch, view, options)
-        arrays["audio"], arrays["mel"] = _sound(speech, stretch)
-        ident = f"{name}-{number:04d}"
-        relative = f"{ident[:2]}/{ident}.safetensors"
-        size, digest = shards.write_shard(shard_folder / relative, arrays)
-        written.append(
-            {
-                "id": ident,
-                "track": stretch.track,
-                "start": stretch.first / shards.FPS,
-                "frames": stretch.stop - stretch.first,
-                **told,
-                "shard": relative,
-                "bytes": size,
-                "digest": digest,
-            }
-        )
+    for number, (stretch, view, facts) in enumerate(clips):
+        arrays = _cut_arrays(video, grid, stretch, view, options)
+        arrays["audio"], arrays["mel"] = _cut_stretch_sound(speech, stretch)
+        written.append(_write_clip(f"{name}-{number:04d}", shard_folder, stretch, facts, arrays))
     return {"clips": written, "rejected": rejected}
+
+
+def _write_clip(
+    ident: str, shard_folder: Path, stretch: _Stretch, facts: dict[str, Any], arrays: dict[str, Array]
+) -> dict[str, Any]:
+    """Write a shard. Returns the clip's row of the index."""
+    relative = f"{ident[:2]}/{ident}.safetensors"
+    size, digest = shards.write_shard(shard_folder / relative, arrays)
+    return {
+        "id": ident,
+        "track": stretch.track,
+        "start": stretch.first / shards.FPS,
+        "frames": stretch.stop - stretch.first,
+        **facts,
+        "shard": relative,
+        "bytes": size,
+        "digest": digest,
+    }
 
 
 def options_key(options: ClipOptions) -> dict[str, Any]:
@@ -188,7 +141,7 @@ def options_key(options: ClipOptions) -> dict[str, Any]:
     return {"version": [VERSION, stage.SPEC.version, shards.FORMAT], **asdict(options)}
 
 
-def resample_moments(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def resample_moments(times: F64) -> tuple[I64, Mask]:
     """Lay a grid of 25 moments a second over frames.
 
     Args:
@@ -206,7 +159,7 @@ def resample_moments(times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return grid, np.abs(times[grid] - at) <= MAX_FRAME_DISTANCE + 1e-6
 
 
-def _speech(video: Path, options: ClipOptions) -> SpeechTrack:
+def _load_sound(video: Path, options: ClipOptions) -> SpeechTrack:
     """Load the video's sound, and with a sync filter the lip motion that it implies."""
     from lipdub.media.audio import load_audio, probe_audio_source
     from lipdub.media.probe import probe
@@ -225,7 +178,7 @@ def _speech(video: Path, options: ClipOptions) -> SpeechTrack:
     )
 
 
-def _compared(view: TrackLandmarks, times: np.ndarray, speech: SpeechTrack) -> Comparison:
+def _compare_mouth(view: TrackLandmarks, times: Array, speech: SpeechTrack) -> Comparison:
     """Compare a track's mouth with the sound."""
     from lipdub.metrics.mouth import measure_mouth_shape
     from lipdub.metrics.sync import compare_motion
@@ -239,11 +192,11 @@ def _compared(view: TrackLandmarks, times: np.ndarray, speech: SpeechTrack) -> C
     return compare_motion(times[first:stop], shapes, speech.times, speech.lips, (speech.begins, speech.ends))
 
 
-def _stretches(
-    owner: np.ndarray,
+def _find_stretches(
+    owner: Array,
     track: int,
-    grid: np.ndarray,
-    near: np.ndarray,
+    grid: Array,
+    near: Array,
     options: ClipOptions,
     rejected: list[dict[str, Any]],
 ) -> Iterator[_Stretch]:
@@ -251,16 +204,16 @@ def _stretches(
     from lipdub.faces import smoothing
     from lipdub.faces.tracking import MAX_FILLED_FRAMES
 
-    seen = (owner == track).any(1)
-    spans = smoothing.find_runs(seen)
+    visible = (owner == track).any(1)
+    spans = smoothing.find_runs(visible)
     for (_, a), (b, _) in pairwise(spans):
         if b - a <= MAX_FILLED_FRAMES:  # such gaps are filled by interpolation
-            seen[a:b] = True
-    fit = seen[grid] & near
+            visible[a:b] = True
+    fit = visible[grid] & near
     if options.faces == "one":
         others = ((owner != 0) & (owner != track)).any(1)[grid]
         rejected += [
-            _rejection("several-faces", a / shards.FPS, b / shards.FPS, track)
+            _make_rejection("several-faces", a / shards.FPS, b / shards.FPS, track)
             for a, b in smoothing.find_runs(fit & others)
         ]
         fit &= ~others
@@ -271,14 +224,14 @@ def _stretches(
             if stop - first >= least:
                 yield _Stretch(track, int(first), int(stop))
             else:
-                rejected.append(_rejection("too-short", first / shards.FPS, stop / shards.FPS, track))
+                rejected.append(_make_rejection("too-short", first / shards.FPS, stop / shards.FPS, track))
 
 
-def _judged(
+def _measure_stretch(
     stretch: _Stretch,
     view: TrackLandmarks,
-    grid: np.ndarray,
-    compared: Comparison | None,
+    grid: Array,
+    comparison: Comparison | None,
     options: ClipOptions,
     rejected: list[dict[str, Any]],
 ) -> dict[str, Any] | None:
@@ -288,42 +241,48 @@ def _judged(
     from lipdub.scoring.rows import finite_or_none
 
     start, end = stretch.first / shards.FPS, stretch.stop / shards.FPS
-    places = full_face.fit_placements(_points(view, grid, stretch), 1 / shards.FPS)
+    places = full_face.fit_placements(_read_points(view, grid, stretch), 1 / shards.FPS)
     face = float(np.median(places[:, 2])) * full_face.SIDE
-    told: dict[str, Any] = {"face_px": round(face, 1), "sync": None, "offset": None, "confidence": None}
+    facts: dict[str, Any] = {"face_px": round(face, 1), "sync": None, "offset": None, "confidence": None}
     if face < options.min_face:
-        rejected.append(_rejection("small-face", start, end, stretch.track, face))
+        rejected.append(_make_rejection("small-face", start, end, stretch.track, face))
         return None
-    if compared is not None:
-        found = estimate_sync(compared, start, end)
-        if not found.agreement >= options.min_sync:
-            rejected.append(_rejection("out-of-sync", start, end, stretch.track, found.agreement))
+    if comparison is not None:
+        estimate = estimate_sync(comparison, start, end)
+        if not estimate.agreement >= options.min_sync:
+            rejected.append(_make_rejection("out-of-sync", start, end, stretch.track, estimate.agreement))
             return None
-        sure = found.confidence >= CHANCE_CONFIDENCE
-        if sure and abs(found.offset) > options.max_offset:
-            rejected.append(_rejection("late-sound", start, end, stretch.track, found.offset))
+        sure = estimate.confidence >= CHANCE_CONFIDENCE
+        if sure and abs(estimate.offset) > options.max_offset:
+            rejected.append(_make_rejection("late-sound", start, end, stretch.track, estimate.offset))
             return None
-        numbers = {"sync": found.agreement, "offset": found.offset if sure else None, "confidence": found.confidence}
-        told |= {name: None if (v := finite_or_none(value)) is None else round(v, 4) for name, value in numbers.items()}
-    return told
+        numbers = {
+            "sync": estimate.agreement,
+            "offset": estimate.offset if sure else None,
+            "confidence": estimate.confidence,
+        }
+        facts |= {
+            name: None if (v := finite_or_none(value)) is None else round(v, 4) for name, value in numbers.items()
+        }
+    return facts
 
 
-def _points(view: TrackLandmarks, grid: np.ndarray, stretch: _Stretch) -> np.ndarray:
+def _read_points(view: TrackLandmarks, grid: Array, stretch: _Stretch) -> Array:
     """Read the track's landmarks at a stretch's moments, (m, 478, 3) pixels of the source frame."""
     frames = grid[stretch.first : stretch.stop]
     return view.read(int(frames[0]), int(frames[-1]) + 1)[frames - frames[0]]
 
 
-def _cut(
-    video: Path, grid: np.ndarray, stretch: _Stretch, view: TrackLandmarks, options: ClipOptions
-) -> dict[str, np.ndarray]:
+def _cut_arrays(
+    video: Path, grid: Array, stretch: _Stretch, view: TrackLandmarks, options: ClipOptions
+) -> dict[str, Array]:
     """Make a shard's arrays but the sound, in one pass over the frames."""
     from lipdub.faces.alignment import full_face
     from lipdub.faces.masks import draw_lower_face
 
     side, zoom = options.side, options.side / options.size
     frames = grid[stretch.first : stretch.stop]
-    points = _points(view, grid, stretch)
+    points = _read_points(view, grid, stretch)
     places = full_face.fit_placements(points, 1 / shards.FPS)
     depth = points[..., 2] * (side / (full_face.SIDE * zoom * places[:, 2:3]))
     inside = np.concatenate([full_face.map_to_crops(points, places, side, zoom), depth[..., None]], 2)
@@ -337,7 +296,7 @@ def _cut(
     }
 
 
-def read_crops(video: Path, frames: np.ndarray, places: np.ndarray, side: int, zoom: float) -> np.ndarray:
+def read_crops(video: Path, frames: Array, places: Array, side: int, zoom: float) -> Array:
     """Cut crops from a video.
 
     Args:
@@ -355,21 +314,21 @@ def read_crops(video: Path, frames: np.ndarray, places: np.ndarray, side: int, z
 
     crops = np.empty((len(frames), side, side, 3), np.uint8)
     source = read_frames(video, int(frames[0]), int(frames[-1]) + 1)
-    seen = next(source)
+    frame = next(source)
     for i, number in enumerate(frames):
-        while seen.index < number:
-            seen = next(source)
-        crops[i] = full_face.align(places[i], side, zoom).crop_picture(seen.picture)
+        while frame.index < number:
+            frame = next(source)
+        crops[i] = full_face.align(places[i], side, zoom).crop_picture(frame.picture)
     return crops
 
 
-def _sound(speech: SpeechTrack, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:
+def _cut_stretch_sound(speech: SpeechTrack, stretch: _Stretch) -> tuple[Array, Array]:
     """Cut the sound of a stretch and its mel. Before and after the video's sound there is silence."""
     first = round((stretch.first / shards.FPS - speech.begins) * SAMPLE_RATE_HZ)
     return cut_sound(speech.sound, first, stretch.stop - stretch.first)
 
 
-def cut_sound(sound: np.ndarray, first: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
+def cut_sound(sound: Array, first: int, frames: int) -> tuple[Array, Array]:
     """Cut a shard's audio and mel out of a sound.
 
     Args:
@@ -390,6 +349,8 @@ def cut_sound(sound: np.ndarray, first: int, frames: int) -> tuple[np.ndarray, n
     return audio, mel.compute_spectrogram(audio.astype(np.float32) / 32768).T
 
 
-def _rejection(reason: str, start: float, end: float, track: int = 0, value: float | None = None) -> dict[str, Any]:
-    told = None if value is None or not np.isfinite(value) else round(float(value), 4)
-    return {"reason": reason, "track": track, "start": float(start), "end": float(end), "value": told}
+def _make_rejection(
+    reason: str, start: float, end: float, track: int = 0, value: float | None = None
+) -> dict[str, Any]:
+    number = None if value is None or not np.isfinite(value) else round(float(value), 4)
+    return {"reason": reason, "track": track, "start": float(start), "end": float(end), "value": number}

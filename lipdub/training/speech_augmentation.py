@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from lipdub.arrays import F32, F64, Array
 from lipdub.constants import SAMPLE_RATE_HZ
 
 _IN_ROOM, _THROUGH_LINE, _WITH_MUSIC, _WITH_NOISE, _WITH_BABBLE = 0.5, 0.6, 0.3, 0.45, 0.1  # shares
 _LEVEL = 0.1  # root mean square of the voice before the last change of level
 
 
-def draw_room_impulse(rng: np.random.Generator) -> np.ndarray:
+def draw_room_impulse(rng: np.random.Generator) -> F64:
     """Draw the impulse response of a random room at 16 kHz, float64, with a direct sound of height one first.
 
     Rooms range from a dead cell (0.1 s of reverberation) to a hall (1.6 s), near or far. A few early reflections are
@@ -32,14 +33,14 @@ def draw_room_impulse(rng: np.random.Generator) -> np.ndarray:
     return impulse
 
 
-def add_reverberation(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def add_reverberation(audio: Array, rng: np.random.Generator) -> F32:
     """Put audio (n,) into a random room. Returns (n,) float32."""
     impulse = draw_room_impulse(rng)
     size = len(audio) + len(impulse)
     return np.fft.irfft(np.fft.rfft(audio, size) * np.fft.rfft(impulse, size), size)[: len(audio)].astype(np.float32)
 
 
-def synthesize_music(count: int, rng: np.random.Generator) -> np.ndarray:
+def synthesize_music(count: int, rng: np.random.Generator) -> F32:
     """Synthesise random music at 16 kHz: chords, a bass line and beats of noise at one tempo.
 
     Returns:
@@ -72,7 +73,7 @@ def synthesize_music(count: int, rng: np.random.Generator) -> np.ndarray:
     return (out / np.sqrt(np.mean(out**2) + 1e-12)).astype(np.float32)
 
 
-def synthesize_noise(count: int, rng: np.random.Generator) -> np.ndarray:
+def synthesize_noise(count: int, rng: np.random.Generator) -> F64:
     """Synthesise steady or swelling noise between white and pink. Returns (count,) float64 with mean square one."""
     spectrum = np.fft.rfft(rng.standard_normal(count))
     spectrum *= (np.arange(len(spectrum)) + 1.0) ** -rng.uniform(0.0, 1.0)
@@ -83,7 +84,7 @@ def synthesize_noise(count: int, rng: np.random.Generator) -> np.ndarray:
     return out / np.sqrt(np.mean(out**2) + 1e-12)
 
 
-def apply_line_response(audio: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def apply_line_response(audio: Array, rng: np.random.Generator) -> Array:
     """Apply a random microphone or line: an equaliser of some 8 dB, now and then without high or low tones."""
     spectrum = np.fft.rfft(audio)
     place = np.linspace(0, 1, len(spectrum))
@@ -95,7 +96,7 @@ def apply_line_response(audio: np.ndarray, rng: np.random.Generator) -> np.ndarr
     return np.fft.irfft(spectrum, len(audio))
 
 
-def augment_speech(audio: np.ndarray, rng: np.random.Generator, other: np.ndarray | None = None) -> np.ndarray:
+def augment_speech(audio: Array, rng: np.random.Generator, other: Array | None = None) -> F32:
     """Augment speech by random disturbances.
 
     Args:
@@ -121,6 +122,6 @@ def augment_speech(audio: np.ndarray, rng: np.random.Generator, other: np.ndarra
     return ((audio + _LEVEL * beside) * 10 ** (rng.uniform(-20.0, 6.0) / 20)).astype(np.float32)
 
 
-def normalize_level(audio: np.ndarray) -> np.ndarray:
+def normalize_level(audio: Array) -> Array:
     """Scale audio to a root mean square of a tenth of full scale."""
     return audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6))

@@ -27,6 +27,8 @@ from lipdub.training.phone_windows import WINDOW_FRAMES, Utterance, change_speed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lipdub.arrays import F32, Array
+
 FLITE_VOICES = ("awb", "rms", "slt", "slt", "rms", "kal16", "kal")
 _ESPEAK_VARIANTS = (
     "",
@@ -96,7 +98,7 @@ def speak_espeak(text: str, *, voice: str = "en-us", speed: int = 165, pitch: in
     return Utterance(resample(audio, library.rate), tuple(phones))
 
 
-def _read_wave(path: Path) -> tuple[np.ndarray, int]:
+def _read_wave(path: Path) -> tuple[F32, int]:
     with wave.open(str(path)) as file:
         data = np.frombuffer(file.readframes(file.getnframes()), np.int16)
         return data.astype(np.float32) / 32768.0, file.getframerate()
@@ -132,7 +134,7 @@ def _voices(kind: str, rng: random.Random) -> Callable[[], Utterance]:
     return voice
 
 
-def _make(job: tuple[str, int, int]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _make(job: tuple[str, int, int]) -> list[tuple[Array, Array, Array]]:
     kind, seed, count = job
     return list(make_windows(_voices(kind, random.Random(seed)), count, np.random.default_rng(seed)))
 
@@ -144,7 +146,7 @@ def synthesize_corpus(
     workers: int = 2,
     progress: Callable[[str], None] | None = None,
     kinds: tuple[str, ...] | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[Array, Array, Array]:
     """Synthesise windows of speech. The same count, seed and synthesisers give the same speech.
 
     Args:
@@ -170,14 +172,14 @@ def synthesize_corpus(
         (kinds[i % len(kinds)], seed * 100_003 + i, min(size, count - i * size))
         for i in range((count + size - 1) // size)
     ]
-    made: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    windows: list[tuple[Array, Array, Array]] = []
     for i, some in enumerate(_each(jobs, workers)):
-        made += some
+        windows += some
         if progress:
             progress(
                 f"speech made: {min((i + 1) * size, count)} of {count} windows of {WINDOW_FRAMES / FRAME_RATE:.0f} s"
             )
-    encoded, power, marks = zip(*made, strict=True)
+    encoded, power, marks = zip(*windows, strict=True)
     return np.stack(encoded), np.stack(power), np.stack(marks)
 
 

@@ -276,14 +276,14 @@ class GeneratorObjective:
     ) -> LossParts:
         """Compute the perceptual and the triplet loss."""
         options, weights = self.options, self.options.loss_weights
-        found, true = features(fake), [value.detach() for value in features(real)]
-        parts: LossParts = {"perceptual": (weights.perceptual, perceptual(found, true))}
+        maps, true = features(fake), [value.detach() for value in features(real)]
+        parts: LossParts = {"perceptual": (weights.perceptual, perceptual(maps, true))}
         if self._has_triplet:
             with torch.no_grad():
                 other = features(references)[-1]
             compute = adaptive_triplet if options.triplet_loss == "adaptive" else triplet
             anchor, positive, negative = (
-                value.float().flatten(1) / value[0].numel() ** 0.5 for value in (found[-1], true[-1], other)
+                value.float().flatten(1) / value[0].numel() ** 0.5 for value in (maps[-1], true[-1], other)
             )
             parts["triplet"] = (weights.triplet, compute(anchor, positive, negative, options.alpha))
         return parts

@@ -25,8 +25,9 @@ from lipdub.speech import mel
 from lipdub.training import prepare as module
 from lipdub.training import shards
 from lipdub.training.dataset import TalkingClips, open_dataset
+from lipdub.training.dataset_options import DEFAULT_MARGIN, ClipOptions
 from lipdub.training.prepare import is_held_out, prepare
-from lipdub.training.prepare_video import ClipOptions, resample_moments
+from lipdub.training.prepare_video import resample_moments
 from tests.training import footage
 
 if TYPE_CHECKING:
@@ -314,7 +315,9 @@ def test_a_video_that_kills_its_process_is_lost_alone(videos: Path, tmp_path: Pa
     options = ClipOptions(**SMALL)
     good = [module._Task(i, path, tmp_path, options, path.name) for i, path in enumerate(sorted(videos.rglob("*.mp4")))]
     deadly = module._Task(9, Deadly(), tmp_path, options, "deadly")  # type: ignore[arg-type]
-    done = {task.name: record for task, record in module._done([good[0], deadly, *good[1:]], 2, lambda event: None)}
+    done = {
+        task.name: record for task, record in module._run_tasks([good[0], deadly, *good[1:]], 2, lambda event: None)
+    }
     assert done["deadly"] == {"error": "the process that read it died"}
     assert len(done) == 4 and all(len(done[task.name]["clips"]) == 1 for task in good)
 
@@ -369,3 +372,9 @@ def test_options_out_of_range(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("size", "side"), [(96, 128), (192, 256), (97, 129), (24, 32)])
 def test_the_margin_is_the_same_on_both_sides(size: int, side: int) -> None:
     assert ClipOptions(size=size).side == side and ClipOptions(size=size, margin=1.0).side == size
+
+
+def test_crops_with_their_margin_can_be_cut_from_the_stored_ones() -> None:
+    from lipdub.faces.alignment import lower_face
+
+    assert DEFAULT_MARGIN == lower_face.MARGIN

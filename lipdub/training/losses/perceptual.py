@@ -29,17 +29,17 @@ SHIPPED = "face-features.safetensors"
 _VGG = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
-def perceptual(found: Sequence[torch.Tensor], true: Sequence[torch.Tensor]) -> torch.Tensor:
+def perceptual(maps: Sequence[torch.Tensor], true: Sequence[torch.Tensor]) -> torch.Tensor:
     """Compute Eq. 1: the mean absolute differences of feature maps, averaged over the maps.
 
     `load_features` scales each map by c_i times the number of maps, so the average is the paper's sum; c_i is 1 for the
     small network.
 
     Args:
-        found: feature maps (n, c, h, w) of the generated pictures.
+        maps: feature maps (n, c, h, w) of the generated pictures.
         true: feature maps of the true pictures.
     """
-    return torch.stack([(a - b).abs().mean() for a, b in zip(found, true, strict=True)]).mean()
+    return torch.stack([(a - b).abs().mean() for a, b in zip(maps, true, strict=True)]).mean()
 
 
 def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Module, str]:
@@ -58,11 +58,11 @@ def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Mo
     """
     store, entry = WeightsStore(), manifest.find_entry(PUBLISHED)
     if store.has(entry):
-        kept = store.verify(entry)
-        if kept.trust_note:
-            say(kept.trust_note)
+        weights = store.verify(entry)
+        if weights.trust_note:
+            say(weights.trust_note)
         scales = [weight * len(_VGG) for weight in _VGG]
-        return Scaled(load_network(kept.path, entry), scales).eval().requires_grad_(False), f"VGG-19 ({entry.file})"
+        return Scaled(load_network(weights.path, entry), scales).eval().requires_grad_(False), f"VGG-19 ({entry.file})"
     try:
         locate_shipped(SHIPPED)
     except WeightsError:
@@ -82,4 +82,4 @@ class Scaled(nn.Module):
 
     def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """Map pictures to scaled feature maps."""
-        return [scale * found for scale, found in zip(self.scales, self.network(pictures), strict=True)]
+        return [scale * values for scale, values in zip(self.scales, self.network(pictures), strict=True)]

@@ -31,5 +31,5 @@ def stabilized_sync(x: torch.Tensor, y: torch.Tensor, d: torch.Tensor, epsilon: 
         0 or more, least where x = y. The gradient by each x is at most 1 / (e n).
     """
     y, d = y.detach(), d.detach()
-    apart, room = (x - y).abs(), (y - d).abs()
-    return (torch.log(apart + room + epsilon) - torch.log(room.clamp(min=epsilon))).mean()
+    error, room = (x - y).abs(), (y - d).abs()
+    return (torch.log(error + room + epsilon) - torch.log(room.clamp(min=epsilon))).mean()
