@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from lipdub.arrays import F64, Array
 from lipdub.metrics.avsync import sample_affine
 from lipdub.speech import mel
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F64, Array
 
 _DB = 2 * mel.PEAK / mel.SPAN  # of the spectrogram's values per decibel
 

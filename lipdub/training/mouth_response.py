@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from lipdub.arrays import I64, Array
 
 
-_CLOSED_OPENING = 0.03  # below it a mouth is closed
-
-
 def nearest_mirror_index(canonical: Array) -> I64:
     """Find for each vertex of a frontal canonical face (478, 3) the one nearest to its mirror image.
 
@@ -54,8 +51,8 @@ def fit_prior(landmarks: Array) -> dict[str, Array]:
         measured.append(shapes)
     gain = np.linalg.solve(xx, xy).reshape(2, mesh.VERTICES, 3)
     gain = (gain + gain[:, nearest_mirror_index(canonical)] * (-1, 1, 1)) / 2
-    seen = np.concatenate(measured)
-    shut = seen[seen[:, mouth_shapes.OPENING] < mouth_shapes.CLOSED_MOUTH_OPENING]
+    measures = np.concatenate(measured)
+    closed = measures[measures[:, mouth_shapes.OPENING] < mouth_shapes.CLOSED_MOUTH_OPENING]
     vertices, triangles = mouth_rendering.build_skin_topology(canonical)
     return {
         "skin_vertices": vertices,

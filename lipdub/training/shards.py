@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.faces import mesh
 from lipdub.speech import mel
 from lipdub.workspace.atomic_files import write_atomically
 from lipdub.workspace.keys import DIGEST_BYTES, digest_bytes
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 FORMAT = "lipdub-clip-1"
 FPS = 25
-_MESH_POINTS = 478  # of a face mesh with irises
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS  # of sound
 _MAX_HEADER_BYTES = 1 << 20
 _TYPES = {"U8": np.uint8, "I16": np.int16, "I32": np.int32, "F32": np.float32, "F64": np.float64}
@@ -138,7 +138,7 @@ def _expected_arrays(frames: int, side: int) -> dict[str, tuple[np.dtype[Any], t
     """Give type and shape of each array of a shard."""
     shapes = {
         "crops": (frames, side, side, 3),
-        "landmarks": (frames, _MESH_POINTS, 3),
+        "landmarks": (frames, mesh.VERTICES, 3),
         "masks": (frames, side, -(-side // 8)),
         "audio": (frames * SAMPLES_PER_FRAME,),
         "mel": (mel.count_columns(frames * SAMPLES_PER_FRAME), mel.BANDS),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from lipdub.arrays import F32, F64, Array
 from lipdub.constants import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64, Array
 
 _IN_ROOM, _THROUGH_LINE, _WITH_MUSIC, _WITH_NOISE, _WITH_BABBLE = 0.5, 0.6, 0.3, 0.45, 0.1  # shares
 _LEVEL = 0.1  # root mean square of the voice before the last change of level
