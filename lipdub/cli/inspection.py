@@ -1,4 +1,4 @@
-"""`lipdub inspect`: what a run would meet in a video."""
+"""The command `lipdub inspect`: tell what a run would meet in a video."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lipdub.cli.tables import as_lines
 
 
 def add(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Add the command to the application."""
     app.command("inspect")(inspect)
 
 

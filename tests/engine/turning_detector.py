@@ -1,4 +1,4 @@
-"""A detector for tests: the neutral face in the middle of each picture, turned by as many degrees as the picture's grey."""
+"""A detector for tests: the neutral face in each picture, turned by as many degrees as the picture is grey."""
 
 from __future__ import annotations
 

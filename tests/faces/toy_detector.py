@@ -1,4 +1,4 @@
-"""A detector in one file, as a stranger would add it: it sees a face in every picture, at the place of its largest value."""
+"""A detector in one file, as a stranger would add it: it sees a face in the middle of every picture."""
 
 from __future__ import annotations
 

@@ -113,7 +113,8 @@ class SquareAlignment(Alignment):
 
 
 def _map_points(points: Array, matrix: F64) -> F64:
-    return _xy(points) @ matrix[:, :2].T + matrix[:, 2]
+    mapped: F64 = _xy(points) @ matrix[:, :2].T + matrix[:, 2]
+    return mapped
 
 
 def _xy(points: Array) -> F64:

@@ -86,4 +86,5 @@ def fit_boxes(points: Array) -> I32:
     middle[:, 1] -= RISE * (high - low)[:, 1]
     side = np.maximum(np.round((high - low).sum(1) * SQUARE / REFERENCE_SCALE), _MIN_SIDE)[:, None]
     corner = np.round(middle + 0.5 - side / 2)
-    return np.concatenate([corner, corner + side], axis=1).astype(np.int32)
+    boxes: I32 = np.concatenate([corner, corner + side], axis=1).astype(np.int32)
+    return boxes

@@ -75,7 +75,8 @@ class FivePointAlignment(Alignment):
 
     def crop(self, image: Array) -> Array:
         """Cut the crop (pixels, pixels, 3) out of a frame (h, w, 3)."""
-        return cv2.warpAffine(image, self.similarity, self.size, flags=cv2.INTER_LINEAR, borderValue=self.border)
+        crop: Array = cv2.warpAffine(image, self.similarity, self.size, flags=cv2.INTER_LINEAR, borderValue=self.border)
+        return crop
 
 
 def align(

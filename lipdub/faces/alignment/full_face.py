@@ -80,7 +80,8 @@ def measure_reach(placements: F64, zoom: float = 1.0) -> F64:
         (...) float64 pixels of the frame.
     """
     scale, roll = placements[..., 2], placements[..., 3]
-    return SIDE * zoom * scale / 2 * (abs(np.cos(roll)) + abs(np.sin(roll)))
+    reach: F64 = SIDE * zoom * scale / 2 * (abs(np.cos(roll)) + abs(np.sin(roll)))
+    return reach
 
 
 def map_to_crops(points: Array, placements: F64, pixels: int, zoom: float = 1.0) -> F64:

@@ -66,13 +66,15 @@ class HeadAlignment(SquareAlignment):
         # From the centres of the wanted pixels to those of the crop.
         matrix = np.array([[across, 0, left + across / 2 - 0.5], [0, down, top + down / 2 - 0.5]])
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(crop, matrix, (pixels, pixels), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        part: Array = cv2.warpAffine(crop, matrix, (pixels, pixels), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return part
 
     def _resize(self, square: Array) -> Array:
         """Resize a square part of the frame, without flicker where it becomes smaller."""
         square = to_eight_bits(square)
         way = cv2.INTER_AREA if self.pixels < len(square) else cv2.INTER_CUBIC
-        return cv2.resize(square, self.size, interpolation=way)
+        resized: Array = cv2.resize(square, self.size, interpolation=way)
+        return resized
 
 
 def align(box: I32) -> HeadAlignment:

@@ -107,7 +107,8 @@ class PlacementAlignment(Alignment):
         if self.step > _BLUR_STEP:
             image = cv2.GaussianBlur(image, (0, 0), _BLUR_SIGMA * self.step)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(image, self.inverse, self.size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        crop: Array = cv2.warpAffine(image, self.inverse, self.size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return crop
 
     def to_crop(self, points: Array) -> F64:
         """Map points (..., 2 or more) of the frame to the crop, (..., 2)."""

@@ -138,7 +138,7 @@ class CropMeshFitter:
         """
         scale = max(1.0, MIN_CROP_SIDE / crop.shape[0])
         if scale > 1:
-            crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)  # type: ignore[assignment]
+            crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         return [face / scale for face in _find_meshes(self._graph, crop)]
 
 

@@ -159,7 +159,7 @@ def crop_upright(rgb: U8, place: FaceLocation) -> tuple[F64, U8]:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     to_frame = np.column_stack([turn, centre - turn @ np.full(2, half - 0.5)])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return to_frame, cv2.warpAffine(rgb, to_frame, (2 * half, 2 * half), flags=flags)  # type: ignore[return-value]
+    return to_frame, cv2.warpAffine(rgb, to_frame, (2 * half, 2 * half), flags=flags)
 
 
 def measure_tilt(eyes: F64, mouth: F64) -> float:
