@@ -12,7 +12,7 @@ from lipdub.cli.tables import as_table
 
 if TYPE_CHECKING:
     from lipdub.progress import Callback
-    from lipdub.scoring.gather import ScoreOptions
+    from lipdub.scoring.options import ScoreOptions
     from lipdub.scoring.report import ReportEntry
     from lipdub.scoring.rows import Score
 
@@ -109,7 +109,7 @@ def score(
     """
     from lipdub.cli.progress import show_progress
     from lipdub.errors import BelowThresholdError, UsageError
-    from lipdub.scoring.gather import ScoreOptions
+    from lipdub.scoring.options import ScoreOptions
     from lipdub.scoring.rows import find_failures, find_old_ids, parse_thresholds
 
     under, over = parse_thresholds(fail_under or ()), parse_thresholds(fail_over or ())

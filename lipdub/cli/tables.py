@@ -11,8 +11,11 @@ _MOST_ITEMS = 12  # of a list shown on one line
 
 
 def as_table(rows: Sequence[Mapping[str, Any]], *, names: bool = False) -> str:
-    """A table with a heading; columns as in the first row. Numbers stand to the right. names: the headings are names, to be
-    left as they are.
+    """Format rows as a table with a heading, numbers to the right.
+
+    Args:
+        rows: one mapping a row. The columns are their keys, in order of first use.
+        names: the keys are names, which the heading leaves as they are.
     """
     if not rows:
         return ""
@@ -31,8 +34,13 @@ def as_table(rows: Sequence[Mapping[str, Any]], *, names: bool = False) -> str:
 
 
 def as_lines(values: Mapping[str, Any], indent: str = "") -> str:
-    """``name  value`` for each entry; a list of mappings becomes a table, an inner mapping an indented
-    block.
+    """Format a mapping as lines: ``name  value`` for each entry.
+
+    A list of mappings becomes a table, an inner mapping an indented block.
+
+    Args:
+        values: to format.
+        indent: before each line.
     """
     lines: list[str] = []
     width = max((len(name) for name, value in values.items() if not _is_block(value)), default=0)

@@ -1,1 +1,1 @@
-"""Measures of a result, one per file: functions from arrays to numbers."""
+"""Metrics of a result, one per file: functions from arrays to numbers, and the `Metric` that makes a row of a score."""

@@ -1,1 +1,1 @@
-"""What `score` is made of: one pass over the pictures, then one module for each thing a result is held against."""
+"""The score of a result: passes over the pictures, the metrics' evidence, rows and report."""

@@ -24,31 +24,11 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import F64, I64
     from lipdub.progress import Callback
+    from lipdub.scoring.options import ScoreOptions
     from lipdub.weights.store import WeightsStore
     from lipdub.workspace.folder import Workspace
 
 _MIN_TARGET_FRAMES = 3  # from which on the speech's opening is fitted to the mouth's range
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """What a result is compared with.
-
-    Attributes:
-        workspace: folder of the run that made it.
-        ground_truth: video of what it should look like.
-        source: the video it was made from; by default the one the workspace names.
-        speech: the sound it should follow; by default its own.
-        offset: seconds after the first frame at which the speech begins; by default as in the workspace, else 0.
-        detector: name of the face detector; by default the one the workspace was made with, else `DEFAULT_DETECTOR`.
-    """
-
-    workspace: Path | None = None
-    ground_truth: Path | None = None
-    source: Path | None = None
-    speech: Path | None = None
-    offset: float | None = None
-    detector: str | None = None
 
 
 @dataclass(frozen=True)

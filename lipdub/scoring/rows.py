@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -93,12 +94,14 @@ class Score:
     not_measured: Mapping[str, str] = field(default_factory=dict)
 
     def row(self, name: str) -> Row:
-        """Return the row with this id; ids of schema 2 are accepted too.
+        """Return the row with this id. Ids of schema 2 are accepted with a DeprecationWarning.
 
         Raises:
             UsageError: the score has no such row.
         """
         wanted = OLD_IDS.get(name, name)
+        if wanted != name:
+            warnings.warn(f"the row {name} is now called {wanted}", DeprecationWarning, stacklevel=2)
         for row in self.rows:
             if row.id == wanted:
                 return row

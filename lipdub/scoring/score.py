@@ -7,6 +7,7 @@ workspace it was made in. It is not cached. Frames are streamed: memory grows by
 from __future__ import annotations
 
 import time as clock
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,9 @@ import numpy as np
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.metrics.bootstrap import bootstrap_interval
 from lipdub.progress import Callback, Event, ignore_event
-from lipdub.scoring.gather import Gathered, ScoreOptions, gather
+from lipdub.scoring.gather import Gathered, gather
 from lipdub.scoring.moments import select_weakest
+from lipdub.scoring.options import ScoreOptions
 from lipdub.scoring.report import ReportEntry
 from lipdub.scoring.rows import Row, Score, finite_or_none
 
@@ -43,6 +45,7 @@ def score(
     offset: float | None = None,
     detector: str | None = None,
     progress: Callback | None = None,
+    truth: str | os.PathLike[str] | None = None,
 ) -> Score:
     """Measure a result.
 
@@ -55,11 +58,15 @@ def score(
         offset: seconds after the first frame at which the speech begins; by default as in the workspace, else 0.
         detector: name of the face detector; by default the one the workspace was made with, else "mediapipe".
         progress: is called with events.
+        truth: former name of `ground_truth`, deprecated.
 
     Raises:
         InputError: a file cannot be read.
         UsageError: the workspace is none, or of an unfinished run.
     """
+    if truth is not None:
+        warnings.warn("truth is now called ground_truth", DeprecationWarning, stacklevel=2)
+    ground_truth = truth if ground_truth is None else ground_truth
     given = {"workspace": workspace, "ground_truth": ground_truth, "source": source, "speech": speech}
     paths = {name: Path(path) for name, path in given.items() if path is not None}
     options = ScoreOptions(**paths, offset=offset, detector=detector)

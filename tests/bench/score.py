@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.bench import common
 
 CODE = (
-    "import sys, json; from pathlib import Path; from lipdub.scoring.gather import ScoreOptions; from lipdub.scoring.score import score_with_report;"
+    "import sys, json; from pathlib import Path; from lipdub.scoring.options import ScoreOptions; from lipdub.scoring.score import score_with_report;"
     "source = Path(sys.argv[2]) if len(sys.argv) > 2 else None;"
     "print(json.dumps(score_with_report(Path(sys.argv[1]), ScoreOptions(source=source)).score.to_json()['seconds']))"
 )

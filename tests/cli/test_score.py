@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import subprocess
 import sys
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from lipdub.cli import main
+from lipdub.media.ffmpeg import find_ffmpeg
 from tests.sample import TALKER
 
 if TYPE_CHECKING:
@@ -41,6 +43,15 @@ def run(
 
     yield call
     signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first frames of the talker, with sound."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    command = [find_ffmpeg(), "-v", "error", "-i", str(TALKER), "-t", "0.6", "-c:v", "libx264", "-qp", "0", str(path)]
+    subprocess.run(command, check=True)
+    return path
 
 
 class Page(HTMLParser):
@@ -86,6 +97,46 @@ def test_thresholds(run: Callable[..., Done]) -> None:
     assert "seam" in done.stdout  # the table is told nevertheless
     for words in (("--fail-under", "faces"), ("--fail-over", "faces=x"), ("--fail-under", "nothing=1")):
         assert run(TALKER, "--no-files", *words).code == 2
+
+
+def test_old_names_of_rows_and_flags_are_accepted_and_said_once(run: Callable[..., Done], clip: Path) -> None:
+    done = run(clip, "--no-files", "--truth", clip, "--fail-over", "f_ld_eyes=1", "--fail-over", "f_ld=1")
+    assert done.code == 0, done.stderr
+    assert done.stderr.count("the row f_ld is now called f_lmd; the old name is deprecated") == 1
+    assert done.stderr.count("deprecated") == 2
+    assert "f_lmd" in done.stdout
+    done = run("--help")
+    assert "--ground-truth" in done.stdout
+    assert "--truth" not in done.stdout
+
+
+def test_a_row_that_needs_an_input_says_which(run: Callable[..., Done], clip: Path) -> None:
+    done = run(clip, "--no-files", "--fail-under", "psnr=30")
+    assert done.code == 2
+    assert "psnr was not measured: it needs a ground truth: give --ground-truth" in done.stderr
+
+
+def test_a_result_is_compared_with_an_earlier_score(run: Callable[..., Done], clip: Path, tmp_path: Path) -> None:
+    old = {
+        "schema": 2,
+        "result": "yesterday.mp4",
+        "frames": 1,
+        "duration": 1.0,
+        "rows": [{"id": "frozen_mouth", "name": "still", "on": "mouth", "value": 0.25, "anchor": None}],
+        "windows": [],
+        "moments": [],
+        "series": {},
+        "seconds": {},
+        "notes": [],
+    }
+    (tmp_path / "score.json").write_text(json.dumps(old))
+    done = run("--compare", "score.json", clip, "-o", "both")
+    assert done.code == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("frozen_share"))
+    assert "0.25" in line
+    assert "yesterday.mp4" in done.stdout.splitlines()[0]
+    (tmp_path / "score.json").write_text("[]")
+    assert run("--compare", "score.json", clip).code == 3
 
 
 def test_several_results_beside_each_other(run: Callable[..., Done], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from lipdub.errors import InputError, UsageError
 from lipdub.media.audio import load_audio
 from lipdub.media.read import read_frames
 from lipdub.metrics import colour_step, seam
-from lipdub.scoring.gather import ScoreOptions
+from lipdub.scoring.options import ScoreOptions
 from lipdub.scoring.score import score, score_with_report
 from lipdub.weights.store import VerifiedWeights, WeightsStore
 from tests.sample import SPEECH, TALKER
