@@ -57,4 +57,4 @@ def crop_weight(crop: Array, feather: float) -> F32:
     return np.where(mask > 0, soft, np.float32(0))
 
 
-BLENDER = Blender("feather", "Mixes crop and frame by the feathered mask.", blend_feathered)
+BLENDER = Blender("feather", "crop and frame mixed by the feathered mask", blend_feathered)

@@ -62,4 +62,6 @@ def blend_laplacian(background: Array, foreground: Array, mask: F32) -> Patch:
     return Patch(blend_octaves(background, foreground, mask), np.minimum(mask * FOOT_GAIN, 1.0))
 
 
-BLENDER = Blender("laplacian", "Blends each octave of detail over a width of its own.", blend_laplacian)
+BLENDER = Blender(
+    "laplacian", "each octave of detail blended over a width of its own (Burt and Adelson, 1983)", blend_laplacian
+)

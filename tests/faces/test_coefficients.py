@@ -1,4 +1,4 @@
-"""What D-Net is told of each frame."""
+"""The input of D-Net."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_windows_are_the_published_ones() -> None:
 
 
 def _vectors(count: int) -> np.ndarray:
-    """Vectors whose values tell the frame (thousands) and the place."""
+    """Vectors (count, 262) whose values are 1000 times the frame plus the position."""
     values = np.arange(coefficients.VECTOR_LENGTH)[None] + 1000 * np.arange(count)[:, None]
     return coefficients.join_vectors(*np.split(values, [coefficients.COEFFICIENT_COUNT], axis=1))
 
