@@ -1,1 +1,1 @@
-"""Published networks: one per file, an nn.Module and nothing else. Imports nothing of the rest of lipdub."""
+"""Published networks, one per file: each is an nn.Module and imports nothing of the rest of lipdub."""

@@ -1,10 +1,10 @@
-"""ArcFace, IR-SE50: who a face is, as a vector of unit length.
+"""ArcFace (IR-SE50): the identity of a face, as a vector of unit length.
 
-Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019; the network of TreB1eN's
-PyTorch port as e4e uses it to compare identities. Checkpoint `model_ir_se50.pth`: the file is the state dict.
+Deng et al., ArcFace: Additive Angular Margin Loss for Deep Face Recognition (CVPR 2019), in TreB1eN's PyTorch port, as
+e4e uses it to compare identities. Checkpoint `model_ir_se50.pth`: the file is the state dict.
 
-In: face, RGB (n, 3, 112, 112) in [-1, 1]; :func:`pooled` makes it of FFHQ-aligned faces of 256 pixels.
-Out: (n, 512) of unit length; the product of two is their similarity.
+Input: face (n, 3, 112, 112), RGB in [-1, 1]. `pool_face` makes it from FFHQ-aligned faces of 256 pixels.
+Output: (n, 512) of unit length. The product of two embeddings is their similarity.
 
 The code is MIT licensed; the weights were trained on faces collected for research.
 """
@@ -24,7 +24,14 @@ _ROWS, _COLUMNS = slice(35, 223), slice(32, 220)
 
 
 def pool_face(image: torch.Tensor) -> torch.Tensor:
-    """FFHQ-aligned faces (n, c, 256, 256) -> what the network sees of them (n, c, 112, 112), same range."""
+    """Crop and pool FFHQ-aligned faces to the network's input.
+
+    Args:
+        image: (n, c, 256, 256).
+
+    Returns:
+        (n, c, 112, 112) in the same range.
+    """
     if image.shape[-2:] != (256, 256):
         raise ValueError(f"faces of 256x256 pixels wanted, not {tuple(image.shape)}")
     return functional.adaptive_avg_pool2d(image[..., _ROWS, _COLUMNS], INPUT_SIZE)

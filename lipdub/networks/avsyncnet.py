@@ -1,21 +1,21 @@
-"""AVSyncNet: how well five frames of a mouth go with a fifth of a second of speech.
+"""AVSyncNet: how well five frames of a mouth match a fifth of a second of speech.
 
-Paper 003 ("Audio-driven Talking Face Generation with Stabilized Synchronization Loss", section 3.4 and 3.5): an image
-encoder after ResNet-50 (He et al., CVPR 2016) sees the lower half of five successive faces, an audio encoder after
-ResNetSE-34 (Chung et al., "In defence of metric learning for speaker recognition", 2020; squeeze and excitation of Hu et
-al., CVPR 2018) their mel spectrogram; the cosine of the two embeddings says whether they belong together. There are no
-published weights: `lipdub train sync-scorer` makes some.
+Yaman et al., Audio-Driven Talking Face Generation with Stabilized Synchronization Loss (ECCV 2024), sections 3.4 and
+3.5. An image encoder after ResNet-50 (He et al., CVPR 2016) sees the lower half of five successive faces. An audio
+encoder after ResNetSE-34 (Chung et al., In Defence of Metric Learning for Speaker Recognition, 2020; squeeze and
+excitation of Hu et al., CVPR 2018) sees their mel spectrogram. The cosine of the two embeddings says whether they
+belong together. There are no published weights: `lipdub train sync-scorer` makes some.
 
-What the paper leaves open, and what was chosen:
+Choices where the paper is silent:
 
-- The first layer "adapted for an input size of 112x224": it takes the five frames' colours as 15 channels and halves the
-  width only, so that from there on maps are as large as those of a 224x224 picture.
-- Channels of the audio encoder: a quarter of ResNet-34's, as in the cited work. Its last map is not pooled over time but
-  read whole by a linear layer: where in the window a sound lies is what synchronisation is about.
-- Length of the embeddings: 512. They may point anywhere (no ReLU before the cosine), and for the cross-entropy a learned
-  scale and bias turn the cosine into the logit of "in sync".
-- The small size: its own numbers (`AVSyncNetSize.small`). It sees grey pictures, each stack of frames freed of its
-  brightness and contrast, since one cannot learn from few talkers which colours do not matter.
+- First layer "adapted for an input size of 112x224": it takes the five frames' colours as 15 channels and halves the
+  width only. From there on, maps are as large as those of a 224x224 picture.
+- Channels of the audio encoder: a quarter of ResNet-34's, as in the cited work. A linear layer reads its whole last map
+  instead of an average over time, because synchronisation depends on where in the window a sound lies.
+- Embeddings: 512 long, of any sign (no ReLU before the cosine). For the cross-entropy, a learned scale and bias turn
+  the cosine into the logit of "in sync".
+- Small size (`AVSyncNetSize.small`): it sees grey pictures, and brightness and contrast are removed from each stack of
+  frames. With few speakers, a network cannot learn which colours do not matter.
 """
 
 from __future__ import annotations
@@ -35,10 +35,18 @@ _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 @dataclass(frozen=True)
 class AVSyncNetSize:
-    """height, width: pixels of the lower half face; image_width: channels of the image encoder's first stage, of which
-    the others are multiples (64 is ResNet-50); image_depths: blocks of its stages; stem_stride: of its first layer, down
-    and across; audio_width, audio_depths: likewise (16, a quarter of ResNet-34's 64); features: length of the
-    embeddings; grey: sees luma only, normalised by each stack's mean and deviation.
+    """Sizes of an AVSyncNet.
+
+    Attributes:
+        height: Pixels of the lower half of the face.
+        width: Pixels of the face.
+        image_width: Channels of the image encoder's first stage; 64 is ResNet-50. Others are multiples of it.
+        image_depths: Blocks of the image encoder's stages.
+        stem_stride: Stride of the image encoder's first layer, down and across.
+        audio_width: Channels of the audio encoder's first stage; 16 is a quarter of ResNet-34's.
+        audio_depths: Blocks of the audio encoder's stages.
+        features: Length of the embeddings.
+        grey: Whether it sees luma only, normalised by mean and deviation of each stack.
     """
 
     height: int = 112
@@ -53,12 +61,12 @@ class AVSyncNetSize:
 
     @classmethod
     def small(cls) -> AVSyncNetSize:
-        """For CPUs: 48x96 pixels, thinner and shallower."""
+        """Return the size for CPUs: 48x96 pixels, thinner and shallower."""
         return cls(48, 96, 16, (1, 2, 2, 1), (2, 2), 16, (1, 2, 2, 1), 128, grey=True)
 
 
 class AVSyncNet(nn.Module):
-    """Both encoders; see `image_features` and `audio_features`. The image encoder's layers are named as torchvision's."""
+    """Both encoders. The layers of the image encoder have torchvision's names."""
 
     def __init__(self, size: AVSyncNetSize | None = None) -> None:
         super().__init__()
@@ -72,47 +80,68 @@ class AVSyncNet(nn.Module):
         self.bias = nn.Parameter(torch.tensor(-3.0))
 
     def image_features(self, faces: torch.Tensor) -> torch.Tensor:
-        """Faces (B, 15, height, width): the lower halves of five successive faces at 25 fps, RGB in 0..1, in the order
-        of time, to (B, features) of unit length. A grey network takes (B, 5, height, width) of luma, too.
+        """Return the embeddings of stacks of faces.
+
+        Args:
+            faces: (B, 15, height, width) in 0..1, RGB: the lower halves of five successive faces at 25 fps, in order of
+                time. A grey network also takes (B, 5, height, width) of luma.
+
+        Returns:
+            (B, features) of unit length.
         """
         return normalize(self.image_encoder(normalize_stacks(faces) if self.size.grey else faces))
 
     def audio_features(self, mel: torch.Tensor) -> torch.Tensor:
-        """Mel (B, 1, 80, 16): the columns that begin with the first of the five frames, values in -4..4
-        (`speech.mel`: 16 kHz, window 800, hop 200), to (B, features) of unit length.
+        """Return the embeddings of mel windows.
+
+        Args:
+            mel: (B, 1, 80, 16) in -4..4: the columns that begin at the first of the five frames (`speech.mel`: 16 kHz,
+                window 800, hop 200).
+
+        Returns:
+            (B, features) of unit length.
         """
         return normalize(self.audio_encoder(mel))
 
     def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The embeddings of both, (B, features) each, of unit length: the sum of their product is the cosine, -1..1."""
+        """Return both embeddings, (B, features) of unit length; their inner product is the cosine, -1..1."""
         return self.audio_features(mel), self.image_features(faces)
 
     def logit(self, cosine: torch.Tensor) -> torch.Tensor:
-        """The logit of "in sync" for cosines of any shape; its sigmoid is the probability where the network was trained
-        with binary cross-entropy.
+        """Return the logit of "in sync" for cosines of any shape.
+
+        Its sigmoid is the probability, where the network was trained with binary cross-entropy.
         """
         return cosine * self.scale.exp() + self.bias
 
 
 def normalize_stacks(faces: torch.Tensor) -> torch.Tensor:
-    """Stacks (B, 15, H, W) RGB or (B, 5, H, W) luma to luma (B, 5, H, W) of mean 0 and deviation 1."""
+    """Bring stacks of faces to luma of mean 0 and deviation 1.
+
+    Args:
+        faces: (B, 15, H, W) RGB or (B, 5, H, W) luma.
+
+    Returns:
+        (B, 5, H, W).
+    """
     if faces.shape[1] != FRAMES:
         faces = to_luma(faces)
     faces = faces - faces.mean((1, 2, 3), keepdim=True)
-    # a picture with no contrast at all (0.2 % of white) stays what it is
+    # The epsilon is 0.2 % of white, so that a picture without contrast stays as it is.
     return faces / (faces.square().mean((1, 2, 3), keepdim=True) + 4e-6).sqrt()
 
 
 def to_luma(faces: torch.Tensor) -> torch.Tensor:
-    """(B, 3 * n, H, W) RGB to (B, n, H, W)."""
+    """Convert (B, 3 * n, H, W) RGB to luma (B, n, H, W)."""
     weights = faces.new_tensor(_LUMA)[:, None, None]
     return (faces.unflatten(1, (-1, 3)) * weights).sum(2)
 
 
 class ImageEncoder(nn.Module):
-    """ResNet with bottleneck blocks: (B, channels, H, W) to (B, features); depths (3, 4, 6, 3) at width 64 are ResNet-50.
+    """ResNet with bottleneck blocks: (B, channels, H, W) to (B, features).
 
-    Stages but the first halve the size and double the width; the last map is averaged.
+    Depths (3, 4, 6, 3) at width 64 are ResNet-50. All stages but the first halve the size and double the width. The
+    last map is averaged.
     """
 
     def __init__(
@@ -146,7 +175,10 @@ class ImageEncoder(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """ResNet-50's block, the stride at its 3x3 convolution: (B, inward, H, W) to (B, 4 * width, H', W')."""
+    """ResNet-50's block, with the stride at its 3x3 convolution.
+
+    Shapes: (B, inward, H, W) to (B, 4 * width, H', W').
+    """
 
     def __init__(self, inward: int, width: int, stride: int) -> None:
         super().__init__()
@@ -167,10 +199,9 @@ class Bottleneck(nn.Module):
 
 
 class AudioEncoder(nn.Module):
-    """ResNet of basic blocks with squeeze and excitation: (B, 1, 80, 16) (band, column) to (B, features); depths
-    (3, 4, 6, 3) make its 34 layers.
+    """ResNet of basic blocks with squeeze and excitation: (B, 1, 80, 16) (band, column) to (B, features).
 
-    The first layer halves the bands only, the second and third stage both.
+    Depths (3, 4, 6, 3) make its 34 layers. The first layer halves the bands only, the second and third stage both.
     """
 
     def __init__(self, width: int, depths: tuple[int, ...], features: int) -> None:
@@ -193,7 +224,10 @@ class AudioEncoder(nn.Module):
 
 
 class SqueezeExciteBlock(nn.Module):
-    """ResNet-34's block with its sum gated by channel: (B, inward, H, W) to (B, outward, H / stride, W / stride)."""
+    """ResNet-34's block with its sum gated by channel.
+
+    Shapes: (B, inward, H, W) to (B, outward, H / stride, W / stride).
+    """
 
     def __init__(self, inward: int, outward: int, stride: int) -> None:
         super().__init__()

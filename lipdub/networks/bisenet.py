@@ -1,15 +1,15 @@
 """BiSeNet: which part of a face each pixel belongs to.
 
-Yu et al., "BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation", 2018; the network
-for faces of zllrunning's face-parsing.PyTorch, on a ResNet-18 whose features of stride 8 stand for the
-spatial path. Checkpoints `79999_iter.pth` (face-parsing.PyTorch, GPEN) and `parsing_bisenet.pth` (facexlib),
-of one architecture: the file is the state dict.
+Yu et al., BiSeNet: Bilateral Segmentation Network for Real-time Semantic Segmentation (ECCV 2018), in the version for
+faces of zllrunning's face-parsing.PyTorch: a ResNet-18 whose features of stride 8 replace the spatial path. Checkpoints
+`79999_iter.pth` (face-parsing.PyTorch, GPEN) and `parsing_bisenet.pth` (facexlib) have the same architecture: the file
+is the state dict.
 
-In: aligned face, RGB (n, 3, 512, 512), less MEAN and divided by STD for values in [0, 1]. Out: logits of
-`parsenet.CLASSES` (n, 19, 512, 512), and those of two coarser heads that only training needs.
+Input: aligned face (n, 3, 512, 512), RGB in [0, 1], normalised by MEAN and STD. Output: logits of `parsenet.CLASSES`
+(n, 19, 512, 512), and those of two coarser heads that only training needs.
 
-face-parsing.PyTorch and facexlib are MIT licensed; the weights were trained on CelebAMask-HQ, which is for
-research only.
+face-parsing.PyTorch and facexlib are MIT licensed; the weights were trained on CelebAMask-HQ, which is for research
+only.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class _Refinement(nn.Module):
         return x * torch.sigmoid(self.bn_atten(self.conv_atten(x.mean((2, 3), keepdim=True))))
 
 
-def _doubled(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+def _upsample_like(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x, size=like.shape[-2:], mode="nearest")
 
 
@@ -112,8 +112,8 @@ class _Context(nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         by8, by16, by32 = self.resnet(x)
         whole = self.conv_avg(by32.mean((2, 3), keepdim=True))
-        context16 = self.conv_head32(_doubled(self.arm32(by32) + whole, by16))
-        context8 = self.conv_head16(_doubled(self.arm16(by16) + context16, by8))
+        context16 = self.conv_head32(_upsample_like(self.arm32(by32) + whole, by16))
+        context8 = self.conv_head16(_upsample_like(self.arm16(by16) + context16, by8))
         return by8, context8, context16
 
 
@@ -155,8 +155,13 @@ class BiSeNet(nn.Module):
         self.conv_out32 = _Head(2 * width, width, classes)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Face (n, 3, h, w), normalised RGB -> logits, and those of the heads on the context of strides 8 and
-        16, all (n, classes, h, w).
+        """Return the logits, and those of the two coarser heads.
+
+        Args:
+            image: (n, 3, h, w), normalised RGB.
+
+        Returns:
+            Three times (n, classes, h, w); the second and third are of the context at strides 8 and 16.
         """
         size = image.shape[-2:]
         features, context8, context16 = self.cp(image)

@@ -1,14 +1,15 @@
-"""Blocks that the three networks of VideoReTalking (2022) share: a layer norm over channels and pixels, an
-instance norm steered by a vector, and a convolution with its norm. Their attribute names are those of the
-published checkpoints (repository OpenTalker/video-retalking, Apache-2.0; its blocks follow PIRenderer, Ren et
-al. 2021).
+"""Blocks that the three networks of VideoReTalking (Cheng et al., SIGGRAPH Asia 2022) share.
+
+They are a layer norm over channels and pixels, an instance norm steered by a vector, and a convolution with its norm.
+Their attribute names are those of the published checkpoints (repository OpenTalker/video-retalking, Apache-2.0; its
+blocks follow PIRenderer, Ren et al., ICCV 2021).
 """
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 SLOPE = 0.1  # of every LeakyReLU in D-Net and L-Net
 
@@ -16,7 +17,7 @@ SLOPE = 0.1  # of every LeakyReLU in D-Net and L-Net
 class LayerNorm(nn.Module):
     """Normalises each item over channels and pixels together, then scales and shifts each channel.
 
-    Shapes: (B, channels, H, W) in and out.
+    Shapes: (B, channels, H, W) to the same.
     """
 
     def __init__(self, channels: int) -> None:
@@ -26,13 +27,13 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # one group is the norm over channels and pixels
-        return F.group_norm(x, 1, self.weight.flatten(), self.bias.flatten())
+        return functional.group_norm(x, 1, self.weight.flatten(), self.bias.flatten())
 
 
 class AdaIN(nn.Module):
-    """Instance norm whose scale and shift of each channel come from a vector.
+    """Instance norm with scale and shift of each channel from a vector.
 
-    Shapes: x (B, channels, H, W), code (B, descriptor); the result is like x.
+    Shapes: x (B, channels, H, W), code (B, descriptor) to the shape of x.
     """
 
     def __init__(self, channels: int, descriptor: int, hidden: int = 128) -> None:
@@ -45,7 +46,7 @@ class AdaIN(nn.Module):
         shared = self.mlp_shared(code)
         gamma = self.mlp_gamma(shared)[..., None, None]
         beta = self.mlp_beta(shared)[..., None, None]
-        return F.instance_norm(x) * (1 + gamma) + beta
+        return functional.instance_norm(x) * (1 + gamma) + beta
 
 
 class ConvStage(nn.Module):
@@ -64,9 +65,9 @@ class ConvStage(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.scale > 1:
-            x = F.interpolate(x, scale_factor=self.scale, mode="nearest")
+            x = functional.interpolate(x, scale_factor=self.scale, mode="nearest")
         x = self.model(x)
-        return F.avg_pool2d(x, round(1 / self.scale)) if self.scale < 1 else x
+        return functional.avg_pool2d(x, round(1 / self.scale)) if self.scale < 1 else x
 
 
 class ConvOut(nn.Module):
@@ -81,9 +82,9 @@ class ConvOut(nn.Module):
 
 
 def build_conv(inputs: int, outputs: int, kernel: int, *, spectral: bool = False) -> nn.Module:
-    """A convolution that keeps the size, with or without spectral norm.
+    """Return a convolution that keeps the size, with or without spectral norm.
 
-    The norm is the one by hooks, since its keys (weight_orig, weight_u, weight_v) are in the checkpoints.
+    The spectral norm is the one with hooks, because its keys (weight_orig, weight_u, weight_v) are in the checkpoints.
     """
     layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
     return nn.utils.spectral_norm(layer) if spectral else layer

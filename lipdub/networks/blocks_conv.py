@@ -1,7 +1,6 @@
 """Blocks of the Wav2Lip family: normed convolutions, plain, residual or upsampling, and the audio encoder.
 
-The names inside (``conv_block.0`` the convolution, ``conv_block.1`` the norm) are those of the published
-checkpoints.
+The inner names (``conv_block.0`` the convolution, ``conv_block.1`` the norm) are those of the published checkpoints.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ class ConvBlock(nn.Module):
         self.residual = residual
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found = self.conv_block(x)
-        return torch.relu(found + x if self.residual else found)
+        y = self.conv_block(x)
+        return torch.relu(y + x if self.residual else y)
 
 
 class UpBlock(nn.Module):
@@ -57,15 +56,16 @@ class UpBlock(nn.Module):
 
 
 def build_residuals(channels: int, count: int) -> list[ConvBlock]:
-    """Residual 3x3 blocks that keep channels and size."""
+    """Return residual 3x3 blocks that keep channels and size."""
     return [ConvBlock(channels, channels, residual=True) for _ in range(count)]
 
 
 def build_audio_encoder(width: int = 32, deepest: int = 1) -> nn.Sequential:
-    """Encoder of a mel window: (B, 1, 80, 16) (mel band, time) to (B, 16 * width, 1, 1), not negative.
+    """Return an encoder of mel windows: (B, 1, 80, 16) (mel band, time) to (B, 16 * width, 1, 1), not negative.
 
-    ``deepest`` is the number of residual blocks at ``8 * width`` channels, where generator and sync expert
-    differ.
+    Args:
+        width: Channels of the first layers.
+        deepest: Residual blocks at ``8 * width`` channels; generator and sync expert differ in it.
     """
     w = width
     return nn.Sequential(

@@ -1,16 +1,16 @@
-"""Fast Fourier convolution (Chi et al., NeurIPS 2020; in inpainting: LaMa, Suvorov et al., WACV 2022), with
-the steered instance norm that VideoReTalking's L-Net puts in place of its batch norm.
+"""Fast Fourier convolution with the steered instance norm of VideoReTalking's L-Net.
 
-The channels are split in a local part, convolved as usual, and a global part, convolved in the frequency
-domain, so that each pixel sees the whole picture. Attribute names are those of the checkpoint LNet.pth
-(repository OpenTalker/video-retalking, Apache-2.0).
+Chi et al., Fast Fourier Convolution (NeurIPS 2020), as in LaMa (Suvorov et al., WACV 2022). The channels are split into
+a local part, convolved as usual, and a global part, convolved in the frequency domain, so that each pixel sees the
+whole picture. L-Net puts the steered norm in place of the batch norm. Attribute names are those of the checkpoint
+LNet.pth (repository OpenTalker/video-retalking, Apache-2.0).
 """
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 from lipdub.networks.blocks_adain import AdaIN
 
@@ -34,7 +34,7 @@ class FFCResidual(nn.Module):
 
 
 class SteeredFFC(nn.Module):
-    """A Fourier convolution, then for each of its two parts a norm steered by the code and LeakyReLU."""
+    """A Fourier convolution; then, for each of its two parts, a norm steered by the code and LeakyReLU."""
 
     def __init__(self, channels: int, descriptor: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class SteeredFFC(nn.Module):
 
     def forward(self, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
         near, far = self.ffc(x[:, : self.near], x[:, self.near :])
-        return F.leaky_relu(torch.cat((self.bn_l(near, code), self.bn_g(far, code)), 1), SLOPE)
+        return functional.leaky_relu(torch.cat((self.bn_l(near, code), self.bn_g(far, code)), 1), SLOPE)
 
 
 class FFC(nn.Module):
@@ -68,7 +68,7 @@ def _conv3(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class SpectralTransform(nn.Module):
-    """The global part on itself, at half its width: its pixels plus what the Fourier unit makes of them."""
+    """Global part to global part, at half its width: its pixels plus the Fourier unit's output."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -95,5 +95,5 @@ class FourierUnit(nn.Module):
         spectrum = torch.fft.rfft2(x.float(), norm="ortho")
         # channel by channel its real and imaginary part
         parts = torch.stack((spectrum.real, spectrum.imag), 2).flatten(1, 2)
-        parts = F.relu(self.bn(self.conv_layer(parts))).float().unflatten(1, (-1, 2))
+        parts = functional.relu(self.bn(self.conv_layer(parts))).float().unflatten(1, (-1, 2))
         return torch.fft.irfft2(torch.complex(parts[:, :, 0], parts[:, :, 1]), s=x.shape[-2:], norm="ortho")

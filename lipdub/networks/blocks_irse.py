@@ -1,8 +1,8 @@
 """Blocks of the improved residual networks with squeeze and excitation (IR-SE) of ArcFace and e4e.
 
-Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019; Hu et al.,
-"Squeeze-and-Excitation Networks", 2018. Names and shapes of the parameters are those of TreB1eN's PyTorch
-port (MIT).
+Deng et al., ArcFace: Additive Angular Margin Loss for Deep Face Recognition (CVPR 2019); Hu et al.,
+Squeeze-and-Excitation Networks (CVPR 2018). Names and shapes of the parameters are those of TreB1eN's PyTorch port
+(MIT).
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class IRSEUnit(nn.Module):
 
 
 def build_input_layer(width: int) -> nn.Sequential:
-    """(n, 3, h, w) -> (n, width, h, w)."""
+    """Return the first layer: (n, 3, h, w) to (n, width, h, w)."""
     return nn.Sequential(nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.PReLU(width))
 
 
 def build_body(width: int) -> nn.Sequential:
-    """The 24 units of 50 layers: (n, width, h, w) -> (n, 8 * width, h / 16, w / 16)."""
+    """Return the 24 units of 50 layers: (n, width, h, w) to (n, 8 * width, h / 16, w / 16)."""
     units = nn.Sequential()
     inward = width
     for stage, count in enumerate(UNITS):

@@ -1,10 +1,10 @@
-"""Blocks of the StyleGAN2 family: equalised and modulated layers, the blur, and the generator they make up.
+"""Blocks of the StyleGAN2 family: equalised and modulated layers, the blur, and the generator made of them.
 
-Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020. Names and shapes of the
-parameters are those of the PyTorch checkpoints in common use (rosinality's layout). All is plain torch, no
-compiled extensions.
+Karras et al., Analyzing and Improving the Image Quality of StyleGAN (CVPR 2020). Names and shapes of the parameters are
+those of the PyTorch checkpoints in common use (rosinality's layout). Everything is plain torch without compiled
+extensions.
 
-Equalised layers store weights of unit variance and scale them when they are used, by 1/sqrt(fan-in).
+Equalised layers store weights of unit variance, and scale them by 1/sqrt(fan-in) when they use them.
 """
 
 from __future__ import annotations
@@ -27,17 +27,23 @@ MAPPING_RATE = 0.01
 
 
 def make_blur_kernel(gain: float = 1.0) -> torch.Tensor:
-    """The blur in two dimensions (4, 4), its sum `gain`."""
+    """Return the blur in two dimensions, (4, 4), with the sum ``gain``."""
     line = torch.tensor(BLUR)
     kernel = torch.outer(line, line)
     return kernel / kernel.sum() * gain
 
 
 def upfirdn(x: torch.Tensor, kernel: torch.Tensor, pad: tuple[int, int], up: int = 1) -> torch.Tensor:
-    """X (n, c, h, w), up - 1 zeros put after each sample, padded (before, after), filtered by kernel (k, k).
+    """Upsample, pad and filter pictures.
 
-    Returns (n, c, up * h + sum(pad) - k + 1, the same of w); the filter is a true convolution, alike for all
-    channels.
+    Args:
+        x: (n, c, h, w).
+        kernel: (k, k), the same for all channels; the filter is a true convolution.
+        pad: Pixels before and after.
+        up: Each sample is followed by ``up - 1`` zeros.
+
+    Returns:
+        (n, c, up * h + sum(pad) - k + 1, up * w + sum(pad) - k + 1).
     """
     c, k = x.shape[1], kernel.shape[0]
     # a transposed convolution spreads the samples and gives every sum in which one of them takes part: k - 1
@@ -48,13 +54,13 @@ def upfirdn(x: torch.Tensor, kernel: torch.Tensor, pad: tuple[int, int], up: int
 
 
 def scaled_leaky_relu(x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """The family's activation of x (n, c, ...) with bias (c): slope 0.2 below zero, all times sqrt(2)."""
+    """Add a bias (c) to x (n, c, ...), then LeakyReLU with slope 0.2, times sqrt(2)."""
     shaped = bias.view(1, -1, *([1] * (x.ndim - 2)))
     return functional.leaky_relu(x + shaped, 0.2) * math.sqrt(2)
 
 
 def stage_width(size: int, multiplier: int = 2, narrow: float = 1.0) -> int:
-    """Channels at a resolution: 512 up to 32 pixels, then 16384 / size * `multiplier`; all times `narrow`."""
+    """Return the channels at a size: 512 up to 32 pixels, then 16384 / size * multiplier; all times narrow."""
     return int((512 if size <= 32 else 16384 * multiplier // size) * narrow)
 
 
@@ -133,10 +139,10 @@ class Upsample(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """Convolution, its inputs scaled by a style: (n, inward, h, w), (n, style_dim) -> (n, outward, ...).
+    """Convolution with inputs scaled by a style: (n, inward, h, w), (n, style_dim) to (n, outward, ...).
 
-    With `demodulate` each output channel is brought to unit variance for inputs of unit variance. With `up`
-    the output has twice the size: a transposed convolution, then the blur.
+    With ``demodulate``, each output channel has unit variance for inputs of unit variance. With ``up``, the output has
+    twice the size: a transposed convolution, then the blur.
     """
 
     def __init__(
@@ -181,7 +187,7 @@ class AddedNoise(nn.Module):
 
 
 class AppendedFeature(AddedNoise):
-    """x (n, c, h, w) and behind it a feature (n, d, h, w) of a learned strength: (n, c + d, h, w)."""
+    """x (n, c, h, w), followed by a feature (n, d, h, w) of a learned strength: (n, c + d, h, w)."""
 
     def forward(self, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         return torch.cat([x, self.weight * noise], 1)
@@ -204,7 +210,7 @@ class StyledConv(nn.Module):
 
 
 class ToRGB(nn.Module):
-    """The picture so far (n, 3, h, w): what the features say, added to the one of half the size."""
+    """The picture (n, 3, h, w) that the features show, added to the picture of half the size."""
 
     def __init__(self, inward: int, style_dim: int, up: bool) -> None:
         super().__init__()
@@ -220,7 +226,7 @@ class ToRGB(nn.Module):
 
 
 class LearnedConstant(nn.Module):
-    """The 4x4 features that a generator starts from: n -> (n, c, 4, 4)."""
+    """The 4x4 features that a generator begins with: n to (n, c, 4, 4)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -231,11 +237,11 @@ class LearnedConstant(nn.Module):
 
 
 class StyleGenerator(nn.Module):
-    """Mapping network and synthesis of a picture of `size` (a power of two, at least 8) pixels.
+    """Mapping network and synthesis of a picture of ``size`` pixels (a power of two, at least 8).
 
-    There are `layers` = 2 log2(size) - 2 styles and `layers` - 1 noises, from 4x4 up: one noise of 4x4
-    pixels, then two of each size. With `append`, features of as many channels as the layer's output take the
-    place of noise.
+    There are ``layers`` = 2 log2(size) - 2 styles and ``layers`` - 1 noises. From 4x4 up, there is one noise of 4x4
+    pixels, then two of each size. With ``append``, features with as many channels as the layer's output replace the
+    noise.
     """
 
     def __init__(self, size: int, style_dim: int, multiplier: int, narrow: float, append: bool) -> None:
@@ -251,16 +257,21 @@ class StyleGenerator(nn.Module):
         self.to_rgb1 = ToRGB(parts * width, style_dim, up=False)
         self.convs = nn.ModuleList()
         self.to_rgbs = nn.ModuleList()
-        at = 8
-        while at <= size:
-            wide, width = width, stage_width(at, multiplier, narrow)
+        stage_size = 8
+        while stage_size <= size:
+            wide, width = width, stage_width(stage_size, multiplier, narrow)
             self.convs.append(StyledConv(parts * wide, width, style_dim, up=True, append=append))
             self.convs.append(StyledConv(parts * width, width, style_dim, up=False, append=append))
             self.to_rgbs.append(ToRGB(parts * width, style_dim, up=True))
-            at *= 2
+            stage_size *= 2
 
     def synthesis(self, styles: torch.Tensor, noises: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Styles (n, layers, style_dim) and the noises from small to large -> picture (n, 3, size, size)."""
+        """Return the pictures, (n, 3, size, size).
+
+        Args:
+            styles: (n, layers, style_dim).
+            noises: Noise maps from small to large.
+        """
         w = styles.unbind(1)
         x = self.conv1(self.input(len(styles)), w[0], noises[0])
         picture = self.to_rgb1(x, w[1], None)

@@ -1,5 +1,7 @@
-"""StyleGAN2 blocks in plain form, without equalised rates and blur: those of GFPGAN's "clean" networks (Wang
-et al., CVPR 2021) and of what was built on them. Attribute names are those of the checkpoints.
+"""StyleGAN2 blocks in plain form, without equalised rates and blur.
+
+They are those of GFPGAN's "clean" networks (Wang et al., CVPR 2021) and of the networks built on them. Attribute names
+are those of the checkpoints.
 """
 
 from __future__ import annotations
@@ -7,17 +9,17 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 SLOPE = 0.2  # of every LeakyReLU here
 
 
 class PlainModulatedConv(nn.Module):
-    """Convolution whose input channels a style scales.
+    """Convolution with input channels scaled by a style.
 
-    x (B, inputs, H, W), style (B, style) to (B, outputs, H, W). With `demodulate` each output channel is
-    brought to unit variance for inputs of unit variance.
+    Shapes: x (B, inputs, H, W), style (B, style) to (B, outputs, H, W). With ``demodulate``, each output channel has
+    unit variance for inputs of unit variance.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int, style: int, demodulate: bool = True) -> None:
@@ -32,18 +34,18 @@ class PlainModulatedConv(nn.Module):
         weight = self.weight[0]
         scale = self.modulation(style)
         # scaling input and output instead of the weights lets the whole batch share one convolution
-        x = F.conv2d(x * scale[:, :, None, None], weight, padding=weight.shape[-1] // 2)
+        x = functional.conv2d(x * scale[:, :, None, None], weight, padding=weight.shape[-1] // 2)
         if not self.demodulate:
             return x
-        power = F.linear(scale.square(), weight.square().sum((2, 3)))
+        power = functional.linear(scale.square(), weight.square().sum((2, 3)))
         return x * torch.rsqrt(power + 1e-8)[:, :, None, None]
 
 
 class PlainStyleConv(nn.Module):
     """Modulated 3x3 convolution, noise of a learned strength, bias, LeakyReLU.
 
-    x (B, inputs, H, W), style (B, style) and noise (1 or B, 1, H', W') to (B, outputs, H', W'), H' and W'
-    twice the size with `up`, which enlarges the input bilinearly.
+    Shapes: x (B, inputs, H, W), style (B, style) and noise (1 or B, 1, H', W') to (B, outputs, H', W'). With ``up``,
+    the input is first enlarged bilinearly to twice its size.
     """
 
     def __init__(self, inputs: int, outputs: int, style: int, up: bool = False) -> None:
@@ -57,13 +59,13 @@ class PlainStyleConv(nn.Module):
         if self.up:
             x = resize(x, 2)
         x = self.modulated_conv(x, style) * math.sqrt(2)
-        return F.leaky_relu(x + self.weight * noise + self.bias, SLOPE)
+        return functional.leaky_relu(x + self.weight * noise + self.bias, SLOPE)
 
 
 class PlainToRGB(nn.Module):
-    """What features (B, inputs, H, W) say of the picture, added to that so far (B, 3, H / 2, W / 2).
+    """The picture that the features show, added to the enlarged picture of half the size.
 
-    Gives (B, 3, H, W).
+    Shapes: features (B, inputs, H, W), picture (B, 3, H / 2, W / 2) to (B, 3, H, W).
     """
 
     def __init__(self, inputs: int, style: int) -> None:
@@ -76,9 +78,9 @@ class PlainToRGB(nn.Module):
 
 
 class PlainResDown(nn.Module):
-    """Two convolutions with a halving between them, beside a shortcut.
+    """Two convolutions with a halving between them, added to a shortcut.
 
-    (B, inputs, H, W) to (B, outputs, H / 2, W / 2).
+    Shapes: (B, inputs, H, W) to (B, outputs, H / 2, W / 2).
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -88,10 +90,10 @@ class PlainResDown(nn.Module):
         self.skip = nn.Conv2d(inputs, outputs, 1, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found = resize(F.leaky_relu(self.conv1(x), SLOPE), 0.5)
-        return F.leaky_relu(self.conv2(found), SLOPE) + self.skip(resize(x, 0.5))
+        y = resize(functional.leaky_relu(self.conv1(x), SLOPE), 0.5)
+        return functional.leaky_relu(self.conv2(y), SLOPE) + self.skip(resize(x, 0.5))
 
 
 def resize(x: torch.Tensor, scale: float) -> torch.Tensor:
-    """X (B, C, H, W) enlarged or reduced bilinearly."""
-    return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
+    """Resize x (B, C, H, W) bilinearly."""
+    return functional.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)

@@ -1,8 +1,10 @@
-"""Blocks that both versions of VQFR (Gu et al., ECCV 2022) share: residual block, modulated deformable
-convolution, texture warp, and the main branch that is made of them. Attribute names are those of the
-checkpoints (repository TencentARC/VQFR, Apache-2.0). The deformable convolution is plain torch.
+"""Blocks that both versions of VQFR (Gu et al., ECCV 2022) share.
 
-A level is a size of the features, named by how much smaller they are than the picture: Level_32 to Level_1.
+They are a residual block, a modulated deformable convolution, a texture warp, and the main branch made of them.
+Attribute names are those of the checkpoints (repository TencentARC/VQFR, Apache-2.0). The deformable convolution is
+plain torch.
+
+A level is a size of the features. Its name says how much smaller they are than the picture: Level_32 to Level_1.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,24 +24,27 @@ CONDITION = 32  # channels of the features of the input picture that the warps l
 
 
 def build_norm(channels: int) -> nn.GroupNorm:
-    """The group norm of all VQFR layers; channels is a multiple of 32."""
+    """Return the group norm of all VQFR layers; channels is a multiple of 32."""
     return nn.GroupNorm(32, channels, eps=1e-6)
 
 
 def build_conv3(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3x3 convolution that keeps the size."""
+    """Return a 3x3 convolution that keeps the size."""
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
 def build_conv_out(inputs: int, outputs: int) -> nn.Sequential:
-    """Norm, SiLU and convolution at the end of an encoder or a decoder."""
+    """Return norm, SiLU and convolution for the end of an encoder or a decoder."""
     return nn.Sequential(build_norm(inputs), nn.SiLU(), build_conv3(inputs, outputs))
 
 
 class ResBlock(nn.Module):
-    """Norm, SiLU, convolution, twice, and a shortcut: (B, inputs, H, W) to (B, outputs, H, W).
+    """Norm, SiLU and convolution, twice, and a shortcut: (B, inputs, H, W) to (B, outputs, H, W).
 
-    shortcut: the name that the checkpoint gives to the shortcut's convolution, there where the widths differ.
+    Args:
+        inputs: Channels of the input.
+        outputs: Channels of the output.
+        shortcut: The checkpoint's name for the shortcut's convolution, which exists where the widths differ.
     """
 
     def __init__(self, inputs: int, outputs: int, shortcut: str) -> None:
@@ -53,15 +58,15 @@ class ResBlock(nn.Module):
             self.add_module(shortcut, nn.Conv2d(inputs, outputs, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found = self.conv1(F.silu(self.norm1(x)))
-        found = self.conv2(F.silu(self.norm2(found)))
-        return found + (self.get_submodule(self.shortcut)(x) if self.shortcut else x)
+        y = self.conv1(functional.silu(self.norm1(x)))
+        y = self.conv2(functional.silu(self.norm2(y)))
+        return y + (self.get_submodule(self.shortcut)(x) if self.shortcut else x)
 
 
 class DeformableConv(nn.Module):
-    """3x3 convolution whose taps are moved and weighted, pixel by pixel, by what other features say.
+    """3x3 convolution with taps that other features move and weight at each pixel.
 
-    x and guide (B, channels, H, W each) to (B, channels, H, W).
+    Shapes: x and guide (B, channels, H, W each) to (B, channels, H, W).
     """
 
     def __init__(self, channels: int) -> None:
@@ -73,19 +78,24 @@ class DeformableConv(nn.Module):
         nn.init.zeros_(self.conv_offset.bias)
 
     def forward(self, x: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
-        found = self.conv_offset(guide)
-        offsets, mask = found.split(2 * 9 * OFFSET_GROUPS, 1)
+        offsets, mask = self.conv_offset(guide).split(2 * 9 * OFFSET_GROUPS, 1)
         return deformable_conv(x, offsets, mask.sigmoid(), self.weight, self.bias)
 
 
 def deformable_conv(
     x: torch.Tensor, offsets: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor
 ) -> torch.Tensor:
-    """Modulated deformable 3x3 convolution (Zhu et al., CVPR 2019), bilinear, zero outside; keeps the size.
+    """Apply a modulated deformable 3x3 convolution (Zhu et al., CVPR 2019): bilinear, zero outside.
 
-    x (B, inputs, H, W); offsets (B, groups * 9 * 2, H, W), y before x, in pixels; mask (B, groups * 9, H, W);
-    weight (outputs, inputs, 3, 3); bias (outputs). Each of the `groups` runs of inputs has its own offsets.
-    Gives (B, outputs, H, W).
+    Args:
+        x: (B, inputs, H, W).
+        offsets: (B, groups * 9 * 2, H, W), y before x, in pixels. Each group of input channels has its own offsets.
+        mask: (B, groups * 9, H, W), weights of the taps.
+        weight: (outputs, inputs, 3, 3).
+        bias: (outputs).
+
+    Returns:
+        (B, outputs, H, W).
     """
     batch, _, height, width = x.shape
     groups = mask.shape[1] // 9
@@ -102,17 +112,17 @@ def deformable_conv(
         across = columns + (column - 1) + offsets[:, tap, 1]
         # pixel centres to the sampler's -1..1, whose ends are the picture's edges
         where = torch.stack(((2 * across + 1) / width - 1, (2 * down + 1) / height - 1), -1)
-        sampled = F.grid_sample(runs, where, align_corners=False) * mask[:, tap]
+        sampled = functional.grid_sample(runs, where, align_corners=False) * mask[:, tap]
         out = out + weight[:, :, row, column] @ sampled.reshape(batch, -1, height * width)
     return out.unflatten(2, (height, width))
 
 
 class TextureWarp(nn.Module):
-    """Moves a decoder's features to where the input picture has what they show.
+    """Moves a decoder's features to where the input picture shows the same parts.
 
-    Takes the texture (B, channels, H, W), the condition (B, 32, any size) and the coarser level's guide
-    (B, coarser, H / 2, W / 2), if there is one. Gives the moved texture and its guide, both of its shape.
-    With `refine` the condition, brought to the texture's size, is convolved.
+    Shapes: texture (B, channels, H, W), condition (B, 32, any size) and guide of the coarser level (B, coarser, H / 2,
+    W / 2), if there is one, to the moved texture and its own guide, both (B, channels, H, W). With ``refine``, the
+    condition is resized to the texture and convolved.
     """
 
     def __init__(self, channels: int, coarser: int, refine: bool) -> None:
@@ -133,28 +143,30 @@ class TextureWarp(nn.Module):
     def forward(
         self, texture: torch.Tensor, condition: torch.Tensor, guide: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        condition = F.interpolate(condition, size=texture.shape[2:], mode="bilinear", align_corners=False)
+        condition = functional.interpolate(condition, size=texture.shape[2:], mode="bilinear", align_corners=False)
         for layer in self.downsample.values():
             condition = layer(condition)
-        found = self.offset_conv1(torch.cat((condition, texture), 1))
+        features = self.offset_conv1(torch.cat((condition, texture), 1))
         if guide is not None:
             # a move by one coarse pixel is one by two fine ones
-            found = torch.cat((found, 2 * resize(guide, 2)), 1)
-        found = self.offset_conv2(found)
-        return self.dcn(texture, found), found
+            features = torch.cat((features, 2 * resize(guide, 2)), 1)
+        features = self.offset_conv2(features)
+        return self.dcn(texture, features), features
 
 
 def resize(x: torch.Tensor, scale: float) -> torch.Tensor:
-    """X (B, C, H, W) enlarged or reduced bilinearly."""
-    return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
+    """Resize x (B, C, H, W) bilinearly."""
+    return functional.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
 
 
 class MainBranch(nn.Module):
     """The decoder of warped textures.
 
-    widths: channels of each level, the coarsest first; up: makes the step between two levels from their
-    widths; shortcut: see ResBlock; refine: whether each warp but the finest convolves the picture's features,
-    see TextureWarp.
+    Args:
+        widths: Channels of each level, the coarsest first.
+        up: Makes the step between two levels from their widths.
+        shortcut: See `ResBlock`.
+        refine: Whether each warp but the finest convolves the picture's features; see `TextureWarp`.
     """
 
     def __init__(self, widths: Sequence[int], up: Callable[[int, int], nn.Module], shortcut: str, refine: bool) -> None:
@@ -163,7 +175,7 @@ class MainBranch(nn.Module):
         self.pre_upsample_dict = nn.ModuleDict()
         self.align_func_dict = nn.ModuleDict()
         coarser = 0
-        for name, width in zip(level_names(len(widths)), widths):
+        for name, width in zip(level_names(len(widths)), widths, strict=True):
             if coarser:
                 self.decoder_dict[name] = ResBlock(2 * width, width, shortcut)
                 self.pre_upsample_dict[name] = up(coarser, width)
@@ -171,11 +183,14 @@ class MainBranch(nn.Module):
             coarser = width
 
     def forward(self, textures: Sequence[torch.Tensor], condition: torch.Tensor) -> torch.Tensor:
-        """Textures of each level, the coarsest first, and the picture's features (B, 32, H, W), to features
-        (B, finest, H, W).
+        """Return the warped features, (B, finest, H, W).
+
+        Args:
+            textures: Textures of each level, the coarsest first.
+            condition: Features of the picture, (B, 32, H, W).
         """
         x = guide = None
-        for (name, warp), texture in zip(self.align_func_dict.items(), textures):
+        for (name, warp), texture in zip(self.align_func_dict.items(), textures, strict=True):
             warped, guide = warp(texture, condition, guide)
             if x is None:
                 x = warped

@@ -1,9 +1,10 @@
-"""Makes basicsr, gfpgan and facexlib importable beside a torch and torchvision they were not written for.
+"""Makes basicsr, gfpgan and facexlib importable with newer versions of torch and torchvision.
 
-Two things stand in their way. basicsr 1.4.2 imports ``torchvision.transforms.functional_tensor``, which newer
-torchvisions no longer have. And a torchvision built for CUDA cannot load its own operators into a torch without
-CUDA (the usual pair from a registry on a machine with no GPU), and then fails while it is imported.
-Call :func:`fix_torchvision` before importing any of them. Nothing else in lipdub needs it.
+There are two obstacles. basicsr 1.4.2 imports ``torchvision.transforms.functional_tensor``, which newer torchvisions do
+not have. And a torchvision built for CUDA cannot load its operators into a torch without CUDA, and then fails at
+import. Registries often deliver this pair on a machine without a GPU.
+
+Call `fix_torchvision` before importing any of the three. Nothing else in lipdub needs it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ _registered: list[Any] = []  # a torch.library.Library lives only as long as som
 
 
 def fix_torchvision() -> None:
-    """Prepares this process, once; further calls do nothing. Raises ImportError where torch or torchvision is not
-    there.
+    """Prepare this process; further calls do nothing.
+
+    Raises:
+        ImportError: torch or torchvision is not installed.
     """
     if _MOVED in sys.modules:
         return
@@ -34,8 +37,8 @@ def fix_torchvision() -> None:
     if _registered:
         import torchvision.ops.boxes as boxes
 
-        # it looks for the compiled extension by name; the operators are there, from elsewhere
-        boxes._assert_has_ops = lambda: None
+        # It looks for the compiled extension by name, but the operators were declared here.
+        boxes._assert_has_ops = lambda: None  # noqa: SLF001
     if importlib.util.find_spec(_MOVED) is None:
         module = types.ModuleType(_MOVED)
         module.rgb_to_grayscale = functional.rgb_to_grayscale  # type: ignore[attr-defined]
@@ -43,14 +46,14 @@ def fix_torchvision() -> None:
 
 
 def _operators_load() -> bool:
-    """Whether torchvision's compiled operators fit this torch."""
+    """Return whether torchvision's compiled operators fit this torch."""
     import torch
 
-    found = importlib.util.find_spec("torchvision")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
         raise ImportError("torchvision is not installed")
     try:
-        for library in sorted(Path(found.origin).parent.glob("_C*.so")):
+        for library in sorted(Path(spec.origin).parent.glob("_C*.so")):
             torch.ops.load_library(str(library))
     except OSError:
         return False
@@ -58,7 +61,7 @@ def _operators_load() -> bool:
 
 
 def _declare_operators() -> None:
-    """The operators torchvision must find when it is imported; of them only nms is ever called here."""
+    """Declare the operators that torchvision looks for at import. Only nms is ever called here."""
     import torch
 
     library = torch.library.Library("torchvision", "DEF")
@@ -69,9 +72,12 @@ def _declare_operators() -> None:
 
 
 def nms(boxes: torch.Tensor, scores: torch.Tensor, threshold: float) -> torch.Tensor:
-    """Greedy non-maximum suppression: indices of the boxes (n, 4: x0, y0, x1, y1) that are kept, best score first.
+    """Return the indices of the boxes that greedy non-maximum suppression keeps, best score first.
 
-    A box goes when its intersection over union with a kept one is above the threshold.
+    Args:
+        boxes: (n, 4), x0, y0, x1, y1.
+        scores: (n).
+        threshold: A box is dropped if its intersection over union with a better one is above it.
     """
     import torch
 

@@ -1,30 +1,29 @@
-"""D-Net of VideoReTalking (Cheng et al., SIGGRAPH Asia 2022, after PIRenderer, Ren et al. 2021): shows a face
-with other expression and pose coefficients.
+"""D-Net of VideoReTalking: draws a face with other expression and pose coefficients.
 
-A mapping network turns a window of 3DMM coefficients into one vector; a warping network, steered by it, finds
-a flow at a quarter of the size; an editing network, steered by it too, repairs the warped face.
-VideoReTalking uses it to take the speech motion out of a video: every frame is drawn with the same expression
-template.
+Cheng et al., VideoReTalking (SIGGRAPH Asia 2022), after PIRenderer (Ren et al., ICCV 2021). A mapping network turns a
+window of 3DMM coefficients into one vector. A warping network, steered by it, computes a flow at a quarter of the size.
+An editing network, steered by it too, repairs the warped face. VideoReTalking removes the speech motion of a video with
+it: every frame is drawn with the same expression template.
 
-Checkpoint: DNet.pt, key net_G_ema. Input: one RGB face crop in -1..1 (FFHQ-like crop, 256x256) and 26 frames
-(13 before the frame, itself, 12 after) of 73 coefficients: 64 expression, 3 angles, 3 translation, 3 crop
-(scale, x, y). Output: RGB in -1..1. Source: OpenTalker/video-retalking, Apache-2.0; the weights carry terms
-of their training data.
+Checkpoint: DNet.pt, key net_G_ema. Input: one RGB face crop in -1..1 (FFHQ-like, 256x256) and 26 frames (13 before the
+frame, itself, 12 after) of 73 coefficients: 64 expression, 3 angles, 3 translation, 3 crop (scale, x, y). Output: RGB
+in -1..1. Source: OpenTalker/video-retalking, Apache-2.0; the weights carry terms of their training data.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 from lipdub.networks.blocks_adain import SLOPE, AdaIN, ConvOut, ConvStage, LayerNorm, build_conv
 
 
 class DNetOutput(NamedTuple):
-    """What D-Net returns."""
+    """The output of D-Net."""
 
     image: torch.Tensor  # (B, 3, H, W), RGB in -1..1: the edited face
     warped: torch.Tensor  # (B, 3, H, W): the source only warped
@@ -34,8 +33,12 @@ class DNetOutput(NamedTuple):
 class DNet(nn.Module):
     """Face and coefficients to the face with these coefficients.
 
-    coefficients: how many a frame has; descriptor: length of the vector that steers; warp_width, edit_width:
-    channels of the first layers of the two networks; widest: most channels of any layer of their encoders.
+    Args:
+        coefficients: Coefficients of a frame.
+        descriptor: Length of the steering vector.
+        warp_width: Channels of the warping network's first layer.
+        edit_width: Channels of the editing network's first layer.
+        widest: Most channels of any layer of their encoders.
     """
 
     def __init__(
@@ -60,17 +63,20 @@ class DNet(nn.Module):
 
 
 def warp_by_flow(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    """The image (B, channels, H, W) sampled where a coarser flow (B, 2, rows, columns; x and y in pixels of
-    its own grid) points; zero outside.
+    """Sample a picture where a coarser flow points; it is zero outside.
+
+    Args:
+        image: (B, channels, H, W).
+        flow: (B, 2, rows, columns), x and y in pixels of its own grid.
     """
     rows, columns = flow.shape[2:]
     y = torch.linspace(-1, 1, rows, dtype=flow.dtype, device=flow.device)[:, None].expand(rows, columns)
     x = torch.linspace(-1, 1, columns, dtype=flow.dtype, device=flow.device)[None, :].expand(rows, columns)
     steps = torch.tensor([columns - 1, rows - 1], dtype=flow.dtype, device=flow.device)
     where = torch.stack((x, y)) + 2 * flow / steps[:, None, None]
-    where = F.interpolate(where, size=image.shape[2:], mode="bilinear", align_corners=False)
+    where = functional.interpolate(where, size=image.shape[2:], mode="bilinear", align_corners=False)
     # the grid's ends are pixel centres, the sampler's are pixel edges: so the weights were trained
-    return F.grid_sample(image, where.permute(0, 2, 3, 1), align_corners=False)
+    return functional.grid_sample(image, where.permute(0, 2, 3, 1), align_corners=False)
 
 
 class Mapping(nn.Module):
@@ -113,11 +119,11 @@ class Hourglass(nn.Module):
         self.downs = [f"encoder{i}" for i in range(downs)]
         self.ups = [f"decoder{i}" for i in reversed(range(downs - ups, downs))]
         self.encoder = nn.ModuleDict({"input_layer": build_conv(3, width, 7)})
-        for name, inputs, outputs in zip(self.downs, widths, widths[1:]):
+        for name, inputs, outputs in zip(self.downs, widths[:-1], widths[1:], strict=True):
             self.encoder[name] = HourglassDown(inputs, outputs, descriptor)
         self.decoder = nn.ModuleDict()
         inputs = widths[-1]
-        for name, outputs in zip(self.ups, reversed(widths[:-1])):
+        for name, outputs in zip(self.ups, reversed(widths[-1 - ups : -1]), strict=True):
             self.decoder[name] = HourglassUp(inputs, outputs, descriptor)
             inputs = 2 * outputs  # its result and the encoder's of that size
         self.outputs = inputs
@@ -143,12 +149,12 @@ class HourglassDown(nn.Module):
         self.norm_1 = AdaIN(outputs, descriptor)
 
     def forward(self, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
-        x = self.conv_0(F.leaky_relu(self.norm_0(x, code), SLOPE))
-        return self.conv_1(F.leaky_relu(self.norm_1(x, code), SLOPE))
+        x = self.conv_0(functional.leaky_relu(self.norm_0(x, code), SLOPE))
+        return self.conv_1(functional.leaky_relu(self.norm_1(x, code), SLOPE))
 
 
 class HourglassUp(nn.Module):
-    """Norm and convolution twice, the second doubling the size, beside a shortcut that doubles it at once."""
+    """Norm and convolution, twice, the second with doubled size, added to a shortcut of doubled size."""
 
     def __init__(self, inputs: int, outputs: int, descriptor: int) -> None:
         super().__init__()
@@ -160,9 +166,9 @@ class HourglassUp(nn.Module):
         self.norm_s = AdaIN(inputs, descriptor)
 
     def forward(self, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
-        shortcut = self.conv_s(F.leaky_relu(self.norm_s(x, code), SLOPE))
-        x = self.conv_0(F.leaky_relu(self.norm_0(x, code), SLOPE))
-        return self.conv_1(F.leaky_relu(self.norm_1(x, code), SLOPE)) + shortcut
+        shortcut = self.conv_s(functional.leaky_relu(self.norm_s(x, code), SLOPE))
+        x = self.conv_0(functional.leaky_relu(self.norm_0(x, code), SLOPE))
+        return self.conv_1(functional.leaky_relu(self.norm_1(x, code), SLOPE)) + shortcut
 
 
 class Editing(nn.Module):
@@ -174,7 +180,7 @@ class Editing(nn.Module):
         self.levels = levels
         self.encoder = nn.ModuleDict({"first": ConvStage(6, width, 7)})
         self.decoder = nn.ModuleDict()
-        for i, (fine, coarse) in enumerate(zip(widths, widths[1:])):
+        for i, (fine, coarse) in enumerate(pairwise(widths)):
             self.encoder[f"down{i}"] = ConvStage(fine, coarse, scale=0.5)
             self.decoder[f"up{i}"] = ConvStage(coarse, fine, scale=2)
             self.decoder[f"res{i}"] = nn.ModuleDict({f"res{j}": Residual(coarse, descriptor) for j in range(2)})
@@ -196,8 +202,8 @@ class Editing(nn.Module):
 class Residual(nn.Module):
     """A convolution with a steered norm, added to its input.
 
-    The checkpoint holds a convolution and a norm more (conv1, norm1). They were trained without effect on the
-    result, so they are here for their names only.
+    The checkpoint holds one more convolution and norm (conv1, norm1). They had no effect on the result in training, and
+    are here for their names only.
     """
 
     def __init__(self, channels: int, descriptor: int) -> None:

@@ -1,11 +1,11 @@
 """e4e: the StyleGAN2 latents of a face.
 
-Tov et al., "Designing an Encoder for StyleGAN Image Manipulation", 2021. An IR-SE50 body gives features of
-three sizes, from which each of the generator's 18 latents is read: one common to all, and what each differs
-by. Checkpoint `e4e_ffhq_encode.pt`, key `state_dict`, prefix `encoder.`; the same file holds the generator
-(`decoder.`) and the mean latent (`latent_avg`), which is to be added to the output.
+Tov et al., Designing an Encoder for StyleGAN Image Manipulation (SIGGRAPH 2021). An IR-SE50 body computes features of
+three sizes. From them, one latent common to all 18 is read, and the difference of each. Checkpoint
+`e4e_ffhq_encode.pt`, key `state_dict`, prefix `encoder.`. The same file holds the generator (`decoder.`) and the mean
+latent (`latent_avg`), which the caller adds to the output.
 
-In: FFHQ-aligned face, RGB (n, 3, 256, 256) in [-1, 1]. Out: (n, 18, 512), w+ less the mean latent.
+Input: FFHQ-aligned face (n, 3, 256, 256), RGB in [-1, 1]. Output: (n, 18, 512), w+ without the mean latent.
 
 The code is MIT licensed; the weights were trained on FFHQ and carry its terms.
 """
@@ -40,7 +40,7 @@ class StyleReader(nn.Module):
         return self.linear(self.convs(x).flatten(1))
 
 
-def _enlarged(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+def _enlarge_like(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return functional.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=True)
 
 
@@ -61,14 +61,14 @@ class E4E(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Face (n, 3, 256, 256), RGB in [-1, 1] -> (n, styles, 8 * width), less the mean latent."""
         x = self.input_layer(image)
-        found = []
+        features = []
         for i, unit in enumerate(self.body):
             x = unit(x)
             if i in _ENDS:
-                found.append(x)
-        fine, middle, coarse = found
-        middle = _enlarged(coarse, middle) + self.latlayer1(middle)
-        fine = _enlarged(middle, fine) + self.latlayer2(fine)
+                features.append(x)
+        fine, middle, coarse = features
+        middle = _enlarge_like(coarse, middle) + self.latlayer1(middle)
+        fine = _enlarge_like(middle, fine) + self.latlayer2(fine)
         common = self.styles[0](coarse)
         latents = [common]
         for i, read in enumerate(self.styles):

@@ -1,7 +1,10 @@
-"""The discriminator of paper 003: whether a face was filmed or made (section 3.3, "GAN Loss").
+"""Discriminator of the talking-face model: whether a face was filmed or generated.
 
-Strided convolutions with spectral normalisation (Miyato et al., 2018) and leaky ReLU, in the number and widths of the
-generator's encoders. It looks at the lower half, the only one that is made anew.
+Yaman et al., Audio-Driven Talking Face Generation with Stabilized Synchronization Loss (ECCV 2024), section 3.3, "GAN
+Loss".
+
+It has strided convolutions with spectral normalisation (Miyato et al., ICLR 2018) and leaky ReLU, as many and as wide
+as those of the generator's encoders. It sees the lower half only, because only that is generated.
 """
 
 from __future__ import annotations

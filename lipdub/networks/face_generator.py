@@ -1,19 +1,20 @@
-"""The face generator of paper 003: a face's upper half, a look at the whole face and a sound become the face that says it.
+"""Face generator of the talking-face model: draws the face that says a sound.
 
-Yaman et al., "Audio-driven Talking Face Generation with Stabilized Synchronization Loss" (sections 3.1 to 3.3, Fig. 2): two
-encoders of one form, one for who it is and one for how the head is held; a decoder that reaches both through skip connections;
-the embedding of a frozen audio encoder (`avsyncnet`). The silent-lip generator and the talking-face generator are both this.
-There are no published weights: `lipdub train silent-lip` and `lipdub train stabilized` make some.
+Yaman et al., Audio-Driven Talking Face Generation with Stabilized Synchronization Loss (ECCV 2024), sections 3.1 to
+3.3, Fig. 2. Two encoders of one form read the identity and the pose: a whole face, and the upper half of the face to
+draw. A decoder reaches both through skip connections and gets the embedding of a frozen audio encoder (`avsyncnet`).
+The silent-lip generator and the talking-face generator both have this form. There are no published weights: `lipdub
+train silent-lip` and `lipdub train stabilized` make some.
 
-What the paper leaves open, and what was chosen:
+Choices where the paper is silent:
 
-- Encoders halve the picture until four pixels or fewer are left, and a last convolution takes those to 1x1, where the sound is;
-  channels double from `width` to `deepest`.
-- "Summing the input and output of each block": their sizes differ, so the sum is around the two layers after the strided (or
-  transposed) one.
-- Both encoders' features are brought together by a 1x1 convolution at every depth, not the last alone.
-- What is given need not be made anew: the last layer, which sees the two pictures beside its features, gives colours and how far
-  they are to be laid over the pose's upper half and the identity's lower one.
+- Encoders halve the picture until at most four pixels are left. A last convolution takes those to 1x1, where the sound
+  is added. Channels double from `width` to `deepest`.
+- "Summing the input and output of each block": their sizes differ, so the sum is around the two layers after the
+  strided (or transposed) one.
+- A 1x1 convolution joins the features of both encoders at every depth, not at the last only.
+- The generator keeps what it is given where it can. Its last layer sees the two pictures beside its features, and gives
+  colours and the share with which they cover the pose's upper half and the identity's lower half.
 """
 
 from __future__ import annotations
@@ -23,14 +24,21 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-_LEAST = 4  # pixels a side at which an encoder stops halving
+_LEAST_PIXELS = 4  # side length at which an encoder stops halving
 
 
 @dataclass(frozen=True)
 class FaceGeneratorSize:
-    """pixels: of the square faces, a multiple of 32 (or 2, 4, 8, 16 times three or four); width: channels of the encoders'
-    first blocks, doubled from one to the next up to `deepest`; sound: length of the audio embedding. ValueError for pixels that
-    cannot be halved down to three or four.
+    """Sizes of a face generator.
+
+    Attributes:
+        pixels: Side length of the square faces: 3 or 4 times a power of two.
+        width: Channels of the encoders' first blocks.
+        deepest: Channels at most; they double from block to block up to it.
+        sound: Length of the audio embedding.
+
+    Raises:
+        ValueError: The pixels cannot be halved down to three or four, or the channels make no sense.
     """
 
     pixels: int = 96
@@ -46,13 +54,13 @@ class FaceGeneratorSize:
 
     @classmethod
     def small(cls, pixels: int = 96) -> FaceGeneratorSize:
-        """For CPUs; it goes with `AVSyncNetSize.small`."""
+        """Return the size for CPUs; it belongs to `AVSyncNetSize.small`."""
         return cls(pixels, 16, 80, 128)
 
     def sides(self) -> list[int]:
-        """Pixels a side after each block of an encoder."""
+        """Return the side length in pixels after each block of an encoder."""
         sides, side = [], self.pixels
-        while side > _LEAST:
+        while side > _LEAST_PIXELS:
             if side % 2:
                 break
             side //= 2
@@ -60,12 +68,12 @@ class FaceGeneratorSize:
         return sides or [0]
 
     def channels(self) -> list[int]:
-        """Channels after each block of an encoder."""
+        """Return the channels after each block of an encoder."""
         return [min(self.width << i, self.deepest) for i in range(len(self.sides()))]
 
 
 class FaceGenerator(nn.Module):
-    """See the module. P is `size.pixels`."""
+    """The generator. P is `size.pixels`."""
 
     def __init__(self, size: FaceGeneratorSize | None = None) -> None:
         super().__init__()
@@ -83,16 +91,16 @@ class FaceGenerator(nn.Module):
         _initialise(self)
 
     def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
-        """The face (B, 3, P, P), RGB in 0..1.
+        """Return the faces, (B, 3, P, P), RGB in 0..1.
 
         Args:
-            sound: (B, size.sound) of unit length, `AVSyncNet.audio_features` of the fifth of a second about the frame.
-            pose: (B, 3, P, P) RGB in 0..1, the face as `hide` leaves it.
-            identity: (B, 3, P, P) RGB in 0..1, a whole face of the same person.
+            sound: (B, size.sound) of unit length: `AVSyncNet.audio_features` of the fifth of a second around the frame.
+            pose: (B, 3, P, P), RGB in 0..1: the face without its lower half (`hide_lower_half`).
+            identity: (B, 3, P, P), RGB in 0..1: a whole face of the same person.
         """
-        both = zip(self.identity_encoder(identity), self.pose_encoder(pose), self.joins, strict=True)
-        *skips, x = [join(torch.cat([who, how], 1)) for who, how, join in both]
-        # of unit length, its entries would be small beside the others
+        levels = zip(self.identity_encoder(identity), self.pose_encoder(pose), self.joins, strict=True)
+        *skips, x = [join(torch.cat([face, posture], 1)) for face, posture, join in levels]
+        # The embedding has unit length: without a factor, its entries would be small beside the others.
         x = self.begin(torch.cat([x, sound[:, :, None, None] * sound.shape[1] ** 0.5], 1))
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             x = block(torch.cat([x, skip], 1))
@@ -100,19 +108,22 @@ class FaceGenerator(nn.Module):
             [3, 1], 1
         )
         half = pose.shape[2] // 2
-        given = torch.cat([pose[:, :, :half], identity[:, :, half:]], 2)
-        return given + share * (colours - given)
+        background = torch.cat([pose[:, :, :half], identity[:, :, half:]], 2)
+        return background + share * (colours - background)
 
 
 def hide_lower_half(faces: torch.Tensor) -> torch.Tensor:
-    """Faces (..., P, P) without their lower half, which is the crop of `faces.lowerface`: zeros instead."""
+    """Set the lower half of faces (..., P, P) to zero; it is the crop of `faces.alignment.lower_face`."""
     hidden = faces.clone()
     hidden[..., faces.shape[-2] // 2 :, :] = 0
     return hidden
 
 
 class FaceEncoder(nn.Module):
-    """Consecutive face-encoding blocks: (B, 3, P, P) to the features of each, and of the whole face, (B, deepest, 1, 1)."""
+    """Consecutive face-encoding blocks.
+
+    Shapes: (B, 3, P, P) to the features of each block, and of the whole face, (B, deepest, 1, 1).
+    """
 
     def __init__(self, size: FaceGeneratorSize) -> None:
         super().__init__()
@@ -121,14 +132,14 @@ class FaceEncoder(nn.Module):
         for outward in size.channels():
             self.blocks.append(FaceEncoding(inward, outward))
             inward = outward
-        self.last = _layer(nn.Conv2d(inward, size.deepest, size.sides()[-1], bias=False))
+        self.last = _make_layer(nn.Conv2d(inward, size.deepest, size.sides()[-1], bias=False))
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        found = []
+        features = []
         for block in (*self.blocks, self.last):
             x = block(x)
-            found.append(x)
-        return found
+            features.append(x)
+        return features
 
 
 class FaceEncoding(nn.Module):
@@ -136,8 +147,8 @@ class FaceEncoding(nn.Module):
 
     def __init__(self, inward: int, outward: int) -> None:
         super().__init__()
-        self.first = _layer(nn.Conv2d(inward, outward, 3, 2, 1, bias=False))
-        self.rest = _two(outward)
+        self.first = _make_layer(nn.Conv2d(inward, outward, 3, 2, 1, bias=False))
+        self.rest = _make_pair(outward)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.first(x)
@@ -145,24 +156,27 @@ class FaceEncoding(nn.Module):
 
 
 class FaceDecoding(nn.Module):
-    """FD block: (B, inward, H, W) to (B, outward, H', W') by a transposed convolution and two that keep the size."""
+    """FD block: a transposed convolution and two that keep the size.
+
+    Shapes: (B, inward, H, W) to (B, outward, H', W').
+    """
 
     def __init__(self, inward: int, outward: int, kernel: int, stride: int, padding: int) -> None:
         super().__init__()
-        self.first = _layer(nn.ConvTranspose2d(inward, outward, kernel, stride, padding, bias=False))
-        self.rest = _two(outward)
+        self.first = _make_layer(nn.ConvTranspose2d(inward, outward, kernel, stride, padding, bias=False))
+        self.rest = _make_pair(outward)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.first(x)
         return x + self.rest(x)
 
 
-def _layer(convolution: nn.Module) -> nn.Sequential:
+def _make_layer(convolution: nn.Module) -> nn.Sequential:
     return nn.Sequential(convolution, nn.BatchNorm2d(int(convolution.out_channels)), nn.ReLU())
 
 
-def _two(channels: int) -> nn.Sequential:
-    return nn.Sequential(*(_layer(nn.Conv2d(channels, channels, 3, 1, 1, bias=False)) for _ in range(2)))
+def _make_pair(channels: int) -> nn.Sequential:
+    return nn.Sequential(*(_make_layer(nn.Conv2d(channels, channels, 3, 1, 1, bias=False)) for _ in range(2)))
 
 
 def _initialise(network: nn.Module) -> None:

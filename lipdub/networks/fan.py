@@ -1,14 +1,14 @@
-"""FAN: finds the 68 points of iBUG in the picture of a face.
+"""FAN: the 68 iBUG landmarks of a face.
 
-Bulat, Tzimiropoulos, "How far are we from solving the 2D & 3D Face Alignment problem?" (ICCV 2017): four
-hourglasses in a row. Built by the `face-alignment` package, whose own loader, which fetches what it misses, is not
-used. Checkpoints `2DFAN4-11f355bf06.pth.tar`, the state dict, and `2DFAN4-cd938726ad.zip`, a TorchScript archive
-of which only the state is taken.
+Bulat, Tzimiropoulos, How Far Are We from Solving the 2D & 3D Face Alignment Problem? (ICCV 2017): four hourglasses in a
+row. The `face-alignment` package builds it; the package's own loader is not used, because it downloads missing files.
+Checkpoints `2DFAN4-11f355bf06.pth.tar`, the state dict, and `2DFAN4-cd938726ad.zip`, a TorchScript archive of which
+only the state is taken.
 
-In: face RGB (n, 3, 256, 256) in 0..1. Out: after each hourglass, heatmaps (n, 68, 64, 64) of the points, of
-which the last are meant.
+Input: face (n, 3, 256, 256), RGB in 0..1. Output: heatmaps (n, 68, 64, 64) of the points after each hourglass; the last
+are the result.
 
-Source: 1adrianb/face-alignment, BSD-3-Clause; for the weights no terms are stated.
+Source: 1adrianb/face-alignment, BSD-3-Clause; no terms are stated for the weights.
 """
 
 from __future__ import annotations

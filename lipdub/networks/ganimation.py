@@ -36,10 +36,11 @@ class Ganimation(nn.Module):
         self.au_top = nn.Sequential(nn.Conv2d(w, 1, kernel_size=7, padding=3, bias=False), nn.Sigmoid())
 
     def forward(self, image: torch.Tensor, units: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Image (B, 3, H, W) and units (B, 17) to colour (B, 3, H, W) and attention (B, 1, H, W).
+        """Return colour (B, 3, H, W) in [-1, 1] and attention (B, 1, H, W) in [0, 1]; see `fuse`.
 
-        Colour is in [-1, 1]. Attention, in [0, 1], is how much of the image is kept: see ``fuse``. Height and
-        width must be multiples of 4.
+        Args:
+            image: (B, 3, H, W); height and width are multiples of 4.
+            units: (B, 17), intensities of the action units.
         """
         maps = units[:, :, None, None].expand(-1, -1, *image.shape[2:])
         features = self.model(torch.cat([image, maps], dim=1))
@@ -47,7 +48,10 @@ class Ganimation(nn.Module):
 
 
 def fuse(image: torch.Tensor, color: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
-    """The edited face (B, 3, H, W) in [-1, 1]: the image where attention is 1, the colour where it is 0."""
+    """Return the edited face (B, 3, H, W) in [-1, 1].
+
+    It is the image where attention is 1, and the colour where attention is 0.
+    """
     return attention * image + (1 - attention) * color
 
 

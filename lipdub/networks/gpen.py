@@ -1,11 +1,11 @@
 """GPEN: restores a blurred or damaged face.
 
-Yang et al., "GAN Prior Embedded Network for Blind Face Restoration in the Wild", 2021. An encoder halves the
-picture down to 4x4; what it knows of the whole becomes the latent of a StyleGAN2 generator, and its features
-at each size take the place of the generator's noise. Checkpoints `GPEN-BFR-512.pth` and `GPEN-BFR-256.pth`:
-the file is the state dict, blur kernels included.
+Yang et al., GAN Prior Embedded Network for Blind Face Restoration in the Wild (CVPR 2021). An encoder halves the
+picture down to 4x4. Its last features become the latent of a StyleGAN2 generator, and its features at each size replace
+the generator's noise. Checkpoints `GPEN-BFR-512.pth` and `GPEN-BFR-256.pth`: the file is the state dict, blur kernels
+included.
 
-In: aligned face, RGB (n, 3, size, size) in [-1, 1]. Out: the same, not clipped.
+Input: aligned face (n, 3, size, size), RGB in [-1, 1]. Output: the same, not clipped.
 
 The source repository (yangxy/GPEN) has neither a licence file nor a statement: all rights reserved.
 """
@@ -38,7 +38,7 @@ class GPEN(nn.Module):
         self.final_linear = nn.Sequential(EqualLinear(width * 4 * 4, style_dim, active=True))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Face (n, 3, size, size), RGB in [-1, 1] -> restored face, same shape and range, not clipped."""
+        """Restore faces (n, 3, size, size), RGB in [-1, 1]; the result has the same range and is not clipped."""
         features = []
         x = image
         for i in range(self.stages):

@@ -1,24 +1,21 @@
-"""L-Net of VideoReTalking (Cheng et al., SIGGRAPH Asia 2022): fills the lower half of a face so that it says
-a window of speech.
+"""L-Net of VideoReTalking: draws the lower half of a face so that it says a window of speech.
 
-Two encoders read the masked face and a reference of the same head with a still expression; at the coarsest
-size the masked stream looks at the reference by cross-attention; a decoder of Fourier convolutions, steered
-by the sound, draws the face.
+Cheng et al., VideoReTalking (SIGGRAPH Asia 2022). Two encoders read the masked face and a reference of the same head
+with a still expression. At the coarsest size, the masked stream attends to the reference by cross-attention. A decoder
+of Fourier convolutions, steered by the sound, draws the face.
 
-Checkpoint: LNet.pth, key state_dict, whose names carry a leading ``module.`` that is to be stripped (and
-names with ``low_res``, if any, to be dropped). Source: OpenTalker/video-retalking, Apache-2.0; the weights
-carry terms of their training data.
+Checkpoint: LNet.pth, key state_dict. Its names begin with ``module.``, which is stripped; names with ``low_res``, if
+any, are dropped. Source: OpenTalker/video-retalking, Apache-2.0; the weights carry terms of their training data.
 
-Inputs are 16 consecutive columns of the normalised log-mel spectrogram in [-4, 4] and a 96x96 face in BGR [0,
-1]: channels 0 to 2 the frame to be made with its lower half zero, channels 3 to 5 the reference. Output is
-the whole face, BGR in (0, 1).
+Input: 16 consecutive columns of the normalised log-mel spectrogram in [-4, 4], and a 96x96 face in BGR [0, 1]. Channels
+0 to 2 are the frame with its lower half zero, channels 3 to 5 the reference. Output: the whole face, BGR in (0, 1).
 """
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 from lipdub.networks.blocks_adain import ConvOut, ConvStage
 from lipdub.networks.blocks_conv import build_audio_encoder
@@ -28,10 +25,12 @@ LEVELS = 3  # halvings of the size
 
 
 class LNet(nn.Module):
-    """Mel window and masked face with reference to the face that speaks.
+    """Mel window, masked face and reference to the talking face.
 
-    width: channels of the first layer, doubled at each halving; blocks: Fourier residual blocks at each size
-    of the decoder; descriptor: length of the sound's vector, a multiple of 16.
+    Args:
+        width: Channels of the first layer; each halving doubles them.
+        blocks: Fourier residual blocks at each size of the decoder.
+        descriptor: Length of the sound's vector, a multiple of 16.
     """
 
     def __init__(self, width: int = 64, blocks: int = 9, descriptor: int = 512) -> None:
@@ -74,7 +73,7 @@ class Encoder(nn.Module):
 
 
 class CrossTransformer(nn.Module):
-    """Pixels of one picture look at those of another: x and y (B, channels, H, W each) to one like x."""
+    """Pixels of one picture attend to those of another: x and y (B, channels, H, W each) to the shape of x."""
 
     def __init__(self, channels: int, depth: int = 2) -> None:
         super().__init__()
@@ -92,9 +91,9 @@ class CrossTransformer(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Tokens x and y (B, tokens, channels each), normalised, to the values of y where x is like itself.
+    """Tokens x and y (B, tokens, channels each), normalised, to values of y weighted by how x resembles itself.
 
-    Query and key both come from x: which tokens belong together is decided by the masked face alone.
+    Query and key both come from x, so only the masked face decides which tokens belong together.
     """
 
     def __init__(self, channels: int) -> None:
@@ -123,7 +122,7 @@ class Heads(nn.Module):
             tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
             for tokens in (self.to_q(x), self.to_k(x), self.to_v(y))
         )
-        return self.to_out(F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
+        return self.to_out(functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
 
 
 class FeedForward(nn.Module):
@@ -137,7 +136,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         wide, narrow = self.fn["net"].values()
-        return narrow(F.gelu(wide(self.norm(x)), approximate="tanh"))
+        return narrow(functional.gelu(wide(self.norm(x)), approximate="tanh"))
 
 
 class Decoder(nn.Module):

@@ -1,18 +1,20 @@
 """ParseNet: which part of a face each pixel belongs to.
 
-Chen et al., "Progressive Semantic-Aware Style Transformation for Blind Face Restoration", 2021 (PSFR-GAN),
-from which GPEN and facexlib took it. A residual encoder and decoder without skips between them. Checkpoints
-`ParseNet-latest.pth` (GPEN) and `parsing_parsenet.pth` (facexlib), of one architecture: the file is the state
+Chen et al., Progressive Semantic-Aware Style Transformation for Blind Face Restoration (CVPR 2021, PSFR-GAN); GPEN and
+facexlib took it from there. It is a residual encoder and decoder without skips between them. Checkpoints
+`ParseNet-latest.pth` (GPEN) and `parsing_parsenet.pth` (facexlib) have the same architecture: the file is the state
 dict.
 
-In: aligned face, RGB (n, 3, 512, 512) in [-1, 1]. Out: logits of CLASSES (n, 19, 512, 512), and a picture (n,
-3, 512, 512) that only training needs.
+Input: aligned face (n, 3, 512, 512), RGB in [-1, 1]. Output: logits of CLASSES (n, 19, 512, 512), and a picture
+(n, 3, 512, 512) that only training needs.
 
 facexlib is MIT licensed; yangxy/GPEN has neither a licence file nor a statement. The weights were trained on
 CelebAMask-HQ, which is for research only.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -52,7 +54,7 @@ class _Norm(nn.Module):
 
 
 class _Conv(nn.Module):
-    """3x3 convolution, edges mirrored; `scale` 2 doubles the size first, -2 halves it; norm replaces bias."""
+    """3x3 convolution with mirrored edges; scale 2 doubles the size first, -2 halves it; a norm replaces the bias."""
 
     def __init__(self, inward: int, outward: int, scale: int = 1, norm: bool = False, active: bool = False) -> None:
         super().__init__()
@@ -85,7 +87,7 @@ class _Residual(nn.Module):
 
 
 class ParseNet(nn.Module):
-    """Published sizes are the defaults: halved `halvings` times, widths doubling from `width` to `widest`."""
+    """The network; the defaults are the published sizes. Widths double from ``width`` to ``widest``."""
 
     def __init__(
         self,
@@ -97,7 +99,7 @@ class ParseNet(nn.Module):
     ) -> None:
         super().__init__()
         widths = [min(width << i, widest) for i in range(halvings + 1)]
-        steps = list(zip(widths, widths[1:]))
+        steps = list(pairwise(widths))
         self.encoder = nn.Sequential(_Conv(3, width), *(_Residual(a, b, -2) for a, b in steps))
         self.body = nn.Sequential(*(_Residual(widths[-1], widths[-1]) for _ in range(depth)))
         self.decoder = nn.Sequential(*(_Residual(b, a, 2) for a, b in reversed(steps)))
@@ -105,8 +107,10 @@ class ParseNet(nn.Module):
         self.out_mask_conv = _Conv(width, classes)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Face (n, 3, h, w), RGB in [-1, 1], sides divisible by 2**halvings -> logits (n, classes, h, w),
-        picture (n, 3, h, w).
+        """Return the logits (n, classes, h, w), and a picture (n, 3, h, w).
+
+        Args:
+            image: (n, 3, h, w), RGB in [-1, 1]; sides are divisible by 2**halvings.
         """
         x = self.encoder(image)
         x = self.decoder(x + self.body(x))

@@ -12,13 +12,13 @@ Input is a crop of 224x224 pixels aligned by five landmarks, RGB in [0, 1], no m
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
-Array = TypeVar("Array", torch.Tensor, np.ndarray)
+Array = TypeVar("Array", torch.Tensor, np.ndarray[Any, Any])
 
 
 class Coefficients(NamedTuple, Generic[Array]):
@@ -43,13 +43,13 @@ COEFFICIENT_LENGTHS = (80, 64, 80, 3, 27, 3)
 
 
 def split_coefficients(coefficients: Array) -> Coefficients[Array]:
-    """Coefficients (..., 257) by their meaning, as views."""
+    """Split coefficients (..., 257) by their meaning, as views."""
     ends = accumulate(COEFFICIENT_LENGTHS)
     return Coefficients(*(coefficients[..., end - n : end] for n, end in zip(COEFFICIENT_LENGTHS, ends, strict=True)))
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (which bears the stride) and 1x1 convolutions added to their input: 4 * ``inner`` channels."""
+    """1x1, 3x3 (with the stride) and 1x1 convolutions added to their input: 4 * ``inner`` channels."""
 
     def __init__(self, channels: int, inner: int, stride: int = 1) -> None:
         super().__init__()
@@ -67,10 +67,10 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found = torch.relu(self.bn1(self.conv1(x)))
-        found = torch.relu(self.bn2(self.conv2(found)))
-        found = self.bn3(self.conv3(found))
-        return torch.relu(found + (x if self.downsample is None else self.downsample(x)))
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = torch.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
 class ResNet50(nn.Module):
@@ -105,7 +105,7 @@ class FaceRegressor(nn.Module):
         )
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Image (B, 3, 224, 224), RGB in [0, 1], to coefficients (B, 257); ``split`` takes them apart."""
+        """Return the coefficients (B, 257) of faces (B, 3, 224, 224), RGB in [0, 1]; see `split_coefficients`."""
         features = self.backbone(image)
         return torch.cat([layer(features) for layer in self.final_layers], dim=1).flatten(1)
 

@@ -40,10 +40,12 @@ class StyleGAN2(StyleGenerator):
         return self.style(z)
 
     def forward(self, latents: torch.Tensor, noises: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
-        """W (n, style_dim) or w+ (n, layers, style_dim) -> picture (n, 3, size, size).
+        """Return the pictures, (n, 3, size, size).
 
-        noises: `layers` - 1 maps (1 or n, 1, h, h), h = 4, 8, 8, 16, 16 ... size, size; those of the state
-        otherwise.
+        Args:
+            latents: w (n, style_dim) or w+ (n, layers, style_dim).
+            noises: `layers` - 1 maps (1 or n, 1, h, h), h = 4, 8, 8, 16, 16 ... size, size; by default those of the
+                state.
         """
         if latents.ndim == 2:
             latents = latents[:, None].expand(-1, self.layers, -1)

@@ -1,7 +1,8 @@
-"""The SyncNet that others train talking faces with (Wav2Lip's expert, `wav2lip_sync`), to be trained and asked as AVSyncNet is.
+"""SyncNet scorer: the SyncNet of Wav2Lip's expert, trained and used like AVSyncNet.
 
-Paper 003 (section 4.3 and Fig. 6) sets AVSyncNet against it. The architecture is the expert's; what goes in (grey stacks, freed of
-their brightness and contrast) and the loss are the small AVSyncNet's, so that the two differ in their layers alone.
+Yaman et al., Audio-Driven Talking Face Generation with Stabilized Synchronization Loss (ECCV 2024), section 4.3 and
+Fig. 6, compares AVSyncNet with it. The architecture is the expert's (`wav2lip_sync`). Its input (grey stacks without
+brightness and contrast) and its loss are those of the small AVSyncNet, so the two differ in their layers only.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ HEIGHT, WIDTH = 48, 96  # of its faces, pixels: its last layer takes in what is 
 
 
 class SyncNetScorer(nn.Module):
-    """As `AVSyncNet`. width: channels at full size, 32 for the published expert. Embeddings have 16 * width entries, none
-    negative.
+    """The scorer, with the methods of `AVSyncNet`.
+
+    Embeddings have 16 * width entries, none of them negative.
+
+    Args:
+        width: Channels at full size; 32 for the published expert.
     """
 
     def __init__(self, width: int = 32) -> None:
@@ -29,7 +34,11 @@ class SyncNetScorer(nn.Module):
         self.bias = nn.Parameter(torch.tensor(-3.0))
 
     def image_features(self, faces: torch.Tensor) -> torch.Tensor:
-        """Faces (B, 5, 48, 96) of luma or (B, 15, 48, 96) RGB, 0..1, to (B, features) of unit length."""
+        """Return the embeddings of stacks of faces, (B, features) of unit length.
+
+        Args:
+            faces: (B, 5, 48, 96) of luma or (B, 15, 48, 96) RGB, in 0..1.
+        """
         grey = normalize_stacks(faces).repeat_interleave(3, 1)
         return nn.functional.normalize(self.expert.face_encoder(grey).flatten(1))
 

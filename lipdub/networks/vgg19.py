@@ -1,5 +1,7 @@
-"""VGG-19 (Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014), of which
-perceptual losses look at what it makes of a picture on the way. torchvision builds it; its classifier is left out.
+"""VGG-19 without its classifier: its inner maps serve perceptual losses.
+
+Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition (2014). torchvision builds
+it.
 """
 
 from __future__ import annotations
@@ -26,8 +28,12 @@ class VGG19(nn.Module):
         self.register_buffer("deviation", torch.tensor(_DEVIATION)[:, None, None], persistent=False)
 
     def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        """Pictures (n, 3, H, W), RGB in 0..1, 16 pixels or more, to relu1_2, 2_2, 3_2, 4_2 and 5_2: 64, 128, 256, 512 and 512
-        channels, each half as high and wide as the one before, which is as large as the picture.
+        """Return the maps relu1_2, 2_2, 3_2, 4_2 and 5_2, of 64, 128, 256, 512 and 512 channels.
+
+        The first is as large as the picture; each other one has half the height and width of the one before.
+
+        Args:
+            pictures: (n, 3, H, W), RGB in 0..1, 16 pixels or more.
         """
         maps = []
         x = (pictures - self.mean) / self.deviation

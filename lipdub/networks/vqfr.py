@@ -1,24 +1,25 @@
-"""VQFR (Gu et al., "VQFR: Blind Face Restoration with Vector-Quantized Dictionary and Parallel Decoder", ECCV
-2022): restores a face from a codebook of small pieces of good faces.
+"""VQFR: restores a face from a codebook of small pieces of good faces.
 
-An encoder describes the face by codes; a decoder draws the codes' textures; a main branch moves the textures
-to where the input face has what they show. Version 2 predicts the codes and blends the main branch in by a
-fidelity; version 1 takes the nearest codes.
+Gu et al., VQFR: Blind Face Restoration with Vector-Quantized Dictionary and Parallel Decoder (ECCV 2022). An encoder
+describes the face by codes. A decoder draws the codes' textures. A main branch moves the textures to where the input
+face shows the same parts. Version 2 predicts the codes, and blends in the main branch by a fidelity; version 1 takes
+the nearest codes.
 
-Checkpoints: VQFR_v2.pth and VQFR_v1-33a1fac5.pth, key params_ema, or params where that is missing. The names
-of version 1's quantizer are inferred (see its parity fixture). Source: TencentARC/VQFR, Apache-2.0, with
-third-party parts listed in its licence; the weights carry terms of their training data.
+Checkpoints: VQFR_v2.pth and VQFR_v1-33a1fac5.pth, key params_ema, or params where that is missing. The names of version
+1's quantizer are inferred (see its parity fixture). Source: TencentARC/VQFR, Apache-2.0, with third-party parts listed
+in its licence; the weights carry terms of their training data.
 
-Input and output: an aligned face, RGB in -1..1, 512x512 (the output not clamped).
+Input and output: an aligned face of 512x512 pixels, RGB in -1..1; the output is not clamped.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.nn import functional
 
 from lipdub.networks.blocks_vqfr import (
     CONDITION,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class VQFROutput(NamedTuple):
-    """What VQFR returns: faces in RGB, about -1..1."""
+    """The output of VQFR."""
 
     image: torch.Tensor  # (B, 3, H, W): the restored face
     texture: torch.Tensor  # (B, 3, H, W): the face that the codes alone give
@@ -45,8 +46,11 @@ class VQFROutput(NamedTuple):
 class VQFRv2(nn.Module):
     """Version 2.
 
-    width: channels at the full size, of which those of the levels, the finest first, are multiples; all are
-    multiples of 32. codes, code_dim: number and length of the codebook's entries.
+    Args:
+        width: Channels at the full size, a multiple of 32.
+        multipliers: Channels of each level in multiples of ``width``, the finest first.
+        codes: Number of the codebook's entries.
+        code_dim: Length of an entry.
     """
 
     def __init__(
@@ -93,9 +97,9 @@ class EncoderV2(nn.Module):
         super().__init__()
         self.conv_in = build_conv3(3, widths[0])
         self.blocks = nn.Sequential(_level(widths[0], widths[0]))
-        for i, (fine, coarse) in enumerate(zip(widths, widths[1:])):
-            last = i == len(widths) - 2
-            self.blocks.append(_level(fine, coarse, HalvingConv(fine), attention=last))
+        for i, (fine, coarse) in enumerate(pairwise(widths)):
+            is_last = i == len(widths) - 2
+            self.blocks.append(_level(fine, coarse, HalvingConv(fine), attention=is_last))
         self.mid_blocks = _middle(widths[-1])
         self.conv_out = build_conv_out(widths[-1], code_dim)
 
@@ -106,7 +110,7 @@ class EncoderV2(nn.Module):
 class DecoderV2(nn.Module):
     """Entries of the codebook (B, code_dim, h, w) to textures of each level, the coarsest first.
 
-    `conv_out` makes a picture of the last, or of what the main branch made of it.
+    ``conv_out`` turns the last, or the main branch's version of it, into a picture.
     """
 
     def __init__(self, widths: Sequence[int], code_dim: int) -> None:
@@ -114,7 +118,7 @@ class DecoderV2(nn.Module):
         self.conv_in = build_conv3(code_dim, widths[0])
         self.mid_blocks = _middle(widths[0])
         self.blocks = nn.ModuleList([_level(widths[0], widths[0], attention=True)])
-        for coarse, fine in zip(widths, widths[1:]):
+        for coarse, fine in pairwise(widths):
             self.blocks.append(_level(coarse, fine, DoublingConv(coarse)))
         self.conv_out = build_conv_out(widths[-1], 3)
 
@@ -128,7 +132,7 @@ class DecoderV2(nn.Module):
 
 
 def _level(inputs: int, outputs: int, *first: nn.Module, attention: bool = False) -> nn.Sequential:
-    """What is done at one size: the step to it, and two residual blocks, each with attention if wanted."""
+    """Return the layers of one size: the step to it and two residual blocks, each with attention if wanted."""
     layers = list(first)
     for channels in (inputs, outputs):
         layers.append(ResBlock(channels, outputs, SHORTCUT_V2))
@@ -156,7 +160,7 @@ class HalvingConv(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, stride=2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv(F.pad(x, (0, 1, 0, 1)))
+        return self.conv(functional.pad(x, (0, 1, 0, 1)))
 
 
 class DoublingConv(nn.Module):
@@ -167,7 +171,7 @@ class DoublingConv(nn.Module):
         self.conv = build_conv3(channels, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+        return self.conv(functional.interpolate(x, scale_factor=2, mode="nearest"))
 
 
 class Attention(nn.Module):
@@ -181,15 +185,18 @@ class Attention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         normed = self.norm(x)
         query, key, value = (layer(normed).flatten(2).transpose(1, 2) for layer in (self.q, self.k, self.v))
-        found = F.scaled_dot_product_attention(query, key, value)
-        return x + self.proj_out(found.transpose(1, 2).unflatten(2, x.shape[2:]))
+        attended = functional.scaled_dot_product_attention(query, key, value)
+        return x + self.proj_out(attended.transpose(1, 2).unflatten(2, x.shape[2:]))
 
 
 class VQFRv1(nn.Module):
     """Version 1.
 
-    width: channels at the full size, of which those of the levels, the finest first, are multiples; all are
-    multiples of 32. codes, code_dim: number and length of the codebook's entries.
+    Args:
+        width: Channels at the full size, a multiple of 32.
+        multipliers: Channels of each level in multiples of ``width``, the finest first.
+        codes: Number of the codebook's entries.
+        code_dim: Length of an entry.
     """
 
     def __init__(
@@ -242,7 +249,7 @@ class EncoderV1(nn.Module):
         self.conv_in = build_conv3(3, widths[0])
         self.encoder_dict = nn.ModuleDict()
         self.pre_downsample_dict = nn.ModuleDict()
-        for i, (name, width) in enumerate(zip(names, widths)):
+        for i, (name, width) in enumerate(zip(names, widths, strict=True)):
             if i:
                 self.pre_downsample_dict[name] = ReducedConv(widths[i - 1], width)
             self.encoder_dict[name] = _blocks(width, 2)
@@ -260,14 +267,14 @@ class EncoderV1(nn.Module):
 class DecoderV1(nn.Module):
     """The codes' features (B, coarsest, h, w) to textures of each level, the coarsest first.
 
-    `conv_out` makes a picture of the last.
+    ``conv_out`` turns the last into a picture.
     """
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
         self.decoder_dict = nn.ModuleDict()
         self.pre_upsample_dict = nn.ModuleDict()
-        for i, (name, width) in enumerate(zip(level_names(len(widths)), widths)):
+        for i, (name, width) in enumerate(zip(level_names(len(widths)), widths, strict=True)):
             if i:
                 self.pre_upsample_dict[name] = EnlargedConv(widths[i - 1], width)
             self.decoder_dict[name] = _blocks(width, 3)

@@ -1,14 +1,13 @@
-"""Wav2Lip's generator: makes the mouth of a face crop say a window of speech.
+"""Wav2Lip's generator: draws the mouth of a face crop so that it says a window of speech.
 
-Prajwal, Mukhopadhyay, Namboodiri, Jawahar: "A Lip Sync Expert Is All You Need for Speech to Lip Generation In
-the Wild" (ACM Multimedia 2020). Checkpoints: wav2lip.pth and wav2lip_gan.pth, key ``state_dict``, whose names
-carry a leading ``module.`` that is to be stripped. The source repository has no licence file; its README
-allows personal, research and other non-commercial use only.
+Prajwal et al., A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild (ACM Multimedia 2020).
+Checkpoints: wav2lip.pth and wav2lip_gan.pth, key ``state_dict``, with names that begin with ``module.``, which is
+stripped. The source repository has no licence file; its README allows personal, research and other non-commercial use
+only.
 
-Inputs are 16 consecutive columns of the normalised log-mel spectrogram in [-4, 4], and a 96x96 face, BGR in
-[0, 1]: channels 0 to 2 the frame to be made with its rows 48 to 95 zero, channels 3 to 5 a reference of the
-same person (the same frame unmasked; in training another frame of the clip). Output is the whole face, BGR in
-[0, 1].
+Input: 16 consecutive columns of the normalised log-mel spectrogram in [-4, 4], and a 96x96 face, BGR in [0, 1].
+Channels 0 to 2 are the frame with its rows 48 to 95 zero, channels 3 to 5 a reference of the same person (the same
+frame unmasked; in training another frame of the clip). Output: the whole face, BGR in [0, 1].
 """
 
 from __future__ import annotations
@@ -54,10 +53,10 @@ class Wav2Lip(nn.Module):
         )
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
-        """Mel (B, 1, 80, 16) and face (B, 6, 96, 96) to frames (B, 3, 96, 96).
+        """Return frames (B, 3, 96, 96) of mel windows (B, 1, 80, 16) and faces (B, 6, 96, 96).
 
-        The form for training takes T frames of each clip: mel (B, T, 1, 80, 16) and face (B, 6, T, 96, 96) to
-        frames (B, 3, T, 96, 96).
+        In training, it takes T frames of each clip: mel (B, T, 1, 80, 16) and face (B, 6, T, 96, 96) to frames
+        (B, 3, T, 96, 96).
         """
         if face.ndim == 5:
             clips, times = face.shape[0], face.shape[2]

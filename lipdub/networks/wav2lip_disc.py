@@ -1,8 +1,8 @@
-"""Wav2Lip's visual quality discriminator: whether the lower half of a face was filmed or made.
+"""Wav2Lip's visual quality discriminator: whether the lower half of a face was filmed or generated.
 
-Prajwal et al., 2020 (see ``wav2lip``); used to train wav2lip_gan.pth. Checkpoint: visual_quality_disc.pth,
-key ``state_dict``, no prefix. The source repository has no licence file; its README allows personal, research
-and other non-commercial use only. Inputs are whole 96x96 faces, BGR in [0, 1].
+Prajwal et al. (see `wav2lip`); it was used to train wav2lip_gan.pth. Checkpoint: visual_quality_disc.pth, key
+``state_dict``, no prefix. The source repository has no licence file; its README allows personal, research and other
+non-commercial use only. Input: whole 96x96 faces, BGR in [0, 1].
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Block(nn.Module):
 
 
 class QualityDiscriminator(nn.Module):
-    """The discriminator. ``width`` is the number of channels at full size, the others are multiples of it."""
+    """The discriminator. ``width`` is the number of channels at full size; others are multiples of it."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -45,9 +45,12 @@ class QualityDiscriminator(nn.Module):
         self.binary_pred = nn.Sequential(nn.Conv2d(16 * w, 1, kernel_size=1), nn.Sigmoid())
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """Frames (B, 3, T, 96, 96) to the probability in (0, 1) that each is real, (T * B, 1), time-major.
+        """Return the probability in (0, 1) that each frame is real, (T * B, 1), time-major.
 
-        Only their lower halves are looked at.
+        Only the lower halves are used.
+
+        Args:
+            frames: (B, 3, T, 96, 96).
         """
         x = fold_time(frames)
         x = x[:, :, x.shape[2] // 2 :]

@@ -1,12 +1,12 @@
-"""Wav2Lip's lip-sync expert: how well five frames of a mouth go with a window of speech.
+"""Wav2Lip's lip-sync expert: how well five frames of a mouth match a window of speech.
 
-Prajwal et al., 2020 (see ``wav2lip``). Checkpoint: lipsync_expert.pth, key ``state_dict``, no prefix. The
-source repository has no licence file; its README allows personal, research and other non-commercial use only.
+Prajwal et al. (see `wav2lip`). Checkpoint: lipsync_expert.pth, key ``state_dict``, no prefix. The source repository has
+no licence file; its README allows personal, research and other non-commercial use only.
 
-Inputs are the 16 mel columns (in [-4, 4]) that begin at the first frame, column int(80 * frame / 25), and the
-lower halves (rows 48 to 95) of five consecutive 96x96 faces at 25 fps, BGR in [0, 1], concatenated along the
-channels in the order of time. The cosine of the two embeddings is the probability that they belong together:
-the training loss is its binary cross-entropy.
+Input: the 16 mel columns (in [-4, 4]) that begin at the first frame, column int(80 * frame / 25), and the lower halves
+(rows 48 to 95) of five consecutive 96x96 faces at 25 fps, BGR in [0, 1], concatenated along the channels in order of
+time. The cosine of the two embeddings is the probability that they belong together; the training loss is its binary
+cross-entropy.
 """
 
 from __future__ import annotations
@@ -43,9 +43,13 @@ class SyncExpert(nn.Module):
         self.audio_encoder = build_audio_encoder(w, deepest=2)
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mel (B, 1, 80, 16) and face (B, 15, 48, 96) to embeddings of sound and mouth, each (B, 16 * width).
+        """Return the embeddings of sound and mouth, each (B, 16 * width).
 
-        Both are of unit length and not negative, so their cosine is in [0, 1].
+        Both have unit length and are not negative, so their cosine is in [0, 1].
+
+        Args:
+            mel: (B, 1, 80, 16).
+            face: (B, 15, 48, 96).
         """
         sound = self.audio_encoder(mel).flatten(1)
         mouth = self.face_encoder(face).flatten(1)
