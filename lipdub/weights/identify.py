@@ -27,7 +27,7 @@ def identify_file(path: Path, store: WeightsStore) -> ManifestEntry:
         WeightsError: The file holds no weights, none that lipdub knows, or is not the published copy of them.
     """
     digest = sha256(path)
-    wanted = {entry.name: store.wanted(entry) for entry in manifest.list_entries()}
+    wanted = {entry.name: store.expected_digest(entry) for entry in manifest.list_entries()}
     for name, known in wanted.items():
         if known == digest:
             return manifest.find_entry(name)

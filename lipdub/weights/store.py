@@ -187,7 +187,7 @@ class WeightsStore:
                 part,
                 accept=lambda path: self._check(entry, path, entry.file),
                 size=entry.bytes,
-                checked=self.wanted(entry) is not None,
+                checked=self.expected_digest(entry) is not None,
                 progress=report,
             )
             progress(Event("done", entry.name))
@@ -228,7 +228,7 @@ class WeightsStore:
                 pins.pop(entry.file, None)
         return freed
 
-    def wanted(self, entry: ManifestEntry) -> str | None:
+    def expected_digest(self, entry: ManifestEntry) -> str | None:
         """Return the digest that an entry's file must have: the published one, or the one noted here."""
         pin = self._read_pins().get(entry.file)
         if entry.sha256 is not None and not (pin or {}).get("own"):
@@ -248,7 +248,7 @@ class WeightsStore:
 
     def _check(self, entry: ManifestEntry, path: Path, name: str) -> str:
         """Return the digest of a file that may become an entry's. Raises WeightsError if it may not."""
-        digest, wanted = sha256(path), self.wanted(entry)
+        digest, wanted = sha256(path), self.expected_digest(entry)
         if digest == wanted:
             return digest
         form = detect_format(path, name)  # has a better message for web pages and damaged files

@@ -112,7 +112,7 @@ class StageStore:
         seal = {"size": path.stat().st_size, "digest": digest_file(path)}
         self._write(self._resolve(f"{name}.seal"), to_canonical_json(seal))
 
-    def sealed(self, name: str) -> bool:
+    def is_sealed(self, name: str) -> bool:
         """Return whether a file was sealed and has not changed since."""
         path = self._resolve(name)
         try:

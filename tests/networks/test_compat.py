@@ -38,6 +38,9 @@ def test_suppression_keeps_what_the_definition_keeps() -> None:
 
 
 def test_importing_lipdub_touches_none_of_them() -> None:
-    code = "import sys, lipdub, lipdub.networks.compat; print(sorted({'torch','torchvision','basicsr','gfpgan'} & set(sys.modules)))"
+    code = (
+        "import sys, lipdub, lipdub.networks.compat; "
+        "print(sorted({'torch', 'torchvision', 'basicsr', 'gfpgan'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""The generator and discriminator of paper 003: shapes at every size, what they look at, and what they cannot see."""
+"""Face generator and discriminator: shapes at every size, what they look at, and what they cannot see."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from lipdub.networks.blocks_vqfr import deformable_conv
 from lipdub.networks.vqfr import VQFRv1, VQFRv2
@@ -44,7 +44,7 @@ def test_small_v1() -> None:
 def test_a_deformable_convolution_that_moves_nothing_is_a_convolution() -> None:
     x, weight, bias = _layer()
     found = deformable_conv(x, torch.zeros(2, 36, 7, 9), torch.ones(2, 18, 7, 9), weight, bias)
-    assert torch.allclose(found, F.conv2d(x, weight, bias, padding=1), atol=1e-5)
+    assert torch.allclose(found, functional.conv2d(x, weight, bias, padding=1), atol=1e-5)
 
 
 def test_offsets_and_weights_are_those_of_the_tap_and_group() -> None:
@@ -59,10 +59,10 @@ def test_offsets_and_weights_are_those_of_the_tap_and_group() -> None:
     shares = weight.clone()
     shares[:, :2, 0, 0] *= 0.25
     shares[:, 2:, 1, 2] = 0
-    padded = F.pad(x[:, 2:], (1, 2, 0, 1))
+    padded = functional.pad(x[:, 2:], (1, 2, 0, 1))
     # pixel (y + 1, x + 0.5) from the pixels on both sides; one column was put before the first
     moved = (padded[:, :, 1:8, 1:10] + padded[:, :, 1:8, 2:11]) / 2
-    wanted = F.conv2d(x, shares, bias, padding=1) + F.conv2d(moved, weight[:, 2:, 1:2, 2:3])
+    wanted = functional.conv2d(x, shares, bias, padding=1) + functional.conv2d(moved, weight[:, 2:, 1:2, 2:3])
     assert torch.allclose(found, wanted, atol=1e-5)
 
 

@@ -36,18 +36,18 @@ def part(name: str = "state", **how: Any) -> NetworkPart:
 
 def entry(name: str = "small", **how: Any) -> ManifestEntry:
     """An entry of a file that was published without a digest."""
-    facts: dict[str, Any] = dict(
-        name=name,
-        file=f"{name}.pth",
-        used_by=("trial",),
-        urls=(),
-        bytes=None,
-        sha256=None,
-        licence="none stated",
-        commercial=None,
-        source="https://example.org",
-        parts=(part(),),
-    )
+    facts: dict[str, Any] = {
+        "name": name,
+        "file": f"{name}.pth",
+        "used_by": ("trial",),
+        "urls": (),
+        "bytes": None,
+        "sha256": None,
+        "licence": "none stated",
+        "commercial": None,
+        "source": "https://example.org",
+        "parts": (part(),),
+    }
     return ManifestEntry(**{**facts, **how})
 
 

@@ -76,7 +76,7 @@ def test_prefixes(tmp_path: Path) -> None:
     assert same(load_checkpoint(path, item, "encoder"), state)
     assert torch.equal(load_checkpoint(path, item, "decoder")["layer.bias"], state["layer.bias"] + 1)
     assert torch.equal(checkpoint.read_checkpoint(path)["latent_avg"], torch.ones(2))
-    with pytest.raises(WeightsError, match="begin with other."):
+    with pytest.raises(WeightsError, match=r"begin with other."):
         load_checkpoint(path, small.entry(parts=(small.part(prefix="other."),)))
 
 
@@ -89,7 +89,7 @@ def test_names_that_are_not_taken(tmp_path: Path) -> None:
 
 def test_nothing_of_the_kind_inside(tmp_path: Path) -> None:
     path = small.saved(tmp_path / "net.pth", {"epoch": 3, "lr": 0.5})
-    with pytest.raises(WeightsError, match="net.pth holds no state_dict, but epoch, lr"):
+    with pytest.raises(WeightsError, match=r"net.pth holds no state_dict, but epoch, lr"):
         load_checkpoint(path, small.entry(parts=(small.part(key=("state_dict",)),)))
     small.saved(path, [torch.ones(1)])
     with pytest.raises(WeightsError, match="holds a list instead"):

@@ -10,7 +10,7 @@ import shutil
 import socket
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -200,7 +200,7 @@ def test_disk_full_while_writing(host: Host, part: Path, monkeypatch: pytest.Mon
         def __init__(self, file: Any) -> None:
             self.file = file
 
-        def __enter__(self) -> Full:
+        def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *_: object) -> None:

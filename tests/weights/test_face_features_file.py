@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-
-from lipdub.errors import WeightsError  # noqa: E402
-from lipdub.networks.face_features import FaceFeatures  # noqa: E402
-from lipdub.weights import face_features_file  # noqa: E402
+from lipdub.errors import WeightsError
+from lipdub.networks.face_features import FaceFeatures
+from lipdub.weights import face_features_file
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -45,5 +44,5 @@ def test_others_are_refused(tmp_path: Path) -> None:
         with pytest.raises(WeightsError, match="does not say"):
             face_features_file.load(other)
     save_file(state, other, {face_features_file.FORMAT: '{"widths": [4, 6, 8]}'})
-    with pytest.raises(WeightsError, match="other.safetensors"):
+    with pytest.raises(WeightsError, match=r"other.safetensors"):
         face_features_file.load(other)

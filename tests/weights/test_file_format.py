@@ -129,7 +129,9 @@ def test_any_bytes_are_read_or_refused_in_words(content: bytes) -> None:
         path = Path(folder) / "net.pth"
         path.write_bytes(content)
         for read in (detect_format, read_checkpoint):
+            message = ""
             try:
                 read(path)
             except LipdubError as error:
-                assert "net.pth" in str(error)
+                message = str(error)
+            assert message == "" or "net.pth" in message

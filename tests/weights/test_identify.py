@@ -62,7 +62,7 @@ def test_matlab(store: WeightsStore, tmp_path: Path) -> None:
 def test_another_copy_of_one_whose_digest_is_known(store: WeightsStore, tmp_path: Path) -> None:
     store.add(small.entry("small"), small.saved(tmp_path / "x.pth", small.state()))
     path = small.saved(tmp_path / "y.pth", small.state(seed=3))
-    with pytest.raises(WeightsError, match="y.pth has the weights' names of known.pth or small.pth, but is not that"):
+    with pytest.raises(WeightsError, match=r"y.pth has the weights' names of known.pth or small.pth, but is not that"):
         identify_file(path, store)
     assert identify_file(tmp_path / "x.pth", store).name == "small"
 
@@ -70,7 +70,7 @@ def test_another_copy_of_one_whose_digest_is_known(store: WeightsStore, tmp_path
 def test_several_it_might_be(store: WeightsStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small.publish(monkeypatch, tmp_path, small.entry("one"), small.entry("two"))
     path = small.saved(tmp_path / "x.pth", small.state())
-    with pytest.raises(WeightsError, match="any of one, two.*--as"):
+    with pytest.raises(WeightsError, match=r"any of one, two.*--as"):
         identify_file(path, store)
     assert identify_file(path.rename(tmp_path / "two.pth"), store).name == "two"
 

@@ -85,14 +85,14 @@ def test_pull_replaces_a_damaged_file(store: WeightsStore, host: Host, file: Pat
 
 def test_nothing_wrong_gets_the_final_name(store: WeightsStore, host: Host, file: Path) -> None:
     entry = published(file, host, bytes=None, sha256="0" * 64)
-    with pytest.raises(WeightsError, match="small.pth is not the small.pth that was published"):
+    with pytest.raises(WeightsError, match=r"small.pth is not the small.pth that was published"):
         store.pull(entry)
     assert files(store) == []
 
 
 def test_web_page_with_no_digest_to_tell(store: WeightsStore, host: Host) -> None:
     entry = small.entry(urls=(host.put("/net", b"<!doctype html><html>"),))
-    with pytest.raises(WeightsError, match="small.pth is a web page"):
+    with pytest.raises(WeightsError, match=r"small.pth is a web page"):
         store.pull(entry)
     assert files(store) == []
 
@@ -133,7 +133,7 @@ def test_pinned_at_first_use(store: WeightsStore, host: Host, file: Path, tmp_pa
     assert again.pinned and not again.new and "first seen on" in again.trust_note
 
     other = small.saved(tmp_path / "other.pth", small.state(seed=1))
-    with pytest.raises(WeightsError, match="first seen here.*lipdub weights remove small"):
+    with pytest.raises(WeightsError, match=r"first seen here.*lipdub weights remove small"):
         store.add(entry, other)
     shutil.copy(other, store.place(entry))
     with pytest.raises(WeightsError, match="first seen here"):
@@ -162,7 +162,7 @@ def test_a_store_one_may_not_write_to_serves_what_it_knows(store: WeightsStore, 
 
 
 def test_missing(store: WeightsStore) -> None:
-    with pytest.raises(WeightsError, match="not in the store.*by hand.*https://example.org.*lipdub weights add"):
+    with pytest.raises(WeightsError, match=r"not in the store.*by hand.*https://example.org.*lipdub weights add"):
         store.verify(small.entry())
     with pytest.raises(WeightsError, match="Fetch them: lipdub weights pull small"):
         store.verify(small.entry(urls=("https://example.org/small.pth",)))
@@ -176,7 +176,7 @@ def test_add(store: WeightsStore, file: Path) -> None:
     assert store.has(entry) and files(store) == ["small.pth"]
     assert store.add(entry, store.place(entry)).sha256 == small.digest(file)  # it is there already
     wrong = small.saved(file.with_name("wrong.pth"), small.state(seed=1))
-    with pytest.raises(WeightsError, match="wrong.pth is not the small.pth that was published"):
+    with pytest.raises(WeightsError, match=r"wrong.pth is not the small.pth that was published"):
         store.add(entry, wrong)
     assert store.verify(entry)
 
@@ -204,15 +204,15 @@ def test_remove(store: WeightsStore, file: Path) -> None:
 
 def test_another_process_at_work(store: WeightsStore, file: Path) -> None:
     store.folder.mkdir(parents=True)
-    with FileLock(store.folder / ".small.pth.lock"):
-        with pytest.raises(EnvironmentFailure, match="another process is at work on small.pth"):
-            store.add(small.entry(), file)
+    refused = pytest.raises(EnvironmentFailure, match=r"another process is at work on small\.pth")
+    with FileLock(store.folder / ".small.pth.lock"), refused:
+        store.add(small.entry(), file)
 
 
 def test_damaged_pins(store: WeightsStore, file: Path) -> None:
     store.add(small.entry(), file)
     (store.folder / PINS_FILE).write_text('{"small.pth": 3}')
-    with pytest.raises(WeightsError, match="noted digests .* are damaged"):
+    with pytest.raises(WeightsError, match=r"noted digests .* are damaged"):
         store.verify(small.entry())
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-
-import pytest
-
-torch = pytest.importorskip("torch")
-
 from typing import TYPE_CHECKING
 
-from safetensors.torch import load_file, save_file  # noqa: E402
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
-from lipdub.errors import WeightsError  # noqa: E402
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
-from lipdub.weights import talking_face_file  # noqa: E402
-from lipdub.weights.talking_face_file import FORMAT, TalkingFaceModel  # noqa: E402
+from lipdub.errors import WeightsError
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
+from lipdub.weights import talking_face_file
+from lipdub.weights.talking_face_file import FORMAT, TalkingFaceModel
 
 if TYPE_CHECKING:
     from pathlib import Path

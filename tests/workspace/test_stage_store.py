@@ -32,13 +32,13 @@ def test_json(store: StageStore) -> None:
 
 def test_seals(store: StageStore) -> None:
     path = store.file("segments/0.mkv")
-    assert not store.sealed("segments/0.mkv")
+    assert not store.is_sealed("segments/0.mkv")
     path.write_bytes(b"content")
-    assert not store.sealed("segments/0.mkv")
+    assert not store.is_sealed("segments/0.mkv")
     store.seal("segments/0.mkv")
-    assert store.sealed("segments/0.mkv")
+    assert store.is_sealed("segments/0.mkv")
     path.write_bytes(b"c0ntent")
-    assert not store.sealed("segments/0.mkv")
+    assert not store.is_sealed("segments/0.mkv")
     store.remove("segments/0.mkv")
     assert not store.has("segments/0.mkv")
 

@@ -44,7 +44,7 @@ def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
     # The container decides the encoder, and is no option: pieces made for another one must not be taken for these.
     kind = ctx.job.result().suffix.lower().lstrip(".")
     names = [f"segments/{kind}/{i:05d}.nut" for i in range(-(-n // SEGMENT_FRAMES))]
-    missing = [i for i, name in enumerate(names) if not ctx.store.sealed(name)]
+    missing = [i for i, name in enumerate(names) if not ctx.store.is_sealed(name)]
     wanted = [k for i in missing for k in range(i * SEGMENT_FRAMES, min((i + 1) * SEGMENT_FRAMES, n))]
     pasted = _pasted(ctx, options, crops, boxes, source, wanted)
     for i in missing:
