@@ -44,5 +44,5 @@ def match_colour(background: Array, foreground: Array, mask: Array, top: float) 
         return out
     difference = cv2.subtract(background, foreground, dtype=cv2.CV_32F)
     shift = band.ravel() @ difference.reshape(-1, 3) / total
-    matched: F32 = cv2.add(out, (*np.clip(shift, -MAX_SHIFT * top, MAX_SHIFT * top).tolist(), 0.0))
-    return matched
+    result: F32 = cv2.add(out, (*np.clip(shift, -MAX_SHIFT * top, MAX_SHIFT * top).tolist(), 0.0))
+    return result

@@ -53,8 +53,8 @@ def blend_octaves(background: Array, foreground: Array, mask: Array, levels: int
     out = low * weights[-1][..., None]
     for band, weight in zip(reversed(bands), reversed(weights[:-1]), strict=True):
         out = cv2.pyrUp(out, dstsize=(band.shape[1], band.shape[0])) + band * weight[..., None]
-    blended: F32 = background + out
-    return blended
+    result: F32 = background + out
+    return result
 
 
 def blend_laplacian(background: Array, foreground: Array, mask: F32) -> Patch:

@@ -92,11 +92,10 @@ def composite_crop(picture: Array, before: U8, generated: F32, placement: F64) -
     size = len(generated)
     old = before.astype(np.float32) / 255
     difference = cv2.GaussianBlur(np.abs(generated - old).max(2), (0, 0), CHANGE_BLUR * size)
-    changed = np.clip((difference - CHANGED_FROM) / (CHANGED_FULLY - CHANGED_FROM), 0, 1)
+    change = np.clip((difference - CHANGED_FROM) / (CHANGED_FULLY - CHANGED_FROM), 0, 1)
     alignment = full_face.align(placement, size)
     coarse, new, shares = (
-        alignment.paste(planes, height, width)
-        for planes in (old, generated, np.stack([changed, _window_crop(size)], 2))
+        alignment.paste(planes, height, width) for planes in (old, generated, np.stack([change, _window_crop(size)], 2))
     )
     shares = shares.clip(0, 1)
     detail = picture.astype(np.float32) / np.iinfo(picture.dtype).max - coarse

@@ -143,15 +143,15 @@ def animate_talker(
         block = inside[(frames[inside] >= low) & (frames[inside] < low + BLOCK_FRAMES)]
         if not len(block):
             continue
-        posed = pose_frames(view, canonical, response, low, low + BLOCK_FRAMES - 1)
-        if posed is None:
+        poses = pose_frames(view, canonical, response, low, low + BLOCK_FRAMES - 1)
+        if poses is None:
             continue
-        rows = posed.rows(frames[block])
+        rows = poses.rows(frames[block])
         block, rows = block[rows >= 0], rows[rows >= 0]
         if not len(block):
             continue
         target = mouth_rendering.build_target_shapes(
-            response, posed.residual[rows], measures[block], posed.shape[rows], follow
+            response, poses.residual[rows], measures[block], poses.shape[rows], follow
         )
-        out[block] = posed.pose[rows].apply(target)
+        out[block] = poses.pose[rows].apply(target)
     return out

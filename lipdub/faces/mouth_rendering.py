@@ -160,9 +160,9 @@ def set_opening(shape: F64, opening: F64) -> F64:
     # The profile of the opening along the mouth: this face's own where it is open, a parabola where it is closed.
     x = np.linspace(-1, 1, mesh.LIP_PAIRS + 2)[1:-1]
     parabola = 1 - x**2
-    own = np.maximum(gap, 0) / np.maximum(middle_gap, 1e-3)
+    face_profile = np.maximum(gap, 0) / np.maximum(middle_gap, 1e-3)
     trust = np.clip(middle_gap / TRUSTED_OPENING, 0, 1)
-    profile = np.clip(trust * own + (1 - trust) * parabola, 0, MAX_PROFILE)
+    profile = np.clip(trust * face_profile + (1 - trust) * parabola, 0, MAX_PROFILE)
     profile[:, mesh.MIDDLE_PAIR] = 1
     excess = profile * np.maximum(opening, 0)[:, None] - gap
     for ring, share in RING_SHARES:
@@ -400,19 +400,21 @@ def composite_mouth(skin: Array, points: Array, units: list[MouthUnit], amount: 
     mask = draw_mouth_mask(local, y1 - y0, x1 - x0) * amount
     ring = ((mask > COLOUR_RING[0] * amount) & (mask < COLOUR_RING[1] * amount)).astype(np.float32)[..., None]
     mouth = np.zeros_like(base)
-    painted = 0.0
+    painted_share = 0.0
     for unit in units:
         layer, inside = _warp_unit(unit, local, y1 - y0, x1 - x0)
         mask *= inside  # the mask's edge and the mesh's edge are not rasterised by the same rule
         layer += ((base - layer) * ring).sum((0, 1)) / max(float(ring.sum()), 1.0)
-        missing = _missing_interior(measure_gap_px(unit.points), measure_gap_px(local), _measure_inner_width(local))
-        if missing > 0:
-            layer = _paint_interior(layer, local, missing, float(top))
-            painted += unit.share * missing
+        missing_share = _missing_interior(
+            measure_gap_px(unit.points), measure_gap_px(local), _measure_inner_width(local)
+        )
+        if missing_share > 0:
+            layer = _paint_interior(layer, local, missing_share, float(top))
+            painted_share += unit.share * missing_share
         mouth += unit.share * layer
     out = base + (mouth - base) * mask[..., None]
     skin[y0:y1, x0:x1] = np.clip(np.rint(out), 0, top).astype(skin.dtype)
-    return mask, painted
+    return mask, painted_share
 
 
 def _warp_unit(unit: MouthUnit, target: Array, height: int, width: int) -> tuple[F32, Array]:
@@ -445,8 +447,8 @@ def compute_mouth_box(points: Array, height: int, width: int) -> tuple[int, int,
 def _missing_interior(unit_gap: float, target_gap: float, target_width: float) -> float:
     """Compute how much of the interior, 0..1, must be painted when the warp opens a unit; all in pixels."""
     stretch = target_gap / max(unit_gap, 0.5)
-    is_stretched = np.clip(stretch / MAX_STRETCH - 1, 0, 1)
-    return float(is_stretched * np.clip(target_gap / (LINE_OPENING_SHARE * max(target_width, 1.0)) - 1, 0, 1))
+    excess = np.clip(stretch / MAX_STRETCH - 1, 0, 1)
+    return float(excess * np.clip(target_gap / (LINE_OPENING_SHARE * max(target_width, 1.0)) - 1, 0, 1))
 
 
 # Blur of the painted interior's edge, as a share of the gap, and its least value in pixels.
@@ -488,8 +490,8 @@ def _paint_interior(layer: F32, points: Array, amount: float, top: float) -> F32
     enamel = np.array(ENAMEL, np.float32) * top * light
     teeth = _shape_teeth(inner, h, w, gap)
     colour = dark + (enamel - dark) * (TEETH_OPACITY * teeth)[..., None]
-    painted: F32 = layer + (colour - layer) * (inside * amount)[..., None]
-    return painted
+    result: F32 = layer + (colour - layer) * (inside * amount)[..., None]
+    return result
 
 
 def _measure_lip_colour(layer: F32, points: Array) -> F32:

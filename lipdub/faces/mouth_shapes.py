@@ -238,8 +238,8 @@ def estimate_speech_range(measures: F64, prior: MouthPrior) -> SpeechRange:
     spread = visible[:, OPENING].std() / ((prior.high[OPENING] - prior.rest[OPENING]) / 2)
     trust = float(np.clip((spread - TRUST_FROM) / TRUST_RAMP, 0, 1))
     limit = max(np.percentile(visible[:, OPENING], REST_PERCENTILE), CLOSED_MOUTH_OPENING)
-    closed = visible[visible[:, OPENING] < limit]
-    rest_width = float(np.median(closed[:, WIDTH])) if len(closed) else float(median[WIDTH])
+    at_rest = visible[visible[:, OPENING] < limit]
+    rest_width = float(np.median(at_rest[:, WIDTH])) if len(at_rest) else float(median[WIDTH])
     # A mouth at rest is closed, even of a talker who is never seen with it closed.
     rest = np.array([0.0, trust * rest_width + (1 - trust) * median[WIDTH]])
     size = rest[WIDTH] / prior.rest[WIDTH]
@@ -252,8 +252,10 @@ def estimate_speech_range(measures: F64, prior: MouthPrior) -> SpeechRange:
         ]
     )
     lowest = np.array([rest[OPENING], rest[WIDTH] - trust * own_narrower - (1 - trust) * prior_narrower * size])
-    centred = visible - visible.mean(0)
-    slope = float((centred[:, OPENING] @ centred[:, WIDTH]) / max(centred[:, OPENING] @ centred[:, OPENING], 1e-9))
+    deviation = visible - visible.mean(0)
+    slope = float(
+        (deviation[:, OPENING] @ deviation[:, WIDTH]) / max(deviation[:, OPENING] @ deviation[:, OPENING], 1e-9)
+    )
     return SpeechRange(lowest, rest, highest, trust, float(np.clip(SLOPE_SHARE * trust * slope, *SLOPE_LIMITS)))
 
 
@@ -284,8 +286,8 @@ def estimate_motion_gain(values: Array, seconds: float, limits: tuple[float, flo
         seconds: duration of the speech.
         limits: least and largest factor.
     """
-    moving = np.abs(values)[np.abs(values) > MIN_MOTION]
-    if len(moving) < MIN_MOVING_FRAMES:
+    motion = np.abs(values)[np.abs(values) > MIN_MOTION]
+    if len(motion) < MIN_MOVING_FRAMES:
         return 1.0
-    gain = EXTREME_SHARE / max(float(np.percentile(moving, EXTREME_PERCENTILE)), 1e-3)
+    gain = EXTREME_SHARE / max(float(np.percentile(motion, EXTREME_PERCENTILE)), 1e-3)
     return float(np.clip(gain, *limits) ** (seconds / (seconds + GAIN_SECONDS)))

@@ -16,8 +16,8 @@ SUBPIXEL_BITS = 4
 
 def to_fixed_point(points: Array) -> I32:
     """Convert pixels (..., 2) to OpenCV's fixed-point coordinates."""
-    fixed: I32 = np.round(points * (1 << SUBPIXEL_BITS)).astype(np.int32)
-    return fixed
+    corners: I32 = np.round(points * (1 << SUBPIXEL_BITS)).astype(np.int32)
+    return corners
 
 
 def fill_polygon(picture: U8, points: Array, value: int) -> None:

@@ -44,16 +44,16 @@ def resize_box(image: U8, width: int, height: int, box: tuple[int, int, int, int
 
 
 def _round_to_byte(values: F64) -> F64:
-    rounded: F64 = np.clip(np.floor(values + 0.5), 0, 255)
-    return rounded
+    levels: F64 = np.clip(np.floor(values + 0.5), 0, 255)
+    return levels
 
 
-def _weigh_neighbours(pixels: int, resized: int, start: int, stop: int, kernel: Kernel) -> tuple[F64, int]:
+def _weigh_neighbours(pixels: int, new_pixels: int, start: int, stop: int, kernel: Kernel) -> tuple[F64, int]:
     """Compute the weights of neighbouring pixels for some resized pixels.
 
     Args:
         pixels: length of the picture.
-        resized: length of the resized picture.
+        new_pixels: length of the resized picture.
         start: first resized pixel.
         stop: resized pixel after the last one.
         kernel: resampling kernel.
@@ -61,7 +61,7 @@ def _weigh_neighbours(pixels: int, resized: int, start: int, stop: int, kernel: 
     Returns:
         (stop - start, m) float64 weights, 0 in rows of pixels outside the picture; the first neighbour.
     """
-    step = pixels / resized
+    step = pixels / new_pixels
     stretch = max(step, 1.0)
     centre = (np.arange(start, stop) + 0.5) * step
     reach = _KERNEL_REACH[kernel] * stretch
@@ -105,5 +105,5 @@ def sample_bilinear(image: Array, x: Array, y: Array) -> tuple[F32, Mask]:
     r0, r1 = (np.clip(row + d, 0, height - 1).astype(np.intp) for d in (0, 1))
     upper_mix = image[r0, c0] * (1 - right) + image[r0, c1] * right
     lower_mix = image[r1, c0] * (1 - right) + image[r1, c1] * right
-    mixed = upper_mix * (1 - below) + lower_mix * below
-    return np.where(inside[..., None], mixed, 0).astype(np.float32), inside
+    mix = upper_mix * (1 - below) + lower_mix * below
+    return np.where(inside[..., None], mix, 0).astype(np.float32), inside

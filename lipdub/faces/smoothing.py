@@ -59,8 +59,8 @@ def gaussian_filter(values: Array, sigma: float) -> F64:
     kernel = cv2.getGaussianKernel(2 * half + 1, sigma, cv2.CV_64F)
     flat = np.ascontiguousarray(values, np.float64).reshape(len(values), -1)
     out = cv2.sepFilter2D(flat, cv2.CV_64F, np.ones(1), kernel, borderType=cv2.BORDER_REPLICATE)
-    filtered: F64 = out.reshape(values.shape)
-    return filtered
+    result: F64 = out.reshape(values.shape)
+    return result
 
 
 def find_runs(valid: Mask) -> list[tuple[int, int]]:

@@ -24,5 +24,5 @@ def to_network_input(faces: Sequence[Array], size: int) -> F32:
     """
     import cv2
 
-    resized = [cv2.resize(face, (size, size)).astype(np.float32) / np.iinfo(face.dtype).max for face in faces]
-    return np.ascontiguousarray(np.stack(resized)[..., ::-1].transpose(0, 3, 1, 2))
+    pictures = [cv2.resize(face, (size, size)).astype(np.float32) / np.iinfo(face.dtype).max for face in faces]
+    return np.ascontiguousarray(np.stack(pictures)[..., ::-1].transpose(0, 3, 1, 2))

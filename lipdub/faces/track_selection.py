@@ -63,12 +63,12 @@ def select_track_ids(face: str | tuple[int, ...], rows: Sequence[Mapping[str, An
             candidates.sort(key=lambda row: -row["face_px"] * min(row["frames"], _LENGTH_LIMIT) ** _LENGTH_POWER)
         else:
             candidates.sort(key=lambda row: row["x"] if face == "left" else -row["x"])
-        selected: list[Mapping[str, Any]] = []
+        picks: list[Mapping[str, Any]] = []
         # A face that returns after a long gap has two tracks. Both are dubbed, but never two tracks at one time.
         for row in candidates:
-            if all(row["last"] < other["first"] or row["first"] > other["last"] for other in selected):
-                selected.append(row)
-        out += [row["id"] for row in selected]
+            if all(row["last"] < other["first"] or row["first"] > other["last"] for other in picks):
+                picks.append(row)
+        out += [row["id"] for row in picks]
     return out
 
 
@@ -76,10 +76,10 @@ def _check_ids(ids: tuple[int, ...], known: set[int], usable: set[int]) -> list[
     for i in ids:
         if i not in known:
             raise UsageError(f"there is no face track {i}", hint=f"Tracks: {', '.join(map(str, sorted(known)))}")
-    selected = [i for i in ids if i in usable]
-    if not selected:
+    picks = [i for i in ids if i in usable]
+    if not picks:
         raise InputError("none of the chosen faces is large enough to dub")
-    return selected
+    return picks
 
 
 def measure_face_distance(canonical: F64, reference: F64) -> float:
@@ -92,6 +92,6 @@ def measure_face_distance(canonical: F64, reference: F64) -> float:
     Returns:
         root mean square distance in eye distances.
     """
-    moving = {*mesh.LIPS, *mesh.JAW}
-    still = [i for i in range(mesh.SURFACE_VERTICES) if i not in moving]
-    return float(np.sqrt(((canonical[still, :2] - reference[still, :2]) ** 2).sum(1).mean()))
+    speech_vertices = {*mesh.LIPS, *mesh.JAW}
+    rigid = [i for i in range(mesh.SURFACE_VERTICES) if i not in speech_vertices]
+    return float(np.sqrt(((canonical[rigid, :2] - reference[rigid, :2]) ** 2).sum(1).mean()))

@@ -133,9 +133,9 @@ def fill_gaps(landmarks: Array) -> Array:
     Returns:
         (n, 478, 3), the same array when there is no short gap; longer gaps stay NaN.
     """
-    detected = np.flatnonzero(np.isfinite(landmarks[:, 0, 0]))
+    frames = np.flatnonzero(np.isfinite(landmarks[:, 0, 0]))
     out = landmarks
-    for a, b in pairwise(detected):
+    for a, b in pairwise(frames):
         if 1 < b - a <= MAX_FILLED_FRAMES + 1:
             if out is landmarks:
                 out = landmarks.copy()

@@ -168,7 +168,7 @@ class Inventory:
 
 
 def find_covered(colour: F64) -> Mask:
-    """Find the frames of a talker in which something lies before the mouth: it changes the colour of the skin around it.
+    """Find the frames in which something lies before the mouth: it changes the colour of the skin around the lips.
 
     Args:
         colour: (n, 3) RGB 0..1 of the skin around the lips.
@@ -243,16 +243,16 @@ def _compute_cost_block(units: Inventory, targets: FrameTargets, spread: F64, co
 
 
 def _opening_cost(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts) -> F64:
-    missing = (targets.measures[:, None, 0] - units.measures[None, :, 0]) / (costs.opening_scale * spread[0])
-    cost: F64 = missing**2 * np.where(missing > 0, costs.opening_further_weight, 1.0)
+    difference = (targets.measures[:, None, 0] - units.measures[None, :, 0]) / (costs.opening_scale * spread[0])
+    cost: F64 = difference**2 * np.where(difference > 0, costs.opening_further_weight, 1.0)
     return cost
 
 
 def _closed_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     """Cost of open units at frames whose target is a closed mouth."""
-    closed = np.clip(1 - targets.measures[:, 0] / CLOSED_MOUTH_OPENING, 0, 1)[:, None]
+    closedness = np.clip(1 - targets.measures[:, 0] / CLOSED_MOUTH_OPENING, 0, 1)[:, None]
     opening = np.clip((units.measures[None, :, 0] + PRESSED_OPENING) / CLOSED_MOUTH_OPENING, 0, 2)
-    return closed * costs.closed_weight * opening**2
+    return closedness * costs.closed_weight * opening**2
 
 
 def _paint_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
@@ -346,8 +346,8 @@ def select_units(
 def _find_successors(units: Inventory) -> I64:
     """Find the unit of each unit's next source frame, (u,) int; -1 where it is no unit."""
     successor = np.full(len(units.frame), -1)
-    followed = np.flatnonzero(np.diff(units.frame) == 1)
-    successor[followed] = followed + 1
+    has_next = np.flatnonzero(np.diff(units.frame) == 1)
+    successor[has_next] = has_next + 1
     return successor
 
 
@@ -360,8 +360,8 @@ def _find_cheapest(cost: F32) -> I64:
 def _extend_candidates(cheapest: I64, previous: I64, successor: I64, total: F64) -> I64:
     """Add, to the units that fit the frame, those with which the best paths so far go on or stay."""
     best = np.argsort(total, kind="stable")[:CANDIDATES]
-    following = successor[previous][best]
-    candidates: I64 = np.unique(np.concatenate([cheapest, following[following >= 0], previous[best]]))
+    next_units = successor[previous][best]
+    candidates: I64 = np.unique(np.concatenate([cheapest, next_units[next_units >= 0], previous[best]]))
     return candidates
 
 
@@ -380,15 +380,15 @@ def _compute_join_costs(
 
     hold: cost of staying. drift: weight of the units' own motion.
     """
-    following = successor[previous]
+    next_units = successor[previous]
     # A jump is judged by how far it leads from where the previous unit would naturally have gone.
-    natural = np.where(following >= 0, following, previous)
+    natural = np.where(next_units >= 0, next_units, previous)
     gap = (units.measures[natural][:, None] - units.measures[candidates][None]) / spread
     colour = np.abs(units.colour[natural][:, None] - units.colour[candidates][None]).max(-1)
     joins = costs.jump + costs.shape_join_weight * (gap**2).sum(-1) + costs.colour_join_weight * colour
     own_motion = drift * (((units.measures[previous] - units.measures[natural]) / spread) ** 2).sum(-1)
     joins = np.where(previous[:, None] == candidates[None], hold, joins)
-    return np.where(following[:, None] == candidates[None], own_motion[:, None], joins)
+    return np.where(next_units[:, None] == candidates[None], own_motion[:, None], joins)
 
 
 def _trace_back(states: list[I64], best_previous: list[I64], total: F64) -> I64:
@@ -403,7 +403,7 @@ def _trace_back(states: list[I64], best_previous: list[I64], total: F64) -> I64:
     return out
 
 
-def crossfade_weights(units: Inventory, selected: I64) -> list[list[tuple[int, float]]]:
+def crossfade_weights(units: Inventory, path: I64) -> list[list[tuple[int, float]]]:
     """Compute which units each frame shows, and with which weights.
 
     A frame shows one unit, or two around a jump, so that textures fade instead of popping. Open and closed mouths do
@@ -411,7 +411,7 @@ def crossfade_weights(units: Inventory, selected: I64) -> list[list[tuple[int, f
 
     Args:
         units: u units.
-        selected: (n,) unit of each frame.
+        path: (n,) unit of each frame.
 
     Returns:
         per frame, pairs of unit and weight; the weights of a frame sum to 1.
@@ -423,10 +423,10 @@ def crossfade_weights(units: Inventory, selected: I64) -> list[list[tuple[int, f
         return bool(high <= MAX_STRETCH * low)
 
     out: list[list[tuple[int, float]]] = []
-    for t, selected_unit in enumerate(selected):
-        unit = int(selected_unit)
-        before = int(selected[t - 1]) if t else unit
-        after = int(selected[t + 1]) if t + 1 < len(selected) else unit
+    for t, path_unit in enumerate(path):
+        unit = int(path_unit)
+        before = int(path[t - 1]) if t else unit
+        after = int(path[t + 1]) if t + 1 < len(path) else unit
         neighbours = []
         if before != unit and _step(units, before, 1) != unit:
             neighbours.append(_step(units, before, 1))
@@ -464,10 +464,14 @@ def clamp_to_reach(units: Inventory, mixtures: list[list[tuple[int, float]]], me
     Returns:
         (n, 2) measures.
     """
-    own = np.array([sum(weight * units.measures[u] for u, weight in parts) for parts in mixtures])
+    unit_measures = np.array([sum(weight * units.measures[u] for u, weight in parts) for parts in mixtures])
     open_share = np.clip(measures[:, 0] / OPEN_REACH_OPENING, 0, 1)
     reach = CLOSED_WIDTH_REACH + open_share * (OPEN_WIDTH_REACH - CLOSED_WIDTH_REACH)
-    width = savgol_filter(np.clip(measures[:, 1], own[:, 1] - reach, own[:, 1] + reach), REACH_WINDOW)
-    closed = np.clip(1 - measures[:, 0] / PRESSED_TARGET_OPENING, 0, 1)
-    pressed = np.minimum(savgol_filter(closed * np.minimum(own[:, 0] - measures[:, 0], 0), REACH_WINDOW), 0)
-    return np.stack([measures[:, 0] + pressed, width], 1)
+    width = savgol_filter(
+        np.clip(measures[:, 1], unit_measures[:, 1] - reach, unit_measures[:, 1] + reach), REACH_WINDOW
+    )
+    closedness = np.clip(1 - measures[:, 0] / PRESSED_TARGET_OPENING, 0, 1)
+    pressure = np.minimum(
+        savgol_filter(closedness * np.minimum(unit_measures[:, 0] - measures[:, 0], 0), REACH_WINDOW), 0
+    )
+    return np.stack([measures[:, 0] + pressure, width], 1)

@@ -116,5 +116,5 @@ def _interpolate_moves(source: Array, target: Array, triangles: I32, labels: I32
 
 def remap(image: Array, map_x: F32, map_y: F32) -> Array:
     """Sample an image (h, w, c) at a map, bicubic, with repeated edges; the dtype is kept."""
-    sampled: Array = cv2.remap(image, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return sampled
+    result: Array = cv2.remap(image, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return result

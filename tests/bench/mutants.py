@@ -135,7 +135,7 @@ MUTANTS = (
     Mutant(
         "mouth rendering: the interior is never painted",
         RENDERING,
-        "        if missing > 0:\n",
+        "        if missing_share > 0:\n",
         "        if False:\n",
         ("tests/faces/test_mouth_rendering.py",),
     ),
