@@ -98,15 +98,15 @@ def bootstrap_interval(
         run: neighbouring windows that are drawn together.
         seed: of the draws.
     """
-    kept = np.asarray(values, np.float64)
-    kept = kept[np.isfinite(kept)]
-    if not len(kept):
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    if not len(known):
         return Interval(math.nan, math.nan, math.nan, 0)
-    mean = float(kept.mean())
-    if len(kept) < 2:
+    mean = float(known.mean())
+    if len(known) < 2:
         return Interval(mean, math.nan, math.nan, 1)
-    run = max(1, min(run, len(kept)))
-    starts = np.random.default_rng(seed).integers(0, len(kept), (rounds, math.ceil(len(kept) / run)))
-    drawn = (starts[:, :, None] + np.arange(run)).reshape(rounds, -1)[:, : len(kept)] % len(kept)
-    low, high = np.quantile(kept[drawn].mean(1), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(mean, float(low), float(high), len(kept))
+    run = max(1, min(run, len(known)))
+    starts = np.random.default_rng(seed).integers(0, len(known), (rounds, math.ceil(len(known) / run)))
+    draws = (starts[:, :, None] + np.arange(run)).reshape(rounds, -1)[:, : len(known)] % len(known)
+    low, high = np.quantile(known[draws].mean(1), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean, float(low), float(high), len(known))

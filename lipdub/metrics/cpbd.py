@@ -101,9 +101,9 @@ def measure_edge_widths(grey: F32) -> I64:
     direction = np.round(np.arctan2(slope_y, slope_x) / (np.pi / 4))
     edges = find_upright_edges(grey)
     edges[[0, -1]] = False
-    rising, falling = edges & (direction == 0), edges & (np.abs(direction) == 4)
+    is_rising, is_falling = edges & (direction == 0), edges & (np.abs(direction) == 4)
     step = np.diff(grey, axis=1)
-    widths: I64 = np.where(rising, _monotone(step > 0), 0) + np.where(falling, _monotone(step < 0), 0)
+    widths: I64 = np.where(is_rising, _monotone(step > 0), 0) + np.where(is_falling, _monotone(step < 0), 0)
     return widths
 
 

@@ -39,8 +39,8 @@ def load_arcface(store: WeightsStore, device: str = "cpu") -> Any:
     from lipdub.weights import manifest
     from lipdub.weights.checkpoint import load_network
 
-    kept = store.verify(manifest.find_entry(WEIGHTS))
-    return load_network(kept.path, kept.entry).to(device)
+    verified = store.verify(manifest.find_entry(WEIGHTS))
+    return load_network(verified.path, verified.entry).to(device)
 
 
 def crop_arcface(rgb: Image, landmarks: Array) -> Image:

@@ -108,7 +108,7 @@ def load_inception(store: WeightsStore, device: str = "cpu") -> Any:
     """
     from lipdub.weights import manifest
 
-    kept = store.verify(manifest.find_entry(WEIGHTS))
+    verified = store.verify(manifest.find_entry(WEIGHTS))
     try:
         from lipdub.networks.compat import fix_torchvision
 
@@ -120,7 +120,7 @@ def load_inception(store: WeightsStore, device: str = "cpu") -> Any:
             hint='Install it: pip install "lipdub[metrics]".',
         ) from error
     network = FeatureExtractorInceptionV3(
-        "inception-v3-compat", [str(FEATURES)], feature_extractor_weights_path=str(kept.path)
+        "inception-v3-compat", [str(FEATURES)], feature_extractor_weights_path=str(verified.path)
     )
     return network.eval().to(device)
 

@@ -59,8 +59,8 @@ def flicker(brightness: F64) -> float:
     """
     against = brightness[:, :-1] - brightness[:, -1:]
     second = np.diff(against, 2, axis=0)
-    kept = second[np.isfinite(second).all(1)]
-    return float(np.median(np.sqrt(np.square(kept).mean(0) / _WHITE_NOISE))) if len(kept) else math.nan
+    known = second[np.isfinite(second).all(1)]
+    return float(np.median(np.sqrt(np.square(known).mean(0) / _WHITE_NOISE))) if len(known) else math.nan
 
 
 class PatchBrightness:

@@ -66,9 +66,9 @@ def frozen_share(times: F64, opening: F64, width: F64, *, sounding: list[Span]) 
             still[span] = True
     if not measured.any():
         return FrozenShare(math.nan, 0.0)
-    lasting = np.gradient(times)
-    seconds = float(lasting[measured].sum())
-    return FrozenShare(float(lasting[still].sum()) / seconds, seconds)
+    durations = np.gradient(times)
+    seconds = float(durations[measured].sum())
+    return FrozenShare(float(durations[still].sum()) / seconds, seconds)
 
 
 def _spread(times: F64, values: F64) -> float:

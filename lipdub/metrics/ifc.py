@@ -92,9 +92,9 @@ def observe_faces(setup: PassSetup) -> FrameDistances:
 
 
 def _measure(evidence: Evidence, factory: ObserverFactory[FrameDistances]) -> Measurement:
-    seen = evidence.observed(Feed.GROUND_TRUTH, factory)
-    result, truth = np.array(seen.distances, np.float64).reshape(-1, 2).T
-    return Measurement(ifc(result, truth), note=f"{seen.count} of {seen.of} {seen.part}s")
+    steps = evidence.observed(Feed.GROUND_TRUTH, factory)
+    result, truth = np.array(steps.distances, np.float64).reshape(-1, 2).T
+    return Measurement(ifc(result, truth), note=f"{steps.count} of {steps.of} {steps.part}s")
 
 
 FRAME_METRIC = Metric(

@@ -43,9 +43,9 @@ def load_lpips(store: WeightsStore, backbone: str = "alex", device: str = "cpu")
     """
     from lipdub.weights.checkpoint import read_checkpoint
 
-    kept = store.verify(_entry(backbone))
+    verified = store.verify(_entry(backbone))
     network = build_lpips(backbone)
-    _fill(network, read_checkpoint(kept.path, kept.entry), kept.path.name)
+    _fill(network, read_checkpoint(verified.path, verified.entry), verified.path.name)
     return network.to(device)
 
 

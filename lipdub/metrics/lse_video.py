@@ -52,8 +52,8 @@ def load_syncnet(store: WeightsStore, device: str = "cpu") -> Any:
     from lipdub.weights import manifest
     from lipdub.weights.checkpoint import load_network
 
-    kept = store.verify(manifest.find_entry(WEIGHTS))
-    return load_network(kept.path, kept.entry).to(device)
+    verified = store.verify(manifest.find_entry(WEIGHTS))
+    return load_network(verified.path, verified.entry).to(device)
 
 
 def measure_face_boxes(landmarks: Array) -> F64:
@@ -85,8 +85,8 @@ def nearest_frames(times: Array) -> I64:
         return np.zeros(0, np.intp)
     times = times - times[0]
     last = times[-1] - times[-2] if len(times) > 1 else 1 / mfcc.SYNCNET_FPS
-    wanted = np.arange(max(1, round((times[-1] + last) * mfcc.SYNCNET_FPS))) / mfcc.SYNCNET_FPS
-    return np.searchsorted((times[1:] + times[:-1]) / 2, wanted + 1e-9)
+    instants = np.arange(max(1, round((times[-1] + last) * mfcc.SYNCNET_FPS))) / mfcc.SYNCNET_FPS
+    return np.searchsorted((times[1:] + times[:-1]) / 2, instants + 1e-9)
 
 
 def smooth_squares(boxes: Array) -> F64:
@@ -202,10 +202,10 @@ def score_clips(distances: F32) -> lse.Scores:
     Raises:
         ValueError: none of the clips shows a face.
     """
-    kept = distances[:, np.isfinite(distances).all(0)]
-    if not kept.shape[1]:
+    complete = distances[:, np.isfinite(distances).all(0)]
+    if not complete.shape[1]:
         raise ValueError(TOO_SHORT)
-    return lse.score_distances(kept)
+    return lse.score_distances(complete)
 
 
 def _to_samples(sound: Array, start: float, frames: int) -> I16:

@@ -30,11 +30,11 @@ def motion_range(values: F64) -> float:
     Returns:
         The range in the same unit, NaN if no value is left.
     """
-    kept = np.asarray(values, np.float64)
-    kept = kept[np.isfinite(kept)]
-    if not len(kept):
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    if not len(known):
         return math.nan
-    low, high = np.percentile(kept, [LOW, HIGH])
+    low, high = np.percentile(known, [LOW, HIGH])
     return float(high - low)
 
 

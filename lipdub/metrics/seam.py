@@ -53,10 +53,10 @@ def measure_slopes(rgb: Image, edge: MaskEdge) -> F64:
     x, y = (cv2.Sobel(grey, cv2.CV_32F, dx, 1 - dx, scale=edge.unit / 8) for dx in (1, 0))
     distance = np.floor(edge.distance + 0.5).astype(np.intp)
     used = edge.counts & (np.abs(distance) <= REACH)
-    across = (x * edge.inwards[0] + y * edge.inwards[1])[used]
+    steepness = (x * edge.inwards[0] + y * edge.inwards[1])[used]
     index = edge.sector[used] * BINS + distance[used] + REACH
     size = SECTORS * BINS
-    sums = [np.bincount(index, minlength=size), np.bincount(index, across, minlength=size)]
+    sums = [np.bincount(index, minlength=size), np.bincount(index, steepness, minlength=size)]
     return np.stack(sums).astype(np.float64).reshape(2, SECTORS, BINS)
 
 

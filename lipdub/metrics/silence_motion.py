@@ -35,8 +35,8 @@ def pause_deviation(times: F64, opening: F64, pauses: Iterable[Span]) -> tuple[f
     Returns:
         The deviation, NaN for fewer than two frames, and the number of frames.
     """
-    kept = opening[_inside(times, pauses) & np.isfinite(opening)]
-    return (float(kept.std()), len(kept)) if len(kept) > 1 else (math.nan, len(kept))
+    values = opening[_inside(times, pauses) & np.isfinite(opening)]
+    return (float(values.std()), len(values)) if len(values) > 1 else (math.nan, len(values))
 
 
 def silence_motion_ratio(times: F64, opening: F64, pauses: Iterable[Span]) -> float:

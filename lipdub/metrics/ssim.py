@@ -94,9 +94,9 @@ def observe_faces(setup: PassSetup) -> Similarities:
 
 
 def _measure(evidence: Evidence, factory: ObserverFactory[Similarities]) -> Measurement:
-    seen = evidence.observed(Feed.GROUND_TRUTH, factory)
-    note = f"{len(seen.times)} of {seen.of} {seen.part}s"
-    return measure_series(seen.times, seen.values, evidence.windows, note)
+    similarities = evidence.observed(Feed.GROUND_TRUTH, factory)
+    note = f"{len(similarities.times)} of {similarities.of} {similarities.part}s"
+    return measure_series(similarities.times, similarities.values, evidence.windows, note)
 
 
 FRAME_METRIC = Metric(

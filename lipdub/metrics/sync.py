@@ -106,7 +106,7 @@ class SyncEstimate:
 def compare_motion(
     times: Array,
     mouth: Array,
-    heard: Array,
+    speech_times: Array,
     lips: Array,
     sound: tuple[float, float],
     reach: float = REACH,
@@ -116,31 +116,31 @@ def compare_motion(
     Args:
         times: (n,) seconds, rising.
         mouth: (n, 2) opening and width in eye distances, NaN without a face.
-        heard: (m,) seconds on the same clock.
-        lips: (m, 2) opening and width that the speech asks for at `heard`, in parts of the range.
+        speech_times: (m,) seconds on the same clock.
+        lips: (m, 2) opening and width that the speech asks for at `speech_times`, in parts of the range.
         sound: when the speech begins and ends, seconds. Outside it nothing is compared.
         reach: seconds each way that are tried.
 
     Raises:
         ValueError: the shapes do not fit.
     """
-    if mouth.shape != (len(times), 2) or lips.shape != (len(heard), 2):
+    if mouth.shape != (len(times), 2) or lips.shape != (len(speech_times), 2):
         raise ValueError(f"opening and width are needed at each time, not {mouth.shape} and {lips.shape}")
     steps = round(reach / STEP)
     lags = np.arange(-steps, steps + 1) * STEP
-    if len(times) < 2 or len(heard) < 2:
+    if len(times) < 2 or len(speech_times) < 2:
         return Comparison(np.empty(0), lags, np.empty((0, len(lags)), np.float32))
     grid = np.arange(times[0], times[-1] + STEP / 2, STEP)
     measured = np.stack([_bridge(times, column, grid) for column in mouth.T], 1)
     measured = _standardize(measured, np.isfinite(measured).all(1), MIN_MOUTH_SPREAD)
     around = grid[0] + np.arange(-steps, len(grid) + steps) * STEP
     inside = (around >= sound[0]) & (around <= sound[1])
-    wanted = np.stack([np.interp(around, heard, column) for column in lips.T], 1)
-    wanted = _standardize(wanted, inside, MIN_SPEECH_SPREAD)
-    wanted[~inside] = np.nan
+    target = np.stack([np.interp(around, speech_times, column) for column in lips.T], 1)
+    target = _standardize(target, inside, MIN_SPEECH_SPREAD)
+    target[~inside] = np.nan
     fit = np.empty((len(grid), len(lags)), np.float32)
     for k in range(len(lags)):
-        difference = measured - wanted[2 * steps - k : 2 * steps - k + len(grid)]
+        difference = measured - target[2 * steps - k : 2 * steps - k + len(grid)]
         fit[:, k] = 1 - np.square(difference) @ WEIGHTS / 2
     return Comparison(grid, lags, fit)
 

@@ -45,10 +45,10 @@ def cut_moment_pictures(
         known = np.isfinite(points).all((1, 2))
         box = _face_box(points[known]) if known.any() else None
         strip = encode_jpeg(_strip(result, frames, box))
-        beside = None
+        source_strip = None
         if source is not None and order is not None and (order[frames] >= 0).all():
-            beside = encode_jpeg(_strip(source, order[frames], box))
-        pictures.append(MomentPictures(moment, strip, beside))
+            source_strip = encode_jpeg(_strip(source, order[frames], box))
+        pictures.append(MomentPictures(moment, strip, source_strip))
     return pictures
 
 

@@ -34,7 +34,7 @@ class MomentPictures:
     """The pictures of a weak moment.
 
     Attributes:
-        moment: that is shown.
+        moment: that is picture.
         result: JPEG file, a strip of frames of the result around the moment.
         source: the same of the source; None without one.
     """
@@ -83,11 +83,11 @@ def render_page(entries: Sequence[ReportEntry], made_with: str) -> str:
                 "svg": draw_curves(entry),
                 "pictures": [
                     {
-                        "moment": shown.moment,
-                        "result": _data_url(shown.result),
-                        "source": _data_url(shown.source) if shown.source else None,
+                        "moment": picture.moment,
+                        "result": _data_url(picture.result),
+                        "source": _data_url(picture.source) if picture.source else None,
                     }
-                    for shown in entry.pictures
+                    for picture in entry.pictures
                 ],
             }
             for entry in entries
@@ -208,10 +208,10 @@ def _to_array(values: Sequence[float | None]) -> F64:
 def _wave(levels: F64, per_second: float, width: int) -> str:
     """Draw the levels of the sound."""
     x = np.arange(len(levels)) / per_second * PER_SECOND
-    kept = x <= width
-    top = WAVE / 2 * (1 - np.clip(levels[kept], 0, 1))
-    upper = [f"{a:.1f},{b:.1f}" for a, b in zip(x[kept], top, strict=True)]
-    lower = [f"{a:.1f},{WAVE - b:.1f}" for a, b in zip(x[kept][::-1], top[::-1], strict=True)]
+    is_inside = x <= width
+    top = WAVE / 2 * (1 - np.clip(levels[is_inside], 0, 1))
+    upper = [f"{a:.1f},{b:.1f}" for a, b in zip(x[is_inside], top, strict=True)]
+    lower = [f"{a:.1f},{WAVE - b:.1f}" for a, b in zip(x[is_inside][::-1], top[::-1], strict=True)]
     return f'<polygon class="wave" points="{" ".join([*upper, *lower])}"/>' if upper else ""
 
 
@@ -219,8 +219,8 @@ def _line(times: F64, values: F64, series: Mapping[str, Sequence[float | None]],
     """Draw a curve, broken where nothing is known; all curves share one scale."""
     if not len(values) or len(values) != len(times):
         return ""
-    drawn = [v for name in ("target", "opening") for v in series.get(name, []) if v is not None]
-    low, high = (min(drawn), max(drawn)) if drawn else (0.0, 1.0)
+    known = [v for name in ("target", "opening") for v in series.get(name, []) if v is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
     y = WAVE + CURVE - 6 - (values - low) / max(high - low, 1e-6) * (CURVE - 14)
     path, is_drawing = [], False
     for time, height in zip(times, y, strict=True):

@@ -99,14 +99,14 @@ class Score:
         Raises:
             UsageError: the score has no such row.
         """
-        wanted = OLD_IDS.get(name, name)
-        if wanted != name:
-            warnings.warn(f"the row {name} is now called {wanted}", DeprecationWarning, stacklevel=2)
+        current = OLD_IDS.get(name, name)
+        if current != name:
+            warnings.warn(f"the row {name} is now called {current}", DeprecationWarning, stacklevel=2)
         for row in self.rows:
-            if row.id == wanted:
+            if row.id == current:
                 return row
-        if wanted in self.not_measured:
-            raise UsageError(f"{wanted} was not measured: it needs {self.not_measured[wanted]}")
+        if current in self.not_measured:
+            raise UsageError(f"{current} was not measured: it needs {self.not_measured[current]}")
         raise UsageError(f"this score has no {name!r}", hint=f"It has {', '.join(row.id for row in self.rows)}.")
 
     def to_json(self) -> dict[str, Any]:

@@ -85,10 +85,10 @@ def read_target_opening(workspace: Workspace) -> F64 | None:
         (n,) eye distances, NaN where the frame was not fully dubbed; None if the method asks for no opening.
     """
     store = workspace.store("sync")
-    wanted = store.open("wanted")
-    count = len(wanted)
+    target = store.open("wanted")
+    count = len(target)
     amount = store.open("amount").read(0, count)
-    opening = np.where(amount >= FULLY_DUBBED, wanted.read(0, count)[:, 0], np.nan).astype(np.float64)
+    opening = np.where(amount >= FULLY_DUBBED, target.read(0, count)[:, 0], np.nan).astype(np.float64)
     return opening if np.isfinite(opening).any() else None
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from lipdub.faces import detectors
 from lipdub.faces.detectors import DEFAULT_DETECTOR
 from lipdub.faces.detectors.base import RESTART_CHANGE
 from lipdub.metrics.evidence import CloseUp, FaceMotion, FrameObservation, Observer
@@ -89,7 +90,7 @@ class _Track:
 
 def run_pass(
     path: Path,
-    observers: Iterable[Observer] = (),
+    observers: Collection[Observer] = (),
     *,
     detector: str = DEFAULT_DETECTOR,
     expected: ExpectedFace | None = None,
@@ -111,25 +112,22 @@ def run_pass(
     Raises:
         InputError: the video cannot be read.
     """
-    from lipdub.faces import detectors
     from lipdub.faces.shots import measure_change
     from lipdub.media.frame_index import read_frame_index
     from lipdub.media.read import read_frames
     from lipdub.parallel import map_ordered
 
-    observers = list(observers)
     expected = expected or ExpectedFace()
     # pictures are reduced in another thread, while the face mesh works
     frames = iter(map_ordered(_reduce, read_frames(path), 1))
     total = len(read_frame_index(path).pts)
     track = _Track()
-    decoding = meshing = observing = 0.0
-    start, thumbnail_before = 0.0, None
+    start = decoding = meshing = observing = 0.0
+    thumbnail_before = None
     with detectors.create(detector, max_faces=expected.max_faces) as finder:
         while True:
             began = clock.perf_counter()
-            item = next(frames, None)
-            if item is None:
+            if (item := next(frames, None)) is None:
                 break
             frame, small, thumbnail = item
             decoded = clock.perf_counter()
@@ -142,7 +140,8 @@ def run_pass(
             meshed = clock.perf_counter()
             start = float(frame.time) if index == 0 else start
             time = float(frame.time) - start
-            observation = FrameObservation(index, time, picture, mesh, small, scale, cut_close_up(index, picture, mesh))
+            close_up = cut_close_up(index, picture, mesh)
+            observation = FrameObservation(index, time, picture, mesh, small, scale, close_up)
             for observer in observers:
                 observer.add(observation)
             track.add(time, mesh)
