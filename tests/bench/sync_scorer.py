@@ -11,7 +11,7 @@ trained on, offsets of their README) it prints, for each of the weights,
 - the mean absolute error of the offset, which is the lag within 0.6 s at which the mean cosine of the whole clip is
   greatest (a parabola through it and its neighbours);
 - the mean cosine at the own offset, how far that of the same moments and sounds falls from what it is of the crop as it is, and the
-  same area, with the crop moved by 0 to 8 of its 96 pixels, or turned by 0 to 10 degrees (paper 003, Fig. 6).
+  same area, with the crop moved by 0 to 8 of its 96 pixels, or turned by 0 to 10 degrees (Yaman et al., 2024, Fig. 6).
 
 A positive lag: the mouth comes after its sound. --dump writes the similarities: by weights, clip, frame and lag.
 """

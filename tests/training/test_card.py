@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,9 @@ torch = pytest.importorskip("torch")
 from lipdub.errors import WeightsError  # noqa: E402
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
-from lipdub.training.card import render_training_card  # noqa: E402
-from lipdub.training.sync_scorer import write_weights  # noqa: E402
+from lipdub.training.card import render_training_card, settings_key  # noqa: E402
+from lipdub.training.loop import LoopOptions  # noqa: E402
+from lipdub.training.sync_scorer import SyncScorerOptions, write_weights  # noqa: E402
 from lipdub.weights import talking_face_file  # noqa: E402
 from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
 
@@ -58,3 +60,15 @@ def test_of_what_tells_nothing(tmp_path: Path) -> None:
     (tmp_path / "none.safetensors").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="does not tell"):
         render_training_card(tmp_path / "none.safetensors", "x")
+
+
+def test_a_training_of_lipdub_0_1_still_finds_its_checkpoints() -> None:
+    """The key counts renamed settings by their first names. It was computed by commit b2eb023."""
+    loop = LoopOptions(
+        steps=8, learning_rate=3e-3, warmup=2, save_every=3, report_every=1, precision="bf16", validate_every=0
+    )
+    options = SyncScorerOptions(clips=2, moments=4, variants=2, size=HEARS, loop=loop)
+    assert settings_key(options, 3) == "7bee90b99d09"
+    assert settings_key(replace(options, loop=replace(loop, save_every=1, workers=2)), 3) == "7bee90b99d09"
+    assert settings_key(replace(options, min_distance=4), 3) != "7bee90b99d09"
+    assert settings_key(options, 4) != "7bee90b99d09"

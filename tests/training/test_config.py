@@ -10,7 +10,7 @@ from typing import Literal
 import pytest
 
 from lipdub.errors import InputError, UsageError
-from lipdub.training.config import apply_settings, format_toml
+from lipdub.training.config import apply_settings, format_toml, plain_settings, setting
 
 
 @dataclass(frozen=True)
@@ -99,3 +99,16 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         apply_settings(Training(), written(tmp_path, "steps = 3\nrate 4\n"))
     with pytest.raises(UsageError, match=r"training\.toml: there is no setting optimiser"):
         apply_settings(Training(), written(tmp_path, "[optimiser]\nrate = 4\n"))
+
+
+def test_former_names_of_settings_are_accepted_and_not_shown(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Renamed:
+        learning_rate: float = setting(0.1, was="rate")
+        size: Size = setting(was="shape", factory=Size)
+
+    file = written(tmp_path, "rate = 0.5\n[shape]\npixels = 12\n")
+    options = apply_settings(Renamed(), file, ["shape.depths=[1]", "learning_rate=0.25"])
+    assert options == Renamed(0.25, Size(12, (1,)))
+    assert "rate" not in format_toml(options).replace("learning_rate", "")
+    assert plain_settings(options) == {"rate": 0.25, "shape": {"pixels": 12, "depths": (1,)}}

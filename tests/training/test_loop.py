@@ -19,8 +19,7 @@ from accelerate import Accelerator  # noqa: E402
 
 from lipdub.errors import EnvironmentFailure  # noqa: E402
 from lipdub.parallel import child_command, child_environment  # noqa: E402
-from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, learning_rate_at  # noqa: E402
-from lipdub.training.training_log import tile_pictures  # noqa: E402
+from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingState, TrainingTask, learning_rate_at  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,14 +271,6 @@ def test_it_ends_when_nothing_gets_better_and_gives_the_best(tmp_path: Path, bro
     assert torch.equal(flat(again), seen[4])
 
 
-def test_pictures_lie_in_rows_and_columns() -> None:
-    shades = torch.arange(6).reshape(2, 3, 1, 1, 1) / 5 * torch.ones(2, 3, 3, 4, 5)
-    seen = tile_pictures(shades)
-    assert seen.shape == (2 * 4 + 2, 3 * 5 + 2 * 2, 3)
-    assert [[int(seen[6 * i, 7 * j, 0]) for j in range(3)] for i in range(2)] == [[0, 51, 102], [153, 204, 255]]
-    assert not seen[4:6].any() and not seen[:, 5:7].any()
-
-
 def test_tensorboard_where_it_is_installed(tmp_path: Path) -> None:
     pytest.importorskip("torch.utils.tensorboard", reason="TensorBoard is not installed")
     options = LoopOptions(steps=4, report_every=2, sample_every=4, tensorboard=True)
@@ -381,3 +372,19 @@ def test_an_adversary_is_trained_in_turn_and_resumed_exactly(tmp_path: Path, acc
         against(tmp_path / "broken", options, broken_at("step 5,"))
     resumed, other = against(tmp_path / "broken", options)
     assert torch.equal(flat(whole), flat(resumed)) and torch.equal(flat(judge), flat(other))
+
+
+def test_the_state_of_a_checkpoint_of_lipdub_0_1_is_taken_over() -> None:
+    old = {
+        "step": 4,
+        "spent": 2.5,
+        "figures": {"loss": (3.0, 2)},
+        "best": 0.5,
+        "best_step": 2,
+        "worse": 1,
+        "over": False,
+    }
+    state = TrainingState()
+    state.load_state_dict(old)
+    assert state == TrainingState(4, 2.5, {"loss": (3.0, 2)}, 0.5, 2, 1, False)
+    assert set(vars(state)) == set(state.state_dict())

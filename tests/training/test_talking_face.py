@@ -94,6 +94,7 @@ def test_windows_learnt_by_heart(tmp_path: Path, data: Path, sync: Path) -> None
     assert both.notes["stabilized"]["clips"] == 3 and both.notes["silent-lip"]["speakers"] == ["who"]
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_as_an_unbroken_one(tmp_path: Path, data: Path) -> None:
     """kill -9 in the midst of it, then the same training again: the same file, byte for byte."""
     torch.manual_seed(0)
@@ -105,7 +106,8 @@ def test_a_killed_training_ends_as_an_unbroken_one(tmp_path: Path, data: Path) -
         "loop.workers=1",
         "loop.precision=no",
         "loop.save_every=2",
-        "loop.steps=16",
+        "loop.steps=10",
+        "loss_weights.perceptual=0.0",
     ]
 
     def end(name: str) -> bytes:
