@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("recipe", DUBS)
+RECIPES = [pytest.param(name, marks=[] if name == "builtin" else [pytest.mark.slow]) for name in DUBS]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_frames_are_as_recorded(recipe: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     dubbed = request.getfixturevalue("sample_dub") if recipe == "builtin" else DUBS[recipe](tmp_path)
     goldens = record.load()
