@@ -1,4 +1,4 @@
-"""`lipdub lips`: what the lips do in a speech, as a file, a picture, landmarks."""
+"""`lipdub lips`: what the lips do in a speech, as a file, a picture or landmarks."""
 
 from __future__ import annotations
 
@@ -17,47 +17,63 @@ _FACE = "Landmarks"
 
 
 def add(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Add the command to the application."""
     app.command("lips")(lips)
 
 
 @command
 def lips(
     manner: GlobalOptions,
-    speech: Annotated[Path, typer.Argument(metavar="SPEECH", help="The speech: any file with sound in it.")],
+    speech: Annotated[Path, typer.Argument(metavar="SPEECH", help="Speech: any file that holds sound.")],
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             "-o",
             metavar="FILE",
-            help="Written by its ending: .json, .csv, .npz, .srt, .tsv, .xml; - is standard output.",
+            help="Result file: .json, .csv, .npz, .srt, .tsv or .xml. - is standard output.",
             rich_help_panel=_FILE,
         ),
     ] = None,
     format: Annotated[
         Literal["json", "csv", "npz", "srt", "srt-words", "rhubarb-tsv", "rhubarb-xml", "rhubarb-json"] | None,
-        typer.Option("--format", help="What is written, whatever the ending.", rich_help_panel=_FILE),
+        typer.Option(
+            "--format", help="Format of the result file. By default its ending decides.", rich_help_panel=_FILE
+        ),
     ] = None,
     fps: Annotated[
         float | None,
-        typer.Option("--fps", metavar="RATE", help="Rows a second.", show_default="100", rich_help_panel=_FILE),
+        typer.Option("--fps", metavar="RATE", help="Rows per second.", show_default="100", rich_help_panel=_FILE),
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="PNG", help="Draw the speech and its lips here.", rich_help_panel=_FILE),
+        typer.Option(
+            "--plot", metavar="PNG", help="Draw the speech and its lips into this PNG file.", rich_help_panel=_FILE
+        ),
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace files that are there.", show_default=False, rich_help_panel=_FILE),
+        typer.Option("--overwrite", help="Replace existing files.", show_default=False, rich_help_panel=_FILE),
     ] = False,
     start: Annotated[
         float | None,
-        typer.Option("--from", parser=opt.parse_time, metavar="TIME", help="Tell from here on.", rich_help_panel=_PART),
+        typer.Option(
+            "--from",
+            parser=opt.parse_time,
+            metavar="TIME",
+            help="Start at this time of the speech.",
+            rich_help_panel=_PART,
+        ),
     ] = None,
     end: Annotated[
         float | None,
-        typer.Option("--to", parser=opt.parse_time, metavar="TIME", help="Tell up to here.", rich_help_panel=_PART),
+        typer.Option(
+            "--to",
+            parser=opt.parse_time,
+            metavar="TIME",
+            help="Stop at this time of the speech.",
+            rich_help_panel=_PART,
+        ),
     ] = None,
     text: opt.Text = None,
     language: opt.Language = None,
@@ -65,33 +81,34 @@ def lips(
         Literal["68", "478"] | None,
         typer.Option(
             "--landmarks",
-            help="Write lip landmarks instead: iBUG's 68 points, or the mesh's 478.",
+            help="Write lip landmarks instead: the 68 points of iBUG, or the 478 of MediaPipe's mesh.",
             rich_help_panel=_FACE,
         ),
     ] = None,
-    talker: Annotated[
+    video: Annotated[
         Path | None,
         typer.Option(
-            "--talker",
+            "--video",
             metavar="PATH",
-            help="Whose: a video, or its workspace. Default: a neutral face.",
+            help="Video, or the workspace of one, whose face the landmarks show. By default a neutral face.",
             rich_help_panel=_FACE,
         ),
     ] = None,
+    talker: Annotated[Path | None, typer.Option("--talker", hidden=True)] = None,
     face: Annotated[
         str | None,
         typer.Option(
             "--face",
             metavar="WHO",
-            help="Which of the talker's faces: a track's number, largest, left, right.",
+            help="Which face of the video: a track number, largest, left or right.",
             show_default="largest",
             rich_help_panel=_FACE,
         ),
     ] = None,
 ) -> None:
-    """Tell what the lips do in SPEECH: their course, mouth shapes by time, landmarks, a picture.
+    """Export what the lips do in SPEECH: their motion, mouth shapes by time, landmarks, a picture.
 
-    Without -o and --plot it only says what was heard.
+    Without -o and --plot the command prints a summary of what was recognized.
     """
     from lipdub.cli.progress import show_progress
     from lipdub.engine.lip_export import lips as follow
@@ -101,7 +118,7 @@ def lips(
     if to_pipe and manner.json:
         raise UsageError("-o - and --json both want standard output", hint="Name a file with -o.")
     if to_pipe and landmarks is not None:
-        raise UsageError("landmarks go into a file", hint="Give -o a name that ends in .npz.")
+        raise UsageError("landmarks need a file", hint="Give -o a name that ends in .npz.")
     if landmarks is not None and out is None:
         raise UsageError("--landmarks needs a file", hint="Give -o a name that ends in .npz.")
     with show_progress(manner) as callback:
@@ -112,7 +129,7 @@ def lips(
             plot=plot,
             overwrite=overwrite,
             landmarks=int(landmarks) if landmarks is not None else None,
-            video=talker,
+            video=video or talker,
             threads=manner.threads,
             progress=callback,
             **opt.drop_missing(fps=fps, start=start, end=end, text=text, language=language, face=face),

@@ -125,14 +125,14 @@ def test_the_picture_is_a_picture(run: Callable[..., Done], tmp_path: Path) -> N
         (("SPEECH", "--landmarks", "98"), 2, "--landmarks"),
         (("SPEECH", "--landmarks", "68"), 2, "needs a file"),
         (("SPEECH", "--landmarks", "68", "-o", "a.json"), 2, "as .npz only"),
-        (("SPEECH", "--talker", "x.mp4", "-o", "a.npz"), 2, "--video is for landmarks"),
+        (("SPEECH", "--video", "x.mp4", "-o", "a.npz"), 2, "--video is for landmarks"),
         (
-            ("SPEECH", "--landmarks", "68", "-o", "a.npz", "--talker", "none.mp4"),
+            ("SPEECH", "--landmarks", "68", "-o", "a.npz", "--video", "none.mp4"),
             3,
             "there is no file none.mp4",
         ),
-        (("SPEECH", "--landmarks", "68", "-o", "a.npz", "--talker", "."), 2, "not a workspace"),
-        (("SPEECH", "--landmarks", "68", "-o", "a.npz", "--talker", "v.mp4", "--fps", "25"), 2, "exclude"),
+        (("SPEECH", "--landmarks", "68", "-o", "a.npz", "--video", "."), 2, "not a workspace"),
+        (("SPEECH", "--landmarks", "68", "-o", "a.npz", "--video", "v.mp4", "--fps", "25"), 2, "exclude"),
         (("SPEECH", "-o", "/proc/none/a.json"), 5, "no permission|cannot write|there is no|cannot"),
     ],
 )
@@ -183,7 +183,7 @@ def test_landmarks_of_the_neutral_face(run: Callable[..., Done], tmp_path: Path)
 
 def test_landmarks_of_a_talker_by_video_and_by_workspace(run: Callable[..., Done], tmp_path: Path) -> None:
     video = shutil.copy(TALKER, tmp_path / "talker.mp4")
-    assert run(SPEECH, "-o", "a.npz", "--landmarks", "478", "--talker", video).code == 0
+    assert run(SPEECH, "-o", "a.npz", "--landmarks", "478", "--video", video).code == 0
     done = run(SPEECH, "-o", "b.npz", "--landmarks", "68", "--talker", "talker.dubbed.mp4.lipdub", "--json")
     assert json.loads(done.stdout)["landmarks"] == {"points": 68, "frames": 133, "unit": "pixels"}
     with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
@@ -214,3 +214,10 @@ def test_json_and_the_file_do_not_share_standard_output(run: Callable[..., Done]
 def test_the_command_knows_all_formats(run: Callable[..., Done]) -> None:
     done = run(SPEECH, "--format", "yaml")
     assert all(f"'{name}'" in done.stderr for name in FORMATS)
+
+
+def test_the_former_flag_is_understood_and_hidden(run: Callable[..., Done]) -> None:
+    done = run(SPEECH, "--talker", "x.mp4", "-o", "a.npz")
+    assert done.code == 2 and "--video is for landmarks" in done.stderr
+    shown = run("--help").stdout
+    assert "--video" in shown and "--talker" not in shown
