@@ -15,7 +15,7 @@ from lipdub._version import __version__
 
 if TYPE_CHECKING:
     from lipdub.engine.inspection import inspect
-    from lipdub.engine.job import Job, PlannedStage, Result, StageResult
+    from lipdub.engine.job import PlannedStage, Result, StageResult
     from lipdub.engine.lip_export import Lips, lips
     from lipdub.engine.pipeline import detect, dub, enhance, neutralize, paste_back, plan, run_stage, sync
     from lipdub.errors import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lipdub.progress import Event
     from lipdub.scoring.score import score
     from lipdub.stages.base import Cancelled
+    from lipdub.stages.job import Job
 
 _HOMES = {
     "lipdub.errors": (

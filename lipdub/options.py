@@ -36,7 +36,8 @@ class Declaration:
         parse: Turns the text of the command line into the value. Raises ValueError with a reason.
         aliases: Older flags, still accepted and not shown.
         run_name: The option's name in a whole run, where it differs from the field's: ``enhance_region``.
-        shared_with: Other stages that take a field of this name, and get the same value in a whole run.
+        run_flags: Its flags in a whole run, where they differ from ``flags``; empty for an option a run does not have.
+        old_names: Former names of the field, understood in Python calls and in records of earlier versions.
         default_text: What the help shows as default, where the default itself says too little.
     """
 
@@ -50,7 +51,8 @@ class Declaration:
     parse: Parser | None = None
     aliases: tuple[str, ...] = ()
     run_name: str | None = None
-    shared_with: tuple[str, ...] = ()
+    run_flags: tuple[str, ...] | None = None
+    old_names: tuple[str, ...] = ()
     default_text: str | None = None
 
 
@@ -86,6 +88,11 @@ class Option:
     def run_name(self) -> str:
         """The option's name in a whole run."""
         return self.declared.run_name or self.name
+
+    @property
+    def run_flags(self) -> tuple[str, ...]:
+        """The option's flags in a whole run; empty where a run does not have it."""
+        return self.declared.flags if self.declared.run_flags is None else self.declared.run_flags
 
     @property
     def choices(self) -> tuple[str, ...]:

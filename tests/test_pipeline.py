@@ -16,9 +16,10 @@ import pytest
 
 import lipdub
 from lipdub import stages
-from lipdub.engine.job import Job, make_job, provenance_path
+from lipdub.engine.job import make_job
 from lipdub.engine.pipeline import run_job
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, UsageError
+from lipdub.stages.job import Job, provenance_path
 from tests import small_stages
 from tests.sounds import write_tone
 
@@ -79,7 +80,7 @@ def test_second_run_does_nothing(job: Job) -> None:
     [
         ({"feather": 0.25}, ALL[4:]),
         ({"crf": 12}, ALL[4:]),
-        ({"enhance": "other"}, ALL[3:]),
+        ({"enhance": "auto"}, ALL[3:]),
         ({"face": "left"}, ALL[2:]),
         ({"offset": 0.1}, ALL[2:]),
         ({"max_faces": 2}, ALL),
@@ -163,8 +164,8 @@ def test_plan_writes_nothing_and_tells_why(job: Job) -> None:
     [
         ("detect", {"strength": 0.5}),
         ("neutralize", {"strength": 0.5}),
-        ("sync", {"enhance": "other"}),
-        ("enhance", {"feather": 0.7}),
+        ("sync", {"enhance": "auto"}),
+        ("enhance", {"feather": 0.3}),
     ],
 )
 def test_damaged_chunks_are_mended(job: Job, stage: str, options: dict[str, object]) -> None:

@@ -6,34 +6,75 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from importlib import import_module
 from types import FrameType
 from typing import Any, NoReturn
 
 import typer
+import typer.core
+import typer.main
 
-from lipdub.cli import adapt, clean, doctor, inspection, lips, prepare, run, score, stage, train, weights
 from lipdub.cli.context import USAGE, report_error
+
+#: Each command in the order of the help: the module that adds it, and one line.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("lipdub.cli.run", "Make the talker in VIDEO say SPEECH."),
+    "detect": ("lipdub.cli.stage", "Find shots and faces, and follow each face over time."),
+    "neutralize": ("lipdub.cli.stage", "Measure each talker's mouth, and draw references without the speech's motion."),
+    "sync": ("lipdub.cli.stage", "Make mouths that follow the speech."),
+    "enhance": ("lipdub.cli.stage", "Restore the generated mouths."),
+    "paste-back": ("lipdub.cli.stage", "Blend the mouths into the frames, encode, and add the audio."),
+    "score": ("lipdub.cli.score", "Measure a result: mouth against speech, picture quality, likeness."),
+    "lips": ("lipdub.cli.lips", "Export what the lips do in a speech: curves, mouth shapes, landmarks, a plot."),
+    "inspect": ("lipdub.cli.inspection", "Forecast a run: frame times, shots, faces, gaps, time and memory."),
+    "doctor": ("lipdub.cli.doctor", "Check the installation: packages, ffmpeg, weights, disk space."),
+    "clean": ("lipdub.cli.clean", "Remove the caches of finished jobs."),
+    "prepare": ("lipdub.cli.prepare", "Turn talking clips into a dataset for training."),
+    "adapt": ("lipdub.cli.adapt", "Fine-tune the talking-face model on the person in a video."),
+    "train": ("lipdub.cli.train", "Train networks."),
+    "weights": ("lipdub.cli.weights", "Manage network weights: list, fetch, add, verify."),
+}
+
+
+class LazyGroup(typer.core.TyperGroup):
+    """The commands of `COMMANDS`, each imported when it is called. The help of the group imports none of them."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: typer.core.TyperCommand(name, help=summary) for name, (_, summary) in COMMANDS.items()}
+        self._is_listing = False
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help from the summaries alone."""
+        self._is_listing = True
+        super().format_help(ctx, formatter)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command with its parameters; None where there is no such command."""
+        if self._is_listing or cmd_name not in COMMANDS:
+            return self.commands.get(cmd_name)
+        module = import_module(COMMANDS[cmd_name][0])
+        if hasattr(module, "app"):
+            command = typer.main.get_command(module.app)
+            command.name = cmd_name
+            return command
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_CONTEXT)
+        module.add(alone)
+        return typer.main.get_group(alone).commands[cmd_name]
+
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
     name="lipdub",
+    cls=LazyGroup,
     help="Makes the talker in a video say another speech track.",
-    epilog="Exit codes: 0 done, 2 usage, 3 input, 4 weights, 5 environment, 130 interrupted.",
+    epilog="Exit codes: 0 done, 2 usage, 3 input, 4 weights, 5 environment, 6 below a threshold, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_CONTEXT,
 )
-run.add(app)
-stage.add(app)
-score.add(app)
-lips.add(app)
-inspection.add(app)
-doctor.add(app)
-clean.add(app)
-prepare.add(app)
-adapt.add(app)
-app.add_typer(train.app, name="train")
-app.add_typer(weights.app, name="weights")
 
 
 @app.callback(invoke_without_command=True)

@@ -24,8 +24,8 @@ def clean(
     ],
 ) -> None:
     """Remove the caches of finished jobs. Results and their provenance files stay."""
-    from lipdub.engine.job import default_workspace
     from lipdub.errors import UsageError, printable
+    from lipdub.stages.job import default_workspace
     from lipdub.workspace import Workspace
 
     folders = [place if Workspace.is_workspace(place) else default_workspace(place) for place in places]

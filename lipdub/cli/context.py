@@ -20,12 +20,22 @@ import typer
 USAGE = 2
 ENVIRONMENT = 5
 INTERRUPTED = 130
-_PANEL = "Manner"
+_PANEL = "Global options"
 
 
 @dataclass
 class GlobalOptions:
-    """How a command speaks. ``device`` and ``threads`` are for computing, the rest for telling."""
+    """The global flags of a command.
+
+    Attributes:
+        quiet: Print nothing but errors.
+        verbose: Print more.
+        json: Print JSON instead of text.
+        debug: Print tracebacks, decisions inside stages, and what libraries print.
+        device: Where networks compute.
+        threads: Processor threads; 0 means all cores.
+        stream: Where messages go.
+    """
 
     quiet: bool = False
     verbose: bool = False
@@ -52,11 +62,11 @@ class GlobalOptions:
 
 _FLAGS: dict[str, tuple[Any, Any]] = {
     "quiet": (
-        Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_PANEL)],
+        Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=_PANEL)],
         False,
     ),
     "verbose": (
-        Annotated[bool, typer.Option("--verbose", "-v", help="Say more.", rich_help_panel=_PANEL)],
+        Annotated[bool, typer.Option("--verbose", "-v", help="Print more.", rich_help_panel=_PANEL)],
         False,
     ),
     "json_": (
@@ -64,7 +74,7 @@ _FLAGS: dict[str, tuple[Any, Any]] = {
             bool,
             typer.Option(
                 "--json",
-                help="One JSON object per line on standard error, the result alone on standard output.",
+                help="Print one JSON object per line on standard error, and only the result on standard output.",
                 rich_help_panel=_PANEL,
             ),
         ],
@@ -73,7 +83,11 @@ _FLAGS: dict[str, tuple[Any, Any]] = {
     "debug": (
         Annotated[
             bool,
-            typer.Option("--debug", help="Show tracebacks and what libraries print.", rich_help_panel=_PANEL),
+            typer.Option(
+                "--debug",
+                help="Print tracebacks, decisions inside stages, and what libraries print.",
+                rich_help_panel=_PANEL,
+            ),
         ],
         False,
     ),
@@ -85,28 +99,38 @@ _FLAGS: dict[str, tuple[Any, Any]] = {
         "auto",
     ),
     "threads": (
-        Annotated[int, typer.Option("--threads", min=0, help="Processor threads; 0 is all.", rich_help_panel=_PANEL)],
+        Annotated[
+            int, typer.Option("--threads", min=0, help="Processor threads. 0 means all cores.", rich_help_panel=_PANEL)
+        ],
         0,
     ),
 }
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Gives ``function(manner, ...)`` the shared flags, and ends the process as its errors ask.
+def command(extra: Any = None) -> Any:
+    """Give ``function(manner, ...)`` the global flags, and end the process as its errors ask.
 
-    The wrapper's signature is that of ``function`` without ``manner`` and with the flags, which is what Typer
-    reads.
+    Used as ``@command``, or as ``@command(parameters)`` for a function that also takes ``**values``: the parameters that
+    ``parameters()`` returns are added to its own. The wrapper's signature, which Typer reads, is that of ``function``
+    without ``manner`` and with the flags.
     """
+    if extra is not None and "manner" in inspect.signature(extra).parameters:
+        return _with_flags(extra, [])
+    return lambda function: _with_flags(function, extra() if extra is not None else [])
+
+
+def _with_flags(function: Callable[..., None], extra: list[inspect.Parameter]) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
     own = [
-        parameter.replace(annotation=hints[name])
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in inspect.signature(function).parameters.items()
-        if name != "manner"
+        if name != "manner" and parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
     flags = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, (kind, default) in _FLAGS.items()
     ]
+    parameters = [*own, *extra, *flags]
 
     def wrapper(**values: Any) -> None:
         given = {name.rstrip("_"): values.pop(name) for name in _FLAGS}
@@ -117,7 +141,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             _interrupted(manner)
             raise typer.Exit(INTERRUPTED) from None
-        except (typer.Exit, typer.Abort, BrokenPipeError):
+        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise
         except Exception as error:
             raise typer.Exit(_failed(manner, error)) from None
@@ -125,8 +149,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     wrapper.__name__ = function.__name__
     wrapper.__doc__ = function.__doc__
     wrapper.__module__ = function.__module__
-    wrapper.__signature__ = inspect.Signature([*own, *flags])  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *flags]}
+    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return wrapper
 
 

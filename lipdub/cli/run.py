@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lipdub.cli import options as opt
 from lipdub.cli.context import GlobalOptions, command
+from lipdub.cli.chain_parameters import make_parameters, merge_aliases
 from lipdub.cli.tables import as_table
+from lipdub.engine.run_options import run_options
 
 
 def add(app: typer.Typer) -> None:
-    """Adds the command to the application."""
+    """Add the command to the application."""
     app.command("run")(run)
 
 
-@command
+@command(lambda: make_parameters({name: item.option for name, item in run_options().items()}, lambda o: o.run_flags))
 def run(
     manner: GlobalOptions,
     video: opt.Video,
@@ -27,47 +29,21 @@ def run(
         bool, typer.Option("--keep-workspace/--no-keep-workspace", help="Keep the caches for the next run.")
     ] = True,
     recipe: opt.Recipe = "auto",
-    plan: Annotated[bool, typer.Option("--plan", help="Tell what would run and what be reused; do nothing.")] = False,
-    face: opt.Face = None,
-    start: opt.From = None,
-    end: opt.To = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List which stages would run and which would be reused. Do nothing.")
+    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", hidden=True)] = False,
     no_face: opt.NoFace = "keep",
-    detector: opt.Detector = None,
-    max_faces: opt.MaxFaces = None,
-    text: opt.Text = None,
-    language: opt.Language = None,
-    length: opt.Length = None,
-    extend: opt.Extend = None,
-    offset: opt.Offset = None,
-    strength: opt.Strength = None,
-    expression: opt.Expression = None,
-    emotion: opt.Emotion = None,
-    talker: opt.Talker = None,
-    enhance: opt.Enhance = None,
-    enhance_region: opt.EnhanceRegion = None,
-    enhance_mask: opt.EnhanceMask = None,
-    enhance_strength: opt.EnhanceStrength = None,
-    precision: opt.Precision = None,
-    accel: opt.Accel = None,
-    blend: opt.Blend = None,
-    feather: opt.Feather = None,
-    colour_match: opt.ColourMatch = None,
     mix: opt.Mix = None,
-    codec: opt.Codec = None,
-    crf: opt.Crf = None,
-    preset: opt.Preset = None,
-    lossless: opt.Lossless = None,
-    audio_codec: opt.AudioCodec = None,
-    audio_bitrate: opt.AudioBitrate = None,
-    keep_audio: opt.KeepAudio = None,
     overwrite: opt.Overwrite = False,
     commercial_safe: opt.CommercialSafe = False,
+    **options: Any,
 ) -> None:
     """Make the talker in VIDEO say SPEECH.
 
     The result has the source's size, frame times, colour and other streams.
 
-    A run that was stopped goes on where it was; one with other options redoes only what they change.
+    An interrupted run resumes. A run with other options redoes only what they change.
     """
     from lipdub.cli.progress import show_progress
     from lipdub.engine import pipeline
@@ -85,40 +61,9 @@ def run(
         no_face=no_face,
         overwrite=overwrite,
         commercial_safe=commercial_safe,
-        options=opt.drop_missing(
-            face=face,
-            start=start,
-            end=end,
-            detector=detector,
-            max_faces=max_faces,
-            text=text,
-            language=language,
-            length=length,
-            extend=extend,
-            offset=offset,
-            strength=strength,
-            expression=expression,
-            emotion=emotion,
-            talker=talker,
-            enhance=enhance,
-            enhance_region=enhance_region,
-            enhance_mask=enhance_mask,
-            enhance_strength=enhance_strength,
-            precision=precision,
-            accel=accel,
-            blend=blend,
-            feather=feather,
-            colour_match=colour_match,
-            codec=codec,
-            crf=crf,
-            preset=preset,
-            lossless=lossless,
-            audio_codec=audio_codec,
-            audio_bitrate=audio_bitrate,
-            keep_audio=keep_audio,
-        ),
+        options=merge_aliases(options),
     )
-    if plan:
+    if dry_run or plan:
         planned = [stage.to_json() for stage in pipeline.plan(job)]
         manner.result({"stages": planned}, None if manner.json else as_table(planned))
         return

@@ -148,8 +148,8 @@ def score(
 def _measure(result: Path, options: ScoreOptions, pictures: bool, callback: Callback) -> ReportEntry:
     from dataclasses import replace
 
-    from lipdub.engine.job import default_workspace
     from lipdub.scoring.score import score_with_report
+    from lipdub.stages.job import default_workspace
     from lipdub.workspace import Workspace
 
     beside = default_workspace(result)

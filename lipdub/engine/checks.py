@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lipdub.constants import SAMPLE_RATE_HZ
-from lipdub.engine.job import Job, provenance_path
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, wrap_os_error
+from lipdub.stages.job import Job, provenance_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from lipdub.media.probe import MediaFacts
@@ -64,24 +64,6 @@ def check_place(out: Path) -> None:
         raise wrap_os_error(error, out) from error
 
 
-def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
-    """Raises InputError when the detect ``summary`` tells of no usable face, or of gaps where none are
-    allowed.
-    """
-    ranges = summary.get("faceless") or []
-    if not summary.get("tracks"):
-        raise InputError(
-            f"no face was found in {job.video}",
-            hint="It must show one from the front or half side; `lipdub inspect` tells what was seen.",
-        )
-    if job.no_face == "error" and ranges:
-        listed = ", ".join(f"{format_clock(a)}-{format_clock(b)}" for a, b in ranges[:20])
-        more = f" and {len(ranges) - 20} more" if len(ranges) > 20 else ""
-        raise InputError(
-            f"{job.video} has no face at {listed}{more}", hint="With --no-face keep such frames pass through."
-        )
-
-
 def check_weights(paths: Iterable[Path], commercial_safe: bool) -> list[ManifestEntry]:
     """The published weights among these files. Raises WeightsError when one is not known to allow commercial use, and
     only such are wanted; for the user's own the licence is theirs.
@@ -131,10 +113,3 @@ def check_result_name(job: Job) -> None:
             f"{out} is there already and lipdub did not make it",
             hint="Name another file or give --overwrite.",
         )
-
-
-def format_clock(seconds: float) -> str:
-    """``seconds`` as h:mm:ss.sss."""
-    minutes, rest = divmod(float(seconds), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02d}:{rest:06.3f}"

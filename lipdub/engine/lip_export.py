@@ -290,7 +290,7 @@ def _read_transcript(settings: LipOptions) -> Transcript | None:
     from lipdub.stages.sync.options import SyncOptions
 
     text = os.fspath(settings.text) if settings.text is not None else None
-    SyncOptions(text=text, language=settings.language)
+    SyncOptions(transcript=text, language=settings.language)
     if text is None:
         return None
     transcript = read_transcript(text)

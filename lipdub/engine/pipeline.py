@@ -9,18 +9,21 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from lipdub import stages
-from lipdub.engine.job import RUN_OPTIONS, Job, PlannedStage, Result, StageResult, make_job
-from lipdub.engine.runner import Runner, open_runner, stages_up_to
+from lipdub.engine import checks
+from lipdub.engine.job import PlannedStage, Result, StageResult, make_job
+from lipdub.engine.recipes import AUTO, MEASURING_STAGE, choose_recipe, reconsider_recipe
+from lipdub.engine.resolve import ResolvedJob, resolve, stages_up_to
+from lipdub.engine.runner import Runner, announce, open_runner, plan_stage
 from lipdub.errors import UsageError
 from lipdub.progress import Callback, Event, ignore_event
+from lipdub.stages.job import Job
 from lipdub.workspace.folder import Workspace
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = [
-    "RUN_OPTIONS",
     "Job",
     "PlannedStage",
     "Result",
@@ -89,27 +92,38 @@ def run_job(
     keep_workspace: bool = True,
     cancelled: Callable[[], bool] | None = None,
 ) -> Result:
-    """Runs the whole chain for ``job``: :func:`dub` with the job made beforehand."""
+    """Run the whole chain for ``job``: :func:`dub` with the job made beforehand."""
     began = time.monotonic()
     if job.speech is None:
         raise UsageError("there is no speech to dub with", hint="Give an audio file after the video.")
-    with open_runner(job, progress, cancelled, list(stages.STAGES)) as chain:
-        done = [chain.ensure(name) for name in stages.STAGES]
-        sidecar = chain.write_provenance()
+    names = list(stages.STAGES)
+    callback, workspace = progress or ignore_event, Workspace(job.folder())
+    resolved = _resolve(job, names, workspace)
+    with open_runner(resolved, workspace, callback, cancelled) as runner:
+        done: dict[str, StageResult] = {}
+        for name in names:
+            done[name] = runner.ensure(name)
+            change = _reconsider(runner.resolved, workspace, name, done[name].summary)
+            if change is not None:
+                runner = Runner(change, workspace, callback, cancelled)
+                announce(change, workspace, callback)
+                done[name] = runner.ensure(name)
+        sidecar = runner.write_provenance()
     if not keep_workspace:
-        chain.workspace.clean()
+        workspace.clean()
+    results = tuple(done.values())
     result = Result(
-        out=chain.job.result(),
+        out=runner.resolved.job.result(),
         provenance=sidecar,
-        workspace=chain.workspace.path if keep_workspace else None,
-        recipe=chain.recipe.name,
-        reason=chain.reason,
-        stages=tuple(done),
-        warnings=_unique([*chain.facts.notes, *(text for stage in done for text in stage.warnings)]),
-        notes=_unique([note for stage in done for note in _texts(stage.summary.get("notes"))]),
+        workspace=workspace.path if keep_workspace else None,
+        recipe=runner.resolved.recipe.name,
+        reason=runner.resolved.reason,
+        stages=results,
+        warnings=_unique([*runner.resolved.facts.notes, *(text for stage in results for text in stage.warnings)]),
+        notes=_unique([note for stage in results for note in _texts(stage.summary.get("notes"))]),
         seconds=time.monotonic() - began,
     )
-    chain.callback(Event("done", data=result.to_json()))
+    callback(Event("done", data=result.to_json()))
     return result
 
 
@@ -120,27 +134,55 @@ def run_stage(
     *,
     cancelled: Callable[[], bool] | None = None,
 ) -> StageResult:
-    """Runs one stage, and before it those it reads that are not done yet.
+    """Run one stage, and before it those it reads that are not done yet.
 
     Earlier stages keep the options they were last run with in this workspace, unless the job gives others.
     """
-    with open_runner(job, progress, cancelled, stages_up_to(name), keep_recorded=name) as chain:
-        for earlier in stages_up_to(name)[:-1]:
-            chain.ensure(earlier)
-        result = chain.ensure(name)
-        if chain.spec(name).writes_output:
-            chain.write_provenance()
+    names, workspace = stages_up_to(name), Workspace(job.folder())
+    resolved = _resolve(job, names, workspace, alone=name)
+    with open_runner(resolved, workspace, progress or ignore_event, cancelled) as runner:
+        for earlier in names[:-1]:
+            runner.ensure(earlier)
+        result = runner.ensure(name)
+        if resolved.stages[name].spec.writes_output:
+            runner.write_provenance()
     return result
 
 
 def plan(job: Job, stage: str | None = None) -> list[PlannedStage]:
-    """What :func:`run_job` (or :func:`run_stage` of ``stage``) would do with each stage. Writes nothing."""
-    names = stages_up_to(stage) if stage is not None else list(stages.STAGES)
-    chain = Runner(job, ignore_event, None, Workspace(job.folder()), keep_recorded=stage)
-    chain.check_request(names)
-    chain.check_inputs(names)
-    chain.check_weights(names)
-    return [chain.planned(name) for name in names]
+    """Return what :func:`run_job` (or :func:`run_stage` of ``stage``) would do with each stage. Writes nothing."""
+    names, workspace = stages_up_to(stage) if stage is not None else list(stages.STAGES), Workspace(job.folder())
+    resolved = _resolve(job, names, workspace, alone=stage)
+    return [plan_stage(resolved, workspace, name) for name in names]
+
+
+def _resolve(job: Job, names: list[str], workspace: Workspace, alone: str | None = None) -> ResolvedJob:
+    """Choose the recipe as far as it is known, and resolve the job with it."""
+
+    def digest() -> str:
+        return workspace.digest(job.video)
+
+    facts = checks.check_video(job.video) if job.recipe == AUTO and job.video.is_file() else None
+    recipe, reason = choose_recipe(job, facts, digest)
+    resolved = resolve(job, names, workspace, recipe, reason, alone=alone)
+    # A run that changed its recipe before changes it again, so that its caches are reused and a plan is true.
+    for name in names:
+        record = workspace.record(name)
+        if alone is None and record is not None and record.state == "done":
+            changed = _reconsider(resolved, workspace, name, record.summary)
+            if changed is not None and record.key == changed.stages[name].key:
+                return changed
+    return resolved
+
+
+def _reconsider(
+    resolved: ResolvedJob, workspace: Workspace, name: str, summary: Mapping[str, Any]
+) -> ResolvedJob | None:
+    """Resolve the job anew, where the recipe is `auto` and the measured talkers ask for another one."""
+    if resolved.job.recipe != AUTO or resolved.recipe.draws_mouths or name != MEASURING_STAGE:
+        return None
+    change = reconsider_recipe(resolved.job, summary, lambda: workspace.digest(resolved.job.video))
+    return None if change is None else resolve(resolved.job, list(resolved.stages), workspace, *change)
 
 
 def detect(video: str | os.PathLike[str], **arguments: Any) -> StageResult:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub._version import __version__
-from lipdub.engine.job import Job, provenance_path
+from lipdub.stages.job import Job, provenance_path
 from lipdub.workspace.atomic_files import write_atomically
 from lipdub.workspace.json_values import to_plain
 

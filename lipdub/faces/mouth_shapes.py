@@ -34,6 +34,8 @@ _INNER_LOWER = mesh.LIPS_INNER[mesh.LOWER_MIDDLE]
 _BLOCK_FRAMES = 256
 
 PRIOR_WEIGHTS = "mouth-response.safetensors"
+# A talker whose own range of openings is trusted less than this hardly moves the mouth in the footage.
+WEAK_TRUST = 0.35
 # Frames of ordinary speech that the prior counts as, against a talker's own frames.
 PRIOR_FRAMES = 40.0
 

@@ -227,3 +227,10 @@ def _repeat(cycle: I64, durations: I64, missing: Fraction) -> tuple[I64, I64]:
     duration = np.tile(durations, turns)
     total = int(np.searchsorted(np.cumsum(duration), float(missing), side="left")) + 1
     return source[:total].astype(np.int64), duration[:total].astype(np.int64)
+
+
+def format_clock(seconds: float) -> str:
+    """``seconds`` as h:mm:ss.sss."""
+    minutes, rest = divmod(float(seconds), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{rest:06.3f}"

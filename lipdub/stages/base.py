@@ -1,4 +1,4 @@
-"""What a stage is: its description, and what it is handed when it runs."""
+"""What a stage is, and what it is given when it runs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from lipdub.engine.job import Job
     from lipdub.media.probe import MediaFacts, VideoFacts
+    from lipdub.registry import Registry
+    from lipdub.stages.job import Job
     from lipdub.workspace.stage_store import StageStore
 
 Input = Literal["video", "speech", "mix"]
@@ -23,56 +24,55 @@ _EVENT_SPACING = 0.1  # seconds between two progress events of a stage
 
 
 class Cancelled(KeyboardInterrupt):
-    """The caller asked the job to stop. The workspace stays as it is and the next run goes on from there."""
+    """The caller asked the job to stop. The workspace stays as it is; the next run continues from it."""
 
 
 def _no_files(options: Any) -> list[Path]:
     return []
 
 
-def _as_they_are(options: Any, job: Job, digest: Callable[[], str]) -> Any:
+def _keep(options: Any, job: Job, digest: Callable[[], str]) -> Any:
     return options
 
 
-def _no_check(job: Job, facts: MediaFacts, options: Any) -> None:
+def _accept(job: Job, facts: MediaFacts, options: Any) -> None:
     return None
+
+
+def _accept_summary(job: Job, summary: Mapping[str, Any]) -> None:
+    return None
+
+
+def _no_networks(options: Any) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
 class StageSpec:
     """One stage of the chain.
 
-    name
-        As on the command line ("paste-back").
-    version
-        Raised whenever the code would give other results; a part of the cache key.
-    reads
-        Stages whose stores it reads.
-    inputs
-        Which files' contents it depends on: "video", "speech", "mix" (the sound that goes into the result).
-    options
-        The frozen dataclass of its options; every field enters the key as it is, and has a default.
-    run
-        Does the work: takes a :class:`StageContext` and the options, returns the summary (plain values). It
-        must skip chunks that are done, so that a killed run continues, and end with the same bytes however
-        often it was killed.
-    weights
-        The files of network weights these options need. Raises WeightsError when they are not there.
-    files
-        Other files the options name and whose content matters (a reference picture).
-    check
-        What can be known wrong before any stage runs, from the job, the facts of its video and the options (a
-        codec the result's container does not hold). Raises UsageError or InputError.
-    ahead
-        The part of the work that needs nothing of earlier stages: called in a thread of its own while those
-        run, with the job, the facts of its video and the options; what it returns is
-        ``StageContext.ahead()``.
-    settle
-        Options as they are for one video: from the options, the job and what gives the digest of the video's content.
-        What comes out enters the key.
-    writes_output
-        True for the stage that leaves the result at ``job.out``: it runs again when that file is gone or was
-        changed.
+    Attributes:
+        name: As on the command line ("paste-back").
+        summary: One line for the help and the manual.
+        version: Part of the cache key. Raise it whenever the code would give other results.
+        reads: Stages whose stores it reads.
+        inputs: Files whose contents it depends on: "video", "speech", "mix" (the sound of the result).
+        options: The frozen dataclass of its options. Every field has a default and enters the key.
+        run: Does the work. Takes a :class:`StageContext` and the options, returns the summary (plain values). It must
+            skip finished chunks, so that a killed run continues, and end with the same bytes however often it was killed.
+        methods: Its methods, where it has any. Their own options are part of the stage's.
+        weights: Returns the files of network weights the options need. Raises WeightsError when one is missing.
+        files: Returns other files that the options name and whose content matters (a reference picture).
+        check: Finds what can be known wrong before any stage runs, such as a codec that the container does not hold.
+            Raises UsageError or InputError.
+        prefetch: The part of the work that needs nothing of earlier stages. It is called in a thread of its own while
+            those run; ``StageContext.prefetched()`` returns its result.
+        resolve: Resolves options that depend on the video or the machine (such as "auto"). Called with the options,
+            the job and a function that returns the video's digest. The resolved options are part of the key.
+        uses_networks: Returns whether the options make it run networks, so that a GPU is of use.
+        check_summary: Looks at the summary when the stage is done or reused. Raises InputError where the job cannot go on.
+        writes_output: True for the stage that leaves the result at ``job.out``. It runs again when that file is gone
+            or was changed.
     """
 
     name: str
@@ -81,21 +81,36 @@ class StageSpec:
     inputs: tuple[Input, ...]
     options: type
     run: Callable[[StageContext, Any], dict[str, Any]]
+    methods: Registry[Any] | None = None
     weights: Callable[[Any], list[Path]] = _no_files
     files: Callable[[Any], list[Path]] = _no_files
-    check: Callable[[Job, MediaFacts, Any], None] = _no_check
-    ahead: Callable[[Job, MediaFacts, Any], Any] | None = None
-    settle: Callable[[Any, Job, Callable[[], str]], Any] = _as_they_are
+    check: Callable[[Job, MediaFacts, Any], None] = _accept
+    prefetch: Callable[[Job, MediaFacts, Any], Any] | None = None
+    resolve: Callable[[Any, Job, Callable[[], str]], Any] = _keep
+    uses_networks: Callable[[Any], bool] = _no_networks
+    check_summary: Callable[[Job, Mapping[str, Any]], None] = _accept_summary
     writes_output: bool = False
+    summary: str = ""
 
 
 @dataclass
 class StageContext:
     """What a running stage is given.
 
-    ``store`` is its own folder, ``upstream`` and ``summaries`` are the stores and summaries of the stages it
-    reads (by name); ``ahead`` waits for what the stage's ``StageSpec.ahead`` returns; ``metadata`` are the tags
-    to write into the result's container; ``threads`` is at least 1; ``device`` is "cpu", "cuda" or "mps".
+    Attributes:
+        job: The job.
+        facts: Of the source.
+        store: Its own folder.
+        upstream: The stores of the stages it reads, by name.
+        summaries: The summaries of the stages it reads, by name.
+        device: "cpu", "cuda" or "mps".
+        threads: At least 1.
+        metadata: Tags to write into the result's container.
+        stage: Its name.
+        callback: Receives events.
+        cancelled: Returns True when the caller wants the job to stop.
+        prefetched: Waits for the result of ``StageSpec.prefetch``.
+        warnings: What a person should know of the run.
     """
 
     job: Job
@@ -109,28 +124,34 @@ class StageContext:
     stage: str = ""
     callback: Callback = ignore_event
     cancelled: Callable[[], bool] | None = None
-    ahead: Callable[[], Any] = lambda: None
+    prefetched: Callable[[], Any] = lambda: None
     warnings: list[str] = field(default_factory=list)
     _last_event: float = field(default=0.0, repr=False)
 
     @property
     def video(self) -> VideoFacts:
-        """The source's video stream. Raises InputError when it has none."""
+        """The source's video stream.
+
+        Raises:
+            InputError: It has none.
+        """
         if self.facts.video is None:
             raise InputError(f"{self.job.video} holds no video")
         return self.facts.video
 
     @property
     def speech(self) -> Path:
-        """The speech. Raises UsageError when none was given."""
+        """The speech.
+
+        Raises:
+            UsageError: None was given.
+        """
         if self.job.speech is None:
             raise UsageError("there is no speech to dub with")
         return self.job.speech
 
     def progress(self, done: int, total: int | None = None, unit: str = "frames") -> None:
-        """Tells how far the stage is (``done`` of ``total``); also a point where it may be cancelled.
-        Cheap.
-        """
+        """Report how far the stage is. Cheap; also a point where the run may be cancelled."""
         self.check()
         now = time.monotonic()
         if done != total and now - self._last_event < _EVENT_SPACING:
@@ -139,12 +160,12 @@ class StageContext:
         self.callback(Event("progress", self.stage, done=int(done), total=total, unit=unit))
 
     def warn(self, text: str) -> None:
-        """Notes something a person should know; the same text is kept and told once."""
+        """Record something a person should know. The same text is kept and reported once."""
         if text not in self.warnings:
             self.warnings.append(text)
             self.callback(Event("warn", self.stage, message=text))
 
     def check(self) -> None:
-        """Raises Cancelled when the caller asked to stop."""
+        """Raise Cancelled when the caller asked to stop."""
         if self.cancelled is not None and self.cancelled():
             raise Cancelled

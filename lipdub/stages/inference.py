@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from lipdub.errors import EnvironmentFailure, UsageError
+from lipdub.errors import UsageError
 
 if TYPE_CHECKING:
     from lipdub.stages.base import StageContext
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from lipdub.stages.base import StageContext
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-ACCELERATORS = ("auto", "none", "openvino")
 MAX_GPU_BATCH = 32  # items at once on a GPU, whatever its memory: more bring nothing
 GPU_MEMORY_SHARE = 0.7  # of a GPU's free memory that a batch may take
 UNKNOWN_MEMORY_BATCH = 4  # items at once on a device that does not tell its memory
@@ -53,41 +51,6 @@ class NetworkProfile:
     accelerated: int = 0
 
 
-def resolve_inference_options(options: Any, networks: bool) -> None:
-    """Checks the fields ``precision`` and ``accel`` of a stage's options, and says in them what they come to here, so that
-    it is part of the stage's key; where the method has no ``networks`` they are of no consequence, and as by default.
-
-    Raises:
-        UsageError: there is no such value.
-        EnvironmentFailure: OpenVINO is asked for and not installed.
-    """
-    precision, accel = options.precision, options.accel
-    if precision not in PRECISIONS:
-        raise UsageError(f"--precision {precision!r} is unknown", hint=f"It takes {', '.join(PRECISIONS)}.")
-    name, _, version = str(accel).partition(" ")
-    if name not in ACCELERATORS or (version and name != "openvino"):
-        raise UsageError(f"--accel {accel!r} is unknown", hint=f"It takes {', '.join(ACCELERATORS)}.")
-    if not networks:
-        precision, accel = "auto", "none"
-    elif name != "none":
-        here = openvino_version()
-        if name == "openvino" and not version and here is None:  # with a version it is what an earlier run came to
-            raise EnvironmentFailure("OpenVINO is not installed", hint="pip install 'lipdub[accel]', or --accel none.")
-        accel = f"openvino {here}" if here is not None else "none"
-    object.__setattr__(options, "precision", precision)
-    object.__setattr__(options, "accel", accel)
-
-
-def openvino_version() -> str | None:
-    """The version of OpenVINO that is installed; None where it is not."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("openvino")
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def prepare_network(ctx: StageContext, options: Any, network: Any, traits: NetworkProfile, items: int) -> NetworkRunner:
     """A loaded network on the run's device, to be called by `run`.
 
@@ -101,7 +64,7 @@ def prepare_network(ctx: StageContext, options: Any, network: Any, traits: Netwo
     if device.type == "cpu" and precision == "fp16":
         raise UsageError("a processor does not compute in fp16", hint="Take --precision bf16, or --device cuda.")
     dtype = None if traits.exact else _dtype(precision, device)
-    accelerated = device.type == "cpu" and options.accel != "none" and 0 < traits.accelerated <= items
+    accelerated = device.type == "cpu" and options.cpu_backend != "none" and 0 < traits.accelerated <= items
     return NetworkRunner(network, traits, device, dtype, ctx.threads if accelerated else 0, ctx.warn)
 
 

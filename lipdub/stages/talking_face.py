@@ -7,9 +7,8 @@ they changed is as soft as they are.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,52 +24,56 @@ if TYPE_CHECKING:
     from lipdub.weights.talking_face_file import TalkingFaceModel
 
 METHOD = "silent-lip"  # of neutralize
+MODEL_HELP = "The talking-face model: a name or a file. Default: the one adapted to this video, or lipdub's own."
 PROFILE = inference.NetworkProfile(item_bytes=64 << 20, batch=16, channels_last=True)
 
-Options = TypeVar("Options")
 
+def resolve_model(model: str | None, digest: Callable[[], str]) -> str:
+    """Return the model file to use for a video.
 
-def resolve_model(options: Options, digest: Callable[[], str]) -> Options:
-    """A stage's options with its field ``talker``, a name, a file or None, as the file that is taken for this video. digest: gives
-    the video's, and is asked only where it decides. Raises WeightsError when there is none.
+    Args:
+        model: A name, a file, or None for the one adapted to the video, else lipdub's own.
+        digest: Returns the digest of the video's content. Called only where it decides.
+
+    Raises:
+        WeightsError: There is no such model.
     """
     from lipdub.weights import user_models
     from lipdub.weights.talking_face_file import FAMILY
 
-    name: str | None = options.talker  # type: ignore[attr-defined]
-    model = user_models.find(FAMILY, name, digest() if name is None else None)
-    return replace(options, talker=str(model.path))  # type: ignore[type-var]
+    return str(user_models.find(FAMILY, model, digest() if model is None else None).path)
 
 
-def trust_note(options: Any) -> str:
-    """What a person should know of the model."""
-    from lipdub.weights.talking_face_file import FAMILY
-
-    return FAMILY.describe(Path(options.talker))
-
-
-def load_model(ctx: StageContext, options: Any) -> TalkingFaceModel:
-    """The model, on the run's device."""
+def load_model(ctx: StageContext, model: str) -> TalkingFaceModel:
+    """Load a model file on the run's device."""
     import torch
 
     from lipdub.weights import talking_face_file
 
     torch.set_num_threads(ctx.threads)
-    model = talking_face_file.load(Path(options.talker))
-    for network in (model.sync, model.silent, model.talking):
+    loaded = talking_face_file.load(Path(model))
+    for network in (loaded.sync, loaded.silent, loaded.talking):
         if network is not None:
             network.to(ctx.device)
-    return model
+    return loaded
 
 
-def generator_size(options: Any, generator: str) -> int:
-    """Of the faces of a model's generator, "silent" or "talking". Raises UsageError when the model has none such."""
+def generator_size(model: str, generator: str) -> int:
+    """Return the side in pixels of the faces that a model's generator draws.
+
+    Args:
+        model: A model file.
+        generator: "silent" or "talking".
+
+    Raises:
+        UsageError: The model has no such generator.
+    """
     from lipdub.weights import talking_face_file
 
-    size = talking_face_file.read_description(Path(options.talker)).get(generator)
+    size = talking_face_file.read_description(Path(model)).get(generator)
     if size is None:
         raise UsageError(
-            f"the model {printable(options.talker)} has no {'silent-lip' if generator == 'silent' else 'talking-face'} generator",
+            f"the model {printable(model)} has no {'silent-lip' if generator == 'silent' else 'talking-face'} generator",
             hint="lipdub train stabilized and lipdub adapt make models with both.",
         )
     return int(size["pixels"])

@@ -75,13 +75,13 @@ def write_clips(
         InputError: the video cannot be read.
         EnvironmentFailure: a shard cannot be written.
     """
-    from lipdub.engine.job import Job
     from lipdub.media.frame_index import read_frame_times
     from lipdub.media.probe import probe
     from lipdub.stages.base import StageContext
     from lipdub.stages.detect import stage
     from lipdub.stages.detect.options import DetectOptions
     from lipdub.stages.detect.store import DetectStore
+    from lipdub.stages.job import Job
     from lipdub.workspace.stage_store import StageStore
 
     media = probe(video)

@@ -9,16 +9,19 @@ import re
 import signal
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from typer.main import get_command
 
 from lipdub import __version__, stages
 from lipdub.cli import main
+from lipdub.cli.app import app
+from lipdub.cli.chain_parameters import merge_aliases
 from lipdub.cli.run import run
-from lipdub.engine.job import RUN_OPTIONS
+from lipdub.engine.run_options import run_options
+from lipdub.stages.method import option_classes
 from tests import small_stages
 from tests.sounds import write_tone
 
@@ -126,7 +129,7 @@ def test_json(lipdub: Callable[..., Done], files: tuple[Path, Path]) -> None:
         (("SPEECH", "--recipe", "x"), 2, "no recipe 'x'"),
         (("SPEECH", "--strength", "9"), 2, "strength must be"),
         (("SPEECH", "--length", "x"), 2, "--length"),
-        (("SPEECH", "--from", "1:2:3:4"), 2, "is no time"),
+        (("SPEECH", "--from", "1:2:3:4"), 2, "is not a time"),
         (("SPEECH", "-o", "x.txt"), 2, "cannot be written"),
         (("missing.wav",), 3, "missing.wav"),
         (("SPEECH", "--no-face", "error"), 3, "no face at"),
@@ -250,14 +253,20 @@ def test_every_command_has_the_manner_flags(lipdub: Callable[..., Done], command
         assert flag in shown
 
 
-def test_help_imports_nothing_heavy() -> None:
+# A run's help asks the methods for their options, and their modules import NumPy and OpenCV; the rest stays out.
+HEAVY = {"torch", "numpy", "av", "zarr", "mediapipe", "cv2", "scipy", "librosa", "onnxruntime", "filelock"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"), [(["--help"], HEAVY), (["run", "--help"], HEAVY - {"numpy", "cv2", "filelock"})]
+)
+def test_help_imports_nothing_heavy(arguments: list[str], heavy: set[str]) -> None:
     code = (
-        "import sys; sys.argv = ['lipdub', 'run', '--help']\n"
+        f"import sys; sys.argv = {['lipdub', *arguments]}\n"
         "from lipdub.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'av', 'zarr', 'mediapipe', 'cv2', 'scipy', 'librosa', 'filelock'}\n"
-        "print('heavy', sorted(heavy & set(sys.modules)))"
+        f"print('heavy', sorted({heavy} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "heavy []", done.stderr
@@ -274,21 +283,33 @@ def test_fault_is_one_line_and_traceback_on_demand(lipdub: Callable[..., Done], 
 
 
 def test_shown_defaults_are_those_of_the_stages() -> None:
-    # The command line does not import the stages to print its help, so it repeats their defaults.
     shown = {}
+    options = run_options()
     for name, parameter in inspect.signature(run).parameters.items():
         (option,) = getattr(parameter.annotation, "__metadata__", (None,))
-        if name in RUN_OPTIONS and isinstance(getattr(option, "show_default", None), str):
+        if name in options and isinstance(getattr(option, "show_default", None), str):
             shown[name] = option.show_default
     assert {"length", "extend", "strength", "feather", "face", "blend"} <= shown.keys()
     for name, text in shown.items():
-        stage, field_name = RUN_OPTIONS[name]
-        kind = import_module(stages.STAGES[stage]).SPEC.options
-        default = next(item.default for item in dataclasses.fields(kind) if item.name == field_name)
+        default = options[name].option.default
         assert text == (f"{default:g}" if isinstance(default, float) else str(default)), name
 
 
-def test_run_options_are_fields_of_the_stages() -> None:
-    for stage, field_name in RUN_OPTIONS.values():
-        kind = import_module(stages.STAGES[stage]).SPEC.options
-        assert field_name in {item.name for item in dataclasses.fields(kind)}, (stage, field_name)
+def test_run_options_are_fields_of_the_stages_or_of_their_methods() -> None:
+    for item in run_options().values():
+        for stage, field_name in {**item.owners, **item.receivers}.items():
+            kinds = option_classes(stages.load(stage))
+            assert field_name in {found.name for kind in kinds for found in dataclasses.fields(kind)}, (
+                stage,
+                field_name,
+            )
+
+
+@pytest.mark.parametrize(
+    ("former", "name"), [("--text", "transcript"), ("--accel", "cpu_backend"), ("--talker", "model")]
+)
+def test_former_flags_are_accepted_and_hidden(lipdub: Callable[..., Done], former: str, name: str) -> None:
+    (hidden,) = [p for p in get_command(app).get_command(None, "run").params if p.name == f"{name}__alias"]  # type: ignore[attr-defined]
+    assert hidden.hidden and hidden.opts == [former]
+    assert former not in lipdub("run", "--help").stdout.split()
+    assert merge_aliases({name: None, f"{name}__alias": "x"}) == {name: "x"}

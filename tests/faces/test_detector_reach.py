@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import lipdub
-from lipdub.engine.job import Job
 from lipdub.errors import InputError
 from lipdub.faces.detectors import DETECTORS
 from lipdub.media.probe import probe
 from lipdub.stages.base import StageContext
 from lipdub.stages.detect.picture import find_face_in_picture
+from lipdub.stages.job import Job
 from lipdub.workspace.stage_store import StageStore
 from tests.faces import toy_detector
 from tests.sample import SPEECH, TALKER

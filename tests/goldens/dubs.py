@@ -84,7 +84,7 @@ def dub_stabilized(folder: Path) -> lipdub.Result:
     path = talking_face_file.save(folder / "filled.safetensors", model)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
-        return _dub_beginning(folder, recipe="stabilized", talker=path, enhance="none")
+        return _dub_beginning(folder, recipe="stabilized", model=path, enhance="none")
 
 
 DUBS: dict[str, Callable[[Path], lipdub.Result]] = {

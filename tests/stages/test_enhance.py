@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +18,10 @@ from lipdub.faces import landmarks
 from lipdub.faces.alignment import five_point
 from lipdub.media.read import read_frames
 from lipdub.stages import inference
-from lipdub.stages.enhance import mouth_mask, restore
-from lipdub.stages.enhance.options import METHODS, EnhanceOptions
-from lipdub.stages.enhance.restorers import PARSERS, RESTORERS
+from lipdub.stages.enhance import METHODS, mouth_mask, restorer
+from lipdub.stages.enhance.gpen import METHOD as GPEN
+from lipdub.stages.enhance.options import EnhanceOptions
+from lipdub.stages.enhance.restorer import PARSERS, Restorer
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.weights import manifest
@@ -91,13 +94,14 @@ def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     file = tmp_path / "own.pth"
     file.write_bytes(b"weights")
     kept = VerifiedWeights(manifest.find_entry("gpen-512"), file, "0" * 64, pinned=True, since="today", own=True)
-    monkeypatch.setattr(restore, "_kept", lambda method: kept)
+    requirement = SimpleNamespace(verified=lambda store: (kept,), paths=lambda store: (kept.path,))
+    monkeypatch.setattr(type(GPEN), "weights", requirement)
     folder = tmp_path / "workspace"
     shutil.copytree(plain.workspace, folder)
 
     def call(network: Any, parser: Any = None, **options: Any) -> StageStore:
         parsing = replace(kept, entry=manifest.find_entry("parsenet"))
-        monkeypatch.setattr(restore, "_parser", lambda options: parsing if parser is not None else None)
+        monkeypatch.setattr(restorer, "find_parser", lambda options: parsing if parser is not None else None)
         monkeypatch.setattr(inference, "load_on_device", lambda ctx, kept: parser if kept is parsing else network)
         lipdub.run_stage("enhance", job(folder, tmp_path / "out.mkv", **options))
         return StageStore(folder / "enhance", "enhance")
@@ -145,7 +149,7 @@ def test_only_the_mouth_is_restored_and_softly(plain: Any, enhance: Callable[...
     after, _ = arrays(enhance(Shown(1.0)))
     k = int(sync_of(plain).open("amount").read(0, len(boxes)).argmax())
     changed = (before[k] != after[k]).any(-1)
-    meshes = restore._Meshes(_views(plain))
+    meshes = restorer._Meshes(_views(plain))
     mask = mouth_mask.draw_mouth_mask(meshes.of(1, k) - boxes[k, :2], *changed.shape)
     lips = mask > 0.999
     assert lips.sum() > 500 and (after[k][lips & (before[k, ..., 3] == 255)][:, :3] == 255).mean() > 0.99
@@ -191,13 +195,13 @@ def test_the_result_shows_what_was_restored(plain: Any, enhance: Callable[..., S
     bright, dark = (frame.rgb(box).astype(int) for frame in frames)
     assert (bright - dark)[weight == 1].max() > 100 and not (bright != dark)[weight == 0].any()
     rows = {row.id: row for row in lipdub.score(done.out, workspace=done.workspace).rows}
-    assert rows["changed_outside"].value == 0
+    assert rows["unmasked_changed_samples"].value == 0
 
 
 def _face_place(plain: Any, k: int) -> tuple[np.ndarray, Any]:
     """The matrix from the frame to the restorer's square, and the crop's box, of an output frame."""
-    mesh = restore._Meshes(_views(plain)).of(1, k)
-    matrix = five_point.fit_similarity(restore.average_five_points(mesh), RESTORERS["gpen"].template)
+    mesh = restorer._Meshes(_views(plain)).of(1, k)
+    matrix = five_point.fit_similarity(restorer.average_five_points(mesh), GPEN.template)
     return matrix, arrays(sync_of(plain))[1][k]
 
 
@@ -229,7 +233,7 @@ def test_where_nothing_is_parsed_the_outline_stands_in(
     n = len(sync_of(plain).open("boxes"))
     by_mesh, boxes = arrays(enhance(Shown(1.0), mask="mesh"))
     store = enhance(Shown(1.0), Parsing(nowhere))
-    assert set(store.open("parsed").read(0, n)[boxes[:, 2] > boxes[:, 0]]) == {restore.OUTLINED}
+    assert set(store.open("parsed").read(0, n)[boxes[:, 2] > boxes[:, 0]]) == {restorer.OUTLINED}
     off = np.abs(by_mesh.astype(int) - arrays(store)[0])
     assert off.mean() < 0.5 and np.percentile(off, 99) < 25
 
@@ -264,19 +268,19 @@ def test_the_run_says_what_told_where_the_mouth_is(enhance: Callable[..., StageS
 
 
 def test_mouths_are_averaged_over_neighbours_of_the_same_shot() -> None:
-    dubbed = restore.DubbedFrames(
+    dubbed = restorer.DubbedFrames(
         None,
         np.zeros((6, 4)),
         source=np.array([3, 4, 4, 3, 9, 10]),
         track=np.array([1, 1, 1, 1, 1, 2]),
         amount=np.ones(6),
     )
-    assert [restore.follows_in_source(dubbed, k, k + 1) for k in range(5)] == [True, True, True, False, False]
-    assert not restore.follows_in_source(dubbed, 0, 2)
-    size = restore.SIZE
+    assert [restorer.follows_in_source(dubbed, k, k + 1) for k in range(5)] == [True, True, True, False, False]
+    assert not restorer.follows_in_source(dubbed, 0, 2)
+    size = restorer.SIZE
     identity = np.array([[1.0, 0, 0], [0, 1, 0]])
     items = [
-        restore._Parsed(
+        restorer._Parsed(
             k,
             np.full((size, size, 4), [0, 0, 0, 255], np.uint8),
             (0, 0, size, size),
@@ -288,7 +292,7 @@ def test_mouths_are_averaged_over_neighbours_of_the_same_shot() -> None:
         )
         for k, on in ((0, 1), (1, 0), (2, 0), (4, 1))
     ]
-    restore._mix_parsed(items, dubbed)
+    restorer._mix_parsed(items, dubbed)
     assert [int(item.crop[size // 2, size // 2, 0]) for item in items] == [170, 64, 0, 255]
 
 
@@ -298,15 +302,15 @@ def test_parsing_takes_mouth_and_lips_near_the_mesh() -> None:
 
     network = fill(ParseNet(halvings=3, width=8, widest=16, depth=1))
     faces = np.random.default_rng(0).uniform(0, 1, (1, 512, 512, 3)).astype(np.float32)
-    found = restore.parse_faces(network, faces)
+    found = restorer.parse_faces(network, faces)
     assert found.shape == (1, 512, 512) and found.dtype == np.float32
     with torch.inference_mode():
         logits = network(torch.from_numpy(faces).permute(0, 3, 1, 2) * 2 - 1)[0]
     assert np.allclose(found, logits.softmax(1)[:, 10:13].sum(1).numpy(), atol=1e-5)
-    assert found.min() >= 0 and found.max() <= 1 and np.array_equal(found, restore.parse_faces(network, faces))
+    assert found.min() >= 0 and found.max() <= 1 and np.array_equal(found, restorer.parse_faces(network, faces))
 
     mesh = landmarks.load_neutral_face()[:, :2]
-    way = five_point.fit_similarity(restore.average_five_points(mesh), five_point.FACEXLIB_TEMPLATE)
+    way = five_point.fit_similarity(restorer.average_five_points(mesh), five_point.FACEXLIB_TEMPLATE)
     mesh = mesh @ way[:, :2].T + way[:, 2]
     mouth = np.zeros((512, 512), np.float32)
     mouth[350:390, 210:304] = 1
@@ -326,7 +330,7 @@ def test_parsing_is_taken_where_its_weights_are(tmp_path: Path, monkeypatch: pyt
         weights.add(manifest.find_entry("gpen-512"), mine, own=True)
 
         def names(**options: str) -> list[str]:
-            return [path.stem for path in restore.weights_paths(EnhanceOptions("gpen", **options))]  # type: ignore[arg-type]
+            return [path.stem for path in GPEN.weight_files(EnhanceOptions("gpen", **options))]  # type: ignore[arg-type]
 
         assert names() == names(mask="mesh") == ["gpen-512"]
         with pytest.raises(WeightsError, match="parsenet.pth are not in the store"):
@@ -344,7 +348,7 @@ def test_parsing_is_taken_where_its_weights_are(tmp_path: Path, monkeypatch: pyt
 def test_pictures_seen_at_another_size_stay_in_place(step: float) -> None:
     y, x = np.mgrid[:200, :240].astype(np.float32)
     matrix = np.array([[step * 0.8, -step * 0.6, 90.0], [step * 0.6, step * 0.8, 20.0]])
-    found = restore.warp_to_crop(np.dstack([x, y]), matrix, 21, 17, (0.0, 0.0))
+    found = restorer.warp_to_crop(np.dstack([x, y]), matrix, 21, 17, (0.0, 0.0))
     v, u = np.mgrid[:17, :21]
     assert np.abs(found - np.stack([u, v, np.ones_like(u)], 2) @ matrix.T).max() < 0.2
 
@@ -358,15 +362,16 @@ def test_without_weights_it_says_where_to_get_them(monkeypatch: pytest.MonkeyPat
 
 
 def test_every_method_knows_its_network() -> None:
-    assert set(RESTORERS) == set(METHODS) - {"none", "auto"}
-    for restorer in RESTORERS.values():
-        assert all(manifest.find_entry(name).part() for name in restorer.weights)
+    restorers = [method for _, method in METHODS.items() if isinstance(method, Restorer)]
+    assert {method.name for method in restorers} == set(METHODS) - {"none", "auto"}
+    for method in restorers:
+        assert method.weights.names and all(manifest.find_entry(name).part() for name in method.weights.names)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "codeformer"}, "no method 'codeformer'"),
+        ({"method": "codeformer"}, "--method 'codeformer' is unknown"),
         ({"region": "eyes"}, "--enhance-region 'eyes'"),
         ({"mask": "hand"}, "--enhance-mask 'hand'"),
         ({"mask": "parsing", "region": "face"}, "is for the mouth"),

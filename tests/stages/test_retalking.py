@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -15,8 +17,8 @@ pytest.importorskip("torch")
 import torch
 
 import lipdub
+from lipdub import stages
 from lipdub.engine import recipes
-from lipdub.engine.job import Job
 from lipdub.errors import InputError, UsageError, WeightsError
 from lipdub.faces import coefficients, compositing, expression
 from lipdub.faces.alignment.head import align
@@ -24,12 +26,14 @@ from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
 from lipdub.stages.base import StageContext
+from lipdub.stages.job import Job
+from lipdub.stages.method import build_options
 from lipdub.stages.neutralize import dnet
+from lipdub.stages.neutralize.dnet import DNetOptions
 from lipdub.stages.neutralize.options import NeutralizeOptions
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.sync import emotion, lnet
-from lipdub.stages.sync.options import SyncOptions
 from lipdub.weights import manifest
 from lipdub.workspace.stage_store import StageStore
 from tests.sample import SPEECH, TALKER
@@ -271,7 +275,7 @@ def test_an_emotion_changes_the_upper_face_too(
     assert np.array_equal(after[k, h:, :, 3], before[k, h:, :, 3])
     for wrong in ({"emotion": "bored"}, {"emotion": "sad", "method": "units"}):
         with pytest.raises(UsageError, match="--emotion"):
-            SyncOptions(**{"method": "lnet", **wrong})
+            build_options(stages.load("sync"), {"method": "lnet", **wrong})
 
 
 def test_an_emotion_is_added_to_the_face_as_it_is() -> None:
@@ -316,9 +320,12 @@ def test_weights_that_are_missing_are_named(video: Path, tmp_path: Path, monkeyp
 
 def test_auto_still_takes_what_needs_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "empty"))
-    assert recipes.choose_recipe("auto")[0].name == "builtin"
-    retalking = recipes.choose_recipe("retalking")[0]
-    assert retalking.methods["sync"] == "lnet" and set(NEEDED) < set(retalking.needs)
+    job = lipdub.Job(tmp_path / "video.mp4")
+    assert recipes.choose_recipe(job, None, lambda: "")[0].name == "builtin"
+    retalking = recipes.choose_recipe(replace(job, recipe="retalking"), None, lambda: "")[0]
+    methods = [stages.load(stage).methods.get(retalking.methods[stage]) for stage in ("neutralize", "sync", "enhance")]
+    needed = {name for method in methods for name in method.weights.names}
+    assert retalking.methods["sync"] == "lnet" and set(NEEDED) < needed and not retalking.is_ready(job, lambda: "")
 
 
 def test_lnet_without_references_says_what_to_do(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,15 +337,15 @@ def test_lnet_without_references_says_what_to_do(video: Path, tmp_path: Path, mo
 def test_expressions_are_found_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "mine.npy"
     np.save(file, np.arange(64))
-    assert NeutralizeOptions("dnet", file).expression == str(file)  # type: ignore[arg-type]
+    assert DNetOptions(expression=file).expression == str(file)  # type: ignore[arg-type]
     assert np.array_equal(expression.read_expression_array(file), np.arange(64, dtype=np.float32))
     np.savez(tmp_path / "mine.npz", exp=np.ones((1, 64)))
     assert expression.read_expression_array(tmp_path / "mine.npz").shape == (64,)
     for wrong in ("grin", str(tmp_path / "nothing.npy"), str(tmp_path)):
         with pytest.raises(UsageError, match="--expression"):
-            NeutralizeOptions("dnet", wrong)
+            DNetOptions(expression=wrong)
     with pytest.raises(UsageError, match="not for rest"):
-        NeutralizeOptions("rest", "smile")
+        build_options(stages.load("neutralize"), {"method": "rest", "expression": "smile"})
     for values in (np.zeros(63), np.full(64, np.nan), np.array(["a"] * 64)):
         np.save(file, values)
         with pytest.raises(InputError, match="is no expression"):
@@ -419,8 +426,9 @@ def test_only_what_is_asked_for_is_drawn(dubbed: Any) -> None:
 
 def test_face_and_range_mean_nothing_to_other_methods() -> None:
     given = dict(face="2", start=1.0, end=2.0)
-    assert NeutralizeOptions(**given) == NeutralizeOptions()
-    assert NeutralizeOptions(method="dnet", **given) != NeutralizeOptions(method="dnet")
+    spec = stages.load("neutralize")
+    assert build_options(spec, {}, inherited=given) == NeutralizeOptions()
+    assert build_options(spec, {"method": "dnet"}, inherited=given).own == DNetOptions(**given)
 
 
 def test_another_face_than_the_drawn_one_is_refused(dubbed: Any, video: Path, tmp_path: Path) -> None:

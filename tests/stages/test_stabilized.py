@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import lipdub  # noqa: E402
+from lipdub import stages
 from lipdub.errors import InputError, UsageError, WeightsError  # noqa: E402
 from lipdub.faces import compositing  # noqa: E402
 from lipdub.faces.alignment import full_face  # noqa: E402
@@ -20,12 +21,11 @@ from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hid
 from lipdub.networks.talking_face import SilentLip, TalkingFace, make_silent_windows  # noqa: E402
 from lipdub.stages.enhance import stage
 from lipdub.stages.enhance.options import EnhanceOptions
+from lipdub.stages.method import build_options
 from lipdub.stages.neutralize import silent_lip
-from lipdub.stages.neutralize.options import NeutralizeOptions  # noqa: E402
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.sync import stabilized
-from lipdub.stages.sync.options import SyncOptions  # noqa: E402
 from lipdub.weights import manifest, talking_face_file, user_models  # noqa: E402
 from lipdub.weights import store as weights_store  # noqa: E402
 from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel  # noqa: E402
@@ -77,7 +77,7 @@ def dubbed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
             SPEECH,
             tmp_path_factory.mktemp("dub") / "out.mkv",
             recipe="stabilized",
-            talker=model,
+            model=model,
             end=END,
             lossless=True,
             preset="ultrafast",
@@ -179,7 +179,7 @@ def test_methods_that_do_not_go_together(model: Path, tmp_path: Path, monkeypatc
     lipdub.neutralize(TALKER, method="silent-lip", **given)
     small = FaceGenerator(FaceGeneratorSize(24, 4, 8, 16))
     other = saved(tmp_path / "other.safetensors", small, small.__class__(small.size))
-    with pytest.raises(UsageError, match="references of 48 pixels, and the model draws faces of 24"):
+    with pytest.raises(UsageError, match="references of 48 pixels, but the model draws faces of 24"):
         lipdub.sync(TALKER, SPEECH, method="stabilized", **given | {"talker": other})
     only = saved(tmp_path / "only.safetensors", small, None)
     with pytest.raises(UsageError, match="no talking-face generator"):
@@ -215,7 +215,7 @@ def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, mo
 
     monkeypatch.setattr(wav2lip, "generate", generate)
     given = {"workspace": tmp_path / "job", "end": 0.3}
-    lipdub.neutralize(TALKER, method="silent-lip", talker=painter, **given)
+    lipdub.neutralize(TALKER, method="silent-lip", model=painter, **given)
     lipdub.sync(TALKER, SPEECH, method="wav2lip", length="shortest", **given)
     assert seen
     for face, reference in seen:
@@ -229,7 +229,7 @@ def test_shut_references_go_before_lnet(tmp_path: Path, monkeypatch: pytest.Monk
     small_retalking.publish(monkeypatch, tmp_path, ("lnet", "enet"), copying=True)
     painter = saved(tmp_path / "painter.safetensors", generator(COLOUR), generator(None))
     given = {"workspace": tmp_path / "job", "end": 0.3}
-    lipdub.neutralize(TALKER, method="silent-lip", talker=painter, **given)
+    lipdub.neutralize(TALKER, method="silent-lip", model=painter, **given)
     made = lipdub.sync(TALKER, SPEECH, method="lnet", length="shortest", **given)
     sync = StageStore(made.path, "sync")
     boxes, amount, crops = (sync.open(name).read(0, len(sync.open(name))) for name in ("boxes", "amount", "crops"))
@@ -243,10 +243,10 @@ def test_shut_references_go_before_lnet(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_model_is_not_for_other_methods(model: Path) -> None:
-    with pytest.raises(UsageError, match="--talker is for sync's method stabilized, not for units"):
-        SyncOptions(talker=str(model))
-    with pytest.raises(UsageError, match="--talker is for neutralize's method silent-lip, not for rest"):
-        NeutralizeOptions(talker=str(model))
+    for name, method in (("sync", "stabilized"), ("neutralize", "silent-lip")):
+        for option in ("model", "talker"):  # its former name
+            with pytest.raises(UsageError, match=f"--model is for {name}'s method {method}, not for"):
+                build_options(stages.load(name), {option: str(model)})
 
 
 def test_a_source_that_is_none_is_an_input_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +272,7 @@ def test_the_restorer_is_one_that_is_there(tmp_path: Path, monkeypatch: pytest.M
 
 def settled(method: str, commercial_safe: bool = False, **how: Any) -> EnhanceOptions:
     job = lipdub.engine.pipeline.make_job("video.mp4", None, None, options={}, commercial_safe=commercial_safe)
-    return stage.SPEC.settle(EnhanceOptions(method, **how), job, lambda: "")
+    return stage.SPEC.resolve(EnhanceOptions(method, **how), job, lambda: "")
 
 
 def test_the_restorer_is_one_that_may_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import lipdub
+from lipdub.engine.recipes import RECIPES
+from lipdub.engine.resolve import resolve
 from lipdub.errors import InputError, UsageError
 from lipdub.speech.pronunciation import find_dictionary
 from lipdub.stages.sync import stage
@@ -17,6 +19,7 @@ from tests.sample import SPEECH, TALKER
 
 if TYPE_CHECKING:
     from pathlib import Path
+from lipdub.workspace.folder import Workspace
 
 needs_dictionary = pytest.mark.skipif(find_dictionary() is None, reason="pocketsphinx is not installed")
 
@@ -27,7 +30,7 @@ def check(**options: Any) -> None:
 
 def test_the_text_is_one_of_the_stages_files(tmp_path: Path):
     assert SPEC.files(SyncOptions()) == []
-    assert SPEC.files(SyncOptions(text=tmp_path / "a.srt")) == [tmp_path / "a.srt"]  # type: ignore[arg-type]
+    assert SPEC.files(SyncOptions(transcript=tmp_path / "a.srt")) == [tmp_path / "a.srt"]  # type: ignore[arg-type]
 
 
 def test_languages_are_codes():
@@ -41,15 +44,15 @@ def test_languages_are_codes():
 def test_texts_that_will_not_do_are_refused_at_once(tmp_path: Path):
     check()
     (tmp_path / "good.txt").write_text("please keep my paper map")
-    check(text=str(tmp_path / "good.txt"))
+    check(transcript=str(tmp_path / "good.txt"))
     (tmp_path / "empty.txt").write_text("[music]\n")
     with pytest.raises(InputError, match="no words"):
-        check(text=str(tmp_path / "empty.txt"))
+        check(transcript=str(tmp_path / "empty.txt"))
     with pytest.raises(InputError, match="no file"):
-        check(text=str(tmp_path / "none.txt"))
+        check(transcript=str(tmp_path / "none.txt"))
     (tmp_path / "strange.txt").write_text("qwrt xyzzyq plughh")
     with pytest.raises(UsageError, match="--language"):
-        check(text=str(tmp_path / "strange.txt"))
+        check(transcript=str(tmp_path / "strange.txt"))
 
 
 @needs_dictionary
@@ -63,14 +66,11 @@ def test_the_plan_knows_a_changed_text(tmp_path: Path):
             SPEECH,
             workspace=tmp_path / "w",
             out=tmp_path / "o.mp4",
-            options={"sync": {"text": str(text)}},
+            options={"sync": {"transcript": str(text)}},
         )
-        from lipdub.engine.runner import Runner
-        from lipdub.progress import ignore_event
-        from lipdub.workspace.folder import Workspace
-
-        chain = Runner(job, ignore_event, None, Workspace(job.folder()))
-        return chain.key("sync")
+        workspace = Workspace(job.folder())
+        names = ["detect", "neutralize", "sync"]
+        return resolve(job, names, workspace, RECIPES.get("builtin"), "as asked").stages["sync"].key
 
     first = key()
     text.write_text("please keep my paper map before")

@@ -16,6 +16,7 @@ from lipdub.media.read import read_frames
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.sync import wav2lip
+from lipdub.stages.sync.options import SyncOptions
 from lipdub.workspace.stage_store import StageStore
 from tests.sample import SPEECH, TALKER
 
@@ -93,7 +94,7 @@ def test_a_second_run_reuses_everything_and_other_weights_only_redo_the_mouths(
     )
     assert all(stage.action == "reuse" for stage in lipdub.plan(job))
     other = weights / "other.pth"
-    monkeypatch.setattr(wav2lip, "weights_path", lambda: other)
+    monkeypatch.setattr(wav2lip.Wav2Lip, "weight_files", lambda self, options: [other])
     other.write_bytes(b"other weights")
     planned = {stage.name: stage.action for stage in lipdub.plan(job)}
     other.unlink()
@@ -144,7 +145,7 @@ def test_weights_of_ones_own_are_commercially_safe_and_published_ones_not(
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(weights))
     job = lipdub.Job(TALKER, SPEECH, out=tmp_path / "out.mkv", recipe="wav2lip", commercial_safe=True)
     assert lipdub.plan(job)
-    paths = [wav2lip.weights_path(), Path("elsewhere/wav2lip.pth")]
+    paths = [*wav2lip.METHOD.weight_files(SyncOptions()), Path("elsewhere/wav2lip.pth")]
     assert [entry.name for entry in checks.check_weights(paths, commercial_safe=True)] == ["wav2lip"]
     monkeypatch.setattr(weights_store.WeightsStore, "is_own", lambda self, entry: False)
     assert checks.check_weights(paths, commercial_safe=False)

@@ -20,12 +20,17 @@ class DetectOptions:
 
     method: str = option(
         DEFAULT_DETECTOR,
-        "--detector",
+        "--method",
         help="Network that finds the faces: mediapipe, or retinaface for small, tilted or many faces.",
         choices=DETECTORS.names,
+        panel="Who and when",
         run_name="detector",
+        run_flags=("--detector",),
+        aliases=("--detector",),
     )
-    max_faces: int = option(4, "--max-faces", help="Most faces of a frame.", low=1, high=MAX_FACES_LIMIT)
+    max_faces: int = option(
+        4, "--max-faces", help="Most faces of a frame.", low=1, high=MAX_FACES_LIMIT, panel="Who and when"
+    )
 
     def __post_init__(self) -> None:
         validate(self)

@@ -8,6 +8,7 @@ from lipdub.faces import detectors
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.stages.detect.options import DetectOptions
 from lipdub.stages.detect.store import DetectArrays
+from lipdub.stages.detect.summary import check_faces
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +41,12 @@ def _weights(options: DetectOptions) -> list[Path]:
 
 SPEC = StageSpec(
     name="detect",
+    summary="Find shots and faces, and follow each face over time.",
     version=1,
     reads=(),
     inputs=("video",),
     options=DetectOptions,
     run=run,
     weights=_weights,
+    check_summary=check_faces,
 )

@@ -1,48 +1,61 @@
-"""Options."""
+"""The options of enhance."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lipdub.errors import UsageError
-from lipdub.stages import inference
+from lipdub.options import option
+from lipdub.stages.enhance import METHODS
+from lipdub.stages.inference_options import InferenceOptions
 
-METHODS = ("none", "auto", "gfpgan", "gpen", "vqfr")
-
-
-REGIONS = ("mouth", "face")
-
-
-MASKS = ("auto", "mesh", "parsing")
+LOOK = "Look"
 
 
 @dataclass(frozen=True)
-class EnhanceOptions:
-    """method: of `METHODS`; `auto` is VQFR or GFPGAN, the first whose weights are there, or none. region: what is restored,
-    `mouth`, or `face`: all that sync changed. strength: 0 leaves the crops as they are, 1 takes what the network gives. mask:
-    what tells where the mouth is: `mesh`, its followed outline; `parsing`, ParseNet, which needs its published weights; `auto`:
-    parsing where they are. precision, accel: of the networks (`lipdub.stages.inference`).
-    """
+class EnhanceOptions(InferenceOptions):
+    """What is restored, how strongly, and how the mouth is found."""
 
-    method: str = "none"
-    region: str = "mouth"
-    strength: float = 1.0
-    mask: str = "auto"
-    precision: str = "auto"
-    accel: str = "auto"
+    method: str = option(
+        "none",
+        "--method",
+        help="Restore generated mouths with a face-restoration network. auto: the first whose weights are installed.",
+        choices=METHODS.names,
+        panel=LOOK,
+        run_name="enhance",
+        run_flags=("--enhance",),
+        aliases=("--enhance",),
+    )
+    region: Literal["mouth", "face"] = option(
+        "mouth",
+        "--enhance-region",
+        help="What to restore: the mouth, or everything that sync changed.",
+        panel=LOOK,
+        run_name="enhance_region",
+    )
+    mask: Literal["auto", "mesh", "parsing"] = option(
+        "auto",
+        "--enhance-mask",
+        help="How the mouth outline is found: from the face mesh or by a face parser. "
+        "auto uses the parser if its weights are installed.",
+        panel=LOOK,
+        run_name="enhance_mask",
+    )
+    strength: float = option(
+        1.0,
+        "--enhance-strength",
+        help="How much of the restored picture to use, 0 to 1.",
+        low=0,
+        high=1,
+        panel=LOOK,
+        run_name="enhance_strength",
+    )
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise UsageError(f"enhance has no method {self.method!r}", hint=f"Methods: {', '.join(METHODS)}")
-        if self.region not in REGIONS:
-            raise UsageError(f"--enhance-region {self.region!r} is unknown", hint=f"It takes {', '.join(REGIONS)}.")
-        if self.mask not in MASKS:
-            raise UsageError(f"--enhance-mask {self.mask!r} is unknown", hint=f"It takes {', '.join(MASKS)}.")
+        super().__post_init__()
         if self.mask == "parsing" and self.region != "mouth":
             raise UsageError(
                 f"--enhance-mask parsing is for the mouth, not for --enhance-region {self.region}",
                 hint="Leave one out.",
             )
-        if not 0 <= self.strength <= 1:
-            raise UsageError(f"--enhance-strength must be 0 to 1, not {self.strength:g}")
-        inference.resolve_inference_options(self, networks=self.method != "none")

@@ -25,22 +25,28 @@ import numpy as np
 from lipdub.faces import coefficients, expression, fan_landmarks, landmarks, smoothing
 from lipdub.faces.alignment import fan, five_point, head, three_dmm
 from lipdub.faces.talker_tables import MotionTable
+from lipdub.options import option
 from lipdub.stages import face_selection, inference
-from lipdub.stages.sync.visibility import PROFILE_DEGREES
+from lipdub.stages.neutralize.method import PRIOR_WEIGHTS, DrawingOptions, NeutralizeMethod
+from lipdub.stages.visibility import PROFILE_DEGREES
+from lipdub.weights.requirement import AllOf, Shipped
+from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.media.pixels import Picture
+    from lipdub.media.probe import MediaFacts
     from lipdub.stages.base import StageContext
-    from lipdub.stages.neutralize.options import NeutralizeOptions
+    from lipdub.stages.job import Job
+    from lipdub.weights.store import VerifiedWeights
     from lipdub.workspace import ChunkedArray
 
 NETWORKS = ("face3d", "dnet")  # entries of the manifest that it cannot do without
 RESTORER, TEMPLATES = "gpen-512", "expression"  # those it takes where they are
 FAN = ("2dfan4", "2dfan4-script")  # the first of them that is there
-# Faces turned further are never dubbed (`dubbing.PROFILE_DEGREES` and what smoothing it may add), so none is drawn.
+# Faces turned further are never dubbed (`visibility.PROFILE_DEGREES` and what smoothing may add to it).
 MAX_YAW_DEGREES = 60.0
 # Without a template: the expression is the mean of this share of the frames, those with the smallest mouth opening.
 CLOSED_SHARE = 0.1
@@ -92,70 +98,123 @@ class Span:
         return np.stack([head.align(self.boxes[i]).to_crop(mesh[i - frames[0]]) for i in frames])
 
 
-def weights_paths(asked: str) -> list[Path]:
-    """The verified files that it works with for this expression. Raises WeightsError when one it needs is missing."""
-    return [kept.path for kept in _kept(asked).values()]
+def _verified(expression_option: str) -> dict[str, VerifiedWeights]:
+    """Verify the files an expression works with: those needed, and the optional ones that are in the store.
 
-
-def _kept(asked: str) -> dict[str, Any]:
-    """Verified files by their names in the manifest: those needed, and of the others those that are there."""
+    Returns:
+        Name in the manifest to file.
+    """
     from lipdub.weights import manifest
     from lipdub.weights.store import WeightsStore
 
-    store, wanted = WeightsStore(), list(NETWORKS)
+    store, names = WeightsStore(), list(NETWORKS)
     # The talker's own face can stand in for a neutral expression, but not for a smile.
-    if asked in expression.NAMED_EXPRESSIONS and (asked != "neutral" or store.has(manifest.find_entry(TEMPLATES))):
-        wanted.append(TEMPLATES)
+    is_named = expression_option in expression.NAMED_EXPRESSIONS
+    if is_named and (expression_option != "neutral" or store.has(manifest.find_entry(TEMPLATES))):
+        names.append(TEMPLATES)
     if store.has(manifest.find_entry(RESTORER)):
-        wanted.append(RESTORER)
-    wanted += [name for name in FAN if store.has(manifest.find_entry(name))][:1]
-    return {name: store.verify(manifest.find_entry(name)) for name in wanted}
+        names.append(RESTORER)
+    names += [name for name in FAN if store.has(manifest.find_entry(name))][:1]
+    return {name: store.verify(manifest.find_entry(name)) for name in names}
 
 
-def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackLandmarks]) -> list[str]:
-    """Draws the references of these tracks, chunks that are missing only. Returns what a person should know of them."""
-    kept = _kept(options.expression)
-    notes = [k.trust_note for k in kept.values() if k.trust_note]
-    if RESTORER not in kept:
+@dataclass(frozen=True)
+class DNetOptions(DrawingOptions):
+    """The expression, and what is drawn with it."""
+
+    expression: str = option(
+        "neutral",
+        "--expression",
+        help="Recipe retalking: expression of the face before it speaks. "
+        "neutral, smile, a picture of a face, or a file of 64 coefficients.",
+        metavar="NAME|FILE",
+        panel="Look",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expression.parse_expression(self.expression)
+
+
+class DNet(NeutralizeMethod):
+    """Every face drawn again with one expression."""
+
+    name = "dnet"
+    summary = "faces drawn again with one expression, by D-Net of VideoReTalking (Cheng et al., 2022)"
+    options = DNetOptions
+    weights = AllOf(Shipped(PRIOR_WEIGHTS), *NETWORKS)
+    uses_networks = True
+    draws_faces = True
+
+    def weight_files(self, options: Any) -> list[Path]:
+        """Return the files of the mouth's response, of the networks needed, and of the optional ones in the store."""
+        shipped = Shipped(PRIOR_WEIGHTS).paths(WeightsStore())
+        return [*shipped, *(item.path for item in _verified(options.own.expression).values())]
+
+    def input_files(self, options: Any) -> list[Path]:
+        """Return the file of the expression, if it is one."""
+        path = expression.parse_expression(options.own.expression)
+        return [path] if isinstance(path, Path) else []
+
+    def check(self, job: Job, facts: MediaFacts, options: Any) -> None:
+        """Read the expression, so that a wrong file stops the run before its heavy work."""
+        expression.check_expression(options.own.expression)
+
+    def run_tracks(
+        self, ctx: StageContext, options: Any, talkers: list[dict[str, Any]], tracks: dict[int, TrackLandmarks]
+    ) -> list[str]:
+        """Draw the references of the tracks, missing chunks only."""
+        weights = _verified(options.own.expression)
+        is_used = face_selection.frames_in_range(ctx, options.own.start, options.own.end)
+        spans = [Span(track.id, track, _boxes(ctx, track, is_used)) for track in tracks.values()]
+        steps = [(span, _coefficients(ctx, span), _references(ctx, span)) for span in spans]
+        landmarker = next((name for name in FAN if name in weights), None)
+        points = {span.id: _found(ctx, span) for span in spans if landmarker}
+        items = sum(int(span.wanted.sum()) for span in spans)
+        count = _Count(ctx, items * (3 if landmarker else 2))
+        for span, table, references in steps:
+            count.add(sum(span.finished(a) for a in (table, references, points.get(span.id)) if a is not None))
+        network = _Networks(ctx, options, weights, items)
+        template = _template(ctx, options.own.expression, weights, network)
+        for span in spans:
+            if landmarker and points[span.id].missing():
+                _find(ctx, span, network(landmarker), points[span.id], count)
+        network.release(landmarker)
+        for span, table, _ in steps:
+            if table.missing():
+                _regress(ctx, span, network("face3d"), points.get(span.id), table, count)
+        network.release("face3d")
+        for span, _, references in steps:
+            if references.missing():
+                restorer = network(RESTORER) if RESTORER in weights else None
+                _draw(ctx, span, _rows(ctx, span, template), (network("dnet"), restorer), references, count)
+        landmarks_note = _landmarks_note(landmarker, [(span, points[span.id]) for span in spans] if landmarker else [])
+        return [*_weights_notes(options.own.expression, weights), landmarks_note]
+
+
+METHOD = DNet()
+
+
+def _weights_notes(expression_option: str, weights: Mapping[str, VerifiedWeights]) -> list[str]:
+    """Return what a person should know of the weights that were used, and of those that were not there."""
+    notes = [item.trust_note for item in weights.values() if item.trust_note]
+    if RESTORER not in weights:
         notes.append(
-            f"GPEN's weights are not in the store: the references are as D-Net draws them, softer than those L-Net was "
+            "GPEN's weights are not in the store, so the references are as D-Net draws them: softer than those L-Net was "
             f"trained with (lipdub weights pull {RESTORER})"
         )
-    if options.expression == "neutral" and TEMPLATES not in kept:
+    if expression_option == "neutral" and TEMPLATES not in weights:
         notes.append(
-            "expression.mat is not in the store: the references have the talker's own expression with the mouth shut "
+            "expression.mat is not in the store, so the references have the talker's own expression with the mouth shut "
             f"(lipdub weights pull {TEMPLATES})"
         )
-    used = face_selection.frames_in_range(ctx, options.start, options.end)
-    spans = [Span(view.id, view, _boxes(ctx, view, used)) for view in views]
-    steps = [(span, _coefficients(ctx, span), _references(ctx, span)) for span in spans]
-    landmarker = next((name for name in FAN if name in kept), None)
-    found = {span.id: _found(ctx, span) for span in spans if landmarker}
-    count = _Count(ctx, sum(int(span.wanted.sum()) for span in spans) * (3 if landmarker else 2))
-    for span, table, references in steps:
-        count.add(sum(span.finished(a) for a in (table, references, found.get(span.id)) if a is not None))
-    network = _Networks(ctx, options, kept, sum(int(span.wanted.sum()) for span in spans))
-    template = _template(ctx, options.expression, kept, network)
-    for span in spans:
-        if landmarker and found[span.id].missing():
-            _find(ctx, span, network(landmarker), found[span.id], count)
-    network.release(landmarker)
-    notes.append(_landmarks_note(landmarker, [(span, found[span.id]) for span in spans] if landmarker else []))
-    for span, table, _ in steps:
-        if table.missing():
-            _regress(ctx, span, network("face3d"), found.get(span.id), table, count)
-    network.release("face3d")
-    for span, _, references in steps:
-        if references.missing():
-            restorer = network(RESTORER) if RESTORER in kept else None
-            _draw(ctx, span, _rows(ctx, span, template), (network("dnet"), restorer), references, count)
     return notes
 
 
 class _Networks:
     """The networks of verified files, ready on the run's device, each loaded when it is first called for."""
 
-    def __init__(self, ctx: StageContext, options: NeutralizeOptions, kept: dict[str, Any], items: int) -> None:
+    def __init__(self, ctx: StageContext, options: Any, kept: dict[str, Any], items: int) -> None:
         self._ctx = ctx
         self._options = options
         self._items = items

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.faces.talker_tables import MotionColumn, MotionTable, UnitColumn, build_unit_row
 from lipdub.faces.unit_selection import MAX_UNIT_YAW
 from lipdub.media.pixels import crop_padded, to_eight_bits
-from lipdub.stages.base import StageContext
-from lipdub.stages.face_selection import open_track
 from lipdub.stages.frames import LANDMARK_BLOCK
+from lipdub.stages.neutralize.method import NeutralizeMethod
+
+if TYPE_CHECKING:
+    from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.stages.base import StageContext
 
 # A talker's inventory; a minute of speech shows every mouth shape many times over.
 MAX_UNITS = 1500
@@ -26,7 +29,7 @@ CHUNK_BYTES = 12 << 20
 LIPS_AND_OPENING = [MotionColumn.OPENING, MotionColumn.UPPER_LIP, MotionColumn.LOWER_LIP]
 
 
-def _choose_frames(motion: np.ndarray, first: int) -> np.ndarray:
+def choose_unit_frames(motion: np.ndarray, first: int) -> np.ndarray:
     """Source frames that become units: all usable ones, or, of a long track, runs that spread over mouth shapes,
     poses and time.
     """
@@ -57,22 +60,33 @@ def _choose_frames(motion: np.ndarray, first: int) -> np.ndarray:
     return np.sort((starts[taken][:, None] + np.arange(RUN_FRAMES)).ravel()) + first
 
 
-def gather_units(
-    ctx: StageContext, talkers: list[dict[str, Any]], landmarks: Any, owner: np.ndarray, interval: float
-) -> None:
-    """Cuts the units' mouths out of the source."""
-    from lipdub.media.read import read_frames_in_order
+class Rest(NeutralizeMethod):
+    """The talker's own rest mouth, and the inventory of units."""
 
-    plans = [_Inventory(ctx, t, open_track(landmarks, owner, t, interval)) for t in talkers if t["units"]]
-    wanted: dict[int, list[tuple[_Inventory, int]]] = {}
-    for plan in plans:
-        for u in plan.todo():
-            wanted.setdefault(plan.frames[u], []).append((plan, u))
-    order = sorted(wanted)
-    for done, frame in enumerate(read_frames_in_order(ctx.job.video, order)):
-        for plan, u in wanted[frame.index]:
-            plan.add(u, frame.picture)
-        ctx.progress(done + 1, len(order))
+    name = "rest"
+    summary = "the talker's own rest mouth and mouth shapes, measured; keeps the frames whose mouths can be reused"
+    gathers_units = True
+
+    def run_tracks(
+        self, ctx: StageContext, options: Any, talkers: list[dict[str, Any]], tracks: dict[int, TrackLandmarks]
+    ) -> list[str]:
+        """Cut the mouths of all units out of the source, in one pass over it."""
+        from lipdub.media.read import read_frames_in_order
+
+        inventories = [_Inventory(ctx, talker, tracks[talker["id"]]) for talker in talkers if talker["units"]]
+        users: dict[int, list[tuple[_Inventory, int]]] = {}
+        for inventory in inventories:
+            for unit in inventory.todo():
+                users.setdefault(inventory.frames[unit], []).append((inventory, unit))
+        order = sorted(users)
+        for done, frame in enumerate(read_frames_in_order(ctx.job.video, order)):
+            for inventory, unit in users[frame.index]:
+                inventory.add(unit, frame.picture)
+            ctx.progress(done + 1, len(order))
+        return []
+
+
+METHOD = Rest()
 
 
 class _Inventory:

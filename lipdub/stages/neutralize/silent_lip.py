@@ -1,55 +1,104 @@
-"""neutralize, method `silent-lip`: every face of a track with its mouth shut, by the silent-lip generator of paper 003.
+"""neutralize, method `silent-lip`: every face of a track with its mouth shut.
 
-Yaman et al., "Audio-driven Talking Face Generation with Stabilized Synchronization Loss" (section 3.2): a mouth that is open in the
-reference leaks into what is generated after it; driven with silence, the generator shuts it first.
+Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024), section 3.2: a mouth that
+is open in the reference leaks into what is generated from it. Driven with silence, the generator shuts it first.
 
-Store, per track id, over the frames of its span: ``placement-ID`` (n, 4) float64, where the crops lie (`faces.facecrop`), NaN where
-none was drawn; ``reference-ID`` (n, P, P, 3) uint8 RGB, the faces with shut mouths.
+Store, per track id, over the frames of its span: ``placement-ID`` (n, 4) float64, where the crops lie
+(`faces.alignment.full_face`), NaN where none was drawn; ``reference-ID`` (n, P, P, 3) uint8 RGB, the faces with shut mouths.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.faces.alignment import full_face
+from lipdub.options import option
 from lipdub.stages import face_selection, inference, talking_face
+from lipdub.stages.neutralize.method import DrawingOptions, NeutralizeMethod
+from lipdub.stages.talking_face import MODEL_HELP, resolve_model
+from lipdub.weights.talking_face_file import FAMILY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
-    from lipdub.stages.neutralize.options import NeutralizeOptions
+    from lipdub.stages.job import Job
     from lipdub.workspace import ChunkedArray
 
-# Faces turned further are never dubbed (`dubbing.PROFILE_DEGREES` and what smoothing it may add), so none is drawn.
+# Faces turned further are never dubbed (`visibility.PROFILE_DEGREES` and what smoothing may add to it).
 MAX_YAW_DEGREES = 60.0
 CHUNK = 32
 
 
-def run(ctx: StageContext, options: NeutralizeOptions, views: list[TrackLandmarks]) -> list[str]:
-    """Draws the references of these tracks, chunks that are missing only. Returns what a person should know of them."""
-    size = talking_face.generator_size(options, "silent")
-    used = face_selection.frames_in_range(ctx, options.start, options.end)
-    steps = [(view, _placements(ctx, view, used), _references(ctx, view, size)) for view in views]
-    wanted = sum(int(np.isfinite(places[:, 0]).sum()) for _, places, _ in steps)
-    done = 0
-    network = None
-    for view, places, array in steps:
-        missing = set(array.missing())
-        done += sum(_count(places, array.span(i)) for i in range(array.chunks) if i not in missing)
-        if missing and network is None:
-            network = _network(ctx, options, wanted)
-    for view, places, array in steps:
-        for chunk, frames, crops in _crops(ctx, view, array, places):
-            a, b = array.span(chunk)
-            out = np.zeros((b - a, *array.shape[1:]), np.uint8)
-            if frames:
-                out[np.array(frames) - a] = close_mouths(network, crops)
-            array.write(chunk, out)
-            done += len(frames)
-            ctx.progress(done, wanted)
-    return [talking_face.trust_note(options)]
+@dataclass(frozen=True)
+class SilentLipOptions(DrawingOptions):
+    """The model that draws, and what it draws."""
+
+    model: str | None = option(
+        None,
+        "--model",
+        help=MODEL_HELP,
+        metavar="NAME|FILE",
+        run_flags=(),
+        aliases=("--talker",),
+        old_names=("talker",),
+    )
+
+
+class SilentLip(NeutralizeMethod):
+    """Every face with its mouth shut, drawn by a generator that hears silence."""
+
+    name = "silent-lip"
+    summary = "faces with their mouths shut, drawn by the silent-lip generator of Yaman et al. (ECCV 2024)"
+    options = SilentLipOptions
+    uses_networks = True
+    draws_faces = True
+
+    def weight_files(self, options: Any) -> list[Path]:
+        """Return the files of the mouth's response and of the model."""
+        return [*super().weight_files(options), *([Path(options.own.model)] if options.own.model is not None else [])]
+
+    def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
+        """Return True: there is always a model, if only the shipped one."""
+        return True
+
+    def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
+        """Replace the model's name by its file."""
+        return replace(options, own=replace(options.own, model=resolve_model(options.own.model, digest)))
+
+    def run_tracks(
+        self, ctx: StageContext, options: Any, talkers: list[dict[str, Any]], tracks: dict[int, TrackLandmarks]
+    ) -> list[str]:
+        """Draw the references of the tracks, missing chunks only."""
+        size = talking_face.generator_size(options.own.model, "silent")
+        is_used = face_selection.frames_in_range(ctx, options.own.start, options.own.end)
+        steps = [(t, _placements(ctx, t, is_used), _references(ctx, t, size)) for t in tracks.values()]
+        total = sum(int(np.isfinite(places[:, 0]).sum()) for _, places, _ in steps)
+        done = 0
+        network = None
+        for _, places, array in steps:
+            missing = set(array.missing())
+            done += sum(_count(places, array.span(i)) for i in range(array.chunks) if i not in missing)
+            if missing and network is None:
+                network = _network(ctx, options, total)
+        for track, places, array in steps:
+            for chunk, frames, crops in _crops(ctx, track, array, places):
+                a, b = array.span(chunk)
+                out = np.zeros((b - a, *array.shape[1:]), np.uint8)
+                if frames:
+                    out[np.array(frames) - a] = close_mouths(network, crops)
+                array.write(chunk, out)
+                done += len(frames)
+                ctx.progress(done, total)
+        return [FAMILY.describe(Path(options.own.model))]
+
+
+METHOD = SilentLip()
 
 
 def close_mouths(network: Any, crops: np.ndarray) -> np.ndarray:
@@ -62,10 +111,10 @@ def close_mouths(network: Any, crops: np.ndarray) -> np.ndarray:
     return np.round(made.permute(0, 2, 3, 1).numpy().clip(0, 1) * 255).astype(np.uint8)
 
 
-def _network(ctx: StageContext, options: NeutralizeOptions, items: int) -> inference.NetworkRunner:
+def _network(ctx: StageContext, options: Any, items: int) -> inference.NetworkRunner:
     from lipdub.networks.talking_face import SilentLip
 
-    model = talking_face.load_model(ctx, options)
+    model = talking_face.load_model(ctx, options.own.model)
     assert model.silent is not None
     return inference.prepare_network(
         ctx, options, SilentLip(model.silent, model.sync).eval(), talking_face.PROFILE, items

@@ -1,41 +1,43 @@
-"""neutralize: what each talker's face does in speech; with method `rest` its rest mouth and the inventory of units too.
+"""The stage neutralize: measures what each talker's face does in speech, then runs a method on it.
 
 Store, per track id: ``face-ID`` (4, 478, 3) float64: canonical mean face, response base, response gains;
-``motion-ID`` (frames of its span, 10) float32, columns `MOTION`, NaN where unseen;
-units, the frames whose mouths may be shown elsewhere: ``unit-ID`` (u, 14) float32 (columns `UNIT`), ``patch-ID``
-(u, h, w, 3) their mouths' pixels, ``points-ID`` (u, 100, 2) float32 mouth vertices in patch pixels. JSON ``track-ID``.
-What methods `dnet` and `silent-lip` keep besides: `lipdub.stages.neutralize.dnet`, `neutralize_silent_lip`.
+``motion-ID`` (frames of its span, 10) float32, columns ``faces.unit_table.MOTION_COLUMNS``, NaN where the face is not
+seen; JSON ``track-ID``. Each method's module says what it adds.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.faces.talker_tables import MotionColumn, MotionTable
 from lipdub.faces.unit_selection import MIN_MOUTH_PX
-from lipdub.stages.base import StageContext, StageSpec
-from lipdub.stages.face_selection import open_track
+from lipdub.stages.face_selection import open_track, resolve_face_option
 from lipdub.stages.frames import LANDMARK_BLOCK
-from lipdub.stages.neutralize.options import DRAWING_METHODS, NeutralizeOptions
-from lipdub.stages.neutralize.rest import _choose_frames, gather_units
+from lipdub.stages.method import make_spec
+from lipdub.stages.neutralize import METHODS
+from lipdub.stages.neutralize.options import NeutralizeOptions
+from lipdub.stages.neutralize.rest import choose_unit_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lipdub.engine.job import Job
-    from lipdub.media.probe import MediaFacts
+    from lipdub.stages.base import StageContext
 
 
 def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
-    """Measures every track; then, for `rest`, gathers its units in one pass over the frames that are needed, and for
-    `dnet` and `silent-lip` draws its references.
+    """Measure every track, then let the method add what it needs.
+
+    Args:
+        ctx: The stage's context.
+        options: The stage's options.
+
+    Returns:
+        The summary: method, tracks, notes.
     """
     from lipdub.faces import mouth_shapes, smoothing
     from lipdub.media.frame_index import read_frame_times
 
+    method = METHODS.get(options.method)
     times = read_frame_times(ctx.job.video)
     interval = smoothing.estimate_frame_interval(times)
     detect, rows = ctx.upstream["detect"], ctx.summaries["detect"]["tracks"]
@@ -50,28 +52,23 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
         if not ctx.store.has(f"track-{row['id']}"):
             _measure(ctx, open_track(landmarks, owner, row, interval), prior)
         talkers.append({**row, **ctx.store.json(f"track-{row['id']}")})
-    if options.method == "rest":
-        gather_units(ctx, talkers, landmarks, owner, interval)
-    notes: list[str] = []
-    if options.method in DRAWING_METHODS:
-        from lipdub.stages.face_selection import resolve_face_option
-        from lipdub.stages.neutralize import dnet, silent_lip
-
-        usable = {t["id"] for t in talkers if t["units"]}
-        ids = resolve_face_option(ctx, options.face, rows, usable, ctx.store) if usable else []
-        views = [open_track(landmarks, owner, t, interval) for t in talkers if t["id"] in ids]
-        notes = (dnet if options.method == "dnet" else silent_lip).run(ctx, options, views)
-    tracks = [
+    usable = {talker["id"] for talker in talkers if talker["units"]}
+    selected = usable
+    if method.draws_faces:
+        selected = set(resolve_face_option(ctx, options.own.face, rows, usable, ctx.store)) if usable else set()
+    tracks = {t["id"]: open_track(landmarks, owner, t, interval) for t in talkers if t["id"] in selected}
+    notes = method.run_tracks(ctx, options, talkers, tracks)
+    summaries = [
         {
-            "id": t["id"],
-            "usable": t["units"] > 0,
-            "units": t["units"] if options.method == "rest" else 0,
-            "trust": t["trust"],
-            "open_std": t["open_std"],
+            "id": talker["id"],
+            "usable": talker["units"] > 0,
+            "units": talker["units"] if method.gathers_units else 0,
+            "trust": talker["trust"],
+            "open_std": talker["open_std"],
         }
-        for t in talkers
+        for talker in talkers
     ]
-    return {"method": options.method, "tracks": tracks, "notes": notes}
+    return {"method": method.name, "tracks": summaries, "notes": notes}
 
 
 def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
@@ -104,7 +101,7 @@ def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
         fit.add(shape[frontal], measures[frontal])
     response = fit.solve(canonical, prior)
     span_of_speech = mouth_shapes.estimate_speech_range(MotionTable(motion).measures.astype(np.float64), prior)
-    units = _choose_frames(motion, view.first)
+    units = choose_unit_frames(motion, view.first)
     name = view.id
     store = ctx.store
     face = np.concatenate([canonical[None], response.base[None], response.gain])
@@ -136,51 +133,13 @@ def _sample(view: Any, frames: np.ndarray) -> np.ndarray:
     return points[np.isfinite(points[:, 0, 0])]
 
 
-def _weights(options: NeutralizeOptions) -> list[Path]:
-    from lipdub.faces.mouth_shapes import PRIOR_WEIGHTS
-    from lipdub.weights import verify_shipped
-
-    drawn: list[Path] = []
-    if options.method == "dnet":
-        from lipdub.stages.neutralize.dnet import weights_paths
-
-        drawn = weights_paths(options.expression)
-    if options.talker is not None:
-        drawn = [Path(options.talker)]
-    return [verify_shipped(PRIOR_WEIGHTS), *drawn]
-
-
-def _files(options: NeutralizeOptions) -> list[Path]:
-    from lipdub.faces.expression import parse_expression
-
-    path = parse_expression(options.expression)
-    return [path] if isinstance(path, Path) else []
-
-
-def _check(job: Job, facts: MediaFacts, options: NeutralizeOptions) -> None:
-    """Reads the expression, so that a file that will not do stops the run before its heavy work."""
-    from lipdub.faces.expression import check_expression
-
-    check_expression(options.expression)
-
-
-SPEC = StageSpec(
+SPEC = make_spec(
     name="neutralize",
+    summary="Measure each talker's mouth, and draw references without the speech's motion.",
     version=4,
     reads=("detect",),
     inputs=("video",),
     options=NeutralizeOptions,
+    methods=METHODS,
     run=run,
-    weights=_weights,
-    files=_files,
-    check=_check,
-    settle=lambda options, job, digest: _settled(options, digest),
 )
-
-
-def _settled(options: NeutralizeOptions, digest: Callable[[], str]) -> NeutralizeOptions:
-    if options.method != "silent-lip":
-        return options
-    from lipdub.stages import talking_face
-
-    return talking_face.resolve_model(options, digest)

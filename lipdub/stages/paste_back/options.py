@@ -1,40 +1,66 @@
-"""Options."""
+"""The options of paste-back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from lipdub.errors import UsageError
+from lipdub.options import option
+from lipdub.stages.method import StageOptions
+from lipdub.stages.option_parsers import parse_rate
 
-BLENDS = ("laplacian", "feather")
-
-
-KEEP_AUDIO = ("others", "all", "none")
+LOOK, FILE = "Look", "Result file"
 
 
 @dataclass(frozen=True)
-class PasteBackOptions:
-    """method: `laplacian` or `feather`. feather: width of the mask's soft edge as a share of the crop's width.
-    colour_match: shift the crop's colour to the frame's along the mask's edge. codec, crf, preset, lossless:
-    `lipdub.media.write.VideoCodec`. audio_codec, audio_bitrate: `lipdub.media.audio_encoder.AudioCodec`. keep_audio: `others` keeps
-    the source's sound streams but the first, `all` keeps that too, `none` none.
-    """
+class PasteBackOptions(StageOptions):
+    """How the crop joins the frame, and how picture and sound are encoded."""
 
-    method: str = "laplacian"
-    feather: float = 0.04
-    colour_match: bool = True
-    codec: str = "auto"
-    crf: int | None = None
-    preset: str | None = None
-    lossless: bool = False
-    audio_codec: str = "auto"
-    audio_bitrate: int | None = None
-    keep_audio: str = "others"
-
-    def __post_init__(self) -> None:
-        if self.method not in BLENDS:
-            raise UsageError(f"paste-back has no method {self.method!r}", hint=f"Methods: {', '.join(BLENDS)}")
-        if not 0 <= self.feather <= 0.5:
-            raise UsageError(f"--feather must be 0 to 0.5 of the crop's width, not {self.feather:g}")
-        if self.keep_audio not in KEEP_AUDIO:
-            raise UsageError(f"--keep-audio {self.keep_audio!r} is unknown", hint=f"It takes {', '.join(KEEP_AUDIO)}.")
+    method: str = option(
+        "laplacian",
+        "--method",
+        help="How the mouth is blended into the face.",
+        choices=("laplacian", "feather"),
+        panel=LOOK,
+        run_name="blend",
+        run_flags=("--blend",),
+        aliases=("--blend",),
+    )
+    feather: float = option(
+        0.04,
+        "--feather",
+        help="Width of the mask's soft edge, as a share of the crop.",
+        low=0,
+        high=0.5,
+        panel=LOOK,
+    )
+    colour_match: bool = option(
+        True, "--colour-match/--no-colour-match", help="Match the mouth's colour to the frame.", panel=LOOK
+    )
+    codec: str = option(
+        "auto", "--codec", help="Video codec. auto: the source's, where possible.", metavar="NAME", panel=FILE
+    )
+    crf: int | None = option(
+        None, "--crf", help="Quality of the video. Lower is better; losses hardly show at 18.", panel=FILE
+    )
+    preset: str | None = option(
+        None, "--preset", help="The encoder's preset: slower ones make smaller files.", metavar="NAME", panel=FILE
+    )
+    lossless: bool = option(False, "--lossless", help="Encode without any loss.", panel=FILE)
+    audio_codec: str = option(
+        "auto", "--audio-codec", help="Codec of the speech. auto: what suits the container.", metavar="NAME", panel=FILE
+    )
+    audio_bitrate: int | None = option(
+        None,
+        "--audio-bitrate",
+        help="Bit rate of the speech, such as 256k.",
+        metavar="RATE",
+        parse=parse_rate,
+        panel=FILE,
+    )
+    keep_audio: Literal["others", "all", "none"] = option(
+        "others",
+        "--keep-audio",
+        help="Which audio streams of the source to keep. others: all but the first.",
+        panel=FILE,
+    )

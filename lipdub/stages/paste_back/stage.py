@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lipdub.engine.job import Job
     from lipdub.media.audio_encoder import AudioCodec
     from lipdub.media.pixels import Picture
     from lipdub.media.probe import MediaFacts
     from lipdub.media.write import VideoCodec
+    from lipdub.stages.job import Job
 
 # Frames per independently encoded piece; encoders put a key frame about this often anyway.
 SEGMENT_FRAMES = 240
@@ -121,6 +121,7 @@ def _pasted(
 
 SPEC = StageSpec(
     name="paste-back",
+    summary="Blend the mouths into the frames, encode, and add the audio.",
     version=1,
     reads=("detect", "sync", "enhance"),
     inputs=("video", "speech", "mix"),

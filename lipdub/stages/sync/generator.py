@@ -1,134 +1,190 @@
-"""What those methods of sync share that generate a whole face: where it lies, the pass over the source, and how the
-lower part of what a network gives is laid back at the face's own size, inside the jaw's outline.
+"""Base of the methods of sync whose network draws whole faces: where a face lies, the pass over the source, and how the
+lower part of what the network draws is composited at the face's own size, inside the jaw's outline.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from lipdub.arrays import Array
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.faces.compositing import composite_lower_face
-from lipdub.stages import face_selection
+from lipdub.stages import face_selection, inference, visibility
 from lipdub.stages.frames import LANDMARK_BLOCK, consecutive_spans
-from lipdub.stages.sync import store, visibility
+from lipdub.stages.sync import store
+from lipdub.stages.sync.method import SyncMethod
 from lipdub.stages.sync.plan import FacePlan, plan_output
+from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
+    from lipdub.arrays import F64, I32
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
 
 
-Generate: TypeAlias = Callable[[list[int], list[np.ndarray]], np.ndarray | list[np.ndarray]]
-"""Output frames and their faces (h, w, 3) RGB, uint8 or uint16, to faces that speak: float32 (n, size, size, 3) RGB 0..1; or
-float32 (h, w, 4) each, as large as they were, with how far each pixel is to be taken."""
+Generate: TypeAlias = Callable[[list[int], list[Array]], "Array | list[Array]"]
+"""Takes output frames and their faces (h, w, 3) uint8 or uint16 RGB. Returns faces that speak: (n, size, size, 3) float32
+RGB 0..1, or a list of (h, w, 4) float32, as large as the faces, with how far each pixel is to be taken."""
 
-Edit: TypeAlias = Callable[[list[np.ndarray]], list[np.ndarray]]
-"""Faces (h, w, 3) RGB, uint8 or uint16, to the same with another upper half."""
+Edit: TypeAlias = Callable[[list[Array]], list[Array]]
+"""Takes faces (h, w, 3) uint8 or uint16 RGB, returns them with another upper half."""
 
 
 @dataclass(frozen=True)
-class Method:
-    """A method that generates faces.
+class GeneratorRun:
+    """What a generator method is given for one run.
 
-    name: as it is called. below: how far under the chin its faces reach, as a share of the face's height. batch: faces
-    generated at once. prepare: from the plan and the speech's spectrogram to what generates; called only when there is
-    something to generate. notes: what a person should know of its weights. able: from a track's id to how far each frame
-    of it can be dubbed (frames,) 0..1, where the method itself sets a limit. edit: makes what changes the upper
-    faces beforehand, where they are not to stay the source's; called when `prepare` is. boxes: where the faces lie in a
-    track's frames, as `face_boxes` gives them, where the method goes by something else.
+    Attributes:
+        ctx: The stage's context.
+        options: The stage's options, the method's own under ``own``.
+        plan: What every output frame shows.
+        heard: The result of the method's ``hear``: a spectrogram (80, columns) float32.
     """
 
-    name: str
-    below: float
-    batch: int
-    prepare: Callable[[FacePlan, np.ndarray], Generate]
-    notes: tuple[str, ...] = ()
-    able: Callable[[int], np.ndarray] | None = None
-    edit: Callable[[FacePlan], Edit] | None = None
-    boxes: Callable[[TrackLandmarks], np.ndarray] | None = None
+    ctx: StageContext
+    options: SyncOptions
+    plan: FacePlan
+    heard: Any
+
+    def speech_times(self, frames: list[int]) -> F64:
+        """Return the seconds of the speech at these output frames."""
+        times: F64 = self.plan.time[frames] - self.options.offset
+        return times
 
 
-def run_generator(ctx: StageContext, options: SyncOptions, method: Method) -> dict[str, Any]:
-    """Plans the whole result from the tracks, then generates the chunks that are missing."""
-    views = face_selection.open_tracks(ctx, face_selection.select_tracks(ctx, options))
-    samples, mel = ctx.ahead()
-    plan = _plan(ctx, options, method, samples, views)
-    sizes = (plan.box[:, 2:] - plan.box[:, :2]).max(0, initial=16)
-    arrays = store.create_crop_arrays(ctx, len(plan.source), int(sizes[0]), int(sizes[1]))
-    nothing = np.full((len(plan.source), 2), np.nan, np.float32)
-    store.write_tables(
-        ctx, source=plan.source, pts=plan.pts, time=plan.time, track=plan.track, amount=plan.amount, wanted=nothing
-    )
-    spans = list(consecutive_spans({i for a in arrays for i in a.missing()}))
-    if spans:
-        generate = method.prepare(plan, mel)
-        edit = method.edit(plan) if method.edit is not None else None
-        for first, last in spans:
-            _render(ctx, plan, views, generate, edit, method.batch, arrays, first, last)
-    return {
-        "method": method.name,
-        "frames": len(plan.source),
-        "dubbed": plan.dubbed,
-        "tracks": sorted(views),
-        "untouched": visibility.passthrough_spans(plan.time, plan.amount),
-        "notes": [note for note in method.notes if note],
-        "offset": options.offset,
-        "speech_seconds": samples / SAMPLE_RATE_HZ,
-    }
+class GeneratorMethod(SyncMethod):
+    """A method whose network draws whole faces. Of what it draws, only the lower face inside the jaw's outline is used.
+
+    The class finds where each face lies, cuts faces out in one pass over the source, runs the network in batches, and
+    writes crops at the face's own size. A subclass says how its network is loaded and called.
+
+    Attributes:
+        below_chin: How far under the chin its faces reach, as a share of the face's height.
+        profile: How its network runs best.
+    """
+
+    uses_networks: ClassVar[bool] = True
+    below_chin: ClassVar[float] = 0.0
+    profile: ClassVar[inference.NetworkProfile]
+
+    @abstractmethod
+    def prepare(self, run: GeneratorRun) -> Generate:
+        """Load the network and return what generates. Called only where there is something to generate."""
+
+    def prepare_edit(self, run: GeneratorRun) -> Edit | None:
+        """Return what changes the upper faces first; None where they stay the source's."""
+        return None
+
+    def notes(self, ctx: StageContext, options: SyncOptions) -> list[str]:
+        """Return what a person should know of the weights."""
+        return [item.trust_note for item in self.weights.verified(WeightsStore())]
+
+    def track_weights(self, ctx: StageContext, track: int) -> F64 | None:
+        """Return how far each frame of a track can be dubbed, (frames,) 0..1; None where the method sets no limit."""
+        return None
+
+    def face_boxes(self, ctx: StageContext, track: TrackLandmarks) -> I32:
+        """Return where the face lies in each source frame of a track.
+
+        Returns:
+            (frames, 4) int32 of even corners in display pixels, empty where there is no face.
+        """
+        return find_face_boxes(track, ctx.video.width, ctx.video.height, self.below_chin)
+
+    def run(self, ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
+        """Plan the whole result from the tracks, then generate the chunks that are missing."""
+        tracks = face_selection.open_tracks(ctx, face_selection.select_tracks(ctx, options))
+        samples, heard = ctx.prefetched()
+        plan = _plan(ctx, options, self, samples, tracks)
+        sizes = (plan.box[:, 2:] - plan.box[:, :2]).max(0, initial=16)
+        arrays = store.create_crop_arrays(ctx, len(plan.source), int(sizes[0]), int(sizes[1]))
+        no_target = np.full((len(plan.source), 2), np.nan, np.float32)
+        store.write_tables(
+            ctx,
+            source=plan.source,
+            pts=plan.pts,
+            time=plan.time,
+            track=plan.track,
+            amount=plan.amount,
+            wanted=no_target,
+        )
+        spans = list(consecutive_spans({i for array in arrays for i in array.missing()}))
+        if spans:
+            run = GeneratorRun(ctx, options, plan, heard)
+            generate, edit = self.prepare(run), self.prepare_edit(run)
+            batch = inference.preferred_batch(ctx, self.profile)
+            for first, last in spans:
+                _render(ctx, plan, tracks, generate, edit, batch, arrays, first, last)
+        return {
+            "method": self.name,
+            "frames": len(plan.source),
+            "dubbed": plan.dubbed,
+            "tracks": sorted(tracks),
+            "untouched": visibility.passthrough_spans(plan.time, plan.amount),
+            "notes": [note for note in self.notes(ctx, options) if note],
+            "offset": options.offset,
+            "speech_seconds": samples / SAMPLE_RATE_HZ,
+        }
 
 
 def _plan(
     ctx: StageContext,
     options: SyncOptions,
-    method: Method,
+    method: GeneratorMethod,
     samples: int,
-    views: Mapping[int, TrackLandmarks],
+    tracks: Mapping[int, TrackLandmarks],
 ) -> FacePlan:
-    source, pts, moments = plan_output(ctx, options, samples)
+    source, pts, times = plan_output(ctx, options, samples)
     n = len(source)
-    track, amount, box = np.zeros(n, np.int16), np.zeros(n, np.float32), np.zeros((n, 4), np.int32)
-    asked = visibility.range_weights(moments, options)
+    track_ids, amount, box = np.zeros(n, np.int16), np.zeros(n, np.float32), np.zeros((n, 4), np.int32)
+    in_range = visibility.range_weights(times, options)
     rows = {row["id"]: row for row in ctx.summaries["detect"]["tracks"]}
-    for name, view in views.items():
-        motion = ctx.upstream["neutralize"].open(f"motion-{name}")
-        shots = ctx.summaries["detect"]["shots"]
-        shown = visibility.visibility_weights(motion.read(0, len(motion)), rows[name], shots, view.interval)
-        if method.able is not None:
-            shown = shown * method.able(name)
-        boxes = (
-            method.boxes(view)
-            if method.boxes is not None
-            else face_boxes(view, ctx.video.width, ctx.video.height, method.below)
-        )
-        at = np.flatnonzero((source >= view.first) & (source <= view.last))
-        here = source[at] - view.first
-        much = shown[here] * asked[at] * (boxes[here, 2] > boxes[here, 0])
-        at, here, much = at[much > 0], here[much > 0], much[much > 0]
-        track[at], amount[at], box[at] = name, much, boxes[here]
-    return FacePlan(source, pts, moments, track, amount, box)
+    shots = ctx.summaries["detect"]["shots"]
+    for track_id, track in tracks.items():
+        motion = ctx.upstream["neutralize"].open(f"motion-{track_id}")
+        weights = visibility.visibility_weights(motion.read(0, len(motion)), rows[track_id], shots, track.interval)
+        limit = method.track_weights(ctx, track_id)
+        if limit is not None:
+            weights = weights * limit
+        boxes = method.face_boxes(ctx, track)
+        shown = np.flatnonzero((source >= track.first) & (source <= track.last))
+        frames = source[shown] - track.first
+        share = weights[frames] * in_range[shown] * (boxes[frames, 2] > boxes[frames, 0])
+        shown, frames, share = shown[share > 0], frames[share > 0], share[share > 0]
+        track_ids[shown], amount[shown], box[shown] = track_id, share, boxes[frames]
+    return FacePlan(source, pts, times, track_ids, amount, box)
 
 
-def face_boxes(view: TrackLandmarks, width: int, height: int, below: float) -> np.ndarray:
-    """Where the face lies in each source frame of a track, int32 (frames, 4) of even corners inside a picture of this
-    size; empty where it is not seen. below: share of its height that is added under the chin.
+def find_face_boxes(track: TrackLandmarks, width: int, height: int, below_chin: float) -> I32:
+    """Return where the face lies in each source frame of a track.
+
+    Args:
+        track: The track.
+        width: Of the picture, pixels.
+        height: Of the picture, pixels.
+        below_chin: Share of the face's height that is added under the chin.
+
+    Returns:
+        (frames, 4) int32 of even corners inside the picture, empty where the face is not seen.
     """
     from lipdub.faces import mesh
 
-    out = np.zeros((view.last - view.first + 1, 4), np.int32)
-    for start in range(view.first, view.last + 1, LANDMARK_BLOCK):
-        oval = view.read(start, min(start + LANDMARK_BLOCK, view.last + 1))[:, list(mesh.OVAL), :2]
+    out = np.zeros((track.last - track.first + 1, 4), np.int32)
+    for start in range(track.first, track.last + 1, LANDMARK_BLOCK):
+        oval = track.read(start, min(start + LANDMARK_BLOCK, track.last + 1))[:, list(mesh.OVAL), :2]
         low, high = oval.min(1), oval.max(1)
-        high[:, 1] += below * (high[:, 1] - low[:, 1])
+        high[:, 1] += below_chin * (high[:, 1] - low[:, 1])
         seen = np.isfinite(low[:, 0])
         low = np.clip(np.nan_to_num(low), 0, [width, height]).astype(np.int32)
         high = np.clip(np.ceil(np.nan_to_num(high)), 0, [width, height]).astype(np.int32)
         low -= low % 2
-        out[start - view.first :][: len(low)] = np.where(seen[:, None], np.concatenate([low, high], 1), 0)
+        out[start - track.first :][: len(low)] = np.where(seen[:, None], np.concatenate([low, high], 1), 0)
     return out
 
 

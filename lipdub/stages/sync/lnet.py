@@ -9,69 +9,106 @@ back at the face's own size inside the jaw's outline.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.faces import tensors
+from lipdub.options import option, validate
 from lipdub.stages import inference, talking_face
-from lipdub.stages.sync import emotion as sync_emotion
-from lipdub.stages.sync import generator
-from lipdub.stages.sync.plan import FacePlan
+from lipdub.stages.sync import emotion
+from lipdub.stages.sync.generator import Edit, Generate, GeneratorMethod, GeneratorRun
+from lipdub.weights import manifest
+from lipdub.weights.requirement import AllOf
+from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from lipdub.arrays import F32, F64, Array
     from lipdub.stages.base import StageContext
-    from lipdub.stages.sync.options import SyncOptions
+    from lipdub.stages.sync.plan import FacePlan
 
 SIZE = 384  # pixels of the network's faces
-WEIGHTS = ("enet", "lnet")  # entries of the manifest
+NAMES = ("enet", "lnet")  # entries of the manifest
 # As with Wav2Lip, but the script adds 20 pixels below the detector's box.
-BELOW = 0.1
+BELOW_CHIN = 0.1
 # On a processor one at a time is as fast as several, in less memory.
 PROFILE = inference.NetworkProfile(item_bytes=1280 << 20, batch=1, accelerated=40)
 
 
-def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
-    """Plans the whole result from the tracks, then generates the chunks that are missing."""
-    before = ctx.summaries["neutralize"].get("method")
-    if before not in ("dnet", talking_face.METHOD):
-        raise UsageError(
-            "sync's method lnet needs the references of neutralize's method dnet",
-            hint="Take the recipe retalking, or run lipdub neutralize --method dnet (or silent-lip) first.",
-        )
-    kept = _kept(options.emotion)
+@dataclass(frozen=True)
+class LNetOptions:
+    """What the upper face shows."""
 
-    def prepare(plan: FacePlan, mel: np.ndarray) -> generator.Generate:
-        network = inference.prepare_network(ctx, options, _network(ctx, kept), PROFILE, plan.dubbed)
+    emotion: Literal["surprise", "angry", "sad"] | None = option(
+        None, "--emotion", help="Recipe retalking: emotion of the upper face.", panel="Look"
+    )
 
-        def made(frames: list[int], faces: list[np.ndarray]) -> np.ndarray:
-            references: np.ndarray | list[np.ndarray]
-            if before == "dnet":
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+class LNetMethod(GeneratorMethod):
+    """L-Net inside E-Net at 384 pixels."""
+
+    name = "lnet"
+    summary = "L-Net and E-Net of VideoReTalking at 384 pixels (Cheng et al., 2022)"
+    options = LNetOptions
+    weights = AllOf("enet", "lnet")
+    works_after = MappingProxyType({"neutralize": ("dnet", talking_face.METHOD)})
+    below_chin = BELOW_CHIN
+    profile = PROFILE
+
+    def weight_files(self, options: Any) -> list[Path]:
+        """Return the verified checkpoints, GANimation's among them where an emotion is asked for."""
+        return [item.path for item in _verified(options.own.emotion).values()]
+
+    def notes(self, ctx: StageContext, options: Any) -> list[str]:
+        """Return what a person should know of the weights."""
+        return [item.trust_note for item in _verified(options.own.emotion).values()]
+
+    def hear(self, audio: F32, options: Any) -> F32:
+        """Return the mel spectrogram."""
+        from lipdub.speech.mel import compute_spectrogram
+
+        return compute_spectrogram(audio, "zero")
+
+    def prepare(self, run: GeneratorRun) -> Generate:
+        """Load both networks as one."""
+        ctx, plan = run.ctx, run.plan
+        network = _network(ctx, _verified(None))
+        network = inference.prepare_network(ctx, run.options, network, PROFILE, plan.dubbed)
+        is_drawn = ctx.summaries["neutralize"].get("method") == "dnet"
+
+        def draw(frames: list[int], faces: list[Array]) -> Array:
+            references: Array | list[Array]
+            if is_drawn:
                 references = _references(ctx, plan, frames)
             else:
                 references = talking_face.closed_mouth_references(ctx, plan, frames, faces)
-            return generate(network, faces, references, mel, plan.time[frames] - options.offset)
+            return generate(network, faces, references, run.heard, run.speech_times(frames))
 
-        return made
+        return draw
 
-    def edit(plan: FacePlan) -> generator.Edit:
-        network = inference.load_on_device(ctx, kept[sync_emotion.WEIGHTS])
-        network = inference.prepare_network(ctx, options, network, sync_emotion.PROFILE, plan.dubbed)
-        return lambda faces: sync_emotion.edit_emotion(network, faces, str(options.emotion))
+    def prepare_edit(self, run: GeneratorRun) -> Edit | None:
+        """Load GANimation where an emotion is asked for."""
+        chosen = run.options.own.emotion
+        if chosen is None:
+            return None
+        network = inference.load_on_device(run.ctx, _verified(chosen)[emotion.WEIGHTS])
+        runner = inference.prepare_network(run.ctx, run.options, network, emotion.PROFILE, run.plan.dubbed)
+        return lambda faces: emotion.edit_emotion(runner, faces, chosen)
 
-    method = generator.Method(
-        "lnet",
-        BELOW,
-        inference.preferred_batch(ctx, PROFILE),
-        prepare,
-        notes=tuple(k.trust_note for k in kept.values()),
-        able=lambda track: _drawn(ctx, track) if before == "dnet" else _shut(ctx, track),
-        edit=edit if options.emotion is not None else None,
-    )
-    return generator.run_generator(ctx, options, method)
+    def track_weights(self, ctx: StageContext, track: int) -> F64:
+        """Return 1 where neutralize drew a reference."""
+        is_drawn = ctx.summaries["neutralize"].get("method") == "dnet"
+        return _drawn(ctx, track) if is_drawn else _shut(ctx, track)
+
+
+METHOD = LNetMethod()
 
 
 def _drawn(ctx: StageContext, track: int) -> np.ndarray:
@@ -132,16 +169,9 @@ def _spoken(network: Any, sound: Any, faces: Any) -> Any:
     return network(sound, faces, 0.0).image
 
 
-def weights_paths(emotion: str | None) -> list[Path]:
-    """The verified checkpoints. Raises WeightsError when one is missing."""
-    return [kept.path for kept in _kept(emotion).values()]
-
-
-def _kept(emotion: str | None) -> dict[str, Any]:
-    from lipdub.weights import manifest
-    from lipdub.weights.store import WeightsStore
-
-    names = WEIGHTS if emotion is None else (*WEIGHTS, sync_emotion.WEIGHTS)
+def _verified(emotion_name: str | None) -> dict[str, Any]:
+    """Return the verified files by their names in the manifest, GANimation's among them for an emotion."""
+    names = NAMES if emotion_name is None else (*NAMES, emotion.WEIGHTS)
     return {name: WeightsStore().verify(manifest.find_entry(name)) for name in names}
 
 
@@ -149,7 +179,6 @@ def _network(ctx: StageContext, kept: dict[str, Any]) -> Any:
     """E-Net with the L-Net of LNet.pth inside, on the run's device."""
     import torch
 
-    from lipdub.weights import manifest
     from lipdub.weights.checkpoint import build_network, load_checkpoint, load_into
 
     torch.set_num_threads(ctx.threads)

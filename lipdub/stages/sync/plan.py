@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from lipdub.stages.sync.options import SyncOptions
 
 
-# Speech is heard at this rate.
-
-
 def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The frames of the result, for a speech of so many samples at `SAMPLE_RATE_HZ`; keeps the JSON ``timeline``.
 

@@ -1,77 +1,126 @@
-"""sync, method `stabilized`: the talking-face generator of paper 003, with the references of neutralize's `silent-lip`.
+"""sync, method `stabilized`: a talking-face generator, with the references of neutralize's `silent-lip`.
 
-Yaman et al., "Audio-driven Talking Face Generation with Stabilized Synchronization Loss" (section 3.1). Each frame is drawn of its
-own upper half, the same frame with its mouth shut as identity reference, and the fifth of a second of speech about it. Only the
-lower face inside the jaw's outline is changed, at the face's own size; what the generator leaves as it was keeps the source's
-detail.
+Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024), section 3.1. Each frame is
+drawn from its own upper half, the same frame with its mouth closed as identity reference, and the fifth of a second of speech
+around it. Only the lower face inside the jaw's outline is changed, at the face's own size. Pixels that the generator does not
+change keep the source's detail.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.errors import UsageError
-from lipdub.faces import compositing
+from lipdub.faces.compositing import composite_crop, crop_at
+from lipdub.options import option, validate
 from lipdub.stages import inference, talking_face
-from lipdub.stages.sync import generator
-from lipdub.stages.sync.plan import FacePlan
+from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun
+from lipdub.weights.talking_face_file import FAMILY
+from lipdub.weights.user_models import find as find_model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lipdub.arrays import F32, I32, Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
-    from lipdub.stages.sync.options import SyncOptions
+    from lipdub.stages.job import Job
 
 LEAD = 0.08  # seconds before a frame that its sound begins: two of the five frames AVSyncNet hears together
 
 
-def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
-    """Plans the whole result from the tracks, then generates the chunks that are missing."""
-    if ctx.summaries["neutralize"].get("method") != talking_face.METHOD:
-        raise UsageError(
-            "sync's method stabilized needs the references of neutralize's method silent-lip",
-            hint="Take the recipe stabilized, or run lipdub neutralize --method silent-lip first.",
-        )
-    size = talking_face.generator_size(options, "talking")
+@dataclass(frozen=True)
+class StabilizedOptions:
+    """The model that draws the talker."""
 
-    def prepare(plan: FacePlan, mel: np.ndarray) -> generator.Generate:
+    model: str | None = option(
+        None,
+        "--model",
+        help=f"Recipe stabilized. {talking_face.MODEL_HELP}",
+        metavar="NAME|FILE",
+        panel="Look",
+        aliases=("--talker",),
+        old_names=("talker",),
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+class Stabilized(GeneratorMethod):
+    """The talking-face generator of Yaman et al."""
+
+    name = "stabilized"
+    summary = "talking-face generation with stabilized synchronization (Yaman et al., 2024)"
+    options = StabilizedOptions
+    works_after = MappingProxyType({"neutralize": (talking_face.METHOD,)})
+    profile = talking_face.PROFILE
+
+    def weight_files(self, options: Any) -> list[Path]:
+        """Return the model's file."""
+        return [Path(options.own.model)] if options.own.model is not None else []
+
+    def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
+        """Return whether a model was adapted to this video. The shipped one knows a single speaker."""
+        return find_model(FAMILY, None, digest()).origin == "video"
+
+    def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
+        """Replace the model's name by its file."""
+        model = talking_face.resolve_model(options.own.model, digest)
+        return replace(options, own=replace(options.own, model=model))
+
+    def notes(self, ctx: StageContext, options: Any) -> list[str]:
+        """Return what a person should know of the model."""
+        size = talking_face.generator_size(options.own.model, "talking")
+        soft = (
+            f"the mouths are drawn at {size} pixels a face, so those of larger faces are soft unless they are restored "
+            "(--enhance vqfr or gfpgan, with published weights)"
+        )
+        model = Path(options.own.model)
+        return [FAMILY.describe(model), soft, *describe_unseen_speech(model, ctx.job.speech)]
+
+    def hear(self, audio: F32, options: Any) -> F32:
+        """Return the spectrogram of AVSyncNet."""
+        from lipdub.metrics import avsync
+
+        return avsync.normalized_spectrogram(audio)
+
+    def prepare(self, run: GeneratorRun) -> Generate:
+        """Load the generator with its audio encoder."""
         from lipdub.networks.talking_face import TalkingFace
 
-        model = talking_face.load_model(ctx, options)
+        ctx, plan = run.ctx, run.plan
+        size = talking_face.generator_size(run.options.own.model, "talking")
+        model = talking_face.load_model(ctx, run.options.own.model)
         assert model.talking is not None
         talking = TalkingFace(model.talking, model.sync).eval()
-        network = inference.prepare_network(ctx, options, talking, talking_face.PROFILE, plan.dubbed)
+        network = inference.prepare_network(ctx, run.options, talking, self.profile, plan.dubbed)
 
-        def made(frames: list[int], faces: list[np.ndarray]) -> list[np.ndarray]:
-            shut, places = talking_face.read_references(ctx, plan, frames)
-            if shut.shape[1] != size:
+        def draw(frames: list[int], faces: list[Array]) -> list[Array]:
+            closed, places = talking_face.read_references(ctx, plan, frames)
+            if closed.shape[1] != size:
                 raise UsageError(
-                    f"neutralize drew references of {shut.shape[1]} pixels, and the model draws faces of {size}",
-                    hint="Give both stages the same --talker.",
+                    f"neutralize drew references of {closed.shape[1]} pixels, but the model draws faces of {size}",
+                    hint="Give both stages the same --model.",
                 )
-            crops = np.stack(
-                [compositing.crop_at(face, place, size) for face, place in zip(faces, places, strict=True)]
-            )
-            new = generate(network, crops, shut, mel, plan.time[frames] - options.offset)
-            each = zip(faces, crops, new, places, strict=True)
-            return [compositing.composite_crop(face, crop, drawn, place) for face, crop, drawn, place in each]
+            crops = np.stack([crop_at(face, place, size) for face, place in zip(faces, places, strict=True)])
+            drawn = generate(network, crops, closed, run.heard, run.speech_times(frames))
+            each = zip(faces, crops, drawn, places, strict=True)
+            return [composite_crop(face, crop, new, place) for face, crop, new, place in each]
 
-        return made
+        return draw
 
-    def boxes(view: TrackLandmarks) -> np.ndarray:
-        return crop_boxes(talking_face.read_placements(ctx, view.id), ctx.video.width, ctx.video.height)
+    def face_boxes(self, ctx: StageContext, track: TrackLandmarks) -> I32:
+        """Return boxes around the crops that neutralize placed."""
+        return crop_boxes(talking_face.read_placements(ctx, track.id), ctx.video.width, ctx.video.height)
 
-    batch = inference.preferred_batch(ctx, talking_face.PROFILE)
-    soft = (
-        f"the mouths are drawn at {size} pixels a face, so those of larger faces are soft unless they are restored (--enhance "
-        "vqfr or gfpgan, with published weights)"
-    )
-    notes = (talking_face.trust_note(options), soft, *describe_unseen_speech(Path(str(options.talker)), ctx.job.speech))
-    return generator.run_generator(
-        ctx, options, generator.Method("stabilized", 0.0, batch, prepare, notes, boxes=boxes)
-    )
+
+METHOD = Stabilized()
 
 
 def describe_unseen_speech(model: Path, speech: Path | None) -> list[str]:

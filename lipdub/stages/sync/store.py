@@ -1,4 +1,4 @@
-"""Store."""
+"""The arrays that every method of sync writes: crops, boxes, tables over the output frames."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 # Crops are written in chunks of so many bytes, or frames.
 CHUNK_BYTES = 16 << 20
-
-
 MAX_CHUNK = 48
 
 

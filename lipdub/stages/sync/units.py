@@ -13,14 +13,17 @@ import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.memory import release_free_memory
-from lipdub.stages import face_selection
+from lipdub.stages import face_selection, visibility
 from lipdub.stages.frames import consecutive_spans
-from lipdub.stages.sync import store, visibility
+from lipdub.stages.sync import store
+from lipdub.stages.sync.method import SyncMethod
 from lipdub.stages.sync.plan import plan_output
+from lipdub.weights.requirement import Shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lipdub.arrays import F32
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
 
@@ -54,19 +57,37 @@ class TrackProfile:
     skin: Any
 
 
-def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
-    """Plans the whole result from the speech and the tracks' tables, then renders the chunks that are missing."""
-    from lipdub.media.frame_index import read_frame_times
+class Units(SyncMethod):
+    """Visual unit selection: the talker's own mouth pixels."""
 
-    times = read_frame_times(ctx.job.video)
-    talkers = _talkers(ctx, options, times)
-    plan, heard = _plan(ctx, options, times, talkers)
-    arrays = _arrays(ctx, plan, talkers)
-    _write_tables(ctx, plan)
-    release_free_memory()  # planning takes arrays as long as the speech, rendering pictures
-    for first, last in consecutive_spans({i for a in arrays for i in a.missing()}):
-        _render(ctx, plan, talkers, arrays, first, last)
-    return _summary(plan, talkers, heard, options)
+    name = "units"
+    summary = "the talker's own mouth pixels, chosen and warped to the shapes the speech asks for"
+    weights = Shipped("lip-motion.safetensors", "mouth-response.safetensors")
+
+    def hear(self, audio: F32, options: Any) -> Any:
+        """Return what is said, a ``speech.recognition.Recognition``."""
+        from lipdub.speech.recognition import recognize
+        from lipdub.speech.transcript import read_transcript
+
+        transcript = read_transcript(options.transcript) if options.transcript is not None else None
+        return recognize(audio, transcript=transcript, language=options.language)
+
+    def run(self, ctx: StageContext, options: Any) -> dict[str, Any]:
+        """Plan the whole result from the speech and the tracks' tables, then render the chunks that are missing."""
+        from lipdub.media.frame_index import read_frame_times
+
+        times = read_frame_times(ctx.job.video)
+        talkers = _talkers(ctx, options, times)
+        plan, facts = _plan(ctx, options, times, talkers)
+        arrays = _arrays(ctx, plan, talkers)
+        _write_tables(ctx, plan)
+        release_free_memory()  # planning takes arrays as long as the speech, rendering pictures
+        for first, last in consecutive_spans({i for array in arrays for i in array.missing()}):
+            _render(ctx, plan, talkers, arrays, first, last)
+        return _summary(plan, talkers, facts, options)
+
+
+METHOD = Units()
 
 
 def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict[int, TrackProfile]:
@@ -111,7 +132,7 @@ def _plan(
     from lipdub.speech.lip_motion import predict_lip_motion, sample_motion
     from lipdub.speech.text_alignment import describe_text_fit
 
-    samples, speech = ctx.ahead()
+    samples, speech = ctx.prefetched()
     for note in describe_text_fit(speech.text) if speech.text is not None else ():
         ctx.warn(note)
     source, pts, moments = plan_output(ctx, options, samples)
@@ -399,6 +420,8 @@ def _spans(frames: np.ndarray, gap: int) -> list[tuple[int, int]]:
 def _summary(
     plan: Plan, talkers: dict[int, TrackProfile], heard: dict[str, Any], options: SyncOptions
 ) -> dict[str, Any]:
+    from lipdub.faces import mouth_shapes
+
     dubbed = plan.amount > 0
     notes = []
     stretched = 0
@@ -406,7 +429,7 @@ def _summary(
         mine = np.flatnonzero(plan.track == name)
         have = np.array([sum(w * t.units.measures[u, 0] for u, w in plan.mixture[k]) for k in mine])
         stretched += int(((plan.wanted[mine, 0] > 2.5 * np.maximum(have, 0.004)) & (plan.wanted[mine, 0] > 0.04)).sum())
-        if t.span.trust < 0.35:
+        if t.span.trust < mouth_shapes.WEAK_TRUST:
             notes.append(
                 f"face {name} hardly moves its mouth in this footage: openings are borrowed from general knowledge and "
                 "the mouth's inside is painted where the footage shows none, so expect a weaker result"

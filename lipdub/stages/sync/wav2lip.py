@@ -10,47 +10,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lipdub.faces import tensors
 from lipdub.stages import inference, talking_face
-from lipdub.stages.sync import generator
-from lipdub.stages.sync.plan import FacePlan
+from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun
+from lipdub.weights.requirement import AnyOf
+from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import numpy as np
-
-    from lipdub.stages.base import StageContext
-    from lipdub.stages.sync.options import SyncOptions
-    from lipdub.weights.store import VerifiedWeights
+    from lipdub.arrays import F32, Array
 
 SIZE = 96  # pixels of the network's faces
-WEIGHTS = ("wav2lip-gan", "wav2lip")  # entries of the manifest, the preferred one first
 # The detector whose boxes the network was trained with takes the face from mid-forehead to just under the chin, and
 # the script adds 10 pixels below: shares of the mesh's own box.
-BELOW = 0.06
+BELOW_CHIN = 0.06
 PROFILE = inference.NetworkProfile(item_bytes=32 << 20, batch=32, channels_last=True, accelerated=600)
 
 
-def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
-    """Plans the whole result from the tracks, then generates the chunks that are missing."""
-    kept = _kept()
+class Wav2Lip(GeneratorMethod):
+    """Wav2Lip's generator at 96 pixels."""
 
-    def prepare(plan: FacePlan, mel: np.ndarray) -> generator.Generate:
-        network = inference.prepare_network(ctx, options, inference.load_on_device(ctx, kept), PROFILE, plan.dubbed)
-        shut = ctx.summaries["neutralize"].get("method") == talking_face.METHOD
+    name = "wav2lip"
+    summary = "Wav2Lip's generator at 96 pixels (Prajwal et al., 2020)"
+    weights = AnyOf("wav2lip-gan", "wav2lip")
+    below_chin = BELOW_CHIN
+    profile = PROFILE
 
-        def made(frames: list[int], faces: list[np.ndarray]) -> np.ndarray:
-            references = talking_face.closed_mouth_references(ctx, plan, frames, faces) if shut else None
-            return generate(network, faces, mel, plan.time[frames] - options.offset, references)
+    def hear(self, audio: F32, options: Any) -> F32:
+        """Return the mel spectrogram as the published script pads it."""
+        from lipdub.speech.mel import compute_spectrogram
 
-        return made
+        return compute_spectrogram(audio, "reflect")
 
-    return generator.run_generator(
-        ctx,
-        options,
-        generator.Method("wav2lip", BELOW, inference.preferred_batch(ctx, PROFILE), prepare, (kept.trust_note,)),
-    )
+    def prepare(self, run: GeneratorRun) -> Generate:
+        """Load the network. Where neutralize closed the mouths, those faces are its references."""
+        ctx, options = run.ctx, run.options
+        (weights,) = self.weights.verified(WeightsStore())
+        network = inference.prepare_network(
+            ctx, options, inference.load_on_device(ctx, weights), PROFILE, run.plan.dubbed
+        )
+        is_closed = ctx.summaries["neutralize"].get("method") == talking_face.METHOD
+
+        def draw(frames: list[int], faces: list[Array]) -> Array:
+            references = talking_face.closed_mouth_references(ctx, run.plan, frames, faces) if is_closed else None
+            return generate(network, faces, run.heard, run.speech_times(frames), references)
+
+        return draw
+
+
+METHOD = Wav2Lip()
 
 
 def generate(
@@ -78,14 +87,3 @@ def generate(
     sound = torch.from_numpy(cut_windows(mel, find_window_starts(times)))[:, None]
     made = inference.run_network(network, inference.call_directly, sound, torch.cat([masked, blue_first], 1))
     return made.permute(0, 2, 3, 1).numpy()[..., ::-1]
-
-
-def weights_path() -> Path:
-    """The verified checkpoint to use. Raises WeightsError when there is none."""
-    return _kept().path
-
-
-def _kept() -> VerifiedWeights:
-    from lipdub.weights.store import WeightsStore
-
-    return WeightsStore().first(WEIGHTS)

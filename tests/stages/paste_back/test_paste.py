@@ -9,8 +9,9 @@ import pytest
 
 from lipdub.blending import feather
 from lipdub.media.read import read_frames
+from lipdub.options import options_of
 from lipdub.stages.paste_back import paste
-from lipdub.stages.paste_back.options import BLENDS, PasteBackOptions
+from lipdub.stages.paste_back.options import PasteBackOptions
 from tests.sample import TALKER
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def off(before: Picture, after: Picture, crop: np.ndarray) -> np.ndarray:
     return np.asarray(change[whole].mean(0))
 
 
-@pytest.mark.parametrize("method", BLENDS)
+@pytest.mark.parametrize("method", options_of(PasteBackOptions)[0].choices)
 def test_a_cast_is_taken_out_unless_colour_match_is_off(picture: Picture, method: str) -> None:
     crop = cut(picture)
     crop[..., :3] = np.clip(crop[..., :3].astype(int) + CAST, 0, 255)
@@ -54,7 +55,7 @@ def test_a_cast_is_taken_out_unless_colour_match_is_off(picture: Picture, method
     assert (np.abs(change) > 0.6 * np.abs(CAST)).all()
 
 
-@pytest.mark.parametrize("method", BLENDS)
+@pytest.mark.parametrize("method", options_of(PasteBackOptions)[0].choices)
 def test_beyond_the_masks_foot_every_sample_is_the_sources(picture: Picture, method: str) -> None:
     """The crop is white all over and its colours are not matched: what a coarse octave carries out would show."""
     crop = cut(picture)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lipdub.stages.sync import visibility
+from lipdub.stages import visibility
 from lipdub.stages.sync.options import SyncOptions
 
 FPS = 25

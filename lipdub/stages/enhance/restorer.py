@@ -11,27 +11,32 @@ an open one would be.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from lipdub.faces.alignment.five_point import SIZE
+from lipdub.options import option, validate
 from lipdub.stages import face_selection, inference
+from lipdub.stages.enhance.method import EnhanceMethod
 from lipdub.stages.enhance.mouth_mask import draw_mouth_mask, parsed_mouth_mask
-from lipdub.stages.enhance.restorers import PARSERS, RESTORERS, Restorer
 from lipdub.stages.frames import LANDMARK_BLOCK, consecutive_spans
+from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from lipdub.arrays import F64
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.media.pixels import Picture
     from lipdub.stages.base import StageContext
     from lipdub.stages.enhance.options import EnhanceOptions
     from lipdub.weights.store import VerifiedWeights
 
+PARSERS = ("parsenet", "parsenet-facexlib")  # of one architecture, the preferred one first
 RESTORE_BATCH = 4  # faces a device restores at once; a CPU is no faster with more than one
 NOSE_TIP = 4  # its tip, in the mesh
 FADE_PX = 32  # pixels over which a restored picture fades at its own edge
@@ -56,34 +61,80 @@ class DubbedFrames:
         return [int(k) for k in start + np.flatnonzero((sizes > 0).all(1) & (self.amount[start:stop] > 0))]
 
 
-def run(ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
-    """Restores the chunks that are missing."""
-    kept, parser = _kept(options.method), _parser(options)
-    sync = ctx.upstream["sync"]
-    before, places = sync.open("crops"), sync.open("boxes")
-    n = len(before)
-    tables = {key: sync.open(key).read(0, n) for key in ("source", "track", "amount")}
-    dubbed = DubbedFrames(before, places.read(0, n), **tables)
-    crops = ctx.store.array("crops", shape=before.shape, dtype=before.dtype, chunk=before.chunk)
-    boxes = ctx.store.array("boxes", shape=places.shape, dtype=places.dtype, chunk=places.chunk)
-    how = ctx.store.array("parsed", shape=(n,), dtype="uint8", chunk=before.chunk) if parser else None
-    arrays = [array for array in (crops, boxes, how) if array is not None]
-    spans = list(consecutive_spans({i for array in arrays for i in array.missing()}))
-    if spans:
-        views = face_selection.open_tracks(ctx, ctx.summaries["sync"]["tracks"])
-        traits, items = RESTORERS[options.method].traits, len(dubbed.frames(0, n))
-        restorer = inference.prepare_network(ctx, options, inference.load_on_device(ctx, kept), traits, items)
-        meshes = _Meshes(views)
-        networks = restorer, inference.load_on_device(ctx, parser) if parser else None
-        for first, last in spans:
-            _render(ctx, options, dubbed, meshes, networks, (crops, boxes, how), first, last)
-    return {
-        "method": options.method,
-        "crops": "enhance",
-        "frames": n,
-        "mask": None if options.region != "mouth" else "parsing" if parser else "mesh",
-        "notes": [*(k.trust_note for k in (kept, parser) if k and k.trust_note), *_mask_notes(options, parser, how)],
-    }
+@dataclass(frozen=True)
+class RestorerOptions:
+    """How the network is shown the crop in the frame."""
+
+    feather: float = option(
+        0.04,
+        "--feather",
+        help="Width of the mask's soft edge, as a share of the crop. In a run it is the one of paste-back.",
+        low=0,
+        high=0.5,
+        panel="Look",
+        run_flags=(),
+    )
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+class Restorer(EnhanceMethod):
+    """A published network that restores whole faces; the crop takes the mouth of what it returns.
+
+    Attributes:
+        template: (5, 2) float64 where the network has eyes, nose tip and corners of the mouth, pixels of ``SIZE``.
+        border: RGB of what lies beyond the frame.
+        profile: How the network runs best.
+    """
+
+    options: ClassVar[type] = RestorerOptions
+    uses_networks: ClassVar[bool] = True
+    template: ClassVar[F64]
+    border: ClassVar[tuple[int, int, int]]
+    profile: ClassVar[inference.NetworkProfile]
+
+    @abstractmethod
+    def restore(self, network: Any, faces: Any) -> Any:
+        """Restore faces (n, 3, SIZE, SIZE) RGB -1..1, a torch tensor."""
+
+    def weight_files(self, options: EnhanceOptions) -> list[Path]:
+        """Return the restorer's checkpoint and, where the options use one, the face parser's."""
+        parser = find_parser(options)
+        return [*super().weight_files(options), *([parser.path] if parser is not None else [])]
+
+    def run(self, ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
+        """Restore the chunks that are missing."""
+        (weights,), parser = self.weights.verified(WeightsStore()), find_parser(options)
+        sync = ctx.upstream["sync"]
+        before, places = sync.open("crops"), sync.open("boxes")
+        n = len(before)
+        tables = {key: sync.open(key).read(0, n) for key in ("source", "track", "amount")}
+        dubbed = DubbedFrames(before, places.read(0, n), **tables)
+        crops = ctx.store.array("crops", shape=before.shape, dtype=before.dtype, chunk=before.chunk)
+        boxes = ctx.store.array("boxes", shape=places.shape, dtype=places.dtype, chunk=places.chunk)
+        parsed = ctx.store.array("parsed", shape=(n,), dtype="uint8", chunk=before.chunk) if parser else None
+        arrays = [array for array in (crops, boxes, parsed) if array is not None]
+        spans = list(consecutive_spans({i for array in arrays for i in array.missing()}))
+        if spans:
+            tracks = face_selection.open_tracks(ctx, ctx.summaries["sync"]["tracks"])
+            items = len(dubbed.frames(0, n))
+            network = inference.load_on_device(ctx, weights)
+            runner = inference.prepare_network(ctx, options, network, self.profile, items)
+            meshes = _Meshes(tracks)
+            networks = runner, inference.load_on_device(ctx, parser) if parser else None
+            for first, last in spans:
+                _render(ctx, options, self, dubbed, meshes, networks, (crops, boxes, parsed), first, last)
+        return {
+            "method": self.name,
+            "crops": "enhance",
+            "frames": n,
+            "mask": None if options.region != "mouth" else "parsing" if parser else "mesh",
+            "notes": [
+                *(item.trust_note for item in (weights, parser) if item and item.trust_note),
+                *_mask_notes(options, parser, parsed),
+            ],
+        }
 
 
 def _mask_notes(options: EnhanceOptions, parser: VerifiedWeights | None, how: Any) -> list[str]:
@@ -108,6 +159,7 @@ def _mask_notes(options: EnhanceOptions, parser: VerifiedWeights | None, how: An
 def _render(
     ctx: StageContext,
     options: EnhanceOptions,
+    restorer: Restorer,
     dubbed: DubbedFrames,
     meshes: _Meshes,
     networks: tuple[Any, Any],
@@ -131,7 +183,7 @@ def _render(
             parts = [pixels[k - a, : y1 - y0, : x1 - x0] for k, (x0, y0, x1, y1) in zip(batch, places, strict=True)]
             points = [meshes.of(int(dubbed.track[k]), int(dubbed.source[k])) for k in batch]
             pictures = [next(frames).picture for _ in batch]
-            made = restore_faces(RESTORERS[options.method], network, pictures, parts, places, points, parser)
+            made = restore_faces(restorer, network, pictures, parts, places, points, parser, options.own.feather)
             for k, crop, place, mesh, (face, reach, mouth) in zip(batch, parts, places, points, made, strict=True):
                 weight = reach * np.float32(options.strength * dubbed.amount[k])
                 if mouth is not None:
@@ -208,6 +260,7 @@ def restore_faces(
     boxes: list[tuple[int, ...]],
     meshes: list[np.ndarray],
     parser: Any = None,
+    feather: float = 0.04,
 ) -> list[tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, bool] | None]]:
     """What the network makes of dubbed faces, where their crops lie.
 
@@ -224,7 +277,7 @@ def restore_faces(
 
     matrices = [fit_similarity(average_five_points(mesh), restorer.template) for mesh in meshes]
     faces = [
-        align_frame(*composite_frame(picture, crop, box, matrix), matrix, restorer.border)
+        align_frame(*composite_frame(picture, crop, box, matrix, feather), matrix, restorer.border)
         for picture, crop, box, matrix in zip(pictures, crops, boxes, matrices, strict=True)
     ]
     ramp = np.minimum((np.arange(SIZE, dtype=np.float32) + 0.5) / FADE_PX, 1)
@@ -268,7 +321,7 @@ def _called(restorer: Restorer, network: Any, faces: list[np.ndarray]) -> np.nda
     import torch
 
     images = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2).contiguous() * 2 - 1
-    made = inference.run_network(network, restorer.call, images).clamp(-1, 1)
+    made = inference.run_network(network, restorer.restore, images).clamp(-1, 1)
     return ((made + 1) / 2).permute(0, 2, 3, 1).numpy()
 
 
@@ -282,7 +335,7 @@ def average_five_points(mesh: np.ndarray) -> np.ndarray:
 
 
 def composite_frame(
-    picture: Picture, crop: np.ndarray, box: tuple[int, ...], matrix: np.ndarray
+    picture: Picture, crop: np.ndarray, box: tuple[int, ...], matrix: np.ndarray, feather: float
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """The part of a frame that a network's square shows, with the crop in it: RGB float32 (h, w, 3) 0..1, and
     where it begins. matrix: (2, 3) from frame to square.
@@ -291,7 +344,6 @@ def composite_frame(
     and what it gives back, is in the crop's own colours.
     """
     from lipdub.blending.feather import crop_weight
-    from lipdub.stages.paste_back.options import PasteBackOptions
 
     corners = np.array([[0, 0], [0, SIZE], [SIZE, SIZE], [SIZE, 0]]) - 0.5 - matrix[:, 2]
     corners = np.concatenate([np.linalg.solve(matrix[:, :2], corners.T).T, [box[:2], box[2:]]])
@@ -301,7 +353,7 @@ def composite_frame(
     top = np.float32(np.iinfo(crop.dtype).max)
     shown = picture.rgb((x0, y0, x1, y1)).astype(np.float32) / top
     part = shown[box[1] - y0 : box[3] - y0, box[0] - x0 : box[2] - x0]
-    part += crop_weight(crop, PasteBackOptions().feather)[..., None] * (crop[..., :3] / top - part)
+    part += crop_weight(crop, feather)[..., None] * (crop[..., :3] / top - part)
     return shown, (x0, y0)
 
 
@@ -368,22 +420,13 @@ class _Meshes:
         return self._points[frame - block * LANDMARK_BLOCK]
 
 
-def weights_paths(options: EnhanceOptions) -> list[Path]:
-    """The verified checkpoints these options use. Raises WeightsError when one is not there."""
-    parser = _parser(options)
-    return [kept.path for kept in (_kept(options.method), parser) if kept is not None]
+def find_parser(options: EnhanceOptions) -> VerifiedWeights | None:
+    """Return the weights of the face parser for these options; None where the mesh says where the mouth is.
 
-
-def _kept(method: str) -> VerifiedWeights:
-    from lipdub.weights.store import WeightsStore
-
-    return WeightsStore().first(RESTORERS[method].weights)
-
-
-def _parser(options: EnhanceOptions) -> VerifiedWeights | None:
-    """What parses faces for these options; None where the mesh tells where the mouth is."""
+    Raises:
+        WeightsError: The options ask for a parser that is not in the store.
+    """
     from lipdub.weights import manifest
-    from lipdub.weights.store import WeightsStore
 
     if options.region != "mouth" or options.mask == "mesh":
         return None

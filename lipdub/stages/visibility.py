@@ -1,4 +1,4 @@
-"""Visibility."""
+"""How far each frame can be dubbed: the time range asked for, profiles, covered mouths, fades at a track's ends."""
 
 from __future__ import annotations
 
@@ -12,14 +12,10 @@ if TYPE_CHECKING:
     from lipdub.stages.sync.options import SyncOptions
 
 
-# Faces turned further than this are left as they are, fading over the last degrees.
+# Faces turned further than this are left as they are. Dubbing fades over the last degrees before.
 PROFILE_DEGREES = 52.0
-
-
 PROFILE_FADE_DEGREES = 12.0
-
-
-# Where dubbing begins or ends inside a shot it fades over this time.
+# Where dubbing begins or ends inside a shot, it fades over this time.
 FADE_SECONDS = 0.16
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from lipdub.engine.job import make_job
 from lipdub.errors import EnvironmentFailure, UsageError
-from lipdub.stages import inference
+from lipdub.stages import inference, inference_options
 from lipdub.stages.enhance.options import EnhanceOptions
+from lipdub.stages.inference_options import resolve_inference_options as resolve
 from lipdub.stages.neutralize.options import NeutralizeOptions
 from lipdub.stages.sync.options import SyncOptions
 
@@ -46,7 +47,7 @@ def ready(
     traits: inference.NetworkProfile, network: Any = None, told: list[str] | None = None, **options: Any
 ) -> inference.NetworkRunner:
     context: Any = SimpleNamespace(device="cpu", threads=1, warn=(told if told is not None else []).append)
-    chosen = SimpleNamespace(**{"precision": "auto", "accel": "none", **options})
+    chosen = SimpleNamespace(**{"precision": "auto", "cpu_backend": "none", **options})
     return inference.prepare_network(context, chosen, network or Net(), traits, items=10)
 
 
@@ -105,27 +106,27 @@ def test_what_openvino_cannot_take_pytorch_does(wanted: Any, monkeypatch: pytest
 
     monkeypatch.setattr(inference, "_converted", refused)
     told: list[str] = []
-    network = ready(inference.NetworkProfile(batch=4, accelerated=10), told=told, accel="openvino 2026.4.1")
+    network = ready(inference.NetworkProfile(batch=4, accelerated=10), told=told, cpu_backend="openvino 2026.4.1")
     assert torch.allclose(inference.run_network(network, inference.call_directly, *inputs(7)), wanted, atol=1e-5)
     inference.run_network(network, inference.call_directly, *inputs(7))
     assert told == ["OpenVINO does not run Net, PyTorch does instead: No conversion rule found"]
     few = ready(
-        inference.NetworkProfile(batch=4, accelerated=11), told=told, accel="openvino 2026.4.1"
+        inference.NetworkProfile(batch=4, accelerated=11), told=told, cpu_backend="openvino 2026.4.1"
     )  # not worth its start
     inference.run_network(few, inference.call_directly, *inputs(7))
     assert len(told) == 1
 
 
-@pytest.mark.skipif(inference.openvino_version() is None, reason="the extra accel (OpenVINO) is not installed")
+@pytest.mark.skipif(inference_options.openvino_version() is None, reason="the extra accel (OpenVINO) is not installed")
 def test_openvino_gives_the_same(wanted: Any) -> None:
     told: list[str] = []
     traits = inference.NetworkProfile(batch=3, accelerated=10)
     for count in (7, 2):
-        network = ready(traits, told=told, accel="openvino")
+        network = ready(traits, told=told, cpu_backend="openvino")
         made = inference.run_network(network, inference.call_directly, *(value[:count] for value in inputs(7)))
         assert made.shape[0] == count and torch.allclose(made, wanted[:count], atol=1e-4)
     half = inference.run_network(
-        ready(traits, told=told, accel="openvino", precision="bf16"), inference.call_directly, *inputs(7)
+        ready(traits, told=told, cpu_backend="openvino", precision="bf16"), inference.call_directly, *inputs(7)
     )
     assert float((half - wanted).abs().max()) < 0.05
     assert not told and sys.modules["openvino_telemetry"] is None  # it tells nobody that it is used
@@ -133,25 +134,26 @@ def test_openvino_gives_the_same(wanted: Any) -> None:
 
 def test_the_options_say_what_they_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
     for version, auto in ((None, "none"), ("2026.4.1", "openvino 2026.4.1")):
-        monkeypatch.setattr(inference, "openvino_version", lambda version=version: version)
+        monkeypatch.setattr(inference_options, "openvino_version", lambda version=version: version)
         for kind in OPTIONS:
             with_networks, without = METHODS[kind]
-            assert kind(method=with_networks).accel == auto
-            assert kind(method=with_networks, accel="none").accel == "none"
-            assert kind(method=with_networks, accel="openvino 2025.0.0").accel == auto  # of an earlier run
-            same = kind(method=without, accel="none", precision="bf16")
-            assert same == kind(method=without) and (same.accel, same.precision) == ("none", "auto")
+            for backend, resolved in (("auto", auto), ("none", "none"), ("openvino 2025.0.0", auto)):
+                options = resolve(kind(method=with_networks, cpu_backend=backend), uses_networks=True)
+                assert options.cpu_backend == resolved  # a version is of an earlier run
+            same = resolve(kind(method=without, cpu_backend="none", precision="bf16"), uses_networks=False)
+            assert same == resolve(kind(method=without), uses_networks=False)
+            assert (same.cpu_backend, same.precision) == ("none", "auto")
         if version is None:
             with pytest.raises(EnvironmentFailure, match="not installed"):
-                SyncOptions(method="lnet", accel="openvino")
+                resolve(SyncOptions(method="lnet", cpu_backend="openvino"), uses_networks=True)
         else:
-            assert SyncOptions(method="lnet", accel="openvino").accel == auto
+            assert resolve(SyncOptions(method="lnet", cpu_backend="openvino"), uses_networks=True).cpu_backend == auto
 
 
-@pytest.mark.parametrize(("name", "value"), [("precision", "int8"), ("accel", "cuda"), ("accel", "none 1")])
+@pytest.mark.parametrize(("name", "value"), [("precision", "int8"), ("cpu_backend", "cuda"), ("cpu_backend", "none 1")])
 def test_other_values_are_refused(name: str, value: str) -> None:
     for kind in OPTIONS:
-        with pytest.raises(UsageError, match=f"--{name} '{value}'"):
+        with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} '{value}'"):
             kind(**{name: value})
 
 

@@ -1,0 +1,35 @@
+"""What a method of sync is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from lipdub.stages.method import Method
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F32
+    from lipdub.stages.base import StageContext
+
+
+class SyncMethod(Method, ABC):
+    """A way to make mouths follow a speech."""
+
+    @abstractmethod
+    def hear(self, audio: F32, options: Any) -> Any:
+        """Return what the method takes of the speech: a spectrogram, or what is said.
+
+        Called in a thread of its own, while earlier stages run. ``StageContext.prefetched()`` returns the length of
+        the speech in samples, and this.
+
+        Args:
+            audio: (n,) float32 mono at 16 kHz, as far as the result needs it.
+            options: The stage's options.
+        """
+
+    @abstractmethod
+    def run(self, ctx: StageContext, options: Any) -> dict[str, Any]:
+        """Plan the whole result, draw the chunks that are missing, and return the summary (plain values).
+
+        See ``StageSpec.run``; the docstring of ``lipdub.stages.sync.stage`` lists what every method writes.
+        """
