@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from lipdub.cli import options as opt
-from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.chain_parameters import make_parameters, merge_aliases
+from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.tables import as_table
 from lipdub.engine.run_options import run_options
 

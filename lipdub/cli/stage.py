@@ -9,8 +9,8 @@ import typer
 
 from lipdub import stages
 from lipdub.cli import options as opt
-from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.chain_parameters import make_parameters, merge_aliases
+from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.tables import as_lines
 from lipdub.engine.resolve import stages_up_to
 from lipdub.options import options_of
