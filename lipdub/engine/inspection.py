@@ -21,7 +21,7 @@ from lipdub.faces import detectors
 from lipdub.faces.detectors.base import MAX_SEARCH_SIDE, RESTART_CHANGE
 from lipdub.faces.unit_selection import MAX_UNIT_YAW, MIN_MOUTH_PX
 from lipdub.progress import Callback, Event, ignore_event
-from lipdub.stages.sync.visibility import PROFILE_DEGREES, profile_weights
+from lipdub.stages.visibility import PROFILE_DEGREES, profile_weights
 
 if TYPE_CHECKING:
     import os

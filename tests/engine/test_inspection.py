@@ -8,7 +8,6 @@ import av
 import cv2
 import numpy as np
 import pytest
-from lipdub.stages.sync.visibility import profile_weights
 
 import lipdub
 from lipdub.engine import inspection
@@ -18,6 +17,7 @@ from lipdub.faces.detectors import DETECTORS
 from lipdub.faces.unit_selection import MIN_MOUTH_PX
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
+from lipdub.stages.visibility import profile_weights
 from tests.engine import turning_detector
 from tests.sample import SPEECH, TALKER
 
