@@ -53,5 +53,5 @@ class ArcFace(nn.Module):
         self.body = build_body(width)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Face (n, 3, 112, 112), RGB in [-1, 1] -> embedding (n, 512) of unit length."""
+        """Return the embeddings (n, 512), of unit length, of faces (n, 3, 112, 112), RGB in [-1, 1]."""
         return functional.normalize(self.output_layer(self.body(self.input_layer(image))))

@@ -254,7 +254,7 @@ def _shortcut(inward: int, outward: int, stride: int) -> nn.Module | None:
 
 
 def _initialise(encoder: nn.Module) -> None:
-    """He's initialisation, as ResNets are begun."""
+    """Apply He's initialisation, as ResNets do."""
     for module in encoder.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

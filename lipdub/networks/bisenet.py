@@ -80,7 +80,7 @@ class _Trunk(nn.Module):
 
 
 class _Refinement(nn.Module):
-    """Attention refinement: a convolution whose channels their own means gate."""
+    """Attention refinement: a convolution with channels gated by their own means."""
 
     def __init__(self, inward: int, outward: int) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ def _upsample_like(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 
 class _Context(nn.Module):
-    """(n, 3, h, w) -> the trunk's features of stride 8, context of strides 8 and 16 (both 2 * width wide)."""
+    """(n, 3, h, w) to the trunk's features of stride 8 and the context of strides 8 and 16 (both 2 * width wide)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class _Context(nn.Module):
 
 
 class _Fusion(nn.Module):
-    """Features and context of stride 8 (both `width` / 2 wide) in one (n, width, h, w), gated."""
+    """Features and context of stride 8 (both `width` / 2 wide), joined and gated: (n, width, h, w)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class _Head(nn.Module):
 
 
 class BiSeNet(nn.Module):
-    """`width` is that of the ResNet's first stage; the other widths are multiples of it."""
+    """The network. `width` is that of the ResNet's first stage; other widths are multiples of it."""
 
     def __init__(self, classes: int = len(CLASSES), width: int = 64) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ class LayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # one group is the norm over channels and pixels
+        # A group norm of one group is the norm over channels and pixels.
         return functional.group_norm(x, 1, self.weight.flatten(), self.bias.flatten())
 
 
@@ -71,7 +71,7 @@ class ConvStage(nn.Module):
 
 
 class ConvOut(nn.Module):
-    """The last convolution and what bounds its values: (B, inputs, H, W) to (B, outputs, H, W)."""
+    """The last convolution, and the function that bounds its values: (B, inputs, H, W) to (B, outputs, H, W)."""
 
     def __init__(self, inputs: int, outputs: int, bound: nn.Module, *, spectral: bool = False) -> None:
         super().__init__()

@@ -83,5 +83,5 @@ def build_audio_encoder(width: int = 32, deepest: int = 1) -> nn.Sequential:
 
 
 def fold_time(clips: torch.Tensor) -> torch.Tensor:
-    """(B, C, T, H, W) to (T * B, C, H, W), time-major: all clips' first frames come first."""
+    """Fold (B, C, T, H, W) to (T * B, C, H, W), time-major: all clips' first frames come first."""
     return clips.permute(2, 0, 1, 3, 4).flatten(0, 1)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from lipdub.networks.blocks_adain import AdaIN
 
 GLOBAL_SHARE = 0.75  # of the channels, the last ones
-SLOPE = 0.01  # of LeakyReLU here alone; the words of the parity fixture say 0.1, its outputs 0.01
+SLOPE = 0.01  # of LeakyReLU in this module; the parity fixture's text says 0.1, its outputs show 0.01
 
 
 class FFCResidual(nn.Module):
@@ -50,7 +50,7 @@ class SteeredFFC(nn.Module):
 
 
 class FFC(nn.Module):
-    """Local (B, near, H, W) and global part (B, far, H, W) to the same again, mixed."""
+    """Local part (B, near, H, W) and global part (B, far, H, W) to the same shapes, mixed."""
 
     def __init__(self, near: int, far: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class FourierUnit(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         # There are no transforms, and no complex numbers, in half precision.
         spectrum = torch.fft.rfft2(x.float(), norm="ortho")
-        # channel by channel its real and imaginary part
+        # Each channel's real part is followed by its imaginary part.
         parts = torch.stack((spectrum.real, spectrum.imag), 2).flatten(1, 2)
         parts = functional.relu(self.bn(self.conv_layer(parts))).float().unflatten(1, (-1, 2))
         return torch.fft.irfft2(torch.complex(parts[:, :, 0], parts[:, :, 1]), s=x.shape[-2:], norm="ortho")

@@ -17,7 +17,7 @@ SQUEEZE = 16
 
 
 class SqueezeExcite(nn.Module):
-    """(n, c, h, w) with each channel scaled by a gate in (0, 1) that the channels' means decide."""
+    """(n, c, h, w) with each channel scaled by a gate in (0, 1), computed from the channels' means."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

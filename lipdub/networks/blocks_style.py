@@ -46,8 +46,8 @@ def upfirdn(x: torch.Tensor, kernel: torch.Tensor, pad: tuple[int, int], up: int
         (n, c, up * h + sum(pad) - k + 1, up * w + sum(pad) - k + 1).
     """
     c, k = x.shape[1], kernel.shape[0]
-    # a transposed convolution spreads the samples and gives every sum in which one of them takes part: k - 1
-    # are padded at each end already, but no zeros follow the last sample
+    # A transposed convolution spreads the samples and gives every sum that contains one of them. So k - 1 zeros are
+    # padded at each end already, but no zeros follow the last sample.
     full = functional.conv_transpose2d(x, kernel.to(x.dtype).expand(c, 1, k, k), stride=up, groups=c)
     before, after = pad[0] - (k - 1), pad[1] - (k - 1) + up - 1
     return functional.pad(full, (before, after, before, after))
@@ -65,7 +65,7 @@ def stage_width(size: int, multiplier: int = 2, narrow: float = 1.0) -> int:
 
 
 class PixelNorm(nn.Module):
-    """(n, c) with each row brought to unit root mean square."""
+    """(n, c) with each row scaled to unit root mean square."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-8)
@@ -163,7 +163,7 @@ class ModulatedConv(nn.Module):
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         weight = self.weight[0]
         scaled = self.modulation(style) / math.sqrt(weight[0].numel())
-        # scaling the input and the output instead of the weights lets the whole batch share one convolution
+        # Scaling input and output instead of the weights lets the whole batch share one convolution.
         x = x * scaled[:, :, None, None]
         if self.blur is None:
             x = functional.conv2d(x, weight, padding=weight.shape[-1] // 2)
@@ -279,6 +279,6 @@ class StyleGenerator(nn.Module):
             first = 2 * stage + 1
             x = self.convs[first - 1](x, w[first], noises[first])
             x = self.convs[first](x, w[first + 1], noises[first + 1])
-            # the picture's style is that of the next stage's first convolution
+            # The picture's style is that of the next stage's first convolution.
             picture = to_rgb(x, w[first + 2], picture)
         return picture

@@ -33,7 +33,7 @@ class PlainModulatedConv(nn.Module):
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         weight = self.weight[0]
         scale = self.modulation(style)
-        # scaling input and output instead of the weights lets the whole batch share one convolution
+        # Scaling input and output instead of the weights lets the whole batch share one convolution.
         x = functional.conv2d(x * scale[:, :, None, None], weight, padding=weight.shape[-1] // 2)
         if not self.demodulate:
             return x

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OFFSET_GROUPS = 4
 FINEST = "Level_1"
-CONDITION = 32  # channels of the features of the input picture that the warps look at
+CONDITION = 32  # channels of the input picture's features, which steer the warps
 
 
 def build_norm(channels: int) -> nn.GroupNorm:
@@ -105,12 +105,12 @@ def deformable_conv(
     rows = torch.arange(height, dtype=x.dtype, device=x.device)[:, None]
     columns = torch.arange(width, dtype=x.dtype, device=x.device)
     out = bias[:, None]
-    # tap by tap, since all nine at once would hold nine copies of the features
+    # Tap by tap: all nine at once would need nine copies of the features.
     for tap in range(9):
         row, column = tap // 3, tap % 3
         down = rows + (row - 1) + offsets[:, tap, 0]
         across = columns + (column - 1) + offsets[:, tap, 1]
-        # pixel centres to the sampler's -1..1, whose ends are the picture's edges
+        # Convert pixel centres to the sampler's -1..1, whose ends are the picture's edges.
         where = torch.stack(((2 * across + 1) / width - 1, (2 * down + 1) / height - 1), -1)
         sampled = functional.grid_sample(runs, where, align_corners=False) * mask[:, tap]
         out = out + weight[:, :, row, column] @ sampled.reshape(batch, -1, height * width)
@@ -148,7 +148,7 @@ class TextureWarp(nn.Module):
             condition = layer(condition)
         features = self.offset_conv1(torch.cat((condition, texture), 1))
         if guide is not None:
-            # a move by one coarse pixel is one by two fine ones
+            # A move by one coarse pixel is a move by two fine pixels.
             features = torch.cat((features, 2 * resize(guide, 2)), 1)
         features = self.offset_conv2(features)
         return self.dcn(texture, features), features
@@ -200,5 +200,5 @@ class MainBranch(nn.Module):
 
 
 def level_names(count: int) -> list[str]:
-    """Names of the levels, the coarsest first."""
+    """Return the names of the levels, the coarsest first."""
     return [f"Level_{2**i}" for i in reversed(range(count))]

@@ -55,7 +55,12 @@ class DNet(nn.Module):
         self.editing_net = Editing(edit_width, widest, descriptor)
 
     def forward(self, source: torch.Tensor, coefficients: torch.Tensor) -> DNetOutput:
-        """Source (B, 3, H, W), sizes a multiple of 32, RGB in -1..1; coefficients (B, 73, 26)."""
+        """Return the edited face, the warped face and the flow.
+
+        Args:
+            source: (B, 3, H, W), sizes a multiple of 32, RGB in -1..1.
+            coefficients: (B, 73, 26).
+        """
         code = self.mapping_net(coefficients)
         flow = self.warpping_net(source, code)
         warped = warp_by_flow(source, flow)
@@ -75,7 +80,7 @@ def warp_by_flow(image: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     steps = torch.tensor([columns - 1, rows - 1], dtype=flow.dtype, device=flow.device)
     where = torch.stack((x, y)) + 2 * flow / steps[:, None, None]
     where = functional.interpolate(where, size=image.shape[2:], mode="bilinear", align_corners=False)
-    # the grid's ends are pixel centres, the sampler's are pixel edges: so the weights were trained
+    # The grid's ends are pixel centres, the sampler's are pixel edges. The weights were trained so.
     return functional.grid_sample(image, where.permute(0, 2, 3, 1), align_corners=False)
 
 
@@ -139,7 +144,7 @@ class Hourglass(nn.Module):
 
 
 class HourglassDown(nn.Module):
-    """Norm and convolution twice, the first halving the size."""
+    """Norm and convolution, twice, the first with halved size."""
 
     def __init__(self, inputs: int, outputs: int, descriptor: int) -> None:
         super().__init__()

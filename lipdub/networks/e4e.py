@@ -45,7 +45,7 @@ def _enlarge_like(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 
 class E4E(nn.Module):
-    """The encoder; latents have 8 * `width` numbers, width a multiple of 16."""
+    """The encoder. Latents have 8 * `width` numbers; width is a multiple of 16."""
 
     def __init__(self, styles: int = 18, width: int = 64) -> None:
         super().__init__()
@@ -59,7 +59,11 @@ class E4E(nn.Module):
         self.latlayer2 = nn.Conv2d(2 * width, latent, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Face (n, 3, 256, 256), RGB in [-1, 1] -> (n, styles, 8 * width), less the mean latent."""
+        """Return the latents without the mean latent, (n, styles, 8 * width).
+
+        Args:
+            image: (n, 3, 256, 256), RGB in [-1, 1].
+        """
         x = self.input_layer(image)
         features = []
         for i, unit in enumerate(self.body):

@@ -67,7 +67,13 @@ class ENet(nn.Module):
             self.to_rgbs.append(PlainToRGB(outputs, style))
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor, noise: Noise = 0.0) -> ENetOutput:
-        """Mel (B, 1, 80, 16), face (B, 6, 384, 384)."""
+        """Return the enlarged face and L-Net's face.
+
+        Args:
+            mel: (B, 1, 80, 16), -4..4.
+            face: (B, 6, 384, 384), BGR in 0..1.
+            noise: One value for all noise maps, the maps, or a generator that draws them.
+        """
         style = self.style(face[:, 3:])
         low = self.low_res(mel, _to_size(face, LOW_SIZE))
         x = picture = functional.pad(low, [PAD] * 4, mode="reflect")
@@ -92,7 +98,7 @@ def _to_size(x: torch.Tensor, size: int) -> torch.Tensor:
 
 
 def _noise_map(noise: Noise, which: int, batch: int, size: int) -> torch.Tensor:
-    """Noise (1 or batch, 1, size, size) of one style convolution."""
+    """Return the noise (1 or batch, 1, size, size) of one style convolution."""
     if isinstance(noise, torch.Generator):
         return torch.randn(batch, 1, size, size, generator=noise, device=noise.device)
     if isinstance(noise, Sequence):

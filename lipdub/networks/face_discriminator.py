@@ -19,7 +19,7 @@ _LEAK = 0.2
 
 
 class FaceDiscriminator(nn.Module):
-    """size: of the generator it goes with; P is its `pixels`."""
+    """The discriminator. ``size`` is that of its generator; P is its `pixels`."""
 
     def __init__(self, size: FaceGeneratorSize | None = None) -> None:
         super().__init__()
@@ -34,6 +34,6 @@ class FaceDiscriminator(nn.Module):
         self.last = spectral_norm(nn.Conv2d(inward, 1, (side // 2, side)))
 
     def forward(self, faces: torch.Tensor) -> torch.Tensor:
-        """Faces (B, 3, P, P), RGB in 0..1, to the logits (B,) of having been filmed."""
+        """Return the logits (B,) that faces (B, 3, P, P), RGB in 0..1, were filmed."""
         lower = faces[:, :, faces.shape[2] // 2 :]
         return self.last(self.blocks(lower * 2 - 1)).flatten(1).mean(1)

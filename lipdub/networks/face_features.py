@@ -13,9 +13,9 @@ import torch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-COLOUR_GRID_SIZE = 16  # pixels a side of the picture that `FaceTasks` draws
-_MIXED = 64  # channels its answers are read from
-_COARSE = 2  # the map from which on it looks at them
+COLOUR_GRID_SIZE = 16  # side length in pixels of the picture that `FaceTasks` predicts
+_MIXED = 64  # channels from which its predictions are read
+_COARSE = 2  # the first of the maps that it reads for landmarks
 
 
 class FaceFeatures(nn.Module):

@@ -22,7 +22,7 @@ HOURGLASSES = 4
 
 
 def fan(hourglasses: int = HOURGLASSES) -> nn.Module:
-    """The published network with fresh weights."""
+    """Return the published network with fresh weights."""
     from face_alignment.models import FAN
 
     network: nn.Module = FAN(hourglasses)

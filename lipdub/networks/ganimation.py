@@ -56,7 +56,7 @@ def fuse(image: torch.Tensor, color: torch.Tensor, attention: torch.Tensor) -> t
 
 
 class _Residual(nn.Module):
-    """Two normed 3x3 convolutions added to their input, with no activation behind."""
+    """Two normed 3x3 convolutions added to their input, without activation after the sum."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

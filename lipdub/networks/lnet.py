@@ -40,7 +40,7 @@ class LNet(nn.Module):
         self.audio_encoder = build_audio_encoder(descriptor // 16)
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
-        """Mel (B, 1, 80, 16) and face (B, 6, 96, 96) to (B, 3, 96, 96)."""
+        """Return faces (B, 3, 96, 96) of mel windows (B, 1, 80, 16) and faces (B, 6, 96, 96)."""
         code = self.audio_encoder(mel).flatten(1)
         masked, reference = face.split(3, 1)
         return self.decoder(self.encoder(masked, reference), code)

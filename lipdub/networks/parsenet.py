@@ -73,7 +73,7 @@ class _Conv(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside a shortcut; grows at the first, shrinks at the second."""
+    """Two convolutions added to a shortcut; the first enlarges, or the second reduces."""
 
     def __init__(self, inward: int, outward: int, scale: int = 1) -> None:
         super().__init__()

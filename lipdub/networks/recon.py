@@ -98,7 +98,7 @@ class FaceRegressor(nn.Module):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         self.backbone = ResNet50(width)
-        # depth is regressed by a layer of its own
+        # A separate layer regresses depth.
         *lengths, translation = COEFFICIENT_LENGTHS
         self.final_layers = nn.ModuleList(
             nn.Conv2d(32 * width, length, kernel_size=1) for length in (*lengths, translation - 1, 1)

@@ -27,7 +27,7 @@ def retinaface() -> nn.Module:
     from facexlib.detection.retinaface import RetinaFace
 
     with warnings.catch_warnings():
-        # It names torchvision's arguments as they were called before.
+        # It uses former names of torchvision's arguments.
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
         network: nn.Module = RetinaFace(network_name="resnet50", device=torch.get_default_device())
     return network

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class StyleGAN2(StyleGenerator):
-    """The generator. size: pixels of the picture; `narrow` scales all widths, for small copies."""
+    """The generator. `size` is the picture's side in pixels; `narrow` scales all widths, for small copies."""
 
     def __init__(self, size: int = 1024, style_dim: int = 512, multiplier: int = 2, narrow: float = 1.0) -> None:
         super().__init__(size, style_dim, multiplier, narrow, append=False)
@@ -36,7 +36,7 @@ class StyleGAN2(StyleGenerator):
             self.noises.register_buffer(f"noise_{i}", torch.randn(1, 1, side, side))
 
     def mapping(self, z: torch.Tensor) -> torch.Tensor:
-        """Z (n, style_dim), N(0, 1) -> w of the same shape."""
+        """Return w (n, style_dim) of z (n, style_dim), N(0, 1)."""
         return self.style(z)
 
     def forward(self, latents: torch.Tensor, noises: Sequence[torch.Tensor] | None = None) -> torch.Tensor:

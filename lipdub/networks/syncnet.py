@@ -47,19 +47,19 @@ class SyncNet(nn.Module):
         )
 
     def forward(self, mfcc: torch.Tensor, lips: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The features of sound and lips: see ``sound`` and ``lips``."""
+        """Return the features of sound and lips; see `sound` and `lips`."""
         return self.sound(mfcc), self.lips(lips)
 
     def sound(self, mfcc: torch.Tensor) -> torch.Tensor:
-        """Mfcc (B, 1, 13, 20) (coefficient, time) to (B, features)."""
+        """Return the features (B, features) of MFCCs (B, 1, 13, 20) (coefficient, time)."""
         return self.netfcaud(self.netcnnaud(mfcc).flatten(1))
 
     def lips(self, clips: torch.Tensor) -> torch.Tensor:
-        """Clips (B, 3, 5, 224, 224), float in 0..255, to (B, features)."""
+        """Return the features (B, features) of clips (B, 3, 5, 224, 224), float in 0..255."""
         return self.netfclip(self.lip_features(clips))
 
     def lip_features(self, clips: torch.Tensor) -> torch.Tensor:
-        """What the convolutions make of clips (B, 3, 5, 224, 224), float in 0..255: (B, 16 * width)."""
+        """Return the convolutions' features (B, 16 * width) of clips (B, 3, 5, 224, 224), float in 0..255."""
         return self.netcnnlip(clips).flatten(1)
 
 
@@ -73,7 +73,7 @@ def _sound(
 def _lips(
     channels_in: int, channels_out: int, kernel: tuple[int, int, int], stride: int = 1, padding: int = 0
 ) -> tuple[nn.Module, ...]:
-    """Stride and padding are of height and width; along time there is neither."""
+    """Return a convolution with norm; stride and padding are of height and width, and there are none along time."""
     conv = nn.Conv3d(channels_in, channels_out, kernel, (1, stride, stride), (0, padding, padding))
     return conv, nn.BatchNorm3d(channels_out), nn.ReLU()
 

@@ -13,7 +13,7 @@ from torch import nn
 from lipdub.networks.avsyncnet import AVSyncNetSize, normalize_stacks
 from lipdub.networks.wav2lip_sync import SyncExpert
 
-HEIGHT, WIDTH = 48, 96  # of its faces, pixels: its last layer takes in what is left of them
+HEIGHT, WIDTH = 48, 96  # pixels of its faces, which fit its last layer
 
 
 class SyncNetScorer(nn.Module):
@@ -43,13 +43,13 @@ class SyncNetScorer(nn.Module):
         return nn.functional.normalize(self.expert.face_encoder(grey).flatten(1))
 
     def audio_features(self, mel: torch.Tensor) -> torch.Tensor:
-        """Mel (B, 1, 80, 16) to (B, features) of unit length."""
+        """Return the embeddings (B, features), of unit length, of mel windows (B, 1, 80, 16)."""
         return nn.functional.normalize(self.expert.audio_encoder(mel).flatten(1))
 
     def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The embeddings of both."""
+        """Return both embeddings."""
         return self.audio_features(mel), self.image_features(faces)
 
     def logit(self, cosine: torch.Tensor) -> torch.Tensor:
-        """The logit of "in sync" for cosines of any shape."""
+        """Return the logit of "in sync" for cosines of any shape."""
         return cosine * self.scale.exp() + self.bias

@@ -12,7 +12,7 @@ from torch import nn
 from lipdub.networks.avsyncnet import BANDS, COLUMNS, AVSyncNet
 from lipdub.networks.face_generator import FaceGenerator, hide_lower_half
 
-SILENT_MEL = -4.0  # what a mel spectrogram has of silence (`speech.mel`)
+SILENT_MEL = -4.0  # value of silence in a mel spectrogram (`speech.mel`)
 
 
 class SilentLip(nn.Module):

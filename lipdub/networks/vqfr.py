@@ -70,15 +70,15 @@ class VQFRv2(nn.Module):
         self.quantizer = nn.ModuleDict({"embedding": nn.Embedding(codes, code_dim)})
 
     def forward(self, image: torch.Tensor, fidelity: float = 0.0) -> VQFROutput:
-        """Image (B, 3, H, W), sizes a multiple of 32; fidelity: 0 trusts the codes, 1 the input."""
+        """Restore images (B, 3, H, W), sizes a multiple of 32; fidelity 0 trusts the codes, 1 the input."""
         return self.decode(self.codes(self.encoder(image)), image, fidelity)
 
     def codes(self, features: torch.Tensor) -> torch.Tensor:
-        """The encoder's features (B, code_dim, H / 32, W / 32) to codes (B, H / 32, W / 32)."""
+        """Return the codes (B, H / 32, W / 32) of the encoder's features (B, code_dim, H / 32, W / 32)."""
         return self.feat2index(features.movedim(1, -1)).argmax(-1)
 
     def decode(self, codes: torch.Tensor, image: torch.Tensor, fidelity: float = 0.0) -> VQFROutput:
-        """Codes (B, H / 32, W / 32) and the picture (B, 3, H, W) they are of, to the restored face."""
+        """Restore the face of codes (B, H / 32, W / 32) and the picture (B, 3, H, W) that they describe."""
         textures = self.decoder(self.quantizer["embedding"](codes).movedim(-1, 1))
         texture = self.decoder.conv_out(textures[-1])
         if fidelity == 0:
@@ -142,18 +142,18 @@ def _level(inputs: int, outputs: int, *first: nn.Module, attention: bool = False
 
 
 def _middle(channels: int) -> nn.Sequential:
-    """The blocks at the coarsest size, between encoder and codes and between codes and decoder."""
+    """Return the blocks at the coarsest size: between encoder and codes, and between codes and decoder."""
     before, after = (ResBlock(channels, channels, SHORTCUT_V2) for _ in range(2))
     return nn.Sequential(before, Attention(channels), after)
 
 
 def _enlarging_conv(inputs: int, outputs: int) -> nn.Sequential:
-    """Twice the size by nearest pixels, then a convolution."""
+    """Return an enlargement to twice the size by nearest pixels, then a convolution."""
     return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), build_conv3(inputs, outputs))
 
 
 class HalvingConv(nn.Module):
-    """A convolution of stride 2 over the picture and a border at its right and bottom only."""
+    """A convolution of stride 2 over the picture with a border at its right and bottom only."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ class DoublingConv(nn.Module):
 
 
 class Attention(nn.Module):
-    """Every pixel looks at every other, with one head; added to the input (B, channels, H, W)."""
+    """Every pixel attends to every other, with one head; the result is added to the input (B, channels, H, W)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -217,7 +217,7 @@ class VQFRv1(nn.Module):
         self.quantizer = nn.ModuleDict({"quantize_dict": codebook})
 
     def forward(self, image: torch.Tensor) -> VQFROutput:
-        """Image (B, 3, H, W), sizes a multiple of 32."""
+        """Restore images (B, 3, H, W), sizes a multiple of 32."""
         (codebook,) = self.quantizer["quantize_dict"].values()
         textures = self.decoder(codebook(self.encoder(image)))
         features = self.main_decoder(textures, self.inpfeat_extraction["conv"](image))
@@ -291,7 +291,7 @@ class DecoderV1(nn.Module):
 
 
 class MainDecoderV1(MainBranch):
-    """The main branch, and what makes a picture of its result and the input picture."""
+    """The main branch, with the layers that draw a picture from its result and the input picture."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__(widths, EnlargedConv, "shortcut_conv", refine=True)
@@ -299,12 +299,12 @@ class MainDecoderV1(MainBranch):
         self.conv_out = nn.Sequential(build_conv3(widths[-1] + 3, 3))
 
     def draw(self, features: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-        """The branch's features (B, finest, H, W) and the input (B, 3, H, W) to the restored face."""
+        """Draw the restored face from the branch's features (B, finest, H, W) and the input (B, 3, H, W)."""
         return self.conv_out(torch.cat((self.conv_out_1(features), image), 1))
 
 
 def _blocks(channels: int, count: int) -> nn.Sequential:
-    """Residual blocks that keep the width."""
+    """Return residual blocks that keep the width."""
     return nn.Sequential(*(ResBlock(channels, channels, "") for _ in range(count)))
 
 

@@ -36,7 +36,7 @@ class Wav2Lip(nn.Module):
             ]
         )
         self.audio_encoder = build_audio_encoder(2 * w)
-        # each stage reads the one before it and the face feature of its size, concatenated
+        # Each stage gets the output of the one before it and the face feature of its size, concatenated.
         self.face_decoder_blocks = nn.ModuleList(
             [
                 nn.Sequential(ConvBlock(32 * w, 32 * w, kernel=1, padding=0)),
@@ -74,10 +74,10 @@ class Wav2Lip(nn.Module):
 
 
 def _down(channels_in: int, channels_out: int, count: int) -> nn.Sequential:
-    """An encoder stage that halves height and width."""
+    """Return an encoder stage that halves height and width."""
     return nn.Sequential(ConvBlock(channels_in, channels_out, stride=2), *build_residuals(channels_out, count))
 
 
 def _up(channels_in: int, channels_out: int) -> nn.Sequential:
-    """A decoder stage that doubles height and width."""
+    """Return a decoder stage that doubles height and width."""
     return nn.Sequential(UpBlock(channels_in, channels_out), *build_residuals(channels_out, 2))
