@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SELECTION = "lipdub/faces/unit_selection.py"
 RENDERING = "lipdub/faces/mouth_rendering.py"
 SHAPES = "lipdub/faces/mouth_shapes.py"
-VISIBILITY = "lipdub/stages/sync/visibility.py"
+VISIBILITY = "lipdub/stages/visibility.py"
 PASTE = "lipdub/stages/paste_back/paste.py"
 LAPLACIAN = "lipdub/blending/laplacian.py"
 LOOP = "lipdub/training/loop.py"
@@ -87,14 +87,14 @@ MUTANTS = (
         VISIBILITY,
         "FADE_SECONDS = 0.16\n",
         "FADE_SECONDS = 0.001\n",
-        ("tests/stages/sync/test_visibility.py",),
+        ("tests/stages/test_visibility.py",),
     ),
     Mutant(
         "visibility: full profiles are dubbed",
         VISIBILITY,
         "PROFILE_DEGREES = 52.0\n",
         "PROFILE_DEGREES = 520.0\n",
-        ("tests/stages/sync/test_visibility.py",),
+        ("tests/stages/test_visibility.py",),
     ),
     Mutant(
         "paste-back: --colour-match ignored",
@@ -142,9 +142,12 @@ MUTANTS = (
     Mutant(
         "recipes: auto takes another",
         RECIPES,
-        "            if not recipe.needs:\n",
-        "            if recipe.needs:\n",
-        ("tests/engine/test_recipes.py", "tests/test_pipeline.py"),
+        "    return BUILTIN, \"builtin: uses the talker's own mouth",
+        "    return WAV2LIP, \"builtin: uses the talker's own mouth",
+        (
+            "tests/engine/test_recipes.py",
+            "tests/stages/test_retalking.py::test_auto_still_takes_what_needs_no_weights",
+        ),
     ),
 )
 

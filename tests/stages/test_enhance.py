@@ -183,6 +183,7 @@ def test_what_was_lost_is_made_again_alike(enhance: Callable[..., StageStore]) -
     assert {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))} == wanted
 
 
+@pytest.mark.slow
 def test_the_result_shows_what_was_restored(plain: Any, enhance: Callable[..., StageStore], tmp_path: Path) -> None:
     enhance(Shown(-1.0))
     done = run_job(job(tmp_path / "workspace", tmp_path / "out.mkv"))

@@ -154,6 +154,7 @@ def test_what_is_done_is_kept_and_another_model_draws_anew(
     assert other["detect"] == "reuse" and other["neutralize"] == other["sync"] == "run"
 
 
+@pytest.mark.slow
 def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +171,7 @@ def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(
         assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == known
 
 
+@pytest.mark.slow
 def test_methods_that_do_not_go_together(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     given = {"workspace": tmp_path / "job", "end": 0.2, "talker": model}
@@ -198,6 +200,7 @@ def test_the_model_adapted_to_a_video_is_taken_for_it(
         lipdub.neutralize(TALKER, workspace=tmp_path / "other", method="silent-lip", end=0.2)
 
 
+@pytest.mark.slow
 def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a silent-lip generator that paints, Wav2Lip's reference is painted, its own upper half is not."""
     from lipdub.networks.wav2lip import Wav2Lip

@@ -28,12 +28,12 @@ def check(**options: Any) -> None:
     SPEC.check(None, None, SyncOptions(**options))  # type: ignore[arg-type]
 
 
-def test_the_text_is_one_of_the_stages_files(tmp_path: Path):
+def test_the_text_is_one_of_the_stages_files(tmp_path: Path) -> None:
     assert SPEC.files(SyncOptions()) == []
     assert SPEC.files(SyncOptions(transcript=tmp_path / "a.srt")) == [tmp_path / "a.srt"]  # type: ignore[arg-type]
 
 
-def test_languages_are_codes():
+def test_languages_are_codes() -> None:
     assert SyncOptions(language="pt-br").language == "pt-br"
     for wrong in ("", "Deutsch!", "../de", "x" * 30):
         with pytest.raises(UsageError, match="language"):
@@ -41,7 +41,7 @@ def test_languages_are_codes():
 
 
 @needs_dictionary
-def test_texts_that_will_not_do_are_refused_at_once(tmp_path: Path):
+def test_texts_that_will_not_do_are_refused_at_once(tmp_path: Path) -> None:
     check()
     (tmp_path / "good.txt").write_text("please keep my paper map")
     check(transcript=str(tmp_path / "good.txt"))
@@ -56,7 +56,7 @@ def test_texts_that_will_not_do_are_refused_at_once(tmp_path: Path):
 
 
 @needs_dictionary
-def test_the_plan_knows_a_changed_text(tmp_path: Path):
+def test_the_plan_knows_a_changed_text(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("please keep my paper map")
 

@@ -1,0 +1,83 @@
+"""The networks of the sync methods in small, filled by rule and published in a weights store of the test.
+
+Each function of `PUBLISH` makes the networks of one method available, and returns the options, by stage, with which the
+method takes them. A method without weights needs no entry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
+from lipdub.weights import manifest, talking_face_file
+from lipdub.weights.checkpoint import build_network
+from lipdub.weights.store import FOLDER_VARIABLE, WeightsStore
+from tests.networks.parity import fill, filled
+from tests.stages import small_retalking
+from tests.weights import small
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    import pytest
+
+    from lipdub.weights.manifest import ManifestEntry
+
+StageOptions = dict[str, dict[str, Any]]
+
+WAV2LIP = {"width": 2}
+RETALKING = ("face3d", "dnet", "lnet", "enet")
+FACE_PIXELS = 48
+# Gains that keep the narrow networks away from saturation, where a wrong input would not show.
+PAINT = {"gain": 1.0, "overrides": [{"match": r"^paint\.bias$", "scale": 0.5, "shift": 1.0}]}
+
+
+def publish_filled(
+    patch: pytest.MonkeyPatch, folder: Path, entries: Iterable[ManifestEntry], names: Iterable[str]
+) -> None:
+    """Makes ``entries`` the published weights, and puts those called ``names`` into the store that is used, filled.
+
+    The manifest's cache has to be cleared when ``patch`` is undone (`lipdub.weights.manifest._read`).
+    """
+    small.publish(patch, folder, *entries)
+    patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
+    for name in names:
+        entry = manifest.find_entry(name)
+        state = filled(build_network(entry.part()).state_dict(), {"leave": [r"\.kernel$"]})
+        source = small.saved(folder / "filled.pth", {"state_dict": state})
+        WeightsStore().add(entry, source, own=True)
+
+
+def publish_wav2lip(patch: pytest.MonkeyPatch, folder: Path) -> StageOptions:
+    """Wav2Lip's generator with two channels at its start."""
+    part = small.part(network="lipdub.networks.wav2lip:Wav2Lip", arguments=dict(WAV2LIP), key=("state_dict",))
+    entries = [small.entry(name, parts=(part,)) for name in ("wav2lip-gan", "wav2lip")]
+    publish_filled(patch, folder, entries, ("wav2lip",))
+    return {}
+
+
+def publish_lnet(patch: pytest.MonkeyPatch, folder: Path) -> StageOptions:
+    """VideoReTalking's networks, without GPEN, which takes long."""
+    entries = small_retalking.entries(copying=False).values()
+    publish_filled(patch, folder, entries, RETALKING)
+    return {}
+
+
+def publish_stabilized(patch: pytest.MonkeyPatch, folder: Path) -> StageOptions:
+    """A talking-face model of `FACE_PIXELS`, given to the stages that draw with it."""
+    patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
+    size = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
+    silent, talking = (fill(FaceGenerator(FaceGeneratorSize(FACE_PIXELS, 4, 8, 16)), PAINT) for _ in range(2))
+    content = talking_face_file.TalkingFaceModel(fill(AVSyncNet(size)), silent, talking, {"remark": "filled by rule"})
+    model = talking_face_file.save(folder / "filled.safetensors", content)
+    return {"neutralize": {"model": model}, "sync": {"model": model}}
+
+
+#: By the name of the sync method.
+PUBLISH: Mapping[str, Callable[[pytest.MonkeyPatch, Path], StageOptions]] = {
+    "wav2lip": publish_wav2lip,
+    "lnet": publish_lnet,
+    "stabilized": publish_stabilized,
+}
