@@ -127,8 +127,8 @@ class Inventory:
         heights: (u, 2) heights of the upper and the lower lip in eye distances.
         sharpness: (u,) mean absolute Laplacian around the lips.
         colour: (u, 3) float64 RGB 0..1 of the skin around the lips.
-        usable: (u,) bool, the unit may be shown elsewhere.
-        covered: (u,) bool, something lies before the mouth.
+        is_usable: (u,) bool, the unit may be shown elsewhere.
+        is_covered: (u,) bool, something lies before the mouth.
     """
 
     frame: I64
@@ -138,8 +138,8 @@ class Inventory:
     heights: Array
     sharpness: Array
     colour: F64
-    usable: Mask
-    covered: Mask
+    is_usable: Mask
+    is_covered: Mask
 
     @classmethod
     def from_table(cls, table: UnitTable) -> Inventory:
@@ -150,10 +150,9 @@ class Inventory:
         """
         colour = table.colour.astype(np.float64)
         distance, usual = _measure_colour_distance(colour)
-        usable = table.is_whole & (distance < max(UNUSABLE_COLOUR_RATIO * usual, OCCLUSION_COLOUR_DISTANCE))
-        covered = find_covered(colour)
-        if not usable.any():
-            usable = np.ones(len(table), bool)
+        is_usable = table.is_whole & (distance < max(UNUSABLE_COLOUR_RATIO * usual, OCCLUSION_COLOUR_DISTANCE))
+        if not is_usable.any():
+            is_usable = np.ones(len(table), bool)
         return cls(
             frame=table.frame,
             measures=table.measures,
@@ -162,8 +161,8 @@ class Inventory:
             heights=table.lip_heights,
             sharpness=table.sharpness,
             colour=colour,
-            usable=usable,
-            covered=covered,
+            is_usable=is_usable,
+            is_covered=find_covered(colour),
         )
 
 
@@ -239,7 +238,7 @@ def _compute_cost_block(units: Inventory, targets: FrameTargets, spread: F64, co
     total += _size_cost(units, targets, costs)
     total += _time_cost(units, targets, costs)
     total += _blur_cost(units, costs)
-    return np.where(units.usable[None], total, costs.unusable).astype(np.float32)
+    return np.where(units.is_usable[None], total, costs.unusable).astype(np.float32)
 
 
 def _opening_cost(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts) -> F64:
@@ -297,7 +296,7 @@ def _time_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64
 
 
 def _blur_cost(units: Inventory, costs: UnitCosts) -> Array:
-    sharpness = units.sharpness / max(float(np.median(units.sharpness[units.usable])), 1e-6)
+    sharpness = units.sharpness / max(float(np.median(units.sharpness[units.is_usable])), 1e-6)
     return costs.sharpness_weight * np.maximum(costs.sharpness_share - sharpness, 0)[None]
 
 
@@ -447,7 +446,7 @@ def _step(units: Inventory, unit: int, by: int) -> int:
     other = unit + by
     if not 0 <= other < len(units.frame) or units.frame[other] - units.frame[unit] != by:
         return unit
-    return other if units.usable[other] else unit
+    return other if units.is_usable[other] else unit
 
 
 def clamp_to_reach(units: Inventory, mixtures: list[list[tuple[int, float]]], measures: F64) -> F64:

@@ -45,8 +45,8 @@ def alike(n: int, **columns: object) -> Inventory:
         heights=np.full((n, 2), 0.1),
         sharpness=np.ones(n),
         colour=np.full((n, 3), 0.5),
-        usable=np.ones(n, bool),
-        covered=np.zeros(n, bool),
+        is_usable=np.ones(n, bool),
+        is_covered=np.zeros(n, bool),
     )
     return replace(same, **{name: np.asarray(column) for name, column in columns.items()})
 
@@ -143,7 +143,7 @@ def test_a_closed_unit_is_not_chosen_to_be_opened() -> None:
 
 
 def test_an_unusable_unit_costs_more_than_any_path() -> None:
-    units = alike(2, usable=[True, False])
+    units = alike(2, is_usable=[True, False])
     assert target_costs(units, np.array([[0.1, 0.8]]))[0, 1] == DEFAULT_COSTS.unusable
 
 
@@ -210,7 +210,7 @@ def test_pose_counts_and_unusable_units_are_never_shown() -> None:
     turned = replace(units, angles=np.where(np.arange(80)[:, None] < 40, [[30.0, 0, 0]], 0.0))
     selected = select_units(turned, target_costs(turned, units.measures[:30], yaw=30), units.measures[:30], SPREAD)
     assert (selected < 40).all()
-    hidden = replace(units, usable=np.arange(80) >= 50)
+    hidden = replace(units, is_usable=np.arange(80) >= 50)
     selected = select_units(hidden, target_costs(hidden, units.measures[:30]), units.measures[:30], SPREAD)
     assert (selected >= 50).all()
 
@@ -240,18 +240,18 @@ def test_a_hand_before_the_mouth_makes_a_unit_unusable() -> None:
     rows = unit_table(50)
     rows[30:35, UnitColumn.RED : UnitColumn.BLUE + 1] = (0.2, 0.3, 0.9)
     units = Inventory.from_table(UnitTable(rows))
-    assert not units.usable[30:35].any()
-    assert units.usable.sum() == 45
-    assert units.covered[30:35].all()
-    assert units.covered.sum() == 5
+    assert not units.is_usable[30:35].any()
+    assert units.is_usable.sum() == 45
+    assert units.is_covered[30:35].all()
+    assert units.is_covered.sum() == 5
 
 
 def test_units_cut_off_at_the_patch_are_used_only_when_there_are_no_others() -> None:
     rows = unit_table(4)
     rows[:2, UnitColumn.IS_WHOLE] = 0
-    assert Inventory.from_table(UnitTable(rows)).usable.tolist() == [False, False, True, True]
+    assert Inventory.from_table(UnitTable(rows)).is_usable.tolist() == [False, False, True, True]
     rows[:, UnitColumn.IS_WHOLE] = 0
-    assert Inventory.from_table(UnitTable(rows)).usable.all()
+    assert Inventory.from_table(UnitTable(rows)).is_usable.all()
 
 
 # Crossfades and reach.
@@ -281,7 +281,7 @@ def test_crossfades_sum_to_one_and_never_show_an_unusable_unit(data: st.DataObje
     usable = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
     usable[data.draw(st.integers(0, n - 1))] = True
     openings = data.draw(st.lists(st.floats(-0.05, 0.4), min_size=n, max_size=n))
-    units = alike(n, frame=frames, usable=usable, measures=np.column_stack([openings, np.full(n, 0.8)]))
+    units = alike(n, frame=frames, is_usable=usable, measures=np.column_stack([openings, np.full(n, 0.8)]))
     selected = data.draw(st.lists(st.sampled_from(np.flatnonzero(usable).tolist()), min_size=1, max_size=20))
     mixtures = crossfade_weights(units, np.array(selected))
     assert len(mixtures) == len(selected)
@@ -289,7 +289,7 @@ def test_crossfades_sum_to_one_and_never_show_an_unusable_unit(data: st.DataObje
         weights = dict(mixture)
         assert len(weights) == len(mixture)
         assert sum(weights.values()) == pytest.approx(1)
-        assert all(units.usable[u] for u in weights)
+        assert all(units.is_usable[u] for u in weights)
         assert max(weights, key=lambda u: weights[u]) == unit
 
 

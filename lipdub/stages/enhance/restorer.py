@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lipdub.faces.alignment.five_point import SIZE
+from lipdub.faces.mesh import VERTICES
 from lipdub.options import option, validate
 from lipdub.stages import face_selection, inference
 from lipdub.stages.enhance.method import EnhanceMethod
@@ -409,7 +410,7 @@ class _Meshes:
     def __init__(self, views: Mapping[int, TrackLandmarks]) -> None:
         self._views = views
         self._held: tuple[int, int] | None = None
-        self._points = np.empty((0, 478, 2), np.float32)
+        self._points = np.empty((0, VERTICES, 2), np.float32)
 
     def of(self, track: int, frame: int) -> np.ndarray:
         """The mesh (478, 2) of a track in a source frame, display pixels."""

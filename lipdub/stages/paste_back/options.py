@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lipdub.blending import BLENDERS, DEFAULT_BLENDER
 from lipdub.options import option
 from lipdub.stages.method import StageOptions
 from lipdub.stages.option_parsers import parse_rate
@@ -17,10 +18,10 @@ class PasteBackOptions(StageOptions):
     """How the crop joins the frame, and how picture and sound are encoded."""
 
     method: str = option(
-        "laplacian",
+        DEFAULT_BLENDER,
         "--method",
         help="How the mouth is blended into the face.",
-        choices=("laplacian", "feather"),
+        choices=BLENDERS.names,
         panel=LOOK,
         run_name="blend",
         run_flags=("--blend",),

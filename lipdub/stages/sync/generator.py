@@ -13,6 +13,7 @@ import numpy as np
 
 from lipdub.arrays import Array
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.faces import mesh
 from lipdub.faces.compositing import composite_lower_face
 from lipdub.stages import face_selection, inference, visibility
 from lipdub.stages.frames import LANDMARK_BLOCK, consecutive_spans
@@ -173,8 +174,6 @@ def find_face_boxes(track: TrackLandmarks, width: int, height: int, below_chin: 
     Returns:
         (frames, 4) int32 of even corners inside the picture, empty where the face is not seen.
     """
-    from lipdub.faces import mesh
-
     out = np.zeros((track.last - track.first + 1, 4), np.int32)
     for start in range(track.first, track.last + 1, LANDMARK_BLOCK):
         oval = track.read(start, min(start + LANDMARK_BLOCK, track.last + 1))[:, list(mesh.OVAL), :2]
@@ -260,7 +259,7 @@ class _Batch:
 
 def _meshes(views: Mapping[int, TrackLandmarks], plan: FacePlan, frames: list[int]) -> np.ndarray:
     """The landmarks (n, 478, 2) of the faces dubbed in these output frames."""
-    out = np.empty((len(frames), 478, 2), np.float32)
+    out = np.empty((len(frames), mesh.VERTICES, 2), np.float32)
     at = np.array(frames, int)
     for name, view in views.items():
         mine = np.flatnonzero(plan.track[at] == name)

@@ -155,7 +155,7 @@ def _plan(
     interval = smoothing.estimate_frame_interval(times)
     for name, t in talkers.items():
         covered = np.zeros(len(t.motion), bool)
-        covered[t.units.frame[t.units.covered] - t.row["first"]] = True
+        covered[t.units.frame[t.units.is_covered] - t.row["first"]] = True
         shown = visibility.visibility_weights(t.motion, t.row, ctx.summaries["detect"]["shots"], interval, covered)
         inside = (source >= t.row["first"]) & (source <= t.row["last"])
         at = np.flatnonzero(inside)
