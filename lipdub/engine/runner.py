@@ -246,6 +246,8 @@ def announce(resolved: ResolvedJob, workspace: Workspace, callback: Callback) ->
         "stages": list(resolved.stages),
     }
     callback(Event("start", data=data))
+    if workspace.unusable:
+        callback(Event("warn", message=f"{workspace.unusable}; all stages run again"))
     for note in resolved.facts.notes:
         callback(Event("warn", message=note))
 

@@ -8,20 +8,25 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import lipdub
+from lipdub.engine import pipeline
 from lipdub.engine.job import make_job
+from lipdub.engine.runner import announce
 from lipdub.errors import UsageError
 from lipdub.workspace import StageRecord, Workspace
 from tests.goldens.dubs import dub_builtin
 from tests.goldens.record import record
 from tests.properties import repeatable
 from tests.sample import SPEECH, TALKER
+
+if TYPE_CHECKING:
+    from lipdub.progress import Event
 
 
 def test_records_survive(tmp_path: Path) -> None:
@@ -148,6 +153,17 @@ def test_a_workspace_of_another_schema_is_done_again_with_a_reason(old_workspace
     planned = lipdub.plan(make_job(TALKER, SPEECH, old_workspace.with_suffix("")))
     assert {stage.action for stage in planned} == {"run"}
     assert all("another version of lipdub" in stage.reason for stage in planned)
+
+
+def test_a_run_says_that_it_cannot_use_a_workspace(old_workspace: Path) -> None:
+    path = old_workspace / "workspace.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2', 1))
+    events: list[Event] = []
+    workspace = Workspace(old_workspace)
+    job = make_job(TALKER, SPEECH, old_workspace.with_suffix(""))
+    announce(pipeline._resolve(job, ["detect"], workspace), workspace, events.append)
+    warnings = [event.message for event in events if event.kind == "warn"]
+    assert warnings == ["another version of lipdub made the workspace (schema 2, not 1); all stages run again"]
 
 
 @pytest.mark.slow
