@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.engine.lip_options import LipOptions, LipOptionValues, make_lip_options
 from lipdub.errors import InputError, UsageError, printable
 from lipdub.faces.landmarks import POINT_COUNTS
 from lipdub.progress import Callback, Event, ignore_event
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from lipdub.arrays import F32, F64, I32, I64
@@ -105,62 +106,13 @@ class Lips:
         }
 
 
-@dataclass(frozen=True)
-class LipOptions:
-    """Options of `lips`.
-
-    Attributes:
-        format: Of `lipdub.speech.export.FORMATS`; by default the suffix of the file decides.
-        fps: Rows per second; by default the 100 of the trajectory. With a video its frames decide.
-        start: Beginning of the part, in seconds of the speech.
-        end: End of the part, in seconds of the speech.
-        text: File with the words of the speech: plain text, SRT or VTT.
-        language: Language of the text: "auto", "en", or a voice of espeak-ng.
-        landmarks: 68 (iBUG) or 478 (MediaPipe's mesh): write landmarks, as .npz.
-        video: Video, or the workspace of one, whose face the landmarks show; by default a neutral face.
-        face: Which face of the video: a track's number, largest, left or right.
-        plot: PNG file to draw the speech into; long speeches take several pages.
-        overwrite: Replace existing files.
-    """
-
-    format: str | None = None
-    fps: float | None = None
-    start: float | None = None
-    end: float | None = None
-    text: str | os.PathLike[str] | None = None
-    language: str = "auto"
-    landmarks: int | None = None
-    video: str | os.PathLike[str] | None = None
-    face: str = "largest"
-    plot: str | os.PathLike[str] | None = None
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        from lipdub.speech.export import check_rate
-
-        if self.landmarks is not None and self.landmarks not in POINT_COUNTS:
-            raise UsageError(f"there are no {self.landmarks} landmarks", hint="Give 68 or 478.")
-        if self.video is not None and self.landmarks is None:
-            raise UsageError("--video is for landmarks", hint="Give --landmarks 68 or 478 too.")
-        if self.video is not None and self.fps is not None:
-            raise UsageError("--fps and --video exclude each other", hint="The frames of the video decide.")
-        if self.fps is not None:
-            check_rate(self.fps)
-
-    @property
-    def picture(self) -> Path | None:
-        """Path of the picture."""
-        return Path(self.plot) if self.plot is not None else None
-
-
 def lips(
     speech: str | os.PathLike[str],
     out: str | os.PathLike[str] | None = None,
     *,
     threads: int = 0,
     progress: Callback | None = None,
-    talker: str | os.PathLike[str] | None = None,
-    **options: Any,
+    **options: Unpack[LipOptionValues],
 ) -> Lips:
     """Compute what the lips do in a speech, and write it to a file if ``out`` names one.
 
@@ -171,8 +123,7 @@ def lips(
         out: The file to write.
         threads: Threads for the video; 0 takes all cores.
         progress: Receives events.
-        talker: The option ``video`` by its name in lipdub 0.1.0.
-        options: Fields of `LipOptions`.
+        **options: Fields of `lipdub.engine.lip_options.LipOptions`.
 
     Raises:
         UsageError: An option is wrong.
@@ -185,9 +136,7 @@ def lips(
     from lipdub.speech.recognition import recognize
     from lipdub.speech.text_alignment import describe_text_fit
 
-    if talker is not None:
-        options.setdefault("video", talker)
-    settings = LipOptions(**options)
+    settings = make_lip_options(options)
     source, target = Path(speech), Path(out) if out is not None else None
     _check_targets(source, target, settings)
     kind = _resolve_format(target, settings)
@@ -211,8 +160,8 @@ def lips(
         encoders.append((target, partial(_encode_landmarks, landmarks)))
     elif target is not None:
         encoders.append((target, partial(export.FORMATS[kind], trajectory)))
-    if settings.picture is not None:
-        encoders += _draw_pictures(settings.picture, trajectory, motion, audio, overwrite=settings.overwrite)
+    if settings.plot is not None:
+        encoders += _draw_pictures(Path(settings.plot), trajectory, motion, audio, overwrite=settings.overwrite)
     written = _write([(path, encode()) for path, encode in encoders])
     emit(Event("done", "lips", done=_STEPS, total=_STEPS))
     return Lips(trajectory, landmarks, written, notes)
@@ -224,7 +173,7 @@ def _check_targets(source: Path, out: Path | None, settings: LipOptions) -> None
     Raises:
         UsageError: A file cannot be written, or may not be replaced.
     """
-    picture = settings.picture
+    picture = Path(settings.plot) if settings.plot is not None else None
     if picture is not None and picture.suffix.lower() != ".png":
         raise UsageError(f"the picture {picture.name} must end in .png")
     if out is not None and picture is not None and out.absolute() == picture.absolute():
@@ -289,11 +238,10 @@ def _read_transcript(settings: LipOptions) -> Transcript | None:
     from lipdub.speech.transcript import read_transcript
     from lipdub.stages.sync.options import SyncOptions
 
-    text = os.fspath(settings.text) if settings.text is not None else None
-    SyncOptions(transcript=text, language=settings.language)
-    if text is None:
+    SyncOptions(transcript=settings.transcript, language=settings.language)
+    if settings.transcript is None:
         return None
-    transcript = read_transcript(text)
+    transcript = read_transcript(settings.transcript)
     pronounce(transcript.words[:1], resolve_language(transcript.words, settings.language))  # is there such a voice
     return transcript
 

@@ -219,7 +219,7 @@ def encode_word_srt(lips: LipTrajectory) -> bytes:
     if not lips.words:
         raise UsageError(
             f"no words were found in {lips.source.name}",
-            hint="Give it with --text, or take the format srt, which has a cue for each mouth shape.",
+            hint="Give it with --transcript, or take the format srt, which has a cue for each mouth shape.",
         )
     return _encode_subtitles([Segment(word.start, word.end, word.text) for word in lips.words])
 

@@ -57,7 +57,7 @@ _SAMPLE_BYTES = 2000  # bytes at the beginning by which the encoding is guessed
 _MIN_ZERO_SHARE = 0.4  # share of zero bytes at every other place from which on a text is UTF-16
 _CONTROL_CATEGORIES = ("Cc", "Cn", "Co")  # Unicode categories that do not occur in text
 _CONTROL_CHARACTERS = "\t\n\r\f\v\x1a\x85"  # except for these
-_FORMATS_HINT = "--text takes plain text, SRT or VTT."
+_FORMATS_HINT = "--transcript takes plain text, SRT or VTT."
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def read_transcript(path: str | PathLike[str]) -> Transcript:
         raise InputError(f"{path} is not a text in UTF-8 or UTF-16", hint="Save it as UTF-8.")
     transcript = parse_transcript(text)
     if not transcript.words:
-        raise InputError(f"{path} holds no words", hint="--text takes the words of the speech.")
+        raise InputError(f"{path} holds no words", hint="--transcript takes the words of the speech.")
     return transcript
 
 

@@ -73,17 +73,17 @@ def test_json_is_what_the_library_gives(run: Callable[..., Done], tmp_path: Path
 
 def test_a_text_is_gone_by_where_it_fits(run: Callable[..., Done], tmp_path: Path) -> None:
     (tmp_path / "said.txt").write_text("Please keep my paper map before we moved to the farm above the valley.")
-    done = run(SPEECH, "--text", "said.txt", "-o", "a.json", "--json")
+    done = run(SPEECH, "--transcript", "said.txt", "-o", "a.json", "--json")
     summary = json.loads(done.stdout)
     assert summary["heard"] == "text" and summary["words"] == 14 and summary["notes"] == []
     content = json.loads((tmp_path / "a.json").read_bytes())
     assert content["heard"]["language"] == "en" and content["words"][3]["text"] == "paper"
-    done = run(SPEECH, "--text", "said.txt", "-o", "-", "--format", "srt-words")
+    done = run(SPEECH, "--transcript", "said.txt", "-o", "-", "--format", "srt-words")
     assert done.code == 0 and "\npaper\n" in done.stdout
     (tmp_path / "other.txt").write_text("Wholly other things are told in here, of ships and of cabbages.")
-    done = run(SPEECH, "--text", "other.txt")
+    done = run(SPEECH, "--transcript", "other.txt")
     assert done.code == 0 and "warning: the text does not fit" in done.stderr
-    assert run(SPEECH, "--text", "none.txt").code == 3 and run(SPEECH, "--language", "??").code == 2
+    assert run(SPEECH, "--transcript", "none.txt").code == 3 and run(SPEECH, "--language", "??").code == 2
 
 
 def test_standard_output_carries_the_file_alone(run: Callable[..., Done], tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_the_picture_is_a_picture(run: Callable[..., Done], tmp_path: Path) -> N
         (("SPEECH", "-o", "SPEECH", "--overwrite"), 2, "would replace"),
         (("SPEECH", "-o", "a.json", "--fps", "0"), 2, "--fps must be"),
         (("SPEECH", "--from", "9"), 2, "nothing between"),
-        (("SPEECH", "--from", "x"), 2, "is no time"),
+        (("SPEECH", "--from", "x"), 2, "is not a time"),
         (("SPEECH", "--plot", "p.jpg"), 2, "must end in .png"),
         (("SPEECH", "--landmarks", "98"), 2, "--landmarks"),
         (("SPEECH", "--landmarks", "68"), 2, "needs a file"),
@@ -216,8 +216,12 @@ def test_the_command_knows_all_formats(run: Callable[..., Done]) -> None:
     assert all(f"'{name}'" in done.stderr for name in FORMATS)
 
 
-def test_the_former_flag_is_understood_and_hidden(run: Callable[..., Done]) -> None:
+def test_former_flags_are_understood_and_hidden(run: Callable[..., Done], tmp_path: Path) -> None:
+    (tmp_path / "said.txt").write_text("Please keep my paper map before we moved to the farm above the valley.")
+    done = run(SPEECH, "--text", "said.txt", "--json")
+    assert json.loads(done.stdout)["heard"] == "text"
     done = run(SPEECH, "--talker", "x.mp4", "-o", "a.npz")
     assert done.code == 2 and "--video is for landmarks" in done.stderr
     shown = run("--help").stdout
-    assert "--video" in shown and "--talker" not in shown
+    assert "--video" in shown and "--transcript" in shown
+    assert "--talker" not in shown and "--text" not in shown
