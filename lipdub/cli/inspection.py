@@ -10,6 +10,7 @@ import typer
 from lipdub.cli import options as opt
 from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.tables import as_lines
+from lipdub.faces.detectors import DEFAULT_DETECTOR, DETECTORS
 
 
 def add(app: typer.Typer) -> None:
@@ -27,15 +28,18 @@ def inspect(
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option("--sheet", metavar="PNG", help="Write a contact sheet of the faces here."),
+        typer.Option("--contact-sheet", metavar="PNG", help="Write a contact sheet of the faces to this file."),
     ] = None,
-    detector: opt.Detector = None,
+    old_sheet: Annotated[Path | None, typer.Option("--sheet", hidden=True)] = None,  # --contact-sheet of lipdub 0.1
+    detector: Annotated[
+        str,
+        typer.Option("--detector", metavar="NAME", help=f"What finds the faces: {', '.join(DETECTORS)}."),
+    ] = DEFAULT_DETECTOR,
 ) -> None:
     """Tell in seconds what a run would meet: frame times, shots, faces, gaps, time and memory."""
     from lipdub.cli.progress import show_progress
     from lipdub.engine.inspection import inspect as look
-    from lipdub.faces.detectors import DEFAULT_DETECTOR
 
     with show_progress(manner) as callback:
-        facts = look(video, speech=speech, sheet=sheet, detector=detector or DEFAULT_DETECTOR, progress=callback)
+        facts = look(video, speech=speech, sheet=sheet or old_sheet, detector=detector, progress=callback)
     manner.result(facts, None if manner.json else as_lines(facts))

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
-import numpy as np
-
-from lipdub.faces import mesh
 from lipdub.weights.requirement import AllOf, Requirement
 
 if TYPE_CHECKING:
@@ -21,10 +18,8 @@ MAX_SEARCH_SIDE = 1280  # pixels of the longer side of the pictures that detecto
 # Difference of two thumbnails (`shots.measure_change`) from which the faces of the frame before say nothing about this
 # one. It lies below `shots.CUT_THRESHOLD`: a needless fresh search costs little.
 RESTART_CHANGE = 24.0
-MIN_FACE_PX = 24.0  # side of the oval of a mesh; smaller faces are dropped
 MAX_FACES_LIMIT = 16
 NO_WEIGHTS = AllOf()
-_SAME_FACE_DISTANCE = 0.4  # share of the larger face's size within which two meshes are of one face
 
 
 class FaceDetector(Protocol):
@@ -123,22 +118,3 @@ class ClosingDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def measure_oval(face: F32) -> tuple[float, float, float]:
-    """Measure the oval of a mesh (478, 3): its middle x, y and its larger side, pixels."""
-    oval = face[list(mesh.OVAL), :2]
-    low, high = oval.min(0), oval.max(0)
-    centre = (low + high) / 2
-    return float(centre[0]), float(centre[1]), float((high - low).max())
-
-
-def drop_duplicates(faces: list[F32]) -> list[F32]:
-    """Drop second meshes of the same face, and faces smaller than `MIN_FACE_PX`; the first of two stays."""
-    distinct: list[F32] = []
-    for face in faces:
-        x, y, size = measure_oval(face)
-        near = (np.hypot(x - a, y - b) < _SAME_FACE_DISTANCE * max(size, s) for a, b, s in map(measure_oval, distinct))
-        if size >= MIN_FACE_PX and not any(near):
-            distinct.append(face)
-    return distinct

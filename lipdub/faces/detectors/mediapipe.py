@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from lipdub.faces.detectors.base import (
-    ClosingDetector,
-    Detector,
-    DetectorSettings,
-    drop_duplicates,
-    measure_oval,
-)
+from lipdub.faces.detectors.base import ClosingDetector, Detector, DetectorSettings
+from lipdub.faces.detectors.meshes import drop_duplicates, measure_oval
 from lipdub.faces.detectors.native_log import divert_native_log
 
 if TYPE_CHECKING:

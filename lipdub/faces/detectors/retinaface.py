@@ -13,14 +13,9 @@ import cv2
 import numpy as np
 
 from lipdub.faces import mesh
-from lipdub.faces.detectors.base import (
-    ClosingDetector,
-    Detector,
-    DetectorSettings,
-    drop_duplicates,
-    measure_oval,
-)
+from lipdub.faces.detectors.base import ClosingDetector, Detector, DetectorSettings
 from lipdub.faces.detectors.mediapipe import CropMeshFitter
+from lipdub.faces.detectors.meshes import drop_duplicates, measure_oval
 from lipdub.weights.requirement import AllOf
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 
 from lipdub.faces import mesh
 from lipdub.faces.detectors import retinaface
-from lipdub.faces.detectors.base import measure_oval
 from lipdub.faces.detectors.mediapipe import MediaPipeDetector
+from lipdub.faces.detectors.meshes import measure_oval
 from lipdub.faces.detectors.retinaface import FaceLocation, RetinaFaceDetector, crop_upright, measure_tilt
 from lipdub.media.read import read_frames
 from tests.sample import TALKER
