@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lipdub.cli.context import GlobalOptions, command
+from lipdub.cli.parameters import make_parameters, with_parameters
 from lipdub.cli.tables import as_table
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 def add(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command("score")(score)
+    from lipdub.scoring.options import ScoreOptions
+
+    app.command("score")(command(with_parameters(score, make_parameters(ScoreOptions))))
 
 
-@command
 def score(
     manner: GlobalOptions,
     results: Annotated[
@@ -32,52 +34,7 @@ def score(
             help="A dubbed video, made by lipdub or by another tool. With --compare also a score.json.",
         ),
     ],
-    speech: Annotated[
-        Path | None,
-        typer.Option(
-            "--speech",
-            metavar="FILE",
-            help="The speech that the mouth should follow. Default: the sound of RESULT.",
-            show_default=False,
-        ),
-    ] = None,
-    offset: Annotated[
-        float | None,
-        typer.Option(
-            "--offset",
-            metavar="SECONDS",
-            help="Seconds after the first frame at which the speech begins.",
-            show_default="0",
-        ),
-    ] = None,
-    ground_truth: Annotated[
-        Path | None,
-        typer.Option(
-            "--ground-truth", metavar="VIDEO", help="A video of what RESULT should look like, if there is one."
-        ),
-    ] = None,
     truth: Annotated[Path | None, typer.Option("--truth", hidden=True)] = None,
-    source: Annotated[
-        Path | None, typer.Option("--source", metavar="VIDEO", help="The video that RESULT was made from.")
-    ] = None,
-    workspace: Annotated[
-        Path | None,
-        typer.Option(
-            "--workspace",
-            "-w",
-            metavar="FOLDER",
-            help="The workspace of the run that made RESULT. Default: the one beside RESULT, if there is one.",
-        ),
-    ] = None,
-    detector: Annotated[
-        str | None,
-        typer.Option(
-            "--detector",
-            metavar="NAME",
-            help="The face detector. Default: the one of the workspace, else mediapipe.",
-            show_default=False,
-        ),
-    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Write one table and one report for all RESULTs, instead of one each.")
     ] = False,
@@ -100,12 +57,17 @@ def score(
         ),
     ] = None,
     files: Annotated[bool, typer.Option("--files/--no-files", help="Write score.json and report.html.")] = True,
+    **values: Any,
 ) -> None:
     """Measure how good RESULT is.
 
-    The scores cover lip sync, the pictures alone and against the source, and likeness to a ground truth. The command
-    prints a table, and writes score.json and a report of the weakest moments. Rows have a 95 % interval over windows
-    of 5 s where possible. The column "real" shows the same number of the source with its own sound.
+    It scores lip sync, the pictures alone and against the source, and likeness to a ground truth.
+
+    The command prints a table, and writes score.json and a report of the weakest moments.
+
+    Rows have a 95 % interval over windows of 5 s where possible.
+
+    The column "real" shows the same number of the source with its own sound.
     """
     from lipdub.cli.progress import show_progress
     from lipdub.errors import BelowThresholdError, UsageError
@@ -113,7 +75,8 @@ def score(
     from lipdub.scoring.rows import find_failures, find_old_ids, parse_thresholds
 
     under, over = parse_thresholds(fail_under or ()), parse_thresholds(fail_over or ())
-    if workspace is not None and len(results) > 1:
+    options = ScoreOptions(**{**values, "ground_truth": values["ground_truth"] or truth})
+    if options.workspace is not None and len(results) > 1:
         raise UsageError(
             "--workspace is for one RESULT", hint="Without it, the workspaces beside the RESULTs are used."
         )
@@ -121,7 +84,6 @@ def score(
         raise UsageError("--out is for one RESULT, or for --compare")
     for old, new in find_old_ids([*(fail_under or ()), *(fail_over or ())]).items():
         manner.note(f"the row {old} is now called {new}; the old name is deprecated")
-    options = ScoreOptions(workspace, ground_truth or truth, source, speech, offset, detector)
     entries, written, missed = [], [], []
     with show_progress(manner) as callback:
         for result in results:

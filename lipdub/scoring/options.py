@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003  (the declarations are read at run time)
 
-from lipdub.faces.detectors import DEFAULT_DETECTOR, DETECTORS
 from lipdub.options import option, validate
+
+
+def _detector_names() -> tuple[str, ...]:
+    from lipdub.faces.detectors import DETECTORS
+
+    return DETECTORS.names()
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class ScoreOptions:
         source: the video it was made from; by default the one the workspace names.
         speech: the sound it should follow; by default its own.
         offset: seconds after the first frame at which the speech begins; by default as in the workspace, else 0.
-        detector: name of the face detector; by default the one the workspace was made with, else `DEFAULT_DETECTOR`.
+        detector: name of the face detector; by default the one the workspace was made with, else that of `detect`.
     """
 
     workspace: Path | None = option(
@@ -57,8 +62,9 @@ class ScoreOptions:
     detector: str | None = option(
         None,
         "--detector",
-        choices=DETECTORS.names,
-        help=f"The face detector. Default: the one of the workspace, else {DEFAULT_DETECTOR}.",
+        choices=_detector_names,
+        metavar="NAME",
+        help="The face detector. Default: the one of the workspace, else the default of detect.",
     )
 
     def __post_init__(self) -> None:

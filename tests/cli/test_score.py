@@ -95,7 +95,12 @@ def test_thresholds(run: Callable[..., Done]) -> None:
     done = run(TALKER, "--no-files", "--fail-under", "faces=1.5", "--fail-under", "cpbd=0")
     assert done.code == 6 and "faces is" in done.stderr and "cpbd" not in done.stderr.split("error:")[1]
     assert "seam" in done.stdout  # the table is told nevertheless
-    for words in (("--fail-under", "faces"), ("--fail-over", "faces=x"), ("--fail-under", "nothing=1")):
+    for words in (
+        ("--detector", "nobody"),
+        ("--fail-under", "faces"),
+        ("--fail-over", "faces=x"),
+        ("--fail-under", "nothing=1"),
+    ):
         assert run(TALKER, "--no-files", *words).code == 2
 
 
