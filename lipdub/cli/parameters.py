@@ -28,8 +28,10 @@ def make_parameters(
 
 
 def with_parameters(function: Any, parameters: list[inspect.Parameter]) -> Any:
-    """Give a function that ends in `**values` these parameters in their place."""
+    """Give a function that ends in `**values` these parameters in their place. It may be called again."""
+    names = {parameter.name for parameter in parameters}
     own = [p for p in inspect.signature(function).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    own = [parameter for parameter in own if parameter.name not in names]
     hints = inspect.get_annotations(function, eval_str=True)
     own = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
     function.__signature__ = inspect.Signature([*own, *parameters])

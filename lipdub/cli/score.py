@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lipdub.cli.chain_parameters import make_parameters, merge_aliases
 from lipdub.cli.context import GlobalOptions, command
-from lipdub.cli.parameters import make_parameters, with_parameters
 from lipdub.cli.tables import as_table
 
 if TYPE_CHECKING:
+    import inspect
+
     from lipdub.progress import Callback
     from lipdub.scoring.options import ScoreOptions
     from lipdub.scoring.report import ReportEntry
@@ -20,11 +22,17 @@ if TYPE_CHECKING:
 
 def add(app: typer.Typer) -> None:
     """Add the command to the application."""
+    app.command("score")(score)
+
+
+def _declared_parameters() -> list[inspect.Parameter]:
+    from lipdub.options import options_of
     from lipdub.scoring.options import ScoreOptions
 
-    app.command("score")(command(with_parameters(score, make_parameters(ScoreOptions))))
+    return make_parameters({item.name: item for item in options_of(ScoreOptions)}, lambda item: item.declared.flags)
 
 
+@command(_declared_parameters)
 def score(
     manner: GlobalOptions,
     results: Annotated[
@@ -34,7 +42,6 @@ def score(
             help="A dubbed video, made by lipdub or by another tool. With --compare also a score.json.",
         ),
     ],
-    truth: Annotated[Path | None, typer.Option("--truth", hidden=True)] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Write one table and one report for all RESULTs, instead of one each.")
     ] = False,
@@ -75,7 +82,7 @@ def score(
     from lipdub.scoring.rows import find_failures, find_old_ids, parse_thresholds
 
     under, over = parse_thresholds(fail_under or ()), parse_thresholds(fail_over or ())
-    options = ScoreOptions(**{**values, "ground_truth": values["ground_truth"] or truth})
+    options = ScoreOptions(**merge_aliases(values))
     if options.workspace is not None and len(results) > 1:
         raise UsageError(
             "--workspace is for one RESULT", hint="Without it, the workspaces beside the RESULTs are used."
