@@ -322,9 +322,9 @@ def test_parsing_takes_mouth_and_lips_near_the_mesh() -> None:
     assert not own and np.array_equal(mask, mouth_mask.draw_mouth_mask(mesh, 512, 512))
 
 
+@pytest.mark.usefixtures("weights_folder")
 def test_parsing_is_taken_where_its_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small.publish(monkeypatch, tmp_path, *(small.entry(name) for name in ("gpen-512", *PARSERS)))
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     mine = small.saved(tmp_path / "mine.pth", small.state())
     try:
         weights = Weights()
@@ -354,8 +354,7 @@ def test_pictures_seen_at_another_size_stay_in_place(step: float) -> None:
     assert np.abs(found - np.stack([u, v, np.ones_like(u)], 2) @ matrix.T).max() < 0.2
 
 
-def test_without_weights_it_says_where_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "empty"))
+def test_without_weights_it_says_where_to_get_them(weights_folder: Path, tmp_path: Path) -> None:
     for method, name in (("gfpgan", "gfpgan-1.4"), ("gpen", "gpen-512"), ("vqfr", "vqfr-2")):
         with pytest.raises(WeightsError, match="are not in the store") as error:
             lipdub.dub(TALKER, SPEECH, tmp_path / "out.mp4", enhance=method)

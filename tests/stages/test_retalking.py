@@ -318,8 +318,7 @@ def test_weights_that_are_missing_are_named(video: Path, tmp_path: Path, monkeyp
     assert not out.exists() and not (tmp_path / "ws" / "detect" / "landmarks").exists()
 
 
-def test_auto_still_takes_what_needs_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "empty"))
+def test_auto_still_takes_what_needs_no_weights(tmp_path: Path, weights_folder: Path) -> None:
     job = lipdub.Job(tmp_path / "video.mp4")
     assert recipes.choose_recipe(job, None, lambda: "")[0].name == "builtin"
     retalking = recipes.choose_recipe(replace(job, recipe="retalking"), None, lambda: "")[0]

@@ -130,9 +130,8 @@ def test_references_are_the_faces_as_they_were_cut_for_training(dubbed: Any) -> 
 
 
 def test_what_is_done_is_kept_and_another_model_draws_anew(
-    dubbed: Any, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dubbed: Any, model: Path, tmp_path: Path, weights_folder: Path
 ) -> None:
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
 
     def planned(path: Path) -> dict[str, str]:
         job = lipdub.Job(
@@ -155,10 +154,7 @@ def test_what_is_done_is_kept_and_another_model_draws_anew(
 
 
 @pytest.mark.slow
-def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(model: Path, tmp_path: Path, weights_folder: Path) -> None:
     given = {"workspace": tmp_path / "job", "recipe": "stabilized", "talker": model, "end": END}
     lipdub.neutralize(TALKER, **given)
     files = [path for path in (tmp_path / "job" / "neutralize").rglob("*") if path.is_file()]
@@ -172,8 +168,7 @@ def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(
 
 
 @pytest.mark.slow
-def test_methods_that_do_not_go_together(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+def test_methods_that_do_not_go_together(model: Path, tmp_path: Path, weights_folder: Path) -> None:
     given = {"workspace": tmp_path / "job", "end": 0.2, "talker": model}
     lipdub.neutralize(TALKER, workspace=tmp_path / "job", method="none")
     with pytest.raises(UsageError, match="needs the references of neutralize's method silent-lip"):
@@ -188,10 +183,7 @@ def test_methods_that_do_not_go_together(model: Path, tmp_path: Path, monkeypatc
         lipdub.sync(TALKER, SPEECH, method="stabilized", **given | {"talker": only})
 
 
-def test_the_model_adapted_to_a_video_is_taken_for_it(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
+def test_the_model_adapted_to_a_video_is_taken_for_it(model: Path, tmp_path: Path, weights_folder: Path) -> None:
     kept = user_models.add_model(FAMILY, model, "drawn", digest_file(TALKER), "# card")
     result = lipdub.neutralize(TALKER, workspace=tmp_path / "job", method="silent-lip", end=0.2)
     assert any("drawn.safetensors" in note for note in result.summary["notes"])
@@ -252,17 +244,16 @@ def test_a_model_is_not_for_other_methods(model: Path) -> None:
                 build_options(stages.load(name), {option: str(model)})
 
 
-def test_a_source_that_is_none_is_an_input_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_that_is_none_is_an_input_error(tmp_path: Path, weights_folder: Path) -> None:
     """The video's digest, which chooses the model, is asked for before the inputs are checked."""
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     for source in (tmp_path, tmp_path / "none.mp4", Path(__file__)):
         with pytest.raises(InputError):
             lipdub.dub(source, SPEECH, tmp_path / "out.mp4", recipe="stabilized")
 
 
+@pytest.mark.usefixtures("weights_folder")
 def test_the_restorer_is_one_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small.publish(monkeypatch, tmp_path, *(small.entry(name) for name in ("vqfr-2", "gfpgan-1.4", "gfpgan-1.3")))
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     source = small.saved(tmp_path / "mine.pth", {"state": small.state()})
     taken = []
     for name in (None, "gfpgan-1.3", "vqfr-2"):
@@ -278,8 +269,8 @@ def settled(method: str, commercial_safe: bool = False, **how: Any) -> EnhanceOp
     return stage.SPEC.resolve(EnhanceOptions(method, **how), job, lambda: "")
 
 
+@pytest.mark.usefixtures("weights_folder")
 def test_the_restorer_is_one_that_may_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "store"))
     source = small.saved(tmp_path / "fetched.pth", {"state": small.state()})
     small.publish(
         monkeypatch,

@@ -58,8 +58,7 @@ def test_the_result_says_whose_weights_it_was_made_with(dubbed: Any) -> None:
     assert sync.summary["method"] == "wav2lip" and 2 <= sync.summary["dubbed"] <= 5
 
 
-def test_without_weights_it_says_where_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("LIPDUB_WEIGHTS", str(tmp_path / "empty"))
+def test_without_weights_it_says_where_to_get_them(weights_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="are not in the store") as error:
         lipdub.dub(TALKER, SPEECH, tmp_path / "out.mp4", recipe="wav2lip")
     assert "lipdub weights pull wav2lip-gan" in str(error.value) and not (tmp_path / "out.mp4").exists()

@@ -16,7 +16,6 @@ from lipdub.media.write import VideoCodec, write_segment
 from lipdub.stages.detect import store
 from lipdub.stages.detect.options import DetectOptions
 from lipdub.weights import manifest
-from lipdub.weights.store import FOLDER_VARIABLE
 from lipdub.workspace.stage_store import StageStore
 from tests.networks.parity import filled
 from tests.sample import SPEECH, TALKER
@@ -111,8 +110,7 @@ def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch
     assert done[0].summary["tracks"][0]["frames"] > 10
 
 
-def test_missing_weights_end_it_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "empty"))
+def test_missing_weights_end_it_before_it_begins(tmp_path: Path, weights_folder: Path) -> None:
     with pytest.raises(WeightsError, match=r"detection_Resnet50_Final\.pth are not in the store") as error:
         lipdub.dub(TALKER, SPEECH, tmp_path / "out.mp4", detector="retinaface")
     assert "lipdub weights pull retinaface" in str(error.value)
