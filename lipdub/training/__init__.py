@@ -1,1 +1,4 @@
-"""Training of the networks this project ships; nothing here is needed to dub a video."""
+"""Training of the networks that this project ships. Dubbing a video needs none of it.
+
+`registry` lists the trainable networks, `trainables` declares them, `loop` trains them.
+"""

@@ -128,9 +128,7 @@ def prepare(
     tell = progress or ignore_event
     files = _list_videos(videos, out)
     if not files:
-        raise InputError(
-            "there are no videos in what was given", hint=f"Files that end in {' '.join(VIDEO_SUFFIXES)} count."
-        )
+        raise InputError("the arguments contain no videos", hint=f"Files that end in {' '.join(VIDEO_SUFFIXES)} count.")
     _check_place(out)
     if not (out / _SETTINGS).exists():  # wrong options are refused before a folder is made
         ClipOptions(**(clips or {}))
@@ -376,7 +374,7 @@ def _load_settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
     if other:
         text = ", ".join(f"{name} {getattr(options, name)}" for name in other)
         raise UsageError(
-            f"the dataset {printable(out)} was made with {text}", hint="Leave that out, or give another --out."
+            f"the dataset {printable(out)} was made with {text}", hint="Omit that option, or give another --out."
         )
     if known != json.loads(json.dumps(options_key(options))):
         raise UsageError(
@@ -397,14 +395,15 @@ def _build_index(
     records = [_json(path) or {} for path in sorted((out / _VIDEOS).glob("*.json"))]
     clips, rejected = [], []
     for record in records:
-        said = {name: record[name] for name in ("video", "name", "speaker", "licence")}
+        facts = {name: record[name] for name in ("video", "name", "speaker", "licence")}
         part = is_held_out(record["speaker"] if split.by == "speaker" else record["video"], split.held_out)
         side = {"split": "held-out" if part else "train"}
-        there = [clip for clip in record["clips"] if _has_shard(out, clip)]
-        if len(there) < len(record["clips"]):
-            lost = f"{len(record['clips']) - len(there)} clips of {record['name']} are lost: give that video again"
+        present = [clip for clip in record["clips"] if _has_shard(out, clip)]
+        if len(present) < len(record["clips"]):
+            count = len(record["clips"]) - len(present)
+            lost = f"{count} clips of {record['name']} are lost: run prepare with that video again"
             tell(Event("warn", "prepare", message=lost))
-        clips += [{**said, **side, **clip} for clip in there]
+        clips += [{**facts, **side, **clip} for clip in present]
         rejected += [{"name": record["name"], **row} for row in record["rejected"]]
         rejected += [
             {"name": name, "reason": "duplicate", "track": 0, "start": 0.0, "end": 0.0, "value": None}
@@ -443,7 +442,7 @@ def _report_index(index: dict[str, Any], tell: Callback) -> None:
     counts = index["counts"]
     if counts["clips"]:
         if index["split"]["held_out"] > 0 and not counts["held_out"]:
-            tell(Event("warn", "prepare", message=f"no {index['split']['by']} of these was held out"))
+            tell(Event("warn", "prepare", message=f"no {index['split']['by']} was held out"))
         if counts["held_out"] == counts["clips"]:
             tell(Event("warn", "prepare", message="all clips are held out: there is nothing to train with"))
     tell(Event("done", "prepare", done=counts["clips"], unit="clips", data=counts))
@@ -455,11 +454,11 @@ def _report_index(index: dict[str, Any], tell: Callback) -> None:
 def _check_place(out: Path) -> None:
     """Refuse a folder that holds something other than a dataset."""
     try:
-        there = {path.name for path in out.iterdir()} if out.exists() else set()
+        names = {path.name for path in out.iterdir()} if out.exists() else set()
     except OSError as error:
         raise wrap_os_error(error, out) from error
-    if there - {_WORK, _VIDEOS} and _SETTINGS not in there:
-        raise UsageError(f"{printable(out)} is not empty and no dataset", hint="Give --out a new folder.")
+    if names - {_WORK, _VIDEOS} and _SETTINGS not in names:
+        raise UsageError(f"{printable(out)} is not empty and is no dataset", hint="Give --out a new folder.")
 
 
 @contextmanager
@@ -490,7 +489,7 @@ def _lock_dataset(out: Path) -> Iterator[None]:
 
 
 def _tidy(out: Path, index: dict[str, Any]) -> None:
-    """Removes what is left of work that was broken off."""
+    """Remove what interrupted work left."""
     known = {out / _SHARDS / clip["shard"] for clip in index["clips"]}
     for path in (out / _SHARDS).rglob("*"):
         if (
@@ -505,7 +504,7 @@ def _tidy(out: Path, index: dict[str, Any]) -> None:
 
 
 def _json(path: Path) -> dict[str, Any] | None:
-    """A file's content; None where there is none. Raises InputError when it is damaged."""
+    """Read a JSON file; None if there is none. Raises InputError if it is damaged."""
     try:
         return dict(json.loads(path.read_bytes()))
     except FileNotFoundError:

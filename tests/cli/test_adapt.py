@@ -75,7 +75,9 @@ def test_adapt_keeps_the_model_for_this_video(
     lipdub: Callable[..., Done], tmp_path: Path, store: Path, base: Path
 ) -> None:
     video = cut(tmp_path / "-odd 'name'.mp4", seconds=2.4)
-    done = lipdub("adapt", "--minutes", 0.1, "--talker", base, "--json", "--set", "draw.windows=2", "--", video)
+    done = lipdub(
+        "adapt", "--threads", 1, "--minutes", 0.1, "--talker", base, "--json", "--set", "draw.windows=2", "--", video
+    )
     assert done.code == 0, done.err
     told = json.loads(done.out)
     kept = Path(told["weights"])
@@ -107,7 +109,20 @@ def test_train_shows_its_settings_keeps_and_writes_a_card(
     lipdub: Callable[..., Done], tmp_path: Path, store: Path, base: Path
 ) -> None:
     data = talkers(tmp_path / "faces")
-    given = ["train", "stabilized", "--data", data, "--silent", base, "--set", "draw.windows=1", "--overfit", 1]
+    given = [
+        "train",
+        "stabilized",
+        "--threads",
+        1,
+        "--data",
+        data,
+        "--silent",
+        base,
+        "--set",
+        "draw.windows=1",
+        "--overfit",
+        1,
+    ]
     shown = lipdub(*given, "--show-config")
     assert shown.code == 0 and "overfit = 1" in shown.out and 'sync_loss = "stabilized"' in shown.out
     out = tmp_path / "out" / "all.safetensors"
@@ -125,6 +140,8 @@ def test_train_names_a_damaged_shard_or_refuses_it(lipdub: Callable[..., Done], 
     given = [
         "train",
         "stabilized",
+        "--threads",
+        1,
         "--data",
         data,
         "--silent",

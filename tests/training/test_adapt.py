@@ -52,7 +52,7 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
     video = cut(tmp_path / "a talker's.mp4", seconds=3.0)
     said: list[str] = []
     options = AdaptationOptions(minutes=0.1, sampling=WindowSampling(windows=2))
-    model = adapt(video, base, out, speech=[SPEECH], options=options, progress=said.append)
+    model = adapt(video, base, out, speech=[SPEECH], options=options, threads=1, progress=said.append)
     assert any("adapted in" in line and "3.0 s of a talker's.mp4" in line for line in said)
     assert any("speech.wav" in line and "by the built-in recipe" in line for line in said)
     before, after = talking_face_file.load(base), talking_face_file.load(out)
@@ -88,13 +88,13 @@ def test_no_more_than_there_is_time_for(tmp_path: Path) -> None:
 def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
     base, out = saved(tmp_path), tmp_path / "adapted.safetensors"
     with pytest.raises(InputError, match="s of one face only"):
-        adapt(cut(tmp_path / "short.mp4", seconds=1.2), base, out)
+        adapt(cut(tmp_path / "short.mp4", seconds=1.2), base, out, threads=1)
     with pytest.raises(InputError):
-        adapt(blank(tmp_path / "blank.mp4"), base, out)
+        adapt(blank(tmp_path / "blank.mp4"), base, out, threads=1)
     silent = talking_face_file.load(base)
     only = talking_face_file.save(tmp_path / "only.safetensors", replace(silent, talking=None))
     with pytest.raises(UsageError, match="no talking-face generator"):
-        adapt(TALKER, only, out)
+        adapt(TALKER, only, out, threads=1)
     assert not out.exists()
 
 

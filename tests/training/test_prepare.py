@@ -172,7 +172,7 @@ def test_what_is_lost_of_another_video_is_said(whole: Path, videos: Path, tmp_pa
     (out / "shards" / lost["shard"]).unlink()
     said: list[str] = []
     prepare([videos / "bob"], out, progress=lambda event: said.append(event.message))
-    assert f"1 clips of {lost['name']} are lost: give that video again" in said
+    assert f"1 clips of {lost['name']} are lost: run prepare with that video again" in said
     assert len(index(out)["clips"]) == 2 and len(list((out / "shards").rglob("*.safetensors"))) == 2
     assert prepare([videos / "Ann B."], out)["clips"] == 3
 
@@ -274,7 +274,7 @@ def test_bad_videos_are_named_and_passed_over_or_refused(videos: Path, tmp_path:
 def test_what_is_not_there_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no file"):
         prepare([tmp_path / "none.mp4"], tmp_path / "data")
-    with pytest.raises(InputError, match="no videos"):
+    with pytest.raises(InputError, match="contain no videos"):
         prepare([tmp_path], tmp_path / "data")
     assert not (tmp_path / "data").exists()
 
@@ -282,7 +282,7 @@ def test_what_is_not_there_is_refused_before_any_work(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_left_alone(videos: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(UsageError, match="not empty and no dataset"):
+    with pytest.raises(UsageError, match="not empty and is no dataset"):
         prepare([videos], tmp_path / "mine")
     assert content(tmp_path / "mine") == {"thesis.txt": b"years of work"}
     with pytest.raises(EnvironmentFailure):

@@ -56,7 +56,9 @@ def sync(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """An AVSyncNet that has learnt to tell sounds apart."""
     loop = LoopOptions(steps=100, learning_rate=3e-3, warmup=2)
     options = sync_scorer.SyncScorerOptions(size=HEARS, clips=3, moments=8, variants=1, loop=loop)
-    return train("sync-scorer", tmp_path_factory.mktemp("sync") / "sync.safetensors", data=data, settings=options)
+    return train(
+        "sync-scorer", tmp_path_factory.mktemp("sync") / "sync.safetensors", data=data, settings=options, threads=1
+    )
 
 
 def model(seed: int = 0) -> TalkingFaceModel:
@@ -72,16 +74,16 @@ def lower_error(generator: FaceGenerator, shown: TalkingFaceModel, data: Path, o
 
 @pytest.mark.slow
 def test_windows_learnt_by_heart(tmp_path: Path, data: Path, sync: Path) -> None:
-    """Both generators bring the pixel loss of two windows to a fifth of that in the first ten of 150 steps."""
+    """Both generators bring the pixel loss of two windows to a fifth of that in the first ten of 100 steps."""
     weights = LossWeights(perceptual=0.2, sync=0.05, triplet=0.05, adversarial=0.1)
-    loop = replace(LOOP, steps=150, learning_rate=3e-3, save_every=1000, report_every=10)
+    loop = replace(LOOP, steps=100, learning_rate=3e-3, save_every=1000, report_every=10)
     options = replace(OPTIONS, sampling=WindowSampling(windows=2, overfit=2), loss_weights=weights, loop=loop)
-    silent = train("silent-lip", tmp_path / "silent.safetensors", data=data, sync=sync, settings=options)
+    silent = train("silent-lip", tmp_path / "silent.safetensors", data=data, sync=sync, settings=options, threads=1)
     made = talking_face_file.load(silent)
     assert made.talking is None and made.silent is not None
     anew = replace(options, begin="new")
     both = talking_face_file.load(
-        train("stabilized", tmp_path / "both.safetensors", data=data, silent=silent, settings=anew)
+        train("stabilized", tmp_path / "both.safetensors", data=data, silent=silent, settings=anew, threads=1)
     )
     assert both.talking is not None
     for name, parts in (("silent", {"pixel"}), ("both", {"pixel", "sync", "triplet"})):
@@ -112,11 +114,12 @@ def test_a_killed_training_ends_as_an_unbroken_one(tmp_path: Path, data: Path) -
 
     def end(name: str) -> bytes:
         out = tmp_path / name / "silent.safetensors"
-        return train("silent-lip", out, data=data, sync=sync, changes=changes).read_bytes()
+        return train("silent-lip", out, data=data, sync=sync, changes=changes, threads=1).read_bytes()
 
     folder = tmp_path / "broken"
     given = [argument for setting in changes for argument in ("--set", setting)]
     command = [sys.executable, "-m", "lipdub", "train", "silent-lip", "--data", str(data), "--sync", str(sync), *given]
+    command += ["--threads", "1"]
     broken = subprocess.Popen([*command, "-o", str(folder / "silent.safetensors")], stderr=subprocess.DEVNULL)
     while broken.poll() is None and not list(folder.glob("silent.work/*/latest")):
         time.sleep(0.02)
@@ -223,8 +226,8 @@ def test_sizes_that_do_not_go_together(tmp_path: Path) -> None:
     path = talking_face_file.save(tmp_path / "silent.safetensors", TalkingFaceModel(AVSyncNet(HEARS), other))
     data = talkers(tmp_path / "faces")
     with pytest.raises(UsageError, match="the generator has 32 pixels, the dataset 24"):
-        train("stabilized", tmp_path / "out.safetensors", data=data, silent=path, settings=OPTIONS)
+        train("stabilized", tmp_path / "out.safetensors", data=data, silent=path, settings=OPTIONS, threads=1)
     only = talking_face_file.save(tmp_path / "talking.safetensors", TalkingFaceModel(AVSyncNet(HEARS), None, other))
     with pytest.raises(UsageError, match="no silent-lip generator"):
-        train("stabilized", tmp_path / "out.safetensors", data=data, silent=only, settings=OPTIONS)
+        train("stabilized", tmp_path / "out.safetensors", data=data, silent=only, settings=OPTIONS, threads=1)
     assert not (tmp_path / "out.safetensors").exists()

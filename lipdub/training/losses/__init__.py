@@ -1,1 +1,1 @@
-"""Losses of trainings, one a module: plain functions of arrays that give one number, the mean over the batch."""
+"""Losses, one a module: functions of tensors that give one number, the mean over the batch."""
