@@ -34,9 +34,14 @@ def with_parameters(function: Any, parameters: list[inspect.Parameter]) -> Any:
     own = [parameter for parameter in own if parameter.name not in names]
     hints = inspect.get_annotations(function, eval_str=True)
     own = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
-    function.__signature__ = inspect.Signature([*own, *parameters])
-    function.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *parameters)}
-    return function
+
+    def call(**values: Any) -> None:
+        function(**values)
+
+    call.__name__, call.__doc__, call.__module__ = function.__name__, function.__doc__, function.__module__
+    call.__signature__ = inspect.Signature([*own, *parameters])  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *parameters)}
+    return call
 
 
 def _make_parameter(item: Option, *, required: bool, if_given: bool, name: str) -> inspect.Parameter:
