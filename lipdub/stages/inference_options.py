@@ -7,7 +7,7 @@ from typing import Any
 
 from lipdub.errors import EnvironmentFailure, UsageError
 from lipdub.options import option
-from lipdub.stages.method import StageOptions
+from lipdub.stages.stage_options import StageOptions
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 CPU_BACKENDS = ("auto", "none", "openvino")

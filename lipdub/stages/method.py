@@ -7,13 +7,15 @@ the command line, the manual and the contract tests ask the object for all they 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lipdub.errors import UsageError
-from lipdub.options import options_of, validate
+from lipdub.options import options_of
+from lipdub.stages.inference_options import resolve_inference_options
+from lipdub.stages.stage_options import NoOptions
 from lipdub.weights.requirement import NOTHING, Requirement
 
 if TYPE_CHECKING:
@@ -23,27 +25,6 @@ if TYPE_CHECKING:
     from lipdub.registry import Registry
     from lipdub.stages.base import StageSpec
     from lipdub.stages.job import Job
-
-
-@dataclass(frozen=True)
-class NoOptions:
-    """The options of a method that has none of its own."""
-
-
-@dataclass(frozen=True)
-class StageOptions:
-    """Base of a stage's options.
-
-    Attributes:
-        method: Name of the method, in the stage's registry.
-        own: The method's own options, an instance of its ``Method.options``.
-    """
-
-    method: str = ""
-    own: Any = NoOptions()
-
-    def __post_init__(self) -> None:
-        validate(self)
 
 
 class Method:
@@ -206,7 +187,6 @@ def make_spec(name: str, methods: Registry[Any], **declared: Any) -> StageSpec:
         **declared: The other fields of :class:`lipdub.stages.base.StageSpec`.
     """
     from lipdub.stages.base import StageSpec
-    from lipdub.stages.inference_options import resolve_inference_options
 
     def method(options: Any) -> Method:
         found: Method = methods.get(options.method)

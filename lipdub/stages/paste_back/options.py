@@ -7,8 +7,8 @@ from typing import Literal
 
 from lipdub.blending import BLENDERS, DEFAULT_BLENDER
 from lipdub.options import option
-from lipdub.stages.method import StageOptions
 from lipdub.stages.option_parsers import parse_rate
+from lipdub.stages.stage_options import StageOptions
 
 LOOK, FILE = "Look", "Result file"
 
