@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub import stages
-from lipdub.stages.base import StageContext, StageSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lipdub.stages.base import StageContext, StageSpec
 
 FRAMES = 40
 CHUNK = 4
@@ -82,9 +83,9 @@ def paste_back(ctx: StageContext, options: Any) -> dict[str, Any]:
     summary = _fill(ctx, lambda a, b: crops.read(a, b) - faces.read(a, b) + round(100 * options.feather))
     values = ctx.store.open("values")
     temporary = ctx.job.result().with_suffix(".partial")
-    with open(temporary, "wb") as file:
+    with temporary.open("wb") as file:
         file.writelines(block.tobytes() for _, block in values.each())
-    os.replace(temporary, ctx.job.result())
+    temporary.replace(ctx.job.result())
     return summary
 
 

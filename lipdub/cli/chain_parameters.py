@@ -44,10 +44,10 @@ def merge_aliases(values: Mapping[str, Any]) -> dict[str, Any]:
         typer.BadParameter: Both the flag and its former form were given.
     """
     given = {name: value for name, value in values.items() if value is not None and not name.endswith(ALIAS)}
-    for name, value in values.items():
-        if value is None or not name.endswith(ALIAS):
+    for key, value in values.items():
+        if value is None or not key.endswith(ALIAS):
             continue
-        name = name.removesuffix(ALIAS)
+        name = key.removesuffix(ALIAS)
         if name in given:
             raise typer.BadParameter(f"--{name.replace('_', '-')} is given twice")
         given[name] = value

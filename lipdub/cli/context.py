@@ -110,9 +110,9 @@ _FLAGS: dict[str, tuple[Any, Any]] = {
 def command(extra: Any = None) -> Any:
     """Give ``function(manner, ...)`` the global flags, and end the process as its errors ask.
 
-    Used as ``@command``, or as ``@command(parameters)`` for a function that also takes ``**values``: the parameters that
-    ``parameters()`` returns are added to its own. The wrapper's signature, which Typer reads, is that of ``function``
-    without ``manner`` and with the flags.
+    Used as ``@command``, or as ``@command(parameters)`` for a function that also takes ``**values``: the parameters
+    that ``parameters()`` returns are added to its own. The wrapper's signature, which Typer reads, is that of
+    ``function`` without ``manner`` and with the flags.
     """
     if extra is not None and "manner" in inspect.signature(extra).parameters:
         return _with_flags(extra, [])
@@ -220,7 +220,8 @@ def _libraries_muted(manner: GlobalOptions) -> Iterator[None]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)
-    with os.fdopen(copy, "w", encoding=sys.stderr.encoding, errors="backslashreplace") as manner.stream:
+    with os.fdopen(copy, "w", encoding=sys.stderr.encoding, errors="backslashreplace") as stream:
+        manner.stream = stream
         try:
             yield
         finally:

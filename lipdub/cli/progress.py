@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from lipdub.cli.context import GlobalOptions
 from lipdub.errors import printable
@@ -113,7 +113,7 @@ class _Bars(_Lines):
         self.task: TaskID | None = None
         self.began = (0.0, 0)
 
-    def __enter__(self) -> _Bars:
+    def __enter__(self) -> Self:
         self.progress.start()
         return self
 

@@ -31,7 +31,7 @@ def add(app: typer.Typer) -> None:
 
 
 def make_command(name: str) -> Callable[..., None]:
-    """Make the command of one stage. It takes the files the stage needs, and all options of the stage and its methods."""
+    """Make the command of one stage, with the files it needs and all options of the stage and its methods."""
     spec = stages.load(name)
     needs_speech = any("speech" in stages.load(stage).inputs for stage in stages_up_to(name))
 

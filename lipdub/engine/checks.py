@@ -21,7 +21,11 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def check_video(path: Path) -> MediaFacts:
-    """The facts of a source that can be dubbed. Raises InputError: unreadable, no picture, no frames."""
+    """Return the facts of a source that can be dubbed.
+
+    Raises:
+        InputError: It is unreadable, or has no picture or no frames.
+    """
     from lipdub.media.probe import probe
 
     facts = probe(path)
@@ -39,8 +43,10 @@ def check_video(path: Path) -> MediaFacts:
 
 
 def check_speech(path: Path, what: str = "speech") -> float:
-    """Seconds of sound in ``path``. Raises InputError: not there, no sound in it, cannot be decoded, too
-    short.
+    """Return the seconds of audio in ``path``.
+
+    Raises:
+        InputError: It is missing, cannot be decoded, or holds too little audio.
     """
     from lipdub.media.audio import load_audio
 
@@ -53,7 +59,12 @@ def check_speech(path: Path, what: str = "speech") -> float:
 
 
 def check_place(out: Path) -> None:
-    """Makes the folder of ``out`` and tries to write there. Raises EnvironmentFailure."""
+    """Make the folder of ``out`` and try to write there.
+
+    Raises:
+        EnvironmentFailure: It cannot be written to.
+        UsageError: A file stands where the folder should be.
+    """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".lipdub-"):
@@ -65,8 +76,12 @@ def check_place(out: Path) -> None:
 
 
 def check_weights(paths: Iterable[Path], commercial_safe: bool) -> list[ManifestEntry]:
-    """The published weights among these files. Raises WeightsError when one is not known to allow commercial use, and
-    only such are wanted; for the user's own the licence is theirs.
+    """Return the published weights among these files.
+
+    Raises:
+        WeightsError: ``commercial_safe`` is set, and a published file is not known to allow commercial use. The
+        licence of a
+            user's own file is the user's affair.
     """
     from lipdub.weights import manifest
     from lipdub.weights.store import WeightsStore
@@ -79,8 +94,10 @@ def check_weights(paths: Iterable[Path], commercial_safe: bool) -> list[Manifest
 
 
 def choose_device(name: str, networks: bool) -> str:
-    """The device to compute on. ``auto`` asks torch only where published networks are to run. Raises
-    EnvironmentFailure.
+    """Return the device to compute on. ``auto`` asks torch only where networks are to run.
+
+    Raises:
+        EnvironmentFailure: The machine has no such device.
     """
     if name == "cpu" or (name == "auto" and not networks):
         return "cpu"
@@ -99,6 +116,11 @@ def choose_device(name: str, networks: bool) -> str:
 
 
 def check_result_name(job: Job) -> None:
+    """Check that the result's name will do.
+
+    Raises:
+        UsageError: No container has such a name, it is a folder or an input, or lipdub did not make the file there.
+    """
     from lipdub.media.containers import container_for
 
     out = job.result()

@@ -19,8 +19,15 @@ Action = Literal["run", "resume", "reuse"]
 
 @dataclass(frozen=True)
 class StageResult:
-    """What became of one stage. ``action``: run (from nothing), resume (finished work kept) or reuse (nothing
-    done).
+    """What became of one stage.
+
+    Attributes:
+        name: The stage.
+        action: "run" (from nothing), "resume" (finished work kept) or "reuse" (nothing done).
+        seconds: Wall time.
+        summary: Plain values.
+        warnings: What a person should know.
+        path: The stage's folder.
     """
 
     name: str

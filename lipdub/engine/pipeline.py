@@ -99,7 +99,8 @@ def run_job(
     names = list(stages.STAGES)
     callback, workspace = progress or ignore_event, Workspace(job.folder())
     resolved = _resolve(job, names, workspace)
-    with open_runner(resolved, workspace, callback, cancelled) as runner:
+    with open_runner(resolved, workspace, callback, cancelled) as first_runner:
+        runner = first_runner
         done: dict[str, StageResult] = {}
         for name in names:
             done[name] = runner.ensure(name)
@@ -186,12 +187,12 @@ def _reconsider(
 
 
 def detect(video: str | os.PathLike[str], **arguments: Any) -> StageResult:
-    """Runs ``detect``: shots, face tracks, landmarks, pose, masks. Arguments as :func:`sync`."""
+    """Run ``detect``: shots, face tracks, landmarks, pose. Arguments as :func:`sync`."""
     return _alone("detect", video, None, None, arguments)
 
 
 def neutralize(video: str | os.PathLike[str], **arguments: Any) -> StageResult:
-    """Runs ``neutralize``: the talker's rest mouth and mouth shapes. Arguments as :func:`sync`."""
+    """Run ``neutralize``: the talker's rest mouth and mouth shapes. Arguments as :func:`sync`."""
     return _alone("neutralize", video, None, None, arguments)
 
 
@@ -205,7 +206,7 @@ def sync(video: str | os.PathLike[str], speech: str | os.PathLike[str], **argume
 
 
 def enhance(video: str | os.PathLike[str], speech: str | os.PathLike[str], **arguments: Any) -> StageResult:
-    """Runs ``enhance``: restored crops. Arguments as :func:`sync`."""
+    """Run ``enhance``: restored crops. Arguments as :func:`sync`."""
     return _alone("enhance", video, speech, None, arguments)
 
 
@@ -215,9 +216,7 @@ def paste_back(
     out: str | os.PathLike[str] | None = None,
     **arguments: Any,
 ) -> StageResult:
-    """Runs ``paste-back``: blends, encodes, muxes to ``out``. Arguments as :func:`sync`, and ``mix``,
-    ``overwrite``.
-    """
+    """Run ``paste-back``: blend, encode, mux to ``out``. Arguments as :func:`sync`, and ``mix``, ``overwrite``."""
     return _alone("paste-back", video, speech, out, arguments)
 
 

@@ -68,7 +68,7 @@ BUILTIN = Recipe(
 )
 RETALKING = Recipe(
     "retalking",
-    "VideoReTalking (Cheng et al., 2022): faces with one expression, L-Net, E-Net, GFPGAN; needs their published weights",
+    "VideoReTalking (Cheng et al., 2022): D-Net, L-Net, E-Net and GFPGAN; needs their published weights",
     _methods("dnet", "lnet", "gfpgan"),
 )
 WAV2LIP = Recipe(

@@ -178,7 +178,8 @@ def _check_methods(specs: Mapping[str, StageSpec], options: Mapping[str, Any]) -
             chosen = options[earlier].method
             if chosen not in allowed:
                 raise UsageError(
-                    f"{name}'s method {method.name} needs the references of {earlier}'s method {allowed[0]}, not {chosen}",
+                    f"{name}'s method {method.name} needs the references of {earlier}'s method {allowed[0]}, "
+                    f"not {chosen}",
                     hint=f"Choose a recipe that has both, or run lipdub {earlier} --method {allowed[0]} first.",
                 )
 

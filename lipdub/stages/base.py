@@ -59,7 +59,8 @@ class StageSpec:
         inputs: Files whose contents it depends on: "video", "speech", "mix" (the sound of the result).
         options: The frozen dataclass of its options. Every field has a default and enters the key.
         run: Does the work. Takes a :class:`StageContext` and the options, returns the summary (plain values). It must
-            skip finished chunks, so that a killed run continues, and end with the same bytes however often it was killed.
+            skip finished chunks, so that a killed run continues, and end with the same bytes however often it was
+            killed.
         methods: Its methods, where it has any. Their own options are part of the stage's.
         weights: Returns the files of network weights the options need. Raises WeightsError when one is missing.
         files: Returns other files that the options name and whose content matters (a reference picture).
@@ -69,9 +70,9 @@ class StageSpec:
             those run; ``StageContext.prefetched()`` returns its result.
         resolve: Resolves options that depend on the video or the machine (such as "auto"). Called with the options,
             the job and a function that returns the video's digest. The resolved options are part of the key.
-        uses_networks: Returns whether the options make it run networks, so that a GPU is of use.
-        check_summary: Looks at the summary when the stage is done or reused. Raises InputError where the job cannot go on.
-        writes_output: True for the stage that leaves the result at ``job.out``. It runs again when that file is gone
+        uses_networks: Returns whether the options make it run networks, so that a GPU is of use. check_summary: Looks
+        at the summary when the stage is done or reused. Raises InputError where the job cannot go on. writes_output:
+        True for the stage that leaves the result at ``job.out``. It runs again when that file is gone
             or was changed.
     """
 

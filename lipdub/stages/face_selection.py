@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def select_tracks(ctx: StageContext, options: SyncOptions) -> list[int]:
-    """The ids of the tracks to dub. Raises InputError when no face can be, UsageError as `faces.choice.choose`."""
+    """Return the ids of the tracks to dub.
+
+    Raises:
+        InputError: No face can be dubbed.
+        UsageError: The option names no face of the video.
+    """
     usable = {r["id"] for r in ctx.summaries["neutralize"]["tracks"] if r["usable"]}
     return resolve_face_option(ctx, options.face, ctx.summaries["detect"]["tracks"], usable, ctx.upstream["neutralize"])
 
@@ -27,8 +32,18 @@ def select_tracks(ctx: StageContext, options: SyncOptions) -> list[int]:
 def resolve_face_option(
     ctx: StageContext, asked_for: str, rows: list[dict[str, Any]], usable: set[int], neutral: StageStore
 ) -> list[int]:
-    """The ids of the tracks that `--face` means, of detect's rows. neutral: the store with their mean faces. Raises as
-    `chosen`.
+    """Return the ids of the tracks that ``--face`` names.
+
+    Args:
+        ctx: The stage's context.
+        asked_for: The option's value.
+        rows: The tracks of detect.
+        usable: Ids of the tracks that can be dubbed.
+        neutral: The store with the mean faces of the tracks.
+
+    Raises:
+        InputError: No face can be dubbed, or the reference picture shows none.
+        UsageError: The option names no face of the video.
     """
     from lipdub.faces import track_selection
 
@@ -43,7 +58,7 @@ def resolve_face_option(
 def _most_similar_tracks(
     ctx: StageContext, picture: Path, rows: list[dict[str, Any]], usable: set[int], neutral: StageStore
 ) -> list[int]:
-    """The track of each shot whose face is most like the one in the picture."""
+    """Return the track of each shot whose face is most similar to the one in the picture."""
     from lipdub.faces import geometry, track_selection
     from lipdub.stages.detect.picture import find_face_in_picture
 
@@ -60,7 +75,7 @@ def _most_similar_tracks(
 
 
 def open_tracks(ctx: StageContext, ids: Collection[int]) -> dict[int, TrackLandmarks]:
-    """The landmarks of these tracks, by id."""
+    """Open the landmarks of these tracks, by id."""
     from lipdub.faces import smoothing
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.media.frame_index import read_frame_times
@@ -73,8 +88,17 @@ def open_tracks(ctx: StageContext, ids: Collection[int]) -> dict[int, TrackLandm
 
 
 def frames_in_range(ctx: StageContext, start: float | None, end: float | None) -> np.ndarray:
-    """Which of the source's frames can be dubbed by the range asked for, seconds from its first one: bool (frames,). Beyond the
-    video's end its frames come again in an order that is not known yet.
+    """Return which source frames can be dubbed by the range asked for.
+
+    Beyond the video's end its frames come again, in an order that is not known yet. Such a range means all frames.
+
+    Args:
+        ctx: The stage's context.
+        start: Seconds from the first frame, or None.
+        end: Seconds from the first frame, or None.
+
+    Returns:
+        (frames,) bool.
     """
     from lipdub.media.frame_index import read_frame_times
 
@@ -86,7 +110,7 @@ def frames_in_range(ctx: StageContext, start: float | None, end: float | None) -
 
 
 def open_track(landmarks: Any, owner: np.ndarray, row: dict[str, Any], interval: float) -> TrackLandmarks:
-    """The landmarks of one row of detect's tracks."""
+    """Open the landmarks of one row of detect's tracks."""
     from lipdub.faces.track_landmarks import TrackLandmarks
 
     return TrackLandmarks(landmarks, owner, row["id"], row["first"], row["last"], interval)

@@ -1,8 +1,8 @@
 """Running loaded networks: in which arithmetic, by which library, how many items at once.
 
-Networks run eagerly in float32 on a processor, where `--precision bf16` and the extra `accel` (OpenVINO) are faster, and in
-half precision on a GPU. What was chosen changes results, if only by rounding, and is part of the stages' options. On a
-processor the items of a batch never depend on the memory there is: a run that was killed ends with the same bytes.
+Networks run eagerly in float32 on a CPU and in half precision on a GPU. On a CPU, ``--precision bf16`` and the extra
+``accel`` (OpenVINO) are faster. The choice changes results, if only by rounding, so it is part of the stages' options.
+On a CPU the items of a batch never depend on free memory: a run that was killed ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ Call: TypeAlias = Callable[..., Any]
 
 @dataclass(frozen=True)
 class NetworkProfile:
-    """What is known of a network by measurement.
+    """How a network runs best, as measured.
 
-    item_bytes: memory each item of a batch takes on a GPU, beside the weights. batch: items at once on a processor.
-    channels_last: it is faster with its pictures' channels innermost. exact: it stays in float32 whatever is asked, since
-    it tells places or picks entries of a table. accelerated: from so many items on OpenVINO is faster, the time it takes to
-    convert the network included, with the same result in float32; 0: never.
+    Attributes:
+        item_bytes: Memory that each item of a batch takes on a GPU, besides the weights. batch: Items at once on a
+        CPU. channels_last: Whether it is faster with the channels of its pictures innermost. exact: Whether it stays
+        in float32 whatever is asked, since it points at places or picks entries of a table. accelerated: From how
+        many items OpenVINO is faster, its conversion included, with the same float32 result. 0: never.
     """
 
     item_bytes: int = 1 << 30
@@ -52,11 +53,17 @@ class NetworkProfile:
 
 
 def prepare_network(ctx: StageContext, options: Any, network: Any, traits: NetworkProfile, items: int) -> NetworkRunner:
-    """A loaded network on the run's device, to be called by `run`.
+    """Prepare a loaded network for the run's device. Call it through `run_network`.
 
-    options: the stage's, with those fields that `settle` checks. items: how many the whole stage has for it, those that are
-    done already included, so that a run that goes on takes the same way. Raises UsageError when the device does not have the
-    precision.
+    Args:
+        ctx: The stage's context.
+        options: The stage's options, an `InferenceOptions`.
+        network: The loaded module.
+        traits: How it runs best.
+        items: All items the stage has for it, finished ones included, so that a resumed run computes in the same way.
+
+    Raises:
+        UsageError: The device does not have the precision.
     """
     import torch
 
@@ -69,7 +76,7 @@ def prepare_network(ctx: StageContext, options: Any, network: Any, traits: Netwo
 
 
 def _dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """The half precision to compute in; None for float32."""
+    """Return the half precision to compute in; None for float32."""
     import torch
 
     if precision == "auto":
@@ -80,14 +87,20 @@ def _dtype(precision: str, device: torch.device) -> torch.dtype | None:
 
 
 def call_directly(network: Any, *inputs: Any) -> Any:
-    """The call of a network that takes tensors and gives one."""
+    """Call a network that takes tensors and returns one."""
     return network(*inputs)
 
 
 def run_network(network: Any, call: Call, *inputs: torch.Tensor) -> torch.Tensor:
-    """What a network makes of inputs (n, ...) in float32 on the CPU: float32 (n, ...) on the CPU.
+    """Run a network on inputs (n, ...) float32 on the CPU.
 
-    network: of `ready`, or a module, which is run as it is, where it is.
+    Args:
+        network: From `prepare_network`; or a module, which runs where it is.
+        call: Takes the network and its inputs, returns one tensor (n, ...).
+        *inputs: Tensors (n, ...).
+
+    Returns:
+        (n, ...) float32 on the CPU.
     """
     if not isinstance(network, NetworkRunner):
         network = NetworkRunner(network, NetworkProfile(batch=len(inputs[0])))
@@ -95,10 +108,15 @@ def run_network(network: Any, call: Call, *inputs: torch.Tensor) -> torch.Tensor
 
 
 class NetworkRunner:
-    """A network with its way of being run.
+    """A network and how it is run.
 
-    device: None for where it is. dtype: of the arithmetic where the network's own does not need float32. threads: with how
-    many OpenVINO is to run it; 0: not by OpenVINO. warn: is told when something asked for could not be done.
+    Args:
+        network: The loaded module.
+        traits: How it runs best.
+        device: Where it runs; None for where it is.
+        dtype: Half precision to compute in; None for float32.
+        threads: Threads of OpenVINO; 0 to run it with PyTorch.
+        warn: Receives a message when something that was asked for is not possible.
     """
 
     def __init__(
@@ -126,7 +144,7 @@ class NetworkRunner:
         self.batch = max_batch(traits, self._device)
 
     def run(self, call: Call, *inputs: torch.Tensor) -> torch.Tensor:
-        """As the function `run`, in batches; they are halved when a GPU's memory does not do."""
+        """Run as `run_network`, in batches. They are halved when the GPU runs out of memory."""
         import torch
 
         out, done = [], 0
@@ -142,9 +160,7 @@ class NetworkRunner:
         return torch.cat(out)
 
     def _tried(self, call: Call, inputs: list[torch.Tensor]) -> torch.Tensor | None:
-        """What the network makes of one batch; None when there was too little memory for it, and smaller ones are to be
-        tried.
-        """
+        """Run one batch. Return None when memory was too little and smaller batches can be tried."""
         import torch
 
         try:
@@ -166,7 +182,7 @@ class NetworkRunner:
             return call(self._network, *there).float().cpu()
 
     def _by_openvino(self, call: Call, inputs: list[torch.Tensor]) -> torch.Tensor:
-        """The network converted at the first call."""
+        """Run one batch with OpenVINO. The first call converts the network."""
         import torch
 
         if self._compiled is None:
@@ -185,7 +201,16 @@ class NetworkRunner:
 def _converted(
     network: Any, call: Call, inputs: list[torch.Tensor], several: bool, dtype: torch.dtype | None, threads: int
 ) -> Any:
-    """A network compiled by OpenVINO for a processor and inputs of these shapes; several: in batches of any size."""
+    """Compile a network with OpenVINO for the CPU and inputs of these shapes.
+
+    Args:
+        network: The loaded module.
+        call: As in `run_network`.
+        inputs: Example inputs.
+        several: Whether batches may have any size.
+        dtype: Half precision; None for float32.
+        threads: Threads of OpenVINO.
+    """
     import torch
 
     # It reports its use over the network as soon as it is imported, unless the package that does so is not there.
@@ -214,12 +239,12 @@ def _converted(
 
 
 def preferred_batch(ctx: StageContext, traits: NetworkProfile) -> int:
-    """How many items are worth preparing together for a network; memory may make `run` take them in smaller batches."""
+    """Return how many items are worth preparing together. The runner may split them where memory is short."""
     return traits.batch if ctx.device == "cpu" else MAX_GPU_BATCH
 
 
 def max_batch(traits: NetworkProfile, device: torch.device) -> int:
-    """How many items of a network go through a device at once: on a processor always the same."""
+    """Return how many items go through a device at once. On a CPU it is always the same number."""
     import torch
 
     if device.type == "cpu":
@@ -231,7 +256,7 @@ def max_batch(traits: NetworkProfile, device: torch.device) -> int:
 
 
 def release_gpu_memory() -> None:
-    """Hands the memory of networks that are no longer there back to the system and the device."""
+    """Return the memory of dropped networks to the system and the device."""
     import gc
 
     import torch
@@ -245,7 +270,7 @@ def release_gpu_memory() -> None:
 
 
 def load_on_device(ctx: StageContext, kept: VerifiedWeights) -> Any:
-    """The network of verified weights, on the run's device."""
+    """Load the network of verified weights on the run's device."""
     import torch
 
     from lipdub.weights.checkpoint import load_network

@@ -8,7 +8,6 @@ the command line, the manual and the contract tests ask the object for all they 
 from __future__ import annotations
 
 from dataclasses import asdict, fields
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +19,7 @@ from lipdub.weights.requirement import NOTHING, Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from lipdub.media.probe import MediaFacts
     from lipdub.registry import Registry

@@ -1,8 +1,7 @@
-"""What the methods `silent-lip` and `stabilized` share: which talking-face model they take, where a face's crop lies, and how a
-crop that a generator gave is laid back at the face's own size.
+"""The model that `silent-lip` and `stabilized` share, and the closed-mouth references that `silent-lip` drew.
 
-The generators work on small aligned crops (`faces.facecrop`). What they leave as it was keeps the detail of the source: only what
-they changed is as soft as they are.
+The generators work on small aligned crops (`faces.alignment.full_face`). Pixels they leave alone keep the source's
+detail; pixels they change are as soft as the crops.
 """
 
 from __future__ import annotations
@@ -72,15 +71,23 @@ def generator_size(model: str, generator: str) -> int:
 
     size = talking_face_file.read_description(Path(model)).get(generator)
     if size is None:
+        title = "silent-lip" if generator == "silent" else "talking-face"
         raise UsageError(
-            f"the model {printable(model)} has no {'silent-lip' if generator == 'silent' else 'talking-face'} generator",
+            f"the model {printable(model)} has no {title} generator",
             hint="lipdub train stabilized and lipdub adapt make models with both.",
         )
     return int(size["pixels"])
 
 
 def read_placements(ctx: StageContext, track: int) -> np.ndarray:
-    """Placements float64 (frames, 4) of a track's crops, NaN where neutralize drew none. UsageError where it drew none at all."""
+    """Read where a track's crops lie.
+
+    Returns:
+        (frames, 4) float64 placements, NaN where neutralize drew no crop.
+
+    Raises:
+        UsageError: It drew none of this track.
+    """
     if not ctx.upstream["neutralize"].has(f"placement-{track}"):
         raise UsageError(
             f"neutralize drew no references of face {track}", hint="Run lipdub neutralize with the same --face first."
@@ -90,7 +97,12 @@ def read_placements(ctx: StageContext, track: int) -> np.ndarray:
 
 
 def read_references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Of these output frames, the faces with shut mouths uint8 (n, P, P, 3), and their placements in the frames' boxes (n, 4)."""
+    """Read the closed-mouth faces of output frames.
+
+    Returns:
+        faces: (n, P, P, 3) uint8 RGB.
+        placements: (n, 4) float64 in the boxes of the plan.
+    """
     neutral = ctx.upstream["neutralize"]
     faces, places = [], []
     for k in frames:
@@ -102,7 +114,7 @@ def read_references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> tup
 
 
 def _of_track(ctx: StageContext, plan: FacePlan, k: int) -> tuple[int, int]:
-    """The track that an output frame shows, and which of the track's frames it is."""
+    """Return the track that an output frame shows, and the index of its source frame in the track."""
     track = int(plan.track[k])
     first = next(row["first"] for row in ctx.summaries["detect"]["tracks"] if row["id"] == track)
     return track, int(plan.source[k]) - first
@@ -111,8 +123,16 @@ def _of_track(ctx: StageContext, plan: FacePlan, k: int) -> tuple[int, int]:
 def closed_mouth_references(
     ctx: StageContext, plan: FacePlan, frames: list[int], faces: list[np.ndarray]
 ) -> list[np.ndarray]:
-    """Faces (h, w, 3) of output frames with the mouths that neutralize's method `silent-lip` shut; those it did not draw as they
-    are.
+    """Close the mouths of faces with what `silent-lip` drew. A face without such a reference stays as it is.
+
+    Args:
+        ctx: The stage's context.
+        plan: What every output frame shows.
+        frames: Output frames.
+        faces: (h, w, 3) uint8 or uint16 RGB each, cut with the plan's boxes.
+
+    Returns:
+        The faces, of the same sizes and dtype.
     """
     out = list(faces)
     known = [j for j, k in enumerate(frames) if _is_drawn(ctx, plan, k)]

@@ -25,7 +25,7 @@ def profile_weights(yaw: np.ndarray) -> np.ndarray:
 
 
 def range_weights(moments: np.ndarray, options: SyncOptions) -> np.ndarray:
-    """1 inside the range asked for, fading to 0 over `FADE_SECONDS` inside its ends; (n,)."""
+    """Return (n,) weights: 1 inside the range asked for, fading to 0 over `FADE_SECONDS` inside its ends."""
     out = np.ones(len(moments))
     if options.start is not None:
         out = np.minimum(out, (moments - options.start) / FADE_SECONDS if options.start > 0 else 1.0)
@@ -41,11 +41,17 @@ def visibility_weights(
     interval: float,
     covered: np.ndarray | None = None,
 ) -> np.ndarray:
-    """How far each source frame of a track can be dubbed, (frames,) 0..1: seen, not in profile, fading at its ends.
+    """Return how far each source frame of a track can be dubbed: seen, not in profile, fading at its ends.
 
     Args:
-        motion: of the neutralize stage (columns of `MotionColumn`). row: the track's, of detect. interval: seconds between
-            frames. covered: bool (frames,) where something lies before the mouth.
+        motion: (frames, 10) float32, the table of neutralize with the columns of `MotionColumn`.
+        row: The track's row of detect.
+        shots: First and last frame of each shot.
+        interval: Seconds between frames.
+        covered: (frames,) bool, where something lies before the mouth.
+
+    Returns:
+        (frames,) float64, 0 to 1.
     """
     from lipdub.faces import smoothing, tracking
     from lipdub.faces.talker_tables import MotionTable
@@ -71,7 +77,7 @@ def visibility_weights(
 
 
 def passthrough_spans(time: np.ndarray, amount: np.ndarray) -> list[list[float]]:
-    """First and last time of each stretch of frames that pass through."""
+    """Return the first and last time of each stretch of frames that pass through."""
     from lipdub.faces import smoothing
 
     return [[float(time[a]), float(time[b - 1])] for a, b in smoothing.find_runs(~(amount > 0))]

@@ -2,9 +2,9 @@
 
     python -m tests.bench.filled FOLDER [--users wav2lip retalking ...] [--names NAME ...]
 
-For measuring and for whole runs where no published weights are at hand: LIPDUB_WEIGHTS=FOLDER. The values are the same
-everywhere, by the rule of the parity fixtures (tests/networks/parity.py); nothing was trained, and each file is added as
-one's own, so that every result made with it says so.
+For measuring and for whole runs where no published weights are at hand: LIPDUB_WEIGHTS=FOLDER. The values are the
+same everywhere, by the rule of the parity fixtures (tests/networks/parity.py); nothing was trained, and each file is
+added as one's own, so that every result made with it says so.
 """
 
 from __future__ import annotations
@@ -44,8 +44,10 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 
 
 def fill(store: WeightsStore, entry: ManifestEntry) -> bool:
-    """Adds a file to the store in the published form of ``entry``, as one's own; False where its form is none that can be
-    filled (a TorchScript archive, or a network that is another package's)."""
+    """Adds a file to the store in the published form of ``entry``, as one's own.
+
+    Returns False for a form that cannot be filled: a TorchScript archive, or a network of another package.
+    """
     with tempfile.TemporaryDirectory(prefix="lipdub-filled-") as name:
         path = Path(name) / entry.file
         if entry.format == "matlab":

@@ -100,7 +100,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(
             f"round {number}: killed at {told} s; then {again.wall:.1f} s; "
             f"{'identical' if same else 'DIFFERENT'}{'; half written result' if early else ''}"
-            f"{'; left behind ' + ', '.join(left) if left else ''}{'' if again.code == 0 else '; ' + again.err.strip()}",
+            f"{'; left behind ' + ', '.join(left) if left else ''}"
+            f"{'' if again.code == 0 else '; ' + again.err.strip()}",
             flush=True,
         )
         if same and not left:

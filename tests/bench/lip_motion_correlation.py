@@ -2,13 +2,14 @@
 
 lip_motion_correlation.py SHARED [--weights FILE] [--texts FOLDER] [--cache FOLDER] [--grid-only] [--robust] [--json]
 
-SHARED is the folder with `clips/` and `grid/`. For the six talking clips (never trained on) and the GRID clips kept out
-of training it prints, at 25 frames a second, the correlation of opening and width with the talker's own mouth, each clip
-at its own sound offset: of no dubbing (the mouth of the same clip half its length away: nobody's lips follow the
-speech); of loudness alone; of the network's phones with the phonetic table alone; with --grid-only, of the same phones
-with lips fitted on 300 clips of GRID and held to nothing; of what a run does (`sound`); and with the text, where the
-folder holds `NAME.txt`. Then how often p, b and m are closed, the time and memory it takes, and, with --robust, the same
-under noise, music and in a telephone's band, and of other languages the articulation against English and the closures.
+SHARED is the folder with `clips/` and `grid/`. For the six talking clips (never trained on) and the GRID clips kept
+out of training it prints, at 25 frames a second, the correlation of opening and width with the talker's own mouth,
+each clip at its own sound offset: of no dubbing (the mouth of the same clip half its length away: nobody's lips
+follow the speech); of loudness alone; of the network's phones with the phonetic table alone; with --grid-only, of the
+same phones with lips fitted on 300 clips of GRID and held to nothing; of what a run does (`sound`); and with the
+text, where the folder holds `NAME.txt`. Then how often p, b and m are closed, the time and memory it takes, and, with
+--robust, the same under noise, music and in a telephone's band, and of other languages the articulation against
+English and the closures.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ def grid_clips(folder: Path, weights: Path | None, cache: Path, other: LipModel 
                     if phone in BILABIALS:
                         near = (times > start - 0.08) & (times < end + 0.08)
                         closed.append(bool(values[near, 0].min() < 0.08))
-    means = {name: dict(zip(("opening", "width"), np.mean(v, 0).tolist())) for name, v in figures.items()}
+    means = {name: dict(zip(("opening", "width"), np.mean(v, 0).tolist(), strict=False)) for name, v in figures.items()}
     return {
         **means,
         "closures": {"asked": len(closed), "closed": float(np.mean(closed))},
@@ -303,9 +304,8 @@ def told(result: dict) -> str:
     lines.append("best lag: " + ", ".join(f"{t} {r['sound']['best_lag']:+.0f}" for t, r in result["clips"].items()))
     lines.append(f"closures on GRID: {kept['closures']['closed']:.1%} of {kept['closures']['asked']}")
     lines.append(f"phones right on GRID: {kept['frames_right']:.1%} of frames, {kept['clips']} clips")
-    for name in ("languages", "closures of synthetic speech", "cost"):
-        if result[name]:
-            lines.append(f"{name}: " + ", ".join(f"{k} {v:.3g}" for k, v in result[name].items()))
+    others = (name for name in ("languages", "closures of synthetic speech", "cost") if result[name])
+    lines += [f"{name}: " + ", ".join(f"{k} {v:.3g}" for k, v in result[name].items()) for name in others]
     return "\n".join(lines)
 
 

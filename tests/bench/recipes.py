@@ -1,11 +1,12 @@
 """Runs the recipes of published networks over clips, end to end, with weights that nobody trained.
 
-    python -m tests.bench.recipes FOLDER [--recipes wav2lip retalking] [--clips FILE ...] [--seconds S] [-- OPTIONS OF lipdub run]
+    python -m tests.bench.recipes FOLDER [--recipes wav2lip retalking] [--clips FILE ...] [--seconds S] [-- OPTIONS OF
+        lipdub run]
 
-LIPDUB_WEIGHTS names a store (`python -m tests.bench.filled STORE` makes one). Each clip is dubbed losslessly for its first S
-seconds; what is looked at: the exit code, whether the output says whose weights they are, samples changed outside the mask
-(none may be), seconds per dubbed frame of each stage. Then one finished chunk of each stage is taken away and the run goes
-on: the result must be the same.
+LIPDUB_WEIGHTS names a store (`python -m tests.bench.filled STORE` makes one). Each clip is dubbed losslessly for its
+first S seconds; what is looked at: the exit code, whether the output says whose weights they are, samples changed
+outside the mask (none may be), seconds per dubbed frame of each stage. Then one finished chunk of each stage is taken
+away and the run goes on: the result must be the same.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
     python -m tests.bench [speed] [help] [memory] [--clips FILE ...] [--speech FILE] [--times N] [--minutes M]
 
-speed   wall time of `lipdub run --recipe builtin` divided by that of `ffmpeg -c:v libx264 -crf 18` of the same clip, the
+speed   wall time of `lipdub run --recipe builtin` divided by that of `ffmpeg -c:v libx264 -crf 18` of the same clip,
+the
         two alternating N times (median of the ratios); the share of each stage; a second run with another speech
 help    wall time of `lipdub --help`
 memory  peak resident memory of a job of M minutes against one of one minute, 1080p, made by looping a clip (slow: not
@@ -104,7 +105,7 @@ def memory(clip: Path, speech: Path, minutes: float, folder: Path) -> None:
         common.ffmpeg("-stream_loop", "-1", "-i", clip, "-t", seconds, "-map", "0:v:0", "-c", "copy", video)
         common.ffmpeg("-stream_loop", "-1", "-i", speech, "-t", seconds, "-ac", "1", "-ar", "16000", sound)
         work = folder / f"long-{length:g}.lipdub"
-        done, result = common.dub(
+        done, _result = common.dub(
             video, sound, folder / "long-out.mp4", work, "--length", "video", "--preset", "veryfast"
         )
         if done.code:
@@ -112,7 +113,8 @@ def memory(clip: Path, speech: Path, minutes: float, folder: Path) -> None:
         kept = sum(p.stat().st_size for p in work.rglob("*") if p.is_file())
         peaks.append(done.peak)
         print(
-            f"{length:g} min of {clip.name}: peak {done.peak / 1e6:.0f} MB, {done.wall:.0f} s, workspace {kept / 1e6:.0f} MB",
+            f"{length:g} min of {clip.name}: peak {done.peak / 1e6:.0f} MB, "
+            f"{done.wall:.0f} s, workspace {kept / 1e6:.0f} MB",
             flush=True,
         )
         for path in (video, sound, folder / "long-out.mp4"):

@@ -2,9 +2,9 @@
 
     python -m tests.bench.score [--video FILE] [--seconds N ...] [--source]
 
-The video (or the sample) is repeated to each of the lengths. Printed for each: seconds of decoding all of it, of the score
-(one process, no report), of its face mesh and other networks in that, the score without these as a multiple of the
-decoding, and peak memory.
+The video (or the sample) is repeated to each of the lengths. Printed for each: seconds of decoding all of it, of the
+score (one process, no report), of its face mesh and other networks in that, the score without these as a multiple of
+the decoding, and peak memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 from tests.bench import common
 
 CODE = (
-    "import sys, json; from pathlib import Path; from lipdub.scoring.options import ScoreOptions; from lipdub.scoring.score import score_with_report;"
+    "import sys, json; from pathlib import Path; from lipdub.scoring.options import ScoreOptions;"
+    "from lipdub.scoring.score import score_with_report;"
     "source = Path(sys.argv[2]) if len(sys.argv) > 2 else None;"
     "print(json.dumps(score_with_report(Path(sys.argv[1]), ScoreOptions(source=source)).score.to_json()['seconds']))"
 )
@@ -76,7 +77,8 @@ def main(arguments: list[str] | None = None) -> int:
             spent = json.loads(done.out.strip().splitlines()[-1])
             networks = spent["networks"]
             print(
-                f"{seconds:g} s: decoding {alone:.1f} s, score {spent['all']:.1f} s, of it networks {networks:.1f} s; without them "
+                f"{seconds:g} s: decoding {alone:.1f} s, score {spent['all']:.1f} s, of it networks {networks:.1f} s; "
+                "without them "
                 f"{(spent['all'] - networks) / alone:.2f} times the decoding; peak memory {done.peak / 1e6:.0f} MB",
                 flush=True,
             )

@@ -2,10 +2,11 @@
 
     python -m tests.bench.sync SHARED [--grid N] [--shifts] [--json FILE]
 
-SHARED is the folder with `clips/` and `grid/`. For N clips of GRID kept out of training and the six talking clips it prints:
-the error of the offset of clips beside their own sound, as they are and with the sound moved by 40, 120 and 200 ms either
-way; agreement and confidence beside the next clip's sound; the area under the ROC curve of windows of 1 s, in sync against
-moved by 0.2 to 0.6 s; and with --shifts, agreement and offset when the picture moves by 1 to 8 of 96 parts of the face.
+SHARED is the folder with `clips/` and `grid/`. For N clips of GRID kept out of training and the six talking clips it
+prints: the error of the offset of clips beside their own sound, as they are and with the sound moved by 40, 120 and
+200 ms either way; agreement and confidence beside the next clip's sound; the area under the ROC curve of windows of 1
+s, in sync against moved by 0.2 to 0.6 s; and with --shifts, agreement and offset when the picture moves by 1 to 8 of
+96 parts of the face.
 """
 
 from __future__ import annotations
@@ -81,8 +82,7 @@ def area(good: list[float], bad: list[float]) -> float:
 def windows(
     compared: Comparison, offset: float, rng: np.random.Generator
 ) -> tuple[list[list[float]], list[list[float]]]:
-    """Agreement of windows of a second, and that less its mean over all lags, at the true offset, and at others drawn by
-    chance."""
+    """Agreement of windows of a second, with and without its mean over all lags, at the true offset and at random ones."""
     good, bad = [], []
     own = int(np.abs(compared.lags - offset).argmin())
     far = np.flatnonzero(np.abs(compared.lags - offset) >= FAR)

@@ -1,16 +1,19 @@
-"""How well AVSyncNet and SyncNet (`lipdub train sync-scorer`) tell speech that goes with a mouth from speech that does not.
+"""How well AVSyncNet and SyncNet (`lipdub train sync-scorer`) tell matching speech from other speech.
 
-    python -m tests.bench.sync_scorer DATASET NAME=WEIGHTS … [--clips N] [--talking SHARED] [--cache FOLDER] [--json] [--dump FILE]
+    python -m tests.bench.sync_scorer DATASET NAME=WEIGHTS … [--clips N] [--talking SHARED] [--cache FOLDER] [--json]
+        [--dump FILE]
 
-On the clips of DATASET (`lipdub prepare`) kept out of training and, with --talking, on the six talking clips of SHARED (people never
-trained on, offsets of their README) it prints, for each of the weights,
+On the clips of DATASET (`lipdub prepare`) kept out of training and, with --talking, on the six talking clips of
+SHARED (people never trained on, offsets of their README) it prints, for each of the weights,
 
-- the area under the ROC curve of windows of 1 s: mean cosine at the clip's own offset against that at a lag drawn by chance,
-  at least 0.2 s from it, among lags of at most 0.6 s; and the same of the contrast, which is that score less the window's mean
-  over all lags (some moments are like every sound, some like none);
+- the area under the ROC curve of windows of 1 s: mean cosine at the clip's own offset against that at a lag drawn by
+  chance,
+  at least 0.2 s from it, among lags of at most 0.6 s; and the same of the contrast, which is that score less the
+  window's mean over all lags (some moments are like every sound, some like none);
 - the mean absolute error of the offset, which is the lag within 0.6 s at which the mean cosine of the whole clip is
   greatest (a parabola through it and its neighbours);
-- the mean cosine at the own offset, how far that of the same moments and sounds falls from what it is of the crop as it is, and the
+- the mean cosine at the own offset, how far that of the same moments and sounds falls from what it is of the crop as
+  it is, and the
   same area, with the crop moved by 0 to 8 of its 96 pixels, or turned by 0 to 10 degrees (Yaman et al., 2024, Fig. 6).
 
 A positive lag: the mouth comes after its sound. --dump writes the similarities: by weights, clip, frame and lag.
@@ -49,7 +52,7 @@ LAGS = np.round(np.arange(-REACH, REACH + STEP / 2, STEP), 6)
 
 @dataclass(frozen=True)
 class Clip:
-    """crops: uint8 (n, H, W[, 3]) at 25 fps, with their margin; audio: 16 kHz; offset: seconds by which the mouth lags."""
+    """crops: (n, H, W[, 3]) uint8 at 25 fps, with margin; audio: 16 kHz; offset: seconds by which the mouth lags."""
 
     name: str
     crops: np.ndarray
@@ -124,7 +127,7 @@ def best_lag(curve: np.ndarray) -> float:
 
 
 def windows_of(found: np.ndarray, offset: float, rng: np.random.Generator) -> Iterator[tuple[float, float, float]]:
-    """Of each window of 1 s (one every half a second): its score at the clip's own offset, at a wrong one, and the mean."""
+    """Of each window of 1 s, one every half second: its score at the clip's offset, at a wrong one, and the mean."""
     length = round(WINDOW * grid.FPS)
     own = int(np.argmin(np.abs(LAGS - offset)))
     for first in range(0, len(found) - length + 1, length // 2):
@@ -141,8 +144,7 @@ def area(right: np.ndarray, wrong: np.ndarray) -> float:
 
 
 def figures(found: dict[str, np.ndarray], offsets: dict[str, float]) -> dict[str, object]:
-    """Areas, errors of the offset in ms, and mean scores at the own offset and at wrong ones, of a set of clips. The wrong
-    lags are drawn ten times."""
+    """Areas, offset errors in ms, and mean scores at the own offset and at wrong ones, drawn ten times."""
     seen = np.array(
         [
             row
@@ -166,8 +168,7 @@ def figures(found: dict[str, np.ndarray], offsets: dict[str, float]) -> dict[str
 
 
 def moved(network: AVSyncNet | SyncNetScorer, clips: list[Clip], shift: float, turn: float) -> dict[str, np.ndarray]:
-    """Similarities with every crop moved by so many pixels: right, left, down, up, clip by clip in turn; and turned by so many
-    degrees, one way and the other."""
+    """Similarities with every crop moved by so many pixels, in four directions in turn, and turned either way."""
     ways = ((shift, 0), (-shift, 0), (0, shift), (0, -shift))
     return {clip.name: similarities(network, clip, ways[i % 4], turn * (-1) ** i) for i, clip in enumerate(clips)}
 

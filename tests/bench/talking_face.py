@@ -2,22 +2,25 @@
 
     python -m tests.bench.talking_face DATASET NAME=MODEL … [--raw NAME]… [--clips N] [--sheet FILE] [--json]
 
-DATASET is one of `lipdub prepare`, whose held-out clips are taken; MODEL a file of `lipdub train`. Each frame is made of its own
-upper half, its own sound, and as reference the frame half a clip away, shut by the model's silent-lip generator, or as it is for the
-models named by --raw (those trained without one). "reference" and "still" are no models: the reference itself, and the true upper
-half over the reference's lower one. Per model:
+DATASET is one of `lipdub prepare`, whose held-out clips are taken; MODEL a file of `lipdub train`. Each frame is made
+of its own upper half, its own sound, and as reference the frame half a clip away, shut by the model's silent-lip
+generator, or as it is for the models named by --raw (those trained without one). "reference" and "still" are no
+models: the reference itself, and the true upper half over the reference's lower one. Per model:
 
 - psnr, ssim (grey), of the whole crop and of its lower half; ifc: of the lower half, grey levels;
 - lmd: mouth landmarks of the face mesh, in pixels of a crop of 96;
-- opening: correlation of the mouth's opening with the true one's; sync: `metrics.sync` with the clip's own sound (the real clip's
+- opening: correlation of the mouth's opening with the true one's; sync: `metrics.sync` with the clip's own sound (the
+  real clip's
   beside it), and avsim: cosine of the model's own AVSyncNet, which it was trained with;
-- leak: the mouth's opening, of the same frames and sounds, with a wide open reference less that with a shut one, as a share of how
+- leak: the mouth's opening, of the same frames and sounds, with a wide open reference less that with a shut one, as a
+  share of how
   far these differ themselves: 0 when the reference's mouth says nothing, 1 when it is copied.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,7 +134,7 @@ def against_truth(
     figures.error.append(squared_error(made, real))
     figures.lower_error.append(squared_error(made[:, half:], real[:, half:]))
     grey = [[cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in faces] for faces in (made, real)]
-    steps = [np.array([frame_distance(a[half:], b[half:]) for a, b in zip(f, f[1:], strict=False)]) for f in grey]
+    steps = [np.array([frame_distance(a[half:], b[half:]) for a, b in itertools.pairwise(f)]) for f in grey]
     shape, true_shape = openings(points), openings(true)
     both = np.isfinite(shape[:, 0]) & np.isfinite(true_shape[:, 0])
     row = {
@@ -166,7 +169,7 @@ def hear(sound: np.ndarray) -> Any:
 def leaking(
     model: TalkingFaceModel, real: np.ndarray, true: np.ndarray, sounds: np.ndarray, raw: bool, mesh: Mesh
 ) -> float:
-    """How far a reference's mouth shows in what is made, as a share of what it is itself. NaN where the clip's mouth hardly opens."""
+    """How far a reference's mouth shows in the result, as a share of itself. NaN where the mouth hardly opens."""
     opening = np.nan_to_num(openings(true)[:, 0], nan=float(np.nanmedian(openings(true)[:, 0])))
     order = np.argsort(opening)
     reach = float(opening[order[-REFERENCES:]].mean() - opening[order[:REFERENCES]].mean())

@@ -2,20 +2,22 @@
 
     python -m tests.bench.wav2lip VIDEO SPEECH [--weights FOLDER] [--batches 128 32] [--times N] [-- OPTION ...]
 
-The two run in turn, N times, each in a process of its own; medians are told. Options after -- go to `lipdub run`. Without
---weights the store in use is taken; `python -m tests.bench.filled FOLDER --names wav2lip-gan --users` makes one.
+The two run in turn, N times, each in a process of its own; medians are told. Options after -- go to `lipdub run`.
+Without --weights the store in use is taken; `python -m tests.bench.filled FOLDER --names wav2lip-gan --users` makes
+one.
 
-The published script's steps, written anew from what is known of them: every frame read by OpenCV and held in memory; for each
-output frame a window of the mel spectrogram, and the face cut out, resized to 96 pixels, once with its lower half zero; the
-network eagerly in float32, as it is loaded, in batches; its pictures resized to the box and put hard into the frame; an AVI
-written by OpenCV with the codec DIVX; one pass of ffmpeg that encodes that to H.264 and adds the speech. The boxes are
-lipdub's, handed over: detection is left out of what is compared, and on lipdub's side so are its stages detect and
-neutralize, whose times are told too.
+The published script's steps, written anew from what is known of them: every frame read by OpenCV and held in memory;
+for each output frame a window of the mel spectrogram, and the face cut out, resized to 96 pixels, once with its lower
+half zero; the network eagerly in float32, as it is loaded, in batches; its pictures resized to the box and put hard
+into the frame; an AVI written by OpenCV with the codec DIVX; one pass of ffmpeg that encodes that to H.264 and adds
+the speech. The boxes are lipdub's, handed over: detection is left out of what is compared, and on lipdub's side so
+are its stages detect and neutralize, whose times are told too.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -93,7 +95,7 @@ def published(video: Path, speech: Path, plan: Path, out: Path, batch: int) -> d
     common.ffmpeg("-i", speech, "-i", avi, "-strict", "-2", "-q:v", "1", out)
     marks["mux"] = time.monotonic()
     names = list(marks)
-    seconds = {name: marks[name] - marks[before] for before, name in zip(names, names[1:])}
+    seconds = {name: marks[name] - marks[before] for before, name in itertools.pairwise(names)}
     return {**seconds, "network": spent, "all": marks["mux"] - marks["begin"]}
 
 
@@ -165,9 +167,9 @@ def compare(video: Path, speech: Path, batches: list[int], times: int, options: 
         middle = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
         pairs = [sum(part[name] for name in COMPARED) / row["all"] for part, row in zip(parts, rows, strict=True)]
         print(
-            f"  published steps, batch {batch}: {middle['all']:.2f} s, {middle['all'] / faces * 1000:.1f} ms a face (network "
-            f"{middle['network']:.2f}, read {middle['read']:.2f}, mel {middle['mel']:.2f}, load {middle['load']:.2f}, mux "
-            f"{middle['mux']:.2f}); whole process {middle['wall']:.2f} s, peak {middle['peak'] / 1e6:.0f} MB"
+            f"  published steps, batch {batch}: {middle['all']:.2f} s, {middle['all'] / faces * 1000:.1f} ms a face "
+            f"(network {middle['network']:.2f}, read {middle['read']:.2f}, mel {middle['mel']:.2f}, "
+            f"load {middle['load']:.2f}, mux {middle['mux']:.2f}); whole process {middle['wall']:.2f} s, peak {middle['peak'] / 1e6:.0f} MB"
         )
         print(f"    ratio {statistics.median(pairs):.2f} (of {', '.join(f'{pair:.2f}' for pair in pairs)})", flush=True)
 

@@ -14,15 +14,15 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from lipdub.cli import main  # noqa: E402
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
-from lipdub.weights import talking_face_file, user_models  # noqa: E402
-from lipdub.weights.store import FOLDER_VARIABLE  # noqa: E402
-from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel  # noqa: E402
-from lipdub.workspace.keys import digest_file  # noqa: E402
-from tests.training.datasets import talkers  # noqa: E402
-from tests.training.footage import cut  # noqa: E402
+from lipdub.cli import main
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
+from lipdub.weights import talking_face_file, user_models
+from lipdub.weights.store import FOLDER_VARIABLE
+from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel
+from lipdub.workspace.keys import digest_file
+from tests.training.datasets import talkers
+from tests.training.footage import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -101,7 +101,7 @@ def test_run_and_run_again(lipdub: Callable[..., Done], files: tuple[Path, Path]
 def test_plan(lipdub: Callable[..., Done], files: tuple[Path, Path]) -> None:
     done = lipdub("run", *files, "--plan")
     assert done.returncode == 0 and "paste-back" in done.stdout and "not done yet" in done.stdout
-    assert sorted(os.listdir(files[0].parent)) == ["speech.wav", "video.mp4"]
+    assert sorted(path.name for path in files[0].parent.iterdir()) == ["speech.wav", "video.mp4"]
     planned = json.loads(lipdub("run", *files, "--plan", "--json").stdout)["stages"]
     assert [stage["action"] for stage in planned] == ["run"] * 5
 

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.faces import landmarks  # noqa: E402
+from lipdub.faces import landmarks
 from lipdub.metrics.avsync import (
     compute_similarities,
     crop_lower_faces,
@@ -17,8 +17,8 @@ from lipdub.metrics.avsync import (
     normalized_spectrogram,
     sample_affine,
 )
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.speech import mel  # noqa: E402
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.speech import mel
 
 TINY = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 

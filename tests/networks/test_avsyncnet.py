@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize, ImageEncoder, to_luma  # noqa: E402
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize, ImageEncoder, to_luma
 
 TINY = AVSyncNetSize(24, 48, 4, (1, 1), (2, 2), 4, (1, 1, 1), 16, grey=True)
 

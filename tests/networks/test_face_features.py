@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.networks.face_features import FaceFeatures, FaceTasks, _middles  # noqa: E402
+from lipdub.networks.face_features import FaceFeatures, FaceTasks, _middles
 
 
 @pytest.mark.parametrize("pixels", [64, 96, 128, 250])

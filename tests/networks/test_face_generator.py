@@ -6,9 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.networks.avsyncnet import AVSyncNetSize  # noqa: E402
-from lipdub.networks.face_discriminator import FaceDiscriminator  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half  # noqa: E402
+from lipdub.networks.avsyncnet import AVSyncNetSize
+from lipdub.networks.face_discriminator import FaceDiscriminator
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
 
 TINY = FaceGeneratorSize(24, 4, 8, 16)
 

@@ -334,7 +334,7 @@ def test_parsing_is_taken_where_its_weights_are(tmp_path: Path, monkeypatch: pyt
             return [path.stem for path in GPEN.weight_files(EnhanceOptions("gpen", **options))]  # type: ignore[arg-type]
 
         assert names() == names(mask="mesh") == ["gpen-512"]
-        with pytest.raises(WeightsError, match="parsenet.pth are not in the store"):
+        with pytest.raises(WeightsError, match=r"parsenet\.pth are not in the store"):
             names(mask="parsing")
         weights.add(manifest.find_entry("parsenet-facexlib"), mine, own=True)
         assert names() == names(mask="parsing") == ["gpen-512", "parsenet-facexlib"]

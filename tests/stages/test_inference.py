@@ -80,12 +80,12 @@ def test_batches_are_halved_where_memory_does_not_do(wanted: Any) -> None:
     assert network.sizes == [-7, -3, 1, 1, 1, 1, 1, 1, 1]
     assert torch.allclose(made, wanted, atol=1e-5)
 
-    class None_(Net):
+    class Missing(Net):
         def forward(self, image: Any, factor: Any) -> Any:
             raise torch.OutOfMemoryError("out of memory")
 
     with pytest.raises(torch.OutOfMemoryError):
-        inference.run_network(ready(inference.NetworkProfile(batch=4), None_()), inference.call_directly, *inputs(4))
+        inference.run_network(ready(inference.NetworkProfile(batch=4), Missing()), inference.call_directly, *inputs(4))
 
 
 def test_half_precision_is_near_and_only_where_it_may_be(wanted: Any) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cv2
 import numpy as np
@@ -45,16 +45,16 @@ if TYPE_CHECKING:
 
 FRAMES = 18
 FIRST, LAST = 0.1, 0.5  # seconds that are dubbed
-OPTIONS: dict[str, Any] = dict(
-    recipe="retalking",
-    threads=1,
-    start=FIRST,
-    end=LAST,
-    length="video",
-    enhance="none",
-    lossless=True,
-    preset="ultrafast",
-)
+OPTIONS: dict[str, Any] = {
+    "recipe": "retalking",
+    "threads": 1,
+    "start": FIRST,
+    "end": LAST,
+    "length": "video",
+    "enhance": "none",
+    "lossless": True,
+    "preset": "ultrafast",
+}
 NEEDED = ("face3d", "dnet", "lnet", "enet")
 
 
@@ -160,7 +160,7 @@ def test_with_fan_faces_are_aligned_by_its_landmarks(
     small_retalking.publish(monkeypatch, tmp_path, (*NEEDED, "2dfan4"))
     copy = tmp_path / "copy"
     shutil.copytree(dubbed.workspace, copy)
-    kwargs: dict[str, Any] = dict(workspace=copy, recipe="retalking", threads=1, start=FIRST, end=LAST)
+    kwargs: dict[str, Any] = {"workspace": copy, "recipe": "retalking", "threads": 1, "start": FIRST, "end": LAST}
     done = lipdub.neutralize(video, **kwargs)
     assert done.action == "run"  # the digest is a part of the key
     assert any("aligned by FAN's landmarks (2dfan4)" in note for note in done.summary["notes"])
@@ -202,7 +202,7 @@ def test_landmarks_are_smoothed_without_lag_and_gaps_bridged() -> None:
     rng = np.random.default_rng(0)
     times = np.arange(60)
     path = np.stack([100 + 0.05 * (times - 30.0) ** 2, 50 + 2.0 * times], 1)[:, None] + rng.uniform(0, 40, (1, 68, 2))
-    mesh = path + [3.0, -2.0]
+    mesh = [*path, 3.0, -2.0]
     wanted = np.ones(60, bool)
     wanted[40:44] = False
     found = path.copy()
@@ -311,9 +311,9 @@ def test_the_template_without_a_file_is_the_talkers_shut_mouth() -> None:
 def test_weights_that_are_missing_are_named(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_retalking.publish(monkeypatch, tmp_path, ("face3d", "dnet", "lnet"))
     out = tmp_path / "out.mkv"
-    with pytest.raises(WeightsError, match="enet.pth are not in the store"):
+    with pytest.raises(WeightsError, match=r"enet\.pth are not in the store"):
         lipdub.dub(video, SPEECH, out, **OPTIONS)
-    with pytest.raises(WeightsError, match="expression.mat are not in the store"):
+    with pytest.raises(WeightsError, match=r"expression\.mat are not in the store"):
         lipdub.neutralize(video, workspace=tmp_path / "ws", method="dnet", expression="smile")
     assert not out.exists() and not (tmp_path / "ws" / "detect" / "landmarks").exists()
 
@@ -424,7 +424,7 @@ def test_only_what_is_asked_for_is_drawn(dubbed: Any) -> None:
 
 
 def test_face_and_range_mean_nothing_to_other_methods() -> None:
-    given = dict(face="2", start=1.0, end=2.0)
+    given = {"face": "2", "start": 1.0, "end": 2.0}
     spec = stages.load("neutralize")
     assert build_options(spec, {}, inherited=given) == NeutralizeOptions()
     assert build_options(spec, {"method": "dnet"}, inherited=given).own == DNetOptions(**given)
@@ -434,7 +434,7 @@ def test_another_face_than_the_drawn_one_is_refused(dubbed: Any, video: Path, tm
     from lipdub.stages.sync.lnet import _drawn
 
     class Context:
-        upstream = {"neutralize": StageStore(dubbed.workspace / "neutralize", "neutralize")}
+        upstream: ClassVar = {"neutralize": StageStore(dubbed.workspace / "neutralize", "neutralize")}
 
     with pytest.raises(UsageError, match="no references of face 7"):
         _drawn(Context(), 7)  # type: ignore[arg-type]

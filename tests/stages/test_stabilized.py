@@ -10,15 +10,15 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import lipdub  # noqa: E402
+import lipdub
 from lipdub import stages
-from lipdub.errors import InputError, UsageError, WeightsError  # noqa: E402
-from lipdub.faces import compositing  # noqa: E402
-from lipdub.faces.alignment import full_face  # noqa: E402
-from lipdub.media.read import read_frames  # noqa: E402
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half  # noqa: E402
-from lipdub.networks.talking_face import SilentLip, TalkingFace, make_silent_windows  # noqa: E402
+from lipdub.errors import InputError, UsageError, WeightsError
+from lipdub.faces import compositing
+from lipdub.faces.alignment import full_face
+from lipdub.media.read import read_frames
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
+from lipdub.networks.talking_face import SilentLip, TalkingFace, make_silent_windows
 from lipdub.stages.enhance import stage
 from lipdub.stages.enhance.options import EnhanceOptions
 from lipdub.stages.method import build_options
@@ -26,14 +26,14 @@ from lipdub.stages.neutralize import silent_lip
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.sync import stabilized
-from lipdub.weights import manifest, talking_face_file, user_models  # noqa: E402
-from lipdub.weights import store as weights_store  # noqa: E402
-from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel  # noqa: E402
-from lipdub.workspace.keys import digest_file  # noqa: E402
-from lipdub.workspace.stage_store import StageStore  # noqa: E402
-from tests.sample import SPEECH, TALKER  # noqa: E402
-from tests.stages import small_retalking  # noqa: E402
-from tests.weights import small  # noqa: E402
+from lipdub.weights import manifest, talking_face_file, user_models
+from lipdub.weights import store as weights_store
+from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel
+from lipdub.workspace.keys import digest_file
+from lipdub.workspace.stage_store import StageStore
+from tests.sample import SPEECH, TALKER
+from tests.stages import small_retalking
+from tests.weights import small
 
 END = 0.8  # seconds that are dubbed
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)

@@ -11,14 +11,14 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from lipdub.errors import InputError, UsageError  # noqa: E402
-from lipdub.media.audio import load_audio  # noqa: E402
-from lipdub.media.frame_index import read_frame_times  # noqa: E402
-from lipdub.media.read import read_frames  # noqa: E402
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half  # noqa: E402
-from lipdub.stages.sync.stabilized import describe_unseen_speech  # noqa: E402
-from lipdub.training.adapt import (  # noqa: E402
+from lipdub.errors import InputError, UsageError
+from lipdub.media.audio import load_audio
+from lipdub.media.frame_index import read_frame_times
+from lipdub.media.read import read_frames
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
+from lipdub.stages.sync.stabilized import describe_unseen_speech
+from lipdub.training.adapt import (
     AdaptationOptions,
     _cut_beginning,
     adapt,
@@ -26,11 +26,11 @@ from lipdub.training.adapt import (  # noqa: E402
     render_card,
     resize_generator,
 )
-from lipdub.training.face_windows import WindowSampling  # noqa: E402
-from lipdub.weights import talking_face_file  # noqa: E402
-from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
-from lipdub.workspace.keys import digest_file  # noqa: E402
-from tests.training.footage import TALKER, blank, cut  # noqa: E402
+from lipdub.training.face_windows import WindowSampling
+from lipdub.weights import talking_face_file
+from lipdub.weights.talking_face_file import TalkingFaceModel
+from lipdub.workspace.keys import digest_file
+from tests.training.footage import TALKER, blank, cut
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,14 +9,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.errors import WeightsError  # noqa: E402
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
-from lipdub.training.card import render_training_card, settings_key  # noqa: E402
-from lipdub.training.loop import LoopOptions  # noqa: E402
-from lipdub.training.sync_scorer import SyncScorerOptions, write_weights  # noqa: E402
-from lipdub.weights import talking_face_file  # noqa: E402
-from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
+from lipdub.errors import WeightsError
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
+from lipdub.training.card import render_training_card, settings_key
+from lipdub.training.loop import LoopOptions
+from lipdub.training.sync_scorer import SyncScorerOptions, write_weights
+from lipdub.weights import talking_face_file
+from lipdub.weights.talking_face_file import TalkingFaceModel
 
 if TYPE_CHECKING:
     from pathlib import Path

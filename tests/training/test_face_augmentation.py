@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.training.face_augmentation import (  # noqa: E402
+from lipdub.training.face_augmentation import (
     FaceAugmentation,
     VoiceAugmentation,
     augment_faces,

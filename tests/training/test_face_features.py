@@ -11,13 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from lipdub.errors import InputError  # noqa: E402
-from lipdub.faces import landmarks, mesh  # noqa: E402
-from lipdub.networks.face_features import COLOUR_GRID_SIZE  # noqa: E402
-from lipdub.speech import mel  # noqa: E402
-from lipdub.training import shards  # noqa: E402
-from lipdub.training.dataset import open_dataset  # noqa: E402
-from lipdub.training.face_features import (  # noqa: E402
+from lipdub.errors import InputError
+from lipdub.faces import landmarks, mesh
+from lipdub.networks.face_features import COLOUR_GRID_SIZE
+from lipdub.speech import mel
+from lipdub.training import shards
+from lipdub.training.dataset import open_dataset
+from lipdub.training.face_features import (
     AUGMENTATION,
     LANDMARK_VERTICES,
     NO_AUGMENTATION,
@@ -27,10 +27,10 @@ from lipdub.training.face_features import (  # noqa: E402
     mirror_partners,
     train_network,
 )
-from lipdub.training.loop import LoopOptions  # noqa: E402
-from lipdub.training.registry import train  # noqa: E402
-from lipdub.weights import face_features_file  # noqa: E402
-from tests.training.datasets import write_dataset  # noqa: E402
+from lipdub.training.loop import LoopOptions
+from lipdub.training.registry import train
+from lipdub.weights import face_features_file
+from tests.training.datasets import write_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path

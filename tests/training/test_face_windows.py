@@ -9,12 +9,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.errors import InputError  # noqa: E402
-from lipdub.metrics import avsync  # noqa: E402
-from lipdub.networks.talking_face import make_silent_windows  # noqa: E402
-from lipdub.training.dataset import open_dataset  # noqa: E402
-from lipdub.training.face_windows import WindowSampler, WindowSampling  # noqa: E402
-from tests.training.datasets import SIZE, talkers  # noqa: E402
+from lipdub.errors import InputError
+from lipdub.metrics import avsync
+from lipdub.networks.talking_face import make_silent_windows
+from lipdub.training.dataset import open_dataset
+from lipdub.training.face_windows import WindowSampler, WindowSampling
+from tests.training.datasets import SIZE, talkers
 
 if TYPE_CHECKING:
     from pathlib import Path

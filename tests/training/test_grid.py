@@ -9,7 +9,7 @@ from lipdub.speech.phones import PHONE_INDEX, PHONES
 
 torch = pytest.importorskip("torch")
 
-from lipdub.training import grid  # noqa: E402
+from lipdub.training import grid
 
 
 def test_held_out_clips_are_a_fixed_fifteenth() -> None:

@@ -11,7 +11,7 @@ from lipdub.speech.phones import PHONE_INDEX, PHONES
 
 torch = pytest.importorskip("torch")
 
-from lipdub.training import lip_fit  # noqa: E402
+from lipdub.training import lip_fit
 
 
 def test_lip_fit_finds_the_lead_of_the_lips_and_stays_near_the_table() -> None:

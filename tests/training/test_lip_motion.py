@@ -15,7 +15,7 @@ from lipdub.speech.phone_features import MELS
 
 torch = pytest.importorskip("torch")
 
-from lipdub.training import lip_motion  # noqa: E402
+from lipdub.training import lip_motion
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,11 +15,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from accelerate import Accelerator  # noqa: E402
+from accelerate import Accelerator
 
-from lipdub.errors import EnvironmentFailure  # noqa: E402
-from lipdub.parallel import child_command, child_environment  # noqa: E402
-from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingState, TrainingTask, learning_rate_at  # noqa: E402
+from lipdub.errors import EnvironmentFailure
+from lipdub.parallel import child_command, child_environment
+from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingState, TrainingTask, learning_rate_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable

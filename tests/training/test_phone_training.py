@@ -13,9 +13,9 @@ from lipdub.speech.phones import PHONES
 
 torch = pytest.importorskip("torch")
 
-from lipdub.training.phone_network import PhoneNetworkSize  # noqa: E402
-from lipdub.training.phone_training import PhoneTrainingOptions, SpeechWindows, normalize_power, train_phone_network  # noqa: E402
-from lipdub.training.phone_windows import ENCODER_FRAMES, WINDOW_FRAMES  # noqa: E402
+from lipdub.training.phone_network import PhoneNetworkSize
+from lipdub.training.phone_training import PhoneTrainingOptions, SpeechWindows, normalize_power, train_phone_network
+from lipdub.training.phone_windows import ENCODER_FRAMES, WINDOW_FRAMES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from lipdub.speech.phones import PHONE_INDEX
 
 torch = pytest.importorskip("torch")
 
-from lipdub.training.phone_windows import ENCODER_FRAMES, WINDOW_FRAMES, Utterance, make_windows  # noqa: E402
+from lipdub.training.phone_windows import ENCODER_FRAMES, WINDOW_FRAMES, Utterance, make_windows
 
 
 def test_windows_hold_speech_and_its_phones() -> None:

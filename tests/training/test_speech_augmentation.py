@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.training.speech_augmentation import augment_speech  # noqa: E402
+from lipdub.training.speech_augmentation import augment_speech
 
 
 def test_disturbances_keep_the_length_and_are_repeatable() -> None:

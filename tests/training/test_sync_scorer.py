@@ -11,16 +11,16 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from lipdub.errors import InputError, WeightsError  # noqa: E402
-from lipdub.metrics import avsync  # noqa: E402
-from lipdub.metrics.avsync import load_avsyncnet  # noqa: E402
-from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.networks.syncnet_scorer import SyncNetScorer  # noqa: E402
-from lipdub.training.dataset import open_dataset  # noqa: E402
-from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation  # noqa: E402
-from lipdub.training.loop import LoopOptions  # noqa: E402
-from lipdub.training.registry import train  # noqa: E402
-from lipdub.training.sync_scorer import (  # noqa: E402
+from lipdub.errors import InputError, WeightsError
+from lipdub.metrics import avsync
+from lipdub.metrics.avsync import load_avsyncnet
+from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize
+from lipdub.networks.syncnet_scorer import SyncNetScorer
+from lipdub.training.dataset import open_dataset
+from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation
+from lipdub.training.loop import LoopOptions
+from lipdub.training.registry import train
+from lipdub.training.sync_scorer import (
     SyncClips,
     SyncScorerOptions,
     draw_batch,
@@ -29,7 +29,7 @@ from lipdub.training.sync_scorer import (  # noqa: E402
     train_scorer,
     write_weights,
 )
-from tests.training.datasets import talkers  # noqa: E402
+from tests.training.datasets import talkers
 
 STILL = FaceAugmentation(*[0.0] * 8, noise=0.0, flip=0.0, blurred=0.0)
 SAME = VoiceAugmentation(0.0, 0.0, 0.0, 0.0)

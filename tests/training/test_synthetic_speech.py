@@ -10,7 +10,7 @@ from lipdub.speech.phone_features import MELS
 
 torch = pytest.importorskip("torch")
 
-from lipdub.training.phone_windows import ENCODER_FRAMES, WINDOW_FRAMES  # noqa: E402
+from lipdub.training.phone_windows import ENCODER_FRAMES, WINDOW_FRAMES
 
 
 @pytest.mark.skipif(

@@ -16,24 +16,24 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from lipdub.errors import UsageError  # noqa: E402
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.networks.face_discriminator import FaceDiscriminator  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half  # noqa: E402
-from lipdub.training import sync_scorer  # noqa: E402
-from lipdub.training.dataset import open_dataset  # noqa: E402
-from lipdub.training.face_windows import WindowSampler, WindowSampling  # noqa: E402
-from lipdub.training.loop import LoopOptions  # noqa: E402
-from lipdub.training.losses.lip_sync import lip_sync  # noqa: E402
-from lipdub.training.registry import train  # noqa: E402
-from lipdub.training.talking_face import (  # noqa: E402
+from lipdub.errors import UsageError
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.networks.face_discriminator import FaceDiscriminator
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
+from lipdub.training import sync_scorer
+from lipdub.training.dataset import open_dataset
+from lipdub.training.face_windows import WindowSampler, WindowSampling
+from lipdub.training.loop import LoopOptions
+from lipdub.training.losses.lip_sync import lip_sync
+from lipdub.training.registry import train
+from lipdub.training.talking_face import (
     GeneratorObjective,
     GeneratorOptions,
     LossWeights,
 )
-from lipdub.weights import talking_face_file  # noqa: E402
-from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
-from tests.training.datasets import SIZE, talkers  # noqa: E402
+from lipdub.weights import talking_face_file
+from lipdub.weights.talking_face_file import TalkingFaceModel
+from tests.training.datasets import SIZE, talkers
 
 if TYPE_CHECKING:
     from pathlib import Path

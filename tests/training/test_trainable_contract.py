@@ -14,25 +14,25 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
-from typer.testing import CliRunner  # noqa: E402
+from typer.testing import CliRunner
 
-from lipdub.cli.train import build_app  # noqa: E402
-from lipdub.errors import UsageError  # noqa: E402
-from lipdub.faces import landmarks  # noqa: E402
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize  # noqa: E402
-from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize  # noqa: E402
-from lipdub.options import options_of  # noqa: E402
-from lipdub.speech.encoder import WIDTH  # noqa: E402
-from lipdub.speech.phone_features import MELS  # noqa: E402
-from lipdub.training import grid, sync_scorer  # noqa: E402
-from lipdub.training.face_windows import WindowSampling  # noqa: E402
-from lipdub.training.loop import LoopOptions  # noqa: E402
-from lipdub.training.phone_windows import ENCODER_FRAMES  # noqa: E402
-from lipdub.training.phone_windows import WINDOW_FRAMES as PHONE_FRAMES  # noqa: E402
-from lipdub.training.registry import TRAINABLES, make_arguments, train  # noqa: E402
-from lipdub.weights import talking_face_file  # noqa: E402
-from lipdub.weights.talking_face_file import TalkingFaceModel  # noqa: E402
-from tests.training.datasets import SIZE, talkers  # noqa: E402
+from lipdub.cli.train import build_app
+from lipdub.errors import UsageError
+from lipdub.faces import landmarks
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
+from lipdub.options import options_of
+from lipdub.speech.encoder import WIDTH
+from lipdub.speech.phone_features import MELS
+from lipdub.training import grid, sync_scorer
+from lipdub.training.face_windows import WindowSampling
+from lipdub.training.loop import LoopOptions
+from lipdub.training.phone_windows import ENCODER_FRAMES
+from lipdub.training.phone_windows import WINDOW_FRAMES as PHONE_FRAMES
+from lipdub.training.registry import TRAINABLES, make_arguments, train
+from lipdub.weights import talking_face_file
+from lipdub.weights.talking_face_file import TalkingFaceModel
+from tests.training.datasets import SIZE, talkers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.training.training_log import TrainingLog, read_log, tile_pictures  # noqa: E402
+from lipdub.training.training_log import TrainingLog, read_log, tile_pictures
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from lipdub.faces import mesh
-from lipdub.faces.mesh import VERTICES
 from lipdub.faces.track_landmarks import TrackLandmarks
 
 if TYPE_CHECKING:

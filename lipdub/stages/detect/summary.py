@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import InputError
-from lipdub.stages.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lipdub.stages.job import Job
 
 from lipdub.media.timeline import format_clock
 
 
 def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
-    """Raises InputError when the detect ``summary`` tells of no usable face, or of gaps where none are
-    allowed.
+    """Check that a job can go on with what detect found.
+
+    Raises:
+        InputError: There is no usable face, or there are gaps and the job allows none.
     """
     ranges = summary.get("faceless") or []
     if not summary.get("tracks"):

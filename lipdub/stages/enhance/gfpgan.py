@@ -1,4 +1,7 @@
-"""enhance, method `gfpgan`: GFPGAN (Wang et al., "Towards Real-World Blind Face Restoration with Generative Facial Prior", CVPR 2021)."""
+"""enhance, method `gfpgan`: GFPGAN.
+
+Wang et al., "Towards Real-World Blind Face Restoration with Generative Facial Prior" (CVPR 2021).
+"""
 
 from __future__ import annotations
 

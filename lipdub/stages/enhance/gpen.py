@@ -1,4 +1,7 @@
-"""enhance, method `gpen`: GPEN (Yang et al., "GAN Prior Embedded Network for Blind Face Restoration in the Wild", CVPR 2021)."""
+"""enhance, method `gpen`: GPEN.
+
+Yang et al., "GAN Prior Embedded Network for Blind Face Restoration in the Wild" (CVPR 2021).
+"""
 
 from __future__ import annotations
 

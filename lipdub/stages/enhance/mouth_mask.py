@@ -13,14 +13,18 @@ SEARCH_REACH, MIN_SHARE = 0.2, 0.1
 
 
 def parsed_mouth_mask(mouth: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The mouth of a restored face as a soft mask, float32 (SIZE, SIZE) 0..1, and whether the parser saw it.
+    """Make a soft mask of the mouth from what a face parser saw.
 
-    Only what lies near the mesh's outline counts: a parser that is wrong sees lips anywhere. Where it sees
-    hardly any there, as behind a hand, the mesh's own outline stands in, since the face was restored
-    nevertheless and the mouth must not change its sharpness for some frames.
+    Only pixels near the mesh's outline count: a wrong parser sees lips anywhere. Where it sees hardly any there, as
+    behind a hand, the mesh's own outline stands in. The face was restored all the same, and the mouth must not change
+    its sharpness for some frames.
 
     Args:
-        mouth: (SIZE, SIZE) of `parsed`. mesh: (478, 2) pixels of the restored face.
+        mouth: (SIZE, SIZE) of `parse_faces`.
+        mesh: (478, 2) pixels of the restored face.
+
+    Returns:
+        The mask (SIZE, SIZE) float32 0..1, and whether it is the parser's.
     """
     import cv2
 
@@ -34,10 +38,15 @@ def parsed_mouth_mask(mouth: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, 
 
 
 def draw_mouth_mask(mesh: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Mouth and lips as a soft mask, float32 (height, width) 0..1; exactly 0 away from them.
+    """Draw a soft mask of mouth and lips from the mesh.
 
     Args:
         mesh: (478, 2) pixels of the picture the mask is for.
+        height: Of the mask.
+        width: Of the mask.
+
+    Returns:
+        (height, width) float32 0..1, exactly 0 away from the mouth.
     """
     import cv2
 
@@ -48,8 +57,10 @@ def draw_mouth_mask(mesh: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _mouth_outline(mesh: np.ndarray) -> tuple[np.ndarray, float]:
-    """The lips' outline of a mesh (478, 2), as low as an open mouth's: float32 (n, 1, 2), convex; and the way from the
-    eyes to the mouth, in pixels.
+    """Return the lips' outline of a mesh (478, 2), as low as an open mouth's, and the eye-to-mouth distance in pixels.
+
+    Returns:
+        (n, 1, 2) float32, convex; and pixels.
     """
     import cv2
 

@@ -1,12 +1,10 @@
-"""enhance by published networks: GFPGAN, GPEN or VQFR restores the whole dubbed face, and the crop takes the
-mouth of it.
+"""Restores crops by published networks: the network restores the whole dubbed face, and the crop takes the mouth of it.
 
-The network sees the source's frame with sync's crop in it, cut as it was trained: five points of the mesh on
-its own template, by least squares, since a robust fit would jump between frames. Its picture goes back to the
-crop's place and size. Of it is taken the mouth, softly. Where ParseNet's weights are there, it tells on the
-restored face what is mouth and lips, as in VideoReTalking: see `parsed`. Else the followed mesh does, which is
-the source's and does not know how far a dubbed mouth is open: its outline reaches down to where the lower lip of
-an open one would be.
+The network sees the source's frame with sync's crop in it, aligned as it was trained: five points of the mesh on its
+own template, by least squares, since a robust fit would jump between frames. Its picture is warped back to the crop,
+and the mouth of it is blended in softly. If ParseNet's weights are installed, it finds mouth and lips on the restored
+face, as in VideoReTalking (see `parse_faces`). Otherwise the tracked mesh does. The mesh is the source's and does not
+know how far a dubbed mouth is open, so its outline reaches down to where the lower lip of an open one would be.
 """
 
 from __future__ import annotations
@@ -48,7 +46,15 @@ COARSE = 1.5
 
 @dataclass(frozen=True)
 class DubbedFrames:
-    """What sync made, over output frames. before: its crops. box: (n, 4). source, track, amount: (n,)."""
+    """What sync made, over output frames.
+
+    Attributes:
+        before: The crops of sync, a chunked array.
+        box: (n, 4) int32.
+        source: (n,) int32.
+        track: (n,) int16.
+        amount: (n,) float32 0..1.
+    """
 
     before: Any
     box: np.ndarray
@@ -57,7 +63,7 @@ class DubbedFrames:
     amount: np.ndarray
 
     def frames(self, start: int, stop: int) -> list[int]:
-        """Those of the output frames start to stop that are dubbed."""
+        """Return the output frames from start to stop that are dubbed."""
         sizes = self.box[start:stop, 2:] - self.box[start:stop, :2]
         return [int(k) for k in start + np.flatnonzero((sizes > 0).all(1) & (self.amount[start:stop] > 0))]
 
@@ -139,15 +145,17 @@ class Restorer(EnhanceMethod):
 
 
 def _mask_notes(options: EnhanceOptions, parser: VerifiedWeights | None, how: Any) -> list[str]:
-    """What a person should know of where the mouth was taken to be."""
+    """Return what a person should know of how the mouth was found."""
     if options.region != "mouth":
         return []
     if parser is None:
         if options.mask == "mesh":
             return []
         return [
-            "ParseNet's weights are not in the store: what is restored is the mouth's outline of the followed mesh "
-            f"(lipdub weights pull {PARSERS[1]})"
+            (
+                "ParseNet's weights are not in the store, so the tracked mesh says where the mouth is "
+                f"(lipdub weights pull {PARSERS[1]})"
+            )
         ]
     found = how.read(0, len(how))
     missed, of = int((found == OUTLINED).sum()), int((found > 0).sum())
@@ -168,7 +176,7 @@ def _render(
     first: int,
     last: int,
 ) -> None:
-    """Chunks first..last in one pass over their source frames."""
+    """Restore chunks first..last in one pass over their source frames."""
     from lipdub.media.read import read_frames_in_order
 
     crops, boxes, how = arrays
@@ -207,8 +215,10 @@ def _render(
 
 @dataclass(frozen=True)
 class _Parsed:
-    """An output frame k whose restored face waits for the mouths of its neighbours: its crop, which is changed, where
-    that lies, the face and its weight there; matrix, mouth, known: as of `restored`.
+    """An output frame whose restored face waits for the mouths of its neighbours.
+
+    It holds the frame's number, its crop (which is changed) and box, the face and its weight there, and of
+    `restore_faces` the matrix, the mouth, and whether the parser saw it.
     """
 
     k: int
@@ -222,9 +232,9 @@ class _Parsed:
 
 
 def _mix_parsed(waiting: list[_Parsed], dubbed: DubbedFrames) -> None:
-    """Mixes the restored faces of a chunk into its crops, with mouths that are averaged over neighbouring frames.
+    """Blend the restored faces of a chunk into its crops, with mouths averaged over neighbouring frames.
 
-    Averaged by 1, 2, 1 within the chunk alone, so that it comes out the same whenever it is made.
+    The average is 1, 2, 1 within the chunk alone, so that a chunk comes out the same whenever it is made.
     """
     for i, item in enumerate(waiting):
         total, weight = 2 * item.mouth.astype(np.float32), 2
@@ -240,7 +250,7 @@ def _mix_parsed(waiting: list[_Parsed], dubbed: DubbedFrames) -> None:
 
 
 def follows_in_source(dubbed: DubbedFrames, k: int, after: int) -> bool:
-    """Whether two output frames show one face at successive moments, forwards or backwards."""
+    """Return whether two output frames show one face at successive moments, forwards or backwards."""
     return bool(
         after == k + 1
         and dubbed.track[k] == dubbed.track[after]
@@ -263,16 +273,22 @@ def restore_faces(
     parser: Any = None,
     feather: float = 0.04,
 ) -> list[tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, bool] | None]]:
-    """What the network makes of dubbed faces, where their crops lie.
+    """Restore dubbed faces, at the places of their crops.
 
     Args:
-        pictures: the source's frames. crops: (h, w, 4) each, at boxes (x0, y0, x1, y1). meshes: (478, 2)
-            each, display pixels. parser: `networks.parsenet.ParseNet`.
+        restorer: The method.
+        network: Its network, prepared.
+        pictures: The source's frames.
+        crops: (h, w, 4) each.
+        boxes: (x0, y0, x1, y1) of each crop.
+        meshes: (478, 2) each, display pixels.
+        parser: `networks.parsenet.ParseNet`, or None.
+        feather: Width of the mask's soft edge, as a share of the crop.
 
     Returns:
-        For each, RGB float32 (h, w, 3) 0..1; how far it is known there, float32 (h, w) 0..1; and with a parser
-        the matrix (2, 3) from frame to the network's square, the mouth there, uint8 (SIZE, SIZE) 0..255, and
-        whether it was the parser that saw it.
+        For each face: (h, w, 3) float32 RGB 0..1; (h, w) float32 0..1, how far it is known there; and with a parser
+        the matrix (2, 3) from frame to the network's square, the mouth there (SIZE, SIZE) uint8, and whether the
+        parser saw it.
     """
     from lipdub.faces.alignment.five_point import fit_similarity
 
@@ -300,10 +316,16 @@ def restore_faces(
 
 
 def parse_faces(network: Any, faces: np.ndarray) -> np.ndarray:
-    """How surely each pixel of faces (n, SIZE, SIZE, 3) RGB 0..1 is mouth or lip: float32 (n, SIZE, SIZE) 0..1.
+    """Return how surely each pixel is mouth or lip.
 
-    network: `networks.parsenet.ParseNet`. Its probabilities rather than the likeliest class, which at an edge
-    changes from frame to frame.
+    It returns probabilities rather than the likeliest class, which at an edge changes from frame to frame.
+
+    Args:
+        network: `networks.parsenet.ParseNet`.
+        faces: (n, SIZE, SIZE, 3) RGB 0..1.
+
+    Returns:
+        (n, SIZE, SIZE) float32 0..1.
     """
     import torch
 
@@ -318,7 +340,7 @@ def parse_faces(network: Any, faces: np.ndarray) -> np.ndarray:
 
 
 def _called(restorer: Restorer, network: Any, faces: list[np.ndarray]) -> np.ndarray:
-    """Faces (SIZE, SIZE, 3) RGB 0..1 through the network: (n, SIZE, SIZE, 3) 0..1."""
+    """Run faces (SIZE, SIZE, 3) RGB 0..1 through the network: (n, SIZE, SIZE, 3) 0..1."""
     import torch
 
     images = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2).contiguous() * 2 - 1
@@ -327,7 +349,7 @@ def _called(restorer: Restorer, network: Any, faces: list[np.ndarray]) -> np.nda
 
 
 def average_five_points(mesh: np.ndarray) -> np.ndarray:
-    """Eyes, nose and mouth corners of a mesh (478, 2), the picture's left ones first: float64 (5, 2)."""
+    """Return eyes, nose and mouth corners of a mesh (478, 2), the picture's left ones first: (5, 2) float64."""
     from lipdub.faces.mesh import EYE_LEFT, EYE_RIGHT, LIPS_OUTER
 
     points = np.asarray(mesh, np.float64)
@@ -338,11 +360,20 @@ def average_five_points(mesh: np.ndarray) -> np.ndarray:
 def composite_frame(
     picture: Picture, crop: np.ndarray, box: tuple[int, ...], matrix: np.ndarray, feather: float
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """The part of a frame that a network's square shows, with the crop in it: RGB float32 (h, w, 3) 0..1, and
-    where it begins. matrix: (2, 3) from frame to square.
+    """Return the part of a frame that the network's square shows, with the crop in it.
 
-    Paste-back's mask, but not its matching of colours, which is still to come: what the network sees inside,
-    and what it gives back, is in the crop's own colours.
+    The crop is pasted with paste-back's mask, but without matching its colour, which is still to come. What the
+    network sees and returns is in the crop's own colours.
+
+    Args:
+        picture: The source's frame.
+        crop: (h, w, 4).
+        box: (x0, y0, x1, y1) of the crop.
+        matrix: (2, 3) from frame to square.
+        feather: Width of the mask's soft edge, as a share of the crop.
+
+    Returns:
+        (h, w, 3) float32 RGB 0..1, and where it begins in the frame.
     """
     from lipdub.blending.feather import crop_weight
 
@@ -361,7 +392,7 @@ def composite_frame(
 def align_frame(
     shown: np.ndarray, origin: tuple[int, int], matrix: np.ndarray, border: tuple[int, int, int]
 ) -> np.ndarray:
-    """A network's square, float32 (SIZE, SIZE, 3), of a part of a frame that begins at `origin`."""
+    """Return the network's square (SIZE, SIZE, 3) float32 of a part of a frame that begins at `origin`."""
     import cv2
 
     back = cv2.invertAffineTransform(shift_origin(matrix, *origin))
@@ -369,15 +400,24 @@ def align_frame(
 
 
 def shift_origin(matrix: np.ndarray, x: int, y: int) -> np.ndarray:
-    """A transform (2, 3) of points of the frame, for points counted from (x, y)."""
+    """Return a transform (2, 3) of points of the frame, for points counted from (x, y)."""
     return np.column_stack([matrix[:, :2], matrix @ [x, y, 1]])
 
 
 def warp_to_crop(
     image: np.ndarray, matrix: np.ndarray, width: int, height: int, border: tuple[float, ...]
 ) -> np.ndarray:
-    """An image (h, w, c) float32 through a similarity (2, 3) that tells for each pixel of the result where it
-    lies in the image: float32 (height, width, c).
+    """Warp an image to a crop.
+
+    Args:
+        image: (h, w, c) float32.
+        matrix: (2, 3) similarity from pixels of the result to pixels of the image.
+        width: Of the result.
+        height: Of the result.
+        border: Colour beyond the image.
+
+    Returns:
+        (height, width, c) float32.
     """
     import cv2
 
@@ -395,8 +435,15 @@ def warp_to_crop(
 
 
 def blend_restored(crop: np.ndarray, face: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """RGB (h, w, 3) of a crop (h, w, 4) that takes a restored face (h, w, 3), 0..1, as far as weight (h, w)
-    and the crop's own mask say.
+    """Blend a restored face into a crop, as far as a weight and the crop's own mask say.
+
+    Args:
+        crop: (h, w, 4).
+        face: (h, w, 3) 0..1.
+        weight: (h, w) 0..1.
+
+    Returns:
+        (h, w, 3) RGB of the crop's dtype.
     """
     top = np.float32(np.iinfo(crop.dtype).max)
     before = crop[..., :3].astype(np.float32)
@@ -405,7 +452,7 @@ def blend_restored(crop: np.ndarray, face: np.ndarray, weight: np.ndarray) -> np
 
 
 class _Meshes:
-    """Landmarks of single source frames; a block of them is kept."""
+    """Landmarks of single source frames. It keeps one block of them."""
 
     def __init__(self, views: Mapping[int, TrackLandmarks]) -> None:
         self._views = views
@@ -413,7 +460,7 @@ class _Meshes:
         self._points = np.empty((0, VERTICES, 2), np.float32)
 
     def of(self, track: int, frame: int) -> np.ndarray:
-        """The mesh (478, 2) of a track in a source frame, display pixels."""
+        """Return the mesh (478, 2) of a track in a source frame, display pixels."""
         block = frame // LANDMARK_BLOCK
         if self._held != (track, block):
             self._points = self._views[track].read(block * LANDMARK_BLOCK, (block + 1) * LANDMARK_BLOCK)[..., :2]

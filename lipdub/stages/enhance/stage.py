@@ -1,9 +1,9 @@
 """The stage enhance: restores generated crops by a published face restorer.
 
-Store, but for method `none`: ``crops`` and ``boxes`` as in sync's, the boxes and masks equal to those; where the mouth is
-found by face parsing, ``parsed`` (n,) uint8: 1 where the parser found it, 2 where the mesh's outline stood in, 0 where
-nothing was restored. The summary's ``crops`` says where the crops to paste lie, "sync" or "enhance"; its ``mask`` says how
-the mouth was found, "mesh" or "parsing".
+Store, but for method `none`: ``crops`` and ``boxes`` as in sync's, with the same boxes and masks; where a face parser
+finds the mouth, ``parsed`` (n,) uint8: 1 where it did, 2 where the mesh's outline stood in, 0 where nothing was
+restored. The summary's ``crops`` says where the crops to paste lie, "sync" or "enhance". Its ``mask`` says how the
+mouth was found, "mesh" or "parsing".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""enhance, method `vqfr`: VQFR (Gu et al., "VQFR: Blind Face Restoration with Vector-Quantized Dictionary and Parallel Decoder", ECCV 2022)."""
+"""enhance, method `vqfr`: VQFR.
+
+Gu et al., "VQFR: Blind Face Restoration with Vector-Quantized Dictionary and Parallel Decoder" (ECCV 2022).
+"""
 
 from __future__ import annotations
 

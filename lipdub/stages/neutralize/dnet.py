@@ -1,17 +1,19 @@
 """neutralize, method `dnet`: every face of a track drawn again with one expression, by VideoReTalking's D-Net.
 
-Cheng et al., "VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild" (SIGGRAPH Asia
-2022), section 3.1. A regressor finds the 3DMM coefficients of each frame; their expression is replaced by a template, and
-D-Net draws the face anew. The regressor's crop is aligned by landmarks that FAN finds, smoothed by a Savitzky-Golay filter
-(the paper's words; its published script does not smooth), or by the followed mesh's where FAN's weights are not in the
-store. Unlike the published script, the crop follows the head, the coefficients are smoothed without lag within a track, and
-FAN and GPEN look where the mesh says a face is, without another detector.
+Cheng et al., "VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild" (SIGGRAPH
+Asia 2022), section 3.1. A regressor finds the 3DMM coefficients of each frame. Their expression is replaced by a
+template, and D-Net draws the face again. The regressor's crop is aligned by landmarks of FAN, smoothed by a
+Savitzky-Golay filter (as the paper says; its published script does not smooth). Without FAN's weights, the tracked
+mesh aligns it. Unlike in the script, the crop follows the head, the coefficients are smoothed without lag within a
+track, and FAN and GPEN look where the mesh says a face is, without another detector.
 
-Store, per track id, over the frames of its span: ``box-ID`` (n, 4) int32 the upright square in the frame that was cut out
-(`lipdub.faces.alignment.head`), empty where nothing was drawn; with FAN, ``fan-ID`` (n, 68, 2) float32 its iBUG points in pixels of
-the frame, not smoothed, NaN where none were found; ``coefficients-ID`` (n, 262) float32, the vectors of
-`lipdub.faces.coefficients`, NaN where none were found; ``reference-ID`` (n, 256, 256, 3) uint8 RGB, the crops as D-Net
-draws them.
+Store, per track id, over the frames of its span:
+
+- ``box-ID`` (n, 4) int32: the upright square of the frame (`faces.alignment.head`), empty where nothing was drawn;
+- ``fan-ID`` (n, 68, 2) float32, with FAN: its iBUG points in pixels of the frame, not smoothed, NaN where it found
+  none;
+- ``coefficients-ID`` (n, 262) float32: the vectors of `faces.coefficients`, NaN where none were found;
+- ``reference-ID`` (n, 256, 256, 3) uint8 RGB: the crops as D-Net draws them.
 """
 
 from __future__ import annotations
@@ -65,7 +67,13 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class Span:
-    """A track's frames. boxes: (n, 4) int32 of `headcrop`, empty where nothing is to be drawn."""
+    """A track's frames.
+
+    Attributes:
+        id: The track's id.
+        view: Its landmarks.
+        boxes: (n, 4) int32 of `faces.alignment.head`, empty where nothing is to be drawn.
+    """
 
     id: int
     view: TrackLandmarks
@@ -73,27 +81,29 @@ class Span:
 
     @property
     def wanted(self) -> np.ndarray:
-        """Frames that are drawn, bool (n,)."""
+        """Frames to draw, (n,) bool."""
         return self.boxes[:, 2] > self.boxes[:, 0]
 
     def finished(self, array: ChunkedArray) -> int:
-        """How many frames that are drawn lie in an array's chunks that are there."""
+        """Return how many frames to draw lie in the finished chunks of an array."""
         wanted = self.wanted
         return sum(int(wanted[slice(*array.span(i))].sum()) for i in range(array.chunks) if array.done(i))
 
     def mesh(self, start: int, stop: int) -> np.ndarray:
-        """IBUG landmarks (stop - start, 68, 2) of frames counted from the span's first, as the mesh has them, in the
-        frame's pixels; NaN where the face is not seen.
+        """Return the mesh's iBUG landmarks of frames counted from the span's first.
+
+        Returns:
+            (stop - start, 68, 2) in pixels of the frame, NaN where the face is not seen.
         """
         return landmarks.to_ibug(self.view.read(self.view.first + start, self.view.first + stop))[..., :2]
 
     def whole_mesh(self) -> np.ndarray:
-        """`mesh` of all frames."""
+        """Return `mesh` of all frames."""
         n = len(self.boxes)
         return np.concatenate([self.mesh(a, min(a + BLOCK, n)) for a in range(0, n, BLOCK)])
 
     def points(self, frames: list[int]) -> np.ndarray:
-        """The same (k, 68, 2) of frames of one chunk, in their crops' pixels."""
+        """Return the same landmarks (k, 68, 2) of frames of one chunk, in pixels of their crops."""
         mesh = self.mesh(frames[0], frames[-1] + 1)
         return np.stack([head.align(self.boxes[i]).to_crop(mesh[i - frames[0]]) for i in frames])
 
@@ -200,19 +210,19 @@ def _weights_notes(expression_option: str, weights: Mapping[str, VerifiedWeights
     notes = [item.trust_note for item in weights.values() if item.trust_note]
     if RESTORER not in weights:
         notes.append(
-            "GPEN's weights are not in the store, so the references are as D-Net draws them: softer than those L-Net was "
-            f"trained with (lipdub weights pull {RESTORER})"
+            "GPEN's weights are not in the store, so the references are as D-Net draws them: softer than those "
+            f"L-Net was trained with (lipdub weights pull {RESTORER})"
         )
     if expression_option == "neutral" and TEMPLATES not in weights:
         notes.append(
-            "expression.mat is not in the store, so the references have the talker's own expression with the mouth shut "
-            f"(lipdub weights pull {TEMPLATES})"
+            "expression.mat is not in the store, so the references have the talker's own expression with the mouth "
+            f"shut (lipdub weights pull {TEMPLATES})"
         )
     return notes
 
 
 class _Networks:
-    """The networks of verified files, ready on the run's device, each loaded when it is first called for."""
+    """The networks of verified files, prepared for the run's device. Each is loaded when it is first called for."""
 
     def __init__(self, ctx: StageContext, options: Any, kept: dict[str, Any], items: int) -> None:
         self._ctx = ctx
@@ -230,13 +240,13 @@ class _Networks:
         return self._loaded[name]
 
     def release(self, name: str | None) -> None:
-        """Gives up the memory of a network that is no longer needed."""
+        """Free the memory of a network that is no longer needed."""
         if name is not None and self._loaded.pop(name, None) is not None:
             inference.release_gpu_memory()
 
 
 class _Count:
-    """How many frames are done, of those that are regressed and then drawn."""
+    """Counts finished frames, first of the regression, then of the drawing."""
 
     def __init__(self, ctx: StageContext, total: int) -> None:
         self._ctx = ctx
@@ -249,7 +259,7 @@ class _Count:
 
 
 def _landmarks_note(landmarker: str | None, found: list[tuple[Span, ChunkedArray]]) -> str:
-    """Which landmarks the regressor's crops are aligned by."""
+    """Return a note on the landmarks that align the regressor's crops."""
     if landmarker is None:
         return (
             "FAN's weights are not in the store: the faces are aligned by the followed mesh's landmarks instead "
@@ -280,7 +290,7 @@ def _references(ctx: StageContext, span: Span) -> ChunkedArray:
 
 
 def _boxes(ctx: StageContext, view: TrackLandmarks, used: np.ndarray) -> np.ndarray:
-    """Where each frame of a track is cut out, of those that are used; kept as ``box-ID``."""
+    """Fit the square of each used frame of a track; stored as ``box-ID``."""
     n = view.last - view.first + 1
     kept = ctx.store.array(f"box-{view.id}", shape=(n, 4), dtype="int32", chunk=n)
     if kept.missing():
@@ -304,8 +314,9 @@ def _crops(
     boxes: np.ndarray | None = None,
     cut: Callable[[Picture, np.ndarray], np.ndarray] | None = None,
 ) -> Iterator[tuple[int, list[int], np.ndarray]]:
-    """The missing chunks of an array over a span: the chunk, its frames that are wanted, their crops uint8 (k, 256, 256,
-    3); every chunk has an item, if without frames. The crops are the span's, or what `cut` makes of other `boxes`.
+    """Yield each missing chunk of an array, its frames to draw, and their crops (k, 256, 256, 3) uint8.
+
+    Every chunk is yielded, even without frames. The crops are the span's, or what `cut` makes of other `boxes`.
     """
     from lipdub.media.read import read_frames_in_order
 
@@ -322,17 +333,17 @@ def _crops(
 
 
 def _cut(picture: Picture, box: np.ndarray) -> np.ndarray:
-    """The crop uint8 (256, 256, 3) RGB of a box; beyond the picture its edge is repeated."""
+    """Return the crop (256, 256, 3) uint8 RGB of a box. Beyond the picture its edge is repeated."""
     return head.align(box).crop_picture(picture)
 
 
 def _cut_for_fan(picture: Picture, box: np.ndarray) -> np.ndarray:
-    """The crop uint8 (256, 256, 3) RGB of a box as FAN sees it."""
+    """Return the crop (256, 256, 3) uint8 RGB of a box as FAN sees it."""
     return fan.align(box).crop_picture(picture)
 
 
 def _find(ctx: StageContext, span: Span, network: Any, array: ChunkedArray, count: _Count) -> None:
-    """Finds FAN's landmarks of the missing chunks."""
+    """Find FAN's landmarks of the missing chunks."""
     mesh = span.whole_mesh()
     looks = np.zeros((len(mesh), 4), np.int32)
     looks[span.wanted] = fan.fit_boxes(mesh[span.wanted])
@@ -350,12 +361,18 @@ def _find(ctx: StageContext, span: Span, network: Any, array: ChunkedArray, coun
 
 
 def select_alignment_points(found: np.ndarray, mesh: np.ndarray, wanted: np.ndarray, interval: float) -> np.ndarray:
-    """The landmarks (n, 68, 2) that a track's faces are aligned by: FAN's, smoothed without lag; NaN where not wanted.
+    """Return the landmarks that a track's faces are aligned by: FAN's, smoothed without lag.
 
-    Where FAN found none, the mesh's, moved by what FAN's differ from them in the frames around.
+    Where FAN found none, the mesh's, shifted by what FAN's differ from them in the frames around.
 
     Args:
-        found: (n, 68, 2), NaN where FAN found none. mesh: (n, 68, 2). wanted: bool (n,). interval: seconds between frames.
+        found: (n, 68, 2), NaN where FAN found none.
+        mesh: (n, 68, 2).
+        wanted: (n,) bool.
+        interval: Seconds between frames.
+
+    Returns:
+        (n, 68, 2), NaN where not wanted.
     """
     n = len(found)
     off = (found - mesh).reshape(n, -1).astype(np.float64)
@@ -375,7 +392,7 @@ def select_alignment_points(found: np.ndarray, mesh: np.ndarray, wanted: np.ndar
 def _regress(
     ctx: StageContext, span: Span, regressor: Any, found: ChunkedArray | None, table: ChunkedArray, count: _Count
 ) -> None:
-    """Finds the coefficients of the missing chunks. found: FAN's landmarks, where they are taken."""
+    """Find the coefficients of the missing chunks, aligned by FAN's landmarks where `found` has them."""
     whole = None
     if found is not None:
         whole = select_alignment_points(found.read(0, len(found)), span.whole_mesh(), span.wanted, span.view.interval)
@@ -396,9 +413,15 @@ def _regress(
 
 
 def regress_coefficients(regressor: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Frame vectors float32 (n, 262) of crops uint8 (n, 256, 256, 3) RGB and iBUG landmarks (n, 68, 2) in them.
+    """Regress the frame vectors of crops.
 
-    regressor: `networks.recon.FaceRegressor`.
+    Args:
+        regressor: `networks.recon.FaceRegressor`.
+        crops: (n, 256, 256, 3) uint8 RGB.
+        points: (n, 68, 2) iBUG landmarks in the crops.
+
+    Returns:
+        (n, 262) float32.
     """
     import torch
 
@@ -411,7 +434,7 @@ def regress_coefficients(regressor: Any, crops: np.ndarray, points: np.ndarray) 
 
 
 def _template(ctx: StageContext, asked: str, kept: dict[str, Any], network: _Networks) -> np.ndarray | None:
-    """The expression (64,) that all references get; None for the talker's own with the mouth shut."""
+    """Return the expression (64,) of all references; None for the talker's own with the mouth closed."""
     path = expression.parse_expression(asked)
     if isinstance(path, Path):
         if path.suffix.lower() in expression.ARRAY_SUFFIXES:
@@ -422,8 +445,10 @@ def _template(ctx: StageContext, asked: str, kept: dict[str, Any], network: _Net
 
 
 def _pictured(ctx: StageContext, picture: Path, regressor: Any, landmarker: Any = None) -> np.ndarray:
-    """The expression of the face in a picture, aligned by the landmarks of FAN where it is given. Raises InputError when
-    there is no face.
+    """Return the expression of the face in a picture, aligned by the landmarks of FAN where it is given.
+
+    Raises:
+        InputError: The picture shows no face.
     """
     from lipdub.stages.detect.picture import find_face_in_picture
 
@@ -439,8 +464,10 @@ def _pictured(ctx: StageContext, picture: Path, regressor: Any, landmarker: Any 
 
 
 def _rows(ctx: StageContext, span: Span, template: np.ndarray | None) -> np.ndarray:
-    """What D-Net is told of each frame of a span, float32 (n, 73), with the template's expression; NaN where nothing is
-    known of it.
+    """Return the input of D-Net for each frame of a span, with the template's expression.
+
+    Returns:
+        (n, 73) float32, NaN where nothing is known of the frame.
     """
     table = ctx.store.open(f"coefficients-{span.id}")
     rows = np.concatenate([coefficients.build_rows(table.read(*table.span(i))) for i in range(table.chunks)])
@@ -454,8 +481,15 @@ def _rows(ctx: StageContext, span: Span, template: np.ndarray | None) -> np.ndar
 
 
 def closed_mouth_expression(expressions: np.ndarray, opening: np.ndarray, yaw: np.ndarray) -> np.ndarray:
-    """A talker's mean expression (64,) with the mouth shut, of expressions (n, 64), openings (n,) and yaws (n,); zero, the
-    model's own rest, where nothing is known.
+    """Return a talker's mean expression with the mouth closed.
+
+    Args:
+        expressions: (n, 64).
+        opening: (n,).
+        yaw: (n,) degrees.
+
+    Returns:
+        (64,); zero, the model's own rest, where nothing is known.
     """
     known = np.flatnonzero(np.isfinite(expressions[:, 0]) & np.isfinite(opening))
     if not len(known):
@@ -473,7 +507,7 @@ def _draw(
     references: ChunkedArray,
     count: _Count,
 ) -> None:
-    """Draws the missing chunks of references with D-Net and, where it is there, GPEN."""
+    """Draw the missing chunks of references with D-Net and, if it is installed, GPEN."""
     known = np.isfinite(rows[:, 0])
     windows = {run: rows[slice(*run)] for run in smoothing.find_runs(known)}
     for chunk, frames, crops in _crops(ctx, span, references):
@@ -498,7 +532,16 @@ def _draw(
 
 
 def draw_faces(network: Any, crops: np.ndarray, windows: np.ndarray) -> np.ndarray:
-    """Crops uint8 (n, 256, 256, 3) RGB as D-Net draws them with these windows (n, 73, 26): the same form."""
+    """Draw crops with D-Net.
+
+    Args:
+        network: `networks.dnet.DNet`, prepared or not.
+        crops: (n, 256, 256, 3) uint8 RGB.
+        windows: (n, 73, 26) float32.
+
+    Returns:
+        (n, 256, 256, 3) uint8 RGB.
+    """
     import torch
 
     return _bytes(inference.run_network(network, _drawn, _centred(crops), torch.from_numpy(windows)))
@@ -509,9 +552,15 @@ def _drawn(network: Any, crops: Any, windows: Any) -> Any:
 
 
 def restore_faces(network: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Crops uint8 (n, 256, 256, 3) RGB with their faces restored by GPEN: the same form.
+    """Restore the faces of crops with GPEN.
 
-    points: (n, 68, 2) iBUG landmarks in the crops.
+    Args:
+        network: `networks.gpen.GPEN`, prepared or not.
+        crops: (n, 256, 256, 3) uint8 RGB.
+        points: (n, 68, 2) iBUG landmarks in the crops.
+
+    Returns:
+        (n, 256, 256, 3) uint8 RGB.
     """
     import cv2
 
@@ -533,7 +582,11 @@ def restore_faces(network: Any, crops: np.ndarray, points: np.ndarray) -> np.nda
 
 
 def draw_face_weight(points: np.ndarray, size: int) -> np.ndarray:
-    """A soft mask float32 (size, size) of the face with these iBUG landmarks (68, 2): 1 inside, 0 far outside."""
+    """Draw a soft mask of the face with these iBUG landmarks (68, 2).
+
+    Returns:
+        (size, size) float32: 1 inside, 0 far outside.
+    """
     import cv2
 
     mask = np.zeros((size, size), np.float32)
@@ -542,13 +595,13 @@ def draw_face_weight(points: np.ndarray, size: int) -> np.ndarray:
 
 
 def _centred(pictures: np.ndarray) -> Any:
-    """uint8 (n, h, w, 3) as a tensor (n, 3, h, w) in -1..1."""
+    """Return pictures (n, h, w, 3) uint8 as a tensor (n, 3, h, w) in -1..1."""
     import torch
 
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _bytes(made: Any) -> np.ndarray:
-    """A tensor (n, 3, h, w) of about -1..1 as uint8 (n, h, w, 3)."""
+    """Return a tensor (n, 3, h, w) of about -1..1 as (n, h, w, 3) uint8."""
     pictures = made.float().cpu().permute(0, 2, 3, 1).numpy()
     return np.round((pictures.clip(-1, 1) + 1) * 127.5).astype(np.uint8)

@@ -30,8 +30,13 @@ LIPS_AND_OPENING = [MotionColumn.OPENING, MotionColumn.UPPER_LIP, MotionColumn.L
 
 
 def choose_unit_frames(motion: np.ndarray, first: int) -> np.ndarray:
-    """Source frames that become units: all usable ones, or, of a long track, runs that spread over mouth shapes,
-    poses and time.
+    """Choose the source frames that become units.
+
+    All usable frames do. Of a long track, runs of frames that spread over mouth shapes, poses and time.
+
+    Args:
+        motion: (frames, 10) float32 with the columns of `MotionColumn`.
+        first: Source frame of the first row.
     """
     table = MotionTable(motion)
     usable = table.is_visible & (np.abs(table.yaw) < MAX_UNIT_YAW)

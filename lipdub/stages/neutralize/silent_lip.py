@@ -1,10 +1,11 @@
-"""neutralize, method `silent-lip`: every face of a track with its mouth shut.
+"""neutralize, method `silent-lip`: every face of a track with its mouth closed.
 
-Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024), section 3.2: a mouth that
-is open in the reference leaks into what is generated from it. Driven with silence, the generator shuts it first.
+Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024), section 3.2. An
+open mouth in the reference leaks into what is generated from it. Driven with silence, the generator closes it first.
 
 Store, per track id, over the frames of its span: ``placement-ID`` (n, 4) float64, where the crops lie
-(`faces.alignment.full_face`), NaN where none was drawn; ``reference-ID`` (n, P, P, 3) uint8 RGB, the faces with shut mouths.
+(`faces.alignment.full_face`), NaN where none was drawn; ``reference-ID`` (n, P, P, 3) uint8 RGB, faces with closed
+mouths.
 """
 
 from __future__ import annotations
@@ -102,7 +103,15 @@ METHOD = SilentLip()
 
 
 def close_mouths(network: Any, crops: np.ndarray) -> np.ndarray:
-    """Faces uint8 (n, P, P, 3) RGB with shut mouths: the same form. network: `networks.talking_face.SilentLip`, ready or not."""
+    """Close the mouths of faces (n, P, P, 3) uint8 RGB.
+
+    Args:
+        network: `networks.talking_face.SilentLip`, prepared or not.
+        crops: (n, P, P, 3) uint8 RGB.
+
+    Returns:
+        (n, P, P, 3) uint8 RGB.
+    """
     import torch
 
     made = inference.run_network(
@@ -122,7 +131,7 @@ def _network(ctx: StageContext, options: Any, items: int) -> inference.NetworkRu
 
 
 def _placements(ctx: StageContext, view: TrackLandmarks, used: np.ndarray) -> np.ndarray:
-    """Where each frame's crop lies, of those that are used; kept as ``placement-ID``."""
+    """Fit where each used frame's crop lies; stored as ``placement-ID``."""
     n = view.last - view.first + 1
     kept = ctx.store.array(f"placement-{view.id}", shape=(n, 4), dtype="float64", chunk=n)
     if kept.missing():
@@ -145,7 +154,7 @@ def _count(places: np.ndarray, span: tuple[int, int]) -> int:
 
 
 def _crops(ctx: StageContext, view: TrackLandmarks, array: ChunkedArray, places: np.ndarray) -> Any:
-    """The missing chunks: the chunk, its frames that are drawn, their crops uint8 (k, P, P, 3); every chunk has an item."""
+    """Yield each missing chunk, its frames to draw, and their crops (k, P, P, 3) uint8."""
     from lipdub.media.read import read_frames_in_order
 
     size = array.shape[1]

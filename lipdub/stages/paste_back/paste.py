@@ -1,4 +1,4 @@
-"""Paste."""
+"""Pastes a crop into a frame, in the frame's own pixel format."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.blending.feather import crop_weight
-from lipdub.stages.paste_back.options import PasteBackOptions
 
 if TYPE_CHECKING:
     from lipdub.media.pixels import Picture
+    from lipdub.stages.paste_back.options import PasteBackOptions
 
 
 def paste_crop(picture: Picture, crop: np.ndarray, box: np.ndarray, options: PasteBackOptions) -> Picture:
-    """One frame with its crop laid in; the same object where there is nothing to lay in.
+    """Paste a crop into a frame.
 
     Args:
-        picture: `lipdub.media.pixels.Picture`. crop: (h, w, 4) with room to spare. box: (4,) its place.
+        picture: The frame.
+        crop: (h, w, 4), with room to spare.
+        box: (4,) its place, display pixels.
+        options: Blender, feather, colour match.
+
+    Returns:
+        A new frame; the same object where there is nothing to paste.
     """
     from lipdub.blending import BLENDERS, colour_match
 
@@ -43,11 +49,16 @@ def paste_crop(picture: Picture, crop: np.ndarray, box: np.ndarray, options: Pas
 
 
 def pasted_region(made: Any, k: int, options: PasteBackOptions) -> tuple[tuple[int, int, int, int], np.ndarray]:
-    """Box and feathered mask of output frame `k`: what paste-back may have changed. made: the store of the crops, sync's
-    or enhance's.
+    """Return what paste-back may have changed in an output frame.
+
+    Args:
+        made: The store of the crops, sync's or enhance's.
+        k: The output frame.
+        options: Blender, feather.
 
     Returns:
-        box (x0, y0, x1, y1), empty where the frame was passed through; weight float32 (h, w).
+        box: (x0, y0, x1, y1), empty where the frame was passed through.
+        weight: (h, w) float32 0..1, the feathered mask.
     """
     crops, boxes = made.open("crops"), made.open("boxes")
     x0, y0, x1, y1 = (int(v) for v in boxes.read(k, k + 1)[0])

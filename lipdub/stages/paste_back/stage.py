@@ -1,7 +1,8 @@
-"""paste-back: lays the crops into the source's frames, encodes them piece by piece, and muxes the result.
+"""The stage paste-back: pastes the crops into the source's frames, encodes them piece by piece, and muxes the result.
 
-Store: ``segments/KIND/NNNNN.nut``, independently encoded pieces of `SEGMENT` frames, complete or absent.
-Frames are patched in their own pixel format: what lies outside the feathered mask is the decoded source's, bit for bit.
+Store: ``segments/KIND/NNNNN.nut``, independently encoded pieces of `SEGMENT_FRAMES` frames, complete or absent.
+Frames are changed in their own pixel format: what lies outside the feathered mask is the decoded source's, bit for
+bit.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.paste_back.paste import paste_crop
@@ -19,6 +18,8 @@ from lipdub.stages.paste_back.paste import paste_crop
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import numpy as np
 
     from lipdub.media.audio_encoder import AudioCodec
     from lipdub.media.pixels import Picture
@@ -31,7 +32,7 @@ SEGMENT_FRAMES = 240
 
 
 def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
-    """Encodes the missing segments, then muxes."""
+    """Encode the missing segments, then mux."""
     from lipdub.media.mux import mux
     from lipdub.media.write import plan_encoder, write_segment
 
@@ -75,7 +76,7 @@ def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
 
 
 def choose_codecs(options: PasteBackOptions, out: Path) -> tuple[VideoCodec, AudioCodec]:
-    """How picture and sound are encoded for a result called `out`."""
+    """Return how picture and sound are encoded for a result called `out`."""
     from lipdub.media.audio_encoder import AudioCodec
     from lipdub.media.write import VideoCodec
 
@@ -86,7 +87,11 @@ def choose_codecs(options: PasteBackOptions, out: Path) -> tuple[VideoCodec, Aud
 
 
 def check(job: Job, facts: MediaFacts, options: PasteBackOptions) -> None:
-    """UsageError, before anything runs, where the result's container cannot hold what was asked for."""
+    """Check that the result's container can hold what was asked for.
+
+    Raises:
+        UsageError: It cannot.
+    """
     from lipdub.media.audio_encoder import check_audio_codec
     from lipdub.media.containers import container_for
     from lipdub.media.write import plan_encoder
@@ -101,7 +106,7 @@ def check(job: Job, facts: MediaFacts, options: PasteBackOptions) -> None:
 def _pasted(
     ctx: StageContext, options: PasteBackOptions, crops: Any, boxes: Any, source: np.ndarray, wanted: list[int]
 ) -> Iterator[tuple[int, Picture]]:
-    """The wanted output frames, pasted, in one pass over the source."""
+    """Yield the wanted output frames, pasted, in one pass over the source."""
     from lipdub.media.read import read_frames_in_order
     from lipdub.parallel import map_ordered
 

@@ -1,8 +1,8 @@
-"""sync, method `lnet`: an emotion for the upper face, by GANimation.
+"""An emotion for the upper face in method `lnet`, by GANimation.
 
-VideoReTalking (Cheng et al., SIGGRAPH Asia 2022, section 3.1) gives a talker other emotions by editing his upper face with
-GANimation (Pumarola et al., ECCV 2018). It works at 128 pixels; so only the change it makes is enlarged and added to the
-face, which keeps its own detail.
+VideoReTalking (Cheng et al., SIGGRAPH Asia 2022, section 3.1) gives a talker other emotions by editing the upper face
+with GANimation (Pumarola et al., ECCV 2018). The network works at 128 pixels. So only the change it makes is enlarged
+and added to the face, which keeps its own detail.
 """
 
 from __future__ import annotations
@@ -22,9 +22,15 @@ PROFILE = inference.NetworkProfile(item_bytes=64 << 20, batch=1, accelerated=200
 
 
 def edit_emotion(network: Any, faces: list[np.ndarray], emotion: str) -> list[np.ndarray]:
-    """Faces (h, w, 3) RGB, uint8 or uint16, with an emotion of `EMOTIONS`: the same form.
+    """Give faces an emotion.
 
-    network: `networks.ganimation.Ganimation`, ready or not.
+    Args:
+        network: `networks.ganimation.Ganimation`, prepared or not.
+        faces: (h, w, 3) uint8 or uint16 RGB each.
+        emotion: A key of `EMOTIONS`.
+
+    Returns:
+        The faces, of the same sizes and dtype.
     """
     import cv2
     import torch
@@ -45,7 +51,7 @@ def edit_emotion(network: Any, faces: list[np.ndarray], emotion: str) -> list[np
 
 
 def _change(network: Any, image: Any, units: Any) -> Any:
-    """What the network adds to an image of -1..1, on a scale of 0..1."""
+    """Return what the network adds to an image of -1..1, on a scale of 0..1."""
     from lipdub.networks.ganimation import fuse
 
     return (fuse(image, *network(image, units)) - image) / 2

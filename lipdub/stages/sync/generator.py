@@ -1,5 +1,7 @@
-"""Base of the methods of sync whose network draws whole faces: where a face lies, the pass over the source, and how the
-lower part of what the network draws is composited at the face's own size, inside the jaw's outline.
+"""Base of the methods of sync whose network draws whole faces.
+
+It finds where a face lies, makes the pass over the source, and composites the lower part of what the network draws at
+the face's own size, inside the jaw's outline.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 
 
 Generate: TypeAlias = Callable[[list[int], list[Array]], "Array | list[Array]"]
-"""Takes output frames and their faces (h, w, 3) uint8 or uint16 RGB. Returns faces that speak: (n, size, size, 3) float32
-RGB 0..1, or a list of (h, w, 4) float32, as large as the faces, with how far each pixel is to be taken."""
+"""Takes output frames and their faces (h, w, 3) uint8 or uint16 RGB. Returns faces that speak: (n, size, size, 3)
+float32 RGB 0..1, or a list of (h, w, 4) float32 as large as the faces, with how far each pixel is to be used."""
 
 Edit: TypeAlias = Callable[[list[Array]], list[Array]]
 """Takes faces (h, w, 3) uint8 or uint16 RGB, returns them with another upper half."""
@@ -198,9 +200,10 @@ def _render(
     first: int,
     last: int,
 ) -> None:
-    """Chunks first..last in one pass over their source frames, in batches of at most this size; none reaches over a chunk's end.
+    """Render chunks first..last in one pass over their source frames.
 
-    The faces of the next batches are cut out, and those of the last ones laid and written, beside the network.
+    A batch never crosses a chunk boundary. While the network runs, the next batches are cropped and the previous ones
+    composited and written.
     """
     from lipdub.media.read import read_frames_in_order
     from lipdub.parallel import map_ordered
@@ -258,7 +261,7 @@ class _Batch:
 
 
 def _meshes(views: Mapping[int, TrackLandmarks], plan: FacePlan, frames: list[int]) -> np.ndarray:
-    """The landmarks (n, 478, 2) of the faces dubbed in these output frames."""
+    """Read the landmarks (n, 478, 2) of the faces dubbed in these output frames."""
     out = np.empty((len(frames), mesh.VERTICES, 2), np.float32)
     at = np.array(frames, int)
     for name, view in views.items():

@@ -1,16 +1,15 @@
-"""sync, method `lnet`: VideoReTalking's L-Net with E-Net, conditioned on the references of neutralize's `dnet`.
+"""sync, method `lnet`: L-Net with E-Net, conditioned on the references of neutralize's `dnet`.
 
-Cheng et al., "VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild" (SIGGRAPH Asia
-2022), sections 3.2 and 3.3. As published, the face is cut out of the frame and of the reference with the same box, and
-the frame's lower half is hidden. Unlike there, E-Net's noise is zero, so that the result is the same every time; the upper
-half of the face stays the source's, but for an emotion (`sync_emotion`), which takes effect there; and the rest is laid
-back at the face's own size inside the jaw's outline.
+Cheng et al., "VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild" (SIGGRAPH
+Asia 2022), sections 3.2 and 3.3. As published, frame and reference are cropped with the same box, and the frame's
+lower half is hidden. Unlike there, E-Net's noise is zero, so that results repeat. The upper half of the face stays
+the source's, except for an emotion (`sync.emotion`). The rest is composited at the face's own size inside the jaw's
+outline.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +26,8 @@ from lipdub.weights.requirement import AllOf
 from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lipdub.arrays import F32, F64, Array
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.plan import FacePlan
@@ -112,7 +113,7 @@ METHOD = LNetMethod()
 
 
 def _drawn(ctx: StageContext, track: int) -> np.ndarray:
-    """1 where a frame of the track has a reference, (frames,)."""
+    """Return (frames,) 1 where a frame of the track has a reference."""
     if not ctx.upstream["neutralize"].has(f"box-{track}"):
         raise UsageError(
             f"neutralize drew no references of face {track}", hint="Run lipdub neutralize with the same --face first."
@@ -123,12 +124,12 @@ def _drawn(ctx: StageContext, track: int) -> np.ndarray:
 
 
 def _shut(ctx: StageContext, track: int) -> np.ndarray:
-    """1 where neutralize shut the mouth of a frame of the track, (frames,)."""
+    """Return (frames,) 1 where neutralize closed the mouth of a frame of the track."""
     return np.isfinite(talking_face.read_placements(ctx, track)[:, 0]).astype(np.float64)
 
 
 def _references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> np.ndarray:
-    """The references of these output frames, cut with the boxes of their faces: uint8 (n, SIZE, SIZE, 3) RGB."""
+    """Read the references of output frames, cut with the boxes of their faces: (n, SIZE, SIZE, 3) uint8 RGB."""
     from lipdub.faces.alignment import head
 
     neutral, detect = ctx.upstream["neutralize"], ctx.summaries["detect"]["tracks"]
@@ -146,12 +147,17 @@ def _references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> np.ndar
 def generate(
     network: Any, faces: list[np.ndarray], references: np.ndarray | list[np.ndarray], mel: np.ndarray, times: np.ndarray
 ) -> np.ndarray:
-    """Faces that say the speech: float32 (n, 384, 384, 3) RGB, about 0..1.
+    """Draw faces that say the speech.
 
     Args:
-        network: `networks.enet.ENet`, ready or not. faces: n pictures (h, w, 3) RGB, uint8 or uint16. references: n
-            pictures, uint8 or uint16 RGB, the same faces with a still expression. mel: of `speech.mel`. times: (n,) seconds of the
-            speech.
+        network: `networks.enet.ENet`, prepared or not.
+        faces: (h, w, 3) uint8 or uint16 RGB each.
+        references: The same faces with a still expression, uint8 or uint16 RGB each.
+        mel: (80, columns) float32 of `speech.mel`.
+        times: (n,) seconds of the speech.
+
+    Returns:
+        (n, 384, 384, 3) float32 RGB, about 0..1.
     """
     import torch
 
@@ -176,7 +182,7 @@ def _verified(emotion_name: str | None) -> dict[str, Any]:
 
 
 def _network(ctx: StageContext, kept: dict[str, Any]) -> Any:
-    """E-Net with the L-Net of LNet.pth inside, on the run's device."""
+    """Load E-Net with the L-Net of LNet.pth inside, on the run's device."""
     import torch
 
     from lipdub.weights.checkpoint import build_network, load_checkpoint, load_into

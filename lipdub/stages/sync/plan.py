@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 
 
 def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The frames of the result, for a speech of so many samples at `SAMPLE_RATE_HZ`; keeps the JSON ``timeline``.
+    """Plan the frames of the result. Writes the JSON ``timeline``.
 
-    Returns source (n,) int32 frame shown; pts (n,) int64; moments (n,) float64 seconds from the first frame.
+    Args:
+        ctx: The stage's context.
+        options: The stage's options.
+        samples: Length of the speech, samples at 16 kHz.
+
+    Returns:
+        source: (n,) int32 frame shown.
+        pts: (n,) int64.
+        times: (n,) float64 seconds from the first frame.
     """
     from lipdub.media.frame_index import read_frame_pts
     from lipdub.media.timeline import plan_timeline
@@ -50,8 +58,15 @@ def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[
 
 @dataclass(frozen=True)
 class FacePlan:
-    """What every output frame shows; arrays over output frames. box: (n, 4) int32 where the face lies, display pixels,
-    empty where nothing is dubbed.
+    """What every output frame shows; arrays over output frames.
+
+    Attributes:
+        source: (n,) int32 source frame.
+        pts: (n,) int64 in the source's time base.
+        time: (n,) float64 seconds from the first frame.
+        track: (n,) int16 track of the dubbed face.
+        amount: (n,) float32 0..1, how far the frame is dubbed.
+        box: (n, 4) int32 where the face lies, display pixels, empty where nothing is dubbed.
     """
 
     source: np.ndarray

@@ -1,9 +1,9 @@
 """sync, method `stabilized`: a talking-face generator, with the references of neutralize's `silent-lip`.
 
-Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024), section 3.1. Each frame is
-drawn from its own upper half, the same frame with its mouth closed as identity reference, and the fifth of a second of speech
-around it. Only the lower face inside the jaw's outline is changed, at the face's own size. Pixels that the generator does not
-change keep the source's detail.
+Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024), section 3.1.
+Each frame is drawn from its own upper half, the same frame with its mouth closed as identity reference, and the fifth
+of a second of speech around it. Only the lower face inside the jaw's outline changes, at the face's own size. Pixels
+that the generator does not change keep the source's detail.
 """
 
 from __future__ import annotations
@@ -124,21 +124,26 @@ METHOD = Stabilized()
 
 
 def describe_unseen_speech(model: Path, speech: Path | None) -> list[str]:
-    """What is to be said of a model that was adapted without this speech."""
+    """Return a note where the model was adapted without this speech."""
     from lipdub.weights import talking_face_file
     from lipdub.workspace.keys import digest_file
 
     adapted = (talking_face_file.read_description(model).get("notes") or {}).get("adapted")
     if adapted is None or speech is None or digest_file(speech) in adapted.get("digests", ()):
         return []
-    return [
-        f"{model.name} was adapted without this speech, so the mouths follow it but little: lipdub adapt --speech changes that"
-    ]
+    return [f"{model.name} was adapted without this speech, so the mouths follow it poorly; use lipdub adapt --speech"]
 
 
 def crop_boxes(places: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Boxes int32 (n, 4) of even corners, inside a picture of this size, around crops at placements (n, 4); empty where these are
-    NaN or outside.
+    """Return boxes around crops, inside a picture of this size.
+
+    Args:
+        places: (n, 4) placements of `faces.alignment.full_face`.
+        width: Of the picture, pixels.
+        height: Of the picture, pixels.
+
+    Returns:
+        (n, 4) int32 of even corners, empty where the placement is NaN or outside.
     """
     from lipdub.faces.alignment import full_face
 
@@ -156,11 +161,17 @@ def crop_boxes(places: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def generate(network: Any, faces: np.ndarray, references: np.ndarray, mel: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Faces that say the speech: float32 (n, P, P, 3) RGB, 0..1.
+    """Draw faces that say the speech.
 
     Args:
-        network: `networks.talking_face.TalkingFace`, ready or not. faces, references: uint8 (n, P, P, 3) RGB, as they are and with
-            shut mouths. mel: of `metrics.avsync.spectrogram`. times: (n,) seconds of the speech.
+        network: `networks.talking_face.TalkingFace`, prepared or not.
+        faces: (n, P, P, 3) uint8 RGB.
+        references: (n, P, P, 3) uint8 RGB, with closed mouths.
+        mel: (80, columns) float32 of `metrics.avsync.normalized_spectrogram`.
+        times: (n,) seconds of the speech.
+
+    Returns:
+        (n, P, P, 3) float32 RGB 0..1.
     """
     import torch
 

@@ -1,11 +1,12 @@
 """sync, method `units`: the talker's own mouth, frame by frame, in the shapes the speech asks for.
 
-Besides what every method writes (`lipdub.stages.sync.stage`), the store holds JSON ``words``: [word, start s, end s, fit] of the
-text, as they lie in the speech.
+Besides what every method writes (`sync.stage`), the store holds JSON ``words``: [word, start s, end s, fit] of the
+transcript, as they lie in the speech.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What every output frame shows; arrays over output frames."""
+    """What every output frame shows; arrays over output frames.
+
+    Attributes:
+        source: (n,) int32 source frame.
+        pts: (n,) int64 in the source's time base.
+        time: (n,) float64 seconds from the first frame.
+        track: (n,) int16 track of the dubbed face.
+        amount: (n,) float32 0..1, how far the frame is dubbed.
+        wanted: (n, 2) float64 mouth opening and width in eye distances.
+        mixture: For each frame, the units it shows and their weights.
+    """
 
     source: np.ndarray
     pts: np.ndarray
@@ -43,7 +54,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class TrackProfile:
-    """A track with what neutralize found out about it."""
+    """A track with what neutralize measured of it."""
 
     row: dict[str, Any]
     view: Any
@@ -202,16 +213,16 @@ _PIECE = 1500
 
 
 def _pieces(here: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Spans of `here` (ascending output frames) that are successive, at most `_PIECE` long."""
+    """Yield spans of output frames that are successive, at most `_PIECE` long."""
     breaks = np.flatnonzero(np.diff(here) != 1) + 1
     edges = [0, *breaks.tolist(), len(here)]
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in itertools.pairwise(edges):
         for i in range(a, b, _PIECE):
             yield i, min(i + _PIECE, b)
 
 
 def _arrays(ctx: StageContext, plan: Plan, talkers: dict[int, TrackProfile]) -> tuple[Any, Any]:
-    """The crop store, sized for the largest lower face of the chosen tracks."""
+    """Create the crop arrays, sized for the largest lower face of the tracks."""
     from lipdub.faces import geometry
     from lipdub.faces.talker_tables import MotionTable
 
@@ -248,7 +259,7 @@ def _write_tables(ctx: StageContext, plan: Plan) -> None:
 def _render(
     ctx: StageContext, plan: Plan, talkers: dict[int, TrackProfile], arrays: tuple[Any, Any], first: int, last: int
 ) -> None:
-    """Chunks first..last in one pass over their source frames."""
+    """Render chunks first..last in one pass over their source frames."""
     from lipdub.media.read import read_frames_in_order
     from lipdub.parallel import map_ordered
 
@@ -298,7 +309,7 @@ class _Renderer:
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def prepare(self, frames: list[int]) -> None:
-        """Works out landmarks, target landmarks and anchors (display pixels) of the output frames of a chunk."""
+        """Compute landmarks, target landmarks and anchors (display pixels) of the output frames of a chunk."""
         from lipdub.faces import landmark_animation, mouth_rendering
 
         self._ready = {}
@@ -325,7 +336,7 @@ class _Renderer:
                 self._ready[k] = (found.points[rows[i], :, :2], moved[i], anchors[i], float(poses.scale[i]))
 
     def units(self, k: int) -> list[Any]:
-        """The mouths that output frame `k` shows."""
+        """Return the mouths that output frame `k` shows."""
         from lipdub.faces.mouth_rendering import MouthUnit
 
         if k not in self._ready:
@@ -337,8 +348,10 @@ class _Renderer:
         ]
 
     def draw(self, k: int, picture: Any, units: list[Any], out: np.ndarray) -> tuple[int, int, int, int]:
-        """Output frame `k` from its source picture and `units` into `out` (h, w, 4); returns its box, empty if it
-        cannot be drawn. May run in several threads at once.
+        """Draw an output frame from its source picture and its units into `out` (h, w, 4). Threads may call it at once.
+
+        Returns:
+            Its box, empty if it cannot be drawn.
         """
         from lipdub.faces import masks, mouth_rendering
 
@@ -372,7 +385,7 @@ class _Renderer:
         return box
 
     def _box(self, points: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
-        """Even-cornered box round the points, inside the picture, no larger than the crop store has room for."""
+        """Return a box with even corners around the points, inside the picture and no larger than the crop array."""
         margin = 4 + 0.06 * np.ptp(points[:, 0])
         low = np.maximum(np.floor(points.min(0) - margin), 0).astype(int)
         high = np.minimum(np.ceil(points.max(0) + margin), [width, height]).astype(int)
@@ -396,8 +409,16 @@ class _Renderer:
 
 
 def _grown(changed: np.ndarray, reach: float) -> np.ndarray:
-    """The mask (h, w) 0..1 for what `changed` (h, w): it goes beyond it by about `reach` pixels, so that its soft edge
-    lies where both pictures are alike, and is 0 along the crop's border. Worked out at half the size.
+    """Return the mask of what was changed, grown by about `reach` pixels.
+
+    So its soft edge lies where both pictures are alike. It is 0 along the crop's border. Computed at half the size.
+
+    Args:
+        changed: (h, w).
+        reach: Pixels.
+
+    Returns:
+        (h, w) float32 0..1.
     """
     import cv2
 
@@ -411,7 +432,7 @@ def _grown(changed: np.ndarray, reach: float) -> np.ndarray:
 
 
 def _spans(frames: np.ndarray, gap: int) -> list[tuple[int, int]]:
-    """Inclusive spans that hold the frames, joined where they are no further apart than `gap`."""
+    """Return inclusive spans that hold the frames, joined where they are at most `gap` apart."""
     ordered = np.unique(frames)
     cut = np.flatnonzero(np.diff(ordered) > gap) + 1
     return [(int(p[0]), int(p[-1])) for p in np.split(ordered, cut)]

@@ -1,16 +1,14 @@
-"""sync, method `wav2lip`: Wav2Lip's generator at 96 pixels, its mouths laid back at the face's own size.
+"""sync, method `wav2lip`: Wav2Lip's generator at 96 pixels, its mouths composited at the face's own size.
 
-Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild" (ACM Multimedia 2020). What
-the published script does with one detector's boxes, a forward mean of five of them and constant frame rates is done here
-with the followed mesh and each frame's own time; only the lower face is changed, inside the jaw's outline. Where neutralize
-shut the mouths (`silent-lip`), those faces are its references.
+Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild" (ACM Multimedia 2020).
+The published script uses the boxes of one detector, a forward mean of five of them, and a constant frame rate. Here
+the tracked mesh and each frame's own time are used instead. Only the lower face inside the jaw's outline changes.
+Where neutralize closed the mouths (`silent-lip`), those faces are the references.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from lipdub.faces import tensors
 from lipdub.stages import inference, talking_face
@@ -19,6 +17,8 @@ from lipdub.weights.requirement import AnyOf
 from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lipdub.arrays import F32, Array
 
 SIZE = 96  # pixels of the network's faces
@@ -69,11 +69,17 @@ def generate(
     times: np.ndarray,
     references: list[np.ndarray] | None = None,
 ) -> np.ndarray:
-    """Faces that say the speech: float32 (n, 96, 96, 3) RGB 0..1.
+    """Draw faces that say the speech.
 
     Args:
-        network: `networks.wav2lip.Wav2Lip`, ready or not. faces: n pictures (h, w, 3) RGB, uint8 or uint16. mel: of `speech.mel`.
-        times: (n,) seconds of the speech. references: the faces as they are to be taken for reference, as large; None: as they are.
+        network: `networks.wav2lip.Wav2Lip`, prepared or not.
+        faces: (h, w, 3) uint8 or uint16 RGB each.
+        mel: (80, columns) float32 of `speech.mel`.
+        times: (n,) seconds of the speech.
+        references: The faces as references, of the same sizes; None for the faces themselves.
+
+    Returns:
+        (n, 96, 96, 3) float32 RGB 0..1.
     """
     import torch
 

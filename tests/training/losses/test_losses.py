@@ -8,10 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.training.losses.adaptive_triplet import adaptive_triplet, triplet  # noqa: E402
-from lipdub.training.losses.adversarial import discriminator_loss, generator_loss  # noqa: E402
-from lipdub.training.losses.lip_sync import lip_sync  # noqa: E402
-from lipdub.training.losses.stabilized_sync import similarity, stabilized_sync  # noqa: E402
+from lipdub.training.losses.adaptive_triplet import adaptive_triplet, triplet
+from lipdub.training.losses.adversarial import discriminator_loss, generator_loss
+from lipdub.training.losses.lip_sync import lip_sync
+from lipdub.training.losses.stabilized_sync import similarity, stabilized_sync
 
 
 def numbers(*values: float, learns: bool = False) -> torch.Tensor:

@@ -9,12 +9,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lipdub.errors import WeightsError  # noqa: E402
-from lipdub.networks.face_features import FaceFeatures  # noqa: E402
-from lipdub.networks.vgg19 import VGG19  # noqa: E402
-from lipdub.training.losses import perceptual as module  # noqa: E402
-from lipdub.training.losses.perceptual import Scaled, load_features, perceptual  # noqa: E402
-from lipdub.weights import face_features_file, manifest, shipped_files, store  # noqa: E402
+from lipdub.errors import WeightsError
+from lipdub.networks.face_features import FaceFeatures
+from lipdub.networks.vgg19 import VGG19
+from lipdub.training.losses import perceptual as module
+from lipdub.training.losses.perceptual import Scaled, load_features, perceptual
+from lipdub.weights import face_features_file, manifest, shipped_files, store
 
 if TYPE_CHECKING:
     from pathlib import Path
