@@ -1,6 +1,7 @@
 """Imports point downwards only, from floor to floor, and no modules import each other in a circle.
 
-Every import counts: at the top of a module, inside a function and under ``TYPE_CHECKING``. Paths in registries are data.
+Every import counts: at the top of a module, inside a function and under ``TYPE_CHECKING``. Paths in registries
+are data.
 """
 
 from __future__ import annotations

@@ -418,7 +418,7 @@ def test_result_folder_is_made_or_refused(job: Job, tmp_path: Path) -> None:
     assert run(replace(job, out=tmp_path / "a" / "b" / "out.mp4"))[0].out.exists()
     with pytest.raises(UsageError, match="is a file"):
         run(replace(job, out=job.video / "out.mp4"))
-    if os.path.isdir("/proc/self"):
+    if Path("/proc/self").is_dir():
         with pytest.raises(EnvironmentFailure):
             run(replace(job, out=Path("/proc/out.mp4")))
 

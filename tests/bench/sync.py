@@ -82,7 +82,7 @@ def area(good: list[float], bad: list[float]) -> float:
 def windows(
     compared: Comparison, offset: float, rng: np.random.Generator
 ) -> tuple[list[list[float]], list[list[float]]]:
-    """Agreement of windows of a second, with and without its mean over all lags, at the true offset and at random ones."""
+    """Agreement of windows of a second, with and without its mean over all lags, at true and at random offsets."""
     good, bad = [], []
     own = int(np.abs(compared.lags - offset).argmin())
     far = np.flatnonzero(np.abs(compared.lags - offset) >= FAR)

@@ -169,7 +169,8 @@ def compare(video: Path, speech: Path, batches: list[int], times: int, options: 
         print(
             f"  published steps, batch {batch}: {middle['all']:.2f} s, {middle['all'] / faces * 1000:.1f} ms a face "
             f"(network {middle['network']:.2f}, read {middle['read']:.2f}, mel {middle['mel']:.2f}, "
-            f"load {middle['load']:.2f}, mux {middle['mux']:.2f}); whole process {middle['wall']:.2f} s, peak {middle['peak'] / 1e6:.0f} MB"
+            f"load {middle['load']:.2f}, mux {middle['mux']:.2f}); whole process "
+            f"{middle['wall']:.2f} s, peak {middle['peak'] / 1e6:.0f} MB"
         )
         print(f"    ratio {statistics.median(pairs):.2f} (of {', '.join(f'{pair:.2f}' for pair in pairs)})", flush=True)
 

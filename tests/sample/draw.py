@@ -128,7 +128,7 @@ def mouth_motion(phones: list[tuple[float, float, str]], times: np.ndarray) -> n
     shut = np.zeros(count)
     for start, end, name in phones:
         # the lips are ahead of the sound by some 30 ms
-        a, b = (max(0, int(round((t - 0.03) * rate))) for t in (start, end))
+        a, b = (max(0, round((t - 0.03) * rate)) for t in (start, end))
         wanted[a:b, :3] = _VISEMES.get(name, _VISEMES["ax"])
         wanted[a:b, 3] = name in _BITTEN
         shut[a:b] = name in _PRESSED
@@ -409,7 +409,7 @@ def head() -> Head:
     z -= 0.020 * bump(a, y, MOUTH_W + 0.01, MOUTH_Y - 0.025, 0.03, 0.03)
 
     # colour of the skin: warm cheeks and nose, cooler beard shadow, pores
-    colour = np.broadcast_to(SKIN, shape + (3,)).astype(np.float32).copy()
+    colour = np.broadcast_to(SKIN, (*shape, 3)).astype(np.float32).copy()
     colour = mix(colour, (0.84, 0.45, 0.36), 0.42 * bump(a, y, 0.60, 0.36, 0.24, 0.19))
     colour = mix(colour, (0.82, 0.44, 0.36), 0.38 * bump(x, y, 0, 0.44, 0.15, 0.12))
     colour = mix(colour, (0.70, 0.44, 0.36), 0.40 * bump(a, y, 0.43, 0.09, 0.20, 0.055))
@@ -545,7 +545,7 @@ def cavity(x: np.ndarray, y: np.ndarray, pose: Pose) -> tuple[np.ndarray, np.nda
     soft = 0.010
     weight = step(y - top, -soft, soft) * step(bottom - y, -soft, soft) * step(bottom - top, 0.004, 0.022)
     weight *= step(np.abs(x0), MOUTH_W, MOUTH_W - 0.02)
-    colour = np.broadcast_to(np.array([0.17, 0.045, 0.042], np.float32), x.shape + (3,)).copy()
+    colour = np.broadcast_to(np.array([0.17, 0.045, 0.042], np.float32), (*x.shape, 3)).copy()
     gap = opened(pose)
     # tongue
     ty = line + 0.80 * gap - 0.02 + 0.06 * (1 - pose.opening)
@@ -756,7 +756,7 @@ def ear() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
     bowl = blur(fill(inner, x.shape, -0.30, -0.40), 0.018)
     z = z - 0.10 * bowl + 0.05 * bump(x, y, 0.03, -0.05, 0.03, 0.10, 0.25)
-    colour = np.broadcast_to(SKIN * (0.99, 0.86, 0.82), x.shape + (3,)) * (1 - 0.35 * bowl)[..., None]
+    colour = np.broadcast_to(SKIN * (0.99, 0.86, 0.82), (*x.shape, 3)) * (1 - 0.35 * bowl)[..., None]
     colour = colour * (1 + 0.02 * noise(x.shape, 2, 50))[..., None]
     return colour.astype(np.float32), z.astype(np.float32), alpha
 
@@ -767,7 +767,7 @@ BODY = (-2.75, 0.6, 2.75, 3.1)
 @lru_cache(maxsize=1)
 def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Neck and jumper: lit colour, alpha, and how much of the head's sway each point follows."""
-    left, top, right, bottom = BODY
+    left, top, _right, _bottom = BODY
     x, y = grid(*BODY)
     shape = x.shape
     neck_m = fill(
@@ -781,7 +781,7 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for s in (-1, 1):  # the two cords of the neck
         nz += 0.045 * np.exp(-0.5 * ((x - s * (0.44 - 0.30 * step(y, 1.2, 2.0))) / 0.06) ** 2).astype(np.float32)
     skin = (
-        np.broadcast_to(SKIN * (0.97, 0.90, 0.88), shape + (3,))
+        np.broadcast_to(SKIN * (0.97, 0.90, 0.88), (*shape, 3))
         * (1 + 0.02 * noise(shape, 2, 60) + 0.02 * noise(shape, 14, 61))[..., None]
     )
     ones = np.ones(shape, np.float32)
@@ -826,7 +826,7 @@ def body() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     roll = np.exp(-0.5 * ((around - 0.70) / 0.055) ** 2) * step(y, 1.55, 1.75)
     bz = (bz + 0.10 * roll).astype(np.float32)
     ribs = np.sin(np.arctan2(x, y - 1.42) * 70)
-    cloth = np.broadcast_to(np.array([0.062, 0.145, 0.180], np.float32), shape + (3,)).copy()
+    cloth = np.broadcast_to(np.array([0.062, 0.145, 0.180], np.float32), (*shape, 3)).copy()
     knit = noise(shape, (1.0, 1.8), 65)
     cloth *= (1 + 0.10 * knit + 0.05 * noise(shape, 10, 66) + 0.16 * ribs * roll)[..., None]
     lit_cloth = light_up(cloth, normals(cv2.GaussianBlur(bz, (0, 0), 3)), 0.05 * ones, ones, ones, 0 * ones, 0.15)

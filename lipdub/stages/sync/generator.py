@@ -234,8 +234,8 @@ def _render(
         a, b = crops.span(batch.chunk)
         if batch.begins:
             pixels, places = np.zeros((b - a, *pixels.shape[1:]), pixels.dtype), np.zeros((b - a, 4), np.int32)
-        for j, (k, mesh) in enumerate(zip(batch.frames, _meshes(views, plan, batch.frames), strict=True)):
-            points = mesh - plan.box[k, :2]
+        for j, (k, landmarks) in enumerate(zip(batch.frames, _meshes(views, plan, batch.frames), strict=True)):
+            points = landmarks - plan.box[k, :2]
             h, w = shown[j].shape[:2]
             upper = faces[j] if edit is not None else None
             pixels[k - a, :h, :w] = composite_lower_face(shown[j], new[j], points, float(plan.amount[k]), upper)
