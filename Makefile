@@ -28,7 +28,7 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	@$(BIN)/lipdub run tests/sample/talker.mp4 tests/sample/speech.wav -o demo/dubbed.mp4
-	@$(BIN)/lipdub inspect demo/dubbed.mp4 --sheet demo/sheet.png --quiet
+	@$(BIN)/lipdub inspect demo/dubbed.mp4 --contact-sheet demo/sheet.png --quiet
 	@echo "The dubbed video is demo/dubbed.mp4, a contact sheet of it demo/sheet.png."
 
 test: $(READY)

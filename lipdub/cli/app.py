@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "adapt": ("lipdub.cli.adapt", "Fine-tune the talking-face model on the person in a video."),
     "train": ("lipdub.cli.train", "Train networks."),
     "weights": ("lipdub.cli.weights", "Manage network weights: list, fetch, add, verify."),
+    "manual": ("lipdub.cli.manual", "Show the manual: a list of its pages, or one page."),
 }
 
 

@@ -72,25 +72,6 @@ NoFace = Annotated[
         "--no-face", help="Frames without a face: pass them through, or stop with an error.", rich_help_panel=_TALKER
     ),
 ]
-Text = Annotated[
-    str | None,
-    typer.Option(
-        "--text",
-        metavar="FILE",
-        help="The words of the speech: plain text, SRT or VTT. Speech that is not in it is heard as ever.",
-        rich_help_panel=_SPEECH,
-    ),
-]
-Language = Annotated[
-    str | None,
-    typer.Option(
-        "--language",
-        metavar="CODE",
-        help="Of the text, as en, de, fr or ja.",
-        show_default="auto",
-        rich_help_panel=_SPEECH,
-    ),
-]
 Mix = Annotated[
     Path | None,
     typer.Option("--mix", metavar="FILE", help="Audio of the result, instead of the speech.", rich_help_panel=_FILE),

@@ -1,0 +1,210 @@
+"""The manual is true and whole: commands parse or run, tables are filled, every option is documented and no other."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from lipdub import stages
+from lipdub.cli.app import COMMANDS, app
+from lipdub.cli.manual import PAGES, make_tables, read_page, render_page, visible_options, walk_commands
+from lipdub.engine.recipes import RECIPES
+from lipdub.engine.reference import PLACEHOLDER, fill_tables, format_table, render_run_options
+from lipdub.errors import UsageError
+from lipdub.faces.detectors import DETECTORS
+from lipdub.metrics.registry import METRICS
+from lipdub.stages import enhance, neutralize, sync
+from lipdub.training.registry import TRAINABLES
+from tests import documents, small_stages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "lipdub" / "manual"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS_SHOWN = [
+    (page, arguments) for page in PAGES for arguments in documents.find_commands(read_page(page), "lipdub")
+]
+OTHER_FLAGS = {"--help", "--softness"}  # of every command, and of the toy method in the page adding-a-method
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    before, handler = small_stages.install(), signal.getsignal(signal.SIGTERM)
+    documents.write_files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    signal.signal(signal.SIGTERM, handler)
+    stages.STAGES.update(before)
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return {name: render_page(name) for name in PAGES}
+
+
+def invoke(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["manual", *arguments])
+
+
+def test_the_list_names_the_files() -> None:
+    assert sorted(path.stem for path in FOLDER.glob("*.md")) == sorted(PAGES)
+
+
+def test_the_readme_names_every_page() -> None:
+    assert set(re.findall(r"lipdub/manual/([a-z-]+)\.md", README)) == set(PAGES)
+
+
+def test_every_placeholder_is_filled(pages: dict[str, str]) -> None:
+    for name, text in pages.items():
+        assert "<!--" not in text, name
+
+
+def test_every_table_is_shown() -> None:
+    shown = {found for page in PAGES for found in PLACEHOLDER.findall(read_page(page))}
+    without_options = {"options of run", "options of doctor", "options of manual", "pages"}
+    assert shown == set(make_tables()) - without_options
+
+
+def test_an_unknown_placeholder_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        fill_tables("<!-- table: nothing -->", {})
+
+
+def test_bars_in_cells_are_escaped() -> None:
+    assert format_table(["a"], [["b|c"]]) == "| a |\n| --- |\n| b\\|c |"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_sentences_are_short(name: str) -> None:
+    assert documents.long_sentences(read_page(name)) == []
+
+
+@pytest.mark.parametrize("arguments", [arguments for _, arguments in COMMANDS_SHOWN], ids=" ".join)
+def test_command_parses(arguments: list[str]) -> None:
+    documents.parse_command(arguments)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_commands_of_the_chain_run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents.run_chain_commands(read_page(name), folder, monkeypatch)
+
+
+def test_python_runs(folder: Path) -> None:
+    (block,) = documents.code_blocks(read_page("scripting"), "python")
+    exec(compile(block, "scripting.md", "exec"), {})
+    assert (folder / "dubbed.mp4").is_file()
+
+
+def test_only_two_pages_have_python() -> None:
+    assert {page for page in PAGES if documents.code_blocks(read_page(page), "python")} == {
+        "scripting",
+        "adding-a-method",
+    }
+
+
+def test_the_method_of_the_page_is_one_file_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = documents.code_blocks(read_page("adding-a-method"), "python")
+    (tmp_path / "toy_of_the_manual.py").write_text(block, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with sync.METHODS.added("toy", "toy_of_the_manual:METHOD"):
+        documents.parse_command(["sync", "video.mp4", "speech.wav", "--method", "toy", "--softness", "0.2"])
+        assert "| `--softness` | How soft the lips are. | 0 to 1 | 0.5 | `toy` |" in render_page("usage")
+        assert "| `toy` | Toy mouths at 96 pixels | `wav2lip-gan` |" in render_page("recipes-and-weights")
+
+
+def test_every_command_is_documented(pages: dict[str, str]) -> None:
+    for command in COMMANDS:
+        assert f"`{command}`" in pages["usage"], command
+        assert any(f"lipdub {command}" in text for text in pages.values()), command
+
+
+def test_every_option_is_documented(pages: dict[str, str]) -> None:
+    words = {flag for text in pages.values() for flag in re.findall(r"`(--?[a-z][a-z0-9-]*)`", text)}
+    for name, command in walk_commands():
+        for option in visible_options(command):
+            missing = {*option.opts, *option.secondary_opts} - words
+            assert not missing, f"lipdub {name}: {missing}"
+
+
+def test_no_other_option_is_documented(pages: dict[str, str]) -> None:
+    known = {flag for _, command in walk_commands() for p in command.params for flag in (*p.opts, *p.secondary_opts)}
+    for name, text in {**pages, "README": README}.items():
+        mine = "\n".join(line for line in text.splitlines() if "pip install" not in line)
+        shown = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", mine))
+        assert shown - known - OTHER_FLAGS == set(), name
+
+
+def test_former_flags_are_hidden_options(pages: dict[str, str]) -> None:
+    former = re.findall(r"^\| (.+?) \| `(--[a-z-]+)` \| `--[a-z-]+` \|$", pages["changes"], flags=re.MULTILINE)
+    commands = dict(walk_commands())
+    assert len(former) == 11
+    for where, flag in former:
+        for name in re.findall(r"`([a-z-]+)`", where):
+            hidden = {text for p in commands[name].params if getattr(p, "hidden", False) for text in p.opts}
+            assert flag in hidden, (name, flag)
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("recipes-and-weights", RECIPES.names()),
+        ("recipes-and-weights", DETECTORS.names()),
+        ("recipes-and-weights", sync.METHODS.names()),
+        ("recipes-and-weights", neutralize.METHODS.names()),
+        ("recipes-and-weights", enhance.METHODS.names()),
+        ("scoring", METRICS.names()),
+        ("adapt-and-train", TRAINABLES.names()),
+    ],
+)
+def test_registries_are_documented(page: str, names: tuple[str, ...], pages: dict[str, str]) -> None:
+    for name in names:
+        assert f"| `{name}` |" in pages[page], name
+
+
+def test_a_new_recipe_is_in_its_table() -> None:
+    with RECIPES.added("toy", "lipdub.engine.recipes:BUILTIN"):
+        assert "| `toy` |" in render_page("recipes-and-weights")
+
+
+def test_options_of_a_run_have_their_names_in_python() -> None:
+    assert "| `--from` |" in render_run_options()
+    assert "| `start` |" in render_run_options()
+
+
+def test_files_of_the_architecture_page_exist(pages: dict[str, str]) -> None:
+    for page in ("architecture", "adding-a-method", "lips", "adapt-and-train"):
+        for path in re.findall(r"`((?:lipdub|tests|weights)/[\w./-]+)`", pages[page]):
+            assert (ROOT / path).exists() or path == "lipdub/stages/sync/toy.py", path
+
+
+def test_without_a_page_the_command_lists_all() -> None:
+    result = invoke()
+    assert result.exit_code == 0
+    for name, summary in PAGES.items():
+        assert re.search(rf"^{name} +{re.escape(summary)}$", result.stdout, flags=re.MULTILINE)
+
+
+def test_a_page_is_printed_as_text() -> None:
+    result = invoke("usage")
+    assert result.exit_code == 0
+    assert result.stdout == render_page("usage") + "\n"
+
+
+def test_json() -> None:
+    assert [row["name"] for row in json.loads(invoke("--json").stdout)["pages"]] == list(PAGES)
+    assert json.loads(invoke("lips", "--json").stdout) == {"page": "lips", "text": render_page("lips")}
+
+
+def test_an_unknown_page_is_named_with_the_list() -> None:
+    with pytest.raises(UsageError, match="no page 'nothing'") as raised:
+        read_page("nothing")
+    assert all(name in raised.value.hint for name in PAGES)
+    assert invoke("nothing").exit_code == 2
