@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Annotated, Any, Literal, get_type_hints
+from typing import IO, Annotated, Any, Literal, TypeAlias, get_type_hints, overload
 
 import typer
 
@@ -21,6 +21,7 @@ USAGE = 2
 ENVIRONMENT = 5
 INTERRUPTED = 130
 _PANEL = "Global options"
+_Command: TypeAlias = Callable[..., None]
 
 
 @dataclass
@@ -107,16 +108,20 @@ _FLAGS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def command(extra: Any = None) -> Any:
+@overload
+def command(extra: Callable[[], list[inspect.Parameter]]) -> Callable[[_Command], _Command]: ...
+@overload
+def command(extra: _Command) -> _Command: ...
+def command(extra: Callable[..., Any]) -> Any:
     """Give ``function(manner, ...)`` the global flags, and end the process as its errors ask.
 
     Used as ``@command``, or as ``@command(parameters)`` for a function that also takes ``**values``: the parameters
     that ``parameters()`` returns are added to its own. The wrapper's signature, which Typer reads, is that of
     ``function`` without ``manner`` and with the flags.
     """
-    if extra is not None and "manner" in inspect.signature(extra).parameters:
+    if "manner" in inspect.signature(extra).parameters:
         return _with_flags(extra, [])
-    return lambda function: _with_flags(function, extra() if extra is not None else [])
+    return lambda function: _with_flags(function, extra())
 
 
 def _with_flags(function: Callable[..., None], extra: list[inspect.Parameter]) -> Callable[..., None]:

@@ -184,7 +184,7 @@ def measure_mouth(landmarks: Array) -> F64:
     """
     points = landmarks[..., :2].astype(np.float64)
     eyes = np.linalg.norm((points[:, 33] + points[:, 133]) / 2 - (points[:, 263] + points[:, 362]) / 2, axis=1)
-    rows = np.stack([np.linalg.norm(points[:, a] - points[:, b], axis=1) / eyes for a, b in _MOUTH_DISTANCES], 1)
+    rows: F64 = np.stack([np.linalg.norm(points[:, a] - points[:, b], axis=1) / eyes for a, b in _MOUTH_DISTANCES], 1)
     index = np.arange(len(rows))
     for column in rows.T:
         known = np.isfinite(column)

@@ -189,7 +189,8 @@ def fit_lip_model(
         loss.backward()
         optimizer.step()
         _report("lips", step, matches, progress)
-    return blend.to_model(start)
+    result: LipModel = blend.to_model(start)
+    return result
 
 
 @dataclass(frozen=True)

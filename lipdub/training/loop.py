@@ -404,7 +404,8 @@ class _Checkpointed:
         self.network = network
 
     def state_dict(self) -> dict[str, Any]:
-        return self.network.state_dict()
+        result: dict[str, Any] = self.network.state_dict()
+        return result
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state)

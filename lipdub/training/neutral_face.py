@@ -59,7 +59,8 @@ def fit_neutral_face(points: Array, prior: mouth_shapes.MouthPrior) -> F64:
         prior.rest[None]
     )
     face = mouth_rendering.set_opening(mouth_rendering.set_width(at_rest, prior.rest[1:]), prior.rest[:1])[0]
-    return (face + face[mirror] * (-1, 1, 1)) / 2
+    result: F64 = (face + face[mirror] * (-1, 1, 1)) / 2
+    return result
 
 
 def train(out: Path, *, grid: Path, workdir: Path, progress: Callable[[str], None] | None = None) -> Path:

@@ -352,7 +352,8 @@ def _read_record(folder: Path, digest: str) -> dict[str, Any] | None:
 def _has_shard(folder: Path, clip: Mapping[str, Any]) -> bool:
     """Tell whether a clip's shard lies in its place with its old length."""
     try:
-        return (folder / _SHARDS / clip["shard"]).stat().st_size == clip["bytes"]
+        result: bool = (folder / _SHARDS / clip["shard"]).stat().st_size == clip["bytes"]
+        return result
     except OSError:
         return False
 

@@ -270,7 +270,8 @@ def _measure_stretch(
 def _read_points(view: TrackLandmarks, grid: Array, stretch: _Stretch) -> Array:
     """Read the track's landmarks at a stretch's moments, (m, 478, 3) pixels of the source frame."""
     frames = grid[stretch.first : stretch.stop]
-    return view.read(int(frames[0]), int(frames[-1]) + 1)[frames - frames[0]]
+    result: Array = view.read(int(frames[0]), int(frames[-1]) + 1)[frames - frames[0]]
+    return result
 
 
 def _cut_arrays(

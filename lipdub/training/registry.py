@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TRAINABLES: Registry[Trainable] = Registry(
     "trainable network",
-    Trainable,  # type: ignore[type-abstract]
+    Trainable,
     {
         "lip-motion": "lipdub.training.trainables.lip_motion:LIP_MOTION",
         "mouth-response": "lipdub.training.trainables.grid_faces:MOUTH_RESPONSE",

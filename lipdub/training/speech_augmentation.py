@@ -32,7 +32,7 @@ def draw_room_impulse(rng: np.random.Generator) -> F64:
     places = rng.integers(int(SAMPLE_RATE_HZ * 0.001), max(int(SAMPLE_RATE_HZ * 0.04), 20), 8) % length
     early[places] = rng.uniform(-0.6, 0.6, 8) * fall[places]
     late *= 10 ** (rng.uniform(-18.0, 5.0) / 20) / np.sqrt(np.sum(late**2) + 1e-9)  # against the direct sound
-    impulse = early + late
+    impulse: F64 = early + late
     impulse[0] = 1.0
     return impulse
 
@@ -74,7 +74,8 @@ def synthesize_music(count: int, rng: np.random.Generator) -> F32:
         if drums:
             hit = rng.standard_normal(span) * np.exp(-time * rng.uniform(15, 60))
             out[at : at + span] += drums * hit * 4
-    return (out / np.sqrt(np.mean(out**2) + 1e-12)).astype(np.float32)
+    result: F32 = (out / np.sqrt(np.mean(out**2) + 1e-12)).astype(np.float32)
+    return result
 
 
 def synthesize_noise(count: int, rng: np.random.Generator) -> F64:
@@ -85,7 +86,8 @@ def synthesize_noise(count: int, rng: np.random.Generator) -> F64:
     if rng.random() < 0.4:
         time = np.arange(count) / SAMPLE_RATE_HZ
         out *= 1 + 0.8 * np.sin(2 * np.pi * (rng.uniform(0.3, 5.0) * time + rng.random()))
-    return out / np.sqrt(np.mean(out**2) + 1e-12)
+    result: F64 = out / np.sqrt(np.mean(out**2) + 1e-12)
+    return result
 
 
 def apply_line_response(audio: Array, rng: np.random.Generator) -> Array:
@@ -123,9 +125,11 @@ def augment_speech(audio: Array, rng: np.random.Generator, other: Array | None =
         beside += synthesize_noise(len(audio), rng) * 10 ** (rng.uniform(-35.0, -3.0) / 20)
     if other is not None and rng.random() < _WITH_BABBLE:
         beside += normalize_level(other) / _LEVEL * 10 ** (rng.uniform(-30.0, -8.0) / 20)
-    return ((audio + _LEVEL * beside) * 10 ** (rng.uniform(-20.0, 6.0) / 20)).astype(np.float32)
+    result: F32 = ((audio + _LEVEL * beside) * 10 ** (rng.uniform(-20.0, 6.0) / 20)).astype(np.float32)
+    return result
 
 
 def normalize_level(audio: Array) -> Array:
     """Scale audio to a root mean square of a tenth of full scale."""
-    return audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6))
+    result: Array = audio * (_LEVEL / (np.sqrt(np.mean(audio**2)) + 1e-6))
+    return result

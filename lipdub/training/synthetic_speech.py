@@ -25,7 +25,7 @@ from lipdub.training import synthetic_text
 from lipdub.training.phone_windows import WINDOW_FRAMES, Utterance, change_speed, make_windows, resample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lipdub.arrays import F32, Array
 
@@ -183,7 +183,7 @@ def synthesize_corpus(
     return np.stack(encoded), np.stack(power), np.stack(marks)
 
 
-def _each(jobs: list[tuple[str, int, int]], workers: int):
+def _each(jobs: list[tuple[str, int, int]], workers: int) -> Iterator[list[tuple[Array, Array, Array]]]:
     if workers <= 1 and all(kind == "flite" for kind, *_ in jobs):
         yield from map(_make, jobs)
         return

@@ -167,7 +167,8 @@ def train_generator(
 
     def validate(network: nn.Module) -> float:
         values = [objective.lower_face_error(network, checked.draw_plain(n)) for n in range(_VALIDATION_BATCHES)]
-        return sum(values) / len(values)
+        result: float = sum(values) / len(values)
+        return result
 
     def draw_samples(network: nn.Module) -> torch.Tensor:
         return objective.draw_samples(network, checked.draw_plain(0))

@@ -55,7 +55,7 @@ class FaceFeaturesTrainable(DatasetTrainable["FaceFeaturesOptions", None]):
         if held_out is None:
             runtime.report("face features: the dataset has no held-out clips, so nothing is evaluated")
             return {}
-        figures = evaluate_network(network, held_out, settings)  # type: ignore[arg-type]
+        figures: dict[str, float] = evaluate_network(network, held_out, settings)
         runtime.report(
             f"face features: errors on held-out faces: landmarks {100 * figures['landmarks']:.2f} % of the picture, "
             f"colours {100 * figures['colours']:.1f} % of white"
@@ -66,7 +66,7 @@ class FaceFeaturesTrainable(DatasetTrainable["FaceFeaturesOptions", None]):
         """Write the features without the heads that were trained with them."""
         from lipdub.weights import face_features_file
 
-        return face_features_file.save(out, network.features, notes)  # type: ignore[arg-type]
+        return face_features_file.save(out, network.features, notes)
 
 
 FACE_FEATURES = FaceFeaturesTrainable()

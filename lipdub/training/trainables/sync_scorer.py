@@ -59,7 +59,7 @@ class SyncScorer(DatasetTrainable["SyncScorerOptions", None]):
             runtime.report("sync: the dataset has no held-out clips, so nothing is evaluated")
             return {}
         clips = SyncClips(held_out, settings.face_size)
-        matched = round(matching_accuracy(network, clips, settings), 4)  # type: ignore[arg-type]
+        matched = round(matching_accuracy(network, clips, settings), 4)
         runtime.report(f"sync: {100 * matched:.1f} % of held-out moments find their own sound among {settings.moments}")
         return {"matched": matched}
 
@@ -67,7 +67,7 @@ class SyncScorer(DatasetTrainable["SyncScorerOptions", None]):
         """Write the network."""
         from lipdub.training.sync_scorer import write_weights
 
-        return write_weights(out, network, notes)  # type: ignore[arg-type]
+        return write_weights(out, network, notes)
 
 
 SYNC_SCORER = SyncScorer()

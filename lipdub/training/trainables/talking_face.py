@@ -119,7 +119,7 @@ class SilentLip(GeneratorTrainable):
 
     def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
         """Write AVSyncNet and the silent-lip generator."""
-        return replace(model, silent=generator, talking=None)  # type: ignore[arg-type]
+        return replace(model, silent=generator, talking=None)
 
 
 class Stabilized(GeneratorTrainable):
@@ -151,7 +151,7 @@ class Stabilized(GeneratorTrainable):
 
     def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
         """Write all three networks."""
-        return replace(model, talking=generator)  # type: ignore[arg-type]
+        return replace(model, talking=generator)
 
     def publish(self, path: Path, card: str, arguments: Any) -> None:
         """Keep the model in the weights store, by the name of --keep."""
