@@ -39,7 +39,8 @@ class StageResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return to_plain(asdict(self))
+        result: dict[str, Any] = to_plain(asdict(self))
+        return result
 
 
 @dataclass(frozen=True)

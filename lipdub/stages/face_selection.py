@@ -12,6 +12,7 @@ from lipdub.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from lipdub.arrays import Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
@@ -87,7 +88,7 @@ def open_tracks(ctx: StageContext, ids: Collection[int]) -> dict[int, TrackLandm
     return {r["id"]: TrackLandmarks(landmarks, owner, r["id"], r["first"], r["last"], interval) for r in rows}
 
 
-def frames_in_range(ctx: StageContext, start: float | None, end: float | None) -> np.ndarray:
+def frames_in_range(ctx: StageContext, start: float | None, end: float | None) -> Array:
     """Return which source frames can be dubbed by the range asked for.
 
     Beyond the video's end its frames come again, in an order that is not known yet. Such a range means all frames.
@@ -106,10 +107,11 @@ def frames_in_range(ctx: StageContext, start: float | None, end: float | None) -
     times = times - times[0]
     if end is None or end > times[-1]:
         return np.ones(len(times), bool)
-    return (times >= (start or 0.0)) & (times <= end)
+    result: Array = (times >= (start or 0.0)) & (times <= end)
+    return result
 
 
-def open_track(landmarks: Any, owner: np.ndarray, row: dict[str, Any], interval: float) -> TrackLandmarks:
+def open_track(landmarks: Any, owner: Array, row: dict[str, Any], interval: float) -> TrackLandmarks:
     """Open the landmarks of one row of detect's tracks."""
     from lipdub.faces.track_landmarks import TrackLandmarks
 

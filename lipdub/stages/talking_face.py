@@ -18,6 +18,7 @@ from lipdub.stages import inference
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lipdub.arrays import Array
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.plan import FacePlan
     from lipdub.weights.talking_face_file import TalkingFaceModel
@@ -79,7 +80,7 @@ def generator_size(model: str, generator: str) -> int:
     return int(size["pixels"])
 
 
-def read_placements(ctx: StageContext, track: int) -> np.ndarray:
+def read_placements(ctx: StageContext, track: int) -> Array:
     """Read where a track's crops lie.
 
     Returns:
@@ -96,7 +97,7 @@ def read_placements(ctx: StageContext, track: int) -> np.ndarray:
     return places.read(0, len(places))
 
 
-def read_references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def read_references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> tuple[Array, Array]:
     """Read the closed-mouth faces of output frames.
 
     Returns:
@@ -120,9 +121,7 @@ def _of_track(ctx: StageContext, plan: FacePlan, k: int) -> tuple[int, int]:
     return track, int(plan.source[k]) - first
 
 
-def closed_mouth_references(
-    ctx: StageContext, plan: FacePlan, frames: list[int], faces: list[np.ndarray]
-) -> list[np.ndarray]:
+def closed_mouth_references(ctx: StageContext, plan: FacePlan, frames: list[int], faces: list[Array]) -> list[Array]:
     """Close the mouths of faces with what `silent-lip` drew. A face without such a reference stays as it is.
 
     Args:

@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lipdub.arrays import Array
     from lipdub.stages.sync.options import SyncOptions
 
 
@@ -19,12 +20,13 @@ PROFILE_FADE_DEGREES = 12.0
 FADE_SECONDS = 0.16
 
 
-def profile_weights(yaw: np.ndarray) -> np.ndarray:
+def profile_weights(yaw: Array) -> Array:
     """How far faces turned by these angles in degrees (...) can be dubbed: 1, fading to 0 at `PROFILE_DEGREES`."""
-    return np.clip((PROFILE_DEGREES - np.abs(yaw)) / PROFILE_FADE_DEGREES, 0, 1)
+    result: Array = np.clip((PROFILE_DEGREES - np.abs(yaw)) / PROFILE_FADE_DEGREES, 0, 1)
+    return result
 
 
-def range_weights(moments: np.ndarray, options: SyncOptions) -> np.ndarray:
+def range_weights(moments: Array, options: SyncOptions) -> Array:
     """Return (n,) weights: 1 inside the range asked for, fading to 0 over `FADE_SECONDS` inside its ends."""
     out = np.ones(len(moments))
     if options.start is not None:
@@ -35,12 +37,12 @@ def range_weights(moments: np.ndarray, options: SyncOptions) -> np.ndarray:
 
 
 def visibility_weights(
-    motion: np.ndarray,
+    motion: Array,
     row: Mapping[str, Any],
     shots: list[list[int]],
     interval: float,
-    covered: np.ndarray | None = None,
-) -> np.ndarray:
+    covered: Array | None = None,
+) -> Array:
     """Return how far each source frame of a track can be dubbed: seen, not in profile, fading at its ends.
 
     Args:
@@ -76,7 +78,7 @@ def visibility_weights(
     return out
 
 
-def passthrough_spans(time: np.ndarray, amount: np.ndarray) -> list[list[float]]:
+def passthrough_spans(time: Array, amount: Array) -> list[list[float]]:
     """Return the first and last time of each stretch of frames that pass through."""
     from lipdub.faces import smoothing
 

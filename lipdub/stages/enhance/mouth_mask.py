@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from lipdub.arrays import Array
 
 # Shares of the way from the eyes to the mouth: how tall the lips' outline is at least, what is added around
 # it, and the softness (sigma) of the edge.
@@ -12,7 +17,7 @@ MIN_HEIGHT, MARGIN, SOFTNESS = 0.45, 0.06, 0.03
 SEARCH_REACH, MIN_SHARE = 0.2, 0.1
 
 
-def parsed_mouth_mask(mouth: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, bool]:
+def parsed_mouth_mask(mouth: Array, mesh: Array) -> tuple[Array, bool]:
     """Make a soft mask of the mouth from what a face parser saw.
 
     Only pixels near the mesh's outline count: a wrong parser sees lips anywhere. Where it sees hardly any there, as
@@ -37,7 +42,7 @@ def parsed_mouth_mask(mouth: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, 
     return _soften(found, far), True
 
 
-def draw_mouth_mask(mesh: np.ndarray, height: int, width: int) -> np.ndarray:
+def draw_mouth_mask(mesh: Array, height: int, width: int) -> Array:
     """Draw a soft mask of mouth and lips from the mesh.
 
     Args:
@@ -56,7 +61,7 @@ def draw_mouth_mask(mesh: np.ndarray, height: int, width: int) -> np.ndarray:
     return _soften(mask, far)
 
 
-def _mouth_outline(mesh: np.ndarray) -> tuple[np.ndarray, float]:
+def _mouth_outline(mesh: Array) -> tuple[Array, float]:
     """Return the lips' outline of a mesh (478, 2), as low as an open mouth's, and the eye-to-mouth distance in pixels.
 
     Returns:
@@ -75,18 +80,20 @@ def _mouth_outline(mesh: np.ndarray) -> tuple[np.ndarray, float]:
     return cv2.convexHull(np.concatenate([lips, lower]).astype(np.float32)), far
 
 
-def _dilate(mask: np.ndarray, reach: float) -> np.ndarray:
+def _dilate(mask: Array, reach: float) -> Array:
     """A mask with a border of so many pixels around it."""
     import cv2
 
     size = 2 * max(1, round(reach)) + 1
-    return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    result: Array = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    return result
 
 
-def _soften(mask: np.ndarray, far: float) -> np.ndarray:
+def _soften(mask: Array, far: float) -> Array:
     """A mask 0..1, grown and with a soft edge, float32. far: pixels from the eyes to the mouth."""
     import cv2
 
     sigma = max(SOFTNESS * far, 0.5)
     kernel = 2 * int(np.ceil(2.5 * sigma)) + 1
-    return cv2.GaussianBlur(_dilate(mask, MARGIN * far).astype(np.float32), (kernel, kernel), sigma)
+    result: Array = cv2.GaussianBlur(_dilate(mask, MARGIN * far).astype(np.float32), (kernel, kernel), sigma)
+    return result

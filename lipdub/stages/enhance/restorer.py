@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from lipdub.arrays import F64
+    from lipdub.arrays import F64, Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.media.pixels import Picture
     from lipdub.stages.base import StageContext
@@ -57,10 +57,10 @@ class DubbedFrames:
     """
 
     before: Any
-    box: np.ndarray
-    source: np.ndarray
-    track: np.ndarray
-    amount: np.ndarray
+    box: Array
+    source: Array
+    track: Array
+    amount: Array
 
     def frames(self, start: int, stop: int) -> list[int]:
         """Return the output frames from start to stop that are dubbed."""
@@ -222,12 +222,12 @@ class _Parsed:
     """
 
     k: int
-    crop: np.ndarray
+    crop: Array
     place: tuple[int, ...]
-    face: np.ndarray
-    weight: np.ndarray
-    matrix: np.ndarray
-    mouth: np.ndarray
+    face: Array
+    weight: Array
+    matrix: Array
+    mouth: Array
     known: bool
 
 
@@ -267,12 +267,12 @@ def restore_faces(
     restorer: Restorer,
     network: Any,
     pictures: list[Picture],
-    crops: list[np.ndarray],
+    crops: list[Array],
     boxes: list[tuple[int, ...]],
-    meshes: list[np.ndarray],
+    meshes: list[Array],
     parser: Any = None,
     feather: float = 0.04,
-) -> list[tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, bool] | None]]:
+) -> list[tuple[Array, Array, tuple[Array, Array, bool] | None]]:
     """Restore dubbed faces, at the places of their crops.
 
     Args:
@@ -315,7 +315,7 @@ def restore_faces(
     return out
 
 
-def parse_faces(network: Any, faces: np.ndarray) -> np.ndarray:
+def parse_faces(network: Any, faces: Array) -> Array:
     """Return how surely each pixel is mouth or lip.
 
     It returns probabilities rather than the likeliest class, which at an edge changes from frame to frame.
@@ -339,16 +339,17 @@ def parse_faces(network: Any, faces: np.ndarray) -> np.ndarray:
         return np.asarray(logits.softmax(1)[:, classes].sum(1).cpu().numpy())
 
 
-def _called(restorer: Restorer, network: Any, faces: list[np.ndarray]) -> np.ndarray:
+def _called(restorer: Restorer, network: Any, faces: list[Array]) -> Array:
     """Run faces (SIZE, SIZE, 3) RGB 0..1 through the network: (n, SIZE, SIZE, 3) 0..1."""
     import torch
 
     images = torch.from_numpy(np.stack(faces)).permute(0, 3, 1, 2).contiguous() * 2 - 1
     made = inference.run_network(network, restorer.restore, images).clamp(-1, 1)
-    return ((made + 1) / 2).permute(0, 2, 3, 1).numpy()
+    result: Array = ((made + 1) / 2).permute(0, 2, 3, 1).numpy()
+    return result
 
 
-def average_five_points(mesh: np.ndarray) -> np.ndarray:
+def average_five_points(mesh: Array) -> Array:
     """Return eyes, nose and mouth corners of a mesh (478, 2), the picture's left ones first: (5, 2) float64."""
     from lipdub.faces.mesh import EYE_LEFT, EYE_RIGHT, LIPS_OUTER
 
@@ -358,8 +359,8 @@ def average_five_points(mesh: np.ndarray) -> np.ndarray:
 
 
 def composite_frame(
-    picture: Picture, crop: np.ndarray, box: tuple[int, ...], matrix: np.ndarray, feather: float
-) -> tuple[np.ndarray, tuple[int, int]]:
+    picture: Picture, crop: Array, box: tuple[int, ...], matrix: Array, feather: float
+) -> tuple[Array, tuple[int, int]]:
     """Return the part of a frame that the network's square shows, with the crop in it.
 
     The crop is pasted with paste-back's mask, but without matching its colour, which is still to come. What the
@@ -389,9 +390,7 @@ def composite_frame(
     return shown, (x0, y0)
 
 
-def align_frame(
-    shown: np.ndarray, origin: tuple[int, int], matrix: np.ndarray, border: tuple[int, int, int]
-) -> np.ndarray:
+def align_frame(shown: Array, origin: tuple[int, int], matrix: Array, border: tuple[int, int, int]) -> Array:
     """Return the network's square (SIZE, SIZE, 3) float32 of a part of a frame that begins at `origin`."""
     import cv2
 
@@ -399,14 +398,12 @@ def align_frame(
     return np.clip(warp_to_crop(shown, back, SIZE, SIZE, tuple(v / 255 for v in border)), 0, 1)
 
 
-def shift_origin(matrix: np.ndarray, x: int, y: int) -> np.ndarray:
+def shift_origin(matrix: Array, x: int, y: int) -> Array:
     """Return a transform (2, 3) of points of the frame, for points counted from (x, y)."""
     return np.column_stack([matrix[:, :2], matrix @ [x, y, 1]])
 
 
-def warp_to_crop(
-    image: np.ndarray, matrix: np.ndarray, width: int, height: int, border: tuple[float, ...]
-) -> np.ndarray:
+def warp_to_crop(image: Array, matrix: Array, width: int, height: int, border: tuple[float, ...]) -> Array:
     """Warp an image to a crop.
 
     Args:
@@ -431,10 +428,11 @@ def warp_to_crop(
         matrix = matrix * ratio[:, None]
         matrix[:, 2] += (ratio - 1) / 2
     flags = (cv2.INTER_CUBIC if step < 1 else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(image, matrix, (width, height), flags=flags, borderValue=border)
+    result: Array = cv2.warpAffine(image, matrix, (width, height), flags=flags, borderValue=border)
+    return result
 
 
-def blend_restored(crop: np.ndarray, face: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def blend_restored(crop: Array, face: Array, weight: Array) -> Array:
     """Blend a restored face into a crop, as far as a weight and the crop's own mask say.
 
     Args:
@@ -448,7 +446,8 @@ def blend_restored(crop: np.ndarray, face: np.ndarray, weight: np.ndarray) -> np
     top = np.float32(np.iinfo(crop.dtype).max)
     before = crop[..., :3].astype(np.float32)
     much = (weight * (crop[..., 3] / top))[..., None]
-    return np.round(before + much * (face * top - before)).astype(crop.dtype)
+    result: Array = np.round(before + much * (face * top - before)).astype(crop.dtype)
+    return result
 
 
 class _Meshes:
@@ -459,13 +458,14 @@ class _Meshes:
         self._held: tuple[int, int] | None = None
         self._points = np.empty((0, VERTICES, 2), np.float32)
 
-    def of(self, track: int, frame: int) -> np.ndarray:
+    def of(self, track: int, frame: int) -> Array:
         """Return the mesh (478, 2) of a track in a source frame, display pixels."""
         block = frame // LANDMARK_BLOCK
         if self._held != (track, block):
             self._points = self._views[track].read(block * LANDMARK_BLOCK, (block + 1) * LANDMARK_BLOCK)[..., :2]
             self._held = (track, block)
-        return self._points[frame - block * LANDMARK_BLOCK]
+        result: Array = self._points[frame - block * LANDMARK_BLOCK]
+        return result
 
 
 def find_parser(options: EnhanceOptions) -> VerifiedWeights | None:

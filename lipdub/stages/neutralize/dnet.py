@@ -37,6 +37,7 @@ from lipdub.weights.store import WeightsStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from lipdub.arrays import Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.media.pixels import Picture
     from lipdub.media.probe import MediaFacts
@@ -77,10 +78,10 @@ class Span:
 
     id: int
     view: TrackLandmarks
-    boxes: np.ndarray
+    boxes: Array
 
     @property
-    def wanted(self) -> np.ndarray:
+    def wanted(self) -> Array:
         """Frames to draw, (n,) bool."""
         return self.boxes[:, 2] > self.boxes[:, 0]
 
@@ -89,7 +90,7 @@ class Span:
         wanted = self.wanted
         return sum(int(wanted[slice(*array.span(i))].sum()) for i in range(array.chunks) if array.done(i))
 
-    def mesh(self, start: int, stop: int) -> np.ndarray:
+    def mesh(self, start: int, stop: int) -> Array:
         """Return the mesh's iBUG landmarks of frames counted from the span's first.
 
         Returns:
@@ -97,12 +98,12 @@ class Span:
         """
         return landmarks.to_ibug(self.view.read(self.view.first + start, self.view.first + stop))[..., :2]
 
-    def whole_mesh(self) -> np.ndarray:
+    def whole_mesh(self) -> Array:
         """Return `mesh` of all frames."""
         n = len(self.boxes)
         return np.concatenate([self.mesh(a, min(a + BLOCK, n)) for a in range(0, n, BLOCK)])
 
-    def points(self, frames: list[int]) -> np.ndarray:
+    def points(self, frames: list[int]) -> Array:
         """Return the same landmarks (k, 68, 2) of frames of one chunk, in pixels of their crops."""
         mesh = self.mesh(frames[0], frames[-1] + 1)
         return np.stack([head.align(self.boxes[i]).to_crop(mesh[i - frames[0]]) for i in frames])
@@ -289,7 +290,7 @@ def _references(ctx: StageContext, span: Span) -> ChunkedArray:
     return ctx.store.array(f"reference-{span.id}", shape=shape, dtype="uint8", chunk=CHUNK)
 
 
-def _boxes(ctx: StageContext, view: TrackLandmarks, used: np.ndarray) -> np.ndarray:
+def _boxes(ctx: StageContext, view: TrackLandmarks, used: Array) -> Array:
     """Fit the square of each used frame of a track; stored as ``box-ID``."""
     n = view.last - view.first + 1
     kept = ctx.store.array(f"box-{view.id}", shape=(n, 4), dtype="int32", chunk=n)
@@ -311,9 +312,9 @@ def _crops(
     ctx: StageContext,
     span: Span,
     array: ChunkedArray,
-    boxes: np.ndarray | None = None,
-    cut: Callable[[Picture, np.ndarray], np.ndarray] | None = None,
-) -> Iterator[tuple[int, list[int], np.ndarray]]:
+    boxes: Array | None = None,
+    cut: Callable[[Picture, Array], Array] | None = None,
+) -> Iterator[tuple[int, list[int], Array]]:
     """Yield each missing chunk of an array, its frames to draw, and their crops (k, 256, 256, 3) uint8.
 
     Every chunk is yielded, even without frames. The crops are the span's, or what `cut` makes of other `boxes`.
@@ -332,12 +333,12 @@ def _crops(
         yield chunk, frames, crops
 
 
-def _cut(picture: Picture, box: np.ndarray) -> np.ndarray:
+def _cut(picture: Picture, box: Array) -> Array:
     """Return the crop (256, 256, 3) uint8 RGB of a box. Beyond the picture its edge is repeated."""
     return head.align(box).crop_picture(picture)
 
 
-def _cut_for_fan(picture: Picture, box: np.ndarray) -> np.ndarray:
+def _cut_for_fan(picture: Picture, box: Array) -> Array:
     """Return the crop (256, 256, 3) uint8 RGB of a box as FAN sees it."""
     return fan.align(box).crop_picture(picture)
 
@@ -360,7 +361,7 @@ def _find(ctx: StageContext, span: Span, network: Any, array: ChunkedArray, coun
         array.write(chunk, out)
 
 
-def select_alignment_points(found: np.ndarray, mesh: np.ndarray, wanted: np.ndarray, interval: float) -> np.ndarray:
+def select_alignment_points(found: Array, mesh: Array, wanted: Array, interval: float) -> Array:
     """Return the landmarks that a track's faces are aligned by: FAN's, smoothed without lag.
 
     Where FAN found none, the mesh's, shifted by what FAN's differ from them in the frames around.
@@ -412,7 +413,7 @@ def _regress(
         table.write(chunk, out)
 
 
-def regress_coefficients(regressor: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray:
+def regress_coefficients(regressor: Any, crops: Array, points: Array) -> Array:
     """Regress the frame vectors of crops.
 
     Args:
@@ -433,7 +434,7 @@ def regress_coefficients(regressor: Any, crops: np.ndarray, points: np.ndarray) 
     return coefficients.join_vectors(found, np.array([alignment.row for alignment in alignments]))
 
 
-def _template(ctx: StageContext, asked: str, kept: dict[str, Any], network: _Networks) -> np.ndarray | None:
+def _template(ctx: StageContext, asked: str, kept: dict[str, Any], network: _Networks) -> Array | None:
     """Return the expression (64,) of all references; None for the talker's own with the mouth closed."""
     path = expression.parse_expression(asked)
     if isinstance(path, Path):
@@ -444,7 +445,7 @@ def _template(ctx: StageContext, asked: str, kept: dict[str, Any], network: _Net
     return expression.read_template(kept[TEMPLATES].path, path) if TEMPLATES in kept else None
 
 
-def _pictured(ctx: StageContext, picture: Path, regressor: Any, landmarker: Any = None) -> np.ndarray:
+def _pictured(ctx: StageContext, picture: Path, regressor: Any, landmarker: Any = None) -> Array:
     """Return the expression of the face in a picture, aligned by the landmarks of FAN where it is given.
 
     Raises:
@@ -460,10 +461,11 @@ def _pictured(ctx: StageContext, picture: Path, regressor: Any, landmarker: Any 
         better = alignment.to_frame(fan_landmarks.find_landmarks(landmarker, alignment.crop_picture(frame)[None]))
         points = better[0] if fan_landmarks.match_known(better, points[None])[0] else points
     vector = regress_coefficients(regressor, _cut(frame, box)[None], head.align(box).to_crop(points)[None])[0]
-    return vector[coefficients.EXPRESSION]
+    result: Array = vector[coefficients.EXPRESSION]
+    return result
 
 
-def _rows(ctx: StageContext, span: Span, template: np.ndarray | None) -> np.ndarray:
+def _rows(ctx: StageContext, span: Span, template: Array | None) -> Array:
     """Return the input of D-Net for each frame of a span, with the template's expression.
 
     Returns:
@@ -480,7 +482,7 @@ def _rows(ctx: StageContext, span: Span, template: np.ndarray | None) -> np.ndar
     return rows
 
 
-def closed_mouth_expression(expressions: np.ndarray, opening: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+def closed_mouth_expression(expressions: Array, opening: Array, yaw: Array) -> Array:
     """Return a talker's mean expression with the mouth closed.
 
     Args:
@@ -496,13 +498,14 @@ def closed_mouth_expression(expressions: np.ndarray, opening: np.ndarray, yaw: n
         return np.zeros(expression.EXPRESSION_LENGTH, np.float32)
     frontal = known[yaw[known] <= max(PROFILE_DEGREES / 2, float(yaw[known].min()))]
     order = frontal[np.argsort(opening[frontal], kind="stable")]
-    return expressions[order[: max(1, round(CLOSED_SHARE * len(order)))]].mean(0)
+    result: Array = expressions[order[: max(1, round(CLOSED_SHARE * len(order)))]].mean(0)
+    return result
 
 
 def _draw(
     ctx: StageContext,
     span: Span,
-    rows: np.ndarray,
+    rows: Array,
     networks: tuple[Any, Any],
     references: ChunkedArray,
     count: _Count,
@@ -531,7 +534,7 @@ def _draw(
         references.write(chunk, out)
 
 
-def draw_faces(network: Any, crops: np.ndarray, windows: np.ndarray) -> np.ndarray:
+def draw_faces(network: Any, crops: Array, windows: Array) -> Array:
     """Draw crops with D-Net.
 
     Args:
@@ -551,7 +554,7 @@ def _drawn(network: Any, crops: Any, windows: Any) -> Any:
     return network(crops, windows).image
 
 
-def restore_faces(network: Any, crops: np.ndarray, points: np.ndarray) -> np.ndarray:
+def restore_faces(network: Any, crops: Array, points: Array) -> Array:
     """Restore the faces of crops with GPEN.
 
     Args:
@@ -581,7 +584,7 @@ def restore_faces(network: Any, crops: np.ndarray, points: np.ndarray) -> np.nda
     return out
 
 
-def draw_face_weight(points: np.ndarray, size: int) -> np.ndarray:
+def draw_face_weight(points: Array, size: int) -> Array:
     """Draw a soft mask of the face with these iBUG landmarks (68, 2).
 
     Returns:
@@ -591,17 +594,19 @@ def draw_face_weight(points: np.ndarray, size: int) -> np.ndarray:
 
     mask = np.zeros((size, size), np.float32)
     cv2.fillConvexPoly(mask, np.round(cv2.convexHull(points.astype(np.float32))).astype(np.int32), 1.0)
-    return cv2.GaussianBlur(mask, (0, 0), size / 50)
+    result: Array = cv2.GaussianBlur(mask, (0, 0), size / 50)
+    return result
 
 
-def _centred(pictures: np.ndarray) -> Any:
+def _centred(pictures: Array) -> Any:
     """Return pictures (n, h, w, 3) uint8 as a tensor (n, 3, h, w) in -1..1."""
     import torch
 
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _bytes(made: Any) -> np.ndarray:
+def _bytes(made: Any) -> Array:
     """Return a tensor (n, 3, h, w) of about -1..1 as (n, h, w, 3) uint8."""
     pictures = made.float().cpu().permute(0, 2, 3, 1).numpy()
-    return np.round((pictures.clip(-1, 1) + 1) * 127.5).astype(np.uint8)
+    result: Array = np.round((pictures.clip(-1, 1) + 1) * 127.5).astype(np.uint8)
+    return result

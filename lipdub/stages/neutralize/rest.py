@@ -13,6 +13,7 @@ from lipdub.stages.frames import LANDMARK_BLOCK
 from lipdub.stages.neutralize.method import NeutralizeMethod
 
 if TYPE_CHECKING:
+    from lipdub.arrays import Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
 
@@ -29,7 +30,7 @@ CHUNK_BYTES = 12 << 20
 LIPS_AND_OPENING = [MotionColumn.OPENING, MotionColumn.UPPER_LIP, MotionColumn.LOWER_LIP]
 
 
-def choose_unit_frames(motion: np.ndarray, first: int) -> np.ndarray:
+def choose_unit_frames(motion: Array, first: int) -> Array:
     """Choose the source frames that become units.
 
     All usable frames do. Of a long track, runs of frames that spread over mouth shapes, poses and time.
@@ -130,18 +131,19 @@ class _Inventory:
         self._table = ctx.store.array(
             f"unit-{talker['id']}", shape=(units, len(UnitColumn)), dtype="float32", chunk=self._chunk
         )
-        self._buffer: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-        self._block: tuple[int, np.ndarray] | None = None
+        self._buffer: dict[int, tuple[Array, Array, Array]] = {}
+        self._block: tuple[int, Array] | None = None
 
     def todo(self) -> list[int]:
         missing = set(self._patches.missing()) | set(self._points.missing()) | set(self._table.missing())
         return [u for i in sorted(missing) for u in range(*self._patches.span(i))]
 
-    def _landmarks(self, frame: int) -> np.ndarray:
+    def _landmarks(self, frame: int) -> Array:
         start = frame - frame % LANDMARK_BLOCK
         if self._block is None or self._block[0] != start:
             self._block = (start, self._view.read(start, start + LANDMARK_BLOCK))
-        return self._block[1][frame - start]
+        result: Array = self._block[1][frame - start]
+        return result
 
     def add(self, u: int, picture: Any) -> None:
         from lipdub.faces import mouth_rendering
@@ -168,13 +170,14 @@ class _Inventory:
             self._patches.write(i, np.stack([p[0] for p in parts]))
 
 
-def _to_grey(patch: np.ndarray) -> np.ndarray:
+def _to_grey(patch: Array) -> Array:
     import cv2
 
-    return cv2.cvtColor(to_eight_bits(patch), cv2.COLOR_RGB2GRAY)
+    result: Array = cv2.cvtColor(to_eight_bits(patch), cv2.COLOR_RGB2GRAY)
+    return result
 
 
-def measure_sharpness(patch: np.ndarray, points: np.ndarray) -> float:
+def measure_sharpness(patch: Array, points: Array) -> float:
     """Detail around the lips: mean absolute Laplacian in the box of the lips of mouth points (100, 2)."""
     import cv2
 
@@ -186,7 +189,7 @@ def measure_sharpness(patch: np.ndarray, points: np.ndarray) -> float:
     return float(np.abs(cv2.Laplacian(box, cv2.CV_32F)).mean()) if box.size else 0.0
 
 
-def measure_ring_colour(patch: np.ndarray, points: np.ndarray) -> np.ndarray:
+def measure_ring_colour(patch: Array, points: Array) -> Array:
     """Mean RGB (0..1) of the skin between the lips' edge and the margin's outer ring."""
     import cv2
 

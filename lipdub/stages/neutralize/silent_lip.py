@@ -26,6 +26,7 @@ from lipdub.weights.talking_face_file import FAMILY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lipdub.arrays import Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
     from lipdub.stages.job import Job
@@ -102,7 +103,7 @@ class SilentLip(NeutralizeMethod):
 METHOD = SilentLip()
 
 
-def close_mouths(network: Any, crops: np.ndarray) -> np.ndarray:
+def close_mouths(network: Any, crops: Array) -> Array:
     """Close the mouths of faces (n, P, P, 3) uint8 RGB.
 
     Args:
@@ -117,7 +118,8 @@ def close_mouths(network: Any, crops: np.ndarray) -> np.ndarray:
     made = inference.run_network(
         network, inference.call_directly, torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
     )
-    return np.round(made.permute(0, 2, 3, 1).numpy().clip(0, 1) * 255).astype(np.uint8)
+    result: Array = np.round(made.permute(0, 2, 3, 1).numpy().clip(0, 1) * 255).astype(np.uint8)
+    return result
 
 
 def _network(ctx: StageContext, options: Any, items: int) -> inference.NetworkRunner:
@@ -130,7 +132,7 @@ def _network(ctx: StageContext, options: Any, items: int) -> inference.NetworkRu
     )
 
 
-def _placements(ctx: StageContext, view: TrackLandmarks, used: np.ndarray) -> np.ndarray:
+def _placements(ctx: StageContext, view: TrackLandmarks, used: Array) -> Array:
     """Fit where each used frame's crop lies; stored as ``placement-ID``."""
     n = view.last - view.first + 1
     kept = ctx.store.array(f"placement-{view.id}", shape=(n, 4), dtype="float64", chunk=n)
@@ -149,11 +151,11 @@ def _references(ctx: StageContext, view: TrackLandmarks, size: int) -> ChunkedAr
     return ctx.store.array(f"reference-{view.id}", shape=shape, dtype="uint8", chunk=CHUNK)
 
 
-def _count(places: np.ndarray, span: tuple[int, int]) -> int:
+def _count(places: Array, span: tuple[int, int]) -> int:
     return int(np.isfinite(places[slice(*span), 0]).sum())
 
 
-def _crops(ctx: StageContext, view: TrackLandmarks, array: ChunkedArray, places: np.ndarray) -> Any:
+def _crops(ctx: StageContext, view: TrackLandmarks, array: ChunkedArray, places: Array) -> Any:
     """Yield each missing chunk, its frames to draw, and their crops (k, P, P, 3) uint8."""
     from lipdub.media.read import read_frames_in_order
 

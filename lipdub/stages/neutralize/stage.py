@@ -21,6 +21,7 @@ from lipdub.stages.neutralize.options import NeutralizeOptions
 from lipdub.stages.neutralize.rest import choose_unit_frames
 
 if TYPE_CHECKING:
+    from lipdub.arrays import Array
     from lipdub.stages.base import StageContext
 
 
@@ -123,14 +124,15 @@ def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
     )
 
 
-def _sample(view: Any, frames: np.ndarray) -> np.ndarray:
+def _sample(view: Any, frames: Array) -> Array:
     out = []
     for start in range(view.first, view.last + 1, LANDMARK_BLOCK):
         here = frames[(frames >= start) & (frames < start + LANDMARK_BLOCK)]
         if len(here):
             out.append(view.read(start, start + LANDMARK_BLOCK)[here - start])
     points = np.concatenate(out)
-    return points[np.isfinite(points[:, 0, 0])]
+    result: Array = points[np.isfinite(points[:, 0, 0])]
+    return result
 
 
 SPEC = make_spec(

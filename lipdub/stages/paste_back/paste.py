@@ -9,11 +9,12 @@ import numpy as np
 from lipdub.blending.feather import crop_weight
 
 if TYPE_CHECKING:
+    from lipdub.arrays import Array
     from lipdub.media.pixels import Picture
     from lipdub.stages.paste_back.options import PasteBackOptions
 
 
-def paste_crop(picture: Picture, crop: np.ndarray, box: np.ndarray, options: PasteBackOptions) -> Picture:
+def paste_crop(picture: Picture, crop: Array, box: Array, options: PasteBackOptions) -> Picture:
     """Paste a crop into a frame.
 
     Args:
@@ -48,7 +49,7 @@ def paste_crop(picture: Picture, crop: np.ndarray, box: np.ndarray, options: Pas
     return picture.patched((x0, y0, x1, y1), patch.rgb, patch.weight, background)
 
 
-def pasted_region(made: Any, k: int, options: PasteBackOptions) -> tuple[tuple[int, int, int, int], np.ndarray]:
+def pasted_region(made: Any, k: int, options: PasteBackOptions) -> tuple[tuple[int, int, int, int], Array]:
     """Return what paste-back may have changed in an output frame.
 
     Args:

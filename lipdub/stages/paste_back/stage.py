@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
-
+    from lipdub.arrays import Array
     from lipdub.media.audio_encoder import AudioCodec
     from lipdub.media.pixels import Picture
     from lipdub.media.probe import MediaFacts
@@ -104,13 +103,13 @@ def check(job: Job, facts: MediaFacts, options: PasteBackOptions) -> None:
 
 
 def _pasted(
-    ctx: StageContext, options: PasteBackOptions, crops: Any, boxes: Any, source: np.ndarray, wanted: list[int]
+    ctx: StageContext, options: PasteBackOptions, crops: Any, boxes: Any, source: Array, wanted: list[int]
 ) -> Iterator[tuple[int, Picture]]:
     """Yield the wanted output frames, pasted, in one pass over the source."""
     from lipdub.media.read import read_frames_in_order
     from lipdub.parallel import map_ordered
 
-    def jobs() -> Iterator[tuple[int, Picture, np.ndarray, np.ndarray]]:
+    def jobs() -> Iterator[tuple[int, Picture, Array, Array]]:
         loaded = -1
         for k, frame in zip(wanted, read_frames_in_order(ctx.job.video, source[wanted]), strict=True):
             chunk = k // crops.chunk

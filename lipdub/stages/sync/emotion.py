@@ -7,12 +7,15 @@ and added to the face, which keeps its own detail.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lipdub.faces import tensors
 from lipdub.stages import inference
+
+if TYPE_CHECKING:
+    from lipdub.arrays import Array
 
 SIZE = 128  # pixels of the network's faces
 WEIGHTS = "ganimation"  # entry of the manifest
@@ -21,7 +24,7 @@ EMOTIONS: dict[str, dict[int, float]] = {"surprise": {5: 0.2}, "angry": {4: 0.3}
 PROFILE = inference.NetworkProfile(item_bytes=64 << 20, batch=1, accelerated=200)
 
 
-def edit_emotion(network: Any, faces: list[np.ndarray], emotion: str) -> list[np.ndarray]:
+def edit_emotion(network: Any, faces: list[Array], emotion: str) -> list[Array]:
     """Give faces an emotion.
 
     Args:

@@ -220,15 +220,15 @@ def _render(
         batches += [_Batch(chunk, part, i == 0, i == count - 1) for i, part in enumerate(parts)]
     frames = read_frames_in_order(ctx.job.video, [int(plan.source[k]) for batch in batches for k in batch.frames])
 
-    def cut(batch: _Batch) -> list[np.ndarray]:
+    def cut(batch: _Batch) -> list[Array]:
         return [next(frames).picture.rgb(tuple(plan.box[k])) for k in batch.frames]
 
-    def made() -> Iterator[tuple[_Batch, list[np.ndarray], list[np.ndarray], Any]]:
+    def made() -> Iterator[tuple[_Batch, list[Array], list[Array], Any]]:
         for batch, shown in zip(batches, map_ordered(cut, batches, 1), strict=True):
             faces = edit(shown) if edit is not None and shown else shown
             yield batch, shown, faces, generate(batch.frames, faces) if shown else np.empty(0)
 
-    def lay(item: tuple[_Batch, list[np.ndarray], list[np.ndarray], Any]) -> int:
+    def lay(item: tuple[_Batch, list[Array], list[Array], Any]) -> int:
         nonlocal pixels, places
         batch, shown, faces, new = item
         a, b = crops.span(batch.chunk)
@@ -260,7 +260,7 @@ class _Batch:
     ends: bool
 
 
-def _meshes(views: Mapping[int, TrackLandmarks], plan: FacePlan, frames: list[int]) -> np.ndarray:
+def _meshes(views: Mapping[int, TrackLandmarks], plan: FacePlan, frames: list[int]) -> Array:
     """Read the landmarks (n, 478, 2) of the faces dubbed in these output frames."""
     out = np.empty((len(frames), mesh.VERTICES, 2), np.float32)
     at = np.array(frames, int)

@@ -112,7 +112,7 @@ class LNetMethod(GeneratorMethod):
 METHOD = LNetMethod()
 
 
-def _drawn(ctx: StageContext, track: int) -> np.ndarray:
+def _drawn(ctx: StageContext, track: int) -> Array:
     """Return (frames,) 1 where a frame of the track has a reference."""
     if not ctx.upstream["neutralize"].has(f"box-{track}"):
         raise UsageError(
@@ -123,12 +123,13 @@ def _drawn(ctx: StageContext, track: int) -> np.ndarray:
     return (found[:, 2] > found[:, 0]).astype(np.float64)
 
 
-def _shut(ctx: StageContext, track: int) -> np.ndarray:
+def _shut(ctx: StageContext, track: int) -> Array:
     """Return (frames,) 1 where neutralize closed the mouth of a frame of the track."""
-    return np.isfinite(talking_face.read_placements(ctx, track)[:, 0]).astype(np.float64)
+    result: Array = np.isfinite(talking_face.read_placements(ctx, track)[:, 0]).astype(np.float64)
+    return result
 
 
-def _references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> np.ndarray:
+def _references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> Array:
     """Read the references of output frames, cut with the boxes of their faces: (n, SIZE, SIZE, 3) uint8 RGB."""
     from lipdub.faces.alignment import head
 
@@ -144,9 +145,7 @@ def _references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> np.ndar
     return np.stack(out)
 
 
-def generate(
-    network: Any, faces: list[np.ndarray], references: np.ndarray | list[np.ndarray], mel: np.ndarray, times: np.ndarray
-) -> np.ndarray:
+def generate(network: Any, faces: list[Array], references: Array | list[Array], mel: Array, times: Array) -> Array:
     """Draw faces that say the speech.
 
     Args:
@@ -168,7 +167,8 @@ def generate(
     still = torch.from_numpy(tensors.to_network_input(list(references), SIZE))
     sound = torch.from_numpy(cut_windows(mel, find_window_starts(times)))[:, None]
     made = inference.run_network(network, _spoken, sound, torch.cat([masked, still], 1))
-    return made.permute(0, 2, 3, 1).numpy()[..., ::-1]
+    result: Array = made.permute(0, 2, 3, 1).numpy()[..., ::-1]
+    return result
 
 
 def _spoken(network: Any, sound: Any, faces: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 from lipdub.constants import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
+    from lipdub.arrays import Array
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lipdub.stages.sync.options import SyncOptions
 
 
-def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[Array, Array, Array]:
     """Plan the frames of the result. Writes the JSON ``timeline``.
 
     Args:
@@ -69,12 +70,12 @@ class FacePlan:
         box: (n, 4) int32 where the face lies, display pixels, empty where nothing is dubbed.
     """
 
-    source: np.ndarray
-    pts: np.ndarray
-    time: np.ndarray
-    track: np.ndarray
-    amount: np.ndarray
-    box: np.ndarray
+    source: Array
+    pts: Array
+    time: Array
+    track: Array
+    amount: Array
+    box: Array
 
     @property
     def dubbed(self) -> int:

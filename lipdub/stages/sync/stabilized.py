@@ -134,7 +134,7 @@ def describe_unseen_speech(model: Path, speech: Path | None) -> list[str]:
     return [f"{model.name} was adapted without this speech, so the mouths follow it poorly; use lipdub adapt --speech"]
 
 
-def crop_boxes(places: np.ndarray, width: int, height: int) -> np.ndarray:
+def crop_boxes(places: Array, width: int, height: int) -> Array:
     """Return boxes around crops, inside a picture of this size.
 
     Args:
@@ -160,7 +160,7 @@ def crop_boxes(places: np.ndarray, width: int, height: int) -> np.ndarray:
     return out
 
 
-def generate(network: Any, faces: np.ndarray, references: np.ndarray, mel: np.ndarray, times: np.ndarray) -> np.ndarray:
+def generate(network: Any, faces: Array, references: Array, mel: Array, times: Array) -> Array:
     """Draw faces that say the speech.
 
     Args:
@@ -180,4 +180,5 @@ def generate(network: Any, faces: np.ndarray, references: np.ndarray, mel: np.nd
     shown = [torch.from_numpy(part).permute(0, 3, 1, 2).float() / 255 for part in (faces, references)]
     sound = torch.from_numpy(cut_windows(mel, find_window_starts(np.asarray(times) - LEAD)))[:, None]
     made = inference.run_network(network, inference.call_directly, sound, *shown)
-    return made.permute(0, 2, 3, 1).numpy().clip(0, 1)
+    result: Array = made.permute(0, 2, 3, 1).numpy().clip(0, 1)
+    return result

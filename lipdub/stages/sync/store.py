@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from lipdub.arrays import Array
     from lipdub.stages.base import StageContext
 
 
@@ -26,7 +27,7 @@ def create_crop_arrays(ctx: StageContext, frames: int, width: int, height: int) 
     return crops, boxes
 
 
-def write_tables(ctx: StageContext, **tables: np.ndarray) -> None:
+def write_tables(ctx: StageContext, **tables: Array) -> None:
     """Keeps arrays over the output frames, each in one chunk."""
     for name, data in tables.items():
         array = ctx.store.array(name, shape=data.shape, dtype=data.dtype, chunk=max(len(data), 1))

@@ -24,7 +24,7 @@ from lipdub.weights.requirement import Shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lipdub.arrays import F32
+    from lipdub.arrays import F32, Array
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
 
@@ -43,12 +43,12 @@ class Plan:
         mixture: For each frame, the units it shows and their weights.
     """
 
-    source: np.ndarray
-    pts: np.ndarray
-    time: np.ndarray
-    track: np.ndarray
-    amount: np.ndarray
-    wanted: np.ndarray
+    source: Array
+    pts: Array
+    time: Array
+    track: Array
+    amount: Array
+    wanted: Array
     mixture: list[list[tuple[int, float]]]
 
 
@@ -58,9 +58,9 @@ class TrackProfile:
 
     row: dict[str, Any]
     view: Any
-    canonical: np.ndarray
+    canonical: Array
     response: Any
-    motion: np.ndarray
+    motion: Array
     span: Any
     units: Any
     patches: Any
@@ -101,7 +101,7 @@ class Units(SyncMethod):
 METHOD = Units()
 
 
-def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict[int, TrackProfile]:
+def _talkers(ctx: StageContext, options: SyncOptions, times: Array) -> dict[int, TrackProfile]:
     from lipdub.faces import mouth_rendering, mouth_shapes, smoothing, unit_selection
     from lipdub.faces.talker_tables import UnitTable
     from lipdub.faces.track_landmarks import TrackLandmarks
@@ -136,7 +136,7 @@ def _talkers(ctx: StageContext, options: SyncOptions, times: np.ndarray) -> dict
 
 
 def _plan(
-    ctx: StageContext, options: SyncOptions, times: np.ndarray, talkers: dict[int, TrackProfile]
+    ctx: StageContext, options: SyncOptions, times: Array, talkers: dict[int, TrackProfile]
 ) -> tuple[Plan, dict[str, Any]]:
     from lipdub.faces import mouth_shapes, smoothing, unit_selection
     from lipdub.faces.talker_tables import MotionTable
@@ -212,7 +212,7 @@ def _plan(
 _PIECE = 1500
 
 
-def _pieces(here: np.ndarray) -> Iterator[tuple[int, int]]:
+def _pieces(here: Array) -> Iterator[tuple[int, int]]:
     """Yield spans of output frames that are successive, at most `_PIECE` long."""
     breaks = np.flatnonzero(np.diff(here) != 1) + 1
     edges = [0, *breaks.tolist(), len(here)]
@@ -282,7 +282,7 @@ def _render(
             for k, frame in zip(todo, frames, strict=False):
                 yield k, frame.picture, renderers[int(plan.track[k])].units(k)
 
-        def draw(job: tuple[int, Any, list[Any]], pixels: np.ndarray = pixels, a: int = a) -> tuple[int, Any]:
+        def draw(job: tuple[int, Any, list[Any]], pixels: Array = pixels, a: int = a) -> tuple[int, Any]:
             k, picture, units = job
             return k, renderers[int(plan.track[k])].draw(k, picture, units, pixels[k - a])
 
@@ -305,8 +305,8 @@ class _Renderer:
         self._skin = talker.skin
         self._follow = landmark_animation.compute_follow_weights(self._skin)
         self._near = len(self._skin.anchors) // 2
-        self._ready: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, float]] = {}
-        self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._ready: dict[int, tuple[Array, Array, Array, float]] = {}
+        self._cache: dict[int, tuple[Array, Array]] = {}
 
     def prepare(self, frames: list[int]) -> None:
         """Compute landmarks, target landmarks and anchors (display pixels) of the output frames of a chunk."""
@@ -347,7 +347,7 @@ class _Renderer:
             for u, share in self._plan.mixture[k]
         ]
 
-    def draw(self, k: int, picture: Any, units: list[Any], out: np.ndarray) -> tuple[int, int, int, int]:
+    def draw(self, k: int, picture: Any, units: list[Any], out: Array) -> tuple[int, int, int, int]:
         """Draw an output frame from its source picture and its units into `out` (h, w, 4). Threads may call it at once.
 
         Returns:
@@ -384,7 +384,7 @@ class _Renderer:
         out[:h, :w, 3] = _grown(changed, 0.02 * w) * top
         return box
 
-    def _box(self, points: np.ndarray, width: int, height: int) -> tuple[int, int, int, int]:
+    def _box(self, points: Array, width: int, height: int) -> tuple[int, int, int, int]:
         """Return a box with even corners around the points, inside the picture and no larger than the crop array."""
         margin = 4 + 0.06 * np.ptp(points[:, 0])
         low = np.maximum(np.floor(points.min(0) - margin), 0).astype(int)
@@ -393,7 +393,7 @@ class _Renderer:
         size = np.minimum(high - low, [self._width, self._height])
         return int(low[0]), int(low[1]), int(low[0] + size[0]), int(low[1] + size[1])
 
-    def _unit(self, u: int) -> tuple[np.ndarray, np.ndarray]:
+    def _unit(self, u: int) -> tuple[Array, Array]:
         if u not in self._cache:
             if len(self._cache) >= 192:
                 # Oldest first: neighbours in time are what comes next.
@@ -408,7 +408,7 @@ class _Renderer:
         return self._cache[u]
 
 
-def _grown(changed: np.ndarray, reach: float) -> np.ndarray:
+def _grown(changed: Array, reach: float) -> Array:
     """Return the mask of what was changed, grown by about `reach` pixels.
 
     So its soft edge lies where both pictures are alike. It is 0 along the crop's border. Computed at half the size.
@@ -428,10 +428,13 @@ def _grown(changed: np.ndarray, reach: float) -> np.ndarray:
     small = cv2.dilate((small * 255).astype(np.uint8), np.ones((side, side), np.uint8))
     edge = side + 1
     small[:edge], small[-edge:], small[:, :edge], small[:, -edge:] = 0, 0, 0, 0
-    return cv2.resize(cv2.blur(small, (side, side)), (w, h), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
+    result: Array = (
+        cv2.resize(cv2.blur(small, (side, side)), (w, h), interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
+    )
+    return result
 
 
-def _spans(frames: np.ndarray, gap: int) -> list[tuple[int, int]]:
+def _spans(frames: Array, gap: int) -> list[tuple[int, int]]:
     """Return inclusive spans that hold the frames, joined where they are at most `gap` apart."""
     ordered = np.unique(frames)
     cut = np.flatnonzero(np.diff(ordered) > gap) + 1

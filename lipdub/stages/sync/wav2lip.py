@@ -17,8 +17,6 @@ from lipdub.weights.requirement import AnyOf
 from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from lipdub.arrays import F32, Array
 
 SIZE = 96  # pixels of the network's faces
@@ -64,11 +62,11 @@ METHOD = Wav2Lip()
 
 def generate(
     network: Any,
-    faces: list[np.ndarray],
-    mel: np.ndarray,
-    times: np.ndarray,
-    references: list[np.ndarray] | None = None,
-) -> np.ndarray:
+    faces: list[Array],
+    mel: Array,
+    times: Array,
+    references: list[Array] | None = None,
+) -> Array:
     """Draw faces that say the speech.
 
     Args:
@@ -92,4 +90,5 @@ def generate(
         blue_first = torch.from_numpy(tensors.to_network_input(references, SIZE))
     sound = torch.from_numpy(cut_windows(mel, find_window_starts(times)))[:, None]
     made = inference.run_network(network, inference.call_directly, sound, torch.cat([masked, blue_first], 1))
-    return made.permute(0, 2, 3, 1).numpy()[..., ::-1]
+    result: Array = made.permute(0, 2, 3, 1).numpy()[..., ::-1]
+    return result
