@@ -1,19 +1,20 @@
-# make setup | demo | test | lint | bench | clean
+# make setup | demo | test | test-quick | lint | bench | clean
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test test-quick lint bench clean
 
 help:
-	@echo "make setup   install into $(VENV)"
-	@echo "make demo    dub the sample and say where the result is"
-	@echo "make test    run the tests"
-	@echo "make lint    check style and types"
-	@echo "make bench   measure speed and memory"
-	@echo "make clean   remove the demo and the caches of the tools"
+	@echo "make setup       install into $(VENV)"
+	@echo "make demo        dub the sample and print the path of the result"
+	@echo "make test        run the tests"
+	@echo "make test-quick  run the tests that are not slow"
+	@echo "make lint        check style, format and types"
+	@echo "make bench       measure speed and memory"
+	@echo "make clean       remove the demo and the caches of the tools"
 
 setup: $(READY)
 
@@ -34,8 +35,12 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
+test-quick: $(READY)
+	$(BIN)/python -m pytest -m "not slow"
+
 lint: $(READY)
 	$(BIN)/ruff check lipdub tests
+	$(BIN)/ruff format --check lipdub tests
 	$(BIN)/mypy
 
 bench: $(READY)
