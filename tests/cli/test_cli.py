@@ -233,7 +233,7 @@ def test_clean(lipdub: Callable[..., Done], files: tuple[Path, Path]) -> None:
     assert done.returncode == 0 and not folder.exists() and out.exists()
     assert "nothing" not in done.stderr and "removed" in done.stderr
     again = lipdub("clean", out)
-    assert again.returncode == 2 and "no workspace" in one_line(again)
+    assert again.returncode == 2 and "is not a workspace and has none" in one_line(again)
     lipdub("run", *files, "--no-keep-workspace", "--overwrite")
     assert not folder.exists()
 
