@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -141,7 +142,7 @@ def _with_flags(function: Callable[..., None], extra: list[inspect.Parameter]) -
         given = {name.rstrip("_"): values.pop(name) for name in _FLAGS}
         manner = GlobalOptions(**given)
         try:
-            with _libraries_muted(manner):
+            with _libraries_muted(manner), _debug_log(manner):
                 function(manner=manner, **values)
         except KeyboardInterrupt:
             _interrupted(manner)
@@ -204,6 +205,31 @@ def _interrupted(manner: GlobalOptions) -> None:
     else:
         line = "interrupted: finished work is kept, the same command goes on from there."
         print(line, file=manner.stream, flush=True)
+
+
+class _JsonFormatter(logging.Formatter):
+    """Formats a record of the log as one JSON object, an event like those of the progress."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps({"event": "debug", "logger": record.name, "message": record.getMessage()})
+
+
+@contextmanager
+def _debug_log(manner: GlobalOptions) -> Iterator[None]:
+    """Show the log of lipdub on standard error while a command runs with ``--debug``."""
+    if not manner.debug:
+        yield
+        return
+    log, handler = logging.getLogger("lipdub"), logging.StreamHandler(manner.stream)
+    handler.setFormatter(_JsonFormatter() if manner.json else logging.Formatter("debug: %(name)s: %(message)s"))
+    level = log.level
+    log.setLevel(logging.DEBUG)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from lipdub.engine.resolve import ResolvedJob
     from lipdub.workspace.stage_store import StageStore
+
+LOG = logging.getLogger(__name__)
 
 MAX_REPAIRS = 2  # times a stage's broken cache is repaired in one run before the disk is blamed
 
@@ -58,6 +61,8 @@ class Runner:
             LipdubError: The stage failed, or its summary says that the job cannot go on.
         """
         planned = plan_stage(self.resolved, self.workspace, name)
+        key, device = self.resolved.stages[name].key, self.resolved.device
+        LOG.debug("%s: %s, since %s (key %s, device %s)", name, planned.action, planned.reason, key, device)
         self.callback(Event("stage", name, data={"action": planned.action, "reason": planned.reason}))
         began = time.monotonic()
         if planned.action != "reuse":

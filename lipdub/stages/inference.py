@@ -18,13 +18,10 @@ import numpy as np
 from lipdub.errors import UsageError
 
 if TYPE_CHECKING:
-    from lipdub.stages.base import StageContext
-    from lipdub.weights.store import VerifiedWeights
-
-if TYPE_CHECKING:
     import torch
 
     from lipdub.stages.base import StageContext
+    from lipdub.weights.store import VerifiedWeights
 
 MAX_GPU_BATCH = 32  # items at once on a GPU, whatever its memory: more bring nothing
 GPU_MEMORY_SHARE = 0.7  # of a GPU's free memory that a batch may take
@@ -39,10 +36,12 @@ class NetworkProfile:
     """How a network runs best, as measured.
 
     Attributes:
-        item_bytes: Memory that each item of a batch takes on a GPU, besides the weights. batch: Items at once on a
-        CPU. channels_last: Whether it is faster with the channels of its pictures innermost. exact: Whether it stays
-        in float32 whatever is asked, since it points at places or picks entries of a table. accelerated: From how
-        many items OpenVINO is faster, its conversion included, with the same float32 result. 0: never.
+        item_bytes: Memory that each item of a batch takes on a GPU, besides the weights.
+        batch: Items at once on a CPU.
+        channels_last: Whether it is faster with the channels of its pictures innermost.
+        exact: Whether it stays in float32 whatever is asked, since it points at places or picks entries of a table.
+        accelerated: From how many items OpenVINO is faster, its conversion included, with the same float32 result.
+            0: never.
     """
 
     item_bytes: int = 1 << 30

@@ -7,12 +7,15 @@ install, has them in its folder ``weights``.
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
 from lipdub.errors import WeightsError, wrap_os_error
+
+LOG = logging.getLogger(__name__)
 
 DIGESTS_FILE = "SHA256SUMS"
 PACKAGE_FOLDER = "weights_data"
@@ -51,6 +54,7 @@ def verify_shipped(name: str) -> Path:
             f"the weights {path} are not the ones that come with lipdub: SHA-256 {digest[:12]}…, not {expected[:12]}…",
             hint=f"Install lipdub again. If you trained them yourself, write their digest into {DIGESTS_FILE}.",
         )
+    LOG.debug("uses the shipped weights %s", path)
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import sys
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from lipdub.weights.manifest import ManifestEntry
+
+LOG = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "LIPDUB_WEIGHTS"
 PINS_FILE = "pins.json"
@@ -143,6 +146,7 @@ class WeightsStore:
             if not entry.urls:
                 hint = f"Get it by hand ({entry.source}) and give it to lipdub weights add."
             raise WeightsError(f"the weights {entry.file} are not in the store {self.folder}", hint=hint)
+        LOG.debug("uses the weights %s for %s", path, entry.name)
         return self._accept(entry, path, str(path), str(path))
 
     def entries(self, paths: Iterable[Path]) -> list[ManifestEntry]:

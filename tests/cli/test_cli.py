@@ -282,6 +282,19 @@ def test_fault_is_one_line_and_traceback_on_demand(lipdub: Callable[..., Done], 
     assert "Traceback" in lipdub("run", *files, "-w", folder, "--debug").stderr
 
 
+def test_debug_shows_the_log(lipdub: Callable[..., Done], files: tuple[Path, Path]) -> None:
+    first = lipdub("run", *files, "--debug")
+    assert re.search(
+        r"^debug: lipdub\.engine\.runner: detect: run, since not done yet \(key \w+, device cpu\)$",
+        first.stderr,
+        flags=re.MULTILINE,
+    )
+    assert "debug:" not in lipdub("run", *files).stderr  # the level is reset when a command ends
+    lines = [json.loads(line) for line in lipdub("run", *files, "--debug", "--json").stderr.splitlines()]
+    messages = [line["message"] for line in lines if line["event"] == "debug"]
+    assert any(message.startswith("detect: reuse, since nothing it depends on has changed") for message in messages)
+
+
 def test_shown_defaults_are_those_of_the_stages() -> None:
     shown = {}
     options = run_options()

@@ -6,6 +6,7 @@ the face's own size, inside the jaw's outline.
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
+
+LOG = logging.getLogger(__name__)
 
 
 Generate: TypeAlias = Callable[[list[int], list[Array]], "Array | list[Array]"]
@@ -161,6 +164,7 @@ def _plan(
         share = weights[frames] * in_range[shown] * (boxes[frames, 2] > boxes[frames, 0])
         shown, frames, share = shown[share > 0], frames[share > 0], share[share > 0]
         track_ids[shown], amount[shown], box[shown] = track_id, share, boxes[frames]
+        LOG.debug("track %d: %d frames of the result are dubbed", track_id, len(shown))
     return FacePlan(source, pts, times, track_ids, amount, box)
 
 

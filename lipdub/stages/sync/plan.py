@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
     from lipdub.arrays import Array
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
-if TYPE_CHECKING:
-    from lipdub.stages.base import StageContext
-    from lipdub.stages.sync.options import SyncOptions
+
+LOG = logging.getLogger(__name__)
 
 
 def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[Array, Array, Array]:
@@ -53,6 +53,7 @@ def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[
             "last_duration": int(line.duration[-1]),
         },
     )
+    LOG.debug("%d frames are planned; the speech starts at %s s", len(line.source), line.speech_start)
     moments = np.asarray(line.time) - line.time[0]
     return np.asarray(line.source).astype(np.int32), np.asarray(line.pts, np.int64), moments
 

@@ -7,6 +7,7 @@ transcript, as they lie in the speech.
 from __future__ import annotations
 
 import itertools
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, Array
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Units(SyncMethod):
 
         times = read_frame_times(ctx.job.video)
         talkers = _talkers(ctx, options, times)
+        LOG.debug("tracks to dub: %s", sorted(talkers) or "none")
         plan, facts = _plan(ctx, options, times, talkers)
         arrays = _arrays(ctx, plan, talkers)
         _write_tables(ctx, plan)
