@@ -22,6 +22,7 @@ from lipdub.metrics.registry import METRICS
 from lipdub.stages import enhance, neutralize, sync
 from lipdub.training.registry import TRAINABLES
 from tests import documents, small_stages
+from tests.test_architecture import ALLOWED, INTERFACE, MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,6 +178,17 @@ def test_a_new_recipe_is_in_its_table() -> None:
 def test_options_of_a_run_have_their_names_in_python() -> None:
     assert "| `--from` |" in render_run_options()
     assert "| `start` |" in render_run_options()
+
+
+def test_the_floors_of_the_architecture_page_are_those_that_are_tested() -> None:
+    picture = documents.code_blocks(read_page("architecture"), "text")[0].partition("floors (")[2]
+    lines = [line.split("  ") for line in picture.splitlines()[1:] if line]
+    floors = {part.strip(): i for i, parts in enumerate(lines) for part in parts[:-1] if part.strip()}
+    packages = set(ALLOWED) - {MAIN, INTERFACE}
+    assert set(floors) == packages
+    for package in packages:
+        for target in ALLOWED[package] & packages:
+            assert floors[target] > floors[package], (package, target)
 
 
 def test_files_of_the_architecture_page_exist(pages: dict[str, str]) -> None:

@@ -148,15 +148,21 @@ def _render_command_options(name: str) -> str:
     """Render the options of a command, or of all commands of a group with a column that names them."""
     members = list(walk_commands(name))
     users: dict[tuple[str, ...], list[str]] = {}
+    defaults: dict[tuple[str, ...], set[str]] = {}
     for path, item in members:
         for parameter in visible_options(item):
             if parameter.rich_help_panel != _GLOBAL_PANEL:
-                users.setdefault(_describe(parameter), []).append(f"`{path.removeprefix(name).strip()}`")
+                *key, default = _describe(parameter)
+                users.setdefault(tuple(key), []).append(f"`{path.removeprefix(name).strip()}`")
+                defaults.setdefault(tuple(key), set()).add(default)
     if not users:
         return "This command has no options of its own."
+    rows = []
+    for key, names in users.items():
+        default = next(iter(defaults[key])) if len(defaults[key]) == 1 else "depends on the command"
+        rows.append((*key, default, "all" if len(names) == len(members) else ", ".join(names)))
     if len(members) == 1:
-        return _format(("Option", "What it does", "Values", "Default"), users)
-    rows = [(*row, "all" if len(names) == len(members) else ", ".join(names)) for row, names in users.items()]
+        return _format(("Option", "What it does", "Values", "Default"), [row[:-1] for row in rows])
     return _format(("Option", "What it does", "Values", "Default", "Commands"), rows)
 
 
@@ -199,9 +205,14 @@ def _describe(parameter: Any) -> tuple[str, ...]:
     """Describe an option: flags, help, values, default."""
     flags = ", ".join(f"`{flag}`" for flag in (*parameter.opts, *parameter.secondary_opts))
     default = parameter.show_default if isinstance(parameter.show_default, str) else parameter.default
-    is_shown = parameter.show_default and not parameter.is_flag and default not in (None, "", False)
-    text = f"{default:g}" if isinstance(default, float) else str(default)
-    return flags, parameter.help or "", _describe_values(parameter), text if is_shown else ""
+    if not parameter.show_default or parameter.is_flag or default is None:
+        default = ""
+    return (
+        flags,
+        parameter.help or "",
+        _describe_values(parameter),
+        f"{default:g}" if isinstance(default, float) else str(default),
+    )
 
 
 def _describe_values(parameter: Any) -> str:
@@ -211,7 +222,7 @@ def _describe_values(parameter: Any) -> str:
     choices = get_args(annotation) if get_origin(annotation) is Literal else getattr(old_type, "choices", ())
     if choices:
         return ", ".join(f"`{choice}`" for choice in choices)
-    low, high = (getattr(parameter, key, None) or getattr(old_type, key, None) for key in ("min", "max"))
+    low, high = (getattr(parameter, key, getattr(old_type, key, None)) for key in ("min", "max"))
     if low is not None and high is not None:
         return f"{low:g} to {high:g}"
     if low is not None:

@@ -89,7 +89,7 @@ def render_run_options() -> str:
             _join_code(item.option.run_flags),
             item.option.declared.help,
             _values(item.option),
-            item.option.default_text,
+            _default(item.option),
             f"`{name}`",
             ", ".join(item.owners),
         )
@@ -115,7 +115,7 @@ def render_stage_options(stage: str) -> str:
                     flags,
                     option.declared.help,
                     _values(option),
-                    option.default_text,
+                    _default(option),
                     ", ".join(users) or "all",
                 )
     return format_table(("Option", "What it does", "Values", "Default", "Methods"), rows.values())
@@ -178,6 +178,10 @@ def _values(option: Option) -> str:
     if option.value_type is bool:
         return ""
     return declared.metavar or {"int": "whole number", "float": "number"}.get(option.value_type.__name__, "")
+
+
+def _default(option: Option) -> str:
+    return "on" if option.default is True else option.default_text
 
 
 def _join_code(parts: Iterable[str]) -> str:
