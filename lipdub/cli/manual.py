@@ -152,9 +152,9 @@ def _render_command_options(name: str) -> str:
     for path, item in members:
         for parameter in visible_options(item):
             if parameter.rich_help_panel != _GLOBAL_PANEL:
-                *key, default = _describe(parameter)
-                users.setdefault(tuple(key), []).append(f"`{path.removeprefix(name).strip()}`")
-                defaults.setdefault(tuple(key), set()).add(default)
+                key, default = _describe(parameter)[:-1], _describe(parameter)[-1]
+                users.setdefault(key, []).append(f"`{path.removeprefix(name).strip()}`")
+                defaults.setdefault(key, set()).add(default)
     if not users:
         return "This command has no options of its own."
     rows = []
