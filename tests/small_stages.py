@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FRAMES = 40
 CHUNK = 4
 WIDTH = 257
+TRUST = 1.0  # how far the talker opens the mouth, as neutralize tells it
 RUNS: list[str] = []  # names of the stages that ran, in order, in this process
 
 
@@ -61,7 +62,7 @@ def neutralize(ctx: StageContext, options: Any) -> dict[str, Any]:
     source = ctx.upstream["detect"].open("values")
     ctx.upstream["detect"].json("shots")
     summary = _fill(ctx, lambda a, b: source.read(a, b) // 3)
-    return {**summary, "tracks": [{"id": 1, "usable": True, "trust": 1.0}]}
+    return {**summary, "tracks": [{"id": 1, "usable": True, "trust": TRUST}]}
 
 
 def sync(ctx: StageContext, options: Any) -> dict[str, Any]:

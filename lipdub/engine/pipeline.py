@@ -6,7 +6,7 @@ Nothing here prints or exits. Errors are those of :mod:`lipdub.errors`; progress
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from lipdub import stages
 from lipdub.engine import checks
@@ -22,6 +22,8 @@ from lipdub.workspace.folder import Workspace
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
+
+    from lipdub.engine.dub_options import DubOptions
 
 __all__ = [
     "Job",
@@ -57,16 +59,33 @@ def dub(
     keep_workspace: bool = True,
     progress: Callback | None = None,
     cancelled: Callable[[], bool] | None = None,
-    **options: Any,
+    **options: Unpack[DubOptions],
 ) -> Result:
-    """Makes the talker in ``video`` say ``speech`` and writes the result to ``out``.
+    """Make the talker in ``video`` say ``speech``, and write the result to ``out``.
 
-    ``options`` are those of :data:`RUN_OPTIONS`. ``cancelled`` is asked now and then; when it answers True
-    the call ends with :class:`lipdub.stages.base.Cancelled`, the caches stay, and the same call later goes on
-    from there.
+    Args:
+        video: The source: a video or a still image.
+        speech: The speech that the lips follow.
+        out: The result. Default: beside the source, with ``.dubbed`` in its name.
+        workspace: Folder of the caches. Default: the result's name with ``.lipdub``.
+        mix: Audio of the result, instead of the speech.
+        recipe: One method for each stage, or "auto".
+        device: Where networks compute: "auto", "cpu", "cuda" or "mps".
+        threads: Processor threads; 0 means all cores.
+        no_face: What to do with frames without a face: pass them through ("keep"), or stop ("error").
+        overwrite: Whether to replace a file that lipdub did not make.
+        commercial_safe: Whether to refuse published weights that are not known to allow commercial use.
+        keep_workspace: Whether to keep the caches for the next run.
+        progress: Receives events.
+        cancelled: Called now and then. When it returns True, the call ends with
+            :class:`lipdub.stages.base.Cancelled`. The caches stay, and the same call later continues from them.
+        **options: Those of :class:`lipdub.engine.dub_options.DubOptions`.
 
-    Raises UsageError, InputError, WeightsError, EnvironmentFailure: one line each, before heavy work where it
-    can be known.
+    Raises:
+        UsageError: The options do not go together.
+        InputError: A file will not do.
+        WeightsError: Weights are missing, wrong or not allowed.
+        EnvironmentFailure: The machine lacks something. Errors are found before heavy work where possible.
     """
     job = make_job(
         video,
@@ -80,7 +99,7 @@ def dub(
         no_face=no_face,
         overwrite=overwrite,
         commercial_safe=commercial_safe,
-        options=options,
+        options=dict(options),
     )
     return run_job(job, progress, keep_workspace=keep_workspace, cancelled=cancelled)
 
