@@ -143,14 +143,26 @@ def test_no_other_option_is_documented(pages: dict[str, str]) -> None:
         assert shown - known - OTHER_FLAGS == set(), name
 
 
-def test_former_flags_are_hidden_options(pages: dict[str, str]) -> None:
-    former = re.findall(r"^\| (.+?) \| `(--[a-z-]+)` \| `--[a-z-]+` \|$", pages["changes"], flags=re.MULTILINE)
-    commands = dict(walk_commands())
-    assert len(former) == 11
-    for where, flag in former:
-        for name in re.findall(r"`([a-z-]+)`", where):
-            hidden = {text for p in commands[name].params if getattr(p, "hidden", False) for text in p.opts}
-            assert flag in hidden, (name, flag)
+def test_former_flags_are_the_hidden_options(pages: dict[str, str]) -> None:
+    rows = re.findall(r"^\| (.+?) \| `(--[a-z-]+)` \| `--[a-z-]+` \|$", pages["changes"], flags=re.MULTILINE)
+    documented = {(name, flag) for names, flag in rows for name in re.findall(r"`([a-z-]+)`", names)}
+    hidden = {
+        (name, flag)
+        for name, command in walk_commands()
+        for parameter in command.params
+        if getattr(parameter, "hidden", False)
+        for flag in parameter.opts
+    }
+    assert documented == hidden
+
+
+def test_new_flags_are_visible_options(pages: dict[str, str]) -> None:
+    rows = re.findall(r"^\| (.+?) \| `--[a-z-]+` \| `(--[a-z-]+)` \|$", pages["changes"], flags=re.MULTILINE)
+    visible = {name: {flag for p in visible_options(command) for flag in p.opts} for name, command in walk_commands()}
+    assert rows
+    for names, flag in rows:
+        for name in re.findall(r"`([a-z-]+)`", names):
+            assert flag in visible[name], (name, flag)
 
 
 @pytest.mark.parametrize(
