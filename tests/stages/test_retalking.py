@@ -202,7 +202,7 @@ def test_landmarks_are_smoothed_without_lag_and_gaps_bridged() -> None:
     rng = np.random.default_rng(0)
     times = np.arange(60)
     path = np.stack([100 + 0.05 * (times - 30.0) ** 2, 50 + 2.0 * times], 1)[:, None] + rng.uniform(0, 40, (1, 68, 2))
-    mesh = [*path, 3.0, -2.0]
+    mesh = path + np.array([3.0, -2.0])
     wanted = np.ones(60, bool)
     wanted[40:44] = False
     found = path.copy()
