@@ -112,13 +112,21 @@ def test_only_two_pages_have_python() -> None:
 
 
 def test_the_method_of_the_page_is_one_file_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = documents.code_blocks(read_page("adding-a-method"), "python")
+    block, _ = documents.code_blocks(read_page("adding-a-method"), "python")
     (tmp_path / "toy_of_the_manual.py").write_text(block, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     with sync.METHODS.added("toy", "toy_of_the_manual:METHOD"):
         documents.parse_command(["sync", "video.mp4", "speech.wav", "--method", "toy", "--softness", "0.2"])
         assert "| `--softness` | How soft the lips are. | 0 to 1 | 0.5 | `toy` |" in render_page("usage")
         assert "| `toy` | Toy mouths at 96 pixels | `wav2lip-gan` |" in render_page("recipes-and-weights")
+
+
+def test_the_metric_of_the_page_is_one_file_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, block = documents.code_blocks(read_page("adding-a-method"), "python")
+    (tmp_path / "metric_of_the_manual.py").write_text(block, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with METRICS.added("window_count", "metric_of_the_manual:METRIC"):
+        assert "| `window_count` | Number of windows | file | windows |" in render_page("scoring")
 
 
 def test_every_command_is_documented(pages: dict[str, str]) -> None:
