@@ -47,4 +47,4 @@ bench: $(READY)
 	$(BIN)/python -m tests.bench
 
 clean:
-	rm -rf demo .pytest_cache .ruff_cache .mypy_cache build
+	rm -rf demo .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
