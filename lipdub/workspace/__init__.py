@@ -1,4 +1,4 @@
-"""The folder of on-disk caches of one job: keys that decide reuse, chunked arrays, a lock."""
+"""The folder of on-disk caches of one job: records with keys, chunked arrays, a lock."""
 
 from __future__ import annotations
 

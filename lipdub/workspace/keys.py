@@ -1,4 +1,4 @@
-"""What decides whether a stage's cache can be used again: digests of contents, and the key made of them."""
+"""Digests of contents, and the key of a stage's cache made of them. `engine.runner.plan_stage` compares keys."""
 
 from __future__ import annotations
 

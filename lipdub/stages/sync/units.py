@@ -456,13 +456,15 @@ def _summary(
     for name, t in talkers.items():
         mine = np.flatnonzero(plan.track == name)
         have = np.array([sum(w * t.units.measures[u, 0] for u, w in plan.mixture[k]) for k in mine])
-        stretched += int(((plan.wanted[mine, 0] > 2.5 * np.maximum(have, 0.004)) & (plan.wanted[mine, 0] > 0.04)).sum())
+        target = plan.wanted[mine, 0]
+        painted = int(((target > 2.5 * np.maximum(have, 0.004)) & (target > 0.04)).sum())
+        stretched += painted
         if t.span.trust < mouth_shapes.WEAK_TRUST:
             notes.append(
                 f"face {name} hardly moves its mouth in this footage: openings are borrowed from general knowledge and "
                 "the mouth's inside is painted where the footage shows none, so expect a weaker result"
             )
-        elif len(mine) and stretched > 0.1 * len(mine):
+        elif painted > 0.1 * len(mine):
             notes.append(
                 f"face {name} is seldom seen with its mouth as open as the speech asks: its inside is painted there"
             )
