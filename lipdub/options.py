@@ -139,7 +139,7 @@ def validate(values: Any) -> None:
         UsageError: A value is of the wrong type, not among the choices or out of range.
     """
     for item in options_of(type(values)):
-        value = _coerced(item, getattr(values, item.name))
+        value = _coerce(item, getattr(values, item.name))
         object.__setattr__(values, item.name, value)
         if value is None:
             continue
@@ -151,7 +151,7 @@ def validate(values: Any) -> None:
             raise UsageError(f"{shown} must be {_range_text(low, high)}, not {value:g}")
 
 
-def _coerced(item: Option, value: Any) -> Any:
+def _coerce(item: Option, value: Any) -> Any:
     kind = item.value_type
     if value is None and type(None) in get_args(item.annotation):
         return None

@@ -91,7 +91,7 @@ def _root(
 
 def main() -> NoReturn:
     """Runs the command line and exits the process."""
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _raise_interrupt)
     _tune()
     try:
         code = app(standalone_mode=False)
@@ -102,7 +102,7 @@ def main() -> NoReturn:
     except Exception as error:
         if not hasattr(error, "format_message"):  # not from the parser: a fault of ours
             raise
-        code = _misused(error)
+        code = _report_misuse(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -144,7 +144,7 @@ def _tune() -> None:
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 
-def _misused(error: Exception) -> int:
+def _report_misuse(error: Exception) -> int:
     """Says what is wrong with the arguments; the parser's messages may end in a full stop or not."""
     message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
     if not message:  # bare `lipdub`: the help was printed
@@ -155,5 +155,5 @@ def _misused(error: Exception) -> int:
     return USAGE
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
+def _raise_interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt

@@ -142,15 +142,15 @@ def _with_flags(function: Callable[..., None], extra: list[inspect.Parameter]) -
         given = {name.rstrip("_"): values.pop(name) for name in _FLAGS}
         manner = GlobalOptions(**given)
         try:
-            with _libraries_muted(manner), _debug_log(manner):
+            with _mute_libraries(manner), _debug_log(manner):
                 function(manner=manner, **values)
         except KeyboardInterrupt:
-            _interrupted(manner)
+            _report_interrupt(manner)
             raise typer.Exit(INTERRUPTED) from None
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise
         except Exception as error:
-            raise typer.Exit(_failed(manner, error)) from None
+            raise typer.Exit(_report_failure(manner, error)) from None
 
     wrapper.__name__ = function.__name__
     wrapper.__doc__ = function.__doc__
@@ -173,7 +173,7 @@ def report_error(what: str, *, hint: str = "", code: int, as_json: bool = False,
     print(line, file=stream or sys.stderr, flush=True)
 
 
-def _failed(manner: GlobalOptions, error: Exception) -> int:
+def _report_failure(manner: GlobalOptions, error: Exception) -> int:
     from lipdub.errors import LipdubError, wrap_os_error
 
     if manner.debug:
@@ -199,7 +199,7 @@ def _failed(manner: GlobalOptions, error: Exception) -> int:
     return code
 
 
-def _interrupted(manner: GlobalOptions) -> None:
+def _report_interrupt(manner: GlobalOptions) -> None:
     if manner.json:
         print(json.dumps({"event": "interrupted"}), file=manner.stream, flush=True)
     else:
@@ -233,7 +233,7 @@ def _debug_log(manner: GlobalOptions) -> Iterator[None]:
 
 
 @contextmanager
-def _libraries_muted(manner: GlobalOptions) -> Iterator[None]:
+def _mute_libraries(manner: GlobalOptions) -> Iterator[None]:
     """Sends what native libraries write on standard error nowhere; ours goes on through a copy of it.
 
     MediaPipe and TensorFlow Lite announce themselves there, which no setting of theirs prevents. It would

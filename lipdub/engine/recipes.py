@@ -107,7 +107,7 @@ def choose_recipe(job: Job, facts: MediaFacts | None, digest: Callable[[], str])
         UsageError: There is no such recipe.
     """
     if job.recipe != AUTO:
-        return _named(job.recipe), f"{job.recipe}: as asked"
+        return _find_recipe(job.recipe), f"{job.recipe}: as asked"
     if facts is not None and facts.video is not None and facts.video.is_image:
         drawing = first_drawing_recipe(job, digest)
         if drawing is not None:
@@ -141,7 +141,7 @@ def first_drawing_recipe(job: Job, digest: Callable[[], str]) -> Recipe | None:
     return next((recipe for recipe in drawing if recipe.is_ready(job, digest)), None)
 
 
-def _named(name: str) -> Recipe:
+def _find_recipe(name: str) -> Recipe:
     if name not in RECIPES:
         raise UsageError(f"there is no recipe {name!r}", hint=f"Recipes are {AUTO}, {', '.join(RECIPES.names())}.")
     return RECIPES.get(name)

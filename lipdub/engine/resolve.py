@@ -107,7 +107,7 @@ def resolve(
 
     options = {}
     for name, spec in specs.items():
-        built = build_options(spec, _given(job, spec, recipe, workspace, alone), job.inherited.get(name))
+        built = build_options(spec, _merge_values(job, spec, recipe, workspace, alone), job.inherited.get(name))
         options[name] = spec.resolve(built, job, digest_of_video)
     _check_methods(specs, options)
     if any(spec.writes_output for spec in specs.values()):
@@ -153,7 +153,7 @@ def _check_job(job: Job) -> None:
         raise UsageError(f"threads is {job.threads}", hint="Give 0 (all cores) or more.")
 
 
-def _given(job: Job, spec: StageSpec, recipe: Recipe, workspace: Workspace, alone: str | None) -> dict[str, Any]:
+def _merge_values(job: Job, spec: StageSpec, recipe: Recipe, workspace: Workspace, alone: str | None) -> dict[str, Any]:
     """Return the recipe's method, what an earlier run recorded if that counts, and what the job says, in this order."""
     values: dict[str, Any] = {}
     if spec.name in recipe.methods:

@@ -38,7 +38,7 @@ def run_options() -> dict[str, RunOption]:
         ValueError: Two declarations of one name differ.
     """
     found: dict[str, RunOption] = {}
-    declared = list(_declared())
+    declared = list(_iter_declarations())
     for stage, option in declared:
         if not option.run_flags:
             continue
@@ -52,7 +52,7 @@ def run_options() -> dict[str, RunOption]:
     return found
 
 
-def _declared() -> Iterator[tuple[str, Option]]:
+def _iter_declarations() -> Iterator[tuple[str, Option]]:
     for stage in stages.STAGES:
         for kind in option_classes(stages.load(stage)):
             for option in options_of(kind):

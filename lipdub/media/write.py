@@ -141,7 +141,7 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
     options = _FAMILY_OPTIONS[encoder.family](settings)
     if codec.preset is not None:
         _check_preset(encoder.family, codec.preset)
-    colour = _converted_colour(facts, encoder.pix_fmt) if encoder.converts else facts.colour
+    colour = _convert_colour(facts, encoder.pix_fmt) if encoder.converts else facts.colour
     return EncoderPlan(encoder, options, colour, codec.lossless and not encoder.converts)
 
 
@@ -265,7 +265,7 @@ _FAMILY_OPTIONS: dict[str, Callable[[_EncoderSettings], dict[str, str]]] = {
 }
 
 
-def _converted_colour(facts: VideoFacts, pix_fmt: str) -> ColourTags:
+def _convert_colour(facts: VideoFacts, pix_fmt: str) -> ColourTags:
     """Return the tags after a change of the pixel format.
 
     Formats of the same kind keep the tags. RGB becomes limited-range YUV with the matrix of its size.

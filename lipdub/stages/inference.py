@@ -186,7 +186,9 @@ class NetworkRunner:
 
         if self._compiled is None:
             try:
-                self._compiled = _converted(self._network, call, inputs, self.batch > 1, self._dtype, self._threads)
+                self._compiled = _compile_with_openvino(
+                    self._network, call, inputs, self.batch > 1, self._dtype, self._threads
+                )
             except Exception as error:  # whatever it cannot take, torch can
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 self._warn(f"OpenVINO does not run {type(self._network).__name__}, PyTorch does instead: {reason}")
@@ -197,7 +199,7 @@ class NetworkRunner:
         return torch.from_numpy(made.copy())
 
 
-def _converted(
+def _compile_with_openvino(
     network: Any, call: Call, inputs: list[torch.Tensor], several: bool, dtype: torch.dtype | None, threads: int
 ) -> Any:
     """Compile a network with OpenVINO for the CPU and inputs of these shapes.

@@ -108,7 +108,7 @@ def build_options(spec: StageSpec, values: Mapping[str, Any], inherited: Mapping
         UsageError: A name is unknown, belongs to another method, or a value will not do.
     """
     kind, methods = spec.options, spec.methods
-    given = {**(inherited or {}), **_renamed(spec, values)}
+    given = {**(inherited or {}), **_rename_former(spec, values)}
     base = {item.name for item in fields(kind)} - {"own"}
     own_kind: type = NoOptions
     method = str(given.get("method", next((item.default for item in fields(kind) if item.name == "method"), "")))
@@ -135,7 +135,7 @@ def flatten_options(options: Any) -> dict[str, Any]:
     return {**values, **values.pop("own", {})} if "own" in values else values
 
 
-def _renamed(spec: StageSpec, values: Mapping[str, Any]) -> dict[str, Any]:
+def _rename_former(spec: StageSpec, values: Mapping[str, Any]) -> dict[str, Any]:
     declared = [item for kind in option_classes(spec) for item in options_of(kind)]
     former = {old: item.name for item in declared for old in item.declared.old_names}
     return {former.get(name, name): value for name, value in values.items()}

@@ -281,7 +281,7 @@ def test_mouths_are_averaged_over_neighbours_of_the_same_shot() -> None:
     size = restorer.SIZE
     identity = np.array([[1.0, 0, 0], [0, 1, 0]])
     items = [
-        restorer._Parsed(
+        restorer._ParsedFrame(
             k,
             np.full((size, size, 4), [0, 0, 0, 255], np.uint8),
             (0, 0, size, size),

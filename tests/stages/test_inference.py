@@ -104,7 +104,7 @@ def test_what_openvino_cannot_take_pytorch_does(wanted: Any, monkeypatch: pytest
     def refused(*how: Any) -> Any:
         raise RuntimeError("No conversion rule found\nfor operations: aten::odd")
 
-    monkeypatch.setattr(inference, "_converted", refused)
+    monkeypatch.setattr(inference, "_compile_with_openvino", refused)
     told: list[str] = []
     network = ready(inference.NetworkProfile(batch=4, accelerated=10), told=told, cpu_backend="openvino 2026.4.1")
     assert torch.allclose(inference.run_network(network, inference.call_directly, *inputs(7)), wanted, atol=1e-5)

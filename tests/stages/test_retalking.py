@@ -375,13 +375,13 @@ def test_a_pictured_expression_is_taken_from_its_face(
     context = StageContext(
         Job(video=video), probe(video), StageStore(tmp_path, "neutralize"), {}, {"detect": {"method": "mediapipe"}}
     )
-    found = dnet._pictured(context, tmp_path / "face.png", network)
+    found = dnet._picture_expression(context, tmp_path / "face.png", network)
     assert found.shape == (64,) and np.isfinite(found).all()
-    other = dnet._pictured(context, tmp_path / "face.png", network, small_retalking.Pointing())
+    other = dnet._picture_expression(context, tmp_path / "face.png", network, small_retalking.Pointing())
     assert other.shape == (64,) and np.isfinite(other).all() and (other != found).any()
     cv2.imwrite(str(tmp_path / "empty.png"), np.zeros((120, 120, 3), np.uint8))
     with pytest.raises(InputError, match="no face in the picture"):
-        dnet._pictured(context, tmp_path / "empty.png", network)
+        dnet._picture_expression(context, tmp_path / "empty.png", network)
 
 
 def test_what_lnet_sees(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,10 +431,10 @@ def test_face_and_range_mean_nothing_to_other_methods() -> None:
 
 
 def test_another_face_than_the_drawn_one_is_refused(dubbed: Any, video: Path, tmp_path: Path) -> None:
-    from lipdub.stages.sync.lnet import _drawn
+    from lipdub.stages.sync.lnet import _reference_weights
 
     class Context:
         upstream: ClassVar = {"neutralize": StageStore(dubbed.workspace / "neutralize", "neutralize")}
 
     with pytest.raises(UsageError, match="no references of face 7"):
-        _drawn(Context(), 7)  # type: ignore[arg-type]
+        _reference_weights(Context(), 7)  # type: ignore[arg-type]

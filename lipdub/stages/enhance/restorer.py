@@ -186,7 +186,7 @@ def _render(
     for chunk in range(first, last + 1):
         a, b = crops.span(chunk)
         pixels = dubbed.before.read_chunk(chunk)
-        waiting: list[_Parsed] = []
+        waiting: list[_ParsedFrame] = []
         for batch in _batches(dubbed.frames(a, b), RESTORE_BATCH if ctx.device != "cpu" else 1):
             places = [tuple(int(v) for v in dubbed.box[k]) for k in batch]
             parts = [pixels[k - a, : y1 - y0, : x1 - x0] for k, (x0, y0, x1, y1) in zip(batch, places, strict=True)]
@@ -196,7 +196,7 @@ def _render(
             for k, crop, place, mesh, (face, reach, mouth) in zip(batch, parts, places, points, made, strict=True):
                 weight = reach * np.float32(options.strength * dubbed.amount[k])
                 if mouth is not None:
-                    waiting.append(_Parsed(k, crop, place, face, weight, *mouth))
+                    waiting.append(_ParsedFrame(k, crop, place, face, weight, *mouth))
                     continue
                 if options.region == "mouth":
                     weight *= draw_mouth_mask(mesh - place[:2], *crop.shape[:2])
@@ -214,7 +214,7 @@ def _render(
 
 
 @dataclass(frozen=True)
-class _Parsed:
+class _ParsedFrame:
     """An output frame whose restored face waits for the mouths of its neighbours.
 
     It holds the frame's number, its crop (which is changed) and box, the face and its weight there, and of
@@ -231,7 +231,7 @@ class _Parsed:
     known: bool
 
 
-def _mix_parsed(waiting: list[_Parsed], dubbed: DubbedFrames) -> None:
+def _mix_parsed(waiting: list[_ParsedFrame], dubbed: DubbedFrames) -> None:
     """Blend the restored faces of a chunk into its crops, with mouths averaged over neighbouring frames.
 
     The average is 1, 2, 1 within the chunk alone, so that a chunk comes out the same whenever it is made.
@@ -301,7 +301,7 @@ def restore_faces(
     ramp = np.minimum(ramp, ramp[::-1])
     known = np.minimum(ramp[:, None], ramp)[..., None]
     out = []
-    made = _called(restorer, network, faces)
+    made = _run_restorer(restorer, network, faces)
     mouths: Any = parse_faces(parser, made) if parser is not None else [None] * len(made)
     for face, mouth, matrix, mesh, (x0, y0, x1, y1) in zip(made, mouths, matrices, meshes, boxes, strict=True):
         back = warp_to_crop(
@@ -339,7 +339,7 @@ def parse_faces(network: Any, faces: Array) -> Array:
         return np.asarray(logits.softmax(1)[:, classes].sum(1).cpu().numpy())
 
 
-def _called(restorer: Restorer, network: Any, faces: list[Array]) -> Array:
+def _run_restorer(restorer: Restorer, network: Any, faces: list[Array]) -> Array:
     """Run faces (SIZE, SIZE, 3) RGB 0..1 through the network: (n, SIZE, SIZE, 3) 0..1."""
     import torch
 

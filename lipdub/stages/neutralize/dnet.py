@@ -109,7 +109,7 @@ class Span:
         return np.stack([head.align(self.boxes[i]).to_crop(mesh[i - frames[0]]) for i in frames])
 
 
-def _verified(expression_option: str) -> dict[str, VerifiedWeights]:
+def _verify_weights(expression_option: str) -> dict[str, VerifiedWeights]:
     """Verify the files an expression works with: those needed, and the optional ones that are in the store.
 
     Returns:
@@ -160,7 +160,7 @@ class DNet(NeutralizeMethod):
     def weight_files(self, options: Any) -> list[Path]:
         """Return the files of the mouth's response, of the networks needed, and of the optional ones in the store."""
         shipped = Shipped(PRIOR_WEIGHTS).paths(WeightsStore())
-        return [*shipped, *(item.path for item in _verified(options.own.expression).values())]
+        return [*shipped, *(item.path for item in _verify_weights(options.own.expression).values())]
 
     def input_files(self, options: Any) -> list[Path]:
         """Return the file of the expression, if it is one."""
@@ -175,12 +175,12 @@ class DNet(NeutralizeMethod):
         self, ctx: StageContext, options: Any, talkers: list[dict[str, Any]], tracks: dict[int, TrackLandmarks]
     ) -> list[str]:
         """Draw the references of the tracks, missing chunks only."""
-        weights = _verified(options.own.expression)
+        weights = _verify_weights(options.own.expression)
         is_used = face_selection.frames_in_range(ctx, options.own.start, options.own.end)
         spans = [Span(track.id, track, _boxes(ctx, track, is_used)) for track in tracks.values()]
-        steps = [(span, _coefficients(ctx, span), _references(ctx, span)) for span in spans]
+        steps = [(span, _open_coefficients(ctx, span), _open_references(ctx, span)) for span in spans]
         landmarker = next((name for name in FAN if name in weights), None)
-        points = {span.id: _found(ctx, span) for span in spans if landmarker}
+        points = {span.id: _open_fan_points(ctx, span) for span in spans if landmarker}
         items = sum(int(span.wanted.sum()) for span in spans)
         count = _Count(ctx, items * (3 if landmarker else 2))
         for span, table, references in steps:
@@ -274,18 +274,18 @@ def _landmarks_note(landmarker: str | None, found: list[tuple[Span, ChunkedArray
     return text
 
 
-def _coefficients(ctx: StageContext, span: Span) -> ChunkedArray:
+def _open_coefficients(ctx: StageContext, span: Span) -> ChunkedArray:
     shape = (len(span.boxes), coefficients.VECTOR_LENGTH)
     return ctx.store.array(f"coefficients-{span.id}", shape=shape, dtype="float32", chunk=CHUNK)
 
 
-def _found(ctx: StageContext, span: Span) -> ChunkedArray:
+def _open_fan_points(ctx: StageContext, span: Span) -> ChunkedArray:
     return ctx.store.array(
         f"fan-{span.id}", shape=(len(span.boxes), fan_landmarks.POINT_COUNT, 2), dtype="float32", chunk=CHUNK
     )
 
 
-def _references(ctx: StageContext, span: Span) -> ChunkedArray:
+def _open_references(ctx: StageContext, span: Span) -> ChunkedArray:
     shape = (len(span.boxes), head.SIZE, head.SIZE, 3)
     return ctx.store.array(f"reference-{span.id}", shape=shape, dtype="uint8", chunk=CHUNK)
 
@@ -441,11 +441,11 @@ def _template(ctx: StageContext, asked: str, kept: dict[str, Any], network: _Net
         if path.suffix.lower() in expression.ARRAY_SUFFIXES:
             return expression.read_expression_array(path)
         landmarker = next((name for name in FAN if name in kept), None)
-        return _pictured(ctx, path, network("face3d"), network(landmarker) if landmarker else None)
+        return _picture_expression(ctx, path, network("face3d"), network(landmarker) if landmarker else None)
     return expression.read_template(kept[TEMPLATES].path, path) if TEMPLATES in kept else None
 
 
-def _pictured(ctx: StageContext, picture: Path, regressor: Any, landmarker: Any = None) -> Array:
+def _picture_expression(ctx: StageContext, picture: Path, regressor: Any, landmarker: Any = None) -> Array:
     """Return the expression of the face in a picture, aligned by the landmarks of FAN where it is given.
 
     Raises:
@@ -547,10 +547,10 @@ def draw_faces(network: Any, crops: Array, windows: Array) -> Array:
     """
     import torch
 
-    return _bytes(inference.run_network(network, _drawn, _centred(crops), torch.from_numpy(windows)))
+    return _to_bytes(inference.run_network(network, _call_dnet, _to_centred_tensor(crops), torch.from_numpy(windows)))
 
 
-def _drawn(network: Any, crops: Any, windows: Any) -> Any:
+def _call_dnet(network: Any, crops: Any, windows: Any) -> Any:
     return network(crops, windows).image
 
 
@@ -570,7 +570,7 @@ def restore_faces(network: Any, crops: Array, points: Array) -> Array:
     size, out = crops.shape[1], crops.copy()
     alignments = [five_point.align(five_point.select_five_points(p), five_point.GPEN_TEMPLATE) for p in points]
     aligned = np.stack([alignment.crop(crop) for crop, alignment in zip(crops, alignments, strict=True)])
-    made = _bytes(inference.run_network(network, inference.call_directly, _centred(aligned)))
+    made = _to_bytes(inference.run_network(network, inference.call_directly, _to_centred_tensor(aligned)))
     for i, (alignment, face) in enumerate(zip(alignments, made, strict=True)):
         back = cv2.warpAffine(
             face,
@@ -598,14 +598,14 @@ def draw_face_weight(points: Array, size: int) -> Array:
     return result
 
 
-def _centred(pictures: Array) -> Any:
+def _to_centred_tensor(pictures: Array) -> Any:
     """Return pictures (n, h, w, 3) uint8 as a tensor (n, 3, h, w) in -1..1."""
     import torch
 
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _bytes(made: Any) -> Array:
+def _to_bytes(made: Any) -> Array:
     """Return a tensor (n, 3, h, w) of about -1..1 as (n, h, w, 3) uint8."""
     pictures = made.float().cpu().permute(0, 2, 3, 1).numpy()
     result: Array = np.round((pictures.clip(-1, 1) + 1) * 127.5).astype(np.uint8)

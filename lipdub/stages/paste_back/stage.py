@@ -46,7 +46,7 @@ def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
     names = [f"segments/{kind}/{i:05d}.nut" for i in range(-(-n // SEGMENT_FRAMES))]
     missing = [i for i, name in enumerate(names) if not ctx.store.is_sealed(name)]
     wanted = [k for i in missing for k in range(i * SEGMENT_FRAMES, min((i + 1) * SEGMENT_FRAMES, n))]
-    pasted = _pasted(ctx, options, crops, boxes, source, wanted)
+    pasted = _paste_frames(ctx, options, crops, boxes, source, wanted)
     for i in missing:
         count = min(SEGMENT_FRAMES, n - i * SEGMENT_FRAMES)
         frames = ((picture, int(pts[k])) for k, picture in islice(pasted, count))
@@ -102,7 +102,7 @@ def check(job: Job, facts: MediaFacts, options: PasteBackOptions) -> None:
     check_audio_codec(audio, container_for(out))
 
 
-def _pasted(
+def _paste_frames(
     ctx: StageContext, options: PasteBackOptions, crops: Any, boxes: Any, source: Array, wanted: list[int]
 ) -> Iterator[tuple[int, Picture]]:
     """Yield the wanted output frames, pasted, in one pass over the source."""

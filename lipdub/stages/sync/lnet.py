@@ -65,11 +65,11 @@ class LNetMethod(GeneratorMethod):
 
     def weight_files(self, options: Any) -> list[Path]:
         """Return the verified checkpoints, GANimation's among them where an emotion is asked for."""
-        return [item.path for item in _verified(options.own.emotion).values()]
+        return [item.path for item in _verify_weights(options.own.emotion).values()]
 
     def notes(self, ctx: StageContext, options: Any) -> list[str]:
         """Return what a person should know of the weights."""
-        return [item.trust_note for item in _verified(options.own.emotion).values()]
+        return [item.trust_note for item in _verify_weights(options.own.emotion).values()]
 
     def hear(self, audio: F32, options: Any) -> F32:
         """Return the mel spectrogram."""
@@ -80,7 +80,7 @@ class LNetMethod(GeneratorMethod):
     def prepare(self, run: GeneratorRun) -> Generate:
         """Load both networks as one."""
         ctx, plan = run.ctx, run.plan
-        network = _network(ctx, _verified(None))
+        network = _network(ctx, _verify_weights(None))
         network = inference.prepare_network(ctx, run.options, network, PROFILE, plan.dubbed)
         is_drawn = ctx.summaries["neutralize"].get("method") == "dnet"
 
@@ -99,20 +99,20 @@ class LNetMethod(GeneratorMethod):
         chosen = run.options.own.emotion
         if chosen is None:
             return None
-        network = inference.load_on_device(run.ctx, _verified(chosen)[emotion.WEIGHTS])
+        network = inference.load_on_device(run.ctx, _verify_weights(chosen)[emotion.WEIGHTS])
         runner = inference.prepare_network(run.ctx, run.options, network, emotion.PROFILE, run.plan.dubbed)
         return lambda faces: emotion.edit_emotion(runner, faces, chosen)
 
     def track_weights(self, ctx: StageContext, track: int) -> F64:
         """Return 1 where neutralize drew a reference."""
         is_drawn = ctx.summaries["neutralize"].get("method") == "dnet"
-        return _drawn(ctx, track) if is_drawn else _shut(ctx, track)
+        return _reference_weights(ctx, track) if is_drawn else _closed_mouth_weights(ctx, track)
 
 
 METHOD = LNetMethod()
 
 
-def _drawn(ctx: StageContext, track: int) -> Array:
+def _reference_weights(ctx: StageContext, track: int) -> Array:
     """Return (frames,) 1 where a frame of the track has a reference."""
     if not ctx.upstream["neutralize"].has(f"box-{track}"):
         raise UsageError(
@@ -123,7 +123,7 @@ def _drawn(ctx: StageContext, track: int) -> Array:
     return (found[:, 2] > found[:, 0]).astype(np.float64)
 
 
-def _shut(ctx: StageContext, track: int) -> Array:
+def _closed_mouth_weights(ctx: StageContext, track: int) -> Array:
     """Return (frames,) 1 where neutralize closed the mouth of a frame of the track."""
     result: Array = np.isfinite(talking_face.read_placements(ctx, track)[:, 0]).astype(np.float64)
     return result
@@ -175,7 +175,7 @@ def _spoken(network: Any, sound: Any, faces: Any) -> Any:
     return network(sound, faces, 0.0).image
 
 
-def _verified(emotion_name: str | None) -> dict[str, Any]:
+def _verify_weights(emotion_name: str | None) -> dict[str, Any]:
     """Return the verified files by their names in the manifest, GANimation's among them for an emotion."""
     names = NAMES if emotion_name is None else (*NAMES, emotion.WEIGHTS)
     return {name: WeightsStore().verify(manifest.find_entry(name)) for name in names}

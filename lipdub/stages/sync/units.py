@@ -91,10 +91,10 @@ class Units(SyncMethod):
         from lipdub.media.frame_index import read_frame_times
 
         times = read_frame_times(ctx.job.video)
-        talkers = _talkers(ctx, options, times)
+        talkers = _open_talkers(ctx, options, times)
         LOG.debug("tracks to dub: %s", sorted(talkers) or "none")
         plan, facts = _plan(ctx, options, times, talkers)
-        arrays = _arrays(ctx, plan, talkers)
+        arrays = _create_arrays(ctx, plan, talkers)
         _write_tables(ctx, plan)
         release_free_memory()  # planning takes arrays as long as the speech, rendering pictures
         for first, last in consecutive_spans({i for array in arrays for i in array.missing()}):
@@ -105,7 +105,7 @@ class Units(SyncMethod):
 METHOD = Units()
 
 
-def _talkers(ctx: StageContext, options: SyncOptions, times: Array) -> dict[int, TrackProfile]:
+def _open_talkers(ctx: StageContext, options: SyncOptions, times: Array) -> dict[int, TrackProfile]:
     from lipdub.faces import mouth_rendering, mouth_shapes, smoothing, unit_selection
     from lipdub.faces.talker_tables import UnitTable
     from lipdub.faces.track_landmarks import TrackLandmarks
@@ -185,7 +185,7 @@ def _plan(
         wanted[here, 0] = np.maximum(wanted[here, 0], 0)
         spread = np.maximum(t.span.high - t.span.low, 0.02)
         heights = mouth_shapes.predict_lip_heights(t.response, wanted[here])
-        for i, j in _pieces(here):
+        for i, j in _split_pieces(here):
             part = rows[i:j]
             targets = unit_selection.FrameTargets(
                 measures=wanted[here[i:j]],
@@ -216,7 +216,7 @@ def _plan(
 _PIECE = 1500
 
 
-def _pieces(here: Array) -> Iterator[tuple[int, int]]:
+def _split_pieces(here: Array) -> Iterator[tuple[int, int]]:
     """Yield spans of output frames that are successive, at most `_PIECE` long."""
     breaks = np.flatnonzero(np.diff(here) != 1) + 1
     edges = [0, *breaks.tolist(), len(here)]
@@ -225,7 +225,7 @@ def _pieces(here: Array) -> Iterator[tuple[int, int]]:
             yield i, min(i + _PIECE, b)
 
 
-def _arrays(ctx: StageContext, plan: Plan, talkers: dict[int, TrackProfile]) -> tuple[Any, Any]:
+def _create_arrays(ctx: StageContext, plan: Plan, talkers: dict[int, TrackProfile]) -> tuple[Any, Any]:
     """Create the crop arrays, sized for the largest lower face of the tracks."""
     from lipdub.faces import geometry
     from lipdub.faces.talker_tables import MotionTable
@@ -385,7 +385,7 @@ class _Renderer:
         changed[by0:by1, bx0:bx1] = np.maximum(changed[by0:by1, bx0:bx1], (mask > 0.004).astype(np.float32))
         top = 255 if crop.dtype == np.uint8 else 65535
         out[:h, :w, :3] = crop
-        out[:h, :w, 3] = _grown(changed, 0.02 * w) * top
+        out[:h, :w, 3] = _grow_mask(changed, 0.02 * w) * top
         return box
 
     def _box(self, points: Array, width: int, height: int) -> tuple[int, int, int, int]:
@@ -412,7 +412,7 @@ class _Renderer:
         return self._cache[u]
 
 
-def _grown(changed: Array, reach: float) -> Array:
+def _grow_mask(changed: Array, reach: float) -> Array:
     """Return the mask of what was changed, grown by about `reach` pixels.
 
     So its soft edge lies where both pictures are alike. It is 0 along the crop's border. Computed at half the size.
