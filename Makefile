@@ -32,11 +32,14 @@ demo: $(READY)
 	@$(BIN)/lipdub inspect demo/dubbed.mp4 --contact-sheet demo/sheet.png --quiet
 	@echo "The dubbed video is demo/dubbed.mp4, a contact sheet of it demo/sheet.png."
 
+# One process a core, each with one thread: small networks gain nothing from more.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-quick: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check lipdub tests
