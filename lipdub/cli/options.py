@@ -8,14 +8,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from lipdub.engine.recipes import RECIPES
-from lipdub.faces.detectors import DETECTORS
 from lipdub.stages import option_parsers
 
 _TALKER = "Who and when"
-_SPEECH = "Speech"
-_LENGTH = "Length"
-_LOOK = "Look"
-_NETWORKS = "Networks"
 _FILE = "Result file"
 _SETTINGS = "Settings"
 
@@ -55,16 +50,6 @@ Workspace = Annotated[
 Recipe = Annotated[
     str,
     typer.Option("--recipe", metavar="NAME", help=f"One method for each stage: auto, {', '.join(RECIPES.names())}."),
-]
-Detector = Annotated[
-    str | None,
-    typer.Option(
-        "--detector",
-        metavar="|".join(DETECTORS.names()),
-        help="Network that finds the faces: mediapipe, or retinaface for small, tilted or many faces.",
-        show_default="mediapipe",
-        rich_help_panel=_TALKER,
-    ),
 ]
 NoFace = Annotated[
     Literal["keep", "error"],
