@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path  # noqa: TC003 - evaluated for the command line
 from typing import TYPE_CHECKING, Any
@@ -88,9 +89,9 @@ class GeneratorTrainable(DatasetTrainable["GeneratorOptions", "TalkingFaceModel"
         all_notes = {**inputs.notes, self.name: notes, "remark": describe_speakers(notes["speakers"])}
         return talking_face_file.save(out, replace(self.add_generator(inputs, network), notes=all_notes))
 
+    @abstractmethod
     def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
         """Put the trained generator into the model that is written."""
-        raise NotImplementedError
 
 
 class SilentLip(GeneratorTrainable):
