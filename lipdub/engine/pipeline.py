@@ -184,7 +184,7 @@ def _resolve(job: Job, names: list[str], workspace: Workspace, alone: str | None
 
     facts = checks.check_video(job.video) if job.recipe == AUTO and job.video.is_file() else None
     recipe, reason = choose_recipe(job, facts, digest)
-    resolved = resolve(job, names, workspace, recipe, reason, alone=alone)
+    resolved = resolve(job, names, workspace, recipe, reason, alone=alone, facts=facts)
     # A run that changed its recipe before changes it again, so that its caches are reused and a plan is true.
     for name in names:
         record = workspace.record(name)
@@ -202,7 +202,9 @@ def _reconsider(
     if resolved.job.recipe != AUTO or resolved.recipe.draws_mouths or name != MEASURING_STAGE:
         return None
     change = reconsider_recipe(resolved.job, summary, lambda: workspace.digest(resolved.job.video))
-    return None if change is None else resolve(resolved.job, list(resolved.stages), workspace, *change)
+    if change is None:
+        return None
+    return resolve(resolved.job, list(resolved.stages), workspace, *change, facts=resolved.facts)
 
 
 def detect(video: str | os.PathLike[str], **arguments: Any) -> StageResult:

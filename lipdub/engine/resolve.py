@@ -79,7 +79,14 @@ class ResolvedJob:
 
 
 def resolve(
-    job: Job, names: Sequence[str], workspace: Workspace, recipe: Recipe, reason: str, *, alone: str | None = None
+    job: Job,
+    names: Sequence[str],
+    workspace: Workspace,
+    recipe: Recipe,
+    reason: str,
+    *,
+    alone: str | None = None,
+    facts: MediaFacts | None = None,
 ) -> ResolvedJob:
     """Resolve a job for some of the stages. Reads the inputs, writes nothing.
 
@@ -90,6 +97,7 @@ def resolve(
         recipe: Names the method of each stage, where the job does not.
         reason: Why this recipe.
         alone: The stage asked for alone. Stages before it keep the options they were last run with.
+        facts: Of the source, where they are known already; probing reads the whole file.
 
     Raises:
         UsageError: The options do not go together, or the result's name will not do.
@@ -112,7 +120,7 @@ def resolve(
     _check_methods(specs, options)
     if any(spec.writes_output for spec in specs.values()):
         checks.check_result_name(job)
-    facts = _check_inputs(job, specs, options)
+    facts = _check_inputs(job, specs, options, facts)
     weights = {name: spec.weights(options[name]) for name, spec in specs.items()}
     published = checks.check_weights((path for paths in weights.values() for path in paths), job.commercial_safe)
     uses_networks = bool(published) or any(spec.uses_networks(options[name]) for name, spec in specs.items())
@@ -184,9 +192,11 @@ def _check_methods(specs: Mapping[str, StageSpec], options: Mapping[str, Any]) -
                 )
 
 
-def _check_inputs(job: Job, specs: Mapping[str, StageSpec], options: Mapping[str, Any]) -> MediaFacts:
+def _check_inputs(
+    job: Job, specs: Mapping[str, StageSpec], options: Mapping[str, Any], facts: MediaFacts | None
+) -> MediaFacts:
     """Read as much of the given files as tells whether they will do."""
-    facts = checks.check_video(job.video)
+    facts = facts if facts is not None else checks.check_video(job.video)
     readers = {kind: name for name, spec in reversed(list(specs.items())) for kind in spec.inputs}
     if "speech" in readers:
         checks.check_speech(_input(job, "speech", readers["speech"]))

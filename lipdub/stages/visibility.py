@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Faces turned further than this are left as they are. Dubbing fades over the last degrees before.
 PROFILE_DEGREES = 52.0
 PROFILE_FADE_DEGREES = 12.0
+# No references are drawn of faces turned further: the profile limit, and what smoothing may add to it.
+MAX_DRAWN_YAW_DEGREES = 60.0
 # Where dubbing begins or ends inside a shot, it fades over this time.
 FADE_SECONDS = 0.16
 

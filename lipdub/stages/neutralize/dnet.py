@@ -30,7 +30,7 @@ from lipdub.faces.talker_tables import MotionTable
 from lipdub.options import option
 from lipdub.stages import face_selection, inference
 from lipdub.stages.neutralize.method import PRIOR_WEIGHTS, DrawingOptions, NeutralizeMethod
-from lipdub.stages.visibility import PROFILE_DEGREES
+from lipdub.stages.visibility import MAX_DRAWN_YAW_DEGREES, PROFILE_DEGREES
 from lipdub.weights.requirement import AllOf, Shipped
 from lipdub.weights.store import WeightsStore
 
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 NETWORKS = ("face3d", "dnet")  # entries of the manifest that it cannot do without
 RESTORER, TEMPLATES = "gpen-512", "expression"  # those it takes where they are
 FAN = ("2dfan4", "2dfan4-script")  # the first of them that is there
-# Faces turned further are never dubbed (`visibility.PROFILE_DEGREES` and what smoothing may add to it).
-MAX_YAW_DEGREES = 60.0
 # Without a template: the expression is the mean of this share of the frames, those with the smallest mouth opening.
 CLOSED_SHARE = 0.1
 SMOOTH_SECONDS = 0.2  # of the coefficients, and of FAN's landmarks
@@ -303,7 +301,7 @@ def _boxes(ctx: StageContext, view: TrackLandmarks, used: Array) -> Array:
         )
         found = head.fit_boxes(squares, view.interval)
         yaw = ctx.store.open(f"motion-{view.id}").read(0, n)[:, 2]
-        found[~(np.abs(yaw) <= MAX_YAW_DEGREES) | ~used[view.first : view.last + 1]] = 0
+        found[~(np.abs(yaw) <= MAX_DRAWN_YAW_DEGREES) | ~used[view.first : view.last + 1]] = 0
         kept.write(0, found)
     return kept.read(0, n)
 

@@ -21,6 +21,7 @@ from lipdub.options import option
 from lipdub.stages import face_selection, inference, talking_face
 from lipdub.stages.neutralize.method import DrawingOptions, NeutralizeMethod
 from lipdub.stages.talking_face import MODEL_HELP, resolve_model
+from lipdub.stages.visibility import MAX_DRAWN_YAW_DEGREES
 from lipdub.weights.talking_face_file import FAMILY
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from lipdub.stages.job import Job
     from lipdub.workspace import ChunkedArray
 
-# Faces turned further are never dubbed (`visibility.PROFILE_DEGREES` and what smoothing may add to it).
-MAX_YAW_DEGREES = 60.0
 CHUNK = 32
 
 
@@ -141,7 +140,7 @@ def _placements(ctx: StageContext, view: TrackLandmarks, used: Array) -> Array:
             lambda a, b: view.read(view.first + a, view.first + b), n, view.interval
         )
         yaw = ctx.store.open(f"motion-{view.id}").read(0, n)[:, 2]
-        places[~(np.abs(yaw) <= MAX_YAW_DEGREES) | ~used[view.first : view.last + 1]] = np.nan
+        places[~(np.abs(yaw) <= MAX_DRAWN_YAW_DEGREES) | ~used[view.first : view.last + 1]] = np.nan
         kept.write(0, places)
     return kept.read(0, n)
 
