@@ -8,23 +8,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 from lipdub.engine.recipes import RECIPES
-from lipdub.stages import option_parsers
 
 _TALKER = "Who and when"
 _FILE = "Result file"
 _SETTINGS = "Settings"
-
-
-def parse_time(text: str | float) -> float:
-    """Return the seconds of a time as people write it. See `lipdub.stages.option_parsers.parse_time`.
-
-    Raises:
-        typer.BadParameter: The text is not a time.
-    """
-    try:
-        return option_parsers.parse_time(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 def drop_missing(**values: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from lipdub.cli.options import parse_time
 from lipdub.cli.tables import as_lines, as_table
 
 
@@ -31,14 +30,3 @@ def test_lines_of_nested_values() -> None:
 
 def test_control_characters_are_escaped() -> None:
     assert as_lines({"a": "x\ny\x1b"}) == "a  x\\ny\\x1b"
-
-
-def test_times() -> None:
-    assert [parse_time(text) for text in ("83.5", "1:23.5", "0:01:23.500", ".5", "2", "1:00:00")] == [
-        83.5,
-        83.5,
-        83.5,
-        0.5,
-        2.0,
-        3600.0,
-    ]

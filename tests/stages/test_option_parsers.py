@@ -52,3 +52,14 @@ def test_a_bit_rate_is_read_in_each_of_its_forms(rate: int) -> None:
 def test_what_is_no_bit_rate_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a bit rate"):
         parse_rate(text)
+
+
+def test_times() -> None:
+    assert [parse_time(text) for text in ("83.5", "1:23.5", "0:01:23.500", ".5", "2", "1:00:00")] == [
+        83.5,
+        83.5,
+        83.5,
+        0.5,
+        2.0,
+        3600.0,
+    ]
