@@ -442,6 +442,7 @@ def _animate_track(
     from lipdub.faces import landmark_animation, mouth_shapes
     from lipdub.faces.landmarks import to_point_count
     from lipdub.faces.mouth_rendering import build_skin_mesh
+    from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 
     track_id = landmarks.id
     canonical, response, speech_range = mouth_shapes.unpack_talker(
@@ -450,8 +451,7 @@ def _animate_track(
     skin = build_skin_mesh(canonical, mouth_shapes.load_prior())
     follow = landmark_animation.compute_follow_weights(skin)
     rows = np.flatnonzero((source >= landmarks.first) & (source <= landmarks.last))
-    block_frames = landmark_animation.BLOCK_FRAMES
-    for block in np.split(rows, range(block_frames, len(rows), block_frames)):
+    for block in np.split(rows, range(LANDMARK_BLOCK, len(rows), LANDMARK_BLOCK)):
         measures = mouth_shapes.map_motion_to_range(opening[block], width[block], speech_range)
         faces = landmark_animation.animate_talker(landmarks, canonical, response, follow, source[block], measures)
         is_visible = np.isfinite(faces[:, 0, 0])

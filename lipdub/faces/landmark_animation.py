@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipdub.faces import geometry, landmarks, mesh, mouth_rendering, mouth_shapes, smoothing
+from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, I64, Array, Mask
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 # deviation is half of it, cut off at three of them.
 RESIDUAL_SECONDS = 0.8
 _SIGMAS = 3
-# Frames computed together: bounds memory.
-BLOCK_FRAMES = 96
 
 
 def animate_neutral_face(opening: Array, width: Array) -> F64:
@@ -139,11 +138,11 @@ def animate_talker(
     out = np.full((len(frames), mesh.VERTICES, 3), np.nan, np.float32)
     order = np.argsort(frames, kind="stable")
     inside = order[(frames[order] >= view.first) & (frames[order] <= view.last)]
-    for low in range(view.first, view.last + 1, BLOCK_FRAMES):
-        block = inside[(frames[inside] >= low) & (frames[inside] < low + BLOCK_FRAMES)]
+    for low in range(view.first, view.last + 1, LANDMARK_BLOCK):
+        block = inside[(frames[inside] >= low) & (frames[inside] < low + LANDMARK_BLOCK)]
         if not len(block):
             continue
-        poses = pose_frames(view, canonical, response, low, low + BLOCK_FRAMES - 1)
+        poses = pose_frames(view, canonical, response, low, low + LANDMARK_BLOCK - 1)
         if poses is None:
             continue
         rows = poses.rows(frames[block])

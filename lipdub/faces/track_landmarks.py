@@ -20,6 +20,8 @@ SMOOTHING_SECONDS = 0.2
 MAX_LIP_SHIFT = 0.003
 # Frames read before and after a piece, so that its smoothing does not depend on where it ends.
 CONTEXT_FRAMES = 16
+# Source frames whose landmarks are read at once: bounds memory.
+LANDMARK_BLOCK = 96
 
 
 @dataclass(frozen=True)

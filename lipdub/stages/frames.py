@@ -1,4 +1,4 @@
-"""Passes over frames: spans of missing chunks, blocks of landmarks."""
+"""Passes over frames: spans of missing chunks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-LANDMARK_BLOCK = 96  # source frames whose landmarks are read at once
 
 
 def consecutive_spans(chunks: set[int]) -> Iterator[tuple[int, int]]:
@@ -19,6 +16,3 @@ def consecutive_spans(chunks: set[int]) -> Iterator[tuple[int, int]]:
             while last + 1 in chunks:
                 last += 1
             yield i, last
-
-
-LANDMARK_BLOCK = 96  # source frames whose landmarks are read at once

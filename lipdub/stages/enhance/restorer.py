@@ -17,11 +17,12 @@ import numpy as np
 
 from lipdub.faces.alignment.five_point import SIZE
 from lipdub.faces.mesh import VERTICES
+from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 from lipdub.options import option, validate
 from lipdub.stages import face_selection, inference
 from lipdub.stages.enhance.method import EnhanceMethod
 from lipdub.stages.enhance.mouth_mask import draw_mouth_mask, parsed_mouth_mask
-from lipdub.stages.frames import LANDMARK_BLOCK, consecutive_spans
+from lipdub.stages.frames import consecutive_spans
 from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:

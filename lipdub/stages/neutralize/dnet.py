@@ -27,6 +27,7 @@ import numpy as np
 from lipdub.faces import coefficients, expression, fan_landmarks, landmarks, smoothing
 from lipdub.faces.alignment import fan, five_point, head, three_dmm
 from lipdub.faces.talker_tables import MotionTable
+from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 from lipdub.options import option
 from lipdub.stages import face_selection, inference
 from lipdub.stages.neutralize.method import PRIOR_WEIGHTS, DrawingOptions, NeutralizeMethod
@@ -53,7 +54,6 @@ FAN = ("2dfan4", "2dfan4-script")  # the first of them that is there
 CLOSED_SHARE = 0.1
 SMOOTH_SECONDS = 0.2  # of the coefficients, and of FAN's landmarks
 CHUNK = 32
-BLOCK = 96  # frames whose landmarks are read at once
 BATCH = 8
 PROFILES = {
     "face3d": inference.NetworkProfile(item_bytes=32 << 20, batch=BATCH, channels_last=True, exact=True),
@@ -99,7 +99,7 @@ class Span:
     def whole_mesh(self) -> Array:
         """Return `mesh` of all frames."""
         n = len(self.boxes)
-        return np.concatenate([self.mesh(a, min(a + BLOCK, n)) for a in range(0, n, BLOCK)])
+        return np.concatenate([self.mesh(a, min(a + LANDMARK_BLOCK, n)) for a in range(0, n, LANDMARK_BLOCK)])
 
     def points(self, frames: list[int]) -> Array:
         """Return the same landmarks (k, 68, 2) of frames of one chunk, in pixels of their crops."""

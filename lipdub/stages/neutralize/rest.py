@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.faces.talker_tables import MotionColumn, MotionTable, UnitColumn, build_unit_row
+from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 from lipdub.faces.unit_selection import MAX_UNIT_YAW
 from lipdub.media.pixels import crop_padded, to_eight_bits
-from lipdub.stages.frames import LANDMARK_BLOCK
 from lipdub.stages.neutralize.method import NeutralizeMethod
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.faces.talker_tables import MotionColumn, MotionTable
+from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 from lipdub.faces.unit_selection import MIN_MOUTH_PX
 from lipdub.stages.face_selection import open_track, resolve_face_option
-from lipdub.stages.frames import LANDMARK_BLOCK
 from lipdub.stages.method import make_spec
 from lipdub.stages.neutralize import METHODS
 from lipdub.stages.neutralize.options import NeutralizeOptions

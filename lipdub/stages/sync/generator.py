@@ -18,8 +18,9 @@ from lipdub.arrays import Array
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.faces import mesh
 from lipdub.faces.compositing import composite_lower_face
+from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 from lipdub.stages import face_selection, inference, visibility
-from lipdub.stages.frames import LANDMARK_BLOCK, consecutive_spans
+from lipdub.stages.frames import consecutive_spans
 from lipdub.stages.sync import store
 from lipdub.stages.sync.method import SyncMethod
 from lipdub.stages.sync.plan import FacePlan, plan_output
