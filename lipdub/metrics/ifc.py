@@ -10,17 +10,19 @@ differences are averaged as absolute values. So numbers compare among results sc
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.media.pixels import to_eight_bits
-from lipdub.metrics.evidence import Evidence, Feed, FramePair, ObserverFactory, PassSetup
-from lipdub.metrics.metric import Measurement, Metric, Need
+from lipdub.metrics.metric import Measurement
+from lipdub.metrics.paired import ObserverPair, PairObserver, make_paired_metrics
 from lipdub.metrics.psnr import squared_error
 
 if TYPE_CHECKING:
     from lipdub.arrays import F64, U8
+    from lipdub.metrics.evidence import Evidence, FramePair, PassSetup
+    from lipdub.metrics.paired import Part
 
 
 def frame_distance(before: U8, after: U8) -> float:
@@ -54,68 +56,36 @@ def ifc(result: F64, truth: F64) -> float:
     return float(gap.mean()) if len(gap) else math.nan
 
 
-class FrameDistances:
-    """Observer that keeps the distances of consecutive frames, of the result and of the ground truth.
+class FrameDistances(PairObserver):
+    """Observer that keeps the distances of consecutive frames, of the result and of the ground truth."""
 
-    Args:
-        setup: of the pass.
-        part: what is compared: whole frames or aligned faces.
-    """
-
-    def __init__(self, setup: PassSetup, part: Literal["frame", "face"]) -> None:
+    def __init__(self, setup: PassSetup, part: Part) -> None:
+        super().__init__(setup, part)
         self.distances: list[tuple[float, float]] = []
         self.count = 0
-        self.of = setup.frame_count
-        self.part = part
-        self._before: tuple[U8, U8] | None = None
+        self._previous: tuple[U8, U8] | None = None
 
-    def add(self, pair: FramePair, /) -> None:
-        """Add a pair, if it shows what is compared."""
-        compared = pair if self.part == "frame" else pair.faces
-        if compared is None:
-            return
+    def compare(self, pair: FramePair) -> None:
+        """Add the distances of both pictures from those of the pair before."""
         self.count += 1
-        now = to_eight_bits(compared.result), to_eight_bits(compared.truth)
-        if self._before is not None and not pair.is_fresh:
-            self.distances.append((frame_distance(self._before[0], now[0]), frame_distance(self._before[1], now[1])))
-        self._before = now
+        pictures = to_eight_bits(pair.result), to_eight_bits(pair.truth)
+        if self._previous is not None and not pair.is_fresh:
+            result, truth = map(frame_distance, self._previous, pictures)
+            self.distances.append((result, truth))
+        self._previous = pictures
 
 
-def observe_frames(setup: PassSetup) -> FrameDistances:
-    """Make an observer of whole frames."""
-    return FrameDistances(setup, "frame")
+def _measure(observer: FrameDistances, _: Evidence) -> Measurement:
+    result, truth = np.array(observer.distances, np.float64).reshape(-1, 2).T
+    return Measurement(ifc(result, truth), note=observer.describe_count(observer.count))
 
 
-def observe_faces(setup: PassSetup) -> FrameDistances:
-    """Make an observer of aligned faces."""
-    return FrameDistances(setup, "face")
-
-
-def _measure(evidence: Evidence, factory: ObserverFactory[FrameDistances]) -> Measurement:
-    steps = evidence.observed(Feed.GROUND_TRUTH, factory)
-    result, truth = np.array(steps.distances, np.float64).reshape(-1, 2).T
-    return Measurement(ifc(result, truth), note=f"{steps.count} of {steps.of} {steps.part}s")
-
-
-FRAME_METRIC = Metric(
-    id="ifc",
-    title="inter-frame consistency",
-    region="frame",
+FRAME_METRIC, CROP_METRIC = make_paired_metrics(
+    "ifc",
+    "inter-frame consistency",
+    _measure,
+    ObserverPair(FrameDistances),
     unit="grey levels",
     better="lower",
-    measure=lambda evidence: _measure(evidence, observe_frames),
-    needs=(Need.GROUND_TRUTH,),
-    observers={Feed.GROUND_TRUTH: observe_frames},
-    ideal=0.0,
-)
-CROP_METRIC = Metric(
-    id="ifc_crop",
-    title="inter-frame consistency of the aligned face",
-    region="crop",
-    unit="grey levels",
-    better="lower",
-    measure=lambda evidence: _measure(evidence, observe_faces),
-    needs=(Need.GROUND_TRUTH,),
-    observers={Feed.GROUND_TRUTH: observe_faces},
     ideal=0.0,
 )

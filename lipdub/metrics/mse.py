@@ -5,35 +5,20 @@ Samples of all depths are brought to 0..255, and the errors of frames are averag
 
 from __future__ import annotations
 
-from lipdub.metrics.evidence import Evidence, Feed, ObserverFactory
-from lipdub.metrics.metric import Measurement, Metric, Need, measure_series
-from lipdub.metrics.psnr import SquaredErrors, observe_faces, observe_frames
+from typing import TYPE_CHECKING
+
+from lipdub.metrics.metric import Measurement, measure_series
+from lipdub.metrics.paired import make_paired_metrics
+from lipdub.metrics.psnr import OBSERVERS, SquaredErrors
+
+if TYPE_CHECKING:
+    from lipdub.metrics.evidence import Evidence
 
 
-def _measure(evidence: Evidence, factory: ObserverFactory[SquaredErrors]) -> Measurement:
-    errors = evidence.observed(Feed.GROUND_TRUTH, factory)
-    return measure_series(errors.times, errors.errors, evidence.windows, errors.note)
+def _measure(observer: SquaredErrors, evidence: Evidence) -> Measurement:
+    return measure_series(observer.times, observer.errors, evidence.windows, observer.note)
 
 
-FRAME_METRIC = Metric(
-    id="mse",
-    title="mean squared error",
-    region="frame",
-    unit="squared grey levels",
-    better="lower",
-    measure=lambda evidence: _measure(evidence, observe_frames),
-    needs=(Need.GROUND_TRUTH,),
-    observers={Feed.GROUND_TRUTH: observe_frames},
-    ideal=0.0,
-)
-CROP_METRIC = Metric(
-    id="mse_crop",
-    title="mean squared error of the aligned face",
-    region="crop",
-    unit="squared grey levels",
-    better="lower",
-    measure=lambda evidence: _measure(evidence, observe_faces),
-    needs=(Need.GROUND_TRUTH,),
-    observers={Feed.GROUND_TRUTH: observe_faces},
-    ideal=0.0,
+FRAME_METRIC, CROP_METRIC = make_paired_metrics(
+    "mse", "mean squared error", _measure, OBSERVERS, unit="squared grey levels", better="lower", ideal=0.0
 )

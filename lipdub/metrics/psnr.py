@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.metrics.evidence import Evidence, Feed, FramePair, ObserverFactory, PassSetup
-from lipdub.metrics.metric import Measurement, Metric, Need
+from lipdub.metrics.metric import Measurement
+from lipdub.metrics.paired import ObserverPair, PairObserver, make_paired_metrics
 
 if TYPE_CHECKING:
     from lipdub.arrays import Array
+    from lipdub.metrics.evidence import Evidence, FramePair, PassSetup
+    from lipdub.metrics.paired import Part
 
 GREY_LEVELS = 255  # peak of the scale that errors of all depths are given on
 
@@ -37,27 +39,18 @@ def psnr(error: float, count: int, peak: float = 255.0) -> float:
     return math.inf if error == 0 else 10 * math.log10(peak * peak * count / error)
 
 
-class SquaredErrors:
-    """Observer that adds up the squared errors of frame pairs.
+class SquaredErrors(PairObserver):
+    """Observer that adds up the squared errors of frame pairs."""
 
-    Args:
-        setup: of the pass.
-        part: what is compared: whole frames or aligned faces.
-    """
-
-    def __init__(self, setup: PassSetup, part: Literal["frame", "face"]) -> None:
+    def __init__(self, setup: PassSetup, part: Part) -> None:
+        super().__init__(setup, part)
         self.total, self.samples, self.peak = 0.0, 0, 255.0
         self.times: list[float] = []
         self.errors: list[float] = []
-        self.of = setup.frame_count
-        self.part = part
 
-    def add(self, pair: FramePair, /) -> None:
-        """Add a pair, if it shows what is compared."""
-        compared = pair if self.part == "frame" else pair.faces
-        if compared is None:
-            return
-        error, count = squared_error(compared.result, compared.truth)
+    def compare(self, pair: FramePair) -> None:
+        """Add the squared error of two pictures."""
+        error, count = squared_error(pair.result, pair.truth)
         self.total, self.samples, self.peak = self.total + error, self.samples + count, pair.peak
         self.times.append(pair.time)
         self.errors.append(error / max(count, 1) * (GREY_LEVELS / pair.peak) ** 2)
@@ -65,44 +58,17 @@ class SquaredErrors:
     @property
     def note(self) -> str:
         """How many of the result's frames were compared."""
-        return f"{len(self.times)} of {self.of} {self.part}s"
+        return self.describe_count(len(self.times))
 
 
-def observe_frames(setup: PassSetup) -> SquaredErrors:
-    """Make an observer of whole frames."""
-    return SquaredErrors(setup, "frame")
+OBSERVERS = ObserverPair(SquaredErrors)
 
 
-def observe_faces(setup: PassSetup) -> SquaredErrors:
-    """Make an observer of aligned faces."""
-    return SquaredErrors(setup, "face")
+def _measure(observer: SquaredErrors, _: Evidence) -> Measurement:
+    value = psnr(observer.total, observer.samples, observer.peak)
+    return Measurement(value, note=observer.note + ("; the pictures are equal" if value == math.inf else ""))
 
 
-def _measure(evidence: Evidence, factory: ObserverFactory[Any]) -> Measurement:
-    errors = evidence.observed(Feed.GROUND_TRUTH, factory)
-    value = psnr(errors.total, errors.samples, errors.peak)
-    return Measurement(value, note=errors.note + ("; the pictures are equal" if value == math.inf else ""))
-
-
-FRAME_METRIC = Metric(
-    id="psnr",
-    title="PSNR",
-    region="frame",
-    unit="dB",
-    better="higher",
-    measure=lambda evidence: _measure(evidence, observe_frames),
-    needs=(Need.GROUND_TRUTH,),
-    observers={Feed.GROUND_TRUTH: observe_frames},
-    ideal=math.inf,
-)
-CROP_METRIC = Metric(
-    id="psnr_crop",
-    title="PSNR of the aligned face",
-    region="crop",
-    unit="dB",
-    better="higher",
-    measure=lambda evidence: _measure(evidence, observe_faces),
-    needs=(Need.GROUND_TRUTH,),
-    observers={Feed.GROUND_TRUTH: observe_faces},
-    ideal=math.inf,
+FRAME_METRIC, CROP_METRIC = make_paired_metrics(
+    "psnr", "PSNR", _measure, OBSERVERS, unit="dB", better="higher", ideal=math.inf
 )

@@ -6,16 +6,18 @@ Transactions on Image Processing 13(4), 2004).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from lipdub.metrics.evidence import Evidence, Feed, FramePair, ObserverFactory, PassSetup
-from lipdub.metrics.metric import Measurement, Metric, Need, measure_series
+from lipdub.metrics.metric import Measurement, measure_series
+from lipdub.metrics.paired import ObserverPair, PairObserver, make_paired_metrics
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32, Array
+    from lipdub.metrics.evidence import Evidence, FramePair, PassSetup
+    from lipdub.metrics.paired import Part
 
 SIGMA, RADIUS = 1.5, 5  # the Gaussian window of the paper: 11 samples wide
 K1, K2 = 0.01, 0.03
@@ -59,65 +61,26 @@ def _mean(x: F32) -> F32:
     return mean
 
 
-class Similarities:
-    """Observer that keeps the similarity of each frame pair.
+class Similarities(PairObserver):
+    """Observer that keeps the similarity of each frame pair."""
 
-    Args:
-        setup: of the pass.
-        part: what is compared: whole frames or aligned faces.
-    """
-
-    def __init__(self, setup: PassSetup, part: Literal["frame", "face"]) -> None:
+    def __init__(self, setup: PassSetup, part: Part) -> None:
+        super().__init__(setup, part)
         self.times: list[float] = []
         self.values: list[float] = []
-        self.of = setup.frame_count
-        self.part = part
 
-    def add(self, pair: FramePair, /) -> None:
-        """Add a pair, if it shows what is compared."""
-        compared = pair if self.part == "frame" else pair.faces
-        if compared is None:
-            return
-        a, b = (cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (compared.result, compared.truth))
+    def compare(self, pair: FramePair) -> None:
+        """Add the similarity of two pictures."""
+        a, b = (cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) for rgb in (pair.result, pair.truth))
         self.times.append(pair.time)
         self.values.append(ssim(a, b, pair.peak))
 
 
-def observe_frames(setup: PassSetup) -> Similarities:
-    """Make an observer of whole frames."""
-    return Similarities(setup, "frame")
+def _measure(observer: Similarities, evidence: Evidence) -> Measurement:
+    note = observer.describe_count(len(observer.times))
+    return measure_series(observer.times, observer.values, evidence.windows, note)
 
 
-def observe_faces(setup: PassSetup) -> Similarities:
-    """Make an observer of aligned faces."""
-    return Similarities(setup, "face")
-
-
-def _measure(evidence: Evidence, factory: ObserverFactory[Similarities]) -> Measurement:
-    similarities = evidence.observed(Feed.GROUND_TRUTH, factory)
-    note = f"{len(similarities.times)} of {similarities.of} {similarities.part}s"
-    return measure_series(similarities.times, similarities.values, evidence.windows, note)
-
-
-FRAME_METRIC = Metric(
-    id="ssim",
-    title="SSIM",
-    region="frame",
-    unit="",
-    better="higher",
-    measure=lambda evidence: _measure(evidence, observe_frames),
-    needs=(Need.GROUND_TRUTH,),
-    observers={Feed.GROUND_TRUTH: observe_frames},
-    ideal=1.0,
-)
-CROP_METRIC = Metric(
-    id="ssim_crop",
-    title="SSIM of the aligned face",
-    region="crop",
-    unit="",
-    better="higher",
-    measure=lambda evidence: _measure(evidence, observe_faces),
-    needs=(Need.GROUND_TRUTH,),
-    observers={Feed.GROUND_TRUTH: observe_faces},
-    ideal=1.0,
+FRAME_METRIC, CROP_METRIC = make_paired_metrics(
+    "ssim", "SSIM", _measure, ObserverPair(Similarities), unit="", better="higher", ideal=1.0
 )

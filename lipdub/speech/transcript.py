@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipdub.errors import InputError, wrap_os_error
+from lipdub.speech.stage_directions import remove_stage_directions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,8 +26,8 @@ CueTimes = tuple[float, float]
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,](\d{1,3})"
 _CUE_TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
 _INLINE_TIME = re.compile(r"<(?:\d+:)?\d\d:\d\d\.\d{3}>")
-_TAG = re.compile(r"</?[A-Za-z][^<>\n]*>|<(?:\d+:)?\d\d:\d\d\.\d{3}>|\{\\[^{}\n]*\}|<!--.*?-->", re.DOTALL)
-_STAGE_DIRECTION = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|［[^［］]*］|【[^【】]*】|〔[^〔〕]*〕")
+_COMMENT_START, _COMMENT_END = "<!--", "-->"
+_TAG = re.compile(rf"</?[A-Za-z][^<>\n]*>|<(?:\d+:)?\d\d:\d\d\.\d{{3}}>|\{{\\[^{{}}\n]*\}}|{_COMMENT_START}")
 _LEADING_DASH = re.compile(r"^\s*(?:[-–—‐‑•*]+\s*|(?:>>|&gt;&gt;)+\s*|#+\s+)")
 _SPEAKER_NAME = re.compile(r"^\s*[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ0-9 .'’_-]{1,30}:(?=\s|$)")
 # between words: white space, dashes other than hyphens, slashes, several dots
@@ -172,13 +173,13 @@ def _iter_cues(lines: list[str]) -> Iterator[tuple[CueTimes, list[str]]]:
 
 def _unroll(cues: Iterable[tuple[CueTimes, list[str]]]) -> Iterator[tuple[CueTimes, list[str]]]:
     """Yield each line of roll-up captions once: there every cue repeats the last line of the one before."""
-    previous: list[str] = []
+    previous: set[str] = set()
     for cue, block in cues:
-        texts = [_TAG.sub("", line).strip() for line in block]
+        texts = [_remove_markup(line).strip() for line in block]
         new = [line for line, text in zip(block, texts, strict=True) if text and text not in previous]
         if new:
             yield cue, new
-        previous = [text for text in texts if text] or previous
+        previous = {text for text in texts if text} or previous
 
 
 def _iter_paragraphs(lines: list[str]) -> Iterator[list[str]]:
@@ -193,11 +194,27 @@ def _iter_paragraphs(lines: list[str]) -> Iterator[list[str]]:
 
 def _extract_spoken_lines(block: Iterable[str]) -> list[str]:
     """Return the lines of a paragraph or cue without markup, names of speakers, dashes and stage directions."""
-    text = html.unescape(_TAG.sub("", "\n".join(_LEADING_DASH.sub("", line) for line in block)))
-    before = None
-    while before != text:  # brackets inside brackets
-        before, text = text, _STAGE_DIRECTION.sub(" ", text)
+    text = html.unescape(_remove_markup("\n".join(_LEADING_DASH.sub("", line) for line in block)))
+    text = remove_stage_directions(text)
     return [_SPEAKER_NAME.sub("", _LEADING_DASH.sub("", line)) for line in text.split("\n")]
+
+
+def _remove_markup(text: str) -> str:
+    """Remove tags and comments. A comment that does not end is text."""
+    last_comment_end = text.rfind(_COMMENT_END)
+    pieces = []
+    position = 0
+    match = _TAG.search(text)
+    while match is not None:
+        start, end = match.span()
+        if match[0] != _COMMENT_START:
+            pieces.append(text[position:start])
+            position = end
+        elif end <= last_comment_end:
+            pieces.append(text[position:start])
+            position = end = text.index(_COMMENT_END, end) + len(_COMMENT_END)
+        match = _TAG.search(text, end)
+    return "".join([*pieces, text[position:]])
 
 
 def _iter_tokens(text: str) -> Iterator[str]:
@@ -243,11 +260,12 @@ def _split_script(token: str) -> Iterator[str]:
 
 
 def _split_kana(phrase: str) -> Iterator[str]:
-    while len(phrase) > _KANA_WORD + 2:
-        end = _KANA_WORD
+    start = 0
+    while len(phrase) - start > _KANA_WORD + 2:
+        end = start + _KANA_WORD
         while end < len(phrase) and phrase[end] in _SMALL_KANA:
             end += 1
-        yield phrase[:end]
-        phrase = phrase[end:]
-    if phrase:
-        yield phrase
+        yield phrase[start:end]
+        start = end
+    if start < len(phrase):
+        yield phrase[start:]

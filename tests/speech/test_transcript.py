@@ -72,6 +72,11 @@ def test_stage_directions_markup_and_dashes_are_dropped() -> None:
     assert parse_transcript(text).words == ("Act", "one", "He", "says", "hello", "you", "la", "there")
 
 
+def test_a_comment_without_an_end_is_text() -> None:
+    assert parse_transcript("a <!-- b --> c <!-- d").words == ("a", "c", "d")
+    assert parse_transcript("<!-- <b> --> a --> b").words == ("a", "b")
+
+
 def test_quotation_marks_are_no_apostrophes() -> None:
     assert parse_transcript("'Tis 'quoted' and the boys' toys, rock ’n’ roll").words[:3] == ("'Tis", "quoted", "and")
     assert parse_transcript("rock ’n’ roll").words == ("rock", "n", "roll")
