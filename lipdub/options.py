@@ -106,6 +106,18 @@ class Option:
         return ()
 
     @property
+    def range_text(self) -> str:
+        """The range of the values as shown to a person: ``0 to 1``, ``at least 0``; empty for none."""
+        return _range_text(self.declared.low, self.declared.high)
+
+    @property
+    def value_annotation(self) -> Any:
+        """The annotation of a given value: ``list[str]`` for ``list[str] | None``."""
+        if get_origin(self.annotation) in (Union, types.UnionType):
+            return next(part for part in get_args(self.annotation) if part is not type(None))
+        return self.annotation
+
+    @property
     def value_type(self) -> type:
         """The type of a given value: ``float`` for ``float | None``."""
         return _value_type(self.annotation)
@@ -148,7 +160,7 @@ def validate(values: Any) -> None:
             raise UsageError(f"{shown} {value!r} is unknown", hint=f"It takes {', '.join(map(str, item.choices))}.")
         low, high = item.declared.low, item.declared.high
         if (low is not None and not value >= low) or (high is not None and not value <= high):
-            raise UsageError(f"{shown} must be {_range_text(low, high)}, not {value:g}")
+            raise UsageError(f"{shown} must be {item.range_text}, not {value:g}")
 
 
 def _coerce(item: Option, value: Any) -> Any:
@@ -169,11 +181,11 @@ _TYPE_NAMES = {float: "a number", int: "a whole number", bool: "true or false", 
 
 
 def _range_text(low: float | None, high: float | None) -> str:
-    if low is None:
-        return f"at most {high:g}"
-    if high is None:
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    if low is not None:
         return f"at least {low:g}"
-    return f"{low:g} to {high:g}"
+    return f"at most {high:g}" if high is not None else ""
 
 
 def _value_type(annotation: Any) -> type:

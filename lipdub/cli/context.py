@@ -1,6 +1,6 @@
 """What all commands share: how much they say and in which form, and how they end.
 
-:func:`command` adds the flags of :class:`Manner` to a command's own, and turns errors into one line and an
+:func:`command` adds the flags of :class:`GlobalOptions` to a command's own, and turns errors into one line and an
 exit code.
 """
 

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from lipdub.cli.chain_parameters import make_parameters, merge_aliases
 from lipdub.cli.context import GlobalOptions, command
+from lipdub.cli.parameters import collect_options, drop_missing, make_parameters
 from lipdub.cli.tables import as_lines
 from lipdub.engine.lip_options import LipOptions
-from lipdub.options import options_of
 
 _HIDDEN_FACTS = ("landmarks", "written", "rows")  # not shown to people
 
@@ -21,7 +20,7 @@ def add(app: typer.Typer) -> None:
     app.command("lips")(lips)
 
 
-@command(lambda: make_parameters({item.name: item for item in options_of(LipOptions)}, lambda o: o.declared.flags))
+@command(lambda: make_parameters(collect_options(LipOptions)))
 def lips(
     manner: GlobalOptions,
     speech: Annotated[Path, typer.Argument(metavar="SPEECH", help="Speech: any file that holds sound.")],
@@ -45,7 +44,7 @@ def lips(
     from lipdub.engine.lip_export import lips as export_lips
     from lipdub.errors import UsageError, printable
 
-    values = merge_aliases(options)
+    values = drop_missing(options)
     has_landmarks = values.get("landmarks") is not None
     to_pipe = out is not None and str(out) == "-"
     if to_pipe and manner.json:

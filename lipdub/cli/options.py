@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,11 +12,6 @@ from lipdub.engine.recipes import RECIPES
 _TALKER = "Who and when"
 _FILE = "Result file"
 _SETTINGS = "Settings"
-
-
-def drop_missing(**values: Any) -> dict[str, Any]:
-    """Return the values that were given on the command line."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The source: a video or a still image.")]

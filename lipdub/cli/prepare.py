@@ -9,21 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from lipdub.cli.context import GlobalOptions, command
-from lipdub.cli.options import drop_missing
-from lipdub.cli.parameters import make_parameters, with_parameters
+from lipdub.cli.parameters import collect_options, drop_missing, make_parameters
 from lipdub.training.dataset_options import ClipOptions, SourceOptions, SplitOptions
 
 
 def add(app: typer.Typer) -> None:
     """Add the command to the application."""
-    declared = [
-        *make_parameters(ClipOptions, if_given=True),
-        *make_parameters(SplitOptions, if_given=True),
-        *make_parameters(SourceOptions),
-    ]
-    app.command("prepare")(command(with_parameters(prepare, declared)))
+    app.command("prepare")(prepare)
 
 
+@command(lambda: make_parameters(collect_options(ClipOptions, SplitOptions, SourceOptions)))
 def prepare(
     manner: GlobalOptions,
     videos: Annotated[
@@ -46,13 +41,14 @@ def prepare(
     from lipdub.training.prepare import prepare as run
     from lipdub.training.prepare import summarize_counts
 
-    source = SourceOptions(**_values_of(SourceOptions, values))
+    given = drop_missing(values)
+    source = SourceOptions(**_values_of(SourceOptions, given))
     with show_progress(manner) as callback:
         counts = run(
             videos,
             out,
-            clips=drop_missing(**_values_of(ClipOptions, values)),
-            split=drop_missing(**_values_of(SplitOptions, values)),
+            clips=_values_of(ClipOptions, given),
+            split=_values_of(SplitOptions, given),
             speaker=source.speaker,
             licence=source.licence,
             jobs=source.jobs or manner.threads or count_cores(),
@@ -63,4 +59,4 @@ def prepare(
 
 
 def _values_of(kind: type, values: dict[str, Any]) -> dict[str, Any]:
-    return {field.name: values[field.name] for field in fields(kind)}
+    return {field.name: values[field.name] for field in fields(kind) if field.name in values}

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lipdub.cli import options as opt
-from lipdub.cli.chain_parameters import make_parameters, merge_aliases
 from lipdub.cli.context import GlobalOptions, command
+from lipdub.cli.parameters import drop_missing, make_parameters
 from lipdub.cli.tables import as_table
 from lipdub.engine.run_options import run_options
+
+if TYPE_CHECKING:
+    import inspect
+
+
+def _declared_parameters() -> list[inspect.Parameter]:
+    options = {name: item.option for name, item in run_options().items()}
+    return make_parameters(options, flags={name: option.run_flags for name, option in options.items()})
 
 
 def add(app: typer.Typer) -> None:
@@ -18,7 +26,7 @@ def add(app: typer.Typer) -> None:
     app.command("run")(run)
 
 
-@command(lambda: make_parameters({name: item.option for name, item in run_options().items()}, lambda o: o.run_flags))
+@command(_declared_parameters)
 def run(
     manner: GlobalOptions,
     video: opt.Video,
@@ -61,7 +69,7 @@ def run(
         no_face=no_face,
         overwrite=overwrite,
         commercial_safe=commercial_safe,
-        options=merge_aliases(options),
+        options=drop_missing(options),
     )
     if dry_run or plan:
         planned = [stage.to_json() for stage in pipeline.plan(job)]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lipdub.cli.chain_parameters import make_parameters, merge_aliases
 from lipdub.cli.context import GlobalOptions, command
+from lipdub.cli.parameters import collect_options, drop_missing, make_parameters
 from lipdub.cli.tables import as_table
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ def add(app: typer.Typer) -> None:
 
 
 def _declared_parameters() -> list[inspect.Parameter]:
-    from lipdub.options import options_of
     from lipdub.scoring.options import ScoreOptions
 
-    return make_parameters({item.name: item for item in options_of(ScoreOptions)}, lambda item: item.declared.flags)
+    return make_parameters(collect_options(ScoreOptions))
 
 
 @command(_declared_parameters)
@@ -82,7 +81,7 @@ def score(
     from lipdub.scoring.rows import find_failures, find_old_ids, parse_thresholds
 
     under, over = parse_thresholds(fail_under or ()), parse_thresholds(fail_over or ())
-    options = ScoreOptions(**merge_aliases(values))
+    options = ScoreOptions(**drop_missing(values))
     if options.workspace is not None and len(results) > 1:
         raise UsageError(
             "--workspace is for one RESULT", hint="Without it, the workspaces beside the RESULTs are used."

@@ -9,17 +9,14 @@ import typer
 
 from lipdub import stages
 from lipdub.cli import options as opt
-from lipdub.cli.chain_parameters import make_parameters, merge_aliases
 from lipdub.cli.context import GlobalOptions, command
+from lipdub.cli.parameters import collect_options, drop_missing, make_parameters
 from lipdub.cli.tables import as_lines
 from lipdub.engine.resolve import stages_up_to
-from lipdub.options import options_of
 from lipdub.stages.method import option_classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from lipdub.options import Option
 
 _JOB_FIELDS = ("workspace", "mix", "recipe", "no_face", "overwrite", "commercial_safe")
 
@@ -47,7 +44,7 @@ def make_command(name: str) -> Callable[..., None]:
             inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
             for key, (kind, default) in files.items()
         ]
-        return [*own, *make_parameters(stage_options(name), lambda option: option.declared.flags)]
+        return [*own, *make_parameters(collect_options(*option_classes(spec)))]
 
     @command(parameters)
     def run(manner: GlobalOptions, **values: Any) -> None:
@@ -61,7 +58,7 @@ def make_command(name: str) -> Callable[..., None]:
             stage=name,
             device=manner.device,
             threads=manner.threads,
-            options=merge_aliases(values),
+            options=drop_missing(values),
             **fields_of_job,
         )
         with show_progress(manner) as callback:
@@ -70,13 +67,3 @@ def make_command(name: str) -> Callable[..., None]:
 
     run.__name__, run.__doc__ = name.replace("-", "_"), spec.summary
     return run
-
-
-def stage_options(name: str) -> dict[str, Option]:
-    """Return the options of a stage and of its methods by field name."""
-    found: dict[str, Option] = {}
-    for kind in option_classes(stages.load(name)):
-        for option in options_of(kind):
-            if option.declared.flags:
-                found.setdefault(option.name, option)
-    return found

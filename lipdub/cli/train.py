@@ -6,15 +6,19 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from lipdub.cli.context import GlobalOptions, command
-from lipdub.cli.parameters import make_parameters, with_parameters
+from lipdub.cli.parameters import collect_options, drop_missing, make_parameters
 from lipdub.training.registry import TRAINABLES, make_arguments
 from lipdub.training.trainable import Runtime, Trainable
+
+if TYPE_CHECKING:
+    import inspect
 
 _HELP = "Train networks. Stop a training at any time; the same command resumes it."
 _DEFAULT_THREADS = 2
@@ -48,13 +52,22 @@ def _build_command(trainable: Trainable) -> Callable[..., None]:
 
     run.__name__ = trainable.name.replace("-", "_")
     run.__doc__ = trainable.summary
-    parameters = make_parameters(trainable.arguments, required=trainable.required, name=trainable.name)
-    return command(with_parameters(run, parameters))
+    return command(lambda: _declared_parameters(trainable))(run)
+
+
+def _declared_parameters(trainable: Trainable) -> list[inspect.Parameter]:
+    """Make the network's parameters. NAME in the text of a default becomes the network's name."""
+    options = collect_options(trainable.arguments)
+    for key, option in options.items():
+        if option.declared.default_text is not None:
+            text = option.declared.default_text.replace("NAME", trainable.name)
+            options[key] = replace(option, declared=replace(option.declared, default_text=text))
+    return make_parameters(options, required=trainable.required)
 
 
 def _train(manner: GlobalOptions, trainable: Trainable, values: dict[str, Any]) -> None:
     """Train, write the card next to the weights and publish them; or print the settings."""
-    arguments = make_arguments(trainable, values)
+    arguments = make_arguments(trainable, drop_missing(values))
     settings = trainable.settings(arguments)
     if getattr(arguments, "show_config", False):
         from lipdub.training.config import format_toml

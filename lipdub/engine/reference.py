@@ -169,12 +169,8 @@ def _values(option: Option) -> str:
     declared = option.declared
     if option.choices:
         return _join_code(option.choices)
-    if declared.low is not None and declared.high is not None:
-        return f"{declared.low:g} to {declared.high:g}"
-    if declared.low is not None:
-        return f"at least {declared.low:g}"
-    if declared.high is not None:
-        return f"at most {declared.high:g}"
+    if option.range_text:
+        return option.range_text
     if option.value_type is bool:
         return ""
     return declared.metavar or {"int": "whole number", "float": "number"}.get(option.value_type.__name__, "")

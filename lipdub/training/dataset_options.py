@@ -40,6 +40,7 @@ class ClipOptions:
         help="Factor by which the stored crops are larger than the square, for augmentation.",
         low=1,
         high=2,
+        default_text="1.33",
         panel=_CLIPS,
     )
     shortest: float = option(

@@ -18,7 +18,7 @@ from typer.main import get_command
 from lipdub import __version__, stages
 from lipdub.cli import main
 from lipdub.cli.app import app
-from lipdub.cli.chain_parameters import merge_aliases
+from lipdub.cli.parameters import drop_missing
 from lipdub.cli.run import run
 from lipdub.engine.run_options import run_options
 from lipdub.stages.method import option_classes
@@ -322,7 +322,7 @@ def test_run_options_are_fields_of_the_stages_or_of_their_methods() -> None:
     ("former", "name"), [("--text", "transcript"), ("--accel", "cpu_backend"), ("--talker", "model")]
 )
 def test_former_flags_are_accepted_and_hidden(lipdub: Callable[..., Done], former: str, name: str) -> None:
-    (hidden,) = [p for p in get_command(app).get_command(None, "run").params if p.name == f"{name}__alias"]  # type: ignore[attr-defined]
+    (hidden,) = [p for p in get_command(app).get_command(None, "run").params if p.name == f"{name}__former"]  # type: ignore[attr-defined]
     assert hidden.hidden and hidden.opts == [former]
     assert former not in lipdub("run", "--help").stdout.split()
-    assert merge_aliases({name: None, f"{name}__alias": "x"}) == {name: "x"}
+    assert drop_missing({name: None, f"{name}__former": "x"}) == {name: "x"}
