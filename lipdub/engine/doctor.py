@@ -172,7 +172,7 @@ def _check_ffmpeg() -> Iterator[Check]:
 def _check_encoders() -> Iterator[Check]:
     import av
 
-    available = [name for name in ENCODERS if name in av.codecs_available and _encodes(name)]
+    available = [name for name in ENCODERS if name in av.codecs_available and _has_encoder(name)]
     missing = [name for name in ENCODERS if name not in available]
     yield _make_check(
         "encoders",
@@ -182,7 +182,7 @@ def _check_encoders() -> Iterator[Check]:
     )
 
 
-def _encodes(name: str) -> bool:
+def _has_encoder(name: str) -> bool:
     import av
 
     try:

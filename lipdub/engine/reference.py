@@ -88,8 +88,8 @@ def render_run_options() -> str:
         (
             _join_code(item.option.run_flags),
             item.option.declared.help,
-            _values(item.option),
-            _default(item.option),
+            _describe_values(item.option),
+            _describe_default(item.option),
             f"`{name}`",
             ", ".join(item.owners),
         )
@@ -107,15 +107,15 @@ def render_stage_options(stage: str) -> str:
     spec = stages.load(stage)
     rows: dict[str, tuple[str, ...]] = {}
     for kind in option_classes(spec):
-        users = [] if kind is spec.options or spec.methods is None else _users_of(spec.methods, kind)
+        users = [] if kind is spec.options or spec.methods is None else _list_users(spec.methods, kind)
         for option in options_of(kind):
             if option.declared.flags and option.name not in rows:
                 flags = _join_code(option.declared.flags)
                 rows[option.name] = (
                     flags,
                     option.declared.help,
-                    _values(option),
-                    _default(option),
+                    _describe_values(option),
+                    _describe_default(option),
                     ", ".join(users) or "all",
                 )
     return format_table(("Option", "What it does", "Values", "Default", "Methods"), rows.values())
@@ -161,11 +161,11 @@ def _recipe_weights(methods: Mapping[str, str]) -> str:
     return ", ".join(dict.fromkeys(needs)) or "none"
 
 
-def _users_of(methods: Any, kind: type) -> list[str]:
+def _list_users(methods: Any, kind: type) -> list[str]:
     return [f"`{name}`" for name, method in methods.items() if method.options is kind]
 
 
-def _values(option: Option) -> str:
+def _describe_values(option: Option) -> str:
     declared = option.declared
     if option.choices:
         return _join_code(option.choices)
@@ -176,7 +176,7 @@ def _values(option: Option) -> str:
     return declared.metavar or {"int": "whole number", "float": "number"}.get(option.value_type.__name__, "")
 
 
-def _default(option: Option) -> str:
+def _describe_default(option: Option) -> str:
     return "on" if option.default is True else option.default_text
 
 

@@ -204,7 +204,7 @@ def _triangulate_mouth_layer() -> I32:
 _MOUTH_TRIANGLES = _triangulate_mouth_layer()
 
 
-def _interior_source_ring(unit: Array, target: Array, ratio: float) -> Array:
+def _compute_interior_source_ring(unit: Array, target: Array, ratio: float) -> Array:
     """Find where in a unit the interior of a target mouth is taken from.
 
     Teeth do not narrow with the lips: a narrower mouth shows the middle of them, at the same proportions. A wider mouth
@@ -227,7 +227,7 @@ def _interior_source_ring(unit: Array, target: Array, ratio: float) -> Array:
     return source
 
 
-def _closing_amount(unit: Array, target: Array, ratio: float) -> float:
+def _compute_closing_amount(unit: Array, target: Array, ratio: float) -> float:
     """Compute how far, 0..1, the warp closes a unit (100, 2) for a target (100, 2) whose lips all but meet."""
     surplus = measure_gap_px(unit) / ratio - measure_gap_px(target)
     return float(np.clip(surplus / LINE_GAP_PX, 0, 1) * np.clip(2 - measure_gap_px(target) / LINE_GAP_PX, 0, 1))
@@ -253,7 +253,7 @@ def _retract_inner_rings(unit: Array, target: Array, ratio: float) -> Array:
     Returns:
         (100, 2) patch pixels.
     """
-    amount = _closing_amount(unit, target, ratio)
+    amount = _compute_closing_amount(unit, target, ratio)
     if amount <= 0:
         return unit
     surplus = measure_gap_px(unit) / ratio - measure_gap_px(target)
@@ -263,7 +263,7 @@ def _retract_inner_rings(unit: Array, target: Array, ratio: float) -> Array:
     return out
 
 
-def _closed_lip_source_ring(ring: Array, unit: Array, amount: float) -> Array:
+def _move_ring_to_lower_lip(ring: Array, unit: Array, amount: float) -> Array:
     """Move the interior's source ring towards the lower lip's flesh.
 
     The thread of interior that is left between closed lips then takes the lip's colour.
@@ -405,7 +405,7 @@ def composite_mouth(skin: Array, points: Array, units: list[MouthUnit], amount: 
         layer, inside = _warp_unit(unit, local, y1 - y0, x1 - x0)
         mask *= inside  # the mask's edge and the mesh's edge are not rasterised by the same rule
         layer += ((base - layer) * ring).sum((0, 1)) / max(float(ring.sum()), 1.0)
-        missing_share = _missing_interior(
+        missing_share = _compute_missing_interior(
             measure_gap_px(unit.points), measure_gap_px(local), _measure_inner_width(local)
         )
         if missing_share > 0:
@@ -424,8 +424,10 @@ def _warp_unit(unit: MouthUnit, target: Array, height: int, width: int) -> tuple
         (height, width, 3) float32 layer; (height, width) bool, inside the mesh.
     """
     source = _retract_inner_rings(unit.points, target, unit.ratio)
-    interior = _closed_lip_source_ring(
-        _interior_source_ring(source, target, unit.ratio), source, _closing_amount(unit.points, target, unit.ratio)
+    interior = _move_ring_to_lower_lip(
+        _compute_interior_source_ring(source, target, unit.ratio),
+        source,
+        _compute_closing_amount(unit.points, target, unit.ratio),
     )
     map_x, map_y, inside = warp.compute_backward_map(
         np.concatenate([source, interior]),
@@ -444,7 +446,7 @@ def compute_mouth_box(points: Array, height: int, width: int) -> tuple[int, int,
     return x0, y0, max(min(int(high[0]), width), x0), max(min(int(high[1]), height), y0)
 
 
-def _missing_interior(unit_gap: float, target_gap: float, target_width: float) -> float:
+def _compute_missing_interior(unit_gap: float, target_gap: float, target_width: float) -> float:
     """Compute how much of the interior, 0..1, must be painted when the warp opens a unit; all in pixels."""
     stretch = target_gap / max(unit_gap, 0.5)
     excess = np.clip(stretch / MAX_STRETCH - 1, 0, 1)

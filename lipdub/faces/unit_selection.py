@@ -229,32 +229,32 @@ def compute_target_costs(units: Inventory, targets: FrameTargets, spread: F64, c
 
 
 def _compute_cost_block(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts) -> F32:
-    total = _opening_cost(units, targets, spread, costs)
-    total += _closed_cost(units, targets, costs)
-    total += _paint_cost(units, targets, costs)
-    total += _width_cost(units, targets, spread, costs)
-    total += _lip_height_cost(units, targets, costs)
-    total += _pose_cost(units, targets, costs)
-    total += _size_cost(units, targets, costs)
-    total += _time_cost(units, targets, costs)
-    total += _blur_cost(units, costs)
+    total = _compute_opening_cost(units, targets, spread, costs)
+    total += _compute_closure_cost(units, targets, costs)
+    total += _compute_paint_cost(units, targets, costs)
+    total += _compute_width_cost(units, targets, spread, costs)
+    total += _compute_lip_height_cost(units, targets, costs)
+    total += _compute_pose_cost(units, targets, costs)
+    total += _compute_size_cost(units, targets, costs)
+    total += _compute_time_cost(units, targets, costs)
+    total += _compute_blur_cost(units, costs)
     return np.where(units.is_usable[None], total, costs.unusable).astype(np.float32)
 
 
-def _opening_cost(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts) -> F64:
+def _compute_opening_cost(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts) -> F64:
     difference = (targets.measures[:, None, 0] - units.measures[None, :, 0]) / (costs.opening_scale * spread[0])
     cost: F64 = difference**2 * np.where(difference > 0, costs.opening_further_weight, 1.0)
     return cost
 
 
-def _closed_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+def _compute_closure_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     """Cost of open units at frames whose target is a closed mouth."""
     closedness = np.clip(1 - targets.measures[:, 0] / CLOSED_MOUTH_OPENING, 0, 1)[:, None]
     opening = np.clip((units.measures[None, :, 0] + PRESSED_OPENING) / CLOSED_MOUTH_OPENING, 0, 2)
     return closedness * costs.closed_weight * opening**2
 
 
-def _paint_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+def _compute_paint_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     """Cost of units that are too closed to show the interior of the target mouth."""
     stretch = targets.measures[:, None, 0] / np.maximum(units.measures[None, :, 0], MIN_UNIT_OPENING)
     is_open = np.clip(targets.measures[:, 0] / INTERIOR_OPENING - 1, 0, 1)[:, None]
@@ -262,19 +262,19 @@ def _paint_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F6
     return cost
 
 
-def _width_cost(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts) -> F64:
+def _compute_width_cost(units: Inventory, targets: FrameTargets, spread: F64, costs: UnitCosts) -> F64:
     difference = targets.measures[:, None, 1] - units.measures[None, :, 1]
     open_share = np.clip(targets.measures[:, None, 0] / costs.width_open_scale, 0, 1)
     cost: F64 = (difference / (costs.width_scale * spread[1])) ** 2 * (1 + open_share)
     return cost
 
 
-def _lip_height_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+def _compute_lip_height_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     cost: F64 = (((targets.heights[:, None] - units.heights[None]) / costs.lip_height_scale) ** 2).sum(-1)
     return cost
 
 
-def _pose_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+def _compute_pose_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     yaw, pitch, roll = np.moveaxis(targets.angles[:, None] - units.angles[None], -1, 0)
     cost: F64 = (
         (yaw / costs.yaw_scale) ** 2
@@ -284,18 +284,18 @@ def _pose_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64
     return cost
 
 
-def _size_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+def _compute_size_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     cost: F64 = (np.log(targets.scale[:, None] / units.scale[None]) / costs.size_scale) ** 2
     return cost
 
 
-def _time_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+def _compute_time_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     distance = np.abs(targets.frame[:, None] - units.frame[None])
     cost: F64 = costs.time_weight * (1 - np.exp(-distance / costs.time_scale))
     return cost
 
 
-def _blur_cost(units: Inventory, costs: UnitCosts) -> Array:
+def _compute_blur_cost(units: Inventory, costs: UnitCosts) -> Array:
     sharpness = units.sharpness / max(float(np.median(units.sharpness[units.is_usable])), 1e-6)
     return costs.sharpness_weight * np.maximum(costs.sharpness_share - sharpness, 0)[None]
 
@@ -402,7 +402,7 @@ def _trace_back(states: list[I64], best_previous: list[I64], total: F64) -> I64:
     return out
 
 
-def crossfade_weights(units: Inventory, path: I64) -> list[list[tuple[int, float]]]:
+def compute_crossfade_weights(units: Inventory, path: I64) -> list[list[tuple[int, float]]]:
     """Compute which units each frame shows, and with which weights.
 
     A frame shows one unit, or two around a jump, so that textures fade instead of popping. Open and closed mouths do
@@ -427,10 +427,10 @@ def crossfade_weights(units: Inventory, path: I64) -> list[list[tuple[int, float
         before = int(path[t - 1]) if t else unit
         after = int(path[t + 1]) if t + 1 < len(path) else unit
         neighbours = []
-        if before != unit and _step(units, before, 1) != unit:
-            neighbours.append(_step(units, before, 1))
-        if after != unit and _step(units, unit, 1) != after:
-            neighbours.append(_step(units, after, -1))
+        if before != unit and _find_neighbour(units, before, 1) != unit:
+            neighbours.append(_find_neighbour(units, before, 1))
+        if after != unit and _find_neighbour(units, unit, 1) != after:
+            neighbours.append(_find_neighbour(units, after, -1))
         neighbours = [other for other in neighbours if fits(other, unit)]
         weights = {unit: 1.0}
         for other in neighbours:
@@ -441,7 +441,7 @@ def crossfade_weights(units: Inventory, path: I64) -> list[list[tuple[int, float
     return out
 
 
-def _step(units: Inventory, unit: int, by: int) -> int:
+def _find_neighbour(units: Inventory, unit: int, by: int) -> int:
     """Find the unit `by` source frames away; the unit itself where that frame is no usable unit."""
     other = unit + by
     if not 0 <= other < len(units.frame) or units.frame[other] - units.frame[unit] != by:
@@ -457,7 +457,7 @@ def clamp_to_reach(units: Inventory, mixtures: list[list[tuple[int, float]]], me
 
     Args:
         units: u units.
-        mixtures: n results of `crossfade_weights`.
+        mixtures: n results of `compute_crossfade_weights`.
         measures: (n, 2) target opening and width in eye distances.
 
     Returns:

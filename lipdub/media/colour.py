@@ -166,7 +166,7 @@ def yuv_matrix(matrix: int, depth: int, scale: float, *, full_range: bool) -> tu
     Returns:
         RGB from YUV, and YUV from RGB: (3, 4) float32 each.
     """
-    forward = _normalized_yuv_from_rgb(matrix)
+    forward = _build_normalized_yuv_matrix(matrix)
     unit = float(1 << (depth - 8))
     top = float((1 << depth) - 1)
     centre = CHROMA_CENTRE * unit
@@ -181,7 +181,7 @@ def yuv_matrix(matrix: int, depth: int, scale: float, *, full_range: bool) -> tu
     return to_rgb.astype(np.float32), to_yuv.astype(np.float32)
 
 
-def _normalized_yuv_from_rgb(matrix: int) -> F64:
+def _build_normalized_yuv_matrix(matrix: int) -> F64:
     """Return the (3, 3) float64 matrix from RGB in 0..1 to luma in 0..1 and chroma in -0.5..0.5."""
     if matrix == MATRIX_YCGCO:
         return np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0.0, -0.5]])

@@ -270,7 +270,7 @@ def choose_encoder(codec: str, container: Container, source: SourceFormat, *, lo
     Raises:
         UsageError: No encoder fits.
     """
-    families = _families_to_try(codec, container, source, lossless=lossless)
+    families = _list_families(codec, container, source, lossless=lossless)
     pix_fmt = source.pix_fmt
     if source.is_image and not lossless and pix_fmt not in _PLAYABLE_FORMATS:
         pix_fmt = _PLAYABLE_FORMATS[0]
@@ -294,10 +294,10 @@ def choose_encoder(codec: str, container: Container, source: SourceFormat, *, lo
             f"no encoder for {container.name} takes {source.pix_fmt} pictures of {source.width}x{source.height}"
         )
     # The first, unless it loses the opacity and another does not.
-    return min(nearest, key=lambda encoder: _loses_alpha(pix_fmt, encoder.pix_fmt))
+    return min(nearest, key=lambda encoder: _drops_alpha(pix_fmt, encoder.pix_fmt))
 
 
-def _families_to_try(codec: str, container: Container, source: SourceFormat, *, lossless: bool) -> list[str]:
+def _list_families(codec: str, container: Container, source: SourceFormat, *, lossless: bool) -> list[str]:
     """Return the codec families that may be used, in order of preference."""
     if codec != "auto":
         families = [_find_family(codec, container)]
@@ -369,7 +369,7 @@ def _planar_layout(pix_fmt: str) -> PlaneLayout:
     return layout
 
 
-def _loses_alpha(pix_fmt: str, nearest: str) -> bool:
+def _drops_alpha(pix_fmt: str, nearest: str) -> bool:
     return _planar_layout(pix_fmt).alpha and not _planar_layout(nearest).alpha
 
 

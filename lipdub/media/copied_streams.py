@@ -57,14 +57,14 @@ def select_streams(
     """
     streams: list[CopiedStream] = []
     notes: list[str] = []
-    for sound in _kept_sounds(facts.audio, keep_audio, has_speech=has_speech):
+    for sound in _select_sounds(facts.audio, keep_audio, has_speech=has_speech):
         encoder = audio_encoder(sound.codec, container)
         streams.append(CopiedStream(sound.index, "audio", encoder))
         if encoder != COPY:
             notes.append(
                 f"sound stream {sound.index} ({sound.codec}) was encoded again, {container.name} does not hold it"
             )
-    remade = _remade_streams(source, facts)
+    remade = _find_regenerated_streams(source, facts)
     dropped: list[str] = []
     for stream in facts.others:
         rule = _RULES.get(stream.type)
@@ -80,7 +80,7 @@ def select_streams(
     return StreamSelection(tuple(streams), tuple(notes))
 
 
-def _kept_sounds(sounds: tuple[AudioFacts, ...], keep: str, *, has_speech: bool) -> tuple[AudioFacts, ...]:
+def _select_sounds(sounds: tuple[AudioFacts, ...], keep: str, *, has_speech: bool) -> tuple[AudioFacts, ...]:
     """Return the sound streams the policy keeps."""
     if keep == "none":
         return ()
@@ -94,7 +94,7 @@ def audio_encoder(codec: str, container: Container) -> str:
     return _AUDIO_FALLBACK_ENCODERS.get(container.speech_codec, container.speech_codec)
 
 
-def _remade_streams(source: Path, facts: MediaFacts) -> set[int]:
+def _find_regenerated_streams(source: Path, facts: MediaFacts) -> set[int]:
     """Return the data streams the muxer makes anew: chapter titles and time codes."""
     data = [stream for stream in facts.others if stream.type == "data"]
     if not data:

@@ -98,7 +98,7 @@ def _read_frame_index(path: str, size: int, changed: int) -> FrameIndex:
             return FrameIndex(np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64), 1 / IMAGE_RATE)
         if container.format.name in _EXACT_FORMATS and codec_name(stream) in _EXACT_CODECS:
             index = _index_from_packets(container, stream)
-    if index is not None and _starts_with(path, int(index.pts[0])):
+    if index is not None and _is_first_frame_at(path, int(index.pts[0])):
         return index
     return _index_from_frames(path)
 
@@ -190,7 +190,7 @@ def _stream_rate(stream: Any) -> Fraction:
     return stream.average_rate or stream.guessed_rate or IMAGE_RATE
 
 
-def _starts_with(path: str, pts: int) -> bool:
+def _is_first_frame_at(path: str, pts: int) -> bool:
     """Whether the first frame of the decoder has this time."""
     with open_media(path) as container:
         frame = decode_first_frame(container, select_video_stream(container))

@@ -170,60 +170,60 @@ def _unpack_by_ffmpeg(frame: Any, layout: PlaneLayout) -> list[Array]:
     return view_planes(frame.reformat(format=layout.pix_fmt), layout)
 
 
-def _interleaved(planar: str, dtype: str, count: int, order: tuple[int, ...]) -> UnpackRule:
+def _make_interleaved_rule(planar: str, dtype: str, count: int, order: tuple[int, ...]) -> UnpackRule:
     return UnpackRule(planar, partial(_unpack_interleaved, dtype=dtype, count=count, order=order))
 
 
-def _semi_planar(planar: str, shift: int = 0, *, u: int = 0) -> UnpackRule:
+def _make_semi_planar_rule(planar: str, shift: int = 0, *, u: int = 0) -> UnpackRule:
     return UnpackRule(planar, partial(_unpack_semi_planar, shift=shift, u=u))
 
 
-def _yuv422(y: int, u: int, v: int) -> UnpackRule:
+def _make_yuv422_rule(y: int, u: int, v: int) -> UnpackRule:
     return UnpackRule("yuv422p", partial(_unpack_yuv422, y=y, u=u, v=v))
 
 
 UNPACK_RULES: dict[str, UnpackRule] = {
     # RGB: planar format, type of a component, components of a pixel, component of each plane G, B, R, A.
-    "rgb24": _interleaved("gbrp", "u1", 3, (1, 2, 0)),
-    "bgr24": _interleaved("gbrp", "u1", 3, (1, 0, 2)),
-    "rgb0": _interleaved("gbrp", "u1", 4, (1, 2, 0)),
-    "bgr0": _interleaved("gbrp", "u1", 4, (1, 0, 2)),
-    "0rgb": _interleaved("gbrp", "u1", 4, (2, 3, 1)),
-    "0bgr": _interleaved("gbrp", "u1", 4, (2, 1, 3)),
-    "rgba": _interleaved("gbrap", "u1", 4, (1, 2, 0, 3)),
-    "bgra": _interleaved("gbrap", "u1", 4, (1, 0, 2, 3)),
-    "argb": _interleaved("gbrap", "u1", 4, (2, 3, 1, 0)),
-    "abgr": _interleaved("gbrap", "u1", 4, (2, 1, 3, 0)),
-    "rgb48le": _interleaved("gbrp16le", "<u2", 3, (1, 2, 0)),
-    "rgb48be": _interleaved("gbrp16le", ">u2", 3, (1, 2, 0)),
-    "bgr48le": _interleaved("gbrp16le", "<u2", 3, (1, 0, 2)),
-    "bgr48be": _interleaved("gbrp16le", ">u2", 3, (1, 0, 2)),
-    "rgba64le": _interleaved("gbrap16le", "<u2", 4, (1, 2, 0, 3)),
-    "rgba64be": _interleaved("gbrap16le", ">u2", 4, (1, 2, 0, 3)),
-    "bgra64le": _interleaved("gbrap16le", "<u2", 4, (1, 0, 2, 3)),
-    "bgra64be": _interleaved("gbrap16le", ">u2", 4, (1, 0, 2, 3)),
+    "rgb24": _make_interleaved_rule("gbrp", "u1", 3, (1, 2, 0)),
+    "bgr24": _make_interleaved_rule("gbrp", "u1", 3, (1, 0, 2)),
+    "rgb0": _make_interleaved_rule("gbrp", "u1", 4, (1, 2, 0)),
+    "bgr0": _make_interleaved_rule("gbrp", "u1", 4, (1, 0, 2)),
+    "0rgb": _make_interleaved_rule("gbrp", "u1", 4, (2, 3, 1)),
+    "0bgr": _make_interleaved_rule("gbrp", "u1", 4, (2, 1, 3)),
+    "rgba": _make_interleaved_rule("gbrap", "u1", 4, (1, 2, 0, 3)),
+    "bgra": _make_interleaved_rule("gbrap", "u1", 4, (1, 0, 2, 3)),
+    "argb": _make_interleaved_rule("gbrap", "u1", 4, (2, 3, 1, 0)),
+    "abgr": _make_interleaved_rule("gbrap", "u1", 4, (2, 1, 3, 0)),
+    "rgb48le": _make_interleaved_rule("gbrp16le", "<u2", 3, (1, 2, 0)),
+    "rgb48be": _make_interleaved_rule("gbrp16le", ">u2", 3, (1, 2, 0)),
+    "bgr48le": _make_interleaved_rule("gbrp16le", "<u2", 3, (1, 0, 2)),
+    "bgr48be": _make_interleaved_rule("gbrp16le", ">u2", 3, (1, 0, 2)),
+    "rgba64le": _make_interleaved_rule("gbrap16le", "<u2", 4, (1, 2, 0, 3)),
+    "rgba64be": _make_interleaved_rule("gbrap16le", ">u2", 4, (1, 2, 0, 3)),
+    "bgra64le": _make_interleaved_rule("gbrap16le", "<u2", 4, (1, 0, 2, 3)),
+    "bgra64be": _make_interleaved_rule("gbrap16le", ">u2", 4, (1, 0, 2, 3)),
     # Grey with opacity.
-    "ya8": _interleaved("gbrap", "u1", 2, (0, 0, 0, 1)),
-    "ya16le": _interleaved("gbrap16le", "<u2", 2, (0, 0, 0, 1)),
-    "ya16be": _interleaved("gbrap16le", ">u2", 2, (0, 0, 0, 1)),
+    "ya8": _make_interleaved_rule("gbrap", "u1", 2, (0, 0, 0, 1)),
+    "ya16le": _make_interleaved_rule("gbrap16le", "<u2", 2, (0, 0, 0, 1)),
+    "ya16be": _make_interleaved_rule("gbrap16le", ">u2", 2, (0, 0, 0, 1)),
     # Luma, and chroma in pairs: planar format, unused low bits, place of U.
-    "nv12": _semi_planar("yuv420p"),
-    "nv21": _semi_planar("yuv420p", u=1),
-    "nv16": _semi_planar("yuv422p"),
-    "nv24": _semi_planar("yuv444p"),
-    "nv42": _semi_planar("yuv444p", u=1),
-    "nv20le": _semi_planar("yuv422p10le"),
-    "p010le": _semi_planar("yuv420p10le", 6),
-    "p012le": _semi_planar("yuv420p12le", 4),
-    "p016le": _semi_planar("yuv420p16le"),
-    "p210le": _semi_planar("yuv422p10le", 6),
-    "p216le": _semi_planar("yuv422p16le"),
-    "p410le": _semi_planar("yuv444p10le", 6),
-    "p416le": _semi_planar("yuv444p16le"),
+    "nv12": _make_semi_planar_rule("yuv420p"),
+    "nv21": _make_semi_planar_rule("yuv420p", u=1),
+    "nv16": _make_semi_planar_rule("yuv422p"),
+    "nv24": _make_semi_planar_rule("yuv444p"),
+    "nv42": _make_semi_planar_rule("yuv444p", u=1),
+    "nv20le": _make_semi_planar_rule("yuv422p10le"),
+    "p010le": _make_semi_planar_rule("yuv420p10le", 6),
+    "p012le": _make_semi_planar_rule("yuv420p12le", 4),
+    "p016le": _make_semi_planar_rule("yuv420p16le"),
+    "p210le": _make_semi_planar_rule("yuv422p10le", 6),
+    "p216le": _make_semi_planar_rule("yuv422p16le"),
+    "p410le": _make_semi_planar_rule("yuv444p10le", 6),
+    "p416le": _make_semi_planar_rule("yuv444p16le"),
     # Two pixels in four bytes: places of the first luma, U and V.
-    "yuyv422": _yuv422(0, 1, 3),
-    "uyvy422": _yuv422(1, 0, 2),
-    "yvyu422": _yuv422(0, 3, 1),
+    "yuyv422": _make_yuv422_rule(0, 1, 3),
+    "uyvy422": _make_yuv422_rule(1, 0, 2),
+    "yvyu422": _make_yuv422_rule(0, 3, 1),
     # Palettes and bit maps.
     "pal8": UnpackRule("gbrap", _unpack_palette),
     "monob": UnpackRule("gray", _unpack_by_ffmpeg),

@@ -359,8 +359,8 @@ class Picture:
         """
         step_x, step_y = self.steps[1]
         off_x, off_y = self._offsets
-        kernel_x, first_x = _footprint(step_x, off_x)
-        kernel_y, first_y = _footprint(step_y, off_y)
+        kernel_x, first_x = _compute_chroma_kernel(step_x, off_x)
+        kernel_y, first_y = _compute_chroma_kernel(step_y, off_y)
         # sepFilter2D with the anchor at the kernel's first tap: result[i] = sum kernel[k] * values[i + k].
         # The border lets every footprint start inside the array; at the picture's edge it repeats.
         room = 2 * max(step_x, step_y)
@@ -479,7 +479,7 @@ def _merge(red: Array, green: Array, blue: Array) -> Array:
     return rgb
 
 
-def _footprint(step: int, offset: float) -> tuple[F32, int]:
+def _compute_chroma_kernel(step: int, offset: float) -> tuple[F32, int]:
     """Return the kernel of a chroma sample over luma samples: a box ``step`` wide about ``offset``.
 
     Args:

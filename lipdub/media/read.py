@@ -110,7 +110,7 @@ def read_frames(path: Path | str, start: int = 0, stop: int | None = None, threa
     start = max(0, start)
     if start >= stop:
         return
-    yield from _in_background(_decode_span(path, index, start, stop, threads))
+    yield from _run_in_background(_decode_span(path, index, start, stop, threads))
 
 
 def read_frames_in_order(path: Path | str, indices: Sequence[int] | I64, threads: int = 0) -> Iterator[SourceFrame]:
@@ -132,7 +132,7 @@ def read_frames_in_order(path: Path | str, indices: Sequence[int] | I64, threads
     total = len(read_frame_index(path).pts)
     if order and not (min(order) >= 0 and max(order) < total):
         raise ValueError(f"frame numbers {min(order)}..{max(order)} are not all inside 0..{total - 1}")
-    yield from _in_background(_decode_order(path, order, threads))
+    yield from _run_in_background(_decode_order(path, order, threads))
 
 
 def _decode_order(path: Path | str, order: list[int], threads: int) -> Iterator[SourceFrame]:
@@ -325,7 +325,7 @@ def _source_frame(index: FrameIndex, number: int, frame: Any, frame_format: _Fra
     return SourceFrame(number, pts, pts * index.time_base, frame, frame_format)
 
 
-def _in_background(frames: Iterator[SourceFrame]) -> Iterator[SourceFrame]:
+def _run_in_background(frames: Iterator[SourceFrame]) -> Iterator[SourceFrame]:
     """Run an iterator in a thread, a few items ahead of the caller."""
     items: queue.Queue[SourceFrame | BaseException | None] = queue.Queue(maxsize=_QUEUED_FRAMES)  # None ends
     stopped = threading.Event()

@@ -194,14 +194,14 @@ def _h264_options(settings: _EncoderSettings) -> dict[str, str]:
         options["qp"] = "0"
     else:
         options["crf"] = settings.crf
-        if _x264_reads_beyond(settings.facts.coded_width):
+        if _is_x264_nondeterministic(settings.facts.coded_width):
             options["x264-params"] = f"asm={_X264_ASM}"
     if not settings.reorder:
         options["bf"] = "0"
     return options
 
 
-def _x264_reads_beyond(width: int) -> bool:
+def _is_x264_nondeterministic(width: int) -> bool:
     """Whether x264 would decide by undefined memory.
 
     With AVX-512, its macroblock tree (core 165) reads beyond the last macroblock of a row, unless their number

@@ -149,7 +149,7 @@ def embed_mouths(
     return torch.cat(out) if out else torch.zeros(0, size.features)
 
 
-def normalized_spectrogram(audio: Array) -> Array:
+def compute_normalized_spectrogram(audio: Array) -> Array:
     """Compute the `speech.mel` spectrogram of a sound brought to one level.
 
     Args:
@@ -173,7 +173,7 @@ def embed_sounds(network: AVSyncNet | SyncNetScorer, audio: Array) -> torch.Tens
     """
     import torch
 
-    whole = normalized_spectrogram(audio)
+    whole = compute_normalized_spectrogram(audio)
     out = []
     with torch.no_grad():
         for first in range(0, whole.shape[1] - mel.COLUMNS + 1, _BATCH):

@@ -73,10 +73,10 @@ def colour_step(result: F64, source: F64 | None = None) -> float:
         Units of Lab: against the source the difference of colour (CIE 1976) that the dub made, alone that of the chroma
         beyond its trend. NaN if too little of the edge is visible.
     """
-    near_in, far_in, near_out, far_out = _means(result)
+    near_in, far_in, near_out, far_out = _average_bands(result)
     gap = near_in - near_out
     if source is not None:
-        inside, _, outside, _ = _means(source)
+        inside, _, outside, _ = _average_bands(source)
         gap = gap - (inside - outside)
     else:
         gap = (gap - _TREND * ((far_in - near_in) + (near_out - far_out)) / 2)[:, 1:]
@@ -84,7 +84,7 @@ def colour_step(result: F64, source: F64 | None = None) -> float:
     return float(np.linalg.norm(np.median(known, axis=0))) if len(known) >= _MIN_SECTORS else math.nan
 
 
-def _means(sums: F64) -> F64:
+def _average_bands(sums: F64) -> F64:
     """Return colours (4 bands, SECTORS, 3), NaN where there are too few pixels."""
     count = sums[..., :1]
     with warnings.catch_warnings():

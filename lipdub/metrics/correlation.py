@@ -13,7 +13,7 @@ STEP = 0.04  # seconds between samples of the grid motions are compared on
 FLAT = 1e-6  # a standard deviation below this is no motion: nothing correlates with it
 
 
-def on_grid(times: Array, values: Array, step: float = STEP) -> F64:
+def resample_to_grid(times: Array, values: Array, step: float = STEP) -> F64:
     """Interpolate values on a regular grid from time 0 to the last time.
 
     Args:

@@ -58,10 +58,10 @@ def cpbd(grey: Array) -> float:
     # steps of less than a level would make an edge as wide as the tails of its blur
     picture = np.round(grey).astype(np.float32)
     width = measure_edge_widths(picture)[blocks]
-    measured = (width > 0) & np.kron(_edge_blocks(picture[blocks]), np.ones((BLOCK, BLOCK), bool))
+    measured = (width > 0) & np.kron(_find_edge_blocks(picture[blocks]), np.ones((BLOCK, BLOCK), bool))
     if not measured.any():
         return math.nan
-    noticed = np.kron(_noticed(picture[blocks]), np.ones((BLOCK, BLOCK)))
+    noticed = np.kron(_compute_noticeable_widths(picture[blocks]), np.ones((BLOCK, BLOCK)))
     blur = 1 - np.exp(-((width[measured] / noticed[measured]) ** STEEPNESS))
     return float((np.round(100 * blur) <= DETECTED).mean())
 
@@ -103,7 +103,9 @@ def measure_edge_widths(grey: F32) -> I64:
     edges[[0, -1]] = False
     is_rising, is_falling = edges & (direction == 0), edges & (np.abs(direction) == 4)
     step = np.diff(grey, axis=1)
-    widths: I64 = np.where(is_rising, _monotone(step > 0), 0) + np.where(is_falling, _monotone(step < 0), 0)
+    widths: I64 = np.where(is_rising, _measure_slope_widths(step > 0), 0) + np.where(
+        is_falling, _measure_slope_widths(step < 0), 0
+    )
     return widths
 
 
@@ -119,7 +121,7 @@ def find_upright_edges(grey: F32) -> Mask:
     return edges
 
 
-def _monotone(continues: Mask) -> I64:
+def _measure_slope_widths(continues: Mask) -> I64:
     """Return the pixels from the end of a slope on the left to that on the right, for each pixel: int (h, w).
 
     A pixel's own neighbours belong to its slope, as its gradient is taken between them.
@@ -138,25 +140,25 @@ def _monotone(continues: Mask) -> I64:
     return widths
 
 
-def _blocks(picture: Array) -> Array:
+def _split_blocks(picture: Array) -> Array:
     """Return the blocks of a picture as (rows, columns, BLOCK * BLOCK)."""
     rows, columns = (n // BLOCK for n in picture.shape)
     return picture.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2).reshape(rows, columns, -1)
 
 
-def _edge_blocks(picture: F32) -> Mask:
+def _find_edge_blocks(picture: F32) -> Mask:
     """Return which blocks show enough edges to count: bool (rows, columns)."""
     smooth = cv2.GaussianBlur(picture, (0, 0), 1.0, borderType=cv2.BORDER_REFLECT)
     slopes = [cv2.Sobel(smooth, cv2.CV_32F, dx, 1 - dx, scale=_FINE) for dx in (1, 0)]
     x, y = (np.round(slope).astype(np.int16) for slope in slopes)
     edges = cv2.Canny(x, y, _CANNY[0] * _FINE, _CANNY[1] * _FINE, L2gradient=True)
-    is_busy: Mask = (_blocks(edges) > 0).mean(-1) > EDGE_SHARE
+    is_busy: Mask = (_split_blocks(edges) > 0).mean(-1) > EDGE_SHARE
     return is_busy
 
 
-def _noticed(picture: F32) -> Array:
+def _compute_noticeable_widths(picture: F32) -> Array:
     """Return the edge width at which blur is just noticed in each block: (rows, columns)."""
-    contrast = np.ptp(_blocks(picture), axis=-1)
+    contrast = np.ptp(_split_blocks(picture), axis=-1)
     return np.where(contrast <= LOW_CONTRAST, *NOTICED)
 
 

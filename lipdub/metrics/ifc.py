@@ -17,7 +17,7 @@ import numpy as np
 from lipdub.media.pixels import to_eight_bits
 from lipdub.metrics.metric import Measurement
 from lipdub.metrics.paired import ObserverPair, PairObserver, make_paired_metrics
-from lipdub.metrics.psnr import squared_error
+from lipdub.metrics.psnr import sum_squared_errors
 
 if TYPE_CHECKING:
     from lipdub.arrays import F64, U8
@@ -31,7 +31,7 @@ def frame_distance(before: U8, after: U8) -> float:
     Raises:
         ValueError: the shapes differ.
     """
-    error, count = squared_error(before, after)
+    error, count = sum_squared_errors(before, after)
     return math.sqrt(error / count) if count else math.nan
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.metrics.correlation import on_grid
+from lipdub.metrics.correlation import resample_to_grid
 from lipdub.metrics.metric import Measurement, Metric
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def jitter(values: F64) -> float:
 
 def _measure_clip(clip: Clip) -> float:
     mouth = clip.motion.mouth
-    return jitter(on_grid(mouth.times, mouth.opening)) if mouth.faces else math.nan
+    return jitter(resample_to_grid(mouth.times, mouth.opening)) if mouth.faces else math.nan
 
 
 def _measure(evidence: Evidence) -> Measurement:

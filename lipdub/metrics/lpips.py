@@ -43,7 +43,7 @@ def load_lpips(store: WeightsStore, backbone: str = "alex", device: str = "cpu")
     """
     from lipdub.weights.checkpoint import read_checkpoint
 
-    verified = store.verify(_entry(backbone))
+    verified = store.verify(_find_entry(backbone))
     network = build_lpips(backbone)
     _fill(network, read_checkpoint(verified.path, verified.entry), verified.path.name)
     return network.to(device)
@@ -98,7 +98,7 @@ def lpips_distance(network: Any, a: U8, b: U8) -> F64:
     return distances
 
 
-def _entry(backbone: str) -> Any:
+def _find_entry(backbone: str) -> Any:
     from lipdub.weights import manifest
 
     return manifest.find_entry(BACKBONES[backbone])

@@ -170,7 +170,7 @@ def video_distances(
         raise ValueError(f"{len(times)} times and {len(boxes)} boxes do not match")
     order = nearest_frames(times)
     places = smooth_squares(boxes[order])
-    samples = _to_samples(sound, start, len(order))
+    samples = _quantize_sound(sound, start, len(order))
     cepstrum = mfcc.compute_mfcc(samples)
     room = max(0, (cepstrum.shape[1] - mfcc.COLUMNS) // mfcc.PER_FRAME + 1)
     count = min(mfcc.count_clips(len(order), len(samples)), room)
@@ -180,7 +180,7 @@ def video_distances(
     cepstra = mfcc.cut_windows(cepstrum, count)
     buffer: list[U8] = []
     first = 0  # clip that the oldest crop of the buffer begins
-    crops = _crops(frames, order, places)
+    crops = _crop_faces(frames, order, places)
     while first < count:
         stop = min(first + BLOCK, count)
         while len(buffer) < stop - first + mfcc.CLIP - 1:
@@ -208,7 +208,7 @@ def score_clips(distances: F32) -> lse.Scores:
     return lse.score_distances(complete)
 
 
-def _to_samples(sound: Array, start: float, frames: int) -> I16:
+def _quantize_sound(sound: Array, start: float, frames: int) -> I16:
     """Return the sound as 16 bit integers from the first frame on, to the end of the video."""
     samples = np.asarray(sound)
     if samples.dtype.kind == "f":
@@ -218,7 +218,7 @@ def _to_samples(sound: Array, start: float, frames: int) -> I16:
     return samples[: frames * (SAMPLE_RATE_HZ // mfcc.SYNCNET_FPS)]
 
 
-def _crops(frames: Iterable[U8], order: I64, places: F64) -> Iterator[U8]:
+def _crop_faces(frames: Iterable[U8], order: I64, places: F64) -> Iterator[U8]:
     """Yield crops at 25 fps, grey if no face is known."""
     k = 0
     for number, frame in enumerate(frames):
@@ -234,17 +234,17 @@ def _compute_block(network: Any, buffer: list[U8], cepstra: Array, first: int, s
     """Compute the distances (31, stop - first) of the clips first..stop, whose first crop begins the buffer."""
     reach, count = lse.REACH, len(cepstra)
     low, high = max(0, first - reach), min(count, stop + reach)
-    sound = _features(network.sound, (cepstra[v][None] for v in range(low, high)), network)
+    sound = _compute_features(network.sound, (cepstra[v][None] for v in range(low, high)), network)
     sound = np.pad(sound, ((low - (first - reach), stop + reach - high), (0, 0)))
     clips = (
         np.stack([buffer[v + i] for i in range(mfcc.CLIP)])[..., ::-1].transpose(3, 0, 1, 2)
         for v in range(stop - first)
     )
-    lips = np.pad(_features(network.lips, clips, network), ((reach, reach), (0, 0)))
+    lips = np.pad(_compute_features(network.lips, clips, network), ((reach, reach), (0, 0)))
     return lse.feature_distances(lips, sound)[:, reach:-reach]
 
 
-def _features(stream: Any, inputs: Iterator[Array], network: Any) -> F32:
+def _compute_features(stream: Any, inputs: Iterator[Array], network: Any) -> F32:
     """Compute the features of one of the network's streams, batch by batch: (n, features) float32."""
     import itertools
 

@@ -91,7 +91,7 @@ def find_mask_edge(
     turn = np.arctan2(y - middle[0], x - middle[1]) / (2 * np.pi) % 1
     counts = np.abs(distance) <= (REACH + 1) * unit
     if skin:
-        counts &= _skin((points - [x0, y0] + 0.5) * scale - 0.5, height, width, unit)
+        counts &= _draw_skin((points - [x0, y0] + 0.5) * scale - 0.5, height, width, unit)
     return MaskEdge(
         box,
         unit,
@@ -109,7 +109,7 @@ def _reduce(picture: Array, height: int, width: int) -> Array:
     return small
 
 
-def _skin(points: F64, height: int, width: int, unit: float) -> Mask:
+def _draw_skin(points: F64, height: int, width: int, unit: float) -> Mask:
     face = masks.draw_face(points, height, width)
     side = 2 * max(1, round(_OVAL_CLEAR * unit)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

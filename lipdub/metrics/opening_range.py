@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipdub.metrics.metric import Measurement, Metric, Need
-from lipdub.metrics.opening_target import paired_openings
+from lipdub.metrics.opening_target import pair_openings
 
 if TYPE_CHECKING:
     from lipdub.arrays import F64
@@ -60,7 +60,7 @@ def _measure_source(evidence: Evidence) -> Measurement:
 
 
 def _measure_target(evidence: Evidence) -> Measurement:
-    target, measured, note = paired_openings(evidence)
+    target, measured, note = pair_openings(evidence)
     if not len(target):
         return Measurement(note=note)
     value = range_ratio(measured, target)

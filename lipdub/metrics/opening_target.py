@@ -19,7 +19,7 @@ NOTICED_ERROR = 0.08  # eye distances, as a mean over `ERROR_SECONDS`: a viewer 
 ERROR_SECONDS = 0.2
 
 
-def paired_openings(evidence: Evidence) -> tuple[F64, F64, str]:
+def pair_openings(evidence: Evidence) -> tuple[F64, F64, str]:
     """Return target and measured opening where both are known, and a note on where that is.
 
     Returns:
@@ -38,12 +38,12 @@ def paired_openings(evidence: Evidence) -> tuple[F64, F64, str]:
 
 
 def _measure_correlation(evidence: Evidence) -> Measurement:
-    target, measured, note = paired_openings(evidence)
+    target, measured, note = pair_openings(evidence)
     return Measurement(correlation(target, measured), note=note) if len(target) else Measurement(note=note)
 
 
 def _measure_error(evidence: Evidence) -> Measurement:
-    target, measured, note = paired_openings(evidence)
+    target, measured, note = pair_openings(evidence)
     return Measurement(float(np.abs(target - measured).mean())) if len(target) else Measurement(note=note)
 
 

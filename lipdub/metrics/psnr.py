@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 GREY_LEVELS = 255  # peak of the scale that errors of all depths are given on
 
 
-def squared_error(a: Array, b: Array) -> tuple[float, int]:
+def sum_squared_errors(a: Array, b: Array) -> tuple[float, int]:
     """Return the sum of squared differences of two arrays of integers or floats, and the number of samples.
 
     Sums of several frames may be added up before `psnr`.
@@ -50,7 +50,7 @@ class SquaredErrors(PairObserver):
 
     def compare(self, pair: FramePair) -> None:
         """Add the squared error of two pictures."""
-        error, count = squared_error(pair.result, pair.truth)
+        error, count = sum_squared_errors(pair.result, pair.truth)
         self.total, self.samples, self.peak = self.total + error, self.samples + count, pair.peak
         self.times.append(pair.time)
         self.errors.append(error / max(count, 1) * (GREY_LEVELS / pair.peak) ** 2)

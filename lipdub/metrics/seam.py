@@ -70,9 +70,9 @@ def seam_visibility(result: F64, source: F64 | None = None) -> float:
     Returns:
         Grey levels per unit, about 0 or less without a seam; NaN if too little of the edge is visible.
     """
-    slope = _means(result)
+    slope = _average_bands(result)
     if source is not None:
-        slope = slope - _means(source)
+        slope = slope - _average_bands(source)
     strength = np.abs(slope)
     best = math.nan
     with warnings.catch_warnings():
@@ -88,7 +88,7 @@ def seam_visibility(result: F64, source: F64 | None = None) -> float:
     return best
 
 
-def _means(sums: F64) -> F64:
+def _average_bands(sums: F64) -> F64:
     count, total = sums
     return np.where(count >= _MIN_PIXELS, total / np.maximum(count, 1), np.nan)
 

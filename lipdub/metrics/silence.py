@@ -27,11 +27,11 @@ def find_pauses(audio: Array, rate: int) -> list[tuple[float, float]]:
     Returns:
         Start and end of each pause in seconds, each at least `SHORTEST` long.
     """
-    level = _levels(audio, rate)
+    level = _measure_levels(audio, rate)
     if not len(level):
         return []
     silent = level < max(ABSOLUTE_DB, float(np.percentile(level, 95)) + FLOOR_DB)
-    return [(a, b) for a, b in _spans(silent, rate) if b - a >= SHORTEST]
+    return [(a, b) for a, b in _find_spans(silent, rate) if b - a >= SHORTEST]
 
 
 def find_speech(audio: Array, rate: int) -> list[tuple[float, float]]:
@@ -47,12 +47,12 @@ def find_speech(audio: Array, rate: int) -> list[tuple[float, float]]:
     Returns:
         Start and end of each span in seconds.
     """
-    level = _levels(audio, rate)
+    level = _measure_levels(audio, rate)
     if not len(level):
         return []
     loud = level >= max(ABSOLUTE_DB, float(np.percentile(level, 95)) + SOUNDING_DB)
     joined: list[tuple[float, float]] = []
-    for start, end in _spans(loud, rate):
+    for start, end in _find_spans(loud, rate):
         if joined and start - joined[-1][1] < SHORTEST:
             joined[-1] = joined[-1][0], end
         else:
@@ -60,7 +60,7 @@ def find_speech(audio: Array, rate: int) -> list[tuple[float, float]]:
     return [(a, b) for a, b in joined if b - a >= CLICK]
 
 
-def _levels(audio: Array, rate: int) -> F64:
+def _measure_levels(audio: Array, rate: int) -> F64:
     """Measure the levels of windows of `WINDOW`, in decibels of full scale."""
     size = max(1, int(WINDOW * rate))
     count = len(audio) // size
@@ -69,7 +69,7 @@ def _levels(audio: Array, rate: int) -> F64:
     return decibels
 
 
-def _spans(windows: Mask, rate: int) -> list[tuple[float, float]]:
+def _find_spans(windows: Mask, rate: int) -> list[tuple[float, float]]:
     size = max(1, int(WINDOW * rate))
     edges = np.flatnonzero(np.diff(np.concatenate([[0], windows.astype(np.int8), [0]])))
     return [(a * size / rate, b * size / rate) for a, b in zip(edges[::2], edges[1::2], strict=True)]

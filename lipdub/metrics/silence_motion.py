@@ -35,7 +35,7 @@ def pause_deviation(times: F64, opening: F64, pauses: Iterable[Span]) -> tuple[f
     Returns:
         The deviation, NaN for fewer than two frames, and the number of frames.
     """
-    values = opening[_inside(times, pauses) & np.isfinite(opening)]
+    values = opening[_find_times_inside(times, pauses) & np.isfinite(opening)]
     return (float(values.std()), len(values)) if len(values) > 1 else (math.nan, len(values))
 
 
@@ -69,7 +69,7 @@ def find_restless(times: F64, opening: F64, pauses: Iterable[Span]) -> list[Mome
         opening: (n,) eye distances, NaN without a face.
         pauses: start and end of each pause, seconds.
     """
-    known = _inside(times, pauses) & np.isfinite(opening)
+    known = _find_times_inside(times, pauses) & np.isfinite(opening)
     if known.sum() < _MIN_FRAMES:
         return []
     excess = opening - np.median(opening[known])
@@ -84,7 +84,7 @@ def find_restless(times: F64, opening: F64, pauses: Iterable[Span]) -> list[Mome
     ]
 
 
-def _inside(times: F64, pauses: Iterable[Span]) -> Mask:
+def _find_times_inside(times: F64, pauses: Iterable[Span]) -> Mask:
     inside = np.zeros(len(times), bool)
     for start, end in pauses:
         inside |= (times >= start + MARGIN) & (times <= end - MARGIN)

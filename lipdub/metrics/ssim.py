@@ -43,19 +43,19 @@ def ssim(a: Array, b: Array, peak: float = 255.0) -> float:
     if min(a.shape) <= 2 * RADIUS:
         raise ValueError(f"a picture of {a.shape} is smaller than the window of {2 * RADIUS + 1}")
     x, y = a.astype(np.float32), b.astype(np.float32)
-    mx, my = _mean(x), _mean(y)
+    mx, my = _average_window(x), _average_window(y)
     # variances of differences from the picture's own mean lose no digits on flat bright areas
     cx, cy = float(x.mean()), float(y.mean())
     dx, dy = x - cx, y - cy
-    vx = _mean(dx * dx) - (mx - cx) ** 2
-    vy = _mean(dy * dy) - (my - cy) ** 2
-    vxy = _mean(dx * dy) - (mx - cx) * (my - cy)
+    vx = _average_window(dx * dx) - (mx - cx) ** 2
+    vy = _average_window(dy * dy) - (my - cy) ** 2
+    vxy = _average_window(dx * dy) - (mx - cx) * (my - cy)
     c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
     s = (2 * mx * my + c1) * (2 * vxy + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
     return float(s[RADIUS:-RADIUS, RADIUS:-RADIUS].mean(dtype=np.float64))
 
 
-def _mean(x: F32) -> F32:
+def _average_window(x: F32) -> F32:
     size = 2 * RADIUS + 1
     mean: F32 = cv2.GaussianBlur(x, (size, size), SIGMA, borderType=cv2.BORDER_REFLECT)
     return mean

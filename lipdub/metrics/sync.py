@@ -131,7 +131,7 @@ def compare_motion(
     if len(times) < 2 or len(speech_times) < 2:
         return Comparison(np.empty(0), lags, np.empty((0, len(lags)), np.float32))
     grid = np.arange(times[0], times[-1] + STEP / 2, STEP)
-    measured = np.stack([_bridge(times, column, grid) for column in mouth.T], 1)
+    measured = np.stack([_interpolate_short_gaps(times, column, grid) for column in mouth.T], 1)
     measured = _standardize(measured, np.isfinite(measured).all(1), MIN_MOUTH_SPREAD)
     around = grid[0] + np.arange(-steps, len(grid) + steps) * STEP
     inside = (around >= sound[0]) & (around <= sound[1])
@@ -189,7 +189,7 @@ def _find_top(curve: F64, best: int) -> float:
     return float(0.5 * (before - after) / bend) if bend < 0 else 0.0
 
 
-def _bridge(times: Array, values: Array, grid: F64) -> F64:
+def _interpolate_short_gaps(times: Array, values: Array, grid: F64) -> F64:
     """Interpolate values at other times; NaN in gaps longer than `LONGEST_GAP`."""
     known = np.isfinite(values)
     if known.sum() < 2:

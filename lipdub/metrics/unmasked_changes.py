@@ -115,7 +115,7 @@ class UnmaskedChanges:
         )
 
 
-def _observed(evidence: Evidence) -> UnmaskedChanges | str:
+def _find_changes(evidence: Evidence) -> UnmaskedChanges | str:
     """Return what was observed, or why nothing was."""
     if evidence.source is None:
         return "the source is not where the workspace says: give --source"
@@ -127,7 +127,7 @@ def _measure_samples(evidence: Evidence) -> Measurement | None:
     assert evidence.run is not None
     if not evidence.run.is_lossless:
         return None
-    changes = _observed(evidence)
+    changes = _find_changes(evidence)
     if isinstance(changes, str):
         return Measurement(note=changes)
     return Measurement(float(changes.total.changed), note=changes.note)
@@ -137,7 +137,7 @@ def _measure_psnr(evidence: Evidence) -> Measurement | None:
     assert evidence.run is not None
     if evidence.run.is_lossless:
         return None
-    changes = _observed(evidence)
+    changes = _find_changes(evidence)
     if isinstance(changes, str):
         return Measurement(note=changes)
     value = psnr(changes.total.squared, changes.total.compared, float((1 << changes.depth) - 1))

@@ -25,12 +25,12 @@ class Ganimation(nn.Module):
         super().__init__()
         w = width
         self.model = nn.Sequential(
-            *_normed(nn.Conv2d(3 + len(ACTION_UNITS), w, kernel_size=7, padding=3), w),
-            *_normed(nn.Conv2d(w, 2 * w, kernel_size=4, stride=2, padding=1), 2 * w),
-            *_normed(nn.Conv2d(2 * w, 4 * w, kernel_size=4, stride=2, padding=1), 4 * w),
+            *_add_norm(nn.Conv2d(3 + len(ACTION_UNITS), w, kernel_size=7, padding=3), w),
+            *_add_norm(nn.Conv2d(w, 2 * w, kernel_size=4, stride=2, padding=1), 2 * w),
+            *_add_norm(nn.Conv2d(2 * w, 4 * w, kernel_size=4, stride=2, padding=1), 4 * w),
             *(_Residual(4 * w) for _ in range(depth)),
-            *_normed(nn.ConvTranspose2d(4 * w, 2 * w, kernel_size=4, stride=2, padding=1), 2 * w),
-            *_normed(nn.ConvTranspose2d(2 * w, w, kernel_size=4, stride=2, padding=1), w),
+            *_add_norm(nn.ConvTranspose2d(4 * w, 2 * w, kernel_size=4, stride=2, padding=1), 2 * w),
+            *_add_norm(nn.ConvTranspose2d(2 * w, w, kernel_size=4, stride=2, padding=1), w),
         )
         self.color_top = nn.Sequential(nn.Conv2d(w, 3, kernel_size=7, padding=3, bias=False), nn.Tanh())
         self.au_top = nn.Sequential(nn.Conv2d(w, 1, kernel_size=7, padding=3, bias=False), nn.Sigmoid())
@@ -61,7 +61,7 @@ class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv_block = nn.Sequential(
-            *_normed(nn.Conv2d(channels, channels, kernel_size=3, padding=1), channels),
+            *_add_norm(nn.Conv2d(channels, channels, kernel_size=3, padding=1), channels),
             nn.Conv2d(channels, channels, kernel_size=3, padding=1),
             nn.InstanceNorm2d(channels),
         )
@@ -70,5 +70,5 @@ class _Residual(nn.Module):
         return x + self.conv_block(x)
 
 
-def _normed(convolution: nn.Module, channels: int) -> tuple[nn.Module, ...]:
+def _add_norm(convolution: nn.Module, channels: int) -> tuple[nn.Module, ...]:
     return convolution, nn.InstanceNorm2d(channels), nn.ReLU()

@@ -76,7 +76,7 @@ class CloseUpCutter:
         companion = next(self._source, None) if self._source is not None else None
         if mesh is None:
             return None
-        box = _surround(mesh, picture)
+        box = _find_surroundings(mesh, picture)
         rgb = picture.rgb(box)
         local: F32 = mesh[:, :2] - np.array(box[:2], np.float32)
         is_comparable = companion is not None and (companion.width, companion.height) == (picture.width, picture.height)
@@ -99,7 +99,7 @@ class CloseUpCutter:
         return find_mask_edge(mesh, height, width, mask=mask, skin=skin)
 
 
-def _surround(mesh: F32, picture: Picture) -> Box:
+def _find_surroundings(mesh: F32, picture: Picture) -> Box:
     """Return the box of a face and its surroundings, inside the picture, its first corner even."""
     margin = MARGIN * regions.measure_eye_distance(mesh)
     x0, y0, x1, y1 = regions.grow_box(mesh, margin, picture.height, picture.width)

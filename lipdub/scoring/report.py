@@ -75,7 +75,7 @@ class AlignedRow(NamedTuple):
 
 def render_page(entries: Sequence[ReportEntry], made_with: str) -> str:
     """Render the page of one score or of several beside each other, as HTML."""
-    return _template().render(
+    return _load_template().render(
         entries=[
             {
                 "score": entry.score,
@@ -84,8 +84,8 @@ def render_page(entries: Sequence[ReportEntry], made_with: str) -> str:
                 "pictures": [
                     {
                         "moment": picture.moment,
-                        "result": _data_url(picture.result),
-                        "source": _data_url(picture.source) if picture.source else None,
+                        "result": _make_data_url(picture.result),
+                        "source": _make_data_url(picture.source) if picture.source else None,
                     }
                     for picture in entry.pictures
                 ],
@@ -137,14 +137,14 @@ def draw_curves(entry: ReportEntry) -> str:
     height = WAVE + CURVE + BAND + TICKS
     times = _to_array(score.series.get("time", []))
     curves = [
-        _line(times, _to_array(score.series.get(name, [])), score.series, style)
+        _draw_curve(times, _to_array(score.series.get(name, [])), score.series, style)
         for name, style in (("target", "asked"), ("opening", "seen"))
     ]
     size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
     return "".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
-            _wave(entry.wave, entry.per_second, width),
+            _draw_levels(entry.wave, entry.per_second, width),
             *curves,
             *_draw_windows(score),
             *_draw_moments(score),
@@ -170,7 +170,7 @@ def _draw_windows(score: Score) -> list[str]:
         last = score.duration if k == len(score.windows) - 1 else end - (end - start) / 4
         parts.append(
             f'<rect x="{first * PER_SECOND:.1f}" y="{WAVE + CURVE + 2}" width="{(last - first) * PER_SECOND:.1f}" '
-            f'height="{BAND - 6}" fill="{_shade(agreement)}"><title>{escape(text)}</title></rect>'
+            f'height="{BAND - 6}" fill="{_choose_colour(agreement)}"><title>{escape(text)}</title></rect>'
         )
     return parts
 
@@ -205,7 +205,7 @@ def _to_array(values: Sequence[float | None]) -> F64:
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
-def _wave(levels: F64, per_second: float, width: int) -> str:
+def _draw_levels(levels: F64, per_second: float, width: int) -> str:
     """Draw the levels of the sound."""
     x = np.arange(len(levels)) / per_second * PER_SECOND
     is_inside = x <= width
@@ -215,7 +215,7 @@ def _wave(levels: F64, per_second: float, width: int) -> str:
     return f'<polygon class="wave" points="{" ".join([*upper, *lower])}"/>' if upper else ""
 
 
-def _line(times: F64, values: F64, series: Mapping[str, Sequence[float | None]], style: str) -> str:
+def _draw_curve(times: F64, values: F64, series: Mapping[str, Sequence[float | None]], style: str) -> str:
     """Draw a curve, broken where nothing is known; all curves share one scale."""
     if not len(values) or len(values) != len(times):
         return ""
@@ -230,7 +230,7 @@ def _line(times: F64, values: F64, series: Mapping[str, Sequence[float | None]],
     return f'<path class="{style}" d="{" ".join(path)}"/>'
 
 
-def _shade(agreement: float | None) -> str:
+def _choose_colour(agreement: float | None) -> str:
     """Return green for a window that agrees, red for one that does not, grey if nothing is known."""
     if agreement is None:
         return "#c9ccd2"
@@ -238,11 +238,11 @@ def _shade(agreement: float | None) -> str:
     return f"hsl({round(120 * good)} 55% 52%)"
 
 
-def _data_url(content: bytes) -> str:
+def _make_data_url(content: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 
-def _template() -> jinja2.Template:
+def _load_template() -> jinja2.Template:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)

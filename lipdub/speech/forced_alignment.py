@@ -152,7 +152,7 @@ def _search(chain: _Chain, posteriors: F32, limits: _Limits | None, window: int)
         if t:
             low, high, best = _move_window(best, low, count, window)
         states = slice(low, high)
-        now, source = _step(best, chain.transitions[:, states])
+        now, source = _advance_scores(best, chain.transitions[:, states])
         for kind in (_Kind.SILENCE, _Kind.OTHER):
             _skip_words(now, source, np.flatnonzero(chain.kind[states] == kind))
         best = now + _score_sound(chain, states, posteriors[t], (t + 0.5) / FRAME_RATE, limits)
@@ -160,10 +160,10 @@ def _search(chain: _Chain, posteriors: F32, limits: _Limits | None, window: int)
         past.append((low, source))
         if len(past) >= 2 * _SETTLE and len(past) % _SETTLE == 0:
             best[best <= -_BEAM] = _NEVER  # a state left out of the settling must not come back
-            count_settled = _settle(past, best, low, path[path_frames:], force=len(past) >= _OPEN)
+            count_settled = _write_agreed_path(past, best, low, path[path_frames:], force=len(past) >= _OPEN)
             path_frames += count_settled
             del past[:count_settled]
-    _trace(past, low + _find_last(chain, best, low, high), path[path_frames:])
+    _trace_path(past, low + _find_last(chain, best, low, high), path[path_frames:])
     return path
 
 
@@ -171,7 +171,7 @@ def _score_before(chain: _Chain, high: int) -> F64:
     """Score the states ahead of the first frame: the text may begin at any word, silence or other sound."""
     best = np.full(high, _NEVER)
     silences = np.flatnonzero(chain.kind[:high] == _Kind.SILENCE)
-    best[silences] = -_cost_of_skipping(np.arange(len(silences)))
+    best[silences] = -_compute_skip_cost(np.arange(len(silences)))
     return best
 
 
@@ -186,7 +186,7 @@ def _move_window(best: F64, low: int, count: int, window: int) -> tuple[int, int
     return first, end, out
 
 
-def _step(best: F64, transitions: F64) -> tuple[F64, I32]:
+def _advance_scores(best: F64, transitions: F64) -> tuple[F64, I32]:
     """Return the scores after a step, and the state of the window from which each came."""
     source = np.arange(len(best), dtype=np.int32)
     now: F64 = best + transitions[0]
@@ -232,10 +232,10 @@ def _find_last(chain: _Chain, best: F64, low: int, high: int) -> int:
     is_word_end = (kind == _Kind.SECOND) & (following == _Kind.SILENCE)
     is_end = (kind == _Kind.SILENCE) | (kind == _Kind.OTHER) | is_word_end
     words_left = np.cumsum((kind == _Kind.FIRST_OF_WORD)[::-1])[::-1]
-    return int(np.where(is_end, best - _cost_of_skipping(words_left), _NEVER).argmax())
+    return int(np.where(is_end, best - _compute_skip_cost(words_left), _NEVER).argmax())
 
 
-def _cost_of_skipping(count: I64) -> F64:
+def _compute_skip_cost(count: I64) -> F64:
     """Return the nats for skipping so many words."""
     return np.where(count > 0, _SKIP_COST + _SKIP_WORD_COST * count, 0.0)
 
@@ -249,7 +249,7 @@ def _build_limits(chain: _Chain, time_limits: Sequence[tuple[float, float] | Non
     return _Limits(spans[chain.word, 0], spans[chain.word, 1])  # word -1 is the last row
 
 
-def _trace(past: list[tuple[int, I32]], state: int, path: I64) -> None:
+def _trace_path(past: list[tuple[int, I32]], state: int, path: I64) -> None:
     """Write the path to a state at the last of the frames, one entry for each frame, into `path`."""
     for k in range(len(past) - 1, -1, -1):
         path[k] = state
@@ -257,7 +257,7 @@ def _trace(past: list[tuple[int, I32]], state: int, path: I64) -> None:
         state = low + int(source[state - low])
 
 
-def _settle(past: list[tuple[int, I32]], best: F64, low: int, path: I64, *, force: bool) -> int:
+def _write_agreed_path(past: list[tuple[int, I32]], best: F64, low: int, path: I64, *, force: bool) -> int:
     """Write the path as far as all states agree on it.
 
     With `force` the best state decides, except for the last `_SETTLE` frames.
@@ -271,7 +271,7 @@ def _settle(past: list[tuple[int, I32]], best: F64, low: int, path: I64, *, forc
         begin, source = past[k]
         states = np.unique(begin + source[states - begin])
         if len(states) == 1 and (last is None or k <= len(past) - _SETTLE):
-            _trace(past[:k], int(states[0]), path)
+            _trace_path(past[:k], int(states[0]), path)
             return k
     return 0
 

@@ -89,7 +89,7 @@ def guess_language(words: Sequence[str], english: Collection[str]) -> str | None
     Returns:
         A voice of espeak-ng ("en", "de", ...), or None if the language is unclear.
     """
-    scripts = Counter(_voice_of_letter(c) for word in words for c in word if c.isalpha())
+    scripts = Counter(_find_voice_of_letter(c) for word in words for c in word if c.isalpha())
     if not scripts:
         return "en"  # numbers alone
     if scripts["ja"] > _MIN_KANA_SHARE * scripts.total():
@@ -119,6 +119,6 @@ def _guess_latin(words: Sequence[str], english: Collection[str]) -> str | None:
     return "en" if known > _MIN_KNOWN_SHARE_ALONE else None
 
 
-def _voice_of_letter(letter: str) -> str:
+def _find_voice_of_letter(letter: str) -> str:
     name = unicodedata.name(letter, "")
     return next((voice for begin, voice in _VOICE_BY_SCRIPT.items() if name.startswith(begin)), "")

@@ -172,7 +172,7 @@ def _look_up(word: str, dictionary: dict[str, str]) -> str | None:
         return _join_sounds([_SYMBOLS[lower]], dictionary)
     if lower.endswith("'s") and len(lower) > 2:
         stem = _look_up(word[:-2], dictionary)
-        return f"{stem} {_sound_of_added_s(stem)}" if stem else None
+        return f"{stem} {_pronounce_final_s(stem)}" if stem else None
     parts = [p for p in re.split(r"(\d[\d.,:]*)|[-.,'’_:]|([&%@+=])", word) if p]
     if len(parts) > 1:
         sounds = [_look_up(part, dictionary) for part in parts]
@@ -192,7 +192,7 @@ def _join_sounds(words: Sequence[str], dictionary: dict[str, str]) -> str:
     return " ".join(dictionary.get(word) or " ".join(letters_to_arpabet(word)) for word in words)
 
 
-def _sound_of_added_s(sounds: str) -> str:
+def _pronounce_final_s(sounds: str) -> str:
     last = sounds.split()[-1]
     if last in _SIBILANTS:
         return "IH Z"

@@ -243,7 +243,7 @@ class _Rule(NamedTuple):
 
 
 @cache
-def _rules_by_letter() -> dict[str, list[_Rule]]:
+def _parse_rules() -> dict[str, list[_Rule]]:
     """Parse the rules, by the first of their letters."""
     rules: dict[str, list[_Rule]] = {}
     for line in _RULES.split("\n"):
@@ -269,7 +269,7 @@ def letters_to_arpabet(word: str) -> list[str]:
     sounds: list[str] = []
     i = 1
     while i < len(text) - 1:
-        for rule in _rules_by_letter()[text[i]]:
+        for rule in _parse_rules()[text[i]]:
             fits = text.startswith(rule.letters, i) and rule.after.match(text, i + len(rule.letters))
             if fits and rule.before.search(text[:i]):
                 sounds += rule.sounds

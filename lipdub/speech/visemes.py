@@ -280,7 +280,7 @@ def _merge_span(row: list[_Span], shapes: MouthShapeSet, shortest: int) -> bool:
     short = [
         i
         for i, span in enumerate(row)
-        if len(span) < shortest and not is_protected[i] and not _separates(i, is_protected)
+        if len(span) < shortest and not is_protected[i] and not _is_between_protected(i, is_protected)
     ]
     if not short or len(row) < 2:
         return False
@@ -316,7 +316,7 @@ def _grow_span(row: list[_Span], shapes: MouthShapeSet, shortest: int, *, protec
     is_protected = [span.label in shapes.protected for span in row]
     half = max(shortest // 2, 1)
     for i, span in enumerate(row):
-        separates = _separates(i, is_protected)
+        separates = _is_between_protected(i, is_protected)
         # what separates two protected spans must be visible, but not at their cost
         need = (half if separates and not is_protected[i] else shortest) - len(span)
         if is_protected[i] != protected or need <= 0:
@@ -342,6 +342,6 @@ def _grow_span(row: list[_Span], shapes: MouthShapeSet, shortest: int, *, protec
     return False
 
 
-def _separates(i: int, is_protected: Sequence[bool]) -> bool:
+def _is_between_protected(i: int, is_protected: Sequence[bool]) -> bool:
     """Return whether span i stands between two protected ones."""
     return 0 < i < len(is_protected) - 1 and is_protected[i - 1] and is_protected[i + 1]

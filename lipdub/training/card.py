@@ -73,7 +73,7 @@ def render_training_card(path: Path, command: str) -> str:
     parts = [f"# {path.stem}", "", f"Made by `{command}`."]
     if notes.get("remark"):
         parts += ["", to_sentence(str(notes["remark"]))]
-    for title, training in _trainings(notes):
+    for title, training in _list_trainings(notes):
         parts += ["", f"## {title}" if title else "## Training", "", *_render_training(training)]
     return "\n".join(parts) + "\n"
 
@@ -105,7 +105,7 @@ def _render_training(notes: dict[str, Any]) -> list[str]:
     return [*rows, "", "```json", json.dumps(notes["training"], indent=1), "```"]
 
 
-def _trainings(notes: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _list_trainings(notes: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """List the notes of each training of a file, with its name where there are several."""
     if "training" in notes:
         return [("", notes)]

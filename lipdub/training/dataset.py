@@ -340,10 +340,10 @@ class TalkingClips:
         )
 
     def sound(self, clip: int) -> F32:
-        """Compute its spectrogram (`metrics.avsync.normalized_spectrogram`). Returns (80, columns) float32."""
-        from lipdub.metrics.avsync import normalized_spectrogram
+        """Compute its spectrogram (`metrics.avsync.compute_normalized_spectrogram`). Returns (80, columns) float32."""
+        from lipdub.metrics.avsync import compute_normalized_spectrogram
 
-        return normalized_spectrogram(self.audio(clip))
+        return compute_normalized_spectrogram(self.audio(clip))
 
     def _rows(self, clip: int, name: str, frames: I64) -> Array:
         """Read rows of an array; neighbouring ones are read together."""
@@ -391,7 +391,7 @@ def open_dataset(
     """
     if on_bad not in get_args(OnBad) or split not in (None, *get_args(Split)):
         raise ValueError(f"on_bad is {on_bad!r}, split {split!r}")
-    index = _index(folder)
+    index = _read_index(folder)
     try:
         clips = tuple(Clip(**row) for row in index["clips"] if split in (None, row["split"]))
         settings = index["settings"]
@@ -413,7 +413,7 @@ def open_held_out(folder: Path, *, on_bad: OnBad = "skip", tell: Callable[[str],
     Arguments and errors are those of `open_dataset`.
     """
     try:
-        some = any(row["split"] == "held-out" for row in _index(folder)["clips"])
+        some = any(row["split"] == "held-out" for row in _read_index(folder)["clips"])
     except (KeyError, TypeError) as error:
         raise InputError(f"the index of {printable(folder)} is damaged", hint="Run lipdub prepare again.") from error
     return open_dataset(folder, split="held-out", on_bad=on_bad, tell=tell) if some else None
@@ -438,7 +438,7 @@ def _check_size(data: Dataset, clip: Clip) -> None:
         data.mark_bad(clip, error)
 
 
-def _index(folder: Path) -> dict[str, Any]:
+def _read_index(folder: Path) -> dict[str, Any]:
     path = folder / "index.json"
     try:
         index = json.loads(path.read_bytes())

@@ -92,13 +92,13 @@ def augment_faces(
     )
     x = torch.linspace(-1, 1, width)[None, None, None]
     y = torch.linspace(-1, 1, height)[None, None, :, None]
-    slopes = [_each(draw(changes.slope)) for _ in range(2)]
-    views = views ** _each(np.exp(draw(changes.contrast)))
-    views = views * _each(1 + draw(changes.light)) * (1 + slopes[0] * x + slopes[1] * y)
+    slopes = [_expand_to_images(draw(changes.slope)) for _ in range(2)]
+    views = views ** _expand_to_images(np.exp(draw(changes.contrast)))
+    views = views * _expand_to_images(1 + draw(changes.light)) * (1 + slopes[0] * x + slopes[1] * y)
     for i in np.flatnonzero(rng.random(count) < changes.blurred):
         views[i] = gaussian_blur(views[i][:, None], float(rng.uniform(0.3, changes.blur)))[:, 0]
     grain = torch.from_numpy(rng.standard_normal(views.shape, np.float32))
-    return (views + grain * _each(rng.uniform(0, changes.noise, count))).clamp(0, 1)
+    return (views + grain * _expand_to_images(rng.uniform(0, changes.noise, count))).clamp(0, 1)
 
 
 def gaussian_blur(pictures: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -112,7 +112,7 @@ def gaussian_blur(pictures: torch.Tensor, sigma: float) -> torch.Tensor:
     return functional.conv2d(across, kernel.transpose(2, 3), groups=len(kernel))
 
 
-def _each(values: Array) -> torch.Tensor:
+def _expand_to_images(values: Array) -> torch.Tensor:
     return torch.from_numpy(np.asarray(values, np.float32))[:, None, None, None]
 
 
@@ -142,7 +142,7 @@ def augment_spectrograms(mels: torch.Tensor, rng: np.random.Generator, changes: 
     out = torch.empty_like(mels)
     bands = np.arange(mel.BANDS)
     for i, window in enumerate(mels):
-        at = _bands_at(float(np.exp(rng.uniform(-changes.tract, changes.tract))))
+        at = _locate_scaled_bands(float(np.exp(rng.uniform(-changes.tract, changes.tract))))
         low = torch.from_numpy(np.floor(at).astype(np.int64)).clamp(max=mel.BANDS - 2)
         share = torch.from_numpy((at - low.numpy()).astype(np.float32))[None, :, None]
         tone = np.interp(bands, np.linspace(0, mel.BANDS - 1, 7), rng.uniform(-changes.tone, changes.tone, 7))
@@ -151,14 +151,14 @@ def augment_spectrograms(mels: torch.Tensor, rng: np.random.Generator, changes: 
     return out.clamp(-mel.PEAK, mel.PEAK)
 
 
-def _bands_at(factor: float) -> F64:
+def _locate_scaled_bands(factor: float) -> F64:
     """Give the positions in a spectrogram of the bands' frequencies times a factor, (BANDS,) float64."""
-    middles = _middles()
+    middles = _compute_band_centres()
     return np.interp(middles * factor, middles, np.arange(mel.BANDS))
 
 
 @lru_cache(maxsize=1)
-def _middles() -> F64:
+def _compute_band_centres() -> F64:
     """Give the centre frequencies of the bands, (BANDS,) float64 Hz."""
     import librosa
 

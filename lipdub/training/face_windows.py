@@ -189,7 +189,7 @@ class WindowSampler:
         return self._data.read(clip, first, length)
 
     def _spectrogram(self, window: Window) -> F32:
-        from lipdub.metrics.avsync import normalized_spectrogram
+        from lipdub.metrics.avsync import compute_normalized_spectrogram
 
         clip, data = window.clip, self._data
         spectrogram = self._spectrograms.get(clip.id)
@@ -197,7 +197,7 @@ class WindowSampler:
             samples = shards.read_rows(
                 data.path(clip), data.layout(clip), "audio", 0, clip.frames * shards.SAMPLES_PER_FRAME
             )
-            spectrogram = normalized_spectrogram(samples.astype(np.float32) / 32768)
+            spectrogram = compute_normalized_spectrogram(samples.astype(np.float32) / 32768)
             self._spectrograms[clip.id] = spectrogram
             # Several threads may run this: a spectrogram that is dropped is computed again.
             if len(self._spectrograms) > _MAX_SPECTROGRAMS:

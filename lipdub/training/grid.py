@@ -89,12 +89,12 @@ def load_sentences(
     """
     words = load_word_times(grid)
     names = sorted(words) if names is None else names
-    landmarks = _landmarks(grid, names, cache / "grid_landmarks.npz", progress)
-    sounds = _sounds(grid, names, cache / "grid_audio.npz", progress)
+    landmarks = _load_landmarks(grid, names, cache / "grid_landmarks.npz", progress)
+    sounds = _load_sounds(grid, names, cache / "grid_audio.npz", progress)
     return [Sentence(name, sounds[i], tuple(words[name]), landmarks[i]) for i, name in enumerate(names)]
 
 
-def _landmarks(grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None) -> F32:
+def _load_landmarks(grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None) -> F32:
     cached = _load_cached(path, "landmarks", names)
     if cached is not None:
         return cached
@@ -108,7 +108,7 @@ def _landmarks(grid: Path, names: Sequence[str], path: Path, progress: Callable[
     return out
 
 
-def _sounds(grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None) -> F32:
+def _load_sounds(grid: Path, names: Sequence[str], path: Path, progress: Callable[[str], None] | None) -> F32:
     cached = _load_cached(path, "audio", names)
     if cached is not None:
         return cached
@@ -192,7 +192,7 @@ def measure_mouth(landmarks: Array) -> F64:
     return rows
 
 
-def pronunciation(word: str) -> list[str]:
+def find_pronunciation(word: str) -> list[str]:
     """Give the phones of a word of the corpus. Raises KeyError for an unknown word."""
     return [phone for name in _LEXICON[word].split() for phone in phones_from_arpabet(name)]
 
@@ -211,7 +211,7 @@ def align_phones(
         start and end in seconds, and phone.
     """
     frames = len(posteriors)
-    states = [(PHONE_INDEX[p], a - slack, b + slack) for a, b, w in words for p in pronunciation(w)]
+    states = [(PHONE_INDEX[p], a - slack, b + slack) for a, b, w in words for p in find_pronunciation(w)]
     times = np.arange(frames) / FRAME_RATE
     score = np.log(np.maximum(posteriors, 1e-4))
     emit = np.stack([score[:, k] - _OUTSIDE_PENALTY * ((times < a) | (times >= b)) for k, a, b in states], 1)

@@ -92,7 +92,7 @@ def train(
     workdir = Path(workdir) if workdir else out.with_suffix(".work")
     workdir.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(max(threads, 1))
-    speech = _synthesised_speech(workdir, options, seed, threads, report)
+    speech = _load_or_synthesize_speech(workdir, options, seed, threads, report)
     split = max(1, int(len(speech) * _TRAINED_SHARE))
     plan = PhoneTrainingOptions(
         steps=options.steps,
@@ -109,7 +109,7 @@ def train(
             folder = workdir / f"aligner-{name}"
             network = train_phone_network(sources, folder, aligner, seed=seed, device=device, progress=report).cpu()
             windows = load_grid_windows(
-                _weights_of(network), Path(grid), workdir, options.real_windows, seed, progress=report
+                _extract_weights(network), Path(grid), workdir, options.real_windows, seed, progress=report
             )
             grid_corpus.save_arrays(path, **{f"arr_{i}": array for i, array in enumerate(windows)})
         sources.append((_load_windows(path), options.real))
@@ -117,7 +117,7 @@ def train(
     network = train_phone_network(sources, folder, plan, seed=seed, device=device, progress=report).cpu()
     accuracy = frame_accuracy(network, speech.part(slice(split, None))) if split < len(speech) else float("nan")
     report(f"phones: {100 * accuracy:.1f} % of frames right on disturbed synthetic speech that was held out")
-    phones = _weights_of(network)
+    phones = _extract_weights(network)
     model = LipModel.phonetic()
     if grid is not None:
         labels = speech.phones[:: max(len(speech) // _CONTEXT_WINDOWS, 1), :_GRID_FRAMES]
@@ -127,7 +127,7 @@ def train(
     return write_weights(out, phones, model, notes)
 
 
-def _synthesised_speech(
+def _load_or_synthesize_speech(
     workdir: Path, options: LipMotionOptions, seed: int, threads: int, report: Callable[[str], None]
 ) -> SpeechWindows:
     """Synthesise the speech, or load what an earlier call made."""
@@ -148,11 +148,11 @@ def _load_windows(path: Path) -> SpeechWindows:
         return SpeechWindows(encoded, power, phones)
 
 
-def _weights_of(network: torch.nn.Module) -> dict[str, Array]:
+def _extract_weights(network: torch.nn.Module) -> dict[str, Array]:
     return {name: value.detach().numpy() for name, value in network.state_dict().items()}
 
 
-def _training_clips(grid: Path) -> list[str]:
+def _list_training_clips(grid: Path) -> list[str]:
     """List the clips of GRID that are not held out."""
     words = grid_corpus.load_word_times(grid)
     held_out = set(grid_corpus.held_out_clips(words))
@@ -186,7 +186,7 @@ def load_grid_windows(
 
     network = PhoneNetwork(phones)
     utterances: list[Utterance] = []
-    for sentence in grid_corpus.load_sentences(grid, workdir, _training_clips(grid), progress=progress):
+    for sentence in grid_corpus.load_sentences(grid, workdir, _list_training_clips(grid), progress=progress):
         posteriors = phone_recognizer.compute_phone_posteriors(sentence.audio, network)[:_GRID_FRAMES]
         utterances.append(Utterance(sentence.audio, tuple(grid_corpus.align_phones(sentence.words, posteriors))))
     if progress:
@@ -226,7 +226,7 @@ def fit_on_grid(
     network = PhoneNetwork({name: _round_to_half(value) for name, value in phones.items()})
     posteriors: list[F32] = []
     lips = []
-    for sentence in grid_corpus.load_sentences(grid, workdir, _training_clips(grid), progress=progress):
+    for sentence in grid_corpus.load_sentences(grid, workdir, _list_training_clips(grid), progress=progress):
         recognized = phone_recognizer.compute_phone_posteriors(sentence.audio, network)[:_GRID_FRAMES]
         # The phones really said are learnt too, so that the network's errors are not.
         said = np.zeros_like(recognized)

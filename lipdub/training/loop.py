@@ -301,7 +301,7 @@ class Trainer(Generic[Batch]):
                 value = float(self._task.validate(self._average))
             self._average.eval()
             self._log.add(state.step, {"seconds": state.seconds, "validation": value})
-        value = _broadcast(self._accelerator, value)
+        value = _broadcast_value(self._accelerator, value)
         if value < state.best_value:
             state.best_value, state.best_step, state.worse_count = value, state.step, 0
             if self._is_main and options.patience:
@@ -350,9 +350,9 @@ class Trainer(Generic[Batch]):
         """Note the wall time spent and answer whether another step is to follow."""
         options, state = self._options, self._state
         if options.minutes > 0 or options.max_minutes > 0:
-            seconds = _broadcast(self._accelerator, seconds)
+            seconds = _broadcast_value(self._accelerator, seconds)
         state.seconds = seconds
-        self._share = _share_done(state, options)
+        self._share = _compute_progress(state, options)
         if self._share >= 1:
             return False
         if state.step > self._first_step and 0 < 60 * options.max_minutes <= seconds - self._seconds_before:
@@ -478,7 +478,7 @@ def _draw_batches(draw: Callable[[int], Batch], numbers: Iterator[int], workers:
         yield from map(draw, numbers)
 
 
-def _broadcast(accelerator: Any, value: float) -> float:
+def _broadcast_value(accelerator: Any, value: float) -> float:
     """Give all processes the main one's value: clocks differ, and all must end at the same step."""
     if accelerator.num_processes == 1:
         return value
@@ -491,7 +491,7 @@ def _is_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def _share_done(state: TrainingState, options: LoopOptions) -> float:
+def _compute_progress(state: TrainingState, options: LoopOptions) -> float:
     """Give the share of the training that is over."""
     share = state.step / max(options.steps, 1)
     return max(share, state.seconds / (60 * options.minutes)) if options.minutes > 0 else share

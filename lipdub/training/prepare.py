@@ -170,7 +170,7 @@ def _write_records(
             first = same[0]
             own = {
                 "name": first.name,
-                "speaker": facts["speaker"] or _folder(first.video),
+                "speaker": facts["speaker"] or _find_folder_name(first.video),
                 "licence": facts["licence"],
                 "copies": [claim.name for claim in same[1:]],
             }
@@ -206,25 +206,25 @@ def _list_videos(places: Sequence[Path], out: Path) -> list[Path]:
                 )
                 for name in names:
                     if name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith("."):
-                        files.setdefault(_absolute(Path(folder, name)), Path(folder, name))
+                        files.setdefault(_make_absolute(Path(folder, name)), Path(folder, name))
         elif place.exists():
-            files.setdefault(_absolute(place), place)
+            files.setdefault(_make_absolute(place), place)
         else:
             raise InputError(f"there is no file {printable(place)}")
     return [files[path] for path in sorted(files)]
 
 
-def _absolute(path: Path) -> str:
+def _make_absolute(path: Path) -> str:
     """Give the absolute path without resolving links, so that a linked video keeps its folder's name."""
     return os.path.abspath(path)  # noqa: PTH100
 
 
-def _folder(video: Path) -> str:
-    return Path(_absolute(video)).parent.name or "unknown"
+def _find_folder_name(video: Path) -> str:
+    return Path(_make_absolute(video)).parent.name or "unknown"
 
 
 def _name(video: Path) -> str:
-    return f"{_folder(video)}/{video.name}"
+    return f"{_find_folder_name(video)}/{video.name}"
 
 
 # -- the work
@@ -241,7 +241,7 @@ def _run_tasks(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tu
 
     left = list(reversed(tasks))
     while left:
-        pool = _pool(jobs)
+        pool = _start_pool(jobs)
         under_way: dict[Future[dict[str, Any]], _Task] = {}
         lost: list[_Task] = []
         broken = False
@@ -272,14 +272,14 @@ def _run_tasks(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tu
 def _run_alone(task: _Task) -> dict[str, Any]:
     from concurrent.futures.process import BrokenProcessPool
 
-    with _pool(1) as pool:
+    with _start_pool(1) as pool:
         try:
             return dict(pool.submit(_run_task, task).result())
         except BrokenProcessPool:
             return {"error": "the process that read it died"}
 
 
-def _pool(jobs: int) -> Any:
+def _start_pool(jobs: int) -> Any:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
@@ -364,7 +364,7 @@ def _has_shard(folder: Path, clip: Mapping[str, Any]) -> bool:
 def _load_settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
     """Read the dataset's options, which the given ones must not contradict, or write them."""
     path = out / _SETTINGS
-    known = _json(path)
+    known = _read_json(path)
     if known is None:
         options = ClipOptions(**given)
         _write(path, options_key(options))
@@ -385,7 +385,7 @@ def _load_settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
 
 
 def _load_split(out: Path, given: Mapping[str, Any]) -> SplitOptions:
-    known = (_json(out / _INDEX) or {}).get("split", {})
+    known = (_read_json(out / _INDEX) or {}).get("split", {})
     return SplitOptions(**{**known, **given})
 
 
@@ -393,7 +393,7 @@ def _build_index(
     out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str], tell: Callback
 ) -> dict[str, Any]:
     """Build the index of all records."""
-    records = [_json(path) or {} for path in sorted((out / _VIDEOS).glob("*.json"))]
+    records = [_read_json(path) or {} for path in sorted((out / _VIDEOS).glob("*.json"))]
     clips, rejected = [], []
     for record in records:
         facts = {name: record[name] for name in ("video", "name", "speaker", "licence")}
@@ -504,7 +504,7 @@ def _tidy(out: Path, index: dict[str, Any]) -> None:
     shutil.rmtree(out / _WORK, ignore_errors=True)
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def _read_json(path: Path) -> dict[str, Any] | None:
     """Read a JSON file; None if there is none. Raises InputError if it is damaged."""
     try:
         return dict(json.loads(path.read_bytes()))

@@ -127,14 +127,14 @@ def read_layout(path: Path) -> Layout:
             for name, at in header.items()
         }
         frames, side = arrays["crops"].shape[:2]
-        if {name: (at.dtype, at.shape) for name, at in arrays.items()} != _expected_arrays(frames, side):
+        if {name: (at.dtype, at.shape) for name, at in arrays.items()} != _describe_arrays(frames, side):
             raise ValueError("its arrays do not fit one another")
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error) as error:
         raise BadShardError(f"{path.name}: {_explain(error)}") from error
     return Layout(arrays, frames, side)
 
 
-def _expected_arrays(frames: int, side: int) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+def _describe_arrays(frames: int, side: int) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
     """Give type and shape of each array of a shard."""
     shapes = {
         "crops": (frames, side, side, 3),

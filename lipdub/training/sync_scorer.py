@@ -157,7 +157,7 @@ class SyncClips:
             if variant:
                 background = np.resize(self._clips.audio((clip - 1) % len(self)), len(audio))
                 audio = augment_speech(audio, np.random.default_rng((self._seed, variant, clip)), background)
-            whole = avsync.normalized_spectrogram(audio).astype(np.float16)
+            whole = avsync.compute_normalized_spectrogram(audio).astype(np.float16)
             self._spectrograms[clip, variant] = whole
             # Several threads may run this: a spectrogram that is dropped is computed again.
             if len(self._spectrograms) > _MAX_SPECTROGRAMS:

@@ -104,7 +104,7 @@ def _read_wave(path: Path) -> tuple[F32, int]:
         return data.astype(np.float32) / 32768.0, file.getframerate()
 
 
-def _voices(kind: str, rng: random.Random) -> Callable[[], Utterance]:
+def _make_synthesiser(kind: str, rng: random.Random) -> Callable[[], Utterance]:
     """Give a function that speaks random sentences with random voices of a synthesiser."""
 
     def espeak() -> Utterance:
@@ -136,7 +136,7 @@ def _voices(kind: str, rng: random.Random) -> Callable[[], Utterance]:
 
 def _make(job: tuple[str, int, int]) -> list[tuple[Array, Array, Array]]:
     kind, seed, count = job
-    return list(make_windows(_voices(kind, random.Random(seed)), count, np.random.default_rng(seed)))
+    return list(make_windows(_make_synthesiser(kind, random.Random(seed)), count, np.random.default_rng(seed)))
 
 
 def synthesize_corpus(
@@ -173,7 +173,7 @@ def synthesize_corpus(
         for i in range((count + size - 1) // size)
     ]
     windows: list[tuple[Array, Array, Array]] = []
-    for i, some in enumerate(_each(jobs, workers)):
+    for i, some in enumerate(_iter_jobs(jobs, workers)):
         windows += some
         if progress:
             progress(
@@ -183,15 +183,15 @@ def synthesize_corpus(
     return np.stack(encoded), np.stack(power), np.stack(marks)
 
 
-def _each(jobs: list[tuple[str, int, int]], workers: int) -> Iterator[list[tuple[Array, Array, Array]]]:
+def _iter_jobs(jobs: list[tuple[str, int, int]], workers: int) -> Iterator[list[tuple[Array, Array, Array]]]:
     if workers <= 1 and all(kind == "flite" for kind, *_ in jobs):
         yield from map(_make, jobs)
         return
     # espeak's library keeps global state: it lives in processes of its own, never in the caller's
-    with multiprocessing.get_context("spawn").Pool(max(workers, 1), initializer=_polite) as pool:
+    with multiprocessing.get_context("spawn").Pool(max(workers, 1), initializer=_lower_priority) as pool:
         yield from pool.imap(_make, jobs)
 
 
-def _polite() -> None:
+def _lower_priority() -> None:
     with suppress(OSError):
         os.nice(5)

@@ -847,10 +847,10 @@ def draw_text(language: str, rng: random.Random) -> str:
     if language in _LATIN:
         known = _LATIN[language].split()
         return " ".join(rng.choice(known) if rng.random() < 0.75 else invent_word(rng) for _ in range(count))
-    return " ".join(_scripted(language, rng) for _ in range(count))
+    return " ".join(_invent_scripted_word(language, rng) for _ in range(count))
 
 
-def _scripted(language: str, rng: random.Random) -> str:
+def _invent_scripted_word(language: str, rng: random.Random) -> str:
     syllables = range(rng.randint(1, 4))
     if language == "ja":
         return "".join(rng.choice(_KANA) for _ in syllables)

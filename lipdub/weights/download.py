@@ -97,7 +97,7 @@ def fetch(
                 pause(2.0 ** (tries - 1))
             before = _count_bytes(part)
             try:
-                resumed = _receive(url, request)
+                resumed = _complete_from(url, request)
                 accept(part)
                 _remove_note(request)
                 return url
@@ -121,7 +121,7 @@ def _summarize(name: str, failures: list[str], wrong: WeightsError | None) -> Li
     )
 
 
-def _receive(url: str, request: _Request) -> bool:
+def _complete_from(url: str, request: _Request) -> bool:
     """Complete ``part`` from one address, and return whether something of it was there before."""
     have = _count_resumable(url, request)
     if request.size is not None and have == request.size:
@@ -132,7 +132,7 @@ def _receive(url: str, request: _Request) -> bool:
             _discard(request)
         _write_note(url, response, request)
         _check_space(request.part, 0 if total is None else total - begin)
-        done = _append(response, begin, total, request)
+        done = _append_response(response, begin, total, request)
     if total is not None and done < total:
         raise _TransientError(f"the connection broke after {done} of {total} bytes")
     if total is not None and done > total:
@@ -231,12 +231,12 @@ def _read_extent(response: Any, have: int, request: _Request) -> tuple[int, int 
     return begin, total if total is not None else request.size
 
 
-def _append(response: Any, begin: int, total: int | None, request: _Request) -> int:
+def _append_response(response: Any, begin: int, total: int | None, request: _Request) -> int:
     """Append what comes to ``part``, and return how many bytes it then has."""
     done, reported = begin, 0.0
     try:
         with request.part.open("ab") as file:
-            for block in _blocks(response):
+            for block in _iter_blocks(response):
                 file.write(block)
                 done += len(block)
                 if total is not None and done > total:
@@ -250,7 +250,7 @@ def _append(response: Any, begin: int, total: int | None, request: _Request) -> 
     return done
 
 
-def _blocks(response: Any) -> Iterator[bytes]:
+def _iter_blocks(response: Any) -> Iterator[bytes]:
     while True:
         with _translate_faults():
             block = response.read1(_BLOCK_BYTES)

@@ -55,7 +55,7 @@ def read(path: Path, form: str, title: str, makers: str) -> tuple[dict[str, Any]
     Raises:
         WeightsError: The file cannot be read or is not of this format.
     """
-    with _faults_named(path):
+    with _translate_errors(path):
         from safetensors import safe_open
 
         with safe_open(str(path), "pt") as file:
@@ -82,7 +82,7 @@ def read_notes(path: Path) -> dict[str, Any]:
 
 
 def _read_metadata(path: Path) -> dict[str, str]:
-    with _faults_named(path):
+    with _translate_errors(path):
         from safetensors import safe_open
 
         with safe_open(str(path), "numpy") as file:
@@ -90,7 +90,7 @@ def _read_metadata(path: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _faults_named(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
     from safetensors import SafetensorError
 
     try:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from lipdub.media.pixels import to_eight_bits
-from lipdub.metrics.correlation import correlation, on_grid
+from lipdub.metrics.correlation import correlation, resample_to_grid
 from lipdub.metrics.mouth import MouthMotion
 from lipdub.workspace.folder import Workspace
 from tests.bench import common
@@ -47,7 +47,7 @@ def measured(path: Path, keep: Path | None = None) -> MouthMotion:
 
 def compare(a: MouthMotion, b: MouthMotion, offset: int) -> dict[str, Any]:
     """Agreement of a with b, whose mouth comes `offset` steps of 40 ms later."""
-    first, second = (on_grid(m.times, np.stack([m.opening, m.width, m.height], 1)) for m in (a, b))
+    first, second = (resample_to_grid(m.times, np.stack([m.opening, m.width, m.height], 1)) for m in (a, b))
     values = {lag: correlation(first[:, 0], second[:, 0], lag) for lag in range(-REACH, REACH + 1)}
     lag = max(values, key=values.__getitem__)
     best = values[lag]

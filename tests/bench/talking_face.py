@@ -34,7 +34,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.metrics.ifc import frame_distance, ifc
 from lipdub.metrics.lmd import lmd
 from lipdub.metrics.mouth import measure_mouth_shape
-from lipdub.metrics.psnr import psnr, squared_error
+from lipdub.metrics.psnr import psnr, sum_squared_errors
 from lipdub.metrics.ssim import ssim
 from lipdub.metrics.sync import compare_motion, estimate_sync
 from lipdub.networks.face_generator import hide_lower_half
@@ -131,8 +131,8 @@ def against_truth(
 ) -> None:
     """Adds a clip's figures."""
     half = real.shape[1] // 2
-    figures.error.append(squared_error(made, real))
-    figures.lower_error.append(squared_error(made[:, half:], real[:, half:]))
+    figures.error.append(sum_squared_errors(made, real))
+    figures.lower_error.append(sum_squared_errors(made[:, half:], real[:, half:]))
     grey = [[cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in faces] for faces in (made, real)]
     steps = [np.array([frame_distance(a[half:], b[half:]) for a, b in itertools.pairwise(f)]) for f in grey]
     shape, true_shape = openings(points), openings(true)

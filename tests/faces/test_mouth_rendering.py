@@ -108,9 +108,9 @@ def test_open_targets_leave_the_inner_ring_where_it_is() -> None:
 def test_teeth_keep_their_proportions_in_a_narrower_mouth() -> None:
     unit, narrow = mouth(12), mouth(12)
     narrow[:, 0] = 80 + (narrow[:, 0] - 80) * 0.6
-    ring = mouth_rendering._interior_source_ring(unit, narrow, 1.0)
+    ring = mouth_rendering._compute_interior_source_ring(unit, narrow, 1.0)
     assert np.isclose(np.ptp(ring[:, 0]), np.ptp(narrow[LIPS_INNER, 0]), rtol=1e-6)
-    assert np.allclose(mouth_rendering._interior_source_ring(narrow, unit, 1.0), narrow[LIPS_INNER])
+    assert np.allclose(mouth_rendering._compute_interior_source_ring(narrow, unit, 1.0), narrow[LIPS_INNER])
 
 
 def test_skin_is_warped_where_it_moves_and_is_the_same_object_elsewhere() -> None:

@@ -18,8 +18,8 @@ from lipdub.faces.unit_selection import (
     Inventory,
     UnitCosts,
     clamp_to_reach,
+    compute_crossfade_weights,
     compute_target_costs,
-    crossfade_weights,
     select_units,
 )
 from tests.faces import sample_units
@@ -259,7 +259,7 @@ def test_units_cut_off_at_the_patch_are_used_only_when_there_are_no_others() -> 
 
 def test_textures_fade_at_jumps_and_only_there() -> None:
     units = inventory()
-    mixtures = crossfade_weights(units, np.array([5, 6, 7, 32, 33, 34]))
+    mixtures = compute_crossfade_weights(units, np.array([5, 6, 7, 32, 33, 34]))
     assert mixtures[0] == [(5, 1.0)]
     assert mixtures[5] == [(34, 1.0)]
     assert [u for u, _ in mixtures[2]] == [7, 31]
@@ -269,7 +269,7 @@ def test_textures_fade_at_jumps_and_only_there() -> None:
 def test_open_and_closed_mouths_do_not_fade_into_each_other() -> None:
     units = inventory()
     units.measures[:20, 0], units.measures[20:, 0] = 0.0, 0.2
-    mixtures = crossfade_weights(units, np.array([5, 6, 40, 41]))
+    mixtures = compute_crossfade_weights(units, np.array([5, 6, 40, 41]))
     assert all(len(mixture) == 1 for mixture in mixtures)
 
 
@@ -283,7 +283,7 @@ def test_crossfades_sum_to_one_and_never_show_an_unusable_unit(data: st.DataObje
     openings = data.draw(st.lists(st.floats(-0.05, 0.4), min_size=n, max_size=n))
     units = alike(n, frame=frames, is_usable=usable, measures=np.column_stack([openings, np.full(n, 0.8)]))
     selected = data.draw(st.lists(st.sampled_from(np.flatnonzero(usable).tolist()), min_size=1, max_size=20))
-    mixtures = crossfade_weights(units, np.array(selected))
+    mixtures = compute_crossfade_weights(units, np.array(selected))
     assert len(mixtures) == len(selected)
     for unit, mixture in zip(selected, mixtures, strict=True):
         weights = dict(mixture)

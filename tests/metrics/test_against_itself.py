@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lipdub.metrics import csim, ifc, lmd, lpips
-from lipdub.metrics.psnr import psnr, squared_error
+from lipdub.metrics.psnr import psnr, sum_squared_errors
 from lipdub.metrics.ssim import ssim
 from lipdub.networks.compat import fix_torchvision
 from tests.metrics.made_pictures import make_face, make_pictures
@@ -20,7 +20,7 @@ fix_torchvision()  # the libraries compared with import it
 
 def test_a_clip_against_itself_is_perfect() -> None:
     frames, faces = make_pictures(3, 0), np.stack([make_face(k) for k in range(3)])
-    error, count = squared_error(frames, frames)
+    error, count = sum_squared_errors(frames, frames)
     assert psnr(error, count) == math.inf
     assert ssim(frames[0, ..., 0], frames[0, ..., 0]) == pytest.approx(1, abs=1e-6)
     steps = np.array([ifc.frame_distance(a, b) for a, b in pairwise(frames)])

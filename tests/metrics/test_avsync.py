@@ -9,12 +9,12 @@ torch = pytest.importorskip("torch")
 
 from lipdub.faces import landmarks
 from lipdub.metrics.avsync import (
+    compute_normalized_spectrogram,
     compute_similarities,
     crop_lower_faces,
     crop_middle,
     embed_mouths,
     embed_sounds,
-    normalized_spectrogram,
     sample_affine,
 )
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
@@ -59,7 +59,7 @@ def test_sounds_are_heard_at_every_column_whatever_their_level() -> None:
     assert found.shape == (81 - 15, 16)
     torch.testing.assert_close(embed_sounds(net, 0.2 * audio), found, rtol=0, atol=1e-2)
     with torch.no_grad():
-        window = torch.from_numpy(mel.cut_windows(normalized_spectrogram(audio), np.array([65])))[:, None]
+        window = torch.from_numpy(mel.cut_windows(compute_normalized_spectrogram(audio), np.array([65])))[:, None]
         torch.testing.assert_close(found[65:], net.audio_features(window), rtol=0, atol=1e-4)
     assert embed_sounds(net, audio[:1600]).shape == (0, 16)
     assert torch.isfinite(embed_sounds(net, np.zeros(8000, np.float32))).all()

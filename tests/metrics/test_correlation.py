@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipdub.metrics.correlation import correlation, on_grid
+from lipdub.metrics.correlation import correlation, resample_to_grid
 
 
 def _walk(count: int, seed: int = 0) -> np.ndarray:
@@ -37,8 +37,8 @@ def test_nothing_correlates_with_no_motion(still: np.ndarray) -> None:
 def test_grid_bridges_missing_faces_and_uneven_times() -> None:
     times = np.array([0.0, 0.05, 0.08, 0.2, 0.24])
     values = np.stack([times * 2, [0, np.nan, np.nan, np.nan, 0], np.full(5, np.nan)], 1)
-    grid = on_grid(times, values)
+    grid = resample_to_grid(times, values)
     assert grid.shape == (6, 3)
     assert grid[:, 0] == pytest.approx(np.arange(6) * 0.08)
     assert not grid[:, 1:].any()
-    assert len(on_grid(np.zeros(0), np.zeros(0))) == 0
+    assert len(resample_to_grid(np.zeros(0), np.zeros(0))) == 0

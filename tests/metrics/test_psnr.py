@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lipdub.metrics.psnr import psnr, squared_error
+from lipdub.metrics.psnr import psnr, sum_squared_errors
 from lipdub.networks.compat import fix_torchvision
 from tests.metrics.made_pictures import make_pictures
 
@@ -19,7 +19,7 @@ def test_mse_and_psnr_are_those_of_torchmetrics() -> None:
     image = pytest.importorskip("torchmetrics.image")
     regression = pytest.importorskip("torchmetrics.regression")
     a, b = make_pictures(2, 1), make_pictures(2, 2)
-    error, count = squared_error(a, b)
+    error, count = sum_squared_errors(a, b)
     x, y = (torch.from_numpy(v).double() for v in (a, b))
     assert error / count == pytest.approx(float(regression.MeanSquaredError()(x, y)), rel=1e-6)
     expected = image.PeakSignalNoiseRatio(data_range=255.0)(x, y)
@@ -28,7 +28,7 @@ def test_mse_and_psnr_are_those_of_torchmetrics() -> None:
 
 def test_psnr_of_one_step_everywhere() -> None:
     a = np.full((20, 30, 3), 100, np.uint8)
-    error, count = squared_error(a, a + 1)
+    error, count = sum_squared_errors(a, a + 1)
     assert (error, count) == (1800.0, 1800)
     assert psnr(error, count) == pytest.approx(48.1308, abs=1e-4)
 
@@ -37,4 +37,4 @@ def test_psnr_of_equal_and_of_no_pictures() -> None:
     assert psnr(0.0, 100) == math.inf
     assert math.isnan(psnr(0.0, 0))
     with pytest.raises(ValueError, match="different shapes"):
-        squared_error(np.zeros((2, 2)), np.zeros((2, 3)))
+        sum_squared_errors(np.zeros((2, 2)), np.zeros((2, 3)))

@@ -134,9 +134,9 @@ def test_the_past_kept_open_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SETTLE", 100)
     monkeypatch.setattr(module, "_OPEN", 300)
     lengths: list[int] = []
-    settle = module._settle
+    settle = module._write_agreed_path
     monkeypatch.setattr(
-        module, "_settle", lambda past, *rest, **k: lengths.append(len(past)) or settle(past, *rest, **k)
+        module, "_write_agreed_path", lambda past, *rest, **k: lengths.append(len(past)) or settle(past, *rest, **k)
     )
     flat = np.full((3000, len(PHONES)), 1 / len(PHONES), np.float32)  # nothing tells the ways apart
     align_words(WORDS * 5, flat)

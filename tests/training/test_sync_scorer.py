@@ -114,7 +114,7 @@ def test_a_batch_is_moments_with_their_sounds(tmp_path: Path) -> None:
     window = open_dataset(tmp_path).read(open_dataset(tmp_path).clips[clip])
     first = int(moments[0, 2])
     start = round(first * 3.2)
-    heard = avsync.normalized_spectrogram(window.audio)[:, start : start + 16]
+    heard = avsync.compute_normalized_spectrogram(window.audio)[:, start : start + 16]
     np.testing.assert_allclose(mels[0, 2], heard.astype(np.float16).astype(np.float32), atol=1e-5)
     grey = window.crops[first + 3, 16:28, 4:28] @ (0.299, 0.587, 0.114)
     np.testing.assert_allclose(faces[0, 2, 3], grey / 255, atol=0.51 / 255)

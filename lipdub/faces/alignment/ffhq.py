@@ -24,7 +24,7 @@ SIZE = 256  # pixels of a crop
 # Half the square's side, as multiples of the distance of the eyes and of that from eyes to mouth.
 _EYES_FACTOR, _MOUTH_FACTOR = 2.0, 1.8
 _MIDDLE_SHARE = 0.1  # of the way from eyes to mouth, by which the square's middle lies below that of the eyes
-_BORDER_SHARE, _MIN_BORDER_PX = 0.1, 3  # what `padded_bounds` leaves around the corners, of the square's side
+_BORDER_SHARE, _MIN_BORDER_PX = 0.1, 3  # what `compute_padded_bounds` leaves around the corners, of the square's side
 _MIN_LENGTH = 1e-6  # pixels between eyes and mouth; closer they are at one place
 
 
@@ -69,7 +69,7 @@ class FFHQAlignment(Alignment):
         if shrink > 1:
             width, height = round(width / shrink), round(height / shrink)
             corners = corners / shrink
-        left, top, right, bottom = box = padded_bounds(corners, width, height)
+        left, top, right, bottom = box = compute_padded_bounds(corners, width, height)
         if left == right or top == bottom:
             return np.zeros((size, size, 3), np.float32)
         if shrink > 1:
@@ -89,7 +89,7 @@ class FFHQAlignment(Alignment):
         """
         height, width = image.shape[:2]
         out = image.astype(np.float32)
-        left, top, right, bottom = padded_bounds(self.corners, width, height)
+        left, top, right, bottom = compute_padded_bounds(self.corners, width, height)
         x, y = np.meshgrid(np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5)
         k = fit_projection(self.corners, len(crop))
         depth = k[6] * x + k[7] * y + 1
@@ -130,7 +130,7 @@ def measure_side(corners: F64) -> float:
     return float(np.hypot(*(corners[3] - corners[0])))
 
 
-def padded_bounds(corners: F64, width: int, height: int) -> tuple[int, int, int, int]:
+def compute_padded_bounds(corners: F64, width: int, height: int) -> tuple[int, int, int, int]:
     """Return left, top, right, bottom of the part of a frame that holds the square with a border."""
     border = max(round(_BORDER_SHARE * measure_side(corners)), _MIN_BORDER_PX)
     left, top = np.clip(np.floor(corners.min(0)).astype(int) - border, 0, [width, height])

@@ -65,7 +65,7 @@ class _Redirection:
             content = self._file.read()
             self._file.close()
             self._file = None
-        _hand_on(content)
+        _forward_lines(content)
 
 
 _redirection = _Redirection()
@@ -89,7 +89,7 @@ def _flush_python() -> None:
         sys.stderr.flush()
 
 
-def _hand_on(content: bytes) -> None:
+def _forward_lines(content: bytes) -> None:
     """Log MediaPipe's lines and write all others to standard error."""
     others = bytearray()
     for line in content.splitlines(keepends=True):

@@ -88,7 +88,7 @@ class Stabilized(GeneratorMethod):
         """Return the spectrogram of AVSyncNet."""
         from lipdub.metrics import avsync
 
-        return avsync.normalized_spectrogram(audio)
+        return avsync.compute_normalized_spectrogram(audio)
 
     def prepare(self, run: GeneratorRun) -> Generate:
         """Load the generator with its audio encoder."""
@@ -167,7 +167,7 @@ def generate(network: Any, faces: Array, references: Array, mel: Array, times: A
         network: `networks.talking_face.TalkingFace`, prepared or not.
         faces: (n, P, P, 3) uint8 RGB.
         references: (n, P, P, 3) uint8 RGB, with closed mouths.
-        mel: (80, columns) float32 of `metrics.avsync.normalized_spectrogram`.
+        mel: (80, columns) float32 of `metrics.avsync.compute_normalized_spectrogram`.
         times: (n,) seconds of the speech.
 
     Returns:

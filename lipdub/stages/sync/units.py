@@ -196,7 +196,7 @@ def _plan(
             )
             costs = unit_selection.compute_target_costs(t.units, targets, spread)
             chosen = unit_selection.select_units(t.units, costs, wanted[here[i:j]], spread)
-            shown_units = unit_selection.crossfade_weights(t.units, chosen)
+            shown_units = unit_selection.compute_crossfade_weights(t.units, chosen)
             wanted[here[i:j]] = unit_selection.clamp_to_reach(t.units, shown_units, wanted[here[i:j]])
             for k, parts in zip(here[i:j], shown_units, strict=True):
                 mixture[k] = parts

@@ -31,7 +31,7 @@ def test_the_static_crop_is_the_published_one() -> None:
     _, data = parity.fixture("preprocess")
     frame = data["quad.frame"]
     corners = ffhq.fit_corners(data["quad.landmarks_68"])
-    outer = ffhq.padded_bounds(corners, frame.shape[1], frame.shape[0])
+    outer = ffhq.compute_padded_bounds(corners, frame.shape[1], frame.shape[0])
     assert outer == tuple(data["croper.outer_crop"])
 
 
@@ -61,8 +61,8 @@ def test_corners_by_hand() -> None:
 
 def test_bounds_and_box_stay_in_the_frame() -> None:
     corners = np.array([(10.2, 20.0), (10.2, 60.0), (50.2, 60.0), (50.2, 20.0)])
-    assert ffhq.padded_bounds(corners, 200, 100) == (6, 16, 55, 64)
-    assert ffhq.padded_bounds(corners, 40, 30) == (6, 16, 40, 30)
+    assert ffhq.compute_padded_bounds(corners, 200, 100) == (6, 16, 55, 64)
+    assert ffhq.compute_padded_bounds(corners, 40, 30) == (6, 16, 40, 30)
 
 
 def _frame(height: int = 120, width: int = 160) -> np.ndarray:
