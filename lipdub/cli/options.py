@@ -11,7 +11,6 @@ from lipdub.engine.recipes import RECIPES
 
 _TALKER = "Who and when"
 _FILE = "Result file"
-_SETTINGS = "Settings"
 
 
 Video = Annotated[Path, typer.Argument(metavar="VIDEO", help="The source: a video or a still image.")]
@@ -49,19 +48,6 @@ CommercialSafe = Annotated[
         "--commercial-safe",
         help="Refuse published weights that are not known to allow commercial use.",
         show_default=False,
-    ),
-]
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="TOML", help="File with settings of the training.", rich_help_panel=_SETTINGS),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="One setting of the training; overrides the file. May be given several times.",
-        rich_help_panel=_SETTINGS,
     ),
 ]
 Overwrite = Annotated[

@@ -32,8 +32,8 @@ def build_app() -> typer.Typer:
     return train
 
 
-def print_progress(manner: GlobalOptions) -> Callable[[str], None]:
-    """Give a function that prints a training's progress as the global options ask."""
+def make_runtime(manner: GlobalOptions) -> Runtime:
+    """Make a training's threads, device and report of progress from the global options."""
 
     def report(text: str) -> None:
         if manner.json:
@@ -41,7 +41,7 @@ def print_progress(manner: GlobalOptions) -> Callable[[str], None]:
         else:
             manner.note(text)
 
-    return report
+    return Runtime(manner.threads or _DEFAULT_THREADS, manner.device, report)
 
 
 def _build_command(trainable: Trainable) -> Callable[..., None]:
@@ -75,8 +75,7 @@ def _train(manner: GlobalOptions, trainable: Trainable, values: dict[str, Any]) 
         print(format_toml(settings), end="")
         return
     out = arguments.out or Path(f"{trainable.name}.safetensors")
-    runtime = Runtime(manner.threads or _DEFAULT_THREADS, manner.device, print_progress(manner))
-    written = trainable.train(out, arguments, settings, runtime)
+    written = trainable.train(out, arguments, settings, make_runtime(manner))
     card = trainable.render_card(written, shlex.join(["lipdub", *sys.argv[1:]]))
     path = written.with_suffix(".md")
     path.write_text(card, encoding="utf-8")

@@ -121,6 +121,6 @@ def test_the_help_shows_defaults_and_ranges(run: Run) -> None:
 
 
 def test_every_training_shows_its_seed() -> None:
-    for name, command in walk_commands("train"):
+    for name, command in walk_commands("train", "adapt"):
         (seed,) = [item for item in visible_options(command) if item.name == "seed"] or [None]
         assert seed is None or str(seed.show_default) == "0", name

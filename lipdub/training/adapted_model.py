@@ -1,0 +1,148 @@
+"""Adapted models: from a video of a person to a model in the weights store, for `lipdub adapt` and for Python."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lipdub.options import option, validate
+from lipdub.training.trainable import Runtime
+
+if TYPE_CHECKING:
+    from lipdub.training.adapt import AdaptationOptions
+
+_SETTINGS = "Settings"
+
+
+@dataclass(frozen=True)
+class AdaptArguments:
+    """What to adapt to, which model, how long, and where the result goes."""
+
+    minutes: float | None = option(None, "--minutes", help="Total minutes of wall time.", low=0.1, default_text="10")
+    speech: list[Path] | None = option(
+        None,
+        "--speech",
+        metavar="FILE",
+        help="Target speech to train on. Strongly recommended: speech not given here is followed poorly. "
+        "May be given several times.",
+    )
+    base_model: str | None = option(
+        None,
+        "--base-model",
+        metavar="NAME|FILE",
+        help="Model to begin with.",
+        default_text="the one shipped with lipdub",
+        aliases=("--talker",),
+    )
+    name: str | None = option(
+        None,
+        "--name",
+        metavar="NAME",
+        help="Keep the model under this name, for other videos of the same person: lipdub run --model NAME.",
+    )
+    out: Path | None = option(
+        None, "--out", "-o", metavar="FILE", help="Write the model to this file instead of the weights store."
+    )
+    pixels: int | None = option(None, "--pixels", help="Side of the generated faces: 96 or 128.", default_text="128")
+    config: Path | None = option(
+        None, "--config", metavar="TOML", help="File with settings of the training.", panel=_SETTINGS
+    )
+    changes: list[str] | None = option(
+        None,
+        "--set",
+        metavar="KEY=VALUE",
+        help="One setting of the training; overrides the file. May be given several times.",
+        panel=_SETTINGS,
+    )
+    seed: int = option(0, "--seed", help="Random seed.")
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+@dataclass(frozen=True)
+class AdaptedModel:
+    """An adapted model on the disk.
+
+    Attributes:
+        path: its weights file; the card lies beside it, with the ending `.md`.
+        notes: what the file says of its making.
+    """
+
+    path: Path
+    notes: dict[str, Any]
+
+
+def make_adapted_model(
+    video: Path, arguments: AdaptArguments | None = None, runtime: Runtime | None = None
+) -> AdaptedModel:
+    """Adapt a model to the person in a video, write its card, and keep it in the weights store.
+
+    The recipe `stabilized` uses the kept model whenever it dubs this video.
+
+    Args:
+        video: a person who talks, heard and seen, for two seconds or more.
+        arguments: base model, speech, minutes, name and settings.
+        runtime: threads, device and progress.
+
+    Raises:
+        UsageError: a name or a setting is wrong, or the base model cannot be adapted.
+        WeightsError: there is no such base model.
+        InputError: there is no such video, or too little of a face or of sound in it.
+    """
+    from lipdub.training.adapt import adapt, render_card
+    from lipdub.weights import user_models
+    from lipdub.weights.talking_face_file import FAMILY
+
+    arguments, runtime = arguments or AdaptArguments(), runtime or Runtime()
+    settings = _adaptation_settings(arguments)
+    if arguments.name is not None:
+        user_models.check_name(arguments.name)
+    base = user_models.find(FAMILY, arguments.base_model, None)
+    with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
+        path = arguments.out or Path(folder) / "talker.safetensors"
+        model = adapt(
+            video,
+            base.path,
+            path,
+            speech=arguments.speech or (),
+            options=settings,
+            seed=arguments.seed,
+            threads=runtime.threads,
+            device=runtime.device,
+            progress=runtime.report,
+        )
+        card = render_card(model, _command_line(video, settings, arguments.seed))
+        if arguments.out is None:
+            path = _keep_model(path, video, arguments.name, card)
+        else:
+            path.with_suffix(".md").write_text(card, encoding="utf-8")
+    return AdaptedModel(path, model.notes["adapted"])
+
+
+def _adaptation_settings(arguments: AdaptArguments) -> AdaptationOptions:
+    """Apply the file, then the changes, then minutes and pixels to the default settings."""
+    from lipdub.training.adapt import AdaptationOptions
+    from lipdub.training.config import apply_settings
+
+    settings = apply_settings(AdaptationOptions(), arguments.config, arguments.changes or ())
+    given = {"minutes": arguments.minutes, "pixels": arguments.pixels}
+    return apply_settings(settings, None, [f"{key}={value}" for key, value in given.items() if value is not None])
+
+
+def _keep_model(path: Path, video: Path, name: str | None, card: str) -> Path:
+    """Copy a model and its card into the weights store, for this video. Returns its path there."""
+    from lipdub.weights import user_models
+    from lipdub.weights.talking_face_file import FAMILY
+    from lipdub.workspace.keys import digest_file
+
+    digest = digest_file(video)
+    name = name or user_models.sanitize_name(f"{video.stem}-{digest[:8]}")
+    return user_models.add_model(FAMILY, path, name, video_digest=digest, card=card)
+
+
+def _command_line(video: Path, settings: AdaptationOptions, seed: int) -> str:
+    return shlex.join(["lipdub", "adapt", video.name, "--minutes", f"{settings.minutes:g}", "--seed", str(seed)])
