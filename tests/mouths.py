@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.metrics.mouth import MouthMotion, measure_mouth_shape
+from lipdub.metrics.mouth_motion import MouthMotion, measure_mouth_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

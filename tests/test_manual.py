@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from lipdub import stages
 from lipdub.cli.app import COMMANDS, app
 from lipdub.cli.manual import PAGES, make_tables, read_page, render_page, visible_options, walk_commands
+from lipdub.engine.manual_tables import PLACEHOLDER, fill_tables, format_table, render_run_options
 from lipdub.engine.recipes import RECIPES
-from lipdub.engine.reference import PLACEHOLDER, fill_tables, format_table, render_run_options
 from lipdub.errors import UsageError
 from lipdub.faces.detectors import DETECTORS
 from lipdub.metrics.registry import METRICS

@@ -69,7 +69,7 @@ def lips(
 def _print_trajectory(trajectory: Any, format: str | None) -> None:
     import sys
 
-    from lipdub.speech.export import FORMATS, resolve_format
+    from lipdub.speech.lip_trajectory import FORMATS, resolve_format
 
     sys.stdout.buffer.write(FORMATS[resolve_format(None, format)](trajectory))
     sys.stdout.buffer.flush()

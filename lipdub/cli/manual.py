@@ -79,7 +79,7 @@ def render_page(name: str) -> str:
     Raises:
         UsageError: There is no such page.
     """
-    from lipdub.engine.reference import fill_tables
+    from lipdub.engine.manual_tables import fill_tables
 
     text = read_page(name)
     return fill_tables(text, make_tables())
@@ -88,10 +88,10 @@ def render_page(name: str) -> str:
 def make_tables() -> dict[str, Callable[[], str]]:
     """Return the functions that render the manual's tables, by placeholder."""
     from lipdub.cli.app import COMMANDS
-    from lipdub.engine.reference import reference_tables
+    from lipdub.engine.manual_tables import list_tables
     from lipdub.scoring.metric_table import render_metric_table
 
-    tables = reference_tables()
+    tables = list_tables()
     tables |= {
         f"options of {name}": partial(_render_command_options, name)
         for name in COMMANDS
@@ -231,6 +231,6 @@ def _describe_values(parameter: Any) -> str:
 
 
 def _format(heading: tuple[str, ...], rows: Any) -> str:
-    from lipdub.engine.reference import format_table
+    from lipdub.engine.manual_tables import format_table
 
     return format_table(heading, rows)

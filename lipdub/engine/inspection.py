@@ -243,7 +243,7 @@ def _measure_face(sample: int, rgb: U8, mesh: F32, scale: float) -> _Face:
     """Measure a face. scale: pixels of the video per pixel of the picture."""
     from lipdub.faces import geometry, tracking
     from lipdub.faces.mesh import LIPS_OUTER
-    from lipdub.metrics.mouth import measure_mouth_shape
+    from lipdub.metrics.mouth_motion import measure_mouth_shape
 
     box = tracking.locate_face(mesh)
     left, right = mesh[LIPS_OUTER[0], :2], mesh[LIPS_OUTER[10], :2]

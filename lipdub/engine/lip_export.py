@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import F32, F64, I32, I64
     from lipdub.faces.track_landmarks import TrackLandmarks
-    from lipdub.speech.export import LipTrajectory
     from lipdub.speech.lip_motion import LipMotion
+    from lipdub.speech.lip_trajectory import LipTrajectory
     from lipdub.speech.transcript import Transcript
     from lipdub.workspace.stage_store import StageStore
 
@@ -131,7 +131,7 @@ def lips(
         WeightsError: Weights are missing or damaged.
         EnvironmentFailure: A file cannot be written, or espeak-ng is missing.
     """
-    from lipdub.speech import export
+    from lipdub.speech import lip_trajectory
     from lipdub.speech.lip_motion import predict_lip_motion
     from lipdub.speech.recognition import recognize
     from lipdub.speech.text_alignment import describe_text_fit
@@ -151,7 +151,7 @@ def lips(
     for note in notes:
         emit(Event("warn", "lips", message=note))
     emit(Event("progress", "lips", done=1, total=_STEPS, unit="steps", message="drawing"))
-    trajectory = export.build_trajectory(
+    trajectory = lip_trajectory.build_trajectory(
         source, seconds, recognition, motion, rate=settings.fps, start=settings.start, end=settings.end
     )
     landmarks = _compute_landmarks(trajectory, motion, seconds, settings, threads, progress)
@@ -159,7 +159,7 @@ def lips(
     if target is not None and landmarks is not None:
         encoders.append((target, partial(_encode_landmarks, landmarks)))
     elif target is not None:
-        encoders.append((target, partial(export.FORMATS[kind], trajectory)))
+        encoders.append((target, partial(lip_trajectory.FORMATS[kind], trajectory)))
     if settings.plot is not None:
         encoders += _draw_pictures(Path(settings.plot), trajectory, motion, audio, overwrite=settings.overwrite)
     written = _write([(path, encode()) for path, encode in encoders])
@@ -205,7 +205,7 @@ def check_target(path: Path, source: Path, *, overwrite: bool) -> None:
 
 
 def _resolve_format(out: Path | None, settings: LipOptions) -> str:
-    from lipdub.speech.export import resolve_format
+    from lipdub.speech.lip_trajectory import resolve_format
 
     if settings.landmarks is None:
         return resolve_format(out, settings.format)
@@ -276,7 +276,7 @@ def _write(files: list[tuple[Path, bytes]]) -> tuple[Path, ...]:
 
 
 def _encode_landmarks(landmarks: LipLandmarks) -> bytes:
-    from lipdub.speech.export import encode_arrays
+    from lipdub.speech.lip_trajectory import encode_arrays
 
     arrays = {
         "points": landmarks.points,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 LipFormat = Literal["json", "csv", "npz", "srt", "srt-words", "rhubarb-tsv", "rhubarb-xml", "rhubarb-json"]
-"""Names of `lipdub.speech.export.FORMATS`."""
+"""Names of `lipdub.speech.lip_trajectory.FORMATS`."""
 
 _FILE, _PART, _SPEECH, _FACE = "Result file", "Which part", "Speech", "Landmarks"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, F64
     from lipdub.media.pixels import Box, Picture
     from lipdub.metrics.mask_edge import MaskEdge
-    from lipdub.metrics.mouth import MouthMotion
+    from lipdub.metrics.mouth_motion import MouthMotion
 
 T = TypeVar("T")
 Image: TypeAlias = U8 | U16
@@ -176,7 +176,7 @@ ObserverFactory = Callable[[PassSetup], T]
 
 
 @dataclass(frozen=True)
-class SpeechTrack:
+class TimedSpeech:
     """A speech and the lip motion it asks for.
 
     Attributes:
@@ -238,12 +238,12 @@ class FaceMotion:
 
 
 @dataclass(frozen=True)
-class Clip:
+class ScoredClip:
     """A video, the motion of its face, and the speech that belongs to it, if any."""
 
     path: Path
     motion: FaceMotion
-    speech: SpeechTrack | None = None
+    speech: TimedSpeech | None = None
 
 
 @dataclass(frozen=True)
@@ -275,9 +275,9 @@ class Evidence:
         progress: is told of long measurements.
     """
 
-    result: Clip
+    result: ScoredClip
     windows: Sequence[Span]
-    source: Clip | None = None
+    source: ScoredClip | None = None
     run: RunFacts | None = None
     target_opening: F64 | None = None
     target_origin: str = ""
@@ -303,7 +303,7 @@ class Evidence:
         return value
 
     @property
-    def speech(self) -> SpeechTrack:
+    def speech(self) -> TimedSpeech:
         """The speech the result should follow. Only metrics that need a speech ask for it."""
         assert self.result.speech is not None
         return self.result.speech

@@ -31,7 +31,7 @@ BATCH = 8  # pictures the network sees at once
 MIN_FEATURES = 2  # that a distribution is made of
 
 
-class Moments:
+class FeatureStatistics:
     """Mean and covariance of features that come a few at a time; memory does not grow with their number.
 
     Args:
@@ -88,7 +88,7 @@ class Moments:
         return self._origin
 
 
-def frechet_distance(a: Moments, b: Moments) -> float:
+def frechet_distance(a: FeatureStatistics, b: FeatureStatistics) -> float:
     """Return the squared Frechet distance of two normal distributions; 0 for equal ones, less is better."""
     first, second = a.covariance, b.covariance
     # sqrt(AB) has the eigenvalues of sqrt(sqrt(A) B sqrt(A)), which is symmetric
@@ -149,7 +149,7 @@ def inception_features(network: Any, frames: U8) -> F32:
     return features
 
 
-class FeatureMoments:
+class FaceStatistics:
     """Observer that keeps the distributions of the aligned faces of result and ground truth.
 
     Args:
@@ -157,7 +157,7 @@ class FeatureMoments:
     """
 
     def __init__(self, setup: PassSetup) -> None:
-        self.result, self.truth = Moments(), Moments()
+        self.result, self.truth = FeatureStatistics(), FeatureStatistics()
         self._batch: list[tuple[U8, U8]] = []
         self._network = setup.networks[WEIGHTS]
 
@@ -180,7 +180,7 @@ class FeatureMoments:
 
 
 def _measure(evidence: Evidence) -> Measurement:
-    moments = evidence.observed(Feed.GROUND_TRUTH, FeatureMoments)
+    moments = evidence.observed(Feed.GROUND_TRUTH, FaceStatistics)
     moments.flush()
     count = moments.result.count
     value = frechet_distance(moments.result, moments.truth) if count >= MIN_FEATURES else math.nan
@@ -195,7 +195,7 @@ METRIC = Metric(
     better="lower",
     measure=_measure,
     needs=(Need.GROUND_TRUTH,),
-    observers={Feed.GROUND_TRUTH: FeatureMoments},
+    observers={Feed.GROUND_TRUTH: FaceStatistics},
     weights=MetricWeights(WEIGHTS, load_inception),
     ideal=0.0,
 )

@@ -15,7 +15,7 @@ from lipdub.metrics.metric import Measurement, Metric, Need
 
 if TYPE_CHECKING:
     from lipdub.arrays import F64
-    from lipdub.metrics.evidence import Clip, Evidence, Span
+    from lipdub.metrics.evidence import Evidence, ScoredClip, Span
 
 WINDOW = 1.0  # seconds
 # Deviation of opening and width inside the window, in eye distances, below which they stand still: what the mesh
@@ -77,7 +77,7 @@ def _spread(times: F64, values: F64) -> float:
     return float((v - t * (t @ v) / (t @ t)).std())
 
 
-def _measure_clip(clip: Clip) -> FrozenShare:
+def _measure_clip(clip: ScoredClip) -> FrozenShare:
     if clip.speech is None:
         return FrozenShare(math.nan, 0.0)
     mouth = clip.motion.mouth

@@ -12,7 +12,7 @@ from lipdub.metrics.metric import Measurement, Metric
 
 if TYPE_CHECKING:
     from lipdub.arrays import F64
-    from lipdub.metrics.evidence import Clip, Evidence
+    from lipdub.metrics.evidence import Evidence, ScoredClip
 
 
 def jitter(values: F64) -> float:
@@ -20,7 +20,7 @@ def jitter(values: F64) -> float:
     return float(np.abs(np.diff(values, 2)).mean()) if len(values) > 2 else 0.0
 
 
-def _measure_clip(clip: Clip) -> float:
+def _measure_clip(clip: ScoredClip) -> float:
     mouth = clip.motion.mouth
     return jitter(resample_to_grid(mouth.times, mouth.opening)) if mouth.faces else math.nan
 

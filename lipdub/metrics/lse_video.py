@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lipdub.arrays import F32, F64, I16, I64, U8, Array
-    from lipdub.metrics.evidence import Clip, Evidence
+    from lipdub.metrics.evidence import Evidence, ScoredClip
     from lipdub.weights.store import WeightsStore
 
 WEIGHTS = "syncnet-v2"
@@ -113,7 +113,7 @@ def smooth_squares(boxes: Array) -> F64:
     return out
 
 
-def crop_face(rgb: U8, square: F64) -> U8:
+def crop_square(rgb: U8, square: F64) -> U8:
     """Cut a face out of a frame.
 
     The crop's sides are 1 + SCALE boxes long. It lies lower than the box by SCALE / 2, so that it has the chin in it.
@@ -224,7 +224,7 @@ def _crop_faces(frames: Iterable[U8], order: I64, places: F64) -> Iterator[U8]:
     for number, frame in enumerate(frames):
         while k < len(order) and order[k] == number:
             known = np.isfinite(places[k]).all()
-            yield crop_face(frame, places[k]) if known else np.full((SIZE, SIZE, 3), BORDER, np.uint8)
+            yield crop_square(frame, places[k]) if known else np.full((SIZE, SIZE, 3), BORDER, np.uint8)
             k += 1
         if k == len(order):
             return
@@ -262,7 +262,7 @@ def _compute_features(stream: Any, inputs: Iterator[Array], network: Any) -> F32
 # -- the metrics
 
 
-def _compute_distances(evidence: Evidence, clip: Clip) -> F32:
+def _compute_distances(evidence: Evidence, clip: ScoredClip) -> F32:
     from lipdub.media.read import read_frames
 
     assert clip.speech is not None

@@ -10,9 +10,9 @@ METRICS = Registry(
     Metric,
     {
         "faces": "lipdub.metrics.face_share:METRIC",
-        "av_sync": "lipdub.metrics.sync:AGREEMENT_METRIC",
-        "av_offset_ms": "lipdub.metrics.sync:OFFSET_METRIC",
-        "av_confidence": "lipdub.metrics.sync:CONFIDENCE_METRIC",
+        "av_sync": "lipdub.metrics.motion_sync:AGREEMENT_METRIC",
+        "av_offset_ms": "lipdub.metrics.motion_sync:OFFSET_METRIC",
+        "av_confidence": "lipdub.metrics.motion_sync:CONFIDENCE_METRIC",
         "silence_motion_ratio": "lipdub.metrics.silence_motion:METRIC",
         "frozen_share": "lipdub.metrics.frozen_share:METRIC",
         "jitter": "lipdub.metrics.jitter:METRIC",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lipdub.arrays import F64, Mask
-    from lipdub.metrics.evidence import Clip, Evidence, Span
+    from lipdub.metrics.evidence import Evidence, ScoredClip, Span
 
 FLAT = 1e-6  # a deviation below this is no motion
 #: Seconds at either end of a pause in which the mouth may still come to rest or prepare.
@@ -91,7 +91,7 @@ def _find_times_inside(times: F64, pauses: Iterable[Span]) -> Mask:
     return inside
 
 
-def _measure_clip(clip: Clip) -> float:
+def _measure_clip(clip: ScoredClip) -> float:
     if clip.speech is None or not len(clip.motion):
         return math.nan
     mouth = clip.motion.mouth

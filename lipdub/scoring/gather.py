@@ -10,7 +10,7 @@ import numpy as np
 
 from lipdub.errors import LipdubError
 from lipdub.faces.detectors import DEFAULT_DETECTOR
-from lipdub.metrics.evidence import Clip, Evidence, Feed, Observer, PassSetup, SpeechTrack
+from lipdub.metrics.evidence import Evidence, Feed, Observer, PassSetup, ScoredClip, TimedSpeech
 from lipdub.metrics.metric import Metric, Need
 from lipdub.metrics.registry import METRICS
 from lipdub.scoring import full_reference, run_workspace
@@ -49,7 +49,7 @@ class Inputs:
     source: Path | None
     ground_truth: Path | None
     run: Workspace | None
-    speech: SpeechTrack | None
+    speech: TimedSpeech | None
     order: I64 | None
     detector: str
 
@@ -139,7 +139,7 @@ def gather(result: Path, options: ScoreOptions, progress: Callback) -> Gathered:
         label="result",
     )
     evidence = Evidence(
-        Clip(result, motion, inputs.speech),
+        ScoredClip(result, motion, inputs.speech),
         make_windows(motion.duration),
         run=run_workspace.read_facts(inputs.run) if inputs.run is not None else None,
         networks=selection.networks,
@@ -163,7 +163,7 @@ def gather(result: Path, options: ScoreOptions, progress: Callback) -> Gathered:
         began = clock.perf_counter()
         own = load_own_sound(inputs.source, "the source's own sound") if inputs.speech is not None else None
         hearing += clock.perf_counter() - began
-        evidence.source = Clip(inputs.source, passes[-1], own)
+        evidence.source = ScoredClip(inputs.source, passes[-1], own)
     evidence.target_opening, evidence.target_origin = find_target(evidence, inputs.run)
     _run_pair_passes(inputs, selection, evidence)
     return Gathered(evidence, inputs, selection, tuple(passes), hearing)

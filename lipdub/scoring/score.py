@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lipdub.arrays import F64
-    from lipdub.metrics.evidence import Evidence, SpeechTrack
+    from lipdub.metrics.evidence import Evidence, TimedSpeech
     from lipdub.metrics.metric import Measurement, Metric, Moment
 
 WAVE_RATE = 50  # levels a second that a report draws of the sound
@@ -195,7 +195,7 @@ def _make_notes(gathered: Gathered) -> tuple[str, ...]:
     return (*notes, *gathered.selection.remarks)
 
 
-def _measure_levels(speech: SpeechTrack, duration: float) -> F64:
+def _measure_levels(speech: TimedSpeech, duration: float) -> F64:
     """Return the levels of a speech from the first frame on, `WAVE_RATE` a second: (n,) 0..1."""
     size = SAMPLE_RATE_HZ // WAVE_RATE
     shift = round(speech.begins * SAMPLE_RATE_HZ)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
-from lipdub.metrics.evidence import SpeechTrack
+from lipdub.metrics.evidence import TimedSpeech
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def load_speech(path: Path, begins: float, origin: str) -> SpeechTrack:
+def load_speech(path: Path, begins: float, origin: str) -> TimedSpeech:
     """Load a speech and predict its lip motion.
 
     Args:
@@ -31,10 +31,10 @@ def load_speech(path: Path, begins: float, origin: str) -> SpeechTrack:
     sound = load_audio(path, rate=SAMPLE_RATE_HZ)
     motion = predict_lip_motion(sound, SAMPLE_RATE_HZ, recognition=recognize(sound))
     lips = np.stack([motion.column("opening"), motion.column("width")], 1)
-    return SpeechTrack(sound, begins, motion.times + begins, lips, origin)
+    return TimedSpeech(sound, begins, motion.times + begins, lips, origin)
 
 
-def load_own_sound(video: Path, origin: str) -> SpeechTrack | None:
+def load_own_sound(video: Path, origin: str) -> TimedSpeech | None:
     """Load a video's own sound on its own clock; None if it has none."""
     from lipdub.media.audio import probe_audio_source
     from lipdub.media.probe import probe

@@ -70,7 +70,7 @@ class _Track:
     def add(self, time: float, mesh: F32 | None) -> None:
         from lipdub.faces.landmarks import to_ibug
         from lipdub.metrics.lse_video import measure_face_boxes
-        from lipdub.metrics.mouth import measure_mouth_shape
+        from lipdub.metrics.mouth_motion import measure_mouth_shape
 
         self.times.append(time)
         self.points.append(to_ibug(mesh)[:, :2] if mesh is not None else np.full((68, 2), np.nan, np.float32))
@@ -78,7 +78,7 @@ class _Track:
         self.shapes.append(measure_mouth_shape(mesh) if mesh is not None else (np.nan, np.nan, np.nan))
 
     def finish(self, start: float, decoding: float, meshing: float, observing: float) -> PassResult:
-        from lipdub.metrics.mouth import MouthMotion
+        from lipdub.metrics.mouth_motion import MouthMotion
 
         times = np.array(self.times, np.float64)
         opening, width, height = np.array(self.shapes, np.float64).reshape(-1, 3).T

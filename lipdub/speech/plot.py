@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
     from lipdub.arrays import F32, U8, Mask
-    from lipdub.speech.export import LipTrajectory
+    from lipdub.speech.lip_trajectory import LipTrajectory
     from lipdub.speech.word import Segment
 
     Font: TypeAlias = FreeTypeFont | ImageFont

@@ -53,7 +53,7 @@ class Clip:
         start: seconds from the video's beginning.
         frames: frames at 25 a second.
         face_px: side of the face's square in the source, pixels.
-        sync: agreement of mouth and sound (`metrics.sync`), None if unknown.
+        sync: agreement of mouth and sound (`metrics.motion_sync`), None if unknown.
         offset: seconds that the sound is late, None if unknown.
         confidence: confidence of the offset, None if unknown.
         shard: path of its file in `shards/`.
@@ -340,8 +340,8 @@ class TalkingClips:
         )
 
     def sound(self, clip: int) -> F32:
-        """Compute its spectrogram (`metrics.avsync.compute_normalized_spectrogram`). Returns (80, columns) float32."""
-        from lipdub.metrics.avsync import compute_normalized_spectrogram
+        """Compute the spectrogram of a clip's sound, levelled. Returns (80, columns) float32."""
+        from lipdub.metrics.avsyncnet import compute_normalized_spectrogram
 
         return compute_normalized_spectrogram(self.audio(clip))
 

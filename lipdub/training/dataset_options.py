@@ -26,7 +26,8 @@ class ClipOptions:
         longest: seconds of a clip, at most; longer stretches are cut into equal parts.
         min_face: side of the face's square in the source, pixels, at least.
         faces: "one" leaves out moments in which another face is visible.
-        min_sync: agreement of mouth and sound (`metrics.sync`), at least: about 0 by chance, at most 1; 0: no filter.
+        min_sync: agreement of mouth and sound (`metrics.motion_sync`), at least: about 0 by chance, at most 1.
+            0: no filter.
         max_offset: seconds between picture and sound, at most, where the offset is certain.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from lipdub.metrics.avsync import sample_affine
+from lipdub.metrics.avsyncnet import sample_affine
 from lipdub.speech import mel
 
 if TYPE_CHECKING:

@@ -189,7 +189,7 @@ class WindowSampler:
         return self._data.read(clip, first, length)
 
     def _spectrogram(self, window: Window) -> F32:
-        from lipdub.metrics.avsync import compute_normalized_spectrogram
+        from lipdub.metrics.avsyncnet import compute_normalized_spectrogram
 
         clip, data = window.clip, self._data
         spectrogram = self._spectrograms.get(clip.id)

@@ -44,7 +44,7 @@ class _Block(nn.Module):
         return x + functional.linear(y, self.mix.weight[:, :, 0], self.mix.bias)
 
 
-class PhoneNetwork(nn.Module):
+class TorchPhoneNetwork(nn.Module):
     """Recognises phones from features and encoded speech.
 
     Convolutions along time are written as matrix products with time before channels, which is fastest on CPUs.

@@ -13,7 +13,7 @@ from lipdub.speech.encoder import interpolate_steps
 from lipdub.speech.phone_features import FEATURE_CEILING, FEATURE_FLOOR, FEATURE_SCALE, LEVEL_FLOOR, LEVEL_SPAN
 from lipdub.speech.phones import PHONES
 from lipdub.training.loop import LoopOptions, Trainer, TrainingTask
-from lipdub.training.phone_network import PhoneNetwork, PhoneNetworkSize
+from lipdub.training.phone_network import PhoneNetworkSize, TorchPhoneNetwork
 from lipdub.training.phone_windows import WINDOW_FRAMES
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def train_phone_network(
     seed: int = 0,
     device: str = "cpu",
     progress: Callable[[str], None] | None = None,
-) -> PhoneNetwork:
+) -> TorchPhoneNetwork:
     """Train the phone network, or resume its training.
 
     Args:
@@ -118,7 +118,7 @@ def train_phone_network(
         the averaged network, in evaluation mode.
     """
     torch.manual_seed(seed)
-    network = PhoneNetwork(options.size)
+    network = TorchPhoneNetwork(options.size)
     counts = [round(options.batch * share) for _, share in sources[1:]]
     counts.insert(0, options.batch - sum(counts))
 
@@ -148,12 +148,12 @@ def train_phone_network(
     )
     tell = (lambda text: progress(f"phones: {text}")) if progress else None
     trained = Trainer(TrainingTask(network, draw, loss_of), folder, loop, device=device, seed=seed, progress=tell).run()
-    assert isinstance(trained, PhoneNetwork)
+    assert isinstance(trained, TorchPhoneNetwork)
     return trained
 
 
 @torch.no_grad()
-def frame_accuracy(network: PhoneNetwork, speech: SpeechWindows) -> float:
+def frame_accuracy(network: TorchPhoneNetwork, speech: SpeechWindows) -> float:
     """Measure the share of 10 ms frames whose phone is recognised."""
     right = 0
     for i in range(len(speech)):

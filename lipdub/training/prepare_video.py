@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import F64, I64, Array, Mask
     from lipdub.faces.track_landmarks import TrackLandmarks
-    from lipdub.metrics.evidence import SpeechTrack
-    from lipdub.metrics.sync import Comparison
+    from lipdub.metrics.evidence import TimedSpeech
+    from lipdub.metrics.motion_sync import Comparison
     from lipdub.training.dataset_options import ClipOptions
 
 VERSION = 1  # of what comes out for the same video and options
@@ -159,11 +159,11 @@ def resample_moments(times: F64) -> tuple[I64, Mask]:
     return grid, np.abs(times[grid] - at) <= MAX_FRAME_DISTANCE + 1e-6
 
 
-def _load_sound(video: Path, options: ClipOptions) -> SpeechTrack:
+def _load_sound(video: Path, options: ClipOptions) -> TimedSpeech:
     """Load the video's sound, and with a sync filter the lip motion that it implies."""
     from lipdub.media.audio import load_audio, probe_audio_source
     from lipdub.media.probe import probe
-    from lipdub.metrics.evidence import SpeechTrack
+    from lipdub.metrics.evidence import TimedSpeech
     from lipdub.scoring.speech import load_own_sound
 
     if options.min_sync > 0:
@@ -173,15 +173,15 @@ def _load_sound(video: Path, options: ClipOptions) -> SpeechTrack:
     facts = probe(video).video
     assert facts is not None
     begins = float(probe_audio_source(video).start - facts.start_time)
-    return SpeechTrack(
+    return TimedSpeech(
         load_audio(video, SAMPLE_RATE_HZ), begins, np.empty(0), np.empty((0, 2), np.float32), "its own sound"
     )
 
 
-def _compare_mouth(view: TrackLandmarks, times: Array, speech: SpeechTrack) -> Comparison:
+def _compare_mouth(view: TrackLandmarks, times: Array, speech: TimedSpeech) -> Comparison:
     """Compare a track's mouth with the sound."""
-    from lipdub.metrics.mouth import measure_mouth_shape
-    from lipdub.metrics.sync import compare_motion
+    from lipdub.metrics.motion_sync import compare_motion
+    from lipdub.metrics.mouth_motion import measure_mouth_shape
 
     first, stop = view.first, view.last + 1
     shapes = np.full((stop - first, 2), np.nan)
@@ -237,7 +237,7 @@ def _measure_stretch(
 ) -> dict[str, Any] | None:
     """Measure the face and sync of a stretch; None if a filter rejects it."""
     from lipdub.faces.alignment import full_face
-    from lipdub.metrics.sync import CHANCE_CONFIDENCE, estimate_sync
+    from lipdub.metrics.motion_sync import CHANCE_CONFIDENCE, estimate_sync
     from lipdub.scoring.rows import finite_or_none
 
     start, end = stretch.first / shards.FPS, stretch.stop / shards.FPS
@@ -323,7 +323,7 @@ def read_crops(video: Path, frames: Array, places: Array, side: int, zoom: float
     return crops
 
 
-def _cut_stretch_sound(speech: SpeechTrack, stretch: _Stretch) -> tuple[Array, Array]:
+def _cut_stretch_sound(speech: TimedSpeech, stretch: _Stretch) -> tuple[Array, Array]:
     """Cut the sound of a stretch and its mel. Before and after the video's sound there is silence."""
     first = round((stretch.first / shards.FPS - speech.begins) * SAMPLE_RATE_HZ)
     return cut_sound(speech.sound, first, stretch.stop - stretch.first)

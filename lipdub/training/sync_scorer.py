@@ -7,10 +7,10 @@ and wrong for all others.
 
 What one GRID speaker teaches transfers to other people only in part. Figures are areas under the ROC curve of 1 s
 windows (`tests/bench/sync_scorer.py --talking`). Three trainings of the small size gave 0.86 to 0.90.
-`lipdub.metrics.sync`, which needs no training, gives 0.96. More steps (1500 instead of 1000) matched more of GRID's own
-moments, and stronger augmentation fewer; neither helped with other people. After 500 steps "infonce" gave 0.84 and
-"bce" 0.83, or 0.89 and 0.86 less the mean over all lags, hence the default. So this network judges no dubs: generators
-are trained with it.
+`lipdub.metrics.motion_sync`, which needs no training, gives 0.96. More steps (1500 instead of 1000) matched more of
+GRID's own moments, and stronger augmentation matched fewer. Neither helped with other people. After 500 steps "infonce"
+gave 0.84 and "bce" 0.83. Less the mean over all lags, they gave 0.89 and 0.86, hence the default. So no score uses this
+network. It only trains generators.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from lipdub.errors import InputError, printable
 from lipdub.faces.alignment import lower_face
-from lipdub.metrics import avsync
+from lipdub.metrics import avsyncnet
 from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize
 from lipdub.networks.syncnet_scorer import SyncNetScorer
 from lipdub.speech import mel
@@ -157,7 +157,7 @@ class SyncClips:
             if variant:
                 background = np.resize(self._clips.audio((clip - 1) % len(self)), len(audio))
                 audio = augment_speech(audio, np.random.default_rng((self._seed, variant, clip)), background)
-            whole = avsync.compute_normalized_spectrogram(audio).astype(np.float16)
+            whole = avsyncnet.compute_normalized_spectrogram(audio).astype(np.float16)
             self._spectrograms[clip, variant] = whole
             # Several threads may run this: a spectrogram that is dropped is computed again.
             if len(self._spectrograms) > _MAX_SPECTROGRAMS:
@@ -228,7 +228,7 @@ def draw_batch(clips: SyncClips, options: SyncScorerOptions, rng: np.random.Gene
     variants = 1 if options.overfit else options.variants
     sounds = torch.stack([clips.sounds(c, f, int(rng.integers(variants))) for c, f in pairs])
     if options.overfit:
-        faces = torch.stack([avsync.crop_middle(stack, size.height, size.width) for stack in faces])
+        faces = torch.stack([avsyncnet.crop_middle(stack, size.height, size.width) for stack in faces])
     else:
         faces = augment_faces(faces, size.height, size.width, rng, options.face_augmentation)
         sounds = augment_spectrograms(sounds, rng, options.voice_augmentation)
@@ -258,7 +258,7 @@ def matching_accuracy(network: Scorer, clips: SyncClips, options: SyncScorerOpti
     right = []
     for clip in np.unique(np.linspace(0, len(clips) - 1, min(len(clips), _CHECK_CLIPS)).round().astype(int)):
         moments = _draw_moments(clips.moments(int(clip)), options.moments, rng)
-        faces = avsync.crop_middle(clips.stacks(int(clip), moments), size.height, size.width)
+        faces = avsyncnet.crop_middle(clips.stacks(int(clip), moments), size.height, size.width)
         faces = faces.reshape(len(moments), -1, size.height, size.width)
         sound, mouth = network(clips.sounds(int(clip), moments)[:, None], faces)
         cosine = (mouth @ sound.T).numpy()
@@ -272,7 +272,7 @@ def write_weights(out: Path, network: Scorer, notes: dict[str, Any]) -> Path:
     description: dict[str, Any] = {"size": asdict(network.size), "notes": notes}
     if isinstance(network, SyncNetScorer):
         description["syncnet"] = network.width
-    return safetensors_file.write(out, avsync.FORMAT, description, network.state_dict())
+    return safetensors_file.write(out, avsyncnet.FORMAT, description, network.state_dict())
 
 
 def _draw_moments(count: int, wanted: int, rng: np.random.Generator) -> I64:

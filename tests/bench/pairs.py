@@ -22,7 +22,7 @@ import numpy as np
 
 from lipdub.media.pixels import to_eight_bits
 from lipdub.metrics.correlation import correlation, resample_to_grid
-from lipdub.metrics.mouth import MouthMotion
+from lipdub.metrics.mouth_motion import MouthMotion
 from lipdub.workspace.folder import Workspace
 from tests.bench import common
 from tests.mouths import track_mouth

@@ -1,4 +1,4 @@
-"""Known cases of lipdub's own sync scorer (`lipdub.metrics.sync`), over files as `lipdub score` reads them.
+"""Known cases of lipdub's own sync scorer (`lipdub.metrics.motion_sync`), over files as `lipdub score` reads them.
 
     python -m tests.bench.sync SHARED [--grid N] [--shifts] [--json FILE]
 
@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lipdub.metrics.evidence import Clip, FrameObservation, SpeechTrack
+from lipdub.metrics.evidence import FrameObservation, ScoredClip, TimedSpeech
+from lipdub.metrics.motion_sync import Comparison, compare_clip, estimate_sync
 from lipdub.metrics.regions import measure_eye_distance
-from lipdub.metrics.sync import Comparison, compare_clip, estimate_sync
 from lipdub.scoring.speech import load_own_sound
 from lipdub.scoring.video_pass import PassResult, run_pass
 from lipdub.training import grid
@@ -32,7 +32,7 @@ from tests.mouths import track_mouth
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lipdub.metrics.mouth import MouthMotion
+    from lipdub.metrics.mouth_motion import MouthMotion
 
 MOVED = (0.0, -0.04, 0.04, -0.12, 0.12, -0.2, 0.2)  # seconds
 WINDOW, FAR = 1.0, 0.2
@@ -96,9 +96,9 @@ def windows(
     return good, bad
 
 
-def figures(paths: dict[Path, float], sounds: Callable[[Path], SpeechTrack | None]) -> dict[str, object]:
+def figures(paths: dict[Path, float], sounds: Callable[[Path], TimedSpeech | None]) -> dict[str, object]:
     """All figures of some clips with their true offsets, seconds."""
-    seen: dict[Path, tuple[PassResult, SpeechTrack]] = {}
+    seen: dict[Path, tuple[PassResult, TimedSpeech]] = {}
     for path in paths:
         heard = sounds(path)
         assert heard is not None, path
@@ -113,15 +113,15 @@ def figures(paths: dict[Path, float], sounds: Callable[[Path], SpeechTrack | Non
         watched, heard = seen[path]
         for by in MOVED:
             late = replace(heard, begins=heard.begins + by, times=heard.times + by)
-            found = estimate_sync(compare_clip(Clip(path, watched, late)))
+            found = estimate_sync(compare_clip(ScoredClip(path, watched, late)))
             errors[by].append(found.offset - (paths[path] - by))
             if by == 0:
                 clips[path.stem] = [round(found.offset * 1000), round(found.confidence, 2)]
                 own.append(found.confidence)
-        compared = compare_clip(Clip(path, watched, heard))
+        compared = compare_clip(ScoredClip(path, watched, heard))
         a, b = windows(compared, paths[path], rng)
         good, bad = good + a, bad + b
-        stranger = estimate_sync(compare_clip(Clip(path, watched, seen[names[(k + 1) % len(names)]][1])))
+        stranger = estimate_sync(compare_clip(ScoredClip(path, watched, seen[names[(k + 1) % len(names)]][1])))
         other.append((stranger.agreement, stranger.confidence))
     off = np.abs(np.array([errors[by] for by in MOVED])) * 1000
     return {
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
 
-    def heard(path: Path) -> SpeechTrack | None:
+    def heard(path: Path) -> TimedSpeech | None:
         return load_own_sound(path, path.name)
 
     kept_out = grid.held_out_clips(grid.load_word_times(options.shared / "grid"))[: options.grid]
@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
             for part in PARTS:
                 motion = moved(path, part)
                 mouth = np.stack([motion.opening, motion.width], 1)
-                from lipdub.metrics.sync import compare_motion
+                from lipdub.metrics.motion_sync import compare_motion
 
                 compared = compare_motion(motion.times, mouth, spoken.times, spoken.lips, (spoken.begins, spoken.ends))
                 at = compared.curve()[int(np.abs(compared.lags - offset).argmin())]

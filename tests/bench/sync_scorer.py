@@ -33,7 +33,7 @@ import numpy as np
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.faces.alignment import lower_face
 from lipdub.media.audio import load_audio
-from lipdub.metrics import avsync
+from lipdub.metrics import avsyncnet
 from lipdub.training import grid
 from lipdub.training.dataset import TalkingClips, open_dataset
 from tests.bench.lip_motion_correlation import CLIPS
@@ -70,7 +70,7 @@ def at_25(path: Path, points: np.ndarray, size: AVSyncNetSize) -> np.ndarray:
     while len(frames) < len(points) and (read := capture.read())[0]:
         frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY if size.grey else cv2.COLOR_BGR2RGB))
     capture.release()
-    seen = avsync.crop_lower_faces(frames, points[: len(frames)], 1 / rate, size)
+    seen = avsyncnet.crop_lower_faces(frames, points[: len(frames)], 1 / rate, size)
     times = np.arange(0, len(seen) / rate, 1 / grid.FPS)
     return seen[np.minimum(np.round(times * rate).astype(int), len(seen) - 1)]
 
@@ -111,8 +111,8 @@ def similarities(
     network: AVSyncNet | SyncNetScorer, clip: Clip, shift: tuple[float, float] = (0.0, 0.0), turn: float = 0.0
 ) -> np.ndarray:
     """Cosines float64 (moments, LAGS)."""
-    mouths = avsync.embed_mouths(network, clip.crops, shift, turn)
-    return avsync.compute_similarities(mouths, avsync.embed_sounds(network, clip.audio), LAGS)
+    mouths = avsyncnet.embed_mouths(network, clip.crops, shift, turn)
+    return avsyncnet.compute_similarities(mouths, avsyncnet.embed_sounds(network, clip.audio), LAGS)
 
 
 def best_lag(curve: np.ndarray) -> float:
@@ -186,7 +186,7 @@ def main() -> None:
     kept: dict[str, np.ndarray] = {}
     result: dict[str, dict] = {}
     for name, _, path in (text.partition("=") for text in asked.weights):
-        network = avsync.load_avsyncnet(Path(path))
+        network = avsyncnet.load_avsyncnet(Path(path))
         sets = {"held out": list(kept_apart(asked.data, asked.clips, network.size))}
         if asked.talking:
             sets["talking"] = list(talking(asked.talking, asked.cache, network.size))

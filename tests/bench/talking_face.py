@@ -9,9 +9,8 @@ models: the reference itself, and the true upper half over the reference's lower
 
 - psnr, ssim (grey), of the whole crop and of its lower half; ifc: of the lower half, grey levels;
 - lmd: mouth landmarks of the face mesh, in pixels of a crop of 96;
-- opening: correlation of the mouth's opening with the true one's; sync: `metrics.sync` with the clip's own sound (the
-  real clip's
-  beside it), and avsim: cosine of the model's own AVSyncNet, which it was trained with;
+- opening: correlation of the mouth's opening with the true one's; sync: `metrics.motion_sync` with the clip's own
+  sound (the real clip's beside it), and avsim: cosine of the model's own AVSyncNet, which it was trained with;
 - leak: the mouth's opening, of the same frames and sounds, with a wide open reference less that with a shut one, as a
   share of how
   far these differ themselves: 0 when the reference's mouth says nothing, 1 when it is copied.
@@ -33,10 +32,10 @@ import torch
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.metrics.ifc import frame_distance, ifc
 from lipdub.metrics.lmd import lmd
-from lipdub.metrics.mouth import measure_mouth_shape
+from lipdub.metrics.motion_sync import compare_motion, estimate_sync
+from lipdub.metrics.mouth_motion import measure_mouth_shape
 from lipdub.metrics.psnr import psnr, sum_squared_errors
 from lipdub.metrics.ssim import ssim
-from lipdub.metrics.sync import compare_motion, estimate_sync
 from lipdub.networks.face_generator import hide_lower_half
 from lipdub.networks.talking_face import close_mouths
 from lipdub.training.dataset import Clip, Dataset, open_dataset
@@ -156,12 +155,12 @@ def agreement(shape: np.ndarray, heard: Any) -> float:
 
 def hear(sound: np.ndarray) -> Any:
     """What a clip's own sound asks of the lips."""
-    from lipdub.metrics.evidence import SpeechTrack
+    from lipdub.metrics.evidence import TimedSpeech
     from lipdub.speech.lip_motion import predict_lip_motion
     from lipdub.speech.recognition import recognize as listen
 
     motion = predict_lip_motion(sound, SAMPLE_RATE_HZ, recognition=listen(sound))
-    return SpeechTrack(
+    return TimedSpeech(
         sound, 0.0, motion.times, np.stack([motion.column("opening"), motion.column("width")], 1), "its own sound"
     )
 

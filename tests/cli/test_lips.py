@@ -15,7 +15,7 @@ import lipdub
 from lipdub.cli import main
 from lipdub.errors import InputError
 from lipdub.faces.landmarks import IBUG
-from lipdub.speech.export import FORMATS
+from lipdub.speech.lip_trajectory import FORMATS
 from tests.sample import SPEECH, TALKER
 from tests.sounds import write_silence
 

@@ -19,7 +19,7 @@ def test_the_typed_signature_has_the_declared_options_and_two_former_names() -> 
 
 def test_the_formats_are_those_that_can_be_written() -> None:
     from lipdub.options import options_of
-    from lipdub.speech.export import FORMATS, FPS_LIMITS
+    from lipdub.speech.lip_trajectory import FORMATS, FPS_LIMITS
 
     assert get_args(LipFormat) == tuple(FORMATS)
     fps = next(item for item in options_of(LipOptions) if item.name == "fps")

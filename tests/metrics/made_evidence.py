@@ -9,15 +9,7 @@ import torch
 
 from lipdub.media.read import read_frames
 from lipdub.metrics.bootstrap import make_windows
-from lipdub.metrics.evidence import (
-    Clip,
-    CompositePair,
-    Evidence,
-    Feed,
-    FramePair,
-    PassSetup,
-    RunFacts,
-)
+from lipdub.metrics.evidence import CompositePair, Evidence, Feed, FramePair, PassSetup, RunFacts, ScoredClip
 from lipdub.metrics.registry import METRICS
 from lipdub.scoring.close_ups import CloseUpCutter, sample_frames
 from lipdub.scoring.full_reference import align_face
@@ -112,7 +104,7 @@ def identical_evidence(video: Path) -> Evidence:
             observer.add(pair)
         for observer in run.values():
             observer.add(composite)
-    clip = Clip(video, motion, load_own_sound(video, "its own sound"))
+    clip = ScoredClip(video, motion, load_own_sound(video, "its own sound"))
     return Evidence(
         clip,
         make_windows(motion.duration),

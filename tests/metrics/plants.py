@@ -18,7 +18,7 @@ from lipdub.media.audio import load_audio
 from lipdub.media.read import read_frames
 from lipdub.metrics import colour_step, flicker, frozen_share, regions, seam, sharpness
 from lipdub.metrics.mask_edge import find_mask_edge
-from lipdub.metrics.mouth import measure_mouth_shape
+from lipdub.metrics.mouth_motion import measure_mouth_shape
 from lipdub.metrics.silence import find_speech
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ torch = pytest.importorskip("torch")
 fix_torchvision()  # the libraries compared with import it
 
 
-def _taken(features: np.ndarray, sizes: tuple[int, ...]) -> fid.Moments:
-    moments = fid.Moments(features.shape[1])
+def _taken(features: np.ndarray, sizes: tuple[int, ...]) -> fid.FeatureStatistics:
+    moments = fid.FeatureStatistics(features.shape[1])
     for part in np.split(features, np.cumsum(sizes)):
         moments.add(part)
     return moments
@@ -37,7 +37,7 @@ def test_moments_are_the_same_however_they_come() -> None:
         np.testing.assert_allclose(moments.mean, features.mean(0), rtol=1e-12)
         np.testing.assert_allclose(moments.covariance, np.cov(features.T), rtol=1e-9)
     with pytest.raises(ValueError, match="are needed"):
-        fid.Moments(6).add(features[:, :5])
+        fid.FeatureStatistics(6).add(features[:, :5])
     with pytest.raises(ValueError, match="two"):
         _ = _taken(features[:1], ()).mean
 

@@ -9,6 +9,7 @@ import pytest
 
 from lipdub.errors import WeightsError
 from lipdub.metrics import lse, lse_video
+from lipdub.metrics.lse_video import crop_square
 from lipdub.speech import mfcc
 from lipdub.weights.store import WeightsStore
 
@@ -105,7 +106,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         torch.from_numpy(
             np.stack(
                 [
-                    np.stack([lse_video.crop_face(frames[v + i], np.array([40, 35, 25])) for i in range(5)])[..., ::-1]
+                    np.stack([crop_square(frames[v + i], np.array([40, 35, 25])) for i in range(5)])[..., ::-1]
                     .transpose(3, 0, 1, 2)
                     .astype(np.float32)
                     for v in range(145)
@@ -150,13 +151,13 @@ def test_crops_lie_as_published() -> None:
     assert places == pytest.approx(np.tile([40.0, 35.0, 25.0], (20, 1)))
     y, x = np.mgrid[0:200, 0:200]
     picture = np.stack([x, y, x * 0], -1).astype(np.uint8)
-    crop = lse_video.crop_face(picture, np.array([100.0, 80.0, 40.0]))
+    crop = crop_square(picture, np.array([100.0, 80.0, 40.0]))
     # from x - 1.4 half to x + 1.4 half, from y - half to y + 1.8 half
     assert crop.shape == (224, 224, 3)
     assert crop[0, 0, :2].tolist() == [44, 40] and crop[-1, -1, :2].tolist() == [155, 151]
-    beyond = lse_video.crop_face(picture, np.array([20.0, 80.0, 40.0]))
+    beyond = crop_square(picture, np.array([20.0, 80.0, 40.0]))
     assert (beyond[:, :70] == lse_video.BORDER).all() and not (beyond[:, 80:] == lse_video.BORDER).all()
-    assert (lse_video.crop_face(picture, np.array([9000.0, 80, 40])) == lse_video.BORDER).all()
+    assert (crop_square(picture, np.array([9000.0, 80, 40])) == lse_video.BORDER).all()
 
 
 def test_places_are_smoothed_by_the_median() -> None:

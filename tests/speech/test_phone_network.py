@@ -29,7 +29,7 @@ def test_numpy_network_equals_torch() -> None:
     from lipdub.training import phone_network as in_torch
 
     torch.manual_seed(0)
-    trained = in_torch.PhoneNetwork(in_torch.PhoneNetworkSize(channels=24, dilations=(1, 2, 4))).eval()
+    trained = in_torch.TorchPhoneNetwork(in_torch.PhoneNetworkSize(channels=24, dilations=(1, 2, 4))).eval()
     x = np.random.default_rng(0).standard_normal((73, 40)).astype(np.float32)
     encoding = np.random.default_rng(1).standard_normal((37, WIDTH)).astype(np.float32)
     run = PhoneNetwork({k: v.numpy() for k, v in trained.state_dict().items()})
@@ -46,7 +46,7 @@ def test_shipped_network_equals_torch() -> None:
     from lipdub.training import phone_network as in_torch
 
     network, _ = load_weights()
-    trained = in_torch.PhoneNetwork().eval()
+    trained = in_torch.TorchPhoneNetwork().eval()
     trained.load_state_dict({k: torch.from_numpy(np.asarray(v)) for k, v in network.tensors().items()})
     x = np.random.default_rng(0).standard_normal((120, 40)).astype(np.float32)
     encoding = np.random.default_rng(1).standard_normal((60, WIDTH)).astype(np.float32)

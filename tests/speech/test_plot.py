@@ -10,7 +10,7 @@ import pytest
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.speech import plot
 from lipdub.speech.word import Segment
-from tests.speech.test_export import make_trajectory
+from tests.speech.test_lip_trajectory import make_trajectory
 
 RED = np.array([196, 44, 44])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lipdub.errors import InputError
-from lipdub.metrics import avsync
+from lipdub.metrics import avsyncnet
 from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.dataset import Dataset, TalkingClips, open_dataset
@@ -207,7 +207,7 @@ def test_clips_by_number(folder: Path) -> None:
     np.testing.assert_array_equal(clips.faces(0, at), given["crops"][at][:, 2:18, 2:18])
     np.testing.assert_allclose(clips.points(0, at), given["landmarks"][at][..., :2] - 2, atol=1e-6)
     np.testing.assert_array_equal(
-        clips.sound(0), avsync.compute_normalized_spectrogram(given["audio"].astype(np.float32) / 32768)
+        clips.sound(0), avsyncnet.compute_normalized_spectrogram(given["audio"].astype(np.float32) / 32768)
     )
     damaged(folder, 0)
     other = TalkingClips(open_dataset(folder))

@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lipdub.errors import InputError
-from lipdub.metrics import avsync
+from lipdub.metrics import avsyncnet
 from lipdub.networks.talking_face import make_silent_windows
 from lipdub.training.dataset import open_dataset
 from lipdub.training.face_windows import WindowSampler, WindowSampling
@@ -41,7 +41,7 @@ def test_a_window_its_reference_and_its_sounds(tmp_path: Path) -> None:
             first for first in range(clip.frames - 4) if torch.equal(known[clip.id][first : first + 5], references)
         ]
         assert starts and all(abs(start - first) >= 5 for start in starts[:1] for _, first in where[:1])
-        whole = avsync.compute_normalized_spectrogram(data.read(clip).audio)
+        whole = avsyncnet.compute_normalized_spectrogram(data.read(clip).audio)
         heard = [whole[:, column : column + 16] for column in (int((first + 2 - 2) * 3.2) for _, first in where)]
         assert any(np.allclose(sounds[2], part, atol=1e-5) for part in heard)
 
@@ -142,5 +142,5 @@ def test_a_damaged_shard_is_passed_over_or_refused(tmp_path: Path) -> None:
 
 def test_silence_is_what_the_spectrogram_has_of_it() -> None:
     assert torch.equal(make_silent_windows(2), torch.full((2, 80, 16), -4.0))
-    heard = avsync.compute_normalized_spectrogram(np.zeros(16000, np.float32))
+    heard = avsyncnet.compute_normalized_spectrogram(np.zeros(16000, np.float32))
     np.testing.assert_allclose(heard[:, :16], make_silent_windows(1)[0], atol=1e-5)

@@ -12,8 +12,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
 from lipdub.errors import InputError, WeightsError
-from lipdub.metrics import avsync
-from lipdub.metrics.avsync import load_avsyncnet
+from lipdub.metrics import avsyncnet
+from lipdub.metrics.avsyncnet import load_avsyncnet
 from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize
 from lipdub.networks.syncnet_scorer import SyncNetScorer
 from lipdub.training.dataset import open_dataset
@@ -114,7 +114,7 @@ def test_a_batch_is_moments_with_their_sounds(tmp_path: Path) -> None:
     window = open_dataset(tmp_path).read(open_dataset(tmp_path).clips[clip])
     first = int(moments[0, 2])
     start = round(first * 3.2)
-    heard = avsync.compute_normalized_spectrogram(window.audio)[:, start : start + 16]
+    heard = avsyncnet.compute_normalized_spectrogram(window.audio)[:, start : start + 16]
     np.testing.assert_allclose(mels[0, 2], heard.astype(np.float16).astype(np.float32), atol=1e-5)
     grey = window.crops[first + 3, 16:28, 4:28] @ (0.299, 0.587, 0.114)
     np.testing.assert_allclose(faces[0, 2, 3], grey / 255, atol=0.51 / 255)
@@ -129,7 +129,7 @@ def test_examples_learnt_by_heart_are_few_and_as_they_are(tmp_path: Path) -> Non
     )
     mels, faces, moments = draw_batch(talks, options, np.random.default_rng(1))
     torch.testing.assert_close(mels[1], talks.sounds(0, moments[1].numpy()))
-    plain = avsync.crop_middle(talks.stacks(0, moments[0].numpy()), 12, 24).reshape(faces[0].shape)
+    plain = avsyncnet.crop_middle(talks.stacks(0, moments[0].numpy()), 12, 24).reshape(faces[0].shape)
     torch.testing.assert_close(faces[0], plain)
 
 
@@ -213,11 +213,11 @@ def test_train_leaves_held_out_clips_alone_and_is_repeatable(tmp_path: Path) -> 
 def test_a_turned_view_turns_about_its_middle() -> None:
     crops = torch.zeros(1, 33, 33)
     crops[0, 16, 16:28] = 1.0
-    turned = avsync.crop_middle(crops, 25, 25, turn=90.0)[0]
+    turned = avsyncnet.crop_middle(crops, 25, 25, turn=90.0)[0]
     column = int(turned.sum(0).argmax())
     assert (
         column == 12
         and turned[:, column].sum() > 10
         and (turned[12:, column].sum() < 2 or turned[:12, column].sum() < 2)
     )
-    torch.testing.assert_close(avsync.crop_middle(crops, 25, 25, turn=0.0), avsync.crop_middle(crops, 25, 25))
+    torch.testing.assert_close(avsyncnet.crop_middle(crops, 25, 25, turn=0.0), avsyncnet.crop_middle(crops, 25, 25))

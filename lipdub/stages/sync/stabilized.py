@@ -86,9 +86,9 @@ class Stabilized(GeneratorMethod):
 
     def hear(self, audio: F32, options: Any) -> F32:
         """Return the spectrogram of AVSyncNet."""
-        from lipdub.metrics import avsync
+        from lipdub.metrics import avsyncnet
 
-        return avsync.compute_normalized_spectrogram(audio)
+        return avsyncnet.compute_normalized_spectrogram(audio)
 
     def prepare(self, run: GeneratorRun) -> Generate:
         """Load the generator with its audio encoder."""
@@ -167,7 +167,7 @@ def generate(network: Any, faces: Array, references: Array, mel: Array, times: A
         network: `networks.talking_face.TalkingFace`, prepared or not.
         faces: (n, P, P, 3) uint8 RGB.
         references: (n, P, P, 3) uint8 RGB, with closed mouths.
-        mel: (80, columns) float32 of `metrics.avsync.compute_normalized_spectrogram`.
+        mel: (80, columns) float32 of `metrics.avsyncnet.compute_normalized_spectrogram`.
         times: (n,) seconds of the speech.
 
     Returns:

@@ -26,7 +26,7 @@ class GridTrainable(Trainable):
         return render_facts_card(path, command, {"data": data, "method": self.summary})
 
 
-class MouthResponse(GridTrainable):
+class MouthResponseTrainable(GridTrainable):
     """How a face follows its mouth."""
 
     name = "mouth-response"
@@ -40,7 +40,7 @@ class MouthResponse(GridTrainable):
         return train(out, grid=arguments.grid, workdir=folder, progress=runtime.report)
 
 
-class NeutralFace(GridTrainable):
+class NeutralFaceTrainable(GridTrainable):
     """The neutral face."""
 
     name = "neutral-face"
@@ -54,5 +54,5 @@ class NeutralFace(GridTrainable):
         return train(out, grid=arguments.grid, workdir=folder, progress=runtime.report)
 
 
-MOUTH_RESPONSE = MouthResponse()
-NEUTRAL_FACE = NeutralFace()
+MOUTH_RESPONSE = MouthResponseTrainable()
+NEUTRAL_FACE = NeutralFaceTrainable()

@@ -26,7 +26,7 @@ class LipMotionArguments(TrainArguments):
     seed: int = option(0, "--seed", help="Random seed.")
 
 
-class LipMotion(Trainable):
+class LipMotionTrainable(Trainable):
     """Speech to lip motion."""
 
     name = "lip-motion"
@@ -72,4 +72,4 @@ class LipMotion(Trainable):
         return render_facts_card(path, command, facts)
 
 
-LIP_MOTION = LipMotion()
+LIP_MOTION = LipMotionTrainable()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lipdub.training.sync_scorer import SyncScorerOptions
 
 
-class SyncScorer(DatasetTrainable["SyncScorerOptions", None]):
+class SyncScorerTrainable(DatasetTrainable["SyncScorerOptions", None]):
     """AVSyncNet."""
 
     name = "sync-scorer"
@@ -70,4 +70,4 @@ class SyncScorer(DatasetTrainable["SyncScorerOptions", None]):
         return write_weights(out, network, notes)
 
 
-SYNC_SCORER = SyncScorer()
+SYNC_SCORER = SyncScorerTrainable()

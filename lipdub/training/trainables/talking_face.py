@@ -94,7 +94,7 @@ class GeneratorTrainable(DatasetTrainable["GeneratorOptions", "TalkingFaceModel"
         """Put the trained generator into the model that is written."""
 
 
-class SilentLip(GeneratorTrainable):
+class SilentLipTrainable(GeneratorTrainable):
     """The silent-lip generator."""
 
     name = checkpoint_name = "silent-lip"
@@ -105,7 +105,7 @@ class SilentLip(GeneratorTrainable):
     def load_inputs(self, arguments: Any) -> TalkingFaceModel:
         """Load AVSyncNet."""
         from lipdub.errors import UsageError
-        from lipdub.metrics.avsync import load_avsyncnet
+        from lipdub.metrics.avsyncnet import load_avsyncnet
         from lipdub.networks.avsyncnet import AVSyncNet
         from lipdub.weights.talking_face_file import TalkingFaceModel
 
@@ -123,7 +123,7 @@ class SilentLip(GeneratorTrainable):
         return replace(model, silent=generator, talking=None)
 
 
-class Stabilized(GeneratorTrainable):
+class StabilizedTrainable(GeneratorTrainable):
     """The talking-face generator."""
 
     name = checkpoint_name = "stabilized"
@@ -170,5 +170,5 @@ def describe_speakers(speakers: list[str]) -> str:
     return f"trained on {len(speakers)} speakers"
 
 
-SILENT_LIP = SilentLip()
-STABILIZED = Stabilized()
+SILENT_LIP = SilentLipTrainable()
+STABILIZED = StabilizedTrainable()

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lipdub.metrics.mouth import measure_mouth_shape
+from lipdub.metrics.mouth_motion import measure_mouth_shape
 
 
 def test_mouth_shape_is_in_distances_between_the_eyes() -> None:

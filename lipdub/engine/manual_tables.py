@@ -47,7 +47,7 @@ def format_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-def reference_tables() -> dict[str, Callable[[], str]]:
+def list_tables() -> dict[str, Callable[[], str]]:
     """Return the functions that render the tables of the engine and of what lies below it, by placeholder."""
     tables: dict[str, Callable[[], str]] = {
         "stages": render_stages,

@@ -24,7 +24,7 @@ from lipdub.metrics.metric import Measurement, Metric, Moment, Need
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, Array, Mask
-    from lipdub.metrics.evidence import Clip, Evidence
+    from lipdub.metrics.evidence import Evidence, ScoredClip
 
 STEP = 0.02  # seconds between the compared samples
 REACH = 0.6  # seconds each way that the sound is moved
@@ -145,7 +145,7 @@ def compare_motion(
     return Comparison(grid, lags, fit)
 
 
-def compare_clip(clip: Clip) -> Comparison | None:
+def compare_clip(clip: ScoredClip) -> Comparison | None:
     """Compare the mouth of a clip with its speech; None if it has none."""
     speech, mouth = clip.speech, clip.motion.mouth
     if speech is None:

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lipdub.faces import landmarks
-from lipdub.metrics.avsync import (
+from lipdub.metrics.avsyncnet import (
     compute_normalized_spectrogram,
     compute_similarities,
     crop_lower_faces,

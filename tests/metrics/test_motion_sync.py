@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lipdub.metrics.sync import MIN_MOUTH_SPREAD, REACH, STEP, compare_motion, estimate_sync, find_out_of_sync
+from lipdub.metrics.motion_sync import MIN_MOUTH_SPREAD, REACH, STEP, compare_motion, estimate_sync, find_out_of_sync
 from lipdub.scoring import moments
 
 
