@@ -18,6 +18,7 @@ from lipdub.media.audio_encoder import AudioCodec
 from lipdub.media.ffmpeg import find_ffmpeg
 from lipdub.media.frame_index import read_frame_times
 from lipdub.media.mux import mux
+from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
 from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
@@ -89,7 +90,7 @@ def test_speech_lies_where_asked(tmp_path: Path, ending: str, start: str) -> Non
     for offset in (Fraction(313, 1000), Fraction(-1, 4)):
         out = tmp_path / f"out{ending}"
         speech_start = facts.video.start_time + offset
-        mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=speech_start)
+        mux(PictureInput([piece]), SpeechInput(speech, start=speech_start), SourceInput(source, facts), out)
         result = probe(out)
         assert result.video is not None
         # AVI has no start times: there, all begins with the picture.
@@ -125,13 +126,10 @@ def test_any_codec_and_rate(tmp_path: Path, codec: str, ending: str, rate: int) 
     facts, piece = segment(tmp_path, source, ending, 3)
     out = tmp_path / f"out{ending}"
     mux(
-        [piece],
+        PictureInput([piece]),
+        SpeechInput(speech, start=Fraction(1, 10), codec=AudioCodec(codec)),
+        SourceInput(source, facts),
         out,
-        source=source,
-        source_facts=facts,
-        speech=speech,
-        speech_start=Fraction(1, 10),
-        audio=AudioCodec(codec),
     )
     assert abs(locate_sound(out, load_audio(speech, 48000)) - 0.1) < 0.0009
 
@@ -150,7 +148,7 @@ def test_coded_speech_keeps_its_place(tmp_path: Path, codec: str, ending: str) -
     source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN)
     facts, piece = segment(tmp_path, source, ".mov", 3)
     out = tmp_path / "out.mov"
-    mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=Fraction(1, 5))
+    mux(PictureInput([piece]), SpeechInput(speech, start=Fraction(1, 5)), SourceInput(source, facts), out)
     assert abs(locate_sound(out, samples) - 0.2) < 0.0005
     assert probe(out).audio[0].codec == ("pcm_s16le" if codec == "flac" else "aac")
 
@@ -161,7 +159,7 @@ def test_pcm_speech_is_bit_exact(tmp_path: Path) -> None:
         speech = make_sound(tmp_path / "s.wav", chirp(0.5), codec=kind)
         facts, piece = segment(tmp_path, source, ".mov", 3)
         out = tmp_path / "out.mov"
-        mux([piece], out, source=source, source_facts=facts, speech=speech)
+        mux(PictureInput([piece]), SpeechInput(speech), SourceInput(source, facts), out)
         assert probe(out).audio[0].codec == kind
         assert np.array_equal(load_audio(out, 48000), load_audio(speech, 48000))
 
@@ -227,13 +225,11 @@ def test_other_streams_come_along(tmp_path: Path, ending: str) -> None:
     facts, piece = segment(tmp_path, source, ending)
     out = tmp_path / f"out{ending}"
     notes = mux(
-        [piece],
+        PictureInput([piece]),
+        SpeechInput(speech, language="jpn"),
+        SourceInput(source, facts),
         out,
-        source=source,
-        source_facts=facts,
-        speech=speech,
         metadata={"comment": "made by a test"},
-        speech_language="jpn",
     )
     result = probe(out)
     assert len(result.audio) == 2
@@ -263,15 +259,13 @@ def test_which_sounds_are_kept(tmp_path: Path) -> None:
     ]:
         out = tmp_path / "out.mp4"
         mux(
-            [piece],
+            PictureInput([piece]),
+            SpeechInput(speech) if with_speech else None,
+            SourceInput(source, facts, keep_audio=keep),
             out,
-            source=source,
-            source_facts=facts,
-            speech=speech if with_speech else None,
-            keep_source_audio=keep,
         )
         assert len(probe(out).audio) == count, keep
-    mux([piece], out, source=source, source_facts=facts, speech=speech, streams_copied=False)
+    mux(PictureInput([piece]), SpeechInput(speech), SourceInput(source, facts, has_kept_streams=False), out)
     assert len(probe(out).audio) == 1
     with av.open(str(out)) as container:
         assert container.streams.audio[0].disposition & av.stream.Disposition.default
@@ -289,13 +283,13 @@ def test_lengths(tmp_path: Path) -> None:
         (long, Fraction(2, 5), 0.4),
         (short, Fraction(1), 0.05),
     ]:
-        mux([piece], out, source=source, source_facts=facts, speech=speech, end=end)
+        mux(PictureInput([piece]), SpeechInput(speech), SourceInput(source, facts), out, end=end)
         assert abs(len(load_audio(out, 48000)) / 48000 - expected) < 0.001
         if end is not None and end < 1:
             other = probe(out).audio[1].index
             assert abs(len(load_audio(out, 48000, stream=other)) / 48000 - float(end)) < 0.05
     # A speech that ends before the picture begins leaves silence, not a fault.
-    mux([piece], out, source=source, source_facts=facts, speech=short, speech_start=Fraction(-1))
+    mux(PictureInput([piece]), SpeechInput(short, start=Fraction(-1)), SourceInput(source, facts), out)
     assert np.abs(load_audio(out)).max() == 0
 
 
@@ -312,7 +306,7 @@ def test_segments_are_joined_in_time(tmp_path: Path) -> None:
         part = ((f.picture, f.pts) for f in frames[first : first + 7])
         write_segment(pieces[-1], part, facts.video, VideoCodec("hevc" if number < 0 else "auto"))
     out = tmp_path / "out.mp4"
-    mux(pieces, out, source=source, source_facts=facts, speech=None)
+    mux(PictureInput(pieces), None, SourceInput(source, facts), out)
     assert np.array_equal(read_frame_times(out), read_frame_times(source))
     with av.open(str(out)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
@@ -321,7 +315,7 @@ def test_segments_are_joined_in_time(tmp_path: Path) -> None:
     assert all(packet.dts <= packet.pts for packet in packets)
     assert any(packet.dts != packet.pts for packet in packets)
     with pytest.raises(InputError, match="overlap"):
-        mux([pieces[0], pieces[0]], out, source=source, source_facts=facts, speech=None)
+        mux(PictureInput([pieces[0], pieces[0]]), None, SourceInput(source, facts), out)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +329,7 @@ def test_any_name(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) ->
     )
     speech = make_sound(tmp_path / "made.wav", chirp(0.3)).rename("-s " + name + ".wav")
     facts, piece = segment(tmp_path, source, ending)
-    mux([piece], Path(name), source=source, source_facts=facts, speech=speech)
+    mux(PictureInput([piece]), SpeechInput(speech), SourceInput(source, facts), Path(name))
     assert len(probe(name).audio) == 2
     assert not list(tmp_path.glob("*part"))
 
@@ -351,22 +345,32 @@ def test_failures_leave_nothing(tmp_path: Path) -> None:
     nothing = empty_sound(tmp_path / "nothing.wav")
     for bad in ("zero.wav", "text.wav", "missing.wav", nothing.name):
         with pytest.raises(InputError) as caught:
-            mux([piece], folder / "o.mp4", source=source, source_facts=facts, speech=tmp_path / bad)
+            mux(PictureInput([piece]), SpeechInput(tmp_path / bad), SourceInput(source, facts), folder / "o.mp4")
         assert "\n" not in str(caught.value)
     with pytest.raises(UsageError, match="does not hold"):
-        mux([piece], folder / "o.webm", source=source, source_facts=facts, speech=speech)
+        mux(PictureInput([piece]), SpeechInput(speech), SourceInput(source, facts), folder / "o.webm")
     with pytest.raises(UsageError):
-        mux([piece], folder / "o.txt", source=source, source_facts=facts, speech=speech)
+        mux(PictureInput([piece]), SpeechInput(speech), SourceInput(source, facts), folder / "o.txt")
     with pytest.raises(UsageError, match="does not hold"):
-        mux([piece], folder / "o.mp4", source=source, source_facts=facts, speech=speech, audio=AudioCodec("pcm"))
+        mux(
+            PictureInput([piece]),
+            SpeechInput(speech, codec=AudioCodec("pcm")),
+            SourceInput(source, facts),
+            folder / "o.mp4",
+        )
     with pytest.raises(InputError, match="not a segment"):
-        mux([source], folder / "o.mp4", source=source, source_facts=facts, speech=speech)
+        mux(PictureInput([source]), SpeechInput(speech), SourceInput(source, facts), folder / "o.mp4")
     with pytest.raises(EnvironmentFailure):
-        mux([piece], tmp_path / "no such folder" / "o.mp4", source=source, source_facts=facts, speech=speech)
+        mux(
+            PictureInput([piece]),
+            SpeechInput(speech),
+            SourceInput(source, facts),
+            tmp_path / "no such folder" / "o.mp4",
+        )
     assert list(folder.iterdir()) == []
     (folder / "o.mp4").write_bytes(b"old")
     with pytest.raises(InputError):
-        mux([piece], folder / "o.mp4", source=source, source_facts=facts, speech=tmp_path / "missing.wav")
+        mux(PictureInput([piece]), SpeechInput(tmp_path / "missing.wav"), SourceInput(source, facts), folder / "o.mp4")
     assert (folder / "o.mp4").read_bytes() == b"old"
 
 
@@ -378,6 +382,6 @@ def test_without_a_system_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for ending in (".mp4", ".mkv"):
         facts, piece = segment(tmp_path, source, ending, 5)
         out = tmp_path / f"out{ending}"
-        mux([piece], out, source=source, source_facts=facts, speech=speech, speech_start=Fraction(1, 10))
+        mux(PictureInput([piece]), SpeechInput(speech, start=Fraction(1, 10)), SourceInput(source, facts), out)
         assert abs(locate_sound(out, load_audio(speech, 48000)) - 0.1) < 0.0005
         assert probe(out).video.rotation == 90  # type: ignore[union-attr]

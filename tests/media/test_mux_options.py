@@ -14,9 +14,7 @@ from lipdub.media.audio_encoder import SpeechEncoder
 from lipdub.media.containers import container_for
 from lipdub.media.copied_streams import CopiedStream
 from lipdub.media.join import JoinedVideo, SegmentNote
-from lipdub.media.mux import (
-    MuxPlan,
-    SpeechTrack,
+from lipdub.media.mux_options import (
     chapter_text,
     colour_options,
     container_options,
@@ -24,11 +22,10 @@ from lipdub.media.mux import (
     format_seconds,
     metadata_options,
     picture_options,
-    place_samples,
     source_input_options,
-    speech_begin,
     speech_options,
 )
+from lipdub.media.mux_plan import MuxPlan, SpeechTrack, place_samples, speech_begin
 from lipdub.media.probe import Chapter, MediaFacts
 
 if TYPE_CHECKING:

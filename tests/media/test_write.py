@@ -16,6 +16,7 @@ import pytest
 from lipdub.errors import EnvironmentFailure, UsageError
 from lipdub.media.frame_index import read_frame_times
 from lipdub.media.mux import mux
+from lipdub.media.mux_plan import PictureInput, SourceInput
 from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import SourceFrame, read_frames
 from lipdub.media.write import VideoCodec, plan_encoder, write_segment
@@ -63,7 +64,7 @@ def encode(folder: Path, source: Path, out: Path, codec: VideoCodec) -> tuple[Me
     segments = [folder / "0.seg", folder / "1.seg"] if half else [folder / "0.seg"]
     for segment, part in zip(segments, (frames[half:], frames[:half])[:: -1 if half else 1], strict=False):
         assert write_segment(segment, ((f.picture, f.pts) for f in part), facts.video, codec, 1) == len(part)
-    mux(segments, out, source=source, source_facts=facts, speech=None)
+    mux(PictureInput(segments), None, SourceInput(source, facts), out)
     return facts, frames
 
 
@@ -161,7 +162,7 @@ def test_still_pictures(tmp_path: Path) -> None:
             codec = VideoCodec(lossless=lossless, container=ending)
             out = tmp_path / f"out{ending}"
             write_segment(tmp_path / "s", ((picture, n) for n in range(5)), facts.video, codec)
-            mux([tmp_path / "s"], out, source=path, source_facts=facts, speech=None)
+            mux(PictureInput([tmp_path / "s"]), None, SourceInput(path, facts), out)
             after = probe(out).video
             assert after is not None and (after.width, after.height, after.frames) == (*size, 5)
             assert after.duration == Fraction(1, 5)

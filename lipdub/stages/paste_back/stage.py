@@ -33,6 +33,7 @@ SEGMENT_FRAMES = 240
 def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
     """Encode the missing segments, then mux."""
     from lipdub.media.mux import mux
+    from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
     from lipdub.media.write import plan_encoder, write_segment
 
     sync = ctx.upstream["sync"]
@@ -52,19 +53,14 @@ def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
         frames = ((picture, int(pts[k])) for k, picture in islice(pasted, count))
         write_segment(ctx.store.file(names[i]), frames, ctx.video, codec, ctx.threads)
         ctx.store.seal(names[i])
-    line = sync.json("timeline")
+    line, sound = sync.json("timeline"), ctx.job.mix or ctx.job.speech
     notes = mux(
-        [ctx.store.file(name) for name in names],
+        PictureInput([ctx.store.file(name) for name in names], last_duration=line["last_duration"]),
+        SpeechInput(sound, start=Fraction(line["speech_start"]), codec=audio) if sound is not None else None,
+        SourceInput(ctx.job.video, ctx.facts, keep_audio=options.keep_audio),
         ctx.job.result(),
-        source=ctx.job.video,
-        source_facts=ctx.facts,
-        speech=ctx.job.mix or ctx.job.speech,
-        speech_start=Fraction(line["speech_start"]),
-        end=Fraction(line["end"]) if line["cut"] else None,
-        last_duration=line["last_duration"],
-        keep_source_audio=options.keep_audio,
-        audio=audio,
         metadata=ctx.metadata,
+        end=Fraction(line["end"]) if line["cut"] else None,
     )
     return {
         "method": options.method,

@@ -1,0 +1,175 @@
+"""The options of the ffmpeg command that makes the result. Each function returns a part of the command."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from lipdub.media.colour import RANGE_LIMITED, RANGE_UNSPECIFIED, UNSPECIFIED
+from lipdub.media.copied_streams import COPY
+from lipdub.media.mux_plan import MILLISECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lipdub.media.mux_plan import MuxPlan
+    from lipdub.media.probe import Chapter
+
+# Metadata that describes the old file instead of its content.
+_STALE_METADATA = {
+    "major_brand",
+    "minor_version",
+    "compatible_brands",
+    "encoder",
+    "duration",
+    "rotate",
+    "vendor_id",
+    "handler_name",
+}
+_STALE_STREAM_PREFIXES = ("_STATISTICS", "NUMBER_OF", "BPS")  # Matroska's statistics tags
+_CHAPTER_TICKS = 1_000_000  # per second
+_MAX_ASPECT_TERM = 255  # ffmpeg rounds the terms of -aspect to this
+_OPUS_RATE = 48000  # Hz
+_PCM_16 = "pcm_s16le"
+
+
+def format_seconds(time: Fraction) -> str:
+    """Return seconds as ffmpeg reads them, to the microsecond."""
+    return f"{float(time):.6f}"
+
+
+def source_input_options(plan: MuxPlan) -> dict[str, str]:
+    """Return the options with which the source is read for its copied streams."""
+    options = {}
+    if plan.joined.shift:
+        options["itsoffset"] = format_seconds(-plan.joined.shift_time)
+    if plan.end is not None and plan.end < plan.facts.start_time + plan.facts.duration:
+        # With -copyts an input's duration counts from its own start.
+        options["t"] = format_seconds(max(MILLISECOND, plan.end - plan.facts.start_time))
+    return options
+
+
+def speech_options(plan: MuxPlan) -> dict[str, str]:
+    """Return the options of the speech, which is the first sound stream."""
+    speech = plan.speech
+    if speech is None:
+        return {}
+    encoder = speech.encoder
+    options = {"c:a:0": encoder.encoder, "ar:a:0": str(encoder.rate), "disposition:a:0": "default"}
+    if encoder.bitrate:
+        options["b:a:0"] = str(encoder.bitrate)
+    if encoder.encoder == "libopus" and speech.source.channels > 2:
+        options["mapping_family:a:0"] = "1"
+    if encoder.encoder in ("flac", "libopus") and plan.container.is_mov:
+        options["strict"] = "experimental"  # older releases call these codecs experimental in MP4
+    if speech.language:
+        options["metadata:s:a:0"] = f"language={speech.language}"
+    return options
+
+
+def copied_options(plan: MuxPlan) -> dict[str, str]:
+    """Return the options of the copied streams."""
+    options: dict[str, str] = {}
+    for specifier, stream in plan.ordered_streams:
+        options[f"c:{specifier}"] = stream.encoder
+        if stream.kind == "audio":
+            options |= _copied_sound_options(plan, specifier, stream.encoder)
+    return options
+
+
+def _copied_sound_options(plan: MuxPlan, specifier: str, encoder: str) -> dict[str, str]:
+    if not plan.container.timed:
+        return {f"c:{specifier}": _PCM_16}
+    options = {}
+    if plan.speech is not None:
+        options[f"disposition:{specifier}"] = "-default"
+    if encoder == COPY:
+        # Priming before time zero must stay, or the start of the sound is damaged; Matroska has no room for it.
+        options[f"copypriorss:{specifier}"] = "0" if plan.container.is_matroska else "1"
+    elif encoder == "libopus":
+        options[f"ar:{specifier}"] = str(_OPUS_RATE)
+    return options
+
+
+def picture_options(plan: MuxPlan) -> dict[str, str]:
+    """Return the options of the picture: tags that the coded stream itself may lack."""
+    note = plan.joined.note
+    options = {"c:v:0": COPY} | colour_options(note.colour, note.codec)
+    if note.codec == "hevc" and plan.container.is_mov:
+        options["tag:v:0"] = "hvc1"
+    if note.aspect is not None:
+        shape = note.aspect * Fraction(*plan.joined.size)
+        # ffmpeg would round larger terms: they are left to the joined stream.
+        if max(shape.numerator, shape.denominator) <= _MAX_ASPECT_TERM:
+            options["aspect:v:0"] = f"{shape.numerator}:{shape.denominator}"
+    return options
+
+
+def colour_options(colour: Mapping[str, Any], codec: str) -> dict[str, str]:
+    """Return the colour tags of the picture.
+
+    Args:
+        colour: Fields of :class:`~lipdub.media.colour.ColourTags`.
+        codec: Codec family.
+    """
+    options = {}
+    if colour["range_raw"] != RANGE_UNSPECIFIED:
+        options["color_range:v:0"] = str(colour["range_raw"])
+    names = {"matrix_raw": "colorspace", "primaries_raw": "color_primaries", "transfer_raw": "color_trc"}
+    tagged = {name: colour[key] for key, name in names.items() if colour[key] != UNSPECIFIED}
+    options |= {f"{name}:v:0": str(value) for name, value in tagged.items()}
+    if not tagged and colour["range_raw"] == RANGE_LIMITED and codec in ("h264", "hevc"):
+        # Encoders leave a lone "limited range" out of the stream.
+        options["bsf:v:0"] = f"{codec}_metadata=video_full_range_flag=0"
+    return options
+
+
+def container_options(plan: MuxPlan) -> dict[str, str]:
+    """Return the options of the muxer."""
+    options = {
+        "f": plan.container.muxer,
+        "map_metadata:g": "-1",
+        "max_muxing_queue_size": "100000",
+        "max_interleave_delta": "0",
+    }
+    if plan.container.is_matroska:
+        # Matroska stores encoder delay separately; ffmpeg would shift every stream by it.
+        options["avoid_negative_ts"] = "disabled"
+    if plan.container.is_mov:
+        scale = str(plan.joined.time_base.denominator)
+        options |= {"movflags": "+faststart", "video_track_timescale": scale, "movie_timescale": scale}
+    return options
+
+
+def metadata_options(file: Mapping[str, str], added: Mapping[str, str], picture: Mapping[str, str]) -> list[str]:
+    """Return the options that write metadata, without what describes the old file.
+
+    Args:
+        file: Metadata of the source.
+        added: Metadata to add to it.
+        picture: Metadata of the source's video stream.
+    """
+    kept = {key: value for key, value in file.items() if key.lower() not in _STALE_METADATA} | dict(added)
+    options = [word for key, value in kept.items() for word in ("-metadata", f"{key}={value}")]
+    for key, value in picture.items():
+        if key.lower() not in _STALE_METADATA and not key.upper().startswith(_STALE_STREAM_PREFIXES):
+            options += ["-metadata:s:v:0", f"{key}={value}"]
+    return options
+
+
+def chapter_text(chapters: Sequence[Chapter], shift: Fraction) -> str:
+    """Return chapters as an FFMETADATA file.
+
+    Args:
+        chapters: The source's chapters.
+        shift: Seconds to take off their times; what then lies before zero is cut.
+    """
+    lines = [";FFMETADATA1"]
+    for chapter in chapters:
+        begin, end = (round((time - shift) * _CHAPTER_TICKS) for time in (chapter.start, chapter.end))
+        if end > 0:
+            title = re.sub(r"([=;#\\\n])", r"\\\1", chapter.title)
+            time_base = f"TIMEBASE=1/{_CHAPTER_TICKS}"
+            lines += ["[CHAPTER]", time_base, f"START={max(0, begin)}", f"END={end}", f"title={title}"]
+    return "\n".join(lines) + "\n"
