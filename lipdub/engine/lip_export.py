@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lipdub.speech.lip_motion import LipMotion
     from lipdub.speech.lip_trajectory import LipTrajectory
     from lipdub.speech.transcript import Transcript
-    from lipdub.workspace.stage_store import StageStore
+    from lipdub.stages.neutralize.store import Talker
 
 MIN_SPEECH_SECONDS = 0.1
 """Shortest speech that is accepted."""
@@ -373,6 +373,7 @@ def _animate_video(
     from lipdub.media.probe import probe
     from lipdub.speech.lip_motion import sample_motion
     from lipdub.stages.detect.store import DetectStore
+    from lipdub.stages.neutralize.store import NeutralizeStore
     from lipdub.workspace.folder import Workspace
 
     assert settings.video is not None
@@ -385,19 +386,19 @@ def _animate_video(
     run_stage("neutralize", job, progress)
     workspace = Workspace(job.folder())
     frame_times = read_frame_times(video)
-    detected, neutralized = DetectStore.from_workspace(workspace, frame_times), workspace.record("neutralize")
-    assert detected is not None
-    assert neutralized is not None
-    usable = {row["id"] for row in neutralized.summary["tracks"] if row["usable"]}
-    if not usable:
+    detect = DetectStore.from_workspace(workspace, frame_times)
+    neutralize = NeutralizeStore.from_workspace(workspace)
+    assert detect is not None
+    assert neutralize is not None
+    if not neutralize.usable:
         raise InputError(f"no face in {printable(video)} is large and frontal enough")
     plan = _plan_frames(video, seconds, settings)
     opening, width = _compute_measures(motion, sample_motion(motion, plan.times), seconds)
     facts = probe(video).video
     assert facts is not None
     points = np.full((len(plan.source), settings.landmarks, 3), np.nan, np.float32)
-    for track_id in track_selection.select_track_ids(wanted_face, detected.tracks, usable):
-        _animate_track(points, workspace.store("neutralize"), detected.landmarks(track_id), plan.source, opening, width)
+    for track in track_selection.select_track_ids(wanted_face, detect.tracks, neutralize.usable):
+        _animate_track(points, neutralize.read_talker(track), detect.landmarks(track), plan.source, opening, width)
     return LipLandmarks(
         points, _find_vertices(settings.landmarks), plan.times, "pixels", (facts.width, facts.height), plan.source
     )
@@ -423,7 +424,7 @@ def _plan_frames(video: Path, seconds: float, settings: LipOptions) -> _FramePla
 
 def _animate_track(
     points: F32,
-    neutralize: StageStore,
+    talker: Talker,
     landmarks: TrackLandmarks,
     source: I64,
     opening: F64,
@@ -433,7 +434,7 @@ def _animate_track(
 
     Args:
         points: (n, 68 or 478, 3) float32, changed in place.
-        neutralize: The store of the stage neutralize.
+        talker: As measured.
         landmarks: Of the track.
         source: (n,) int64, the frame of the video of each row.
         opening: (n,) wanted opening of the mouth.
@@ -444,16 +445,14 @@ def _animate_track(
     from lipdub.faces.mouth_rendering import build_skin_mesh
     from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 
-    track_id = landmarks.id
-    canonical, response, speech_range = mouth_shapes.unpack_talker(
-        neutralize.open(f"face-{track_id}").read(0, 4), neutralize.json(f"track-{track_id}")
-    )
-    skin = build_skin_mesh(canonical, mouth_shapes.load_prior())
+    skin = build_skin_mesh(talker.canonical, mouth_shapes.load_prior())
     follow = landmark_animation.compute_follow_weights(skin)
     rows = np.flatnonzero((source >= landmarks.first) & (source <= landmarks.last))
     for block in np.split(rows, range(LANDMARK_BLOCK, len(rows), LANDMARK_BLOCK)):
-        measures = mouth_shapes.map_motion_to_range(opening[block], width[block], speech_range)
-        faces = landmark_animation.animate_talker(landmarks, canonical, response, follow, source[block], measures)
+        measures = mouth_shapes.map_motion_to_range(opening[block], width[block], talker.speech_range)
+        faces = landmark_animation.animate_talker(
+            landmarks, talker.canonical, talker.response, follow, source[block], measures
+        )
         is_visible = np.isfinite(faces[:, 0, 0])
         points[block[is_visible]] = to_point_count(faces[is_visible], points.shape[1])
 

@@ -31,6 +31,7 @@ ROW_EXPRESSION = slice(0, 64)
 ROW_CROP_SCALE = 70
 # Frames of a window around its own, 26 in all.
 FRAMES_BEFORE, FRAMES_AFTER = 13, 12
+WINDOW_FRAMES = FRAMES_BEFORE + 1 + FRAMES_AFTER
 # Weights of expression and pose when two frames are compared.
 _EXPRESSION_WEIGHT, _POSE_WEIGHT = 0.3, 0.7
 

@@ -13,15 +13,15 @@ from lipdub.metrics.evidence import CompositePair, Observer, RunFacts
 from lipdub.progress import Callback, Event
 from lipdub.scoring.video_pass import ExpectedFace
 from lipdub.stages.detect.store import DetectStore
+from lipdub.stages.sync.store import CropStore, SyncStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from lipdub.arrays import F32, F64, I64
+    from lipdub.arrays import F32, F64, I32, I64, Array
     from lipdub.media.pixels import Box
     from lipdub.scoring.close_ups import FindMask
     from lipdub.workspace.folder import Workspace
-    from lipdub.workspace.stage_store import StageStore
 
 #: Frames dubbed at least this far count where target and measured opening are compared.
 FULLY_DUBBED = 0.99
@@ -65,14 +65,12 @@ def read_detector(workspace: Workspace) -> str:
 
 def read_frame_order(workspace: Workspace) -> I64:
     """Return the number of the source frame that each frame of the result shows: (n,)."""
-    source = workspace.store("sync").open("source")
-    order: I64 = source.read(0, len(source))
-    return order
+    return open_sync(workspace).source.astype(np.int64)
 
 
 def read_facts(workspace: Workspace) -> RunFacts:
     """Return when the result's frames should be, and whether it was encoded without loss."""
-    times = workspace.store("sync").open("time").read(0, len(read_frame_order(workspace)))
+    times = open_sync(workspace).time
     record = workspace.record("paste-back")
     is_lossless = bool(record.options.get("lossless")) if record is not None else False
     return RunFacts(np.asarray(times, np.float64), is_lossless)
@@ -84,11 +82,8 @@ def read_target_opening(workspace: Workspace) -> F64 | None:
     Returns:
         (n,) eye distances, NaN where the frame was not fully dubbed; None if the method asks for no opening.
     """
-    store = workspace.store("sync")
-    target = store.open("wanted")
-    count = len(target)
-    amount = store.open("amount").read(0, count)
-    opening = np.where(amount >= FULLY_DUBBED, target.read(0, count)[:, 0], np.nan).astype(np.float64)
+    sync = open_sync(workspace)
+    opening = np.where(sync.plan.amount >= FULLY_DUBBED, sync.read_wanted()[:, 0], np.nan).astype(np.float64)
     return opening if np.isfinite(opening).any() else None
 
 
@@ -97,8 +92,7 @@ def read_expected_face(workspace: Workspace) -> ExpectedFace:
     detect = DetectStore.from_workspace(workspace)
     if detect is None or len(detect.tracks) < 2:
         return ExpectedFace()
-    boxes = _open_crops(workspace).open("boxes")
-    places = boxes.read(0, len(boxes)).astype(np.float64)
+    places = _open_crops(workspace).read_boxes().astype(np.float64)
 
     def locate(index: int) -> tuple[float, float] | None:
         x0, y0, x1, y1 = places[min(index, len(places) - 1)]
@@ -110,12 +104,9 @@ def read_expected_face(workspace: Workspace) -> ExpectedFace:
 def load_masks(workspace: Workspace) -> FindMask:
     """Return a function that says what was replaced in each frame of the result."""
     store, feather = _open_crops(workspace), _read_feather(workspace)
-    crops, boxes = store.open("crops"), store.open("boxes")
 
     def find_mask(index: int) -> tuple[Box, F32] | None:
-        if index >= len(boxes):
-            return None
-        return _find_support(crops.read(index, index + 1)[0], boxes.read(index, index + 1)[0], feather)
+        return _find_support(*store.read_crop(index), feather) if index < len(store) else None
 
     return find_mask
 
@@ -149,10 +140,17 @@ def run_composites(
         progress(Event("progress", "score", done=done, total=len(order), message="pixels"))
 
 
-def _open_crops(workspace: Workspace) -> StageStore:
-    """Return the store whose crops were pasted."""
+def open_sync(workspace: Workspace) -> SyncStore:
+    """Open what the sync stage of a finished run made."""
+    sync = SyncStore.from_workspace(workspace)
+    assert sync is not None, "the run has no sync stage"
+    return sync
+
+
+def _open_crops(workspace: Workspace) -> CropStore:
+    """Return the crops that were pasted."""
     record = workspace.record("enhance")
-    return workspace.store(record.summary.get("crops", "sync") if record is not None else "sync")
+    return CropStore(workspace.store(record.summary.get("crops", "sync") if record is not None else "sync"))
 
 
 def _read_feather(workspace: Workspace) -> float:
@@ -164,19 +162,17 @@ def _read_feather(workspace: Workspace) -> float:
     return float(given.get("feather", PasteBackOptions().feather))
 
 
-def _iter_supports(store: StageStore, feather: float) -> Iterator[tuple[Box, F32] | None]:
+def _iter_supports(store: CropStore, feather: float) -> Iterator[tuple[Box, F32] | None]:
     """Yield box and feathered mask of every frame; None if it was passed through."""
-    crops, boxes = store.open("crops"), store.open("boxes")
-    for chunk in range(crops.chunks):
-        start, stop = crops.span(chunk)
-        for crop, place in zip(crops.read(start, stop), boxes.read(start, stop), strict=True):
+    for chunk in range(store.crops.chunks):
+        for crop, place in zip(store.crops.read_chunk(chunk), store.boxes.read_chunk(chunk), strict=True):
             yield _find_support(crop, place, feather)
 
 
-def _find_support(crop: F32, place: I64, feather: float) -> tuple[Box, F32] | None:
+def _find_support(crop: Array, box: I32, feather: float) -> tuple[Box, F32] | None:
     from lipdub.blending.feather import crop_weight
 
-    x0, y0, x1, y1 = (int(v) for v in place)
+    x0, y0, x1, y1 = (int(v) for v in box)
     if x1 <= x0 or y1 <= y0:
         return None
     weight = crop_weight(crop[: y1 - y0, : x1 - x0], feather)

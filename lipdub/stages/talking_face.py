@@ -14,6 +14,8 @@ import numpy as np
 from lipdub.errors import UsageError, printable
 from lipdub.faces.compositing import composite_crop, crop_at
 from lipdub.stages import inference
+from lipdub.stages.detect.store import DetectStore
+from lipdub.stages.neutralize.store import DrawnFaces, drawn_full_faces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,12 +91,7 @@ def read_placements(ctx: StageContext, track: int) -> Array:
     Raises:
         UsageError: It drew none of this track.
     """
-    if not ctx.upstream["neutralize"].has(f"placement-{track}"):
-        raise UsageError(
-            f"neutralize drew no references of face {track}", hint="Run lipdub neutralize with the same --face first."
-        )
-    places = ctx.upstream["neutralize"].open(f"placement-{track}")
-    return places.read(0, len(places))
+    return drawn_full_faces(ctx.upstream["neutralize"], track).read_places()
 
 
 def read_references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> tuple[Array, Array]:
@@ -104,21 +101,19 @@ def read_references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> tup
         faces: (n, P, P, 3) uint8 RGB.
         placements: (n, 4) float64 in the boxes of the plan.
     """
-    neutral = ctx.upstream["neutralize"]
     faces, places = [], []
     for k in frames:
-        track, i = _of_track(ctx, plan, k)
-        faces.append(neutral.open(f"reference-{track}").read(i, i + 1)[0])
-        place = neutral.open(f"placement-{track}").read(i, i + 1)[0]
-        places.append(place - [*plan.box[k, :2], 0, 0])
+        drawn, index = _drawn_face(ctx, plan, k)
+        faces.append(drawn.read_face(index))
+        places.append(drawn.read_place(index) - [*plan.box[k, :2], 0, 0])
     return np.stack(faces), np.stack(places)
 
 
-def _of_track(ctx: StageContext, plan: FacePlan, k: int) -> tuple[int, int]:
-    """Return the track that an output frame shows, and the index of its source frame in the track."""
+def _drawn_face(ctx: StageContext, plan: FacePlan, k: int) -> tuple[DrawnFaces, int]:
+    """Return the drawn faces of the track that an output frame shows, and the index of its source frame in them."""
     track = int(plan.track[k])
-    first = next(row["first"] for row in ctx.summaries["detect"]["tracks"] if row["id"] == track)
-    return track, int(plan.source[k]) - first
+    first = DetectStore.from_context(ctx).track(track)["first"]
+    return drawn_full_faces(ctx.upstream["neutralize"], track), int(plan.source[k]) - first
 
 
 def closed_mouth_references(ctx: StageContext, plan: FacePlan, frames: list[int], faces: list[Array]) -> list[Array]:
@@ -147,8 +142,5 @@ def closed_mouth_references(ctx: StageContext, plan: FacePlan, frames: list[int]
 
 
 def _is_drawn(ctx: StageContext, plan: FacePlan, k: int) -> bool:
-    track, i = _of_track(ctx, plan, k)
-    neutral = ctx.upstream["neutralize"]
-    return neutral.has(f"placement-{track}") and bool(
-        np.isfinite(neutral.open(f"placement-{track}").read(i, i + 1)).all()
-    )
+    drawn, index = _drawn_face(ctx, plan, k)
+    return drawn.exists() and bool(np.isfinite(drawn.read_place(index)).all())

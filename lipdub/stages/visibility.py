@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    from lipdub.arrays import Array
+    from lipdub.arrays import Array, Mask
+    from lipdub.faces.talker_tables import MotionTable
+    from lipdub.stages.detect.store import TrackRecord
     from lipdub.stages.sync.options import SyncOptions
 
 
@@ -39,17 +41,17 @@ def range_weights(moments: Array, options: SyncOptions) -> Array:
 
 
 def visibility_weights(
-    motion: Array,
-    row: Mapping[str, Any],
-    shots: list[list[int]],
+    motion: MotionTable,
+    track: TrackRecord,
+    shots: Sequence[Sequence[int]],
     interval: float,
-    covered: Array | None = None,
+    covered: Mask | None = None,
 ) -> Array:
     """Return how far each source frame of a track can be dubbed: seen, not in profile, fading at its ends.
 
     Args:
-        motion: (frames, 10) float32, the table of neutralize with the columns of `MotionColumn`.
-        row: The track's row of detect.
+        motion: A row for each frame of the track.
+        track: The track's record.
         shots: First and last frame of each shot.
         interval: Seconds between frames.
         covered: (frames,) bool, where something lies before the mouth.
@@ -58,24 +60,22 @@ def visibility_weights(
         (frames,) float64, 0 to 1.
     """
     from lipdub.faces import smoothing, tracking
-    from lipdub.faces.talker_tables import MotionTable
 
-    table = MotionTable(motion)
-    valid = table.is_visible
-    yaw = np.abs(np.nan_to_num(table.yaw))
+    valid = motion.is_visible
+    yaw = np.abs(np.nan_to_num(motion.yaw))
     out = np.where(valid, profile_weights(yaw), 0.0)
     # A hand or a microphone before the mouth: left alone, from two such frames on (one may be a flash).
     for a, b in smoothing.find_runs(covered) if covered is not None else ():
         valid[a:b] &= b - a < 2
     out = smoothing.savgol_filter(out * valid, 5, 1).clip(0, 1) * valid
     steps = max(1, round(FADE_SECONDS / interval))
-    first, end = shots[row["shot"]]
+    first, end = shots[track["shot"]]
     for a, b in smoothing.find_runs(valid):
         ramp = np.arange(1, b - a + 1) / steps
         # A shot's own first and last frames need no fade: the cut hides the change.
-        if row["first"] + a > first + tracking.MAX_FILLED_FRAMES:
+        if track["first"] + a > first + tracking.MAX_FILLED_FRAMES:
             out[a:b] *= np.minimum(ramp, 1)
-        if row["first"] + b < end - tracking.MAX_FILLED_FRAMES:
+        if track["first"] + b < end - tracking.MAX_FILLED_FRAMES:
             out[a:b] *= np.minimum(ramp[::-1], 1)
     return out
 

@@ -14,6 +14,7 @@ from lipdub.media.read import read_frames
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.sync.options import SyncOptions
+from lipdub.stages.sync.store import CropStore
 from lipdub.workspace.stage_store import StageStore
 from tests.sample import SPEECH, TALKER
 from tests.sounds import write_silence
@@ -38,7 +39,7 @@ def test_outside_the_mask_every_sample_is_the_sources_and_inside_something_moved
     for k, (before, after) in enumerate(pairs):
         assert source[k] == before.index
         assert float(after.time - before.time) == pytest.approx(0, abs=1e-3)
-        box, weight = paste.pasted_region(sync, k, options)
+        box, weight = paste.pasted_region(CropStore(sync), k, options)
         untouched = (
             before.picture.untouched_masks(box, weight)
             if box[2] > box[0]

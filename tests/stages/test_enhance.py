@@ -22,8 +22,10 @@ from lipdub.stages.enhance import METHODS, mouth_mask, restorer
 from lipdub.stages.enhance.gpen import METHOD as GPEN
 from lipdub.stages.enhance.options import EnhanceOptions
 from lipdub.stages.enhance.restorer import PARSERS, Restorer
+from lipdub.stages.frame_pass import FaceMeshes
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
+from lipdub.stages.sync.store import CropStore, OutputPlan
 from lipdub.weights import manifest
 from lipdub.weights.store import VerifiedWeights
 from lipdub.weights.store import WeightsStore as Weights
@@ -149,8 +151,8 @@ def test_only_the_mouth_is_restored_and_softly(plain: Any, enhance: Callable[...
     after, _ = arrays(enhance(Shown(1.0)))
     k = int(sync_of(plain).open("amount").read(0, len(boxes)).argmax())
     changed = (before[k] != after[k]).any(-1)
-    meshes = restorer._Meshes(_views(plain))
-    mask = mouth_mask.draw_mouth_mask(meshes.of(1, k) - boxes[k, :2], *changed.shape)
+    mesh = _mesh(plain, k)
+    mask = mouth_mask.draw_mouth_mask(mesh - boxes[k, :2], *changed.shape)
     lips = mask > 0.999
     assert lips.sum() > 500 and (after[k][lips & (before[k, ..., 3] == 255)][:, :3] == 255).mean() > 0.99
     assert not changed[mask == 0].any() and not changed[before[k, ..., 3] == 0].any()
@@ -159,12 +161,14 @@ def test_only_the_mouth_is_restored_and_softly(plain: Any, enhance: Callable[...
     assert len(old) > 100 and np.abs(old + mask[soft][:, None] * (255 - old) - new).max() <= 0.51
 
 
-def _views(plain: Any) -> Any:
+def _mesh(plain: Any, k: int) -> np.ndarray:
+    """The mesh (478, 2) that an output frame's source frame shows."""
     from lipdub.faces.track_landmarks import TrackLandmarks
 
     detect = StageStore(plain.workspace / "detect", "detect")
     owner = detect.open("tracks")
-    return {1: TrackLandmarks(detect.open("landmarks"), owner.read(0, len(owner)), 1, 0, len(owner) - 1, 0.04)}
+    track = TrackLandmarks(detect.open("landmarks"), owner.read(0, len(owner)), 1, 0, len(owner) - 1, 0.04)
+    return FaceMeshes({1: track}).read(1, k)[:, :2]
 
 
 def test_without_strength_the_crops_are_those_of_sync(plain: Any, enhance: Callable[..., StageStore]) -> None:
@@ -191,7 +195,7 @@ def test_the_result_shows_what_was_restored(plain: Any, enhance: Callable[..., S
     assert done.stages[3].summary["crops"] == "enhance"
     assert any("file of your own" in note for note in done.notes)
     k, made = 3, StageStore(done.workspace / "enhance", "enhance")
-    box, weight = paste.pasted_region(made, k, PasteBackOptions())
+    box, weight = paste.pasted_region(CropStore(made), k, PasteBackOptions())
     frames = [list(read_frames(path, 0, k + 1))[k].picture for path in (plain.out, done.out)]
     bright, dark = (frame.rgb(box).astype(int) for frame in frames)
     assert (bright - dark)[weight == 1].max() > 100 and not (bright != dark)[weight == 0].any()
@@ -201,7 +205,7 @@ def test_the_result_shows_what_was_restored(plain: Any, enhance: Callable[..., S
 
 def _face_place(plain: Any, k: int) -> tuple[np.ndarray, Any]:
     """The matrix from the frame to the restorer's square, and the crop's box, of an output frame."""
-    mesh = restorer._Meshes(_views(plain)).of(1, k)
+    mesh = _mesh(plain, k)
     matrix = five_point.fit_similarity(restorer.average_five_points(mesh), GPEN.template)
     return matrix, arrays(sync_of(plain))[1][k]
 
@@ -269,12 +273,12 @@ def test_the_run_says_what_told_where_the_mouth_is(enhance: Callable[..., StageS
 
 
 def test_mouths_are_averaged_over_neighbours_of_the_same_shot() -> None:
-    dubbed = restorer.DubbedFrames(
-        None,
-        np.zeros((6, 4)),
-        source=np.array([3, 4, 4, 3, 9, 10]),
-        track=np.array([1, 1, 1, 1, 1, 2]),
-        amount=np.ones(6),
+    dubbed = OutputPlan(
+        source=np.array([3, 4, 4, 3, 9, 10], np.int32),
+        pts=np.arange(6),
+        time=np.arange(6) / 25,
+        track=np.array([1, 1, 1, 1, 1, 2], np.int16),
+        amount=np.ones(6, np.float32),
     )
     assert [restorer.follows_in_source(dubbed, k, k + 1) for k in range(5)] == [True, True, True, False, False]
     assert not restorer.follows_in_source(dubbed, 0, 2)

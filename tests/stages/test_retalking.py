@@ -29,11 +29,13 @@ from lipdub.stages.base import StageContext
 from lipdub.stages.job import Job
 from lipdub.stages.method import build_options
 from lipdub.stages.neutralize import dnet
+from lipdub.stages.neutralize import store as neutralize_store
 from lipdub.stages.neutralize.dnet import DNetOptions
 from lipdub.stages.neutralize.options import NeutralizeOptions
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.sync import emotion, lnet
+from lipdub.stages.sync.store import CropStore
 from lipdub.weights import manifest
 from lipdub.workspace.stage_store import StageStore
 from tests.sample import SPEECH, TALKER
@@ -67,7 +69,7 @@ def _own_manifest() -> Any:
 @pytest.fixture(autouse=True, scope="module")
 def _small_chunks() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dnet, "CHUNK", 8)
+        patch.setattr(neutralize_store, "DRAWN_CHUNK", 8)
         yield
 
 
@@ -106,7 +108,7 @@ def test_only_the_lower_face_is_changed_and_only_where_asked(dubbed: Any, video:
     sync, options = StageStore(dubbed.workspace / "sync", "sync"), PasteBackOptions()
     changed = 0
     for k, (before, after) in enumerate(zip(read_frames(video), read_frames(dubbed.out), strict=True)):
-        box, weight = paste.pasted_region(sync, k, options)
+        box, weight = paste.pasted_region(CropStore(sync), k, options)
         same = [np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True)]
         if box[2] <= box[0]:
             assert all(same) and not FIRST + 0.05 < float(before.time) < LAST - 0.05

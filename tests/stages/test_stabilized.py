@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,13 +19,13 @@ from lipdub.media.read import read_frames
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
 from lipdub.networks.talking_face import SilentLip, TalkingFace, make_silent_windows
-from lipdub.stages.enhance import stage
-from lipdub.stages.enhance.options import EnhanceOptions
+from lipdub.stages.enhance import METHODS, stage
 from lipdub.stages.method import build_options
 from lipdub.stages.neutralize import silent_lip
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.sync import stabilized
+from lipdub.stages.sync.store import CropStore
 from lipdub.weights import manifest, talking_face_file, user_models
 from lipdub.weights import store as weights_store
 from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel
@@ -34,6 +34,9 @@ from lipdub.workspace.stage_store import StageStore
 from tests.sample import SPEECH, TALKER
 from tests.stages import small_retalking
 from tests.weights import small
+
+if TYPE_CHECKING:
+    from lipdub.stages.enhance.options import EnhanceOptions
 
 END = 0.8  # seconds that are dubbed
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
@@ -98,7 +101,7 @@ def test_only_the_lower_face_is_changed_and_it_is_what_was_painted(dubbed: Any) 
     boxes, crops = (sync.open(name).read(0, len(sync.open(name))) for name in ("boxes", "crops"))
     shown = 0
     for k, (before, after) in enumerate(zip(read_frames(TALKER), read_frames(dubbed.out), strict=False)):
-        box, weight = paste.pasted_region(sync, k, options)
+        box, weight = paste.pasted_region(CropStore(sync), k, options)
         if box[2] <= box[0]:
             assert all(np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True))
             continue
@@ -262,11 +265,18 @@ def test_the_restorer_is_one_that_is_there(tmp_path: Path, monkeypatch: pytest.M
         taken.append(settled("auto", strength=0.5))
     assert [options.method for options in taken] == ["none", "gfpgan", "vqfr"]
     assert all(options.strength == 0.5 for options in taken)
+    own = [type(METHODS.get(options.method).options()) for options in taken]
+    assert [type(options.own) for options in taken] == own
+    assert [getattr(options.own, "feather", None) for options in taken] == [None, FEATHER, FEATHER]
+
+
+FEATHER = 0.07
 
 
 def settled(method: str, commercial_safe: bool = False, **how: Any) -> EnhanceOptions:
     job = lipdub.engine.pipeline.make_job("video.mp4", None, None, options={}, commercial_safe=commercial_safe)
-    return stage.SPEC.resolve(EnhanceOptions(method, **how), job, lambda: "")
+    options = build_options(stage.SPEC, {"method": method, **how}, inherited={"feather": FEATHER})
+    return stage.SPEC.resolve(options, job, lambda: "")
 
 
 @pytest.mark.usefixtures("weights_folder")

@@ -28,6 +28,7 @@ from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.paste_back.paste import pasted_region
 from lipdub.stages.sync import METHODS, store
 from lipdub.stages.sync.generator import GeneratorMethod
+from lipdub.stages.sync.store import CropStore
 from lipdub.weights import manifest
 from lipdub.weights.store import FOLDER_VARIABLE
 from lipdub.workspace.stage_store import StageStore
@@ -202,7 +203,7 @@ def test_only_the_mask_is_changed_and_only_where_asked(dubbed: Dub, video: Path,
     amount = sync.open("amount").read(0, FRAMES)
     changed = []
     for k, (before, after) in enumerate(zip(read_frames(video), read_frames(dubbed.result.out), strict=True)):
-        box, weight = pasted_region(sync, k, options)
+        box, weight = pasted_region(CropStore(sync), k, options)
         is_dubbed = box[2] > box[0]
         assert is_dubbed == (amount[k] > 0) == (FIRST < float(before.time) < LAST)
         old, new = before.picture.planes, after.picture.planes

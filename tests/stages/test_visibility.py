@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lipdub.faces.talker_tables import MotionTable
 from lipdub.stages import visibility
 from lipdub.stages.sync.options import SyncOptions
 
@@ -14,11 +15,11 @@ FPS = 25
 FRAMES = 60
 
 
-def motion(yaw: float = 0.0) -> np.ndarray:
+def motion(yaw: float = 0.0) -> MotionTable:
     """Rows of a track that is seen all the time, its head turned by ``yaw`` degrees."""
     rows = np.zeros((FRAMES, 6))
     rows[:, 2] = yaw
-    return rows
+    return MotionTable(rows)
 
 
 def track(first: int) -> dict[str, Any]:

@@ -29,6 +29,16 @@ class SearchFrame(NamedTuple):
     thumbnail: U8
 
 
+def consecutive_spans(chunks: set[int]) -> Iterator[tuple[int, int]]:
+    """Yield runs of successive chunks, first and last inclusive."""
+    for first in sorted(chunks):
+        if first - 1 not in chunks:
+            last = first
+            while last + 1 in chunks:
+                last += 1
+            yield first, last
+
+
 def search_chunks(ctx: StageContext, detector: FaceDetector, arrays: DetectArrays, first: int, last: int) -> None:
     """Search chunks first..last (inclusive) in one pass over the source, and write them.
 

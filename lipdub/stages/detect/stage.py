@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 def run(ctx: StageContext, options: DetectOptions) -> dict[str, Any]:
     """Search the frames of the chunks that are missing, and link the faces of all frames to tracks."""
     from lipdub.media.frame_index import read_frame_times
-    from lipdub.stages.detect.search import search_chunks
+    from lipdub.stages.detect.search import consecutive_spans, search_chunks
     from lipdub.stages.detect.tracks import link_tracks
-    from lipdub.stages.frames import consecutive_spans
 
     times = read_frame_times(ctx.job.video)
     arrays = DetectArrays(ctx.store, len(times), options.max_faces)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lipdub.stages.enhance.method import EnhanceMethod
+from lipdub.stages.enhance.restorer import RestorerOptions
+from lipdub.stages.stage_options import NoOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,7 @@ class Auto(EnhanceMethod):
     """Chooses another method before the stage's key is computed."""
 
     name = "auto"
+    options = RestorerOptions
     summary = f"the first of {', '.join(PREFERRED)} whose weights are installed, or none"
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
@@ -35,7 +38,8 @@ class Auto(EnhanceMethod):
             return store.has(entry) and is_allowed
 
         usable = (method for method, weights in PREFERRED.items() if any(map(is_usable, weights)))
-        return replace(options, method=next(usable, "none"))
+        method = next(usable, "none")
+        return replace(options, method=method, own=options.own if method in PREFERRED else NoOptions())
 
     def run(self, ctx: StageContext, options: Any) -> dict[str, Any]:
         """Never called: ``resolve`` has replaced the method.

@@ -16,24 +16,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lipdub.faces.alignment.five_point import SIZE
-from lipdub.faces.mesh import VERTICES
-from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 from lipdub.options import option, validate
-from lipdub.stages import face_selection, inference
+from lipdub.stages import inference
+from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.enhance.method import EnhanceMethod
 from lipdub.stages.enhance.mouth_mask import draw_mouth_mask, parsed_mouth_mask
-from lipdub.stages.frames import consecutive_spans
+from lipdub.stages.frame_pass import FaceMeshes, FrameBatch, FramePass, run_frame_passes
+from lipdub.stages.sync.store import CropStore, SyncStore, has_crop
 from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from lipdub.arrays import F64, Array
-    from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.media.pixels import Picture
     from lipdub.stages.base import StageContext
     from lipdub.stages.enhance.options import EnhanceOptions
+    from lipdub.stages.sync.store import OutputPlan
     from lipdub.weights.store import VerifiedWeights
 
 PARSERS = ("parsenet", "parsenet-facexlib")  # of one architecture, the preferred one first
@@ -43,30 +42,6 @@ FADE_PX = 32  # pixels over which a restored picture fades at its own edge
 PARSED, OUTLINED = 1, 2  # in the store's ``parsed``
 # Pictures seen smaller than by this factor are averaged instead of sampled.
 COARSE = 1.5
-
-
-@dataclass(frozen=True)
-class DubbedFrames:
-    """What sync made, over output frames.
-
-    Attributes:
-        before: The crops of sync, a chunked array.
-        box: (n, 4) int32.
-        source: (n,) int32.
-        track: (n,) int16.
-        amount: (n,) float32 0..1.
-    """
-
-    before: Any
-    box: Array
-    source: Array
-    track: Array
-    amount: Array
-
-    def frames(self, start: int, stop: int) -> list[int]:
-        """Return the output frames from start to stop that are dubbed."""
-        sizes = self.box[start:stop, 2:] - self.box[start:stop, :2]
-        return [int(k) for k in start + np.flatnonzero((sizes > 0).all(1) & (self.amount[start:stop] > 0))]
 
 
 @dataclass(frozen=True)
@@ -114,29 +89,29 @@ class Restorer(EnhanceMethod):
     def run(self, ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
         """Restore the chunks that are missing."""
         (weights,), parser = self.weights.verified(WeightsStore()), find_parser(options)
-        sync = ctx.upstream["sync"]
-        before, places = sync.open("crops"), sync.open("boxes")
-        n = len(before)
-        tables = {key: sync.open(key).read(0, n) for key in ("source", "track", "amount")}
-        dubbed = DubbedFrames(before, places.read(0, n), **tables)
-        crops = ctx.store.array("crops", shape=before.shape, dtype=before.dtype, chunk=before.chunk)
-        boxes = ctx.store.array("boxes", shape=places.shape, dtype=places.dtype, chunk=places.chunk)
-        parsed = ctx.store.array("parsed", shape=(n,), dtype="uint8", chunk=before.chunk) if parser else None
-        arrays = [array for array in (crops, boxes, parsed) if array is not None]
-        spans = list(consecutive_spans({i for array in arrays for i in array.missing()}))
-        if spans:
-            tracks = face_selection.open_tracks(ctx, ctx.summaries["sync"]["tracks"])
-            items = len(dubbed.frames(0, n))
+        sync = SyncStore.from_context(ctx)
+        crops, boxes = CropStore(ctx.store).create(sync.crops.shape, sync.crops.dtype, sync.crops.chunk)
+        parsed = None
+        if parser is not None:
+            parsed = ctx.store.array("parsed", shape=(len(sync),), dtype="uint8", chunk=crops.chunk)
+        wanted = has_crop(sync.read_boxes()) & sync.plan.is_dubbed
+        restoration = _Restoration(ctx, options, self, sync)
+        frames = FramePass(
+            [crops, boxes] if parsed is None else [crops, boxes, parsed],
+            sync.plan.source,
+            wanted,
+            restoration.restore,
+            batch=RESTORE_BATCH if ctx.device != "cpu" else 1,
+        )
+        if frames.missing():
             network = inference.load_on_device(ctx, weights)
-            runner = inference.prepare_network(ctx, options, network, self.profile, items)
-            meshes = _Meshes(tracks)
-            networks = runner, inference.load_on_device(ctx, parser) if parser else None
-            for first, last in spans:
-                _render(ctx, options, self, dubbed, meshes, networks, (crops, boxes, parsed), first, last)
+            restoration.network = inference.prepare_network(ctx, options, network, self.profile, int(wanted.sum()))
+            restoration.parser = inference.load_on_device(ctx, parser) if parser is not None else None
+            run_frame_passes(ctx, frames)
         return {
             "method": self.name,
             "crops": "enhance",
-            "frames": n,
+            "frames": len(sync),
             "mask": None if options.region != "mouth" else "parsing" if parser else "mesh",
             "notes": [
                 *(item.trust_note for item in (weights, parser) if item and item.trust_note),
@@ -166,52 +141,61 @@ def _mask_notes(options: EnhanceOptions, parser: VerifiedWeights | None, how: An
     return [text]
 
 
-def _render(
-    ctx: StageContext,
-    options: EnhanceOptions,
-    restorer: Restorer,
-    dubbed: DubbedFrames,
-    meshes: _Meshes,
-    networks: tuple[Any, Any],
-    arrays: tuple[Any, Any, Any],
-    first: int,
-    last: int,
-) -> None:
-    """Restore chunks first..last in one pass over their source frames."""
-    from lipdub.media.read import read_frames_in_order
+class _Restoration:
+    """Restores the batches of one run.
 
-    crops, boxes, how = arrays
-    network, parser = networks
-    start, stop = crops.span(first)[0], crops.span(last)[1]
-    frames = read_frames_in_order(ctx.job.video, dubbed.source[dubbed.frames(start, stop)])
-    for chunk in range(first, last + 1):
-        a, b = crops.span(chunk)
-        pixels = dubbed.before.read_chunk(chunk)
-        waiting: list[_ParsedFrame] = []
-        for batch in _batches(dubbed.frames(a, b), RESTORE_BATCH if ctx.device != "cpu" else 1):
-            places = [tuple(int(v) for v in dubbed.box[k]) for k in batch]
-            parts = [pixels[k - a, : y1 - y0, : x1 - x0] for k, (x0, y0, x1, y1) in zip(batch, places, strict=True)]
-            points = [meshes.of(int(dubbed.track[k]), int(dubbed.source[k])) for k in batch]
-            pictures = [next(frames).picture for _ in batch]
-            made = restore_faces(restorer, network, pictures, parts, places, points, parser, options.own.feather)
-            for k, crop, place, mesh, (face, reach, mouth) in zip(batch, parts, places, points, made, strict=True):
-                weight = reach * np.float32(options.strength * dubbed.amount[k])
-                if mouth is not None:
-                    waiting.append(_ParsedFrame(k, crop, place, face, weight, *mouth))
-                    continue
-                if options.region == "mouth":
-                    weight *= draw_mouth_mask(mesh - place[:2], *crop.shape[:2])
-                crop[..., :3] = blend_restored(crop, face, weight)
-            ctx.progress(batch[-1] + 1, len(crops))
-        if how is not None:
-            _mix_parsed(waiting, dubbed)
-            found = np.zeros(b - a, np.uint8)
-            for item in waiting:
-                found[item.k - a] = PARSED if item.known else OUTLINED
-            how.write(chunk, found)
-        boxes.write(chunk, dubbed.box[a:b])
-        crops.write(chunk, pixels)
-        ctx.progress(b, len(crops))
+    Args:
+        ctx: The stage's context.
+        options: The stage's options, the restorer's own under ``own``.
+        restorer: The method.
+        sync: The crops to restore.
+
+    Attributes:
+        network: The restorer's network, prepared.
+        parser: `networks.parsenet.ParseNet`, or None.
+    """
+
+    def __init__(self, ctx: StageContext, options: EnhanceOptions, restorer: Restorer, sync: SyncStore) -> None:
+        detect = DetectStore.from_context(ctx)
+        self._options, self._restorer, self._sync = options, restorer, sync
+        self._meshes = FaceMeshes({track: detect.landmarks(track) for track in sync.tracks})
+        self._boxes = sync.read_boxes()
+        self._waiting: list[_ParsedFrame] = []
+        self.network: Any = None
+        self.parser: Any = None
+
+    def restore(self, batch: FrameBatch) -> None:
+        """Restore a batch into the chunk's content. Parsed faces wait for the chunk's last batch."""
+        pixels, boxes = batch.out[:2]
+        if batch.is_first:
+            start, stop = batch.span
+            pixels[...], boxes[...] = self._sync.crops.read_chunk(batch.chunk), self._boxes[start:stop]
+            self._waiting = []
+        if batch.items:
+            self._restore_items(batch, pixels)
+        if batch.is_last and self.parser is not None:
+            _mix_parsed(self._waiting, self._sync.plan)
+            for item in self._waiting:
+                batch.out[2][item.k - batch.span[0]] = PARSED if item.known else OUTLINED
+
+    def _restore_items(self, batch: FrameBatch, pixels: Array) -> None:
+        plan, options = self._sync.plan, self._options
+        places = [tuple(int(v) for v in self._boxes[k]) for k in batch.items]
+        crops = [pixels[row, : y1 - y0, : x1 - x0] for row, (x0, y0, x1, y1) in zip(batch.rows, places, strict=True)]
+        meshes = [self._meshes.read(int(plan.track[k]), int(plan.source[k]))[:, :2] for k in batch.items]
+        restored = restore_faces(
+            self._restorer, self.network, batch.inputs, crops, places, meshes, self.parser, options.own.feather
+        )
+        for k, crop, place, mesh, (face, known, mouth) in zip(
+            batch.items, crops, places, meshes, restored, strict=True
+        ):
+            weight = known * np.float32(options.strength * plan.amount[k])
+            if mouth is not None:
+                self._waiting.append(_ParsedFrame(k, crop, place, face, weight, *mouth))
+                continue
+            if options.region == "mouth":
+                weight *= draw_mouth_mask(mesh - place[:2], *crop.shape[:2])
+            crop[..., :3] = blend_restored(crop, face, weight)
 
 
 @dataclass(frozen=True)
@@ -232,7 +216,7 @@ class _ParsedFrame:
     known: bool
 
 
-def _mix_parsed(waiting: list[_ParsedFrame], dubbed: DubbedFrames) -> None:
+def _mix_parsed(waiting: list[_ParsedFrame], plan: OutputPlan) -> None:
     """Blend the restored faces of a chunk into its crops, with mouths averaged over neighbouring frames.
 
     The average is 1, 2, 1 within the chunk alone, so that a chunk comes out the same whenever it is made.
@@ -240,7 +224,7 @@ def _mix_parsed(waiting: list[_ParsedFrame], dubbed: DubbedFrames) -> None:
     for i, item in enumerate(waiting):
         total, weight = 2 * item.mouth.astype(np.float32), 2
         for other in waiting[max(0, i - 1) : i] + waiting[i + 1 : i + 2]:
-            if follows_in_source(dubbed, min(item.k, other.k), max(item.k, other.k)):
+            if follows_in_source(plan, min(item.k, other.k), max(item.k, other.k)):
                 total, weight = total + other.mouth, weight + 1
         x0, y0, x1, y1 = item.place
         mask = warp_to_crop(
@@ -250,18 +234,13 @@ def _mix_parsed(waiting: list[_ParsedFrame], dubbed: DubbedFrames) -> None:
         item.crop[..., :3] = blend_restored(item.crop, item.face, item.weight * mask)
 
 
-def follows_in_source(dubbed: DubbedFrames, k: int, after: int) -> bool:
+def follows_in_source(plan: OutputPlan, k: int, after: int) -> bool:
     """Return whether two output frames show one face at successive moments, forwards or backwards."""
     return bool(
         after == k + 1
-        and dubbed.track[k] == dubbed.track[after]
-        and abs(int(dubbed.source[k]) - int(dubbed.source[after])) <= 1
+        and plan.track[k] == plan.track[after]
+        and abs(int(plan.source[k]) - int(plan.source[after])) <= 1
     )
-
-
-def _batches(frames: list[int], size: int) -> Iterator[list[int]]:
-    for i in range(0, len(frames), size):
-        yield frames[i : i + size]
 
 
 def restore_faces(
@@ -449,24 +428,6 @@ def blend_restored(crop: Array, face: Array, weight: Array) -> Array:
     much = (weight * (crop[..., 3] / top))[..., None]
     result: Array = np.round(before + much * (face * top - before)).astype(crop.dtype)
     return result
-
-
-class _Meshes:
-    """Landmarks of single source frames. It keeps one block of them."""
-
-    def __init__(self, views: Mapping[int, TrackLandmarks]) -> None:
-        self._views = views
-        self._held: tuple[int, int] | None = None
-        self._points = np.empty((0, VERTICES, 2), np.float32)
-
-    def of(self, track: int, frame: int) -> Array:
-        """Return the mesh (478, 2) of a track in a source frame, display pixels."""
-        block = frame // LANDMARK_BLOCK
-        if self._held != (track, block):
-            self._points = self._views[track].read(block * LANDMARK_BLOCK, (block + 1) * LANDMARK_BLOCK)[..., :2]
-            self._held = (track, block)
-        result: Array = self._points[frame - block * LANDMARK_BLOCK]
-        return result
 
 
 def find_parser(options: EnhanceOptions) -> VerifiedWeights | None:

@@ -26,19 +26,20 @@ import numpy as np
 
 from lipdub.faces import coefficients, expression, fan_landmarks, landmarks, smoothing
 from lipdub.faces.alignment import fan, five_point, head, three_dmm
-from lipdub.faces.talker_tables import MotionTable
 from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 from lipdub.options import option
-from lipdub.stages import face_selection, inference
+from lipdub.stages import inference, targets
+from lipdub.stages.frame_pass import FrameBatch, FrameCounter, FramePass, count_finished, run_frame_passes
 from lipdub.stages.neutralize.method import PRIOR_WEIGHTS, DrawingOptions, NeutralizeMethod
+from lipdub.stages.neutralize.store import NeutralizeStore, drawn_heads, has_box
 from lipdub.stages.visibility import MAX_DRAWN_YAW_DEGREES, PROFILE_DEGREES
 from lipdub.weights.requirement import AllOf, Shipped
 from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from lipdub.arrays import Array
+    from lipdub.arrays import F32, F64, I32, I64, U8, Array, Mask
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.media.pixels import Picture
     from lipdub.media.probe import MediaFacts
@@ -53,7 +54,6 @@ FAN = ("2dfan4", "2dfan4-script")  # the first of them that is there
 # Without a template: the expression is the mean of this share of the frames, those with the smallest mouth opening.
 CLOSED_SHARE = 0.1
 SMOOTH_SECONDS = 0.2  # of the coefficients, and of FAN's landmarks
-CHUNK = 32
 BATCH = 8
 PROFILES = {
     "face3d": inference.NetworkProfile(item_bytes=32 << 20, batch=BATCH, channels_last=True, exact=True),
@@ -65,46 +65,50 @@ PROFILES = {
 
 
 @dataclass(frozen=True)
-class Span:
-    """A track's frames.
+class HeadTrack:
+    """A track whose heads are drawn.
 
     Attributes:
-        id: The track's id.
-        view: Its landmarks.
+        landmarks: Of the track.
         boxes: (n, 4) int32 of `faces.alignment.head`, empty where nothing is to be drawn.
     """
 
-    id: int
-    view: TrackLandmarks
-    boxes: Array
+    landmarks: TrackLandmarks
+    boxes: I32
 
     @property
-    def wanted(self) -> Array:
+    def id(self) -> int:
+        """The track's id."""
+        return self.landmarks.id
+
+    @property
+    def source(self) -> I64:
+        """The source frames of the track, (n,)."""
+        return np.arange(self.landmarks.first, self.landmarks.last + 1)
+
+    @property
+    def wanted(self) -> Mask:
         """Frames to draw, (n,) bool."""
-        return self.boxes[:, 2] > self.boxes[:, 0]
+        return has_box(self.boxes)
 
-    def finished(self, array: ChunkedArray) -> int:
-        """Return how many frames to draw lie in the finished chunks of an array."""
-        wanted = self.wanted
-        return sum(int(wanted[slice(*array.span(i))].sum()) for i in range(array.chunks) if array.done(i))
-
-    def mesh(self, start: int, stop: int) -> Array:
-        """Return the mesh's iBUG landmarks of frames counted from the span's first.
+    def read_points(self, start: int, stop: int) -> F32:
+        """Read the mesh's iBUG landmarks of frames counted from the track's first.
 
         Returns:
             (stop - start, 68, 2) in pixels of the frame, NaN where the face is not seen.
         """
-        return landmarks.to_ibug(self.view.read(self.view.first + start, self.view.first + stop))[..., :2]
+        first = self.landmarks.first
+        return landmarks.to_ibug(self.landmarks.read(first + start, first + stop))[..., :2]
 
-    def whole_mesh(self) -> Array:
-        """Return `mesh` of all frames."""
+    def read_all_points(self) -> F32:
+        """Read the landmarks of all frames."""
         n = len(self.boxes)
-        return np.concatenate([self.mesh(a, min(a + LANDMARK_BLOCK, n)) for a in range(0, n, LANDMARK_BLOCK)])
+        return np.concatenate([self.read_points(a, min(a + LANDMARK_BLOCK, n)) for a in range(0, n, LANDMARK_BLOCK)])
 
-    def points(self, frames: list[int]) -> Array:
-        """Return the same landmarks (k, 68, 2) of frames of one chunk, in pixels of their crops."""
-        mesh = self.mesh(frames[0], frames[-1] + 1)
-        return np.stack([head.align(self.boxes[i]).to_crop(mesh[i - frames[0]]) for i in frames])
+    def crop_points(self, frames: list[int]) -> F64:
+        """Return the landmarks (k, 68, 2) of frames that lie together, in pixels of their crops."""
+        points = self.read_points(frames[0], frames[-1] + 1)
+        return np.stack([head.align(self.boxes[i]).to_crop(points[i - frames[0]]) for i in frames])
 
 
 def _verify_weights(expression_option: str) -> dict[str, VerifiedWeights]:
@@ -174,31 +178,26 @@ class DNet(NeutralizeMethod):
     ) -> list[str]:
         """Draw the references of the tracks, missing chunks only."""
         weights = _verify_weights(options.own.expression)
-        is_used = face_selection.frames_in_range(ctx, options.own.start, options.own.end)
-        spans = [Span(track.id, track, _boxes(ctx, track, is_used)) for track in tracks.values()]
-        steps = [(span, _open_coefficients(ctx, span), _open_references(ctx, span)) for span in spans]
+        is_used = targets.frames_in_range(ctx, options.own.start, options.own.end)
+        heads = [HeadTrack(track, _read_boxes(ctx, track, is_used)) for track in tracks.values()]
         landmarker = next((name for name in FAN if name in weights), None)
-        points = {span.id: _open_fan_points(ctx, span) for span in spans if landmarker}
-        items = sum(int(span.wanted.sum()) for span in spans)
-        count = _Count(ctx, items * (3 if landmarker else 2))
-        for span, table, references in steps:
-            count.add(sum(span.finished(a) for a in (table, references, points.get(span.id)) if a is not None))
-        network = _Networks(ctx, options, weights, items)
-        template = _template(ctx, options.own.expression, weights, network)
-        for span in spans:
-            if landmarker and points[span.id].missing():
-                _find(ctx, span, network(landmarker), points[span.id], count)
-        network.release(landmarker)
-        for span, table, _ in steps:
-            if table.missing():
-                _regress(ctx, span, network("face3d"), points.get(span.id), table, count)
-        network.release("face3d")
-        for span, _, references in steps:
-            if references.missing():
-                restorer = network(RESTORER) if RESTORER in weights else None
-                _draw(ctx, span, _rows(ctx, span, template), (network("dnet"), restorer), references, count)
-        landmarks_note = _landmarks_note(landmarker, [(span, points[span.id]) for span in spans] if landmarker else [])
-        return [*_weights_notes(options.own.expression, weights), landmarks_note]
+        arrays = [_create_arrays(ctx, track, has_fan=landmarker is not None) for track in heads]
+        items = sum(int(track.wanted.sum()) for track in heads)
+        counter = FrameCounter(ctx, items * (3 if landmarker else 2))
+        for track, made in zip(heads, arrays, strict=True):
+            counter.add(sum(count_finished([array], track.wanted) for array in made.all()))
+        networks = _Networks(ctx, options, weights, items)
+        template = _template(ctx, options.own.expression, weights, networks)
+        for track, made in zip(heads, arrays, strict=True):
+            if landmarker and made.fan is not None:
+                _find_fan_points(ctx, track, lambda: networks(landmarker), made.fan, counter)
+        networks.release(landmarker)
+        for track, made in zip(heads, arrays, strict=True):
+            _regress(ctx, track, lambda: networks("face3d"), made, counter)
+        networks.release("face3d")
+        for track, made in zip(heads, arrays, strict=True):
+            _draw(ctx, track, template, networks, made, counter)
+        return [*_weights_notes(options.own.expression, weights), _landmarks_note(landmarker, heads, arrays)]
 
 
 METHOD = DNet()
@@ -238,125 +237,97 @@ class _Networks:
             self._loaded[name] = network
         return self._loaded[name]
 
+    def has(self, name: str) -> bool:
+        """Return whether a network's weights are there."""
+        return name in self._kept
+
     def release(self, name: str | None) -> None:
         """Free the memory of a network that is no longer needed."""
         if name is not None and self._loaded.pop(name, None) is not None:
             inference.release_gpu_memory()
 
 
-class _Count:
-    """Counts finished frames, first of the regression, then of the drawing."""
-
-    def __init__(self, ctx: StageContext, total: int) -> None:
-        self._ctx = ctx
-        self._total = total
-        self._done = 0
-
-    def add(self, frames: int) -> None:
-        self._done += frames
-        self._ctx.progress(self._done, self._total)
-
-
-def _landmarks_note(landmarker: str | None, found: list[tuple[Span, ChunkedArray]]) -> str:
-    """Return a note on the landmarks that align the regressor's crops."""
+def _landmarks_note(landmarker: str | None, heads: list[HeadTrack], arrays: list[_HeadArrays]) -> str:
+    """Return what a person should know of the landmarks that align the regressor's crops."""
     if landmarker is None:
         return (
             "FAN's weights are not in the store: the faces are aligned by the followed mesh's landmarks instead "
             f"(lipdub weights pull {FAN[0]})"
         )
-    wanted = sum(int(span.wanted.sum()) for span, _ in found)
-    seen = sum(int(np.isfinite(array.read(0, len(array))[:, 0, 0]).sum()) for _, array in found)
+    wanted = sum(int(track.wanted.sum()) for track in heads)
+    points = [made.fan.read(0, len(made.fan)) for made in arrays if made.fan is not None]
+    found = sum(int(np.isfinite(part[:, 0, 0]).sum()) for part in points)
     text = f"the faces are aligned by FAN's landmarks ({landmarker})"
-    if seen < wanted:
-        text += f", but for {wanted - seen} of {wanted} frames, in which they are not where the mesh sees the face"
+    if found < wanted:
+        text += f", but for {wanted - found} of {wanted} frames, in which they are not where the mesh sees the face"
     return text
 
 
-def _open_coefficients(ctx: StageContext, span: Span) -> ChunkedArray:
-    shape = (len(span.boxes), coefficients.VECTOR_LENGTH)
-    return ctx.store.array(f"coefficients-{span.id}", shape=shape, dtype="float32", chunk=CHUNK)
+@dataclass(frozen=True)
+class _HeadArrays:
+    """The arrays of one track, as the module's docstring lists them; ``fan`` is None without FAN's weights."""
+
+    coefficients: ChunkedArray
+    references: ChunkedArray
+    fan: ChunkedArray | None
+
+    def all(self) -> list[ChunkedArray]:
+        arrays = (self.coefficients, self.references, self.fan)
+        return [array for array in arrays if array is not None]
 
 
-def _open_fan_points(ctx: StageContext, span: Span) -> ChunkedArray:
-    return ctx.store.array(
-        f"fan-{span.id}", shape=(len(span.boxes), fan_landmarks.POINT_COUNT, 2), dtype="float32", chunk=CHUNK
-    )
+def _create_arrays(ctx: StageContext, track: HeadTrack, *, has_fan: bool) -> _HeadArrays:
+    n, store, fan_points = len(track.boxes), ctx.store, None
+    references = drawn_heads(store, track.id).create_faces(n, head.SIZE)
+    chunk, shape = references.chunk, (n, coefficients.VECTOR_LENGTH)
+    table = store.array(f"coefficients-{track.id}", shape=shape, dtype="float32", chunk=chunk)
+    if has_fan:
+        points_shape = n, fan_landmarks.POINT_COUNT, 2
+        fan_points = store.array(f"fan-{track.id}", shape=points_shape, dtype="float32", chunk=chunk)
+    return _HeadArrays(table, references, fan_points)
 
 
-def _open_references(ctx: StageContext, span: Span) -> ChunkedArray:
-    shape = (len(span.boxes), head.SIZE, head.SIZE, 3)
-    return ctx.store.array(f"reference-{span.id}", shape=shape, dtype="uint8", chunk=CHUNK)
+def _read_boxes(ctx: StageContext, track: TrackLandmarks, is_used: Mask) -> I32:
+    """Read the square of each used frame of a track, or fit it: (frames, 4) int32."""
+    frames = track.last - track.first + 1
+    return drawn_heads(ctx.store, track.id).write_places(lambda: _fit_boxes(ctx, track, is_used), frames, "int32")
 
 
-def _boxes(ctx: StageContext, view: TrackLandmarks, used: Array) -> Array:
-    """Fit the square of each used frame of a track; stored as ``box-ID``."""
-    n = view.last - view.first + 1
-    kept = ctx.store.array(f"box-{view.id}", shape=(n, 4), dtype="int32", chunk=n)
-    if kept.missing():
-        squares = np.concatenate(
-            [
-                head.fit_squares(landmarks.to_ibug(view.read(a, min(a + CHUNK, view.last + 1)))[..., :2])
-                for a in range(view.first, view.last + 1, CHUNK)
-            ]
-        )
-        found = head.fit_boxes(squares, view.interval)
-        yaw = ctx.store.open(f"motion-{view.id}").read(0, n)[:, 2]
-        found[~(np.abs(yaw) <= MAX_DRAWN_YAW_DEGREES) | ~used[view.first : view.last + 1]] = 0
-        kept.write(0, found)
-    return kept.read(0, n)
+def _fit_boxes(ctx: StageContext, track: TrackLandmarks, is_used: Mask) -> I32:
+    first, end = track.first, track.last + 1
+    squares = [
+        head.fit_squares(landmarks.to_ibug(track.read(a, min(a + LANDMARK_BLOCK, end)))[..., :2])
+        for a in range(first, end, LANDMARK_BLOCK)
+    ]
+    boxes = head.fit_boxes(np.concatenate(squares), track.interval)
+    yaw = NeutralizeStore(ctx.store).read_motion(track.id).yaw
+    boxes[~(np.abs(yaw) <= MAX_DRAWN_YAW_DEGREES) | ~is_used[first:end]] = 0
+    return boxes
 
 
-def _crops(
-    ctx: StageContext,
-    span: Span,
-    array: ChunkedArray,
-    boxes: Array | None = None,
-    cut: Callable[[Picture, Array], Array] | None = None,
-) -> Iterator[tuple[int, list[int], Array]]:
-    """Yield each missing chunk of an array, its frames to draw, and their crops (k, 256, 256, 3) uint8.
-
-    Every chunk is yielded, even without frames. The crops are the span's, or what `cut` makes of other `boxes`.
-    """
-    from lipdub.media.read import read_frames_in_order
-
-    boxes, cut = span.boxes if boxes is None else boxes, cut or _cut
-    wanted = span.wanted
-    missing = array.missing()
-    todo = {chunk: [i for i in range(*array.span(chunk)) if wanted[i]] for chunk in missing}
-    sources = read_frames_in_order(ctx.job.video, [span.view.first + i for frames in todo.values() for i in frames])
-    for chunk, frames in todo.items():
-        crops = np.zeros((len(frames), head.SIZE, head.SIZE, 3), np.uint8)
-        for j, i in enumerate(frames):
-            crops[j] = cut(next(sources).picture, boxes[i])
-        yield chunk, frames, crops
-
-
-def _cut(picture: Picture, box: Array) -> Array:
-    """Return the crop (256, 256, 3) uint8 RGB of a box. Beyond the picture its edge is repeated."""
-    return head.align(box).crop_picture(picture)
-
-
-def _cut_for_fan(picture: Picture, box: Array) -> Array:
-    """Return the crop (256, 256, 3) uint8 RGB of a box as FAN sees it."""
-    return fan.align(box).crop_picture(picture)
-
-
-def _find(ctx: StageContext, span: Span, network: Any, array: ChunkedArray, count: _Count) -> None:
+def _find_fan_points(
+    ctx: StageContext, track: HeadTrack, network: Callable[[], Any], array: ChunkedArray, counter: FrameCounter
+) -> None:
     """Find FAN's landmarks of the missing chunks."""
-    mesh = span.whole_mesh()
-    looks = np.zeros((len(mesh), 4), np.int32)
-    looks[span.wanted] = fan.fit_boxes(mesh[span.wanted])
-    for chunk, frames, crops in _crops(ctx, span, array, looks, _cut_for_fan):
-        a, b = array.span(chunk)
-        out = np.full((b - a, *array.shape[1:]), np.nan, np.float32)
-        for j in range(0, len(frames), BATCH):
-            here = np.array(frames[j : j + BATCH])
-            points = fan_landmarks.find_landmarks(network, crops[j : j + BATCH])
-            points = np.stack([fan.align(looks[i]).to_frame(p) for p, i in zip(points, here, strict=True)])
-            same = fan_landmarks.match_known(points, mesh[here])
-            out[here[same] - a] = points[same]
-            count.add(len(here))
-        array.write(chunk, out)
+    if not array.missing():
+        return
+    mesh = track.read_all_points()
+    boxes = np.zeros((len(mesh), 4), np.int32)
+    boxes[track.wanted] = fan.fit_boxes(mesh[track.wanted])
+
+    def cut(picture: Picture, index: int) -> U8:
+        return fan.align(boxes[index]).crop_picture(picture)
+
+    def find(batch: FrameBatch) -> None:
+        if not batch.items:
+            return
+        points = fan_landmarks.find_landmarks(network(), np.stack(batch.inputs))
+        points = np.stack([fan.align(boxes[i]).to_frame(p) for p, i in zip(points, batch.items, strict=True)])
+        is_known = fan_landmarks.match_known(points, mesh[batch.items])
+        batch.out[0][np.array(batch.rows)[is_known]] = points[is_known]
+
+    frames = FramePass([array], track.source, track.wanted, find, load=cut, batch=BATCH)
+    run_frame_passes(ctx, frames, report=lambda batch: counter.add(len(batch.items)))
 
 
 def select_alignment_points(found: Array, mesh: Array, wanted: Array, interval: float) -> Array:
@@ -389,26 +360,39 @@ def select_alignment_points(found: Array, mesh: Array, wanted: Array, interval: 
 
 
 def _regress(
-    ctx: StageContext, span: Span, regressor: Any, found: ChunkedArray | None, table: ChunkedArray, count: _Count
+    ctx: StageContext, track: HeadTrack, regressor: Callable[[], Any], arrays: _HeadArrays, counter: FrameCounter
 ) -> None:
-    """Find the coefficients of the missing chunks, aligned by FAN's landmarks where `found` has them."""
-    whole = None
-    if found is not None:
-        whole = select_alignment_points(found.read(0, len(found)), span.whole_mesh(), span.wanted, span.view.interval)
-    for chunk, frames, crops in _crops(ctx, span, table):
-        a, b = table.span(chunk)
-        out = np.full((b - a, coefficients.VECTOR_LENGTH), np.nan, np.float32)
-        if frames:
-            points = (
-                span.points(frames)
-                if whole is None
-                else np.stack([head.align(span.boxes[i]).to_crop(whole[i]) for i in frames])
-            )
-            for j in range(0, len(frames), BATCH):
-                here = np.array(frames[j : j + BATCH]) - a
-                out[here] = regress_coefficients(regressor, crops[j : j + BATCH], points[j : j + BATCH])
-                count.add(len(here))
-        table.write(chunk, out)
+    """Find the coefficients of the missing chunks, aligned by FAN's landmarks where there are any."""
+    if not arrays.coefficients.missing():
+        return
+    smooth = None
+    if arrays.fan is not None:
+        found = arrays.fan.read(0, len(arrays.fan))
+        smooth = select_alignment_points(found, track.read_all_points(), track.wanted, track.landmarks.interval)
+
+    def regress(batch: FrameBatch) -> None:
+        if not batch.items:
+            return
+        if smooth is None:
+            points = track.crop_points(batch.items)
+        else:
+            points = np.stack([head.align(track.boxes[i]).to_crop(smooth[i]) for i in batch.items])
+        batch.out[0][batch.rows] = regress_coefficients(regressor(), np.stack(batch.inputs), points)
+
+    frames = FramePass(
+        [arrays.coefficients], track.source, track.wanted, regress, load=_cut_with(track.boxes), batch=BATCH
+    )
+    run_frame_passes(ctx, frames, report=lambda batch: counter.add(len(batch.items)))
+
+
+def _cut_with(boxes: I32) -> Callable[[Picture, int], U8]:
+    """Return what cuts the crop (256, 256, 3) of a track's frame out of its picture."""
+    return lambda picture, index: _cut(picture, boxes[index])
+
+
+def _cut(picture: Picture, box: I32) -> U8:
+    """Return the crop (256, 256, 3) uint8 RGB of a box. Beyond the picture its edge is repeated."""
+    return head.align(box).crop_picture(picture)
 
 
 def regress_coefficients(regressor: Any, crops: Array, points: Array) -> Array:
@@ -463,18 +447,17 @@ def _picture_expression(ctx: StageContext, picture: Path, regressor: Any, landma
     return result
 
 
-def _rows(ctx: StageContext, span: Span, template: Array | None) -> Array:
-    """Return the input of D-Net for each frame of a span, with the template's expression.
+def _rows(ctx: StageContext, track: HeadTrack, table: ChunkedArray, template: F32 | None) -> F32:
+    """Return the input of D-Net for each frame of a track, with the template's expression.
 
     Returns:
         (n, 73) float32, NaN where nothing is known of the frame.
     """
-    table = ctx.store.open(f"coefficients-{span.id}")
-    rows = np.concatenate([coefficients.build_rows(table.read(*table.span(i))) for i in range(table.chunks)])
+    rows = np.concatenate([coefficients.build_rows(table.read_chunk(i)) for i in range(table.chunks)])
     if template is None:
-        motion = MotionTable(ctx.store.open(f"motion-{span.id}").read(0, len(rows)))
+        motion = NeutralizeStore(ctx.store).read_motion(track.id)
         template = closed_mouth_expression(rows[:, : expression.EXPRESSION_LENGTH], motion.opening, np.abs(motion.yaw))
-    window = smoothing.count_window_frames(SMOOTH_SECONDS, span.view.interval)
+    window = smoothing.count_window_frames(SMOOTH_SECONDS, track.landmarks.interval)
     for a, b in smoothing.find_runs(np.isfinite(rows[:, 0])):
         rows[a:b] = coefficients.replace_expression(smoothing.savgol_filter(rows[a:b], window), template)
     return rows
@@ -502,34 +485,33 @@ def closed_mouth_expression(expressions: Array, opening: Array, yaw: Array) -> A
 
 def _draw(
     ctx: StageContext,
-    span: Span,
-    rows: Array,
-    networks: tuple[Any, Any],
-    references: ChunkedArray,
-    count: _Count,
+    track: HeadTrack,
+    template: F32 | None,
+    networks: _Networks,
+    arrays: _HeadArrays,
+    counter: FrameCounter,
 ) -> None:
     """Draw the missing chunks of references with D-Net and, if it is installed, GPEN."""
-    known = np.isfinite(rows[:, 0])
-    windows = {run: rows[slice(*run)] for run in smoothing.find_runs(known)}
-    for chunk, frames, crops in _crops(ctx, span, references):
-        a, b = references.span(chunk)
-        out = np.zeros((b - a, *references.shape[1:]), np.uint8)
-        if frames:
-            points = span.points(frames)
-            told = np.empty(
-                (len(frames), coefficients.ROW_LENGTH, coefficients.FRAMES_BEFORE + 1 + coefficients.FRAMES_AFTER),
-                np.float32,
-            )
-            at = np.array(frames)
-            for (first, end), run in windows.items():
-                here = (at >= first) & (at < end)
-                told[here] = coefficients.build_windows(run, at[here] - first)
-            for j in range(0, len(frames), BATCH):
-                part = slice(j, j + BATCH)
-                drawn = draw_faces(networks[0], crops[part], told[part])
-                out[at[part] - a] = drawn if networks[1] is None else restore_faces(networks[1], drawn, points[part])
-                count.add(len(at[part]))
-        references.write(chunk, out)
+    if not arrays.references.missing():
+        return
+    rows = _rows(ctx, track, arrays.coefficients, template)
+    runs = {run: rows[slice(*run)] for run in smoothing.find_runs(np.isfinite(rows[:, 0]))}
+
+    def draw(batch: FrameBatch) -> None:
+        if not batch.items:
+            return
+        items, crops = np.array(batch.items), np.stack(batch.inputs)
+        windows = np.empty((len(items), coefficients.ROW_LENGTH, coefficients.WINDOW_FRAMES), np.float32)
+        for (first, end), run in runs.items():
+            inside = (items >= first) & (items < end)
+            windows[inside] = coefficients.build_windows(run, items[inside] - first)
+        drawn = draw_faces(networks("dnet"), crops, windows)
+        if networks.has(RESTORER):
+            drawn = restore_faces(networks(RESTORER), drawn, track.crop_points(batch.items))
+        batch.out[0][batch.rows] = drawn
+
+    frames = FramePass([arrays.references], track.source, track.wanted, draw, load=_cut_with(track.boxes), batch=BATCH)
+    run_frame_passes(ctx, frames, report=lambda batch: counter.add(len(batch.items)))
 
 
 def draw_faces(network: Any, crops: Array, windows: Array) -> Array:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.faces.talker_tables import MotionColumn, MotionTable, UnitColumn, build_unit_row
-from lipdub.faces.track_landmarks import LANDMARK_BLOCK
+from lipdub.faces.talker_tables import MotionColumn, MotionTable, build_unit_row
 from lipdub.faces.unit_selection import MAX_UNIT_YAW
 from lipdub.media.pixels import crop_padded, to_eight_bits
+from lipdub.stages.frame_pass import FaceMeshes, FrameBatch, FrameCounter, FramePass, run_frame_passes
 from lipdub.stages.neutralize.method import NeutralizeMethod
+from lipdub.stages.neutralize.store import NeutralizeStore
 
 if TYPE_CHECKING:
     from lipdub.arrays import Array
@@ -25,7 +26,12 @@ MAX_UNITS = 1500
 RUN_FRAMES = 15
 
 
+# Units are written in chunks of so many bytes, or units.
 CHUNK_BYTES = 12 << 20
+MAX_CHUNK = 64
+# Percentiles of a talker's faces and mouths that a patch has room for.
+SCALE_PERCENTILE, WIDTH_PERCENTILE, HEIGHT_PERCENTILE = 98, 99, 99.5
+PATCH_FACTOR, PATCH_MARGIN_PX = 1.1, 12
 # Their sum is the height of the mouth.
 LIPS_AND_OPENING = [MotionColumn.OPENING, MotionColumn.UPPER_LIP, MotionColumn.LOWER_LIP]
 
@@ -77,97 +83,59 @@ class Rest(NeutralizeMethod):
         self, ctx: StageContext, options: Any, talkers: list[dict[str, Any]], tracks: dict[int, TrackLandmarks]
     ) -> list[str]:
         """Cut the mouths of all units out of the source, in one pass over it."""
-        from lipdub.media.read import read_frames_in_order
-
-        inventories = [_Inventory(ctx, talker, tracks[talker["id"]]) for talker in talkers if talker["units"]]
-        users: dict[int, list[tuple[_Inventory, int]]] = {}
-        for inventory in inventories:
-            for unit in inventory.todo():
-                users.setdefault(inventory.frames[unit], []).append((inventory, unit))
-        order = sorted(users)
-        for done, frame in enumerate(read_frames_in_order(ctx.job.video, order)):
-            for inventory, unit in users[frame.index]:
-                inventory.add(unit, frame.picture)
-            ctx.progress(done + 1, len(order))
+        usable = [talker for talker in talkers if talker["units"]]
+        passes = [_describe_pass(ctx, talker, tracks[talker["id"]]) for talker in usable]
+        counter = FrameCounter(ctx, sum(int(item.wanted.sum()) - item.count_finished() for item in passes))
+        run_frame_passes(ctx, *passes, report=lambda batch: counter.add(len(batch.items)))
         return []
 
 
 METHOD = Rest()
 
 
-class _Inventory:
-    """The units of one track while they are being cut out, written chunk by chunk."""
+def _describe_pass(ctx: StageContext, talker: dict[str, Any], landmarks: TrackLandmarks) -> FramePass:
+    """Describe the pass that cuts out the units of one track."""
+    from lipdub.faces import mouth_rendering
 
-    def __init__(self, ctx: StageContext, talker: dict[str, Any], view: Any) -> None:
-        from lipdub.faces import mouth_rendering
+    store, track = NeutralizeStore(ctx.store), talker["id"]
+    source = np.array(talker["frames_of_units"])
+    motion = store.read_motion(track)[source - talker["first"]]
+    side = _measure_patch_side(motion)
+    dtype = np.dtype("uint8" if ctx.video.bit_depth <= 8 else "uint16")
+    chunk = max(1, min(len(source), MAX_CHUNK, CHUNK_BYTES // (side * side * 3 * dtype.itemsize)))
+    units = store.create_units(track, len(source), side, dtype, chunk)
+    meshes = FaceMeshes({track: landmarks})
 
-        self.frames = talker["frames_of_units"]
-        self._view = view
-        motion = ctx.store.open(f"motion-{talker['id']}")
-        self._motion = motion.read(0, len(motion))[np.array(self.frames) - talker["first"]]
-        table = MotionTable(self._motion)
-        # Room for the widest mouth seen, its margin, and the interpolation at the patch's edge.
-        scale = float(np.nanpercentile(table.scale, 98))
-        widest = float(np.nanpercentile(table.width, 99)) * scale * (1 + mouth_rendering.MARGIN_OF_RADIUS)
-        tallest = (
-            float(np.nanpercentile(self._motion[:, LIPS_AND_OPENING].sum(1), 99.5))
-            * scale
-            * (1 + mouth_rendering.MARGIN_OF_RADIUS)
-        )
-        tallest = max(
-            tallest, tallest / (1 + mouth_rendering.MARGIN_OF_RADIUS) + mouth_rendering.MARGIN_OF_WIDTH * widest
-        )
-        side = 2 * int(np.ceil((max(widest, tallest) * 1.1 + 12) / 2))
-        self._size = side
-        units = len(self.frames)
-        depth = ctx.video.bit_depth
-        dtype = np.dtype("uint8" if depth <= 8 else "uint16")
-        self._chunk = max(1, min(units, 64, CHUNK_BYTES // (side * side * 3 * dtype.itemsize)))
-        shape = (units, side, side, 3)
-        self._patches = ctx.store.array(f"patch-{talker['id']}", shape=shape, dtype=dtype, chunk=self._chunk)
-        self._points = ctx.store.array(
-            f"points-{talker['id']}", shape=(units, mouth_rendering.MOUTH_POINTS, 2), dtype="float32", chunk=self._chunk
-        )
-        self._table = ctx.store.array(
-            f"unit-{talker['id']}", shape=(units, len(UnitColumn)), dtype="float32", chunk=self._chunk
-        )
-        self._buffer: dict[int, tuple[Array, Array, Array]] = {}
-        self._block: tuple[int, Array] | None = None
+    def cut(batch: FrameBatch) -> None:
+        patches, mouth_points, table = batch.out
+        for row, unit, picture in zip(batch.rows, batch.items, batch.inputs, strict=True):
+            frame = int(source[unit])
+            points = mouth_rendering.extract_mouth_points(meshes.read(track, frame))
+            origin = np.floor(points[mouth_rendering.LIPS].mean(0) - side / 2).astype(int)
+            patch = crop_padded(picture, origin, side, side)
+            local = (points - origin).astype(np.float32)
+            patches[row], mouth_points[row] = patch, local
+            table[row] = build_unit_row(
+                frame,
+                motion.rows[unit],
+                sharpness=measure_sharpness(patch, local),
+                colour=measure_ring_colour(patch, local),
+                is_whole=bool((local > 1).all() and (local < side - 2).all()),
+            )
 
-    def todo(self) -> list[int]:
-        missing = set(self._patches.missing()) | set(self._points.missing()) | set(self._table.missing())
-        return [u for i in sorted(missing) for u in range(*self._patches.span(i))]
+    return FramePass(units.arrays, source, np.ones(len(source), bool), cut)
 
-    def _landmarks(self, frame: int) -> Array:
-        start = frame - frame % LANDMARK_BLOCK
-        if self._block is None or self._block[0] != start:
-            self._block = (start, self._view.read(start, start + LANDMARK_BLOCK))
-        result: Array = self._block[1][frame - start]
-        return result
 
-    def add(self, u: int, picture: Any) -> None:
-        from lipdub.faces import mouth_rendering
+def _measure_patch_side(motion: MotionTable) -> int:
+    """Return the side in pixels of patches that hold the widest mouth, its margin, and room for interpolation."""
+    from lipdub.faces import mouth_rendering
 
-        points = mouth_rendering.extract_mouth_points(self._landmarks(self.frames[u]))
-        origin = np.floor(points[mouth_rendering.LIPS].mean(0) - self._size / 2).astype(int)
-        patch = crop_padded(picture, origin, self._size, self._size)
-        local = (points - origin).astype(np.float32)
-        inside = bool((local > 1).all() and (local < self._size - 2).all())
-        row = build_unit_row(
-            self.frames[u],
-            self._motion[u],
-            sharpness=measure_sharpness(patch, local),
-            colour=measure_ring_colour(patch, local),
-            is_whole=inside,
-        )
-        self._buffer[u] = (patch, local, row)
-        i = u // self._chunk
-        start, stop = self._patches.span(i)
-        if all(k in self._buffer for k in range(start, stop)):
-            parts = [self._buffer.pop(k) for k in range(start, stop)]
-            self._points.write(i, np.stack([p[1] for p in parts]))
-            self._table.write(i, np.stack([p[2] for p in parts]))
-            self._patches.write(i, np.stack([p[0] for p in parts]))
+    scale = float(np.nanpercentile(motion.scale, SCALE_PERCENTILE))
+    margin = 1 + mouth_rendering.MARGIN_OF_RADIUS
+    widest = float(np.nanpercentile(motion.width, WIDTH_PERCENTILE)) * scale * margin
+    height = float(np.nanpercentile(motion.rows[:, LIPS_AND_OPENING].sum(1), HEIGHT_PERCENTILE)) * scale * margin
+    tallest = max(height, height / margin + mouth_rendering.MARGIN_OF_WIDTH * widest)
+    return 2 * int(np.ceil((max(widest, tallest) * PATCH_FACTOR + PATCH_MARGIN_PX) / 2))
 
 
 def _to_grey(patch: Array) -> Array:

@@ -11,6 +11,7 @@ mouths.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ import numpy as np
 
 from lipdub.faces.alignment import full_face
 from lipdub.options import option
-from lipdub.stages import face_selection, inference, talking_face
+from lipdub.stages import inference, talking_face, targets
+from lipdub.stages.frame_pass import FrameBatch, FrameCounter, FramePass, run_frame_passes
 from lipdub.stages.neutralize.method import DrawingOptions, NeutralizeMethod
+from lipdub.stages.neutralize.store import NeutralizeStore, drawn_full_faces, has_placement
 from lipdub.stages.talking_face import MODEL_HELP, resolve_model
 from lipdub.stages.visibility import MAX_DRAWN_YAW_DEGREES
 from lipdub.weights.talking_face_file import FAMILY
@@ -27,13 +30,11 @@ from lipdub.weights.talking_face_file import FAMILY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lipdub.arrays import Array
+    from lipdub.arrays import F64, U8, Mask
     from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.media.pixels import Picture
     from lipdub.stages.base import StageContext
     from lipdub.stages.job import Job
-    from lipdub.workspace import ChunkedArray
-
-CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -77,32 +78,22 @@ class SilentLip(NeutralizeMethod):
     ) -> list[str]:
         """Draw the references of the tracks, missing chunks only."""
         size = talking_face.generator_size(options.own.model, "silent")
-        is_used = face_selection.frames_in_range(ctx, options.own.start, options.own.end)
-        steps = [(t, _placements(ctx, t, is_used), _references(ctx, t, size)) for t in tracks.values()]
-        total = sum(int(np.isfinite(places[:, 0]).sum()) for _, places, _ in steps)
-        done = 0
-        network = None
-        for _, places, array in steps:
-            missing = set(array.missing())
-            done += sum(_count(places, array.span(i)) for i in range(array.chunks) if i not in missing)
-            if missing and network is None:
-                network = _network(ctx, options, total)
-        for track, places, array in steps:
-            for chunk, frames, crops in _crops(ctx, track, array, places):
-                a, b = array.span(chunk)
-                out = np.zeros((b - a, *array.shape[1:]), np.uint8)
-                if frames:
-                    out[np.array(frames) - a] = close_mouths(network, crops)
-                array.write(chunk, out)
-                done += len(frames)
-                ctx.progress(done, total)
+        is_used = targets.frames_in_range(ctx, options.own.start, options.own.end)
+        places = {track.id: _read_placements(ctx, track, is_used) for track in tracks.values()}
+        total = sum(int(has_placement(placed).sum()) for placed in places.values())
+        network = cache(lambda: _network(ctx, options, total))
+        passes = [_describe_pass(ctx, track, places[track.id], size, network) for track in tracks.values()]
+        counter = FrameCounter(ctx, total)
+        counter.add(sum(item.count_finished() for item in passes))
+        for item in passes:
+            run_frame_passes(ctx, item, report=lambda batch: counter.add(len(batch.items)))
         return [FAMILY.describe(Path(options.own.model))]
 
 
 METHOD = SilentLip()
 
 
-def close_mouths(network: Any, crops: Array) -> Array:
+def close_mouths(network: Any, crops: U8) -> U8:
     """Close the mouths of faces (n, P, P, 3) uint8 RGB.
 
     Args:
@@ -117,7 +108,7 @@ def close_mouths(network: Any, crops: Array) -> Array:
     made = inference.run_network(
         network, inference.call_directly, torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
     )
-    result: Array = np.round(made.permute(0, 2, 3, 1).numpy().clip(0, 1) * 255).astype(np.uint8)
+    result: U8 = np.round(made.permute(0, 2, 3, 1).numpy().clip(0, 1) * 255).astype(np.uint8)
     return result
 
 
@@ -131,38 +122,36 @@ def _network(ctx: StageContext, options: Any, items: int) -> inference.NetworkRu
     )
 
 
-def _placements(ctx: StageContext, view: TrackLandmarks, used: Array) -> Array:
-    """Fit where each used frame's crop lies; stored as ``placement-ID``."""
-    n = view.last - view.first + 1
-    kept = ctx.store.array(f"placement-{view.id}", shape=(n, 4), dtype="float64", chunk=n)
-    if kept.missing():
-        places = full_face.fit_placements_blockwise(
-            lambda a, b: view.read(view.first + a, view.first + b), n, view.interval
-        )
-        yaw = ctx.store.open(f"motion-{view.id}").read(0, n)[:, 2]
-        places[~(np.abs(yaw) <= MAX_DRAWN_YAW_DEGREES) | ~used[view.first : view.last + 1]] = np.nan
-        kept.write(0, places)
-    return kept.read(0, n)
+def _describe_pass(
+    ctx: StageContext, track: TrackLandmarks, places: F64, size: int, load_network: Callable[[], Any]
+) -> FramePass:
+    """Describe the pass that closes the mouths of a track's faces."""
+
+    def cut(picture: Picture, index: int) -> U8:
+        return full_face.align(places[index], size).crop_picture(picture)
+
+    def draw(batch: FrameBatch) -> None:
+        if batch.items:
+            batch.out[0][batch.rows] = close_mouths(load_network(), np.stack(batch.inputs))
+
+    faces = drawn_full_faces(ctx.store, track.id).create_faces(len(places), size)
+    source = np.arange(track.first, track.last + 1)
+    return FramePass([faces], source, has_placement(places), draw, load=cut, batch=faces.chunk)
 
 
-def _references(ctx: StageContext, view: TrackLandmarks, size: int) -> ChunkedArray:
-    shape = (view.last - view.first + 1, size, size, 3)
-    return ctx.store.array(f"reference-{view.id}", shape=shape, dtype="uint8", chunk=CHUNK)
+def _read_placements(ctx: StageContext, track: TrackLandmarks, is_used: Mask) -> F64:
+    """Read where the crop of each used frame of a track lies, or fit it: (frames, 4), NaN where none is drawn."""
+    frames = track.last - track.first + 1
+    return drawn_full_faces(ctx.store, track.id).write_places(
+        lambda: _fit_placements(ctx, track, is_used), frames, "float64"
+    )
 
 
-def _count(places: Array, span: tuple[int, int]) -> int:
-    return int(np.isfinite(places[slice(*span), 0]).sum())
-
-
-def _crops(ctx: StageContext, view: TrackLandmarks, array: ChunkedArray, places: Array) -> Any:
-    """Yield each missing chunk, its frames to draw, and their crops (k, P, P, 3) uint8."""
-    from lipdub.media.read import read_frames_in_order
-
-    size = array.shape[1]
-    todo = {i: [k for k in range(*array.span(i)) if np.isfinite(places[k, 0])] for i in array.missing()}
-    sources = read_frames_in_order(ctx.job.video, [view.first + k for frames in todo.values() for k in frames])
-    for chunk, frames in todo.items():
-        crops = np.zeros((len(frames), size, size, 3), np.uint8)
-        for j, k in enumerate(frames):
-            crops[j] = full_face.align(places[k], size).crop_picture(next(sources).picture)
-        yield chunk, frames, crops
+def _fit_placements(ctx: StageContext, track: TrackLandmarks, is_used: Mask) -> F64:
+    frames = track.last - track.first + 1
+    places = full_face.fit_placements_blockwise(
+        lambda start, stop: track.read(track.first + start, track.first + stop), frames, track.interval
+    )
+    yaw = NeutralizeStore(ctx.store).read_motion(track.id).yaw
+    places[~(np.abs(yaw) <= MAX_DRAWN_YAW_DEGREES) | ~is_used[track.first : track.last + 1]] = np.nan
+    return places

@@ -1,8 +1,6 @@
 """The stage neutralize: measures what each talker's face does in speech, then runs a method on it.
 
-Store, per track id: ``face-ID`` (4, 478, 3) float64: canonical mean face, response base, response gains;
-``motion-ID`` (frames of its span, 10) float32, columns ``faces.unit_table.MOTION_COLUMNS``, NaN where the face is not
-seen; JSON ``track-ID``. Each method's module says what it adds.
+`store` describes the arrays.
 """
 
 from __future__ import annotations
@@ -14,15 +12,23 @@ import numpy as np
 from lipdub.faces.talker_tables import MotionColumn, MotionTable
 from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 from lipdub.faces.unit_selection import MIN_MOUTH_PX
-from lipdub.stages.face_selection import open_track, resolve_face_option
+from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.method import make_spec
 from lipdub.stages.neutralize import METHODS
 from lipdub.stages.neutralize.options import NeutralizeOptions
 from lipdub.stages.neutralize.rest import choose_unit_frames
+from lipdub.stages.neutralize.store import NeutralizeStore
+from lipdub.stages.targets import resolve_face_option
 
 if TYPE_CHECKING:
-    from lipdub.arrays import Array
+    from lipdub.arrays import F32, I64
+    from lipdub.faces.mouth_shapes import MouthPrior
+    from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
+    from lipdub.stages.neutralize.store import TalkerSummary
+
+SAMPLED_FRAMES = 400  # of a track, that its canonical face is estimated from
+FRONTAL_YAW_DEGREES = 35.0  # the response is fitted to faces turned less than this
 
 
 def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
@@ -35,31 +41,26 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
     Returns:
         The summary: method, tracks, notes.
     """
-    from lipdub.faces import mouth_shapes, smoothing
-    from lipdub.media.frame_index import read_frame_times
+    from lipdub.faces import mouth_shapes
 
-    method = METHODS.get(options.method)
-    times = read_frame_times(ctx.job.video)
-    interval = smoothing.estimate_frame_interval(times)
-    detect, rows = ctx.upstream["detect"], ctx.summaries["detect"]["tracks"]
-    owner = detect.open("tracks").read(0, len(times))
-    landmarks = detect.open("landmarks")
+    method, store = METHODS.get(options.method), NeutralizeStore(ctx.store)
+    detect = DetectStore.from_context(ctx)
     prior = mouth_shapes.load_prior()
     talkers: list[dict[str, Any]] = []
-    for row in rows:
-        if row["mouth_px"] < MIN_MOUTH_PX:
-            ctx.warn(f"face {row['id']} is too small to dub (its mouth is {row['mouth_px']:.0f} pixels wide)")
+    for track in detect.tracks:
+        if track["mouth_px"] < MIN_MOUTH_PX:
+            ctx.warn(f"face {track['id']} is too small to dub (its mouth is {track['mouth_px']:.0f} pixels wide)")
             continue
-        if not ctx.store.has(f"track-{row['id']}"):
-            _measure(ctx, open_track(landmarks, owner, row, interval), prior)
-        talkers.append({**row, **ctx.store.json(f"track-{row['id']}")})
+        if not store.has_talker(track["id"]):
+            _measure(store, detect.landmarks(track["id"]), prior)
+        talkers.append({**track, **store.read_record(track["id"])})
     usable = {talker["id"] for talker in talkers if talker["units"]}
     selected = usable
     if method.draws_faces:
-        selected = set(resolve_face_option(ctx, options.own.face, rows, usable, ctx.store)) if usable else set()
-    tracks = {t["id"]: open_track(landmarks, owner, t, interval) for t in talkers if t["id"] in selected}
+        selected = set(resolve_face_option(ctx, options.own.face, detect.tracks, usable, store)) if usable else set()
+    tracks = {talker["id"]: detect.landmarks(talker["id"]) for talker in talkers if talker["id"] in selected}
     notes = method.run_tracks(ctx, options, talkers, tracks)
-    summaries = [
+    summaries: list[TalkerSummary] = [
         {
             "id": talker["id"],
             "usable": talker["units"] > 0,
@@ -72,13 +73,13 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
     return {"method": method.name, "tracks": summaries, "notes": notes}
 
 
-def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
-    """Canonical face, motion table, response and unit choice of one track; all from landmarks."""
+def _measure(store: NeutralizeStore, view: TrackLandmarks, prior: MouthPrior) -> None:
+    """Measure canonical face, motion, response and range of one track, and choose its units; all from landmarks."""
     from lipdub.faces import geometry, mesh, mouth_shapes
 
     span = view.last - view.first + 1
     seen = np.flatnonzero((view.owner[view.first : view.last + 1] == view.id).any(1)) + view.first
-    pick = np.unique(seen[np.linspace(0, len(seen) - 1, min(len(seen), 400)).astype(int)])
+    pick = np.unique(seen[np.linspace(0, len(seen) - 1, min(len(seen), SAMPLED_FRAMES)).astype(int)])
     sample = _sample(view, pick)
     canonical = geometry.estimate_canonical_face(sample)
     motion = np.full((span, len(MotionColumn)), np.nan, np.float32)
@@ -98,25 +99,22 @@ def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
         motion[np.flatnonzero(valid) + start - view.first] = np.column_stack(
             [measures, angles, pose.scale, mouth_shapes.measure_lip_heights(shape), middle]
         )
-        frontal = np.abs(angles[:, 0]) < 35
+        frontal = np.abs(angles[:, 0]) < FRONTAL_YAW_DEGREES
         fit.add(shape[frontal], measures[frontal])
     response = fit.solve(canonical, prior)
-    span_of_speech = mouth_shapes.estimate_speech_range(MotionTable(motion).measures.astype(np.float64), prior)
+    speech_range = mouth_shapes.estimate_speech_range(MotionTable(motion).measures.astype(np.float64), prior)
     units = choose_unit_frames(motion, view.first)
-    name = view.id
-    store = ctx.store
-    face = np.concatenate([canonical[None], response.base[None], response.gain])
-    store.array(f"face-{name}", shape=face.shape, dtype="float64", chunk=len(face)).write(0, face)
-    store.array(f"motion-{name}", shape=motion.shape, dtype="float32", chunk=span).write(0, motion)
-    store.put_json(
-        f"track-{name}",
+    store.write_talker(
+        view.id,
+        np.concatenate([canonical[None], response.base[None], response.gain]),
+        motion,
         {
             "mean": response.mean.tolist(),
-            "low": span_of_speech.low.tolist(),
-            "rest": span_of_speech.rest.tolist(),
-            "high": span_of_speech.high.tolist(),
-            "trust": span_of_speech.trust,
-            "slope": span_of_speech.slope,
+            "low": speech_range.low.tolist(),
+            "rest": speech_range.rest.tolist(),
+            "high": speech_range.high.tolist(),
+            "trust": speech_range.trust,
+            "slope": speech_range.slope,
             "open_std": float(np.nanstd(MotionTable(motion).opening)),
             "units": len(units),
             "frames_of_units": units.tolist(),
@@ -124,14 +122,15 @@ def _measure(ctx: StageContext, view: Any, prior: Any) -> None:
     )
 
 
-def _sample(view: Any, frames: Array) -> Array:
-    out = []
+def _sample(view: TrackLandmarks, frames: I64) -> F32:
+    """Read the meshes of some frames, without those that do not show the face: (n, 478, 3)."""
+    parts = []
     for start in range(view.first, view.last + 1, LANDMARK_BLOCK):
-        here = frames[(frames >= start) & (frames < start + LANDMARK_BLOCK)]
-        if len(here):
-            out.append(view.read(start, start + LANDMARK_BLOCK)[here - start])
-    points = np.concatenate(out)
-    result: Array = points[np.isfinite(points[:, 0, 0])]
+        in_block = frames[(frames >= start) & (frames < start + LANDMARK_BLOCK)]
+        if len(in_block):
+            parts.append(view.read(start, start + LANDMARK_BLOCK)[in_block - start])
+    points = np.concatenate(parts)
+    result: F32 = points[np.isfinite(points[:, 0, 0])]
     return result
 
 

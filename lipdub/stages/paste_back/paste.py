@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import Array
     from lipdub.media.pixels import Picture
     from lipdub.stages.paste_back.options import PasteBackOptions
+    from lipdub.stages.sync.store import CropStore
 
 
 def paste_crop(picture: Picture, crop: Array, box: Array, options: PasteBackOptions) -> Picture:
@@ -49,11 +50,11 @@ def paste_crop(picture: Picture, crop: Array, box: Array, options: PasteBackOpti
     return picture.patched((x0, y0, x1, y1), patch.rgb, patch.weight, background)
 
 
-def pasted_region(made: Any, k: int, options: PasteBackOptions) -> tuple[tuple[int, int, int, int], Array]:
+def pasted_region(crops: CropStore, k: int, options: PasteBackOptions) -> tuple[tuple[int, int, int, int], Array]:
     """Return what paste-back may have changed in an output frame.
 
     Args:
-        made: The store of the crops, sync's or enhance's.
+        crops: The crops that are pasted, sync's or enhance's.
         k: The output frame.
         options: Blender, feather.
 
@@ -61,7 +62,6 @@ def pasted_region(made: Any, k: int, options: PasteBackOptions) -> tuple[tuple[i
         box: (x0, y0, x1, y1), empty where the frame was passed through.
         weight: (h, w) float32 0..1, the feathered mask.
     """
-    crops, boxes = made.open("crops"), made.open("boxes")
-    x0, y0, x1, y1 = (int(v) for v in boxes.read(k, k + 1)[0])
-    crop = crops.read(k, k + 1)[0][: max(y1 - y0, 0), : max(x1 - x0, 0)]
+    crop, box = crops.read_crop(k)
+    x0, y0, x1, y1 = (int(v) for v in box)
     return (x0, y0, x1, y1), crop_weight(crop, options.feather)

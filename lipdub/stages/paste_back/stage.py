@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.paste_back.paste import paste_crop
+from lipdub.stages.sync.store import CropStore, SyncStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from lipdub.arrays import Array
+    from lipdub.arrays import I32, Array
     from lipdub.media.audio_encoder import AudioCodec
     from lipdub.media.pixels import Picture
     from lipdub.media.probe import MediaFacts
@@ -36,24 +37,22 @@ def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
     from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
     from lipdub.media.write import plan_encoder, write_segment
 
-    sync = ctx.upstream["sync"]
-    made = ctx.upstream[ctx.summaries["enhance"]["crops"]]
-    crops, boxes = made.open("crops"), made.open("boxes")
-    n = len(crops)
-    source, pts = sync.open("source").read(0, n), sync.open("pts").read(0, n)
+    sync = SyncStore.from_context(ctx)
+    crops = CropStore(ctx.upstream[ctx.summaries["enhance"]["crops"]])
+    n, pts = len(crops), sync.plan.pts
     codec, audio = choose_codecs(options, ctx.job.result())
     # The container decides the encoder, and is no option: pieces made for another one must not be taken for these.
     kind = ctx.job.result().suffix.lower().lstrip(".")
     names = [f"segments/{kind}/{i:05d}.nut" for i in range(-(-n // SEGMENT_FRAMES))]
     missing = [i for i, name in enumerate(names) if not ctx.store.is_sealed(name)]
     wanted = [k for i in missing for k in range(i * SEGMENT_FRAMES, min((i + 1) * SEGMENT_FRAMES, n))]
-    pasted = _paste_frames(ctx, options, crops, boxes, source, wanted)
+    pasted = _paste_frames(ctx, options, crops, sync.plan.source, wanted)
     for i in missing:
         count = min(SEGMENT_FRAMES, n - i * SEGMENT_FRAMES)
         frames = ((picture, int(pts[k])) for k, picture in islice(pasted, count))
         write_segment(ctx.store.file(names[i]), frames, ctx.video, codec, ctx.threads)
         ctx.store.seal(names[i])
-    line, sound = sync.json("timeline"), ctx.job.mix or ctx.job.speech
+    line, sound = sync.read_timeline(), ctx.job.mix or ctx.job.speech
     notes = mux(
         PictureInput([ctx.store.file(name) for name in names], last_duration=line["last_duration"]),
         SpeechInput(sound, start=Fraction(line["speech_start"]), codec=audio) if sound is not None else None,
@@ -99,15 +98,17 @@ def check(job: Job, facts: MediaFacts, options: PasteBackOptions) -> None:
 
 
 def _paste_frames(
-    ctx: StageContext, options: PasteBackOptions, crops: Any, boxes: Any, source: Array, wanted: list[int]
+    ctx: StageContext, options: PasteBackOptions, store: CropStore, source: I32, wanted: list[int]
 ) -> Iterator[tuple[int, Picture]]:
     """Yield the wanted output frames, pasted, in one pass over the source."""
     from lipdub.media.read import read_frames_in_order
     from lipdub.parallel import map_ordered
 
-    def jobs() -> Iterator[tuple[int, Picture, Array, Array]]:
+    crops, boxes = store.crops, store.boxes
+
+    def jobs() -> Iterator[tuple[int, Picture, Array, I32]]:
         loaded = -1
-        for k, frame in zip(wanted, read_frames_in_order(ctx.job.video, source[wanted]), strict=True):
+        for k, frame in zip(wanted, read_frames_in_order(ctx.job.video, source[wanted].tolist()), strict=True):
             chunk = k // crops.chunk
             if chunk != loaded:
                 pixels, places, first = crops.read_chunk(chunk), boxes.read_chunk(chunk), crops.span(chunk)[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -19,18 +19,24 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.faces import mesh
 from lipdub.faces.compositing import composite_lower_face
 from lipdub.faces.track_landmarks import LANDMARK_BLOCK
-from lipdub.stages import face_selection, inference, visibility
-from lipdub.stages.frames import consecutive_spans
-from lipdub.stages.sync import store
+from lipdub.speech.audio_features import FEATURES
+from lipdub.stages import inference, visibility
+from lipdub.stages.detect.store import DetectStore
+from lipdub.stages.frame_pass import FaceMeshes, FrameBatch, FramePass, run_frame_passes
+from lipdub.stages.neutralize.store import NeutralizeStore
 from lipdub.stages.sync.method import SyncMethod
 from lipdub.stages.sync.plan import FacePlan, plan_output
+from lipdub.stages.sync.store import SyncArrays
+from lipdub.stages.targets import select_tracks
 from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
-    from lipdub.arrays import F64, I32
+    from lipdub.arrays import F32, F64, I32
     from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.media.pixels import Picture
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
+    from lipdub.workspace import ChunkedArray
 
 LOG = logging.getLogger(__name__)
 
@@ -51,13 +57,13 @@ class GeneratorRun:
         ctx: The stage's context.
         options: The stage's options, the method's own under ``own``.
         plan: What every output frame shows.
-        heard: The result of the method's ``hear``: a spectrogram (80, columns) float32.
+        features: The method's audio feature of the speech.
     """
 
     ctx: StageContext
     options: SyncOptions
     plan: FacePlan
-    heard: Any
+    features: Any
 
     def speech_times(self, frames: list[int]) -> F64:
         """Return the seconds of the speech at these output frames."""
@@ -72,13 +78,19 @@ class GeneratorMethod(SyncMethod):
     writes crops at the face's own size. A subclass says how its network is loaded and called.
 
     Attributes:
+        audio_feature: What it reads of the speech, a name in `speech.audio_features.FEATURES`.
         below_chin: How far under the chin its faces reach, as a share of the face's height.
         profile: How its network runs best.
     """
 
     uses_networks: ClassVar[bool] = True
+    audio_feature: ClassVar[str]
     below_chin: ClassVar[float] = 0.0
     profile: ClassVar[inference.NetworkProfile]
+
+    def hear(self, audio: F32, options: Any) -> Array:
+        """Compute the audio feature of the speech."""
+        return FEATURES.get(self.audio_feature).compute(audio)
 
     @abstractmethod
     def prepare(self, run: GeneratorRun) -> Generate:
@@ -106,28 +118,19 @@ class GeneratorMethod(SyncMethod):
 
     def run(self, ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
         """Plan the whole result from the tracks, then generate the chunks that are missing."""
-        tracks = face_selection.open_tracks(ctx, face_selection.select_tracks(ctx, options))
-        samples, heard = ctx.prefetched()
+        detect = DetectStore.from_context(ctx)
+        tracks = {track: detect.landmarks(track) for track in select_tracks(ctx, options)}
+        samples, features = ctx.prefetched()
         plan = _plan(ctx, options, self, samples, tracks)
         sizes = (plan.box[:, 2:] - plan.box[:, :2]).max(0, initial=16)
-        arrays = store.create_crop_arrays(ctx, len(plan.source), int(sizes[0]), int(sizes[1]))
-        no_target = np.full((len(plan.source), 2), np.nan, np.float32)
-        store.write_tables(
-            ctx,
-            source=plan.source,
-            pts=plan.pts,
-            time=plan.time,
-            track=plan.track,
-            amount=plan.amount,
-            wanted=no_target,
-        )
-        spans = list(consecutive_spans({i for array in arrays for i in array.missing()}))
-        if spans:
-            run = GeneratorRun(ctx, options, plan, heard)
-            generate, edit = self.prepare(run), self.prepare_edit(run)
+        arrays = SyncArrays(ctx)
+        crops, boxes = arrays.create_crops(len(plan.source), int(sizes[0]), int(sizes[1]))
+        arrays.write_plan(plan)
+        if crops.missing() or boxes.missing():
+            run = GeneratorRun(ctx, options, plan, features)
             batch = inference.preferred_batch(ctx, self.profile)
-            for first, last in spans:
-                _render(ctx, plan, tracks, generate, edit, batch, arrays, first, last)
+            frames = _frame_pass(plan, tracks, self.prepare(run), self.prepare_edit(run), (crops, boxes), batch)
+            run_frame_passes(ctx, frames)
         return {
             "method": self.name,
             "frames": len(plan.source),
@@ -151,11 +154,10 @@ def _plan(
     n = len(source)
     track_ids, amount, box = np.zeros(n, np.int16), np.zeros(n, np.float32), np.zeros((n, 4), np.int32)
     in_range = visibility.range_weights(times, options)
-    rows = {row["id"]: row for row in ctx.summaries["detect"]["tracks"]}
-    shots = ctx.summaries["detect"]["shots"]
+    detect, neutralize = DetectStore.from_context(ctx), NeutralizeStore.from_context(ctx)
     for track_id, track in tracks.items():
-        motion = ctx.upstream["neutralize"].open(f"motion-{track_id}")
-        weights = visibility.visibility_weights(motion.read(0, len(motion)), rows[track_id], shots, track.interval)
+        motion, record = neutralize.read_motion(track_id), detect.track(track_id)
+        weights = visibility.visibility_weights(motion, record, detect.shots, track.interval)
         limit = method.track_weights(ctx, track_id)
         if limit is not None:
             weights = weights * limit
@@ -194,85 +196,33 @@ def find_face_boxes(track: TrackLandmarks, width: int, height: int, below_chin: 
     return out
 
 
-def _render(
-    ctx: StageContext,
+def _frame_pass(
     plan: FacePlan,
-    views: Mapping[int, TrackLandmarks],
+    tracks: Mapping[int, TrackLandmarks],
     generate: Generate,
     edit: Edit | None,
-    size: int,
-    arrays: tuple[Any, Any],
-    first: int,
-    last: int,
-) -> None:
-    """Render chunks first..last in one pass over their source frames.
+    arrays: tuple[ChunkedArray, ChunkedArray],
+    batch_size: int,
+) -> FramePass:
+    """Describe the pass that cuts faces out, generates new ones, and composites their lower parts."""
+    meshes = FaceMeshes(tracks)
 
-    A batch never crosses a chunk boundary. While the network runs, the next batches are cropped and the previous ones
-    composited and written.
-    """
-    from lipdub.media.read import read_frames_in_order
-    from lipdub.parallel import map_ordered
+    def cut(picture: Picture, k: int) -> Array:
+        return picture.rgb(tuple(plan.box[k]))
 
-    crops, boxes = arrays
-    n, height, width, _ = crops.shape
-    pixels, places = np.zeros((0, height, width, 4), crops.dtype), np.zeros((0, 4), np.int32)
-    batches: list[_Batch] = []
-    for chunk in range(first, last + 1):
-        a, b = crops.span(chunk)
-        todo = [k for k in range(a, b) if plan.amount[k] > 0]
-        count = max(1, -(-len(todo) // size))
-        parts = [part.tolist() for part in np.array_split(np.array(todo, int), count)]
-        batches += [_Batch(chunk, part, i == 0, i == count - 1) for i, part in enumerate(parts)]
-    frames = read_frames_in_order(ctx.job.video, [int(plan.source[k]) for batch in batches for k in batch.frames])
+    def draw(batch: FrameBatch) -> tuple[list[Array], Any]:
+        if not batch.items:
+            return [], np.empty(0)
+        faces = edit(batch.inputs) if edit is not None else batch.inputs
+        return faces, generate(batch.items, faces)
 
-    def cut(batch: _Batch) -> list[Array]:
-        return [next(frames).picture.rgb(tuple(plan.box[k])) for k in batch.frames]
+    def composite(batch: FrameBatch, drawn: tuple[list[Array], Any]) -> None:
+        pixels, boxes = batch.out
+        for row, k, face, edited, new in zip(batch.rows, batch.items, batch.inputs, *drawn, strict=True):
+            points = meshes.read(int(plan.track[k]), int(plan.source[k]))[:, :2] - plan.box[k, :2]
+            h, w = face.shape[:2]
+            upper = edited if edit is not None else None
+            pixels[row, :h, :w] = composite_lower_face(face, new, points, float(plan.amount[k]), upper)
+            boxes[row] = plan.box[k]
 
-    def made() -> Iterator[tuple[_Batch, list[Array], list[Array], Any]]:
-        for batch, shown in zip(batches, map_ordered(cut, batches, 1), strict=True):
-            faces = edit(shown) if edit is not None and shown else shown
-            yield batch, shown, faces, generate(batch.frames, faces) if shown else np.empty(0)
-
-    def lay(item: tuple[_Batch, list[Array], list[Array], Any]) -> int:
-        nonlocal pixels, places
-        batch, shown, faces, new = item
-        a, b = crops.span(batch.chunk)
-        if batch.begins:
-            pixels, places = np.zeros((b - a, *pixels.shape[1:]), pixels.dtype), np.zeros((b - a, 4), np.int32)
-        for j, (k, landmarks) in enumerate(zip(batch.frames, _meshes(views, plan, batch.frames), strict=True)):
-            points = landmarks - plan.box[k, :2]
-            h, w = shown[j].shape[:2]
-            upper = faces[j] if edit is not None else None
-            pixels[k - a, :h, :w] = composite_lower_face(shown[j], new[j], points, float(plan.amount[k]), upper)
-            places[k - a] = plan.box[k]
-        if not batch.ends:
-            return batch.frames[-1] + 1
-        boxes.write(batch.chunk, places)
-        crops.write(batch.chunk, pixels)
-        return int(b)
-
-    for done in map_ordered(lay, made(), 1):
-        ctx.progress(done, n)
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Output frames whose faces are generated at once, of one chunk; whether they are its first, and its last."""
-
-    chunk: int
-    frames: list[int]
-    begins: bool
-    ends: bool
-
-
-def _meshes(views: Mapping[int, TrackLandmarks], plan: FacePlan, frames: list[int]) -> Array:
-    """Read the landmarks (n, 478, 2) of the faces dubbed in these output frames."""
-    out = np.empty((len(frames), mesh.VERTICES, 2), np.float32)
-    at = np.array(frames, int)
-    for name, view in views.items():
-        mine = np.flatnonzero(plan.track[at] == name)
-        if len(mine):
-            sources = plan.source[at[mine]]
-            low = int(sources.min())
-            out[mine] = view.read(low, int(sources.max()) + 1)[sources - low, :, :2]
-    return out
+    return FramePass(arrays, plan.source, plan.is_dubbed, draw, composite, load=cut, batch=batch_size, balanced=True)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lipdub.errors import UsageError
 from lipdub.faces import tensors
 from lipdub.options import option, validate
 from lipdub.stages import inference, talking_face
+from lipdub.stages.detect.store import DetectStore
+from lipdub.stages.neutralize.store import NeutralizeStore, drawn_heads, has_box, has_placement
 from lipdub.stages.sync import emotion
 from lipdub.stages.sync.generator import Edit, Generate, GeneratorMethod, GeneratorRun
 from lipdub.weights import manifest
@@ -28,7 +29,7 @@ from lipdub.weights.store import WeightsStore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lipdub.arrays import F32, F64, Array
+    from lipdub.arrays import F64, Array
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.plan import FacePlan
 
@@ -60,6 +61,7 @@ class LNetMethod(GeneratorMethod):
     options = LNetOptions
     weights = AllOf("enet", "lnet")
     works_after = MappingProxyType({"neutralize": ("dnet", talking_face.METHOD)})
+    audio_feature = "mel"
     below_chin = BELOW_CHIN
     profile = PROFILE
 
@@ -71,18 +73,12 @@ class LNetMethod(GeneratorMethod):
         """Return what a person should know of the weights."""
         return [item.trust_note for item in _verify_weights(options.own.emotion).values()]
 
-    def hear(self, audio: F32, options: Any) -> F32:
-        """Return the mel spectrogram."""
-        from lipdub.speech.mel import compute_spectrogram
-
-        return compute_spectrogram(audio, "zero")
-
     def prepare(self, run: GeneratorRun) -> Generate:
         """Load both networks as one."""
         ctx, plan = run.ctx, run.plan
         network = _network(ctx, _verify_weights(None))
         network = inference.prepare_network(ctx, run.options, network, PROFILE, plan.dubbed)
-        is_drawn = ctx.summaries["neutralize"].get("method") == "dnet"
+        is_drawn = NeutralizeStore.from_context(ctx).method == "dnet"
 
         def draw(frames: list[int], faces: list[Array]) -> Array:
             references: Array | list[Array]
@@ -90,7 +86,7 @@ class LNetMethod(GeneratorMethod):
                 references = _references(ctx, plan, frames)
             else:
                 references = talking_face.closed_mouth_references(ctx, plan, frames, faces)
-            return generate(network, faces, references, run.heard, run.speech_times(frames))
+            return generate(network, faces, references, run.features, run.speech_times(frames))
 
         return draw
 
@@ -105,7 +101,7 @@ class LNetMethod(GeneratorMethod):
 
     def track_weights(self, ctx: StageContext, track: int) -> F64:
         """Return 1 where neutralize drew a reference."""
-        is_drawn = ctx.summaries["neutralize"].get("method") == "dnet"
+        is_drawn = NeutralizeStore.from_context(ctx).method == "dnet"
         return _reference_weights(ctx, track) if is_drawn else _closed_mouth_weights(ctx, track)
 
 
@@ -114,34 +110,26 @@ METHOD = LNetMethod()
 
 def _reference_weights(ctx: StageContext, track: int) -> Array:
     """Return (frames,) 1 where a frame of the track has a reference."""
-    if not ctx.upstream["neutralize"].has(f"box-{track}"):
-        raise UsageError(
-            f"neutralize drew no references of face {track}", hint="Run lipdub neutralize with the same --face first."
-        )
-    boxes = ctx.upstream["neutralize"].open(f"box-{track}")
-    found = boxes.read(0, len(boxes))
-    return (found[:, 2] > found[:, 0]).astype(np.float64)
+    boxes = drawn_heads(ctx.upstream["neutralize"], track).read_places()
+    return has_box(boxes).astype(np.float64)
 
 
 def _closed_mouth_weights(ctx: StageContext, track: int) -> Array:
     """Return (frames,) 1 where neutralize closed the mouth of a frame of the track."""
-    result: Array = np.isfinite(talking_face.read_placements(ctx, track)[:, 0]).astype(np.float64)
-    return result
+    return has_placement(talking_face.read_placements(ctx, track)).astype(np.float64)
 
 
 def _references(ctx: StageContext, plan: FacePlan, frames: list[int]) -> Array:
     """Read the references of output frames, cut with the boxes of their faces: (n, SIZE, SIZE, 3) uint8 RGB."""
     from lipdub.faces.alignment import head
 
-    neutral, detect = ctx.upstream["neutralize"], ctx.summaries["detect"]["tracks"]
-    first = {row["id"]: row["first"] for row in detect}
+    neutralize, detect = ctx.upstream["neutralize"], DetectStore.from_context(ctx)
     out = []
     for k in frames:
         track = int(plan.track[k])
-        i = int(plan.source[k]) - first[track]
-        crop = neutral.open(f"reference-{track}").read(i, i + 1)[0]
-        box = neutral.open(f"box-{track}").read(i, i + 1)[0]
-        out.append(head.align(box).crop_box(crop, plan.box[k], SIZE))
+        drawn, index = drawn_heads(neutralize, track), int(plan.source[k]) - detect.track(track)["first"]
+        alignment = head.align(drawn.read_place(index))
+        out.append(alignment.crop_box(drawn.read_face(index), plan.box[k], SIZE))
     return np.stack(out)
 
 

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.stages.sync.store import OutputPlan, SyncArrays
 
 if TYPE_CHECKING:
-    from lipdub.arrays import Array
+    from lipdub.arrays import F64, I32, I64
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
 
 LOG = logging.getLogger(__name__)
 
 
-def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[Array, Array, Array]:
+def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[I32, I64, F64]:
     """Plan the frames of the result. Writes the JSON ``timeline``.
 
     Args:
@@ -43,15 +44,14 @@ def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[
         extend=options.extend,
         offset=Fraction(options.offset).limit_denominator(10**6),
     )
-    ctx.store.put_json(
-        "timeline",
+    SyncArrays(ctx).write_timeline(
         {
             "speech_start": str(line.speech_start),
             "end": str(line.end),
             # Where the length asked for is the video's, the speech does not outlast it.
             "cut": options.length in ("video", "shortest"),
             "last_duration": int(line.duration[-1]),
-        },
+        }
     )
     LOG.debug("%d frames are planned; the speech starts at %s s", len(line.source), line.speech_start)
     moments = np.asarray(line.time) - line.time[0]
@@ -59,26 +59,11 @@ def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[
 
 
 @dataclass(frozen=True)
-class FacePlan:
-    """What every output frame shows; arrays over output frames.
+class FacePlan(OutputPlan):
+    """What every output frame shows, and where its face lies.
 
     Attributes:
-        source: (n,) int32 source frame.
-        pts: (n,) int64 in the source's time base.
-        time: (n,) float64 seconds from the first frame.
-        track: (n,) int16 track of the dubbed face.
-        amount: (n,) float32 0..1, how far the frame is dubbed.
         box: (n, 4) int32 where the face lies, display pixels, empty where nothing is dubbed.
     """
 
-    source: Array
-    pts: Array
-    time: Array
-    track: Array
-    amount: Array
-    box: Array
-
-    @property
-    def dubbed(self) -> int:
-        """How many frames are dubbed at all."""
-        return int((self.amount > 0).sum())
+    box: I32

@@ -26,7 +26,7 @@ from lipdub.weights.user_models import find as find_model
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lipdub.arrays import F32, I32, Array
+    from lipdub.arrays import I32, Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
     from lipdub.stages.job import Job
@@ -59,6 +59,7 @@ class Stabilized(GeneratorMethod):
     summary = "talking-face generation with stabilized synchronization (Yaman et al., 2024)"
     options = StabilizedOptions
     works_after = MappingProxyType({"neutralize": (talking_face.METHOD,)})
+    audio_feature = "mel-levelled"  # as AVSyncNet was trained
     profile = talking_face.PROFILE
 
     def weight_files(self, options: Any) -> list[Path]:
@@ -84,12 +85,6 @@ class Stabilized(GeneratorMethod):
         model = Path(options.own.model)
         return [FAMILY.describe(model), soft, *describe_unseen_speech(model, ctx.job.speech)]
 
-    def hear(self, audio: F32, options: Any) -> F32:
-        """Return the spectrogram of AVSyncNet."""
-        from lipdub.metrics import avsyncnet
-
-        return avsyncnet.compute_normalized_spectrogram(audio)
-
     def prepare(self, run: GeneratorRun) -> Generate:
         """Load the generator with its audio encoder."""
         from lipdub.networks.talking_face import TalkingFace
@@ -109,7 +104,7 @@ class Stabilized(GeneratorMethod):
                     hint="Give both stages the same --model.",
                 )
             crops = np.stack([crop_at(face, place, size) for face, place in zip(faces, places, strict=True)])
-            drawn = generate(network, crops, closed, run.heard, run.speech_times(frames))
+            drawn = generate(network, crops, closed, run.features, run.speech_times(frames))
             each = zip(faces, crops, drawn, places, strict=True)
             return [composite_crop(face, crop, new, place) for face, crop, new, place in each]
 
@@ -167,7 +162,7 @@ def generate(network: Any, faces: Array, references: Array, mel: Array, times: A
         network: `networks.talking_face.TalkingFace`, prepared or not.
         faces: (n, P, P, 3) uint8 RGB.
         references: (n, P, P, 3) uint8 RGB, with closed mouths.
-        mel: (80, columns) float32 of `metrics.avsyncnet.compute_normalized_spectrogram`.
+        mel: (80, columns) float32 of `speech.mel.MEL_LEVELLED`.
         times: (n,) seconds of the speech.
 
     Returns:

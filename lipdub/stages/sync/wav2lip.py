@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub.faces import tensors
 from lipdub.stages import inference, talking_face
+from lipdub.stages.neutralize.store import NeutralizeStore
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun
 from lipdub.weights.requirement import AnyOf
 from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
-    from lipdub.arrays import F32, Array
+    from lipdub.arrays import Array
 
 SIZE = 96  # pixels of the network's faces
 # The detector whose boxes the network was trained with takes the face from mid-forehead to just under the chin, and
@@ -32,14 +33,9 @@ class Wav2Lip(GeneratorMethod):
     name = "wav2lip"
     summary = "Wav2Lip's generator at 96 pixels (Prajwal et al., 2020)"
     weights = AnyOf("wav2lip-gan", "wav2lip")
+    audio_feature = "mel-reflected"  # as the published script pads the sound
     below_chin = BELOW_CHIN
     profile = PROFILE
-
-    def hear(self, audio: F32, options: Any) -> F32:
-        """Return the mel spectrogram as the published script pads it."""
-        from lipdub.speech.mel import compute_spectrogram
-
-        return compute_spectrogram(audio, "reflect")
 
     def prepare(self, run: GeneratorRun) -> Generate:
         """Load the network. Where neutralize closed the mouths, those faces are its references."""
@@ -48,11 +44,11 @@ class Wav2Lip(GeneratorMethod):
         network = inference.prepare_network(
             ctx, options, inference.load_on_device(ctx, weights), PROFILE, run.plan.dubbed
         )
-        is_closed = ctx.summaries["neutralize"].get("method") == talking_face.METHOD
+        is_closed = NeutralizeStore.from_context(ctx).method == talking_face.METHOD
 
         def draw(frames: list[int], faces: list[Array]) -> Array:
             references = talking_face.closed_mouth_references(ctx, run.plan, frames, faces) if is_closed else None
-            return generate(network, faces, run.heard, run.speech_times(frames), references)
+            return generate(network, faces, run.features, run.speech_times(frames), references)
 
         return draw
 
