@@ -32,7 +32,7 @@ Call: TypeAlias = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class NetworkProfile:
+class NetworkTraits:
     """How a network runs best, as measured.
 
     Attributes:
@@ -51,7 +51,7 @@ class NetworkProfile:
     accelerated: int = 0
 
 
-def prepare_network(ctx: StageContext, options: Any, network: Any, traits: NetworkProfile, items: int) -> NetworkRunner:
+def prepare_network(ctx: StageContext, options: Any, network: Any, traits: NetworkTraits, items: int) -> NetworkRunner:
     """Prepare a loaded network for the run's device. Call it through `run_network`.
 
     Args:
@@ -102,7 +102,7 @@ def run_network(network: Any, call: Call, *inputs: torch.Tensor) -> torch.Tensor
         (n, ...) float32 on the CPU.
     """
     if not isinstance(network, NetworkRunner):
-        network = NetworkRunner(network, NetworkProfile(batch=len(inputs[0])))
+        network = NetworkRunner(network, NetworkTraits(batch=len(inputs[0])))
     return network.run(call, *inputs)
 
 
@@ -121,7 +121,7 @@ class NetworkRunner:
     def __init__(
         self,
         network: Any,
-        traits: NetworkProfile,
+        traits: NetworkTraits,
         device: torch.device | None = None,
         dtype: torch.dtype | None = None,
         threads: int = 0,
@@ -239,12 +239,12 @@ def _compile_with_openvino(
     return openvino.Core().compile_model(model, "CPU", how)
 
 
-def preferred_batch(ctx: StageContext, traits: NetworkProfile) -> int:
+def preferred_batch(ctx: StageContext, traits: NetworkTraits) -> int:
     """Return how many items are worth preparing together. The runner may split them where memory is short."""
     return traits.batch if ctx.device == "cpu" else MAX_GPU_BATCH
 
 
-def max_batch(traits: NetworkProfile, device: torch.device) -> int:
+def max_batch(traits: NetworkTraits, device: torch.device) -> int:
     """Return how many items go through a device at once. On a CPU it is always the same number."""
     import torch
 

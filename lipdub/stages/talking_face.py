@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 METHOD = "silent-lip"  # of neutralize
 MODEL_HELP = "The talking-face model: a name or a file. Default: the one adapted to this video, or lipdub's own."
-PROFILE = inference.NetworkProfile(item_bytes=64 << 20, batch=16, channels_last=True)
+TRAITS = inference.NetworkTraits(item_bytes=64 << 20, batch=16, channels_last=True)
 
 
 def resolve_model(model: str | None, digest: Callable[[], str]) -> str:

@@ -44,7 +44,7 @@ def inputs(count: int) -> tuple[Any, Any]:
 
 
 def ready(
-    traits: inference.NetworkProfile, network: Any = None, told: list[str] | None = None, **options: Any
+    traits: inference.NetworkTraits, network: Any = None, told: list[str] | None = None, **options: Any
 ) -> inference.NetworkRunner:
     context: Any = SimpleNamespace(device="cpu", threads=1, warn=(told if told is not None else []).append)
     chosen = SimpleNamespace(**{"precision": "auto", "cpu_backend": "none", **options})
@@ -59,7 +59,7 @@ def wanted() -> Any:
 
 def test_batches_on_a_processor_are_always_the_same(wanted: Any) -> None:
     network = Net()
-    made = inference.run_network(ready(inference.NetworkProfile(batch=3), network), inference.call_directly, *inputs(7))
+    made = inference.run_network(ready(inference.NetworkTraits(batch=3), network), inference.call_directly, *inputs(7))
     assert network.sizes == [3, 3, 1] and made.dtype == torch.float32
     assert torch.allclose(made, wanted, atol=1e-5)
     assert torch.equal(inference.run_network(Net(), inference.call_directly, *inputs(7)), wanted)  # a module as it is
@@ -75,7 +75,7 @@ def test_batches_are_halved_where_memory_does_not_do(wanted: Any) -> None:
 
     network = Small()
     made = inference.run_network(
-        ready(inference.NetworkProfile(batch=32), network), inference.call_directly, *inputs(7)
+        ready(inference.NetworkTraits(batch=32), network), inference.call_directly, *inputs(7)
     )
     assert network.sizes == [-7, -3, 1, 1, 1, 1, 1, 1, 1]
     assert torch.allclose(made, wanted, atol=1e-5)
@@ -85,14 +85,14 @@ def test_batches_are_halved_where_memory_does_not_do(wanted: Any) -> None:
             raise torch.OutOfMemoryError("out of memory")
 
     with pytest.raises(torch.OutOfMemoryError):
-        inference.run_network(ready(inference.NetworkProfile(batch=4), Missing()), inference.call_directly, *inputs(4))
+        inference.run_network(ready(inference.NetworkTraits(batch=4), Missing()), inference.call_directly, *inputs(4))
 
 
 def test_half_precision_is_near_and_only_where_it_may_be(wanted: Any) -> None:
-    traits = inference.NetworkProfile(batch=8, channels_last=True)
+    traits = inference.NetworkTraits(batch=8, channels_last=True)
     made = inference.run_network(ready(traits, precision="bf16"), inference.call_directly, *inputs(7))
     assert made.dtype == torch.float32 and 1e-5 < float((made - wanted).abs().max()) < 0.05
-    exact = inference.NetworkProfile(batch=8, channels_last=True, exact=True)
+    exact = inference.NetworkTraits(batch=8, channels_last=True, exact=True)
     assert torch.allclose(
         inference.run_network(ready(exact, precision="bf16"), inference.call_directly, *inputs(7)), wanted, atol=1e-5
     )
@@ -106,12 +106,12 @@ def test_what_openvino_cannot_take_pytorch_does(wanted: Any, monkeypatch: pytest
 
     monkeypatch.setattr(inference, "_compile_with_openvino", refused)
     told: list[str] = []
-    network = ready(inference.NetworkProfile(batch=4, accelerated=10), told=told, cpu_backend="openvino 2026.4.1")
+    network = ready(inference.NetworkTraits(batch=4, accelerated=10), told=told, cpu_backend="openvino 2026.4.1")
     assert torch.allclose(inference.run_network(network, inference.call_directly, *inputs(7)), wanted, atol=1e-5)
     inference.run_network(network, inference.call_directly, *inputs(7))
     assert told == ["OpenVINO does not run Net, PyTorch does instead: No conversion rule found"]
     few = ready(
-        inference.NetworkProfile(batch=4, accelerated=11), told=told, cpu_backend="openvino 2026.4.1"
+        inference.NetworkTraits(batch=4, accelerated=11), told=told, cpu_backend="openvino 2026.4.1"
     )  # not worth its start
     inference.run_network(few, inference.call_directly, *inputs(7))
     assert len(told) == 1
@@ -120,7 +120,7 @@ def test_what_openvino_cannot_take_pytorch_does(wanted: Any, monkeypatch: pytest
 @pytest.mark.skipif(inference_options.openvino_version() is None, reason="the extra accel (OpenVINO) is not installed")
 def test_openvino_gives_the_same(wanted: Any) -> None:
     told: list[str] = []
-    traits = inference.NetworkProfile(batch=3, accelerated=10)
+    traits = inference.NetworkTraits(batch=3, accelerated=10)
     for count in (7, 2):
         network = ready(traits, told=told, cpu_backend="openvino")
         made = inference.run_network(network, inference.call_directly, *(value[:count] for value in inputs(7)))

@@ -35,7 +35,7 @@ class Toy(GeneratorMethod):
     summary = "one grey, for tests"
     options = ToyOptions
     uses_networks = False
-    profile = inference.NetworkProfile(batch=4)
+    traits = inference.NetworkTraits(batch=4)
 
     def hear(self, audio: F32, options: Any) -> F32:
         """Return the speech as it is."""

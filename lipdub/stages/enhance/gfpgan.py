@@ -21,7 +21,7 @@ class GFPGAN(Restorer):
     weights = AnyOf("gfpgan-1.4", "gfpgan-1.3")
     template = FACEXLIB_TEMPLATE
     border = FACEXLIB_BORDER
-    profile = inference.NetworkProfile(item_bytes=1300 << 20, accelerated=30)
+    traits = inference.NetworkTraits(item_bytes=1300 << 20, accelerated=30)
 
     def restore(self, network: Any, faces: Any) -> Any:
         """Restore faces (n, 3, SIZE, SIZE) RGB -1..1."""

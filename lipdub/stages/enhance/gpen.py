@@ -21,7 +21,7 @@ class GPENMethod(Restorer):
     weights = AnyOf("gpen-512")
     template = GPEN_TEMPLATE
     border = (0, 0, 0)
-    profile = inference.NetworkProfile(item_bytes=1300 << 20, accelerated=30)
+    traits = inference.NetworkTraits(item_bytes=1300 << 20, accelerated=30)
 
     def restore(self, network: Any, faces: Any) -> Any:
         """Restore faces (n, 3, SIZE, SIZE) RGB -1..1."""

@@ -68,14 +68,14 @@ class Restorer(EnhanceMethod):
     Attributes:
         template: (5, 2) float64 where the network has eyes, nose tip and corners of the mouth, pixels of ``SIZE``.
         border: RGB of what lies beyond the frame.
-        profile: How the network runs best.
+        traits: How the network runs best.
     """
 
     options: ClassVar[type] = RestorerOptions
     uses_networks: ClassVar[bool] = True
     template: ClassVar[F64]
     border: ClassVar[tuple[int, int, int]]
-    profile: ClassVar[inference.NetworkProfile]
+    traits: ClassVar[inference.NetworkTraits]
 
     @abstractmethod
     def restore(self, network: Any, faces: Any) -> Any:
@@ -105,7 +105,7 @@ class Restorer(EnhanceMethod):
         )
         if frames.missing():
             network = inference.load_on_device(ctx, weights)
-            restoration.network = inference.prepare_network(ctx, options, network, self.profile, int(wanted.sum()))
+            restoration.network = inference.prepare_network(ctx, options, network, self.traits, int(wanted.sum()))
             restoration.parser = inference.load_on_device(ctx, parser) if parser is not None else None
             run_frame_passes(ctx, frames)
         return {

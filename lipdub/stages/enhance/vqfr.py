@@ -21,7 +21,7 @@ class VQFRMethod(Restorer):
     weights = AnyOf("vqfr-2")
     template = FACEXLIB_TEMPLATE
     border = FACEXLIB_BORDER
-    profile = inference.NetworkProfile(item_bytes=1 << 30, channels_last=True, exact=True, accelerated=30)
+    traits = inference.NetworkTraits(item_bytes=1 << 30, channels_last=True, exact=True, accelerated=30)
 
     def restore(self, network: Any, faces: Any) -> Any:
         """Restore faces (n, 3, SIZE, SIZE) RGB -1..1."""

@@ -55,12 +55,12 @@ FAN = ("2dfan4", "2dfan4-script")  # the first of them that is there
 CLOSED_SHARE = 0.1
 SMOOTH_SECONDS = 0.2  # of the coefficients, and of FAN's landmarks
 BATCH = 8
-PROFILES = {
-    "face3d": inference.NetworkProfile(item_bytes=32 << 20, batch=BATCH, channels_last=True, exact=True),
-    "dnet": inference.NetworkProfile(
+TRAITS = {
+    "face3d": inference.NetworkTraits(item_bytes=32 << 20, batch=BATCH, channels_last=True, exact=True),
+    "dnet": inference.NetworkTraits(
         item_bytes=256 << 20, batch=1, channels_last=True, exact=True
     ),  # it moves pixels by its flow
-    RESTORER: inference.NetworkProfile(item_bytes=1300 << 20, batch=1, accelerated=30),
+    RESTORER: inference.NetworkTraits(item_bytes=1300 << 20, batch=1, accelerated=30),
 }
 
 
@@ -232,8 +232,8 @@ class _Networks:
     def __call__(self, name: str) -> Any:
         if name not in self._loaded:
             network = inference.load_on_device(self._ctx, self._kept[name])
-            if name in PROFILES:
-                network = inference.prepare_network(self._ctx, self._options, network, PROFILES[name], self._items)
+            if name in TRAITS:
+                network = inference.prepare_network(self._ctx, self._options, network, TRAITS[name], self._items)
             self._loaded[name] = network
         return self._loaded[name]
 

@@ -118,7 +118,7 @@ def _network(ctx: StageContext, options: Any, items: int) -> inference.NetworkRu
     model = talking_face.load_model(ctx, options.own.model)
     assert model.silent is not None
     return inference.prepare_network(
-        ctx, options, SilentLip(model.silent, model.sync).eval(), talking_face.PROFILE, items
+        ctx, options, SilentLip(model.silent, model.sync).eval(), talking_face.TRAITS, items
     )
 
 

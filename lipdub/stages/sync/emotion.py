@@ -21,7 +21,7 @@ SIZE = 128  # pixels of the network's faces
 WEIGHTS = "ganimation"  # entry of the manifest
 # Intensities of facial action units, as published. Units that are not named are 0.
 EMOTIONS: dict[str, dict[int, float]] = {"surprise": {5: 0.2}, "angry": {4: 0.3}, "sad": {}}
-PROFILE = inference.NetworkProfile(item_bytes=64 << 20, batch=1, accelerated=200)
+TRAITS = inference.NetworkTraits(item_bytes=64 << 20, batch=1, accelerated=200)
 
 
 def edit_emotion(network: Any, faces: list[Array], emotion: str) -> list[Array]:

@@ -80,13 +80,13 @@ class GeneratorMethod(SyncMethod):
     Attributes:
         audio_feature: What it reads of the speech, a name in `speech.audio_features.FEATURES`.
         below_chin: How far under the chin its faces reach, as a share of the face's height.
-        profile: How its network runs best.
+        traits: How its network runs best.
     """
 
     uses_networks: ClassVar[bool] = True
     audio_feature: ClassVar[str]
     below_chin: ClassVar[float] = 0.0
-    profile: ClassVar[inference.NetworkProfile]
+    traits: ClassVar[inference.NetworkTraits]
 
     def hear(self, audio: F32, options: Any) -> Array:
         """Compute the audio feature of the speech."""
@@ -128,7 +128,7 @@ class GeneratorMethod(SyncMethod):
         arrays.write_plan(plan)
         if crops.missing() or boxes.missing():
             run = GeneratorRun(ctx, options, plan, features)
-            batch = inference.preferred_batch(ctx, self.profile)
+            batch = inference.preferred_batch(ctx, self.traits)
             frames = _frame_pass(plan, tracks, self.prepare(run), self.prepare_edit(run), (crops, boxes), batch)
             run_frame_passes(ctx, frames)
         return {

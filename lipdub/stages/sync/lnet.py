@@ -38,7 +38,7 @@ NAMES = ("enet", "lnet")  # entries of the manifest
 # As with Wav2Lip, but the script adds 20 pixels below the detector's box.
 BELOW_CHIN = 0.1
 # On a processor one at a time is as fast as several, in less memory.
-PROFILE = inference.NetworkProfile(item_bytes=1280 << 20, batch=1, accelerated=40)
+TRAITS = inference.NetworkTraits(item_bytes=1280 << 20, batch=1, accelerated=40)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class LNetMethod(GeneratorMethod):
     works_after = MappingProxyType({"neutralize": ("dnet", talking_face.METHOD)})
     audio_feature = "mel"
     below_chin = BELOW_CHIN
-    profile = PROFILE
+    traits = TRAITS
 
     def weight_files(self, options: Any) -> list[Path]:
         """Return the verified checkpoints, GANimation's among them where an emotion is asked for."""
@@ -77,7 +77,7 @@ class LNetMethod(GeneratorMethod):
         """Load both networks as one."""
         ctx, plan = run.ctx, run.plan
         network = _network(ctx, _verify_weights(None))
-        network = inference.prepare_network(ctx, run.options, network, PROFILE, plan.dubbed)
+        network = inference.prepare_network(ctx, run.options, network, TRAITS, plan.dubbed)
         is_drawn = NeutralizeStore.from_context(ctx).method == "dnet"
 
         def draw(frames: list[int], faces: list[Array]) -> Array:
@@ -96,7 +96,7 @@ class LNetMethod(GeneratorMethod):
         if chosen is None:
             return None
         network = inference.load_on_device(run.ctx, _verify_weights(chosen)[emotion.WEIGHTS])
-        runner = inference.prepare_network(run.ctx, run.options, network, emotion.PROFILE, run.plan.dubbed)
+        runner = inference.prepare_network(run.ctx, run.options, network, emotion.TRAITS, run.plan.dubbed)
         return lambda faces: emotion.edit_emotion(runner, faces, chosen)
 
     def track_weights(self, ctx: StageContext, track: int) -> F64:

@@ -60,7 +60,7 @@ class Stabilized(GeneratorMethod):
     options = StabilizedOptions
     works_after = MappingProxyType({"neutralize": (talking_face.METHOD,)})
     audio_feature = "mel-levelled"  # as AVSyncNet was trained
-    profile = talking_face.PROFILE
+    traits = talking_face.TRAITS
 
     def weight_files(self, options: Any) -> list[Path]:
         """Return the model's file."""
@@ -94,7 +94,7 @@ class Stabilized(GeneratorMethod):
         model = talking_face.load_model(ctx, run.options.own.model)
         assert model.talking is not None
         talking = TalkingFace(model.talking, model.sync).eval()
-        network = inference.prepare_network(ctx, run.options, talking, self.profile, plan.dubbed)
+        network = inference.prepare_network(ctx, run.options, talking, self.traits, plan.dubbed)
 
         def draw(frames: list[int], faces: list[Array]) -> list[Array]:
             closed, places = talking_face.read_references(ctx, plan, frames)

@@ -24,7 +24,7 @@ SIZE = 96  # pixels of the network's faces
 # The detector whose boxes the network was trained with takes the face from mid-forehead to just under the chin, and
 # the script adds 10 pixels below: shares of the mesh's own box.
 BELOW_CHIN = 0.06
-PROFILE = inference.NetworkProfile(item_bytes=32 << 20, batch=32, channels_last=True, accelerated=600)
+TRAITS = inference.NetworkTraits(item_bytes=32 << 20, batch=32, channels_last=True, accelerated=600)
 
 
 class Wav2Lip(GeneratorMethod):
@@ -35,14 +35,14 @@ class Wav2Lip(GeneratorMethod):
     weights = AnyOf("wav2lip-gan", "wav2lip")
     audio_feature = "mel-reflected"  # as the published script pads the sound
     below_chin = BELOW_CHIN
-    profile = PROFILE
+    traits = TRAITS
 
     def prepare(self, run: GeneratorRun) -> Generate:
         """Load the network. Where neutralize closed the mouths, those faces are its references."""
         ctx, options = run.ctx, run.options
         (weights,) = self.weights.verified(WeightsStore())
         network = inference.prepare_network(
-            ctx, options, inference.load_on_device(ctx, weights), PROFILE, run.plan.dubbed
+            ctx, options, inference.load_on_device(ctx, weights), TRAITS, run.plan.dubbed
         )
         is_closed = NeutralizeStore.from_context(ctx).method == talking_face.METHOD
 
