@@ -13,7 +13,8 @@ from lipdub.engine import checks
 from lipdub.engine.job import PlannedStage, Result, StageResult, make_job
 from lipdub.engine.recipes import AUTO, MEASURING_STAGE, choose_recipe, reconsider_recipe
 from lipdub.engine.resolve import ResolvedJob, resolve, stages_up_to
-from lipdub.engine.runner import Runner, announce, open_runner, plan_stage
+from lipdub.engine.resume import plan_stage
+from lipdub.engine.runner import Runner, announce, open_runner
 from lipdub.errors import UsageError
 from lipdub.progress import Callback, Event, ignore_event
 from lipdub.stages.job import Job

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub import stages
 from lipdub.engine import checks, provenance
-from lipdub.engine.job import PlannedStage, StageResult
+from lipdub.engine.job import StageResult
+from lipdub.engine.resume import describe_output, plan_stage
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, wrap_os_error
 from lipdub.parallel import start_in_thread
 from lipdub.progress import Callback, Event
@@ -123,7 +124,7 @@ class Runner:
         with _explain_failures(name):
             summary = stage.spec.run(context, stage.options)
         self._prefetched.pop(name, None)  # frees its memory for the stages to come
-        output = _describe_file(self.resolved.job.result()) if stage.spec.writes_output else None
+        output = describe_output(self.resolved.job.result()) if stage.spec.writes_output else None
         self.workspace.put(
             name,
             replace(
@@ -181,33 +182,6 @@ class Runner:
             EnvironmentFailure: It cannot be written.
         """
         return provenance.write_sidecar(self.resolved.job, self.resolved.recipe.name, self.workspace)
-
-
-def plan_stage(resolved: ResolvedJob, workspace: Workspace, name: str) -> PlannedStage:
-    """Return what a run would do with the stage, and why."""
-    stage, record = resolved.stages[name], workspace.record(name)
-    method = str(getattr(stage.options, "method", ""))
-    if record is None:
-        return PlannedStage(name, method, "run", workspace.unusable or "not done yet")
-    if record.key != stage.key:
-        return PlannedStage(name, method, "run", _describe_change(resolved, workspace, name, record))
-    if record.state != "done":
-        return PlannedStage(name, method, "resume", "was interrupted")
-    result = resolved.job.result()
-    if stage.spec.writes_output and not _is_output(record.output, result):
-        return PlannedStage(name, method, "resume", f"{result} is not the result it made")
-    return PlannedStage(name, method, "reuse", "nothing it depends on has changed")
-
-
-def _describe_change(resolved: ResolvedJob, workspace: Workspace, name: str, record: StageRecord) -> str:
-    values = resolved.stages[name].flat_options()
-    changed = sorted(key for key in values if key in record.options and record.options[key] != values[key])
-    if changed:
-        return f"another {', '.join(changed)}"
-    for earlier in resolved.stages[name].spec.reads:
-        if plan_stage(resolved, workspace, earlier).action == "run":
-            return f"{earlier} changes"
-    return "another input, weights or version"
 
 
 @contextmanager
@@ -272,12 +246,3 @@ def _explain_failures(name: str) -> Iterator[None]:
         if "out of memory" not in str(error).lower():
             raise
         raise EnvironmentFailure(f"{name} ran out of device memory", hint="Use --device cpu.") from error
-
-
-def _describe_file(path: Path) -> dict[str, Any]:
-    status = path.stat()
-    return {"path": str(path.absolute()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def _is_output(known: dict[str, Any] | None, path: Path) -> bool:
-    return known is not None and path.exists() and known == _describe_file(path)

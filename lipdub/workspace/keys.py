@@ -1,4 +1,4 @@
-"""Digests of contents, and the key of a stage's cache made of them. `engine.runner.plan_stage` compares keys."""
+"""Digests of contents, and the key of a stage's cache made of them. `engine.resume.plan_stage` compares keys."""
 
 from __future__ import annotations
 

@@ -74,9 +74,7 @@ def test_batches_are_halved_where_memory_does_not_do(wanted: Any) -> None:
             return super().forward(image, factor)
 
     network = Small()
-    made = inference.run_network(
-        ready(inference.NetworkTraits(batch=32), network), inference.call_directly, *inputs(7)
-    )
+    made = inference.run_network(ready(inference.NetworkTraits(batch=32), network), inference.call_directly, *inputs(7))
     assert network.sizes == [-7, -3, 1, 1, 1, 1, 1, 1, 1]
     assert torch.allclose(made, wanted, atol=1e-5)
 

@@ -31,5 +31,5 @@ class SyncMethod(Method, ABC):
     def run(self, ctx: StageContext, options: Any) -> dict[str, Any]:
         """Plan the whole result, draw the chunks that are missing, and return the summary (plain values).
 
-        See ``StageSpec.run``; the docstring of ``lipdub.stages.sync.stage`` lists what every method writes.
+        See ``StageSpec.run``. `stages.sync.store.SyncArrays` writes what every method must.
         """

@@ -1,15 +1,4 @@
-"""The stage sync: crops whose mouths say the speech.
-
-Store, per output frame, whatever the method:
-
-- ``crops`` (n, h, w, 4) uint8 or uint16: RGB, and a mask of what is changed;
-- ``boxes`` (n, 4) int32: where the crop lies, display pixels, empty where nothing is dubbed;
-- ``wanted`` (n, 2) float32: mouth opening and width in eye distances, NaN where the method asks for none;
-- ``amount`` (n,) float32 0..1: how far the frame is dubbed;
-- ``track`` (n,) int16, ``source`` (n,) int32 source frame, ``pts`` (n,) int64 in the source's time base;
-- ``time`` (n,) float64 seconds from the first frame;
-- JSON ``timeline``: when the speech starts and the result ends, on the source's clock.
-"""
+"""The stage sync: crops whose mouths say the speech. `store` describes the arrays, whatever the method."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ def _plan_track(
         )
         costs = unit_selection.compute_target_costs(units, targets, spread)
         selected = unit_selection.select_units(units, costs, wanted[piece], spread)
-        mixtures = unit_selection.crossfade_weights(units, selected)
+        mixtures = unit_selection.compute_crossfade_weights(units, selected)
         wanted[piece] = unit_selection.clamp_to_reach(units, mixtures, wanted[piece])
         for k, mixture in zip(frames[piece].tolist(), mixtures, strict=True):
             plan.mixture[k] = mixture
