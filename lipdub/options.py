@@ -10,7 +10,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from lipdub.errors import UsageError
@@ -66,6 +66,26 @@ def option(default: Any, *flags: str, help: str, **declared: Any) -> Any:
         **declared: The other attributes of :class:`Declaration`.
     """
     return field(default=default, metadata={_KEY: Declaration(tuple(flags), help, **declared)})
+
+
+def redeclare(kind: type, name: str, **declared: Any) -> Any:
+    """Declare an inherited field again, in other words. It keeps its place, type, default and parser.
+
+    Args:
+        kind: The base class that declares the field.
+        name: The field's name.
+        **declared: Attributes of :class:`Declaration` that differ.
+    """
+    (item,) = [item for item in fields(kind) if item.name == name]
+    return field(default=item.default, metadata={_KEY: replace(item.metadata[_KEY], **declared)})
+
+
+@dataclass(frozen=True)
+class OptionGroup:
+    """Base of options dataclasses. A new object checks its values (`validate`)."""
+
+    def __post_init__(self) -> None:
+        validate(self)
 
 
 @dataclass(frozen=True)

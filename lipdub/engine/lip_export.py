@@ -236,9 +236,7 @@ def _read_transcript(settings: LipOptions) -> Transcript | None:
     """
     from lipdub.speech.pronunciation import pronounce, resolve_language
     from lipdub.speech.transcript import read_transcript
-    from lipdub.stages.sync.options import SyncOptions
 
-    SyncOptions(transcript=settings.transcript, language=settings.language)
     if settings.transcript is None:
         return None
     transcript = read_transcript(settings.transcript)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from lipdub.errors import UsageError
-from lipdub.options import option, options_of, validate
-from lipdub.stages.option_parsers import parse_time
+from lipdub.options import option, options_of, redeclare
+from lipdub.stages.shared_options import FaceOptions, TimeOptions, TranscriptOptions
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 LipFormat = Literal["json", "csv", "npz", "srt", "srt-words", "rhubarb-tsv", "rhubarb-xml", "rhubarb-json"]
 """Names of `lipdub.speech.lip_trajectory.FORMATS`."""
 
-_FILE, _PART, _SPEECH, _FACE = "Result file", "Which part", "Speech", "Landmarks"
+_FILE, _PART, _FACE = "Result file", "Which part", "Landmarks"
 
 
 @dataclass(frozen=True)
-class LipOptions:
+class LipOptions(FaceOptions, TranscriptOptions, TimeOptions):
     """What to compute of the lips of a speech, and how to write it."""
 
     format: LipFormat | None = option(
@@ -39,24 +39,8 @@ class LipOptions:
         None, "--plot", help="Draw the speech and its lips into this PNG file.", metavar="PNG", panel=_FILE
     )
     overwrite: bool = option(False, "--overwrite", help="Replace existing files.", panel=_FILE)
-    start: float | None = option(
-        None, "--from", help="Start at this time of the speech.", metavar="TIME", parse=parse_time, panel=_PART
-    )
-    end: float | None = option(
-        None, "--to", help="Stop at this time of the speech.", metavar="TIME", parse=parse_time, panel=_PART
-    )
-    transcript: str | None = option(
-        None,
-        "--transcript",
-        help="Transcript of the speech (plain text, SRT or VTT). It need not be complete.",
-        metavar="FILE",
-        panel=_SPEECH,
-        aliases=("--text",),
-        old_names=("text",),
-    )
-    language: str = option(
-        "auto", "--language", help="Language of the transcript: en, de, fr, ja.", metavar="CODE", panel=_SPEECH
-    )
+    start: float | None = redeclare(TimeOptions, "start", help="Start at this time of the speech.", panel=_PART)
+    end: float | None = redeclare(TimeOptions, "end", help="Stop at this time of the speech.", panel=_PART)
     landmarks: Literal[68, 478] | None = option(
         None,
         "--landmarks",
@@ -73,16 +57,12 @@ class LipOptions:
         aliases=("--talker",),
         old_names=("talker",),
     )
-    face: str = option(
-        "largest",
-        "--face",
-        help="Which face of the video: a track number, largest, left or right.",
-        metavar="WHO",
-        panel=_FACE,
+    face: str = redeclare(
+        FaceOptions, "face", help="Which face of the video: a track number, largest, left or right.", panel=_FACE
     )
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         if self.video is not None and self.landmarks is None:
             raise UsageError("--video is for landmarks", hint="Give --landmarks 68 or 478 too.")
         if self.video is not None and self.fps is not None:

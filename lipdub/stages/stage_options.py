@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lipdub.options import validate
+from lipdub.options import OptionGroup
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class NoOptions:
 
 
 @dataclass(frozen=True)
-class StageOptions:
+class StageOptions(OptionGroup):
     """Base of a stage's options.
 
     Attributes:
@@ -24,6 +24,3 @@ class StageOptions:
 
     method: str = ""
     own: Any = NoOptions()
-
-    def __post_init__(self) -> None:
-        validate(self)

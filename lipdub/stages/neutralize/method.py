@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lipdub.options import option, validate
+from lipdub.options import redeclare
 from lipdub.stages.method import Method
-from lipdub.stages.option_parsers import parse_time
+from lipdub.stages.shared_options import FaceOptions, TimeOptions
 from lipdub.weights.requirement import Requirement, Shipped
 
 if TYPE_CHECKING:
@@ -15,30 +15,20 @@ if TYPE_CHECKING:
     from lipdub.stages.base import StageContext
 
 PRIOR_WEIGHTS = "mouth-response.safetensors"  # every method measures tracks against it
-WHO = "Who and when"
 
 
 @dataclass(frozen=True)
-class DrawingOptions:
+class DrawingOptions(TimeOptions, FaceOptions):
     """Options of methods that draw faces. Only faces that are drawn can be dubbed."""
 
-    face: str = option(
-        "largest",
-        "--face",
+    face: str = redeclare(
+        FaceOptions,
+        "face",
         help="Whose faces to draw: a track number, largest, left, right, or a picture of the person.",
-        metavar="WHO",
-        panel=WHO,
         run_flags=(),
     )
-    start: float | None = option(
-        None, "--from", help="Start drawing at this time.", metavar="TIME", parse=parse_time, panel=WHO, run_flags=()
-    )
-    end: float | None = option(
-        None, "--to", help="Stop drawing at this time.", metavar="TIME", parse=parse_time, panel=WHO, run_flags=()
-    )
-
-    def __post_init__(self) -> None:
-        validate(self)
+    start: float | None = redeclare(TimeOptions, "start", help="Start drawing at this time.", run_flags=())
+    end: float | None = redeclare(TimeOptions, "end", help="Stop drawing at this time.", run_flags=())
 
 
 class NeutralizeMethod(Method):
