@@ -62,7 +62,7 @@ DUBS: dict[str, Callable[[Path], lipdub.Result]] = {
 
 
 def _publish_retalking(patch: pytest.MonkeyPatch, folder: Path) -> None:
-    entries = small_retalking.entries(copying=False).values()
+    entries = small_retalking.entries().values()
     tiny_networks.publish_filled(patch, folder, entries, (*tiny_networks.RETALKING, "gpen-512"))
 
 

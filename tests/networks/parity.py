@@ -191,12 +191,14 @@ def close(found: dict[str, Any], facts: Facts, data: dict[str, Array]) -> None:
     assert names
 
 
-def compare_fully(name: str, published: PublishedNetwork) -> None:
-    """Compare a network with its fixture; skip the test where there are no fixtures."""
+def compare_fully(name: str, published: PublishedNetwork, network: torch.nn.Module | None = None) -> None:
+    """Compare a network with its fixture, one of `build_filled` if given; skip the test where there are no fixtures."""
     facts, data = fixture(name)
-    network = published.build()
+    if network is None:
+        network = fill(published.build(), facts["fill"])
+    else:
+        assert facts["fill"] == digest(name)["fill"]
     same_entries(network, facts)
-    fill(network, facts["fill"])
     inputs = {key.removeprefix("in."): torch.from_numpy(data[key]) for key in data if key.startswith("in.")}
     with torch.inference_mode():
         found = published.run(network, inputs)
@@ -227,12 +229,17 @@ def sample(name: str, output: torch.Tensor) -> list[float]:
     return [float(flat[int(place)]) for place in places]
 
 
-def compare_with_digest(name: str, published: PublishedNetwork) -> None:
-    """Compare a network with the digest of its fixture."""
+def build_filled(name: str, published: PublishedNetwork) -> torch.nn.Module:
+    """Return a network filled as its digest says, after its names and shapes have been compared."""
     about = digest(name)
     network = published.build()
     assert hash_entries(network) == about["state_sha256"], "its names or shapes are not the published ones"
-    fill(network, about["fill"])
+    return fill(network, about["fill"])
+
+
+def compare_with_digest(name: str, published: PublishedNetwork, network: torch.nn.Module) -> None:
+    """Compare a network of `build_filled` with the digest of its fixture."""
+    about = digest(name)
     with torch.inference_mode():
         found = published.run(network, draw_inputs(about["inputs"]))
     assert found.keys() == about["outputs"].keys()

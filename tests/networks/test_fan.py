@@ -41,7 +41,7 @@ def test_the_manifest_knows_its_entries(name: str) -> None:
 def test_both_kinds_of_file_give_the_same_network(tmp_path: Path, program: bool) -> None:
     """A TorchScript archive is read only where its digest is the published one."""
     network = fill(fan(1))
-    image = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(1))
+    image = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(1))
     path = tmp_path / "file.zip"
     part = small.part(network="lipdub.networks.fan:fan", arguments={"hourglasses": 1})
     if program:

@@ -21,22 +21,33 @@ if TYPE_CHECKING:
 BY_WEIGHT = [pytest.param(name, marks=[pytest.mark.slow] * NETWORKS[name].is_heavy) for name in NETWORKS]
 
 
-@pytest.mark.parametrize("name", BY_WEIGHT)
-def test_it_computes_what_the_digest_says(name: str) -> None:
-    parity.compare_with_digest(name, NETWORKS[name])
+@pytest.fixture(scope="module", params=BY_WEIGHT)
+def name(request: pytest.FixtureRequest) -> str:
+    """The name of a network."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def network(name: str) -> torch.nn.Module:
+    """The network, filled by rule."""
+    return parity.build_filled(name, NETWORKS[name])
+
+
+def test_it_computes_what_the_digest_says(name: str, network: torch.nn.Module) -> None:
+    parity.compare_with_digest(name, NETWORKS[name], network)
 
 
 @pytest.mark.parity
-@pytest.mark.parametrize("name", BY_WEIGHT)
-def test_it_computes_what_the_published_one_does(name: str) -> None:
-    parity.compare_fully(name, NETWORKS[name])
+@pytest.mark.skipif(parity.folder() is None, reason=parity.NO_FIXTURES)
+def test_it_computes_what_the_published_one_does(name: str, network: torch.nn.Module) -> None:
+    parity.compare_fully(name, NETWORKS[name], network)
 
 
-@pytest.mark.parametrize("name", STATE_ONLY)
-def test_it_takes_the_other_published_checkpoint(name: str) -> None:
+@pytest.mark.parametrize("other", STATE_ONLY)
+def test_it_takes_the_other_published_checkpoint(other: str) -> None:
     with torch.device("meta"):
-        network = STATE_ONLY[name]()
-    assert parity.hash_entries(network) == parity.digest(name)["state_sha256"]
+        network = STATE_ONLY[other]()
+    assert parity.hash_entries(network) == parity.digest(other)["state_sha256"]
 
 
 def test_there_is_a_digest_of_every_fixture() -> None:
@@ -63,6 +74,7 @@ def test_a_network_that_computes_something_else_fails(tmp_path: Path, monkeypatc
     values = about["outputs"]["real_probability"]["values"]
     values[0] += 1e-3
     (tmp_path / "wav2lip_disc.json").write_text(json.dumps(about))
+    network = parity.build_filled("wav2lip_disc", NETWORKS["wav2lip_disc"])
     monkeypatch.setattr(parity, "DIGESTS", tmp_path)
     with pytest.raises(AssertionError, match="real_probability"):
-        parity.compare_with_digest("wav2lip_disc", NETWORKS["wav2lip_disc"])
+        parity.compare_with_digest("wav2lip_disc", NETWORKS["wav2lip_disc"], network)

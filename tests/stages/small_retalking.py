@@ -22,6 +22,7 @@ from lipdub.weights.store import FOLDER_VARIABLE, WeightsStore
 from tests.weights import small
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import pytest
@@ -69,6 +70,29 @@ class CopyingENet(Copying):
         return ENetOutput(face[:, 3:] * self.scale, face)
 
 
+class MixingDNet(Copying):
+    """Stands in for D-Net, quickly: its face depends on all that it is given."""
+
+    def forward(self, source: torch.Tensor, coefficients: torch.Tensor) -> DNetOutput:
+        shade = torch.tanh(self.scale + coefficients.mean((1, 2)))[:, None, None, None]
+        return DNetOutput(0.9 * source + 0.1 * shade, source, source[:, :2, ::4, ::4])
+
+
+class MixingENet(Copying):
+    """Stands in for E-Net, quickly: its face depends on all that it is given, and on the L-Net that it holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.low_res = LNet(**LNET)
+        self.probe = next(name for name, value in self.low_res.named_parameters() if value.ndim > 1)
+
+    def forward(self, mel: torch.Tensor, face: torch.Tensor, noise: float) -> ENetOutput:
+        assert len(mel) == len(face) and face.shape[1:] == (6, 384, 384) and noise == 0
+        inside = self.low_res.get_parameter(self.probe).mean()
+        shade = torch.tanh(self.scale + inside + mel.mean((1, 2, 3)))[:, None, None, None]
+        return ENetOutput((0.7 * face[:, 3:] + 0.2 * face[:, :3] + 0.1 * shade).clamp(0, 1), face)
+
+
 class Pointing(torch.nn.Module):
     """Stands in for FAN: every face has the points of a neutral one, which shake from picture to picture."""
 
@@ -97,10 +121,11 @@ def heatmaps(points: np.ndarray, sigma: float = 1.0, cells: int = 64) -> np.ndar
 
 
 COPIES = {"dnet": "CopyingDNet", "gpen-512": "CopyingGPEN", "enet": "CopyingENet"}
+MIXES = {"dnet": "MixingDNet", "enet": "MixingENet"}
 
 
-def entries(copying: bool) -> dict[str, ManifestEntry]:
-    """What the manifest has of the recipe's networks, in small, or those that copy."""
+def entries(stand_ins: Mapping[str, str] | None = None) -> dict[str, ManifestEntry]:
+    """What the manifest has of the recipe's networks, in small, or the classes here that stand in for some."""
     small_ones: dict[str, tuple[str, dict[str, Any], str]] = {
         "face3d": ("lipdub.networks.recon:FaceRegressor", {"width": 4}, ""),
         "dnet": ("lipdub.networks.dnet:DNet", {"descriptor": 16, "warp_width": 4, "edit_width": 8, "widest": 16}, ""),
@@ -111,9 +136,8 @@ def entries(copying: bool) -> dict[str, ManifestEntry]:
         "2dfan4-script": (f"{__name__}:Pointing", {}, ""),
         "gpen-512": ("lipdub.networks.gpen:GPEN", {"size": 512, "style_dim": 16, "narrow": 1 / 64}, ""),
     }
-    if copying:
-        for name, copy in COPIES.items():
-            small_ones[name] = (f"{__name__}:{copy}", {}, small_ones[name][2])
+    for name, stand_in in (stand_ins or {}).items():
+        small_ones[name] = (f"{__name__}:{stand_in}", {}, small_ones[name][2])
     out = {
         name: small.entry(
             name, parts=(small.part(network=network, arguments=dict(arguments), key=("state_dict",), without=without),)
@@ -126,7 +150,7 @@ def entries(copying: bool) -> dict[str, ManifestEntry]:
 
 def publish(patch: pytest.MonkeyPatch, folder: Path, names: tuple[str, ...], copying: bool = False) -> None:
     """Makes these networks the published ones, and puts those called so, untrained, into the store that is used."""
-    small.publish(patch, folder, *entries(copying).values())
+    small.publish(patch, folder, *entries(COPIES if copying else None).values())
     patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
     for name in names:
         entry = manifest.find_entry(name)
