@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lipdub.weights.store import FOLDER_VARIABLE
+
+# Threads of a job that wait must not spin: other tests run beside them. Read when PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +24,14 @@ def sample_dub(tmp_path_factory: pytest.TempPathFactory) -> lipdub.Result:
     from tests.goldens.dubs import dub_builtin
 
     return dub_builtin(tmp_path_factory.mktemp("sample-dub"))
+
+
+@pytest.fixture(scope="session")
+def short_talker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 30 frames of the sample, 1.2 s, without its sound."""
+    from tests.sample.short import write_short
+
+    return write_short(tmp_path_factory.mktemp("short-talker") / "short.nut", 30)
 
 
 @pytest.fixture

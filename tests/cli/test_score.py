@@ -49,7 +49,7 @@ def run(
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first frames of the talker, with sound."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    command = [find_ffmpeg(), "-v", "error", "-i", str(TALKER), "-t", "0.6", "-c:v", "libx264", "-qp", "0", str(path)]
+    command = [find_ffmpeg(), "-v", "error", "-i", str(TALKER), "-t", "1.2", "-c:v", "libx264", "-qp", "0", str(path)]
     subprocess.run(command, check=True)
     return path
 
@@ -68,10 +68,10 @@ class Page(HTMLParser):
         assert tag != "script"
 
 
-def test_a_table_a_file_and_a_page(run: Callable[..., Done], tmp_path: Path) -> None:
+def test_a_table_a_file_and_a_page(run: Callable[..., Done], clip: Path, tmp_path: Path) -> None:
     name = tmp_path / "odd <name> & 'more'.mp4"
-    name.symlink_to(TALKER)
-    done = run(name, "--source", TALKER)
+    name.symlink_to(clip)
+    done = run(name, "--source", clip)
     assert done.code == 0 and "seam" in done.stdout and "report.html" in done.stderr
     folder = name.with_name(name.name + ".score")
     scored = json.loads((folder / "score.json").read_text())
@@ -81,18 +81,18 @@ def test_a_table_a_file_and_a_page(run: Callable[..., Done], tmp_path: Path) -> 
     page = Page()
     page.feed(html)
     assert all(place.startswith("data:image/jpeg;base64,") for place in page.places)
-    assert page.images == 2 * len(scored["moments"])
+    assert page.images == 2 * len(scored["moments"]) > 0
 
 
-def test_json_and_no_files(run: Callable[..., Done], tmp_path: Path) -> None:
-    done = run(TALKER, "--json", "--no-files")
-    assert json.loads(done.stdout)["result"] == str(TALKER)
+def test_json_and_no_files(run: Callable[..., Done], clip: Path, tmp_path: Path) -> None:
+    done = run(clip, "--json", "--no-files")
+    assert json.loads(done.stdout)["result"] == str(clip)
     assert not list(tmp_path.iterdir())
 
 
-def test_thresholds(run: Callable[..., Done]) -> None:
-    assert run(TALKER, "--no-files", "--fail-under", "faces=0.9", "--fail-over", "seam=3").code == 0
-    done = run(TALKER, "--no-files", "--fail-under", "faces=1.5", "--fail-under", "cpbd=0")
+def test_thresholds(run: Callable[..., Done], clip: Path) -> None:
+    assert run(clip, "--no-files", "--fail-under", "faces=0.9", "--fail-over", "seam=3").code == 0
+    done = run(clip, "--no-files", "--fail-under", "faces=1.5", "--fail-under", "cpbd=0")
     assert done.code == 6 and "faces is" in done.stderr and "cpbd" not in done.stderr.split("error:")[1]
     assert "seam" in done.stdout  # the table is told nevertheless
     for words in (
@@ -101,7 +101,7 @@ def test_thresholds(run: Callable[..., Done]) -> None:
         ("--fail-over", "faces=x"),
         ("--fail-under", "nothing=1"),
     ):
-        assert run(TALKER, "--no-files", *words).code == 2
+        assert run(clip, "--no-files", *words).code == 2
 
 
 def test_old_names_of_rows_and_flags_are_accepted_and_said_once(run: Callable[..., Done], clip: Path) -> None:
@@ -144,9 +144,9 @@ def test_a_result_is_compared_with_an_earlier_score(run: Callable[..., Done], cl
     assert run("--compare", "score.json", clip).code == 3
 
 
-def test_several_results_beside_each_other(run: Callable[..., Done], tmp_path: Path) -> None:
+def test_several_results_beside_each_other(run: Callable[..., Done], clip: Path, tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
-        (tmp_path / name).symlink_to(TALKER)
+        (tmp_path / name).symlink_to(clip)
     done = run("--compare", "a.mp4", "b.mp4", "-o", "both")
     assert done.code == 0 and "a.mp4" in done.stdout.splitlines()[0] and "b.mp4" in done.stdout.splitlines()[0]
     scores = json.loads((tmp_path / "both" / "score.json").read_text())["scores"]

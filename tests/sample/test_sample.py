@@ -53,6 +53,7 @@ def test_the_measured_opening_follows_the_drawn_one() -> None:
     assert np.corrcoef(drawn, mouth.opening)[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_a_frame_can_be_drawn_again() -> None:
     shut, wide = draw.draw(draw.Pose()), draw.draw(draw.Pose(opening=1.0))
     assert shut.shape == wide.shape == (draw.SIZE, draw.SIZE, 3)

@@ -24,7 +24,6 @@ from lipdub.faces import coefficients, compositing, expression
 from lipdub.faces.alignment.head import align
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
-from lipdub.media.write import VideoCodec, write_segment
 from lipdub.stages.base import StageContext
 from lipdub.stages.job import Job
 from lipdub.stages.method import build_options
@@ -38,7 +37,8 @@ from lipdub.stages.sync import emotion, lnet
 from lipdub.stages.sync.store import CropStore
 from lipdub.weights import manifest
 from lipdub.workspace.stage_store import StageStore
-from tests.sample import SPEECH, TALKER
+from tests.sample import SPEECH
+from tests.sample.short import write_short
 from tests.stages import small_retalking
 from tests.weights import small
 
@@ -76,12 +76,7 @@ def _small_chunks() -> Any:
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first frames of the sample."""
-    facts = probe(TALKER).video
-    assert facts is not None
-    path = tmp_path_factory.mktemp("video") / "short.nut"
-    frames = ((frame.picture, frame.pts) for frame in read_frames(TALKER, 0, FRAMES))
-    write_segment(path, frames, facts, VideoCodec(crf=16, preset="ultrafast"))
-    return path
+    return write_short(tmp_path_factory.mktemp("video") / "short.nut", FRAMES)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from lipdub.weights import store as weights_store
 from lipdub.weights.talking_face_file import FAMILY, TalkingFaceModel
 from lipdub.workspace.keys import digest_file
 from lipdub.workspace.stage_store import StageStore
-from tests.sample import SPEECH, TALKER
+from tests.sample import SPEECH
 from tests.stages import small_retalking
 from tests.weights import small
 
@@ -72,11 +72,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dubbed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def dubbed(model: Path, short_talker: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIPDUB_WEIGHTS", str(tmp_path_factory.mktemp("store")))
         yield lipdub.dub(
-            TALKER,
+            short_talker,
             SPEECH,
             tmp_path_factory.mktemp("dub") / "out.mkv",
             recipe="stabilized",
@@ -96,11 +96,11 @@ def test_the_result_says_what_drew_it(dubbed: Any) -> None:
     assert methods[1:4] == ["silent-lip", "stabilized", "none"]
 
 
-def test_only_the_lower_face_is_changed_and_it_is_what_was_painted(dubbed: Any) -> None:
+def test_only_the_lower_face_is_changed_and_it_is_what_was_painted(short_talker: Path, dubbed: Any) -> None:
     sync, options = StageStore(dubbed.workspace / "sync", "sync"), PasteBackOptions()
     boxes, crops = (sync.open(name).read(0, len(sync.open(name))) for name in ("boxes", "crops"))
     shown = 0
-    for k, (before, after) in enumerate(zip(read_frames(TALKER), read_frames(dubbed.out), strict=False)):
+    for k, (before, after) in enumerate(zip(read_frames(short_talker), read_frames(dubbed.out), strict=False)):
         box, weight = paste.pasted_region(CropStore(sync), k, options)
         if box[2] <= box[0]:
             assert all(np.array_equal(a, b) for a, b in zip(before.picture.planes, after.picture.planes, strict=True))
@@ -119,7 +119,7 @@ def test_only_the_lower_face_is_changed_and_it_is_what_was_painted(dubbed: Any) 
     assert shown >= 10
 
 
-def test_references_are_the_faces_as_they_were_cut_for_training(dubbed: Any) -> None:
+def test_references_are_the_faces_as_they_were_cut_for_training(short_talker: Path, dubbed: Any) -> None:
     neutral = StageStore(dubbed.workspace / "neutralize", "neutralize")
     name = next(n.removeprefix("placement-") for n in ("placement-0", "placement-1", "placement-2") if neutral.has(n))
     places, references = (neutral.open(f"{kind}-{name}") for kind in ("placement", "reference"))
@@ -127,18 +127,18 @@ def test_references_are_the_faces_as_they_were_cut_for_training(dubbed: Any) -> 
     known = np.isfinite(places.read(0, len(places))[:, 0])
     last = round(END * 25)
     assert known[: last - 1].all() and not known[last + 1 :].any()  # no more than is dubbed
-    frame = next(iter(read_frames(TALKER, 3, 4))).picture
+    frame = next(iter(read_frames(short_talker, 3, 4))).picture
     cut = full_face.align(places.read(3, 4)[0], SIZE).crop_picture(frame)
     assert np.abs(references.read(3, 4)[0].astype(int) - cut).max() <= 1  # this silent-lip generator copies
 
 
 def test_what_is_done_is_kept_and_another_model_draws_anew(
-    dubbed: Any, model: Path, tmp_path: Path, weights_folder: Path
+    short_talker: Path, dubbed: Any, model: Path, tmp_path: Path, weights_folder: Path
 ) -> None:
 
     def planned(path: Path) -> dict[str, str]:
         job = lipdub.Job(
-            TALKER,
+            short_talker,
             SPEECH,
             out=dubbed.out,
             workspace=dubbed.workspace,
@@ -157,46 +157,52 @@ def test_what_is_done_is_kept_and_another_model_draws_anew(
 
 
 @pytest.mark.slow
-def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(model: Path, tmp_path: Path, weights_folder: Path) -> None:
+def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(
+    short_talker: Path, model: Path, tmp_path: Path, weights_folder: Path
+) -> None:
     given = {"workspace": tmp_path / "job", "recipe": "stabilized", "talker": model, "end": END}
-    lipdub.neutralize(TALKER, **given)
+    lipdub.neutralize(short_talker, **given)
     files = [path for path in (tmp_path / "job" / "neutralize").rglob("*") if path.is_file()]
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in files}
     chunk = next(path for path in sorted(before) if "reference-" in str(path) and path.suffix not in (".json", ""))
     chunk.write_bytes(b"damaged")
-    lipdub.sync(TALKER, SPEECH, length="shortest", **given)
+    lipdub.sync(short_talker, SPEECH, length="shortest", **given)
     assert chunk.read_bytes() == before.pop(chunk)[0]
     for path, known in before.items():  # nothing that was whole is written again
         assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == known
 
 
 @pytest.mark.slow
-def test_methods_that_do_not_go_together(model: Path, tmp_path: Path, weights_folder: Path) -> None:
+def test_methods_that_do_not_go_together(short_talker: Path, model: Path, tmp_path: Path, weights_folder: Path) -> None:
     given = {"workspace": tmp_path / "job", "end": 0.2, "talker": model}
-    lipdub.neutralize(TALKER, workspace=tmp_path / "job", method="none")
+    lipdub.neutralize(short_talker, workspace=tmp_path / "job", method="none")
     with pytest.raises(UsageError, match="needs the references of neutralize's method silent-lip"):
-        lipdub.sync(TALKER, SPEECH, method="stabilized", **given)
-    lipdub.neutralize(TALKER, method="silent-lip", **given)
+        lipdub.sync(short_talker, SPEECH, method="stabilized", **given)
+    lipdub.neutralize(short_talker, method="silent-lip", **given)
     small = FaceGenerator(FaceGeneratorSize(24, 4, 8, 16))
     other = saved(tmp_path / "other.safetensors", small, small.__class__(small.size))
     with pytest.raises(UsageError, match="references of 48 pixels, but the model draws faces of 24"):
-        lipdub.sync(TALKER, SPEECH, method="stabilized", **given | {"talker": other})
+        lipdub.sync(short_talker, SPEECH, method="stabilized", **given | {"talker": other})
     only = saved(tmp_path / "only.safetensors", small, None)
     with pytest.raises(UsageError, match="no talking-face generator"):
-        lipdub.sync(TALKER, SPEECH, method="stabilized", **given | {"talker": only})
+        lipdub.sync(short_talker, SPEECH, method="stabilized", **given | {"talker": only})
 
 
-def test_the_model_adapted_to_a_video_is_taken_for_it(model: Path, tmp_path: Path, weights_folder: Path) -> None:
-    kept = user_models.add_model(FAMILY, model, "drawn", digest_file(TALKER), "# card")
-    result = lipdub.neutralize(TALKER, workspace=tmp_path / "job", method="silent-lip", end=0.2)
+def test_the_model_adapted_to_a_video_is_taken_for_it(
+    short_talker: Path, model: Path, tmp_path: Path, weights_folder: Path
+) -> None:
+    kept = user_models.add_model(FAMILY, model, "drawn", digest_file(short_talker), "# card")
+    result = lipdub.neutralize(short_talker, workspace=tmp_path / "job", method="silent-lip", end=0.2)
     assert any("drawn.safetensors" in note for note in result.summary["notes"])
     kept.write_bytes(kept.read_bytes()[:-1] + b"x")
     with pytest.raises(WeightsError, match="has changed since it was stored"):
-        lipdub.neutralize(TALKER, workspace=tmp_path / "other", method="silent-lip", end=0.2)
+        lipdub.neutralize(short_talker, workspace=tmp_path / "other", method="silent-lip", end=0.2)
 
 
 @pytest.mark.slow
-def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shut_references_go_before_other_methods(
+    short_talker: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a silent-lip generator that paints, Wav2Lip's reference is painted, its own upper half is not."""
     from lipdub.networks.wav2lip import Wav2Lip
     from lipdub.stages.sync import wav2lip
@@ -213,8 +219,8 @@ def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, mo
 
     monkeypatch.setattr(wav2lip, "generate", generate)
     given = {"workspace": tmp_path / "job", "end": 0.3}
-    lipdub.neutralize(TALKER, method="silent-lip", model=painter, **given)
-    lipdub.sync(TALKER, SPEECH, method="wav2lip", length="shortest", **given)
+    lipdub.neutralize(short_talker, method="silent-lip", model=painter, **given)
+    lipdub.sync(short_talker, SPEECH, method="wav2lip", length="shortest", **given)
     assert seen
     for face, reference in seen:
         h, w = face.shape[:2]
@@ -222,13 +228,13 @@ def test_shut_references_go_before_other_methods(model: Path, tmp_path: Path, mo
         np.testing.assert_allclose(reference[round(0.75 * h), w // 2 - 3 : w // 2 + 3].mean(0) / 255, COLOUR, atol=0.02)
 
 
-def test_shut_references_go_before_lnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shut_references_go_before_lnet(short_talker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an E-Net that copies its reference, the mouths are what the silent-lip generator painted."""
     small_retalking.publish(monkeypatch, tmp_path, ("lnet", "enet"), copying=True)
     painter = saved(tmp_path / "painter.safetensors", generator(COLOUR), generator(None))
     given = {"workspace": tmp_path / "job", "end": 0.3}
-    lipdub.neutralize(TALKER, method="silent-lip", model=painter, **given)
-    made = lipdub.sync(TALKER, SPEECH, method="lnet", length="shortest", **given)
+    lipdub.neutralize(short_talker, method="silent-lip", model=painter, **given)
+    made = lipdub.sync(short_talker, SPEECH, method="lnet", length="shortest", **given)
     sync = StageStore(made.path, "sync")
     boxes, amount, crops = (sync.open(name).read(0, len(sync.open(name))) for name in ("boxes", "amount", "crops"))
     whole = np.flatnonzero(amount == 1)

@@ -19,9 +19,7 @@ import lipdub
 from lipdub import stages
 from lipdub.engine.pipeline import run_job
 from lipdub.errors import UsageError, WeightsError
-from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
-from lipdub.media.write import VideoCodec, write_segment
 from lipdub.options import options_of
 from lipdub.stages.base import Cancelled
 from lipdub.stages.paste_back.options import PasteBackOptions
@@ -32,7 +30,7 @@ from lipdub.stages.sync.store import CropStore
 from lipdub.weights import manifest
 from lipdub.weights.store import FOLDER_VARIABLE
 from lipdub.workspace.stage_store import StageStore
-from tests.sample import SPEECH, TALKER
+from tests.sample import SPEECH
 from tests.stages import tiny_networks, toy_sync
 
 if TYPE_CHECKING:
@@ -74,14 +72,9 @@ def _toy_and_small_chunks() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def video(short_talker: Path) -> Path:
     """The first frames of the sample."""
-    facts = probe(TALKER).video
-    assert facts is not None
-    path = tmp_path_factory.mktemp("video") / "short.nut"
-    frames = ((frame.picture, frame.pts) for frame in read_frames(TALKER, 0, FRAMES))
-    write_segment(path, frames, facts, VideoCodec(crf=16, preset="ultrafast"))
-    return path
+    return short_talker
 
 
 @pytest.fixture(params=NAMES, scope="module")

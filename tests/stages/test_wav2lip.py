@@ -36,11 +36,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dubbed(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def dubbed(weights: Path, short_talker: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIPDUB_WEIGHTS", str(weights))
         yield lipdub.dub(
-            TALKER,
+            short_talker,
             SPEECH,
             tmp_path_factory.mktemp("dub") / "out.mkv",
             recipe="wav2lip",

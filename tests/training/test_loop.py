@@ -279,6 +279,7 @@ def test_tensorboard_where_it_is_installed(tmp_path: Path) -> None:
     assert all(name in written for name in (b"loss", b"rate", b"samples"))
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)

@@ -119,6 +119,7 @@ def test_processes_make_no_difference(whole: Path, videos: Path, tmp_path: Path)
     assert content(tmp_path / "data") == content(whole)
 
 
+@pytest.mark.slow
 def test_killed_and_called_again_it_is_the_same(whole: Path, videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "data"
     command = [
@@ -216,6 +217,7 @@ def reasons(folder: Path, *videos: Path, **clips: Any) -> list[str]:
     return sorted({row["reason"] for row in found["rejected"]})
 
 
+@pytest.mark.slow
 def test_filters_say_what_they_left_out(videos: Path, tmp_path: Path) -> None:
     talk = videos / "bob" / ODD[2]
     two = footage.cut(tmp_path / "two.mp4", 0, 1.2, filters="scale=256:256,split[a][b];[a][b]hstack")
@@ -311,6 +313,7 @@ class Deadly:
         return os._exit, (3,)
 
 
+@pytest.mark.slow
 def test_a_video_that_kills_its_process_is_lost_alone(videos: Path, tmp_path: Path) -> None:
     options = ClipOptions(**SMALL)
     good = [module._Task(i, path, tmp_path, options, path.name) for i, path in enumerate(sorted(videos.rglob("*.mp4")))]

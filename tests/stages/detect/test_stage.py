@@ -10,15 +10,13 @@ import pytest
 
 import lipdub
 from lipdub.errors import UsageError, WeightsError
-from lipdub.media.probe import probe
-from lipdub.media.read import read_frames
-from lipdub.media.write import VideoCodec, write_segment
 from lipdub.stages.detect import store
 from lipdub.stages.detect.options import DetectOptions
 from lipdub.weights import manifest
 from lipdub.workspace.stage_store import StageStore
 from tests.networks.parity import filled
 from tests.sample import SPEECH, TALKER
+from tests.sample.short import write_short
 from tests.stages.detect.stand_in import publish, publish_stand_in
 from tests.weights import small
 
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 
 torch = pytest.importorskip("torch")
 
-FRAMES = 133
+FRAMES = 45
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +41,11 @@ def arrays(folder: Path) -> dict[str, np.ndarray]:
 
 
 def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "CHUNK_FRAMES", 16)
     publish_stand_in(monkeypatch, tmp_path, "retinaface")
-    plain = lipdub.detect(TALKER, workspace=tmp_path / "plain", threads=1)
-    done = lipdub.detect(TALKER, workspace=tmp_path / "job", threads=1, method="retinaface")
+    video = write_short(tmp_path / "short.nut", FRAMES)
+    plain = lipdub.detect(video, workspace=tmp_path / "plain", threads=1)
+    done = lipdub.detect(video, workspace=tmp_path / "job", threads=1, method="retinaface")
     assert done.summary["method"] == "retinaface" and plain.summary["method"] == "mediapipe"
     assert any("retinaface.pth are not the published ones" in note for note in done.summary["notes"])
     assert [(t["id"], t["first"], t["last"]) for t in done.summary["tracks"]] == [(1, 0, FRAMES - 1)]
@@ -63,13 +63,13 @@ def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.Mon
     for name, chunk in (("landmarks", 1), ("change", 0)):
         StageStore(copy / "detect", "detect").open(name).file(chunk).unlink()
     (copy / "workspace.json").write_text((copy / "workspace.json").read_text().replace('"done"', '"running"'))
-    again = lipdub.detect(TALKER, workspace=copy, threads=1, method="retinaface")
+    again = lipdub.detect(video, workspace=copy, threads=1, method="retinaface")
     assert again.action == "resume"
     files = [{p.relative_to(f): p.read_bytes() for p in sorted(f.rglob("c.*"))} for f in (tmp_path / "job", copy)]
     assert files[0] == files[1] and len(files[0]) >= 6
-    assert lipdub.detect(TALKER, workspace=copy, threads=1).action == "run"
+    assert lipdub.detect(video, workspace=copy, threads=1).action == "run"
     dubbed = lipdub.dub(
-        TALKER,
+        video,
         SPEECH,
         tmp_path / "out.mp4",
         workspace=tmp_path / "job",
@@ -83,6 +83,7 @@ def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.Mon
     assert any("retinaface.pth are not the published ones" in note for note in dubbed.notes)
 
 
+@pytest.mark.slow
 def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Filled by rule, with heads that see a face around every anchor of 128 pixels: only the one that is there is left,
     and twice is the same."""
@@ -91,11 +92,7 @@ def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(finder, "MAX_SEARCH_SIDE", 160)
     monkeypatch.setattr(store, "CHUNK_FRAMES", 8)
-    facts = probe(TALKER).video
-    assert facts is not None
-    video = tmp_path / "short.nut"
-    frames = ((frame.picture, frame.pts) for frame in read_frames(TALKER, 0, 20))
-    write_segment(video, frames, facts, VideoCodec(crf=16, preset="ultrafast"))
+    video = write_short(tmp_path / "short.nut", 12)
     state = filled(retinaface().state_dict(), {"overrides": [{"match": r"^body\.conv1\.weight$", "scale": 0.001}]})
     heads = {name: torch.zeros_like(state[name]) for name in state if "Head" in name}
     heads["ClassHead.1.conv1x1.bias"][3] = 5.0
