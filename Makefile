@@ -33,7 +33,7 @@ demo: $(READY)
 	@echo "The dubbed video is demo/dubbed.mp4, a contact sheet of it demo/sheet.png."
 
 # One process a core, each with one thread: small networks gain nothing from more.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 test: $(READY)
 	$(PYTEST)

@@ -70,9 +70,8 @@ def record(dubbed: lipdub.Result) -> dict[str, list[Frame]]:
 
 def _crops(store: StageStore) -> Iterator[Frame]:
     crops, boxes = store.open("crops"), store.open("boxes")
-    for k in range(len(crops)):
-        box, crop = boxes.read(k, k + 1)[0], crops.read(k, k + 1)[0]
-        crop = crop[: box[3] - box[1], : box[2] - box[0]]
+    for box, padded in zip(boxes.read(0, len(boxes)), crops.read(0, len(crops)), strict=True):
+        crop = padded[: box[3] - box[1], : box[2] - box[0]]
         yield {"digest": _digest(box, crop), "grid": _grid(crop)}
 
 
