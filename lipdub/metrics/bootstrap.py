@@ -1,7 +1,7 @@
-"""Means over moving windows of a video, and how sure they are.
+"""Means over moving windows of a video, and their confidence intervals.
 
-One number for a video hides that windows of it differ a lot. Values are averaged in windows of 5 s that overlap by
-half. The confidence interval of the mean of the windows comes from a bootstrap over runs of neighbouring windows, as
+One number for a video hides large differences between its windows. Values are averaged in windows of 5 s that overlap
+by half. The confidence interval of the mean of the windows comes from a bootstrap over runs of neighbouring windows, as
 overlapping windows are not independent. See Kuensch, "The Jackknife and the Bootstrap for General Stationary
 Observations" (Annals of Statistics 17, 1989); the runs are circular as in Politis, Romano, "A Circular Block-Resampling
 Procedure for Stationary Data" (1992).
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import F64, Array
 
 LENGTH = 5.0  # seconds of a window
-OVERLAP = 0.5  # share of it that the next one covers too
+OVERLAP = 0.5  # share of a window that the next window covers too
 ROUNDS = 2000
 LEVEL = 0.95
 RUN = 2  # windows drawn together: those that share frames
@@ -61,7 +61,7 @@ def make_windows(duration: float, length: float = LENGTH, overlap: float = OVERL
     if duration <= length:
         return [(0.0, duration)]
     hop = length * (1 - overlap)
-    # a rest of a millionth of a window is rounding
+    # a remainder below a millionth of a window is rounding
     starts = [k * hop for k in range(math.ceil((duration - length) / hop - 1e-6))]
     return [(start, start + length) for start in starts] + [(duration - length, duration)]
 
@@ -98,15 +98,15 @@ def bootstrap_interval(
         run: neighbouring windows that are drawn together.
         seed: of the draws.
     """
-    known = np.asarray(values, np.float64)
-    known = known[np.isfinite(known)]
-    if not len(known):
+    finite = np.asarray(values, np.float64)
+    finite = finite[np.isfinite(finite)]
+    if not len(finite):
         return Interval(math.nan, math.nan, math.nan, 0)
-    mean = float(known.mean())
-    if len(known) < 2:
+    mean = float(finite.mean())
+    if len(finite) < 2:
         return Interval(mean, math.nan, math.nan, 1)
-    run = max(1, min(run, len(known)))
-    starts = np.random.default_rng(seed).integers(0, len(known), (rounds, math.ceil(len(known) / run)))
-    draws = (starts[:, :, None] + np.arange(run)).reshape(rounds, -1)[:, : len(known)] % len(known)
-    low, high = np.quantile(known[draws].mean(1), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(mean, float(low), float(high), len(known))
+    run = max(1, min(run, len(finite)))
+    starts = np.random.default_rng(seed).integers(0, len(finite), (rounds, math.ceil(len(finite) / run)))
+    draws = (starts[:, :, None] + np.arange(run)).reshape(rounds, -1)[:, : len(finite)] % len(finite)
+    low, high = np.quantile(finite[draws].mean(1), [(1 - level) / 2, (1 + level) / 2])
+    return Interval(mean, float(low), float(high), len(finite))

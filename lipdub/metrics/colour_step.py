@@ -1,9 +1,9 @@
-"""Whether what was replaced in a face has another colour than what lies around it. A measure of lipdub's own.
+"""Colour step between the replaced region of a face and its surroundings. The measure is lipdub's own.
 
-In every sector of the mask's edge the mean colours (CIE Lab) of a band inside and of one outside are compared, clear of
-the edge itself, which may be soft. The median over sectors is the step. With a source, the same difference in the
-source's frame is subtracted first: what remains was made by the dub. Without one, the trend of the colour on either
-side is subtracted, and only the chroma counts: light falls unevenly over every face.
+In every sector of the mask's edge, the mean colour (CIE Lab) of a band inside is compared with that of a band outside.
+The bands keep a distance from the edge, which may be soft. The median over sectors is the step. With a source, the same
+difference in the source's frame is subtracted first: the rest comes from the dub. Without a source, the trend of the
+colour on either side is subtracted. Only the chroma counts then, because light falls unevenly over every face.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 _NEAR, _FAR = (8.0, 16.0), (17.0, 25.0)
 _BANDS = (_NEAR, _FAR, (-_NEAR[1], -_NEAR[0]), (-_FAR[1], -_FAR[0]))
 # A trend is visible over 9 units on either side and would go on for 24 between the near bands. About half of that is
-# taken, as a trend prolonged that far is mostly noise.
+# used, as a trend prolonged that far is mostly noise.
 _TREND = 1.5
-_MIN_PIXELS = 30  # that a colour is averaged over
+_MIN_PIXELS = 30  # fewest pixels of a mean colour
 _MIN_SECTORS = 3
-#: Units of Lab above which a step is visible. Measured on 34 pieces of real clips without one: alone 0.5 to 8.4, so
-#: that only a plain one differs from nature (of steps of 13 units nine in ten are above 9); against the source at most
+#: Units of Lab above which a step is visible. On 34 pieces of real clips without a step, the measure alone gave 0.5 to
+#: 8.4. So it shows only plain steps: nine in ten steps of 13 units measure above 9. Against the source it gave at most
 #: 0.2.
 VISIBLE, VISIBLE_AGAINST_SOURCE = 9.0, 2.0
 _LIMITS = EdgeLimits(VISIBLE, VISIBLE_AGAINST_SOURCE)
@@ -67,7 +67,7 @@ def colour_step(result: F64, source: F64 | None = None) -> float:
 
     Args:
         result: `measure_bands` of some frames, added up.
-        source: those of the source's frames with the same edges.
+        source: the same sums of the source's frames, with the same edges.
 
     Returns:
         Units of Lab: against the source the difference of colour (CIE 1976) that the dub made, alone that of the chroma
@@ -80,8 +80,8 @@ def colour_step(result: F64, source: F64 | None = None) -> float:
         gap = gap - (inside - outside)
     else:
         gap = (gap - _TREND * ((far_in - near_in) + (near_out - far_out)) / 2)[:, 1:]
-    known = gap[np.isfinite(gap).all(1)]
-    return float(np.linalg.norm(np.median(known, axis=0))) if len(known) >= _MIN_SECTORS else math.nan
+    is_known = gap[np.isfinite(gap).all(1)]
+    return float(np.linalg.norm(np.median(is_known, axis=0))) if len(is_known) >= _MIN_SECTORS else math.nan
 
 
 def _average_bands(sums: F64) -> F64:
@@ -98,11 +98,11 @@ def observe_bands(setup: PassSetup) -> EdgeSums:
 
 
 def _measure(evidence: Evidence) -> Measurement:
-    return measure_edge(evidence, evidence.observed(Feed.RESULT, observe_bands), colour_step, _LIMITS)
+    return measure_edge(evidence, evidence.get_observer(Feed.RESULT, observe_bands), colour_step, _LIMITS)
 
 
 def _find_moments(evidence: Evidence) -> list[Moment]:
-    sums = evidence.observed(Feed.RESULT, observe_bands)
+    sums = evidence.get_observer(Feed.RESULT, observe_bands)
     return find_edge_moments(sums, colour_step, _LIMITS, "colour_step", "colours step by {:.1f}")
 
 

@@ -2,7 +2,7 @@
 
 Narvekar, Karam: "A No-Reference Image Blur Metric Based on the Cumulative Probability of Blur Detection (CPBD)" (IEEE
 Transactions on Image Processing 20(9), 2011). Where the paper leaves a choice (edge map, thresholds, which edges are
-measured), the one of the common implementations is taken, so that values compare.
+measured), the choice of the common implementations is used, so that values are comparable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FACE_COUNT, FRAME_COUNT = 16, 6  # frames of a video that are measured, as faces
 BLOCK = 64  # pixels; blocks at the right and bottom that are not full are left out
 EDGE_SHARE = 0.002  # of a block's pixels that must be edges for it to count
 LOW_CONTRAST = 50.0  # grey levels
-NOTICED = (5.0, 3.0)  # edge width at which blur is just noticed, for low and for high contrast; pixels
+NOTICEABLE_WIDTHS = (5.0, 3.0)  # edge width at which blur is just noticed, for low and for high contrast; pixels
 STEEPNESS = 3.6
 DETECTED = 63  # per cent probability at the width where blur is just noticed: 1 - 1/e
 # Resolution of the gradients for OpenCV's Canny, which takes 16 bit numbers: 4 * 255 * 32 still fits.
@@ -58,11 +58,11 @@ def cpbd(grey: Array) -> float:
     # steps of less than a level would make an edge as wide as the tails of its blur
     picture = np.round(grey).astype(np.float32)
     width = measure_edge_widths(picture)[blocks]
-    measured = (width > 0) & np.kron(_find_edge_blocks(picture[blocks]), np.ones((BLOCK, BLOCK), bool))
-    if not measured.any():
+    is_measured = (width > 0) & np.kron(_find_edge_blocks(picture[blocks]), np.ones((BLOCK, BLOCK), bool))
+    if not is_measured.any():
         return math.nan
-    noticed = np.kron(_compute_noticeable_widths(picture[blocks]), np.ones((BLOCK, BLOCK)))
-    blur = 1 - np.exp(-((width[measured] / noticed[measured]) ** STEEPNESS))
+    noticeable = np.kron(_compute_noticeable_widths(picture[blocks]), np.ones((BLOCK, BLOCK)))
+    blur = 1 - np.exp(-((width[is_measured] / noticeable[is_measured]) ** STEEPNESS))
     return float((np.round(100 * blur) <= DETECTED).mean())
 
 
@@ -135,8 +135,8 @@ def _measure_slope_widths(continues: Mask) -> I64:
     ends = np.concatenate([np.ones((height, 1), bool), ~continues, np.ones((height, 1), bool)], 1)
     left = np.maximum.accumulate(np.where(ends[:, :-1], columns, 0), axis=1)
     right = np.minimum.accumulate(np.where(ends[:, 1:], columns, width)[:, ::-1], axis=1)[:, ::-1]
-    before, after = np.maximum(columns - 1, 0), np.minimum(columns + 1, width - 1)
-    widths: I64 = right[:, after] - left[:, before]
+    previous, following = np.maximum(columns - 1, 0), np.minimum(columns + 1, width - 1)
+    widths: I64 = right[:, following] - left[:, previous]
     return widths
 
 
@@ -159,7 +159,7 @@ def _find_edge_blocks(picture: F32) -> Mask:
 def _compute_noticeable_widths(picture: F32) -> Array:
     """Return the edge width at which blur is just noticed in each block: (rows, columns)."""
     contrast = np.ptp(_split_blocks(picture), axis=-1)
-    return np.where(contrast <= LOW_CONTRAST, *NOTICED)
+    return np.where(contrast <= LOW_CONTRAST, *NOTICEABLE_WIDTHS)
 
 
 def pick_evenly(numbers: Sequence[int], count: int) -> frozenset[int]:
@@ -169,7 +169,7 @@ def pick_evenly(numbers: Sequence[int], count: int) -> frozenset[int]:
 
 
 class FaceCpbd:
-    """Observer that measures some of the close-ups: CPBD is dearer than all other numbers together.
+    """Observer that measures some of the close-ups: CPBD takes more time than all other metrics together.
 
     Args:
         setup: of the pass.
@@ -201,20 +201,20 @@ class FrameCpbd:
         self._numbers = pick_evenly(setup.sampled, FRAME_COUNT)
 
     def add(self, frame: FrameObservation, /) -> None:
-        """Add a frame, if it is one of those."""
+        """Add a frame, if it is to be measured."""
         if frame.index in self._numbers:
             self.times.append(frame.time)
             self.values.append(cpbd_of_rgb(frame.picture.rgb()))
 
 
 def _measure_faces(evidence: Evidence) -> Measurement:
-    series = evidence.observed(Feed.RESULT, FaceCpbd)
+    series = evidence.get_observer(Feed.RESULT, FaceCpbd)
     missing = "no face of 64 pixels and more with an edge to measure" if series.times else NO_CLOSE_UP
     return measure_series(series.times, series.values, evidence.windows, missing=missing)
 
 
 def _measure_frames(evidence: Evidence) -> Measurement:
-    series = evidence.observed(Feed.RESULT, FrameCpbd)
+    series = evidence.get_observer(Feed.RESULT, FrameCpbd)
     return measure_series(series.times, series.values, evidence.windows, missing="no frame has an edge to measure")
 
 

@@ -4,7 +4,7 @@ Cosine of ArcFace embeddings (Deng, Guo, Xue, Zafeiriou: "ArcFace: Additive Angu
 Recognition", CVPR 2019) of the result's and the source's faces, as Ki, Min, "StyleLipSync: Style-based Personalized
 Lip-sync Video Generation" (ICCV 2023, section 5.2) and others report it. The network is IR-SE50 of the weights store.
 Faces are cut out by ArcFace's own five-point template, 112 pixels, with plain bilinear sampling as it was trained.
-Networks differ: numbers compare only if the same one was used.
+Numbers are comparable only if the same network was used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "arcface"
 SIZE = 112  # pixels of a crop
-# ArcFace's template: GPEN's without the quarter it adds all around.
+# ArcFace's template: GPEN's template without the quarter of a side that it adds all around.
 TEMPLATE = five_point.GPEN_TEMPLATE * (SIZE * 1.5 / five_point.SIZE) - SIZE / 4
 
 
@@ -34,7 +34,7 @@ def load_arcface(store: WeightsStore, device: str = "cpu") -> Any:
     """Load the network, an nn.Module for evaluation.
 
     Raises:
-        WeightsError: it is not in the store, or is not what it should be.
+        WeightsError: it is not in the store, or has the wrong digest.
     """
     from lipdub.weights import manifest
     from lipdub.weights.checkpoint import load_network
@@ -101,8 +101,11 @@ class FaceSimilarities:
         """Add a frame, if it has a close-up with a source."""
         close_up = frame.close_up
         if close_up is not None and close_up.source_rgb is not None:
-            own, source = self._embed(close_up.rgb, close_up.mesh), self._embed(close_up.source_rgb, close_up.mesh)
-            self.values.append(float(own @ source))
+            source_embedding, source = (
+                self._embed(close_up.rgb, close_up.mesh),
+                self._embed(close_up.source_rgb, close_up.mesh),
+            )
+            self.values.append(float(source_embedding @ source))
 
     def _embed(self, rgb: Image, mesh: F32) -> F32:
         crop = to_eight_bits(crop_arcface(to_eight_bits(rgb), mesh))
@@ -111,7 +114,7 @@ class FaceSimilarities:
 
 
 def _measure(evidence: Evidence) -> Measurement:
-    values = evidence.observed(Feed.RESULT, FaceSimilarities).values
+    values = evidence.get_observer(Feed.RESULT, FaceSimilarities).values
     if not values:
         return Measurement(note="no sampled frame shows a face beside the source's")
     return Measurement(float(np.mean(values)))

@@ -26,10 +26,10 @@ class Sums(NamedTuple):
     result: F64
     source: F64 | None
 
-    def merge(self, other: Sums) -> Sums:
+    def merge(self, sums: Sums) -> Sums:
         """Return the sums of both."""
-        both = self.source is not None and other.source is not None
-        return Sums(self.result + other.result, self.source + other.source if both else None)  # type: ignore[operator]
+        both = self.source is not None and sums.source is not None
+        return Sums(self.result + sums.result, self.source + sums.source if both else None)  # type: ignore[operator]
 
 
 class EdgeSums:
@@ -80,7 +80,7 @@ def measure_edge(
         evidence: gives the windows.
         sums: of the result's pass.
         evaluate: computes the number from the sums of the result and of the source.
-        limits: from which values on it is noticed, for the note.
+        limits: values from which on a viewer notices the fault, for the note.
     """
 
     def value(part: Sums | None) -> float:
@@ -95,7 +95,7 @@ def measure_edge(
 
 
 def describe_limit(has_source: bool, limits: EdgeLimits) -> str:
-    """Say what the value was measured against, and from where on it is noticed."""
+    """Describe the comparison and the limit of a value."""
     if has_source:
         return f"against the source; visible above {limits.against_source:g}"
     return f"of the result alone; visible above {limits.alone:g}"
@@ -109,7 +109,7 @@ def find_edge_moments(
     Args:
         sums: of the result's pass.
         evaluate: computes the number from the sums of the result and of the source.
-        limits: from which values on it is noticed.
+        limits: values from which on a viewer notices the fault.
         row: id of the metric.
         text: a format for the value.
     """

@@ -1,4 +1,4 @@
-"""What metrics measure from: the clips, what was heard, and the frames that a pass shows to its observers."""
+"""The input of metrics: clips, recognized speech, and the frames that a pass shows to its observers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Span = tuple[float, float]
 
 
 class Feed(Enum):
-    """The passes whose frames an observer can be shown."""
+    """The passes that show frames to observers."""
 
     RESULT = "result"
     """every frame of the result, as `FrameObservation`"""
@@ -97,7 +97,8 @@ class FramePair:
         time: seconds after the first frame.
         result: (h, w, 3) uint8 or uint16 RGB; `truth` has the same shape and type.
         peak: largest value of the type, 255 or 65535.
-        is_fresh: True if the pictures do not follow the pair before: the ground truth's frame was skipped or repeated.
+        is_fresh: True if the pictures do not follow the previous pair: the ground truth's frame was skipped or
+            repeated.
         result_points: (68, 2) float32 iBUG landmarks, pixels, NaN without a face; `truth_points` likewise.
         align: cuts a face out of a picture (h, w, 3) by its points, for `faces`.
     """
@@ -138,7 +139,7 @@ class CompositePair:
     Attributes:
         source: the decoded source frame.
         result: the decoded frame of the result.
-        box: place of what was pasted, x0, y0, x1, y1; None if the frame was passed through.
+        box: place of the pasted crop, x0, y0, x1, y1; None if the frame was passed through.
         weight: (h, w) float32, 0..1, the feathered mask in the box; None if the frame was passed through.
     """
 
@@ -157,11 +158,11 @@ class Observer(Protocol):
 
 @dataclass(frozen=True)
 class PassSetup:
-    """What an observer is told before its pass begins.
+    """The facts of a pass that an observer gets before it begins.
 
     Attributes:
         sampled: numbers of the frames that have close-ups, rising.
-        has_source: True if sampled frames have their source frames beside them.
+        has_source: True if each sampled frame comes with its source frame.
         frame_count: frames of the result, 0 before its pass.
         networks: the loaded networks, by the name of their weights.
     """
@@ -177,37 +178,37 @@ ObserverFactory = Callable[[PassSetup], T]
 
 @dataclass(frozen=True)
 class TimedSpeech:
-    """A speech and the lip motion it asks for.
+    """A speech on the clock of a video, and the lip motion that it implies.
 
     Attributes:
         sound: (n,) float32 mono at `SAMPLE_RATE_HZ`, -1..1.
-        begins: seconds after the picture's first frame.
+        start: seconds after the picture's first frame.
         times: (m,) float64 seconds after the picture's first frame.
         lips: (m, 2) float32, opening and width at `times`, in parts of the range.
-        origin: what the speech is, in words.
+        origin: description of the speech.
     """
 
     sound: F32
-    begins: float
+    start: float
     times: F64
     lips: F32
     origin: str
 
     @property
-    def ends(self) -> float:
+    def end(self) -> float:
         """Seconds after the picture's first frame."""
-        return self.begins + len(self.sound) / SAMPLE_RATE_HZ
+        return self.start + len(self.sound) / SAMPLE_RATE_HZ
 
     def find_pauses(self, until: float) -> list[Span]:
         """Return the spans without speech from the first frame until a time, in seconds."""
-        spans = [(a + self.begins, b + self.begins) for a, b in find_pauses(self.sound, SAMPLE_RATE_HZ)]
-        before = [(0.0, self.begins)] if self.begins > 0 else []
-        after = [(self.ends, until)] if until > self.ends else []
+        spans = [(a + self.start, b + self.start) for a, b in find_pauses(self.sound, SAMPLE_RATE_HZ)]
+        before = [(0.0, self.start)] if self.start > 0 else []
+        after = [(self.end, until)] if until > self.end else []
         return [*before, *spans, *after]
 
     def find_speech(self) -> list[Span]:
         """Return the spans in which speech sounds."""
-        return [(a + self.begins, b + self.begins) for a, b in find_speech(self.sound, SAMPLE_RATE_HZ)]
+        return [(a + self.start, b + self.start) for a, b in find_speech(self.sound, SAMPLE_RATE_HZ)]
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ class ScoredClip:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the workspace of the run says about the result.
+    """Facts about the result from the workspace of its run.
 
     Attributes:
         expected_times: (n,) float64 seconds after the first frame at which the result's frames should be.
@@ -261,18 +262,18 @@ class RunFacts:
 
 @dataclass
 class Evidence:
-    """All that the metrics of one result measure from.
+    """The input of all metrics of one result.
 
     Attributes:
         result: the result, with the speech it should follow.
-        windows: spans over which intervals are taken.
+        windows: spans whose values give the confidence intervals.
         source: the source video, with its own sound as its speech.
         run: facts of the run; None without its workspace.
-        target_opening: (n,) float64 mouth opening asked for at each frame, eye distances, NaN where none is known.
-        target_origin: who asks for it, in words.
+        target_opening: (n,) float64 target mouth opening of each frame, eye distances, NaN where none is known.
+        target_origin: origin of the target, in words.
         networks: the loaded networks, by the name of their weights.
-        observers: what has seen the passes, by feed and factory.
-        progress: is told of long measurements.
+        observers: the observers that have seen the passes, by feed and factory.
+        progress: called during long measurements.
     """
 
     result: ScoredClip
@@ -284,9 +285,9 @@ class Evidence:
     networks: Mapping[str, Any] = field(default_factory=dict)
     observers: dict[tuple[Feed, ObserverFactory[Any]], Any] = field(default_factory=dict)
     progress: Callback = ignore_event
-    _shared: dict[Callable[[Evidence], Any], Any] = field(default_factory=dict)
+    _computed: dict[Callable[[Evidence], Any], Any] = field(default_factory=dict)
 
-    def observed(self, feed: Feed, factory: ObserverFactory[T]) -> T:
+    def get_observer(self, feed: Feed, factory: ObserverFactory[T]) -> T:
         """Return the observer that a factory made for a feed.
 
         Raises:
@@ -295,16 +296,16 @@ class Evidence:
         observer: T = self.observers[feed, factory]
         return observer
 
-    def shared(self, compute: Callable[[Evidence], T]) -> T:
+    def compute_once(self, compute: Callable[[Evidence], T]) -> T:
         """Compute something that several metrics use, once."""
-        if compute not in self._shared:
-            self._shared[compute] = compute(self)
-        value: T = self._shared[compute]
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        value: T = self._computed[compute]
         return value
 
     @property
     def speech(self) -> TimedSpeech:
-        """The speech the result should follow. Only metrics that need a speech ask for it."""
+        """The speech that the result should follow. Only metrics that need a speech may read it."""
         assert self.result.speech is not None
         return self.result.speech
 

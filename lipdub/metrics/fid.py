@@ -6,7 +6,8 @@ Nash Equilibrium" (NeurIPS 2017), equation 6: Frechet's distance of two normal d
 resizes pictures as the original did; pytorch-fid and torchmetrics use other pixel centres and give slightly other
 values. The weights come from the weights store.
 
-FID falls with the number of frames: below some thousands it says little, and compares only at equal numbers.
+FID falls with the number of frames. Below some thousand frames it says little. Values are comparable only at equal
+numbers of frames.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 WEIGHTS = "inception-fid"
 FEATURES = 2048
 BATCH = 8  # pictures the network sees at once
-MIN_FEATURES = 2  # that a distribution is made of
+MIN_FEATURES = 2  # fewest features of a distribution
 
 
 class FeatureStatistics:
@@ -55,7 +56,7 @@ class FeatureStatistics:
             raise ValueError(f"features (n, {len(self._sum)}) are needed, not {values.shape}")
         if not len(values):
             return
-        if self._origin is None:  # products of differences from about the mean lose no digits
+        if self._origin is None:  # differences from a value near the mean lose no digits
             self._origin = values.mean(0)
         values = values - self._origin
         self.count += len(values)
@@ -103,7 +104,7 @@ def load_inception(store: WeightsStore, device: str = "cpu") -> Any:
     """Load the feature network, an nn.Module for evaluation. Nothing is downloaded.
 
     Raises:
-        WeightsError: its weights are not in the store or are not what they should be.
+        WeightsError: its weights are not in the store, or have the wrong digest.
         EnvironmentFailure: the package `torch-fidelity` is not installed.
     """
     from lipdub.weights import manifest
@@ -136,7 +137,7 @@ def inception_features(network: Any, frames: U8) -> F32:
         (n, 2048) float32.
 
     Raises:
-        ValueError: the array is another.
+        ValueError: the array has another shape or type.
     """
     import torch
 
@@ -180,7 +181,7 @@ class FaceStatistics:
 
 
 def _measure(evidence: Evidence) -> Measurement:
-    moments = evidence.observed(Feed.GROUND_TRUTH, FaceStatistics)
+    moments = evidence.get_observer(Feed.GROUND_TRUTH, FaceStatistics)
     moments.flush()
     count = moments.result.count
     value = frechet_distance(moments.result, moments.truth) if count >= MIN_FEATURES else math.nan

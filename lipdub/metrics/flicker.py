@@ -1,4 +1,4 @@
-"""Flicker: brightness that jumps from frame to frame while the face stands still. A measure of lipdub's own."""
+"""Flicker: brightness that jumps from frame to frame while the face stands still. The measure is lipdub's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, F64
     from lipdub.metrics.evidence import Image
 
-# Places inside what dubs replace, and at last one outside it: light that flickers in the source does so on both.
+# Places inside the region that dubs replace, and last a place outside it: flickering light of the source changes both.
 PATCHES = (regions.NOSE_TIP, regions.LEFT_SIDE, regions.RIGHT_SIDE, regions.FOREHEAD)
 #: Grey levels above which a viewer sees it. Measured on real clips: at most 1.7 alone, 0.2 more than the source.
 VISIBLE, VISIBLE_AGAINST_SOURCE = 2.5, 1.0
@@ -47,20 +47,21 @@ def measure_patches(rgb: Image, landmarks: F32) -> F64:
 def flicker(brightness: F64) -> float:
     """Return by how much the lower face flickers against the forehead.
 
-    Second differences show what a frame differs from the middle of its neighbours. Slow changes and motion hardly have
-    any. Their root mean square is given as the deviation of white noise that has it; the median of the patches counts.
+    A second difference is the difference of a frame from the mean of its neighbours. Slow changes and motion hardly
+    have any. The result is the deviation of the white noise that has the same root mean square of second differences.
+    The median of the patches counts.
 
     Args:
         brightness: (n, 4) of `measure_patches` in successive frames. Rows of NaN, where no face was found or a cut
             lies, part the series.
 
     Returns:
-        Grey levels, NaN if no three frames in a row are known. To compare with the source's own, subtract that.
+        Grey levels, NaN if no three frames in a row are known. For a comparison, subtract the source's flicker.
     """
     against = brightness[:, :-1] - brightness[:, -1:]
     second = np.diff(against, 2, axis=0)
-    known = second[np.isfinite(second).all(1)]
-    return float(np.median(np.sqrt(np.square(known).mean(0) / _WHITE_NOISE))) if len(known) else math.nan
+    is_known = second[np.isfinite(second).all(1)]
+    return float(np.median(np.sqrt(np.square(is_known).mean(0) / _WHITE_NOISE))) if len(is_known) else math.nan
 
 
 class PatchBrightness:
@@ -86,8 +87,8 @@ class PatchBrightness:
 
 
 def _measure(evidence: Evidence) -> Measurement:
-    own = evidence.observed(Feed.RESULT, PatchBrightness).measure()
-    source = evidence.observed(Feed.SOURCE, PatchBrightness).measure() if evidence.source is not None else math.nan
+    own = evidence.get_observer(Feed.RESULT, PatchBrightness).measure()
+    source = evidence.get_observer(Feed.SOURCE, PatchBrightness).measure() if evidence.source is not None else math.nan
     if math.isnan(own):
         return Measurement(note="no face was found in three successive frames")
     if math.isnan(source):

@@ -1,4 +1,4 @@
-"""How much of the time the mouth stands still while speech sounds. A measure of lipdub's own.
+"""Share of the speech in which the mouth stands still. The measure is lipdub's own.
 
 Sounds are held for some tenths of a second. So a mouth that does not move over `WINDOW` of unbroken speech does not
 speak.
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lipdub.metrics.evidence import Evidence, ScoredClip, Span
 
 WINDOW = 1.0  # seconds
-# Deviation of opening and width inside the window, in eye distances, below which they stand still: what the mesh
-# trembles by. A slow drift is the head's turning and is removed.
+# Deviation of opening and width inside the window, in eye distances, below which they stand still: the jitter of the
+# mesh. A slow drift comes from the head's turning and is removed.
 STILL_OPENING, STILL_WIDTH = 0.018, 0.03
 _MAX_GAP = 0.5  # of the window may lie between two frames
 #: A mouth is frozen above this. Measured on eight talking clips and twelve of GRID: 0 as they are, 0.87 or more frozen.
@@ -31,7 +31,7 @@ class FrozenShare(NamedTuple):
 
     Attributes:
         share: 0..1, NaN if speech nowhere lasts long enough.
-        seconds: of speech that the share is of.
+        seconds: of the speech that was measured.
     """
 
     share: float
@@ -52,7 +52,7 @@ def frozen_share(times: F64, opening: F64, width: F64, *, sounding: list[Span]) 
     for start, end in sounding:
         speaking |= (times >= start) & (times <= end)
     speaking &= np.isfinite(opening) & np.isfinite(width)
-    still, measured = np.zeros(len(times), bool), np.zeros(len(times), bool)
+    still, is_measured = np.zeros(len(times), bool), np.zeros(len(times), bool)
     stop = np.searchsorted(times, times + WINDOW - 1e-9)
     quiet = np.concatenate([[0], np.cumsum(~speaking)])
     for i, j in enumerate(stop):
@@ -61,13 +61,13 @@ def frozen_share(times: F64, opening: F64, width: F64, *, sounding: list[Span]) 
         if np.diff(times[i : j + 1]).max() > _MAX_GAP * WINDOW:
             continue
         span = slice(i, j + 1)
-        measured[span] = True
+        is_measured[span] = True
         if _spread(times[span], opening[span]) < STILL_OPENING and _spread(times[span], width[span]) < STILL_WIDTH:
             still[span] = True
-    if not measured.any():
+    if not is_measured.any():
         return FrozenShare(math.nan, 0.0)
     durations = np.gradient(times)
-    seconds = float(durations[measured].sum())
+    seconds = float(durations[is_measured].sum())
     return FrozenShare(float(durations[still].sum()) / seconds, seconds)
 
 

@@ -2,9 +2,10 @@
 
 Yaman et al., "Audio-driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024, section 4,
 metrics): the difference between the distances of consecutive frames in the generated and in the true video, after a
-training objective of Zhou et al., "Responsive Listening Head Generation" (ECCV 2022). Neither the norm nor the range
-of the pixels is given there. Here a distance is the root mean square over all samples of pixels 0..255, and the
-differences are averaged as absolute values. So numbers compare among results scored here, not with the paper's table.
+training objective of Zhou et al., "Responsive Listening Head Generation" (ECCV 2022). The papers give neither the norm
+nor the range of the pixels. Here a distance is the root mean square over all samples of pixels 0..255, and the
+differences are averaged as absolute values. So numbers are comparable among lipdub's scores, not with the paper's
+table.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
     from lipdub.metrics.paired import Part
 
 
-def frame_distance(before: U8, after: U8) -> float:
+def frame_distance(previous: U8, current: U8) -> float:
     """Return the distance of a frame from the one before it: root mean square of the differences, in grey levels.
 
     Raises:
         ValueError: the shapes differ.
     """
-    error, count = sum_squared_errors(before, after)
+    error, count = sum_squared_errors(previous, current)
     return math.sqrt(error / count) if count else math.nan
 
 

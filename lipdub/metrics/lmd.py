@@ -5,8 +5,8 @@ points of both sets are brought together, then the Euclidean distances are avera
 same over all points, as tables of emotional talking faces give it (Su et al., "Audio-driven High-resolution Seamless
 Talking Head Video Editing via StyleGAN", table I, as F-LD); there the mean points stay where they are.
 
-The papers count pixels of their own crops, so their numbers depend on the size of the face. Both are given: pixels,
-for crops of one size, and the distance between the truth's eye centres as the unit, for everything else.
+The papers count pixels of their own crops, so their numbers depend on the size of the face. Two units are given: pixels
+for crops of one size, and distances between the truth's eye centres for everything else.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def lmd(result: Array, truth: Array) -> LandmarkDistance:
         truth: the same shape.
 
     Raises:
-        ValueError: the shapes are others or differ.
+        ValueError: the shapes are wrong, or differ.
     """
     return _distance(result, truth, MOUTH, centred=True)
 
@@ -59,7 +59,7 @@ def f_lmd(result: Array, truth: Array) -> LandmarkDistance:
         truth: as in `lmd`.
 
     Raises:
-        ValueError: the shapes are others or differ.
+        ValueError: the shapes are wrong, or differ.
     """
     return _distance(result, truth, slice(0, 68), centred=False)
 
@@ -109,7 +109,7 @@ class LandmarkPairs:
 
 
 def _measure(evidence: Evidence, *, mouth: bool, by_eyes: bool) -> Measurement:
-    pairs = evidence.observed(Feed.GROUND_TRUTH, LandmarkPairs)
+    pairs = evidence.get_observer(Feed.GROUND_TRUTH, LandmarkPairs)
     result, truth = pairs.stack()
     distance = lmd(result, truth) if mouth else f_lmd(result, truth)
     note = f"{int(np.isfinite(distance.pixels).sum())} frames with both faces"

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from lipdub.arrays import F64, U8
     from lipdub.weights.store import WeightsStore
 
-#: Backbone by the package's name for it: its entry in the weights store.
+#: Entry of the weights store by the package's name of the backbone.
 BACKBONES = {"alex": "alexnet", "vgg": "vgg16"}
 WEIGHTS = BACKBONES["alex"]
-SMALLEST = 64  # pixels: a smaller picture leaves the deepest features nothing to see
+SMALLEST = 64  # pixels: a smaller picture is too small for the deepest features
 BATCH = 8  # pairs the network sees at once
 
 
@@ -32,13 +32,13 @@ def load_lpips(store: WeightsStore, backbone: str = "alex", device: str = "cpu")
     """Load the network, an nn.Module for evaluation. Nothing is downloaded.
 
     Args:
-        store: where the backbone's weights are.
+        store: holds the backbone's weights.
         backbone: one of `BACKBONES`.
         device: of PyTorch.
 
     Raises:
         KeyError: there is no such backbone.
-        WeightsError: its weights are not in the store or are not what they should be.
+        WeightsError: its weights are not in the store, or have the wrong digest.
         EnvironmentFailure: the package `lpips` is not installed.
     """
     from lipdub.weights.checkpoint import read_checkpoint
@@ -67,7 +67,7 @@ def build_lpips(backbone: str = "alex") -> Any:
             "LPIPS needs the package lpips, which is not installed", hint='Install it: pip install "lipdub[metrics]".'
         ) from error
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torchvision, about how the package calls it
+        warnings.simplefilter("ignore")  # torchvision warns of the package's call
         return lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False).eval()
 
 
@@ -83,7 +83,7 @@ def lpips_distance(network: Any, a: U8, b: U8) -> F64:
         (n,) float64.
 
     Raises:
-        ValueError: the pictures are others or differ in shape.
+        ValueError: the pictures have a wrong type, or differ in shape.
     """
     import torch
 
@@ -106,14 +106,14 @@ def _find_entry(backbone: str) -> Any:
 
 def _fill(network: Any, state: dict[str, Any], name: str) -> None:
     """Give the backbone torchvision's weights. Its slices keep the numbers of torchvision's layers."""
-    own = network.net.state_dict()
-    filled = {}
-    for key, value in own.items():
-        given = state.get("features." + key.partition(".")[2])
-        if given is None or given.shape != value.shape:
+    own_state = network.net.state_dict()
+    new_state = {}
+    for key, value in own_state.items():
+        weight = state.get("features." + key.partition(".")[2])
+        if weight is None or weight.shape != value.shape:
             raise WeightsError(f"{name} is not a checkpoint of torchvision's {network.pnet_type}: it lacks {key}")
-        filled[key] = given
-    network.net.load_state_dict(filled)
+        new_state[key] = weight
+    network.net.load_state_dict(new_state)
 
 
 class LpipsSeries:
@@ -125,7 +125,7 @@ class LpipsSeries:
 
     def __init__(self, setup: PassSetup) -> None:
         self.times: list[float] = []
-        self.of = setup.frame_count
+        self.frame_count = setup.frame_count
         self._values: list[float] = []
         self._batch: list[tuple[U8, U8]] = []
         self._network = setup.networks[WEIGHTS]
@@ -153,8 +153,8 @@ class LpipsSeries:
 
 
 def _measure(evidence: Evidence) -> Measurement:
-    series = evidence.observed(Feed.GROUND_TRUTH, LpipsSeries)
-    note = f"{len(series.times)} of {series.of} faces"
+    series = evidence.get_observer(Feed.GROUND_TRUTH, LpipsSeries)
+    note = f"{len(series.times)} of {series.frame_count} faces"
     return measure_series(series.times, series.finish(), evidence.windows, note)
 
 

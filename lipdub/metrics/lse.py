@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, Array
 
 REACH = 15  # frames each way that the sound is moved
-# What PyTorch's pairwise_distance, with which the published figures were made, adds to every difference.
+# PyTorch's pairwise_distance, which made the published figures, adds this to every difference.
 _EPSILON = np.float32(1e-6)
 
 
@@ -24,7 +24,7 @@ class Scores(NamedTuple):
 
     Attributes:
         distance: LSE-D, mean distance of the features at the best offset; less is better.
-        confidence: LSE-C, how far that lies under the median of all offsets; more is better.
+        confidence: LSE-C, how far that distance lies under the median of all offsets; more is better.
         offset: best offset in frames; negative if a sound comes so many frames later than its lips.
     """
 

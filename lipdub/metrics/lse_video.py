@@ -1,10 +1,10 @@
 """LSE-D, LSE-C and the offset between sound and picture, of the frames of a video and its sound.
 
-The pipeline around SyncNet that published figures were made with (Chung, Zisserman, "Out of time: automated lip sync in
-the wild", ACCV workshops 2016; joonson/syncnet_python): 25 frames a second, a square crop around the face of smoothed
-place and size, 224 pixels, clips of five frames against 20 columns of MFCC, offsets to 15 frames either way. It differs
-in two ways: boxes are those of MediaPipe's mesh if no others are given, not of the S3FD detector, and crops are not
-compressed on the way.
+This is the pipeline around SyncNet that made the published figures (Chung, Zisserman, "Out of time: automated lip sync
+in the wild", ACCV workshops 2016; joonson/syncnet_python): 25 frames a second, a square crop around the face of
+smoothed place and size, 224 pixels, clips of five frames against 20 columns of MFCC, offsets to 15 frames either way.
+It differs in two ways: boxes are those of MediaPipe's mesh if no others are given, not of the S3FD detector, and crops
+are not compressed on the way.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ SIZE = 224  # pixels of a crop
 SCALE = 0.4  # by which the crop is larger than the face's box
 BORDER = 110  # grey beyond the frame
 SMOOTHING = 13  # boxes of which the median is taken
-BRIDGED = 25  # boxes that may be missing between two, at 25 fps
+BRIDGED = 25  # most missing boxes in a row that are interpolated, at 25 fps
 BLOCK = 60  # clips that are computed together: bounds memory
-BATCH = 12  # of them at once in the network
+BATCH = 12  # clips at once in the network
 TOO_SHORT = "the video or its sound is too short for SyncNet, or no face is visible for long enough"
 _PCM_PEAK = 32768  # of 16 bit samples
 _NOTE = "several tools reach more than real video does: compare it with the real value"
@@ -47,7 +47,7 @@ def load_syncnet(store: WeightsStore, device: str = "cpu") -> Any:
     """Load SyncNet v2, an nn.Module for evaluation.
 
     Raises:
-        WeightsError: it is not in the store, or is not what it should be.
+        WeightsError: it is not in the store, or has the wrong digest.
     """
     from lipdub.weights import manifest
     from lipdub.weights.checkpoint import load_network
@@ -99,11 +99,11 @@ def smooth_squares(boxes: Array) -> F64:
         (n, 3) float64: middle x, y and half the side of the face's box, pixels; NaN if no face is known.
     """
     boxes = np.asarray(boxes, np.float64)
-    known = np.flatnonzero(np.isfinite(boxes).all(1))
+    is_known = np.flatnonzero(np.isfinite(boxes).all(1))
     out = np.full((len(boxes), 3), np.nan)
-    if not len(known):
+    if not len(is_known):
         return out
-    for part in np.split(known, np.flatnonzero(np.diff(known) > BRIDGED + 1) + 1):
+    for part in np.split(is_known, np.flatnonzero(np.diff(is_known) > BRIDGED + 1) + 1):
         numbers = np.arange(part[0], part[-1] + 1)
         x0, y0, x1, y1 = (np.interp(numbers, part, boxes[part, k]) for k in range(4))
         half = np.maximum(x1 - x0, y1 - y0) / 2
@@ -223,8 +223,8 @@ def _crop_faces(frames: Iterable[U8], order: I64, places: F64) -> Iterator[U8]:
     k = 0
     for number, frame in enumerate(frames):
         while k < len(order) and order[k] == number:
-            known = np.isfinite(places[k]).all()
-            yield crop_square(frame, places[k]) if known else np.full((SIZE, SIZE, 3), BORDER, np.uint8)
+            is_known = np.isfinite(places[k]).all()
+            yield crop_square(frame, places[k]) if is_known else np.full((SIZE, SIZE, 3), BORDER, np.uint8)
             k += 1
         if k == len(order):
             return
@@ -269,7 +269,7 @@ def _compute_distances(evidence: Evidence, clip: ScoredClip) -> F32:
     evidence.progress(Event("progress", "score", done=0, total=len(clip.motion), message="SyncNet"))
     frames = (to_eight_bits(frame.picture.rgb()) for frame in read_frames(clip.path))
     motion, speech = clip.motion, clip.speech
-    return video_distances(frames, motion.times, motion.boxes, speech.sound, evidence.networks[WEIGHTS], speech.begins)
+    return video_distances(frames, motion.times, motion.boxes, speech.sound, evidence.networks[WEIGHTS], speech.start)
 
 
 def _score(distances: F32) -> lse.Scores | None:
@@ -300,13 +300,13 @@ def _measure(evidence: Evidence, number: Callable[[lse.Scores], float]) -> Measu
     def value(scores: lse.Scores | None) -> float:
         return number(scores) if scores is not None else math.nan
 
-    whole, *windows = evidence.shared(_score_result)
+    whole, *windows = evidence.compute_once(_score_result)
     if whole is None:
         return Measurement(note=TOO_SHORT)
     return Measurement(
         value(whole),
         np.array([value(scores) for scores in windows], np.float64),
-        value(evidence.shared(_score_source)),
+        value(evidence.compute_once(_score_source)),
     )
 
 

@@ -61,7 +61,7 @@ def find_mask_edge(
         height: of the picture.
         width: of the picture.
         mask: (height, width), a weight 0..1 or bool; above one half is inside. By default the lower face, for results
-            of which nobody says what was replaced.
+            whose replaced region is unknown.
         skin: whether only skin counts: inside the face's oval, not the eyes. It is for a picture without its source,
             as the jaw against the background looks like a seam and like a step of colour.
 

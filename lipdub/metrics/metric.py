@@ -29,7 +29,7 @@ Region = Literal["frame", "crop", "face", "mouth", "file"]
 
 
 class Need(Enum):
-    """Inputs that a metric can need beside the result. The value completes "needs ..." in messages."""
+    """Inputs that a metric can need in addition to the result. The value completes "needs ..." in messages."""
 
     SPEECH = "a speech: give --speech, or a result that has sound"
     SOURCE = "the source video: give --source"
@@ -53,7 +53,7 @@ class MetricWeights:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a metric says of one result.
+    """The value of a metric for one result.
 
     Attributes:
         value: the number; NaN if it could not be measured, and then `note` says why.
@@ -99,10 +99,10 @@ class Metric:
         measure: computes the value. It returns None if the number does not apply to the result.
         note: what a reader should always know about the number.
         needs: inputs without which it is not measured.
-        observers: by feed, what has to see that pass; metrics that name the same factory share its observer.
+        observers: factories of the observers of each feed; metrics that name the same factory share its observer.
         weights: the network it uses.
         moments: finds the places where the result is weak.
-        ideal: the value of a result that equals what it is compared with; None if it is compared with nothing.
+        ideal: the value of a result that equals the video it is compared with; None for a metric without a comparison.
     """
 
     id: str

@@ -1,13 +1,13 @@
-"""Whether a mouth follows a speech, and by how much picture and sound are apart: lipdub's own scorer.
+"""Agreement of a mouth with a speech, and the offset between picture and sound: lipdub's own scorer.
 
-The motion that the speech asks for (`lipdub.speech.lip_motion`, a network that knows no faces) is compared with the
-motion that the face mesh measured, moved against each other. Both are standardized over the whole video. So neither the
-size of the mouth counts, nor how wide a talker opens it. Nothing is downloaded, and no network judges pictures, which
-could be fooled by where the crop lies. The numbers are lipdub's own and not comparable to published LSE.
+The motion that the speech implies (`lipdub.speech.lip_motion`, a network that knows no faces) is compared with the
+motion that the face mesh measured, at several lags. Both are standardized over the whole video. So neither the size of
+the mouth counts, nor how wide a talker opens it. No network sees pictures, as the place of the crop could mislead it.
+Nothing is downloaded. The numbers are lipdub's own and not comparable to published LSE.
 
-Chosen by measurement: a small AVSyncNet (`lipdub train sync-scorer`), trained on the one talker of GRID at hand, tells
-windows of a second of six other people in and out of sync with an area under the ROC curve of 0.86 to 0.90, this
-method with 0.96. Both together reach 0.98, but with offsets less exact.
+A measurement decided for this method. It tells windows of one second of six people in and out of sync with an area
+under the ROC curve of 0.96. A small AVSyncNet (`lipdub train sync-scorer`), trained on one talker of GRID, reached 0.86
+to 0.90. Both together reach 0.98, but with less exact offsets.
 
 The sign is SyncNet's (Chung, Zisserman, "Out of time: automated lip sync in the wild", ACCV workshops 2016): positive
 if the picture comes after its sound.
@@ -34,9 +34,10 @@ WEIGHTS = np.array([2 / 3, 1 / 3])  # of opening and width: sound says less abou
 MIN_MOUTH_SPREAD, MIN_SPEECH_SPREAD = 0.01, 0.02
 LONGEST_GAP = 0.2  # seconds without a face that are bridged
 SHORTEST = 0.5  # seconds of talk and face that an estimate needs
-#: Agreement and confidence below these are no better than chance: 95 % of 60 clips beside another speech lie below.
+#: Agreement and confidence below these are no better than chance: 95 % of 60 clips with another speech lie below.
 CHANCE_AGREEMENT, CHANCE_CONFIDENCE = 0.3, 0.3
-#: Agreement over a second that half of a real talker's seconds beside another speech reach; less is out of sync.
+#: Agreement over one second, below which a mouth is out of sync. Half of a real talker's seconds reach it with another
+#: speech.
 OUT_OF_SYNC = 0.3
 SYNC_WINDOW = 1.0  # seconds over which weak moments are found
 _MS = 1000
@@ -64,7 +65,7 @@ class Comparison:
         Args:
             start: seconds from which times count.
             stop: seconds before which times count.
-            least: share of what can be compared at the best lag that must be comparable at a lag.
+            least: least comparable time of a lag, as a share of that of the best lag.
 
         Returns:
             (k,) float64, NaN at lags for which less than `least` or than `SHORTEST` can be compared.
@@ -85,7 +86,7 @@ class SyncEstimate:
     Attributes:
         offset: seconds by which the picture comes after its sound; NaN if nothing can be said.
         confidence: how far the agreement at the offset lies over the median of all lags; about 0 by chance.
-        agreement: at no lag at all, as a viewer watches it; at most 1, about 0 by chance.
+        agreement: at lag zero, as a viewer sees the video; at most 1, about 0 by chance.
     """
 
     offset: float
@@ -111,13 +112,13 @@ def compare_motion(
     sound: tuple[float, float],
     reach: float = REACH,
 ) -> Comparison:
-    """Compare a mouth with what a speech asks of it.
+    """Compare a mouth with the motion that a speech implies.
 
     Args:
         times: (n,) seconds, rising.
         mouth: (n, 2) opening and width in eye distances, NaN without a face.
         speech_times: (m,) seconds on the same clock.
-        lips: (m, 2) opening and width that the speech asks for at `speech_times`, in parts of the range.
+        lips: (m, 2) opening and width that the speech implies at `speech_times`, in parts of the range.
         sound: when the speech begins and ends, seconds. Outside it nothing is compared.
         reach: seconds each way that are tried.
 
@@ -131,8 +132,8 @@ def compare_motion(
     if len(times) < 2 or len(speech_times) < 2:
         return Comparison(np.empty(0), lags, np.empty((0, len(lags)), np.float32))
     grid = np.arange(times[0], times[-1] + STEP / 2, STEP)
-    measured = np.stack([_interpolate_short_gaps(times, column, grid) for column in mouth.T], 1)
-    measured = _standardize(measured, np.isfinite(measured).all(1), MIN_MOUTH_SPREAD)
+    standard_mouth = np.stack([_interpolate_short_gaps(times, column, grid) for column in mouth.T], 1)
+    standard_mouth = _standardize(standard_mouth, np.isfinite(standard_mouth).all(1), MIN_MOUTH_SPREAD)
     around = grid[0] + np.arange(-steps, len(grid) + steps) * STEP
     inside = (around >= sound[0]) & (around <= sound[1])
     target = np.stack([np.interp(around, speech_times, column) for column in lips.T], 1)
@@ -140,7 +141,7 @@ def compare_motion(
     target[~inside] = np.nan
     fit = np.empty((len(grid), len(lags)), np.float32)
     for k in range(len(lags)):
-        difference = measured - target[2 * steps - k : 2 * steps - k + len(grid)]
+        difference = standard_mouth - target[2 * steps - k : 2 * steps - k + len(grid)]
         fit[:, k] = 1 - np.square(difference) @ WEIGHTS / 2
     return Comparison(grid, lags, fit)
 
@@ -151,7 +152,7 @@ def compare_clip(clip: ScoredClip) -> Comparison | None:
     if speech is None:
         return None
     shapes = np.stack([mouth.opening, mouth.width], 1)
-    return compare_motion(clip.motion.times, shapes, speech.times, speech.lips, (speech.begins, speech.ends))
+    return compare_motion(clip.motion.times, shapes, speech.times, speech.lips, (speech.start, speech.end))
 
 
 def estimate_sync(comparison: Comparison, start: float = -np.inf, stop: float = np.inf) -> SyncEstimate:
@@ -191,29 +192,29 @@ def _find_top(curve: F64, best: int) -> float:
 
 def _interpolate_short_gaps(times: Array, values: Array, grid: F64) -> F64:
     """Interpolate values at other times; NaN in gaps longer than `LONGEST_GAP`."""
-    known = np.isfinite(values)
-    if known.sum() < 2:
+    is_known = np.isfinite(values)
+    if is_known.sum() < 2:
         return np.full(len(grid), np.nan)
-    known_times = times[known]
-    out = np.interp(grid, known_times, values[known], left=np.nan, right=np.nan)
-    after = np.clip(np.searchsorted(known_times, grid), 1, len(known_times) - 1)
+    known_times = times[is_known]
+    out = np.interp(grid, known_times, values[is_known], left=np.nan, right=np.nan)
+    following = np.clip(np.searchsorted(known_times, grid), 1, len(known_times) - 1)
     usual = float(np.median(np.diff(times)))
-    out[known_times[after] - known_times[after - 1] > max(LONGEST_GAP, 1.5 * usual)] = np.nan
+    out[known_times[following] - known_times[following - 1] > max(LONGEST_GAP, 1.5 * usual)] = np.nan
     return out
 
 
-def _standardize(values: F64, counted: Mask, least: float) -> F64:
+def _standardize(values: F64, is_counted: Mask, least: float) -> F64:
     """Return columns minus their mean, in standard deviations, both over the counted rows.
 
     Args:
         values: (n, c).
-        counted: (n,) rows that count.
+        is_counted: (n,) rows that count.
         least: the smallest standard deviation to divide by.
     """
-    if not counted.any():
+    if not is_counted.any():
         return np.full_like(values, np.nan)
-    spread = np.maximum(values[counted].std(0), least)
-    standard: F64 = (values - values[counted].mean(0)) / spread
+    spread = np.maximum(values[is_counted].std(0), least)
+    standard: F64 = (values - values[is_counted].mean(0)) / spread
     return standard
 
 
@@ -230,14 +231,14 @@ def _estimate_source(evidence: Evidence) -> SyncEstimate | None:
 
 
 def _estimate_windows(evidence: Evidence) -> list[SyncEstimate]:
-    comparison = evidence.shared(_compare_result)
+    comparison = evidence.compute_once(_compare_result)
     assert comparison is not None
     return [estimate_sync(comparison), *(estimate_sync(comparison, a, b) for a, b in evidence.windows)]
 
 
 def _measure(evidence: Evidence, attribute: str, *, doubt: bool = False) -> Measurement:
-    whole, *windows = evidence.shared(_estimate_windows)
-    source = evidence.shared(_estimate_source)
+    whole, *windows = evidence.compute_once(_estimate_windows)
+    source = evidence.compute_once(_estimate_source)
     value: float = getattr(whole, attribute)
     note = "no better than chance" if doubt and not whole.is_sure else ""
     if not np.isfinite(whole.agreement):
@@ -251,7 +252,7 @@ def _measure(evidence: Evidence, attribute: str, *, doubt: bool = False) -> Meas
 
 
 def _find_moments(evidence: Evidence) -> list[Moment]:
-    comparison = evidence.shared(_compare_result)
+    comparison = evidence.compute_once(_compare_result)
     return find_out_of_sync(comparison) if comparison is not None else []
 
 

@@ -1,6 +1,6 @@
-"""How far a mouth moves, relative to the source's mouth or to the opening asked for.
+"""How far a mouth moves, relative to the source's mouth or to the target opening.
 
-Dubs that mumble score well on sync networks; this ratio shows them. 1 is the same range.
+Dubs that mumble score well on sync networks; this ratio exposes them. A ratio of 1 is the same range.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def motion_range(values: F64) -> float:
     Returns:
         The range in the same unit, NaN if no value is left.
     """
-    known = np.asarray(values, np.float64)
-    known = known[np.isfinite(known)]
-    if not len(known):
+    finite = np.asarray(values, np.float64)
+    finite = finite[np.isfinite(finite)]
+    if not len(finite):
         return math.nan
-    low, high = np.percentile(known, [LOW, HIGH])
+    low, high = np.percentile(finite, [LOW, HIGH])
     return float(high - low)
 
 

@@ -1,4 +1,4 @@
-"""How well the measured mouth opening follows the opening that the run asked for."""
+"""How well the measured mouth opening follows the target opening."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ERROR_SECONDS = 0.2
 
 
 def pair_openings(evidence: Evidence) -> tuple[F64, F64, str]:
-    """Return target and measured opening where both are known, and a note on where that is.
+    """Return target and measured opening where both are known, and a note on the number of such frames.
 
     Returns:
         target and measured: (n,) float64 eye distances, empty if fewer than `MIN_FRAMES` are known.
@@ -29,12 +29,12 @@ def pair_openings(evidence: Evidence) -> tuple[F64, F64, str]:
     target = evidence.target_opening
     if target is None:
         return np.empty(0), np.empty(0), "neither the run nor the speech asks for an opening"
-    known = np.isfinite(target) & np.isfinite(measured)
-    count = int(known.sum())
+    is_known = np.isfinite(target) & np.isfinite(measured)
+    count = int(is_known.sum())
     note = f"{count} of {len(measured)} frames, target from {evidence.target_origin}"
     if count < MIN_FRAMES:
         return np.empty(0), np.empty(0), f"only {note}"
-    return target[known], measured[known], note
+    return target[is_known], measured[is_known], note
 
 
 def _measure_correlation(evidence: Evidence) -> Measurement:
@@ -54,7 +54,7 @@ def _find_moments(evidence: Evidence) -> list[Moment]:
 
 
 def find_misses(times: F64, target: F64, measured: F64) -> list[Moment]:
-    """Find the places where the opening is not the one asked for.
+    """Find the places where the opening misses the target.
 
     Args:
         times: (n,) seconds after the first frame.

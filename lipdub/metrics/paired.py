@@ -94,7 +94,7 @@ def make_paired_metrics(
             region=region,
             unit=unit,
             better=better,
-            measure=lambda evidence: measure(evidence.observed(Feed.GROUND_TRUTH, factory), evidence),
+            measure=lambda evidence: measure(evidence.get_observer(Feed.GROUND_TRUTH, factory), evidence),
             needs=(Need.GROUND_TRUTH,),
             observers={Feed.GROUND_TRUTH: factory},
             ideal=ideal,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LEFT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
 RIGHT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
-# under the eyes, above what speech moves
+# under the eyes, above the part that speech moves
 LEFT_CHEEK = (116, 117, 118, 119, 100, 101, 50, 123)
 RIGHT_CHEEK = (345, 346, 347, 348, 329, 330, 280, 352)
 FOREHEAD = (151, 9, 108, 337, 107, 336)
@@ -24,7 +24,7 @@ NOSE_TIP = (4, 5, 45, 275, 1, 44, 274)
 LEFT_SIDE = (50, 101, 36, 205, 187, 123)
 RIGHT_SIDE = (280, 330, 266, 425, 411, 352)
 
-Box = tuple[int, int, int, int]  # x0, y0, x1, y1; the last ones outside
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1; x1 and y1 are exclusive
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""How visible the seam is along the edge of what was replaced in a face. A measure of lipdub's own.
+"""Visibility of the seam along the edge of the replaced region of a face. The measure is lipdub's own.
 
 Along a seam brightness changes abruptly, in the same sense over some length of the edge, frame after frame. So the
 slope of brightness across the edge is averaged with its sign over each sector of the edge and over time, for every
-distance from the edge: texture averages out. What the slope at the edge has above that on both sides of it is the
-seam. The median over the sectors counts, so that a strand of hair or the nostrils do not.
+distance from the edge: texture averages out. The seam is the excess of the slope at the edge over the slopes on both
+sides. The median over the sectors counts, so that a strand of hair or the nostrils do not.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 BINS = 2 * REACH + 1
 _SMOOTH = 0.7  # sigma in units of the smoothing before slopes are taken
-_AT_EDGE = 4  # units from the edge within which the seam is searched: the mesh is no more exact
-_BESIDE = (2, 6)  # units from it that are compared with
-_MIN_PIXELS = 8  # that a slope is averaged over
+_AT_EDGE = 4  # units from the edge within which the seam is searched: the mesh is not more exact
+_SIDE_UNITS = (2, 6)  # units from the edge, between which the slopes on both sides are measured
+_MIN_PIXELS = 8  # fewest pixels of a mean slope
 _MIN_SECTORS = 3
-#: Grey levels per unit above which a seam is visible. Measured on real clips without one: alone at most 0.3, but 0.95
-#: once in 22 other pieces (a generated face), against the source at most 0.1. With a step of 14 grey levels that fades
-#: within two units: at least 0.64 alone and 1.0 against the source.
+#: Grey levels per unit above which a seam is visible. Real clips without a seam gave at most 0.3 alone, but 0.95 once
+#: in 22 other pieces (a generated face), and at most 0.1 against the source. A step of 14 grey levels that fades within
+#: two units gave at least 0.64 alone and 1.0 against the source.
 VISIBLE, VISIBLE_AGAINST_SOURCE = 0.45, 0.5
 _LIMITS = EdgeLimits(VISIBLE, VISIBLE_AGAINST_SOURCE)
 
@@ -65,7 +65,7 @@ def seam_visibility(result: F64, source: F64 | None = None) -> float:
 
     Args:
         result: `measure_slopes` of some frames, added up.
-        source: those of the source's frames with the same edges, whose own slopes are subtracted.
+        source: the same sums of the source's frames, with the same edges. Their slopes are subtracted.
 
     Returns:
         Grey levels per unit, about 0 or less without a seam; NaN if too little of the edge is visible.
@@ -76,9 +76,9 @@ def seam_visibility(result: F64, source: F64 | None = None) -> float:
     strength = np.abs(slope)
     best = math.nan
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of sectors without a pixel
+        warnings.simplefilter("ignore", RuntimeWarning)  # sectors without a pixel
         for k in range(REACH - _AT_EDGE, REACH + _AT_EDGE + 1):
-            near, far = _BESIDE
+            near, far = _SIDE_UNITS
             inside = np.nanmedian(strength[:, k + near : k + far + 1], axis=1)
             outside = np.nanmedian(strength[:, k - far : k - near + 1], axis=1)
             above = strength[:, k] - np.fmax(inside, outside)
@@ -99,11 +99,11 @@ def observe_slopes(setup: PassSetup) -> EdgeSums:
 
 
 def _measure(evidence: Evidence) -> Measurement:
-    return measure_edge(evidence, evidence.observed(Feed.RESULT, observe_slopes), seam_visibility, _LIMITS)
+    return measure_edge(evidence, evidence.get_observer(Feed.RESULT, observe_slopes), seam_visibility, _LIMITS)
 
 
 def _find_moments(evidence: Evidence) -> list[Moment]:
-    sums = evidence.observed(Feed.RESULT, observe_slopes)
+    sums = evidence.get_observer(Feed.RESULT, observe_slopes)
     return find_edge_moments(sums, seam_visibility, _LIMITS, "seam", "seam of {:.1f} grey levels")
 
 

@@ -1,7 +1,7 @@
-"""How sharp the mouth is beside the rest of the face. A measure of lipdub's own.
+"""Sharpness of the mouth relative to the rest of the face. The measure is lipdub's own.
 
-Blur removes fine detail and leaves coarse. So the energies of two octaves of detail are compared in each part of the
-face, by differences of Gaussians whose width follows the size of the face. In natural pictures their ratio hardly
+Blur removes fine detail and leaves coarse detail. So the energies of two octaves of detail are compared in each part of
+the face, by differences of Gaussians whose width follows the size of the face. In natural pictures their ratio hardly
 depends on what is shown. Dubs are blurred around the mouth; the eyes are the source's own.
 """
 
@@ -47,14 +47,14 @@ class Sharpness(NamedTuple):
 
     @property
     def against_eyes(self) -> float:
-        """The mouth's minus the eyes': the measure to trust, as both are full of edges."""
+        """The mouth's sharpness minus that of the eyes. It is the more reliable measure, as both are full of edges."""
         return self.mouth - self.eyes
 
     @property
     def against_cheeks(self) -> float:
-        """The mouth's minus the cheeks', which show pores in good light and noise in bad.
+        """The mouth's sharpness minus that of the cheeks, which show pores in good light and noise in bad light.
 
-        Compare it with the source's. It is blind to a mask that blurs the cheeks as well.
+        Compare it with the source's value. It does not show that a mask blurs the cheeks as well.
         """
         return self.mouth - self.cheeks
 
@@ -119,7 +119,7 @@ class SharpnessSeries:
 
     @property
     def values(self) -> list[float]:
-        """The mouth against the eyes, and with a source minus the same of the source."""
+        """The mouth's sharpness against the eyes; with a source, minus that of the source."""
         if not self.has_source:
             return self.against_eyes
         return [own - source for own, source in zip(self.against_eyes, self.source_against_eyes, strict=True)]
@@ -131,19 +131,19 @@ class SharpnessSeries:
 
 
 def _measure_eyes(evidence: Evidence) -> Measurement:
-    series = evidence.observed(Feed.RESULT, SharpnessSeries)
+    series = evidence.get_observer(Feed.RESULT, SharpnessSeries)
     against = "against the source" if series.has_source else "of the result alone"
     note = f"{against}; blurred below {series.limit:g}"
     return measure_series(series.times, series.values, evidence.windows, note, missing=NO_CLOSE_UP)
 
 
 def _measure_cheeks(evidence: Evidence) -> Measurement:
-    series = evidence.observed(Feed.RESULT, SharpnessSeries)
+    series = evidence.get_observer(Feed.RESULT, SharpnessSeries)
     return measure_series(series.times, series.against_cheeks, evidence.windows, missing=NO_CLOSE_UP)
 
 
 def _find_moments(evidence: Evidence) -> list[Moment]:
-    series = evidence.observed(Feed.RESULT, SharpnessSeries)
+    series = evidence.get_observer(Feed.RESULT, SharpnessSeries)
     return [
         Moment(time, "mouth_sharpness", value / series.limit, f"mouth has {-value:.1f} octaves less detail")
         for time, value in zip(series.times, series.values, strict=True)

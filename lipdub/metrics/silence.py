@@ -13,7 +13,7 @@ WINDOW = 0.02  # seconds of one level measurement
 FLOOR_DB = -45.0  # silent: this far below the loud parts of the same recording
 ABSOLUTE_DB = -70.0  # and in any case below this level of full scale
 SOUNDING_DB = -18.0  # speech for certain: no further than this below the loud parts
-CLICK = 0.1  # seconds: what sounds for less is no speech
+CLICK = 0.1  # seconds: shorter sounds are no speech
 SHORTEST = 0.30  # seconds: shorter pauses belong to speech
 
 
@@ -35,9 +35,9 @@ def find_pauses(audio: Array, rate: int) -> list[tuple[float, float]]:
 
 
 def find_speech(audio: Array, rate: int) -> list[tuple[float, float]]:
-    """Find what is speech for certain in a recording, also above the noise of a room.
+    """Find the spans of a recording that are certainly speech, also above the noise of a room.
 
-    What is softer for less than `SHORTEST` (closures, weak consonants) belongs to it. The rest is neither this nor
+    Softer sound for less than `SHORTEST` (closures, weak consonants) belongs to speech. The rest is neither speech nor
     silence.
 
     Args:
@@ -51,13 +51,13 @@ def find_speech(audio: Array, rate: int) -> list[tuple[float, float]]:
     if not len(level):
         return []
     loud = level >= max(ABSOLUTE_DB, float(np.percentile(level, 95)) + SOUNDING_DB)
-    joined: list[tuple[float, float]] = []
+    spans: list[tuple[float, float]] = []
     for start, end in _find_spans(loud, rate):
-        if joined and start - joined[-1][1] < SHORTEST:
-            joined[-1] = joined[-1][0], end
+        if spans and start - spans[-1][1] < SHORTEST:
+            spans[-1] = spans[-1][0], end
         else:
-            joined.append((start, end))
-    return [(a, b) for a, b in joined if b - a >= CLICK]
+            spans.append((start, end))
+    return [(a, b) for a, b in spans if b - a >= CLICK]
 
 
 def _measure_levels(audio: Array, rate: int) -> F64:

@@ -69,10 +69,10 @@ def find_restless(times: F64, opening: F64, pauses: Iterable[Span]) -> list[Mome
         opening: (n,) eye distances, NaN without a face.
         pauses: start and end of each pause, seconds.
     """
-    known = _find_times_inside(times, pauses) & np.isfinite(opening)
-    if known.sum() < _MIN_FRAMES:
+    is_known = _find_times_inside(times, pauses) & np.isfinite(opening)
+    if is_known.sum() < _MIN_FRAMES:
         return []
-    excess = opening - np.median(opening[known])
+    excess = opening - np.median(opening[is_known])
     return [
         Moment(
             float(times[k]),
@@ -80,7 +80,7 @@ def find_restless(times: F64, opening: F64, pauses: Iterable[Span]) -> list[Mome
             float(excess[k]) / NOTICED_OPENING,
             f"mouth opens by {excess[k]:.2f} eye distances in a pause",
         )
-        for k in np.flatnonzero(known & (excess > 0))
+        for k in np.flatnonzero(is_known & (excess > 0))
     ]
 
 

@@ -1,4 +1,4 @@
-"""Whether what lies outside the mask is untouched, sample by sample, in the source's own pixel format."""
+"""Whether the samples outside the mask are untouched, in the source's own pixel format."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class UnmaskedChanges:
         self.passed_through = 0
         self.depth = 8
         self.fault = ""
-        """why the frames cannot be compared"""
+        """Reason why the frames cannot be compared."""
 
     def add(self, pair: CompositePair, /) -> None:
         """Add a pair."""
@@ -106,7 +106,7 @@ class UnmaskedChanges:
 
     @property
     def note(self) -> str:
-        """How much was compared, or why it could not be."""
+        """The number of compared samples, or the reason why there are none."""
         if self.fault:
             return self.fault
         return (
@@ -116,10 +116,10 @@ class UnmaskedChanges:
 
 
 def _find_changes(evidence: Evidence) -> UnmaskedChanges | str:
-    """Return what was observed, or why nothing was."""
+    """Return the observed changes, or the reason why there are none."""
     if evidence.source is None:
         return "the source is not where the workspace says: give --source"
-    changes = evidence.observed(Feed.RUN, UnmaskedChanges)
+    changes = evidence.get_observer(Feed.RUN, UnmaskedChanges)
     return changes.fault or changes
 
 

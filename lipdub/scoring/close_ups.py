@@ -18,16 +18,18 @@ if TYPE_CHECKING:
     from lipdub.media.pixels import Box, Picture
     from lipdub.metrics.mask_edge import MaskEdge
 
-SAMPLE_SECONDS = 0.5  # one frame of so many seconds is sampled
+SAMPLE_SECONDS = 0.5  # seconds per sampled frame
 MARGIN = 0.45  # eye distances around the face that are cut out with it
 
 FindMask: TypeAlias = Callable[[int], "tuple[Box, F32] | None"]
-"""From a frame's number to the box (x0, y0, x1, y1) of what was replaced in it and its weight (h, w) 0..1; None if
-nothing was replaced."""
+"""Function from a frame's number to the box (x0, y0, x1, y1) of the replaced region and its weight (h, w) 0..1.
+
+It returns None if nothing was replaced.
+"""
 
 
 def sample_frames(times: F64) -> list[int]:
-    """Return the numbers of the frames to look at closely: the first in each span of `SAMPLE_SECONDS`."""
+    """Return the numbers of the frames with close-ups: the first in each span of `SAMPLE_SECONDS`."""
     bins = np.floor(np.asarray(times) / SAMPLE_SECONDS + 1e-6)
     return [int(k) for k in np.flatnonzero(np.diff(bins, prepend=-1) > 0)]
 
@@ -55,7 +57,7 @@ class CloseUpCutter:
 
     Args:
         sampled: numbers of the frames that have close-ups.
-        find_mask: says what was replaced; without it the lower face is taken for it.
+        find_mask: returns the replaced region; without it, the lower face is used.
         source: the source's pictures of the sampled frames, in order, if there is a source.
     """
 
@@ -87,10 +89,10 @@ class CloseUpCutter:
         height, width = box[3] - box[1], box[2] - box[0]
         if self._find_mask is None:
             return find_mask_edge(mesh, height, width, skin=skin)
-        known = self._find_mask(index)
-        if known is None:
+        region = self._find_mask(index)
+        if region is None:
             return None
-        (x0, y0, _, _), weight = known
+        (x0, y0, _, _), weight = region
         mask = np.zeros((height, width), np.float32)
         left, top = x0 - box[0], y0 - box[1]
         row, column = max(0, top), max(0, left)

@@ -27,7 +27,7 @@ def pair_frames(
 ) -> Iterator[tuple[SourceFrame, SourceFrame, int]]:
     """Yield each frame of the result with the frame of the ground truth nearest in time, and that frame's number.
 
-    Both videos begin at their first frames. It ends where the ground truth does.
+    Both videos begin at their first frames. The pairs end with the ground truth.
     """
     nearest = next(truth, None)
     if nearest is None:
@@ -103,7 +103,7 @@ def run_pairs(
         truth: the ground truth.
         observers: see each pair.
         motions: the face of the result and of the ground truth over time.
-        progress: is told after each pair.
+        progress: called after each pair.
 
     Raises:
         InputError: the videos cannot be read or differ in size.
@@ -111,15 +111,17 @@ def run_pairs(
     from lipdub.media.read import read_frames
 
     observers = list(observers)
-    ours, theirs = motions
+    result_motion, truth_motion = motions
     last = (-2, -2)
     for frame, other, number in pair_frames(read_frames(result), read_frames(truth)):
         a, b, peak = match_depth(frame.picture, other.picture, str(truth))
         index = frame.index
         is_fresh = (index - 1, number - 1) != last and (index - 1, number) != last
         last = (index, number)
-        time = float(ours.times[index])
-        pair = FramePair(index, time, a, b, peak, is_fresh, ours.points[index], theirs.points[number], align_face)
+        time = float(result_motion.times[index])
+        pair = FramePair(
+            index, time, a, b, peak, is_fresh, result_motion.points[index], truth_motion.points[number], align_face
+        )
         for observer in observers:
             observer.add(pair)
-        progress(Event("progress", "score", done=index + 1, total=len(ours), message="ground truth"))
+        progress(Event("progress", "score", done=index + 1, total=len(result_motion), message="ground truth"))

@@ -1,4 +1,4 @@
-"""Gathers what the metrics of a score need: chooses the metrics, loads networks, and runs the passes."""
+"""Gather the evidence of a score: select the metrics, load their networks and run the passes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lipdub.weights.store import WeightsStore
     from lipdub.workspace.folder import Workspace
 
-_MIN_TARGET_FRAMES = 3  # from which on the speech's opening is fitted to the mouth's range
+_MIN_TARGET_FRAMES = 3  # fewest frames that scale the speech's opening to the mouth's range
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Inputs:
         source: the source video, if known.
         ground_truth: the ground truth, if given.
         run: the workspace of the run, if given.
-        speech: the speech that the result should follow; None if it has no sound and none was given.
+        speech: the speech that the result should follow; None if none was given and the result has no sound.
         order: (n,) number of the source frame of each frame of the result, -1 if there is none; None without a source.
         detector: name of the face detector.
     """
@@ -55,7 +55,7 @@ class Inputs:
 
     @property
     def available(self) -> set[Need]:
-        """The inputs that are there."""
+        """The available inputs."""
         inputs = {
             Need.SPEECH: self.speech,
             Need.SOURCE: self.source,
@@ -70,11 +70,11 @@ class Selection:
     """The metrics of a score.
 
     Attributes:
-        metrics: those whose inputs are there, in order of their rows.
-        not_measured: by id, which input the others lack.
+        metrics: the metrics whose inputs are available, in order of their rows.
+        not_measured: the missing input of each other metric, by the metric's id.
         networks: the loaded networks, by the name of their weights.
-        failures: by the name of the weights, why a network could not be loaded.
-        remarks: what a person should know about the weights.
+        failures: why a network could not be loaded, by the name of its weights.
+        remarks: notes on the weights for a person.
     """
 
     metrics: list[Metric] = field(default_factory=list)
@@ -94,37 +94,37 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """What was gathered, and the seconds it took.
+class GatheredEvidence:
+    """The evidence of a score, and the seconds that speech recognition took.
 
     Attributes:
-        evidence: what metrics measure from.
+        evidence: the input of the metrics.
         inputs: the files.
         selection: the metrics.
-        passes: over the result and the source.
-        hearing: seconds of speech recognition.
+        passes: results of the passes over the result and the source.
+        recognition_seconds: time of speech recognition.
     """
 
     evidence: Evidence
     inputs: Inputs
     selection: Selection
     passes: tuple[PassResult, ...]
-    hearing: float
+    recognition_seconds: float
 
 
-def gather(result: Path, options: ScoreOptions, progress: Callback) -> Gathered:
+def gather(result: Path, options: ScoreOptions, progress: Callback) -> GatheredEvidence:
     """Gather the evidence on a result.
 
     Raises:
         InputError: a file cannot be read.
-        UsageError: the workspace is none, or of an unfinished run.
+        UsageError: the folder is no workspace, or its run is unfinished.
     """
     from lipdub.metrics.bootstrap import make_windows
     from lipdub.weights.store import WeightsStore
 
-    began = clock.perf_counter()
+    start = clock.perf_counter()
     inputs = open_inputs(result, options)
-    hearing = clock.perf_counter() - began
+    recognition_seconds = clock.perf_counter() - start
     selection = select_metrics(inputs.available, WeightsStore())
     expected = run_workspace.read_expected_face(inputs.run) if inputs.run is not None else ExpectedFace()
     setup, cut_close_up = _plan_close_ups(inputs, selection.networks)
@@ -148,25 +148,25 @@ def gather(result: Path, options: ScoreOptions, progress: Callback) -> Gathered:
     )
     passes = [motion]
     if inputs.source is not None:
-        observers |= (of_source := selection.make_observers(Feed.SOURCE, setup))
+        observers |= (source_observers := selection.make_observers(Feed.SOURCE, setup))
         faces = ExpectedFace(expected.max_faces)
         passes.append(
             run_pass(
                 inputs.source,
-                of_source.values(),
+                source_observers.values(),
                 detector=inputs.detector,
                 expected=faces,
                 progress=progress,
                 label="source",
             )
         )
-        began = clock.perf_counter()
-        own = load_own_sound(inputs.source, "the source's own sound") if inputs.speech is not None else None
-        hearing += clock.perf_counter() - began
-        evidence.source = ScoredClip(inputs.source, passes[-1], own)
+        start = clock.perf_counter()
+        own_sound = load_own_sound(inputs.source, "the source's own sound") if inputs.speech is not None else None
+        recognition_seconds += clock.perf_counter() - start
+        evidence.source = ScoredClip(inputs.source, passes[-1], own_sound)
     evidence.target_opening, evidence.target_origin = find_target(evidence, inputs.run)
     _run_pair_passes(inputs, selection, evidence)
-    return Gathered(evidence, inputs, selection, tuple(passes), hearing)
+    return GatheredEvidence(evidence, inputs, selection, tuple(passes), recognition_seconds)
 
 
 def open_inputs(result: Path, options: ScoreOptions) -> Inputs:
@@ -174,7 +174,7 @@ def open_inputs(result: Path, options: ScoreOptions) -> Inputs:
 
     Raises:
         InputError: a file cannot be read.
-        UsageError: the workspace is none, or of an unfinished run.
+        UsageError: the folder is no workspace, or its run is unfinished.
     """
     run = run_workspace.open_finished(options.workspace) if options.workspace is not None else None
     source = options.source or (run_workspace.find_source(run) if run is not None else None)
@@ -191,7 +191,7 @@ def open_inputs(result: Path, options: ScoreOptions) -> Inputs:
 
 
 def select_metrics(available: Iterable[Need], store: WeightsStore) -> Selection:
-    """Select the metrics whose inputs are there, and load their networks."""
+    """Select the metrics whose inputs are available, and load their networks."""
     from lipdub.weights import manifest
 
     selection = Selection()
@@ -218,7 +218,7 @@ def select_metrics(available: Iterable[Need], store: WeightsStore) -> Selection:
 def find_frame_order(result: Path, source: Path, run: Workspace | None) -> I64:
     """Return the number of the source frame that belongs to each frame of the result.
 
-    The workspace of the run knows it. Without one, frames are matched by their times.
+    The run's workspace holds these numbers. Without a workspace, frames are matched by their times.
 
     Returns:
         (n,) frame numbers, -1 if there is none.
@@ -228,27 +228,27 @@ def find_frame_order(result: Path, source: Path, run: Workspace | None) -> I64:
     result_times = read_frame_times(result)
     result_times = result_times - result_times[0]
     if run is not None:
-        known = run_workspace.read_frame_order(run)
+        run_order = run_workspace.read_frame_order(run)
         order = np.full(len(result_times), -1)
-        order[: min(len(known), len(order))] = known[: len(order)]
+        order[: min(len(run_order), len(order))] = run_order[: len(order)]
         return order
     times = read_frame_times(source)
     times = times - times[0]
     spacing = float(np.median(np.diff(times))) if len(times) > 1 else np.inf
-    after = np.minimum(np.searchsorted(times, result_times), len(times) - 1)
-    before = np.maximum(after - 1, 0)
-    nearest = np.where(result_times - times[before] < times[after] - result_times, before, after)
+    following = np.minimum(np.searchsorted(times, result_times), len(times) - 1)
+    preceding = np.maximum(following - 1, 0)
+    nearest = np.where(result_times - times[preceding] < times[following] - result_times, preceding, following)
     return np.where(result_times <= times[-1] + spacing / 2, nearest, -1)
 
 
 def find_target(evidence: Evidence, run: Workspace | None) -> tuple[F64 | None, str]:
-    """Return the mouth opening asked for at each frame of the result, and who asks for it.
+    """Return the target mouth opening of each frame of the result, and the origin of the target.
 
-    A run says it in eye distances. Without one, the opening that the speech asks for is brought to the mean and
-    deviation of the measured one, as nobody knows how wide this talker opens the mouth.
+    A run's workspace holds the target in eye distances. Without a workspace, the opening that the speech implies is
+    scaled to the mean and deviation of the measured opening, because the talker's own range is unknown.
 
     Returns:
-        (n,) eye distances, NaN where none is known, or None; the origin, in words.
+        (n,) eye distances, NaN where no target is known, or None without any target; the origin, in words.
     """
     motion = evidence.result.motion
     target = run_workspace.read_target_opening(run) if run is not None else None
@@ -260,17 +260,17 @@ def find_target(evidence: Evidence, run: Workspace | None) -> tuple[F64 | None, 
     if speech is None:
         return None, ""
     opening = np.interp(motion.times, speech.times, speech.lips[:, 0])
-    inside = (motion.times >= speech.begins) & (motion.times <= speech.ends)
-    known = inside & np.isfinite(motion.mouth.opening)
-    if known.sum() < _MIN_TARGET_FRAMES or opening[known].std() == 0:
+    inside = (motion.times >= speech.start) & (motion.times <= speech.end)
+    is_known = inside & np.isfinite(motion.mouth.opening)
+    if is_known.sum() < _MIN_TARGET_FRAMES or opening[is_known].std() == 0:
         return None, ""
-    measured = motion.mouth.opening[known]
-    scaled = (opening - opening[known].mean()) / opening[known].std() * measured.std() + measured.mean()
+    measured = motion.mouth.opening[is_known]
+    scaled = (opening - opening[is_known].mean()) / opening[is_known].std() * measured.std() + measured.mean()
     return np.where(inside, scaled, np.nan), "the speech"
 
 
 def _plan_close_ups(inputs: Inputs, networks: Mapping[str, Any]) -> tuple[PassSetup, CutCloseUp]:
-    """Choose the frames to look at closely: those that have a source frame, if there is a source."""
+    """Choose the frames with close-ups. If there is a source, each of them has a source frame."""
     from lipdub.media.frame_index import read_frame_times
 
     times = read_frame_times(inputs.result)
@@ -287,7 +287,7 @@ def _plan_close_ups(inputs: Inputs, networks: Mapping[str, Any]) -> tuple[PassSe
 
 
 def _run_pair_passes(inputs: Inputs, selection: Selection, evidence: Evidence) -> None:
-    """Run the passes that show two videos beside each other, as far as metrics want them."""
+    """Run the passes that pair the result with its source or its ground truth, where these are available."""
     setup = PassSetup(frame_count=len(evidence.result.motion), networks=selection.networks)
     progress = evidence.progress
     if inputs.run is not None and inputs.source is not None:

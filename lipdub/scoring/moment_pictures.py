@@ -35,7 +35,7 @@ def cut_moment_pictures(
         source: its source video, if known.
         order: (n,) number of the source frame of each frame of the result, -1 if there is none.
         motion: the result's face over time.
-        moments: to show.
+        moments: the moments to show.
     """
     pictures = []
     for moment in moments:
@@ -60,7 +60,7 @@ def _face_box(points: F32) -> FloatBox:
 
 
 def _strip(path: Path, frames: I64, box: FloatBox | None) -> U8:
-    """Return frames beside each other, cut to a box: RGB uint8 (HEIGHT, w, 3)."""
+    """Return frames side by side, cut to a box: RGB uint8 (HEIGHT, w, 3)."""
     import cv2
 
     from lipdub.media.pixels import to_eight_bits

@@ -1,4 +1,4 @@
-"""Selects the weakest moments of a result, some time apart from each other."""
+"""Select the weakest moments of a result, some time apart from each other."""
 
 from __future__ import annotations
 

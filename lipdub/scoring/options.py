@@ -1,4 +1,4 @@
-"""What a result is compared with."""
+"""The files that a result is compared with."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def _detector_names() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """What a result is compared with.
+    """The files that a result is compared with.
 
     Attributes:
         workspace: folder of the run that made it.
-        ground_truth: video of what it should look like.
-        source: the video it was made from; by default the one the workspace names.
-        speech: the sound it should follow; by default its own.
+        ground_truth: video that the result should look like.
+        source: the video that the result was made from; by default the one that the workspace names.
+        speech: the sound that the result should follow; by default its own.
         offset: seconds after the first frame at which the speech begins; by default as in the workspace, else 0.
         detector: name of the face detector; by default the one the workspace was made with, else that of `detect`.
     """

@@ -26,7 +26,7 @@ PER_SECOND = 60  # pixels of the curves
 WAVE, CURVE, BAND, TICKS = 56, 120, 26, 22  # pixels of height
 _MIN_WIDTH = 320  # pixels
 _JPEG_QUALITY = 88
-_FULL_AGREEMENT = 0.8  # of a window, from which on it is fully green
+_FULL_AGREEMENT = 0.8  # agreement of a window that is drawn fully green
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class MomentPictures:
     """The pictures of a weak moment.
 
     Attributes:
-        moment: that is picture.
+        moment: the weak moment.
         result: JPEG file, a strip of frames of the result around the moment.
-        source: the same of the source; None without one.
+        source: the same strip of the source; None without a source.
     """
 
     moment: Moment
@@ -46,7 +46,7 @@ class MomentPictures:
 
 @dataclass(frozen=True)
 class ReportEntry:
-    """A score with what its report shows.
+    """A score with the curves and pictures of its report.
 
     Attributes:
         score: the numbers.
@@ -65,7 +65,7 @@ class AlignedRow(NamedTuple):
     """A line of a table of several scores.
 
     Attributes:
-        row: the first score's that has it, for its words.
+        row: row of the first score that has it, for the texts.
         cells: the row of each score, None if it has none.
     """
 
@@ -74,7 +74,7 @@ class AlignedRow(NamedTuple):
 
 
 def render_page(entries: Sequence[ReportEntry], made_with: str) -> str:
-    """Render the page of one score or of several beside each other, as HTML."""
+    """Render the page of one score, or of several side by side, as HTML."""
     return _load_template().render(
         entries=[
             {

@@ -15,7 +15,7 @@ from lipdub.metrics.metric import Better, Moment
 
 SCHEMA = 3
 _JSON_DIGITS = 5  # after the point
-#: Ids of schema 2 and what they are called now. They are accepted, with a note, wherever a row is named.
+#: Ids of schema 2 and their present names. They are accepted, with a note, wherever a row is named.
 OLD_IDS = {
     "silence_leak": "silence_motion_ratio",
     "frozen_mouth": "frozen_share",
@@ -29,7 +29,7 @@ OLD_IDS = {
     "f_ld": "f_lmd",
     "f_ld_eyes": "f_lmd_eyes",
 }
-# Fields of schema 2 and what they are called now.
+# Fields of schema 2 and their present names.
 _OLD_ROW_FIELDS = {"name": "title", "on": "region", "anchor": "real_value"}
 _OLD_MOMENT_FIELDS = {"times": "severity", "words": "text"}
 _OLD_SERIES = {"wanted": "target"}
@@ -75,9 +75,9 @@ class Score:
         rows: the numbers.
         windows: for each window "start" and "end", in seconds, and numbers by row id.
         moments: the weakest places, the weakest first.
-        series: numbers at each of the times in "time": "opening" and "width" of the mouth, and "target", the opening
-            asked for.
-        seconds: what the scoring spent on what.
+        series: numbers at each of the times in "time": "opening" and "width" of the mouth, and "target", the target
+            opening.
+        seconds: time spent on each part of the scoring.
         notes: for people.
         not_measured: by row id, which input is missing for a number.
     """

@@ -1,4 +1,4 @@
-"""What the workspace of a run says about the result: what the mouth should do, and what was replaced."""
+"""Facts about a result in the workspace of its run: the target opening and the replaced region."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lipdub.scoring.close_ups import FindMask
     from lipdub.workspace.folder import Workspace
 
-#: Frames dubbed at least this far count where target and measured opening are compared.
+#: Least weight of the dub in frames whose target and measured opening are compared.
 FULLY_DUBBED = 0.99
 
 
@@ -31,7 +31,7 @@ def open_finished(folder: Path) -> Workspace:
     """Open the workspace of a finished run.
 
     Raises:
-        UsageError: the folder is none.
+        UsageError: the folder is no workspace.
     """
     from lipdub.workspace.folder import Workspace
 
@@ -47,8 +47,8 @@ def open_finished(folder: Path) -> Workspace:
 
 def find_source(workspace: Workspace) -> Path | None:
     """Return the source video that a workspace names; None if it is no longer there."""
-    named = workspace.facts.get("path")
-    return Path(named) if named and Path(named).is_file() else None
+    path = workspace.facts.get("path")
+    return Path(path) if path and Path(path).is_file() else None
 
 
 def read_offset(workspace: Workspace) -> float:
@@ -77,10 +77,10 @@ def read_facts(workspace: Workspace) -> RunFacts:
 
 
 def read_target_opening(workspace: Workspace) -> F64 | None:
-    """Return the mouth opening asked for at each frame of the result.
+    """Return the target mouth opening of each frame of the result.
 
     Returns:
-        (n,) eye distances, NaN where the frame was not fully dubbed; None if the method asks for no opening.
+        (n,) eye distances, NaN where the frame was not fully dubbed; None if the method has no target opening.
     """
     sync = open_sync(workspace)
     opening = np.where(sync.plan.amount >= FULLY_DUBBED, sync.read_wanted()[:, 0], np.nan).astype(np.float64)
@@ -102,7 +102,7 @@ def read_expected_face(workspace: Workspace) -> ExpectedFace:
 
 
 def load_masks(workspace: Workspace) -> FindMask:
-    """Return a function that says what was replaced in each frame of the result."""
+    """Return a function that gives the replaced region of each frame of the result."""
     store, feather = _open_crops(workspace), _read_feather(workspace)
 
     def find_mask(index: int) -> tuple[Box, F32] | None:
@@ -121,7 +121,7 @@ def run_composites(
         result: the result.
         source: the source video.
         observers: see each pair.
-        progress: is told after each pair.
+        progress: called after each pair.
 
     Raises:
         InputError: a video cannot be read.
@@ -132,12 +132,12 @@ def run_composites(
     order = read_frame_order(workspace)
     supports = _iter_supports(_open_crops(workspace), _read_feather(workspace))
     frames = zip(read_frames_in_order(source, order), read_frames(result), supports, strict=False)
-    for done, (original, frame, support) in enumerate(frames, 1):
+    for count, (original, frame, support) in enumerate(frames, 1):
         box, weight = support if support is not None else (None, None)
         pair = CompositePair(original.picture, frame.picture, box, weight)
         for observer in observers:
             observer.add(pair)
-        progress(Event("progress", "score", done=done, total=len(order), message="pixels"))
+        progress(Event("progress", "score", done=count, total=len(order), message="pixels"))
 
 
 def open_sync(workspace: Workspace) -> SyncStore:
@@ -158,8 +158,8 @@ def _read_feather(workspace: Workspace) -> float:
     from lipdub.stages.paste_back.options import PasteBackOptions
 
     record = workspace.record("paste-back")
-    given = record.options if record is not None else {}
-    return float(given.get("feather", PasteBackOptions().feather))
+    options = record.options if record is not None else {}
+    return float(options.get("feather", PasteBackOptions().feather))
 
 
 def _iter_supports(store: CropStore, feather: float) -> Iterator[tuple[Box, F32] | None]:

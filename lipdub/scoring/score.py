@@ -1,4 +1,4 @@
-"""score: how good a dub is, in numbers.
+"""The score of a dub, in numbers.
 
 A score reads a result of lipdub or of another tool, and where given its source, its speech, its ground truth and the
 workspace it was made in. It is not cached. Frames are streamed: memory grows by some hundred bytes a frame.
@@ -17,7 +17,7 @@ import numpy as np
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.metrics.bootstrap import bootstrap_interval
 from lipdub.progress import Callback, Event, ignore_event
-from lipdub.scoring.gather import Gathered, gather
+from lipdub.scoring.gather import GatheredEvidence, gather
 from lipdub.scoring.moments import select_weakest
 from lipdub.scoring.options import ScoreOptions
 from lipdub.scoring.report import ReportEntry
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lipdub.metrics.evidence import Evidence, TimedSpeech
     from lipdub.metrics.metric import Measurement, Metric, Moment
 
-WAVE_RATE = 50  # levels a second that a report draws of the sound
+WAVE_RATE = 50  # levels of the sound per second in a report
 _MIN_LEVEL = 1e-6
 
 
@@ -52,23 +52,23 @@ def score(
     Args:
         result: a dubbed video, of lipdub or of another tool.
         workspace: folder of the run that made it.
-        ground_truth: video of what it should look like.
-        source: the video it was made from; by default the one the workspace names.
-        speech: the sound it should follow; by default its own.
+        ground_truth: video that the result should look like.
+        source: the video that the result was made from; by default the one that the workspace names.
+        speech: the sound that the result should follow; by default its own.
         offset: seconds after the first frame at which the speech begins; by default as in the workspace, else 0.
         detector: name of the face detector; by default the one the workspace was made with, else "mediapipe".
-        progress: is called with events.
+        progress: called with events.
         truth: former name of `ground_truth`, deprecated.
 
     Raises:
         InputError: a file cannot be read.
-        UsageError: the workspace is none, or of an unfinished run.
+        UsageError: the folder is no workspace, or its run is unfinished.
     """
     if truth is not None:
         warnings.warn("truth is now called ground_truth", DeprecationWarning, stacklevel=2)
     ground_truth = truth if ground_truth is None else ground_truth
-    given = {"workspace": workspace, "ground_truth": ground_truth, "source": source, "speech": speech}
-    paths = {name: Path(path) for name, path in given.items() if path is not None}
+    files = {"workspace": workspace, "ground_truth": ground_truth, "source": source, "speech": speech}
+    paths = {name: Path(path) for name, path in files.items() if path is not None}
     options = ScoreOptions(**paths, offset=offset, detector=detector)
     return score_with_report(Path(result), options, progress or ignore_event).score
 
@@ -80,17 +80,17 @@ def score_with_report(
 
     Args:
         result: a dubbed video.
-        options: what it is compared with.
-        progress: is called with events.
-        pictures: cut out the weakest moments.
+        options: the files that it is compared with.
+        progress: called with events.
+        pictures: whether to cut out the weakest moments.
 
     Raises:
         InputError: a file cannot be read.
-        UsageError: the workspace is none, or of an unfinished run.
+        UsageError: the folder is no workspace, or its run is unfinished.
     """
     from lipdub.scoring.moment_pictures import cut_moment_pictures
 
-    began = clock.perf_counter()
+    start_time = clock.perf_counter()
     gathered = gather(result, options, progress)
     evidence, inputs = gathered.evidence, gathered.inputs
     motion = evidence.result.motion
@@ -106,8 +106,8 @@ def score_with_report(
         moments=moments,
         series=_make_series(evidence),
         seconds={
-            "all": clock.perf_counter() - began,
-            "networks": gathered.hearing + rows.network_seconds + sum(p.meshing for p in gathered.passes),
+            "all": clock.perf_counter() - start_time,
+            "networks": gathered.recognition_seconds + rows.network_seconds + sum(p.meshing for p in gathered.passes),
             "pictures": sum(p.observing for p in gathered.passes),
             "waiting for frames": sum(p.decoding for p in gathered.passes),
         },
@@ -122,7 +122,7 @@ def score_with_report(
 
 @dataclass
 class _Rows:
-    """What the metrics say."""
+    """The rows, windows and moments of a score."""
 
     rows: list[Row] = field(default_factory=list)
     windows: list[Mapping[str, float | None]] = field(default_factory=list)
@@ -130,8 +130,8 @@ class _Rows:
     network_seconds: float = 0.0
 
 
-def _measure_rows(gathered: Gathered) -> _Rows:
-    """Measure every metric whose inputs are there."""
+def _measure_rows(gathered: GatheredEvidence) -> _Rows:
+    """Measure every metric whose inputs are available."""
     evidence, selection = gathered.evidence, gathered.selection
     windows: list[dict[str, float | None]] = [{"start": start, "end": end} for start, end in evidence.windows]
     out = _Rows(windows=list(windows))
@@ -140,10 +140,10 @@ def _measure_rows(gathered: Gathered) -> _Rows:
         if failure is not None:
             out.rows.append(Row(metric.id, metric.title, metric.region, None, metric.unit, metric.better, note=failure))
             continue
-        began = clock.perf_counter()
+        start_time = clock.perf_counter()
         measurement = metric.measure(evidence)
         if metric.weights is not None:
-            out.network_seconds += clock.perf_counter() - began
+            out.network_seconds += clock.perf_counter() - start_time
         if measurement is None:
             continue
         out.rows.append(make_row(metric, measurement))
@@ -183,7 +183,7 @@ def _make_series(evidence: Evidence) -> dict[str, list[float | None]]:
     return {name: [finite_or_none(value) for value in values.tolist()] for name, values in series.items()}
 
 
-def _make_notes(gathered: Gathered) -> tuple[str, ...]:
+def _make_notes(gathered: GatheredEvidence) -> tuple[str, ...]:
     speech = gathered.evidence.result.speech
     notes = [
         f"the mouth is compared with {speech.origin}"
@@ -198,7 +198,7 @@ def _make_notes(gathered: Gathered) -> tuple[str, ...]:
 def _measure_levels(speech: TimedSpeech, duration: float) -> F64:
     """Return the levels of a speech from the first frame on, `WAVE_RATE` a second: (n,) 0..1."""
     size = SAMPLE_RATE_HZ // WAVE_RATE
-    shift = round(speech.begins * SAMPLE_RATE_HZ)
+    shift = round(speech.start * SAMPLE_RATE_HZ)
     sound = speech.sound[-shift:] if shift < 0 else np.concatenate([np.zeros(shift, np.float32), speech.sound])
     sound = sound[: round(duration * SAMPLE_RATE_HZ)]
     count = len(sound) // size

@@ -1,4 +1,4 @@
-"""Loads the speech that a result should follow, with the lip motion it asks for."""
+"""Load the speech that a result should follow, with the lip motion that it implies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load_speech(path: Path, begins: float, origin: str) -> TimedSpeech:
     Args:
         path: a file with sound.
         begins: seconds after the picture's first frame at which the speech begins.
-        origin: what the speech is, in words.
+        origin: description of the speech.
 
     Raises:
         InputError: the file has no sound.

@@ -106,7 +106,7 @@ def run_pass(
         detector: name of the face detector.
         expected: which face counts; by default the only one.
         cut_close_up: makes the close-ups.
-        progress: is told after each frame.
+        progress: called after each frame.
         label: of the pass, for progress.
 
     Raises:
@@ -126,18 +126,18 @@ def run_pass(
     thumbnail_before = None
     with detectors.create(detector, max_faces=expected.max_faces) as finder:
         while True:
-            began = clock.perf_counter()
+            start_time = clock.perf_counter()
             if (item := next(frames, None)) is None:
                 break
             frame, small, thumbnail = item
-            decoded = clock.perf_counter()
+            decode_time = clock.perf_counter()
             is_cut = thumbnail_before is not None and measure_change(thumbnail_before, thumbnail) >= RESTART_CHANGE
             thumbnail_before = thumbnail
             index, picture = len(track.times), frame.picture
             scale = picture.width / small.shape[1]
             faces = [face * np.float32(scale) for face in finder.detect([small], [is_cut])[0]]
             mesh = _pick_face(faces, expected.locate(index) if expected.locate is not None else None)
-            meshed = clock.perf_counter()
+            mesh_time = clock.perf_counter()
             start = float(frame.time) if index == 0 else start
             time = float(frame.time) - start
             close_up = cut_close_up(index, picture, mesh)
@@ -145,8 +145,8 @@ def run_pass(
             for observer in observers:
                 observer.add(observation)
             track.add(time, mesh)
-            decoding, meshing = decoding + decoded - began, meshing + meshed - decoded
-            observing += clock.perf_counter() - meshed
+            decoding, meshing = decoding + decode_time - start_time, meshing + mesh_time - decode_time
+            observing += clock.perf_counter() - mesh_time
             progress(Event("progress", "score", done=index + 1, total=total, message=label))
     return track.finish(start, decoding, meshing, observing)
 

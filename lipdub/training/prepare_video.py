@@ -189,7 +189,7 @@ def _compare_mouth(view: TrackLandmarks, times: Array, speech: TimedSpeech) -> C
         points = view.read(low, min(low + _BLOCK, stop))
         for i in np.flatnonzero(np.isfinite(points[:, 0, 0])):
             shapes[low - first + i] = measure_mouth_shape(points[i])[:2]
-    return compare_motion(times[first:stop], shapes, speech.times, speech.lips, (speech.begins, speech.ends))
+    return compare_motion(times[first:stop], shapes, speech.times, speech.lips, (speech.start, speech.end))
 
 
 def _find_stretches(
@@ -325,7 +325,7 @@ def read_crops(video: Path, frames: Array, places: Array, side: int, zoom: float
 
 def _cut_stretch_sound(speech: TimedSpeech, stretch: _Stretch) -> tuple[Array, Array]:
     """Cut the sound of a stretch and its mel. Before and after the video's sound there is silence."""
-    first = round((stretch.first / shards.FPS - speech.begins) * SAMPLE_RATE_HZ)
+    first = round((stretch.first / shards.FPS - speech.start) * SAMPLE_RATE_HZ)
     return cut_sound(speech.sound, first, stretch.stop - stretch.first)
 
 

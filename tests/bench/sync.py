@@ -112,7 +112,7 @@ def figures(paths: dict[Path, float], sounds: Callable[[Path], TimedSpeech | Non
     for k, path in enumerate(names):
         watched, heard = seen[path]
         for by in MOVED:
-            late = replace(heard, begins=heard.begins + by, times=heard.times + by)
+            late = replace(heard, start=heard.start + by, times=heard.times + by)
             found = estimate_sync(compare_clip(ScoredClip(path, watched, late)))
             errors[by].append(found.offset - (paths[path] - by))
             if by == 0:
@@ -172,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
                 mouth = np.stack([motion.opening, motion.width], 1)
                 from lipdub.metrics.motion_sync import compare_motion
 
-                compared = compare_motion(motion.times, mouth, spoken.times, spoken.lips, (spoken.begins, spoken.ends))
+                compared = compare_motion(motion.times, mouth, spoken.times, spoken.lips, (spoken.start, spoken.end))
                 at = compared.curve()[int(np.abs(compared.lags - offset).argmin())]
                 rows.append([part, round(float(at), 3), round(estimate_sync(compared).offset * 1000, 1)])
             report[f"moved {path.stem}"] = rows

@@ -150,7 +150,7 @@ def against_truth(
 
 def agreement(shape: np.ndarray, heard: Any) -> float:
     times = np.arange(len(shape)) / 25
-    return estimate_sync(compare_motion(times, shape, heard.times, heard.lips, (0.0, heard.ends))).agreement
+    return estimate_sync(compare_motion(times, shape, heard.times, heard.lips, (0.0, heard.end))).agreement
 
 
 def hear(sound: np.ndarray) -> Any:

@@ -66,7 +66,7 @@ def variants(evidence: Evidence, metric: Metric) -> list[Evidence]:
     times = evidence.result.motion.times
     longer = np.append(times, times[-1] + 0.04)
     runs = RunFacts(times, is_lossless=True), RunFacts(times, is_lossless=False), RunFacts(longer, is_lossless=True)
-    return [replace(evidence, run=run, _shared=dict(evidence._shared)) for run in runs]
+    return [replace(evidence, run=run, _computed=dict(evidence._computed)) for run in runs]
 
 
 @pytest.mark.parametrize("name", NAMES)

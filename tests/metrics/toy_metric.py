@@ -21,7 +21,7 @@ class Brightness:
 
 
 def _measure(evidence: Evidence) -> Measurement:
-    series = evidence.observed(Feed.RESULT, Brightness)
+    series = evidence.get_observer(Feed.RESULT, Brightness)
     return measure_series(series.times, series.values, evidence.windows)
 
 
