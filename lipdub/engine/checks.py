@@ -1,4 +1,4 @@
-"""What is found out before heavy work begins: whether the given files, places and devices will do."""
+"""Checks before heavy work begins: whether the files, folders and devices can be used."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def check_video(path: Path) -> MediaFacts:
     if facts.video.frames < 1:
         raise InputError(f"{path} has a video stream without a single frame")
     if facts.video.missing:
-        there = facts.video.frames
+        frame_count = facts.video.frames
         raise InputError(
-            f"{path} is cut short: {there} of {there + facts.video.missing} frames are there",
+            f"{path} is cut short: {frame_count} of {frame_count + facts.video.missing} frames are there",
             hint="Copy it again; or, to dub what is left, wrap it anew first: ffmpeg -i IN -c copy OUT.",
         )
     return facts
@@ -80,8 +80,7 @@ def check_weights(paths: Iterable[Path], commercial_safe: bool) -> list[Manifest
 
     Raises:
         WeightsError: ``commercial_safe`` is set, and a published file is not known to allow commercial use. The
-        licence of a
-            user's own file is the user's affair.
+        user is responsible for the licence of own files.
     """
     from lipdub.weights import manifest
     from lipdub.weights.store import WeightsStore
@@ -103,20 +102,20 @@ def choose_device(name: str, networks: bool) -> str:
         return "cpu"
     import torch
 
-    there: dict[str, Callable[[], bool]] = {
+    has_device: dict[str, Callable[[], bool]] = {
         "cuda": torch.cuda.is_available,
         "mps": torch.backends.mps.is_available,
         "cpu": lambda: True,
     }
     if name == "auto":
-        return next(device for device, is_there in there.items() if is_there())
-    if not there[name]():
+        return next(device for device, is_present in has_device.items() if is_present())
+    if not has_device[name]():
         raise EnvironmentFailure(f"there is no {name} device here", hint="Use --device auto or cpu.")
     return name
 
 
 def check_result_name(job: Job) -> None:
-    """Check that the result's name will do.
+    """Check that the result's name can be used.
 
     Raises:
         UsageError: No container has such a name, it is a folder or an input, or lipdub did not make the file there.
@@ -127,9 +126,9 @@ def check_result_name(job: Job) -> None:
     container_for(out)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", hint="Name the result file with -o.")
-    for given in (job.video, job.speech, job.mix):
-        if given is not None and out.exists() and given.exists() and out.samefile(given):
-            raise UsageError(f"the result would replace {given}", hint="Name another file with -o.")
+    for path in (job.video, job.speech, job.mix):
+        if path is not None and out.exists() and path.exists() and out.samefile(path):
+            raise UsageError(f"the result would replace {path}", hint="Name another file with -o.")
     if out.exists() and not job.overwrite and not provenance_path(out).exists():
         raise UsageError(
             f"{out} is there already and lipdub did not make it",

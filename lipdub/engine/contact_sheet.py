@@ -17,7 +17,7 @@ MAX_TRACKS = 8
 FACES_PER_TRACK = 10
 _GAP_PX = 4
 _BACKGROUND, _TEXT, _CAPTION, _OVAL = 24, (225, 225, 225), (190, 190, 190), (255, 220, 60)  # RGB
-_FACE_REACH = 0.75  # face sizes from a face's middle that its picture shows
+_FACE_REACH = 0.75  # face sizes from a face's middle to the edge of its picture
 
 
 class SheetPicture(NamedTuple):
@@ -29,7 +29,7 @@ class SheetPicture(NamedTuple):
 
 def write_contact_sheet(
     path: Path,
-    found: Mapping[str, Any],
+    inspection: Mapping[str, Any],
     overview: Sequence[SheetPicture],
     faces: Mapping[int, Sequence[SheetPicture]],
 ) -> None:
@@ -37,7 +37,7 @@ def write_contact_sheet(
 
     Args:
         path: of the picture.
-        found: the result of `inspection.inspect`.
+        inspection: the result of `inspection.inspect`.
         overview: whole frames.
         faces: for each track's id, pictures of its face.
     """
@@ -45,16 +45,16 @@ def write_contact_sheet(
 
     from lipdub.workspace.atomic_files import write_atomically
 
-    video = found["video"]
+    video = inspection["video"]
     rows = [
         _draw_line(
-            f"{Path(found['path']).name}   {video['width']}x{video['height']}  {video['fps']:g} fps "
+            f"{Path(inspection['path']).name}   {video['width']}x{video['height']}  {video['fps']:g} fps "
             f"{video['fps_kind']}  {video['codec']}  {video['duration']:.1f} s"
         )
     ]
     if overview:
         rows.append(_join_pictures(overview))
-    for track in found["tracks"][:MAX_TRACKS]:
+    for track in inspection["tracks"][:MAX_TRACKS]:
         rows.append(
             _draw_line(
                 f"track {track['id']}: {track['start']:.1f} to {track['end']:.1f} s, "
@@ -64,7 +64,7 @@ def write_contact_sheet(
         pictures = faces[track["id"]]
         shown = np.unique(np.linspace(0, len(pictures) - 1, FACES_PER_TRACK).astype(int))
         rows.append(_join_pictures([pictures[i] for i in shown]))
-    rows += [_draw_line(note) for note in found["notes"]]
+    rows += [_draw_line(note) for note in inspection["notes"]]
     width = max(row.shape[1] for row in rows)
     sheet = np.concatenate([_pad(row, below=_GAP_PX, right=width - row.shape[1]) for row in rows])
     is_coded, coded = cv2.imencode(".png", sheet[..., ::-1])

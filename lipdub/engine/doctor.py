@@ -59,7 +59,7 @@ def diagnose() -> list[Check]:
     ):
         try:
             checks.extend(check())
-        except Exception as error:  # a check that breaks is itself a finding
+        except Exception as error:  # a check that raises an error has failed
             checks.append(
                 _make_check(
                     check.__name__.removeprefix("_check_"),
@@ -82,7 +82,7 @@ def _check_python() -> Iterator[Check]:
     version = ".".join(map(str, sys.version_info[:3]))
     try:
         declared = metadata.metadata("lipdub")["Requires-Python"]
-    except metadata.PackageNotFoundError:  # the check of the packages says so
+    except metadata.PackageNotFoundError:  # the check of the packages reports it
         declared = ""
     yield _make_check(
         "python",

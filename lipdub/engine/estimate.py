@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lipdub.media.probe import VideoFacts
 
-# As tests/bench measured them on `_MEASURED_CORES` cores.
+# Measured by tests/bench on `_MEASURED_CORES` cores.
 START_SECONDS = 2.5  # of a run
 FRAME_SECONDS = 0.018  # of a frame
 MEGAPIXEL_SECONDS = 0.030  # of a frame's megapixel

@@ -1,6 +1,6 @@
-"""Tell in seconds what a run on a video would meet, from samples of its frames.
+"""Inspect a video within seconds, by samples of its frames, and report what a run would find.
 
-The detector, the tracker, the limits on size and pose and the test for covered mouths are those of the run.
+The inspection uses a run's detector, tracker, limits of size and pose, and test for covered mouths.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from lipdub.media.read import SourceFrame
 
 SCHEMA = 1
-MAX_EXACT_WORK = 900.0  # frames times megapixels; a video of no more is read from end to end
+MAX_EXACT_WORK = 900.0  # frames times megapixels of the largest video that is read from end to end
 SAMPLE_COUNT = 96  # frames searched for faces
-MAX_KEY_DISTANCE = 60  # frames decoded at most to reach a sample; else the key frame before it stands in
-MIN_COVERAGE = 0.8  # share of the video that the samples must span, else a note says that they are partial
+MAX_KEY_DISTANCE = 60  # most frames decoded to reach a sample; else the previous key frame is the sample
+MIN_COVERAGE = 0.8  # share of the video that the samples must span; below it, a note reports partial samples
 CHANGE_WIDTH = 160  # columns of the pictures compared for cuts
-MIN_OPENING_SPREAD = 0.035  # of a talking mouth, in distances between the eyes; one with less stands still
-COARSE_MOUTH_PX = 22.0  # width of a mouth that shows few details, which a note tells; the run dubs it all the same
+MIN_OPENING_SPREAD = 0.035  # least spread of a talking mouth's opening, in distances between the eyes
+COARSE_MOUTH_PX = 22.0  # mouth width below which a note warns of few details; a run dubs the mouth all the same
 OVERVIEW_COUNT = 8  # whole frames of the contact sheet
-_MIN_MOVING_SAMPLES = 5  # that tell whether a mouth moves
-_SILENT_SHARE = 0.98  # of a speech that counts as silent
-_LENGTH_TOLERANCE = 0.5  # seconds between video and speech of which no note tells
+_MIN_MOVING_SAMPLES = 5  # fewest samples that show whether a mouth moves
+_SILENT_SHARE = 0.98  # share of silence from which a speech counts as silent
+_LENGTH_TOLERANCE = 0.5  # seconds between the ends of video and speech without a note
 
 
 @dataclass
@@ -63,7 +63,7 @@ class _Face:
 
 @dataclass
 class _Samples:
-    """What was seen in the samples of a video."""
+    """The samples of a video and the faces in them."""
 
     times: list[float]  # seconds from the first frame
     shots: list[tuple[int, int]]
@@ -101,17 +101,17 @@ def inspect(
     detector: str = detectors.DEFAULT_DETECTOR,
     progress: Callback | None = None,
 ) -> dict[str, Any]:
-    """Tell the facts of a video, its shots, faces and difficulties, and what a run would take.
+    """Inspect a video: its facts, shots, faces and difficulties, and the cost of a run.
 
-    Short videos are read whole. Of long ones up to `SAMPLE_COUNT` frames are read, key frames where possible, so the
-    answer takes seconds and spans are known to within the distance of two samples; `exact` tells which. All times are
-    seconds from the first frame.
+    Short videos are read whole, and `exact` is True. Of long videos, up to `SAMPLE_COUNT` frames are read, key frames
+    where possible. This takes seconds, and spans are exact to the distance of two samples. All times are seconds from
+    the first frame.
 
     Args:
         video: the source.
         speech: the speech of the run, for its length.
         sheet: where a contact sheet is written, as PNG.
-        detector: what finds the faces, of `faces.detectors.DETECTORS`.
+        detector: name of the face detector, one of `faces.detectors.DETECTORS`.
         progress: called with events.
 
     Returns:
@@ -126,22 +126,22 @@ def inspect(
     from lipdub.media.probe import probe
 
     path = Path(video)
-    tell = progress or ignore_event
+    callback = progress or ignore_event
     facts = probe(path)
     if facts.video is None:
         raise InputError(f"{path} holds no video", hint="Give a video or a picture with a face.")
-    samples = _read_samples(path, facts.video, detector, tell)
+    samples = _read_samples(path, facts.video, detector, callback)
     _link_faces(samples)
     _mark_covered(samples.faces)
     tracks = _describe_tracks(samples)
-    found = _describe_samples(samples, tracks)
+    descriptions = _describe_samples(samples, tracks)
     result: dict[str, Any] = {
         "schema": SCHEMA,
         "path": str(path),
         "video": _describe_video(facts, facts.video),
         "audio": [{"codec": a.codec, "rate": a.rate, "channels": a.channels} for a in facts.audio],
         "speech": _describe_speech(Path(speech)) if speech is not None else None,
-        **found,
+        **descriptions,
         "sheet": None,
     }
     result["usable"] = any(t["mouth_px"] >= MIN_MOUTH_PX and min(map(abs, t["yaw"])) < MAX_UNIT_YAW for t in tracks)
@@ -152,29 +152,29 @@ def inspect(
     if sheet is not None:
         write_contact_sheet(Path(sheet), result, samples.overview, _collect_pictures(samples))
         result["sheet"] = str(sheet)
-    tell(Event("done", "inspect", done=len(samples.times), total=len(samples.times)))
+    callback(Event("done", "inspect", done=len(samples.times), total=len(samples.times)))
     return result
 
 
 def _choose_frames(index: FrameIndex, *, is_exact: bool) -> list[int]:
-    """Choose the frames to read: all of a short video, else some, on key frames where those are near."""
+    """Choose the frames to read: all frames of a short video, else samples, at key frames where these are near."""
     count = len(index.pts)
     if is_exact:
         return list(range(count))
     keys = np.searchsorted(index.pts, index.keys)
     keys = keys[(keys < count)]
     spacing = count / SAMPLE_COUNT
-    chosen: set[int] = set()
-    for wish in (np.arange(SAMPLE_COUNT) + 0.5) * spacing:
-        before = int(keys[max(0, bisect_right(keys, int(wish)) - 1)])
-        after = min(bisect_right(keys, int(wish)), len(keys) - 1)
-        nearest = min((before, int(keys[after])), key=lambda key: abs(key - wish))
-        if abs(nearest - wish) <= spacing / 2:
-            # Some frames on, in turn: in a loop, or with the encoder's own rhythm, key frames may all look alike.
-            chosen.add(min(nearest + len(chosen) % 4 * 3, count - 1))
+    numbers: set[int] = set()
+    for target in (np.arange(SAMPLE_COUNT) + 0.5) * spacing:
+        before = int(keys[max(0, bisect_right(keys, int(target)) - 1)])
+        after = min(bisect_right(keys, int(target)), len(keys) - 1)
+        nearest = min((before, int(keys[after])), key=lambda key: abs(key - target))
+        if abs(nearest - target) <= spacing / 2:
+            # Samples lie 0, 3, 6 or 9 frames after their key frames, in turn, because all key frames may look alike.
+            numbers.add(min(nearest + len(numbers) % 4 * 3, count - 1))
         else:
-            chosen.add(int(wish) if wish - before <= MAX_KEY_DISTANCE else before)
-    return sorted(chosen)
+            numbers.add(int(target) if target - before <= MAX_KEY_DISTANCE else before)
+    return sorted(numbers)
 
 
 def _read_frames(path: Path, numbers: list[int], *, is_exact: bool) -> Iterator[SourceFrame]:
@@ -184,11 +184,11 @@ def _read_frames(path: Path, numbers: list[int], *, is_exact: bool) -> Iterator[
         yield from read_frames(path)
         return
     for number in numbers:
-        # One thread: with more, the decoder takes in many frames before it gives the first.
+        # One thread is fastest: with more threads, the decoder reads many frames before it returns the first.
         yield from read_frames(path, number, number + 1, threads=1)
 
 
-def _read_samples(path: Path, video: VideoFacts, detector: str, tell: Callback) -> _Samples:
+def _read_samples(path: Path, video: VideoFacts, detector: str, callback: Callback) -> _Samples:
     """Read the chosen frames, and search some of them for faces."""
     from lipdub.faces import shots
     from lipdub.media.frame_index import read_frame_index
@@ -196,11 +196,11 @@ def _read_samples(path: Path, video: VideoFacts, detector: str, tell: Callback) 
     index = read_frame_index(path)
     is_exact = len(index.pts) * measure_megapixels(video) <= MAX_EXACT_WORK
     numbers = _choose_frames(index, is_exact=is_exact)
-    tell(Event("start", "inspect", total=len(numbers)))
-    every = max(1, round(len(numbers) / SAMPLE_COUNT)) if is_exact else 1
-    marks = np.linspace(0, len(numbers) - 1, min(OVERVIEW_COUNT, len(numbers))).astype(int) // every * every
+    callback(Event("start", "inspect", total=len(numbers)))
+    step = max(1, round(len(numbers) / SAMPLE_COUNT)) if is_exact else 1
+    marks = np.linspace(0, len(numbers) - 1, min(OVERVIEW_COUNT, len(numbers))).astype(int) // step * step
     first = float(index.pts[0] * index.time_base)
-    samples = _Samples([], [], [], [], float(video.duration), is_exact, is_exact and every == 1)
+    samples = _Samples([], [], [], [], float(video.duration), is_exact, is_exact and step == 1)
     changes: list[float] = []
     before = None
     is_cut = False
@@ -210,7 +210,7 @@ def _read_samples(path: Path, video: VideoFacts, detector: str, tell: Callback) 
             changes.append(shots.measure_change(before, thumbnail) if before is not None else 0.0)
             before = thumbnail
             is_cut |= not is_exact or changes[-1] >= RESTART_CHANGE
-            if i % every:
+            if i % step:
                 continue
             rgb = frame.picture.rgb_small(
                 round(video.width * min(1.0, MAX_SEARCH_SIDE / max(video.width, video.height)))
@@ -222,12 +222,12 @@ def _read_samples(path: Path, video: VideoFacts, detector: str, tell: Callback) 
             samples.faces += [_measure_face(sample, rgb, mesh, frame.picture.width / rgb.shape[1]) for mesh in meshes]
             if i in marks:
                 samples.overview.append(SheetPicture(samples.times[-1], draw_overview(rgb, meshes)))
-            tell(Event("progress", "inspect", done=i + 1, total=len(numbers), unit="frames"))
-    samples.shots = _find_shots(changes, every, len(samples.times), is_exact=is_exact)
+            callback(Event("progress", "inspect", done=i + 1, total=len(numbers), unit="frames"))
+    samples.shots = _find_shots(changes, step, len(samples.times), is_exact=is_exact)
     return samples
 
 
-def _find_shots(changes: list[float], every: int, count: int, *, is_exact: bool) -> list[tuple[int, int]]:
+def _find_shots(changes: list[float], step: int, count: int, *, is_exact: bool) -> list[tuple[int, int]]:
     """Find the half-open spans of samples between cuts. Between distant samples only a large change is a cut."""
     from lipdub.faces import shots
 
@@ -235,7 +235,7 @@ def _find_shots(changes: list[float], every: int, count: int, *, is_exact: bool)
         cuts = shots.find_cuts(np.array(changes, np.float64))
     else:
         cuts = [i for i, change in enumerate(changes) if change >= shots.CUT_THRESHOLD]
-    edges = sorted({0, count, *(cut for cut in (-(-cut // every) for cut in cuts) if cut < count)})
+    edges = sorted({0, count, *(cut for cut in (-(-cut // step) for cut in cuts) if cut < count)})
     return list(pairwise(edges))
 
 
@@ -284,7 +284,7 @@ def _link_faces(samples: _Samples) -> None:
         boxes,
         np.array(samples.times),
         samples.shots,
-        # Samples may be further apart than the tracker's own gap, and a face may be seen in one of them only.
+        # Samples may be further apart than the tracker's own gap, and a face may occur in one sample only.
         max_gap=max(tracking.MAX_GAP_SECONDS, 2 * samples.spacing),
         min_frames=tracking.MIN_TRACK_FRAMES if samples.is_dense else 1,
     )
@@ -338,7 +338,7 @@ def _describe_track(number: int, faces: list[_Face], samples: _Samples) -> dict[
 
 
 def _describe_samples(samples: _Samples, tracks: list[dict[str, Any]]) -> dict[str, Any]:
-    """Describe shots, tracks, and spans with difficulties: those that a run leaves as they are."""
+    """Describe shots, tracks, and the spans that a run leaves unchanged."""
     times, faces = samples.times, samples.faces
     edges = [0.0, *(times[start] for start, _ in samples.shots[1:]), samples.end]
     visible = {face.sample for face in faces}
@@ -409,22 +409,22 @@ def _collect_pictures(samples: _Samples) -> dict[int, list[SheetPicture]]:
     }
 
 
-def _face_notes(found: dict[str, Any]) -> Iterator[str]:
-    """Say what a person should know about the faces, one sentence each."""
-    tracks = found["tracks"]
+def _face_notes(result: dict[str, Any]) -> Iterator[str]:
+    """Yield notes on the faces for a person, one sentence each."""
+    tracks = result["tracks"]
     if not tracks:
         yield "No face was found: a run would refuse this video."
         return
-    if not found["usable"]:
+    if not result["usable"]:
         yield "No face is large and frontal enough: a run would refuse this video."
     if any(a["start"] < b["end"] and b["start"] < a["end"] for a in tracks for b in tracks if a is not b):
         yield "Several faces are seen at the same time: choose one with --face."
-    if found["faceless"]:
-        total = sum(b - a for a, b in found["faceless"])
+    if result["faceless"]:
+        total = sum(b - a for a, b in result["faceless"])
         yield f"{total:.1f} s without a face pass through untouched."
-    if found["profile"]:
+    if result["profile"]:
         yield f"Faces turned by more than {PROFILE_DEGREES:.0f} degrees are left as they are."
-    if found["covered"]:
+    if result["covered"]:
         yield "Something may be in front of the mouth at times (a guess from colours)."
     if tracks[0]["mouth_px"] < MIN_MOUTH_PX:
         yield f"The mouth is only {tracks[0]['mouth_px']:.0f} pixels wide: it is too small to dub."
@@ -432,11 +432,11 @@ def _face_notes(found: dict[str, Any]) -> Iterator[str]:
         yield f"The mouth is only {tracks[0]['mouth_px']:.0f} pixels wide."
 
 
-def _video_notes(found: dict[str, Any]) -> Iterator[str]:
-    """Say what a person should know about the video, one sentence each."""
-    video, tracks = found["video"], found["tracks"]
-    if not found["exact"] and found["sampled_until"] < MIN_COVERAGE * video["duration"]:
-        yield f"Only the first {found['sampled_until']:.0f} s were looked at: there are no key frames after."
+def _video_notes(result: dict[str, Any]) -> Iterator[str]:
+    """Yield notes on the video for a person, one sentence each."""
+    video, tracks = result["video"], result["tracks"]
+    if not result["exact"] and result["sampled_until"] < MIN_COVERAGE * video["duration"]:
+        yield f"Only the first {result['sampled_until']:.0f} s were looked at: there are no key frames after."
     if video["fps_kind"] == "still":
         yield "This is a still picture: the inside of the mouth is painted."
     elif tracks and not tracks[0]["mouth_moves"]:
@@ -445,9 +445,9 @@ def _video_notes(found: dict[str, Any]) -> Iterator[str]:
         yield f"{video['bits']} bits are kept; encoding takes longer."
 
 
-def _speech_notes(found: dict[str, Any]) -> Iterator[str]:
-    """Say what a person should know about the speech, one sentence each."""
-    speech, video = found["speech"], found["video"]
+def _speech_notes(result: dict[str, Any]) -> Iterator[str]:
+    """Yield notes on the speech for a person, one sentence each."""
+    speech, video = result["speech"], result["video"]
     if not speech:
         return
     gap = speech["duration"] - video["duration"]

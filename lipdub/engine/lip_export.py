@@ -65,9 +65,9 @@ class Lips:
 
     Attributes:
         trajectory: The lips of the speech.
-        landmarks: The landmarks, if they were asked for.
+        landmarks: The landmarks, if they were requested.
         written: The files that were written.
-        notes: What a person should know about the recognition.
+        notes: Notes on the recognition for a person.
     """
 
     trajectory: LipTrajectory
@@ -114,7 +114,7 @@ def lips(
     progress: Callback | None = None,
     **options: Unpack[LipOptionValues],
 ) -> Lips:
-    """Compute what the lips do in a speech, and write it to a file if ``out`` names one.
+    """Compute the lip motion of a speech, and write it to a file if ``out`` names one.
 
     Nothing is written before everything is computed.
 
@@ -240,7 +240,8 @@ def _read_transcript(settings: LipOptions) -> Transcript | None:
     if settings.transcript is None:
         return None
     transcript = read_transcript(settings.transcript)
-    pronounce(transcript.words[:1], resolve_language(transcript.words, settings.language))  # is there such a voice
+    # This raises an error if there is no such voice.
+    pronounce(transcript.words[:1], resolve_language(transcript.words, settings.language))
     return transcript
 
 
@@ -295,7 +296,7 @@ def _compute_landmarks(
     threads: int,
     progress: Callback | None,
 ) -> LipLandmarks | None:
-    """Compute the landmarks, if they are asked for."""
+    """Compute the landmarks, if they are requested."""
     if settings.landmarks is None:
         return None
     if settings.video is None:
@@ -308,7 +309,7 @@ def _compute_measures(motion: LipMotion, lips: F32, seconds: float) -> tuple[F64
 
     Args:
         motion: The motion of the whole speech.
-        lips: (n, len(motion.names)) float32, the rows that are wanted.
+        lips: (n, len(motion.names)) float32, the requested rows.
         seconds: Length of the speech.
 
     Returns:
@@ -403,7 +404,7 @@ def _animate_video(
 
 
 def _plan_frames(video: Path, seconds: float, settings: LipOptions) -> _FramePlan:
-    """Plan which frame of the video is shown when, inside the part that was asked for."""
+    """Plan which frame of the video is shown when, inside the requested part."""
     from lipdub.media.frame_index import read_frame_pts
     from lipdub.media.probe import probe
     from lipdub.media.timeline import plan_timeline
@@ -435,8 +436,8 @@ def _animate_track(
         talker: As measured.
         landmarks: Of the track.
         source: (n,) int64, the frame of the video of each row.
-        opening: (n,) wanted opening of the mouth.
-        width: (n,) wanted width of the mouth.
+        opening: (n,) target opening of the mouth.
+        width: (n,) target width of the mouth.
     """
     from lipdub.faces import landmark_animation, mouth_shapes
     from lipdub.faces.landmarks import to_point_count

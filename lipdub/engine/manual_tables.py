@@ -48,7 +48,7 @@ def format_table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def list_tables() -> dict[str, Callable[[], str]]:
-    """Return the functions that render the tables of the engine and of what lies below it, by placeholder."""
+    """Return the functions that render the tables of the engine and of the floors below it, by placeholder."""
     tables: dict[str, Callable[[], str]] = {
         "stages": render_stages,
         "recipes": render_recipes,

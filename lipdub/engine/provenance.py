@@ -1,4 +1,4 @@
-"""What a result says of itself: tags in its container and a sidecar file beside it."""
+"""The provenance of a result: tags in its container, and a sidecar file next to it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ STATEMENT = "The lips and the speech of a person in this video were changed by s
 
 
 def metadata_tags(recipe: str) -> dict[str, str]:
-    """Metadata for the result's container. Without the time, so that the same job gives the same file."""
+    """Return the tags of the result's container. They hold no time, so the same job gives the same file."""
     return {"comment": f"{STATEMENT} Made with lipdub {__version__}, recipe {recipe}."}
 
 
 def write_sidecar(job: Job, recipe: str, workspace: Workspace) -> Path:
-    """Writes the sidecar of the finished job unless this result has one. Raises EnvironmentFailure."""
+    """Write the sidecar of a finished job, unless the result has one. Raises EnvironmentFailure."""
     out = job.result()
     path = provenance_path(out)
     if path.exists() and path.stat().st_mtime_ns >= out.stat().st_mtime_ns:
         return path
-    given = {"source": job.video, "speech": job.speech, "mix": job.mix}
+    inputs = {"source": job.video, "speech": job.speech, "mix": job.mix}
     content: dict[str, Any] = {
         "statement": STATEMENT,
         "tool": "lipdub",
@@ -39,7 +39,7 @@ def write_sidecar(job: Job, recipe: str, workspace: Workspace) -> Path:
         "result": {"name": out.name, "blake2b": workspace.digest(out)},
         "inputs": {
             role: {"name": file.name, "blake2b": workspace.digest(file)}
-            for role, file in given.items()
+            for role, file in inputs.items()
             if file is not None
         },
         "stages": {name: _stage(record) for name, record in workspace.stages.items()},

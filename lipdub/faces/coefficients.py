@@ -1,4 +1,4 @@
-"""What D-Net takes of each frame: expression, pose and crop, with the expression replaced by a template.
+"""The input of D-Net for each frame: expression, pose and crop, with the expression replaced by a template.
 
 Cheng et al., VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild (SIGGRAPH Asia
 2022), section 3.1, after Ren et al., PIRenderer: Controllable Portrait Image Generation via Semantic Neural Rendering

@@ -1,4 +1,4 @@
-"""Compositing: generated faces brought back to their frame at its own size, with the mask of what they change."""
+"""Compositing: put generated faces back into their frame at its own size, with a mask of the changed pixels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ WINDOW_EDGE_SHARE = 1 / 24
 MIN_WINDOW_EDGE_PX = 2.0
 
 
-def composite_lower_face(before: Array, face: F32, points: Array, amount: float, upper: Array | None = None) -> Array:
+def composite_lower_face(original: Array, face: F32, points: Array, amount: float, upper: Array | None = None) -> Array:
     """Composite a generated lower face over its crop.
 
     Args:
-        before: (h, w, 3) uint8 or uint16 RGB crop of the frame.
+        original: (h, w, 3) uint8 or uint16 RGB crop of the frame.
         face: (size, size, 3) float32 RGB 0..1 generated from the crop, or (h, w, 4) with its own mask 0..1.
         points: (478, 2) landmarks in crop pixels.
         amount: 0..1 opacity.
@@ -38,21 +38,21 @@ def composite_lower_face(before: Array, face: F32, points: Array, amount: float,
 
     from lipdub.faces import masks
 
-    h, w = before.shape[:2]
-    top = np.iinfo(before.dtype).max
+    h, w = original.shape[:2]
+    top = np.iinfo(original.dtype).max
     interpolation = cv2.INTER_CUBIC if max(h, w) >= len(face) else cv2.INTER_AREA
     large = np.clip(cv2.resize(np.ascontiguousarray(face[..., :3]), (w, h), interpolation=interpolation), 0, 1) * top
     if upper is not None:
         large[: h // 2] = upper[: h // 2]
-    out = np.zeros((h, w, 4), before.dtype)
-    out[..., :3] = np.round(before + amount * (large - before))
+    out = np.zeros((h, w, 4), original.dtype)
+    out[..., :3] = np.round(original + amount * (large - original))
     inside = masks.draw_lower_face(points, h, w)
     if face.shape[2] == 4:
         out[..., 3] = np.round(inside * face[..., 3] * top)
         return out
     margin = max(MIN_MARGIN_PX, round(MARGIN_SHARE * w))
     if upper is None:
-        inside[: h // 2] = 0  # the network gets the upper half as input: it has nothing new
+        inside[: h // 2] = 0  # the upper half is input of the network, so it holds nothing new
     else:
         inside[: h // 2] = masks.draw_face(points, h, w)[: h // 2]
         inside[:margin] = 0
@@ -70,14 +70,14 @@ def crop_at(picture: Array, placement: F64, size: int) -> U8:
     return crop
 
 
-def composite_crop(picture: Array, before: U8, generated: F32, placement: F64) -> F32:
+def composite_crop(picture: Array, original: U8, generated: F32, placement: F64) -> F32:
     """Composite a generated full-face crop at the place from which it was cut.
 
     Where the crop is unchanged the picture keeps its own detail, which the crop's size would lose.
 
     Args:
         picture: (h, w, 3) uint8 or uint16 RGB.
-        before: (size, size, 3) uint8 crop of the picture.
+        original: (size, size, 3) uint8 crop of the picture.
         generated: (size, size, 3) float32 RGB 0..1, whose lower half is new.
         placement: (4,) of the crop in the picture.
 
@@ -90,7 +90,7 @@ def composite_crop(picture: Array, before: U8, generated: F32, placement: F64) -
 
     height, width = picture.shape[:2]
     size = len(generated)
-    old = before.astype(np.float32) / 255
+    old = original.astype(np.float32) / 255
     difference = cv2.GaussianBlur(np.abs(generated - old).max(2), (0, 0), CHANGE_BLUR * size)
     change = np.clip((difference - CHANGED_FROM) / (CHANGED_FULLY - CHANGED_FROM), 0, 1)
     alignment = full_face.align(placement, size)

@@ -64,18 +64,18 @@ def decode_heatmaps(heatmaps: F32) -> F64:
     cell = np.stack([column, row], 1).astype(np.float64)
     floor = np.maximum(PEAK_FLOOR * peak[is_inside], np.finfo(np.float64).tiny)
     for axis, (right, down) in enumerate(((1, 0), (0, 1))):
-        before, middle, after = (
+        previous, middle, following = (
             np.log(np.maximum(flat[maps[is_inside], row[is_inside] + i * down, column[is_inside] + i * right], floor))
             for i in (-1, 0, 1)
         )
-        bend = before - 2 * middle + after
-        summit = np.where(bend < 0, (before - after) / np.where(bend < 0, 2 * bend, -1), 0)
+        bend = previous - 2 * middle + following
+        summit = np.where(bend < 0, (previous - following) / np.where(bend < 0, 2 * bend, -1), 0)
         cell[is_inside, axis] += summit.clip(-0.5, 0.5)
     return (((cell + 0.5) * [SIZE / w, SIZE / h]) - 0.5).reshape(n, count, 2)
 
 
 def match_known(points: Array, known: Array) -> Mask:
-    """Tell which of FAN's points are of the faces that were roughly known: (n,) bool.
+    """Find which of FAN's points belong to the roughly known faces: (n,) bool.
 
     Eyes, nose and corners of the mouth are compared. Where something covers a face, the peaks may lie anywhere.
 

@@ -79,14 +79,14 @@ class PosedFrames:
 
 
 def pose_frames(
-    view: TrackLandmarks, canonical: F64, response: mouth_shapes.MouthResponse, low: int, high: int
+    track: TrackLandmarks, canonical: F64, response: mouth_shapes.MouthResponse, low: int, high: int
 ) -> PosedFrames | None:
     """Estimate pose, shape and residual of source frames.
 
     It reads enough frames around them that the residual does not depend on where the frames are cut.
 
     Args:
-        view: the track's landmarks.
+        track: the track's landmarks.
         canonical: (478, 3) the talker's mean face.
         response: the talker's mouth response.
         low: first source frame.
@@ -95,9 +95,9 @@ def pose_frames(
     Returns:
         the frames and those around them; None where no frame shows the face.
     """
-    margin = count_residual_margin(view)
-    first = max(view.first, low - margin)
-    points = view.read(first, min(view.last, high + margin) + 1).astype(np.float64)
+    margin = count_residual_margin(track)
+    first = max(track.first, low - margin)
+    points = track.read(first, min(track.last, high + margin) + 1).astype(np.float64)
     valid = np.isfinite(points[:, 0, 0])
     if not valid.any():
         return None
@@ -105,17 +105,17 @@ def pose_frames(
     pose = geometry.estimate_head_pose(canonical, visible)
     shape = pose.invert(visible)
     unexplained = shape - response.shape(mouth_shapes.measure(shape))
-    residual = smoothing.gaussian_filter(unexplained, RESIDUAL_SECONDS / 2 / view.interval)
+    residual = smoothing.gaussian_filter(unexplained, RESIDUAL_SECONDS / 2 / track.interval)
     return PosedFrames(first, valid, visible, pose, shape, residual)
 
 
-def count_residual_margin(view: TrackLandmarks) -> int:
+def count_residual_margin(track: TrackLandmarks) -> int:
     """Count the frames on each side of a frame on which its residual depends."""
-    return int(np.ceil(_SIGMAS * RESIDUAL_SECONDS / 2 / view.interval))
+    return int(np.ceil(_SIGMAS * RESIDUAL_SECONDS / 2 / track.interval))
 
 
 def animate_talker(
-    view: TrackLandmarks,
+    track: TrackLandmarks,
     canonical: F64,
     response: mouth_shapes.MouthResponse,
     follow: F64,
@@ -125,7 +125,7 @@ def animate_talker(
     """Compute a talker's landmarks with target mouths.
 
     Args:
-        view: the track's landmarks.
+        track: the track's landmarks.
         canonical: (478, 3) the talker's mean face.
         response: the talker's mouth response.
         follow: (478,) `compute_follow_weights`.
@@ -137,12 +137,12 @@ def animate_talker(
     """
     out = np.full((len(frames), mesh.VERTICES, 3), np.nan, np.float32)
     order = np.argsort(frames, kind="stable")
-    inside = order[(frames[order] >= view.first) & (frames[order] <= view.last)]
-    for low in range(view.first, view.last + 1, LANDMARK_BLOCK):
+    inside = order[(frames[order] >= track.first) & (frames[order] <= track.last)]
+    for low in range(track.first, track.last + 1, LANDMARK_BLOCK):
         block = inside[(frames[inside] >= low) & (frames[inside] < low + LANDMARK_BLOCK)]
         if not len(block):
             continue
-        poses = pose_frames(view, canonical, response, low, low + LANDMARK_BLOCK - 1)
+        poses = pose_frames(track, canonical, response, low, low + LANDMARK_BLOCK - 1)
         if poses is None:
             continue
         rows = poses.rows(frames[block])

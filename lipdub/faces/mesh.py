@@ -105,10 +105,10 @@ EAR_LEFT = 234
 EAR_RIGHT = 454
 NOSE_BRIDGE = 6
 NOSE_BASE = 2
-# Points on the middle of the face, which tell its downward axis.
+# Points on the middle of the face, which show its downward axis.
 NOSE_LINE = (168, 6, 197)
 FOREHEAD = (10, 151)
-# Pairs of left and right partners, which tell the face's sideways axis.
+# Pairs of left and right partners, which show the face's sideways axis.
 MIRROR = ((33, 263), (133, 362), (234, 454), (127, 356), (162, 389), (21, 251), (54, 284), (103, 332), (67, 297))
 
 

@@ -208,7 +208,7 @@ def _compute_interior_source_ring(unit: Array, target: Array, ratio: float) -> A
     """Find where in a unit the interior of a target mouth is taken from.
 
     Teeth do not narrow with the lips: a narrower mouth shows the middle of them, at the same proportions. A wider mouth
-    has to stretch what there is.
+    has to stretch the unit's interior.
 
     Args:
         unit: (100, 2) mouth points in patch pixels.

@@ -1,4 +1,4 @@
-"""Mouth shapes: what is measured on a face, how a talker's face follows the measures, and the range a talker uses.
+"""Mouth shapes: the measures of a face, how a talker's face follows them, and the range that a talker uses.
 
 Measures are in canonical units (the distance of the eye centres is 1). The response model is linear: a talker's
 canonical landmarks are `base + gain @ (measures - mean)` plus a residual (a smile, a crooked lip, the identity's
@@ -39,8 +39,7 @@ WEAK_TRUST = 0.35
 # Frames of ordinary speech that the prior counts as, against a talker's own frames.
 PRIOR_FRAMES = 40.0
 
-# Share of the measured slope that is the talker's own. The rest is what the sounds do (an "ee" is wide and open), and
-# comes with the speech.
+# Share of the measured slope that is the talker's own. The rest comes from the sounds (an "ee" is wide and open).
 SLOPE_SHARE = 0.7
 SLOPE_LIMITS = (-0.2, 0.5)
 # Percentiles of a talker's measures that count as the least, the usual and the largest.
@@ -49,7 +48,7 @@ RANGE_PERCENTILES = (5, 50, 96)
 # after which it counts fully.
 TRUST_FROM = 0.2
 TRUST_RAMP = 0.45
-# Frames below this percentile of the opening, and those with a closed mouth, tell the width at rest.
+# Frames below this percentile of the opening, and those with a closed mouth, show the width at rest.
 REST_PERCENTILE = 20
 # Least width in eye distances that a talker's range has on each side of rest.
 MIN_WIDTH_RANGE = 0.02
@@ -57,7 +56,7 @@ MIN_WIDTH_RANGE = 0.02
 # The extremes of speech (the 95th percentile of their size) are scaled to this share of the talker's range.
 EXTREME_SHARE = 0.92
 EXTREME_PERCENTILE = 95
-# Lip motion smaller than this is rest, and fewer moving frames than this tell nothing.
+# Lip motion smaller than this is rest, and fewer moving frames than this do not count.
 MIN_MOTION = 0.05
 MIN_MOVING_FRAMES = 5
 OPENING_GAIN_LIMITS = (0.8, 1.5)
@@ -126,7 +125,7 @@ class MouthResponse:
 
 @dataclass(frozen=True)
 class MouthPrior:
-    """What faces do in speech, learned on the GRID corpus by `lipdub train mouth-response`.
+    """How faces move in speech, learned on the GRID corpus by `lipdub train mouth-response`.
 
     Attributes:
         gain: (m, 478, 3) motion of each vertex per unit of each measure.
@@ -214,7 +213,7 @@ class SpeechRange:
 
 
 def unpack_talker(face: F64, facts: Mapping[str, Any]) -> tuple[F64, MouthResponse, SpeechRange]:
-    """Unpack what the neutralize stage stores about a talker.
+    """Unpack a talker's data from the neutralize store.
 
     Args:
         face: (4, 478, 3) array `face-ID`: mean face, response base, response gains.

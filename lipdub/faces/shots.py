@@ -30,12 +30,12 @@ def make_thumbnail(rgb: U8) -> U8:
     return thumbnail
 
 
-def measure_change(before: U8, after: U8) -> float:
+def measure_change(first: U8, second: U8) -> float:
     """Measure the mean absolute difference of two thumbnails (36, 64, 3) uint8.
 
     Hue counts on its circle, and only as far as both pixels have colour.
     """
-    a, b = before.astype(np.int16), after.astype(np.int16)
+    a, b = first.astype(np.int16), second.astype(np.int16)
     d = np.abs(a - b)
     hue = np.minimum(d[..., 0], _HUES - d[..., 0]) * (np.minimum(a[..., 1], b[..., 1]) / 255.0)
     return float((hue.mean() + d[..., 1].mean() + d[..., 2].mean()) / 3)

@@ -1,4 +1,4 @@
-"""Tables of one talker: what the face does in each frame, and the units that may be shown elsewhere.
+"""Tables of one talker: the face's motion in each frame, and the units that may be shown elsewhere.
 
 The neutralize stage writes both tables; the sync stage reads them.
 """
@@ -51,7 +51,7 @@ class UnitColumn(IntEnum):
 
 @dataclass(frozen=True)
 class MotionTable:
-    """What a talker's face does, one row per frame of its track; NaN where the face is not visible.
+    """The motion of a talker's face, one row per frame of its track; NaN where the face is not visible.
 
     Attributes:
         rows: (n, 10) columns of `MotionColumn`.

@@ -1,4 +1,4 @@
-"""Faces as the published generators take them."""
+"""Faces as input of the published generators."""
 
 from __future__ import annotations
 

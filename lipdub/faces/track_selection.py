@@ -72,10 +72,10 @@ def select_track_ids(face: str | tuple[int, ...], rows: Sequence[Mapping[str, An
     return out
 
 
-def _check_ids(ids: tuple[int, ...], known: set[int], usable: set[int]) -> list[int]:
+def _check_ids(ids: tuple[int, ...], existing: set[int], usable: set[int]) -> list[int]:
     for i in ids:
-        if i not in known:
-            raise UsageError(f"there is no face track {i}", hint=f"Tracks: {', '.join(map(str, sorted(known)))}")
+        if i not in existing:
+            raise UsageError(f"there is no face track {i}", hint=f"Tracks: {', '.join(map(str, sorted(existing)))}")
     picks = [i for i in ids if i in usable]
     if not picks:
         raise InputError("none of the chosen faces is large enough to dub")

@@ -187,7 +187,7 @@ def _measure_colour_distance(colour: F64) -> tuple[F64, float]:
 
 @dataclass(frozen=True)
 class FrameTargets:
-    """What successive output frames ask of their units.
+    """The targets of successive output frames.
 
     Attributes:
         measures: (n, 2) target opening and width in eye distances.
@@ -248,14 +248,14 @@ def _compute_opening_cost(units: Inventory, targets: FrameTargets, spread: F64, 
 
 
 def _compute_closure_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
-    """Cost of open units at frames whose target is a closed mouth."""
+    """Compute the cost of open units at frames whose target is a closed mouth."""
     closedness = np.clip(1 - targets.measures[:, 0] / CLOSED_MOUTH_OPENING, 0, 1)[:, None]
     opening = np.clip((units.measures[None, :, 0] + PRESSED_OPENING) / CLOSED_MOUTH_OPENING, 0, 2)
     return closedness * costs.closed_weight * opening**2
 
 
 def _compute_paint_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
-    """Cost of units that are too closed to show the interior of the target mouth."""
+    """Compute the cost of units that are too closed to show the interior of the target mouth."""
     stretch = targets.measures[:, None, 0] / np.maximum(units.measures[None, :, 0], MIN_UNIT_OPENING)
     is_open = np.clip(targets.measures[:, 0] / INTERIOR_OPENING - 1, 0, 1)[:, None]
     cost: F64 = costs.paint_weight * is_open * np.clip(stretch / MAX_STRETCH - 1, 0, 1)
@@ -380,7 +380,7 @@ def _compute_join_costs(
     hold: cost of staying. drift: weight of the units' own motion.
     """
     next_units = successor[previous]
-    # A jump is judged by how far it leads from where the previous unit would naturally have gone.
+    # A jump costs by its distance from the natural successor of the previous unit.
     natural = np.where(next_units >= 0, next_units, previous)
     gap = (units.measures[natural][:, None] - units.measures[candidates][None]) / spread
     colour = np.abs(units.colour[natural][:, None] - units.colour[candidates][None]).max(-1)
@@ -441,16 +441,16 @@ def compute_crossfade_weights(units: Inventory, path: I64) -> list[list[tuple[in
     return out
 
 
-def _find_neighbour(units: Inventory, unit: int, by: int) -> int:
+def _find_neighbour(units: Inventory, unit: int, offset: int) -> int:
     """Find the unit `by` source frames away; the unit itself where that frame is no usable unit."""
-    other = unit + by
-    if not 0 <= other < len(units.frame) or units.frame[other] - units.frame[unit] != by:
+    neighbour = unit + offset
+    if not 0 <= neighbour < len(units.frame) or units.frame[neighbour] - units.frame[unit] != offset:
         return unit
-    return other if units.is_usable[other] else unit
+    return neighbour if units.is_usable[neighbour] else unit
 
 
 def clamp_to_reach(units: Inventory, mixtures: list[list[tuple[int, float]]], measures: F64) -> F64:
-    """Clamp target measures to what the warp can make of the units that are shown.
+    """Clamp target measures to the reach of the warp from the units of each frame.
 
     The width stays within reach of the units' own, or their teeth look squeezed: a smiling talker's rounded vowels are
     rounded less. A closed mouth keeps its units' pressed lips: warping them open to 0 would show.

@@ -109,7 +109,7 @@ def probe_audio_source(path: Path | str, stream: int | None = None) -> AudioSour
 def read_audio_blocks(path: Path | str, stream: int | None = None) -> Iterator[F32]:
     """Yield the samples of a sound stream at its own rate, from the first heard sample on.
 
-    Encoder priming and what an edit list cuts are left out. Gaps in the times are filled with silence and
+    Encoder priming and the parts that an edit list cuts are left out. Gaps in the times are filled with silence and
     overlaps are cut, so that sample n is heard n / rate seconds after the first.
 
     Args:
@@ -241,12 +241,12 @@ def load_audio(path: Path | str, rate: int = SAMPLE_RATE_HZ, *, mono: bool = Tru
     if source.rate != rate:
         rest = np.zeros((0,) if mono else (0, source.channels), np.float32)
         parts.append(resampler.resample_chunk(rest, last=True))
-    joined = np.concatenate(parts)
+    samples = np.concatenate(parts)
     length = -(-count * rate // source.rate)
-    if len(joined) < length:
-        pad = [(0, length - len(joined))] + [(0, 0)] * (joined.ndim - 1)
-        joined = np.pad(joined, pad)
-    return np.clip(joined[:length], -1.0, 1.0).astype(np.float32, copy=False)
+    if len(samples) < length:
+        pad = [(0, length - len(samples))] + [(0, 0)] * (samples.ndim - 1)
+        samples = np.pad(samples, pad)
+    return np.clip(samples[:length], -1.0, 1.0).astype(np.float32, copy=False)
 
 
 def write_wav(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lipdub.media.audio import AudioSource
     from lipdub.media.containers import Container
 
-# What a user may ask for, with the encoder it means. "pcm" stands for the PCM form that fits the speech.
+# Names of codecs that a user may choose, with their encoders. "pcm" stands for the PCM form that fits the speech.
 _ENCODER_NAMES = {
     "aac": "aac",
     "opus": "libopus",

@@ -95,7 +95,7 @@ _SD_MAX_HEIGHT = 576
 
 @dataclass(frozen=True)
 class ColourTags:
-    """How the numbers of a stream mean colours.
+    """The tags that give the code values of a stream their colours.
 
     The names are for reading. The ``_raw`` numbers are the file's own, so that they can be written back
     unchanged, "unspecified" included.
@@ -133,7 +133,7 @@ class ColourTags:
         full_range: bool | None = None,
         centred_chroma: bool = False,
     ) -> ColourTags:
-        """Make tags from FFmpeg's numbers; ``full_range`` overrides what ``range_raw`` says."""
+        """Make tags from FFmpeg's numbers; ``full_range`` overrides ``range_raw``."""
         return cls(
             full_range=range_raw == RANGE_FULL if full_range is None else full_range,
             matrix=MATRIX_NAMES.get(matrix, str(matrix)),

@@ -302,11 +302,11 @@ def _list_families(codec: str, container: Container, source: SourceFormat, *, lo
     if codec != "auto":
         families = [_find_family(codec, container)]
     else:
-        own = "h264" if source.is_image and not lossless else _FAMILY_OF_CODEC.get(source.codec, "h264")
-        families = [own, *(name for name in CODEC_FAMILIES if name != own)]
+        source_family = "h264" if source.is_image and not lossless else _FAMILY_OF_CODEC.get(source.codec, "h264")
+        families = [source_family, *(name for name in CODEC_FAMILIES if name != source_family)]
         families = [name for name in families if name in container.families]
-        if own in families and not lossless and (own == "prores" or source.is_image):
-            families = [own]  # another pixel format is better than another codec
+        if source_family in families and not lossless and (source_family == "prores" or source.is_image):
+            families = [source_family]  # another pixel format is better than another codec
     return [name for name in families if name != "prores"] if lossless else families
 
 

@@ -99,10 +99,10 @@ def _find_regenerated_streams(source: Path, facts: MediaFacts) -> set[int]:
     data = [stream for stream in facts.others if stream.type == "data"]
     if not data:
         return set()
-    remade = {stream.index for stream in data if facts.chapters and stream.codec in ("text", "mov_text")}
+    regenerated = {stream.index for stream in data if facts.chapters and stream.codec in ("text", "mov_text")}
     with open_media(source) as media:
-        remade |= {stream.index for stream in data if "timecode" in media.streams[stream.index].metadata}
-    return remade
+        regenerated |= {stream.index for stream in data if "timecode" in media.streams[stream.index].metadata}
+    return regenerated
 
 
 # -- rules: each returns the encoder of a stream, "copy", or None if the container does not hold the stream

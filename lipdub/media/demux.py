@@ -35,7 +35,7 @@ IMAGE_FORMATS = {
 # FFmpeg takes % in the name of a picture for a numbered sequence; not in names with these endings.
 _LITERAL_NAME_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav")
 UNKNOWN_CODEC = "unknown"
-_HEAD_BYTES = 4096  # how much of an unreadable file is looked at for a reason
+_HEAD_BYTES = 4096  # bytes of an unreadable file that are searched for the reason
 _MOV_ATOMS = (b"ftyp", b"mdat", b"wide", b"free", b"skip", b"moov")  # first atoms of MP4 and MOV files
 _LONGEST_CODE_POINT = 4  # bytes of UTF-8
 

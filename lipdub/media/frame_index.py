@@ -88,7 +88,7 @@ def read_frame_index(path: Path | str) -> FrameIndex:
 
 
 @lru_cache(maxsize=16)
-def _read_frame_index(path: str, size: int, changed: int) -> FrameIndex:
+def _read_frame_index(path: str, size: int, modified_ns: int) -> FrameIndex:
     index: FrameIndex | None = None
     with open_media(path) as container:
         stream = select_video_stream(container)

@@ -31,7 +31,7 @@ _DEFAULT_JOINED_SUFFIX = ".mp4"
 
 @dataclass(frozen=True)
 class SegmentNote:
-    """What a segment says about itself.
+    """The facts that joining needs of a segment.
 
     Attributes:
         first: PTS of the first frame, in ``time_base``.
@@ -63,7 +63,7 @@ class JoinedVideo:
 
     Attributes:
         path: The file.
-        note: What the first segment says about itself.
+        note: The facts of the first segment.
         first: When the first frame is shown in the result, in ticks.
         end: When the last frame stops being shown in the result, in ticks.
         shift: Ticks taken off the source's clock.
@@ -96,7 +96,7 @@ class JoinedVideo:
 
 
 def read_segment_note(path: Path) -> SegmentNote:
-    """Read what a segment says about itself.
+    """Read the facts of a segment.
 
     Raises:
         InputError: The file is not a segment.

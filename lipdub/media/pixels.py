@@ -542,10 +542,10 @@ def to_eight_bits(rgb: Array) -> U8:
 
 
 def crop_padded(picture: Picture, origin: Array, width: int, height: int) -> Array:
-    """Crop a picture where the crop may reach beyond it: what lies outside repeats the picture's edge.
+    """Crop a picture. The crop may reach beyond the picture, whose edge is repeated there.
 
     Args:
-        picture: of which only the crop's part is converted.
+        picture: the picture; only the part inside the crop is converted.
         origin: (2,) left and top of the crop, whole pixels.
         width: of the crop.
         height: of the crop.

@@ -302,15 +302,15 @@ def _is_variable(index: FrameIndex) -> bool:
     return len(gaps) > 1 and int(gaps.max() - gaps.min()) > tolerance
 
 
-def _average_rate(index: FrameIndex, claimed: Fraction | None, *, variable: bool) -> Fraction:
+def _average_rate(index: FrameIndex, claimed_rate: Fraction | None, *, variable: bool) -> Fraction:
     """Return frames per second: the rate the stream claims if it agrees with the frame times, else theirs."""
     gaps = len(index.pts) - 1
     if gaps:
         rate = Fraction(gaps) / (int(index.pts[-1] - index.pts[0]) * index.time_base)
     else:
         rate = 1 / (int(index.duration[0]) * index.time_base)
-    if claimed and abs(float(claimed / rate) - 1.0) < _SAME_RATE and not variable:
-        return Fraction(claimed)
+    if claimed_rate and abs(float(claimed_rate / rate) - 1.0) < _SAME_RATE and not variable:
+        return Fraction(claimed_rate)
     return rate
 
 

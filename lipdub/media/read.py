@@ -36,7 +36,7 @@ _QUEUED_FRAMES = 6  # frames decoded in advance
 _REVERSE_BYTES = 128 << 20  # bytes of pictures held at once while a reversed run is decoded
 _BYTES_PER_PIXEL = 2  # a rough bound for most pixel formats
 _MIN_BLOCK, _MAX_BLOCK = 4, 256  # frames of a reversed run decoded at once
-_PUT_TIMEOUT = 0.1  # seconds between checks for a reader that left
+_PUT_TIMEOUT = 0.1  # seconds between checks whether the reader has stopped
 
 
 @dataclass(frozen=True)
@@ -300,8 +300,8 @@ def _fill_span(
 def _frame_format(path: Path | str) -> _FrameFormat:
     """Return the format of a file's frames from its first one, cached while the file does not change.
 
-    The frames that are yielded are not asked: reading a frame's side data ties it into a reference cycle, and
-    one frame kept alive keeps the whole buffer pool of its decoder.
+    The yielded frames do not give their format: reading a frame's side data ties it into a reference cycle, and one
+    living frame keeps the whole buffer pool of its decoder.
     """
     place = check_readable(path)
     state = place.stat()
@@ -309,7 +309,7 @@ def _frame_format(path: Path | str) -> _FrameFormat:
 
 
 @lru_cache(maxsize=16)
-def _read_frame_format(path: str, size: int, changed: int) -> _FrameFormat:
+def _read_frame_format(path: str, size: int, modified_ns: int) -> _FrameFormat:
     with open_media(path) as container:
         stream = select_video_stream(container)
         frame = decode_first_frame(container, stream) if stream is not None else None
@@ -328,10 +328,10 @@ def _source_frame(index: FrameIndex, number: int, frame: Any, frame_format: _Fra
 def _run_in_background(frames: Iterator[SourceFrame]) -> Iterator[SourceFrame]:
     """Run an iterator in a thread, a few items ahead of the caller."""
     items: queue.Queue[SourceFrame | BaseException | None] = queue.Queue(maxsize=_QUEUED_FRAMES)  # None ends
-    stopped = threading.Event()
+    is_stopped = threading.Event()
 
     def put(item: SourceFrame | BaseException | None) -> bool:
-        while not stopped.is_set():
+        while not is_stopped.is_set():
             try:
                 items.put(item, timeout=_PUT_TIMEOUT)
                 return True
@@ -360,5 +360,5 @@ def _run_in_background(frames: Iterator[SourceFrame]) -> Iterator[SourceFrame]:
                 raise item
             yield item
     finally:
-        stopped.set()
+        is_stopped.set()
         thread.join()

@@ -157,11 +157,11 @@ def _check_crf(family: str, crf: int | None) -> int | None:
 
 
 def _check_preset(family: str, preset: str) -> None:
-    allowed = _PRESETS.get(family)
-    if allowed is None:
+    presets = _PRESETS.get(family)
+    if presets is None:
         raise UsageError(f"{family} has no presets")
-    if preset not in allowed:
-        raise UsageError(f"{family} has no preset {preset!r}", hint=f"Choose one of {', '.join(allowed)}.")
+    if preset not in presets:
+        raise UsageError(f"{family} has no preset {preset!r}", hint=f"Choose one of {', '.join(presets)}.")
 
 
 # -- options of each family
@@ -202,7 +202,7 @@ def _h264_options(settings: _EncoderSettings) -> dict[str, str]:
 
 
 def _is_x264_nondeterministic(width: int) -> bool:
-    """Whether x264 would decide by undefined memory.
+    """Whether x264 would read undefined memory.
 
     With AVX-512, its macroblock tree (core 165) reads beyond the last macroblock of a row, unless their number
     is a multiple of eight. The same pictures then give other bytes in every run.

@@ -1,4 +1,4 @@
-"""Audio features: what networks read instead of sound, as objects in a registry.
+"""Audio features, which networks read instead of sound, as objects in a registry.
 
 A method names the feature it reads; :data:`FEATURES` gives the object. All features take mono speech at 16 kHz.
 """

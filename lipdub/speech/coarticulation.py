@@ -98,7 +98,7 @@ class LipModel:
 
     @classmethod
     def from_file(cls, arrays: Mapping[str, Array], numbers: Mapping[str, float]) -> LipModel:
-        """Make a model of what a weights file holds.
+        """Make a model from the content of a weights file.
 
         Args:
             arrays: Arrays by their names in the file, without the prefix "lips.".
@@ -239,7 +239,7 @@ def compute_lip_closure(p: F64, model: LipModel) -> F64:
 
 
 def compute_context_offsets(p: F64, layers: tuple[Array, ...]) -> Array:
-    """Compute what neighbouring phones change in the lips beyond the blend.
+    """Compute the change of the lips by neighbouring phones, beyond the blend.
 
     Args:
         p: (frames, len(PHONES)), from `suppress_unlikely`.

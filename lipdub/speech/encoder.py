@@ -116,8 +116,8 @@ def interpolate_steps(encoding: F32, first: int, last: int) -> F32:
 def make_window_encoder(audio: F32) -> Callable[[int, int], F32]:
     """Make a function that encodes any steps of a long sound.
 
-    The windows lie at fixed places, so that no answer depends on which steps are asked for. Windows are kept while
-    the steps move forward in time.
+    The windows lie at fixed places, so that no result depends on the requested steps. Windows are kept while the steps
+    move forward in time.
 
     Args:
         audio: (n,) float32 mono at 16 kHz.

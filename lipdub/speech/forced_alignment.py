@@ -2,8 +2,8 @@
 
 A Viterbi search runs through a chain of words. Between words there may be silence, or other sound that is not in the
 text, and any number of words may be skipped. So neither the text nor the sound has to hold all of the other. Only the
-states near the best one are evaluated, and the past is settled as the search proceeds: memory does not grow with the
-text.
+states near the best one are evaluated, and the path of earlier frames is decided during the search: memory does not
+grow with the text.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, I32, I64, Array
 
 _MIN_POSTERIOR = 2e-3  # the network may be quite wrong: smaller posteriors count as this
-_NEVER = -1e30  # score of what cannot be
-_OTHER_COST = 1.6  # nats per frame against the likeliest phone, at which sound counts as none of the text's
+_NEVER = -1e30  # score of an impossible state
+_OTHER_COST = 1.6  # nats per frame below the likeliest phone, at which sound counts as other sound
 _OTHER_START_COST = 15.0  # nats for beginning with such sound
 _SKIP_COST, _SKIP_WORD_COST = 14.0, 0.7  # nats for skipping words, and more for each word
 _OUTSIDE_COST = 2.0  # nats per frame for a word outside its time limits
 _WINDOW = 6000  # states evaluated: about a hundred words
-_BEAM = 400.0  # nats below the best at which a state is given up
-_SETTLE = 1000  # frames after which the past is settled, as far as all remaining states agree on it
-_OPEN = 4000  # frames that may stay open; more are settled by the best state
+_BEAM = 400.0  # nats below the best at which a state is dropped
+_SETTLE = 1000  # frames after which the path is decided, as far as all remaining states agree on it
+_OPEN = 4000  # frames that may stay undecided; the best state decides more
 _MAX_STEP = 3  # a state can be reached from up to three states before
 
 
@@ -159,7 +159,7 @@ def _search(chain: _Chain, posteriors: F32, limits: _Limits | None, window: int)
         best -= best.max()
         past.append((low, source))
         if len(past) >= 2 * _SETTLE and len(past) % _SETTLE == 0:
-            best[best <= -_BEAM] = _NEVER  # a state left out of the settling must not come back
+            best[best <= -_BEAM] = _NEVER  # a dropped state must not come back
             count_settled = _write_agreed_path(past, best, low, path[path_frames:], force=len(past) >= _OPEN)
             path_frames += count_settled
             del past[:count_settled]
@@ -189,29 +189,29 @@ def _move_window(best: F64, low: int, count: int, window: int) -> tuple[int, int
 def _advance_scores(best: F64, transitions: F64) -> tuple[F64, I32]:
     """Return the scores after a step, and the state of the window from which each came."""
     source = np.arange(len(best), dtype=np.int32)
-    now: F64 = best + transitions[0]
+    scores: F64 = best + transitions[0]
     for back in range(1, _MAX_STEP + 1):
         if back >= len(best):
             break
-        other = best[:-back] + transitions[back, back:]
-        better = np.flatnonzero(other > now[back:]) + back
-        now[better] = other[better - back]
+        candidate = best[:-back] + transitions[back, back:]
+        better = np.flatnonzero(candidate > scores[back:]) + back
+        scores[better] = candidate[better - back]
         source[better] = better - back
-    return now, source
+    return scores, source
 
 
-def _skip_words(now: F64, source: I32, gaps: I64) -> None:
+def _skip_words(scores: F64, source: I32, gaps: I64) -> None:
     """Let each gap be reached from every gap before it, at a cost for the words between, in place."""
     if len(gaps) < 2:
         return
     slope = _SKIP_WORD_COST * np.arange(len(gaps))
-    reach = now[gaps] + slope
+    reach = scores[gaps] + slope
     most = np.maximum.accumulate(reach)
     origin = np.maximum.accumulate(np.where(reach >= most, np.arange(len(gaps)), 0))
     after_skip = most - slope - _SKIP_COST
-    is_better = after_skip > now[gaps]
+    is_better = after_skip > scores[gaps]
     source[gaps[is_better]] = source[gaps[origin[is_better]]]
-    now[gaps[is_better]] = after_skip[is_better]
+    scores[gaps[is_better]] = after_skip[is_better]
 
 
 def _score_sound(chain: _Chain, states: slice, posteriors: F32, second: float, limits: _Limits | None) -> F64:
@@ -236,7 +236,7 @@ def _find_last(chain: _Chain, best: F64, low: int, high: int) -> int:
 
 
 def _compute_skip_cost(count: I64) -> F64:
-    """Return the nats for skipping so many words."""
+    """Compute the nats for skipping this many words."""
     return np.where(count > 0, _SKIP_COST + _SKIP_WORD_COST * count, 0.0)
 
 
@@ -263,7 +263,7 @@ def _write_agreed_path(past: list[tuple[int, I32]], best: F64, low: int, path: I
     With `force` the best state decides, except for the last `_SETTLE` frames.
 
     Returns:
-        How many frames were written.
+        The number of frames written.
     """
     last = int(best.argmax()) if force else None
     states = low + (np.flatnonzero(best > -_BEAM) if last is None else np.array([last]))
@@ -292,11 +292,11 @@ def _read_path(path: I64, chain: _Chain, posteriors: F32, count: int) -> ForcedA
         for a, b in zip(starts, ends, strict=True)
     ]
     owner = [int(chain.word[path[a]]) for a in starts]
-    own = posteriors[np.arange(len(path)), chain.phone[path]]
+    own_frames = posteriors[np.arange(len(path)), chain.phone[path]]
     most = posteriors.max(1)
     word = chain.word[path]
     is_word = word >= 0
-    own_sum = np.bincount(word[is_word], own[is_word], count)
+    own_sum = np.bincount(word[is_word], own_frames[is_word], count)
     fit = own_sum / np.maximum(np.bincount(word[is_word], most[is_word], count), 1e-9)
     frames = np.flatnonzero(is_word)
     spans[word[frames][::-1], 0] = frames[::-1] / FRAME_RATE

@@ -97,12 +97,12 @@ def build_trajectory(
     start: float | None = None,
     end: float | None = None,
 ) -> LipTrajectory:
-    """Collect what is known of the lips of a speech.
+    """Collect the lip data of a speech.
 
     Args:
         source: The file of the speech.
         duration: Length of the speech in seconds.
-        recognition: What is said.
+        recognition: The recognized speech.
         motion: The lip motion.
         rate: Rows per second; by default the 100 of the motion. Other rates average over their spacing and keep
             closures (`sample_motion`).
@@ -135,8 +135,8 @@ def build_trajectory(
         names=motion.names,
         phones=tuple(clip_cues(phones, low, high)),
         words=tuple(word for word in recognition.words if word.end > low and word.start < high),
-        visemes=tuple(clip_cues(build_viseme_cues(motion, until=duration), low, high)),
-        mouths=tuple(clip_cues(build_rhubarb_cues(motion, until=duration), low, high)),
+        visemes=tuple(clip_cues(build_viseme_cues(motion, duration=duration), low, high)),
+        mouths=tuple(clip_cues(build_rhubarb_cues(motion, duration=duration), low, high)),
         recognition_source=recognition.source,
         text_coverage=recognition.text_coverage,
         language=recognition.language or None,
@@ -277,7 +277,7 @@ def resolve_format(out: Path | None, name: str | None = None) -> str:
 
     Args:
         out: The file, whose suffix decides if no format is named.
-        name: The format that was asked for. Without file and name it is JSON.
+        name: The requested format. Without file and name it is JSON.
 
     Raises:
         UsageError: There is no such format, or the suffix is unknown.

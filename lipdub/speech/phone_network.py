@@ -38,7 +38,7 @@ class PhoneNetwork:
     """
 
     def __init__(self, tensors: Mapping[str, Array]) -> None:
-        """Take the weights.
+        """Load the weights.
 
         Args:
             tensors: Weights by name, as in the state dict of `lipdub.training.phone_network`.

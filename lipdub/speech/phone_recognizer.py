@@ -65,7 +65,7 @@ def load_weights(path: Path | None = None) -> tuple[PhoneNetwork, LipModel]:
 
 @lru_cache(maxsize=2)
 def _load_file(path: Path, modified_ns: int, size: int) -> tuple[PhoneNetwork, LipModel]:
-    """Read a weights file once for each of its states."""
+    """Read a weights file; cached while the file does not change."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -131,7 +131,7 @@ def _compute_chunk_power(audio: F32, low: int, high: int, count: int) -> F32:
 
 
 def to_mono_speech(audio: Array, rate: int = SAMPLE_RATE_HZ) -> F32:
-    """Convert sound to what the networks read.
+    """Convert sound to the input of the networks.
 
     Args:
         audio: (n,) or (n, channels) float in -1 to 1; channels are averaged.

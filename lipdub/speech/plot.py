@@ -1,4 +1,4 @@
-"""A picture of a speech in rows of time: words, sound, phones, mouth shapes, and what the lips do.
+"""A picture of a speech in rows of time: words, sound, phones, mouth shapes and lip motion.
 
 Pillow draws it, which comes with torchvision. No display and no plotting library is needed.
 """

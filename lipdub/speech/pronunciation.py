@@ -80,7 +80,7 @@ def _read_dictionary(path: Path) -> dict[str, str]:
 
 
 def resolve_language(words: Sequence[str], language: str = "auto") -> str:
-    """Return the language to pronounce words in: the given one, or with "auto" what they look like.
+    """Return the language to pronounce words in: the given one, or with "auto" the one that their spelling suggests.
 
     Raises:
         UsageError: The language cannot be guessed.
@@ -135,7 +135,7 @@ def _ask_espeak(words: Sequence[str], voice: str) -> list[str]:
 
 
 def _remove_language_marks(ipa: str) -> str:
-    """Remove the marks that tell from which language a word is taken."""
+    """Remove the marks of a word's language."""
     return re.sub(r"\([a-z-]+\)", "", ipa)
 
 

@@ -35,7 +35,7 @@ network alone mishears.
 
 @dataclass(frozen=True)
 class Recognition:
-    """What is said in a speech, and when.
+    """The recognized speech: phones and words with their times.
 
     Attributes:
         posteriors: (frames, len(PHONES)) float32 at 100 Hz; rows sum to one.

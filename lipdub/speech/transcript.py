@@ -172,7 +172,7 @@ def _iter_cues(lines: list[str]) -> Iterator[tuple[CueTimes, list[str]]]:
 
 
 def _unroll(cues: Iterable[tuple[CueTimes, list[str]]]) -> Iterator[tuple[CueTimes, list[str]]]:
-    """Yield each line of roll-up captions once: there every cue repeats the last line of the one before."""
+    """Yield each line of roll-up captions once: every cue repeats the last line of the previous cue."""
     previous: set[str] = set()
     for cue, block in cues:
         texts = [_remove_markup(line).strip() for line in block]

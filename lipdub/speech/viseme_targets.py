@@ -1,4 +1,4 @@
-"""Lip targets of each phone, and how strongly each phone insists on them (its dominance).
+"""Lip targets of each phone, and their strength (its dominance).
 
 The numbers follow articulatory phonetics; `lipdub.training.lip_fit` moves them a little towards measured lips.
 """

@@ -129,21 +129,21 @@ RHUBARB_SHAPES = MouthShapeSet(
 
 
 def build_viseme_cues(
-    motion: LipMotion, *, until: float | None = None, min_seconds: float = MIN_CUE_SECONDS
+    motion: LipMotion, *, duration: float | None = None, min_seconds: float = MIN_CUE_SECONDS
 ) -> list[Segment]:
     """Describe a speech as `VISEMES`; see `build_mouth_cues`."""
-    return build_mouth_cues(motion, OVR_SHAPES, until=until, min_seconds=min_seconds)
+    return build_mouth_cues(motion, OVR_SHAPES, duration=duration, min_seconds=min_seconds)
 
 
 def build_rhubarb_cues(
-    motion: LipMotion, *, until: float | None = None, min_seconds: float = MIN_CUE_SECONDS
+    motion: LipMotion, *, duration: float | None = None, min_seconds: float = MIN_CUE_SECONDS
 ) -> list[Segment]:
     """Describe a speech as Rhubarb's `MOUTHS`; see `build_mouth_cues`."""
-    return build_mouth_cues(motion, RHUBARB_SHAPES, until=until, min_seconds=min_seconds)
+    return build_mouth_cues(motion, RHUBARB_SHAPES, duration=duration, min_seconds=min_seconds)
 
 
 def build_mouth_cues(
-    motion: LipMotion, shapes: MouthShapeSet, *, until: float | None = None, min_seconds: float = MIN_CUE_SECONDS
+    motion: LipMotion, shapes: MouthShapeSet, *, duration: float | None = None, min_seconds: float = MIN_CUE_SECONDS
 ) -> list[Segment]:
     """Describe a speech as mouth shapes over time.
 
@@ -152,13 +152,13 @@ def build_mouth_cues(
     Args:
         motion: The lip motion.
         shapes: The set of mouth shapes.
-        until: Length of the speech in seconds; by default that of its phones.
-        min_seconds: Shortest cue in seconds. Only what separates two closures may be shorter.
+        duration: Length of the speech in seconds; by default that of its phones.
+        min_seconds: Shortest cue in seconds. Only a shape between two closures may be shorter.
 
     Returns:
         Cues that are contiguous from zero, with different neighbours, at whole hundredths of a second.
     """
-    count = len(motion.times) if until is None else min(len(motion.times), max(int(until * FRAME_RATE + 1e-6), 1))
+    count = len(motion.times) if duration is None else min(len(motion.times), max(int(duration * FRAME_RATE + 1e-6), 1))
     labels = _label_frames(motion, shapes)[:count]
     return enforce_min_duration(labels, shapes, min_seconds)
 
@@ -317,9 +317,9 @@ def _grow_span(row: list[_Span], shapes: MouthShapeSet, shortest: int, *, protec
     half = max(shortest // 2, 1)
     for i, span in enumerate(row):
         separates = _is_between_protected(i, is_protected)
-        # what separates two protected spans must be visible, but not at their cost
-        need = (half if separates and not is_protected[i] else shortest) - len(span)
-        if is_protected[i] != protected or need <= 0:
+        # a span between two protected ones must be visible, but not at their cost
+        missing = (half if separates and not is_protected[i] else shortest) - len(span)
+        if is_protected[i] != protected or missing <= 0:
             continue
         before, after = (
             max(len(row[k]) - (half if protected and not is_protected[k] else shortest), 0) if 0 <= k < len(row) else 0
@@ -327,11 +327,11 @@ def _grow_span(row: list[_Span], shapes: MouthShapeSet, shortest: int, *, protec
         )
         if not before + after:
             continue
-        if not protected and not separates and (need > shortest // _BORROW_PARTS or before + after < need):
+        if not protected and not separates and (missing > shortest // _BORROW_PARTS or before + after < missing):
             continue
-        # from both sides alike, and what one side lacks from the other
-        early = min(before, max(-(-need // 2), need - after))
-        late = min(after, need - early)
+        # from both sides alike; the other side gives what one side lacks
+        early = min(before, max(-(-missing // 2), missing - after))
+        late = min(after, missing - early)
         span.start -= early
         span.end += late
         if early:

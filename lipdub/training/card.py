@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def collect_notes(data: Dataset, options: Any, seed: int, figures: dict[str, float] | None = None) -> dict[str, Any]:
-    """Collect what a weights file says of its training: data, options (a dataclass), seed and figures."""
+    """Collect the notes on a training for its weights file: data, options (a dataclass), seed and figures."""
     return {
         "seed": seed,
         "training": asdict(options),

@@ -11,10 +11,10 @@ the file does not name keeps its value:
     [size]
     pixels = 192
 
-A change is KEY=VALUE, with dots into tables and the value in TOML; quotes may be left out:
-`--set learning_rate=3e-4 --set size.pixels=256 --set precision=fp16`. Changes override the file. A field that may be
-None takes "none". An integer is valid for a float; nothing else is converted. `format_toml` gives a file of all
-settings, for reference and to keep with what was trained.
+A change is KEY=VALUE, with dots into tables and the value in TOML; quotes may be left out: `--set learning_rate=3e-4
+--set size.pixels=256 --set precision=fp16`. Changes override the file. A field that may be None takes "none". An
+integer is valid for a float; nothing else is converted. `format_toml` gives a file of all settings, for reference and
+to keep with the trained network.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _parse_value(text: str) -> Any:
     return table["value"] if set(table) == {"value"} else text
 
 
-def _apply_table(options: Options, given: Mapping[str, Any], where: str, table: str) -> Options:
+def _apply_table(options: Options, values: Mapping[str, Any], where: str, table: str) -> Options:
     """Give the options with the values of a table. `table` is its name with a dot at the end, for messages."""
     assert is_dataclass(options)
     assert not isinstance(options, type)
@@ -120,7 +120,7 @@ def _apply_table(options: Options, given: Mapping[str, Any], where: str, table: 
     names = {field.name for field in fields(options)}
     former = {field.metadata[_FORMER_NAME]: field.name for field in fields(options) if _FORMER_NAME in field.metadata}
     changed: dict[str, Any] = {}
-    for given_name, value in given.items():
+    for given_name, value in values.items():
         key, name = f"{table}{given_name}", former.get(given_name, given_name)
         if name not in names:
             raise UsageError(f"{where}: there is no setting {key}", hint=_suggest(given_name, options, table))

@@ -116,9 +116,9 @@ class Dataset:
         clips: the clips.
         size: side of a face's square, pixels.
         side: side of the stored crops, pixels.
-        on_bad: what a damaged shard does.
+        on_bad: how damaged shards are handled.
         tell: called with a line for each shard that is skipped.
-        bad: what is wrong with damaged clips, by id.
+        bad: the faults of damaged clips, by id.
     """
 
     folder: Path
@@ -202,7 +202,7 @@ class Dataset:
     def draw(self, rng: np.random.Generator, count: int = WINDOW_FRAMES) -> Window:
         """Draw a window, all with the same odds; one in a damaged shard is drawn again (`on_bad`).
 
-        The window depends on the generator alone, not on what was read before.
+        The window depends on the generator alone, not on earlier reads.
 
         Raises:
             InputError: a damaged shard must not be skipped, or only damaged shards were drawn.
@@ -274,7 +274,7 @@ class Dataset:
         return layout
 
     def mark_bad(self, clip: Clip, error: BadShardError) -> None:
-        """Remember a damaged clip, and tell of it if it is skipped."""
+        """Remember a damaged clip, and report it if it is skipped."""
         self.bad[clip.id] = str(error)
         if self.on_bad == "skip":
             self.tell(f"skipped: {error}")

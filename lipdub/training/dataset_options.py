@@ -17,7 +17,7 @@ _CLIPS, _FILTERS, _SPLIT = "Clips", "Filters", "Split"
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """What decides a clip's bytes, and which clips there are.
+    """Options that determine which clips a dataset has, and their content.
 
     Attributes:
         size: side of the face's square, pixels (`faces.alignment.full_face`), 16 or more.
@@ -93,7 +93,7 @@ class ClipOptions:
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """Which clips are held out.
+    """Options that determine which clips are held out.
 
     Attributes:
         by: "clip" holds out single videos, "speaker" all videos of a speaker.
@@ -122,7 +122,7 @@ class SplitOptions:
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What is known of the videos, and how they are read.
+    """Facts about the videos, and how they are read.
 
     Attributes:
         speaker: who talks in these videos, by default the name of each one's folder.

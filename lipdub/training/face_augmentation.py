@@ -24,7 +24,7 @@ _DB = 2 * mel.PEAK / mel.SPAN  # of the spectrogram's values per decibel
 
 @dataclass(frozen=True)
 class FaceAugmentation:
-    """The largest change to either side.
+    """The largest changes to either side.
 
     Attributes:
         shift: share of the crop's width.
@@ -118,7 +118,7 @@ def _expand_to_images(values: Array) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class VoiceAugmentation:
-    """The largest change to a spectrogram.
+    """The largest changes to a spectrogram.
 
     Attributes:
         tract: change of all frequencies to either side, power of e (a longer or shorter vocal tract).
@@ -153,8 +153,8 @@ def augment_spectrograms(mels: torch.Tensor, rng: np.random.Generator, changes: 
 
 def _locate_scaled_bands(factor: float) -> F64:
     """Give the positions in a spectrogram of the bands' frequencies times a factor, (BANDS,) float64."""
-    middles = _compute_band_centres()
-    return np.interp(middles * factor, middles, np.arange(mel.BANDS))
+    centres = _compute_band_centres()
+    return np.interp(centres * factor, centres, np.arange(mel.BANDS))
 
 
 @lru_cache(maxsize=1)

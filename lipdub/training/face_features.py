@@ -64,7 +64,7 @@ NO_AUGMENTATION = FaceAugmentation(
 
 @dataclass(frozen=True)
 class FaceFeaturesOptions:
-    """What decides the network besides its data and the seed.
+    """Options that determine the network, besides data and seed.
 
     Attributes:
         widths: channels of its maps.
@@ -228,5 +228,5 @@ def mirror_partners() -> I64:
 
 
 def _is_inside(shares: torch.Tensor) -> torch.Tensor:
-    """Tell which landmarks (..., 2) lie in the picture."""
+    """Find which landmarks (..., 2) lie in the picture."""
     return ((shares >= 0) & (shares <= 1)).all(-1)

@@ -54,7 +54,7 @@ class WindowBatch(NamedTuple):
         faces: (n, F, 3, P, P) float32 RGB in 0..1.
         references: (n, F, 3, P, P) float32 RGB in 0..1.
         sounds: (n, F, 80, 16) float32 in -4..4, the mel window around each face. The middle one is the sound of the
-            whole window, as AVSyncNet hears it.
+            whole window, the input of AVSyncNet.
         others: (n, F, 80, 16) float32 in -4..4, other speech; (0, F, 80, 16) without it.
     """
 

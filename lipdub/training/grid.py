@@ -122,13 +122,13 @@ def _load_sounds(grid: Path, names: Sequence[str], path: Path, progress: Callabl
     return out
 
 
-def _load_cached(path: Path, what: str, names: Sequence[str]) -> Array | None:
-    """Load the rows of clips from what `save_arrays` wrote; None if some are missing."""
+def _load_cached(path: Path, array_name: str, names: Sequence[str]) -> Array | None:
+    """Load the rows of clips from a file of `save_arrays`; None if some are missing."""
     if not path.exists():
         return None
     with np.load(path) as arrays:
         known = {str(n): i for i, n in enumerate(arrays["names"])}
-        return arrays[what][[known[n] for n in names]] if all(n in known for n in names) else None
+        return arrays[array_name][[known[n] for n in names]] if all(n in known for n in names) else None
 
 
 def save_arrays(path: Path, **arrays: Array) -> None:

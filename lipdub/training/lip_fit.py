@@ -1,4 +1,4 @@
-"""Fits the coarticulation model to measured lips, close to the phonetic table, and then what context adds.
+"""Fit the coarticulation model to measured lips, close to the phonetic table, and then the effect of context.
 
 The blend is that of `speech.coarticulation.blend_lip_shapes`, in PyTorch. Targets, dominances, reaches and leads of
 opening, width and jaw are fitted. Rounding and the lower lip keep the table's numbers, as a frontal outline does not
@@ -88,7 +88,7 @@ class _Blend(torch.nn.Module):
         return self.targets + self.target_changes * self.free * (1 - self.fixed)
 
     def pull_of_table(self, options: LipFitOptions) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute what the changes cost: targets and dominances, reaches and leads."""
+        """Compute the cost of the changes: of targets and dominances, and of reaches and leads."""
         numbers = (self.target_changes / _TARGET_SPREAD) ** 2 + (self.dominance_changes / _DOMINANCE_SPREAD) ** 2
         times = (self.reach_changes / _REACH_SPREAD) ** 2 + (self.lead_changes / _LEAD_SPREAD) ** 2
         return options.hold * numbers.sum(0).sum() / 3, options.hold_reach * times.sum()
@@ -178,7 +178,7 @@ def fit_lip_model(
         for i, course in enumerate(courses):
             guess = course[:, ::_STRIDE][:, : measured.shape[1]]
             match = _correlation(guess, measured[pick][:, : guess.shape[1], i])
-            # Correlation leaves the size open: the table sets it.
+            # Correlation does not determine the size, so the table does.
             size = (blend.targets[:, i].std() - targets[:, i].std()) ** 2
             loss = loss + 1 - match.mean() + size
             matches.append(float(match.detach().mean()))
@@ -245,7 +245,7 @@ def fit_context(
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> LipModel:
-    """Fit what the lips of clips do beyond the blend, as a function of the phones around.
+    """Fit the motion of the lips beyond the blend, as a function of the neighbouring phones.
 
     Args:
         posteriors: (clips, frames, phones) at 100 Hz.
@@ -280,8 +280,8 @@ def fit_context(
         change = torch.cat([change[..., :1] * (1 - closed[pick])[..., None], change[..., 1:]], 2)
         padded = functional.pad((base[pick] + change).transpose(1, 2), (2, 2), mode="replicate")
         course = functional.avg_pool1d(padded, 5, 1)[:, :, ::_STRIDE].transpose(1, 2)
-        own = measured[pick]
-        match = _correlation(course[:, : own.shape[1]], own)
+        target = measured[pick]
+        match = _correlation(course[:, : target.shape[1]], target)
         others = network(any_speech[torch.randint(0, len(any_speech), (options.batch // 2,))])
         loss = 2 * (1 - match).mean() + options.hold * (others**2).mean()
         optimizer.zero_grad()

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 _TRAINED_SHARE = 0.98  # of the synthesised windows; the rest measures the result
 _GRID_FRAMES = grid_corpus.FRAMES * 4  # 10 ms frames of a GRID clip
 _CONTEXT_WINDOWS = 1500  # synthesised windows on which the context is held
-_SPEEDS = (0.8, 1.25)  # at which GRID's voice is played
+_SPEEDS = (0.8, 1.25)  # factors of speed at which GRID's voice is played
 
 
 @dataclass(frozen=True)
 class LipMotionOptions:
-    """What decides the result besides the seed.
+    """Options that determine the result, besides the seed.
 
     Attributes:
         windows: stretches of 8 s that the synthesisers speak.
@@ -37,8 +37,8 @@ class LipMotionOptions:
         minutes: minutes of wall time after which its schedule ends early; 0: by steps alone, which is reproducible.
         batch: windows in a batch.
         channels: width of the phone network.
-        aligner: share of the steps of a first network. It hears synthesised speech only, and then finds the times of
-            the phones in GRID's sentences.
+        aligner: share of the steps of a first network. It learns from synthesised speech only, and then finds the times
+            of the phones in GRID's sentences.
         real: share of GRID's sound in the batches after that.
         real_windows: stretches of GRID's sound.
     """
@@ -209,7 +209,7 @@ def fit_on_grid(
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> LipModel:
-    """Fit the lip model on GRID's training clips, with phones as this network hears them.
+    """Fit the lip model on GRID's training clips, with phones that this network recognizes.
 
     Args:
         phones: weights of the phone network.
@@ -228,12 +228,12 @@ def fit_on_grid(
     lips = []
     for sentence in grid_corpus.load_sentences(grid, workdir, _list_training_clips(grid), progress=progress):
         recognized = phone_recognizer.compute_phone_posteriors(sentence.audio, network)[:_GRID_FRAMES]
-        # The phones really said are learnt too, so that the network's errors are not.
-        said = np.zeros_like(recognized)
+        # The fit also learns the true phones, so that it does not learn the network's errors.
+        true_phones = np.zeros_like(recognized)
         for start, end, phone in grid_corpus.align_phones(sentence.words, recognized):
-            said[round(start * 100) : round(end * 100), PHONE_INDEX[phone]] = 1.0
+            true_phones[round(start * 100) : round(end * 100), PHONE_INDEX[phone]] = 1.0
         mouth = grid_corpus.measure_mouth(sentence.landmarks)
-        posteriors += [recognized, said]
+        posteriors += [recognized, true_phones]
         lips += [mouth, mouth]
     if progress:
         progress(f"lips: fitted on {len(lips) // 2} clips of GRID, {len(PHONES)} phones")
@@ -269,7 +269,7 @@ def write_weights(out: Path, phones: dict[str, Array], model: LipModel, notes: d
 
 
 def read_notes(weights: Path) -> str:
-    """Read what a weights file says of its training, JSON text."""
+    """Read the notes on the training from a weights file, JSON text."""
     from safetensors import safe_open
 
     with safe_open(str(weights), "numpy") as file:

@@ -49,7 +49,7 @@ class LoopOptions:
         clip: largest norm of the gradients.
         ema_decay: decay of the exponential moving average of the weights, which is the result.
         accumulate: batches added up for one step.
-        precision: "no" (float32), "bf16", "fp16", or "auto" (as `accelerate launch` was told).
+        precision: "no" (float32), "bf16", "fp16", or "auto" (the setting of `accelerate launch`).
         workers: threads that draw batches ahead; 0: none; -1: one with a GPU, none on a CPU, where the network
             takes all cores.
         save_every: steps between checkpoints.
@@ -124,7 +124,7 @@ class TrainingState:
         return asdict(self)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave, also that of lipdub 0.1."""
+        """Restore the values of `state_dict`, also those of lipdub 0.1."""
         for name, value in state.items():
             setattr(self, _OLD_STATE_NAMES.get(name, name), value)
 
@@ -158,7 +158,7 @@ class Adversary:
 
 @dataclass(frozen=True)
 class TrainingTask(Generic[Batch]):
-    """A network and what it is to learn.
+    """A network and its objective.
 
     Attributes:
         network: the network to train.
@@ -167,7 +167,7 @@ class TrainingTask(Generic[Batch]):
         loss: what to minimise for a batch on the network's device, and figures to report.
         validate: value of the averaged network in evaluation mode; lower is better.
         draw_samples: pictures of the averaged network, float (rows, columns, 3, h, w) in 0..1.
-        adversary: what is trained against the network.
+        adversary: the network that is trained against it.
     """
 
     network: nn.Module
@@ -186,7 +186,7 @@ class Trainer(Generic[Batch]):
     that dropout is the same in a resumed training.
 
     Args:
-        task: the network and what it learns.
+        task: the network and its objective.
         folder: where checkpoints, figures and pictures lie.
         options: how to train.
         device: "auto" for the GPU if there is one, or PyTorch's name of a device.
@@ -412,7 +412,7 @@ class _Checkpointed:
 
 
 def prefix_lines(name: str, progress: Callable[[str], None] | None) -> Callable[[str], None] | None:
-    """Give a progress function that puts the name of what is trained before each line."""
+    """Make a progress function that puts a name before each line."""
     return (lambda text: progress(f"{name}: {text}")) if progress is not None else None
 
 
@@ -445,7 +445,7 @@ def recover_checkpoint(latest: Path) -> None:
 
 
 def _swap_paths(latest: Path) -> tuple[Path, Path]:
-    """Where a checkpoint is written, and where the last one lies while it is replaced."""
+    """Return the path for a new checkpoint, and the path of the last one while it is replaced."""
     return latest.with_name("latest.new"), latest.with_name("latest.old")
 
 
@@ -492,6 +492,6 @@ def _is_due(step: int, every: int) -> bool:
 
 
 def _compute_progress(state: TrainingState, options: LoopOptions) -> float:
-    """Give the share of the training that is over."""
+    """Compute the share of the training that is over."""
     share = state.step / max(options.steps, 1)
     return max(share, state.seconds / (60 * options.minutes)) if options.minutes > 0 else share

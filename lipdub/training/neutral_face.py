@@ -1,7 +1,7 @@
 """The neutral face (`weights/neutral-face.md`): where the points of the face mesh lie on a face at rest.
 
 It is the mean face of GRID's speaker, made mirror-symmetric, with its mouth at rest. Lip landmarks are drawn on it
-where no video shows whose lips they are.
+where there is no video of the talker.
 """
 
 from __future__ import annotations

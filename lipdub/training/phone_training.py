@@ -67,9 +67,9 @@ class SpeechWindows:
     def __len__(self) -> int:
         return len(self.phones)
 
-    def part(self, where: slice) -> SpeechWindows:
+    def part(self, rows: slice) -> SpeechWindows:
         """Give some of the windows."""
-        return SpeechWindows(self.encoded[where], self.power[where], self.phones[where])
+        return SpeechWindows(self.encoded[rows], self.power[rows], self.phones[rows])
 
     def batch(self, count: int, window: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         """Draw random parts.

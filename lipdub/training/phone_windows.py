@@ -52,11 +52,11 @@ def make_windows(
         encoded speech (ENCODER_FRAMES, encoder.WIDTH) float16; power (WINDOW_FRAMES, MELS) float16 dB; phones
         (WINDOW_FRAMES,) uint8.
     """
-    before: Array | None = None
+    previous: Array | None = None
     for _ in range(count):
         audio, marks = _stretch(voices, rng)
-        sound = augment_speech(audio, rng, before)
-        before = audio
+        sound = augment_speech(audio, rng, previous)
+        previous = audio
         power = to_decibel(compute_mel_power(sound)[:WINDOW_FRAMES])
         yield encode(sound)[:ENCODER_FRAMES].astype(np.float16), power.astype(np.float16), marks
 
@@ -65,27 +65,27 @@ def _stretch(voices: Callable[[], Utterance], rng: np.random.Generator) -> tuple
     """Put utterances in a row with pauses. Returns the audio and the phones of `WINDOW_FRAMES` frames."""
     audio = np.zeros(WINDOW_FRAMES * HOP, np.float32)
     marks = np.full(WINDOW_FRAMES, PHONE_INDEX["sil"], np.uint8)
-    at = int(rng.uniform(0.0, 100.0)) if rng.random() < 0.6 else 0
-    begun = at > 0
-    while at < WINDOW_FRAMES - 50:
-        spoken = voices()
-        sound = normalize_level(spoken.audio) * 10 ** (rng.uniform(-4.0, 4.0) / 20)
+    position = int(rng.uniform(0.0, 100.0)) if rng.random() < 0.6 else 0
+    has_begun = position > 0
+    while position < WINDOW_FRAMES - 50:
+        utterance = voices()
+        sound = normalize_level(utterance.audio) * 10 ** (rng.uniform(-4.0, 4.0) / 20)
         frames = len(sound) // HOP
         # a window may begin in the middle of a sentence
-        cut = 0 if begun or rng.random() < 0.5 else int(rng.integers(0, max(frames - 100, 1)))
-        begun = True
-        size = min(frames - cut, WINDOW_FRAMES - at)
-        audio[at * HOP : (at + size) * HOP] = sound[cut * HOP : (cut + size) * HOP]
-        marks[at : at + size] = label_frames(spoken, frames)[cut : cut + size]
-        at += size + int(rng.exponential(50.0))
+        cut = 0 if has_begun or rng.random() < 0.5 else int(rng.integers(0, max(frames - 100, 1)))
+        has_begun = True
+        size = min(frames - cut, WINDOW_FRAMES - position)
+        audio[position * HOP : (position + size) * HOP] = sound[cut * HOP : (cut + size) * HOP]
+        marks[position : position + size] = label_frames(utterance, frames)[cut : cut + size]
+        position += size + int(rng.exponential(50.0))
     return audio, marks
 
 
-def resample(audio: Array, rate: float, to: float = SAMPLE_RATE_HZ) -> Array:
+def resample(audio: Array, rate: float, target_rate: float = SAMPLE_RATE_HZ) -> Array:
     """Resample audio (n,) from one rate to another, Hz."""
     import soxr
 
-    return soxr.resample(audio, rate, to).astype(np.float32) if rate != to else audio
+    return soxr.resample(audio, rate, target_rate).astype(np.float32) if rate != target_rate else audio
 
 
 def change_speed(utterance: Utterance, factor: float) -> Utterance:

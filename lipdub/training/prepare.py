@@ -336,7 +336,7 @@ def _run_task(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
         if isinstance(failure, InputError):
             return {"error": failure.what}
         raise failure from error
-    except Exception as error:  # whatever a broken file makes a decoder say
+    except Exception as error:  # a broken file can raise any error in a decoder
         return {"error": f"{type(error).__name__}: {error}"}
 
 
@@ -350,7 +350,7 @@ def _read_record(folder: Path, digest: str) -> dict[str, Any] | None:
 
 
 def _has_shard(folder: Path, clip: Mapping[str, Any]) -> bool:
-    """Tell whether a clip's shard lies in its place with its old length."""
+    """Check whether a clip's shard lies in its place with its old length."""
     try:
         result: bool = (folder / _SHARDS / clip["shard"]).stat().st_size == clip["bytes"]
         return result
@@ -361,17 +361,17 @@ def _has_shard(folder: Path, clip: Mapping[str, Any]) -> bool:
 # -- settings and index
 
 
-def _load_settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
+def _load_settings(out: Path, requested: Mapping[str, Any]) -> ClipOptions:
     """Read the dataset's options, which the given ones must not contradict, or write them."""
     path = out / _SETTINGS
     known = _read_json(path)
     if known is None:
-        options = ClipOptions(**given)
+        options = ClipOptions(**requested)
         _write(path, options_key(options))
         return options
     names = {field.name for field in fields(ClipOptions)}
     options = ClipOptions(**{name: value for name, value in known.items() if name in names})
-    other = {name: value for name, value in given.items() if value != getattr(options, name)}
+    other = {name: value for name, value in requested.items() if value != getattr(options, name)}
     if other:
         text = ", ".join(f"{name} {getattr(options, name)}" for name in other)
         raise UsageError(
@@ -384,9 +384,9 @@ def _load_settings(out: Path, given: Mapping[str, Any]) -> ClipOptions:
     return options
 
 
-def _load_split(out: Path, given: Mapping[str, Any]) -> SplitOptions:
+def _load_split(out: Path, requested: Mapping[str, Any]) -> SplitOptions:
     known = (_read_json(out / _INDEX) or {}).get("split", {})
-    return SplitOptions(**{**known, **given})
+    return SplitOptions(**{**known, **requested})
 
 
 def _build_index(
@@ -434,7 +434,7 @@ def _build_index(
 
 
 def is_held_out(name: str, share: float) -> bool:
-    """Tell whether a name belongs to the held-out share: the same name always gives the same answer."""
+    """Check whether a name belongs to the held-out share: the same name always gives the same answer."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") < share * 2.0**64
 
@@ -477,7 +477,7 @@ def _lock_dataset(out: Path) -> Iterator[None]:
             raise EnvironmentFailure(
                 f"another process is at work on {printable(out)}", hint="Wait for it to end."
             ) from None
-    except NotImplementedError as error:  # what filelock says of file systems without locks
+    except NotImplementedError as error:  # filelock raises it on file systems without locks
         raise EnvironmentFailure(
             f"the file system of {printable(out)} has no locks", hint="Give an --out on another disk."
         ) from error
@@ -490,7 +490,7 @@ def _lock_dataset(out: Path) -> Iterator[None]:
 
 
 def _tidy(out: Path, index: dict[str, Any]) -> None:
-    """Remove what interrupted work left."""
+    """Remove the remains of interrupted work."""
     known = {out / _SHARDS / clip["shard"] for clip in index["clips"]}
     for path in (out / _SHARDS).rglob("*"):
         if (

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from lipdub.metrics.motion_sync import Comparison
     from lipdub.training.dataset_options import ClipOptions
 
-VERSION = 1  # of what comes out for the same video and options
-MAX_FACES = 3  # a frame is searched for: enough to know that there is more than one
-MAX_FRAME_DISTANCE = 0.04  # seconds from a moment to the nearest source frame; farther, and there is none
+VERSION = 1  # of the result for the same video and options
+MAX_FACES = 3  # faces that are searched for in a frame: enough to find that there are several
+MAX_FRAME_DISTANCE = 0.04  # most seconds from a moment to its source frame
 _BLOCK = 256  # frames whose landmarks are in memory at once
 
 REASONS = {
@@ -43,7 +43,7 @@ REASONS = {
     "late-sound": "picture and sound are apart",
     "duplicate": "same content as another video",
 }
-"""Why something of a video is left out, by its name in the index."""
+"""Reasons why parts of a video are left out, by their names in the index."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def write_clips(
         video: the video.
         name: prefix of the clips' ids, unique to the video.
         shard_folder: folder of the shards.
-        scratch: folder for what is kept until all clips are written.
+        scratch: folder for intermediate files, until all clips are written.
         options: sizes and filters.
         callback: called with the events of the detect stage.
 
@@ -135,7 +135,7 @@ def _write_clip(
 
 
 def options_key(options: ClipOptions) -> dict[str, Any]:
-    """Give what two runs must share for their clips to belong together, in plain values."""
+    """Return the settings that two runs must share for their clips to belong together, in plain values."""
     from lipdub.stages.detect import stage
 
     return {"version": [VERSION, stage.SPEC.version, shards.FORMAT], **asdict(options)}
@@ -151,12 +151,12 @@ def resample_moments(times: F64) -> tuple[I64, Mask]:
         the source frame nearest to each moment, the earlier of two, (m,) int64; whether it is near enough, (m,) bool.
     """
     count = int(np.floor(times[-1] * shards.FPS + 0.5 + 1e-6)) + 1
-    at = np.arange(count) / shards.FPS
-    after = np.clip(np.searchsorted(times, at), 1, max(len(times) - 1, 1))
-    before = after - 1
-    after = np.minimum(after, len(times) - 1)
-    grid = np.where(times[after] - at < at - times[before] - 1e-9, after, before)
-    return grid, np.abs(times[grid] - at) <= MAX_FRAME_DISTANCE + 1e-6
+    moment_times = np.arange(count) / shards.FPS
+    following = np.clip(np.searchsorted(times, moment_times), 1, max(len(times) - 1, 1))
+    previous = following - 1
+    following = np.minimum(following, len(times) - 1)
+    grid = np.where(times[following] - moment_times < moment_times - times[previous] - 1e-9, following, previous)
+    return grid, np.abs(times[grid] - moment_times) <= MAX_FRAME_DISTANCE + 1e-6
 
 
 def _load_sound(video: Path, options: ClipOptions) -> TimedSpeech:
@@ -167,9 +167,9 @@ def _load_sound(video: Path, options: ClipOptions) -> TimedSpeech:
     from lipdub.scoring.speech import load_own_sound
 
     if options.min_sync > 0:
-        heard = load_own_sound(video, "its own sound")
-        assert heard is not None
-        return heard
+        speech = load_own_sound(video, "its own sound")
+        assert speech is not None
+        return speech
     facts = probe(video).video
     assert facts is not None
     begins = float(probe_audio_source(video).start - facts.start_time)
@@ -178,15 +178,15 @@ def _load_sound(video: Path, options: ClipOptions) -> TimedSpeech:
     )
 
 
-def _compare_mouth(view: TrackLandmarks, times: Array, speech: TimedSpeech) -> Comparison:
+def _compare_mouth(track: TrackLandmarks, times: Array, speech: TimedSpeech) -> Comparison:
     """Compare a track's mouth with the sound."""
     from lipdub.metrics.motion_sync import compare_motion
     from lipdub.metrics.mouth_motion import measure_mouth_shape
 
-    first, stop = view.first, view.last + 1
+    first, stop = track.first, track.last + 1
     shapes = np.full((stop - first, 2), np.nan)
     for low in range(first, stop, _BLOCK):
-        points = view.read(low, min(low + _BLOCK, stop))
+        points = track.read(low, min(low + _BLOCK, stop))
         for i in np.flatnonzero(np.isfinite(points[:, 0, 0])):
             shapes[low - first + i] = measure_mouth_shape(points[i])[:2]
     return compare_motion(times[first:stop], shapes, speech.times, speech.lips, (speech.start, speech.end))
@@ -229,7 +229,7 @@ def _find_stretches(
 
 def _measure_stretch(
     stretch: _Stretch,
-    view: TrackLandmarks,
+    track: TrackLandmarks,
     grid: Array,
     comparison: Comparison | None,
     options: ClipOptions,
@@ -241,7 +241,7 @@ def _measure_stretch(
     from lipdub.scoring.rows import finite_or_none
 
     start, end = stretch.first / shards.FPS, stretch.stop / shards.FPS
-    places = full_face.fit_placements(_read_points(view, grid, stretch), 1 / shards.FPS)
+    places = full_face.fit_placements(_read_points(track, grid, stretch), 1 / shards.FPS)
     face = float(np.median(places[:, 2])) * full_face.SIDE
     facts: dict[str, Any] = {"face_px": round(face, 1), "sync": None, "offset": None, "confidence": None}
     if face < options.min_face:
@@ -267,15 +267,15 @@ def _measure_stretch(
     return facts
 
 
-def _read_points(view: TrackLandmarks, grid: Array, stretch: _Stretch) -> Array:
+def _read_points(track: TrackLandmarks, grid: Array, stretch: _Stretch) -> Array:
     """Read the track's landmarks at a stretch's moments, (m, 478, 3) pixels of the source frame."""
     frames = grid[stretch.first : stretch.stop]
-    result: Array = view.read(int(frames[0]), int(frames[-1]) + 1)[frames - frames[0]]
+    result: Array = track.read(int(frames[0]), int(frames[-1]) + 1)[frames - frames[0]]
     return result
 
 
 def _cut_arrays(
-    video: Path, grid: Array, stretch: _Stretch, view: TrackLandmarks, options: ClipOptions
+    video: Path, grid: Array, stretch: _Stretch, track: TrackLandmarks, options: ClipOptions
 ) -> dict[str, Array]:
     """Make a shard's arrays but the sound, in one pass over the frames."""
     from lipdub.faces.alignment import full_face
@@ -283,7 +283,7 @@ def _cut_arrays(
 
     side, zoom = options.side, options.side / options.size
     frames = grid[stretch.first : stretch.stop]
-    points = _read_points(view, grid, stretch)
+    points = _read_points(track, grid, stretch)
     places = full_face.fit_placements(points, 1 / shards.FPS)
     depth = points[..., 2] * (side / (full_face.SIDE * zoom * places[:, 2:3]))
     inside = np.concatenate([full_face.map_to_crops(points, places, side, zoom), depth[..., None]], 2)

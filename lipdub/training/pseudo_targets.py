@@ -1,7 +1,7 @@
 """Adds dubbed versions of a dataset's clips: the same frames and crops, with the mouth and sound of a dubbed video.
 
-Faces are cut at the places they have in the source video, so that two crops of a moment differ only in what was dubbed.
-If faces were tracked anew, a face whose jaw moves differently would lie some pixels off.
+Faces are cut at the places they have in the source video, so that two crops of a moment differ only in the dubbed
+region. If faces were tracked anew, a face whose jaw moves differently would lie some pixels off.
 """
 
 from __future__ import annotations

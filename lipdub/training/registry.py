@@ -58,9 +58,9 @@ def train(
     """
     trainable = TRAINABLES.get(name)
     values = make_arguments(trainable, arguments)
-    chosen = trainable.settings(values) if settings is None else settings
+    chosen_settings = trainable.settings(values) if settings is None else settings
     runtime = Runtime(threads, device, progress) if progress else Runtime(threads, device)
-    return trainable.train(out, values, chosen, runtime)
+    return trainable.train(out, values, chosen_settings, runtime)
 
 
 def make_arguments(trainable: Trainable, values: dict[str, Any]) -> TrainArguments:

@@ -55,7 +55,7 @@ _KINDS = {
 
 
 class BadShardError(Exception):
-    """A shard that is missing, damaged or no shard. The message says which and how."""
+    """A shard that is missing, damaged or no shard. The message names the shard and the fault."""
 
 
 class ArrayPlace(NamedTuple):
@@ -135,7 +135,7 @@ def read_layout(path: Path) -> Layout:
 
 
 def _describe_arrays(frames: int, side: int) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
-    """Give type and shape of each array of a shard."""
+    """Return type and shape of each array of a shard."""
     shapes = {
         "crops": (frames, side, side, 3),
         "landmarks": (frames, mesh.VERTICES, 3),
@@ -187,7 +187,7 @@ def verify_shard(path: Path, size: int, digest: str) -> None:
 
 
 def _explain(error: Exception) -> str:
-    """Say in words what is wrong with a file."""
+    """Describe the fault of a file in words."""
     if isinstance(error, OSError):
         return "it is missing" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
     if isinstance(error, ValueError) and not isinstance(error, (json.JSONDecodeError, UnicodeError)) and str(error):

@@ -102,13 +102,13 @@ def apply_line_response(audio: Array, rng: np.random.Generator) -> Array:
     return np.fft.irfft(spectrum, len(audio))
 
 
-def augment_speech(audio: Array, rng: np.random.Generator, other: Array | None = None) -> F32:
+def augment_speech(audio: Array, rng: np.random.Generator, other_voice: Array | None = None) -> F32:
     """Augment speech by random disturbances.
 
     Args:
         audio: (n,) float at 16 kHz.
         rng: random numbers.
-        other: (n,) another voice, which talks in the background now and then.
+        other_voice: (n,) another voice, which talks in the background now and then.
 
     Returns:
         (n,) float32.
@@ -118,14 +118,14 @@ def augment_speech(audio: Array, rng: np.random.Generator, other: Array | None =
     if rng.random() < _THROUGH_LINE:
         audio = apply_line_response(audio, rng)
     audio = normalize_level(audio)
-    beside = np.zeros(len(audio))
+    background = np.zeros(len(audio))
     if rng.random() < _WITH_MUSIC:
-        beside += synthesize_music(len(audio), rng) * 10 ** (rng.uniform(-24.0, 3.0) / 20)
+        background += synthesize_music(len(audio), rng) * 10 ** (rng.uniform(-24.0, 3.0) / 20)
     if rng.random() < _WITH_NOISE:
-        beside += synthesize_noise(len(audio), rng) * 10 ** (rng.uniform(-35.0, -3.0) / 20)
-    if other is not None and rng.random() < _WITH_BABBLE:
-        beside += normalize_level(other) / _LEVEL * 10 ** (rng.uniform(-30.0, -8.0) / 20)
-    result: F32 = ((audio + _LEVEL * beside) * 10 ** (rng.uniform(-20.0, 6.0) / 20)).astype(np.float32)
+        background += synthesize_noise(len(audio), rng) * 10 ** (rng.uniform(-35.0, -3.0) / 20)
+    if other_voice is not None and rng.random() < _WITH_BABBLE:
+        background += normalize_level(other_voice) / _LEVEL * 10 ** (rng.uniform(-30.0, -8.0) / 20)
+    result: F32 = ((audio + _LEVEL * background) * 10 ** (rng.uniform(-20.0, 6.0) / 20)).astype(np.float32)
     return result
 
 

@@ -5,8 +5,8 @@ Loss" (ECCV 2024), section 3.4. Five frames of a mouth are told from the sounds 
 speaker, same room, same day. A batch takes some moments of each clip. Each moment's sound is right for its own frames
 and wrong for all others.
 
-What one GRID speaker teaches transfers to other people only in part. Figures are areas under the ROC curve of 1 s
-windows (`tests/bench/sync_scorer.py --talking`). Three trainings of the small size gave 0.86 to 0.90.
+A network that learns from one GRID speaker works for other people only in part. Figures are areas under the ROC curve
+of 1 s windows (`tests/bench/sync_scorer.py --talking`). Three trainings of the small size gave 0.86 to 0.90.
 `lipdub.metrics.motion_sync`, which needs no training, gives 0.96. More steps (1500 instead of 1000) matched more of
 GRID's own moments, and stronger augmentation matched fewer. Neither helped with other people. After 500 steps "infonce"
 gave 0.84 and "bce" 0.83. Less the mean over all lags, they gave 0.89 and 0.86, hence the default. So no score uses this
@@ -53,7 +53,7 @@ _MAX_SPECTROGRAMS = 8192  # kept in memory: 40 kB for a clip of three seconds
 
 @dataclass(frozen=True)
 class SyncScorerOptions:
-    """What decides the network besides the data and the seed.
+    """Options that determine the network, besides data and seed.
 
     Attributes:
         network: "avsyncnet", or for comparison "syncnet", the architecture of Wav2Lip (`networks.syncnet_scorer`).
@@ -275,6 +275,6 @@ def write_weights(out: Path, network: Scorer, notes: dict[str, Any]) -> Path:
     return safetensors_file.write(out, avsyncnet.FORMAT, description, network.state_dict())
 
 
-def _draw_moments(count: int, wanted: int, rng: np.random.Generator) -> I64:
-    """Draw moments of a clip in order, (wanted,) int64; some come twice if it has fewer."""
-    return np.sort(rng.permutation(count)[:wanted] if count >= wanted else rng.integers(0, count, wanted))
+def _draw_moments(count: int, size: int, rng: np.random.Generator) -> I64:
+    """Draw moments of a clip in order, (size,) int64; moments repeat if the clip has fewer."""
+    return np.sort(rng.permutation(count)[:size] if count >= size else rng.integers(0, count, size))

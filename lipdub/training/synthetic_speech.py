@@ -52,7 +52,7 @@ _ESPEAK_VARIANTS = (
 
 
 def has_flite() -> bool:
-    """Tell whether the program flite is installed."""
+    """Check whether the program flite is installed."""
     return shutil.which("flite") is not None
 
 
@@ -93,7 +93,7 @@ def speak_espeak(text: str, *, voice: str = "en-us", speed: int = 165, pitch: in
             continue
         known = phones_from_ipa(name) if name else ("sil",)
         if not known:
-            known = (phones[-1][2],) if phones else ("sil",)  # a mark alone goes on with the phone before
+            known = (phones[-1][2],) if phones else ("sil",)  # a mark alone continues the previous phone
         phones += split_time(known, start, stop)
     return Utterance(resample(audio, library.rate), tuple(phones))
 
@@ -105,7 +105,7 @@ def _read_wave(path: Path) -> tuple[F32, int]:
 
 
 def _make_synthesiser(kind: str, rng: random.Random) -> Callable[[], Utterance]:
-    """Give a function that speaks random sentences with random voices of a synthesiser."""
+    """Make a function that speaks random sentences with random voices of a synthesiser."""
 
     def espeak() -> Utterance:
         language = rng.choice(synthetic_text.LANGUAGES)
@@ -162,7 +162,7 @@ def synthesize_corpus(
     Raises:
         EnvironmentFailure: no synthesiser is installed.
     """
-    kinds = kinds or tuple(k for k, there in (("flite", has_flite()), ("espeak", has_espeak())) if there)
+    kinds = kinds or tuple(k for k, is_installed in (("flite", has_flite()), ("espeak", has_espeak())) if is_installed)
     if not kinds:
         raise EnvironmentFailure(
             "no speech synthesiser", hint="Install flite, or the package espeakng-loader (extra 'train')"
@@ -187,7 +187,7 @@ def _iter_jobs(jobs: list[tuple[str, int, int]], workers: int) -> Iterator[list[
     if workers <= 1 and all(kind == "flite" for kind, *_ in jobs):
         yield from map(_make, jobs)
         return
-    # espeak's library keeps global state: it lives in processes of its own, never in the caller's
+    # espeak's library keeps global state: it runs in processes of its own, never in the caller's
     with multiprocessing.get_context("spawn").Pool(max(workers, 1), initializer=_lower_priority) as pool:
         yield from pool.imap(_make, jobs)
 

@@ -77,7 +77,7 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class GeneratorOptions:
-    """What decides a generator besides its data and the seed.
+    """Options that determine a generator, besides data and seed.
 
     Attributes:
         size: size of a new generator.
@@ -140,7 +140,7 @@ def train_generator(
     """Train a generator, or resume its training.
 
     Args:
-        name: what the progress lines begin with.
+        name: prefix of the progress lines.
         data: clips to learn.
         held_out: clips for validation and pictures; None: those that are learnt.
         model: holds AVSyncNet, and the silent-lip generator if there is one.
@@ -292,7 +292,7 @@ class GeneratorObjective:
     def _sync_parts(
         self, fake: torch.Tensor, real: torch.Tensor, references: torch.Tensor, sounds: torch.Tensor
     ) -> LossParts:
-        """Compute the synchronization loss, and by how much the similarity to the sound is off."""
+        """Compute the synchronization loss, and the error of the similarity to the sound."""
         options, windows = self.options, len(sounds)
         middle = sounds[:, sounds.shape[1] // 2]
         x = similarity(self._embed_lips(fake, windows), middle)

@@ -1,8 +1,7 @@
-"""What `lipdub train`, the tests and the manual need to know of a network that can be trained here.
+"""Describe trainable networks for `lipdub train`, the tests and the manual.
 
 A trainable network is one file with a `Trainable` object and one line in `lipdub.training.registry`. The file must
-import
-quickly: heavy libraries are imported inside its functions.
+import quickly, so heavy libraries are imported inside its functions.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from lipdub.training.dataset import Dataset
 
 _SETTINGS = "Settings"
-_REQUIRED: Any = None  # a dataclass field cannot be both declared and required: `Trainable.check` asks for it
+_REQUIRED: Any = None  # a dataclass field cannot be both declared and required: `Trainable.check` checks it
 
 
 def _ignore(text: str) -> None:
@@ -46,7 +45,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class TrainArguments:
-    """What every training takes."""
+    """Arguments of every training."""
 
     out: Path | None = option(
         None, "--out", "-o", metavar="FILE", help="The weights file to write.", default_text="NAME.safetensors"
@@ -65,14 +64,14 @@ class TrainArguments:
 
 @dataclass(frozen=True)
 class GridArguments(TrainArguments):
-    """What a training on the faces of the GRID corpus takes."""
+    """Arguments of a training on the faces of the GRID corpus."""
 
     grid: Path | None = option(_REQUIRED, "--grid", metavar="FOLDER", help="Folder with the clips of the GRID corpus.")
 
 
 @dataclass(frozen=True)
 class DatasetArguments(TrainArguments):
-    """What a training on a dataset of `lipdub prepare` takes."""
+    """Arguments of a training on a dataset of `lipdub prepare`."""
 
     data: Path | None = option(_REQUIRED, "--data", metavar="DATASET", help="A dataset of lipdub prepare.")
     minutes: float = option(
@@ -102,7 +101,7 @@ class DatasetArguments(TrainArguments):
 
 @dataclass(frozen=True)
 class SizedArguments(DatasetArguments):
-    """What a training of a network with a full and a small size takes."""
+    """Arguments of the training of a network with a full and a small size."""
 
     full: bool = option(False, "--full", help="Train the network at the paper's size, for a GPU.")
     overfit: int = option(0, "--overfit", metavar="N", help="Overfit N examples (sanity check).", low=0)
@@ -142,7 +141,7 @@ class Trainable(ABC):
         Args:
             out: the weights file.
             arguments: the values of `arguments`.
-            settings: what `settings` gave.
+            settings: the result of `settings`.
             runtime: threads, device and progress.
 
         Returns:
@@ -166,7 +165,7 @@ class DatasetTrainable(Trainable, Generic[Settings, Inputs]):
     """A network that is trained on a dataset of `lipdub prepare` by the training loop.
 
     Attributes:
-        checkpoint_name: what the folder of its checkpoints begins with.
+        checkpoint_name: prefix of the folder of its checkpoints.
         overfit_setting: the setting that `--overfit` changes.
     """
 

@@ -65,7 +65,7 @@ def load_into(network: Network, state: Mapping[str, torch.Tensor], name: str = "
     Args:
         network: The network.
         state: Tensors by name.
-        name: What to call their file in errors.
+        name: Name of their file in errors.
 
     Raises:
         WeightsError: It names the first entry that is missing, has another shape, or is not the network's.
@@ -79,16 +79,16 @@ def load_into(network: Network, state: Mapping[str, torch.Tensor], name: str = "
     return network
 
 
-def find_mismatch(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, torch.Tensor]) -> str:
-    """Return what first keeps a state from having these names and shapes; empty if it has them."""
-    for key, shape in expected.items():
+def find_mismatch(shapes: Mapping[str, tuple[int, ...]], state: Mapping[str, torch.Tensor]) -> str:
+    """Describe the first difference of a state from these names and shapes; empty if there is none."""
+    for key, shape in shapes.items():
         if key not in state:
             if key.endswith(_COUNTER):
                 continue
             return f"it has no {key}, expected with shape {shape}"
         if tuple(state[key].shape) != shape:
             return f"{key} has shape {tuple(state[key].shape)}, expected is {shape}"
-    extra = next((key for key in state if key not in expected), None)
+    extra = next((key for key in state if key not in shapes), None)
     return f"it has {extra}, which is not expected" if extra is not None else ""
 
 
@@ -116,12 +116,12 @@ def read_checkpoint(path: Path, entry: ManifestEntry | None = None) -> dict[str,
 
 
 def extract_state(content: Mapping[str, Any], part: NetworkPart, name: str) -> State:
-    """Return the state of a network within what was read from a file.
+    """Return the state of a network from the content of a file.
 
     Args:
         content: What the file holds.
         part: The network.
-        name: What to call the file in errors.
+        name: Name of the file in errors.
 
     Raises:
         WeightsError: The file holds no such state.
@@ -229,5 +229,5 @@ def _unwrap(content: Mapping[str, Any], part: NetworkPart, name: str) -> Mapping
 
 
 def _strip_parallel(key: str) -> str:
-    """Return a name without what training on several devices put into it."""
+    """Return a name without the part that training on several devices added."""
     return ".".join(word for word in key.split(".") if word != _PARALLEL)

@@ -42,7 +42,7 @@ class _UselessAddressError(Exception):
 
 @dataclass(frozen=True)
 class _Request:
-    """What does not change between attempts."""
+    """The arguments that all attempts share."""
 
     part: Path
     size: int | None
@@ -68,7 +68,7 @@ def fetch(
     timeout: float = 30.0,
     pause: Callable[[float], None] = lambda seconds: time.sleep(seconds),  # noqa: PLW0108  looked up when it is called
 ) -> str:
-    """Fetch a file into ``part``, resuming from what is there, and return the address it came from.
+    """Fetch a file into ``part``, resume from earlier bytes, and return the address that gave it.
 
     Args:
         urls: Where the file can be fetched, tried in turn.
@@ -84,7 +84,7 @@ def fetch(
         pause: Called with the seconds to wait between two attempts.
 
     Raises:
-        WeightsError: What came is not the right file.
+        WeightsError: The received file is not the right one.
         EnvironmentFailure: No address answered, or the disk is full. ``part`` stays for the next time.
     """
     request = _Request(part, size, checked, progress, timeout)
@@ -122,7 +122,7 @@ def _summarize(name: str, failures: list[str], wrong: WeightsError | None) -> Li
 
 
 def _complete_from(url: str, request: _Request) -> bool:
-    """Complete ``part`` from one address, and return whether something of it was there before."""
+    """Complete ``part`` from one address, and return whether it held earlier bytes."""
     have = _count_resumable(url, request)
     if request.size is not None and have == request.size:
         return True
@@ -132,10 +132,10 @@ def _complete_from(url: str, request: _Request) -> bool:
             _discard(request)
         _write_note(url, response, request)
         _check_space(request.part, 0 if total is None else total - begin)
-        done = _append_response(response, begin, total, request)
-    if total is not None and done < total:
-        raise _TransientError(f"the connection broke after {done} of {total} bytes")
-    if total is not None and done > total:
+        received = _append_response(response, begin, total, request)
+    if total is not None and received < total:
+        raise _TransientError(f"the connection broke after {received} of {total} bytes")
+    if total is not None and received > total:
         _discard(request)
         raise _TransientError(f"sends more than {total} bytes")
     return begin > 0
@@ -146,7 +146,7 @@ def _count_bytes(part: Path) -> int:
 
 
 def _count_resumable(url: str, request: _Request) -> int:
-    """Return how many bytes are there to resume from. Others are removed."""
+    """Return the number of bytes to resume from. Useless bytes are removed."""
     have, note = _count_bytes(request.part), _read_note(request)
     same = note.get("url") == url and bool(note.get("validator"))
     if have and (not (request.checked or same) or (request.size is not None and have > request.size)):
@@ -168,7 +168,7 @@ def _open(url: str, have: int, request: _Request) -> Any:
     try:
         with _translate_faults():
             return opener.open(urllib.request.Request(url, headers=headers), timeout=request.timeout)
-    except _RangeRefusedError:  # what is there is no beginning of this file
+    except _RangeRefusedError:  # the earlier bytes are not the beginning of this file
         _discard(request)
         raise
 
@@ -187,7 +187,7 @@ class _RedirectHandler(urllib.request.HTTPRedirectHandler):
 
 @contextmanager
 def _translate_faults() -> Iterator[None]:
-    """Turn what can go wrong on the way into `_TransientError` and `_UselessAddressError`."""
+    """Turn errors of the transfer into `_TransientError` and `_UselessAddressError`."""
     try:
         yield
     except urllib.error.HTTPError as error:
@@ -232,22 +232,22 @@ def _read_extent(response: Any, have: int, request: _Request) -> tuple[int, int 
 
 
 def _append_response(response: Any, begin: int, total: int | None, request: _Request) -> int:
-    """Append what comes to ``part``, and return how many bytes it then has."""
-    done, reported = begin, 0.0
+    """Append the answer to ``part``, and return its number of bytes."""
+    received, report_time = begin, 0.0
     try:
         with request.part.open("ab") as file:
             for block in _iter_blocks(response):
                 file.write(block)
-                done += len(block)
-                if total is not None and done > total:
+                received += len(block)
+                if total is not None and received > total:
                     break
-                if time.monotonic() - reported > _REPORT_SECONDS:
-                    reported = time.monotonic()
-                    request.progress(done, total)
+                if time.monotonic() - report_time > _REPORT_SECONDS:
+                    report_time = time.monotonic()
+                    request.progress(received, total)
     except OSError as error:
         raise wrap_os_error(error, request.part) from error
-    request.progress(done, total)
-    return done
+    request.progress(received, total)
+    return received
 
 
 def _iter_blocks(response: Any) -> Iterator[bytes]:
@@ -259,12 +259,12 @@ def _iter_blocks(response: Any) -> Iterator[bytes]:
         yield block
 
 
-def _check_space(part: Path, wanted: int) -> None:
+def _check_space(part: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(part.parent).free
-    if free < wanted:
+    if free < needed_bytes:
         raise EnvironmentFailure(
             f"no space left on the disk, cannot write {part}: "
-            f"{wanted / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free",
+            f"{needed_bytes / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free",
             hint="Free some space, or name another folder in LIPDUB_WEIGHTS.",
         )
 

@@ -26,7 +26,7 @@ def save(path: Path, network: FaceFeatures, notes: dict[str, Any]) -> Path:
     Args:
         path: Where to write it.
         network: The network.
-        notes: What to note about the training, as plain values.
+        notes: Notes on the training, as plain values.
     """
     return safetensors_file.write(path, FORMAT, {"widths": network.widths, "notes": notes}, network.state_dict())
 

@@ -27,7 +27,7 @@ def detect_format(path: Path, name: str | None = None) -> FileFormat:
 
     Args:
         path: The file.
-        name: What to call it in errors, by default its own name.
+        name: Name of the file in errors, by default its own name.
 
     Raises:
         WeightsError: The file has none of these formats, is cut short, or is an archive that reaches outside itself.

@@ -1,4 +1,4 @@
-"""Which published file one is, by its digest, or else by the names and shapes of the weights in it."""
+"""Identify a published file by its digest, or else by the names and shapes of its weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SUFFIXES = {".pth", ".pt", ".tar", ".model", ".safetensors", ".mat", ".zip", ".
 
 
 def identify_file(path: Path, store: WeightsStore) -> ManifestEntry:
-    """Return the entry whose file this is.
+    """Return the entry of a file.
 
     Raises:
         InputError: There is no such file.
@@ -28,8 +28,8 @@ def identify_file(path: Path, store: WeightsStore) -> ManifestEntry:
     """
     digest = sha256(path)
     wanted = {entry.name: store.expected_digest(entry) for entry in manifest.list_entries()}
-    for name, known in wanted.items():
-        if known == digest:
+    for name, entry_digest in wanted.items():
+        if entry_digest == digest:
             return manifest.find_entry(name)
     form = detect_format(path)
     if form == "torchscript":
@@ -53,7 +53,7 @@ def identify_file(path: Path, store: WeightsStore) -> ManifestEntry:
 
 
 def check_claim(path: Path, entry: ManifestEntry, *, own: bool = False) -> None:
-    """Check a file that somebody says is an entry's, or is weights of their own for its network.
+    """Check a file that a user declares to be an entry's, or to be the user's own weights for its network.
 
     Raises:
         WeightsError: Its weights have other names or shapes.

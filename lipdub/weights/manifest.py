@@ -1,4 +1,4 @@
-"""What was published: each file of weights, where it can be fetched, its digest, its licence, the networks in it.
+"""The published files of weights: their addresses, digests, licences and networks.
 
 The manifest is ``manifest.json``, which comes with lipdub. To add a published file, add an entry to it.
 """
@@ -30,8 +30,8 @@ class NetworkPart:
     Attributes:
         name: Its name where a file holds several ("encoder", "decoder").
         network: The network's class, as ``module:Class``. The module is imported when it is needed.
-        arguments: What the class is constructed with.
-        key: Keys of the file that may hold the state; the first that is there counts. Empty: the file is the state.
+        arguments: Arguments of the class.
+        key: Keys of the file that may hold the state; the first one present counts. Empty: the file is the state.
         prefix: Only entries whose names begin with it belong to the network, which knows them without it.
         without: Entries whose names contain it are neither taken from this file nor looked for in it.
     """
@@ -56,12 +56,12 @@ class ManifestEntry:
         bytes: Its size, None where it was never published.
         sha256: Its digest, None where it was never published.
         licence: Its licence in a few words.
-        commercial: Whether commercial use is allowed, None where nobody said.
+        commercial: Whether commercial use is allowed, None where it is unknown.
         source: A web page for people.
         format: Its format.
         parts: The networks in it.
         keys: The variables of a MATLAB file.
-        note: What else to know.
+        note: Further facts.
     """
 
     name: str
@@ -82,7 +82,7 @@ class ManifestEntry:
         """Return the network state of a name; without one, the only one there is.
 
         Raises:
-            UsageError: There is none of this name, or there are several and none was named.
+            UsageError: There is no such network, or the file has several and no name was given.
         """
         for part in self.parts:
             if part.name == name or (name is None and len(self.parts) == 1):
@@ -129,7 +129,7 @@ def find_entries_for(user: str) -> list[ManifestEntry]:
 
 
 def check_licence(entry: ManifestEntry, commercial_safe: bool) -> None:
-    """Refuse weights that may not be used commercially, where only such are wanted.
+    """Refuse weights without a licence for commercial use, where the user demands one.
 
     Raises:
         WeightsError: Commercial use is not known to be allowed.

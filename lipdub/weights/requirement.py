@@ -1,8 +1,8 @@
-"""Which weights a method or a recipe needs, as values that can be asked before anything runs.
+"""The weights that a method or a recipe needs, as values that can be checked before anything runs.
 
-A method declares ``weights = AllOf("dnet", "face3d")`` or ``AnyOf("wav2lip-gan", "wav2lip")``. The engine asks the
-declaration what is missing, and takes the verified files from it. Requirements may be nested:
-``AllOf("dnet", AnyOf("gfpgan-1.4", "gfpgan-1.3"))``.
+A method declares ``weights = AllOf("dnet", "face3d")`` or ``AnyOf("wav2lip-gan", "wav2lip")``. The engine gets the
+missing names and the verified files from the declaration. Requirements may be nested: ``AllOf("dnet",
+AnyOf("gfpgan-1.4", "gfpgan-1.3"))``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Requirement(ABC):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All published weights that it mentions, by their manifest names, in order and without repetition."""
+        """All published weights that it names, by their manifest names, in order and without repetition."""
         return tuple(dict.fromkeys(self._names()))
 
     def missing(self, store: WeightsStore) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ class Shipped(Requirement):
 
 @dataclass(frozen=True, init=False)
 class _Combination(Requirement):
-    """Requirements that are asked in order."""
+    """Requirements that are checked in order."""
 
     members: tuple[Requirement, ...]
 

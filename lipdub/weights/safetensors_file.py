@@ -29,17 +29,17 @@ def write(path: Path, form: str, description: Mapping[str, Any], state: Mapping[
     Args:
         path: Where to write it. Missing folders are made.
         form: Name of the format.
-        description: What the file says of itself, as plain values.
+        description: The file's description, as plain values.
         state: Tensors by name. Floating-point ones are written in float16.
     """
     from safetensors.torch import save
 
-    halved = {
+    half_precision = {
         name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in state.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     # There is one metadata entry only: safetensors writes several in a different order each time.
-    write_atomically(path, save(halved, {form: json.dumps(description, sort_keys=True)}))
+    write_atomically(path, save(half_precision, {form: json.dumps(description, sort_keys=True)}))
     return path
 
 
@@ -49,7 +49,7 @@ def read(path: Path, form: str, title: str, makers: str) -> tuple[dict[str, Any]
     Args:
         path: The file.
         form: Name of the format it must have.
-        title: What it should hold, for messages.
+        title: Name of its content, for messages.
         makers: The commands that make such files, for hints.
 
     Raises:

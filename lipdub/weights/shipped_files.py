@@ -21,7 +21,7 @@ DIGESTS_FILE = "SHA256SUMS"
 PACKAGE_FOLDER = "weights_data"
 CHECKOUT_FOLDER = "weights"
 
-_STABLE_SECONDS = 3.0  # after which a change shows in a file's time of change, on every file system
+_STABLE_SECONDS = 3.0  # seconds after which every file system shows a change in a file's modification time
 _REINSTALL = "Install lipdub again."
 
 

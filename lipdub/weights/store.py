@@ -32,7 +32,7 @@ FOLDER_VARIABLE = "LIPDUB_WEIGHTS"
 PINS_FILE = "pins.json"
 _PART_SUFFIX = ".part"  # of a file that is being fetched
 _COPY_SUFFIX = ".copy"  # of a file that is being added
-_PINS_LOCK_SECONDS = 30  # that another process may take to note a digest
+_PINS_LOCK_SECONDS = 30  # seconds that another process may take to note a digest
 
 _FILE_FORMATS = {
     "checkpoint": ("zip", "pickle", "safetensors"),
@@ -80,7 +80,7 @@ class VerifiedWeights:
 
     @property
     def trust_note(self) -> str:
-        """What a person should know about its origin; empty for a published file."""
+        """A note on its origin for a person; empty for a published file."""
         if self.own:
             return (
                 f"the weights {self.entry.file} are not the published ones but a file of your own, given on "
@@ -111,7 +111,7 @@ class WeightsStore:
         return self.folder / entry.file
 
     def has(self, entry: ManifestEntry) -> bool:
-        """Return whether an entry's file is there with the right size. Does not read the file."""
+        """Return whether the store has an entry's file with the right size. Does not read the file."""
         try:
             size = self.place(entry).stat().st_size
         except OSError:
@@ -171,7 +171,7 @@ class WeightsStore:
             progress: Called with the progress in MB.
 
         Raises:
-            WeightsError: No address is known, or what came is not the right file.
+            WeightsError: No address is known, or the received file is not the right one.
             EnvironmentFailure: No host answers, there is no space, or another process fetches the file.
         """
         with self._locked(entry):
@@ -225,7 +225,7 @@ class WeightsStore:
         return weights
 
     def remove(self, entry: ManifestEntry) -> int:
-        """Remove an entry's file, what was fetched of it, and the digest noted for it. Return the bytes freed."""
+        """Remove an entry's file, its partial download, and the digest noted for it. Return the bytes freed."""
         with self._locked(entry):
             freed = self._discard(entry) + _remove(self.place(entry))
             with self._pins() as pins:
@@ -301,7 +301,7 @@ class WeightsStore:
         )
 
     def _discard(self, entry: ManifestEntry) -> int:
-        """Remove what an interrupted pull left behind. Return the bytes freed."""
+        """Remove the remains of an interrupted pull. Return the bytes freed."""
         part = self._part(entry)
         return _remove(part) + _remove(locate_resume_note(part))
 
@@ -317,7 +317,7 @@ class WeightsStore:
 
     @contextmanager
     def _pins(self) -> Iterator[dict[str, Any]]:
-        """Give the noted digests to change, and write them if they were."""
+        """Yield the noted digests, and write them if they were changed."""
         with hold_lock(self.folder / f".{PINS_FILE}.lock", _PINS_LOCK_SECONDS, f"{PINS_FILE} in {self.folder}"):
             pins = self._read_pins()
             before = json.dumps(pins)
@@ -363,13 +363,13 @@ def _remove(path: Path) -> int:
 
 
 @contextmanager
-def hold_lock(path: Path, seconds: float, what: str) -> Iterator[None]:
+def hold_lock(path: Path, seconds: float, purpose: str) -> Iterator[None]:
     """Keep other processes out.
 
     Args:
         path: The lock's file.
         seconds: How long to wait for another process.
-        what: What the lock is for, for messages.
+        purpose: Purpose of the lock, for messages.
 
     Raises:
         EnvironmentFailure: Another process still has the lock, or the file system has no locks.
@@ -380,7 +380,7 @@ def hold_lock(path: Path, seconds: float, what: str) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise EnvironmentFailure(f"another process is at work on {what}", hint="Wait for it to end.") from None
+        raise EnvironmentFailure(f"another process is at work on {purpose}", hint="Wait for it to end.") from None
     except NotImplementedError as error:
         raise EnvironmentFailure(
             f"the file system of {path.parent} has no locks", hint=f"Name another folder in {FOLDER_VARIABLE}."

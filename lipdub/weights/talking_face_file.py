@@ -42,7 +42,7 @@ class TalkingFaceModel:
         sync: AVSyncNet.
         silent: The silent-lip generator, None where the file has none.
         talking: The talking-face generator, None where the file has none.
-        notes: What was noted about the training, as plain values.
+        notes: Notes on the training, as plain values.
     """
 
     sync: AVSyncNet

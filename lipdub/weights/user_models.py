@@ -30,7 +30,7 @@ INDEX_FILE = "trained.json"
 LEGACY_METHOD = "stabilized"
 """The method of the models that version 0.1.0 stored."""
 
-_LOCK_SECONDS = 60.0  # that another process may take to change the index
+_LOCK_SECONDS = 60.0  # seconds that another process may take to change the index
 _NAME = re.compile(r"[^\W.][\w .+-]{0,99}")
 _NO_REMARK = "its file does not say how it was trained"
 
@@ -43,9 +43,9 @@ class ModelFamily:
 
     Attributes:
         method: The method's name. Models are stored by method and name.
-        title: What to call one in messages, such as "talking-face model".
+        title: Name of such a model in messages, for example "talking-face model".
         makers: The commands that make one, for hints.
-        read_description: Reads what a file says of itself; raises WeightsError for a file of another kind.
+        read_description: Reads a file's description; raises WeightsError for a file of another kind.
         shipped: The file that comes with lipdub, if there is one.
     """
 
@@ -56,7 +56,7 @@ class ModelFamily:
     shipped: str | None = None
 
     def describe(self, path: Path) -> str:
-        """Return what a person should know of a model's file.
+        """Return a note on a model's file for a person.
 
         Raises:
             WeightsError: The file holds no model of this family.
@@ -73,7 +73,7 @@ class ModelFile:
         path: Where it lies.
         sha256: Its digest.
         origin: How it was found: as a "file", by its "name", adapted to the "video", or "shipped" with lipdub.
-        description: What a person should know of it.
+        description: A note on the file for a person.
     """
 
     path: Path
@@ -124,7 +124,7 @@ def add_model(family: ModelFamily, path: Path, name: str, video_digest: str | No
         path: The model's file.
         name: The name to store it by.
         video_digest: Digest of the video that it was adapted to (`workspace.keys.digest_file`).
-        card: What to write into its card, as Markdown.
+        card: Content of its card, as Markdown.
 
     Returns:
         The path of the copy.
@@ -157,7 +157,7 @@ def _replace(method: str, path: Path, name: str, video_digest: str | None, card:
         write_atomically(target.with_suffix(".md"), card.encode())
         write_atomically(models_folder() / INDEX_FILE, _format_index(rows))
         if method == LEGACY_METHOD:
-            for suffix in (".safetensors", ".md"):  # of the one that it replaces, where 0.1.0 put it
+            for suffix in (".safetensors", ".md"):  # files of the replaced model, where 0.1.0 put them
                 (models_folder() / f"{name}{suffix}").unlink(missing_ok=True)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -228,7 +228,7 @@ def _verify(family: ModelFamily, row: _Row, origin: Origin) -> ModelFile:
 
 
 def describe_models() -> dict[str, str]:
-    """Return what to know of each stored model, or why it cannot be used.
+    """Return a description of each stored model, or the reason why it cannot be used.
 
     The keys are the models' names; ``METHOD/NAME`` where two methods have models of one name.
     """

@@ -122,7 +122,7 @@ def test_vowels_are_neither_closed_nor_rest(vowel: str) -> None:
 
 def test_until_and_empty_speech() -> None:
     motion = speak_phones(("aa", 30), ("sil", 21))
-    assert visemes.build_viseme_cues(motion, until=0.505)[-1][1] == 0.5
+    assert visemes.build_viseme_cues(motion, duration=0.505)[-1][1] == 0.5
     assert visemes.build_viseme_cues(speak_phones()) == []
     assert shapes(visemes.build_viseme_cues(speak_phones(("sil", 30)))) == ["sil"]
     assert visemes.clip_cues([Segment(0.0, 1.0, "aa"), Segment(1.0, 2.0, "sil")], 0.5, 1.0) == [(0.5, 1.0, "aa")]

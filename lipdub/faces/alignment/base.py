@@ -1,4 +1,4 @@
-"""Define what an alignment is: a crop's place in a frame, as one value."""
+"""Define alignments: a crop's place in a frame, as one value."""
 
 from __future__ import annotations
 

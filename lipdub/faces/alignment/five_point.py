@@ -56,7 +56,7 @@ class FivePointAlignment(Alignment):
     Attributes:
         similarity: (2, 3) float64 from pixels of the frame to pixels of the crop.
         pixels: side of the crop.
-        border: RGB of what lies beyond the frame.
+        border: RGB of the area beyond the frame.
     """
 
     similarity: F64
@@ -88,7 +88,7 @@ def align(
         points: (5, 2) pixels of the frame.
         template: (5, 2) pixels of the crop, where the points are to lie.
         pixels: side of the crop.
-        border: RGB of what lies beyond the frame.
+        border: RGB of the area beyond the frame.
 
     Raises:
         ValueError: the points are all at one place.

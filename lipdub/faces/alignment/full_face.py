@@ -1,8 +1,9 @@
 """Square crops of a whole face whose lower half is the crop of `lower_face`.
 
 The generators of Yaman et al., Audio-Driven Talking Face Generation with Stabilized Synchronization Loss (ECCV 2024),
-redraw them. The crops follow the head and not the jaw, so a crop does not tell how far the mouth is open. Boxes around
-all landmarks grow with the jaw, and five-point alignment moves with the corners of the mouth; both would tell.
+redraw them. The crops follow the head and not the jaw, so a crop does not reveal how far the mouth is open. Boxes
+around all landmarks grow with the jaw, and five-point alignment moves with the corners of the mouth. Both would reveal
+it.
 
 Placements (4,) are those of `lower_face`, of the square's middle.
 """
@@ -50,7 +51,7 @@ def align(placement: F64, pixels: int, zoom: float = 1.0) -> FullFaceAlignment:
     Args:
         placement: of the square's middle; see the module.
         pixels: side of the crop.
-        zoom: how many times as much as the square is seen.
+        zoom: factor by which the visible area is larger than the square.
     """
     return FullFaceAlignment.from_placement(placement, pixels, pixels, zoom)
 
@@ -74,7 +75,7 @@ def measure_reach(placements: F64, zoom: float = 1.0) -> F64:
 
     Args:
         placements: (..., 4).
-        zoom: how many times as much as the square is seen.
+        zoom: factor by which the visible area is larger than the square.
 
     Returns:
         (...) float64 pixels of the frame.

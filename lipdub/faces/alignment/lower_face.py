@@ -1,4 +1,4 @@
-"""Crops of the lower half of a face that follow the head and not the mouth: what AVSyncNet looks at.
+"""Crops of the lower half of a face that follow the head and not the mouth: the input of AVSyncNet.
 
 The crop is as wide as the face, twice as wide as high, and level with the eyes. Its middle is where the mouth usually
 is on this head, which differs between people. It moves with the points that speech leaves where they are, smoothed over
@@ -47,7 +47,7 @@ class PlacementAlignment(Alignment):
         roll: radians.
         width: of the crop, pixels.
         height: of the crop, pixels.
-        zoom: how many times as much of the frame is seen (`MARGIN` for the crop with its margin).
+        zoom: factor by which the visible area is larger (`MARGIN` for the crop with its margin).
     """
 
     x: float

@@ -1,4 +1,4 @@
-"""Define what a face detector is: an object that turns successive frames into face meshes, and its description."""
+"""Define face detectors: objects that turn successive frames into face meshes, and their descriptions."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class FaceDetector(Protocol):
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """What a detector is built from.
+    """The settings of a detector.
 
     Attributes:
         max_faces: most faces of a frame.

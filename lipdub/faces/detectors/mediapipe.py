@@ -65,12 +65,12 @@ class MediaPipeDetector(ClosingDetector):
 
     def detect(self, frames: Sequence[U8], is_cut: Sequence[bool]) -> list[list[F32]]:
         """Find the faces of successive frames; see `FaceDetector.detect`."""
-        found = []
+        meshes = []
         for rgb, cut in zip(frames, is_cut, strict=True):
             if cut:
                 self.reset()
-            found.append(self._detect_one(rgb))
-        return found
+            meshes.append(self._detect_one(rgb))
+        return meshes
 
     def _detect_one(self, rgb: U8) -> list[F32]:
         faces = _find_meshes(self._tracker, rgb)

@@ -1,4 +1,4 @@
-"""Measure the meshes that a detector found, and drop those of no use."""
+"""Measure the meshes of a detector, and drop duplicates and small faces."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class _Redirection:
             os.dup2(self._file.fileno(), _STDERR)
 
     def leave(self) -> None:
-        """Restore the descriptor when the last thread leaves, and hand the lines on."""
+        """Restore the descriptor when the last thread leaves, and forward the lines."""
         with self._lock:
             self._users -= 1
             if self._users or self._file is None:
@@ -91,12 +91,12 @@ def _flush_python() -> None:
 
 def _forward_lines(content: bytes) -> None:
     """Log MediaPipe's lines and write all others to standard error."""
-    others = bytearray()
+    other_lines = bytearray()
     for line in content.splitlines(keepends=True):
         if _NATIVE_LINE.match(line):
             _logger.debug("%s", line.decode(errors="replace").rstrip())
         else:
-            others += line
-    if others:
+            other_lines += line
+    if other_lines:
         with suppress(OSError):
-            os.write(_STDERR, bytes(others))
+            os.write(_STDERR, bytes(other_lines))

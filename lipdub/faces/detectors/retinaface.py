@@ -32,7 +32,7 @@ CONFIDENCE, OVERLAP = 0.8, 0.4  # thresholds of facexlib
 # Crops are turned by whole multiples of this many degrees: the mesh fits heads that are tilted less.
 TILT_STEP_DEGREES = 30.0
 MIN_HALF_SIDE = 8  # pixels of half a crop
-FRAMES_AT_ONCE = 24  # that `detect` takes best: eight searches
+FRAMES_AT_ONCE = 24  # frames that `detect` takes best: eight searches
 FITTED_FACES = 2  # meshes fitted to a crop, of which the one nearest to its middle counts
 _SAME_PLACE = 0.4  # share of the larger face: distance below, and size of the smaller one above it, for one face
 
@@ -108,24 +108,24 @@ class RetinaFaceDetector(ClosingDetector):
             for bs, ps in zip(boxes, points, strict=True)
         ]
 
-    def _fit_frame(self, rgb: U8, found: list[FaceLocation] | None, *, is_cut: bool) -> list[F32]:
+    def _fit_frame(self, rgb: U8, locations: list[FaceLocation] | None, *, is_cut: bool) -> list[F32]:
         """Fit meshes where faces were found in this frame, and where they were in the frame before.
 
         Args:
             rgb: the frame.
-            found: what the network found in it; None if it was not searched.
+            locations: faces that the network found in the frame; None if it was not searched.
             is_cut: the frame has nothing to do with the one before.
         """
         places = [] if is_cut else self._places
-        if found is not None:
-            places = [*found, *(old for old in places if not any(_is_same_face(old, new) for new in found))]
+        if locations is not None:
+            places = [*locations, *(old for old in places if not any(_is_same_face(old, new) for new in locations))]
         faces, next_places = [], []
         for place in places[: self._max_faces]:
             face = self._fit(rgb, place)
             if face is not None:
                 faces.append(face)
                 next_places.append(_locate_mesh(face))
-            elif found is None or place in found:
+            elif locations is None or place in locations:
                 next_places.append(place)  # the head may turn back before the next search
         self._places = next_places
         return drop_duplicates(faces)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-_EPSILON = 1e-3  # of Eq. 2, and what two vectors are apart at least
+_EPSILON = 1e-3  # of Eq. 2, and the least distance of two vectors
 
 
 def adaptive_triplet(

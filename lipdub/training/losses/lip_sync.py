@@ -1,4 +1,4 @@
-"""The lip-sync loss of Wav2Lip: a generated face goes with the sound as well as it can.
+"""The lip-sync loss of Wav2Lip: a generated face fits the sound as well as possible.
 
 See Prajwal et al., "A Lip Sync Expert Is All You Need for Speech to Lip Generation In the Wild", 2020. Yaman et al.
 (ECCV 2024) replace it by the stabilized synchronization loss.

@@ -42,13 +42,13 @@ def perceptual(maps: Sequence[torch.Tensor], true: Sequence[torch.Tensor]) -> to
     return torch.stack([(a - b).abs().mean() for a, b in zip(maps, true, strict=True)]).mean()
 
 
-def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Module, str]:
+def load_features(report: Callable[[str], None] = lambda text: None) -> tuple[nn.Module, str]:
     """Load a frozen network for `perceptual`, in evaluation mode.
 
     It maps pictures (n, 3, P, P), RGB in 0..1, P 64 to 256, to a list of feature maps, the smallest last.
 
     Args:
-        say: called with what a user should know of the weights.
+        report: called with a note on the weights.
 
     Returns:
         the network, and its name.
@@ -60,7 +60,7 @@ def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Mo
     if store.has(entry):
         weights = store.verify(entry)
         if weights.trust_note:
-            say(weights.trust_note)
+            report(weights.trust_note)
         scales = [weight * len(_VGG) for weight in _VGG]
         return Scaled(load_network(weights.path, entry), scales).eval().requires_grad_(False), f"VGG-19 ({entry.file})"
     try:
@@ -68,9 +68,9 @@ def load_features(say: Callable[[str], None] = lambda text: None) -> tuple[nn.Mo
     except WeightsError:
         hint = f"Fetch VGG-19: lipdub weights pull {PUBLISHED}; or train a small one: lipdub train face-features."
         raise WeightsError("there is no network for the perceptual loss", hint=hint) from None
-    own = face_features_file.load(verify_shipped(SHIPPED))
-    own = Scaled(own, [float(len(own.widths))] * len(own.widths)).eval().requires_grad_(False)
-    return own, f"lipdub's own small network ({SHIPPED}), for VGG-19 is not in the weights store"
+    network = face_features_file.load(verify_shipped(SHIPPED))
+    scaled = Scaled(network, [float(len(network.widths))] * len(network.widths)).eval().requires_grad_(False)
+    return scaled, f"lipdub's own small network ({SHIPPED}), for VGG-19 is not in the weights store"
 
 
 class Scaled(nn.Module):

@@ -1,4 +1,4 @@
-"""The stabilized synchronization loss: a generated face goes with the sound as well as the true one does.
+"""The stabilized synchronization loss: a generated face fits the sound as well as the true face.
 
 It follows Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024),
 section 3.4.
@@ -18,7 +18,7 @@ def stabilized_sync(x: torch.Tensor, y: torch.Tensor, d: torch.Tensor, epsilon: 
     """Compute Eq. 3, the mean over n: -log(1 - (|x - y| + e) / (|x - y| + |y - d| + e)).
 
     It equals log((|x - y| + |y - d| + e) / |y - d|). The last denominator is at least e here: the paper's loss is
-    infinite where the reference goes with the sound exactly as the true face does. This changes no gradient, as the
+    infinite where the reference fits the sound exactly as well as the true face. This changes no gradient, as the
     denominator has no x in it.
 
     Args:

@@ -13,7 +13,7 @@ from lipdub.training.trainable import Runtime, Trainable, TrainArguments
 
 @dataclass(frozen=True)
 class LipMotionArguments(TrainArguments):
-    """What the training of lip motion takes."""
+    """Arguments of the training of lip motion."""
 
     grid: Path | None = option(
         None, "--grid", metavar="FOLDER", help="Folder with the clips of the GRID corpus, to learn from real lips."

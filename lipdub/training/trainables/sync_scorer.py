@@ -1,4 +1,4 @@
-"""`lipdub train sync-scorer`: AVSyncNet, which tells whether a mouth goes with a sound."""
+"""`lipdub train sync-scorer`: AVSyncNet, which measures whether a mouth fits a sound."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SilentLipArguments(SizedArguments):
-    """What the training of the silent-lip generator takes."""
+    """Arguments of the training of the silent-lip generator."""
 
     sync: Path | None = option(None, "--sync", metavar="FILE", help="AVSyncNet, written by lipdub train sync-scorer.")
 
 
 @dataclass(frozen=True)
 class StabilizedArguments(SizedArguments):
-    """What the training of the talking-face generator takes."""
+    """Arguments of the training of the talking-face generator."""
 
     silent: Path | None = option(
         None, "--silent", metavar="FILE", help="The silent-lip generator, written by lipdub train silent-lip."
@@ -155,7 +155,7 @@ class StabilizedTrainable(GeneratorTrainable):
         return replace(model, talking=generator)
 
     def publish(self, path: Path, card: str, arguments: Any) -> None:
-        """Keep the model in the weights store, by the name of --keep."""
+        """Add the model to the weights store, under the name of --keep."""
         if arguments.keep is not None:
             from lipdub.weights import user_models
             from lipdub.weights.talking_face_file import FAMILY
@@ -164,7 +164,7 @@ class StabilizedTrainable(GeneratorTrainable):
 
 
 def describe_speakers(speakers: list[str]) -> str:
-    """Say what a user should know of a model trained on these speakers."""
+    """Describe the limits of a model trained on these speakers, for its user."""
     if len(speakers) == 1:
         return f"trained on one speaker ({speakers[0]}): a demonstration, which must be adapted to other people"
     return f"trained on {len(speakers)} speakers"
