@@ -22,11 +22,10 @@ def _declared_parameters() -> list[inspect.Parameter]:
 
 
 def add(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command("run")(run)
+    """Add the command to the application, with the options of the methods that are registered now."""
+    app.command("run")(command(_declared_parameters)(run))
 
 
-@command(_declared_parameters)
 def run(
     manner: GlobalOptions,
     video: opt.Video,

@@ -29,7 +29,7 @@ class Recipe:
 
     Attributes:
         name: As on the command line.
-        summary: One line.
+        summary: One line of one or two sentences.
         methods: Stage name to method name.
         draws_mouths: Whether mouths are drawn by a network, so that the footage need not show them.
     """
@@ -62,23 +62,23 @@ def _methods(neutralize: str, sync: str, enhance: str) -> Mapping[str, str]:
 
 BUILTIN = Recipe(
     "builtin",
-    "the talker's own mouth pixels, chosen and warped to the speech; needs no download, runs on a CPU",
+    "The talker's own mouth pixels, chosen and warped to the speech. Needs no download and runs on a CPU.",
     _methods("rest", "units", "none"),
     draws_mouths=False,
 )
 RETALKING = Recipe(
     "retalking",
-    "VideoReTalking (Cheng et al., 2022): D-Net, L-Net, E-Net and GFPGAN; needs their published weights",
+    "VideoReTalking (Cheng et al., 2022): D-Net, L-Net, E-Net and GFPGAN. Needs their published weights.",
     _methods("dnet", "lnet", "gfpgan"),
 )
 WAV2LIP = Recipe(
     "wav2lip",
-    "Wav2Lip (Prajwal et al., 2020) at 96 pixels; needs its published weights",
+    "Wav2Lip (Prajwal et al., 2020) at 96 pixels. Needs its published weights.",
     _methods("none", "wav2lip", "none"),
 )
 STABILIZED = Recipe(
     "stabilized",
-    "stabilized synchronization (Yaman et al., 2024): a model adapted to the video, or lipdub's own small one",
+    "Stabilized synchronization (Yaman et al., 2024): a model adapted to the video, or lipdub's own small one.",
     _methods("silent-lip", "stabilized", "auto"),
 )
 

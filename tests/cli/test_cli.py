@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
 import json
 import os
 import re
@@ -19,7 +18,6 @@ from lipdub import __version__, stages
 from lipdub.cli import main
 from lipdub.cli.app import app
 from lipdub.cli.parameters import drop_missing
-from lipdub.cli.run import run
 from lipdub.engine.run_options import run_options
 from lipdub.stages.method import option_classes
 from tests import small_stages
@@ -298,10 +296,9 @@ def test_debug_shows_the_log(lipdub: Callable[..., Done], files: tuple[Path, Pat
 def test_shown_defaults_are_those_of_the_stages() -> None:
     shown = {}
     options = run_options()
-    for name, parameter in inspect.signature(run).parameters.items():
-        (option,) = getattr(parameter.annotation, "__metadata__", (None,))
-        if name in options and isinstance(getattr(option, "show_default", None), str):
-            shown[name] = option.show_default
+    for parameter in get_command(app).get_command(None, "run").params:  # type: ignore[attr-defined]
+        if parameter.name in options and isinstance(parameter.show_default, str):
+            shown[parameter.name] = parameter.show_default
     assert {"length", "extend", "strength", "feather", "face", "blend"} <= shown.keys()
     for name, text in shown.items():
         default = options[name].option.default

@@ -71,6 +71,11 @@ def test_a_talker_who_hardly_opens_the_mouth_is_drawn_where_a_recipe_can(tmp_pat
         assert reconsider_recipe(job, measured(0.1, usable=False), lambda: "") is None
 
 
+def test_summaries_are_sentences() -> None:
+    for name, recipe in RECIPES.items():
+        assert recipe.summary[0].isupper() and recipe.summary.endswith("."), name
+
+
 def test_a_recipe_is_known_or_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no recipe 'best'"):
         choose_recipe(lipdub.Job(tmp_path / "a.mp4", recipe="best"), None, lambda: "")

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import get_type_hints
-
 import lipdub
 from lipdub import stages
-from lipdub.engine import dub_options
 from lipdub.engine.job import make_job
-from lipdub.engine.run_options import run_options
-from lipdub.engine.typed_options import render_dub_options
 from lipdub.stages.method import build_options
-
-
-def test_the_typed_signature_is_that_of_the_declarations() -> None:
-    source = Path(dub_options.__file__).read_text(encoding="utf-8")
-    assert source == render_dub_options(), "run python -m lipdub.engine.typed_options"
-    assert set(get_type_hints(dub_options.DubOptions)) == set(run_options())
 
 
 def test_the_run_s_feather_is_what_a_restorer_is_shown() -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -282,25 +279,6 @@ def test_a_method_it_cannot_follow_is_refused_before_it_begins(
     ):
         run_job(wrong)
     assert not (tmp_path / "out.mkv").exists()
-
-
-HELP = """
-import sys
-from lipdub.stages.sync import METHODS
-with METHODS.added("toy", "tests.stages.toy_sync:METHOD"):
-    from lipdub.cli import main
-    main()
-"""
-
-
-@pytest.mark.parametrize("command", ["run", "sync"])
-def test_the_toys_option_is_on_the_command_line(command: str) -> None:
-    environment = os.environ | {"COLUMNS": "200"}
-    arguments = [sys.executable, "-c", HELP, command, "--help"]
-    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "--toy-shade" in done.stdout
-    assert "Grey of the painted faces" in done.stdout
 
 
 def test_the_toys_option_changes_the_result_and_is_refused_elsewhere(video: Path, tmp_path: Path) -> None:
