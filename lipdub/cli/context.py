@@ -234,10 +234,12 @@ def _debug_log(manner: GlobalOptions) -> Iterator[None]:
 
 @contextmanager
 def _mute_libraries(manner: GlobalOptions) -> Iterator[None]:
-    """Sends what native libraries write on standard error nowhere; ours goes on through a copy of it.
+    """Drop what libraries write to standard error. Messages of lipdub go on through a copy of the descriptor.
 
-    MediaPipe and TensorFlow Lite announce themselves there, which no setting of theirs prevents. It would
-    stand between the lines of ``--json`` and run through the progress bars.
+    Foreign lines would stand between those of ``--json`` and run through the progress bars. `faces.detectors` diverts
+    MediaPipe's log by itself, for the library's sake. This catches the rest: OpenCV's remarks on damaged training
+    clips, MediaPipe as `training.grid` uses it, and warnings of PyTorch. The copy also makes sure that a last message
+    arrives while another thread diverts the descriptor.
     """
     try:
         number = sys.stderr.fileno()
