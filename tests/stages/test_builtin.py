@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lipdub.media.pixels import Picture
+    from lipdub.progress import Event
 
 SECONDS = 3.0
 
@@ -93,6 +94,7 @@ def test_damaged_and_missing_chunks_are_made_again_alike(sample_dub: lipdub.Resu
 def test_silence_leaves_a_closed_still_mouth(sample_dub: lipdub.Result, tmp_path: Path) -> None:
     from tests.mouths import track_mouth
 
+    events: list[Event] = []
     quiet = write_silence(tmp_path / "quiet.wav", SECONDS)
     copy = tmp_path / "copy"
     shutil.copytree(sample_dub.workspace, copy)
@@ -104,8 +106,12 @@ def test_silence_leaves_a_closed_still_mouth(sample_dub: lipdub.Result, tmp_path
         crf=10,
         preset="ultrafast",
         length="shortest",
+        progress=events.append,
     )
     assert [s.name for s in result.stages if s.action == "reuse"] == ["detect", "neutralize"]
+    for stage in ("sync", "paste-back"):
+        last = [event for event in events if event.kind == "progress" and event.stage == stage][-1]
+        assert last.done == last.total == result.stages[2].summary["frames"]
 
     def opening(path: Path) -> np.ndarray:
         frames = ((float(f.time), f.picture.rgb()) for f in read_frames(path, 0, int(SECONDS * 25)))

@@ -116,8 +116,8 @@ def _paste_frames(
             yield k, frame.picture, pixels[k - first], places[k - first]
 
     for k, picture in map_ordered(lambda job: (job[0], paste_crop(*job[1:], options)), jobs(), ctx.threads):
+        ctx.progress(k + 1, len(crops))  # before the frame is taken: after the last one nobody comes back
         yield k, picture
-        ctx.progress(k + 1, len(crops))
 
 
 SPEC = StageSpec(
