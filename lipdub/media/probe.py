@@ -24,6 +24,9 @@ from lipdub.media.pixel_formats import planar_equivalent, plane_layout
 
 _CONTAINER_TIME_BASE = Fraction(1, 1_000_000)  # seconds per tick of FFmpeg's container times
 _SAME_RATE = 1e-3  # largest relative difference of a stream's claimed rate from the measured one
+# Frames of these decoders carry the name of their colour profile as metadata of side data. PyAV frees such metadata
+# twice once `side_data` is read, and the process crashes.
+_DECODERS_OF_NAMED_PROFILES = ("png", "apng")
 _JITTER_SECONDS = 0.002  # frame gaps that differ by no more are one rate, rounded to the time base
 
 
@@ -259,7 +262,7 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         raise InputError(f"{printable(path)} holds a video stream without a single readable frame")
     index = read_frame_index(path)
     context = stream.codec_context
-    turns, mirrored = read_orientation(frame)
+    turns, mirrored = read_orientation(frame, context.name)
     pix_fmt = frame.format.name
     planar = planar_equivalent(pix_fmt)
     layout = plane_layout(planar)
@@ -352,12 +355,18 @@ def read_colour_tags(frame: Any, context: Any) -> ColourTags:
     )
 
 
-def read_orientation(frame: Any) -> tuple[int, bool]:
+def read_orientation(frame: Any, decoder: str) -> tuple[int, bool]:
     """Return how a frame is brought to display orientation, from its display matrix.
+
+    Args:
+        frame: The frame, of PyAV.
+        decoder: FFmpeg's name of the decoder that made it.
 
     Returns:
         Counterclockwise quarter turns, 0 to 3, and whether a left to right flip follows them.
     """
+    if decoder in _DECODERS_OF_NAMED_PROFILES:
+        return round(getattr(frame, "rotation", 0) / 90.0) % 4, False
     try:
         side = frame.side_data["DISPLAYMATRIX"]
     except (KeyError, ValueError):

@@ -315,7 +315,7 @@ def _read_frame_format(path: str, size: int, modified_ns: int) -> _FrameFormat:
         frame = decode_first_frame(container, stream) if stream is not None else None
         if stream is None or frame is None:
             raise InputError(f"{printable(path)} cannot be decoded")
-        turns, mirrored = read_orientation(frame)
+        turns, mirrored = read_orientation(frame, stream.codec_context.name)
         colour = read_colour_tags(frame, stream.codec_context)
         return _FrameFormat(colour, turns, mirrored, frame.width, frame.height, frame.format.name)
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import struct
+import subprocess
+import sys
+import zlib
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -239,3 +243,29 @@ def test_damaged_files(
         place = round(share * (reach - len(values)))
         data[place : place + len(values)] = values
     probe_bytes(strange_file, bytes(data))
+
+
+READ_ALL = """
+import gc, sys
+from lipdub.media.probe import probe
+from lipdub.media.read import read_frames
+facts = probe(sys.argv[1]).video
+shapes = [frame.picture.rgb().shape for frame in read_frames(sys.argv[1])]
+gc.collect()
+print(facts.width, facts.height, facts.rotation, shapes)
+"""
+
+
+def test_a_png_with_a_colour_profile_does_not_crash_the_process(tmp_path: Path) -> None:
+    """PyAV frees the profile's name twice once the frame's side data is read."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 6, 4, 8, 2, 0, 0, 0))
+    profile = chunk(b"iCCP", b"a profile\0\0" + zlib.compress(bytes(140)))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(4 * (1 + 6 * 3))))
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + profile + pixels + chunk(b"IEND", b""))
+    done = subprocess.run([sys.executable, "-c", READ_ALL, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "6 4 0 [(4, 6, 3)]\n"), done.stderr
