@@ -76,18 +76,14 @@ def score(
     The column "real" shows the same number of the source with its own sound.
     """
     from lipdub.cli.progress import show_progress
-    from lipdub.errors import BelowThresholdError, UsageError
+    from lipdub.errors import BelowThresholdError
     from lipdub.scoring.options import ScoreOptions
     from lipdub.scoring.rows import find_failures, find_old_ids, parse_thresholds
 
     under, over = parse_thresholds(fail_under or ()), parse_thresholds(fail_over or ())
     options = ScoreOptions(**drop_missing(values))
-    if options.workspace is not None and len(results) > 1:
-        raise UsageError(
-            "--workspace is for one RESULT", hint="Without it, the workspaces beside the RESULTs are used."
-        )
-    if out is not None and len(results) > 1 and not compare:
-        raise UsageError("--out is for one RESULT, or for --compare")
+    if len(results) > 1:
+        _refuse_options_of_one(options, out, compare)
     for old, new in find_old_ids([*(fail_under or ()), *(fail_over or ())]).items():
         manner.note(f"the row {old} is now called {new}; the old name is deprecated")
     entries, written, missed = [], [], []
@@ -97,11 +93,9 @@ def score(
             entry = _load(result) if is_score else _measure(result, options, files, callback)
             entries.append(entry)
             missed += [f"{result.name}: {line}" for line in find_failures(entry.score, under, over)]
-    if files:
-        groups = [entries] if compare else [[entry] for entry in entries]
-        for group in groups:
-            folder = out or (Path("lipdub-scores") if len(group) > 1 else Path(f"{group[0].score.result}.score"))
-            written += _write(folder, group)
+    groups = [entries] if compare else [[entry] for entry in entries]
+    for group in groups if files else ():
+        written += _write(out or _default_folder(group), group)
     scores = [entry.score for entry in entries]
     plain = [s.to_json() for s in scores]
     manner.result(
@@ -111,6 +105,22 @@ def score(
         manner.note(f"written     {path}")
     if missed:
         raise BelowThresholdError("; ".join(missed))
+
+
+def _refuse_options_of_one(options: ScoreOptions, out: Path | None, compare: bool) -> None:
+    """Refuse options that make no sense for several results. Raises UsageError."""
+    from lipdub.errors import UsageError
+
+    if options.workspace is not None:
+        raise UsageError(
+            "--workspace is for one RESULT", hint="Without it, the workspaces beside the RESULTs are used."
+        )
+    if out is not None and not compare:
+        raise UsageError("--out is for one RESULT, or for --compare")
+
+
+def _default_folder(entries: list[ReportEntry]) -> Path:
+    return Path("lipdub-scores") if len(entries) > 1 else Path(f"{entries[0].score.result}.score")
 
 
 def _measure(result: Path, options: ScoreOptions, pictures: bool, callback: Callback) -> ReportEntry:

@@ -70,10 +70,11 @@ class StageSpec:
             those run; ``StageContext.prefetched()`` returns its result.
         resolve: Resolves options that depend on the video or the machine (such as "auto"). Called with the options,
             the job and a function that returns the video's digest. The resolved options are part of the key.
-        uses_networks: Returns whether the options make it run networks, so that a GPU is of use. check_summary: Looks
-        at the summary when the stage is done or reused. Raises InputError where the job cannot go on. writes_output:
-        True for the stage that leaves the result at ``job.out``. It runs again when that file is gone
-            or was changed.
+        uses_networks: Returns whether the options make it run networks, so that a GPU is of use.
+        check_summary: Looks at the summary when the stage is done or reused. Raises InputError where the job cannot go
+            on.
+        writes_output: True for the stage that leaves the result at ``job.out``. It runs again when that file is gone or
+            was changed.
     """
 
     name: str
