@@ -1,6 +1,6 @@
 """Pictures in their own pixel format: exact colour conversion of a box, and patching of a box.
 
-A :class:`Picture` keeps the decoder's planes. Only :meth:`Picture.patched` makes new samples, and only where
+A :class:`Picture` keeps the decoder's planes. Only :meth:`Picture.patch` makes new samples, and only where
 the weight is not zero. Everything else stays as decoded, bit for bit.
 """
 
@@ -259,7 +259,7 @@ class Picture:
 
     # -- patching
 
-    def patched(self, box: Box, rgb: Array, weight: F32, base: Array | None = None) -> Picture:
+    def patch(self, box: Box, rgb: Array, weight: F32, base: Array | None = None) -> Picture:
         """Return a new picture in which each sample inside ``box`` is ``src + weight * (new - src)``, rounded.
 
         Samples of weight 0 and the opacity keep their value bit for bit; for chroma, the whole footprint of
@@ -392,7 +392,7 @@ class Picture:
             self._store(target, mixed, share)
 
     def untouched_masks(self, box: Box, weight: F32) -> list[Mask]:
-        """Return where :meth:`patched` with this box and weight must leave the samples as they are.
+        """Return where :meth:`patch` with this box and weight must leave the samples as they are.
 
         Returns:
             A boolean array for each plane, in display orientation.
@@ -427,7 +427,7 @@ class Picture:
         frame.color_trc = self.colour.transfer_raw
         return frame
 
-    def converted(self, pix_fmt: str, colour: ColourTags) -> Picture:
+    def convert(self, pix_fmt: str, colour: ColourTags) -> Picture:
         """Convert to another planar pixel format, for encoders that do not accept the source's own.
 
         The conversion goes through RGB unless only the depth or the opacity differs. Opacity is kept if the
@@ -452,7 +452,7 @@ class Picture:
             planes[-1] = self._alpha_as(layout)
         blank = Picture(tuple(planes), layout, colour)
         rgb = upright.rgb().astype(np.float32) * np.float32(blank.scale / upright.scale)
-        filled = blank.patched((0, 0, width, height), rgb, np.ones((height, width), np.float32))
+        filled = blank.patch((0, 0, width, height), rgb, np.ones((height, width), np.float32))
         return Picture(filled.coded, layout, colour, self.turns, self.mirrored)
 
     def _redepth(self, index: int, layout: PlaneLayout) -> Array:

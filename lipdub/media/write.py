@@ -443,7 +443,7 @@ def _make_frame(picture: Picture, encoder: Encoder, colour: ColourTags, input_fo
     import av
 
     if picture.pix_fmt != encoder.pix_fmt:
-        picture = picture.converted(encoder.pix_fmt, colour)
+        picture = picture.convert(encoder.pix_fmt, colour)
     layout = plane_layout(input_format)
     if layout is not None:
         frame = replace(picture, layout=layout).to_frame()

@@ -205,7 +205,7 @@ def adapt(
         speeches = [_load_speech(path, most, report) for path in speech] or [_load_own_speech(learnt, report)]
         dubbed = _dub_clips(data, learnt, speeches, folder)
         shares = _video_shares(data.clips, dubbed, options)
-        data = data.having((*data.clips, *dubbed))
+        data = data.with_clips((*data.clips, *dubbed))
         minutes = options.minutes - (time.monotonic() - began) / 60
         train = partial(train_generator, seed=seed, device=device, others=others, progress=report)
         begin = resize_generator(model.silent, pixels)

@@ -5,7 +5,7 @@ once, before it uses the shard.
 
     data = open_dataset(Path("faces"), split="train")
     window = data.draw(np.random.default_rng((seed, number)))   # the same numbers give the same window
-    for window in data.each(step=5): ...
+    for window in data.iter_windows(step=5): ...
 
 `TalkingClips` serves trainings that take clips by number and pick frames themselves.
 """
@@ -117,7 +117,7 @@ class Dataset:
         size: side of a face's square, pixels.
         side: side of the stored crops, pixels.
         on_bad: how damaged shards are handled.
-        tell: called with a line for each shard that is skipped.
+        report: called with a line for each shard that is skipped.
         bad: the faults of damaged clips, by id.
     """
 
@@ -126,7 +126,7 @@ class Dataset:
     size: int
     side: int
     on_bad: OnBad
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
     bad: dict[str, str] = field(default_factory=dict)
     _layouts: dict[str, shards.Layout] = field(default_factory=dict, repr=False)
     _checked: set[str] = field(default_factory=set, repr=False)
@@ -135,13 +135,13 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.clips)
 
-    def of(self, video: str) -> Dataset:
+    def select_video(self, video: str) -> Dataset:
         """Give the clips of one video, by its id."""
-        return self.having(clip for clip in self.clips if clip.video == video)
+        return self.with_clips(clip for clip in self.clips if clip.video == video)
 
-    def having(self, clips: Iterable[Clip]) -> Dataset:
+    def with_clips(self, clips: Iterable[Clip]) -> Dataset:
         """Give a dataset of other clips in the same folder."""
-        return Dataset(self.folder, tuple(clips), self.size, self.side, self.on_bad, self.tell, self.bad)
+        return Dataset(self.folder, tuple(clips), self.size, self.side, self.on_bad, self.report, self.bad)
 
     def path(self, clip: Clip) -> Path:
         """Give the path of a clip's shard."""
@@ -176,7 +176,7 @@ class Dataset:
             rows("placements", first, stop),
         )
 
-    def middle(self, crops: Array) -> Array:
+    def crop_middle(self, crops: Array) -> Array:
         """Cut crops (n, side, side, ...) without their margin: (n, size, size, ...)."""
         edge = (self.side - self.size) // 2
         return crops[:, edge : edge + self.size, edge : edge + self.size]
@@ -219,7 +219,7 @@ class Dataset:
             f"the dataset {printable(self.folder)} is damaged: {_MAX_TRIES} shards in a row cannot be used"
         )
 
-    def another(self, rng: np.random.Generator, window: Window, distance: int = WINDOW_FRAMES) -> Window:
+    def draw_other(self, rng: np.random.Generator, window: Window, distance: int = WINDOW_FRAMES) -> Window:
         """Draw another window of the same clip and length.
 
         Args:
@@ -235,7 +235,7 @@ class Dataset:
         first = int(rng.choice(choices)) if choices else (0 if window.first > last / 2 else last)
         return self.read(window.clip, first, len(window))
 
-    def each(self, count: int = WINDOW_FRAMES, step: int = WINDOW_FRAMES) -> Iterator[Window]:
+    def iter_windows(self, count: int = WINDOW_FRAMES, step: int = WINDOW_FRAMES) -> Iterator[Window]:
         """Read windows of every clip in order, `step` frames apart; damaged clips are handled as in `draw`."""
         for clip in self.clips:
             for first in range(0, clip.frames - count + 1, step):
@@ -277,7 +277,7 @@ class Dataset:
         """Remember a damaged clip, and report it if it is skipped."""
         self.bad[clip.id] = str(error)
         if self.on_bad == "skip":
-            self.tell(f"skipped: {error}")
+            self.report(f"skipped: {error}")
 
     def _window_ends(self, count: int) -> list[int]:
         """Count the windows up to the end of each clip."""
@@ -310,7 +310,7 @@ class TalkingClips:
 
     def faces(self, clip: int, frames: I64) -> U8:
         """Read the crops of frames (n,). Returns (n, pixels, pixels, 3) uint8 RGB."""
-        return self._data.middle(self._rows(clip, "crops", frames))
+        return self._data.crop_middle(self._rows(clip, "crops", frames))
 
     def lower(self, clip: int, frames: I64, margin: float) -> U8:
         """Read the lower halves of the faces in frames (n,).
@@ -372,7 +372,7 @@ _HINT = "Remove the file and run lipdub prepare again with that video, or use --
 
 
 def open_dataset(
-    folder: Path, *, split: Split | None = None, on_bad: OnBad = "skip", tell: Callable[[str], None] | None = None
+    folder: Path, *, split: Split | None = None, on_bad: OnBad = "skip", report: Callable[[str], None] | None = None
 ) -> Dataset:
     """Open a dataset of `lipdub prepare`, or one side of its split.
 
@@ -383,7 +383,7 @@ def open_dataset(
         folder: the dataset.
         split: one side of the split, by default both.
         on_bad: "skip" skips damaged shards, "error" refuses them.
-        tell: called with a line for each shard that is skipped.
+        report: called with a line for each shard that is skipped.
 
     Raises:
         InputError: no dataset, one of another version, a damaged or empty index, or damaged shards with "error".
@@ -395,7 +395,9 @@ def open_dataset(
     try:
         clips = tuple(Clip(**row) for row in index["clips"] if split in (None, row["split"]))
         settings = index["settings"]
-        data = Dataset(folder, clips, int(settings["size"]), int(settings["side"]), on_bad, tell or (lambda text: None))
+        data = Dataset(
+            folder, clips, int(settings["size"]), int(settings["side"]), on_bad, report or (lambda text: None)
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the index of {printable(folder)} is damaged", hint="Run lipdub prepare again.") from error
     if not clips:
@@ -407,7 +409,9 @@ def open_dataset(
     return data
 
 
-def open_held_out(folder: Path, *, on_bad: OnBad = "skip", tell: Callable[[str], None] | None = None) -> Dataset | None:
+def open_held_out(
+    folder: Path, *, on_bad: OnBad = "skip", report: Callable[[str], None] | None = None
+) -> Dataset | None:
     """Open the held-out clips of a dataset; None if there are none.
 
     Arguments and errors are those of `open_dataset`.
@@ -416,7 +420,7 @@ def open_held_out(folder: Path, *, on_bad: OnBad = "skip", tell: Callable[[str],
         some = any(row["split"] == "held-out" for row in _read_index(folder)["clips"])
     except (KeyError, TypeError) as error:
         raise InputError(f"the index of {printable(folder)} is damaged", hint="Run lipdub prepare again.") from error
-    return open_dataset(folder, split="held-out", on_bad=on_bad, tell=tell) if some else None
+    return open_dataset(folder, split="held-out", on_bad=on_bad, report=report) if some else None
 
 
 def _check_size(data: Dataset, clip: Clip) -> None:

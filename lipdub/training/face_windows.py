@@ -111,7 +111,7 @@ class WindowSampler:
         shares: Mapping[str, float] | None = None,
     ) -> None:
         self._data, self._options, self._seed, self._others = data, options, seed, others
-        parts = [(data.of(video), share) for video, share in (shares or {}).items() if share > 0]
+        parts = [(data.select_video(video), share) for video, share in (shares or {}).items() if share > 0]
         parts = [(part, share) for part, share in parts if part.windows(options.frames)]
         self._parts = [part for part, _ in parts]
         odds = np.array([share for _, share in parts])
@@ -172,7 +172,7 @@ class WindowSampler:
                     reference = self._draw_from_other_video(rng, window)
                     if reference is not None:
                         return window, reference
-                return window, self._data.another(rng, window, options.min_distance)
+                return window, self._data.draw_other(rng, window, options.min_distance)
             except BadShardError as error:
                 self._data.handle_bad_shard(error)
 

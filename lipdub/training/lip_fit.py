@@ -83,11 +83,11 @@ class _Blend(torch.nn.Module):
         self.fixed = torch.cat([bilabial, torch.zeros(len(PHONES), 2)], 1)  # the opening of p, b, m stays zero
         self.offsets = torch.arange(-_KERNEL_FRAMES, _KERNEL_FRAMES + 1) / FRAME_RATE
 
-    def moved_targets(self) -> torch.Tensor:
+    def compute_targets(self) -> torch.Tensor:
         """Give the changed targets (phones, 3)."""
         return self.targets + self.target_changes * self.free * (1 - self.fixed)
 
-    def pull_of_table(self, options: LipFitOptions) -> tuple[torch.Tensor, torch.Tensor]:
+    def compute_pull(self, options: LipFitOptions) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute the cost of the changes: of targets and dominances, and of reaches and leads."""
         numbers = (self.target_changes / _TARGET_SPREAD) ** 2 + (self.dominance_changes / _DOMINANCE_SPREAD) ** 2
         times = (self.reach_changes / _REACH_SPREAD) ** 2 + (self.lead_changes / _LEAD_SPREAD) ** 2
@@ -106,7 +106,7 @@ class _Blend(torch.nn.Module):
         Returns:
             the course of each shape, (n, frames) at 100 Hz, and the targets (phones, 3).
         """
-        targets = self.moved_targets()
+        targets = self.compute_targets()
         pull = torch.exp(self.dominance + self.dominance_changes)
         reach = torch.exp(self.reach + self.reach_changes)
         lead = self.lead + self.lead_changes
@@ -129,7 +129,7 @@ class _Blend(torch.nn.Module):
     def to_model(self, start: LipModel) -> LipModel:
         """Give the fitted model."""
         model = LipModel(start.targets.copy(), start.dominance.copy(), start.reach.copy(), start.lead.copy())
-        model.targets[:, self.columns] = self.moved_targets().numpy()
+        model.targets[:, self.columns] = self.compute_targets().numpy()
         model.dominance[:, self.columns] = torch.exp(self.dominance + self.dominance_changes).numpy()
         model.reach[self.columns] = torch.exp(self.reach + self.reach_changes).numpy()
         model.lead[self.columns] = (self.lead + self.lead_changes).numpy()
@@ -182,7 +182,7 @@ def fit_lip_model(
             size = (blend.targets[:, i].std() - targets[:, i].std()) ** 2
             loss = loss + 1 - match.mean() + size
             matches.append(float(match.detach().mean()))
-        numbers, times = blend.pull_of_table(options)
+        numbers, times = blend.compute_pull(options)
         loss = loss + numbers
         loss = loss + times
         optimizer.zero_grad()

@@ -125,7 +125,7 @@ def prepare(
         UsageError: the options differ from the dataset's, or the folder holds something else.
         EnvironmentFailure: no space, no permission, or another process works on the dataset.
     """
-    tell = progress or ignore_event
+    callback = progress or ignore_event
     files = _list_videos(videos, out)
     if not files:
         raise InputError("the arguments contain no videos", hint=f"Files that end in {' '.join(VIDEO_SUFFIXES)} count.")
@@ -138,11 +138,11 @@ def prepare(
         split_options = _load_split(out, split or {})
         tasks = [_Task(i, file, out, options, _name(file)) for i, file in enumerate(files)]
         facts = {"speaker": speaker, "licence": licence}
-        unreadable = _write_records(tasks, facts, jobs, tell, strict=strict)
-        index = _build_index(out, options, split_options, unreadable, tell)
+        unreadable = _write_records(tasks, facts, jobs, callback, strict=strict)
+        index = _build_index(out, options, split_options, unreadable, callback)
         _write(out / _INDEX, index)
         _tidy(out, index)
-    _report_index(index, tell)
+    _report_index(index, callback)
     if not index["clips"]:
         raise InputError(
             f"no clip passed the filters: {summarize_counts(index['counts'])}", hint=f"{out / _INDEX} says why."
@@ -151,18 +151,18 @@ def prepare(
 
 
 def _write_records(
-    tasks: Sequence[_Task], facts: Mapping[str, Any], jobs: int, tell: Callback, *, strict: bool
+    tasks: Sequence[_Task], facts: Mapping[str, Any], jobs: int, callback: Callback, *, strict: bool
 ) -> dict[str, str]:
     """Write the record of each video, with speaker and licence. Returns the errors of unreadable videos, by name."""
     unreadable: dict[str, str] = {}
     claims: dict[str, list[_Task]] = {}  # videos of the same content
-    tell(Event("start", "prepare", total=len(tasks)))
-    for done, (task, record) in enumerate(_run_tasks(tasks, jobs, tell), 1):
+    callback(Event("start", "prepare", total=len(tasks)))
+    for done, (task, record) in enumerate(_run_tasks(tasks, jobs, callback), 1):
         if "error" in record:
             if strict:
                 raise InputError(f"{printable(task.video)}: {record['error']}", hint="Without --strict it is skipped.")
             unreadable[task.name] = record["error"]
-            tell(Event("warn", "prepare", message=f"{task.name} is skipped: {record['error']}"))
+            callback(Event("warn", "prepare", message=f"{task.name} is skipped: {record['error']}"))
         else:
             same = claims.setdefault(record["video"], [])
             same.append(task)
@@ -175,7 +175,7 @@ def _write_records(
                 "copies": [claim.name for claim in same[1:]],
             }
             _write(task.folder / _VIDEOS / f"{record['video']}.json", {**record, **own})
-        tell(Event("progress", "prepare", done=done, total=len(tasks), unit="videos"))
+        callback(Event("progress", "prepare", done=done, total=len(tasks), unit="videos"))
     return unreadable
 
 
@@ -230,11 +230,11 @@ def _name(video: Path) -> str:
 # -- the work
 
 
-def _run_tasks(tasks: Sequence[_Task], jobs: int, tell: Callback) -> Iterator[tuple[_Task, dict[str, Any]]]:
+def _run_tasks(tasks: Sequence[_Task], jobs: int, callback: Callback) -> Iterator[tuple[_Task, dict[str, Any]]]:
     """Yield each task with its result, as they finish."""
     if jobs <= 1 or len(tasks) == 1:
         for task in tasks:
-            yield task, _run_task(task, tell if len(tasks) == 1 else ignore_event)
+            yield task, _run_task(task, callback if len(tasks) == 1 else ignore_event)
         return
     from concurrent.futures import FIRST_COMPLETED, Future, wait
     from concurrent.futures.process import BrokenProcessPool
@@ -302,7 +302,7 @@ def _begin() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _run_task(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
+def _run_task(task: _Task, callback: Callback = ignore_event) -> dict[str, Any]:
     """Make the record of a video (`video`, `clips`, `rejected`), or give its `error`.
 
     Raises:
@@ -321,10 +321,10 @@ def _run_task(task: _Task, tell: Callback = ignore_event) -> dict[str, Any]:
             task.folder / _WORK / f"{digest}.lock"
         ):  # another process may have the same video by another name
             try:
-                result = write_clips(task.video, digest, shard_folder, scratch, task.options, tell)
+                result = write_clips(task.video, digest, shard_folder, scratch, task.options, callback)
             except CorruptChunk:
                 shutil.rmtree(scratch, ignore_errors=True)
-                result = write_clips(task.video, digest, shard_folder, scratch, task.options, tell)
+                result = write_clips(task.video, digest, shard_folder, scratch, task.options, callback)
             shutil.rmtree(scratch, ignore_errors=True)
         return {"video": digest, **result}
     except (EnvironmentFailure, MemoryError):
@@ -390,7 +390,7 @@ def _load_split(out: Path, requested: Mapping[str, Any]) -> SplitOptions:
 
 
 def _build_index(
-    out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str], tell: Callback
+    out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str], callback: Callback
 ) -> dict[str, Any]:
     """Build the index of all records."""
     records = [_read_json(path) or {} for path in sorted((out / _VIDEOS).glob("*.json"))]
@@ -403,7 +403,7 @@ def _build_index(
         if len(present) < len(record["clips"]):
             count = len(record["clips"]) - len(present)
             lost = f"{count} clips of {record['name']} are lost: run prepare with that video again"
-            tell(Event("warn", "prepare", message=lost))
+            callback(Event("warn", "prepare", message=lost))
         clips += [{**facts, **side, **clip} for clip in present]
         rejected += [{"name": record["name"], **row} for row in record["rejected"]]
         rejected += [
@@ -439,14 +439,14 @@ def is_held_out(name: str, share: float) -> bool:
     return int.from_bytes(digest, "big") < share * 2.0**64
 
 
-def _report_index(index: dict[str, Any], tell: Callback) -> None:
+def _report_index(index: dict[str, Any], callback: Callback) -> None:
     counts = index["counts"]
     if counts["clips"]:
         if index["split"]["held_out"] > 0 and not counts["held_out"]:
-            tell(Event("warn", "prepare", message=f"no {index['split']['by']} was held out"))
+            callback(Event("warn", "prepare", message=f"no {index['split']['by']} was held out"))
         if counts["held_out"] == counts["clips"]:
-            tell(Event("warn", "prepare", message="all clips are held out: there is nothing to train with"))
-    tell(Event("done", "prepare", done=counts["clips"], unit="clips", data=counts))
+            callback(Event("warn", "prepare", message="all clips are held out: there is nothing to train with"))
+    callback(Event("done", "prepare", done=counts["clips"], unit="clips", data=counts))
 
 
 # -- files

@@ -233,8 +233,8 @@ class DatasetTrainable(Trainable, Generic[Settings, Inputs]):
         inputs, seed, report = self.load_inputs(arguments), arguments.seed, runtime.report
         networks = self.input_networks(inputs)
         folder = checkpoint_folder(arguments.workdir, out, self.checkpoint_name, settings, seed, *networks)
-        data = open_dataset(arguments.data, split="train", on_bad=arguments.on_bad, tell=report)
-        held_out = open_held_out(arguments.data, on_bad=arguments.on_bad, tell=report)
+        data = open_dataset(arguments.data, split="train", on_bad=arguments.on_bad, report=report)
+        held_out = open_held_out(arguments.data, on_bad=arguments.on_bad, report=report)
         network = self.train_network(data, held_out, inputs, folder, settings, seed, runtime)
         figures = self.evaluate(network, held_out, settings, runtime)
         return self.save(out, network, inputs, collect_notes(data, settings, seed, figures))

@@ -38,7 +38,7 @@ class Requirement(ABC):
         """Return whether nothing is missing. Does not read the files."""
         return not self.missing(store)
 
-    def verified(self, store: WeightsStore) -> tuple[VerifiedWeights, ...]:
+    def verify_files(self, store: WeightsStore) -> tuple[VerifiedWeights, ...]:
         """Verify the published files to use and return them in order.
 
         Raises:
@@ -135,7 +135,7 @@ class _Combination(Requirement):
 
     def _verified(self, store: WeightsStore) -> Iterator[VerifiedWeights]:
         for member in self._select(store):
-            yield from member.verified(store)
+            yield from member.verify_files(store)
 
     def _paths(self, store: WeightsStore) -> Iterator[Path]:
         for member in self._select(store):

@@ -118,12 +118,12 @@ class WeightsStore:
             return False
         return size > 0 and (entry.bytes in (None, size) or self.is_own(entry))
 
-    def path(self, name: str, tell: Callable[[str], None] = lambda text: None) -> Path:
+    def path(self, name: str, report_note: Callable[[str], None] = lambda text: None) -> Path:
         """Verify the file of an entry and return its path.
 
         Args:
             name: Name of the entry.
-            tell: Called with a note if no digest was published and this copy's had to be noted.
+            report_note: Called with a note if no digest was published and this copy's had to be noted.
 
         Raises:
             UsageError: Nothing of this name was published.
@@ -131,7 +131,7 @@ class WeightsStore:
         """
         weights = self.verify(manifest.find_entry(name))
         if weights.new:
-            tell(weights.trust_note)
+            report_note(weights.trust_note)
         return weights.path
 
     def verify(self, entry: ManifestEntry) -> VerifiedWeights:

@@ -71,7 +71,7 @@ class Figures:
 
 def faces_of(data: Dataset, clip: Clip) -> np.ndarray:
     """uint8 (n, P, P, 3) RGB."""
-    return data.middle(data.read(clip).crops)
+    return data.crop_middle(data.read(clip).crops)
 
 
 def tensor(faces: np.ndarray) -> torch.Tensor:
@@ -215,7 +215,7 @@ def main() -> None:
     shown: dict[str, list[np.ndarray]] = {}
     for number, clip in enumerate(data.clips[: asked.clips]):
         window = data.read(clip)
-        real, sounds, heard = data.middle(window.crops), windows.sounds(window), hear(window.audio)
+        real, sounds, heard = data.crop_middle(window.crops), windows.sounds(window), hear(window.audio)
         true = mesh.points(real)
         references = np.roll(real, len(real) // 2, 0)
         still = np.concatenate([real[:, : real.shape[1] // 2], references[:, real.shape[1] // 2 :]], 1)

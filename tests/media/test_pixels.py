@@ -74,7 +74,7 @@ def test_rgb_follows_the_definition(matrix: int, full: bool, depth: int) -> None
     picture = Picture(planes, layout, ColourTags.from_raw(2 if full else 1, matrix, 1, 1))
     assert np.abs(picture.rgb() / picture.scale - rgb).max() < 2.4 / top
     # And back: the same samples (but for a rare tie), as colours were not rounded to 8 bits in between.
-    again = picture.patched((0, 0, 40, 40), (rgb * picture.scale).astype(np.float32), np.ones((40, 40), np.float32))
+    again = picture.patch((0, 0, 40, 40), (rgb * picture.scale).astype(np.float32), np.ones((40, 40), np.float32))
     for a, b in zip(planes, again.coded, strict=True):
         difference = np.abs(a.astype(int) - b)
         assert difference.max() <= 1 and difference.mean() < 1e-3
@@ -102,7 +102,7 @@ def test_patching_leaves_everything_else(pix_fmt: str, turns: int, mirrored: boo
         weight[3:-3, 3:-2] = draw.uniform(0.0, 1.0, (shape[0] - 6, shape[1] - 5))
         weight[weight < 0.3] = 0
         rgb = draw.uniform(0, picture.scale, (*shape, 3)).astype(np.float32)
-        patched = picture.patched(box, rgb, weight)
+        patched = picture.patch(box, rgb, weight)
         assert all(np.array_equal(a, b) for a, b in zip(before, picture.planes, strict=True))
         for old, new, same in zip(before, patched.planes, picture.untouched_masks(box, weight), strict=True):
             assert np.array_equal(old[same], new[same])
@@ -117,7 +117,7 @@ def test_weight_one_takes_the_new_colours(pix_fmt: str) -> None:
     picture = make_picture(pix_fmt, 64, 48)
     colour = np.array([0.55, 0.4, 0.3]) * picture.scale
     flat = np.broadcast_to(colour, (48, 64, 3)).astype(np.float32)
-    back = picture.patched((0, 0, 64, 48), flat, np.ones((48, 64), np.float32)).rgb().astype(np.float64)
+    back = picture.patch((0, 0, 64, 48), flat, np.ones((48, 64), np.float32)).rgb().astype(np.float64)
     if picture.kind == "gray":
         assert np.ptp(back) == 0
     else:
@@ -135,8 +135,8 @@ def test_turned_pictures_have_the_colours_of_upright_ones(pix_fmt: str, turns: i
     # Patching a turned picture is turning a patched one.
     rgb = np.full((turned.height, turned.width, 3), 90.0, np.float32)
     weight = np.ones((turned.height, turned.width), np.float32)
-    a = turned.patched((0, 0, turned.width, turned.height), rgb, weight)
-    b = upright.patched(
+    a = turned.patch((0, 0, turned.width, turned.height), rgb, weight)
+    b = upright.patch(
         (0, 0, upright.width, upright.height), np.full((46, 61, 3), 90.0, np.float32), np.ones((46, 61), np.float32)
     )
     assert all(np.array_equal(x, y) for x, y in zip(a.coded, b.coded, strict=True))
@@ -153,7 +153,7 @@ def test_a_box_has_the_colours_of_the_whole(pix_fmt: str) -> None:
     with pytest.raises(ValueError, match="not inside"):
         picture.rgb((5, 5, 5, 9))
     with pytest.raises(ValueError, match="does not fit"):
-        picture.patched((0, 0, 4, 4), np.zeros((4, 5, 3), np.float32), np.zeros((4, 4), np.float32))
+        picture.patch((0, 0, 4, 4), np.zeros((4, 5, 3), np.float32), np.zeros((4, 4), np.float32))
 
 
 def test_chroma_lies_on_even_columns() -> None:
@@ -174,11 +174,11 @@ def test_chroma_lies_on_even_columns() -> None:
 @pytest.mark.parametrize("target", ["yuv420p", "yuv444p10le", "gbrp", "yuva420p"])
 def test_conversion_keeps_colours(target: str) -> None:
     picture = make_picture("gbrp", 64, 48)
-    smooth = picture.patched(
+    smooth = picture.patch(
         (0, 0, 64, 48), np.full((48, 64, 3), (180, 90, 60), np.float32), np.ones((48, 64), np.float32)
     )
     tags = ColourTags.from_raw(1, 1, 1, 13) if target.startswith("yuv") else smooth.colour
-    converted = smooth.converted(target, tags)
+    converted = smooth.convert(target, tags)
     assert converted.pix_fmt == target
     assert np.abs(converted.rgb() / converted.scale * 255 - smooth.rgb()).max() < 2
 
@@ -223,7 +223,7 @@ placed_pictures = st.builds(
 def test_patching_with_what_was_there_changes_nothing(picture: Picture, data: st.DataObject) -> None:
     box = draw_box(data, picture.width, picture.height)
     rgb = picture.rgb(box)
-    patched = picture.patched(box, rgb, np.ones(rgb.shape[:2], np.float32), base=rgb)
+    patched = picture.patch(box, rgb, np.ones(rgb.shape[:2], np.float32), base=rgb)
     assert all(np.array_equal(a, b) for a, b in zip(picture.coded, patched.coded, strict=True))
 
 
@@ -234,7 +234,7 @@ def test_patching_touches_no_sample_of_weight_zero(picture: Picture, data: st.Da
     draw = np.random.default_rng(seed)
     shape = (box[3] - box[1], box[2] - box[0])
     weight = draw.uniform(-1.0, 1.0, shape).clip(0.0).astype(np.float32)
-    patched = picture.patched(box, draw.uniform(0, picture.scale, (*shape, 3)).astype(np.float32), weight)
+    patched = picture.patch(box, draw.uniform(0, picture.scale, (*shape, 3)).astype(np.float32), weight)
     masks = picture.untouched_masks(box, weight)
     for old, new, same in zip(picture.planes, patched.planes, masks, strict=True):
         assert np.array_equal(old[same], new[same])

@@ -25,7 +25,7 @@ def _picture(seed: int = 5) -> Picture:
 def _patched(picture: Picture, box: tuple[int, int, int, int]) -> tuple[Picture, np.ndarray]:
     weight = np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
     weight[3:-3, 3:-3] = 0.7
-    return picture.patched(box, np.full((*weight.shape, 3), 200, np.uint8), weight), weight
+    return picture.patch(box, np.full((*weight.shape, 3), 200, np.uint8), weight), weight
 
 
 def test_a_patch_changes_nothing_outside_its_mask() -> None:

@@ -160,7 +160,7 @@ def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
                     x, y = finder.detect([rgb], [False])[0][0][13, :2].astype(int)
                     box = (0, 0, picture.width, picture.height)
                     disc = cv2.circle(np.zeros(rgb.shape[:2], np.float32), (int(x), int(y)), 40, 1.0, -1)
-                    picture = picture.patched(box, np.full_like(rgb, 45), disc)
+                    picture = picture.patch(box, np.full_like(rgb, 45), disc)
                 yield picture, frame.pts
 
     facts = probe(TALKER).video

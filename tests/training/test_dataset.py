@@ -84,7 +84,7 @@ def test_windows_hold_what_the_clip_does(folder: Path) -> None:
     np.testing.assert_array_equal(window.audio, given["audio"][3 * 640 : 8 * 640] / np.float32(32768))
     wanted = mel.cut_windows(given["mel"].T, mel.find_window_starts(np.array([3 / 25])))[0]
     np.testing.assert_array_equal(window.mel, wanted)
-    np.testing.assert_array_equal(data.middle(window.crops), given["crops"][3:8, 2:18, 2:18])
+    np.testing.assert_array_equal(data.crop_middle(window.crops), given["crops"][3:8, 2:18, 2:18])
     assert (data.window(8).clip.id, data.window(8).first) == ("11aa-0000", 0)
     assert (data.window(13).clip.id, data.window(13).first) == ("33aa-0000", 4)
     assert data.window(13).mel.shape == (80, 16)  # also at a clip's end
@@ -99,7 +99,7 @@ def test_windows_hold_what_the_clip_does(folder: Path) -> None:
 def test_a_draw_depends_on_its_generator_alone(folder: Path) -> None:
     first = drawn(open_dataset(folder))
     data = open_dataset(folder)
-    list(data.each())
+    list(data.iter_windows())
     assert drawn(data) == first
     counts = {
         name: sum(clip == name for clip, _ in drawn(data, 700)) for name in ("00aa-0000", "11aa-0000", "33aa-0000")
@@ -109,7 +109,7 @@ def test_a_draw_depends_on_its_generator_alone(folder: Path) -> None:
 
 
 def test_all_windows_in_order(folder: Path) -> None:
-    seen = [(w.clip.id, w.first) for w in open_dataset(folder).each(5, 3)]
+    seen = [(w.clip.id, w.first) for w in open_dataset(folder).iter_windows(5, 3)]
     assert seen == [
         ("00aa-0000", 0),
         ("00aa-0000", 3),
@@ -123,10 +123,10 @@ def test_all_windows_in_order(folder: Path) -> None:
 def test_another_window_lies_elsewhere_in_the_clip(folder: Path) -> None:
     data, rng = open_dataset(folder), np.random.default_rng(0)
     window = data.window(2)
-    others = {data.another(rng, window, distance=4).first for _ in range(100)}
+    others = {data.draw_other(rng, window, distance=4).first for _ in range(100)}
     assert others == {6, 7}
-    assert data.another(rng, data.window(4), distance=9).first == 0  # as far as it goes
-    assert data.another(rng, data.window(8)).first == 0  # there is no other
+    assert data.draw_other(rng, data.window(4), distance=9).first == 0  # as far as it goes
+    assert data.draw_other(rng, data.window(8)).first == 0  # there is no other
 
 
 def test_sides_of_the_split(folder: Path) -> None:
@@ -137,14 +137,14 @@ def test_sides_of_the_split(folder: Path) -> None:
 def test_a_changed_shard_is_passed_over_and_named(folder: Path) -> None:
     path = damaged(folder, 0)
     said: list[str] = []
-    data = open_dataset(folder, tell=said.append)
+    data = open_dataset(folder, report=said.append)
     assert not said  # nothing of it was needed yet
     first = drawn(data)
     assert {clip for clip, _ in first} == {"11aa-0000", "33aa-0000"}
     assert said == [f"skipped: {path.name}: its content was changed (wrong digest)"]
     assert list(data.bad) == ["00aa-0000"]
     assert drawn(open_dataset(folder)) == first  # whenever it is noticed
-    assert {w.clip.id for w in open_dataset(folder).each()} == {"11aa-0000", "33aa-0000"}
+    assert {w.clip.id for w in open_dataset(folder).iter_windows()} == {"11aa-0000", "33aa-0000"}
     with pytest.raises(shards.BadShardError, match="wrong digest"):
         data.read(data.clips[0])
 
@@ -157,7 +157,7 @@ def test_damage_is_refused_before_anything_begins(folder: Path, how: str) -> Non
     with pytest.raises(InputError, match=f"a shard of .* cannot be used: {path.name}"):
         open_dataset(folder, on_bad="error")
     said: list[str] = []
-    data = open_dataset(folder, tell=said.append)
+    data = open_dataset(folder, report=said.append)
     assert {clip for clip, _ in drawn(data)} == {"00aa-0000", "33aa-0000"}
     assert len(said) == 1 and path.name in said[0]
 

@@ -89,7 +89,7 @@ def test_a_plain_batch_is_the_faces_as_they_are(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     windows = [data.draw(rng, 1) for _ in range(4)]
     edge = (SIDE - SIZE) // 2
-    crops = np.stack([data.middle(w.crops)[0] for w in windows]).transpose(0, 3, 1, 2) / 255
+    crops = np.stack([data.crop_middle(w.crops)[0] for w in windows]).transpose(0, 3, 1, 2) / 255
     np.testing.assert_allclose(drawn.pictures, crops, atol=1e-5)
     points = np.stack([w.landmarks[0, LANDMARK_VERTICES, :2] for w in windows])
     np.testing.assert_allclose(drawn.landmarks, (points - edge + 0.5) / SIZE, atol=1e-5)

@@ -27,7 +27,7 @@ def test_a_window_its_reference_and_its_sounds(tmp_path: Path) -> None:
     assert batch.others.shape == (0, 5, 80, 16)
     known = {}
     for clip in data.clips:
-        crops = data.middle(data.read(clip).crops)
+        crops = data.crop_middle(data.read(clip).crops)
         known[clip.id] = torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float() / 255
     for faces, references, sounds in zip(batch.faces, batch.references, batch.sounds, strict=True):
         where = [
@@ -78,7 +78,8 @@ def test_references_of_the_same_moment_in_another_video(tmp_path: Path) -> None:
     windows = WindowSampler(data, WindowSampling(windows=12, cross_video_share=1.0))
     batch = windows.draw_plain(0)
     crops = [
-        torch.from_numpy(data.middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255 for clip in data.clips
+        torch.from_numpy(data.crop_middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255
+        for clip in data.clips
     ]
     for faces, references in zip(batch.faces, batch.references, strict=True):
         own = next(k for k in range(2) if torch.equal(crops[k][0, :, 0, 0], faces[0, :, 0, 0]))
@@ -103,7 +104,8 @@ def test_single_faces_of_the_videos_that_are_asked_for(tmp_path: Path) -> None:
         16,
     )
     crops = [
-        torch.from_numpy(data.middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255 for clip in data.clips
+        torch.from_numpy(data.crop_middle(data.read(clip).crops)).permute(0, 3, 1, 2).float() / 255
+        for clip in data.clips
     ]
     corners = [
         int(np.flatnonzero([torch.equal(one[0, :, 0, 0], face[0, :, 0, 0]) for one in crops])[0])
@@ -132,7 +134,7 @@ def test_a_damaged_shard_is_passed_over_or_refused(tmp_path: Path) -> None:
     whole[len(whole) // 2] ^= 1
     path.write_bytes(whole)
     said: list[str] = []
-    windows = WindowSampler(open_dataset(folder, tell=said.append), WindowSampling(windows=2))
+    windows = WindowSampler(open_dataset(folder, report=said.append), WindowSampling(windows=2))
     for number in range(10):
         windows.draw(number)
     assert len(said) == 1 and "0101-0000" in said[0]

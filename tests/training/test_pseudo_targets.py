@@ -27,7 +27,7 @@ def test_the_same_places_with_other_pictures_and_another_sound(tmp_path: Path) -
     sound = np.random.default_rng(0).uniform(-0.5, 0.5, round(1.2 * SAMPLE_RATE_HZ)).astype(np.float32)
     (clip,) = write_dubbed_clips(data, dubbed, sound, "said")
     assert (clip.video, clip.frames, clip.start) == ("said", 40, own.start) and own.frames == 75
-    whole = data.having([own, clip])
+    whole = data.with_clips([own, clip])
     before, after = whole.read(own, 0, 40), whole.read(clip)
     np.testing.assert_array_equal(after.placements, before.placements)
     assert np.abs(255.0 - after.crops - before.crops).mean() < 8  # a negative of the very same crops

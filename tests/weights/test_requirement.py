@@ -40,7 +40,7 @@ def test_all_of_needs_each(store: WeightsStore, tmp_path: Path) -> None:
     put(store, tmp_path, "one")
     assert requirement.is_available(store)
     assert requirement.paths(store) == (store.folder / "one.pth", store.folder / "two.pth")
-    assert [weights.entry.name for weights in requirement.verified(store)] == ["one", "two"]
+    assert [weights.entry.name for weights in requirement.verify_files(store)] == ["one", "two"]
 
 
 def test_any_of_takes_the_first_that_is_there(store: WeightsStore, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_shipped_files(store: WeightsStore) -> None:
 @pytest.mark.parametrize("requirement", [NOTHING, AllOf(), Shipped()])
 def test_nothing_is_always_available(requirement: Requirement, store: WeightsStore) -> None:
     assert requirement.is_available(store)
-    assert requirement.paths(store) == requirement.verified(store) == ()
+    assert requirement.paths(store) == requirement.verify_files(store) == ()
 
 
 def test_requirements_are_values(store: WeightsStore) -> None:

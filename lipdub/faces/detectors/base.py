@@ -102,7 +102,7 @@ class Detector:
         """
         from lipdub.weights.store import WeightsStore
 
-        return self.weights.verified(WeightsStore())
+        return self.weights.verify_files(WeightsStore())
 
 
 class ClosingDetector:

@@ -88,7 +88,7 @@ class Restorer(EnhanceMethod):
 
     def run(self, ctx: StageContext, options: EnhanceOptions) -> dict[str, Any]:
         """Restore the chunks that are missing."""
-        (weights,), parser = self.weights.verified(WeightsStore()), find_parser(options)
+        (weights,), parser = self.weights.verify_files(WeightsStore()), find_parser(options)
         sync = SyncStore.from_context(ctx)
         crops, boxes = CropStore(ctx.store).create(sync.crops.shape, sync.crops.dtype, sync.crops.chunk)
         parsed = None

@@ -47,7 +47,7 @@ def paste_crop(picture: Picture, crop: Array, box: Array, options: PasteBackOpti
     if options.colour_match:
         foreground = colour_match.match_colour(background, foreground, weight, picture.scale)
     patch = BLENDERS.get(options.method).blend(background, foreground, weight)
-    return picture.patched((x0, y0, x1, y1), patch.rgb, patch.weight, background)
+    return picture.patch((x0, y0, x1, y1), patch.rgb, patch.weight, background)
 
 
 def pasted_region(crops: CropStore, k: int, options: PasteBackOptions) -> tuple[tuple[int, int, int, int], Array]:

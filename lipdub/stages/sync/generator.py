@@ -102,7 +102,7 @@ class GeneratorMethod(SyncMethod):
 
     def notes(self, ctx: StageContext, options: SyncOptions) -> list[str]:
         """Return what a person should know of the weights."""
-        return [item.trust_note for item in self.weights.verified(WeightsStore())]
+        return [item.trust_note for item in self.weights.verify_files(WeightsStore())]
 
     def track_weights(self, ctx: StageContext, track: int) -> F64 | None:
         """Return how far each frame of a track can be dubbed, (frames,) 0..1; None where the method sets no limit."""

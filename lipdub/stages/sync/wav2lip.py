@@ -40,7 +40,7 @@ class Wav2Lip(GeneratorMethod):
     def prepare(self, run: GeneratorRun) -> Generate:
         """Load the network. Where neutralize closed the mouths, those faces are its references."""
         ctx, options = run.ctx, run.options
-        (weights,) = self.weights.verified(WeightsStore())
+        (weights,) = self.weights.verify_files(WeightsStore())
         network = inference.prepare_network(
             ctx, options, inference.load_on_device(ctx, weights), TRAITS, run.plan.dubbed
         )
