@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from lipdub.arrays import F32, Array
+    from lipdub.arrays import F32, I64, Array
 
 COEFFICIENT_COUNT = 257
 VECTOR_LENGTH = 262
@@ -41,7 +41,7 @@ def join_vectors(coefficients: Array, placements: Array) -> F32:
     return np.concatenate([coefficients, placements], axis=1).astype(np.float32)
 
 
-def build_rows(vectors: Array, ratio: float = 1.0) -> F32:
+def build_rows(vectors: F32, ratio: float = 1.0) -> F32:
     """Build the rows of frames.
 
     Args:
@@ -57,7 +57,7 @@ def build_rows(vectors: Array, ratio: float = 1.0) -> F32:
     return out
 
 
-def estimate_crop_ratio(source: Array, targets: Array) -> float:
+def estimate_crop_ratio(source: F32, targets: F32) -> float:
     """Estimate the factor that brings the crop scale of other frames to that of the face to redraw.
 
     It is the source's crop scale over that of the most similar target, by expression and pose; 1 when the source is
@@ -79,7 +79,7 @@ def replace_expression(rows: F32, template: Array) -> F32:
     return out
 
 
-def build_windows(rows: F32, frames: Array) -> F32:
+def build_windows(rows: F32, frames: I64) -> F32:
     """Build D-Net's windows: 13 rows before a frame's, its own, and 12 after.
 
     Args:

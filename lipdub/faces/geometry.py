@@ -33,7 +33,7 @@ class Pose:
     rotation: F64
     translation: F64
 
-    def apply(self, canonical: Array) -> F64:
+    def apply(self, canonical: F64) -> F64:
         """Transform canonical points (n, p, 3) to pixels (n, p, 3)."""
         return self.scale[:, None, None] * canonical @ self.rotation.transpose(0, 2, 1) + self.translation[:, None]
 
@@ -133,7 +133,7 @@ def estimate_canonical_face(landmarks: Array, sample: int = 300, rounds: int = 3
     return mean
 
 
-def estimate_head_pose(canonical: Array, landmarks: Array) -> Pose:
+def estimate_head_pose(canonical: F64, landmarks: Array) -> Pose:
     """Estimate head poses by the points that speech does not move.
 
     Args:

@@ -16,7 +16,7 @@ from lipdub.faces import geometry, landmarks, mesh, mouth_rendering, mouth_shape
 from lipdub.faces.track_landmarks import LANDMARK_BLOCK
 
 if TYPE_CHECKING:
-    from lipdub.arrays import F32, F64, I64, Array, Mask
+    from lipdub.arrays import F32, F64, I64, Mask
     from lipdub.faces.track_landmarks import TrackLandmarks
 
 # The part of a talker's expression that speech does not explain is averaged over this time: a Gaussian whose standard
@@ -25,7 +25,7 @@ RESIDUAL_SECONDS = 0.8
 _SIGMAS = 3
 
 
-def animate_neutral_face(opening: Array, width: Array) -> F64:
+def animate_neutral_face(opening: F64, width: F64) -> F64:
     """Compute the neutral face with given lip motion.
 
     Args:

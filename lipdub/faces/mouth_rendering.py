@@ -204,7 +204,7 @@ def _triangulate_mouth_layer() -> I32:
 _MOUTH_TRIANGLES = _triangulate_mouth_layer()
 
 
-def _compute_interior_source_ring(unit: Array, target: Array, ratio: float) -> Array:
+def _compute_interior_source_ring(unit: F64, target: F64, ratio: float) -> F64:
     """Find where in a unit the interior of a target mouth is taken from.
 
     Teeth do not narrow with the lips: a narrower mouth shows the middle of them, at the same proportions. A wider mouth
@@ -227,7 +227,7 @@ def _compute_interior_source_ring(unit: Array, target: Array, ratio: float) -> A
     return source
 
 
-def _compute_closing_amount(unit: Array, target: Array, ratio: float) -> float:
+def _compute_closing_amount(unit: F64, target: F64, ratio: float) -> float:
     """Compute how far, 0..1, the warp closes a unit (100, 2) for a target (100, 2) whose lips all but meet."""
     surplus = measure_gap_px(unit) / ratio - measure_gap_px(target)
     return float(np.clip(surplus / LINE_GAP_PX, 0, 1) * np.clip(2 - measure_gap_px(target) / LINE_GAP_PX, 0, 1))
@@ -240,7 +240,7 @@ OPEN_RETRACTION = 0.4
 OPEN_RETRACTION_LINES = 3
 
 
-def _retract_inner_rings(unit: Array, target: Array, ratio: float) -> Array:
+def _retract_inner_rings(unit: F64, target: F64, ratio: float) -> F64:
     """Move a unit's inner ring into the lips' flesh, as far as the target is more closed than the unit.
 
     What lies between the lips, teeth above all, must not end up on the line where they meet.
@@ -263,7 +263,7 @@ def _retract_inner_rings(unit: Array, target: Array, ratio: float) -> Array:
     return out
 
 
-def _move_ring_to_lower_lip(ring: Array, unit: Array, amount: float) -> Array:
+def _move_ring_to_lower_lip(ring: F64, unit: F64, amount: float) -> F64:
     """Move the interior's source ring towards the lower lip's flesh.
 
     The thread of interior that is left between closed lips then takes the lip's colour.
@@ -280,9 +280,7 @@ def _move_ring_to_lower_lip(ring: Array, unit: Array, amount: float) -> Array:
     return source
 
 
-def warp_skin(
-    image: Array, skin: SkinMesh, source: Array, target: Array, anchors: Array, step: int = 2
-) -> tuple[Array, F32]:
+def warp_skin(image: Array, skin: SkinMesh, source: F64, target: F64, anchors: F64, step: int = 2) -> tuple[Array, F32]:
     """Warp the lower face of a crop from source to target landmarks.
 
     Args:
@@ -322,7 +320,7 @@ MASK_SIGMA_SHARE = 0.22
 MIN_MASK_SIGMA = 0.8
 
 
-def draw_mouth_mask(points: Array, height: int, width: int) -> F32:
+def draw_mouth_mask(points: F64, height: int, width: int) -> F32:
     """Draw the weight of the mouth layer: 1 on the lips, fading to 0 at the margin's ring.
 
     Args:
@@ -362,13 +360,13 @@ class MouthUnit:
     ratio: float = 1.0
 
 
-def measure_gap_px(points: Array) -> float:
+def measure_gap_px(points: F64) -> float:
     """Measure the gap between the inner lips in pixels, of mouth points (100, 2)."""
     inner = points[LIPS_INNER]
     return float(np.linalg.norm(inner[mesh.LOWER_MIDDLE] - inner[mesh.UPPER_MIDDLE]))
 
 
-def _measure_inner_width(points: Array) -> float:
+def _measure_inner_width(points: F64) -> float:
     """Measure the distance of the inner corners in pixels, of mouth points (100, 2)."""
     inner = points[LIPS_INNER]
     return float(np.linalg.norm(inner[mesh.RIGHT_CORNER] - inner[mesh.LEFT_CORNER]))
@@ -378,7 +376,7 @@ def _measure_inner_width(points: Array) -> float:
 COLOUR_RING = (0.02, 0.5)
 
 
-def composite_mouth(skin: Array, points: Array, units: list[MouthUnit], amount: float = 1.0) -> tuple[F32, float]:
+def composite_mouth(skin: Array, points: F64, units: list[MouthUnit], amount: float = 1.0) -> tuple[F32, float]:
     """Composite the units' mouths, warped to the target points, over the warped skin, in place.
 
     Args:
@@ -417,7 +415,7 @@ def composite_mouth(skin: Array, points: Array, units: list[MouthUnit], amount: 
     return mask, painted_share
 
 
-def _warp_unit(unit: MouthUnit, target: Array, height: int, width: int) -> tuple[F32, Array]:
+def _warp_unit(unit: MouthUnit, target: F64, height: int, width: int) -> tuple[F32, Array]:
     """Warp a unit's mouth to target points (100, 2).
 
     Returns:
@@ -439,7 +437,7 @@ def _warp_unit(unit: MouthUnit, target: Array, height: int, width: int) -> tuple
     return warp.remap(unit.patch, map_x, map_y).astype(np.float32), inside
 
 
-def compute_mouth_box(points: Array, height: int, width: int) -> tuple[int, int, int, int]:
+def compute_mouth_box(points: F64, height: int, width: int) -> tuple[int, int, int, int]:
     """Compute the box (x0, y0, x1, y1) of the mouth layer with points (100, 2) inside a crop of that size."""
     low, high = np.floor(points.min(0) - 2).astype(int), np.ceil(points.max(0) + 3).astype(int)
     x0, y0 = max(int(low[0]), 0), max(int(low[1]), 0)
@@ -470,7 +468,7 @@ TEETH_ARCH = 0.25
 TEETH_FADE_OFFSET, TEETH_FADE_SLOPE = 1.15, 1.6
 
 
-def _paint_interior(layer: F32, points: Array, amount: float, top: float) -> F32:
+def _paint_interior(layer: F32, points: F64, amount: float, top: float) -> F32:
     """Paint a mouth's interior: dark, with a hint of the upper teeth, and soft towards the lips.
 
     Args:
@@ -496,7 +494,7 @@ def _paint_interior(layer: F32, points: Array, amount: float, top: float) -> F32
     return result
 
 
-def _measure_lip_colour(layer: F32, points: Array) -> F32:
+def _measure_lip_colour(layer: F32, points: F64) -> F32:
     """Measure the mean RGB (3,) float32 of the lips' flesh."""
     flesh = np.zeros(layer.shape[:2], np.uint8)
     cv2.fillPoly(flesh, [np.round(points[LIPS_OUTER]).astype(np.int32)], 1)
@@ -504,7 +502,7 @@ def _measure_lip_colour(layer: F32, points: Array) -> F32:
     return np.array(cv2.mean(layer, flesh)[:3], np.float32)
 
 
-def _shape_teeth(inner: Array, height: int, width: int, gap: float) -> Array:
+def _shape_teeth(inner: F64, height: int, width: int, gap: float) -> F32:
     """Compute the opacity (height, width) of the upper teeth in an inner lip ring (20, 2) with that gap in pixels."""
     upper, lower = inner[mesh.UPPER_MIDDLE], inner[mesh.LOWER_MIDDLE]
     down = (lower - upper) / max(gap, 1e-3)

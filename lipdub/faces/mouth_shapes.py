@@ -65,7 +65,7 @@ WIDTH_GAIN_LIMITS = (1.0, 2.2)
 GAIN_SECONDS = 1.5
 
 
-def measure(canonical: Array) -> Array:
+def measure(canonical: F64) -> F64:
     """Measure mouths.
 
     Args:
@@ -80,7 +80,7 @@ def measure(canonical: Array) -> Array:
     return np.stack([opening, width], 1)
 
 
-def measure_lip_heights(canonical: Array) -> Array:
+def measure_lip_heights(canonical: F64) -> F64:
     """Measure how much of the lips shows; lips that are rolled in show little.
 
     Args:

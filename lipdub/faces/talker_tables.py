@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from lipdub.arrays import F32, I64, Array, Mask
+    from lipdub.arrays import F32, F64, I64, Array, Mask
 
 
 class MotionColumn(IntEnum):
@@ -77,12 +77,12 @@ class MotionTable:
         return self.rows[:, MotionColumn.OPENING : MotionColumn.WIDTH + 1]
 
     @property
-    def opening(self) -> Array:
+    def opening(self) -> F32:
         """(n,) opening of the mouth in eye distances."""
         return self.rows[:, MotionColumn.OPENING]
 
     @property
-    def width(self) -> Array:
+    def width(self) -> F32:
         """(n,) width of the mouth in eye distances."""
         return self.rows[:, MotionColumn.WIDTH]
 
@@ -107,12 +107,12 @@ class MotionTable:
         return self.rows[:, MotionColumn.SCALE]
 
     @property
-    def lip_heights(self) -> Array:
+    def lip_heights(self) -> F32:
         """(n, 2) heights of the upper and the lower lip in eye distances."""
         return self.rows[:, MotionColumn.UPPER_LIP : MotionColumn.LOWER_LIP + 1]
 
     @property
-    def mouth_centre(self) -> Array:
+    def mouth_centre(self) -> F32:
         """(n, 2) centre of the mouth in display pixels."""
         return self.rows[:, MotionColumn.MOUTH_X : MotionColumn.MOUTH_Y + 1]
 
@@ -171,7 +171,7 @@ class UnitTable:
         return self.rows[:, UnitColumn.IS_WHOLE] > 0
 
 
-def build_unit_row(frame: int, motion: Array, *, sharpness: float, colour: Array, is_whole: bool) -> F32:
+def build_unit_row(frame: int, motion: F32, *, sharpness: float, colour: F64, is_whole: bool) -> F32:
     """Build one row of a unit table.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from lipdub.faces import mesh
 
 if TYPE_CHECKING:
-    from lipdub.arrays import F64, Array
+    from lipdub.arrays import F32, F64, Array
 
 # A face keeps its id when it is missing for no longer than this.
 MAX_GAP_SECONDS = 0.5
@@ -124,7 +124,7 @@ def _extend_tracks(live: list[Track], faces: F64, frame: int, slots: list[int]) 
     return used_slots
 
 
-def fill_gaps(landmarks: Array) -> Array:
+def fill_gaps(landmarks: F32) -> F32:
     """Interpolate short gaps in a run of landmarks.
 
     Args:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FLAT_AREA = 1e-6
 
 
-def _invert_triangles(points: Array, triangles: I32) -> F64:
+def _invert_triangles(points: F64, triangles: I32) -> F64:
     """Compute per triangle the matrix from offsets to its first corner to barycentric coordinates.
 
     Returns:
@@ -31,7 +31,7 @@ def _invert_triangles(points: Array, triangles: I32) -> F64:
     return inverses
 
 
-def rasterise(points: Array, triangles: I32, height: int, width: int) -> I32:
+def rasterise(points: F64, triangles: I32, height: int, width: int) -> I32:
     """Draw the number of the triangle that covers each pixel.
 
     Args:
@@ -51,7 +51,7 @@ def rasterise(points: Array, triangles: I32, height: int, width: int) -> I32:
 
 
 def compute_backward_map(
-    source: Array, target: Array, triangles: I32, height: int, width: int, step: int = 1
+    source: F64, target: F64, triangles: I32, height: int, width: int, step: int = 1
 ) -> tuple[F32, F32, Mask]:
     """Compute where each pixel of a picture comes from when source points move to target points.
 
@@ -86,7 +86,7 @@ def compute_backward_map(
     return map_x, map_y, inside
 
 
-def _interpolate_moves(source: Array, target: Array, triangles: I32, labels: I32, x: F32, y: F32) -> tuple[F32, F32]:
+def _interpolate_moves(source: F64, target: F64, triangles: I32, labels: I32, x: F32, y: F32) -> tuple[F32, F32]:
     """Interpolate the corners' displacements at pixels, by barycentric coordinates.
 
     The coordinates are clipped to the triangle: the rasteriser's edge pixels of a sliver would be carried far away.

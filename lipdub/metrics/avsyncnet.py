@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from lipdub.arrays import Array
+    from lipdub.arrays import F32, F64, Array
     from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
     from lipdub.networks.syncnet_scorer import SyncNetScorer
 
@@ -70,7 +70,7 @@ def crop_lower_faces(frames: Sequence[Array], points: Array, interval: float, si
     return np.stack([lower_face.align(p, wide, high, lower_face.MARGIN).crop(f) for f, p in pairs])
 
 
-def sample_affine(crops: torch.Tensor, height: int, width: int, affine: Array) -> torch.Tensor:
+def sample_affine(crops: torch.Tensor, height: int, width: int, affine: F64) -> torch.Tensor:
     """Sample the middles of crops, each clip through its own affine map. Beyond the crop its edge is repeated.
 
     Args:
@@ -149,7 +149,7 @@ def embed_mouths(
     return torch.cat(out) if out else torch.zeros(0, size.features)
 
 
-def compute_normalized_spectrogram(audio: Array) -> Array:
+def compute_normalized_spectrogram(audio: Array) -> F32:
     """Compute the `speech.mel` spectrogram of a sound brought to one level.
 
     Args:
@@ -182,7 +182,7 @@ def embed_sounds(network: AVSyncNet | SyncNetScorer, audio: Array) -> torch.Tens
     return torch.cat(out) if out else torch.zeros(0, network.size.features)
 
 
-def compute_similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: Array) -> Array:
+def compute_similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: F64) -> F64:
     """Compute the cosines of each moment's mouth with the sound at each lag, interpolated between columns.
 
     A clip's mouth lags its sound by the lag at which they are greatest.

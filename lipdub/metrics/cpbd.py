@@ -20,7 +20,7 @@ from lipdub.metrics.metric import NO_CLOSE_UP, Measurement, Metric, measure_seri
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lipdub.arrays import F32, I64, Array, Mask
+    from lipdub.arrays import F32, F64, I64, Array, Mask
     from lipdub.media.pixels import Box
     from lipdub.metrics.evidence import Image
 
@@ -156,7 +156,7 @@ def _find_edge_blocks(picture: F32) -> Mask:
     return is_busy
 
 
-def _compute_noticeable_widths(picture: F32) -> Array:
+def _compute_noticeable_widths(picture: F32) -> F64:
     """Return the edge width at which blur is just noticed in each block: (rows, columns)."""
     contrast = np.ptp(_split_blocks(picture), axis=-1)
     return np.where(contrast <= LOW_CONTRAST, *NOTICEABLE_WIDTHS)

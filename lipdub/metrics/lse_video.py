@@ -69,7 +69,7 @@ def measure_face_boxes(landmarks: Array) -> F64:
     return np.concatenate([oval.min(1), oval.max(1)], 1)
 
 
-def nearest_frames(times: Array) -> I64:
+def nearest_frames(times: F64) -> I64:
     """Return the numbers of the frames nearest to every 25th of a second.
 
     The video begins at its first frame. Its last frame lasts as long as the one before.
@@ -89,7 +89,7 @@ def nearest_frames(times: Array) -> I64:
     return np.searchsorted((times[1:] + times[:-1]) / 2, instants + 1e-9)
 
 
-def smooth_squares(boxes: Array) -> F64:
+def smooth_squares(boxes: F64) -> F64:
     """Smooth where crops lie over time.
 
     Args:
@@ -141,8 +141,8 @@ def crop_square(rgb: U8, square: F64) -> U8:
 
 def video_distances(
     frames: Iterable[U8],
-    times: Array,
-    boxes: Array,
+    times: F64,
+    boxes: F64,
     sound: Array,
     network: Any,
     start: float = 0.0,
@@ -230,7 +230,7 @@ def _crop_faces(frames: Iterable[U8], order: I64, places: F64) -> Iterator[U8]:
             return
 
 
-def _compute_block(network: Any, buffer: list[U8], cepstra: Array, first: int, stop: int) -> F32:
+def _compute_block(network: Any, buffer: list[U8], cepstra: F64, first: int, stop: int) -> F32:
     """Compute the distances (31, stop - first) of the clips first..stop, whose first crop begins the buffer."""
     reach, count = lse.REACH, len(cepstra)
     low, high = max(0, first - reach), min(count, stop + reach)

@@ -105,9 +105,9 @@ class SyncEstimate:
 
 
 def compare_motion(
-    times: Array,
-    mouth: Array,
-    speech_times: Array,
+    times: F64,
+    mouth: F64,
+    speech_times: F64,
     lips: Array,
     sound: tuple[float, float],
     reach: float = REACH,
@@ -190,7 +190,7 @@ def _find_top(curve: F64, best: int) -> float:
     return float(0.5 * (before - after) / bend) if bend < 0 else 0.0
 
 
-def _interpolate_short_gaps(times: Array, values: Array, grid: F64) -> F64:
+def _interpolate_short_gaps(times: F64, values: F64, grid: F64) -> F64:
     """Interpolate values at other times; NaN in gaps longer than `LONGEST_GAP`."""
     is_known = np.isfinite(values)
     if is_known.sum() < 2:

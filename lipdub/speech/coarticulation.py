@@ -238,7 +238,7 @@ def compute_lip_closure(p: F64, model: LipModel) -> F64:
     return closure
 
 
-def compute_context_offsets(p: F64, layers: tuple[Array, ...]) -> Array:
+def compute_context_offsets(p: F64, layers: tuple[Array, ...]) -> F64:
     """Compute the change of the lips by neighbouring phones, beyond the blend.
 
     Args:

@@ -127,7 +127,7 @@ def _apply_preemphasis(audio: F32) -> F32:
     return out
 
 
-def find_window_starts(times: Array) -> I64:
+def find_window_starts(times: F64) -> I64:
     """Find the first columns of the windows of video frames.
 
     A window begins with its frame, as published. `cut_windows` says what lies beyond the ends. At frame times i / fps
@@ -166,7 +166,7 @@ def find_published_starts(columns: int, fps: float) -> I64:
     return np.append(starts[starts <= last], last)
 
 
-def cut_windows(mel: F32, starts: Array) -> F32:
+def cut_windows(mel: F32, starts: I64) -> F32:
     """Cut windows from a spectrogram. Columns before the first and after the last are silence.
 
     Args:
