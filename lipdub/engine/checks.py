@@ -93,7 +93,7 @@ def check_weights(paths: Iterable[Path], commercial_safe: bool) -> list[Manifest
 
 
 def choose_device(name: str, networks: bool) -> str:
-    """Return the device to compute on. ``auto`` asks torch only where networks are to run.
+    """Return the device to compute on. ``auto`` queries torch only where networks are to run.
 
     Raises:
         EnvironmentFailure: The machine has no such device.

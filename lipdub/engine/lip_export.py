@@ -37,7 +37,7 @@ _TIME_EPSILON = 1e-9  # seconds: rounding of a time must not drop a frame
 
 @dataclass(frozen=True)
 class LipLandmarks:
-    """Landmarks of a face that says the speech.
+    """Landmarks of a face that speaks the speech.
 
     The face of a video is in display pixels: x to the right, y down, z away from the camera in the same unit. The
     neutral face is in units of the distance between the eye centres, with the origin between them.

@@ -95,7 +95,7 @@ def read_template(path: Path, name: str) -> F32:
 
 
 def _find_fault(values: Array) -> str:
-    """Find what keeps values from being an expression; "" when they are one."""
+    """Describe why values are no expression; "" when they are one."""
     if values.size != EXPRESSION_LENGTH or values.dtype.kind not in "fiu":
         return f"it has {values.size} values of type {values.dtype}, not {EXPRESSION_LENGTH} numbers"
     return "" if np.isfinite(values).all() else "not all of its numbers are finite"

@@ -1,4 +1,4 @@
-"""Landmark animation: faces whose lips say other speech.
+"""Landmark animation: faces whose lips follow other speech.
 
 There are two geometries: a talker's own, in pixels of the video (`animate_talker`), and a neutral face's, canonical
 (`animate_neutral_face`): the distance of the eye centres is 1, the origin lies between the eyes, x points to the

@@ -50,8 +50,8 @@ def draw_face(landmarks: Array, height: int, width: int) -> U8:
 def _draw_hull(outline: Array, height: int, width: int) -> U8:
     """Draw the convex hull of an outline (n, 2) float32.
 
-    The outline itself need not be convex, and beyond 60 degrees of yaw it crosses itself. Its hull is what the head
-    covers.
+    The outline itself need not be convex, and beyond 60 degrees of yaw it crosses itself. Its hull is the area of the
+    head.
     """
     mask = np.zeros((height, width), np.uint8)
     fill_hull(mask, outline, 1)

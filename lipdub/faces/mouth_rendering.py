@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 ANCHOR_REACH = 1.45
 FAR_ANCHOR_REACH = 2.0
 # The mouth layer fades out beyond the lips' edge, over the larger of two margins: this share of the edge point's
-# distance from the mouth's centre, and this share of half the mouth's width. The margin has to cover what the frame's
-# own mouth leaves around a smaller one.
+# distance from the mouth's centre, and this share of half the mouth's width. The margin has to cover the part of the
+# frame's own mouth that a smaller one leaves visible.
 MARGIN_OF_RADIUS = 0.5
 MARGIN_OF_WIDTH = 0.32
 
@@ -386,7 +386,7 @@ def composite_mouth(skin: Array, points: F64, units: list[MouthUnit], amount: fl
         amount: 0..1 weight of the mouth layer.
 
     Returns:
-        float32 mask of what was changed, over `compute_mouth_box` of the points; painted share of the interior, 0..1.
+        float32 mask of the changed pixels, over `compute_mouth_box` of the points; painted share of the interior, 0..1.
     """
     h, w = skin.shape[:2]
     x0, y0, x1, y1 = compute_mouth_box(points, h, w)

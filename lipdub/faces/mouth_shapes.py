@@ -280,7 +280,7 @@ def map_motion_to_range(opening: Array, width: Array, span: SpeechRange) -> F64:
 def estimate_motion_gain(values: Array, seconds: float, limits: tuple[float, float]) -> float:
     """Estimate the factor that scales a speech's lip motion to the talker's range, for a mumbled as for a shouted take.
 
-    Short speech says little about its extremes, so its factor stays near 1.
+    Short speech hardly shows its extremes, so its factor stays near 1.
 
     Args:
         values: (n,) lip motion of size 0..1.

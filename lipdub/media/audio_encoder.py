@@ -41,7 +41,7 @@ _AC3_BITRATE = 448_000
 
 @dataclass(frozen=True)
 class AudioCodec:
-    """The audio codec a user asks for.
+    """The audio codec that a user requests.
 
     Attributes:
         codec: aac, opus, mp3, flac, alac, ac3, pcm, or auto, which depends on the container. That is AAC in
@@ -89,7 +89,7 @@ def select_speech_encoder(audio: AudioCodec, container: Container, speech: Audio
     """Choose the encoder, rate and bit rate for a speech.
 
     Args:
-        audio: What the user asks for.
+        audio: The user's choice.
         container: The result's container.
         speech: What the speech decodes to.
     """

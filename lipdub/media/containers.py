@@ -381,7 +381,7 @@ def _nearest_format(name: str, pix_fmt: str, width: int, height: int) -> str | N
 
 
 def _conversion_cost(source: PlaneLayout, target: PlaneLayout) -> tuple[int, ...]:
-    """Return what a conversion loses and adds, the most important first; smaller tuples are better."""
+    """Return the losses and additions of a conversion, the most important first; smaller tuples are better."""
     return (
         int(source.alpha and not target.alpha),
         int(source.kind != "gray" and target.kind == "gray"),

@@ -167,7 +167,7 @@ def _index_from_packets(container: Any, stream: Any) -> FrameIndex | None:
 def _frame_durations(pts: I64, spans: I64, stream: Any) -> I64:
     """Return how long each frame is shown.
 
-    A frame lasts until the next one. The last frame lasts as long as its packet says, else like the others.
+    A frame lasts until the next one. The last frame has the duration of its packet, else that of most frames.
 
     Args:
         pts: (n,) int64, times of the frames.

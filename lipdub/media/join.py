@@ -258,7 +258,7 @@ def _copy_packets(
         stream = None
         number = 0
         for segment, other in zip(segments, notes, strict=True):
-            # Muxers may shift times to avoid negative ones: the first shown frame tells by how much.
+            # Muxers may shift times to avoid negative ones: the first shown frame shows by how much.
             file_origin = min(time for time, _ in _read_packets(segment, base))
             for time, packet in _read_packets(segment, base):
                 if stream is None:

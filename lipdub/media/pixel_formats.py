@@ -1,4 +1,4 @@
-"""Pixel formats: what their planes hold, and how formats that are not planar are sorted into planes."""
+"""Pixel formats: the content of their planes, and how formats that are not planar are sorted into planes."""
 
 from __future__ import annotations
 

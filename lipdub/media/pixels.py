@@ -101,7 +101,7 @@ class Picture:
 
     @cached_property
     def _matrix(self) -> int:
-        """Number of the matrix in H.273, that of the size if the tag says none."""
+        """Number of the matrix in H.273; without a tag, the picture's size decides."""
         raw = self.colour.matrix_raw
         if raw == MATRIX_YCGCO or raw in LUMA_WEIGHTS:
             return raw
@@ -272,7 +272,7 @@ class Picture:
             box: Where to patch.
             rgb: (h, w, 3) float32, uint8 or uint16, new colours on the scale of :meth:`rgb`.
             weight: (h, w) float32, 0..1.
-            base: (h, w, 3), what :meth:`rgb` returned for the box.
+            base: (h, w, 3), the result of :meth:`rgb` for the box.
         """
         x0, y0, x1, y1 = self._check_box(box)
         if rgb.shape[:2] != (y1 - y0, x1 - x0) or weight.shape[:2] != rgb.shape[:2]:

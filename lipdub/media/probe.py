@@ -318,7 +318,7 @@ def _average_rate(index: FrameIndex, claimed_rate: Fraction | None, *, variable:
 
 
 def _video_notes(video: VideoFacts, stream: Any) -> tuple[str, ...]:
-    """Return remarks about what of the video stream cannot be read."""
+    """Return remarks about unreadable parts of the video stream."""
     notes = []
     if video.missing:
         notes.append(f"the file is cut short: it holds {video.frames} of {video.frames + video.missing} frames")

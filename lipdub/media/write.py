@@ -72,7 +72,7 @@ _MAX_RATE_DENOMINATOR = 100_000
 
 @dataclass(frozen=True)
 class VideoCodec:
-    """How a user wants the picture encoded.
+    """The user's options of the video encoder.
 
     Attributes:
         codec: h264, hevc, vp9, av1, prores, ffv1, or auto: the source's family if the container holds it.
@@ -119,7 +119,7 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
 
     Args:
         facts: The source's video stream.
-        codec: What the user asks for.
+        codec: The user's choice.
 
     Raises:
         UsageError: The codec, container, preset or CRF does not fit.
@@ -301,7 +301,7 @@ def write_segment(
         path: The segment's file.
         frames: Pictures with their PTS, rising, in ``facts.time_base``.
         facts: The source's video stream.
-        codec: What the user asks for.
+        codec: The user's choice.
         threads: Threads of the encoder; 0 for its own choice.
 
     Returns:
@@ -422,7 +422,7 @@ def _range_tag(plan: EncoderPlan) -> int:
 
 
 def _segment_note(facts: VideoFacts, plan: EncoderPlan, first: int) -> str:
-    """Return what joining needs and the stream may not carry, as JSON."""
+    """Return the facts that joining needs and the stream may not carry, as JSON."""
     colour = asdict(plan.colour)
     colour["range_raw"] = _range_tag(plan)
     return json.dumps(

@@ -44,7 +44,7 @@ def load_arcface(store: WeightsStore, device: str = "cpu") -> Any:
 
 
 def crop_arcface(rgb: Image, landmarks: Array) -> Image:
-    """Cut out the face as the network sees it, black beyond the frame.
+    """Cut out the face as input of the network, black beyond the frame.
 
     Args:
         rgb: (h, w, 3).

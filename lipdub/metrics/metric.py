@@ -1,4 +1,4 @@
-"""A metric as an object: what its row says, what it needs, and the function that measures it.
+"""A metric as an object: the texts of its row, its inputs, and the function that measures it.
 
 A metric is one file in this package and one line in `lipdub.metrics.registry`. The file ends with its `Metric`.
 """
@@ -60,7 +60,7 @@ class Measurement:
         windows: (k,) float64 value in each window of `Evidence.windows`, NaN where it has none; None if the metric
             is not measured over windows.
         real_value: the same number of the real video; None if unknown.
-        note: what a reader should know about this value.
+        note: a remark on this value for the reader.
     """
 
     value: float = math.nan
@@ -92,12 +92,12 @@ class Metric:
 
     Attributes:
         id: stable name, used in files and thresholds.
-        title: what the number is, as a heading.
+        title: name of the number, as a heading.
         region: what it is measured on.
         unit: of the value; "" for a pure number.
         better: which values are good.
         measure: computes the value. It returns None if the number does not apply to the result.
-        note: what a reader should always know about the number.
+        note: a remark on the number that every reader needs.
         needs: inputs without which it is not measured.
         observers: factories of the observers of each feed; metrics that name the same factory share its observer.
         weights: the network it uses.

@@ -1,4 +1,4 @@
-"""Mean squared error of a result against its ground truth, which tables of papers give beside PSNR.
+"""Mean squared error of a result against its ground truth, which papers give in addition to PSNR.
 
 Samples of all depths are brought to 0..255, and the errors of frames are averaged.
 """

@@ -41,7 +41,7 @@ class Row:
 
     Attributes:
         id: stable name.
-        title: what the number is.
+        title: name of the number.
         region: what it was measured on: "frame", "crop" (cut-out faces), "face" or "mouth" (landmarks), or "file".
         value: the number; None if it could not be measured, and then `note` says why.
         unit: of the value; "" for a pure number.
@@ -49,7 +49,7 @@ class Row:
         low: lower bound of the 95 % interval over windows; None if there is none.
         high: upper bound.
         real_value: the same number of the real video; None if unknown.
-        note: what a reader should know about the value.
+        note: a remark on the value for the reader.
     """
 
     id: str
@@ -115,7 +115,7 @@ class Score:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Score:
-        """Read what `to_json` returned, of this schema or of schema 2.
+        """Read the values of `to_json`, of this schema or of schema 2.
 
         Raises:
             InputError: it is no score of a known schema.

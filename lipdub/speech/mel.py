@@ -130,8 +130,8 @@ def _apply_preemphasis(audio: F32) -> F32:
 def find_window_starts(times: F64) -> I64:
     """Find the first columns of the windows of video frames.
 
-    A window begins with its frame, as published. `cut_windows` says what lies beyond the ends. At frame times i / fps
-    these are the columns of `find_published_starts`, which knows constant frame rates only.
+    A window begins with its frame, as published. Beyond the ends there is silence (`cut_windows`). At frame times i /
+    fps these are the columns of `find_published_starts`, which supports constant frame rates only.
 
     Args:
         times: (n,) seconds of the sound at which the frames are shown.

@@ -44,7 +44,7 @@ _MAX_SPELLED_CAPITALS, _MAX_SPELLED_LETTERS = 3, 6  # lengths up to which abbrev
 
 @dataclass(frozen=True)
 class Pronunciation:
-    """How a word is said.
+    """The pronunciation of a word.
 
     Attributes:
         phones: Phones of `lipdub.speech.phones.PHONES`; none if the pronunciation is unknown.

@@ -107,7 +107,7 @@ def fuse_with_text(posteriors: F32, words: Sequence[Word], spans: Sequence[tuple
     is_text = np.zeros(len(posteriors), bool)
     for first, last in spans:
         is_text[first:last] = True
-    is_text &= posteriors[:, PHONE_INDEX[SILENCE]] < 1.0  # the network knows silence best
+    is_text &= posteriors[:, PHONE_INDEX[SILENCE]] < 1.0  # the network finds silence best
     out = posteriors.copy()
     out[is_text] *= 1 - _TEXT_WEIGHT
     out[is_text, label_frames(words, len(posteriors))[is_text]] += _TEXT_WEIGHT

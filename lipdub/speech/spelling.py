@@ -117,7 +117,7 @@ def _add_ending(words: list[str], ending: str) -> list[str]:
 
 
 def _spell_money(names: tuple[str, str], whole: str, part: str | None) -> list[str]:
-    """Spell what follows the whole part of an amount: the currency, and the cents without their name."""
+    """Spell the rest of an amount after its whole part: the currency, and the cents without their name."""
     currency = names[0]
     significant = whole.lstrip("0")
     is_one = len(significant) == 1 and int(significant) == 1
@@ -260,7 +260,7 @@ def _parse_rules() -> dict[str, list[_Rule]]:
 
 
 def letters_to_arpabet(word: str) -> list[str]:
-    """Return the ARPAbet of an English word by rules; letters the rules do not know are skipped.
+    """Return the ARPAbet of an English word by rules; letters without a rule are skipped.
 
     Args:
         word: The word in lower case.

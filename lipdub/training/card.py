@@ -67,7 +67,7 @@ def render_training_card(path: Path, command: str) -> str:
         command: the command line that made it.
 
     Raises:
-        WeightsError: the file says nothing of its training.
+        WeightsError: the file holds no notes on its training.
     """
     notes = _read_notes(path)
     parts = [f"# {path.stem}", "", f"Made by `{command}`."]

@@ -1,4 +1,4 @@
-"""Random changes to crops of faces and to mel spectrograms that keep when a mouth moves and when a sound is heard.
+"""Random changes to crops of faces and to mel spectrograms that keep the times of mouth motion and sound.
 
 All frames and columns of a clip get the same change: only the speech differs between them.
 """

@@ -30,7 +30,7 @@ _MAX_SPECTROGRAMS = 2048  # kept in memory: 80 kB for a clip of three seconds
 _MIDDLE = FRAMES // 2
 _PLAIN_STREAM, _OVERFIT_STREAM = 1, 2  # set apart the random numbers of different uses of one seed
 
-# Faces differ as much as the alignment does between frames of one head. A mirrored mouth says the same.
+# Faces differ as much as the alignment does between frames of one head. A mirrored mouth speaks the same words.
 WINDOW_AUGMENTATION = FaceAugmentation(
     shift=0.02,
     scale=0.03,

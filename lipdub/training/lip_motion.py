@@ -130,7 +130,7 @@ def train(
 def _load_or_synthesize_speech(
     workdir: Path, options: LipMotionOptions, seed: int, threads: int, report: Callable[[str], None]
 ) -> SpeechWindows:
-    """Synthesise the speech, or load what an earlier call made."""
+    """Synthesise the speech, or load the speech of an earlier call."""
     from lipdub.training import synthetic_speech
 
     path = workdir / f"speech-{options.windows}-{seed}.npz"

@@ -147,7 +147,7 @@ class Adversary:
 
     Attributes:
         network: the second network. It gets no gradients from the first one's loss.
-        loss: what to minimise for the first network's last batch, and figures to report.
+        loss: function of the first network's last batch: the value to minimise, and figures to report.
         rate_ratio: its learning rate as a multiple of the first one's.
     """
 
@@ -164,7 +164,7 @@ class TrainingTask(Generic[Batch]):
         network: the network to train.
         draw_batch: gives the batch of a number, on any device: the same batch at any time and in any thread. No number
             is used twice and processes use different numbers, so the step is also the place in the data.
-        loss: what to minimise for a batch on the network's device, and figures to report.
+        loss: function of a batch on the network's device: the value to minimise, and figures to report.
         validate: value of the averaged network in evaluation mode; lower is better.
         draw_samples: pictures of the averaged network, float (rows, columns, 3, h, w) in 0..1.
         adversary: the network that is trained against it.

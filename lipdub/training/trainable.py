@@ -153,7 +153,7 @@ class Trainable(ABC):
         """Render the card (Markdown) of a weights file. `command` is the command line that made it."""
 
     def publish(self, path: Path, card: str, arguments: Any) -> None:
-        """Put the weights where other commands find them, if the arguments ask for it."""
+        """Put the weights where other commands find them, if the arguments request it."""
         return
 
 

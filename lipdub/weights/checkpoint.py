@@ -36,7 +36,7 @@ _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
 def load_checkpoint(path: Path, entry: ManifestEntry, part: str | None = None) -> State:
-    """Return the state of one network in a published file, on the CPU, under the names that the network knows.
+    """Return the state of one network in a published file, on the CPU, under the network's own names.
 
     Args:
         path: The file.

@@ -77,7 +77,7 @@ def fetch(
             tried then.
         size: The file's bytes, if known. A file of another size is not even begun.
         checked: Whether ``accept`` would notice a wrong byte. If not, an interrupted file is resumed only if the host
-            says that its file is still the same.
+            confirms that its file is still the same.
         progress: Called with the bytes so far and, if known, in all.
         attempts: Attempts at each address, where a fault may pass.
         timeout: Seconds until a silent host counts as gone.

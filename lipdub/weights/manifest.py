@@ -32,7 +32,7 @@ class NetworkPart:
         network: The network's class, as ``module:Class``. The module is imported when it is needed.
         arguments: Arguments of the class.
         key: Keys of the file that may hold the state; the first one present counts. Empty: the file is the state.
-        prefix: Only entries whose names begin with it belong to the network, which knows them without it.
+        prefix: Only entries whose names begin with it belong to the network, which uses the names without it.
         without: Entries whose names contain it are neither taken from this file nor looked for in it.
     """
 
@@ -92,7 +92,7 @@ class ManifestEntry:
 
 
 def list_entries() -> tuple[ManifestEntry, ...]:
-    """Return all published files that lipdub knows.
+    """Return all entries of the manifest.
 
     Raises:
         WeightsError: The manifest is missing or damaged.

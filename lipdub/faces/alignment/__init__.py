@@ -1,4 +1,4 @@
-"""Alignments: where the crop of a face lies in its frame, for each network that sees crops.
+"""Alignments: where the crop of a face lies in its frame, for each network that takes crops.
 
 | module | crop | used by |
 |---|---|---|

@@ -1,4 +1,4 @@
-"""The crop that FAN sees: an upright square around a face whose iBUG points are roughly known.
+"""The input crop of FAN: an upright square around a face whose iBUG points are roughly known.
 
 Bulat and Tzimiropoulos, How far are we from solving the 2D & 3D Face Alignment problem? (ICCV 2017); numbers of its
 published code, the `face-alignment` package.
@@ -29,7 +29,7 @@ _MIN_SIDE = 2  # pixels of the square
 
 @dataclass(frozen=True)
 class FanAlignment(SquareAlignment):
-    """The square of a frame that FAN sees; it is black beyond the frame."""
+    """The square of a frame that FAN takes as input; it is black beyond the frame."""
 
     pixels: int = SIZE
 

@@ -1,4 +1,4 @@
-"""Upright square crops that follow a head smoothly, as wide as FFHQ's: what VideoReTalking's D-Net redraws.
+"""Upright square crops that follow a head smoothly, as wide as FFHQ's, which VideoReTalking's D-Net redraws.
 
 Cheng et al., VideoReTalking: Audio-based Lip Synchronization for Talking Head Video Editing In the Wild (SIGGRAPH Asia
 2022) cut a whole clip with the upright box of one frame's FFHQ square, so a head that moves leaves it. Here the box
@@ -58,7 +58,7 @@ class HeadAlignment(SquareAlignment):
         Args:
             crop: (SIZE, SIZE, 3).
             box: (4,) left, top, right, bottom in the frame; beyond the crop its edge is repeated.
-            pixels: side of what is returned; the box is stretched to a square.
+            pixels: side of the result; the box is stretched to a square.
         """
         scale = self.pixels / self.side
         across, down = (box[2:] - box[:2]) * scale / pixels

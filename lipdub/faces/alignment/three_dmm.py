@@ -1,4 +1,4 @@
-"""The crop that the 3DMM regressor sees: five landmarks brought to where a standard face has them.
+"""The input crop of the 3DMM regressor: five landmarks at the places that a standard face has.
 
 Deng et al., Accurate 3D Face Reconstruction with Weakly-Supervised Learning: From Single Image to Image Set (CVPR
 workshops 2019), whose published code Cheng et al., VideoReTalking (SIGGRAPH Asia 2022) carries. The linear step of

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from lipdub.weights.store import VerifiedWeights
 
 MAX_SEARCH_SIDE = 1280  # pixels of the longer side of the pictures that detectors are given
-# Difference of two thumbnails (`shots.measure_change`) from which the faces of the frame before say nothing about this
-# one. It lies below `shots.CUT_THRESHOLD`: a needless fresh search costs little.
+# Difference of two thumbnails (`shots.measure_change`) from which the faces of the previous frame do not help to find
+# those of this one. It lies below `shots.CUT_THRESHOLD`: a needless fresh search costs little.
 RESTART_CHANGE = 24.0
 MAX_FACES_LIMIT = 16
 NO_WEIGHTS = AllOf()
@@ -86,7 +86,7 @@ class Detector:
         name: as on the command line.
         summary: one line for the help.
         build: makes the detector.
-        weights: what it needs of the weights store.
+        weights: the weights that it needs from the store.
     """
 
     name: str

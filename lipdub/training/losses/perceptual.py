@@ -1,4 +1,4 @@
-"""The perceptual loss: two pictures are alike where a frozen network sees them alike.
+"""The perceptual loss: the difference of two pictures in the feature maps of a frozen network.
 
 It follows Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024),
 section 3.3, Eq. 1. The paper's network is VGG-19, whose published weights must be downloaded. Without them a small
