@@ -230,6 +230,7 @@ def test_a_disk_that_keeps_breaking_ends_the_run(job: Job, monkeypatch: pytest.M
         run(job)
 
 
+@pytest.mark.slow
 def test_killed_runs_end_as_if_never_killed(job: Job, tmp_path: Path) -> None:
     reference = run(replace(job, out=tmp_path / "reference.mp4"))[0].out.read_bytes()
     dice = random.Random(5)

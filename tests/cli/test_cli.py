@@ -149,6 +149,7 @@ def test_errors_are_one_line_with_their_code(
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_exit_codes_of_a_process(files: tuple[Path, Path]) -> None:
     video, speech = files
     assert process("run", video).returncode == 2

@@ -181,6 +181,7 @@ def test_landmarks_of_the_neutral_face(run: Callable[..., Done], tmp_path: Path)
     assert gap[track.column("closure") > 0.95].max() < 0.02
 
 
+@pytest.mark.slow
 def test_landmarks_of_a_talker_by_video_and_by_workspace(run: Callable[..., Done], tmp_path: Path) -> None:
     video = shutil.copy(TALKER, tmp_path / "talker.mp4")
     assert run(SPEECH, "-o", "a.npz", "--landmarks", "478", "--video", video).code == 0

@@ -104,6 +104,7 @@ def test_thresholds(run: Callable[..., Done], clip: Path) -> None:
         assert run(clip, "--no-files", *words).code == 2
 
 
+@pytest.mark.slow
 def test_old_names_of_rows_and_flags_are_accepted_and_said_once(run: Callable[..., Done], clip: Path) -> None:
     done = run(clip, "--no-files", "--truth", clip, "--fail-over", "f_ld_eyes=1", "--fail-over", "f_ld=1")
     assert done.code == 0, done.stderr
@@ -144,6 +145,7 @@ def test_a_result_is_compared_with_an_earlier_score(run: Callable[..., Done], cl
     assert run("--compare", "score.json", clip).code == 3
 
 
+@pytest.mark.slow
 def test_several_results_beside_each_other(run: Callable[..., Done], clip: Path, tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         (tmp_path / name).symlink_to(clip)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_everything_is_answered_in_plain_values() -> None:
     checks = doctor.diagnose()
     assert all(set(c) == {"check", "ok", "detail", "hint", "needed"} for c in checks)

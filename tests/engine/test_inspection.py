@@ -175,6 +175,7 @@ def test_small_is_what_the_run_does_not_dub(tmp_path: Path, turning: str, side: 
     assert found["usable"] != is_small
 
 
+@pytest.mark.slow
 def test_tracks_and_sizes_are_those_of_the_detect_stage(tmp_path: Path, talker: list[np.ndarray]) -> None:
     path = _write(tmp_path / "a.mp4", [*talker, *_wall(10), *talker[::-1]])
     found = inspect(path)["tracks"]

@@ -56,6 +56,7 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_person_to_dub(picture: Path, tmp_path: Path) -> None:
     def dub(detector: str) -> lipdub.DubResult:
         return lipdub.dub(

@@ -79,7 +79,9 @@ def locate_sound_by_ffmpeg(path: Path, expected: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
-@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(
+    "start", [pytest.param(name, marks=[] if name == "all late" else [pytest.mark.slow]) for name in STARTS]
+)
 def test_speech_lies_where_asked(tmp_path: Path, ending: str, start: str) -> None:
     source = make_video(tmp_path / "a.mp4", time_base=BASE, sound=OWN, second_sound=SECOND, **STARTS[start])  # type: ignore[arg-type]
     speech = make_sound(tmp_path / "s.wav", chirp(0.9, 44100, seed=9), 44100)

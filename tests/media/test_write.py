@@ -172,6 +172,7 @@ def test_still_pictures(tmp_path: Path) -> None:
                 assert after.codec == "h264" and after.pix_fmt == ("yuv420p" if size[0] % 2 == 0 else "yuv444p")
 
 
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_what_lay_in_memory(tmp_path: Path) -> None:
     """A row of x264's macroblocks that its AVX-512 code reads beyond: see `write._x264_reads_beyond`."""
     source = make_video(tmp_path / "a.mp4", size=(592, 320), pts=tuple(range(40)))

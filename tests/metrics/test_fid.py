@@ -75,6 +75,7 @@ def test_frechet_distance_is_that_of_torchmetrics(count: int) -> None:
     assert fid.frechet_distance(*sides) == pytest.approx(float(reference.compute()), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_features_are_those_that_torchmetrics_takes(tmp_path: Path) -> None:
     fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
     image = pytest.importorskip("torchmetrics.image.fid")

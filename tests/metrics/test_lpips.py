@@ -21,6 +21,7 @@ torch = pytest.importorskip("torch")
 fix_torchvision()  # the libraries compared with import it
 
 
+@pytest.mark.slow
 def test_lpips_is_that_of_its_package_with_the_backbone_of_the_store(tmp_path: Path) -> None:
     package = pytest.importorskip("lpips")
     import torchvision

@@ -97,6 +97,7 @@ def test_the_grid_holds_every_25th_of_a_second() -> None:
     assert lse_video.nearest_frames(np.zeros(0)).tolist() == []
 
 
+@pytest.mark.slow
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     frames, times, sound = _video()
     whole = lse_video.video_distances(frames, times, _boxes(150), sound, _Loudness())

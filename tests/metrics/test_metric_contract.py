@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = METRICS.names()
+SLOW = ("fid_crop",)  # roots of matrices of 2048 rows
+BY_COST = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in NAMES]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def test_it_says_what_it_is(name: str) -> None:
         assert metric.weights.name in STUBS, "add a stub to tests/metrics/made_evidence.py"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BY_COST)
 def test_it_is_finite_and_at_its_best_on_identical_input(name: str, identical: Evidence) -> None:
     metric = METRICS.get(name)
     measurements = [metric.measure(evidence) for evidence in variants(identical, metric)]

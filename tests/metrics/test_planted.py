@@ -38,17 +38,21 @@ def _only_the_fault_is_found(rows: dict[str, dict[str, float]], thresholds: dict
         assert found == ({fault} if fault != "nothing" else set()), f"{fault}\n{plants.table(rows)}"
 
 
+@pytest.mark.slow
 def test_drawn_against_its_source(drawn: dict[str, plants.Clip]) -> None:
     _against_source(drawn)
 
 
+@pytest.mark.slow
 def test_drawn_alone(drawn: dict[str, plants.Clip]) -> None:
     _alone(drawn)
 
 
+@pytest.mark.slow
 def test_real_against_its_source(real: dict[str, plants.Clip]) -> None:
     _against_source(real)
 
 
+@pytest.mark.slow
 def test_real_alone(real: dict[str, plants.Clip]) -> None:
     _alone(real)

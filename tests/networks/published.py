@@ -43,7 +43,7 @@ class PublishedNetwork:
         build: makes the network as it was published.
         run: computes the outputs, by name, from the inputs, by name.
         sizes: input shapes for the digest where smaller ones than the fixture's do.
-        is_heavy: whether it takes more than some seconds even with the digest's inputs.
+        is_heavy: whether it takes more than about a second even with the digest's inputs.
     """
 
     build: Callable[[], nn.Module]
@@ -133,9 +133,11 @@ def _run_wav2lip_sync(network: nn.Module, inputs: Tensors) -> Tensors:
 
 
 NETWORKS: dict[str, PublishedNetwork] = {
-    "arcface_irse50": PublishedNetwork(arcface.ArcFace, _run_arcface),
+    "arcface_irse50": PublishedNetwork(arcface.ArcFace, _run_arcface, is_heavy=True),
     "e4e": PublishedNetwork(E4E, lambda net, x: {"w_delta": net(x["image"])}, is_heavy=True),
-    "facexlib_retinaface": PublishedNetwork(retinaface.retinaface, _run_retinaface, {"image": (1, 3, 64, 96)}),
+    "facexlib_retinaface": PublishedNetwork(
+        retinaface.retinaface, _run_retinaface, {"image": (1, 3, 64, 96)}, is_heavy=True
+    ),
     "ganimation": PublishedNetwork(ganimation.Ganimation, _run_ganimation),
     "gfpgan_v13": PublishedNetwork(gfpgan, _run_gfpgan, is_heavy=True),
     "gpen_256": PublishedNetwork(lambda: GPEN(256), lambda net, x: {"image": net(x["image"])}, is_heavy=True),
@@ -146,7 +148,7 @@ NETWORKS: dict[str, PublishedNetwork] = {
     "syncnet_v2": PublishedNetwork(SyncNet, _run_syncnet),
     "vqfr_v1": PublishedNetwork(VQFRv1, _run_vqfr_v1, {"image": (1, 3, 64, 64)}, is_heavy=True),
     "vqfr_v2": PublishedNetwork(VQFRv2, _run_vqfr_v2, {"image": (1, 3, 64, 64)}, is_heavy=True),
-    "vrt_dnet": PublishedNetwork(DNet, _run_dnet),
+    "vrt_dnet": PublishedNetwork(DNet, _run_dnet, is_heavy=True),
     "vrt_enet": PublishedNetwork(ENet, _run_enet, is_heavy=True),
     "vrt_lnet": PublishedNetwork(LNet, lambda net, x: {"image": net(x["mel"], x["face"])}, is_heavy=True),
     "vrt_recon": PublishedNetwork(FaceRegressor, lambda net, x: {"coeff": net(x["image"])}),

@@ -21,6 +21,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     small.offline(monkeypatch)
 
 
+@pytest.mark.slow
 def test_on_a_small_one() -> None:
     network = fill(fan(2))
     image = torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(0))

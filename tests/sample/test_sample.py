@@ -42,6 +42,7 @@ def test_the_face_mesh_finds_him_and_his_mouth_moves() -> None:
     assert mouth.opening.max() > 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
 def test_the_measured_opening_follows_the_drawn_one() -> None:
     poses, seconds = draw.cast_of()

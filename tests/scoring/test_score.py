@@ -120,6 +120,7 @@ def test_a_clip_against_itself(run: Path) -> None:
     assert found.row("lpips_crop").value is None and found.row("lpips_crop").note  # says what is missing
 
 
+@pytest.mark.slow
 def test_truth_a_little_off(run: Path, tmp_path: Path) -> None:
     frames = [np.clip(f.picture.rgb().astype(int) + 4, 0, 255).astype(np.uint8) for f in read_frames(run / "dub.mp4")]
     values = _values(score(run / "dub.mp4", ground_truth=_write(tmp_path / "off.mp4", frames)))
@@ -135,6 +136,7 @@ def test_truth_of_another_size_is_refused(run: Path, tmp_path: Path) -> None:
         score(run / "dub.mp4", ground_truth=_write(tmp_path / "small.mp4", frames))
 
 
+@pytest.mark.slow
 def test_any_video_is_held_against_its_own_sound_or_another(run: Path) -> None:
     own = score(run / "dub.mp4")
     assert any("own sound" in note for note in own.notes)
@@ -147,6 +149,7 @@ def test_any_video_is_held_against_its_own_sound_or_another(run: Path) -> None:
     assert "av_sync" not in _values(silent) and silent.row("cpbd").value is not None
 
 
+@pytest.mark.slow
 def test_a_planted_delay_of_the_sound_is_found(run: Path, tmp_path: Path) -> None:
     """The speech again and again, 4 s of it: the scorer on a dub, and on the same with its sound moved."""
     sound = np.tile(load_audio(SPEECH)[:16000], 4)
@@ -159,6 +162,7 @@ def test_a_planted_delay_of_the_sound_is_found(run: Path, tmp_path: Path) -> Non
     assert apart == pytest.approx(-200, abs=40)
 
 
+@pytest.mark.slow
 def test_the_weakest_moments_come_with_pictures(run: Path) -> None:
     entry = score_with_report(run / "dub.mp4", ScoreOptions(workspace=run / "work"), pictures=True)
     assert entry.pictures and len(entry.pictures) == len(entry.score.moments) <= 10
@@ -181,6 +185,7 @@ def test_a_missing_result_is_refused(tmp_path: Path) -> None:
         score(tmp_path / "none.mp4")
 
 
+@pytest.mark.slow
 def test_with_syncnets_weights_there_are_lse_rows_beside_the_real_videos(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

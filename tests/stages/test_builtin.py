@@ -61,6 +61,7 @@ def test_wanted_opening_follows_the_speech_and_comes_to_rest(sample_dub: lipdub.
     assert sample_dub.stages[2].summary["dubbed"] == n
 
 
+@pytest.mark.slow
 def test_damaged_and_missing_chunks_are_made_again_alike(sample_dub: lipdub.Result, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(sample_dub.workspace, copy)
@@ -91,6 +92,7 @@ def test_damaged_and_missing_chunks_are_made_again_alike(sample_dub: lipdub.Resu
         assert all(np.array_equal(x, y) for x, y in zip(a.picture.planes, b.picture.planes, strict=True))
 
 
+@pytest.mark.slow
 def test_silence_leaves_a_closed_still_mouth(sample_dub: lipdub.Result, tmp_path: Path) -> None:
     from tests.mouths import track_mouth
 
@@ -134,6 +136,7 @@ def test_only_the_range_asked_for_is_dubbed(sample_dub: lipdub.Result, tmp_path:
     assert (boxes[outside] == 0).all()
 
 
+@pytest.mark.slow
 def test_the_longest_length_extends_the_picture(sample_dub: lipdub.Result, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(sample_dub.workspace, copy)
@@ -144,6 +147,7 @@ def test_the_longest_length_extends_the_picture(sample_dub: lipdub.Result, tmp_p
     assert len(source) == 175 and set(np.diff(source)) == {1, -1}
 
 
+@pytest.mark.slow
 def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
     import cv2
 
@@ -171,6 +175,7 @@ def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
     assert (start, end) == pytest.approx((1.0, 1.56), abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_still_picture_speaks(tmp_path: Path) -> None:
     from PIL import Image
 

@@ -230,6 +230,7 @@ def test_only_what_is_parsed_as_mouth_is_restored(plain: Any, enhance: Callable[
     assert outside.any() and np.array_equal(made[outside], old[outside])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nowhere", [(0, 0, 0, 0), (200, 20, 300, 80)], ids=["none", "on the forehead"])
 def test_where_nothing_is_parsed_the_outline_stands_in(
     plain: Any, enhance: Callable[..., StageStore], nowhere: tuple[int, int, int, int]
@@ -243,6 +244,7 @@ def test_where_nothing_is_parsed_the_outline_stands_in(
     assert off.mean() < 0.5 and np.percentile(off, 99) < 25
 
 
+@pytest.mark.slow
 def test_parsed_mouths_that_were_lost_are_made_again_alike(enhance: Callable[..., StageStore]) -> None:
     store = enhance(Shown(0.2), Parsing(), strength=0.5)
     wanted = {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))}
@@ -254,6 +256,7 @@ def test_parsed_mouths_that_were_lost_are_made_again_alike(enhance: Callable[...
     assert {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))} == wanted
 
 
+@pytest.mark.slow
 def test_the_run_says_what_told_where_the_mouth_is(enhance: Callable[..., StageStore], tmp_path: Path) -> None:
     def summary() -> dict[str, Any]:
         record = Workspace(tmp_path / "workspace").record("enhance")

@@ -125,6 +125,7 @@ def _digests(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_lost_chunks_are_made_again_alike(
     dubbed: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +150,7 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     small.offline(monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_network")
 def test_with_fan_faces_are_aligned_by_its_landmarks(
     dubbed: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -177,6 +179,7 @@ def test_with_fan_faces_are_aligned_by_its_landmarks(
     assert again.summary["notes"] == done.summary["notes"]
 
 
+@pytest.mark.slow
 def test_landmarks_of_fan_elsewhere_are_not_taken(
     dubbed: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

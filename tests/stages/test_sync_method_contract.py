@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lipdub.progress import Event
     from lipdub.stages.sync.method import SyncMethod
 
-SLOW = ("lnet",)
+SLOW = ("wav2lip", "lnet", "stabilized")  # each has a test module of its own, too
 NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in (*METHODS.names(), "toy")]
 FRAMES = 30  # of the source
 FIRST, LAST = 0.4, 0.64  # seconds that are dubbed

@@ -85,6 +85,7 @@ def test_no_more_than_there_is_time_for(tmp_path: Path) -> None:
     assert np.abs(first.astype(float) - same).mean() < 2
 
 
+@pytest.mark.slow
 def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
     base, out = saved(tmp_path), tmp_path / "adapted.safetensors"
     with pytest.raises(InputError, match="s of one face only"):

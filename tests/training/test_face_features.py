@@ -131,6 +131,7 @@ def test_changes_of_light_are_not_in_the_colours(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(changed, again, strict=True))
 
 
+@pytest.mark.slow
 def test_it_learns_where_things_are(tmp_path: Path) -> None:
     data, said = open_dataset(drawn_faces(tmp_path / "data")), []
     few = replace(OPTIONS, loop=replace(LOOP, steps=1))
@@ -142,6 +143,7 @@ def test_it_learns_where_things_are(tmp_path: Path) -> None:
     assert after["landmarks"] < 0.3 * before["landmarks"] and after["colours"] < before["colours"]
 
 
+@pytest.mark.slow
 def test_same_seed_same_weights(tmp_path: Path) -> None:
     data, said = drawn_faces(tmp_path / "data", held_out=(2,)), []
     first, again, other = (tmp_path / name / "features.safetensors" for name in "abc")

@@ -182,6 +182,7 @@ def test_batches_drawn_ahead_are_the_same(tmp_path: Path) -> None:
     assert torch.equal(flat(plain), flat(ahead))
 
 
+@pytest.mark.slow
 def test_each_call_stops_after_its_minutes_and_the_last_ends_as_one(tmp_path: Path) -> None:
     options = LoopOptions(steps=6, learning_rate=1e-2, warmup=2)
     whole = train(tmp_path / "whole", options)

@@ -36,6 +36,7 @@ OPTIONS = PhoneTrainingOptions(
 )
 
 
+@pytest.mark.slow
 def test_training_resumes_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     speech = made_corpus()
     whole = train_phone_network([(speech, 1.0)], tmp_path / "whole", OPTIONS, seed=3)

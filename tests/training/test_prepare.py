@@ -150,6 +150,7 @@ def test_killed_and_called_again_it_is_the_same(whole: Path, videos: Path, tmp_p
     assert content(out) == content(whole)
 
 
+@pytest.mark.slow
 def test_what_is_lost_is_made_again(whole: Path, videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "data"
     shutil.copytree(whole, out)

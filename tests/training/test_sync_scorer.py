@@ -58,6 +58,7 @@ def test_it_learns_which_sound_is_whose(tmp_path: Path, loss: str) -> None:
     assert len(losses) == 2 and losses[1] < 0.75 * losses[0]
 
 
+@pytest.mark.slow
 def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lipdub.training import sync_scorer
 

@@ -136,6 +136,7 @@ def test_it_trains_and_writes_a_card(name: str, inputs: dict[str, Path], tmp_pat
     assert list(out.parent.iterdir()) == [out]  # nothing half-written is left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sync-scorer", "face-features", "silent-lip", "stabilized"])
 def test_a_stopped_training_gives_the_same_file(name: str, inputs: dict[str, Path], tmp_path: Path) -> None:
     whole = tiny(name, inputs, tmp_path / "whole")

@@ -172,6 +172,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_killed_writer_leaves_whole_chunks(tmp_path: Path) -> None:
     for _ in range(3):
         process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "sync")], stdout=subprocess.PIPE)

@@ -38,6 +38,7 @@ print([len(faces) for faces in found], len(facts["tracks"]))
 """
 
 
+@pytest.mark.slow
 def test_a_library_call_that_finds_faces_writes_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", FINDS_FACES, str(TALKER)], capture_output=True, check=False)
     assert done.stderr == b""

@@ -40,6 +40,7 @@ def arrays(folder: Path) -> dict[str, np.ndarray]:
     return {name: store.open(name).read(0, len(store.open(name))) for name in ("landmarks", "change", "tracks", "pose")}
 
 
+@pytest.mark.slow
 def test_the_same_tables_as_of_mediapipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "CHUNK_FRAMES", 16)
     publish_stand_in(monkeypatch, tmp_path, "retinaface")
