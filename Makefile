@@ -32,8 +32,9 @@ demo: $(READY)
 	@$(BIN)/lipdub inspect demo/dubbed.mp4 --contact-sheet demo/sheet.png --quiet
 	@echo "The dubbed video is demo/dubbed.mp4, a contact sheet of it demo/sheet.png."
 
-# One process a core, each with one thread: small networks gain nothing from more.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+# One process a core, each with one thread: small networks gain nothing from more. Tests start many programs, which
+# need not be compiled again each time.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
 
 test: $(READY)
 	$(PYTEST)
