@@ -68,6 +68,7 @@ def dub(folder: Path, frames: int) -> Run:
     return Run(done.stdout, int(peak) / (1 << 20 if sys.platform == "darwin" else 1 << 10), int(count))
 
 
+@pytest.mark.slow
 def test_a_dub_writes_to_no_stream(tmp_path: Path) -> None:
     assert dub(tmp_path, 25).printed == b""
 

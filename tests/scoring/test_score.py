@@ -104,6 +104,7 @@ def test_one_touched_sample_is_found(run: Path, tmp_path: Path) -> None:
     assert "largest difference 1" in row.note
 
 
+@pytest.mark.slow
 def test_the_source_may_have_moved(run: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved.mp4"
     moved.write_bytes((run / "source.mp4").read_bytes())

@@ -96,7 +96,7 @@ def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
     file = tmp_path / "own.pth"
     file.write_bytes(b"weights")
     kept = VerifiedWeights(manifest.find_entry("gpen-512"), file, "0" * 64, pinned=True, since="today", own=True)
-    requirement = SimpleNamespace(verified=lambda store: (kept,), paths=lambda store: (kept.path,))
+    requirement = SimpleNamespace(verify_files=lambda store: (kept,), paths=lambda store: (kept.path,))
     monkeypatch.setattr(type(GPEN), "weights", requirement)
     folder = tmp_path / "workspace"
     shutil.copytree(plain.workspace, folder)

@@ -245,6 +245,7 @@ def test_networks_that_copy_give_the_source_back(video: Path, tmp_path: Path, mo
     assert not any("GPEN" in note or "expression.mat is not" in note for note in result.notes)
 
 
+@pytest.mark.slow
 def test_an_emotion_changes_the_upper_face_too(
     dubbed: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ def test_it_is_read_as_a_dataset(whole: Path) -> None:
     assert np.abs(lips.mean(0) - [11.5, 17]).max() < 2.5  # in the middle of the lower half
 
 
+@pytest.mark.slow
 def test_processes_make_no_difference(whole: Path, videos: Path, tmp_path: Path) -> None:
     prepare([videos], tmp_path / "data", clips=SMALL, licence="made by code", jobs=2)
     assert content(tmp_path / "data") == content(whole)
@@ -295,7 +296,7 @@ def test_a_folder_of_something_else_is_left_alone(videos: Path, tmp_path: Path) 
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_same_content_counts_once(videos: Path, tmp_path: Path, jobs: int) -> None:
     folder = tmp_path / "zoe"
     folder.mkdir()
