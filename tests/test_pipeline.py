@@ -184,6 +184,7 @@ def test_damaged_chunks_are_mended(job: Job, stage: str, options: dict[str, obje
     assert [event.stage for event in told] == [stage]  # both chunks at once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["detect/values/zarr.json", "detect/shots.json", "detect/values/c.3.0", "detect"])
 def test_lost_and_broken_pieces_are_mended(job: Job, what: str) -> None:
     run(job)
@@ -443,6 +444,7 @@ def test_what_the_machine_refuses(job: Job, monkeypatch: pytest.MonkeyPatch, err
     assert run(job)[1] == ALL[2:]  # what was done is kept
 
 
+@pytest.mark.slow
 def test_terminated_process_says_130(job: Job, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.small_stages", "run", str(job.video), str(job.speech)]
     process = subprocess.Popen(

@@ -133,6 +133,7 @@ def test_train_shows_its_settings_keeps_and_writes_a_card(
     assert lipdub(*given, "--keep", "-", "-o", out).code == 2
 
 
+@pytest.mark.slow
 def test_train_names_a_damaged_shard_or_refuses_it(lipdub: Callable[..., Done], tmp_path: Path, base: Path) -> None:
     data = talkers(tmp_path / "faces")
     path = next((data / "shards" / "02").iterdir())

@@ -122,6 +122,7 @@ def test_a_row_that_needs_an_input_says_which(run: Callable[..., Done], clip: Pa
     assert "psnr was not measured: it needs a ground truth: give --ground-truth" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_result_is_compared_with_an_earlier_score(run: Callable[..., Done], clip: Path, tmp_path: Path) -> None:
     old = {
         "schema": 2,

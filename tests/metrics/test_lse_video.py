@@ -71,6 +71,7 @@ def test_the_sound_may_begin_before_or_after_the_picture(start: float) -> None:
     assert found.offset == 0 and found.confidence > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [50, 30, 24])
 def test_other_frame_rates_are_resampled_by_their_times(rate: int) -> None:
     frames, times, sound = _video()

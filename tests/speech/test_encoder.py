@@ -30,6 +30,7 @@ def no_session() -> Iterator[None]:
     encoder._load_session.cache_clear()
 
 
+@pytest.mark.slow
 def test_answers_do_not_depend_on_what_was_asked() -> None:
     audio = make_sound(40.0)
     steps = len(audio) // 320

@@ -44,6 +44,7 @@ def test_very_short_speech(samples: int) -> None:
     assert sample_motion(motion, [0.0, 0.04]).shape == (2, len(COEFFICIENTS))
 
 
+@pytest.mark.slow
 def test_lookahead_is_bounded() -> None:
     audio = make_voice(12.0)
     other = audio.copy()

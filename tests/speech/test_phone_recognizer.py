@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_chunks_equal_the_whole() -> None:
     network, _ = load_weights()
     audio = make_voice(11.237)

@@ -216,6 +216,7 @@ def test_landmarks_are_smoothed_without_lag_and_gaps_bridged() -> None:
     assert np.abs(nothing[wanted] - mesh[wanted]).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_networks_that_copy_give_the_source_back(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """D-Net gives its source, GPEN its picture, E-Net the reference: all goes where it came from."""
     small_retalking.publish(monkeypatch, tmp_path, (*NEEDED, "gpen-512", "expression"), copying=True)

@@ -158,6 +158,7 @@ def test_same_seed_same_weights(tmp_path: Path) -> None:
     assert face_features_file.load(first).widths == (4, 8, 8, 12)
 
 
+@pytest.mark.slow
 def test_a_training_is_gone_on_with(tmp_path: Path) -> None:
     data = open_dataset(drawn_faces(tmp_path / "data"))
     options = replace(OPTIONS, loop=replace(LOOP, steps=4, save_every=2))

@@ -181,6 +181,7 @@ def test_what_holds_no_weights_is_refused(tmp_path: Path) -> None:
         load_avsyncnet(Path(__file__).parents[2] / "weights" / "neutral-face.safetensors")
 
 
+@pytest.mark.slow
 def test_train_leaves_held_out_clips_alone_and_is_repeatable(tmp_path: Path) -> None:
     options = replace(
         OPTIONS,

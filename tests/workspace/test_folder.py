@@ -106,6 +106,7 @@ JSON_VALUES = st.recursive(
 ANY_RECORD = st.fixed_dictionaries(dict.fromkeys(vars(StageRecord("", "done")), JSON_VALUES))
 
 
+@pytest.mark.slow
 @settings(repeatable, max_examples=40)
 @given(st.fixed_dictionaries({"schema": st.just(1), "stages": st.dictionaries(st.text(max_size=4), ANY_RECORD)}))
 def test_whatever_the_records_hold_they_are_read_or_left_out(content: dict[str, Any]) -> None:
