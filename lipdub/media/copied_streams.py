@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lipdub.media.containers import TEXT_SUBTITLE_CODECS
-from lipdub.media.demux import open_media
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from lipdub.media.containers import Container
     from lipdub.media.probe import AudioFacts, MediaFacts, OtherStream
@@ -18,6 +16,9 @@ if TYPE_CHECKING:
 SOURCE_AUDIO_POLICIES = ("none", "others", "all")
 COPY = "copy"  # FFmpeg's word for a stream that is not encoded again
 _AUDIO_FALLBACK_ENCODERS = {"pcm": "pcm_s16le", "opus": "libopus"}
+# FFmpeg's muxers of MOV and MP4 write a sample description for these data tracks only. Others would become a track
+# without one, or one that is named after the wrong kind.
+_WRITABLE_DATA_TAGS = {"gpmd"}
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,11 @@ class StreamSelection:
     notes: tuple[str, ...] = ()
 
 
-def select_streams(
-    source: Path, facts: MediaFacts, container: Container, *, keep_audio: str, has_speech: bool
-) -> StreamSelection:
+def select_streams(facts: MediaFacts, container: Container, *, keep_audio: str, has_speech: bool) -> StreamSelection:
     """Choose the streams of the source that the result keeps.
 
     Args:
-        source: The source.
-        facts: Its facts.
+        facts: Facts of the source.
         container: The result's container.
         keep_audio: 'others' keeps all sound streams but the first, or all without a speech; 'all' and 'none'.
         has_speech: Whether the result has a speech.
@@ -64,11 +62,10 @@ def select_streams(
             notes.append(
                 f"sound stream {sound.index} ({sound.codec}) was encoded again, {container.name} does not hold it"
             )
-    remade = _find_regenerated_streams(source, facts)
     dropped: list[str] = []
     for stream in facts.others:
         rule = _RULES.get(stream.type)
-        if rule is None or stream.index in remade:
+        if rule is None or stream.generated:
             continue
         other_encoder = rule(stream, container, facts)
         if other_encoder is not None:
@@ -94,17 +91,6 @@ def audio_encoder(codec: str, container: Container) -> str:
     return _AUDIO_FALLBACK_ENCODERS.get(container.speech_codec, container.speech_codec)
 
 
-def _find_regenerated_streams(source: Path, facts: MediaFacts) -> set[int]:
-    """Return the data streams the muxer makes anew: chapter titles and time codes."""
-    data = [stream for stream in facts.others if stream.type == "data"]
-    if not data:
-        return set()
-    regenerated = {stream.index for stream in data if facts.chapters and stream.codec in ("text", "mov_text")}
-    with open_media(source) as media:
-        regenerated |= {stream.index for stream in data if "timecode" in media.streams[stream.index].metadata}
-    return regenerated
-
-
 # -- rules: each returns the encoder of a stream, "copy", or None if the container does not hold the stream
 
 
@@ -123,7 +109,7 @@ def _video_rule(stream: OtherStream, container: Container, facts: MediaFacts) ->
 
 
 def _data_rule(stream: OtherStream, container: Container, facts: MediaFacts) -> str | None:
-    return COPY if container.data and "mov" in facts.format else None
+    return COPY if container.data and stream.tag in _WRITABLE_DATA_TAGS else None
 
 
 _RULES: dict[str, Callable[[OtherStream, Container, MediaFacts], str | None]] = {

@@ -111,9 +111,7 @@ def _select_streams(plan: MuxPlan, source: SourceInput) -> StreamSelection:
     if not source.has_kept_streams or (video is not None and video.is_image):
         return StreamSelection()
     has_speech = plan.speech is not None
-    return select_streams(
-        source.path, source.facts, plan.container, keep_audio=source.keep_audio, has_speech=has_speech
-    )
+    return select_streams(source.facts, plan.container, keep_audio=source.keep_audio, has_speech=has_speech)
 
 
 @contextmanager

@@ -27,7 +27,11 @@ _STALE_METADATA = {
     "vendor_id",
     "handler_name",
 }
-_STALE_STREAM_PREFIXES = ("_STATISTICS", "NUMBER_OF", "BPS")  # Matroska's statistics tags
+# Keys of phones and cameras. MP4 and MOV hold them in a table of keys, which FFmpeg writes on request and then for
+# all metadata. Many players look for a plain title elsewhere, so it is written for these keys only.
+_KEY_TABLE_PREFIX = "com."
+_KEY_TABLE_NAMES = {"mp4": {"make", "model", "software"}, "mov": {"software"}}
+_STALE_STREAM_PREFIXES = ("_STATISTICS", "NUMBER_OF", "BPS", "DURATION-")  # Matroska's statistics tags
 _CHAPTER_TICKS = 1_000_000  # per second
 _MAX_ASPECT_TERM = 255  # ffmpeg rounds the terms of -aspect to this
 _OPUS_RATE = 48000  # Hz
@@ -138,8 +142,15 @@ def container_options(plan: MuxPlan) -> dict[str, str]:
         options["avoid_negative_ts"] = "disabled"
     if plan.container.is_mov:
         scale = str(plan.joined.time_base.denominator)
-        options |= {"movflags": "+faststart", "video_track_timescale": scale, "movie_timescale": scale}
+        flags = "+faststart+use_metadata_tags" if _needs_key_table(plan) else "+faststart"
+        options |= {"movflags": flags, "video_track_timescale": scale, "movie_timescale": scale}
     return options
+
+
+def _needs_key_table(plan: MuxPlan) -> bool:
+    """Whether the source has metadata that MP4 and MOV hold only in a table of keys."""
+    names = _KEY_TABLE_NAMES[plan.container.muxer]
+    return any(key.startswith(_KEY_TABLE_PREFIX) or key in names for key in map(str.lower, plan.facts.metadata))
 
 
 def metadata_options(file: Mapping[str, str], added: Mapping[str, str], picture: Mapping[str, str]) -> list[str]:
@@ -147,15 +158,26 @@ def metadata_options(file: Mapping[str, str], added: Mapping[str, str], picture:
 
     Args:
         file: Metadata of the source.
-        added: Metadata to add to it.
+        added: Metadata to add to it. What the source says under the same key follows it.
         picture: Metadata of the source's video stream.
     """
-    kept = {key: value for key, value in file.items() if key.lower() not in _STALE_METADATA} | dict(added)
+    kept = lasting_metadata(file)
+    for key, value in added.items():
+        old = next((kept.pop(other) for other in list(kept) if other.lower() == key.lower()), "")
+        kept[key] = old if value in old else f"{value} {old}".strip()
     options = [word for key, value in kept.items() for word in ("-metadata", f"{key}={value}")]
-    for key, value in picture.items():
-        if key.lower() not in _STALE_METADATA and not key.upper().startswith(_STALE_STREAM_PREFIXES):
-            options += ["-metadata:s:v:0", f"{key}={value}"]
+    for key, value in lasting_metadata(picture).items():
+        options += ["-metadata:s:v:0", f"{key}={value}"]
     return options
+
+
+def lasting_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata of a file or stream that does not describe the old file."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key.lower() not in _STALE_METADATA and not key.upper().startswith(_STALE_STREAM_PREFIXES)
+    }
 
 
 def chapter_text(chapters: Sequence[Chapter], shift: Fraction) -> str:

@@ -20,13 +20,15 @@ from lipdub.media.demux import (
     select_video_stream,
 )
 from lipdub.media.frame_index import FrameIndex, read_frame_index
+from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.pixel_formats import planar_equivalent, plane_layout
 
 _CONTAINER_TIME_BASE = Fraction(1, 1_000_000)  # seconds per tick of FFmpeg's container times
 _SAME_RATE = 1e-3  # largest relative difference of a stream's claimed rate from the measured one
 # Frames of these decoders carry the name of their colour profile as metadata of side data. PyAV frees such metadata
 # twice once `side_data` is read, and the process crashes.
-_DECODERS_OF_NAMED_PROFILES = ("png", "apng")
+NAMED_PROFILE_DECODERS = ("png", "apng")
+_TIME_CODE_TAG = "tmcd"  # sample description of the time code tracks of MOV and MP4
 _JITTER_SECONDS = 0.002  # frame gaps that differ by no more are one rate, rounded to the time base
 
 
@@ -129,6 +131,7 @@ class OtherStream:
         language: Language tag.
         tag: The container's tag of the codec.
         cover: Whether it is a cover picture.
+        generated: Whether muxers make it anew: titles of chapters, time codes.
     """
 
     index: int
@@ -137,6 +140,7 @@ class OtherStream:
     language: str | None = None
     tag: str = ""
     cover: bool = False
+    generated: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,8 +208,8 @@ def probe(path: Path | str) -> MediaFacts:
         stream = select_video_stream(container)
         video = _video_facts(place, container, stream) if stream is not None else None
         notes = _video_notes(video, stream) if video is not None else ()
-        others = _other_streams(container, stream)
-        chapters = _chapters(container)
+        others = _other_streams(place, container, stream)
+        chapters = read_chapters(container)
         metadata = dict(container.metadata)
         name = container.format.name
         sounds = [stream.index for stream in container.streams.audio]
@@ -219,33 +223,38 @@ def probe(path: Path | str) -> MediaFacts:
     return MediaFacts(place, name, start, length, video, audio, others, metadata, chapters, notes)
 
 
-def _other_streams(container: Any, video: Any | None) -> tuple[OtherStream, ...]:
+def _other_streams(path: Path, container: Any, video: Any | None) -> tuple[OtherStream, ...]:
     """Return the streams that are neither sound nor the video used."""
     from av.stream import Disposition
 
+    streams = [s for s in container.streams if s.type != "audio" and (video is None or s.index != video.index)]
+    tracks = read_mov_tracks(path) if streams and "mov" in container.format.name else []
+    tags = {track.number: track.tag for track in tracks}
+    chapters = {number for track in tracks for number in track.chapter_tracks}
     return tuple(
         OtherStream(
             index=stream.index,
             type=stream.type,
             codec=codec_name(stream) if stream.codec_context is not None else None,
             language=stream.metadata.get("language"),
-            tag=_codec_tag(stream),
+            tag=_codec_tag(stream) or tags.get(stream.id, ""),
             cover=bool(stream.disposition & Disposition.attached_pic),
+            generated=stream.id in chapters or tags.get(stream.id) == _TIME_CODE_TAG,
         )
-        for stream in container.streams
-        if stream.type != "audio" and (video is None or stream.index != video.index)
+        for stream in streams
     )
 
 
 def _codec_tag(stream: Any) -> str:
-    """Return the container's tag of a stream's codec; empty if it has none or is not text."""
+    """Return the container's tag of a stream's codec; empty if PyAV does not tell or it is not text."""
     try:
         return str(stream.codec_context.codec_tag) if stream.codec_context is not None else ""
     except (UnicodeDecodeError, ValueError):
         return ""
 
 
-def _chapters(container: Any) -> tuple[Chapter, ...]:
+def read_chapters(container: Any) -> tuple[Chapter, ...]:
+    """Return the chapters of an open file."""
     return tuple(
         Chapter(
             start=Fraction(chapter["start"]) * chapter["time_base"],
@@ -365,7 +374,7 @@ def read_orientation(frame: Any, decoder: str) -> tuple[int, bool]:
     Returns:
         Counterclockwise quarter turns, 0 to 3, and whether a left to right flip follows them.
     """
-    if decoder in _DECODERS_OF_NAMED_PROFILES:
+    if decoder in NAMED_PROFILE_DECODERS:
         return round(getattr(frame, "rotation", 0) / 90.0) % 4, False
     try:
         side = frame.side_data["DISPLAYMATRIX"]

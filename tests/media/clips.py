@@ -162,3 +162,22 @@ def planes_of(frame: av.VideoFrame) -> list[np.ndarray]:
         step_x, step_y = layout.steps(index)
         result.append(view_plane(plane, layout.dtype, (-(-frame.height // step_y), -(-frame.width // step_x))).copy())
     return result
+
+
+def add_data_track(source: Path, out: Path, tag: str) -> Path:
+    """Copy a MOV or MP4 file and add a track of timed metadata with this sample description."""
+    with av.open(str(source)) as given, av.open(str(out), "w", format="mp4") as made:
+        streams = {s.index: made.add_stream_from_template(s) for s in given.streams if s.type != "data"}
+        data = made.add_data_stream("bin_data")
+        data.time_base = Fraction(1, 1000)
+        for packet in given.demux(*(given.streams[index] for index in streams)):
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                made.mux(packet)
+        for number in range(2):
+            packet = av.Packet(b"DEVC" + bytes(200))
+            packet.pts = packet.dts = number * 200
+            packet.duration, packet.time_base, packet.stream = 200, Fraction(1, 1000), data
+            made.mux(packet)
+    out.write_bytes(out.read_bytes().replace(b"gpmd", tag.encode()))
+    return out

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lipdub.media.containers import container_for
-from lipdub.media.copied_streams import CopiedStream, audio_encoder, select_streams
+from lipdub.media.copied_streams import CopiedStream, StreamSelection, audio_encoder, select_streams
 from lipdub.media.probe import AudioFacts, MediaFacts, OtherStream
 
 PATH = Path("in.mkv")
@@ -32,20 +32,27 @@ def make_facts(*others: OtherStream, sounds: int = 0, codec: str = "aac", form: 
         (OtherStream(1, "attachment", None), {".mkv": "copy"}),
         (OtherStream(1, "video", "mjpeg", cover=True), {".mp4": "copy", ".mov": "copy"}),
         (OtherStream(1, "video", "h264"), {".mp4": "copy", ".mov": "copy", ".mkv": "copy"}),
+        (OtherStream(1, "data", None, tag="gpmd"), {".mp4": "copy", ".mov": "copy"}),
+        (OtherStream(1, "data", None, tag="mebx"), {}),
+        (OtherStream(1, "data", None, tag="rtp "), {}),
+        (OtherStream(1, "data", "klv"), {}),
+        (OtherStream(1, "data", None, tag="text", generated=True), None),
     ],
 )
-def test_rules(stream: OtherStream, kept: dict[str, str]) -> None:
+def test_rules(stream: OtherStream, kept: dict[str, str] | None) -> None:
+    """``kept`` has the encoder for each ending; None: the muxer makes the stream anew."""
     for suffix in (".mp4", ".mov", ".mkv", ".webm", ".avi"):
         container = container_for(suffix)
-        selection = select_streams(PATH, make_facts(stream), container, keep_audio="none", has_speech=True)
-        if suffix in kept:
+        selection = select_streams(make_facts(stream), container, keep_audio="none", has_speech=True)
+        if kept is None:
+            assert selection == StreamSelection()
+        elif suffix in kept:
             assert selection.streams == (CopiedStream(1, stream.type, kept[suffix]),), suffix
             assert selection.notes == ()
         else:
             assert selection.streams == ()
-            assert selection.notes == (
-                f"{container.name} does not hold {stream.type} stream 1 ({stream.codec or 'unknown'}): left out",
-            )
+            name = stream.codec or stream.tag or "unknown"
+            assert selection.notes == (f"{container.name} does not hold {stream.type} stream 1 ({name}): left out",)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +66,7 @@ def test_rules(stream: OtherStream, kept: dict[str, str]) -> None:
 )
 def test_which_sounds_are_kept(keep: str, has_speech: bool, expected: list[int]) -> None:
     facts = make_facts(sounds=3)
-    selection = select_streams(PATH, facts, container_for(".mp4"), keep_audio=keep, has_speech=has_speech)
+    selection = select_streams(facts, container_for(".mp4"), keep_audio=keep, has_speech=has_speech)
     assert [stream.index for stream in selection.streams] == expected
 
 
@@ -69,6 +76,6 @@ def test_sounds_a_container_does_not_hold_are_encoded() -> None:
     assert audio_encoder("aac", container_for(".webm")) == "libopus"
     assert audio_encoder("anything", container_for(".mkv")) == "copy"
     facts = make_facts(sounds=1, codec="vorbis")
-    selection = select_streams(PATH, facts, container_for(".mp4"), keep_audio="all", has_speech=False)
+    selection = select_streams(facts, container_for(".mp4"), keep_audio="all", has_speech=False)
     assert selection.streams == (CopiedStream(10, "audio", "aac"),)
     assert selection.notes == ("sound stream 10 (vorbis) was encoded again, MP4 does not hold it",)

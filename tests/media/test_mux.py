@@ -17,12 +17,13 @@ from lipdub.media.audio import load_audio, probe_audio_source
 from lipdub.media.audio_encoder import AudioCodec
 from lipdub.media.ffmpeg import find_ffmpeg
 from lipdub.media.frame_index import read_frame_times
+from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.mux import mux
 from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
 from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
-from tests.media.clips import chirp, empty_sound, lag, make_sound, make_video
+from tests.media.clips import add_data_track, chirp, empty_sound, lag, make_sound, make_video
 
 BASE = Fraction(1, 12800)
 EVEN = [n * 512 for n in range(25)]
@@ -246,6 +247,76 @@ def test_other_streams_come_along(tmp_path: Path, ending: str) -> None:
     assert kinds.count("subtitle") == 1
     assert ("attachment" in kinds) == (ending == ".mkv")
     assert any("attachment" in note for note in notes) == (ending != ".mkv")
+
+
+@pytest.mark.parametrize("ending", [".mov", ".mp4"])
+@pytest.mark.parametrize("tag", ["mebx", "rtmd"])
+def test_a_data_track_without_a_muxer_is_left_out(tmp_path: Path, ending: str, tag: str) -> None:
+    """FFmpeg would write it without a sample description, or call it GoPro telemetry."""
+    plain = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN, sound=OWN)
+    source = add_data_track(plain, tmp_path / "b.mov", tag)
+    facts, piece = segment(tmp_path, source, ending)
+    out = tmp_path / f"out{ending}"
+    notes = mux(PictureInput([piece]), None, SourceInput(source, facts), out)
+    assert [track.tag for track in read_mov_tracks(out)] == ["avc1", "mp4a"]
+    assert any(f"data stream 2 ({tag})" in note for note in notes)
+
+
+def test_telemetry_is_kept(tmp_path: Path) -> None:
+    plain = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN, sound=OWN)
+    source = add_data_track(plain, tmp_path / "b.mp4", "gpmd")
+    for ending in (".mov", ".mp4"):
+        facts, piece = segment(tmp_path, source, ending)
+        out = tmp_path / f"out{ending}"
+        assert mux(PictureInput([piece]), None, SourceInput(source, facts), out) == []
+        assert [track.tag for track in read_mov_tracks(out)] == ["avc1", "mp4a", "gpmd"]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov"])
+def test_the_time_code_track_is_made_anew(tmp_path: Path, ending: str) -> None:
+    plain = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN, sound=OWN)
+    source = tmp_path / "b.mov"
+    command = [find_ffmpeg(), "-v", "error", "-i", str(plain), "-c", "copy", "-timecode", "10:00:00:05", str(source)]
+    subprocess.run(command, check=True)
+    facts, piece = segment(tmp_path, source, ending)
+    out = tmp_path / f"out{ending}"
+    assert mux(PictureInput([piece]), None, SourceInput(source, facts), out) == []
+    assert [track.tag for track in read_mov_tracks(out)] == ["avc1", "mp4a", "tmcd"]
+    with av.open(str(out)) as container:
+        assert [stream.metadata.get("timecode") for stream in container.streams] == ["10:00:00:05", None, "10:00:00:05"]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+def test_chapters_are_made_anew(tmp_path: Path, ending: str) -> None:
+    """The track that holds the titles of QuickTime chapters is not copied, not even from a dub of a dub of a dub."""
+    chapters = [(0.0, 0.4, "One"), (0.4, 1.0, "Two")]
+    source = make_video(tmp_path / "0.mp4", time_base=BASE, pts=EVEN, sound=OWN, chapters=chapters)
+    for generation in range(1, 4):
+        facts, piece = segment(tmp_path, source, ending)
+        out = tmp_path / f"{generation}{ending}"
+        assert mux(PictureInput([piece]), None, SourceInput(source, facts), out) == []
+        source = out
+    assert [(chapter.title, float(chapter.start)) for chapter in probe(source).chapters] == [("One", 0.0), ("Two", 0.4)]
+    if ending != ".mkv":
+        assert [track.tag for track in read_mov_tracks(source)] == ["avc1", "mp4a", "text"]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+def test_keys_of_phones_are_kept(tmp_path: Path, ending: str) -> None:
+    keys = {
+        "com.apple.quicktime.make": "Apple",
+        "com.apple.quicktime.model": "iPhone 15",
+        "com.apple.quicktime.location.ISO6709": "+48.1+011.5+520/",
+        "com.apple.quicktime.creationdate": "2026-05-01T10:00:00+0200",
+        "title": "A film",
+    }
+    flags = {"movflags": "use_metadata_tags"}
+    source = make_video(tmp_path / "a.mov", time_base=BASE, pts=EVEN, metadata=keys, container_options=flags)
+    facts, piece = segment(tmp_path, source, ending)
+    out = tmp_path / f"out{ending}"
+    assert mux(PictureInput([piece]), None, SourceInput(source, facts), out, metadata={"comment": "Dubbed."}) == []
+    found = {key.lower(): value for key, value in probe(out).metadata.items()}
+    assert found | {key.lower(): value for key, value in keys.items()} | {"comment": "Dubbed."} == found
 
 
 def test_which_sounds_are_kept(tmp_path: Path) -> None:

@@ -160,18 +160,36 @@ def test_container_options() -> None:
     assert mp4["movflags"] == "+faststart"
     assert mp4["video_track_timescale"] == mp4["movie_timescale"] == "1000"
     assert mkv["avoid_negative_ts"] == "disabled"
+    phone = replace(FACTS, metadata={"com.apple.quicktime.make": "Apple"})
+    camera = replace(FACTS, metadata={"model": "X1"})
+    for facts, suffix, has_table in [
+        (phone, ".mp4", True),
+        (phone, ".mov", True),
+        (camera, ".mp4", True),
+        (camera, ".mov", False),
+    ]:
+        flags = container_options(make_plan(suffix, facts=facts))["movflags"]
+        assert ("use_metadata_tags" in flags) == has_table
+    assert "movflags" not in container_options(make_plan(".mkv", facts=phone))
     assert "avoid_negative_ts" not in mp4
     assert set(avi) == {"f", "map_metadata:g", "max_muxing_queue_size", "max_interleave_delta"}
 
 
 def test_metadata_options() -> None:
     file = {"title": "A film", "encoder": "Lavf", "comment": "old"}
-    picture = {"handler_name": "x", "_STATISTICS_TAGS": "BPS", "BPS-eng": "9", "name": "camera"}
+    picture = {
+        "handler_name": "x",
+        "_STATISTICS_TAGS": "BPS",
+        "BPS-eng": "9",
+        "DURATION-eng": "1",
+        "name": "camera",
+    }
     assert metadata_options(file, {"comment": "new"}, picture) == [
         *("-metadata", "title=A film"),
-        *("-metadata", "comment=new"),
+        *("-metadata", "comment=new old"),
         *("-metadata:s:v:0", "name=camera"),
     ]
+    assert metadata_options({"COMMENT": "new old"}, {"comment": "new"}, {}) == ["-metadata", "comment=new old"]
 
 
 def test_chapters_are_moved_cut_and_escaped() -> None:
