@@ -11,7 +11,7 @@ import numpy as np
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.stages import visibility
 from lipdub.stages.detect.store import DetectStore
-from lipdub.stages.neutralize.store import NeutralizeStore
+from lipdub.stages.neutralize.store import NeutralizeStore, Talker
 from lipdub.stages.sync.plan import plan_output
 from lipdub.stages.sync.store import OutputPlan
 from lipdub.stages.targets import select_tracks
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import F64, I64, Mask
     from lipdub.faces.mouth_rendering import SkinMesh
-    from lipdub.faces.talker_tables import MotionTable
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.faces.unit_selection import Inventory
     from lipdub.speech.lip_motion import LipMotion
     from lipdub.speech.recognition import Recognition
     from lipdub.stages.base import StageContext
     from lipdub.stages.detect.store import TrackRecord
-    from lipdub.stages.neutralize.store import Talker, UnitArrays
+    from lipdub.stages.neutralize.store import UnitArrays
     from lipdub.stages.sync.options import SyncOptions
 
 Mixture = list[tuple[int, float]]
@@ -54,14 +53,12 @@ class UnitPlan(OutputPlan):
 
 
 @dataclass(frozen=True)
-class UnitTalker:
-    """A track to dub, with its units.
+class UnitTalker(Talker):
+    """A talker as measured, with the track to dub and its units. The motion table is in float64.
 
     Attributes:
         record: The track's record.
         landmarks: Of the track.
-        talker: The talker as measured.
-        motion: The talker's motion table, in float64.
         units: What unit selection chooses from.
         arrays: The units' patches and points.
         skin: The mesh of the lower face.
@@ -69,8 +66,6 @@ class UnitTalker:
 
     record: TrackRecord
     landmarks: TrackLandmarks
-    talker: Talker
-    motion: MotionTable
     units: Inventory
     arrays: UnitArrays
     skin: SkinMesh
@@ -98,10 +93,12 @@ def open_talkers(ctx: StageContext, options: SyncOptions) -> dict[int, UnitTalke
             continue
         talker, units = neutralize.read_talker(track), neutralize.open_units(track)
         talkers[track] = UnitTalker(
+            talker.canonical,
+            talker.response,
+            talker.speech_range,
+            MotionTable(talker.motion.rows.astype(np.float64)),
             record,
             detect.landmarks(track),
-            talker,
-            MotionTable(talker.motion.rows.astype(np.float64)),
             unit_selection.Inventory.from_table(units.read_table()),
             units,
             mouth_rendering.build_skin_mesh(talker.canonical, prior),
@@ -183,7 +180,7 @@ def _plan_track(
     from lipdub.faces import mouth_shapes, unit_selection
 
     first, last = talker.record["first"], talker.record["last"]
-    speech_range, units = talker.talker.speech_range, talker.units
+    speech_range, units = talker.speech_range, talker.units
     visible = visibility.visibility_weights(
         talker.motion, talker.record, shots, talker.landmarks.interval, talker.is_covered
     )
@@ -198,7 +195,7 @@ def _plan_track(
     wanted[:, 0] = np.maximum(wanted[:, 0], 0)
     plan.track[frames], plan.amount[frames] = track, amount
     spread = np.maximum(speech_range.high - speech_range.low, MIN_SPREAD)
-    heights = mouth_shapes.predict_lip_heights(talker.talker.response, wanted)
+    heights = mouth_shapes.predict_lip_heights(talker.response, wanted)
     for start, stop in _split_pieces(frames):
         piece = slice(start, stop)
         targets = unit_selection.FrameTargets(

@@ -103,11 +103,11 @@ class _TalkerRenderer:
         self._geometry = {}
         if not frames:
             return
-        talker, response = self._talker, self._talker.talker.response
+        talker, response = self._talker, self._talker.response
         sources = self._plan.source[frames]
         # Frames of a chunk lie together in the source, except across a loop's seam.
         for low, high in _spans(sources, 4 * landmark_animation.count_residual_margin(talker.landmarks)):
-            posed = landmark_animation.pose_frames(talker.landmarks, talker.talker.canonical, response, low, high)
+            posed = landmark_animation.pose_frames(talker.landmarks, talker.canonical, response, low, high)
             if posed is None:
                 continue
             outputs = np.array(frames)[(sources >= low) & (sources <= high)]

@@ -89,7 +89,7 @@ def _measure_crops(talkers: Mapping[int, UnitTalker]) -> tuple[int, int]:
     width = height = MIN_CROP_PX
     for talker in talkers.values():
         skin = talker.skin
-        points = np.concatenate([talker.talker.canonical[skin.vertices], skin.anchors[: len(skin.anchors) // 2]])
+        points = np.concatenate([talker.canonical[skin.vertices], skin.anchors[: len(skin.anchors) // 2]])
         visible = talker.motion[talker.motion.is_visible]
         # The largest scale with a few rolls bounds every frame's extent; angles only shrink it otherwise.
         for roll in np.unique(np.round(np.percentile(visible.roll, ROLL_PERCENTILES))):
@@ -118,7 +118,7 @@ def _describe_weak_talkers(plan: UnitPlan, talkers: Mapping[int, UnitTalker], pa
 
     notes = []
     for track, talker in talkers.items():
-        if talker.talker.speech_range.trust < WEAK_TRUST:
+        if talker.speech_range.trust < WEAK_TRUST:
             notes.append(
                 f"face {track} hardly moves its mouth in this footage: openings are borrowed from general knowledge "
                 "and the mouth's inside is painted where the footage shows none, so expect a weaker result"
