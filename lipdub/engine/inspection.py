@@ -383,11 +383,12 @@ def _describe_video(facts: MediaFacts, video: VideoFacts) -> dict[str, Any]:
 
 
 def _describe_speech(path: Path) -> dict[str, Any]:
-    from lipdub.media.audio import load_audio, probe_audio_stream
+    from lipdub.media.audio import load_mono, probe_audio_stream
     from lipdub.metrics.silence import find_pauses
 
     facts = probe_audio_stream(path)
-    sound = load_audio(path)
+    mono = load_mono(path)
+    sound = mono.samples
     peak = float(np.abs(sound).max()) if len(sound) else 0.0
     quiet = sum(b - a for a, b in find_pauses(sound, SAMPLE_RATE_HZ))
     return {
@@ -397,6 +398,7 @@ def _describe_speech(path: Path) -> dict[str, Any]:
         "channels": facts.channels,
         "duration": round(len(sound) / SAMPLE_RATE_HZ, 3),
         "peak_db": round(20 * float(np.log10(max(peak, 1e-6))), 1),
+        "only_channel": mono.channel + 1 if mono.channel is not None else None,
         "silent_share": round(quiet * SAMPLE_RATE_HZ / max(1, len(sound)), 3),
     }
 
@@ -453,5 +455,7 @@ def _speech_notes(result: dict[str, Any]) -> Iterator[str]:
     gap = speech["duration"] - video["duration"]
     if abs(gap) > _LENGTH_TOLERANCE and video["fps_kind"] != "still":
         yield f"The speech is {abs(gap):.1f} s {'longer' if gap > 0 else 'shorter'} than the video."
+    if speech["only_channel"] is not None:
+        yield f"A mix of the channels would lose the sound: the mouth follows channel {speech['only_channel']} alone."
     if speech["silent_share"] > _SILENT_SHARE:
         yield "The speech is silent."

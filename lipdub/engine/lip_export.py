@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import F32, F64, I32, I64
     from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.media.audio import MonoSound
     from lipdub.speech.lip_motion import LipMotion
     from lipdub.speech.lip_trajectory import LipTrajectory
     from lipdub.speech.transcript import Transcript
@@ -67,7 +68,7 @@ class Lips:
         trajectory: The lips of the speech.
         landmarks: The landmarks, if they were requested.
         written: The files that were written.
-        notes: Notes on the recognition for a person.
+        notes: Notes on the speech and its recognition for a person.
     """
 
     trajectory: LipTrajectory
@@ -131,6 +132,7 @@ def lips(
         WeightsError: Weights are missing or damaged.
         EnvironmentFailure: A file cannot be written, or espeak-ng is missing.
     """
+    from lipdub.media.audio import describe_mono
     from lipdub.speech import lip_trajectory
     from lipdub.speech.lip_motion import predict_lip_motion
     from lipdub.speech.recognition import recognize
@@ -142,12 +144,14 @@ def lips(
     kind = _resolve_format(target, settings)
     emit = progress or ignore_event
     transcript = _read_transcript(settings)
-    audio = _load_speech(source)
+    sound = _load_speech(source)
+    audio = sound.samples
     seconds = len(audio) / SAMPLE_RATE_HZ
     emit(Event("progress", "lips", done=0, total=_STEPS, unit="steps", message="recognizing"))
     recognition = recognize(audio, transcript=transcript, language=settings.language)
     motion = predict_lip_motion(audio, recognition=recognition)
-    notes = tuple(describe_text_fit(recognition.text)) if recognition.text is not None else ()
+    fit = describe_text_fit(recognition.text) if recognition.text is not None else []
+    notes = (*describe_mono(source, sound), *fit)
     for note in notes:
         emit(Event("warn", "lips", message=note))
     emit(Event("progress", "lips", done=1, total=_STEPS, unit="steps", message="drawing"))
@@ -215,16 +219,16 @@ def _resolve_format(out: Path | None, settings: LipOptions) -> str:
     return "npz"
 
 
-def _load_speech(source: Path) -> F32:
-    from lipdub.media.audio import load_audio
+def _load_speech(source: Path) -> MonoSound:
+    from lipdub.media.audio import load_mono
 
-    audio = load_audio(source, rate=SAMPLE_RATE_HZ)
-    if len(audio) < MIN_SPEECH_SECONDS * SAMPLE_RATE_HZ:
+    sound = load_mono(source, SAMPLE_RATE_HZ)
+    if len(sound.samples) < MIN_SPEECH_SECONDS * SAMPLE_RATE_HZ:
         raise InputError(
-            f"the speech {source} is only {len(audio) / SAMPLE_RATE_HZ:.2f} s long",
+            f"the speech {source} is only {len(sound.samples) / SAMPLE_RATE_HZ:.2f} s long",
             hint=f"At least {MIN_SPEECH_SECONDS} s is needed.",
         )
-    return audio
+    return sound
 
 
 def _read_transcript(settings: LipOptions) -> Transcript | None:

@@ -14,10 +14,10 @@ from lipdub.media.demux import decode_frames, open_media
 from lipdub.media.probe import AudioFacts, probe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lipdub.arrays import F32, Array
+    from lipdub.arrays import F32, F64, Array
 
 _SHORTEST_GAP = Fraction(1, 20)  # seconds; gaps in the times longer than this are filled with silence
 _LONGEST_GAP = Fraction(3600)  # seconds; a longer gap is a broken time
@@ -28,6 +28,12 @@ _CENTRE_WEIGHT = 1.0
 _FRONT_WEIGHT = 0.707
 _BASS_WEIGHT = 0.0
 _REAR_WEIGHT = 0.5
+# A mix has lost a second of sound where it has less than this share of the power that unrelated channels would give it
+# (10 dB: they cancel each other), or of the loudest channel's power (15 dB: many silent channels thin it out).
+CANCELLED_SHARE = 0.1
+DROWNED_SHARE = 0.03
+SILENT_PEAK = 0.001  # -60 dB; a sound that stays below is silence
+LOST_SHARE = 0.25  # of the loudest channel's power in lost seconds, from which that channel is taken alone
 # Full scale of the signed integer sample formats.
 _FULL_SCALE = {"s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}
 
@@ -196,7 +202,12 @@ def mix_down(samples: F32, layout: str = "") -> F32:
     Returns:
         (n,) float32.
     """
-    channels = samples.shape[1]
+    mixed: F32 = samples @ mix_weights(samples.shape[1], layout)
+    return mixed
+
+
+def mix_weights(channels: int, layout: str = "") -> F32:
+    """Return the weights of the channels in a mix to mono, (channels,) float32 with the sum 1."""
     weights = np.ones(channels, dtype=np.float32)
     if layout.startswith(("5.1", "6.1", "7.1")) and channels >= 6:
         weights[:] = _REAR_WEIGHT
@@ -204,8 +215,8 @@ def mix_down(samples: F32, layout: str = "") -> F32:
     elif layout.startswith(("3.0", "4.0", "5.0")) and channels >= 3:
         weights[:] = _REAR_WEIGHT
         weights[:3] = (_FRONT_WEIGHT, _FRONT_WEIGHT, _CENTRE_WEIGHT)
-    mixed: F32 = samples @ (weights / weights.sum())
-    return mixed
+    normalized: F32 = weights / weights.sum()
+    return normalized
 
 
 def load_audio(path: Path | str, rate: int = SAMPLE_RATE_HZ, *, mono: bool = True, stream: int | None = None) -> F32:
@@ -226,21 +237,121 @@ def load_audio(path: Path | str, rate: int = SAMPLE_RATE_HZ, *, mono: bool = Tru
     Raises:
         InputError: The file is no media, or holds no sound stream or no sample.
     """
+    if mono:
+        return load_mono(path, rate, stream=stream).samples
+    return _load(path, rate, stream, lambda block, layout: block)
+
+
+@dataclass(frozen=True)
+class MonoSound:
+    """The sound of a file as one channel.
+
+    Attributes:
+        samples: (n,) float32 in -1..1.
+        channel: The only channel that was taken, counted from 0, since a mix of all would lose the sound. None for
+            a mix.
+    """
+
+    samples: F32
+    channel: int | None = None
+
+
+def load_mono(path: Path | str, rate: int = SAMPLE_RATE_HZ, *, stream: int | None = None) -> MonoSound:
+    """Load the sound of a file as one channel: the mix of all, or the loudest one where they cancel each other.
+
+    Args:
+        path: The file.
+        rate: Wanted samples per second.
+        stream: Index of the stream; the first sound stream by default.
+
+    Raises:
+        InputError: The file is no media, or holds no sound stream or no sample.
+    """
+    power = MixPower(probe_audio_source(path, stream).rate)
+
+    def mix(block: F32, layout: str) -> F32:
+        mixed = mix_down(block, layout)
+        power.add(block, mixed, layout)
+        return mixed
+
+    samples = _load(path, rate, stream, mix)
+    channel = power.find_only_channel()
+    if channel is not None:
+        samples = _load(path, rate, stream, lambda block, layout: block[:, channel])
+    return MonoSound(samples, channel)
+
+
+def describe_mono(path: Path | str, sound: MonoSound) -> list[str]:
+    """Return a note where the sound of a file is not the plain mix, or where nothing can be heard."""
+    notes = []
+    if sound.channel is not None:
+        notes.append(
+            f"a mix of the channels of {printable(path)} would lose the sound, so the mouth follows "
+            f"channel {sound.channel + 1} alone"
+        )
+    if not len(sound.samples) or float(np.abs(sound.samples).max()) < SILENT_PEAK:
+        notes.append(f"{printable(path)} is silent")
+    return notes
+
+
+class MixPower:
+    """Compares the power of a mix with that of its channels, second by second.
+
+    Args:
+        rate: Samples per second.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._count = 0
+        self._sums: list[F64] = []  # of each second: the mix, what unrelated channels would give, each channel
+
+    def add(self, block: F32, mixed: F32, layout: str) -> None:
+        """Add a block (n, channels) and its mix (n,)."""
+        weights = mix_weights(block.shape[1], layout)
+        start = 0
+        while start < len(block):
+            if self._count % self._rate == 0:
+                self._sums.append(np.zeros(2 + block.shape[1]))
+            stop = min(len(block), start + self._rate - self._count % self._rate)
+            channels = np.einsum("nc,nc->c", block[start:stop], block[start:stop], dtype=np.float64)
+            mix = float(np.dot(mixed[start:stop], mixed[start:stop]))
+            self._sums[-1] += [mix, float(weights**2 @ channels), *channels]
+            self._count += stop - start
+            start = stop
+
+    def find_only_channel(self) -> int | None:
+        """Return the loudest channel where the mix loses much of the sound; None where the mix will do."""
+        if not self._sums or len(self._sums[0]) == 3:
+            return None
+        sums = np.stack(self._sums)
+        mixes, unrelated, channels = sums[:, 0], sums[:, 1], sums[:, 2:]
+        is_lost = (mixes < CANCELLED_SHARE * unrelated) | (mixes < DROWNED_SHARE * channels.max(1))
+        loudest = int(channels.sum(0).argmax())
+        lost = channels[is_lost, loudest].sum()
+        return loudest if lost > LOST_SHARE * channels[:, loudest].sum() else None
+
+
+def _load(path: Path | str, rate: int, stream: int | None, select: Callable[[F32, str], F32]) -> F32:
+    """Load the channels that `select` makes of a block (n, channels) and its layout: (n,) or (n, k) float32."""
     import soxr
 
     source = probe_audio_source(path, stream)
-    resampler = soxr.ResampleStream(source.rate, rate, 1 if mono else source.channels, dtype="float32", quality="HQ")
+    resampler = None
     parts: list[F32] = []
     count = 0
     for block in read_audio_blocks(path, stream):
         count += len(block)
-        values = mix_down(block, source.layout) if mono else block
-        parts.append(values if source.rate == rate else resampler.resample_chunk(np.ascontiguousarray(values)))
+        values = select(block, source.layout)
+        if source.rate != rate:
+            channels = 1 if values.ndim == 1 else values.shape[1]
+            resampler = resampler or soxr.ResampleStream(source.rate, rate, channels, dtype="float32", quality="HQ")
+            values = resampler.resample_chunk(np.ascontiguousarray(values))
+        parts.append(values)
     if count == 0:
         raise InputError(f"{printable(path)} holds no sound samples")
-    if source.rate != rate:
-        rest = np.zeros((0,) if mono else (0, source.channels), np.float32)
-        parts.append(resampler.resample_chunk(rest, last=True))
+    if resampler is not None:
+        parts.append(resampler.resample_chunk(np.zeros((0, *parts[0].shape[1:]), np.float32), last=True))
     samples = np.concatenate(parts)
     length = -(-count * rate // source.rate)
     if len(samples) < length:

@@ -56,8 +56,19 @@ def test_landmarks_of_a_part_of_the_neutral_face(tmp_path: Path) -> None:
 def test_events_tell_the_steps_and_end(tmp_path: Path) -> None:
     events: list[Any] = []
     lipdub.lips(write_silence(tmp_path / "quiet.wav", 0.5), progress=events.append)
-    assert [event.kind for event in events] == ["progress", "progress", "done"]
-    assert [event.done for event in events] == [0, 1, 2]
+    assert [event.kind for event in events] == ["progress", "warn", "progress", "done"]
+    assert "quiet.wav is silent" in events[1].message
+    assert [event.done for event in events if event.kind != "warn"] == [0, 1, 2]
+
+
+def test_channels_of_opposite_phase_are_heard(tmp_path: Path) -> None:
+    import soundfile
+
+    samples, rate = soundfile.read(SPEECH, dtype="float32")
+    soundfile.write(tmp_path / "opposite.wav", np.stack([samples, -samples], 1), rate, subtype="FLOAT")
+    heard, expected = lipdub.lips(tmp_path / "opposite.wav"), lipdub.lips(SPEECH)
+    assert heard.trajectory.phones == expected.trajectory.phones
+    assert "opposite.wav" in heard.notes[0] and "channel 1 alone" in heard.notes[0]
 
 
 def test_targets_are_checked_before_any_work(tmp_path: Path) -> None:

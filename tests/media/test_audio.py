@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from lipdub.errors import InputError
-from lipdub.media.audio import load_audio, mix_down, probe_audio_source, probe_audio_stream, write_wav
+from lipdub.media.audio import (
+    describe_mono,
+    load_audio,
+    load_mono,
+    mix_down,
+    probe_audio_source,
+    probe_audio_stream,
+    write_wav,
+)
 from tests.media.clips import chirp, empty_sound, lag, make_sound, make_video
 
 if TYPE_CHECKING:
@@ -117,3 +125,70 @@ def test_no_sound(tmp_path: Path) -> None:
         load_audio(tmp_path / "zero.wav")
     with pytest.raises(InputError):
         probe_audio_stream(make_video(tmp_path / "b.mp4"))
+
+
+SPEECH_RATE = 48000
+
+
+def _voice(seconds: float = 3.0) -> np.ndarray:
+    """A sound with pauses, (n,) float32: noise in bursts, as loud as speech."""
+    rng = np.random.default_rng(7)
+    count = round(seconds * SPEECH_RATE)
+    bursts = np.sin(np.arange(count) / SPEECH_RATE * 2 * np.pi * 3) > 0
+    return (rng.normal(0, 0.1, count) * bursts).astype(np.float32)
+
+
+def _channels(kind: str) -> tuple[np.ndarray, int | None]:
+    """Channels (n, c), and the one that must be taken alone; None for a mix."""
+    voice = _voice()
+    late = np.concatenate([np.zeros(round(0.0004 * SPEECH_RATE), np.float32), voice])[: len(voice)]
+    other = np.random.default_rng(3).normal(0, 0.1, len(voice)).astype(np.float32)
+    silent = np.zeros_like(voice)
+    half = np.where(np.arange(len(voice)) < len(voice) // 2, voice, -voice)
+    made: dict[str, tuple[list[np.ndarray], int | None]] = {
+        "one": ([voice], None),
+        "twice": ([voice, voice], None),
+        "left": ([voice, silent], None),
+        "unrelated": ([voice, other], None),
+        "late": ([voice, late], None),
+        "opposite": ([voice, -voice], 0),
+        "opposite, right louder": ([0.8 * voice, -voice], 1),
+        "opposite in the second half": ([voice, half], 0),
+        "three of ten": ([silent, silent, voice, *[silent] * 7], 2),
+        "silent": ([silent, silent], None),
+    }
+    channels, only = made[kind]
+    return np.stack(channels, 1), only
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "one",
+        "twice",
+        "left",
+        "unrelated",
+        "late",
+        "opposite",
+        "opposite, right louder",
+        "opposite in the second half",
+        "three of ten",
+        "silent",
+    ],
+)
+def test_the_mix_loses_no_sound(kind: str, tmp_path: Path) -> None:
+    import soundfile
+
+    channels, only = _channels(kind)
+    path = tmp_path / "speech.wav"
+    soundfile.write(path, channels, SPEECH_RATE, subtype="FLOAT")
+    sound = load_mono(path, SPEECH_RATE)
+    assert sound.channel == only
+    expected = channels.mean(1) if only is None else channels[:, only]
+    np.testing.assert_allclose(sound.samples, expected, atol=1e-6)
+    np.testing.assert_array_equal(load_audio(path, SPEECH_RATE), sound.samples)
+    notes = describe_mono(path, sound)
+    assert [f"channel {(only or 0) + 1} alone" in note for note in notes if "silent" not in note] == [True] * (
+        only is not None
+    )
+    assert any("is silent" in note for note in notes) == (kind == "silent")

@@ -111,6 +111,7 @@ def test_silence_leaves_a_closed_still_mouth(sample_dub: lipdub.Result, tmp_path
         progress=events.append,
     )
     assert [s.name for s in result.stages if s.action == "reuse"] == ["detect", "neutralize"]
+    assert ["silent" in text or "no speech sound" in text for text in result.stages[2].warnings] == [True, True]
     for stage in ("sync", "paste-back"):
         last = [event for event in events if event.kind == "progress" and event.stage == stage][-1]
         assert last.done == last.total == result.stages[2].summary["frames"]

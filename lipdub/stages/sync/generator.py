@@ -24,7 +24,7 @@ from lipdub.stages import inference, visibility
 from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.frame_pass import FaceMeshes, FrameBatch, FramePass, run_frame_passes
 from lipdub.stages.neutralize.store import NeutralizeStore
-from lipdub.stages.sync.method import SyncMethod
+from lipdub.stages.sync.method import HeardSpeech, SyncMethod
 from lipdub.stages.sync.plan import FacePlan, plan_output
 from lipdub.stages.sync.store import SyncArrays
 from lipdub.stages.targets import select_tracks
@@ -120,14 +120,16 @@ class GeneratorMethod(SyncMethod):
         """Plan the whole result from the tracks, then generate the chunks that are missing."""
         detect = DetectStore.from_context(ctx)
         tracks = {track: detect.landmarks(track) for track in select_tracks(ctx, options)}
-        samples, features = ctx.prefetched()
-        plan = _plan(ctx, options, self, samples, tracks)
+        heard: HeardSpeech = ctx.prefetched()
+        for note in heard.notes:
+            ctx.warn(note)
+        plan = _plan(ctx, options, self, heard.samples, tracks)
         sizes = (plan.box[:, 2:] - plan.box[:, :2]).max(0, initial=16)
         arrays = SyncArrays(ctx)
         crops, boxes = arrays.create_crops(len(plan.source), int(sizes[0]), int(sizes[1]))
         arrays.write_plan(plan)
         if crops.missing() or boxes.missing():
-            run = GeneratorRun(ctx, options, plan, features)
+            run = GeneratorRun(ctx, options, plan, heard.features)
             batch = inference.preferred_batch(ctx, self.traits)
             frames = _frame_pass(plan, tracks, self.prepare(run), self.prepare_edit(run), (crops, boxes), batch)
             run_frame_passes(ctx, frames)
@@ -139,7 +141,7 @@ class GeneratorMethod(SyncMethod):
             "untouched": visibility.passthrough_spans(plan.time, plan.amount),
             "notes": [note for note in self.notes(ctx, options) if note],
             "offset": options.offset,
-            "speech_seconds": samples / SAMPLE_RATE_HZ,
+            "speech_seconds": heard.samples / SAMPLE_RATE_HZ,
         }
 
 

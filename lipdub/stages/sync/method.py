@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lipdub.stages.method import Method
@@ -12,6 +13,21 @@ if TYPE_CHECKING:
     from lipdub.stages.base import StageContext
 
 
+@dataclass(frozen=True)
+class HeardSpeech:
+    """The speech as the stage read it, the result of ``StageContext.prefetched()``.
+
+    Attributes:
+        samples: Its length at 16 kHz.
+        features: The result of ``SyncMethod.hear``.
+        notes: What a person should know of it.
+    """
+
+    samples: int
+    features: Any
+    notes: tuple[str, ...] = ()
+
+
 class SyncMethod(Method, ABC):
     """A way to make mouths follow a speech."""
 
@@ -19,8 +35,8 @@ class SyncMethod(Method, ABC):
     def hear(self, audio: F32, options: Any) -> Any:
         """Return what the method takes of the speech: a spectrogram, or what is said.
 
-        Called in a thread of its own, while earlier stages run. ``StageContext.prefetched()`` returns the length of
-        the speech in samples, and this.
+        Called in a thread of its own, while earlier stages run. ``StageContext.prefetched()`` returns a `HeardSpeech`
+        with it.
 
         Args:
             audio: (n,) float32 mono at 16 kHz, as far as the result needs it.

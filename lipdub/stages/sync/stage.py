@@ -9,6 +9,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import UsageError
 from lipdub.stages.method import make_spec
 from lipdub.stages.sync import METHODS
+from lipdub.stages.sync.method import HeardSpeech
 from lipdub.stages.sync.options import SyncOptions
 
 if TYPE_CHECKING:
@@ -25,25 +26,24 @@ def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     return METHODS.get(options.method).run(ctx, options)
 
 
-def hear(job: Job, facts: MediaFacts, options: SyncOptions) -> tuple[int, Any]:
+def hear(job: Job, facts: MediaFacts, options: SyncOptions) -> HeardSpeech:
     """Read the speech as far as the result needs it, and take of it what the method asks for.
-
-    Returns:
-        The length of the speech in samples at 16 kHz, and the result of ``SyncMethod.hear``.
 
     Raises:
         UsageError: There is no speech.
         InputError: It cannot be read.
     """
-    from lipdub.media.audio import load_audio
+    from lipdub.media.audio import describe_mono, load_mono
 
     if job.speech is None:
         raise UsageError("there is no speech to dub with")
-    audio = load_audio(job.speech, rate=SAMPLE_RATE_HZ)
+    sound = load_mono(job.speech, SAMPLE_RATE_HZ)
+    audio = sound.samples
     if options.length in ("video", "shortest") and facts.video is not None:
         seconds = float(facts.video.duration) - options.offset + BEYOND_END_SECONDS
         audio = audio[: round(SAMPLE_RATE_HZ * max(seconds, BEYOND_END_SECONDS))]
-    return len(audio), METHODS.get(options.method).hear(audio, options)
+    features = METHODS.get(options.method).hear(audio, options)
+    return HeardSpeech(len(audio), features, tuple(describe_mono(job.speech, sound)))
 
 
 def check(job: Job, facts: MediaFacts, options: SyncOptions) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lipdub.stages.base import StageContext
     from lipdub.stages.detect.store import TrackRecord
     from lipdub.stages.neutralize.store import UnitArrays
+    from lipdub.stages.sync.method import HeardSpeech
     from lipdub.stages.sync.options import SyncOptions
 
 Mixture = list[tuple[int, float]]
@@ -115,14 +116,14 @@ def plan_units(
         The plan, and what the stage's summary says of the speech.
     """
     from lipdub.speech.lip_motion import predict_lip_motion
-    from lipdub.speech.text_alignment import describe_text_fit
 
-    samples, speech = ctx.prefetched()
-    for note in describe_text_fit(speech.text) if speech.text is not None else ():
+    heard: HeardSpeech = ctx.prefetched()
+    speech: Recognition = heard.features
+    for note in (*heard.notes, *_describe_recognition(speech)):
         ctx.warn(note)
-    source, pts, times = plan_output(ctx, options, samples)
+    source, pts, times = plan_output(ctx, options, heard.samples)
     ctx.store.put_json("words", [[word.text, word.start, word.end, round(word.fit, 3)] for word in speech.words])
-    seconds = samples / SAMPLE_RATE_HZ
+    seconds = heard.samples / SAMPLE_RATE_HZ
     motion = predict_lip_motion(recognition=speech)
     lips = _sample_lips(motion, times - options.offset, seconds, options.strength)
     n = len(source)
@@ -140,6 +141,17 @@ def plan_units(
     for track, talker in talkers.items():
         _plan_track(plan, track, talker, lips, in_range, shots)
     return plan, _summarize_speech(speech, motion, seconds)
+
+
+def _describe_recognition(speech: Recognition) -> list[str]:
+    """Return what a person should know of what was recognized."""
+    from lipdub.speech.phones import SILENCE
+    from lipdub.speech.text_alignment import describe_text_fit
+
+    notes = describe_text_fit(speech.text) if speech.text is not None else []
+    if all(phone.label == SILENCE for phone in speech.phones):
+        notes = [*notes, "no speech sound was recognized, so the mouth stays shut"]
+    return list(notes)
 
 
 def _sample_lips(motion: LipMotion, times: F64, seconds: float, strength: float) -> F64:
