@@ -244,7 +244,7 @@ class SourceFormat:
         pix_fmt: Planar pixel format.
         width: Columns as stored.
         height: Rows as stored.
-        is_image: Whether it is a still picture.
+        is_image: Whether it is a still picture or an animation, such as a GIF.
     """
 
     codec: str
@@ -276,6 +276,8 @@ def choose_encoder(codec: str, container: Container, source: SourceFormat, *, lo
         pix_fmt = _PLAYABLE_FORMATS[0]
     candidates = [(family, name) for family in families for name in _ENCODERS[family]]
     for family, name in candidates:
+        if not _holds_format(container, family, pix_fmt):
+            continue
         if encoder_accepts(name, pix_fmt, source.width, source.height, lossless=lossless):
             return Encoder(family, name, pix_fmt, pix_fmt != source.pix_fmt)
     if lossless:
@@ -287,7 +289,7 @@ def choose_encoder(codec: str, container: Container, source: SourceFormat, *, lo
     nearest = [
         Encoder(family, name, form, converts=True)
         for family, name in candidates
-        if (form := _nearest_format(name, pix_fmt, source.width, source.height)) is not None
+        if (form := _nearest_format(container, (family, name), pix_fmt, (source.width, source.height))) is not None
     ]
     if not nearest:
         raise UsageError(
@@ -295,6 +297,11 @@ def choose_encoder(codec: str, container: Container, source: SourceFormat, *, lo
         )
     # The first, unless it loses the opacity and another does not.
     return min(nearest, key=lambda encoder: _drops_alpha(pix_fmt, encoder.pix_fmt))
+
+
+def _holds_format(container: Container, family: str, pix_fmt: str) -> bool:
+    """Whether a container holds pictures of a format: the opacity of VP9 lies beside the stream, in Matroska only."""
+    return family != "vp9" or container.is_matroska or not _planar_layout(pix_fmt).alpha
 
 
 def _list_families(codec: str, container: Container, source: SourceFormat, *, lossless: bool) -> list[str]:
@@ -373,9 +380,21 @@ def _drops_alpha(pix_fmt: str, nearest: str) -> bool:
     return _planar_layout(pix_fmt).alpha and not _planar_layout(nearest).alpha
 
 
-def _nearest_format(name: str, pix_fmt: str, width: int, height: int) -> str | None:
-    """Return the format nearest to ``pix_fmt`` that an encoder accepts; None if it accepts none at this size."""
-    forms = [form for form in sorted(encoder_formats(name)) if encoder_accepts(name, form, width, height)]
+def _nearest_format(container: Container, encoder: tuple[str, str], pix_fmt: str, size: tuple[int, int]) -> str | None:
+    """Return the format nearest to ``pix_fmt`` that an encoder accepts; None if it accepts none at this size.
+
+    Args:
+        container: Where the result is written.
+        encoder: Codec family, and FFmpeg's name of the encoder.
+        pix_fmt: Planar format of the source.
+        size: Columns and rows.
+    """
+    family, name = encoder
+    forms = [
+        form
+        for form in sorted(encoder_formats(name))
+        if encoder_accepts(name, form, *size) and _holds_format(container, family, form)
+    ]
     source = _planar_layout(pix_fmt)
     return min(forms, key=lambda form: _conversion_cost(source, _planar_layout(form)), default=None)
 

@@ -32,6 +32,8 @@ IMAGE_FORMATS = {
     "avif",
     "heif",
 }
+# Brands of still pictures in the container of MP4, which AVIF and HEIC share. Sequences have others (avis, msf1).
+_STILL_BRANDS = {"avif", "heic", "heix", "heim", "heis", "mif1", "mif2", "miaf", "avci", "j2ki", "jpeg"}
 # FFmpeg takes % in the name of a picture for a numbered sequence; not in names with these endings.
 _LITERAL_NAME_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav")
 UNKNOWN_CODEC = "unknown"
@@ -143,9 +145,11 @@ def select_video_stream(container: Any) -> Any | None:
 
 
 def is_image_container(container: Any) -> bool:
-    """Whether the file is a still picture."""
+    """Whether the format of the file is one of still pictures."""
     names = set(container.format.name.split(","))
-    return bool(names & IMAGE_FORMATS) or container.format.name.endswith("_pipe")
+    if names & IMAGE_FORMATS or container.format.name.endswith("_pipe"):
+        return True
+    return "mp4" in names and container.metadata.get("major_brand", "").strip() in _STILL_BRANDS
 
 
 def decode_frames(container: Any, stream: Any) -> Iterator[Any]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 IMAGE_RATE = Fraction(25)  # frames per second of still pictures, and of streams without a rate
 _FALLBACK_TIME_BASE = Fraction(1, 90000)  # seconds per tick; MPEG's clock
+# Formats that hold still pictures and animations: with a single frame they are still pictures.
+_ANIMATION_FORMATS = ("gif", "apng", "webp", "webp_anim", "jpegxl_anim")
 # In these containers each packet of these codecs is one shown frame with its own time, so frames can be
 # listed without decoding. Any other video is decoded once to list them.
 _EXACT_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "nut")
@@ -66,6 +68,7 @@ class FrameIndex:
         counted: Whether the file has no usable times, so that they were made from its rate. Frames are then
             numbered by counting from the first.
         missing: How many frames the container lists that are not in the file.
+        is_still: Whether the file is a still picture. It is then shown at `IMAGE_RATE`.
     """
 
     pts: I64
@@ -74,6 +77,12 @@ class FrameIndex:
     time_base: Fraction
     counted: bool = False
     missing: int = 0
+    is_still: bool = False
+
+
+STILL_INDEX = FrameIndex(
+    np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64), 1 / IMAGE_RATE, is_still=True
+)
 
 
 def read_frame_index(path: Path | str) -> FrameIndex:
@@ -95,12 +104,14 @@ def _read_frame_index(path: str, size: int, modified_ns: int) -> FrameIndex:
         if stream is None:
             raise InputError(f"{printable(path)} holds no video")
         if is_image_container(container):
-            return FrameIndex(np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64), 1 / IMAGE_RATE)
+            return STILL_INDEX
+        is_animation = container.format.name in _ANIMATION_FORMATS
         if container.format.name in _EXACT_FORMATS and codec_name(stream) in _EXACT_CODECS:
             index = _index_from_packets(container, stream)
     if index is not None and _is_first_frame_at(path, int(index.pts[0])):
         return index
-    return _index_from_frames(path)
+    index = _index_from_frames(path)
+    return STILL_INDEX if is_animation and len(index.pts) == 1 else index
 
 
 @dataclass

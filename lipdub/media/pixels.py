@@ -18,6 +18,7 @@ from lipdub.media.colour import (
     LIMITED_LUMA_SPAN,
     LUMA_WEIGHTS,
     MATRIX_BT709,
+    MATRIX_RGB,
     MATRIX_SMPTE170M,
     MATRIX_YCGCO,
     RANGE_FULL,
@@ -455,6 +456,35 @@ class Picture:
         filled = blank.patch((0, 0, width, height), rgb, np.ones((height, width), np.float32))
         return Picture(filled.coded, layout, colour, self.turns, self.mirrored)
 
+    def trim(self, width: int, height: int) -> Picture:
+        """Leave out the last coded columns and rows beyond a size; the same picture where there are none."""
+        if self.coded[0].shape == (height, width):
+            return self
+        planes = []
+        for index, plane in enumerate(self.coded):
+            rows, columns = self.layout.plane_shape(index, width, height)
+            planes.append(plane[:rows, :columns])
+        return Picture(tuple(planes), self.layout, self.colour, self.turns, self.mirrored)
+
+    def to_upright(self) -> Picture:
+        """Return the picture as it is stored when display and coded orientation are one.
+
+        Pictures whose chroma is smaller than their luma become RGB: their samples would lie elsewhere.
+        """
+        pix_fmt, colour = describe_upright(self.pix_fmt, self.colour)
+        layout = plane_layout(pix_fmt)
+        assert layout is not None
+        planes = list(self.planes)
+        if pix_fmt != self.pix_fmt:
+            red, green, blue = cv2.split(self.rgb())
+            planes = [green, blue, red]
+            if layout.alpha:
+                planes.append(np.rint(self.planes[-1] * (layout.top / self.layout.top)).astype(layout.dtype))
+        planes = [np.ascontiguousarray(plane) for plane in planes]
+        for plane in planes:
+            plane.flags.writeable = False
+        return Picture(tuple(planes), layout, colour)
+
     def _redepth(self, index: int, layout: PlaneLayout) -> Array:
         """Convert a coded plane to another depth; the top of full range stays the top."""
         if layout.depth == self.depth:
@@ -496,6 +526,21 @@ def _compute_chroma_kernel(step: int, offset: float) -> tuple[F32, int]:
     high = np.minimum(taps + 0.5, offset + step / 2)
     kernel = np.maximum(high - low, 0.0)
     return (kernel / kernel.sum()).astype(np.float32), first
+
+
+def describe_upright(pix_fmt: str, colour: ColourTags) -> tuple[str, ColourTags]:
+    """Return format and colour tags of pictures after :meth:`Picture.to_upright`.
+
+    Args:
+        pix_fmt: Their planar format before.
+        colour: Their colour tags before.
+    """
+    layout = plane_layout(pix_fmt)
+    assert layout is not None
+    if layout.kind != "yuv" or layout.step == (1, 1):
+        return pix_fmt, colour
+    tags = ColourTags.from_raw(RANGE_FULL, MATRIX_RGB, colour.primaries_raw, colour.transfer_raw)
+    return ("gbrap" if layout.alpha else "gbrp") + ("16le" if layout.depth > 8 else ""), tags
 
 
 def orient(plane: Array, turns: int, *, mirrored: bool) -> Array:

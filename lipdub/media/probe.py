@@ -15,19 +15,17 @@ from lipdub.media.demux import (
     absolute_path,
     codec_name,
     decode_first_frame,
-    is_image_container,
     open_media,
     select_video_stream,
 )
 from lipdub.media.frame_index import FrameIndex, read_frame_index
 from lipdub.media.mov_tracks import read_mov_tracks
+from lipdub.media.orientation import read_orientation
 from lipdub.media.pixel_formats import planar_equivalent, plane_layout
+from lipdub.media.pixels import describe_upright
 
 _CONTAINER_TIME_BASE = Fraction(1, 1_000_000)  # seconds per tick of FFmpeg's container times
 _SAME_RATE = 1e-3  # largest relative difference of a stream's claimed rate from the measured one
-# Frames of these decoders carry the name of their colour profile as metadata of side data. PyAV frees such metadata
-# twice once `side_data` is read, and the process crashes.
-NAMED_PROFILE_DECODERS = ("png", "apng")
 _TIME_CODE_TAG = "tmcd"  # sample description of the time code tracks of MOV and MP4
 _JITTER_SECONDS = 0.002  # frame gaps that differ by no more are one rate, rounded to the time base
 
@@ -271,12 +269,17 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         raise InputError(f"{printable(path)} holds a video stream without a single readable frame")
     index = read_frame_index(path)
     context = stream.codec_context
-    turns, mirrored = read_orientation(frame, context.name)
+    turns, mirrored = read_orientation(path, frame, context.name, is_still=index.is_still)
     pix_fmt = frame.format.name
-    planar = planar_equivalent(pix_fmt)
+    planar, colour = planar_equivalent(pix_fmt), read_colour_tags(frame, context)
+    width, height = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
+    coded_width, coded_height = frame.width, frame.height
+    if index.is_still and (turns or mirrored):
+        # A still picture is brought to display orientation when it is read: few players show mirrored video.
+        planar, colour = describe_upright(planar, colour)
+        coded_width, coded_height, turns, mirrored = width, height, 0, False
     layout = plane_layout(planar)
     assert layout is not None
-    width, height = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
     variable = _is_variable(index)
     aspect = stream.sample_aspect_ratio
     return VideoFacts(
@@ -288,8 +291,8 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         bit_depth=layout.depth,
         width=width,
         height=height,
-        coded_width=frame.width,
-        coded_height=frame.height,
+        coded_width=coded_width,
+        coded_height=coded_height,
         rotation=turns * 90 if turns < 3 else -90,
         mirrored=mirrored,
         time_base=index.time_base,
@@ -299,8 +302,8 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         variable=variable,
         frames=len(index.pts),
         sample_aspect=Fraction(aspect) if aspect else None,
-        colour=read_colour_tags(frame, context),
-        is_image=is_image_container(container),
+        colour=colour,
+        is_image=index.is_still,
         bit_rate=stream.bit_rate or None,
         interlaced=bool(frame.interlaced_frame),
         missing=index.missing,
@@ -362,33 +365,6 @@ def read_colour_tags(frame: Any, context: Any) -> ColourTags:
         full_range=color_range == RANGE_FULL or is_jpeg or (not is_yuv and color_range != RANGE_LIMITED),
         centred_chroma=is_jpeg and context.name in ("mjpeg", "webp"),
     )
-
-
-def read_orientation(frame: Any, decoder: str) -> tuple[int, bool]:
-    """Return how a frame is brought to display orientation, from its display matrix.
-
-    Args:
-        frame: The frame, of PyAV.
-        decoder: FFmpeg's name of the decoder that made it.
-
-    Returns:
-        Counterclockwise quarter turns, 0 to 3, and whether a left to right flip follows them.
-    """
-    if decoder in NAMED_PROFILE_DECODERS:
-        return round(getattr(frame, "rotation", 0) / 90.0) % 4, False
-    try:
-        side = frame.side_data["DISPLAYMATRIX"]
-    except (KeyError, ValueError):
-        return 0, False
-    if side is None:
-        return 0, False
-    a, b, _, c, d = np.frombuffer(bytes(side), np.int32)[:5].tolist()
-    mirrored = a * d - b * c < 0
-    if mirrored:
-        # Matrix of the turn alone: undo the flip, which comes last (x' = -x).
-        a, c = -a, -c
-    angle = np.degrees(np.arctan2(float(-b), float(a)))
-    return round(angle / 90.0) % 4, mirrored
 
 
 def _audio_facts(path: Path, number: int) -> AudioFacts:

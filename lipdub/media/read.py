@@ -21,8 +21,9 @@ from lipdub.media.demux import (
     select_video_stream,
 )
 from lipdub.media.frame_index import FrameIndex, read_frame_index
+from lipdub.media.orientation import read_orientation
 from lipdub.media.pixels import Picture, picture_from_frame
-from lipdub.media.probe import read_colour_tags, read_orientation
+from lipdub.media.probe import read_colour_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +51,7 @@ class _FrameFormat:
         width: Columns as stored.
         height: Rows as stored.
         pix_fmt: Pixel format.
+        is_still: Whether the file is a still picture. It is then brought to display orientation.
     """
 
     colour: ColourTags
@@ -58,13 +60,15 @@ class _FrameFormat:
     width: int
     height: int
     pix_fmt: str
+    is_still: bool = False
 
     def make_picture(self, frame: Any) -> Picture:
         """Make a picture of a decoded ``av.VideoFrame``."""
         if (frame.width, frame.height, frame.format.name) != (self.width, self.height, self.pix_fmt):
             # Streams may change size or format; the result keeps those of the first frame.
             frame = frame.reformat(width=self.width, height=self.height, format=self.pix_fmt)
-        return picture_from_frame(frame, self.colour, self.turns, mirrored=self.mirrored)
+        picture = picture_from_frame(frame, self.colour, self.turns, mirrored=self.mirrored)
+        return picture.to_upright() if self.is_still and (self.turns or self.mirrored) else picture
 
 
 @dataclass(frozen=True)
@@ -310,14 +314,17 @@ def _frame_format(path: Path | str) -> _FrameFormat:
 
 @lru_cache(maxsize=16)
 def _read_frame_format(path: str, size: int, modified_ns: int) -> _FrameFormat:
+    index = read_frame_index(path)
     with open_media(path) as container:
         stream = select_video_stream(container)
         frame = decode_first_frame(container, stream) if stream is not None else None
         if stream is None or frame is None:
             raise InputError(f"{printable(path)} cannot be decoded")
-        turns, mirrored = read_orientation(frame, stream.codec_context.name)
+        turns, mirrored = read_orientation(path, frame, stream.codec_context.name, is_still=index.is_still)
         colour = read_colour_tags(frame, stream.codec_context)
-        return _FrameFormat(colour, turns, mirrored, frame.width, frame.height, frame.format.name)
+        return _FrameFormat(
+            colour, turns, mirrored, frame.width, frame.height, frame.format.name, is_still=index.is_still
+        )
 
 
 def _source_frame(index: FrameIndex, number: int, frame: Any, frame_format: _FrameFormat) -> SourceFrame:

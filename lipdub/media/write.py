@@ -22,16 +22,24 @@ from lipdub.media.colour import (
     ColourTags,
     default_matrix,
 )
-from lipdub.media.containers import Encoder, SourceFormat, choose_encoder, container_for, encoder_input_format
+from lipdub.media.containers import (
+    Encoder,
+    SourceFormat,
+    choose_encoder,
+    container_for,
+    encoder_accepts,
+    encoder_input_format,
+)
 from lipdub.media.pixel_formats import plane_layout
 from lipdub.parallel import map_ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from lipdub.media.pixels import Picture
     from lipdub.media.probe import VideoFacts
 
+_ANIMATION_CODECS = ("gif", "apng", "webp")  # animations of web pages, treated as the stills they are beside
 SEGMENT_NOTE_KEY = "lipdub"  # metadata key of the note a segment carries
 # CRFs that look like x264's 18.
 _CRF = {"h264": 18, "hevc": 20, "vp9": 24, "av1": 24}
@@ -98,20 +106,16 @@ class EncoderPlan:
         options: The encoder's options.
         colour: Colour tags of the result: the source's own unless the pixel format changes.
         exact: Whether every sample is kept.
+        size: Columns and rows of the encoded pictures.
+        notes: Remarks for the person.
     """
 
     encoder: Encoder
     options: dict[str, str]
     colour: ColourTags
     exact: bool
-
-    @property
-    def notes(self) -> list[str]:
-        """Remarks for the person."""
-        if not self.encoder.converts:
-            return []
-        name, pix_fmt = self.encoder.name, self.encoder.pix_fmt
-        return [f"{name} does not take the source's pixel format, encoded as {pix_fmt}"]
+    size: tuple[int, int]
+    notes: tuple[str, ...] = ()
 
 
 def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
@@ -125,13 +129,19 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
         UsageError: The codec, container, preset or CRF does not fit.
     """
     container = container_for(codec.container)
-    source = SourceFormat(facts.codec, facts.planar, facts.coded_width, facts.coded_height, facts.is_image)
+    is_image = facts.is_image or facts.codec in _ANIMATION_CODECS
+    coded = facts.coded_width, facts.coded_height
+    size = _trim_to_even(coded) if is_image and not codec.lossless else coded
+    source = SourceFormat(facts.codec, facts.planar, *size, is_image)
     encoder = choose_encoder(codec.codec, container, source, lossless=codec.lossless)
+    if encoder_accepts(encoder.name, encoder.pix_fmt, *coded):
+        size = coded
     # Containers store how long a frame lasts in decoding order. With reordered frames and uneven times the
     # duration of the last frame would be lost. AVI has no frame times.
     reorder = container.timed and not facts.variable
     settings = _EncoderSettings(
         facts=facts,
+        width=size[0],
         pix_fmt=encoder.pix_fmt,
         crf=str(_check_crf(encoder.family, codec.crf)),
         preset=codec.preset or _PRESET.get(encoder.family, ""),
@@ -142,7 +152,36 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
     if codec.preset is not None:
         _check_preset(encoder.family, codec.preset)
     colour = _convert_colour(facts, encoder.pix_fmt) if encoder.converts else facts.colour
-    return EncoderPlan(encoder, options, colour, codec.lossless and not encoder.converts)
+    is_exact = codec.lossless and not encoder.converts
+    return EncoderPlan(encoder, options, colour, is_exact, size, tuple(_describe_changes(facts, encoder, size)))
+
+
+def _trim_to_even(size: tuple[int, int]) -> tuple[int, int]:
+    """Return a size without its last odd column and row: players show no pictures of odd sizes with 4:2:0 chroma."""
+    width, height = size
+    return max(width - width % 2, 1), max(height - height % 2, 1)
+
+
+def _describe_changes(facts: VideoFacts, encoder: Encoder, size: tuple[int, int]) -> Iterator[str]:
+    """Yield remarks on what the encoded pictures do not keep of the source's."""
+    coded = facts.coded_width, facts.coded_height
+    own, layout = plane_layout(facts.planar), plane_layout(encoder.pix_fmt)
+    assert own is not None
+    assert layout is not None
+    if encoder.converts:
+        yield f"{encoder.name} does not take the source's pixel format, encoded as {encoder.pix_fmt}"
+    if own.alpha and not layout.alpha:
+        yield "the source's opacity, if it has any, is left out: the result is opaque"
+    if size != coded:
+        yield (
+            f"the picture of {coded[0]}x{coded[1]} becomes {size[0]}x{size[1]}: "
+            "browsers and QuickTime want even numbers of columns and rows"
+        )
+    elif encoder.family == "h264" and encoder.converts and layout.step == (1, 1) and size != _trim_to_even(size):
+        yield (
+            f"{size[0]}x{size[1]} is an odd size, for which H.264 needs full chroma: "
+            "browsers and QuickTime do not play that; scale the source to even numbers for them"
+        )
 
 
 def _check_crf(family: str, crf: int | None) -> int | None:
@@ -173,6 +212,7 @@ class _EncoderSettings:
 
     Attributes:
         facts: The source's video stream.
+        width: Columns of the encoded pictures.
         pix_fmt: Planar pixel format of the result.
         crf: Constant rate factor.
         preset: The encoder's word for its speed.
@@ -181,6 +221,7 @@ class _EncoderSettings:
     """
 
     facts: VideoFacts
+    width: int
     pix_fmt: str
     crf: str
     preset: str
@@ -194,7 +235,7 @@ def _h264_options(settings: _EncoderSettings) -> dict[str, str]:
         options["qp"] = "0"
     else:
         options["crf"] = settings.crf
-        if _is_x264_nondeterministic(settings.facts.coded_width):
+        if _is_x264_nondeterministic(settings.width):
             options["x264-params"] = f"asm={_X264_ASM}"
     if not settings.reorder:
         options["bf"] = "0"
@@ -227,7 +268,7 @@ def _hevc_options(settings: _EncoderSettings) -> dict[str, str]:
 def _vp9_options(settings: _EncoderSettings) -> dict[str, str]:
     options = {"deadline": "good", "cpu-used": settings.preset, "row-mt": "1"}
     options |= {"lossless": "1"} if settings.lossless else {"crf": settings.crf}
-    if settings.facts.planar.startswith("yuva"):
+    if settings.pix_fmt.startswith("yuva"):
         options["auto-alt-ref"] = "0"  # libvpx cannot hide frames in a stream with opacity
     return options
 
@@ -347,7 +388,7 @@ def _encode(
 
     def make_frame(item: tuple[Picture, int]) -> tuple[Any, int]:
         picture, pts = item
-        return _make_frame(picture, encoder, plan.colour, input_format), pts
+        return _make_frame(picture, plan, input_format), pts
 
     try:
         for frame, pts in map_ordered(make_frame, frames, 1):
@@ -391,7 +432,7 @@ def _add_stream(container: Any, facts: VideoFacts, plan: EncoderPlan, input_form
     rate = min(max(rate, _MIN_RATE), _MAX_RATE)
     stream = container.add_stream(plan.encoder.name, rate=rate, options=plan.options)
     context = stream.codec_context
-    context.width, context.height = facts.coded_width, facts.coded_height
+    context.width, context.height = plan.size
     context.pix_fmt = input_format
     context.time_base = facts.time_base
     context.bit_rate = 0
@@ -438,12 +479,13 @@ def _segment_note(facts: VideoFacts, plan: EncoderPlan, first: int) -> str:
     )
 
 
-def _make_frame(picture: Picture, encoder: Encoder, colour: ColourTags, input_format: str) -> Any:
+def _make_frame(picture: Picture, plan: EncoderPlan, input_format: str) -> Any:
     """Return a picture as the ``av.VideoFrame`` its encoder accepts."""
     import av
 
-    if picture.pix_fmt != encoder.pix_fmt:
-        picture = picture.convert(encoder.pix_fmt, colour)
+    if picture.pix_fmt != plan.encoder.pix_fmt:
+        picture = picture.convert(plan.encoder.pix_fmt, plan.colour)
+    picture = picture.trim(*plan.size)
     layout = plane_layout(input_format)
     if layout is not None:
         frame = replace(picture, layout=layout).to_frame()

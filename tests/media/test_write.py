@@ -9,14 +9,17 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from lipdub.errors import EnvironmentFailure, UsageError
-from lipdub.media.frame_index import read_frame_times
+from lipdub.media.frame_index import IMAGE_RATE, read_frame_times
 from lipdub.media.mux import mux
 from lipdub.media.mux_plan import PictureInput, SourceInput
+from lipdub.media.pixel_formats import view_plane
 from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import SourceFrame, read_frames
 from lipdub.media.write import VideoCodec, plan_encoder, write_segment
@@ -149,7 +152,7 @@ def test_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_still_pictures(tmp_path: Path) -> None:
-    """RGB of odd size becomes what players show; of even size too; lossless stays RGB."""
+    """RGB becomes what players show, without the last column and row of an odd size; lossless stays as it is."""
     for size in ((61, 41), (64, 48)):
         path = tmp_path / "a.png"
         image = np.zeros((size[1], size[0], 3), np.uint8)
@@ -164,12 +167,16 @@ def test_still_pictures(tmp_path: Path) -> None:
             write_segment(tmp_path / "s", ((picture, n) for n in range(5)), facts.video, codec)
             mux(PictureInput([tmp_path / "s"]), None, SourceInput(path, facts), out)
             after = probe(out).video
-            assert after is not None and (after.width, after.height, after.frames) == (*size, 5)
+            shown = (60, 40) if size == (61, 41) and ending == ".mp4" else size
+            assert after is not None and (after.width, after.height, after.frames) == (*shown, 5)
+            assert lossless or after.pix_fmt == "yuv420p"
+            notes = plan_encoder(facts.video, codec).notes
+            assert any("becomes 60x40" in note for note in notes) == (shown != size)
             assert after.duration == Fraction(1, 5)
             result = list(read_frames(out))[4].picture
             assert np.abs(result.rgb()[20, 5].astype(int) - (200, 90, 40)).max() <= (0 if codec.lossless else 8)
             if ending == ".mp4":
-                assert after.codec == "h264" and after.pix_fmt == ("yuv420p" if size[0] % 2 == 0 else "yuv444p")
+                assert after.codec == "h264"
 
 
 @pytest.mark.slow
@@ -234,3 +241,63 @@ def test_segments_are_whole_or_absent(tmp_path: Path) -> None:
         )
     with pytest.raises(ValueError, match="at least one frame"):
         write_segment(folder / "0.seg", iter(()), facts, VideoCodec())
+
+
+@pytest.mark.parametrize(("ending", "frames"), [(".mp4", 1), (".mp4", 4), (".mov", 4), (".mkv", 4), (".webm", 4)])
+def test_gifs_become_what_players_show(tmp_path: Path, ending: str, frames: int) -> None:
+    """Their opacity is left out with a note, and a single picture is a still."""
+    path = tmp_path / "a.gif"
+    shades = [Image.new("RGBA", (64, 48), (200, 40 * n, 90, 255)) for n in range(frames)]
+    shades[0].putpixel((0, 0), (0, 0, 0, 0))
+    shades[0].save(path, save_all=frames > 1, append_images=shades[1:], duration=80)
+    facts = probe(path)
+    assert facts.video is not None
+    assert (facts.video.frames, facts.video.is_image) == (frames, frames == 1)
+    assert facts.video.average_rate == (IMAGE_RATE if frames == 1 else Fraction(25, 2))
+    codec = VideoCodec(container=ending)
+    plan = plan_encoder(facts.video, codec)
+    assert plan.encoder.family == ("vp9" if ending == ".webm" else "h264")
+    assert any("opacity" in note for note in plan.notes)
+    pictures = ((frame.picture, frame.pts) for frame in read_frames(path))
+    write_segment(tmp_path / "s", pictures, facts.video, codec)
+    mux(PictureInput([tmp_path / "s"]), None, SourceInput(path, facts), tmp_path / f"out{ending}")
+    after = probe(tmp_path / f"out{ending}").video
+    assert after is not None
+    assert (after.pix_fmt, after.frames) == ("yuv420p", frames)
+    last = [frame.picture.rgb() for frame in read_frames(tmp_path / f"out{ending}")][-1][24, 32].astype(int)
+    assert np.abs(last - [200, 40 * (frames - 1), 90]).max() < 12
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
+def test_palettes_are_read_as_rgb(tmp_path: Path, ending: str) -> None:
+    stripes = np.zeros((48, 64, 3), np.uint8)
+    stripes[:, :32], stripes[:, 32:] = (210, 50, 30), (30, 90, 220)
+    path = tmp_path / "palette.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "pal8"
+        for _ in range(3):
+            frame = av.VideoFrame(64, 48, "pal8")
+            view_plane(frame.planes[0], np.uint8, (48, 64))[:] = (np.arange(64) >= 32).astype(np.uint8)
+            colours = np.frombuffer(frame.planes[1], np.uint8).view("<u4")
+            colours[:2] = 0xFFD2321E, 0xFF1E5ADC
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    facts = probe(path)
+    assert facts.video is not None and facts.video.pix_fmt == "pal8"
+    assert np.array_equal(next(iter(read_frames(path))).picture.rgb(), stripes)
+    write_segment(
+        tmp_path / "s", ((f.picture, f.pts) for f in read_frames(path)), facts.video, VideoCodec(container=ending)
+    )
+    mux(PictureInput([tmp_path / "s"]), None, SourceInput(path, facts), tmp_path / f"out{ending}")
+    shown = next(iter(read_frames(tmp_path / f"out{ending}"))).picture
+    rgb = shown.rgb().astype(float) * (255 / shown.scale)
+    assert np.abs(rgb[24, [10, 50]] - stripes[24, [10, 50]]).max() < 12
+
+
+def test_odd_videos_say_who_does_not_play_them(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "odd.mkv", codec="ffv1", pix_fmt="yuv444p", size=(61, 41))
+    facts = probe(path).video
+    assert facts is not None
+    plan = plan_encoder(replace(facts, codec="mjpeg", planar="yuv440p"), VideoCodec(codec="h264"))
+    assert plan.size == (61, 41) and any("QuickTime" in note for note in plan.notes)
