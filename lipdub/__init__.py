@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lipdub._version import __version__
+from lipdub.offline import switch_off_telemetry
 
 if TYPE_CHECKING:
     from lipdub.engine.inspection import inspect
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from lipdub.scoring.score import score
     from lipdub.stages.base import Cancelled
     from lipdub.stages.job import Job
+
+switch_off_telemetry()
 
 _HOMES = {
     "lipdub.errors": (

@@ -44,7 +44,7 @@ ALLOWED = {
     "faces": _WEIGHTS,
     "speech": _WEIGHTS,
     "weights": _PRIMITIVES,
-    "networks": {"lipdub.errors"},
+    "networks": {"lipdub.errors", "lipdub.offline"},
     "blending": _GROUND,
     "media": _GROUND,
     "workspace": _GROUND,

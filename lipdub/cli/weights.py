@@ -48,7 +48,7 @@ def list_(manner: GlobalOptions, commercial_safe: _CommercialSafe = False) -> No
     rows = [{**_describe_entry(entry), "there": store.has(entry)} for entry in known]
     models = user_models.describe_models()
     if manner.json:
-        manner.result({"folder": store.folder, "weights": rows, "trained": models})
+        manner.result({"folder": store.folder if store.has_folder else None, "weights": rows, "trained": models})
         return
     for row in rows:
         row["megabytes"] = None if row["bytes"] is None else round(row["bytes"] / 1e6)

@@ -15,6 +15,8 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lipdub.offline import import_torch_compiler
+
 if TYPE_CHECKING:
     import torch
 
@@ -30,6 +32,7 @@ def fix_torchvision() -> None:
     """
     if _MOVED in sys.modules:
         return
+    import_torch_compiler()
     if "torchvision" not in sys.modules and not _operators_load():
         _declare_operators()
     import torchvision.transforms.functional as functional

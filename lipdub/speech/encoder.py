@@ -15,6 +15,7 @@ import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import WeightsError
+from lipdub.offline import import_onnxruntime
 from lipdub.speech.phone_features import HOP, LEVEL_FLOOR
 from lipdub.speech.wheel_data import find_wheel_file
 
@@ -63,8 +64,7 @@ def _load_session() -> Any:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != DIGEST:
         raise WeightsError(f"{path} is not the speech encoder this version was trained with", hint=hint)
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # the same sums on every machine
     options.enable_cpu_mem_arena = False

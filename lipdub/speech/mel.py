@@ -48,13 +48,18 @@ Only the first two and the last two columns of a spectrogram differ.
 
 def make_slaney_filters() -> F64:
     """Make triangular filters of equal area on Slaney's mel scale, (BANDS, WINDOW // 2 + 1) float64."""
-    low, high = _to_mel(np.array([LOW, HIGH]))
-    edges = _to_hertz(np.linspace(low, high, BANDS + 2))[:, None]
+    edges = compute_band_edges()[:, None]
     bins = np.arange(WINDOW // 2 + 1) * SAMPLE_RATE_HZ / WINDOW
     up = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     down = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     filters: F64 = np.maximum(np.minimum(up, down), 0) * 2 / (edges[2:] - edges[:-2])
     return filters
+
+
+def compute_band_edges() -> F64:
+    """Compute where the triangles begin, peak and end, (BANDS + 2,) float64 Hz; band i peaks at edge i + 1."""
+    low, high = _to_mel(np.array([LOW, HIGH]))
+    return _to_hertz(np.linspace(low, high, BANDS + 2))
 
 
 def _to_mel(hertz: F64) -> F64:

@@ -7,7 +7,6 @@ On a CPU the items of a batch never depend on free memory: a run that was killed
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from lipdub.errors import UsageError
+from lipdub.offline import import_openvino
 
 if TYPE_CHECKING:
     import torch
@@ -214,9 +214,7 @@ def _compile_with_openvino(
     """
     import torch
 
-    # It reports its use over the network as soon as it is imported, unless the package that does so is not there.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+    openvino = import_openvino()
 
     class Called(torch.nn.Module):
         def __init__(self) -> None:

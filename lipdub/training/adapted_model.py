@@ -92,6 +92,7 @@ def make_adapted_model(
         UsageError: a name or a setting is wrong, or the base model cannot be adapted.
         WeightsError: there is no such base model.
         InputError: there is no such video, or too little of a face or of sound in it.
+        EnvironmentFailure: the model could not be kept.
     """
     from lipdub.training.adapt import adapt, render_card
     from lipdub.weights import user_models
@@ -101,6 +102,8 @@ def make_adapted_model(
     settings = _adaptation_settings(arguments)
     if arguments.name is not None:
         user_models.check_name(arguments.name)
+    if arguments.out is None:
+        user_models.make_folder(FAMILY)  # a place for the result, before minutes are spent on it
     base = user_models.find(FAMILY, arguments.base_model, None)
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
         path = arguments.out or Path(folder) / "talker.safetensors"

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from lipdub.offline import import_torch_compiler
 from lipdub.speech import viseme_targets
 from lipdub.speech.coarticulation import (
     COEFFICIENTS,
@@ -163,6 +164,7 @@ def fit_lip_model(
     posture = _stack([compute_pause_opening(clip, start) for clip in certain])
     measured = torch.from_numpy(lips.astype(np.float32))
     blend = _Blend(start)
+    import_torch_compiler()
     optimizer = torch.optim.Adam(
         [
             {"params": [blend.target_changes, blend.dominance_changes]},
@@ -271,6 +273,7 @@ def fit_context(
     any_speech = functional.one_hot(torch.from_numpy(labels.astype(np.int64)), len(PHONES)).float()
     measured = torch.from_numpy(lips.astype(np.float32))
     network = _Context(options)
+    import_torch_compiler()
     optimizer = torch.optim.AdamW(network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
     for step in range(options.steps):
         for group in optimizer.param_groups:

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from lipdub.errors import EnvironmentFailure
+from lipdub.offline import import_torch_compiler
 from lipdub.parallel import map_ordered
 from lipdub.training.config import setting
 from lipdub.training.training_log import TrainingLog
@@ -459,6 +460,7 @@ def _make_accelerator(options: LoopOptions, device: str) -> Any:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
+    import_torch_compiler()
     AcceleratorState._reset_state()  # noqa: SLF001 - else a process could train with one precision only
     accelerator = Accelerator(
         cpu=device == "cpu",

@@ -41,17 +41,41 @@ _FILE_FORMATS = {
 }
 
 
+def find_folder() -> Path | None:
+    """Return the folder that ``LIPDUB_WEIGHTS`` names, or else lipdub's folder among the user's data.
+
+    None for a user whose home folder is not known: a container or a service may run under a number without a name.
+    """
+    try:
+        if os.environ.get(FOLDER_VARIABLE):
+            return Path(os.environ[FOLDER_VARIABLE]).expanduser()
+        return _find_data_folder() / "lipdub" / "weights"
+    except RuntimeError:  # what `Path.home` and `Path.expanduser` raise
+        return None
+
+
 def default_folder() -> Path:
-    """Return the folder that ``LIPDUB_WEIGHTS`` names, or else lipdub's folder among the user's data."""
-    if os.environ.get(FOLDER_VARIABLE):
-        return Path(os.environ[FOLDER_VARIABLE]).expanduser()
+    """Return the folder of `find_folder`.
+
+    Raises:
+        EnvironmentFailure: There is none.
+    """
+    folder = find_folder()
+    if folder is None:
+        raise EnvironmentFailure(
+            "there is no place for the weights store: this user's home folder is not known",
+            hint=f"Set {FOLDER_VARIABLE} to the full path of a folder.",
+        )
+    return folder
+
+
+def _find_data_folder() -> Path:
+    """Return the folder of this user's data. Raises RuntimeError if it is not known."""
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "lipdub" / "weights"
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 
 
 @dataclass(frozen=True)
@@ -99,12 +123,25 @@ class VerifiedWeights:
 class WeightsStore:
     """The files in one folder. Only `pull` uses the network.
 
-    Attributes:
-        folder: The folder.
+    For a user without a folder the store is empty, and only what would write to it fails.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or default_folder()
+        self._folder = folder or find_folder()
+
+    @property
+    def folder(self) -> Path:
+        """The folder.
+
+        Raises:
+            EnvironmentFailure: This user has none.
+        """
+        return self._folder or default_folder()
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether this user has a folder for weights."""
+        return self._folder is not None
 
     def place(self, entry: ManifestEntry) -> Path:
         """Return where an entry's file belongs."""
@@ -112,6 +149,8 @@ class WeightsStore:
 
     def has(self, entry: ManifestEntry) -> bool:
         """Return whether the store has an entry's file with the right size. Does not read the file."""
+        if not self.has_folder:
+            return False
         try:
             size = self.place(entry).stat().st_size
         except OSError:
@@ -139,6 +178,7 @@ class WeightsStore:
 
         Raises:
             WeightsError: The file is not in the store, or is not the file it should be.
+            EnvironmentFailure: This user has no folder for weights.
         """
         path = self.place(entry)
         if not path.is_file():
@@ -152,7 +192,7 @@ class WeightsStore:
     def entries(self, paths: Iterable[Path]) -> list[ManifestEntry]:
         """Return the entries of those paths that are in the store."""
         known = {entry.file: entry for entry in manifest.list_entries()}
-        return [known[path.name] for path in paths if path.parent == self.folder and path.name in known]
+        return [known[path.name] for path in paths if path.parent == self._folder and path.name in known]
 
     def first(self, names: Sequence[str]) -> VerifiedWeights:
         """Verify the first of these entries whose file is there.
@@ -326,6 +366,8 @@ class WeightsStore:
                 write_atomically(self.folder / PINS_FILE, json.dumps(pins, indent=1).encode())
 
     def _read_pins(self) -> dict[str, Any]:
+        if not self.has_folder:
+            return {}
         path = self.folder / PINS_FILE
         try:
             pins = json.loads(path.read_bytes())

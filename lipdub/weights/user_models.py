@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lipdub.errors import UsageError, WeightsError, printable, wrap_os_error
 from lipdub.weights.safetensors_file import read_notes
 from lipdub.weights.shipped_files import locate_shipped, sha256, verify_shipped
-from lipdub.weights.store import default_folder, hold_lock
+from lipdub.weights.store import default_folder, find_folder, hold_lock
 from lipdub.workspace.atomic_files import write_atomically
 
 if TYPE_CHECKING:
@@ -94,8 +95,28 @@ class _Row:
 
 
 def models_folder() -> Path:
-    """Return the folder of the user's models."""
+    """Return the folder of the user's models.
+
+    Raises:
+        EnvironmentFailure: This user has no folder for weights.
+    """
     return default_folder() / "trained"
+
+
+def make_folder(family: ModelFamily) -> Path:
+    """Make the folder of a family's models, and try to write there.
+
+    Raises:
+        EnvironmentFailure: It cannot be written to, or this user has no folder for weights.
+    """
+    folder = models_folder() / family.method
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise wrap_os_error(error, folder, "write") from error
+    return folder
 
 
 def sanitize_name(text: str) -> str:
@@ -136,11 +157,7 @@ def add_model(family: ModelFamily, path: Path, name: str, video_digest: str | No
     """
     check_name(name)
     family.read_description(path)
-    folder = models_folder() / family.method
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise wrap_os_error(error, folder, "write") from error
+    make_folder(family)
     with hold_lock(models_folder() / f".{INDEX_FILE}.lock", _LOCK_SECONDS, "the stored models"):
         return _replace(family.method, path, name, video_digest, card)
 
@@ -248,6 +265,8 @@ def _describe(row: _Row) -> str:
 
 
 def _read_index() -> list[_Row]:
+    if find_folder() is None:
+        return []
     path = models_folder() / INDEX_FILE
     try:
         return [_parse_row(str(key), values) for key, values in json.loads(path.read_bytes()).items()]

@@ -132,11 +132,13 @@ class StabilizedTrainable(GeneratorTrainable):
     required = ("data", "silent")
 
     def check(self, arguments: Any) -> None:
-        """Refuse a name that no file can have."""
+        """Refuse a name that no file can have, and a weights store that cannot be written."""
         if arguments.keep is not None:
             from lipdub.weights import user_models
+            from lipdub.weights.talking_face_file import FAMILY
 
             user_models.check_name(arguments.keep)
+            user_models.make_folder(FAMILY)
 
     def load_inputs(self, arguments: Any) -> TalkingFaceModel:
         """Load AVSyncNet and the silent-lip generator."""
