@@ -10,6 +10,7 @@ import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, printable
+from lipdub.media.channel_layouts import ChannelMixer
 from lipdub.media.demux import decode_frames, open_media
 from lipdub.media.probe import AudioFacts, probe
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lipdub.arrays import F32, F64, Array
+    from lipdub.media.channel_layouts import LayoutFit
 
 _SHORTEST_GAP = Fraction(1, 20)  # seconds; gaps in the times longer than this are filled with silence
 _LONGEST_GAP = Fraction(3600)  # seconds; a longer gap is a broken time
@@ -34,6 +36,7 @@ CANCELLED_SHARE = 0.1
 DROWNED_SHARE = 0.03
 SILENT_PEAK = 0.001  # -60 dB; a sound that stays below is silence
 LOST_SHARE = 0.25  # of the loudest channel's power in lost seconds, from which that channel is taken alone
+_MOST_PLANES = 8  # planar frames with as many channels or more cannot be read plane by plane
 # Full scale of the signed integer sample formats.
 _FULL_SCALE = {"s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}
 
@@ -163,6 +166,8 @@ def _silence(count: int, channels: int, rate: int) -> Iterator[F32]:
 
 def _to_float(frame: Any) -> F32:
     """Convert the samples of a decoded frame to (n, channels) float32 in -1..1."""
+    if frame.format.is_planar and frame.layout.nb_channels >= _MOST_PLANES:
+        frame = _to_packed(frame)
     name = frame.format.name
     values: Array = frame.to_ndarray()
     values = values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)
@@ -174,6 +179,19 @@ def _to_float(frame: Any) -> F32:
     if full > _FULL_SCALE["s16"]:
         return (values / float(full)).astype(np.float32)
     return values.astype(np.float32) * np.float32(1.0 / full)
+
+
+def _to_packed(frame: Any) -> Any:
+    """Return a planar frame with its channels interleaved.
+
+    PyAV finds the end of a frame's planes by an empty pointer. Frames with many planes have none, and the process
+    crashes.
+    """
+    import av
+
+    packed: list[Any] = av.AudioResampler(format=frame.format.packed).resample(frame)
+    assert len(packed) == 1
+    return packed[0]
 
 
 def _conform(samples: F32, rate: int, target_rate: int, channels: int) -> F32:
@@ -368,10 +386,11 @@ def write_wav(
     skip: int = 0,
     limit: int | None = None,
     stream: int | None = None,
+    fit: LayoutFit | None = None,
 ) -> AudioSource:
-    """Write the sound of a file to a WAV file at its own rate, channels and depth, block by block.
+    """Write the sound of a file to a WAV file at its own rate and depth, block by block.
 
-    Sources of 16 bits keep their exact samples.
+    Sources of 16 bits keep their exact samples, unless their channels are mixed.
 
     Args:
         path: The WAV file.
@@ -380,6 +399,7 @@ def write_wav(
         skip: Samples of the source to leave out at its beginning.
         limit: Most samples to write, silence included.
         stream: Index of the stream; the first sound stream by default.
+        fit: The channels of the WAV file; the source's own by default.
 
     Returns:
         What the stream decodes to.
@@ -391,12 +411,18 @@ def write_wav(
 
     facts = probe_audio_source(source, stream)
     codec, sample_format = _wav_format(facts)
+    layout = facts.layout if fit is None else fit.layout
+    blocks = _lay_out_blocks(source, stream, facts, lead=lead, skip=skip, limit=limit)
+    if fit is not None and fit.is_mixed:
+        mixer = ChannelMixer(facts.layout, facts.channels, fit.layout)
+        mixer.limit(blocks)
+        blocks = mixer.mix(_lay_out_blocks(source, stream, facts, lead=lead, skip=skip, limit=limit))
     with av.open(str(path), "w", format="wav", options={"rf64": "auto"}) as container:
-        track = container.add_stream(codec, rate=facts.rate, layout=facts.layout)
+        track = container.add_stream(codec, rate=facts.rate, layout=layout)
         written = 0
-        for block in _lay_out_blocks(source, stream, facts, lead=lead, skip=skip, limit=limit):
+        for block in blocks:
             packed = _pack_samples(block, sample_format)
-            frame = av.AudioFrame.from_ndarray(packed, format=sample_format, layout=facts.layout)
+            frame = av.AudioFrame.from_ndarray(packed, format=sample_format, layout=layout)
             frame.sample_rate = facts.rate
             frame.pts = written
             frame.time_base = Fraction(1, facts.rate)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lipdub.errors import UsageError
+from lipdub.media.channel_layouts import LayoutFit, fit_layout
 
 if TYPE_CHECKING:
     from lipdub.media.audio import AudioSource
@@ -61,11 +62,13 @@ class SpeechEncoder:
         encoder: FFmpeg's name of the encoder.
         rate: Samples per second.
         bitrate: Bits per second; None for lossless encoders.
+        layout: The channels as the encoder takes them.
     """
 
     encoder: str
     rate: int
     bitrate: int | None
+    layout: LayoutFit
 
 
 def check_audio_codec(audio: AudioCodec, container: Container) -> None:
@@ -97,23 +100,24 @@ def select_speech_encoder(audio: AudioCodec, container: Container, speech: Audio
     name = _ENCODER_NAMES.get(name, name)
     if audio.codec == "auto" and name == "pcm" and container.is_mov and not speech.lossless:
         name = "aac"
-    rate, channels = speech.rate, max(1, speech.channels)
+    layout = fit_layout(name, speech.layout, max(1, speech.channels))
+    rate, channels = speech.rate, layout.channels
     if name == "pcm":
-        return SpeechEncoder(_pcm_encoder(container, speech), rate, None)
+        return SpeechEncoder(_pcm_encoder(container, speech), rate, None, layout)
     if name == "libopus":
-        return SpeechEncoder(name, _OPUS_RATE, audio.bitrate or _OPUS_BITRATE * channels)
+        return SpeechEncoder(name, _OPUS_RATE, audio.bitrate or _OPUS_BITRATE * channels, layout)
     if name == "aac":
         rate = rate if rate in _AAC_RATES else _FALLBACK_RATE
         bitrate = round(_AAC_BITRATE * min(1.0, rate / _AAC_FULL_RATE)) * channels
-        return SpeechEncoder(name, rate, audio.bitrate or bitrate)
+        return SpeechEncoder(name, rate, audio.bitrate or bitrate, layout)
     if name == "libmp3lame":
         rate = rate if rate in _MP3_RATES else _FALLBACK_RATE
         bitrate = _MP3_BITRATE if rate >= _MP3_FULL_RATE else _MP3_LOW_BITRATE
-        return SpeechEncoder(name, rate, audio.bitrate or bitrate)
+        return SpeechEncoder(name, rate, audio.bitrate or bitrate, layout)
     if name == "ac3":
         rate = rate if rate in _AC3_RATES else _FALLBACK_RATE
-        return SpeechEncoder(name, rate, audio.bitrate or _AC3_BITRATE)
-    return SpeechEncoder(name, rate, audio.bitrate)
+        return SpeechEncoder(name, rate, audio.bitrate or _AC3_BITRATE, layout)
+    return SpeechEncoder(name, rate, audio.bitrate, layout)
 
 
 def _pcm_encoder(container: Container, speech: AudioSource) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lipdub.media.channel_layouts import LayoutFit, fit_layout
 from lipdub.media.containers import TEXT_SUBTITLE_CODECS
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ class CopiedStream:
         index: Number of the stream in the source.
         kind: FFmpeg's name of the kind of stream.
         encoder: Its encoder, or "copy".
+        fit: The channels as the encoder takes them; None for the stream's own.
     """
 
     index: int
     kind: str
     encoder: str = COPY
+    fit: LayoutFit | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,15 @@ def select_streams(facts: MediaFacts, container: Container, *, keep_audio: str, 
     notes: list[str] = []
     for sound in _select_sounds(facts.audio, keep_audio, has_speech=has_speech):
         encoder = audio_encoder(sound.codec, container)
-        streams.append(CopiedStream(sound.index, "audio", encoder))
-        if encoder != COPY:
-            notes.append(
-                f"sound stream {sound.index} ({sound.codec}) was encoded again, {container.name} does not hold it"
-            )
+        if encoder == COPY:
+            streams.append(CopiedStream(sound.index, "audio"))
+            continue
+        name = f"sound stream {sound.index} ({sound.codec})"
+        fit = fit_layout(encoder, sound.layout, sound.channels)
+        streams.append(CopiedStream(sound.index, "audio", encoder, fit if fit.layout != sound.layout else None))
+        notes.append(f"{name} was encoded again, {container.name} does not hold it")
+        if fit.is_mixed:
+            notes.append(fit.describe(name, encoder))
     dropped: list[str] = []
     for stream in facts.others:
         rule = _RULES.get(stream.type)

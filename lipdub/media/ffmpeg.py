@@ -8,39 +8,60 @@ import re
 import shutil
 import subprocess
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import EnvironmentFailure, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 DEVELOPMENT_VERSION = 99  # stands for a build of the development branch, which has no release number
 BROKEN_VERSION = -1  # stands for a program that does not run
 _VERSION_TIMEOUT = 30  # seconds
+_INSTALL_HINT = "Install ffmpeg, or the Python package imageio-ffmpeg."
 _QUOTED_LINES = 3  # how many of ffmpeg's last lines an error quotes
 
 
 def find_ffmpeg(minimum: int = 0) -> str:
-    """Return the path of an ffmpeg program: the system's, else the one in the imageio-ffmpeg wheel.
+    """Return the path of an ffmpeg program: the first of :func:`list_ffmpegs`.
 
     Args:
-        minimum: Preferred major version. If no program is that new, the first one is returned; callers that
-            need the version check :func:`read_ffmpeg_version`.
+        minimum: Preferred major version.
 
     Raises:
-        EnvironmentFailure: There is no ffmpeg.
+        EnvironmentFailure: There is no ffmpeg that runs.
     """
-    programs = [path for path in (shutil.which("ffmpeg"), _find_wheel_ffmpeg()) if path]
+    return list_ffmpegs(minimum)[0]
+
+
+def list_ffmpegs(minimum: int = 0) -> list[str]:
+    """Return the paths of all ffmpeg programs that run: those in PATH, then the one in the imageio-ffmpeg wheel.
+
+    Args:
+        minimum: Preferred major version. Older programs come last; callers that need the version check
+            :func:`read_ffmpeg_version`.
+
+    Raises:
+        EnvironmentFailure: There is no ffmpeg that runs.
+    """
+    found = [path for path in (*_find_programs("ffmpeg"), _find_wheel_ffmpeg()) if path]
+    if not found:
+        raise EnvironmentFailure("no ffmpeg program was found", hint=_INSTALL_HINT)
+    programs = [path for path in found if read_ffmpeg_version(path) != BROKEN_VERSION]
     if not programs:
-        raise EnvironmentFailure(
-            "no ffmpeg program was found", hint="Install ffmpeg, or the Python package imageio-ffmpeg."
-        )
-    for path in programs:
-        if minimum == 0 or read_ffmpeg_version(path) >= minimum:
-            return path
-    return programs[0]
+        raise EnvironmentFailure(f"the ffmpeg program {found[0]} does not run", hint=_INSTALL_HINT)
+    return sorted(programs, key=lambda path: read_ffmpeg_version(path) < minimum)
+
+
+def _find_programs(name: str) -> list[str]:
+    """Return the programs of this name in all folders of PATH, each once."""
+    found: dict[str, str] = {}
+    for folder in os.get_exec_path():
+        program = shutil.which(name, path=folder)
+        if program is not None:
+            found.setdefault(os.path.realpath(program), program)
+    return list(found.values())
 
 
 def _find_wheel_ffmpeg() -> str | None:
@@ -80,7 +101,8 @@ def run_ffmpeg(
     """Run an ffmpeg-python output node.
 
     Args:
-        output: The node.
+        output: The node. Its files are :class:`pathlib.Path` objects: ffmpeg-python cannot hash names as text that
+            are not UTF-8.
         executable: Path of the ffmpeg program.
         global_options: Options of the whole command.
         output_options: More options of the output. ffmpeg-python takes each option once only, but an output
@@ -94,7 +116,7 @@ def run_ffmpeg(
     import ffmpeg
 
     arguments = ffmpeg.compile(output, cmd=executable)
-    command = _build_command(arguments, global_options, output_options, metadata)
+    command = [_encode(word) for word in _build_command(arguments, global_options, output_options, metadata)]
     try:
         process = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except (OSError, ValueError) as error:
@@ -106,16 +128,21 @@ def run_ffmpeg(
         raise FfmpegError(text or f"it ended with code {process.returncode}")
 
 
+def _encode(word: str | Path) -> bytes:
+    """Return a word of a command as the system passes it: names as they are on the disk, text as UTF-8."""
+    return os.fsencode(word) if isinstance(word, Path) else word.encode("utf-8", "surrogateescape")
+
+
 def _build_command(
-    arguments: list[str], global_options: Sequence[str], output_options: Sequence[str], metadata: Path | None
-) -> list[str]:
+    arguments: list[str | Path], global_options: Sequence[str], output_options: Sequence[str], metadata: Path | None
+) -> list[str | Path]:
     """Insert options into the command ffmpeg-python compiled: program, inputs, maps and options, output."""
     executable, *inputs_and_output, output = arguments
     split = inputs_and_output.index("-map")
     inputs, options = inputs_and_output[:split], inputs_and_output[split:]
-    chapters: list[str] = []
+    chapters: list[str | Path] = []
     if metadata is not None:
-        chapters = ["-f", "ffmetadata", "-i", str(metadata), "-map_chapters", str(inputs.count("-i"))]
+        chapters = ["-f", "ffmetadata", "-i", metadata, "-map_chapters", str(inputs.count("-i"))]
     quiet = ["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
     return [executable, *quiet, *global_options, *inputs, *chapters, *options, *output_options, output]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, printable, wrap_os_error
@@ -14,7 +17,7 @@ from lipdub.media.audio_encoder import check_audio_codec, select_speech_encoder
 from lipdub.media.containers import Container, container_for
 from lipdub.media.copied_streams import SOURCE_AUDIO_POLICIES, StreamSelection, select_streams
 from lipdub.media.demux import absolute_path, open_media
-from lipdub.media.ffmpeg import FfmpegError, find_ffmpeg, read_ffmpeg_version, run_ffmpeg
+from lipdub.media.ffmpeg import FfmpegError, list_ffmpegs, read_ffmpeg_version, run_ffmpeg
 from lipdub.media.join import join_segments
 from lipdub.media.mux_options import (
     chapter_text,
@@ -38,7 +41,8 @@ from lipdub.media.mux_plan import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
+
+    from lipdub.media.copied_streams import CopiedStream
 
 # If ffmpeg fails, kinds of copied streams are given up in this order.
 _LEAST_IMPORTANT_FIRST = ("data", "attachment", "video", "subtitle", "audio")
@@ -47,7 +51,7 @@ _MATROSKA_FFMPEG_VERSION = 7  # older releases lose the rotation and misplace Op
 # millisecond less makes that half round the same way when it is written and when it is read.
 _OPUS_ROUNDING = Fraction(1, 4000)
 _MAX_SPEECH_ERROR = Fraction(2, 1000)  # seconds; a larger misplacement is corrected by a second run
-_MAX_NAME = 80  # characters of the result's name in that of the scratch folder
+_SCRATCH_MARK_BYTES = 4  # bytes of the digest that tells scratch folders of neighbouring results apart
 _FFMPEG_ERRORS = 1000  # errno of the system is smaller; FFmpeg's own codes are larger
 
 
@@ -80,19 +84,43 @@ def mux(
         InputError: The source holds no video, or the speech no sound.
         EnvironmentFailure: The result cannot be written.
     """
-    out = absolute_path(out)
     container = container_for(out)
     _check_inputs(speech, source, container)
-    with _scratch_folder(out) as scratch, _report_disk_errors(out):
-        joined = join_segments(picture.segments, scratch, container, source.facts, picture.last_duration)
-        plan = MuxPlan(joined, container, source.path, source.facts, metadata=metadata or {}, end=end)
-        if speech is not None:
-            plan = replace(plan, speech=_lay_out_speech(plan, speech))
-        selection = _select_streams(plan, source)
-        result = scratch / f"result{out.suffix.lower()}"
-        failures = _run_with_fewer_streams(replace(plan, copied=selection.streams), result)
-        result.replace(out)
-    return [*joined.notes, *selection.notes, *_rotation_notes(plan), *failures]
+    with scratch_folder(out) as scratch:
+        result, notes = make_result(
+            picture, speech, source, scratch, container=container, metadata=metadata or {}, end=end
+        )
+        result.replace(follow_links(out))
+    return notes
+
+
+def make_result(
+    picture: PictureInput,
+    speech: SpeechInput | None,
+    source: SourceInput,
+    scratch: Path,
+    *,
+    container: Container,
+    metadata: Mapping[str, str],
+    end: Fraction | None,
+) -> tuple[Path, list[str]]:
+    """Make the result in a folder of :func:`scratch_folder`; arguments and errors as for :func:`mux`.
+
+    Returns:
+        The file and the remarks.
+    """
+    joined = join_segments(picture.segments, scratch, container, source.facts, picture.last_duration)
+    plan = MuxPlan(joined, container, source.path, source.facts, metadata=metadata, end=end)
+    notes = list(joined.notes)
+    if speech is not None:
+        track = _lay_out_speech(plan, speech)
+        plan = replace(plan, speech=track)
+        if track.encoder.layout.is_mixed:
+            notes.append(track.encoder.layout.describe("the speech", track.encoder.encoder))
+    selection = _select_streams(plan, source)
+    result = scratch / f"result.{container.muxer}"
+    program, failures = _run_with_fewer_streams(replace(plan, copied=selection.streams), result)
+    return result, [*notes, *selection.notes, *_rotation_notes(plan, program), *failures]
 
 
 def _check_inputs(speech: SpeechInput | None, source: SourceInput, container: Container) -> None:
@@ -114,17 +142,36 @@ def _select_streams(plan: MuxPlan, source: SourceInput) -> StreamSelection:
     return select_streams(source.facts, plan.container, keep_audio=source.keep_audio, has_speech=has_speech)
 
 
-@contextmanager
-def _scratch_folder(out: Path) -> Iterator[Path]:
-    """Make a folder beside the result and remove it at the end.
+def follow_links(out: Path) -> Path:
+    """Return where a result is written: the absolute path, or what it points to if it is a symbolic link.
 
-    Its name is the same every time, so that the next run removes what a killed run left behind.
+    Raises:
+        UsageError: The links lead in a circle, or to something that is no plain file.
     """
-    folder = out.parent / f".{out.name[:_MAX_NAME]}.lipdub-part"
+    place = Path(os.path.realpath(out))
+    if place.is_symlink():
+        raise UsageError(f"{out} is a symbolic link that leads in a circle", hint="Name another file with -o.")
+    if place.exists() and not place.is_file():
+        raise UsageError(f"{out} is not a plain file", hint="Name another file with -o.")
+    return place
+
+
+@contextmanager
+def scratch_folder(out: Path) -> Iterator[Path]:
+    """Make a folder beside a result and remove it at the end. Disk errors name the result.
+
+    Its name is the same every time, so that the next run removes what a killed run left behind. It is short, since
+    the result's own name may be as long as the disk allows. It is not hidden: a packaged ffmpeg may be kept from
+    hidden folders.
+    """
+    place = follow_links(out)
+    mark = hashlib.blake2b(os.fsencode(place.name), digest_size=_SCRATCH_MARK_BYTES).hexdigest()
+    folder = place.with_name(f"lipdub-{mark}.part")
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
-        yield folder
+        with _report_disk_errors(out):
+            yield folder
     except OSError as error:
         raise wrap_os_error(error, out, "write") from error
     finally:
@@ -156,31 +203,53 @@ def _lay_out_speech(plan: MuxPlan, speech: SpeechInput) -> SpeechTrack:
     end = None if plan.end is None else plan.end - shift
     placement = place_samples(Fraction(speech.start) - shift, begin, end, source.rate)
     path = plan.joined.path.with_name("speech.wav")
-    write_wav(path, speech.path, lead=placement.lead, skip=placement.skip, limit=placement.limit, stream=speech.stream)
     encoder = select_speech_encoder(speech.codec, plan.container, source)
+    write_wav(
+        path,
+        speech.path,
+        lead=placement.lead,
+        skip=placement.skip,
+        limit=placement.limit,
+        stream=speech.stream,
+        fit=encoder.layout,
+    )
     return SpeechTrack(path, begin, source, encoder, speech.language)
 
 
-def _lay_out_copy(plan: MuxPlan, index: int) -> Path:
-    """Write a sound stream of the source to a WAV file that begins with the result's first frame."""
-    path = plan.joined.path.with_name(f"sound{index}.wav")
+def _lay_out_copy(plan: MuxPlan, stream: CopiedStream) -> tuple[Path, Fraction]:
+    """Write a sound stream of the source to a WAV file. Returns the file and when it begins in the result."""
+    begin = speech_begin(plan.joined, plan.container, plan.facts.start_time)
+    path = plan.joined.path.with_name(f"sound{stream.index}.wav")
     if not path.exists():
-        sound = probe_audio_source(plan.source, index)
-        first = plan.joined.first_time + plan.joined.shift_time
-        placement = place_samples(sound.start, first, plan.end, sound.rate)
-        write_wav(path, plan.source, lead=placement.lead, skip=placement.skip, limit=placement.limit, stream=index)
-    return path
+        shift = plan.joined.shift_time
+        sound = probe_audio_source(plan.source, stream.index)
+        end = None if plan.end is None else plan.end - shift
+        placement = place_samples(sound.start - shift, begin, end, sound.rate)
+        write_wav(
+            path,
+            plan.source,
+            lead=placement.lead,
+            skip=placement.skip,
+            limit=placement.limit,
+            stream=stream.index,
+            fit=stream.fit,
+        )
+    return path, begin
 
 
 # -- running ffmpeg
 
 
-def _run_with_fewer_streams(plan: MuxPlan, result: Path) -> list[str]:
-    """Run ffmpeg; while it fails, give up a kind of copied streams. Returns remarks about these."""
+def _run_with_fewer_streams(plan: MuxPlan, result: Path) -> tuple[str, list[str]]:
+    """Run ffmpeg; while it fails, give up a kind of copied streams.
+
+    Returns:
+        The program that succeeded, and remarks about the streams.
+    """
     notes: list[str] = []
     while True:
         try:
-            _run(plan, result)
+            return _run_any_program(plan, result), notes
         except FfmpegError as error:
             kinds = {stream.kind for stream in plan.copied}
             dropped = next((kind for kind in _LEAST_IMPORTANT_FIRST if kind in kinds), None)
@@ -188,17 +257,36 @@ def _run_with_fewer_streams(plan: MuxPlan, result: Path) -> list[str]:
                 raise EnvironmentFailure(f"the result could not be muxed: {error.what}") from error
             plan = replace(plan, copied=tuple(stream for stream in plan.copied if stream.kind != dropped))
             notes.append(f"the source's {dropped} streams could not be kept: {error.reason}")
+
+
+def _run_any_program(plan: MuxPlan, result: Path) -> str:
+    """Run the ffmpeg programs in turn until one succeeds, and return it.
+
+    One may lack a codec, or be kept from the folders of the source or the result.
+
+    Raises:
+        FfmpegError: All fail. The error is that of the first.
+    """
+    failure: FfmpegError | None = None
+    for program in list_ffmpegs(_MATROSKA_FFMPEG_VERSION if plan.container.is_matroska else 0):
+        try:
+            _run(plan, result, program)
+        except FfmpegError as error:
+            failure = failure or error
             result.unlink(missing_ok=True)
         else:
-            return notes
+            return program
+    assert failure is not None
+    raise failure
 
 
-def _run(plan: MuxPlan, result: Path, nudge: Fraction = Fraction(0)) -> None:
+def _run(plan: MuxPlan, result: Path, program: str, nudge: Fraction = Fraction(0)) -> None:
     """Run ffmpeg once, and again if it misplaces the speech.
 
     Args:
         plan: What to run.
         result: The file to write.
+        program: The ffmpeg to run.
         nudge: Seconds to add to the beginning of the speech.
     """
     import ffmpeg
@@ -208,8 +296,8 @@ def _run(plan: MuxPlan, result: Path, nudge: Fraction = Fraction(0)) -> None:
     streams = [*_picture_inputs(plan), *_speech_inputs(plan, nudge), *_copied_inputs(plan)]
     options = picture_options(plan) | speech_options(plan) | copied_options(plan) | container_options(plan)
     run_ffmpeg(
-        ffmpeg.output(*streams, str(result), **options),
-        _find_ffmpeg(plan.container),
+        ffmpeg.output(*streams, filename=result, **options),
+        program,
         global_options=("-copyts",),
         output_options=metadata_options(plan.facts.metadata, plan.metadata, _read_stream_metadata(plan)),
         metadata=chapters,
@@ -218,18 +306,14 @@ def _run(plan: MuxPlan, result: Path, nudge: Fraction = Fraction(0)) -> None:
         # Releases differ in where they place delayed sound.
         error = probe_audio_source(result).start - plan.speech.begin
         if abs(error) > _MAX_SPEECH_ERROR:
-            _run(plan, result, -error)
+            _run(plan, result, program, -error)
 
 
-def _find_ffmpeg(container: Container) -> str:
-    return find_ffmpeg(_MATROSKA_FFMPEG_VERSION if container.is_matroska else 0)
-
-
-def _rotation_notes(plan: MuxPlan) -> list[str]:
+def _rotation_notes(plan: MuxPlan, program: str) -> list[str]:
     """Return a remark if this ffmpeg loses the rotation."""
     if not plan.joined.note.is_rotated or not plan.container.is_matroska:
         return []
-    if read_ffmpeg_version(_find_ffmpeg(plan.container)) >= _MATROSKA_FFMPEG_VERSION:
+    if read_ffmpeg_version(program) >= _MATROSKA_FFMPEG_VERSION:
         return []
     return [f"this ffmpeg cannot tag the rotation in {plan.container.name}"]
 
@@ -241,7 +325,7 @@ def _picture_inputs(plan: MuxPlan) -> list[Any]:
     import ffmpeg
 
     offset = format_seconds(plan.joined.first_time)
-    return [ffmpeg.input(str(plan.joined.path), itsoffset=offset)["v:0"]]
+    return [ffmpeg.input(plan.joined.path, itsoffset=offset)["v:0"]]
 
 
 def _speech_inputs(plan: MuxPlan, nudge: Fraction) -> list[Any]:
@@ -253,7 +337,7 @@ def _speech_inputs(plan: MuxPlan, nudge: Fraction) -> list[Any]:
     begin = speech.begin
     if plan.container.is_matroska and begin > 0 and speech.encoder.encoder == "libopus":
         begin -= _OPUS_ROUNDING
-    return [ffmpeg.input(str(speech.path), itsoffset=format_seconds(begin + nudge))["a:0"]]
+    return [ffmpeg.input(speech.path, itsoffset=format_seconds(begin + nudge))["a:0"]]
 
 
 def _copied_inputs(plan: MuxPlan) -> list[Any]:
@@ -261,12 +345,13 @@ def _copied_inputs(plan: MuxPlan) -> list[Any]:
 
     if not plan.copied:
         return []
-    file = ffmpeg.input(str(absolute_path(plan.source)), **source_input_options(plan))
+    file = ffmpeg.input(absolute_path(plan.source), **source_input_options(plan))
     inputs = []
     for _, stream in plan.ordered_streams:
-        if stream.kind == "audio" and not plan.container.timed:
+        if stream.kind == "audio" and (stream.fit is not None or not plan.container.timed):
             # Without start times, only sound that is laid out anew begins where it should.
-            inputs.append(ffmpeg.input(str(_lay_out_copy(plan, stream.index)))["a:0"])
+            path, begin = _lay_out_copy(plan, stream)
+            inputs.append(ffmpeg.input(path, itsoffset=format_seconds(begin))["a:0"])
         else:
             inputs.append(file[str(stream.index)])
     return inputs

@@ -63,7 +63,7 @@ def speech_options(plan: MuxPlan) -> dict[str, str]:
     options = {"c:a:0": encoder.encoder, "ar:a:0": str(encoder.rate), "disposition:a:0": "default"}
     if encoder.bitrate:
         options["b:a:0"] = str(encoder.bitrate)
-    if encoder.encoder == "libopus" and speech.source.channels > 2:
+    if encoder.encoder == "libopus" and encoder.layout.channels > 2:
         options["mapping_family:a:0"] = "1"
     if encoder.encoder in ("flac", "libopus") and plan.container.is_mov:
         options["strict"] = "experimental"  # older releases call these codecs experimental in MP4

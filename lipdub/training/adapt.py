@@ -329,10 +329,10 @@ def _cut_beginning(video: Path, seconds: float, folder: Path, report: Report) ->
     facts, times = probe(video), read_frame_times(video)
     if facts.video is None or not facts.audio or times[-1] - times[0] <= _CUT_FROM * seconds:
         return video
-    out, source = folder / "beginning.mkv", ffmpeg.input(f"file:{video.absolute()}", t=seconds)
+    out, source = folder / "beginning.mkv", ffmpeg.input(video.absolute(), t=seconds)
     coding = {"c:v": "libx264", "crf": 8, "preset": "ultrafast", "c:a": "pcm_s16le"}
     streams = (source[str(facts.video.index)], source[str(facts.audio[0].index)])
-    run_ffmpeg(ffmpeg.output(*streams, str(out), **coding), find_ffmpeg())
+    run_ffmpeg(ffmpeg.output(*streams, filename=out, **coding), find_ffmpeg())
     report(f"there is time to learn only the first {seconds:.0f} s of {video.name}")
     return out
 

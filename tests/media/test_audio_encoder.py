@@ -10,26 +10,32 @@ import pytest
 from lipdub.errors import UsageError
 from lipdub.media.audio import AudioSource
 from lipdub.media.audio_encoder import AudioCodec, SpeechEncoder, check_audio_codec, select_speech_encoder
+from lipdub.media.channel_layouts import LayoutFit
 from lipdub.media.containers import container_for
 
 WAV = AudioSource(44100, 1, "mono", "s16", lossless=True, bits=16, start=Fraction(0))
+MONO = LayoutFit("mono", 1)
 MP3 = replace(WAV, sample_format="fltp", lossless=False, bits=32)
 
 
 @pytest.mark.parametrize(
     ("suffix", "speech", "encoder"),
     [
-        (".mp4", WAV, SpeechEncoder("aac", 44100, 128_000)),
-        (".mov", WAV, SpeechEncoder("pcm_s16le", 44100, None)),
-        (".mov", MP3, SpeechEncoder("aac", 44100, 128_000)),
-        (".mkv", WAV, SpeechEncoder("libopus", 48000, 96_000)),
-        (".webm", replace(WAV, channels=2), SpeechEncoder("libopus", 48000, 192_000)),
-        (".avi", replace(WAV, sample_format="s32", bits=24), SpeechEncoder("pcm_s16le", 44100, None)),
-        (".mov", replace(WAV, sample_format="s32", bits=24), SpeechEncoder("pcm_s24le", 44100, None)),
-        (".mov", replace(WAV, sample_format="s32", bits=32), SpeechEncoder("pcm_s32le", 44100, None)),
-        (".mov", replace(WAV, sample_format="flt", bits=32), SpeechEncoder("pcm_f32le", 44100, None)),
-        (".mp4", replace(WAV, rate=22050), SpeechEncoder("aac", 22050, 64_000)),
-        (".mp4", replace(WAV, rate=11025), SpeechEncoder("aac", 48000, 128_000)),
+        (".mp4", WAV, SpeechEncoder("aac", 44100, 128_000, MONO)),
+        (".mov", WAV, SpeechEncoder("pcm_s16le", 44100, None, MONO)),
+        (".mov", MP3, SpeechEncoder("aac", 44100, 128_000, MONO)),
+        (".mkv", WAV, SpeechEncoder("libopus", 48000, 96_000, MONO)),
+        (
+            ".webm",
+            replace(WAV, channels=2, layout="stereo"),
+            SpeechEncoder("libopus", 48000, 192_000, LayoutFit("stereo", 2)),
+        ),
+        (".avi", replace(WAV, sample_format="s32", bits=24), SpeechEncoder("pcm_s16le", 44100, None, MONO)),
+        (".mov", replace(WAV, sample_format="s32", bits=24), SpeechEncoder("pcm_s24le", 44100, None, MONO)),
+        (".mov", replace(WAV, sample_format="s32", bits=32), SpeechEncoder("pcm_s32le", 44100, None, MONO)),
+        (".mov", replace(WAV, sample_format="flt", bits=32), SpeechEncoder("pcm_f32le", 44100, None, MONO)),
+        (".mp4", replace(WAV, rate=22050), SpeechEncoder("aac", 22050, 64_000, MONO)),
+        (".mp4", replace(WAV, rate=11025), SpeechEncoder("aac", 48000, 128_000, MONO)),
     ],
 )
 def test_auto(suffix: str, speech: AudioSource, encoder: SpeechEncoder) -> None:
@@ -39,12 +45,12 @@ def test_auto(suffix: str, speech: AudioSource, encoder: SpeechEncoder) -> None:
 @pytest.mark.parametrize(
     ("codec", "rate", "encoder"),
     [
-        (AudioCodec("mp3"), 44100, SpeechEncoder("libmp3lame", 44100, 256_000)),
-        (AudioCodec("mp3"), 16000, SpeechEncoder("libmp3lame", 16000, 128_000)),
-        (AudioCodec("mp3"), 96000, SpeechEncoder("libmp3lame", 48000, 256_000)),
-        (AudioCodec("ac3"), 22050, SpeechEncoder("ac3", 48000, 448_000)),
-        (AudioCodec("flac"), 96000, SpeechEncoder("flac", 96000, None)),
-        (AudioCodec("AAC", 99_000), 44100, SpeechEncoder("aac", 44100, 99_000)),
+        (AudioCodec("mp3"), 44100, SpeechEncoder("libmp3lame", 44100, 256_000, MONO)),
+        (AudioCodec("mp3"), 16000, SpeechEncoder("libmp3lame", 16000, 128_000, MONO)),
+        (AudioCodec("mp3"), 96000, SpeechEncoder("libmp3lame", 48000, 256_000, MONO)),
+        (AudioCodec("ac3"), 22050, SpeechEncoder("ac3", 48000, 448_000, MONO)),
+        (AudioCodec("flac"), 96000, SpeechEncoder("flac", 96000, None, MONO)),
+        (AudioCodec("AAC", 99_000), 44100, SpeechEncoder("aac", 44100, 99_000, MONO)),
     ],
 )
 def test_named_codecs(codec: AudioCodec, rate: int, encoder: SpeechEncoder) -> None:

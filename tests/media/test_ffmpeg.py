@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,11 @@ from lipdub.media.ffmpeg import (
     FfmpegError,
     _build_command,
     find_ffmpeg,
+    list_ffmpegs,
     read_ffmpeg_version,
     run_ffmpeg,
 )
+from tests.media.clips import make_video
 
 
 def make_program(path: Path, line: str, code: int = 0) -> str:
@@ -64,7 +68,7 @@ def test_options_are_put_in_their_place() -> None:
     assert command[0] == "ffmpeg"
     assert "-nostdin" in command
     assert command[command.index("-copyts") :] == [
-        *("-copyts", "-i", "a", "-i", "b", "-f", "ffmetadata", "-i", "chapters", "-map_chapters", "2"),
+        *("-copyts", "-i", "a", "-i", "b", "-f", "ffmetadata", "-i", Path("chapters"), "-map_chapters", "2"),
         *("-map", "0", "-c", "copy", "-metadata", "a=b", "out"),
     ]
 
@@ -86,3 +90,33 @@ def test_the_reason_is_the_first_line_without_its_origin() -> None:
     assert error.reason == "codec not supported"
     assert str(error) == "ffmpeg failed: [mp4 @ 0x55] codec not supported; more."
     assert FfmpegError("").reason == "no message"
+
+
+def test_a_broken_program_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As conda's ffmpeg without its libraries: the next one in PATH is taken, at last the wheel's."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    broken = make_program(first / "ffmpeg", "error while loading shared libraries: libopenh264.so.5", 127)
+    works = make_program(second / "ffmpeg", "ffmpeg version 6.1")
+    wheel = make_program(tmp_path / "wheel", "ffmpeg version 7.1")
+    monkeypatch.setenv("PATH", f"{first}:{second}:/bin:/usr/bin")
+    monkeypatch.setattr(program, "_find_wheel_ffmpeg", lambda: wheel)
+    assert find_ffmpeg() == works
+    assert [path for path in list_ffmpegs() if path.startswith(str(tmp_path))] == [works, wheel]
+    monkeypatch.setenv("PATH", str(first))
+    assert list_ffmpegs() == [wheel]
+    monkeypatch.setattr(program, "_find_wheel_ffmpeg", lambda: None)
+    with pytest.raises(EnvironmentFailure, match=re.escape(f"{broken} does not run")):
+        find_ffmpeg()
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.nut", b"new\nline.nut", b"%d.nut", b"pipe:1.nut", b"-i.nut", b"'\".nut"])
+def test_any_name_is_passed_on(tmp_path: Path, name: bytes) -> None:
+    import ffmpeg
+
+    source = tmp_path / os.fsdecode(name)
+    source.write_bytes(make_video(tmp_path / "a.nut", pts=range(2)).read_bytes())
+    out = tmp_path / os.fsdecode(b"out-" + name)
+    run_ffmpeg(ffmpeg.output(ffmpeg.input(source)["v:0"], filename=out, **{"c:v": "copy", "f": "nut"}), find_ffmpeg())
+    assert out.stat().st_size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import subprocess
 from fractions import Fraction
@@ -13,12 +14,13 @@ import numpy as np
 import pytest
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError
+from lipdub.media import ffmpeg as program
 from lipdub.media.audio import load_audio, probe_audio_source
 from lipdub.media.audio_encoder import AudioCodec
 from lipdub.media.ffmpeg import find_ffmpeg
 from lipdub.media.frame_index import read_frame_times
 from lipdub.media.mov_tracks import read_mov_tracks
-from lipdub.media.mux import mux
+from lipdub.media.mux import follow_links, mux, scratch_folder
 from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
 from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import read_frames
@@ -458,3 +460,92 @@ def test_without_a_system_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         mux(PictureInput([piece]), SpeechInput(speech, start=Fraction(1, 10)), SourceInput(source, facts), out)
         assert abs(locate_sound(out, load_audio(speech, 48000)) - 0.1) < 0.0005
         assert probe(out).video.rotation == 90  # type: ignore[union-attr]
+
+
+NAMES = [b"caf\xe9", b"new\nline", b"'\"$(x)", b"%d%s", b"pipe:1", b"-o", "日本".encode() * 40 + b"abcdefg"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_and_folder(tmp_path: Path, name: bytes) -> None:
+    """Source, speech and result lie in a folder of an odd name, and have odd names themselves."""
+    folder = tmp_path / os.fsdecode(name)
+    folder.mkdir()
+    source = rich_source(folder).rename(folder / os.fsdecode(name + b".mkv"))
+    speech = make_sound(folder / os.fsdecode(name + b".wav"), chirp(0.4, seed=9))
+    facts, piece = segment(tmp_path, source, ".mkv", 5)
+    out = folder / os.fsdecode(b"x" + name + b".mkv")
+    mux(PictureInput([piece]), SpeechInput(speech), SourceInput(source, facts), out)
+    result = probe(out)
+    assert [stream.type for stream in result.others] == [stream.type for stream in facts.others]
+    assert len(result.audio) == len(facts.audio)
+    assert len(result.chapters) == len(facts.chapters)
+
+
+def test_the_scratch_folder_has_a_short_plain_name(tmp_path: Path) -> None:
+    out = tmp_path / ("n" * 251 + ".mp4")
+    with scratch_folder(out) as first:
+        assert len(first.name) < 32
+        assert not first.name.startswith(".")
+        assert first.parent == tmp_path
+        (first / "left").touch()
+    assert not first.exists()
+    with scratch_folder(out) as again, scratch_folder(tmp_path / "other.mp4") as other:
+        assert again == first
+        assert other != first
+
+
+@pytest.mark.parametrize("state", ["dangling", "there", "chain"])
+def test_a_symbolic_link_is_followed(tmp_path: Path, state: str) -> None:
+    source = make_video(tmp_path / "a.mp4", pts=range(5))
+    facts, piece = segment(tmp_path, source, ".mp4")
+    store = tmp_path / "store"
+    store.mkdir()
+    place, out = store / "0123", tmp_path / "out.mp4"
+    target = Path("store/0123")
+    if state == "there":
+        place.write_bytes(b"old")
+    if state == "chain":
+        (tmp_path / "middle").symlink_to(target)
+        target = Path("middle")
+    out.symlink_to(target)
+    mux(PictureInput([piece]), None, SourceInput(source, facts), out)
+    assert out.readlink() == target
+    assert not place.is_symlink()
+    video = probe(place).video
+    assert video is not None
+    assert video.frames == 5
+    assert sorted(path.name for path in store.iterdir()) == ["0123"]
+
+
+def test_links_that_lead_nowhere_are_refused(tmp_path: Path) -> None:
+    circle, device = tmp_path / "circle.mp4", tmp_path / "device.mp4"
+    circle.symlink_to("circle.mp4")
+    device.symlink_to("/dev/null")
+    with pytest.raises(UsageError, match="in a circle"):
+        follow_links(circle)
+    with pytest.raises(UsageError, match="not a plain file"):
+        follow_links(device)
+
+
+def test_an_ffmpeg_that_may_not_read_the_source_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a packaged one that is confined: it runs, and fails on files of some folders."""
+    source = rich_source(tmp_path)
+    facts, piece = segment(tmp_path, source, ".mkv")
+    confined = tmp_path / "bin" / "ffmpeg"
+    confined.parent.mkdir()
+    confined.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in -version) echo ffmpeg version 9.0 Copyright;;\n'
+        "*) echo 'x.mkv: Permission denied' >&2; exit 1;; esac\n"
+    )
+    confined.chmod(0o755)
+    monkeypatch.setenv("PATH", str(confined.parent), prepend=":")
+    notes = mux(PictureInput([piece]), None, SourceInput(source, facts), tmp_path / "out.mkv")
+    assert len(probe(tmp_path / "out.mkv").audio) == len(facts.audio)
+    assert not any("could not be kept" in note for note in notes)
+    monkeypatch.setattr(program, "_find_wheel_ffmpeg", lambda: None)
+    monkeypatch.setenv("PATH", f"{confined.parent}:/bin")
+    monkeypatch.setattr(program.shutil, "which", lambda name, path: str(confined) if "bin" in path else None)
+    with pytest.raises(EnvironmentFailure, match="Permission denied"):
+        mux(PictureInput([piece]), None, SourceInput(source, facts), tmp_path / "none.mkv")
+    assert not (tmp_path / "none.mkv").exists()

@@ -11,6 +11,7 @@ import pytest
 
 from lipdub.media.audio import AudioSource
 from lipdub.media.audio_encoder import SpeechEncoder
+from lipdub.media.channel_layouts import LayoutFit
 from lipdub.media.containers import container_for
 from lipdub.media.copied_streams import CopiedStream
 from lipdub.media.join import JoinedVideo, SegmentNote
@@ -36,7 +37,9 @@ NOTE = SegmentNote(0, Fraction(1, 1000), UNTAGGED, 0, mirrored=False, codec="h26
 JOINED = JoinedVideo(Path("video.mp4"), NOTE, first=500, end=2500, shift=0, size=(64, 48))
 FACTS = MediaFacts(Path("in.mp4"), "mov,mp4", Fraction(0), Fraction(3), None)
 SOURCE = AudioSource(48000, 1, "mono", "s16", lossless=True, bits=16, start=Fraction(0))
-TRACK = SpeechTrack(Path("speech.wav"), Fraction(1, 2), SOURCE, SpeechEncoder("aac", 48000, 128_000))
+TRACK = SpeechTrack(
+    Path("speech.wav"), Fraction(1, 2), SOURCE, SpeechEncoder("aac", 48000, 128_000, LayoutFit("mono", 1))
+)
 SOUND = CopiedStream(3, "audio")
 
 
@@ -84,7 +87,9 @@ def test_speech_options() -> None:
         "disposition:a:0": "default",
     }
     surround = replace(SOURCE, channels=6)
-    opus = replace(TRACK, source=surround, encoder=SpeechEncoder("libopus", 48000, None), language="jpn")
+    opus = replace(
+        TRACK, source=surround, encoder=SpeechEncoder("libopus", 48000, None, LayoutFit("5.1", 6)), language="jpn"
+    )
     options = speech_options(make_plan(speech=opus))
     assert options["mapping_family:a:0"] == "1"
     assert options["strict"] == "experimental"
