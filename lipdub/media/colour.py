@@ -83,6 +83,20 @@ TRANSFER_NAMES = {
     18: "arib-std-b67",
 }
 
+CHROMA_PLACE_UNKNOWN = "unspecified"
+CHROMA_PLACE_CENTRE = "center"
+# Where a chroma sample lies among the luma samples it belongs to, by FFmpeg's name: shares of the way from the first
+# column and row to the last.
+CHROMA_PLACES = {
+    "left": (0.0, 0.5),
+    CHROMA_PLACE_CENTRE: (0.5, 0.5),
+    "topleft": (0.0, 0.0),
+    "top": (0.5, 0.0),
+    "bottomleft": (0.0, 1.0),
+    "bottom": (0.5, 1.0),
+}
+DEFAULT_CHROMA_PLACE = "left"  # of streams that do not tag it
+
 # Code values of 8 bits (ITU-R BT.601, BT.709): black and the spans of luma and chroma, and the chroma centre.
 LIMITED_BLACK = 16.0
 LIMITED_LUMA_SPAN = 219.0
@@ -109,7 +123,7 @@ class ColourTags:
         matrix_raw: Number of the matrix in H.273.
         primaries_raw: Number of the primaries in H.273.
         transfer_raw: Number of the transfer function in H.273.
-        centred_chroma: Whether chroma samples lie between luma columns (JPEG) instead of on them (MPEG).
+        chroma_place: Where a chroma sample lies, a name of `CHROMA_PLACES`, or "unspecified".
     """
 
     full_range: bool = False
@@ -120,7 +134,7 @@ class ColourTags:
     matrix_raw: int = UNSPECIFIED
     primaries_raw: int = UNSPECIFIED
     transfer_raw: int = UNSPECIFIED
-    centred_chroma: bool = False
+    chroma_place: str = CHROMA_PLACE_UNKNOWN
 
     @classmethod
     def from_raw(
@@ -131,7 +145,7 @@ class ColourTags:
         transfer: int,
         *,
         full_range: bool | None = None,
-        centred_chroma: bool = False,
+        chroma_place: str = CHROMA_PLACE_UNKNOWN,
     ) -> ColourTags:
         """Make tags from FFmpeg's numbers; ``full_range`` overrides ``range_raw``."""
         return cls(
@@ -143,8 +157,24 @@ class ColourTags:
             matrix_raw=matrix,
             primaries_raw=primaries,
             transfer_raw=transfer,
-            centred_chroma=centred_chroma,
+            chroma_place=chroma_place,
         )
+
+
+def turn_chroma_place(place: str, turns: int, *, mirrored: bool) -> str:
+    """Return the place of chroma samples in a picture that is turned; "unspecified" if it has no name.
+
+    Args:
+        place: The place before: a name of `CHROMA_PLACES`, or "unspecified".
+        turns: Counterclockwise quarter turns.
+        mirrored: Whether a left to right flip follows.
+    """
+    x, y = CHROMA_PLACES.get(place, CHROMA_PLACES[DEFAULT_CHROMA_PLACE])
+    for _ in range(turns % 4):
+        x, y = y, 1.0 - x
+    if mirrored:
+        x = 1.0 - x
+    return next((name for name, shares in CHROMA_PLACES.items() if shares == (x, y)), CHROMA_PLACE_UNKNOWN)
 
 
 def default_matrix(width: int, height: int) -> int:

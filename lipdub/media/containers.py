@@ -29,6 +29,7 @@ class Container:
         attachments: Whether it holds attachments.
         covers: Whether it holds cover pictures.
         more_video: Whether it holds more than one video stream.
+        turns: Whether it stores how the picture is turned for display.
         timed: Whether it stores any frame time; otherwise it has one constant rate and begins at zero.
     """
 
@@ -44,6 +45,7 @@ class Container:
     attachments: bool = False
     covers: bool = False
     more_video: bool = False
+    turns: bool = True
     timed: bool = True
 
     @property
@@ -133,6 +135,7 @@ _AVI = Container(
     text=None,
     copied_text=frozenset(),
     bitmap=frozenset(),
+    turns=False,
     timed=False,
 )
 _BY_SUFFIX = {
@@ -309,12 +312,21 @@ def _list_families(codec: str, container: Container, source: SourceFormat, *, lo
     if codec != "auto":
         families = [_find_family(codec, container)]
     else:
-        source_family = "h264" if source.is_image and not lossless else _FAMILY_OF_CODEC.get(source.codec, "h264")
+        source_family = _find_source_family(source, container, lossless=lossless)
         families = [source_family, *(name for name in CODEC_FAMILIES if name != source_family)]
         families = [name for name in families if name in container.families]
         if source_family in families and not lossless and (source_family == "prores" or source.is_image):
             families = [source_family]  # another pixel format is better than another codec
     return [name for name in families if name != "prores"] if lossless else families
+
+
+def _find_source_family(source: SourceFormat, container: Container, *, lossless: bool) -> str:
+    """Return the family in which a source is encoded by default."""
+    family = _FAMILY_OF_CODEC.get(source.codec, "h264")
+    # QuickTime and most editors do not play VP9 in MP4.
+    if (source.is_image and not lossless) or (family == "vp9" and container.is_mov):
+        return "h264"
+    return family
 
 
 def _find_family(codec: str, container: Container) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from lipdub.errors import InputError, UsageError, printable
 from lipdub.media.demux import open_media
 from lipdub.media.frame_index import read_frame_index
+from lipdub.media.frame_tags import FIELD_ORDER_NUMBERS, PROGRESSIVE
 from lipdub.media.write import SEGMENT_NOTE_KEY
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class SegmentNote:
         mirrored: Whether a left to right flip follows the turn.
         codec: Codec family.
         aspect: Width of a sample divided by its height; None if unknown.
+        field_order: Which field is coded first, or "progressive".
     """
 
     first: int
@@ -50,6 +52,7 @@ class SegmentNote:
     mirrored: bool
     codec: str
     aspect: Fraction | None
+    field_order: str = PROGRESSIVE
 
     @property
     def is_rotated(self) -> bool:
@@ -112,6 +115,7 @@ def read_segment_note(path: Path) -> SegmentNote:
                 mirrored=note["mirrored"],
                 codec=note["codec"],
                 aspect=None if note["aspect"] is None else Fraction(note["aspect"]),
+                field_order=note.get("field_order", PROGRESSIVE),
             )
         except (KeyError, ValueError, TypeError):
             raise InputError(f"{printable(path)} is not a segment written by lipdub") from None
@@ -264,6 +268,11 @@ def _copy_packets(
                 if stream is None:
                     stream = file.add_stream_from_template(packet.stream, opaque=True)
                     stream.time_base = base
+                    if note.codec == "prores":
+                        # The muxer would take the tag of 422 HQ for every flavour.
+                        stream.codec_context.codec_tag = packet.stream.codec_context.codec_tag
+                    if note.field_order != PROGRESSIVE:
+                        stream.codec_context.field_order = FIELD_ORDER_NUMBERS[note.field_order]
                     size = (packet.stream.codec_context.width, packet.stream.codec_context.height)
                     if note.is_rotated:
                         stream.set_display_rotation(float(note.rotation), hflip=note.mirrored)

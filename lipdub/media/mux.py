@@ -25,6 +25,7 @@ from lipdub.media.mux_options import (
     copied_options,
     format_seconds,
     metadata_options,
+    picture_input_options,
     picture_options,
     source_input_options,
     speech_options,
@@ -293,7 +294,7 @@ def _run(plan: MuxPlan, result: Path, program: str, nudge: Fraction = Fraction(0
 
     chapters = plan.joined.path.with_name("chapters.txt")
     chapters.write_text(chapter_text(plan.facts.chapters, plan.joined.shift_time), encoding="utf-8")
-    streams = [*_picture_inputs(plan), *_speech_inputs(plan, nudge), *_copied_inputs(plan)]
+    streams = [*_picture_inputs(plan, program), *_speech_inputs(plan, nudge), *_copied_inputs(plan)]
     options = picture_options(plan) | speech_options(plan) | copied_options(plan) | container_options(plan)
     run_ffmpeg(
         ffmpeg.output(*streams, filename=result, **options),
@@ -311,21 +312,24 @@ def _run(plan: MuxPlan, result: Path, program: str, nudge: Fraction = Fraction(0
 
 def _rotation_notes(plan: MuxPlan, program: str) -> list[str]:
     """Return a remark if this ffmpeg loses the rotation."""
-    if not plan.joined.note.is_rotated or not plan.container.is_matroska:
-        return []
-    if read_ffmpeg_version(program) >= _MATROSKA_FFMPEG_VERSION:
+    if not plan.joined.note.is_rotated or _tags_rotation(plan, program):
         return []
     return [f"this ffmpeg cannot tag the rotation in {plan.container.name}"]
+
+
+def _tags_rotation(plan: MuxPlan, program: str) -> bool:
+    """Whether this ffmpeg writes the rotation into the result."""
+    return not plan.container.is_matroska or read_ffmpeg_version(program) >= _MATROSKA_FFMPEG_VERSION
 
 
 # -- inputs: streams of ffmpeg-python
 
 
-def _picture_inputs(plan: MuxPlan) -> list[Any]:
+def _picture_inputs(plan: MuxPlan, program: str) -> list[Any]:
     import ffmpeg
 
-    offset = format_seconds(plan.joined.first_time)
-    return [ffmpeg.input(plan.joined.path, itsoffset=offset)["v:0"]]
+    options = picture_input_options(plan, tags_rotation=_tags_rotation(plan, program))
+    return [ffmpeg.input(plan.joined.path, **options)["v:0"]]
 
 
 def _speech_inputs(plan: MuxPlan, nudge: Fraction) -> list[Any]:

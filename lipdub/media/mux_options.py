@@ -6,8 +6,15 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from lipdub.media.colour import RANGE_LIMITED, RANGE_UNSPECIFIED, UNSPECIFIED
+from lipdub.media.colour import (
+    CHROMA_PLACE_UNKNOWN,
+    DEFAULT_CHROMA_PLACE,
+    RANGE_LIMITED,
+    RANGE_UNSPECIFIED,
+    UNSPECIFIED,
+)
 from lipdub.media.copied_streams import COPY
+from lipdub.media.frame_tags import FIELD_ORDER_NUMBERS, PROGRESSIVE
 from lipdub.media.mux_plan import MILLISECOND
 
 if TYPE_CHECKING:
@@ -41,6 +48,23 @@ _PCM_16 = "pcm_s16le"
 def format_seconds(time: Fraction) -> str:
     """Return seconds as ffmpeg reads them, to the microsecond."""
     return f"{float(time):.6f}"
+
+
+def picture_input_options(plan: MuxPlan, *, tags_rotation: bool) -> dict[str, str | None]:
+    """Return the options with which the joined video is read.
+
+    Args:
+        plan: The plan.
+        tags_rotation: Whether this ffmpeg writes the rotation into the result.
+    """
+    options: dict[str, str | None] = {"itsoffset": format_seconds(plan.joined.first_time)}
+    note = plan.joined.note
+    if note.is_rotated and tags_rotation and plan.joined.path.suffix == ".nut":
+        # NUT has no display matrix.
+        options["display_rotation:v:0"] = str(note.rotation)
+        if note.mirrored:
+            options["display_hflip:v:0"] = None  # an option without a value
+    return options
 
 
 def source_input_options(plan: MuxPlan) -> dict[str, str]:
@@ -100,6 +124,8 @@ def picture_options(plan: MuxPlan) -> dict[str, str]:
     """Return the options of the picture: tags that the coded stream itself may lack."""
     note = plan.joined.note
     options = {"c:v:0": COPY} | colour_options(note.colour, note.codec)
+    if note.field_order != PROGRESSIVE:
+        options["field_order:v:0"] = str(FIELD_ORDER_NUMBERS[note.field_order])
     if note.codec == "hevc" and plan.container.is_mov:
         options["tag:v:0"] = "hvc1"
     if note.aspect is not None:
@@ -123,6 +149,9 @@ def colour_options(colour: Mapping[str, Any], codec: str) -> dict[str, str]:
     names = {"matrix_raw": "colorspace", "primaries_raw": "color_primaries", "transfer_raw": "color_trc"}
     tagged = {name: colour[key] for key, name in names.items() if colour[key] != UNSPECIFIED}
     options |= {f"{name}:v:0": str(value) for name, value in tagged.items()}
+    place = colour.get("chroma_place", CHROMA_PLACE_UNKNOWN)
+    if place not in (CHROMA_PLACE_UNKNOWN, DEFAULT_CHROMA_PLACE):
+        options["chroma_sample_location:v:0"] = place
     if not tagged and colour["range_raw"] == RANGE_LIMITED and codec in ("h264", "hevc"):
         # Encoders leave a lone "limited range" out of the stream.
         options["bsf:v:0"] = f"{codec}_metadata=video_full_range_flag=0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -257,6 +258,23 @@ def _nearest_planar(pix_fmt: str) -> str:
 def planar_equivalent(pix_fmt: str) -> str:
     """Return the planar format a picture of a format has here: itself if it is planar already."""
     return pix_fmt if plane_layout(pix_fmt) is not None else unpack_rule(pix_fmt).planar
+
+
+def turned_format(pix_fmt: str) -> str:
+    """Return the planar format of a picture of a planar format after a quarter turn.
+
+    4:2:2 becomes 4:4:0. Formats without a counterpart have full chroma resolution before they are turned.
+    """
+    layout = plane_layout(pix_fmt)
+    assert layout is not None
+    if layout.kind != "yuv" or layout.step[0] == layout.step[1]:
+        return pix_fmt
+    for digits in ("440", "422", "444"):
+        candidate = re.sub(r"4\d\d", digits, pix_fmt, count=1)
+        turned = plane_layout(candidate)
+        if turned is not None and turned.step in (layout.step[::-1], (1, 1)):
+            return candidate
+    return pix_fmt
 
 
 def unpack_planes(frame: Any) -> tuple[list[Array], PlaneLayout]:

@@ -6,7 +6,7 @@ the weight is not zero. Everything else stays as decoded, bit for bit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ import cv2
 import numpy as np
 
 from lipdub.media.colour import (
+    CHROMA_PLACE_UNKNOWN,
+    CHROMA_PLACES,
+    DEFAULT_CHROMA_PLACE,
     LIMITED_BLACK,
     LIMITED_LUMA_SPAN,
     LUMA_WEIGHTS,
@@ -25,9 +28,10 @@ from lipdub.media.colour import (
     RANGE_LIMITED,
     ColourTags,
     default_matrix,
+    turn_chroma_place,
     yuv_matrix,
 )
-from lipdub.media.pixel_formats import PlaneLayout, plane_layout, unpack_planes, view_plane
+from lipdub.media.pixel_formats import PlaneLayout, plane_layout, turned_format, unpack_planes, view_plane
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32, U8, Array, Mask
@@ -116,8 +120,8 @@ class Picture:
     def _offsets(self) -> tuple[float, float]:
         """Luma column and row of the first chroma sample, in display orientation."""
         step_x, step_y = self.layout.step
-        x = 0.0 if not self.colour.centred_chroma or step_x == 1 else (step_x - 1) / 2.0
-        y = (step_y - 1) / 2.0
+        share_x, share_y = CHROMA_PLACES.get(self.colour.chroma_place, CHROMA_PLACES[DEFAULT_CHROMA_PLACE])
+        x, y = (step_x - 1) * share_x, (step_y - 1) * share_y
         if step_x > 2:
             x = (step_x - 1) / 2.0
         coded = self.coded[0].shape
@@ -469,13 +473,16 @@ class Picture:
     def to_upright(self) -> Picture:
         """Return the picture as it is stored when display and coded orientation are one.
 
-        Pictures whose chroma is smaller than their luma become RGB: their samples would lie elsewhere.
+        Pictures whose small chroma would lie at no common place become RGB.
         """
-        pix_fmt, colour = describe_upright(self.pix_fmt, self.colour)
+        rows, columns = self.coded[0].shape
+        pix_fmt, colour = describe_upright(
+            self.pix_fmt, self.colour, (columns, rows), self.turns, mirrored=self.mirrored
+        )
         layout = plane_layout(pix_fmt)
         assert layout is not None
         planes = list(self.planes)
-        if pix_fmt != self.pix_fmt:
+        if layout.kind != self.kind:
             red, green, blue = cv2.split(self.rgb())
             planes = [green, blue, red]
             if layout.alpha:
@@ -528,17 +535,30 @@ def _compute_chroma_kernel(step: int, offset: float) -> tuple[F32, int]:
     return (kernel / kernel.sum()).astype(np.float32), first
 
 
-def describe_upright(pix_fmt: str, colour: ColourTags) -> tuple[str, ColourTags]:
+def describe_upright(
+    pix_fmt: str, colour: ColourTags, size: tuple[int, int], turns: int, *, mirrored: bool
+) -> tuple[str, ColourTags]:
     """Return format and colour tags of pictures after :meth:`Picture.to_upright`.
+
+    Small chroma stays if its samples then lie at a place that has a name; else the pictures become RGB.
 
     Args:
         pix_fmt: Their planar format before.
         colour: Their colour tags before.
+        size: Columns and rows as stored.
+        turns: Counterclockwise quarter turns to display orientation.
+        mirrored: Whether a left to right flip follows.
     """
     layout = plane_layout(pix_fmt)
     assert layout is not None
     if layout.kind != "yuv" or layout.step == (1, 1):
         return pix_fmt, colour
+    turned = turned_format(pix_fmt) if turns % 2 else pix_fmt
+    has_own_chroma = turned == pix_fmt or turned_format(turned) == pix_fmt
+    place = turn_chroma_place(colour.chroma_place, turns, mirrored=mirrored)
+    is_whole = size[0] % layout.step[0] == 0 and size[1] % layout.step[1] == 0
+    if has_own_chroma and is_whole and place != CHROMA_PLACE_UNKNOWN:
+        return turned, replace(colour, chroma_place=place)
     tags = ColourTags.from_raw(RANGE_FULL, MATRIX_RGB, colour.primaries_raw, colour.transfer_raw)
     return ("gbrap" if layout.alpha else "gbrp") + ("16le" if layout.depth > 8 else ""), tags
 

@@ -4,29 +4,43 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lipdub.errors import InputError, printable
-from lipdub.media.colour import RANGE_FULL, RANGE_LIMITED, RANGE_UNSPECIFIED, UNSPECIFIED, ColourTags
+from lipdub.media.colour import (
+    CHROMA_PLACE_CENTRE,
+    CHROMA_PLACE_UNKNOWN,
+    RANGE_FULL,
+    RANGE_LIMITED,
+    RANGE_UNSPECIFIED,
+    UNSPECIFIED,
+    ColourTags,
+)
 from lipdub.media.demux import (
     absolute_path,
     codec_name,
     decode_first_frame,
+    decode_frames,
     open_media,
     select_video_stream,
 )
 from lipdub.media.frame_index import FrameIndex, read_frame_index
+from lipdub.media.frame_tags import BOTTOM_FIELD_FIRST, PROGRESSIVE, TOP_FIELD_FIRST, read_frame_tags
 from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.orientation import read_orientation
-from lipdub.media.pixel_formats import planar_equivalent, plane_layout
+from lipdub.media.pixel_formats import PlaneLayout, planar_equivalent, plane_layout
 from lipdub.media.pixels import describe_upright
 
 _CONTAINER_TIME_BASE = Fraction(1, 1_000_000)  # seconds per tick of FFmpeg's container times
 _SAME_RATE = 1e-3  # largest relative difference of a stream's claimed rate from the measured one
 _TIME_CODE_TAG = "tmcd"  # sample description of the time code tracks of MOV and MP4
+_FRAMES_WITH_FIELDS = 8  # frames looked at for interlacing
+# FFmpeg's numbers of the container's field orders: TT and TB, BB and BT.
+_CONTAINER_FIELD_ORDERS = {2: TOP_FIELD_FIRST, 4: TOP_FIELD_FIRST, 3: BOTTOM_FIELD_FIRST, 5: BOTTOM_FIELD_FIRST}
 _JITTER_SECONDS = 0.002  # frame gaps that differ by no more are one rate, rounded to the time base
 
 
@@ -57,7 +71,7 @@ class VideoFacts:
         colour: What the code values mean.
         is_image: Whether the file is a still picture.
         bit_rate: Bits per second; None if unknown.
-        interlaced: Whether the first frame is interlaced.
+        field_order: "progressive", or which field of an interlaced frame is shown first.
         missing: How many frames the container lists that are not in the file.
     """
 
@@ -83,13 +97,23 @@ class VideoFacts:
     colour: ColourTags
     is_image: bool
     bit_rate: int | None
-    interlaced: bool = False
+    field_order: str = PROGRESSIVE
     missing: int = 0
 
     @property
     def end_time(self) -> Fraction:
         """When the last frame stops being shown, in seconds."""
         return self.start_time + self.duration
+
+    @property
+    def is_interlaced(self) -> bool:
+        """Whether frames hold two fields of different times."""
+        return self.field_order != PROGRESSIVE
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether frames are stored in another orientation than shown."""
+        return bool(self.rotation or self.mirrored)
 
 
 @dataclass(frozen=True)
@@ -276,7 +300,7 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
     coded_width, coded_height = frame.width, frame.height
     if index.is_still and (turns or mirrored):
         # A still picture is brought to display orientation when it is read: few players show mirrored video.
-        planar, colour = describe_upright(planar, colour)
+        planar, colour = describe_upright(planar, colour, (frame.width, frame.height), turns, mirrored=mirrored)
         coded_width, coded_height, turns, mirrored = width, height, 0, False
     layout = plane_layout(planar)
     assert layout is not None
@@ -305,9 +329,23 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         colour=colour,
         is_image=index.is_still,
         bit_rate=stream.bit_rate or None,
-        interlaced=bool(frame.interlaced_frame),
+        field_order=PROGRESSIVE if index.is_still else _read_field_order(path),
         missing=index.missing,
     )
+
+
+def _read_field_order(path: Path) -> str:
+    """Return the order of the fields: that of the first interlaced frame, else what the container says.
+
+    Streams may begin with progressive frames, so that a few are looked at.
+    """
+    with open_media(path) as media:
+        stream = select_video_stream(media)
+        assert stream is not None
+        for frame in islice(decode_frames(media, stream), _FRAMES_WITH_FIELDS):
+            if frame.interlaced_frame:
+                return read_frame_tags(frame).field_order
+        return _CONTAINER_FIELD_ORDERS.get(int(stream.codec_context.field_order), PROGRESSIVE)
 
 
 def _is_variable(index: FrameIndex) -> bool:
@@ -363,8 +401,17 @@ def read_colour_tags(frame: Any, context: Any) -> ColourTags:
         pick(frame.color_primaries, context.color_primaries, UNSPECIFIED),
         pick(frame.color_trc, context.color_trc, UNSPECIFIED),
         full_range=color_range == RANGE_FULL or is_jpeg or (not is_yuv and color_range != RANGE_LIMITED),
-        centred_chroma=is_jpeg and context.name in ("mjpeg", "webp"),
+        chroma_place=_read_chroma_place(frame, context, layout),
     )
+
+
+def _read_chroma_place(frame: Any, context: Any, layout: PlaneLayout | None) -> str:
+    """Return where the chroma samples of a frame lie; "unspecified" if there is nothing to say."""
+    if layout is None or layout.kind != "yuv" or layout.step == (1, 1):
+        return CHROMA_PLACE_UNKNOWN
+    if frame.format.name.startswith("yuvj") and context.name in ("mjpeg", "webp"):
+        return CHROMA_PLACE_CENTRE
+    return read_frame_tags(frame).chroma_place
 
 
 def _audio_facts(path: Path, number: int) -> AudioFacts:

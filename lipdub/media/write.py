@@ -15,6 +15,8 @@ import numpy as np
 
 from lipdub.errors import EnvironmentFailure, UsageError, wrap_os_error
 from lipdub.media.colour import (
+    CHROMA_PLACE_UNKNOWN,
+    DEFAULT_CHROMA_PLACE,
     MATRIX_RGB,
     RANGE_FULL,
     RANGE_LIMITED,
@@ -30,7 +32,9 @@ from lipdub.media.containers import (
     encoder_accepts,
     encoder_input_format,
 )
-from lipdub.media.pixel_formats import plane_layout
+from lipdub.media.frame_tags import FIELD_MODES, FIELD_ORDER_NUMBERS, PROGRESSIVE, FieldTagger
+from lipdub.media.pixel_formats import plane_layout, turned_format
+from lipdub.media.pixels import describe_upright
 from lipdub.parallel import map_ordered
 
 if TYPE_CHECKING:
@@ -74,6 +78,7 @@ _X264_ASM = "AVX2,FMA3,BMI1,BMI2,LZCNT"
 _CV_CPU_AVX512 = 256  # OpenCV's number of the set x264 calls AVX512
 _MACROBLOCK = 16  # pixels
 _AVX512_MACROBLOCKS = 8  # macroblocks of a row that x264's AVX-512 code reads at once
+_FIELD_ENCODERS = ("libx264", "libx264rgb", "prores_ks", "ffv1")  # encoders that code the fields of frames
 _MIN_RATE, _MAX_RATE = Fraction(1), Fraction(1000)  # frames per second of a stream
 _MAX_RATE_DENOMINATOR = 100_000
 
@@ -102,16 +107,22 @@ class EncoderPlan:
     """How a source is encoded.
 
     Attributes:
+        facts: The video stream as it is stored: the source's, or upright where the container cannot tag a turn.
         encoder: The encoder.
         options: The encoder's options.
+        field_order: Which field is coded first, or "progressive" for whole frames.
+        turned: Whether the picture is stored upright instead of as the source has it.
         colour: Colour tags of the result: the source's own unless the pixel format changes.
         exact: Whether every sample is kept.
         size: Columns and rows of the encoded pictures.
         notes: Remarks for the person.
     """
 
+    facts: VideoFacts
     encoder: Encoder
     options: dict[str, str]
+    field_order: str
+    turned: bool
     colour: ColourTags
     exact: bool
     size: tuple[int, int]
@@ -129,6 +140,9 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
         UsageError: The codec, container, preset or CRF does not fit.
     """
     container = container_for(codec.container)
+    is_turned = facts.is_turned and not container.turns
+    if is_turned:
+        facts = _turn_upright(facts)
     is_image = facts.is_image or facts.codec in _ANIMATION_CODECS
     coded = facts.coded_width, facts.coded_height
     size = _trim_to_even(coded) if is_image and not codec.lossless else coded
@@ -139,6 +153,7 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
     # Containers store how long a frame lasts in decoding order. With reordered frames and uneven times the
     # duration of the last frame would be lost. AVI has no frame times.
     reorder = container.timed and not facts.variable
+    field_order = facts.field_order if _codes_fields(encoder, facts.coded_height) else PROGRESSIVE
     settings = _EncoderSettings(
         facts=facts,
         width=size[0],
@@ -147,13 +162,27 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
         preset=codec.preset or _PRESET.get(encoder.family, ""),
         lossless=codec.lossless,
         reorder=reorder,
+        field_order=field_order,
     )
     options = _FAMILY_OPTIONS[encoder.family](settings)
+    if field_order != PROGRESSIVE:
+        options["flags"] = "+ilme+ildct"
     if codec.preset is not None:
         _check_preset(encoder.family, codec.preset)
     colour = _convert_colour(facts, encoder.pix_fmt) if encoder.converts else facts.colour
-    is_exact = codec.lossless and not encoder.converts
-    return EncoderPlan(encoder, options, colour, is_exact, size, tuple(_describe_changes(facts, encoder, size)))
+    if _is_chroma_place_worth_a_tag(colour.chroma_place, encoder.pix_fmt):
+        options["chroma_sample_location"] = colour.chroma_place
+    return EncoderPlan(
+        facts,
+        encoder,
+        options,
+        field_order,
+        is_turned,
+        colour,
+        exact=codec.lossless and not encoder.converts,
+        size=size,
+        notes=(*_describe_changes(facts, encoder, size), *_describe_coding(facts, encoder, field_order, is_turned)),
+    )
 
 
 def _trim_to_even(size: tuple[int, int]) -> tuple[int, int]:
@@ -182,6 +211,54 @@ def _describe_changes(facts: VideoFacts, encoder: Encoder, size: tuple[int, int]
             f"{size[0]}x{size[1]} is an odd size, for which H.264 needs full chroma: "
             "browsers and QuickTime do not play that; scale the source to even numbers for them"
         )
+
+
+def _describe_coding(facts: VideoFacts, encoder: Encoder, field_order: str, is_turned: bool) -> Iterator[str]:
+    """Yield remarks on how the pictures are coded in another way than the source's."""
+    if facts.is_interlaced and field_order == PROGRESSIVE:
+        yield f"{encoder.name} does not code fields: the interlaced pictures are coded and tagged as progressive"
+    if facts.codec in ("vp8", "vp9") and encoder.family == "h264":
+        yield f"few players show {facts.codec.upper()} in this container: encoded as H.264"
+    if is_turned:
+        yield "the container cannot tag a turned picture: it is stored upright"
+
+
+def _turn_upright(facts: VideoFacts) -> VideoFacts:
+    """Return the facts of the pictures stored in display orientation."""
+    turns = facts.rotation // 90 % 4
+    aspect = facts.sample_aspect
+    planar = turned_format(facts.planar) if turns % 2 else facts.planar
+    size = facts.coded_width, facts.coded_height
+    pix_fmt, colour = describe_upright(facts.planar, facts.colour, size, turns, mirrored=facts.mirrored)
+    if pix_fmt != planar:
+        colour = replace(facts.colour, chroma_place=CHROMA_PLACE_UNKNOWN)
+    return replace(
+        facts,
+        coded_width=facts.width,
+        coded_height=facts.height,
+        planar=planar,
+        sample_aspect=1 / aspect if aspect and turns % 2 else aspect,
+        rotation=0,
+        mirrored=False,
+        field_order=PROGRESSIVE,
+        colour=colour,
+    )
+
+
+def _codes_fields(encoder: Encoder, height: int) -> bool:
+    """Whether an encoder codes the fields of interlaced frames of this height."""
+    if encoder.name not in _FIELD_ENCODERS:
+        return False
+    layout = plane_layout(encoder.pix_fmt)
+    assert layout is not None
+    return encoder.family != "h264" or height % (2 * layout.step[1]) == 0
+
+
+def _is_chroma_place_worth_a_tag(place: str, pix_fmt: str) -> bool:
+    """Whether a stream must say where its chroma samples lie: 4:2:0 that is not as players assume it."""
+    layout = plane_layout(pix_fmt)
+    assert layout is not None
+    return layout.step == (2, 2) and place not in (CHROMA_PLACE_UNKNOWN, DEFAULT_CHROMA_PLACE)
 
 
 def _check_crf(family: str, crf: int | None) -> int | None:
@@ -218,6 +295,7 @@ class _EncoderSettings:
         preset: The encoder's word for its speed.
         lossless: Whether to keep every sample.
         reorder: Whether frames may be stored out of order.
+        field_order: Which field is coded first, or "progressive".
     """
 
     facts: VideoFacts
@@ -227,16 +305,22 @@ class _EncoderSettings:
     preset: str
     lossless: bool
     reorder: bool
+    field_order: str
 
 
 def _h264_options(settings: _EncoderSettings) -> dict[str, str]:
     options = {"preset": settings.preset}
+    params = []
     if settings.lossless:
         options["qp"] = "0"
     else:
         options["crf"] = settings.crf
         if _is_x264_nondeterministic(settings.width):
-            options["x264-params"] = f"asm={_X264_ASM}"
+            params.append(f"asm={_X264_ASM}")
+    if settings.field_order != PROGRESSIVE:
+        params.append(f"{FIELD_MODES[settings.field_order]}=1")
+    if params:
+        options["x264-params"] = ":".join(params)
     if not settings.reorder:
         options["bf"] = "0"
     return options
@@ -317,7 +401,7 @@ def _convert_colour(facts: VideoFacts, pix_fmt: str) -> ColourTags:
     assert own is not None
     tags = facts.colour
     if layout.kind == own.kind:
-        return replace(tags, centred_chroma=tags.centred_chroma and layout.step == own.step)
+        return tags if layout.step == own.step else replace(tags, chroma_place=CHROMA_PLACE_UNKNOWN)
     if layout.kind == "yuv":
         matrix = tags.matrix_raw
         if matrix in (MATRIX_RGB, UNSPECIFIED):
@@ -359,7 +443,7 @@ def write_segment(
     path = Path(path)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        count = _encode(part, frames, facts, plan, threads)
+        count = _encode(part, frames, plan, threads)
         part.replace(path)
     except av.error.FFmpegError as error:
         raise wrap_os_error(OSError(error.errno, error.strerror), path, "write") from error
@@ -372,15 +456,14 @@ def write_segment(
             part.unlink()
 
 
-def _encode(
-    part: Path, frames: Iterable[tuple[Picture, int]], facts: VideoFacts, plan: EncoderPlan, threads: int
-) -> int:
+def _encode(part: Path, frames: Iterable[tuple[Picture, int]], plan: EncoderPlan, threads: int) -> int:
     """Encode frames into a file and return their number."""
     import av
 
     # The AV1 encoder reads this before its first use and writes notes to stderr without it.
     os.environ.setdefault("SVT_LOG", "1")
-    encoder = plan.encoder
+    facts, encoder = plan.facts, plan.encoder
+    tag_fields = FieldTagger(plan.field_order) if plan.field_order != PROGRESSIVE else None
     input_format = encoder_input_format(encoder.name, encoder.pix_fmt)
     container = None
     count = 0
@@ -395,11 +478,12 @@ def _encode(
             if container is None:
                 first = pts
                 container = av.open(str(part), "w", **_segment_format(encoder.family, facts.time_base))
-                stream = _add_stream(container, facts, plan, input_format, threads)
-                container.metadata[SEGMENT_NOTE_KEY] = _segment_note(facts, plan, first)
-            frame.pts = pts - first
-            frame.time_base = facts.time_base
-            for packet in stream.encode(frame):
+                stream = _add_stream(container, plan, input_format, threads)
+                container.metadata[SEGMENT_NOTE_KEY] = _segment_note(plan, first)
+            coded = tag_fields(frame) if tag_fields is not None else frame
+            coded.pts = pts - first
+            coded.time_base = facts.time_base
+            for packet in stream.encode(coded):
                 container.mux(packet)
             count += 1
         if container is None:
@@ -424,10 +508,11 @@ def _segment_format(family: str, base: Fraction) -> dict[str, Any]:
     return {"format": "mov", "options": options}
 
 
-def _add_stream(container: Any, facts: VideoFacts, plan: EncoderPlan, input_format: str, threads: int) -> Any:
+def _add_stream(container: Any, plan: EncoderPlan, input_format: str, threads: int) -> Any:
     """Add the video stream to an output container and start its encoder."""
     import av
 
+    facts = plan.facts
     rate = Fraction(facts.average_rate).limit_denominator(_MAX_RATE_DENOMINATOR)
     rate = min(max(rate, _MIN_RATE), _MAX_RATE)
     stream = container.add_stream(plan.encoder.name, rate=rate, options=plan.options)
@@ -443,6 +528,8 @@ def _add_stream(container: Any, facts: VideoFacts, plan: EncoderPlan, input_form
     context.colorspace = colour.matrix_raw
     context.color_primaries = colour.primaries_raw
     context.color_trc = colour.transfer_raw
+    if plan.field_order != PROGRESSIVE:
+        context.field_order = FIELD_ORDER_NUMBERS[plan.field_order]
     context.thread_count = threads
     context.thread_type = "AUTO"
     context.flags |= int(av.codec.context.Flags.global_header)
@@ -462,8 +549,9 @@ def _range_tag(plan: EncoderPlan) -> int:
     return plan.colour.range_raw
 
 
-def _segment_note(facts: VideoFacts, plan: EncoderPlan, first: int) -> str:
+def _segment_note(plan: EncoderPlan, first: int) -> str:
     """Return the facts that joining needs and the stream may not carry, as JSON."""
+    facts = plan.facts
     colour = asdict(plan.colour)
     colour["range_raw"] = _range_tag(plan)
     return json.dumps(
@@ -475,6 +563,7 @@ def _segment_note(facts: VideoFacts, plan: EncoderPlan, first: int) -> str:
             "mirrored": facts.mirrored,
             "codec": plan.encoder.family,
             "aspect": str(facts.sample_aspect) if facts.sample_aspect else None,
+            "field_order": plan.field_order,
         }
     )
 
@@ -483,6 +572,8 @@ def _make_frame(picture: Picture, plan: EncoderPlan, input_format: str) -> Any:
     """Return a picture as the ``av.VideoFrame`` its encoder accepts."""
     import av
 
+    if plan.turned:
+        picture = picture.to_upright()
     if picture.pix_fmt != plan.encoder.pix_fmt:
         picture = picture.convert(plan.encoder.pix_fmt, plan.colour)
     picture = picture.trim(*plan.size)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 
+from lipdub.media.ffmpeg import find_ffmpeg
 from lipdub.media.pixel_formats import plane_layout, view_plane
 from tests.sounds import write_silence
 
@@ -103,6 +105,18 @@ def make_video(
         container.mux(video.encode(None))
         for track, samples in tracks:
             put_sound(container, track, samples, rate, sound_start)
+    return path
+
+
+def make_interlaced(path: Path, order: str, *options: str, size: tuple[int, int] = (96, 64), fields: int = 16) -> Path:
+    """A video of woven fields of a moving scene at 50 fields a second.
+
+    ``order`` is "tff" or "bff", ``options`` are ffmpeg's for the output, the encoder among them.
+    """
+    scene = f"testsrc2=size={size[0]}x{size[1]}:rate=50:duration={fields / 50}"
+    weave = f"interlace=scan={order}:lowpass=0"
+    command = [find_ffmpeg(), "-v", "error", "-y", "-f", "lavfi", "-i", scene, "-vf", weave, *options, str(path)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return path
 
 

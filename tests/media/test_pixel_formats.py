@@ -12,6 +12,7 @@ from lipdub.media.pixel_formats import (
     UNPACK_RULES,
     planar_equivalent,
     plane_layout,
+    turned_format,
     unpack_planes,
     view_plane,
     view_planes,
@@ -110,3 +111,21 @@ def test_palettes_grey_with_opacity_and_bits() -> None:
     assert np.array_equal(picture.coded[3], rows[:8, 1:32:2])
     assert planar_equivalent("pal8") == "gbrap"
     assert planar_equivalent("monob") == "gray"
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "turned"),
+    [
+        ("yuv420p", "yuv420p"),
+        ("yuv422p", "yuv440p"),
+        ("yuv440p", "yuv422p"),
+        ("yuv422p10le", "yuv440p10le"),
+        ("yuv411p", "yuv444p"),
+        ("yuva422p", "yuva444p"),
+        ("yuva420p", "yuva420p"),
+        ("gbrp", "gbrp"),
+        ("gray", "gray"),
+    ],
+)
+def test_formats_after_a_quarter_turn(pix_fmt: str, turned: str) -> None:
+    assert turned_format(pix_fmt) == turned

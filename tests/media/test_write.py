@@ -17,15 +17,17 @@ from PIL import Image
 
 from lipdub.errors import EnvironmentFailure, UsageError
 from lipdub.media.frame_index import IMAGE_RATE, read_frame_times
+from lipdub.media.frame_tags import BOTTOM_FIELD_FIRST, TOP_FIELD_FIRST, read_frame_tags
 from lipdub.media.mux import mux
 from lipdub.media.mux_plan import PictureInput, SourceInput
-from lipdub.media.pixel_formats import view_plane
+from lipdub.media.pixel_formats import plane_layout, view_plane
 from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import SourceFrame, read_frames
 from lipdub.media.write import VideoCodec, plan_encoder, write_segment
-from tests.media.clips import make_video
+from tests.media.clips import make_interlaced, make_video
 
 ROOT = Path(__file__).parents[2]
+MS_BASE: dict = {"time_base": Fraction(1, 1000)}
 MS = {"time_base": Fraction(1, 1000), "pts": [n * 40 for n in range(12)]}
 QUIET = {"x265-params": "log-level=none"}
 # name -> how the source is made, and the endings of the results to try
@@ -135,6 +137,141 @@ def test_lossy_looks_alike(tmp_path: Path, name: str, codec: str, ending: str) -
         assert np.sqrt((difference**2).mean()) < 0.06, (name, codec)
     if name == "opacity.mkv" and ending == ".mov":
         assert b.picture.layout.alpha
+
+
+H26X = [("libx264", ".mp4"), ("libx264", ".mkv"), ("libx265", ".mp4"), ("libx265", ".mov")]
+PRORES_TAGS = {"0": "apco", "1": "apcs", "2": "apcn", "3": "apch", "4": "ap4h", "5": "ap4x"}
+
+
+@pytest.mark.parametrize("ending", [".mov", ".mkv"])
+@pytest.mark.parametrize("profile", PRORES_TAGS)
+def test_prores_keeps_its_flavour(tmp_path: Path, profile: str, ending: str) -> None:
+    pix_fmt = "yuva444p10le" if profile in "45" else "yuv422p10le"
+    source = make_video(
+        tmp_path / "a.mov", codec="prores_ks", pix_fmt=pix_fmt, options={"profile": profile}, pts=range(4)
+    )
+    out = tmp_path / f"out{ending}"
+    facts, _ = encode(tmp_path, source, out, VideoCodec())
+    before, after = facts.video, probe(out).video
+    assert before is not None
+    assert after is not None
+    assert after.profile == before.profile
+    assert plane_layout(after.planar).alpha == (profile in "45")  # type: ignore[union-attr]
+    with av.open(str(out)) as file:
+        tag = file.streams.video[0].codec_context.codec_tag
+        # Matroska has the tag in its private data, where the decoder finds the profile.
+        assert tag == (PRORES_TAGS[profile] if ending == ".mov" else tag)
+
+
+@pytest.mark.parametrize(("order", "name"), [("tff", TOP_FIELD_FIRST), ("bff", BOTTOM_FIELD_FIRST)])
+@pytest.mark.parametrize(
+    ("file", "options", "endings"),
+    [
+        ("h264.mp4", ("-c:v", "libx264", "-x264-params", "{}=1", "-pix_fmt", "yuv420p"), (".mp4", ".mov", ".avi")),
+        ("h264 422.mkv", ("-c:v", "libx264", "-x264-params", "{}=1", "-pix_fmt", "yuv422p10le"), (".mkv",)),
+        ("mpeg2.ts", ("-c:v", "mpeg2video", "-pix_fmt", "yuv420p"), (".mp4",)),
+        ("prores.mov", ("-c:v", "prores_ks", "-pix_fmt", "yuv422p10le"), (".mov", ".mkv", ".mp4")),
+        ("ffv1.mkv", ("-c:v", "ffv1", "-pix_fmt", "yuv420p"), (".mkv",)),
+        ("v210.mov", ("-c:v", "v210", "-pix_fmt", "yuv422p10le"), (".mov",)),
+    ],
+)
+def test_interlaced_stays_interlaced(
+    tmp_path: Path, order: str, name: str, file: str, options: tuple[str, ...], endings: tuple[str, ...]
+) -> None:
+    words = [word.format(order) for word in options]
+    source = make_interlaced(tmp_path / file, order, *words, "-flags", "+ilme+ildct")
+    for ending in endings:
+        out = tmp_path / f"out{ending}"
+        facts, frames = encode(tmp_path, source, out, VideoCodec())
+        before, after = facts.video, probe(out).video
+        assert before is not None
+        assert after is not None
+        assert (before.field_order, after.field_order) == (name, name), ending
+        with av.open(str(out)) as media:
+            decoded = list(media.decode(video=0))
+            assert len(decoded) == len(frames)
+            for frame in decoded:
+                assert frame.interlaced_frame
+                assert read_frame_tags(frame).field_order == name, ending
+
+
+def test_fields_that_are_not_coded_are_said(tmp_path: Path) -> None:
+    options = ("-c:v", "libx264", "-x264-params", "tff=1", "-flags", "+ilme+ildct", "-pix_fmt", "yuv420p")
+    facts = probe(make_interlaced(tmp_path / "a.mp4", "tff", *options)).video
+    assert facts is not None
+    for codec, ending in (("vp9", ".webm"), ("hevc", ".mp4"), ("av1", ".mkv")):
+        (note,) = plan_encoder(facts, VideoCodec(codec, container=ending)).notes
+        assert "does not code fields" in note
+    # x264 codes fields of 4:2:0 in fours of rows only.
+    (note,) = plan_encoder(replace(facts, coded_height=66), VideoCodec()).notes
+    assert "does not code fields" in note
+    assert not plan_encoder(facts, VideoCodec()).notes
+
+
+@pytest.mark.parametrize(
+    ("codec", "ending", "place"),
+    [
+        *((codec, ending, place) for codec, ending in H26X for place in ("left", "center", "topleft", "bottom")),
+        ("libsvtav1", ".mp4", "topleft"),
+        ("libsvtav1", ".mkv", "topleft"),
+        ("libvpx-vp9", ".mkv", "topleft"),
+        ("ffv1", ".mkv", "topleft"),
+    ],
+)
+def test_chroma_place_stays(tmp_path: Path, codec: str, ending: str, place: str) -> None:
+    options = {"chroma_sample_location": place} | (QUIET if codec == "libx265" else {})
+    name = "a.mp4" if codec.startswith("libx") else "a.mkv"
+    source = make_video(tmp_path / name, codec=codec, options=options, pts=range(4), size=(96, 64))
+    out = tmp_path / f"out{ending}"
+    encode(tmp_path, source, out, VideoCodec())
+    before, after = probe(source).video, probe(out).video
+    assert before is not None
+    assert after is not None
+    assert (before.colour.chroma_place, after.colour.chroma_place) == (place, place)
+
+
+@pytest.mark.parametrize("codec", ["vp8", "vp9"])
+@pytest.mark.parametrize(
+    ("ending", "expected"), [(".mp4", "h264"), (".mov", "h264"), (".mkv", "vp9"), (".webm", "vp9")]
+)
+def test_vp9_goes_to_mp4_as_h264(tmp_path: Path, codec: str, ending: str, expected: str) -> None:
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}[codec]
+    source = make_video(
+        tmp_path / "a.webm", codec=name, options={"deadline": "realtime", "cpu-used": "8"}, pts=range(4), **MS_BASE
+    )
+    facts = probe(source).video
+    assert facts is not None
+    plan = plan_encoder(facts, VideoCodec(container=ending))
+    assert plan.encoder.family == expected
+    assert bool(plan.notes) == (expected == "h264")
+    if ending == ".mp4":
+        assert plan_encoder(facts, VideoCodec("vp9", container=ending)).encoder.family == "vp9"
+
+
+@pytest.mark.parametrize(("rotation", "hflip"), [(90, False), (-90, False), (180, False), (90, True), (0, True)])
+def test_turned_pictures_are_shown_as_before(tmp_path: Path, rotation: int, hflip: bool) -> None:
+    """AVI has no rotation: the picture is stored upright. NUT has none either, but Matroska does."""
+    source = make_video(tmp_path / "a.mp4", rotation=rotation, hflip=hflip, size=(96, 48), pts=range(4))
+    for ending, codec in ((".avi", "h264"), (".avi", "ffv1"), (".mkv", "ffv1")):
+        out = tmp_path / f"out{ending}"
+        facts, frames = encode(tmp_path, source, out, VideoCodec(codec, lossless=True))
+        before, after = facts.video, probe(out).video
+        assert before is not None
+        assert after is not None
+        assert (after.width, after.height) == (before.width, before.height)
+        if ending == ".mkv":
+            assert (after.rotation, after.mirrored) == (before.rotation, before.mirrored)
+        else:
+            assert not after.is_turned
+            (note,) = plan_encoder(before, VideoCodec(codec, container=ending)).notes
+            assert "upright" in note
+        # After these turns chroma lies where no tag can say, so that it is sampled anew.
+        is_sampled_anew = ending == ".avi" and (rotation, hflip) in ((180, False), (0, True))
+        for a, b in zip(frames, read_frames(out), strict=True):
+            if is_sampled_anew:
+                assert np.abs(a.picture.rgb().astype(int) - b.picture.rgb()).mean() < 8
+            else:
+                assert all(np.array_equal(x, y) for x, y in zip(a.picture.planes, b.picture.planes, strict=True))
 
 
 def test_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
