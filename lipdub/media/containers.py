@@ -101,7 +101,6 @@ _MOV = Container(
     copied_text=frozenset({"mov_text", "eia_608"}),
     bitmap=frozenset(),
     data=True,
-    covers=True,
     more_video=True,
 )
 _MKV = Container(
@@ -114,6 +113,7 @@ _MKV = Container(
     copied_text=frozenset({"subrip", "srt", "ass", "ssa", "webvtt", "text"}),
     bitmap=frozenset({"dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "hdmv_text_subtitle"}),
     attachments=True,
+    covers=True,
     more_video=True,
 )
 _WEBM = Container(

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from lipdub.media.containers import Container
     from lipdub.media.probe import AudioFacts, MediaFacts, OtherStream
 
-SOURCE_AUDIO_POLICIES = ("none", "others", "all")
+KEEP_NOTHING, KEEP_OTHERS, KEEP_ALL = "none", "others", "all"
+SOURCE_AUDIO_POLICIES = (KEEP_NOTHING, KEEP_OTHERS, KEEP_ALL)
+COVER = "cover"  # kind of a cover picture that becomes an attachment
 COPY = "copy"  # FFmpeg's word for a stream that is not encoded again
 _AUDIO_FALLBACK_ENCODERS = {"pcm": "pcm_s16le", "opus": "libopus"}
+# Media type and file name of covers that Matroska holds as attachments, by the codec.
+COVER_TYPES = {"mjpeg": ("image/jpeg", "cover.jpg"), "png": ("image/png", "cover.png")}
 # FFmpeg's muxers of MOV and MP4 write a sample description for these data tracks only. Others would become a track
 # without one, or one that is named after the wrong kind.
 _WRITABLE_DATA_TAGS = {"gpmd"}
@@ -28,26 +32,26 @@ class CopiedStream:
 
     Attributes:
         index: Number of the stream in the source.
-        kind: FFmpeg's name of the kind of stream.
+        kind: FFmpeg's name of the kind of stream, or "cover" for a cover picture that becomes an attachment.
         encoder: Its encoder, or "copy".
         fit: The channels as the encoder takes them; None for the stream's own.
+        codec: Name of its codec in the source.
+        language: Language tag; None if it has none.
+        title: Title; None if it has none.
     """
 
     index: int
     kind: str
     encoder: str = COPY
     fit: LayoutFit | None = None
+    codec: str = ""
+    language: str | None = None
+    title: str | None = None
 
 
-@dataclass(frozen=True)
-class StreamSelection:
-    """The streams the result keeps, and remarks about those that change or are dropped."""
-
-    streams: tuple[CopiedStream, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def select_streams(facts: MediaFacts, container: Container, *, keep_audio: str, has_speech: bool) -> StreamSelection:
+def select_streams(
+    facts: MediaFacts, container: Container, *, keep_audio: str, has_speech: bool
+) -> tuple[CopiedStream, ...]:
     """Choose the streams of the source that the result keeps.
 
     Args:
@@ -56,39 +60,46 @@ def select_streams(facts: MediaFacts, container: Container, *, keep_audio: str, 
         keep_audio: 'others' keeps all sound streams but the first, or all without a speech; 'all' and 'none'.
         has_speech: Whether the result has a speech.
     """
-    streams: list[CopiedStream] = []
-    notes: list[str] = []
-    for sound in _select_sounds(facts.audio, keep_audio, has_speech=has_speech):
-        encoder = audio_encoder(sound.codec, container)
-        if encoder == COPY:
-            streams.append(CopiedStream(sound.index, "audio"))
-            continue
-        name = f"sound stream {sound.index} ({sound.codec})"
-        fit = fit_layout(encoder, sound.layout, sound.channels)
-        streams.append(CopiedStream(sound.index, "audio", encoder, fit if fit.layout != sound.layout else None))
-        notes.append(f"{name} was encoded again, {container.name} does not hold it")
-        if fit.is_mixed:
-            notes.append(fit.describe(name, encoder))
-    dropped: list[str] = []
+    sounds = _select_sounds(facts.audio, keep_audio, has_speech=has_speech)
+    streams = [_copy_sound(sound, container) for sound in sounds]
     for stream in facts.others:
         rule = _RULES.get(stream.type)
-        if rule is None or stream.generated:
-            continue
-        other_encoder = rule(stream, container, facts)
-        if other_encoder is not None:
-            streams.append(CopiedStream(stream.index, stream.type, other_encoder))
-        else:
-            dropped.append(f"{stream.type} stream {stream.index} ({stream.codec or stream.tag or 'unknown'})")
-    if dropped:
-        notes.append(f"{container.name} does not hold {', '.join(dropped)}: left out")
-    return StreamSelection(tuple(streams), tuple(notes))
+        encoder = None if rule is None or stream.generated else rule(stream, container)
+        if encoder is not None:
+            kind = COVER if stream.cover and container.is_matroska else stream.type
+            streams.append(
+                CopiedStream(
+                    stream.index,
+                    kind,
+                    encoder,
+                    codec=stream.codec or "",
+                    language=stream.language,
+                    title=stream.title,
+                )
+            )
+    return tuple(streams)
 
 
 def _select_sounds(sounds: tuple[AudioFacts, ...], keep: str, *, has_speech: bool) -> tuple[AudioFacts, ...]:
     """Return the sound streams the policy keeps."""
-    if keep == "none":
+    if keep == KEEP_NOTHING:
         return ()
-    return sounds[1:] if keep == "others" and has_speech else sounds
+    return sounds[1:] if keep == KEEP_OTHERS and has_speech else sounds
+
+
+def _copy_sound(sound: AudioFacts, container: Container) -> CopiedStream:
+    """Return how a result keeps a sound stream."""
+    encoder = audio_encoder(sound.codec, container)
+    fit = fit_layout(encoder, sound.layout, sound.channels) if encoder != COPY else None
+    return CopiedStream(
+        index=sound.index,
+        kind="audio",
+        encoder=encoder,
+        fit=fit if fit is not None and fit.layout != sound.layout else None,
+        codec=sound.codec,
+        language=sound.language,
+        title=sound.title,
+    )
 
 
 def audio_encoder(codec: str, container: Container) -> str:
@@ -101,25 +112,27 @@ def audio_encoder(codec: str, container: Container) -> str:
 # -- rules: each returns the encoder of a stream, "copy", or None if the container does not hold the stream
 
 
-def _subtitle_rule(stream: OtherStream, container: Container, facts: MediaFacts) -> str | None:
+def _subtitle_rule(stream: OtherStream, container: Container) -> str | None:
     if stream.codec in container.copied_text or stream.codec in container.bitmap:
         return COPY
     return container.text if stream.codec in TEXT_SUBTITLE_CODECS else None
 
 
-def _attachment_rule(stream: OtherStream, container: Container, facts: MediaFacts) -> str | None:
+def _attachment_rule(stream: OtherStream, container: Container) -> str | None:
     return COPY if container.attachments else None
 
 
-def _video_rule(stream: OtherStream, container: Container, facts: MediaFacts) -> str | None:
-    return COPY if (container.covers if stream.cover else container.more_video) else None
+def _video_rule(stream: OtherStream, container: Container) -> str | None:
+    if stream.cover:
+        return COPY if container.covers and (not container.is_matroska or stream.codec in COVER_TYPES) else None
+    return COPY if container.more_video else None
 
 
-def _data_rule(stream: OtherStream, container: Container, facts: MediaFacts) -> str | None:
+def _data_rule(stream: OtherStream, container: Container) -> str | None:
     return COPY if container.data and stream.tag in _WRITABLE_DATA_TAGS else None
 
 
-_RULES: dict[str, Callable[[OtherStream, Container, MediaFacts], str | None]] = {
+_RULES: dict[str, Callable[[OtherStream, Container], str | None]] = {
     "subtitle": _subtitle_rule,
     "attachment": _attachment_rule,
     "video": _video_rule,

@@ -71,7 +71,6 @@ class JoinedVideo:
         end: When the last frame stops being shown in the result, in ticks.
         shift: Ticks taken off the source's clock.
         size: Columns and rows as stored.
-        notes: Remarks for the person.
     """
 
     path: Path
@@ -80,7 +79,6 @@ class JoinedVideo:
     end: int
     shift: int
     size: tuple[int, int]
-    notes: tuple[str, ...] = ()
 
     @property
     def time_base(self) -> Fraction:
@@ -158,12 +156,8 @@ def join_segments(
     path = folder / f"video{_JOINED_SUFFIX.get(note.codec, _DEFAULT_JOINED_SUFFIX)}"
     schedule = _Schedule(file_pts, dts, durations, shift + first)
     size = _copy_packets(segments, notes, path, schedule)
-    remarks = []
-    if shift and container.timed:
-        seconds = float(shift * base)
-        remarks.append(f"all times are {seconds:.3f} s less than in the source, whose clock has no zero of its own")
     end = int(source_pts[-1]) - shift + last
-    return JoinedVideo(path, note, first, end, shift, size, tuple(remarks))
+    return JoinedVideo(path, note, first, end, shift, size)
 
 
 def _check_segments(notes: list[SegmentNote], container: Container) -> None:

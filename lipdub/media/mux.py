@@ -14,21 +14,25 @@ from typing import TYPE_CHECKING, Any
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, printable, wrap_os_error
 from lipdub.media.audio import probe_audio_source, write_wav
 from lipdub.media.audio_encoder import check_audio_codec, select_speech_encoder
+from lipdub.media.comparison import compare_files
 from lipdub.media.containers import Container, container_for
-from lipdub.media.copied_streams import SOURCE_AUDIO_POLICIES, StreamSelection, select_streams
+from lipdub.media.copied_streams import COVER, SOURCE_AUDIO_POLICIES, CopiedStream, select_streams
 from lipdub.media.demux import absolute_path, open_media
 from lipdub.media.ffmpeg import FfmpegError, list_ffmpegs, read_ffmpeg_version, run_ffmpeg
 from lipdub.media.join import join_segments
+from lipdub.media.languages import language_for
 from lipdub.media.mux_options import (
     chapter_text,
     container_options,
     copied_options,
+    cover_options,
     format_seconds,
     metadata_options,
     picture_input_options,
     picture_options,
     source_input_options,
     speech_options,
+    stream_metadata_options,
 )
 from lipdub.media.mux_plan import (
     MuxPlan,
@@ -43,10 +47,8 @@ from lipdub.media.mux_plan import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lipdub.media.copied_streams import CopiedStream
-
 # If ffmpeg fails, kinds of copied streams are given up in this order.
-_LEAST_IMPORTANT_FIRST = ("data", "attachment", "video", "subtitle", "audio")
+_LEAST_IMPORTANT_FIRST = ("data", "attachment", COVER, "video", "subtitle", "audio")
 _MATROSKA_FFMPEG_VERSION = 7  # older releases lose the rotation and misplace Opus in Matroska
 # Opus packets begin 6.5 ms before they are heard, and Matroska stores whole milliseconds. A quarter of a
 # millisecond less makes that half round the same way when it is written and when it is read.
@@ -78,7 +80,7 @@ def mux(
         end: When sound and copied streams are cut; None keeps the whole speech.
 
     Returns:
-        Remarks about streams that were changed or dropped.
+        Remarks on what the source has and the result has not.
 
     Raises:
         UsageError: The container does not hold what is asked for.
@@ -112,16 +114,17 @@ def make_result(
     """
     joined = join_segments(picture.segments, scratch, container, source.facts, picture.last_duration)
     plan = MuxPlan(joined, container, source.path, source.facts, metadata=metadata, end=end)
-    notes = list(joined.notes)
+    notes = []
     if speech is not None:
         track = _lay_out_speech(plan, speech)
         plan = replace(plan, speech=track)
         if track.encoder.layout.is_mixed:
             notes.append(track.encoder.layout.describe("the speech", track.encoder.encoder))
-    selection = _select_streams(plan, source)
     result = scratch / f"result.{container.muxer}"
-    program, failures = _run_with_fewer_streams(replace(plan, copied=selection.streams), result)
-    return result, [*notes, *selection.notes, *_rotation_notes(plan, program), *failures]
+    notes += _run_with_fewer_streams(replace(plan, copied=_select_streams(plan, source)), result)
+    if source.has_kept_streams:
+        notes += compare_files(source.path, result, keep_audio=source.keep_audio, has_speech=speech is not None).notes
+    return result, notes
 
 
 def _check_inputs(speech: SpeechInput | None, source: SourceInput, container: Container) -> None:
@@ -134,11 +137,11 @@ def _check_inputs(speech: SpeechInput | None, source: SourceInput, container: Co
         check_audio_codec(speech.codec, container)
 
 
-def _select_streams(plan: MuxPlan, source: SourceInput) -> StreamSelection:
+def _select_streams(plan: MuxPlan, source: SourceInput) -> tuple[CopiedStream, ...]:
     """Choose the streams of the source that the result keeps."""
     video = source.facts.video
     if not source.has_kept_streams or (video is not None and video.is_image):
-        return StreamSelection()
+        return ()
     has_speech = plan.speech is not None
     return select_streams(source.facts, plan.container, keep_audio=source.keep_audio, has_speech=has_speech)
 
@@ -241,16 +244,12 @@ def _lay_out_copy(plan: MuxPlan, stream: CopiedStream) -> tuple[Path, Fraction]:
 # -- running ffmpeg
 
 
-def _run_with_fewer_streams(plan: MuxPlan, result: Path) -> tuple[str, list[str]]:
-    """Run ffmpeg; while it fails, give up a kind of copied streams.
-
-    Returns:
-        The program that succeeded, and remarks about the streams.
-    """
+def _run_with_fewer_streams(plan: MuxPlan, result: Path) -> list[str]:
+    """Run ffmpeg; while it fails, give up a kind of copied streams. Returns remarks about these."""
     notes: list[str] = []
     while True:
         try:
-            return _run_any_program(plan, result), notes
+            _run_any_program(plan, result)
         except FfmpegError as error:
             kinds = {stream.kind for stream in plan.copied}
             dropped = next((kind for kind in _LEAST_IMPORTANT_FIRST if kind in kinds), None)
@@ -258,10 +257,12 @@ def _run_with_fewer_streams(plan: MuxPlan, result: Path) -> tuple[str, list[str]
                 raise EnvironmentFailure(f"the result could not be muxed: {error.what}") from error
             plan = replace(plan, copied=tuple(stream for stream in plan.copied if stream.kind != dropped))
             notes.append(f"the source's {dropped} streams could not be kept: {error.reason}")
+        else:
+            return notes
 
 
-def _run_any_program(plan: MuxPlan, result: Path) -> str:
-    """Run the ffmpeg programs in turn until one succeeds, and return it.
+def _run_any_program(plan: MuxPlan, result: Path) -> None:
+    """Run the ffmpeg programs in turn until one succeeds.
 
     One may lack a codec, or be kept from the folders of the source or the result.
 
@@ -276,7 +277,7 @@ def _run_any_program(plan: MuxPlan, result: Path) -> str:
             failure = failure or error
             result.unlink(missing_ok=True)
         else:
-            return program
+            return
     assert failure is not None
     raise failure
 
@@ -300,7 +301,11 @@ def _run(plan: MuxPlan, result: Path, program: str, nudge: Fraction = Fraction(0
         ffmpeg.output(*streams, filename=result, **options),
         program,
         global_options=("-copyts",),
-        output_options=metadata_options(plan.facts.metadata, plan.metadata, _read_stream_metadata(plan)),
+        output_options=[
+            *metadata_options(plan.facts.metadata, plan.metadata, _read_stream_metadata(plan)),
+            *stream_metadata_options(plan),
+            *cover_options(plan, _write_covers(plan)),
+        ],
         metadata=chapters,
     )
     if plan.speech is not None and plan.container.is_matroska and not nudge:
@@ -308,13 +313,6 @@ def _run(plan: MuxPlan, result: Path, program: str, nudge: Fraction = Fraction(0
         error = probe_audio_source(result).start - plan.speech.begin
         if abs(error) > _MAX_SPEECH_ERROR:
             _run(plan, result, program, -error)
-
-
-def _rotation_notes(plan: MuxPlan, program: str) -> list[str]:
-    """Return a remark if this ffmpeg loses the rotation."""
-    if not plan.joined.note.is_rotated or _tags_rotation(plan, program):
-        return []
-    return [f"this ffmpeg cannot tag the rotation in {plan.container.name}"]
 
 
 def _tags_rotation(plan: MuxPlan, program: str) -> bool:
@@ -367,4 +365,18 @@ def _read_stream_metadata(plan: MuxPlan) -> dict[str, str]:
     if video is None or video.is_image:
         return {}
     with open_media(plan.source) as media:
-        return dict(media.streams[video.index].metadata)
+        metadata = dict(media.streams[video.index].metadata)
+    if "language" in metadata:
+        metadata["language"] = language_for(metadata["language"], plan.container)
+    return metadata
+
+
+def _write_covers(plan: MuxPlan) -> list[Path]:
+    """Write the cover pictures of the source to files of their own."""
+    files = []
+    for cover in plan.covers:
+        path = plan.joined.path.with_name(f"cover{cover.index}")
+        with open_media(plan.source) as media:
+            path.write_bytes(b"".join(bytes(packet) for packet in media.demux(media.streams[cover.index])))
+        files.append(path)
+    return files

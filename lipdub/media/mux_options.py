@@ -13,12 +13,14 @@ from lipdub.media.colour import (
     RANGE_UNSPECIFIED,
     UNSPECIFIED,
 )
-from lipdub.media.copied_streams import COPY
+from lipdub.media.copied_streams import COPY, COVER_TYPES
 from lipdub.media.frame_tags import FIELD_ORDER_NUMBERS, PROGRESSIVE
+from lipdub.media.languages import language_for
 from lipdub.media.mux_plan import MILLISECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from lipdub.media.mux_plan import MuxPlan
     from lipdub.media.probe import Chapter
@@ -42,6 +44,7 @@ _STALE_STREAM_PREFIXES = ("_STATISTICS", "NUMBER_OF", "BPS", "DURATION-")  # Mat
 _CHAPTER_TICKS = 1_000_000  # per second
 _MAX_ASPECT_TERM = 255  # ffmpeg rounds the terms of -aspect to this
 _OPUS_RATE = 48000  # Hz
+_EXPERIMENTAL_IN_MOV = ("flac", "opus", "libopus")  # what older releases of ffmpeg call so
 _PCM_16 = "pcm_s16le"
 
 
@@ -89,8 +92,8 @@ def speech_options(plan: MuxPlan) -> dict[str, str]:
         options["b:a:0"] = str(encoder.bitrate)
     if encoder.encoder == "libopus" and encoder.layout.channels > 2:
         options["mapping_family:a:0"] = "1"
-    if encoder.encoder in ("flac", "libopus") and plan.container.is_mov:
-        options["strict"] = "experimental"  # older releases call these codecs experimental in MP4
+    if encoder.encoder in _EXPERIMENTAL_IN_MOV and plan.container.is_mov:
+        options["strict"] = "experimental"
     if speech.language:
         options["metadata:s:a:0"] = f"language={speech.language}"
     return options
@@ -102,17 +105,19 @@ def copied_options(plan: MuxPlan) -> dict[str, str]:
     for specifier, stream in plan.ordered_streams:
         options[f"c:{specifier}"] = stream.encoder
         if stream.kind == "audio":
-            options |= _copied_sound_options(plan, specifier, stream.encoder)
+            options |= _copied_sound_options(plan, specifier, stream.encoder, stream.codec)
     return options
 
 
-def _copied_sound_options(plan: MuxPlan, specifier: str, encoder: str) -> dict[str, str]:
+def _copied_sound_options(plan: MuxPlan, specifier: str, encoder: str, codec: str) -> dict[str, str]:
     if not plan.container.timed:
         return {f"c:{specifier}": _PCM_16}
     options = {}
     if plan.speech is not None:
         options[f"disposition:{specifier}"] = "-default"
     if encoder == COPY:
+        if plan.container.is_mov and codec in _EXPERIMENTAL_IN_MOV:
+            options["strict"] = "experimental"
         # Priming before time zero must stay, or the start of the sound is damaged; Matroska has no room for it.
         options[f"copypriorss:{specifier}"] = "0" if plan.container.is_matroska else "1"
     elif encoder == "libopus":
@@ -180,6 +185,33 @@ def _needs_key_table(plan: MuxPlan) -> bool:
     """Whether the source has metadata that MP4 and MOV hold only in a table of keys."""
     names = _KEY_TABLE_NAMES[plan.container.muxer]
     return any(key.startswith(_KEY_TABLE_PREFIX) or key in names for key in map(str.lower, plan.facts.metadata))
+
+
+def stream_metadata_options(plan: MuxPlan) -> list[str]:
+    """Return the options that give copied streams their language and title in the container's own way."""
+    words: list[str] = []
+    for specifier, stream in plan.ordered_streams:
+        if stream.language and (language := language_for(stream.language, plan.container)) != stream.language:
+            words += [f"-metadata:s:{specifier}", f"language={language}"]
+        if stream.title:
+            words += [f"-metadata:s:{specifier}", f"title={stream.title}"]
+    return words
+
+
+def cover_options(plan: MuxPlan, files: Sequence[Path]) -> list[str]:
+    """Return the options that attach cover pictures.
+
+    Args:
+        plan: The plan.
+        files: A file for each of the plan's covers.
+    """
+    words: list[str] = []
+    first = sum(stream.kind == "attachment" for stream in plan.copied)
+    for number, (cover, file) in enumerate(zip(plan.covers, files, strict=True), first):
+        media_type, name = COVER_TYPES[cover.codec]
+        words += ["-attach", str(file)]
+        words += [f"-metadata:s:t:{number}", f"mimetype={media_type}", f"-metadata:s:t:{number}", f"filename={name}"]
+    return words
 
 
 def metadata_options(file: Mapping[str, str], added: Mapping[str, str], picture: Mapping[str, str]) -> list[str]:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from lipdub.media.audio_encoder import AudioCodec
+from lipdub.media.copied_streams import COVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,8 +119,13 @@ class MuxPlan:
     end: Fraction | None = None
 
     @property
+    def covers(self) -> list[CopiedStream]:
+        """The cover pictures that become attachments."""
+        return [stream for stream in self.copied if stream.kind == COVER]
+
+    @property
     def ordered_streams(self) -> list[tuple[str, CopiedStream]]:
-        """The copied streams in output order, each with FFmpeg's specifier in the output ("a:1")."""
+        """The copied streams in output order, each with FFmpeg's specifier in the output ("a:1"); no covers."""
         counts = dict.fromkeys(_KIND_LETTERS.values(), 0)
         counts["v"] = 1
         counts["a"] = 0 if self.speech is None else 1

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.orientation import read_orientation
 from lipdub.media.pixel_formats import PlaneLayout, planar_equivalent, plane_layout
 from lipdub.media.pixels import describe_upright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _CONTAINER_TIME_BASE = Fraction(1, 1_000_000)  # seconds per tick of FFmpeg's container times
 _SAME_RATE = 1e-3  # largest relative difference of a stream's claimed rate from the measured one
@@ -130,6 +133,7 @@ class AudioFacts:
             is not heard. None if the stream does not decode.
         duration: Seconds; None if unknown.
         language: Language tag.
+        title: Title; None if it has none.
     """
 
     index: int
@@ -140,6 +144,7 @@ class AudioFacts:
     start_time: Fraction | None
     duration: Fraction | None
     language: str | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,7 @@ class OtherStream:
         tag: The container's tag of the codec.
         cover: Whether it is a cover picture.
         generated: Whether muxers make it anew: titles of chapters, time codes.
+        title: Title; None if it has none.
     """
 
     index: int
@@ -163,6 +169,7 @@ class OtherStream:
     tag: str = ""
     cover: bool = False
     generated: bool = False
+    title: str | None = None
 
 
 @dataclass(frozen=True)
@@ -262,9 +269,16 @@ def _other_streams(path: Path, container: Any, video: Any | None) -> tuple[Other
             tag=_codec_tag(stream) or tags.get(stream.id, ""),
             cover=bool(stream.disposition & Disposition.attached_pic),
             generated=stream.id in chapters or tags.get(stream.id) == _TIME_CODE_TAG,
+            title=_title(stream),
         )
         for stream in streams
     )
+
+
+def _title(stream: Any) -> str | None:
+    """Return the title of a stream, which MOV and MP4 call its name."""
+    title: str | None = stream.metadata.get("title") or stream.metadata.get("name")
+    return title
 
 
 def _codec_tag(stream: Any) -> str:
@@ -335,17 +349,27 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
 
 
 def _read_field_order(path: Path) -> str:
-    """Return the order of the fields: that of the first interlaced frame, else what the container says.
+    """Return the order of the fields of a file.
 
     Streams may begin with progressive frames, so that a few are looked at.
     """
     with open_media(path) as media:
         stream = select_video_stream(media)
         assert stream is not None
-        for frame in islice(decode_frames(media, stream), _FRAMES_WITH_FIELDS):
-            if frame.interlaced_frame:
-                return read_frame_tags(frame).field_order
-        return _CONTAINER_FIELD_ORDERS.get(int(stream.codec_context.field_order), PROGRESSIVE)
+        return find_field_order(islice(decode_frames(media, stream), _FRAMES_WITH_FIELDS), stream.codec_context)
+
+
+def find_field_order(frames: Iterable[Any], context: Any) -> str:
+    """Return the order of the fields: that of the first interlaced frame, else what the container says.
+
+    Args:
+        frames: Decoded ``av.VideoFrame``.
+        context: The codec context of their stream.
+    """
+    for frame in frames:
+        if frame.interlaced_frame:
+            return read_frame_tags(frame).field_order
+    return _CONTAINER_FIELD_ORDERS.get(int(context.field_order), PROGRESSIVE)
 
 
 def _is_variable(index: FrameIndex) -> bool:
@@ -435,4 +459,5 @@ def _audio_facts(path: Path, number: int) -> AudioFacts:
             start_time=start,
             duration=stream.duration * stream.time_base if stream.duration else None,
             language=stream.metadata.get("language"),
+            title=_title(stream),
         )

@@ -195,3 +195,15 @@ def add_data_track(source: Path, out: Path, tag: str) -> Path:
             made.mux(packet)
     out.write_bytes(out.read_bytes().replace(b"gpmd", tag.encode()))
     return out
+
+
+def copy_turned(source: Path, out: Path, degrees: int) -> Path:
+    """Copy a file and tag its picture to be turned counterclockwise for display."""
+    with av.open(str(source)) as given, av.open(str(out), "w") as made:
+        streams = {stream.index: made.add_stream_from_template(stream) for stream in given.streams}
+        streams[given.streams.video[0].index].set_display_rotation(degrees)
+        for packet in given.demux():
+            if packet.size:
+                packet.stream = streams[packet.stream.index]
+                made.mux(packet)
+    return out

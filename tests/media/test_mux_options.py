@@ -20,11 +20,13 @@ from lipdub.media.mux_options import (
     colour_options,
     container_options,
     copied_options,
+    cover_options,
     format_seconds,
     metadata_options,
     picture_options,
     source_input_options,
     speech_options,
+    stream_metadata_options,
 )
 from lipdub.media.mux_plan import MuxPlan, SpeechTrack, place_samples, speech_begin
 from lipdub.media.probe import Chapter, MediaFacts
@@ -123,6 +125,38 @@ def test_copied_options() -> None:
         "ar:a:0": "48000",
         "c:s:0": "webvtt",
     }
+
+
+def test_sounds_that_older_releases_call_experimental() -> None:
+    flac = [CopiedStream(3, "audio", codec="flac")]
+    assert copied_options(make_plan(copied=flac))["strict"] == "experimental"
+    assert "strict" not in copied_options(make_plan(".mkv", copied=flac))
+
+
+def test_stream_metadata_options() -> None:
+    streams = [CopiedStream(3, "audio", language="deu", title="Music"), CopiedStream(4, "subtitle", language="fre")]
+    title = ["-metadata:s:a:0", "title=Music"]
+    assert stream_metadata_options(make_plan(".mkv", copied=streams)) == title
+    assert stream_metadata_options(make_plan(".mp4", copied=streams)) == [*title, "-metadata:s:s:0", "language=fra"]
+    assert stream_metadata_options(make_plan(".mov", copied=streams)) == [
+        "-metadata:s:a:0",
+        "language=ger",
+        *title,
+        "-metadata:s:s:0",
+        "language=fra",
+    ]
+
+
+def test_covers_follow_the_attachments() -> None:
+    streams = [CopiedStream(5, "cover", codec="png"), CopiedStream(4, "attachment")]
+    plan = make_plan(".mkv", copied=streams)
+    assert [specifier for specifier, _ in plan.ordered_streams] == ["t:0"]
+    assert cover_options(plan, [Path("cover5")]) == [
+        *("-attach", "cover5"),
+        *("-metadata:s:t:1", "mimetype=image/png"),
+        *("-metadata:s:t:1", "filename=cover.png"),
+    ]
+    assert cover_options(make_plan(), []) == []
 
 
 def test_source_input_options() -> None:
