@@ -31,6 +31,7 @@ IMAGE_RATE = Fraction(25)  # frames per second of still pictures, and of streams
 _FALLBACK_TIME_BASE = Fraction(1, 90000)  # seconds per tick; MPEG's clock
 # Formats that hold still pictures and animations: with a single frame they are still pictures.
 _ANIMATION_FORMATS = ("gif", "apng", "webp", "webp_anim", "jpegxl_anim")
+_UNTIMED_FORMAT = "avi"
 # In these containers each packet of these codecs is one shown frame with its own time, so frames can be
 # listed without decoding. Any other video is decoded once to list them.
 _EXACT_FORMATS = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "nut")
@@ -68,6 +69,7 @@ class FrameIndex:
         counted: Whether the file has no usable times, so that they were made from its rate. Frames are then
             numbered by counting from the first.
         missing: How many frames the container lists that are not in the file.
+        delay: Ticks by which decoded frames are later than the times here, see :func:`_read_delay`.
         is_still: Whether the file is a still picture. It is then shown at `IMAGE_RATE`.
     """
 
@@ -77,6 +79,7 @@ class FrameIndex:
     time_base: Fraction
     counted: bool = False
     missing: int = 0
+    delay: int = 0
     is_still: bool = False
 
 
@@ -225,14 +228,32 @@ def _index_from_frames(path: str) -> FrameIndex:
         if not times:
             raise InputError(f"{printable(path)} holds a video stream without a single readable frame")
         base = stream.time_base or _FALLBACK_TIME_BASE
-        known = [time for time in times if time is not None]
+        delay = _read_delay(path)
+        known = [time - delay for time in times if time is not None]
         is_usable = len(known) == len(times) and all(b > a for a, b in pairwise(known))
         if is_usable:
             pts = np.array(known, np.int64)
         else:
             pts, base = _count_times(len(times), known[0] if known else 0, Fraction(_stream_rate(stream)), base)
         duration = _frame_durations(pts, np.array(spans, np.int64), stream)
-        return FrameIndex(pts, duration, np.array(keys or [int(pts[0])], np.int64), base, counted=not is_usable)
+        starts = np.array(keys, np.int64) - delay if keys else pts[:1]
+        return FrameIndex(pts, duration, starts, base, counted=not is_usable, delay=delay)
+
+
+def _read_delay(path: str) -> int:
+    """Return the ticks by which the decoded frames of an AVI are late.
+
+    AVI stores packets without times. FFmpeg shows each picture as much later as its decoder may reorder pictures, so
+    that the first one would not be shown at the beginning of the sound.
+    """
+    with open_media(path) as container:
+        stream = select_video_stream(container)
+        if container.format.name != _UNTIMED_FORMAT or stream is None:
+            return 0
+        for packet in container.demux(stream):
+            if packet.size and packet.is_keyframe:
+                return max(0, packet.pts - packet.dts) if None not in (packet.pts, packet.dts) else 0
+    return 0
 
 
 def _count_times(count: int, first: int, rate: Fraction, base: Fraction) -> tuple[I64, Fraction]:

@@ -242,7 +242,7 @@ def _seek(container: Any, stream: Any, index: FrameIndex, start: int) -> int:
     key = bisect_right(index.keys, int(index.pts[start])) - 1
     if key <= 0 or start == 0:
         return 0
-    container.seek(int(index.keys[key]), stream=stream, backward=True, any_frame=False)
+    container.seek(int(index.keys[key]) + index.delay, stream=stream, backward=True, any_frame=False)
     return key
 
 
@@ -254,8 +254,9 @@ def _number_frames(index: FrameIndex, frames: Iterator[Any]) -> Iterator[tuple[i
     for frame in frames:
         if frame.pts is None:
             continue
-        number = int(np.searchsorted(index.pts, frame.pts))
-        if number < len(index.pts) and index.pts[number] == frame.pts:
+        pts = frame.pts - index.delay
+        number = int(np.searchsorted(index.pts, pts))
+        if number < len(index.pts) and index.pts[number] == pts:
             yield number, frame
 
 

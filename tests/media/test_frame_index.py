@@ -18,6 +18,7 @@ from lipdub.media.frame_index import (
     read_frame_pts,
     read_frame_times,
 )
+from lipdub.media.read import read_frames
 from tests.media.clips import chirp, make_sound, make_video
 from tests.properties import repeatable
 
@@ -66,3 +67,19 @@ def test_counted_times_rise_at_the_rate(count: int, first: int, rate: Fraction, 
     assert (np.diff(pts) > 0).all()
     seconds = (pts - pts[0]) * float(base)
     assert np.abs(seconds - np.arange(count) / float(rate)).max() <= float(base)
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [("libx264", {"bf": "0"}), ("libx264", {"bf": "2"}), ("mpeg4", {"bf": "2"}), ("mjpeg", {}), ("ffv1", {})],
+)
+def test_the_first_picture_of_an_avi_is_at_zero(tmp_path: Path, codec: str, options: dict[str, str]) -> None:
+    pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = make_video(tmp_path / "a.avi", codec=codec, pix_fmt=pix_fmt, options=options | {"g": "5"}, pts=range(14))
+    assert np.abs(read_frame_times(path) - np.arange(14) / 25).max() < 1e-9
+    pictures = [frame.picture.planes[0] for frame in read_frames(path)]
+    assert len(pictures) == 14
+    for number in (3, 5, 7, 13):  # found by seeking
+        (frame,) = read_frames(path, number, number + 1)
+        assert frame.time == Fraction(number, 25)
+        assert np.array_equal(frame.picture.planes[0], pictures[number])
