@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lipdub.media.colour import CHROMA_PLACE_UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROGRESSIVE = "progressive"
 TOP_FIELD_FIRST = "top field first"
@@ -36,24 +40,37 @@ class FrameTags:
 
 def read_frame_tags(frame: Any) -> FrameTags:
     """Read the tags of a decoded ``av.VideoFrame`` as FFmpeg's filter showinfo tells them."""
-    import av
-
     # Side data would be shown too, at length.
     graph = _build_graph(frame, ("sidedata", "mode=delete"), ("showinfo", "checksum=0"))
-    level = av.logging.get_level()
-    try:
-        with av.logging.Capture() as lines:
-            av.logging.set_level(av.logging.INFO)
-            graph.push(frame)
-            graph.pull()
-    finally:
-        av.logging.set_level(level)
+    with _capture_info() as lines:
+        graph.push(frame)
+        graph.pull()
     text = " ".join(line for _, name, line in lines if name == "showinfo")
     order, place = _FIELD_ORDER.search(text), _CHROMA_PLACE.search(text)
     return FrameTags(
         field_order=_FIELD_ORDERS[order.group(1)] if order else PROGRESSIVE,
         chroma_place=place.group(1) if place else CHROMA_PLACE_UNKNOWN,
     )
+
+
+def describe_media(container: Any) -> str:
+    """Return FFmpeg's own description of an opened file."""
+    with _capture_info():
+        return str(container.dumps_format())
+
+
+@contextmanager
+def _capture_info() -> Iterator[list[Any]]:
+    """Capture what FFmpeg tells in this thread: level, part and line of each message."""
+    import av
+
+    level = av.logging.get_level()
+    try:
+        with av.logging.Capture() as lines:
+            av.logging.set_level(av.logging.INFO)
+            yield lines
+    finally:
+        av.logging.set_level(level)
 
 
 class FieldTagger:

@@ -13,6 +13,8 @@ from lipdub.errors import InputError, UsageError, printable
 from lipdub.media.demux import open_media
 from lipdub.media.frame_index import read_frame_index
 from lipdub.media.frame_tags import FIELD_ORDER_NUMBERS, PROGRESSIVE
+from lipdub.media.hdr import NO_HDR, HdrMetadata
+from lipdub.media.mov_boxes import add_sample_entry_boxes
 from lipdub.media.write import SEGMENT_NOTE_KEY
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class SegmentNote:
         codec: Codec family.
         aspect: Width of a sample divided by its height; None if unknown.
         field_order: Which field is coded first, or "progressive".
+        hdr: Static metadata of HDR10.
     """
 
     first: int
@@ -53,6 +56,7 @@ class SegmentNote:
     codec: str
     aspect: Fraction | None
     field_order: str = PROGRESSIVE
+    hdr: HdrMetadata = NO_HDR
 
     @property
     def is_rotated(self) -> bool:
@@ -113,7 +117,8 @@ def read_segment_note(path: Path) -> SegmentNote:
                 mirrored=note["mirrored"],
                 codec=note["codec"],
                 aspect=None if note["aspect"] is None else Fraction(note["aspect"]),
-                field_order=note.get("field_order", PROGRESSIVE),
+                field_order=note["field_order"],
+                hdr=HdrMetadata.from_json(note["hdr"]),
             )
         except (KeyError, ValueError, TypeError):
             raise InputError(f"{printable(path)} is not a segment written by lipdub") from None
@@ -156,6 +161,8 @@ def join_segments(
     path = folder / f"video{_JOINED_SUFFIX.get(note.codec, _DEFAULT_JOINED_SUFFIX)}"
     schedule = _Schedule(file_pts, dts, durations, shift + first)
     size = _copy_packets(segments, notes, path, schedule)
+    if note.hdr and path.suffix != ".nut":
+        add_sample_entry_boxes(path, note.hdr.to_boxes())
     end = int(source_pts[-1]) - shift + last
     return JoinedVideo(path, note, first, end, shift, size)
 

@@ -29,7 +29,15 @@ from lipdub.media.demux import (
     select_video_stream,
 )
 from lipdub.media.frame_index import FrameIndex, read_frame_index
-from lipdub.media.frame_tags import BOTTOM_FIELD_FIRST, PROGRESSIVE, TOP_FIELD_FIRST, read_frame_tags
+from lipdub.media.frame_tags import BOTTOM_FIELD_FIRST, PROGRESSIVE, TOP_FIELD_FIRST, describe_media, read_frame_tags
+from lipdub.media.hdr import (
+    DOLBY_VISION_ONLY,
+    NO_HDR,
+    HdrMetadata,
+    read_dolby_vision_profile,
+    read_dynamic_metadata,
+    read_hdr_metadata,
+)
 from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.orientation import read_orientation
 from lipdub.media.pixel_formats import PlaneLayout, planar_equivalent, plane_layout
@@ -76,6 +84,8 @@ class VideoFacts:
         bit_rate: Bits per second; None if unknown.
         field_order: "progressive", or which field of an interlaced frame is shown first.
         missing: How many frames the container lists that are not in the file.
+        hdr: Static metadata of HDR10.
+        dynamic_hdr: Names of the metadata that describe each picture, such as "Dolby Vision".
     """
 
     index: int
@@ -102,6 +112,8 @@ class VideoFacts:
     bit_rate: int | None
     field_order: str = PROGRESSIVE
     missing: int = 0
+    hdr: HdrMetadata = NO_HDR
+    dynamic_hdr: tuple[str, ...] = ()
 
     @property
     def end_time(self) -> Fraction:
@@ -306,6 +318,8 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
     if frame is None:
         raise InputError(f"{printable(path)} holds a video stream without a single readable frame")
     index = read_frame_index(path)
+    description = describe_media(container)
+    _check_dolby_vision(path, description)
     context = stream.codec_context
     turns, mirrored = read_orientation(path, frame, context.name, is_still=index.is_still)
     pix_fmt = frame.format.name
@@ -345,7 +359,19 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         bit_rate=stream.bit_rate or None,
         field_order=PROGRESSIVE if index.is_still else _read_field_order(path),
         missing=index.missing,
+        hdr=read_hdr_metadata(frame, context.name),
+        dynamic_hdr=read_dynamic_metadata(frame, context.name, description),
     )
+
+
+def _check_dolby_vision(path: Path, description: str) -> None:
+    """Refuse pictures whose colours only a Dolby Vision player can tell. Raises InputError."""
+    if read_dolby_vision_profile(description) == DOLBY_VISION_ONLY:
+        raise InputError(
+            f"{printable(path)} is Dolby Vision of profile {DOLBY_VISION_ONLY}, whose colours are lost without its "
+            "metadata",
+            hint="Convert it to HDR10 or SDR first.",
+        )
 
 
 def _read_field_order(path: Path) -> str:
@@ -400,6 +426,8 @@ def _video_notes(video: VideoFacts, stream: Any) -> tuple[str, ...]:
     assert layout is not None
     if stream.metadata.get("alpha_mode") == "1" and not layout.alpha:
         notes.append("the opacity of the source (VP9 alpha) is not read; the result is opaque")
+    if video.dynamic_hdr:
+        notes.append(f"{' and '.join(video.dynamic_hdr)} metadata fit the source's pictures only and are left out")
     return tuple(notes)
 
 

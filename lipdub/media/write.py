@@ -40,6 +40,7 @@ from lipdub.parallel import map_ordered
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from lipdub.media.containers import Container
     from lipdub.media.pixels import Picture
     from lipdub.media.probe import VideoFacts
 
@@ -181,7 +182,10 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
         colour,
         exact=codec.lossless and not encoder.converts,
         size=size,
-        notes=(*_describe_changes(facts, encoder, size), *_describe_coding(facts, encoder, field_order, is_turned)),
+        notes=(
+            *_describe_changes(facts, encoder, size),
+            *_describe_coding(facts, encoder, container, field_order, is_turned=is_turned),
+        ),
     )
 
 
@@ -213,12 +217,16 @@ def _describe_changes(facts: VideoFacts, encoder: Encoder, size: tuple[int, int]
         )
 
 
-def _describe_coding(facts: VideoFacts, encoder: Encoder, field_order: str, is_turned: bool) -> Iterator[str]:
+def _describe_coding(
+    facts: VideoFacts, encoder: Encoder, container: Container, field_order: str, *, is_turned: bool
+) -> Iterator[str]:
     """Yield remarks on how the pictures are coded in another way than the source's."""
     if facts.is_interlaced and field_order == PROGRESSIVE:
         yield f"{encoder.name} does not code fields: the interlaced pictures are coded and tagged as progressive"
     if facts.codec in ("vp8", "vp9") and encoder.family == "h264":
         yield f"few players show {facts.codec.upper()} in this container: encoded as H.264"
+    if facts.hdr and (encoder.family == "ffv1" or not (container.is_mov or container.is_matroska)):
+        yield f"{encoder.family} in {container.name} has no place for the mastering display and light level: left out"
     if is_turned:
         yield "the container cannot tag a turned picture: it is stored upright"
 
@@ -340,7 +348,7 @@ def _is_x264_nondeterministic(width: int) -> bool:
 
 def _hevc_options(settings: _EncoderSettings) -> dict[str, str]:
     # With closed groups of pictures each segment stands alone.
-    params = ["log-level=error", "open-gop=0"]
+    params = ["log-level=error", "open-gop=0", *settings.facts.hdr.to_x265_params()]
     if not settings.reorder:
         params.append("bframes=0")
     if settings.lossless:
@@ -564,6 +572,7 @@ def _segment_note(plan: EncoderPlan, first: int) -> str:
             "codec": plan.encoder.family,
             "aspect": str(facts.sample_aspect) if facts.sample_aspect else None,
             "field_order": plan.field_order,
+            "hdr": asdict(facts.hdr),
         }
     )
 
