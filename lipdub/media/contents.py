@@ -173,7 +173,8 @@ def read_contents(path: Path | str) -> Contents:
 def _read_picture(container: Any, stream: Any, frames: Sequence[Any]) -> PictureContents:
     context, frame = stream.codec_context, frames[0]
     orientation = read_frame_orientation(frame, context.name)
-    time = frame.pts * frame.time_base if frame.pts is not None else Fraction(0)
+    # The frame of a stream of one frame may have no time base of its own.
+    time = frame.pts * (frame.time_base or stream.time_base) if frame.pts is not None else Fraction(0)
     return PictureContents(
         codec=codec_name(stream),
         tag=str(context.codec_tag),

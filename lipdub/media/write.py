@@ -40,7 +40,6 @@ from lipdub.parallel import map_ordered
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from lipdub.media.containers import Container
     from lipdub.media.pixels import Picture
     from lipdub.media.probe import VideoFacts
 
@@ -182,10 +181,7 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
         colour,
         exact=codec.lossless and not encoder.converts,
         size=size,
-        notes=(
-            *_describe_changes(facts, encoder, size),
-            *_describe_coding(facts, encoder, container, field_order, is_turned=is_turned),
-        ),
+        notes=tuple(_describe_changes(facts, encoder, size, is_turned=is_turned)),
     )
 
 
@@ -195,7 +191,7 @@ def _trim_to_even(size: tuple[int, int]) -> tuple[int, int]:
     return max(width - width % 2, 1), max(height - height % 2, 1)
 
 
-def _describe_changes(facts: VideoFacts, encoder: Encoder, size: tuple[int, int]) -> Iterator[str]:
+def _describe_changes(facts: VideoFacts, encoder: Encoder, size: tuple[int, int], *, is_turned: bool) -> Iterator[str]:
     """Yield remarks on what the encoded pictures do not keep of the source's."""
     coded = facts.coded_width, facts.coded_height
     own, layout = plane_layout(facts.planar), plane_layout(encoder.pix_fmt)
@@ -203,6 +199,8 @@ def _describe_changes(facts: VideoFacts, encoder: Encoder, size: tuple[int, int]
     assert layout is not None
     if encoder.converts:
         yield f"{encoder.name} does not take the source's pixel format, encoded as {encoder.pix_fmt}"
+    if is_turned:
+        yield "the container cannot tag a turned picture: it is stored upright"
     if own.alpha and not layout.alpha:
         yield "the source's opacity, if it has any, is left out: the result is opaque"
     if size != coded:
@@ -215,20 +213,6 @@ def _describe_changes(facts: VideoFacts, encoder: Encoder, size: tuple[int, int]
             f"{size[0]}x{size[1]} is an odd size, for which H.264 needs full chroma: "
             "browsers and QuickTime do not play that; scale the source to even numbers for them"
         )
-
-
-def _describe_coding(
-    facts: VideoFacts, encoder: Encoder, container: Container, field_order: str, *, is_turned: bool
-) -> Iterator[str]:
-    """Yield remarks on how the pictures are coded in another way than the source's."""
-    if facts.is_interlaced and field_order == PROGRESSIVE:
-        yield f"{encoder.name} does not code fields: the interlaced pictures are coded and tagged as progressive"
-    if facts.codec in ("vp8", "vp9") and encoder.family == "h264":
-        yield f"few players show {facts.codec.upper()} in this container: encoded as H.264"
-    if facts.hdr and (encoder.family == "ffv1" or not (container.is_mov or container.is_matroska)):
-        yield f"{encoder.family} in {container.name} has no place for the mastering display and light level: left out"
-    if is_turned:
-        yield "the container cannot tag a turned picture: it is stored upright"
 
 
 def _turn_upright(facts: VideoFacts) -> VideoFacts:
