@@ -216,6 +216,25 @@ def test_a_command_opens_no_network_socket(
 
 
 @pytest.mark.slow
+def test_a_folder_named_like_a_protocol_is_a_folder(quarantine: Quarantine, talker: Path) -> None:
+    folder = quarantine.folder / "work" / "http:"
+    folder.mkdir()
+    shutil.copy(talker, folder / "v.mp4")
+    shutil.copy(SPEECH, folder / "s.wav")
+    words = ("run", "http:/v.mp4", "http:/s.wav", "--mix", "http:/s.wav", "-o", "http:/o.mp4", "--length", "shortest")
+    done = quarantine.run("-m", "lipdub", *words)
+    assert done.returncode == 0, done.stdout.decode()
+    assert quarantine.attempts() == []
+    assert {path.name for path in folder.iterdir()} >= {"v.mp4", "s.wav", "o.mp4", "o.mp4.provenance.json"}
+
+
+def test_a_playlist_is_not_followed(quarantine: Quarantine) -> None:
+    (quarantine.folder / "work" / "v.mp4").write_text("#EXTM3U\n#EXTINF:5,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
+    assert quarantine.run("-m", "lipdub", "inspect", "v.mp4").returncode == 3
+    assert quarantine.attempts() == []
+
+
+@pytest.mark.slow
 def test_a_training_opens_no_network_socket(quarantine: Quarantine, talker: Path) -> None:
     options = ("--size", "24", "--split", "speaker", "--held-out", "0", "--jobs", "2")
     done = quarantine.run("-m", "lipdub", "prepare", "-o", "data", *options, talker)

@@ -11,7 +11,7 @@ import numpy as np
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, printable
 from lipdub.media.channel_layouts import ChannelMixer
-from lipdub.media.demux import decode_frames, open_media
+from lipdub.media.demux import absolute_path, decode_frames, open_media
 from lipdub.media.probe import AudioFacts, probe
 
 if TYPE_CHECKING:
@@ -417,7 +417,7 @@ def write_wav(
         mixer = ChannelMixer(facts.layout, facts.channels, fit.layout)
         mixer.limit(blocks)
         blocks = mixer.mix(_lay_out_blocks(source, stream, facts, lead=lead, skip=skip, limit=limit))
-    with av.open(str(path), "w", format="wav", options={"rf64": "auto"}) as container:
+    with av.open(str(absolute_path(path)), "w", format="wav", options={"rf64": "auto"}) as container:
         track = container.add_stream(codec, rate=facts.rate, layout=layout)
         written = 0
         for block in blocks:

@@ -43,7 +43,10 @@ _LONGEST_CODE_POINT = 4  # bytes of UTF-8
 
 
 def absolute_path(path: Path | str) -> Path:
-    """Return an absolute path without ``..``; symbolic links stay as they are."""
+    """Return an absolute path without ``..``; symbolic links stay as they are.
+
+    FFmpeg takes the beginning of a relative path such as ``http:/a.mp4`` for a protocol, and would use the network.
+    """
     return Path(os.path.normpath(Path(path).absolute()))
 
 

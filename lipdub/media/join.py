@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import InputError, UsageError, printable
-from lipdub.media.demux import open_media
+from lipdub.media.demux import absolute_path, open_media
 from lipdub.media.frame_index import read_frame_index
 from lipdub.media.frame_tags import FIELD_ORDER_NUMBERS, PROGRESSIVE
 from lipdub.media.hdr import NO_HDR, HdrMetadata
@@ -259,7 +259,7 @@ def _copy_packets(
     scale = str(base.denominator)
     options = {} if path.suffix == ".nut" else {"video_track_timescale": scale, "movie_timescale": scale}
     size = (0, 0)
-    with av.open(str(path), "w", options=options) as file:
+    with av.open(str(absolute_path(path)), "w", options=options) as file:
         stream = None
         number = 0
         for segment, other in zip(segments, notes, strict=True):

@@ -32,6 +32,7 @@ from lipdub.media.containers import (
     encoder_accepts,
     encoder_input_format,
 )
+from lipdub.media.demux import absolute_path
 from lipdub.media.frame_tags import FIELD_MODES, FIELD_ORDER_NUMBERS, PROGRESSIVE, FieldTagger
 from lipdub.media.pixel_formats import plane_layout, turned_format
 from lipdub.media.pixels import describe_upright
@@ -469,7 +470,7 @@ def _encode(part: Path, frames: Iterable[tuple[Picture, int]], plan: EncoderPlan
         for frame, pts in map_ordered(make_frame, frames, 1):
             if container is None:
                 first = pts
-                container = av.open(str(part), "w", **_segment_format(encoder.family, facts.time_base))
+                container = av.open(str(absolute_path(part)), "w", **_segment_format(encoder.family, facts.time_base))
                 stream = _add_stream(container, plan, input_format, threads)
                 container.metadata[SEGMENT_NOTE_KEY] = _segment_note(plan, first)
             coded = tag_fields(frame) if tag_fields is not None else frame

@@ -5,12 +5,16 @@ Knows the boxes of MP4 and MOV and the chunks of RIFF (AVI, WAV, WebP); other co
 
 from __future__ import annotations
 
+import random
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+Way: TypeAlias = Callable[[bytearray, random.Random], bytearray]
+"""Takes a file's bytes, which it may change, and returns the damaged ones."""
 
 HEAD = 512  # bytes at the beginning that most formats keep their header in
 PARENTS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta", b"dinf", b"moof", b"traf", b"mvex"}
@@ -191,7 +195,7 @@ def nothing(data: bytearray, draw: random.Random) -> bytearray:
     return data
 
 
-WAYS: tuple[Callable[[bytearray, random.Random], bytearray], ...] = (
+WAYS: tuple[Way, ...] = (
     flip_bytes,
     flip_head,
     flip_tail,
