@@ -43,16 +43,29 @@ class Pose:
         return canonical
 
     def angles(self) -> F64:
-        """Compute yaw, pitch and roll (n, 3) in degrees; a positive yaw turns the nose to the picture's right."""
+        """Compute yaw, pitch and roll (n, 3) in degrees; a positive yaw turns the nose to the picture's right.
+
+        Yaw and pitch of a head on its side or upside down are those of the picture turned to bring it about upright.
+        """
         r = self.rotation
+        quarters = np.rint(np.degrees(np.arctan2(-r[:, 0, 1], r[:, 1, 1])) / 90)
+        r = _turn_back(r, quarters) if quarters.any() else r
         yaw = np.degrees(np.arctan2(-r[:, 0, 2], np.hypot(r[:, 0, 0], r[:, 0, 1])))
         pitch = np.degrees(np.arctan2(r[:, 1, 2], r[:, 2, 2]))
         roll = np.degrees(np.arctan2(-r[:, 0, 1], r[:, 0, 0]))
-        return np.stack([yaw, pitch, roll], 1)
+        return np.stack([yaw, pitch, (roll + 90 * quarters + 180) % 360 - 180 if quarters.any() else roll], 1)
 
     def __getitem__(self, item: slice | Array) -> Pose:
         """Select frames."""
         return Pose(self.scale[item], self.rotation[item], self.translation[item])
+
+
+def _turn_back(rotation: F64, quarters: F64) -> F64:
+    """Undo quarter turns of the picture, (n,) clockwise, in rotations (n, 3, 3)."""
+    cos, sin = np.rint(np.cos(np.pi / 2 * quarters)), np.rint(np.sin(np.pi / 2 * quarters))
+    back = np.zeros_like(rotation)
+    back[:, 0, 0], back[:, 0, 1], back[:, 1, 0], back[:, 1, 1], back[:, 2, 2] = cos, sin, -sin, cos, 1
+    return back @ rotation
 
 
 def fit_similarity(source: Array, target: Array) -> Pose:

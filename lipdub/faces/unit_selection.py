@@ -276,6 +276,9 @@ def _compute_lip_height_cost(units: Inventory, targets: FrameTargets, costs: Uni
 
 def _compute_pose_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     yaw, pitch, roll = np.moveaxis(targets.angles[:, None] - units.angles[None], -1, 0)
+    roll = np.where(
+        np.abs(roll) > 180, roll - np.copysign(360, roll), roll
+    )  # of upside-down heads, 179 and -179 are near
     cost: F64 = (
         (yaw / costs.yaw_scale) ** 2
         + costs.pitch_weight * (pitch / costs.pitch_scale) ** 2

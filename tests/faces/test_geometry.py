@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,3 +58,13 @@ def test_estimated_angles_of_a_face_are_those_it_was_turned_by() -> None:
         poses = geometry.Pose(np.array([100.0]), rotation(*angles)[None], np.zeros((1, 3)))
         found = geometry.estimate_angles(poses.apply(still[None])[0])
         assert np.allclose(found, poses.angles()[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("roll", [0.0, 88.0, 176.0, -94.0, -178.0])
+def test_yaw_and_pitch_are_those_of_the_picture_turned_upright(roll: float) -> None:
+    nearest = 90 * round(roll / 90)
+    level, turned = rotation(30, -10, roll - nearest), rotation(0, 0, nearest) @ rotation(30, -10, roll - nearest)
+    pose = geometry.Pose(np.ones(2), np.stack([level, turned]), np.zeros((2, 3)))
+    one, other = pose.angles()
+    assert np.allclose(other[:2], one[:2], atol=1e-6)
+    assert (other[2] - one[2] - nearest + 180) % 360 - 180 == pytest.approx(0, abs=1e-6)

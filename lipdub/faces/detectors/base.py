@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
+from lipdub.faces.detectors.face_check import TRUSTED, FaceScores
 from lipdub.weights.requirement import AllOf, Requirement
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ class FaceDetector(Protocol):
         Returns:
             For each frame at most `max_faces` meshes (478, 3) float32: pixels of the frame, z in the same unit, smaller
             z is nearer.
+        """
+
+    def check(self, rgb: U8, face: F32) -> FaceScores:
+        """Score how surely a mesh lies on a face, and the right way up.
+
+        Args:
+            rgb: a picture (h, w, 3) uint8 RGB that `detect` was given.
+            face: a mesh (478, 3) that it found there.
         """
 
     def close(self) -> None:
@@ -106,7 +115,11 @@ class Detector:
 
 
 class ClosingDetector:
-    """Base class that makes a detector a context manager which closes it."""
+    """Base class that makes a detector a context manager which closes it, and trusts its meshes."""
+
+    def check(self, rgb: U8, face: F32) -> FaceScores:
+        """Trust the mesh."""
+        return TRUSTED
 
     def close(self) -> None:
         """Free the detector's native resources."""

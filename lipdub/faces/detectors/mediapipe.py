@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from lipdub.faces.detectors.base import ClosingDetector, Detector, DetectorSettings
-from lipdub.faces.detectors.meshes import drop_duplicates, measure_oval
+from lipdub.faces.detectors.face_check import FaceCheck, FaceScores
+from lipdub.faces.detectors.meshes import drop_duplicates, measure_mesh_tilt, measure_oval
 from lipdub.faces.detectors.native_log import divert_native_log
 
 if TYPE_CHECKING:
@@ -24,22 +25,148 @@ if TYPE_CHECKING:
 
 # A frame without a face is searched again for a small or distant one on every so many such frames.
 RETRY_INTERVAL = 3
+# A shot without a face is searched for turned ones on the first and every so many of its frames.
+TURN_INTERVAL = 24
+# Frames after a cut at which a face is checked for being turned, unless a check finds it the right way up.
+CHECKED_FRAMES = (0, 4, 16)
+OTHER_TURNS = (2, 1, 3)  # counterclockwise quarter turns of the picture, upside down first
 # The tracker settles within this many frames, so a chunk that begins with them does not depend on earlier ones.
 WARM_UP_FRAMES = 3
 MIN_CROP_SIDE = 256  # pixels; smaller crops are enlarged, the mesh network itself sees 192
 
 
 class MediaPipeDetector(ClosingDetector):
-    """Face meshes of successive frames, by MediaPipe's own tracker.
+    """Face meshes of successive frames, by MediaPipe's own tracker, which is shown the picture the right way up.
 
-    Where the tracker finds no face, the full-range detector looks for small ones, and the mesh is fitted to enlarged
-    crops of them.
+    MediaPipe finds faces that are tilted by up to about a quarter turn, and takes upside-down ones for upright ones. So
+    the first faces of a shot are checked, and the pictures of the shot are turned by the quarter turns that suit them.
     """
 
     warm_up = WARM_UP_FRAMES
     batch = 1
 
     def __init__(self, max_faces: int = 4) -> None:
+        self._upright = _UprightDetector(max_faces)
+        self._finder = _UprightDetector(max_faces)  # looks at one turned picture; the tracker of the shot goes on
+        self._checker = FaceChecker()
+        self._turns = 0
+        self._is_settled = False
+        self._frames = 0  # of the shot
+        self._misses = 0  # frames of the shot without a face
+
+    def reset(self) -> None:
+        """Forget the frames seen so far."""
+        self._upright.reset()
+        self._turns, self._is_settled, self._frames, self._misses = 0, False, 0, 0
+
+    def close(self) -> None:
+        """Free MediaPipe's graphs."""
+        for part in (self._upright, self._finder, self._checker):
+            part.close()
+
+    def detect(self, frames: Sequence[U8], is_cut: Sequence[bool]) -> list[list[F32]]:
+        """Find the faces of successive frames; see `FaceDetector.detect`."""
+        meshes = []
+        for rgb, cut in zip(frames, is_cut, strict=True):
+            if cut:
+                self.reset()
+            meshes.append(self._detect_one(rgb))
+        return meshes
+
+    def check(self, rgb: U8, face: F32) -> FaceScores:
+        """Score how surely a mesh lies on a face; see `FaceDetector.check`."""
+        return self._checker.score(rgb, face)
+
+    def _detect_one(self, rgb: U8) -> list[F32]:
+        faces = self._detect_turned(rgb)
+        if not self._is_settled and self._must_turn(rgb, faces):
+            turns = self._find_turns(rgb)
+            if turns is not None:
+                self._upright.reset()
+                self._turns, self._is_settled = turns, True
+                faces = self._detect_turned(rgb)
+        self._frames += 1
+        self._misses = 0 if faces else self._misses + 1
+        return faces
+
+    def _detect_turned(self, rgb: U8) -> list[F32]:
+        faces = self._upright.detect(turn_picture(rgb, self._turns))
+        return [turn_mesh_back(face, self._turns, rgb.shape) for face in faces]
+
+    def _must_turn(self, rgb: U8, faces: list[F32]) -> bool:
+        """Whether the picture may show a turned face. Settles the turns where the largest face is the right way up."""
+        if not faces:
+            return self._misses % TURN_INTERVAL == 0
+        if self._frames not in CHECKED_FRAMES and self._misses == 0:
+            return False
+        largest = max(faces, key=lambda face: measure_oval(face)[2])
+        self._is_settled = self._checker.score(rgb, largest).is_sure
+        return not self._is_settled
+
+    def _find_turns(self, rgb: U8) -> int | None:
+        """Return the quarter turns that bring a face about upright; None if no turned face is sure."""
+        tilts = {}
+        for turns in OTHER_TURNS:
+            turned = turn_picture(rgb, turns)
+            self._finder.reset()
+            for face in self._finder.detect(turned)[:1]:
+                if self._checker.score(turned, face).is_sure:
+                    tilts[turns] = abs(measure_mesh_tilt(face))
+        return min(tilts, key=tilts.__getitem__, default=None)
+
+
+def turn_picture(rgb: U8, turns: int) -> U8:
+    """Turn a picture (h, w, 3) by counterclockwise quarter turns."""
+    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+
+
+def turn_mesh_back(face: F32, turns: int, shape: tuple[int, ...]) -> F32:
+    """Return a mesh of a turned picture in pixels of the picture before its turn.
+
+    Args:
+        face: (478, 3) float32 in pixels of the turned picture.
+        turns: Its counterclockwise quarter turns.
+        shape: (h, w, ...) of the picture before.
+    """
+    if not turns:
+        return face
+    height, width = shape[:2]
+    x, y, z = face.T
+    across, down = {1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[turns]
+    return np.stack([across, down, z], 1)
+
+
+class FaceChecker:
+    """Scores meshes by MediaPipe's BlazeFace; see `face_check`."""
+
+    def __init__(self) -> None:
+        self._graph = _Graph(
+            lambda solutions: solutions.face_detection.FaceDetection(model_selection=0, min_detection_confidence=0.05)
+        )
+        self._check = FaceCheck(self._find)
+
+    def close(self) -> None:
+        """Free MediaPipe's graph."""
+        self._graph.close()
+
+    def score(self, rgb: U8, face: F32) -> FaceScores:
+        """Score a mesh (478, 3) in a picture (h, w, 3) uint8 RGB."""
+        return self._check.score(rgb, face)
+
+    def _find(self, crop: U8) -> Any:
+        detections = self._graph.process(crop).detections
+        self._graph.is_quiet |= bool(detections)
+        return detections
+
+
+class _UprightDetector:
+    """Face meshes of successive pictures that show faces about upright.
+
+    Where the tracker finds no face, the full-range detector looks for small ones, and the mesh is fitted to enlarged
+    crops of them.
+    """
+
+    def __init__(self, max_faces: int) -> None:
         self._max_faces = max_faces
         self._tracker = _Graph(
             lambda solutions: solutions.face_mesh.FaceMesh(
@@ -63,16 +190,8 @@ class MediaPipeDetector(ClosingDetector):
         for part in (self._tracker, self._small_faces, self._fitter):
             part.close()
 
-    def detect(self, frames: Sequence[U8], is_cut: Sequence[bool]) -> list[list[F32]]:
-        """Find the faces of successive frames; see `FaceDetector.detect`."""
-        meshes = []
-        for rgb, cut in zip(frames, is_cut, strict=True):
-            if cut:
-                self.reset()
-            meshes.append(self._detect_one(rgb))
-        return meshes
-
-    def _detect_one(self, rgb: U8) -> list[F32]:
+    def detect(self, rgb: U8) -> list[F32]:
+        """Find the faces of the next picture (h, w, 3) uint8 RGB."""
         faces = _find_meshes(self._tracker, rgb)
         if faces:
             self._places, self._misses = [], 0

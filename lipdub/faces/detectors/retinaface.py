@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
-from lipdub.faces import mesh
 from lipdub.faces.detectors.base import ClosingDetector, Detector, DetectorSettings
-from lipdub.faces.detectors.mediapipe import CropMeshFitter
-from lipdub.faces.detectors.meshes import drop_duplicates, measure_oval
+from lipdub.faces.detectors.mediapipe import CropMeshFitter, FaceChecker
+from lipdub.faces.detectors.meshes import drop_duplicates, measure_mesh_tilt, measure_oval, measure_tilt
 from lipdub.weights.requirement import AllOf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lipdub.arrays import F32, F64, U8
+    from lipdub.faces.detectors.face_check import FaceScores
 
 # Pictures are searched at no more than this many pixels on the longer side; the smallest anchors are of 16 pixels.
 MAX_SEARCH_SIDE = 960
@@ -64,6 +64,7 @@ class RetinaFaceDetector(ClosingDetector):
         self._search_batch = GPU_BATCH if device.type != "cpu" else 1
         self._max_faces = max_faces
         self._fitter = CropMeshFitter(FITTED_FACES)
+        self._checker = FaceChecker()
         self.reset()
 
     def reset(self) -> None:
@@ -72,8 +73,13 @@ class RetinaFaceDetector(ClosingDetector):
         self._frames_since_search = SEARCH_INTERVAL
 
     def close(self) -> None:
-        """Free MediaPipe's graph."""
+        """Free MediaPipe's graphs."""
         self._fitter.close()
+        self._checker.close()
+
+    def check(self, rgb: U8, face: F32) -> FaceScores:
+        """Score how surely a mesh lies on a face; see `FaceDetector.check`."""
+        return self._checker.score(rgb, face)
 
     def detect(self, frames: Sequence[U8], is_cut: Sequence[bool]) -> list[list[F32]]:
         """Find the faces of successive frames; see `FaceDetector.detect`."""
@@ -157,15 +163,6 @@ def crop_upright(rgb: U8, place: FaceLocation) -> tuple[F64, U8]:
     return to_frame, cv2.warpAffine(rgb, to_frame, (2 * half, 2 * half), flags=flags)
 
 
-def measure_tilt(eyes: F64, mouth: F64) -> float:
-    """Measure a head's tilt in degrees clockwise from the middles (2,) of its eyes and its mouth.
-
-    The line between the eyes would not do: in a profile it is a point.
-    """
-    down = np.asarray(mouth, np.float64) - eyes
-    return float(np.degrees(np.arctan2(-down[0], down[1])))
-
-
 def _locate_box(row: F32, points: F32, ratio: F64) -> FaceLocation:
     """Locate a face by the network's box (5,) and its points (10,): eyes, nose, corners of the mouth."""
     low, high = row[:2] * ratio, row[2:4] * ratio
@@ -176,8 +173,7 @@ def _locate_box(row: F32, points: F32, ratio: F64) -> FaceLocation:
 
 
 def _locate_mesh(face: F32) -> FaceLocation:
-    eyes = face[[*mesh.EYE_LEFT, *mesh.EYE_RIGHT], :2].mean(0)
-    return FaceLocation(*measure_oval(face), measure_tilt(eyes, face[list(mesh.LIPS_OUTER), :2].mean(0)))
+    return FaceLocation(*measure_oval(face), measure_mesh_tilt(face))
 
 
 def _is_same_face(one: FaceLocation, other: FaceLocation) -> bool:

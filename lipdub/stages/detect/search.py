@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lipdub.errors import InputError
-from lipdub.faces import shots
+from lipdub.faces import shots, tracking
 from lipdub.faces.detectors.base import MAX_SEARCH_SIDE, RESTART_CHANGE
+from lipdub.faces.detectors.face_check import FaceScores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from lipdub.media.read import SourceFrame
     from lipdub.stages.base import StageContext
     from lipdub.stages.detect.store import DetectArrays
+
+
+# Frames that a face has been seen for in a chunk when it is checked; the first mesh of a new face may be poor.
+CHECKED_AGES = (0, 8, 48)
+_SAME_FACE = 0.4  # share of a face's size that it moves at most from one frame to the next
 
 
 class SearchFrame(NamedTuple):
@@ -54,6 +60,7 @@ def search_chunks(ctx: StageContext, detector: FaceDetector, arrays: DetectArray
         low, high = landmarks.span(chunk)
         points = np.full((high - low, *landmarks.shape[1:]), np.nan, np.float32)
         changes = np.zeros(high - low, np.float32)
+        checks = FaceChecks(detector, high - low, landmarks.shape[1])
         detector.reset()
         if detector.warm_up:
             _warm_up(detector, before)
@@ -64,9 +71,9 @@ def search_chunks(ctx: StageContext, detector: FaceDetector, arrays: DetectArray
             rows = slice(offset, offset + len(batch))
             changes[rows] = _measure_changes(before[-1] if before else None, batch)
             before.extend(batch)
-            _detect(ctx, detector, batch, changes[rows], points[rows])
+            _detect(ctx, detector, batch, changes[rows], points[rows], checks)
             ctx.progress(low + offset + len(batch), len(landmarks))
-        arrays.write(chunk, changes, points)
+        arrays.write(chunk, changes, points, checks.scores)
 
 
 def _warm_up(detector: FaceDetector, frames: Sequence[SearchFrame]) -> None:
@@ -77,7 +84,12 @@ def _warm_up(detector: FaceDetector, frames: Sequence[SearchFrame]) -> None:
 
 
 def _detect(
-    ctx: StageContext, detector: FaceDetector, frames: Sequence[SearchFrame], changes: F32, points: F32
+    ctx: StageContext,
+    detector: FaceDetector,
+    frames: Sequence[SearchFrame],
+    changes: F32,
+    points: F32,
+    checks: FaceChecks,
 ) -> None:
     """Find the faces of frames and put them, in pixels of the video, into their slots: points (n, slots, 478, 3)."""
     is_cut = [bool(change >= RESTART_CHANGE) for change in changes]
@@ -85,8 +97,46 @@ def _detect(
     slots = points.shape[1]
     for i, (rgb, faces) in enumerate(zip(pictures, detector.detect(pictures, is_cut), strict=True)):
         scale = ctx.video.width / rgb.shape[1]
+        checks.add(rgb, faces[:slots], is_cut=is_cut[i])
         for slot, face in enumerate(faces[:slots]):
             points[i, slot] = face * scale
+
+
+class FaceChecks:
+    """Checks the faces of a chunk's frames now and then.
+
+    Args:
+        detector: Finds and checks them.
+        frames: Of the chunk.
+        slots: Of a frame.
+
+    Attributes:
+        scores: (frames, slots, 3) float32 of `FaceScores`, NaN where no face was checked.
+    """
+
+    def __init__(self, detector: FaceDetector, frames: int, slots: int) -> None:
+        self.scores = np.full((frames, slots, len(FaceScores._fields)), np.nan, np.float32)
+        self._detector = detector
+        self._frame = 0
+        self._seen: list[tuple[F64, int]] = []  # place (x, y, size) and age of the faces of the frame before
+
+    def add(self, rgb: U8, faces: Sequence[F32], *, is_cut: bool) -> None:
+        """Check the faces of the next frame that have the age for it.
+
+        Args:
+            rgb: (h, w, 3) uint8 RGB, the frame.
+            faces: (478, 3) float32 meshes in its pixels.
+            is_cut: Whether the frame has nothing to do with the one before.
+        """
+        before, self._seen = ([] if is_cut else self._seen), []
+        for slot, face in enumerate(faces):
+            place = tracking.locate_face(face)
+            ages = [age for old, age in before if np.hypot(*(place - old)[:2]) < _SAME_FACE * place[2]]
+            age = max(ages, default=-1) + 1
+            self._seen.append((place, age))
+            if age in CHECKED_AGES:
+                self.scores[self._frame, slot] = self._detector.check(rgb, face)
+        self._frame += 1
 
 
 def _measure_changes(before: SearchFrame | None, frames: Sequence[SearchFrame]) -> F64:

@@ -3,6 +3,7 @@
 `landmarks` (frames, slots, 478, 3) float32: pixels of the displayed frame, NaN where a slot is empty.
 `change` (frames,) float32: difference of each frame from the one before (`shots.measure_change`).
 `tracks` (frames, slots) int16: id of the track that a slot belongs to, 0 for none.
+`checks` (frames, slots, 3) float32: how well a second network agrees with a face (`FaceScores`), NaN where not checked.
 `pose` (frames, slots, 3) float32: yaw, pitch and roll in degrees, NaN where a slot is empty.
 """
 
@@ -12,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from lipdub.faces import mesh
+from lipdub.faces.detectors.face_check import FaceScores
 from lipdub.faces.track_landmarks import TrackLandmarks
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 CHUNK_FRAMES = 96
 STAGE = "detect"
-_LANDMARKS, _CHANGE, _TRACKS, _POSE = "landmarks", "change", "tracks", "pose"
+_LANDMARKS, _CHANGE, _TRACKS, _POSE, _CHECKS = "landmarks", "change", "tracks", "pose", "checks"
 
 
 class TrackRecord(TypedDict):
@@ -44,6 +46,15 @@ class TrackRecord(TypedDict):
     mouth_px: float  # median distance between the corners of the mouth, pixels
 
 
+class FalseTrackRecord(TypedDict):
+    """What the summary tells of what was found like a face, but is none."""
+
+    start: float  # seconds from the first frame
+    end: float
+    x: float  # median middle, pixels
+    y: float
+
+
 class DetectArrays:
     """The arrays while they are written, chunk by chunk of `CHUNK_FRAMES` frames."""
 
@@ -52,14 +63,17 @@ class DetectArrays:
         shape = (frames, slots, mesh.VERTICES, 3)
         self.landmarks = store.array(_LANDMARKS, shape=shape, dtype="float32", chunk=CHUNK_FRAMES)
         self.changes = store.array(_CHANGE, shape=(frames,), dtype="float32", chunk=CHUNK_FRAMES)
+        checked = frames, slots, len(FaceScores._fields)
+        self.checks = store.array(_CHECKS, shape=checked, dtype="float32", chunk=CHUNK_FRAMES)
 
     def missing(self) -> list[int]:
         """List the chunks that are not written yet."""
-        return sorted(set(self.landmarks.missing()) | set(self.changes.missing()))
+        return sorted({chunk for array in (self.landmarks, self.changes, self.checks) for chunk in array.missing()})
 
-    def write(self, chunk: int, changes: F32, landmarks: F32) -> None:
+    def write(self, chunk: int, changes: F32, landmarks: F32, checks: F32) -> None:
         """Write one chunk."""
         self.changes.write(chunk, changes)
+        self.checks.write(chunk, checks)
         self.landmarks.write(chunk, landmarks)
 
     def write_tracks(self, owners: I16, poses: F32) -> None:

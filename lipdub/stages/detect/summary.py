@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING, Any
 from lipdub.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from lipdub.stages.detect.store import FalseTrackRecord
     from lipdub.stages.job import Job
 
 from lipdub.media.timeline import format_clock
+
+_LISTED_SPANS = 5  # of a message; more are counted
+
+
+def describe_false_tracks(records: Sequence[FalseTrackRecord]) -> str:
+    """Say where something looked like a face but has no eyes and mouth where a face has them."""
+    spans = [f"{format_clock(record['start'])}-{format_clock(record['end'])}" for record in records]
+    more = f" and {len(spans) - _LISTED_SPANS} more" if len(spans) > _LISTED_SPANS else ""
+    listed = ", ".join(spans[:_LISTED_SPANS])
+    return f"what looks like a face at {listed}{more} has no eyes and mouth in their places"
 
 
 def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
@@ -21,6 +32,12 @@ def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
         InputError: There is no usable face, or there are gaps and the job allows none.
     """
     ranges = summary.get("faceless") or []
+    false_tracks = summary.get("false_tracks") or []
+    if not summary.get("tracks") and false_tracks:
+        raise InputError(
+            f"no face was found in {job.video}: {describe_false_tracks(false_tracks)}",
+            hint="It must show one from the front or half side; `lipdub inspect` tells what was seen.",
+        )
     if not summary.get("tracks"):
         raise InputError(
             f"no face was found in {job.video}",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.faces import geometry, mesh, shots, tracking
+from lipdub.faces.detectors.face_check import median_scores
 from lipdub.faces.smoothing import find_runs
-from lipdub.stages.detect.store import TrackRecord
+from lipdub.stages.detect.store import FalseTrackRecord, TrackRecord
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, I16
@@ -26,13 +27,19 @@ def link_tracks(arrays: DetectArrays, times: F64) -> dict[str, Any]:
         times: (frames,) float64 presentation times, seconds.
 
     Returns:
-        The stage's summary: frames, shots, tracks, faceless.
+        The stage's summary: frames, shots, tracks, false_tracks, faceless.
     """
     boxes, poses, mouths = _measure_faces(arrays.landmarks)
+    checks = arrays.checks.read(0, len(times))
     spans = shots.find_shots(arrays.changes.read(0, len(times)))
     owners = np.zeros(boxes.shape[:2], np.int16)
-    records = []
+    records: list[TrackRecord] = []
+    false_records: list[FalseTrackRecord] = []
     for track in tracking.link_tracks(boxes, times, spans):
+        if not is_face(checks[track.frames, track.slots]):
+            false_records.append(_describe_false(track, boxes, times))
+            continue
+        track.id = len(records) + 1
         owners[track.frames, track.slots] = track.id
         records.append(_describe(track, boxes, poses, mouths, times))
     arrays.write_tracks(owners, poses)
@@ -40,8 +47,15 @@ def link_tracks(arrays: DetectArrays, times: F64) -> dict[str, Any]:
         "frames": len(times),
         "shots": [list(span) for span in spans],
         "tracks": records,
+        "false_tracks": false_records,
         "faceless": find_faceless_spans(owners, times),
     }
+
+
+def is_face(checks: F32) -> bool:
+    """Whether a track shows a face where its meshes say, by the checks (n, 3) of its frames; NaN where not checked."""
+    checked = checks[np.isfinite(checks[:, 0])]
+    return len(checked) == 0 or median_scores(checked).is_face
 
 
 def find_faceless_spans(owners: I16, times: F64) -> list[list[float]]:
@@ -65,6 +79,12 @@ def _measure_faces(landmarks: ChunkedArray) -> tuple[F64, F32, F64]:
             poses[start + f, s] = geometry.estimate_angles(points[f, s])
             mouths[start + f, s] = np.hypot(*(points[f, s, right, :2] - points[f, s, left, :2]))
     return boxes, poses, mouths
+
+
+def _describe_false(track: tracking.Track, boxes: F64, times: F64) -> FalseTrackRecord:
+    start, end = (float(times[frame] - times[0]) for frame in (track.frames[0], track.frames[-1]))
+    x, y = np.median(boxes[track.frames, track.slots], 0)[:2].tolist()
+    return FalseTrackRecord(start=start, end=end, x=x, y=y)
 
 
 def _describe(track: tracking.Track, boxes: F64, poses: F32, mouths: F64, times: F64) -> TrackRecord:

@@ -8,14 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
-from lipdub.faces.detectors.mediapipe import RETRY_INTERVAL, MediaPipeDetector, _Graph
-from lipdub.faces.detectors.meshes import measure_oval
+from lipdub.faces.detectors.mediapipe import (
+    RETRY_INTERVAL,
+    MediaPipeDetector,
+    _Graph,
+    _UprightDetector,
+)
+from lipdub.faces.detectors.meshes import measure_mesh_tilt, measure_oval
 from lipdub.media.read import read_frames
 from tests.sample import TALKER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lipdub.arrays import U8
 
 
@@ -40,14 +43,14 @@ def test_a_small_face_is_found_where_it_is(talker: U8) -> None:
 def test_empty_frames_are_searched_for_small_faces_now_and_then() -> None:
     searched: list[int] = []
 
-    class Counting(MediaPipeDetector):
+    class Counting(_UprightDetector):
         def _locate_small_faces(self, rgb: U8) -> list[tuple[float, float, float]]:
             searched.append(int(rgb[0, 0, 0]))
             return super()._locate_small_faces(rgb)
 
-    frames: Sequence[U8] = [np.full((90, 120, 3), i, np.uint8) for i in range(8)]
-    with Counting() as detector:
-        assert detector.detect(frames, [False] * 8) == [[]] * 8
+    detector = Counting(max_faces=4)
+    assert [detector.detect(np.full((90, 120, 3), i, np.uint8)) for i in range(8)] == [[]] * 8
+    detector.close()
     assert searched == list(range(0, 8, RETRY_INTERVAL))
 
 
@@ -82,3 +85,41 @@ def test_a_graph_starts_when_it_is_used_and_resets_before_the_next_picture() -> 
     graph.close()
     graph.close()
     assert calls == ["start", "process", "reset", "process", "close"]
+
+
+def draw_tilted(talker: U8, degrees: float) -> U8:
+    """The talker's frame, turned counterclockwise about the middle of a larger grey picture."""
+    side = int(np.hypot(*talker.shape[:2])) // 2 * 2
+    matrix = cv2.getRotationMatrix2D((talker.shape[1] / 2, talker.shape[0] / 2), degrees, 1.0)
+    matrix[:, 2] += side / 2 - np.array(talker.shape[1::-1]) / 2
+    picture: U8 = cv2.warpAffine(talker, matrix, (side, side), borderValue=(110, 110, 110))
+    return picture
+
+
+@pytest.mark.parametrize("degrees", range(0, 360, 45))
+def test_turned_people_are_found_the_way_up_they_are(talker: U8, degrees: int) -> None:
+    picture = draw_tilted(talker, degrees)
+    with MediaPipeDetector(1) as detector:
+        (upright,) = detector.detect([draw_tilted(talker, 0)], [True])[0]
+        found = detector.detect([picture] * 3, [True, False, False])
+        assert [len(faces) for faces in found] == [1, 1, 1]
+        assert detector.check(picture, found[2][0]).is_sure
+    back = cv2.getRotationMatrix2D((picture.shape[1] / 2, picture.shape[0] / 2), -degrees, 1.0)
+    for (face,) in found:
+        points = face[:, :2] @ back[:, :2].T + back[:, 2]
+        size = measure_oval(upright)[2]
+        assert np.median(np.hypot(*(points - upright[:, :2]).T)) < 0.05 * size
+        assert (measure_mesh_tilt(face) + degrees - measure_mesh_tilt(upright) + 180) % 360 - 180 == pytest.approx(
+            0, abs=8
+        )
+
+
+def test_a_mesh_on_no_face_is_seen(talker: U8) -> None:
+    with MediaPipeDetector(1) as detector:
+        (face,) = detector.detect([talker], [True])[0]
+        scores = detector.check(talker, face)
+        assert scores.is_face and scores.is_sure
+        x, y, size = measure_oval(face)
+        for wrong in (face + np.float32([0, -0.5 * size, 0]), np.float32([2 * x, 2 * y, 0]) - face * [1, 1, -1]):
+            assert not detector.check(talker, wrong.astype(np.float32)).is_face
+        assert not detector.check(np.full_like(talker, 120), face).is_face
