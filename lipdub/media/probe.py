@@ -357,7 +357,7 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         colour=colour,
         is_image=index.is_still,
         bit_rate=stream.bit_rate or None,
-        field_order=PROGRESSIVE if index.is_still else _read_field_order(path),
+        field_order=PROGRESSIVE if index.is_still else read_field_order(path),
         missing=index.missing,
         hdr=read_hdr_metadata(frame, context.name),
         dynamic_hdr=read_dynamic_metadata(frame, context.name, description),
@@ -374,7 +374,7 @@ def _check_dolby_vision(path: Path, description: str) -> None:
         )
 
 
-def _read_field_order(path: Path) -> str:
+def read_field_order(path: Path | str) -> str:
     """Return the order of the fields of a file.
 
     Streams may begin with progressive frames, so that a few are looked at.
@@ -422,6 +422,10 @@ def _video_notes(video: VideoFacts, stream: Any) -> tuple[str, ...]:
     notes = []
     if video.missing:
         notes.append(f"the file is cut short: it holds {video.frames} of {video.frames + video.missing} frames")
+    if video.is_interlaced:
+        notes.append(
+            f"the video is interlaced ({video.field_order}): a mouth is drawn once a frame, alike in both fields"
+        )
     layout = plane_layout(video.planar)
     assert layout is not None
     if stream.metadata.get("alpha_mode") == "1" and not layout.alpha:

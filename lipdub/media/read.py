@@ -20,10 +20,11 @@ from lipdub.media.demux import (
     open_media,
     select_video_stream,
 )
+from lipdub.media.fields import make_picture
 from lipdub.media.frame_index import FrameIndex, read_frame_index
+from lipdub.media.frame_tags import PROGRESSIVE
 from lipdub.media.orientation import read_orientation
-from lipdub.media.pixels import Picture, picture_from_frame
-from lipdub.media.probe import read_colour_tags
+from lipdub.media.probe import read_colour_tags, read_field_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import I64
     from lipdub.media.colour import ColourTags
+    from lipdub.media.pixels import Picture
 
 _QUEUED_FRAMES = 6  # frames decoded in advance
 _REVERSE_BYTES = 128 << 20  # bytes of pictures held at once while a reversed run is decoded
@@ -52,6 +54,7 @@ class _FrameFormat:
         height: Rows as stored.
         pix_fmt: Pixel format.
         is_still: Whether the file is a still picture. It is then brought to display orientation.
+        field_order: "progressive", or which field is shown first.
     """
 
     colour: ColourTags
@@ -60,14 +63,15 @@ class _FrameFormat:
     width: int
     height: int
     pix_fmt: str
-    is_still: bool = False
+    is_still: bool
+    field_order: str
 
     def make_picture(self, frame: Any) -> Picture:
         """Make a picture of a decoded ``av.VideoFrame``."""
         if (frame.width, frame.height, frame.format.name) != (self.width, self.height, self.pix_fmt):
             # Streams may change size or format; the result keeps those of the first frame.
             frame = frame.reformat(width=self.width, height=self.height, format=self.pix_fmt)
-        picture = picture_from_frame(frame, self.colour, self.turns, mirrored=self.mirrored)
+        picture = make_picture(frame, self.colour, self.turns, mirrored=self.mirrored, field_order=self.field_order)
         return picture.to_upright() if self.is_still and (self.turns or self.mirrored) else picture
 
 
@@ -324,7 +328,14 @@ def _read_frame_format(path: str, size: int, modified_ns: int) -> _FrameFormat:
         turns, mirrored = read_orientation(path, frame, stream.codec_context.name, is_still=index.is_still)
         colour = read_colour_tags(frame, stream.codec_context)
         return _FrameFormat(
-            colour, turns, mirrored, frame.width, frame.height, frame.format.name, is_still=index.is_still
+            colour,
+            turns,
+            mirrored,
+            frame.width,
+            frame.height,
+            frame.format.name,
+            is_still=index.is_still,
+            field_order=PROGRESSIVE if index.is_still else read_field_order(path),
         )
 
 

@@ -123,7 +123,7 @@ def _paste_frames(
 SPEC = StageSpec(
     name="paste-back",
     summary="Blend the mouths into the frames, encode, and add the audio.",
-    version=1,
+    version=2,
     reads=("detect", "sync", "enhance"),
     inputs=("video", "speech", "mix"),
     options=PasteBackOptions,
