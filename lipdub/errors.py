@@ -117,7 +117,8 @@ def wrap_os_error(error: OSError, path: object | None = None, doing: str = "writ
         doing: The verb of the sentence ("cannot write ...").
 
     Returns:
-        An :class:`InputError` for a missing file to read, else an :class:`EnvironmentFailure`.
+        An :class:`InputError` for a missing file to read, a :class:`UsageError` for a name that the disk does not
+        take, else an :class:`EnvironmentFailure`.
     """
     where = path if path is not None else error.filename
     place = f" {printable(where)}" if where is not None else ""
@@ -132,4 +133,6 @@ def wrap_os_error(error: OSError, path: object | None = None, doing: str = "writ
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR) and doing == "read":
         return InputError(f"there is no file{place}")
+    if error.errno == errno.ENAMETOOLONG:
+        return UsageError(f"the name is too long to {doing}{place}", hint="Give a shorter one.")
     return EnvironmentFailure(f"cannot {doing}{place}: {error.strerror or error}")

@@ -16,11 +16,14 @@ import pytest
 
 import lipdub
 from lipdub import stages
+from lipdub.engine import provenance
 from lipdub.engine.job import make_job
 from lipdub.engine.pipeline import run_job
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, UsageError
 from lipdub.stages.job import Job, provenance_path
+from lipdub.workspace.folder import StageRecord
 from tests import small_stages
+from tests.media.clips import make_video
 from tests.sounds import write_tone
 
 if TYPE_CHECKING:
@@ -423,6 +426,81 @@ def test_result_folder_is_made_or_refused(job: Job, tmp_path: Path) -> None:
     if Path("/proc/self").is_dir():
         with pytest.raises(EnvironmentFailure):
             run(replace(job, out=Path("/proc/out.mp4")))
+
+
+def test_the_end_is_rehearsed_before_anything_runs(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules[stages.STAGES["paste-back"]]
+    rehearsed: list[list[str]] = []
+
+    def fail(job: Job, facts: object, options: object) -> None:
+        raise EnvironmentFailure("the result could not be muxed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "SPEC", replace(module.SPEC, rehearse=fail))
+        with pytest.raises(EnvironmentFailure, match="could not be muxed"):
+            run(job)
+        assert small_stages.RUNS == []
+        assert not job.folder().exists() and not job.result().exists()
+        patch.setattr(module, "SPEC", replace(module.SPEC, rehearse=lambda *_: rehearsed.append([*small_stages.RUNS])))
+        assert run(job)[1] == ALL
+        assert rehearsed == [[]]
+        assert run(job)[1] == []
+        assert rehearsed == [[]]  # nothing is made any more
+
+
+@pytest.mark.parametrize("length", [239, 240, 251, 300])
+def test_names_up_to_what_the_disk_takes(job: Job, tmp_path: Path, length: int) -> None:
+    out = tmp_path / ("n" * (length - 4) + ".mp4")
+    if length <= 239:
+        run(replace(job, out=out))
+        assert provenance_path(out).is_file()
+        assert run(replace(job, out=out))[1] == []
+        assert not [path for path in tmp_path.iterdir() if path.name.endswith((".part", ".partial"))]
+    else:
+        with pytest.raises(UsageError, match=r"name .*is too long"):
+            run(replace(job, out=out))
+        assert small_stages.RUNS == []
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["speech.wav", "video.mp4"]
+
+
+def test_a_finished_result_is_never_foreign(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that ended between the result and its sidecar go on."""
+    result, _ = run(job)
+    result.provenance.unlink()
+    assert run(job)[1] == []
+    assert result.provenance.is_file()
+    result.provenance.unlink()
+    record = json.loads((job.folder() / "workspace.json").read_bytes())
+    record["stages"]["paste-back"] |= {"state": "running", "output": None}
+    (job.folder() / "workspace.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match="did not make"):
+        run(job)  # begun here, but the file does not say that lipdub made it
+    monkeypatch.setattr(provenance, "_has_tags", lambda out: True)
+    assert run(job)[1] == ["paste-back"]
+
+
+def test_the_tags_tell_that_lipdub_made_a_file(tmp_path: Path) -> None:
+    tags = provenance.metadata_tags("builtin")
+    made = make_video(tmp_path / "made.mp4", pts=range(2), metadata=tags)
+    other = make_video(tmp_path / "other.mp4", pts=range(2), metadata={"comment": "somebody's"})
+    running = StageRecord(key="", state="running")
+    assert provenance.is_result(made, running)
+    assert not provenance.is_result(other, running)
+    assert not provenance.is_result(made, None)
+    (tmp_path / "text.mp4").write_text("text")
+    assert not provenance.is_result(tmp_path / "text.mp4", running)
+
+
+def test_links_as_result(job: Job, tmp_path: Path) -> None:
+    """The folder a link points to is made; what a device or a circle is stays so."""
+    link = tmp_path / "link.mp4"
+    link.symlink_to(Path("new", "store", "0123"))
+    run(replace(job, out=link))
+    assert (tmp_path / "new" / "store").is_dir()
+    for name, target in (("circle.mp4", "circle.mp4"), ("device.mp4", "/dev/null")):
+        (tmp_path / name).symlink_to(target)
+        with pytest.raises(UsageError, match=r"in a circle|not a plain file"):
+            run(replace(job, out=tmp_path / name, overwrite=True))
 
 
 def test_workspace_can_go(job: Job) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.engine.provenance import is_result
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, wrap_os_error
 from lipdub.stages.job import Job, provenance_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from lipdub.media.probe import MediaFacts
     from lipdub.weights.manifest import ManifestEntry
+    from lipdub.workspace.folder import StageRecord
 
 MIN_SPEECH_SECONDS = 0.1  # seconds
+_LONGEST_WORKSPACE_NAME = 80  # bytes of the longest path within a workspace, with room to spare
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -59,20 +64,42 @@ def check_speech(path: Path, what: str = "speech") -> float:
 
 
 def check_place(out: Path) -> None:
-    """Make the folder of ``out`` and try to write there.
+    """Make the folder of ``out`` and try to write there; if ``out`` is a symbolic link, also where it points to.
 
     Raises:
         EnvironmentFailure: It cannot be written to.
-        UsageError: A file stands where the folder should be.
+        UsageError: A file stands where the folder should be, or a name is too long.
     """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=out.parent, prefix=".lipdub-"):
-            pass
-    except FileExistsError:
-        raise UsageError(f"{out.parent} is a file, not a folder") from None
-    except OSError as error:
-        raise wrap_os_error(error, out) from error
+    for folder in dict.fromkeys((out.parent, Path(os.path.realpath(out)).parent)):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".lipdub-"):
+                pass
+            out.lstat()
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            raise UsageError(f"{folder} is a file, not a folder") from None
+        except OSError as error:
+            raise wrap_os_error(error, out) from error
+
+
+def check_lengths(job: Job) -> None:
+    """Check that the disk takes the names of the result, of the file beside it and in the workspace.
+
+    Raises:
+        UsageError: One is too long.
+    """
+    out = job.result()
+    for path in (out, provenance_path(out), job.folder() / ("n" * _LONGEST_WORKSPACE_NAME)):
+        try:
+            path.lstat()
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UsageError(
+                    f"the name of the result is too long: {out.name}",
+                    hint=f"Give a shorter one with -o; {provenance_path(out).name} is written, too.",
+                ) from error
 
 
 def check_weights(paths: Iterable[Path], commercial_safe: bool) -> list[ManifestEntry]:
@@ -114,22 +141,29 @@ def choose_device(name: str, networks: bool) -> str:
     return name
 
 
-def check_result_name(job: Job) -> None:
+def check_result_name(job: Job, record: StageRecord | None) -> None:
     """Check that the result's name can be used.
+
+    Args:
+        job: The job.
+        record: What the workspace knows of an earlier result.
 
     Raises:
         UsageError: No container has such a name, it is a folder or an input, or lipdub did not make the file there.
     """
     from lipdub.media.containers import container_for
+    from lipdub.media.mux import follow_links
 
     out = job.result()
     container_for(out)
+    check_lengths(job)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", hint="Name the result file with -o.")
+    follow_links(out)
     for path in (job.video, job.speech, job.mix):
         if path is not None and out.exists() and path.exists() and out.samefile(path):
             raise UsageError(f"the result would replace {path}", hint="Name another file with -o.")
-    if out.exists() and not job.overwrite and not provenance_path(out).exists():
+    if out.exists() and not job.overwrite and not is_result(out, record):
         raise UsageError(
             f"{out} is there already and lipdub did not make it",
             hint="Name another file or give --overwrite.",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub._version import __version__
+from lipdub.errors import InputError
 from lipdub.stages.job import Job, provenance_path
 from lipdub.workspace.atomic_files import write_atomically
 from lipdub.workspace.json_values import to_plain
@@ -21,6 +22,40 @@ STATEMENT = "The lips and the speech of a person in this video were changed by s
 def metadata_tags(recipe: str) -> dict[str, str]:
     """Return the tags of the result's container. They hold no time, so the same job gives the same file."""
     return {"comment": f"{STATEMENT} Made with lipdub {__version__}, recipe {recipe}."}
+
+
+def is_result(out: Path, record: StageRecord | None) -> bool:
+    """Whether lipdub made the file ``out``.
+
+    Its sidecar tells. Where a run ended before the sidecar was written, the workspace knows the result. Where it ended
+    before even that, the workspace knows that a result was being made, and the tags tell that this is it.
+
+    Args:
+        out: A file that exists.
+        record: What the workspace knows of the stage that writes the result.
+    """
+    if provenance_path(out).exists():
+        return True
+    if record is None:
+        return False
+    return record.output == describe_output(out) if record.state == "done" else _has_tags(out)
+
+
+def _has_tags(out: Path) -> bool:
+    from lipdub.media.demux import open_media
+
+    try:
+        with open_media(out) as media:
+            comments = [value for key, value in media.metadata.items() if key.lower() == "comment"]
+    except InputError:
+        return False
+    return any(STATEMENT in comment for comment in comments)
+
+
+def describe_output(path: Path) -> dict[str, Any]:
+    """Return what tells a result apart from a file that someone else wrote there."""
+    status = path.stat()
+    return {"path": str(path.absolute()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def write_sidecar(job: Job, recipe: str, workspace: Workspace) -> Path:

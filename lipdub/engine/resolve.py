@@ -118,8 +118,9 @@ def resolve(
         built = build_options(spec, _merge_values(job, spec, recipe, workspace, alone), job.inherited.get(name))
         options[name] = spec.resolve(built, job, digest_of_video)
     _check_methods(specs, options)
-    if any(spec.writes_output for spec in specs.values()):
-        checks.check_result_name(job)
+    for name, spec in specs.items():
+        if spec.writes_output:
+            checks.check_result_name(job, workspace.record(name))
     facts = _check_inputs(job, specs, options, facts)
     weights = {name: spec.weights(options[name]) for name, spec in specs.items()}
     published = checks.check_weights((path for paths in weights.values() for path in paths), job.commercial_safe)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lipdub.engine.job import PlannedStage
+from lipdub.engine.provenance import describe_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,12 +39,6 @@ def _describe_change(resolved: ResolvedJob, workspace: Workspace, name: str, rec
         if plan_stage(resolved, workspace, earlier).action == "run":
             return f"{earlier} changes"
     return "another input, weights or version"
-
-
-def describe_output(path: Path) -> dict[str, Any]:
-    """Return what tells a result apart from a file that someone else wrote there."""
-    status = path.stat()
-    return {"path": str(path.absolute()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def _is_output(known: dict[str, Any] | None, path: Path) -> bool:

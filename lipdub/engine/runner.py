@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lipdub import stages
 from lipdub.engine import checks, provenance
 from lipdub.engine.job import StageResult
-from lipdub.engine.resume import describe_output, plan_stage
+from lipdub.engine.resume import plan_stage
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, wrap_os_error
 from lipdub.parallel import start_in_thread
 from lipdub.progress import Callback, Event
@@ -93,6 +93,23 @@ class Runner:
             if has_work and plan_stage(self.resolved, self.workspace, name).action != "reuse":
                 self._prefetch(name)
 
+    def has_only_first_stage(self) -> bool:
+        """Whether the first stage is done and no other was begun."""
+        first = self.workspace.record(next(iter(self.resolved.stages)))
+        return first is not None and first.state == "done" and len(self.workspace.stages) == 1
+
+    def rehearse(self) -> None:
+        """Try the end of each stage that is about to run, where it has one to try.
+
+        Raises:
+            LipdubError: The stage would fail.
+        """
+        job, facts = self.resolved.job, self.resolved.facts
+        for name, stage in self.resolved.stages.items():
+            if plan_stage(self.resolved, self.workspace, name).action != "reuse":
+                with _explain_failures(name):
+                    stage.spec.rehearse(job, facts, stage.options)
+
     def _prefetch(self, name: str) -> Callable[[], Any]:
         stage = self.resolved.stages[name]
         work = stage.spec.prefetch
@@ -124,7 +141,7 @@ class Runner:
         with _explain_failures(name):
             summary = stage.spec.run(context, stage.options)
         self._prefetched.pop(name, None)  # frees its memory for the stages to come
-        output = describe_output(self.resolved.job.result()) if stage.spec.writes_output else None
+        output = provenance.describe_output(self.resolved.job.result()) if stage.spec.writes_output else None
         self.workspace.put(
             name,
             replace(
@@ -188,9 +205,9 @@ class Runner:
 def open_runner(
     resolved: ResolvedJob, workspace: Workspace, callback: Callback, cancelled: Callable[[], bool] | None
 ) -> Iterator[Runner]:
-    """Lock the workspace, announce the job, start the prefetch, and give the runner.
+    """Lock the workspace, announce the job, rehearse its end, start the prefetch, and give the runner.
 
-    A workspace that was made for a video that cannot be dubbed is removed again.
+    A workspace that was made for a job that cannot be done is removed again.
 
     Raises:
         EnvironmentFailure: The result cannot be written, or another process has the workspace.
@@ -198,17 +215,20 @@ def open_runner(
     if resolved.writes_output:
         checks.check_place(resolved.job.result())
     is_new = not Workspace.is_workspace(workspace.path)
+    is_rehearsing = False
     runner = Runner(resolved, workspace, callback, cancelled)
     try:
         with workspace.locked():
             announce(resolved, workspace, callback)
+            is_rehearsing = True
+            runner.rehearse()
+            is_rehearsing = False
             runner.start_prefetch()
             yield runner
             if workspace.digest.changed:
                 workspace.save()
-    except InputError:
-        first = workspace.record(next(iter(resolved.stages)))
-        if is_new and first is not None and first.state == "done" and len(workspace.stages) == 1:
+    except LipdubError as error:
+        if is_new and (is_rehearsing or (isinstance(error, InputError) and runner.has_only_first_stage())):
             workspace.clean()
         raise
 

@@ -8,7 +8,6 @@ import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +39,7 @@ from lipdub.parallel import map_ordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from lipdub.media.pixels import Picture
     from lipdub.media.probe import VideoFacts
@@ -433,7 +433,7 @@ def write_segment(
     import av
 
     plan = plan_encoder(facts, codec)
-    path = Path(path)
+    path = absolute_path(path)  # FFmpeg takes what precedes a colon in a relative name for a protocol
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         count = _encode(part, frames, plan, threads)

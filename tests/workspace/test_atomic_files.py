@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
-from lipdub.errors import EnvironmentFailure
+from lipdub.errors import EnvironmentFailure, UsageError
 from lipdub.workspace.atomic_files import write_atomically
 
 
@@ -45,3 +47,40 @@ def test_an_interrupted_write_leaves_no_other_file(tmp_path: Path, monkeypatch: 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFailure, match="missing"):
         write_atomically(tmp_path / "missing" / "x", b"")
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "\u65e5" * 85, "caf\udce9"])
+def test_any_name_the_disk_takes(tmp_path: Path, name: str) -> None:
+    write_atomically(tmp_path / name, b"one")
+    assert (tmp_path / name).read_bytes() == b"one"
+    assert os.listdir(tmp_path) == [name]  # noqa: PTH208
+
+
+def test_a_name_the_disk_does_not_take(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="too long"):
+        write_atomically(tmp_path / ("n" * 256), b"one")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_symbolic_link_is_followed(tmp_path: Path, *, is_there: bool) -> None:
+    (tmp_path / "store").mkdir()
+    place, link = tmp_path / "store" / "real", tmp_path / "link.json"
+    if is_there:
+        place.write_bytes(b"old")
+    link.symlink_to(Path("store", "real"))
+    write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert place.read_bytes() == b"new"
+    assert list(place.parent.iterdir()) == [place]
+
+
+def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    write_atomically(pipe, b"content")
+    reader.join(10)
+    assert got == [b"content"]
+    assert pipe.is_fifo()

@@ -97,6 +97,18 @@ def check(job: Job, facts: MediaFacts, options: PasteBackOptions) -> None:
     check_audio_codec(audio, container_for(out))
 
 
+def rehearse(job: Job, facts: MediaFacts, options: PasteBackOptions) -> None:
+    """Encode and mux one frame as the result will be."""
+    from lipdub.media.mux_plan import SourceInput, SpeechInput
+    from lipdub.media.rehearsal import rehearse as rehearse_result
+
+    assert facts.video is not None
+    codec, audio = choose_codecs(options, job.result())
+    sound = job.mix or job.speech
+    speech = SpeechInput(sound, start=facts.video.start_time, codec=audio) if sound is not None else None
+    rehearse_result(codec, speech, SourceInput(job.video, facts, keep_audio=options.keep_audio), job.result())
+
+
 def _paste_frames(
     ctx: StageContext, options: PasteBackOptions, store: CropStore, source: I32, wanted: list[int]
 ) -> Iterator[tuple[int, Picture]]:
@@ -129,5 +141,6 @@ SPEC = StageSpec(
     options=PasteBackOptions,
     run=run,
     check=check,
+    rehearse=rehearse,
     writes_output=True,
 )
