@@ -3,6 +3,7 @@
 ``lipdub.dub(video, speech, out)`` runs the whole chain; each stage is a function of its own
 (:func:`detect`, :func:`neutralize`, :func:`sync`, :func:`enhance`, :func:`paste_back`, :func:`score`).
 ``lipdub.lips(speech, out)`` tells what lips do in a speech.
+``lipdub.compare_files(source, result)`` tells what a result lacks of its source.
 Nothing prints or exits; progress leaves through a callback. Importing this package imports nothing heavy.
 """
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
+    from lipdub.media.comparison import Comparison, compare_files
     from lipdub.progress import Event
     from lipdub.scoring.score import score
     from lipdub.stages.base import Cancelled
@@ -57,6 +59,7 @@ _HOMES = {
     ),
     "lipdub.progress": ("Event",),
     "lipdub.stages.base": ("Cancelled",),
+    "lipdub.media.comparison": ("Comparison", "compare_files"),
     "lipdub.scoring.score": ("score",),
     "lipdub.engine.lip_export": ("Lips", "lips"),
 }
@@ -64,6 +67,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Cancelled",
+    "Comparison",
     "CorruptChunk",
     "EnvironmentFailure",
     "Event",
@@ -77,6 +81,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "__version__",
+    "compare_files",
     "detect",
     "dub",
     "enhance",

@@ -124,6 +124,7 @@ def inspect(
         WeightsError: the detector's weights are not installed.
     """
     from lipdub.media.probe import probe
+    from lipdub.media.sound_likeness import describe_old_voice
 
     path = Path(video)
     callback = progress or ignore_event
@@ -148,7 +149,13 @@ def inspect(
     speech_seconds = result["speech"]["duration"] if result["speech"] else 0.0
     face_share = max((track["face_px"] ** 2 * track["share"] for track in tracks), default=0.0)
     result["estimate"] = estimate_cost(facts.video, speech_seconds, face_share)
-    result["notes"] = [*facts.notes, *_face_notes(result), *_video_notes(result), *_speech_notes(result)]
+    result["notes"] = [
+        *facts.notes,
+        *_face_notes(result),
+        *_video_notes(result),
+        *_speech_notes(result),
+        *describe_old_voice(facts),
+    ]
     if sheet is not None:
         write_contact_sheet(Path(sheet), result, samples.overview, _collect_pictures(samples))
         result["sheet"] = str(sheet)

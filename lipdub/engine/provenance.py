@@ -77,6 +77,7 @@ def write_sidecar(job: Job, recipe: str, workspace: Workspace) -> Path:
             for role, file in inputs.items()
             if file is not None
         },
+        "notes": [note for record in workspace.stages.values() for note in record.summary.get("notes") or ()],
         "stages": {name: _stage(record) for name, record in workspace.stages.items()},
     }
     write_atomically(path, (json.dumps(to_plain(content), indent=1) + "\n").encode())

@@ -200,7 +200,7 @@ def _lost_picture(before: dict[str, Any], after: dict[str, Any]) -> list[Loss]:
     if abs(_aspect(one) / _aspect(other) - 1) > 0.005:
         losses.append(Loss("aspect", "^the pixel shape"))
     order, new_order = (stream.get("field_order", "progressive") for stream in (one, other))
-    if order not in ("progressive", "unknown", new_order):
+    if order not in ("progressive", "unknown") and order[0] != new_order[0]:  # "tt" and "tb" are both top field first
         losses.append(Loss(f"field order {order}", "^the (interlaced coding|field order)"))
     same_kind = ("rgb" in one["pix_fmt"] or "gbr" in one["pix_fmt"] or "bgr" in one["pix_fmt"]) == (
         "gbr" in other["pix_fmt"]

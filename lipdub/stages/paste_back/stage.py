@@ -33,8 +33,10 @@ SEGMENT_FRAMES = 240
 
 def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
     """Encode the missing segments, then mux."""
+    from lipdub.media.copied_streams import KEEP_OTHERS
     from lipdub.media.mux import mux
     from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
+    from lipdub.media.sound_likeness import describe_old_voice
     from lipdub.media.write import plan_encoder, write_segment
 
     sync = SyncStore.from_context(ctx)
@@ -61,6 +63,8 @@ def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
         metadata=ctx.metadata,
         end=Fraction(line["end"]) if line["cut"] else None,
     )
+    if sound is not None and options.keep_audio == KEEP_OTHERS:
+        notes += describe_old_voice(ctx.facts)
     return {
         "method": options.method,
         "frames": n,
