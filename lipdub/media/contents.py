@@ -22,7 +22,7 @@ from lipdub.media.languages import UNDETERMINED
 from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.orientation import NAMED_PROFILE_DECODERS, read_frame_orientation
 from lipdub.media.pixel_formats import planar_equivalent
-from lipdub.media.probe import find_field_order, read_chapters, read_colour_tags
+from lipdub.media.probe import find_field_order, read_chapters, read_colour_tags, read_roles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,8 +211,6 @@ def _is_said_by_every_encoder(item: Any) -> bool:
 
 
 def _read_stream(stream: Any, tracks: Sequence[MovTrack]) -> StreamContents:
-    from av.stream import Disposition
-
     context = stream.codec_context
     tag = next((track.tag for track in tracks if track.number == stream.id), "")
     is_sound = stream.type == "audio" and context is not None
@@ -221,7 +219,7 @@ def _read_stream(stream: Any, tracks: Sequence[MovTrack]) -> StreamContents:
         kind=stream.type,
         codec=codec_name(stream) if context is not None else tag,
         metadata=dict(stream.metadata),
-        dispositions=frozenset(str(role.name) for role in Disposition if stream.disposition & role),
+        dispositions=frozenset(read_roles(stream)),
         chapters=any(stream.id in track.chapter_tracks for track in tracks),
         rate=(context.sample_rate or 0) if is_sound else 0,
         channels=context.layout.nb_channels if is_sound else 0,

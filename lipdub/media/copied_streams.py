@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lipdub.media.channel_layouts import LayoutFit, fit_layout
 from lipdub.media.containers import TEXT_SUBTITLE_CODECS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from lipdub.media.containers import Container
     from lipdub.media.probe import AudioFacts, MediaFacts, OtherStream
@@ -36,8 +36,8 @@ class CopiedStream:
         encoder: Its encoder, or "copy".
         fit: The channels as the encoder takes them; None for the stream's own.
         codec: Name of its codec in the source.
-        language: Language tag; None if it has none.
-        title: Title; None if it has none.
+        metadata: Metadata of the stream in the source.
+        roles: FFmpeg's names of its dispositions in the source.
     """
 
     index: int
@@ -45,8 +45,13 @@ class CopiedStream:
     encoder: str = COPY
     fit: LayoutFit | None = None
     codec: str = ""
-    language: str | None = None
-    title: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
+
+    @property
+    def is_laid_out_anew(self) -> bool:
+        """Whether its channels are laid out in a file of their own before they are encoded."""
+        return self.fit is not None
 
 
 def select_streams(
@@ -73,8 +78,7 @@ def select_streams(
                     kind,
                     encoder,
                     codec=stream.codec or "",
-                    language=stream.language,
-                    title=stream.title,
+                    metadata=stream.metadata,
                 )
             )
     return tuple(streams)
@@ -97,8 +101,8 @@ def _copy_sound(sound: AudioFacts, container: Container) -> CopiedStream:
         encoder=encoder,
         fit=fit if fit is not None and fit.layout != sound.layout else None,
         codec=sound.codec,
-        language=sound.language,
-        title=sound.title,
+        metadata=sound.metadata,
+        roles=sound.roles,
     )
 
 

@@ -350,7 +350,7 @@ def _copied_inputs(plan: MuxPlan) -> list[Any]:
     file = ffmpeg.input(absolute_path(plan.source), **source_input_options(plan))
     inputs = []
     for _, stream in plan.ordered_streams:
-        if stream.kind == "audio" and (stream.fit is not None or not plan.container.timed):
+        if stream.kind == "audio" and (stream.is_laid_out_anew or not plan.container.timed):
             # Without start times, only sound that is laid out anew begins where it should.
             path, begin = _lay_out_copy(plan, stream)
             inputs.append(ffmpeg.input(path, itsoffset=format_seconds(begin))["a:0"])

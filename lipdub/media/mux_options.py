@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from lipdub.media.copied_streams import CopiedStream
     from lipdub.media.mux_plan import MuxPlan
     from lipdub.media.probe import Chapter
 
@@ -45,6 +46,8 @@ _CHAPTER_TICKS = 1_000_000  # per second
 _MAX_ASPECT_TERM = 255  # ffmpeg rounds the terms of -aspect to this
 _OPUS_RATE = 48000  # Hz
 _EXPERIMENTAL_IN_MOV = ("flac", "opus", "libopus")  # what older releases of ffmpeg call so
+_MOV_TITLE = "name"  # what FFmpeg calls the title of a stream of MOV and MP4
+_DEFAULT_ROLE = "default"
 _PCM_16 = "pcm_s16le"
 
 
@@ -105,22 +108,25 @@ def copied_options(plan: MuxPlan) -> dict[str, str]:
     for specifier, stream in plan.ordered_streams:
         options[f"c:{specifier}"] = stream.encoder
         if stream.kind == "audio":
-            options |= _copied_sound_options(plan, specifier, stream.encoder, stream.codec)
+            options |= _copied_sound_options(plan, specifier, stream)
     return options
 
 
-def _copied_sound_options(plan: MuxPlan, specifier: str, encoder: str, codec: str) -> dict[str, str]:
+def _copied_sound_options(plan: MuxPlan, specifier: str, stream: CopiedStream) -> dict[str, str]:
     if not plan.container.timed:
         return {f"c:{specifier}": _PCM_16}
     options = {}
-    if plan.speech is not None:
-        options[f"disposition:{specifier}"] = "-default"
-    if encoder == COPY:
-        if plan.container.is_mov and codec in _EXPERIMENTAL_IN_MOV:
+    if stream.is_laid_out_anew:
+        roles = [role for role in stream.roles if plan.speech is None or role != _DEFAULT_ROLE]
+        options[f"disposition:{specifier}"] = "+".join(roles) or "0"
+    elif plan.speech is not None:
+        options[f"disposition:{specifier}"] = f"-{_DEFAULT_ROLE}"
+    if stream.encoder == COPY:
+        if plan.container.is_mov and stream.codec in _EXPERIMENTAL_IN_MOV:
             options["strict"] = "experimental"
         # Priming before time zero must stay, or the start of the sound is damaged; Matroska has no room for it.
         options[f"copypriorss:{specifier}"] = "0" if plan.container.is_matroska else "1"
-    elif encoder == "libopus":
+    elif stream.encoder == "libopus":
         options[f"ar:{specifier}"] = str(_OPUS_RATE)
     return options
 
@@ -188,13 +194,14 @@ def _needs_key_table(plan: MuxPlan) -> bool:
 
 
 def stream_metadata_options(plan: MuxPlan) -> list[str]:
-    """Return the options that give copied streams their language and title in the container's own way."""
+    """Return the options that write the metadata of the copied streams, also of those that are encoded anew."""
     words: list[str] = []
     for specifier, stream in plan.ordered_streams:
-        if stream.language and (language := language_for(stream.language, plan.container)) != stream.language:
-            words += [f"-metadata:s:{specifier}", f"language={language}"]
-        if stream.title:
-            words += [f"-metadata:s:{specifier}", f"title={stream.title}"]
+        for key, value in lasting_metadata(stream.metadata).items():
+            name = "title" if key == _MOV_TITLE else key
+            text = language_for(value, plan.container) if key == "language" else value
+            if key != "timecode":  # a time code of the picture, which has it already
+                words += [f"-metadata:s:{specifier}", f"{name}={text}"]
     return words
 
 

@@ -145,7 +145,8 @@ class AudioFacts:
             is not heard. None if the stream does not decode.
         duration: Seconds; None if unknown.
         language: Language tag.
-        title: Title; None if it has none.
+        metadata: Metadata of the stream.
+        roles: FFmpeg's names of its dispositions ("forced").
     """
 
     index: int
@@ -156,7 +157,8 @@ class AudioFacts:
     start_time: Fraction | None
     duration: Fraction | None
     language: str | None = None
-    title: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class OtherStream:
         tag: The container's tag of the codec.
         cover: Whether it is a cover picture.
         generated: Whether muxers make it anew: titles of chapters, time codes.
-        title: Title; None if it has none.
+        metadata: Metadata of the stream.
     """
 
     index: int
@@ -181,7 +183,7 @@ class OtherStream:
     tag: str = ""
     cover: bool = False
     generated: bool = False
-    title: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -281,16 +283,17 @@ def _other_streams(path: Path, container: Any, video: Any | None) -> tuple[Other
             tag=_codec_tag(stream) or tags.get(stream.id, ""),
             cover=bool(stream.disposition & Disposition.attached_pic),
             generated=stream.id in chapters or tags.get(stream.id) == _TIME_CODE_TAG,
-            title=_title(stream),
+            metadata=dict(stream.metadata),
         )
         for stream in streams
     )
 
 
-def _title(stream: Any) -> str | None:
-    """Return the title of a stream, which MOV and MP4 call its name."""
-    title: str | None = stream.metadata.get("title") or stream.metadata.get("name")
-    return title
+def read_roles(stream: Any) -> tuple[str, ...]:
+    """Return FFmpeg's names of a stream's dispositions."""
+    from av.stream import Disposition
+
+    return tuple(str(role.name) for role in Disposition if stream.disposition & role)
 
 
 def _codec_tag(stream: Any) -> str:
@@ -491,5 +494,6 @@ def _audio_facts(path: Path, number: int) -> AudioFacts:
             start_time=start,
             duration=stream.duration * stream.time_base if stream.duration else None,
             language=stream.metadata.get("language"),
-            title=_title(stream),
+            metadata=dict(stream.metadata),
+            roles=read_roles(stream),
         )

@@ -241,7 +241,7 @@ def test_other_streams_come_along(tmp_path: Path, ending: str) -> None:
     kinds = [other.type for other in result.others]
     tags = {key.lower(): value for key, value in result.metadata.items()}
     if ending == ".avi":
-        assert "attachment stream 4 (unknown, font.ttf)" in notes[0]
+        assert "attachment stream 4 (font.ttf)" in notes[0]
         return
     assert tags["title"] == "A film" and tags["comment"] == "made by a test"
     assert [(chapter.title, chapter.start) for chapter in result.chapters] == [("One; two", 0)]

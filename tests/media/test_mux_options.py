@@ -42,6 +42,7 @@ SOURCE = AudioSource(48000, 1, "mono", "s16", lossless=True, bits=16, start=Frac
 TRACK = SpeechTrack(
     Path("speech.wav"), Fraction(1, 2), SOURCE, SpeechEncoder("aac", 48000, 128_000, LayoutFit("mono", 1))
 )
+SOUND_METADATA = {"language": "deu", "name": "Music", "handler_name": "x", "timecode": "10:00:00:00"}
 SOUND = CopiedStream(3, "audio")
 
 
@@ -134,17 +135,24 @@ def test_sounds_that_older_releases_call_experimental() -> None:
 
 
 def test_stream_metadata_options() -> None:
-    streams = [CopiedStream(3, "audio", language="deu", title="Music"), CopiedStream(4, "subtitle", language="fre")]
-    title = ["-metadata:s:a:0", "title=Music"]
-    assert stream_metadata_options(make_plan(".mkv", copied=streams)) == title
-    assert stream_metadata_options(make_plan(".mp4", copied=streams)) == [*title, "-metadata:s:s:0", "language=fra"]
-    assert stream_metadata_options(make_plan(".mov", copied=streams)) == [
-        "-metadata:s:a:0",
-        "language=ger",
-        *title,
-        "-metadata:s:s:0",
-        "language=fra",
+    streams = [
+        CopiedStream(3, "audio", metadata=SOUND_METADATA),
+        CopiedStream(4, "subtitle", metadata={"language": "fre"}),
     ]
+    for ending, languages in {".mkv": ("deu", "fre"), ".mp4": ("deu", "fra"), ".mov": ("ger", "fra")}.items():
+        assert stream_metadata_options(make_plan(ending, copied=streams)) == [
+            *("-metadata:s:a:0", f"language={languages[0]}"),
+            *("-metadata:s:a:0", "title=Music"),
+            *("-metadata:s:s:0", f"language={languages[1]}"),
+        ]
+
+
+def test_sounds_that_are_laid_out_anew_keep_their_roles() -> None:
+    fit = LayoutFit("stereo", 2, is_mixed=True)
+    stream = CopiedStream(3, "audio", "aac", fit=fit, roles=("default", "comment", "forced"))
+    assert copied_options(make_plan(copied=[stream], speech=TRACK))["disposition:a:1"] == "comment+forced"
+    assert copied_options(make_plan(copied=[stream]))["disposition:a:0"] == "default+comment+forced"
+    assert copied_options(make_plan(copied=[replace(stream, roles=())]))["disposition:a:0"] == "0"
 
 
 def test_covers_follow_the_attachments() -> None:
