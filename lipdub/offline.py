@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from typing import Any
 
 ORT_SWITCH = "ORT_DISABLE_TELEMETRY"
@@ -61,6 +60,8 @@ def import_torch_compiler() -> None:
     """
     if "torch._dynamo" in sys.modules:
         return
+    import tempfile
+
     is_chosen = _COMPILER_CACHE in os.environ
     os.environ.setdefault(_COMPILER_CACHE, tempfile.gettempdir())  # a folder that is there
     try:

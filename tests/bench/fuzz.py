@@ -23,6 +23,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.bench import common, mangle
 
@@ -104,6 +105,13 @@ class Case:
     out: bytes | None
 
 
+class End(NamedTuple):
+    """How a command ended: its exit code, None where it had to be killed, and its line of error."""
+
+    code: int | None
+    error: str
+
+
 def make_files(folder: Path) -> dict[str, bytes]:
     """Makes the small files; formats that this ffmpeg cannot write are left out."""
     files = {}
@@ -140,7 +148,7 @@ def make_case(seed: int, number: int, files: dict[str, bytes], folder: Path) -> 
     videos = {"run": [b"good.mp4", given] if is_speech else [given, b"good.wav"]}
     words = {
         "inspect": [b"inspect", given],
-        "run": [b"run", *videos["run"], b"-o", place, b"--preset", b"ultrafast"],
+        "run": [b"run", *videos["run"], b"-o", place],
         "score": [b"score", given, b"--speech", b"good.wav", b"-o", b"scored"],
         "lips": [b"lips", given, b"-o", place],
     }[verb]
@@ -148,12 +156,12 @@ def make_case(seed: int, number: int, files: dict[str, bytes], folder: Path) -> 
     return Case(number, words, name, made_by, out if verb in ("run", "lips") else None)
 
 
-def find_faults(case: Case, folder: Path, seconds: float) -> tuple[int | None, list[str]]:
-    """Runs a case. Returns its exit code (None where it had to be killed) and what did not end well."""
+def find_faults(case: Case, folder: Path, seconds: float) -> tuple[End, list[str]]:
+    """Runs a case. Returns how it ended and what of that is not well."""
     before = _read_inputs(case, folder)
     code, said = _call(case.command, folder, seconds)
     if code is None:
-        return None, [f"still at work after {seconds:g} s"]
+        return End(None, ""), [f"still at work after {seconds:g} s"]
     faults = []
     if code not in GOOD_CODES:
         faults.append(f"exit code {code}")
@@ -167,7 +175,7 @@ def find_faults(case: Case, folder: Path, seconds: float) -> tuple[int | None, l
     faults += _find_result_faults(case, folder, code)
     if faults:
         faults.append("said: " + " / ".join(said.strip().splitlines()[-3:]))
-    return code, faults
+    return End(code, errors[-1] if errors else ""), faults
 
 
 def _find_result_faults(case: Case, folder: Path, code: int) -> list[str]:
@@ -242,12 +250,12 @@ def main(arguments: list[str] | None = None) -> int:
         place.mkdir()
         case = make_case(options.seed, number, files, place)
         start = time.monotonic()
-        code, faults = find_faults(case, place, options.seconds)
-        codes["killed" if code is None else str(code)] += 1
+        end, faults = find_faults(case, place, options.seconds)
+        codes["killed" if end.code is None else str(end.code)] += 1
         bad += bool(faults)
         word = "BAD " if faults else "good"
-        print(f"{word} {number} ({time.monotonic() - start:.1f} s, code {code}) {case.made_by}", flush=True)
-        for fault in faults:
+        print(f"{word} {number} ({time.monotonic() - start:.1f} s, code {end.code}) {case.made_by}", flush=True)
+        for fault in faults or filter(None, [end.error]):
             print(f"     {fault}", flush=True)
         if not faults or not options.keep:
             shutil.rmtree(place, ignore_errors=True)
