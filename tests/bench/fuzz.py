@@ -23,13 +23,17 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests.bench import common, mangle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 SECONDS = 60.0
 ADDRESS_SPACE = 16 << 30  # bytes; a file may claim any size
 GOOD_CODES = (0, 2, 3, 4, 5)
+GOOD_VIDEO, GOOD_SOUND = b"good.mp4", b"good.wav"
 TALKER, SPEECH = common.SAMPLE / "talker.mp4", common.SAMPLE / "speech.wav"
 
 #: Small real files of many formats: the name's ending, and how ffmpeg makes them of the sample's first second.
@@ -88,21 +92,39 @@ ODD_NAMES = (
 
 @dataclass(frozen=True)
 class Case:
-    """One try.
+    """One try. Its ``repr`` is enough to make it again.
 
     Attributes:
-        number: Its number.
-        command: The words after ``lipdub``, paths in the folder it runs in.
-        damaged: The damaged file's name.
-        made_by: How it came about, for a report.
-        out: Name of the result.
+        verb: The command.
+        kind: The file that is damaged, of `VIDEOS` or `SOUNDS`.
+        way: Name of the function of `mangle` that damages it.
+        seed: Of the damage.
+        name: What the damaged file is called.
+        out: What the result is called.
     """
 
-    number: int
-    command: list[bytes]
-    damaged: bytes
-    made_by: str
-    out: bytes | None
+    verb: str
+    kind: str
+    way: str
+    seed: str
+    name: bytes
+    out: bytes
+
+    @property
+    def words(self) -> list[bytes]:
+        """The words after ``lipdub``, to be called in the folder with the files."""
+        given, out = (b"./" + name if name.startswith(b"-") else name for name in (self.name, self.out))
+        if self.verb == "run":
+            inputs = [GOOD_VIDEO, given] if self.kind in SOUNDS else [given, GOOD_SOUND]
+            return [b"run", *inputs, b"-o", out]
+        if self.verb == "score":
+            return [b"score", given, b"--speech", GOOD_SOUND, b"-o", b"scored"]
+        return [b"lips", given, b"-o", out] if self.verb == "lips" else [b"inspect", given]
+
+    @property
+    def makes_file(self) -> bool:
+        """Whether a success makes the file `out`."""
+        return self.verb in ("run", "lips") and self.out != self.name
 
 
 class End(NamedTuple):
@@ -124,42 +146,40 @@ def make_files(folder: Path) -> dict[str, bytes]:
     return files
 
 
-def make_case(seed: int, number: int, files: dict[str, bytes], folder: Path) -> Case:
-    """Draws a case and puts its files into a folder."""
+def draw_case(seed: int, number: int, kinds: Sequence[str]) -> Case:
+    """Draws a case of files of these kinds."""
     draw = random.Random(f"{seed}/{number}")
     verb = draw.choice(("inspect", "run", "run", "score", "lips"))
     is_speech = verb == "lips" or (verb == "run" and draw.random() < 0.4)
-    kind = draw.choice([name for name in files if (name in SOUNDS) == is_speech])
+    kind = draw.choice([name for name in kinds if (name in SOUNDS) == is_speech])
     way = draw.choice(mangle.WAYS)
-    content = bytes(way(bytearray(files[kind]), draw))
     suffix = os.fsencode(Path(kind).suffix)
     if draw.random() < 0.1:
         suffix = draw.choice((b"", b".MP4", b".wav", b".mkv", b".txt", b".png"))
     is_odd = way is mangle.nothing or draw.random() < 0.2
     name = (draw.choice(ODD_NAMES) if is_odd else b"in") + suffix
-    root = os.fsencode(folder)
-    for path, data in ((name, content), (b"good.mp4", files["h264.mp4"]), (b"good.wav", files["pcm.wav"])):
-        with open(os.path.join(root, path), "wb") as file:  # noqa: PTH123, PTH118 - the name is bytes
+    end = b".csv" if verb == "lips" else draw.choice((b".mp4", b".mov", b".mkv", b".mp4"))
+    out = (draw.choice(ODD_NAMES) if draw.random() < 0.1 else b"out") + end
+    return Case(verb, kind, way.__name__, f"{seed}/{number}", name, out)
+
+
+def write_inputs(case: Case, files: Mapping[str, bytes], folder: Path) -> None:
+    """Writes the damaged file of a case and two good ones."""
+    way = getattr(mangle, case.way)
+    content = bytes(way(bytearray(files[case.kind]), random.Random(case.seed)))
+    for name, data in (
+        (case.name, content),
+        (GOOD_VIDEO, files["h264.mp4"]),
+        (GOOD_SOUND, files["pcm.wav"]),
+    ):
+        with open(os.path.join(os.fsencode(folder), name), "wb") as file:  # noqa: PTH123, PTH118 - the name is bytes
             file.write(data)
-    end = draw.choice((b".mp4", b".mov", b".mkv", b".mp4"))
-    out = (draw.choice(ODD_NAMES) if draw.random() < 0.1 else b"out") + (b".csv" if verb == "lips" else end)
-    given = b"./" + name if name.startswith(b"-") else name
-    place = b"./" + out if out.startswith(b"-") else out
-    videos = {"run": [b"good.mp4", given] if is_speech else [given, b"good.wav"]}
-    words = {
-        "inspect": [b"inspect", given],
-        "run": [b"run", *videos["run"], b"-o", place],
-        "score": [b"score", given, b"--speech", b"good.wav", b"-o", b"scored"],
-        "lips": [b"lips", given, b"-o", place],
-    }[verb]
-    made_by = f"{verb}: {kind}, {way.__name__}, named {os.fsdecode(name)!a}"
-    return Case(number, words, name, made_by, out if verb in ("run", "lips") else None)
 
 
 def find_faults(case: Case, folder: Path, seconds: float) -> tuple[End, list[str]]:
     """Runs a case. Returns how it ended and what of that is not well."""
     before = _read_inputs(case, folder)
-    code, said = _call(case.command, folder, seconds)
+    code, said = _call(case.words, folder, seconds)
     if code is None:
         return End(None, ""), [f"still at work after {seconds:g} s"]
     faults = []
@@ -182,13 +202,13 @@ def _find_result_faults(case: Case, folder: Path, code: int) -> list[str]:
     root = os.fsencode(folder)
     names = set(os.listdir(root))  # noqa: PTH208 - names are bytes
     faults = [f"left {name!r}" for name in names if b".partial" in name or b"lipdub-part" in name]
-    if case.out is None or case.out == case.damaged:
+    if not case.makes_file:
         return faults
     if code != 0 and case.out in names:
         faults.append("left a result though it failed")
     if code == 0 and case.out not in names:
         faults.append("made no result")
-    if code == 0 and case.command[0] == b"run" and case.out in names:
+    if code == 0 and case.verb == "run" and case.out in names:
         place = b"file:" + os.path.join(root, case.out)  # noqa: PTH118 - the name is bytes
         check = [b"ffmpeg", b"-v", b"error", b"-xerror", b"-i", place, b"-f", b"null", b"-"]
         done = subprocess.run(check, capture_output=True)
@@ -199,7 +219,7 @@ def _find_result_faults(case: Case, folder: Path, code: int) -> list[str]:
 
 def _read_inputs(case: Case, folder: Path) -> list[bytes]:
     contents = []
-    for name in (case.damaged, b"good.mp4", b"good.wav"):
+    for name in (case.name, GOOD_VIDEO, GOOD_SOUND):
         with open(os.path.join(os.fsencode(folder), name), "rb") as file:  # noqa: PTH123, PTH118 - the name is bytes
             contents.append(file.read())
     return contents
@@ -248,13 +268,14 @@ def main(arguments: list[str] | None = None) -> int:
         place = folder / str(number)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
-        case = make_case(options.seed, number, files, place)
+        case = draw_case(options.seed, number, list(files))
+        write_inputs(case, files, place)
         start = time.monotonic()
         end, faults = find_faults(case, place, options.seconds)
         codes["killed" if end.code is None else str(end.code)] += 1
         bad += bool(faults)
         word = "BAD " if faults else "good"
-        print(f"{word} {number} ({time.monotonic() - start:.1f} s, code {end.code}) {case.made_by}", flush=True)
+        print(f"{word} {number} ({time.monotonic() - start:.1f} s, code {end.code}) {case}", flush=True)
         for fault in faults or filter(None, [end.error]):
             print(f"     {fault}", flush=True)
         if not faults or not options.keep:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import struct
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -190,6 +191,26 @@ def change_header_field(data: bytearray, draw: random.Random) -> bytearray:
     return data
 
 
+def claim_pixels(data: bytearray, draw: random.Random) -> bytearray:
+    """Lets a picture or a video track claim another width and height, checksums included."""
+    sides = [draw.choice((0, 1, 2, 3, 191, 16384, 60000, 65535)) for _ in range(2)]
+    if data[:4] == b"\x89PNG":
+        struct.pack_into(">II", data, 16, *sides)
+        struct.pack_into(">I", data, 29, zlib.crc32(data[12:29]))
+    elif data[:3] == b"GIF":
+        struct.pack_into("<HH", data, 6, *sides)
+    elif data[:2] == b"\xff\xd8" and (frame := data.find(b"\xff\xc0")) > 0:
+        struct.pack_into(">HH", data, frame + 5, *sides)
+    elif data[:4] == b"RIFF" and (header := data.find(b"strf")) > 0 and data[8:11] == b"AVI":
+        struct.pack_into("<II", data, header + 12, *sides)
+    else:
+        entries = [box for box in find_boxes(data) if box.kind == b"stsd"] if data[4:8] == b"ftyp" else []
+        if not entries:
+            return flip_head(data, draw)
+        struct.pack_into(">HH", data, entries[0].begin + 40, *sides)
+    return data
+
+
 def nothing(data: bytearray, draw: random.Random) -> bytearray:
     """Leaves the content alone: only the name is odd."""
     return data
@@ -214,6 +235,7 @@ WAYS: tuple[Way, ...] = (
     shuffle_table,
     change_header_field,
     change_header_field,
+    claim_pixels,
     nothing,
 )
 """What a fuzzer draws from; ways that reach deeper are in it twice."""
