@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import InputError, UsageError, printable
+from lipdub.media.captions import CAPTION_FAMILIES, Captions, add_captions, read_captions
 from lipdub.media.demux import absolute_path, open_media
 from lipdub.media.frame_index import read_frame_index
 from lipdub.media.frame_tags import FIELD_ORDER_NUMBERS, PROGRESSIVE
@@ -160,7 +161,8 @@ def join_segments(
     dts = np.concatenate([-int(durations[0]) * np.arange(delay, 0, -1), file_pts])[: len(pts)]
     path = folder / f"video{_JOINED_SUFFIX.get(note.codec, _DEFAULT_JOINED_SUFFIX)}"
     schedule = _Schedule(file_pts, dts, durations, shift + first)
-    size = _copy_packets(segments, notes, path, schedule)
+    captions = read_captions(facts.path) if note.codec in CAPTION_FAMILIES else {}
+    size = _copy_packets(segments, notes, path, schedule, captions)
     if note.hdr and path.suffix != ".nut":
         add_sample_entry_boxes(path, note.hdr.to_boxes())
     end = int(source_pts[-1]) - shift + last
@@ -249,9 +251,17 @@ class _Schedule:
 
 
 def _copy_packets(
-    segments: Sequence[Path], notes: list[SegmentNote], path: Path, schedule: _Schedule
+    segments: Sequence[Path], notes: list[SegmentNote], path: Path, schedule: _Schedule, captions: Captions
 ) -> tuple[int, int]:
-    """Write the packets of segments to a file and return columns and rows of its frames."""
+    """Write the packets of segments to a file and return columns and rows of its frames.
+
+    Args:
+        segments: The segments.
+        notes: Their facts.
+        path: The file.
+        schedule: When packets are decoded and shown.
+        captions: The captions of the source's frames.
+    """
     import av
 
     note = notes[0]
@@ -267,21 +277,39 @@ def _copy_packets(
             file_origin = min(time for time, _ in _read_packets(segment, base))
             for time, packet in _read_packets(segment, base):
                 if stream is None:
-                    stream = file.add_stream_from_template(packet.stream, opaque=True)
-                    stream.time_base = base
-                    if note.codec == "prores":
-                        # The muxer would take the tag of 422 HQ for every flavour.
-                        stream.codec_context.codec_tag = packet.stream.codec_context.codec_tag
-                    if note.field_order != PROGRESSIVE:
-                        stream.codec_context.field_order = FIELD_ORDER_NUMBERS[note.field_order]
+                    stream = _add_stream(file, packet.stream, note)
                     size = (packet.stream.codec_context.width, packet.stream.codec_context.height)
-                    if note.is_rotated:
-                        stream.set_display_rotation(float(note.rotation), hflip=note.mirrored)
                 pts = time - file_origin + other.first - schedule.origin
-                packet.stream = stream
-                packet.time_base = base
-                packet.pts, packet.dts = pts, int(schedule.dts[number])
-                packet.duration = int(schedule.durations[np.searchsorted(schedule.pts, pts)])
-                file.mux_one(packet)
+                copy = _add_captions(packet, captions.get(pts + schedule.origin), note.codec)
+                copy.stream = stream
+                copy.time_base = base
+                copy.pts, copy.dts = pts, int(schedule.dts[number])
+                copy.duration = int(schedule.durations[np.searchsorted(schedule.pts, pts)])
+                file.mux_one(copy)
                 number += 1
     return size
+
+
+def _add_stream(file: Any, template: Any, note: SegmentNote) -> Any:
+    """Add the stream of segments to a file and return it."""
+    stream = file.add_stream_from_template(template, opaque=True)
+    stream.time_base = note.time_base
+    if note.codec == "prores":
+        # The muxer would take the tag of 422 HQ for every flavour.
+        stream.codec_context.codec_tag = template.codec_context.codec_tag
+    if note.field_order != PROGRESSIVE:
+        stream.codec_context.field_order = FIELD_ORDER_NUMBERS[note.field_order]
+    if note.is_rotated:
+        stream.set_display_rotation(float(note.rotation), hflip=note.mirrored)
+    return stream
+
+
+def _add_captions(packet: Any, captions: list[bytes] | None, family: str) -> Any:
+    """Return a packet with the captions of its frame; times and stream are the caller's."""
+    import av
+
+    if not captions:
+        return packet
+    copy = av.Packet(add_captions(bytes(packet), captions, family))
+    copy.is_keyframe = packet.is_keyframe
+    return copy
