@@ -56,6 +56,7 @@ class _Face:
     opening: float
     yaw: float
     colour: F64  # RGB 0..1 of the skin around the mouth
+    brow_colour: F64  # RGB 0..1 of the skin between the eyebrows
     picture: U8
     covered: bool = False
     track: int = 0
@@ -261,6 +262,7 @@ def _measure_face(sample: int, rgb: U8, mesh: F32, scale: float) -> _Face:
         measure_mouth_shape(mesh)[0],
         float(geometry.estimate_angles(mesh)[0]),
         _measure_skin(rgb, mesh),
+        _measure_brow(rgb, mesh),
         cut_face(rgb, *(float(v) for v in box)),
     )
 
@@ -275,6 +277,17 @@ def _measure_skin(rgb: U8, mesh: F32) -> F64:
     left, top = np.clip(np.floor(points.min(0)).astype(int), 0, [width - 1, height - 1])
     right, bottom = np.clip(np.ceil(points.max(0)).astype(int) + 1, [left + 1, top + 1], [width, height])
     return measure_ring_colour(rgb[top:bottom, left:right], points - [left, top])
+
+
+def _measure_brow(rgb: U8, mesh: F32) -> F64:
+    """Measure the colour of the skin between the eyebrows, RGB 0..1, as the neutralize stage does."""
+    from lipdub.stages.neutralize.rest import find_brow_skin
+
+    height, width = rgb.shape[:2]
+    left, top, side = find_brow_skin(mesh)
+    left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
+    colour: F64 = rgb[top : top + side, left : left + side].reshape(-1, 3).mean(0) / 255
+    return colour
 
 
 def _link_faces(samples: _Samples) -> None:
@@ -313,7 +326,9 @@ def _mark_covered(faces: Sequence[_Face]) -> None:
     from lipdub.faces.unit_selection import find_covered
 
     for group in _group_by_track([face for face in faces if abs(face.yaw) < MAX_UNIT_YAW]).values():
-        for face, covered in zip(group, find_covered(np.array([face.colour for face in group])), strict=True):
+        colours = np.array([face.colour for face in group])
+        is_covered = find_covered(colours, np.array([face.brow_colour for face in group]))
+        for face, covered in zip(group, is_covered, strict=True):
             face.covered = bool(covered)
 
 

@@ -104,6 +104,7 @@ EYE_RIGHT = (362, 263)  # inner and outer corner
 EAR_LEFT = 234
 EAR_RIGHT = 454
 NOSE_BRIDGE = 6
+BROW_MIDDLE = (9, 8)  # between the eyebrows
 NOSE_BASE = 2
 # Points on the middle of the face, which show its downward axis.
 NOSE_LINE = (168, 6, 197)

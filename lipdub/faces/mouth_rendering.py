@@ -374,6 +374,11 @@ def _measure_inner_width(points: F64) -> float:
 
 # Range of the mask's weight in which the layer's colour is matched to the skin's.
 COLOUR_RING = (0.02, 0.5)
+# Step of brightness between a unit and the skin, as a natural logarithm of their ratio, from which the unit's contrast
+# changes as well, and the further step after which it does so fully. A smaller one is a shift of light and shade.
+CONTRAST_STEP, CONTRAST_RAMP = 0.15, 0.1
+CONTRAST_LIMITS = (0.05, 4.0)
+MIN_BRIGHTNESS = 0.01  # share of white; darker skin has no ratio
 
 
 def composite_mouth(skin: Array, points: F64, units: list[MouthUnit], amount: float = 1.0) -> tuple[F32, float]:
@@ -402,7 +407,7 @@ def composite_mouth(skin: Array, points: F64, units: list[MouthUnit], amount: fl
     for unit in units:
         layer, inside = _warp_unit(unit, local, y1 - y0, x1 - x0)
         mask *= inside  # the mask's edge and the mesh's edge are not rasterised by the same rule
-        layer += ((base - layer) * ring).sum((0, 1)) / max(float(ring.sum()), 1.0)
+        layer = _match_brightness(base, layer, ring, float(top))
         missing_share = _compute_missing_interior(
             measure_gap_px(unit.points), measure_gap_px(local), _measure_inner_width(local)
         )
@@ -413,6 +418,43 @@ def composite_mouth(skin: Array, points: F64, units: list[MouthUnit], amount: fl
     out = base + (mouth - base) * mask[..., None]
     skin[y0:y1, x0:x1] = np.clip(np.rint(out), 0, top).astype(skin.dtype)
     return mask, painted_share
+
+
+def _match_brightness(base: F32, layer: F32, ring: F32, top: float) -> F32:
+    """Match a unit's colour to the skin around the mouth.
+
+    A small difference is a shift. Over a large step of brightness the light itself has changed: by a factor (a fade
+    to black, a lamp) or towards white (a fade to white). Then the unit's contrast changes by the same law, so that
+    teeth do not glare and the inside of the mouth does not drown. Of both laws, the one is taken that agrees better
+    with the contrast of the frame's own mouth.
+
+    Args:
+        base: (h, w, 3) the frame's warped skin.
+        layer: (h, w, 3) the warped unit, in 0..top.
+        ring: (h, w, 1) 1 where both show skin.
+        top: white.
+
+    Returns:
+        (h, w, 3) the layer with the ring's mean colour.
+    """
+    count = max(float(ring.sum()), 1.0)
+    shift = ((base - layer) * ring).sum((0, 1)) / count
+    skin = (base * ring).sum((0, 1)) / count
+    own = skin - shift
+    floor = MIN_BRIGHTNESS * top
+    step = abs(float(np.log(max(float(skin.mean()), floor) / max(float(own.mean()), floor))))
+    share = float(np.clip((step - CONTRAST_STEP) / CONTRAST_RAMP, 0, 1))
+    if share == 0:
+        layer += shift
+        return layer
+    factor = np.maximum(skin, floor) / np.maximum(own, floor)
+    towards_white = np.maximum(top - skin, floor) / np.maximum(top - own, floor)
+    contrast = float(base.std()) / max(float(layer.std()), floor)
+    distances = [abs(float(np.log(max(contrast, 1e-3) / slope.mean()))) for slope in (factor, towards_white)]
+    slope = factor if distances[0] <= distances[1] else towards_white
+    slope = np.clip(1 + share * (slope - 1), *CONTRAST_LIMITS)
+    result: F32 = (skin + slope * (layer - own)).astype(np.float32)
+    return result
 
 
 def _warp_unit(unit: MouthUnit, target: F64, height: int, width: int) -> tuple[F32, Array]:

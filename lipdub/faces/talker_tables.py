@@ -47,6 +47,9 @@ class UnitColumn(IntEnum):
     GREEN = 11
     BLUE = 12
     IS_WHOLE = 13
+    BROW_RED = 14
+    BROW_GREEN = 15
+    BROW_BLUE = 16
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class UnitTable:
     """A talker's units, one row per unit.
 
     Attributes:
-        rows: (u, 14) columns of `UnitColumn`.
+        rows: (u, 17) columns of `UnitColumn`.
     """
 
     rows: F32
@@ -166,12 +169,17 @@ class UnitTable:
         return self.rows[:, UnitColumn.RED : UnitColumn.BLUE + 1]
 
     @property
+    def brow_colour(self) -> F32:
+        """(u, 3) RGB 0..1 of the skin between the eyebrows, which tells the light."""
+        return self.rows[:, UnitColumn.BROW_RED : UnitColumn.BROW_BLUE + 1]
+
+    @property
     def is_whole(self) -> Mask:
         """(u,) bool: the mouth lies inside the patch."""
         return self.rows[:, UnitColumn.IS_WHOLE] > 0
 
 
-def build_unit_row(frame: int, motion: F32, *, sharpness: float, colour: F64, is_whole: bool) -> F32:
+def build_unit_row(frame: int, motion: F32, *, sharpness: float, colour: F64, brow_colour: F64, is_whole: bool) -> F32:
     """Build one row of a unit table.
 
     Args:
@@ -179,15 +187,17 @@ def build_unit_row(frame: int, motion: F32, *, sharpness: float, colour: F64, is
         motion: (10,) the frame's row of the motion table.
         sharpness: mean absolute Laplacian around the lips.
         colour: (3,) RGB 0..1 of the skin around the lips.
+        brow_colour: (3,) RGB 0..1 of the skin between the eyebrows.
         is_whole: the mouth lies inside the patch.
 
     Returns:
-        (14,) float32.
+        (17,) float32.
     """
     row = np.zeros(len(UnitColumn), np.float32)
     row[UnitColumn.FRAME] = frame
     row[UnitColumn.OPENING : UnitColumn.LOWER_LIP + 1] = motion[: MotionColumn.LOWER_LIP + 1]
     row[UnitColumn.SHARPNESS] = sharpness
     row[UnitColumn.RED : UnitColumn.BLUE + 1] = colour
+    row[UnitColumn.BROW_RED : UnitColumn.BROW_BLUE + 1] = brow_colour
     row[UnitColumn.IS_WHOLE] = is_whole
     return row

@@ -33,6 +33,9 @@ UNUSABLE_COLOUR_RATIO = 6
 # and this multiple of the talker's median distance.
 COVERED_COLOUR_FACTOR = 1.5
 COVERED_COLOUR_RATIO = 8
+# Of the change of light that the brow shows: least value of a channel, 0..1, and least factor of the limit above.
+MIN_LIGHT = 0.01
+MIN_LIGHT_FACTOR = 0.15
 # The warp opens a unit to at most this multiple of its own opening. Beyond it the interior has to be painted.
 MAX_STRETCH = 2.2
 # Openings in eye distances. Lips that are pressed this far below 0 are wholly closed.
@@ -146,7 +149,7 @@ class Inventory:
         """Read a unit table and mark the units whose mouth is covered.
 
         Args:
-            table: (u, 14) unit table of the neutralize stage.
+            table: (u, 17) unit table of the neutralize stage.
         """
         colour = table.colour.astype(np.float64)
         distance, usual = _measure_colour_distance(colour)
@@ -162,21 +165,36 @@ class Inventory:
             sharpness=table.sharpness,
             colour=colour,
             is_usable=is_usable,
-            is_covered=find_covered(colour),
+            is_covered=find_covered(colour, table.brow_colour.astype(np.float64)),
         )
 
 
-def find_covered(colour: F64) -> Mask:
+def find_covered(colour: F64, brow_colour: F64) -> Mask:
     """Find the frames in which something lies before the mouth: it changes the colour of the skin around the lips.
+
+    Another light changes it as well, but in the same way as the brow: by a factor (a fade to black, a lamp) or
+    towards white (a fade to white). Such a frame is not covered.
 
     Args:
         colour: (n, 3) RGB 0..1 of the skin around the lips.
+        brow_colour: (n, 3) RGB 0..1 of the skin between the eyebrows.
 
     Returns:
         (n,) bool.
     """
     distance, usual = _measure_colour_distance(colour)
-    return distance > max(COVERED_COLOUR_RATIO * usual, COVERED_COLOUR_FACTOR * OCCLUSION_COLOUR_DISTANCE)
+    limit = max(COVERED_COLOUR_RATIO * usual, COVERED_COLOUR_FACTOR * OCCLUSION_COLOUR_DISTANCE)
+    is_off = distance > limit
+    usual_colour, usual_brow = np.median(colour, 0), np.median(brow_colour, 0)
+    for skin, brow, usual_skin, reference in (
+        (colour, brow_colour, usual_colour, usual_brow),
+        (1 - colour, 1 - brow_colour, 1 - usual_colour, 1 - usual_brow),
+    ):
+        factor = np.maximum(brow, MIN_LIGHT) / np.maximum(reference, MIN_LIGHT)
+        is_lit = np.abs(skin - factor * usual_skin).max(1) <= limit * np.clip(factor.max(1), MIN_LIGHT_FACTOR, 1)
+        is_off &= ~is_lit
+    result: Mask = is_off
+    return result
 
 
 def _measure_colour_distance(colour: F64) -> tuple[F64, float]:

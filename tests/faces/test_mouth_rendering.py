@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -142,3 +144,55 @@ def test_target_shapes_have_the_target_opening_and_width_and_lips_never_cross() 
     assert np.allclose(mouth_shapes.measure(result), target, atol=1e-9)
     gap = result[:, mesh.INNER_LOWER, 1] - result[:, mesh.INNER_UPPER, 1]
     assert (gap >= -1e-9).all()
+
+
+def _lit(picture: np.ndarray, factor: tuple[float, ...] = (1.0, 1.0, 1.0), white: float = 0.0) -> np.ndarray:
+    """A picture in other light: each channel times a factor, then faded towards white."""
+    lit = picture / 255 * np.array(factor) * (1 - white) + white
+    return np.round(lit * 255).clip(0, 255).astype(np.uint8)
+
+
+def _face_with_teeth(points: np.ndarray) -> np.ndarray:
+    """A picture (120, 160, 3) of skin, lips and an open mouth with teeth and dark."""
+    import cv2
+
+    image = np.full((120, 160, 3), (190, 150, 130), np.uint8)
+    for ring, colour in ((LIPS_OUTER, (150, 80, 80)), (LIPS_INNER, (60, 25, 25))):
+        cv2.fillPoly(image, [np.round(points[ring]).astype(np.int32)], colour)
+    image[56:60, 60:100] = (235, 230, 215)
+    return cv2.GaussianBlur(image, (0, 0), 1)
+
+
+@pytest.mark.parametrize(
+    ("frame", "unit"),
+    [
+        ({"factor": (0.4, 0.4, 0.4)}, {}),
+        ({"factor": (0.1, 0.1, 0.1)}, {}),
+        ({"factor": (0.5, 0.35, 0.25)}, {}),
+        ({"white": 0.7}, {}),
+        ({}, {"factor": (0.4, 0.4, 0.4)}),
+        ({}, {"white": 0.6}),
+    ],
+    ids=["dim", "nearly black", "warm lamp", "fade to white", "unit of a dim frame", "unit of a white frame"],
+)
+def test_a_borrowed_mouth_takes_the_light_of_its_frame(frame: dict[str, Any], unit: dict[str, Any]) -> None:
+    points = mouth(12)
+    plain = _face_with_teeth(points)
+    expected = _lit(plain, **frame)
+    out = expected.copy()
+    mouth_rendering.composite_mouth(out, points, [MouthUnit(_lit(plain, **unit), points, 1.0)])
+    x0, y0, x1, y1 = mouth_rendering.compute_mouth_box(points, 120, 160)
+    error = np.abs(out.astype(int) - expected)[y0:y1, x0:x1]
+    assert error.mean() < 1 and np.percentile(error, 99) <= 4
+
+
+def test_over_a_small_step_of_light_a_borrowed_mouth_is_shifted() -> None:
+    points = mouth(12)
+    plain = _face_with_teeth(points)
+    frame = _lit(plain, (0.9, 0.9, 0.9))
+    out = frame.copy()
+    mask, _ = mouth_rendering.composite_mouth(out, points, [MouthUnit(plain, points, 1.0)])
+    x0, y0, x1, y1 = mouth_rendering.compute_mouth_box(points, 120, 160)
+    whole = mask > 0.999
+    shift = out[y0:y1, x0:x1][whole].astype(int) - plain[y0:y1, x0:x1][whole]
+    assert whole.sum() > 500 and np.ptp(shift, axis=0).max() <= 1

@@ -20,6 +20,7 @@ from lipdub.faces.unit_selection import (
     clamp_to_reach,
     compute_crossfade_weights,
     compute_target_costs,
+    find_covered,
     select_units,
 )
 from tests.faces import sample_units
@@ -233,6 +234,7 @@ def unit_table(n: int) -> np.ndarray:
     rows[:, UnitColumn.SCALE] = 100
     rows[:, [UnitColumn.SHARPNESS, UnitColumn.IS_WHOLE]] = 1
     rows[:, UnitColumn.RED : UnitColumn.BLUE + 1] = 0.6
+    rows[:, UnitColumn.BROW_RED : UnitColumn.BROW_BLUE + 1] = 0.7
     return rows
 
 
@@ -244,6 +246,23 @@ def test_a_hand_before_the_mouth_makes_a_unit_unusable() -> None:
     assert units.is_usable.sum() == 45
     assert units.is_covered[30:35].all()
     assert units.is_covered.sum() == 5
+
+
+@pytest.mark.parametrize(
+    ("factor", "white"),
+    [((0.5, 0.5, 0.5), 0.0), ((0.1, 0.1, 0.1), 0.0), ((0.6, 0.4, 0.3), 0.0), ((1.0, 1.0, 1.0), 0.6)],
+    ids=["dim", "nearly black", "warm lamp", "fade to white"],
+)
+def test_another_light_does_not_cover_the_mouth(factor: tuple[float, ...], white: float) -> None:
+    rng = np.random.default_rng(0)
+    skin, brow = (np.array(colour) + rng.normal(0, 0.004, (50, 3)) for colour in ((0.7, 0.5, 0.4), (0.75, 0.56, 0.47)))
+    light = np.arange(50) % 10 < 4
+    for colour in (skin, brow):
+        colour[light] = colour[light] * factor * (1 - white) + white
+    assert not find_covered(skin, brow).any()
+    skin[12:14] = 0.1, 0.12, 0.14  # a microphone, once in this light and once in the usual one
+    skin[17:19] = 0.1, 0.12, 0.14
+    assert np.flatnonzero(find_covered(skin, brow)).tolist() == [12, 13, 17, 18]
 
 
 def test_units_cut_off_at_the_patch_are_used_only_when_there_are_no_others() -> None:

@@ -14,8 +14,9 @@ from lipdub.stages.neutralize.method import NeutralizeMethod
 from lipdub.stages.neutralize.store import NeutralizeStore
 
 if TYPE_CHECKING:
-    from lipdub.arrays import Array
+    from lipdub.arrays import F32, F64, Array
     from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.media.pixels import Picture
     from lipdub.stages.base import StageContext
 
 # A talker's inventory; a minute of speech shows every mouth shape many times over.
@@ -32,6 +33,8 @@ MAX_CHUNK = 64
 # Percentiles of a talker's faces and mouths that a patch has room for.
 SCALE_PERCENTILE, WIDTH_PERCENTILE, HEIGHT_PERCENTILE = 98, 99, 99.5
 PATCH_FACTOR, PATCH_MARGIN_PX = 1.1, 12
+# Side of the square that tells the colour of the brow: a share of the distance of the outer eye corners, and its least.
+BROW_SHARE, MIN_BROW_PX = 0.14, 3
 # Their sum is the height of the mouth.
 LIPS_AND_OPENING = [MotionColumn.OPENING, MotionColumn.UPPER_LIP, MotionColumn.LOWER_LIP]
 
@@ -110,7 +113,8 @@ def _describe_pass(ctx: StageContext, talker: dict[str, Any], landmarks: TrackLa
         patches, mouth_points, table = batch.out
         for row, unit, picture in zip(batch.rows, batch.items, batch.inputs, strict=True):
             frame = int(source[unit])
-            points = mouth_rendering.extract_mouth_points(meshes.read(track, frame))
+            mesh = meshes.read(track, frame)
+            points = mouth_rendering.extract_mouth_points(mesh)
             origin = np.floor(points[mouth_rendering.LIPS].mean(0) - side / 2).astype(int)
             patch = crop_padded(picture, origin, side, side)
             local = (points - origin).astype(np.float32)
@@ -120,6 +124,7 @@ def _describe_pass(ctx: StageContext, talker: dict[str, Any], landmarks: TrackLa
                 motion.rows[unit],
                 sharpness=measure_sharpness(patch, local),
                 colour=measure_ring_colour(patch, local),
+                brow_colour=measure_brow_colour(picture, mesh),
                 is_whole=bool((local > 1).all() and (local < side - 2).all()),
             )
 
@@ -168,3 +173,25 @@ def measure_ring_colour(patch: Array, points: Array) -> Array:
     cv2.fillPoly(mask, [np.round(points[LIPS_OUTER]).astype(np.int32)], 0)
     top = 255.0 if patch.dtype == np.uint8 else 65535.0
     return np.array(cv2.mean(patch, mask)[:3]) / top
+
+
+def measure_brow_colour(picture: Picture, mesh: F32) -> F64:
+    """Measure the mean RGB (0..1) of the skin between the eyebrows, of a mesh (478, 2 or more) in the picture.
+
+    No hand or microphone before the mouth changes it, but the light does.
+    """
+    left, top, side = find_brow_skin(mesh)
+    patch = crop_padded(picture, np.array([left, top]), side, side)
+    colour: F64 = patch.reshape(-1, 3).mean(0) / float(np.iinfo(patch.dtype).max)
+    return colour
+
+
+def find_brow_skin(mesh: F32) -> tuple[int, int, int]:
+    """Find a square of skin between the eyebrows, of a mesh (478, 2 or more): left, top and side in pixels."""
+    from lipdub.faces.mesh import BROW_MIDDLE, EYE_LEFT, EYE_RIGHT
+
+    middle = mesh[list(BROW_MIDDLE), :2].mean(0)
+    distance = float(np.linalg.norm(mesh[EYE_RIGHT[1], :2] - mesh[EYE_LEFT[0], :2]))
+    side = max(MIN_BROW_PX, round(BROW_SHARE * distance))
+    left, top = np.floor(middle - side / 2).astype(int)
+    return int(left), int(top), side

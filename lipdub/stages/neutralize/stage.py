@@ -137,7 +137,7 @@ def _sample(view: TrackLandmarks, frames: I64) -> F32:
 SPEC = make_spec(
     name="neutralize",
     summary="Measure each talker's mouth, and draw references without the speech's motion.",
-    version=4,
+    version=5,
     reads=("detect",),
     inputs=("video",),
     options=NeutralizeOptions,

@@ -173,7 +173,7 @@ class UnitArrays:
     Attributes:
         patches: `patch-ID` (units, side, side, 3) uint8 or uint16 RGB, the mouth and what is around it.
         points: `points-ID` (units, 100, 2) float32 mouth points, pixels of the patch.
-        table: `unit-ID` (units, 14) float32, the rows of a unit table.
+        table: `unit-ID` (units, 17) float32, the rows of a unit table.
     """
 
     patches: ChunkedArray
