@@ -374,9 +374,12 @@ def _measure_inner_width(points: F64) -> float:
 
 # Range of the mask's weight in which the layer's colour is matched to the skin's.
 COLOUR_RING = (0.02, 0.5)
-# Step of brightness between a unit and the skin, as a natural logarithm of their ratio, from which the unit's contrast
-# changes as well, and the further step after which it does so fully. A smaller one is a shift of light and shade.
-CONTRAST_STEP, CONTRAST_RAMP = 0.15, 0.1
+# Steps of brightness between a unit and the skin, as natural logarithms of their ratio: from which the unit's contrast
+# changes as well, and the further step after which it does so fully; for a factor of light, and for the distance from
+# white. A smaller step is a shift of light and shade.
+FACTOR_STEP = (0.15, 0.1)
+WHITE_STEP = (0.3, 0.2)
+VISIBLE_STEP = 0.03  # of white: a smaller difference changes no contrast, and twice this is as large as need be
 CONTRAST_LIMITS = (0.05, 4.0)
 MIN_BRIGHTNESS = 0.01  # share of white; darker skin has no ratio
 
@@ -442,18 +445,18 @@ def _match_brightness(base: F32, layer: F32, ring: F32, top: float) -> F32:
     skin = (base * ring).sum((0, 1)) / count
     own = skin - shift
     floor = MIN_BRIGHTNESS * top
-    step = abs(float(np.log(max(float(skin.mean()), floor) / max(float(own.mean()), floor))))
-    share = float(np.clip((step - CONTRAST_STEP) / CONTRAST_RAMP, 0, 1))
+    contrast = float(np.log(max(float(base.std()), floor) / max(float(layer.std()), floor)))
+    laws = (
+        (np.maximum(skin, floor) / np.maximum(own, floor), FACTOR_STEP),
+        (np.maximum(top - skin, floor) / np.maximum(top - own, floor), WHITE_STEP),
+    )
+    slope, (start, ramp) = min(laws, key=lambda law: abs(contrast - float(np.log(law[0].mean()))))
+    share = np.clip((abs(float(np.log(slope.mean()))) - start) / ramp, 0, 1)
+    share *= np.clip((float(np.abs(shift).mean()) / top - VISIBLE_STEP) / VISIBLE_STEP, 0, 1)
     if share == 0:
         layer += shift
         return layer
-    factor = np.maximum(skin, floor) / np.maximum(own, floor)
-    towards_white = np.maximum(top - skin, floor) / np.maximum(top - own, floor)
-    contrast = float(base.std()) / max(float(layer.std()), floor)
-    distances = [abs(float(np.log(max(contrast, 1e-3) / slope.mean()))) for slope in (factor, towards_white)]
-    slope = factor if distances[0] <= distances[1] else towards_white
-    slope = np.clip(1 + share * (slope - 1), *CONTRAST_LIMITS)
-    result: F32 = (skin + slope * (layer - own)).astype(np.float32)
+    result: F32 = (skin + np.clip(1 + share * (slope - 1), *CONTRAST_LIMITS) * (layer - own)).astype(np.float32)
     return result
 
 
