@@ -21,6 +21,7 @@ from lipdub.faces import detectors
 from lipdub.faces.detectors.base import MAX_SEARCH_SIDE, RESTART_CHANGE
 from lipdub.faces.unit_selection import MAX_UNIT_YAW, MIN_MOUTH_PX
 from lipdub.progress import Callback, Event, ignore_event
+from lipdub.stages.job import default_out
 from lipdub.stages.visibility import PROFILE_DEGREES, profile_weights
 
 if TYPE_CHECKING:
@@ -124,7 +125,9 @@ def inspect(
         UsageError: no detector has this name.
         WeightsError: the detector's weights are not installed.
     """
+    from lipdub.media.mux_plan import SourceInput
     from lipdub.media.probe import probe
+    from lipdub.media.rehearsal import forecast_notes
     from lipdub.media.sound_likeness import describe_old_voice
 
     path = Path(video)
@@ -155,6 +158,7 @@ def inspect(
         *_face_notes(result),
         *_video_notes(result),
         *_speech_notes(result),
+        *forecast_notes(SourceInput(path, facts), default_out(path), Path(speech) if speech is not None else None),
         *describe_old_voice(facts),
     ]
     if sheet is not None:

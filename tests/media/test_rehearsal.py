@@ -15,8 +15,10 @@ from lipdub.media import rehearsal
 from lipdub.media.audio_encoder import AudioCodec
 from lipdub.media.mux_plan import SourceInput, SpeechInput
 from lipdub.media.probe import probe
-from lipdub.media.rehearsal import rehearse
-from lipdub.media.write import VideoCodec
+from lipdub.media.rehearsal import forecast_notes, rehearse
+from lipdub.media.write import VideoCodec, plan_encoder
+from tests.media import rich_files
+from tests.media.carried import make_result
 from tests.media.clips import chirp, make_sound, make_video
 from tests.media.test_ffmpeg import make_program
 
@@ -96,3 +98,38 @@ def test_one_frame_and_as_much_speech_is_made(tmp_path: Path) -> None:
     assert facts.video.frames == 1
     assert facts.audio[0].channels == 1
     assert facts.duration < Fraction(1, 4)
+
+
+@pytest.mark.parametrize(
+    ("maker", "ending"),
+    [
+        ("plain_mp4", ".mp4"),
+        ("rich_mkv", ".mp4"),
+        ("time_code_mov", ".avi"),
+        ("phone_mov", ".mkv"),
+        ("hdr_mp4", ".mp4"),
+        ("broadcast_ts", ".mov"),
+        ("vp9_webm", ".webm"),
+    ],
+)
+def test_the_notes_are_known_beforehand(tmp_path: Path, maker: str, ending: str) -> None:
+    source = rich_files.MAKERS[maker](tmp_path)
+    out = tmp_path / f"out{ending}"
+    facts = probe(source)
+    assert facts.video is not None
+    forecast = forecast_notes(SourceInput(source, facts), out)
+    assert not out.exists()
+    speech = make_sound(tmp_path / "s.wav", chirp(0.4))
+    told = [*plan_encoder(facts.video, VideoCodec(container=ending)).notes, *make_result(source, out, speech)]
+    assert forecast == [f"A {ending} result: {note}." for note in told]
+
+
+def test_a_failure_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_video(tmp_path / "a.mp4")
+
+    def refuse(*arguments: object) -> int:
+        raise EnvironmentFailure("the encoder libx264 does not start")
+
+    monkeypatch.setattr(rehearsal, "write_segment", refuse)
+    forecast = forecast_notes(SourceInput(source, probe(source)), tmp_path / "out.mp4")
+    assert forecast == ["A run would fail: the encoder libx264 does not start."]
