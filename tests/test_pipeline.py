@@ -65,6 +65,7 @@ def test_whole_chain(job: Job) -> None:
     assert [stage.action for stage in result.stages] == ["run"] * 5
     assert result.warnings == ("2 frames show no face",)
     assert result.notes == ("the mouth interior was synthesised",)
+    assert json.loads(result.provenance.read_text())["notes"] == list(result.notes)
     assert (result.recipe, result.reason.split(":")[0]) == ("builtin", "builtin")
     json.dumps(result.to_json())
 

@@ -10,6 +10,8 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lipdub.media.demux import (
     absolute_path,
     codec_name,
@@ -21,7 +23,7 @@ from lipdub.media.demux import (
 from lipdub.media.languages import UNDETERMINED
 from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.orientation import NAMED_PROFILE_DECODERS, read_frame_orientation
-from lipdub.media.pixel_formats import planar_equivalent
+from lipdub.media.pixel_formats import planar_equivalent, plane_layout
 from lipdub.media.probe import find_field_order, read_chapters, read_colour_tags, read_roles
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from lipdub.media.mov_tracks import MovTrack
     from lipdub.media.probe import Chapter
 
-_FRAMES = 4  # how many of the first frames are searched for side data
+_FRAMES = 2  # how many of the first frames are searched for side data
 _THUMBNAIL_SIZE = 16  # columns and rows
 _DEFAULT_SERVICE = "Service01"  # the name FFmpeg gives a program without one
 _PROBE_TIMEOUT = 30  # seconds
@@ -186,10 +188,18 @@ def _read_picture(container: Any, stream: Any, frames: Sequence[Any]) -> Picture
         mirrored=orientation.mirrored,
         colour=read_colour_tags(frame, context),
         field_order=find_field_order(frames, context),
-        thumbnail=frame.reformat(_THUMBNAIL_SIZE, _THUMBNAIL_SIZE, "gray").to_ndarray(),
+        thumbnail=_draw_thumbnail(frame),
         side_data=frozenset[str]().union(*(_side_data_names(frame, context.name) for frame in frames)),
         is_image=is_image_container(container),
     )
+
+
+def _draw_thumbnail(frame: Any) -> U8:
+    """Return a frame in small and grey; black for rare pixel formats, which FFmpeg's scaler may not survive."""
+    if plane_layout(frame.format.name) is None:
+        return np.zeros((_THUMBNAIL_SIZE, _THUMBNAIL_SIZE), np.uint8)
+    thumbnail: U8 = frame.reformat(_THUMBNAIL_SIZE, _THUMBNAIL_SIZE, "gray").to_ndarray()
+    return thumbnail
 
 
 def _side_data_names(frame: Any, decoder: str) -> set[str]:

@@ -31,7 +31,7 @@ SIDE_DATA = {
 }
 RESULTS = (".mp4", ".mov", ".mkv", ".webm", ".avi")
 SAME_LANGUAGES = {"fra": "fre", "fre": "fra", "deu": "ger", "ger": "deu"}
-FRAMES = 4
+FRAMES = 2
 
 
 @dataclass(frozen=True)
