@@ -198,8 +198,6 @@ def _describe_changes(facts: VideoFacts, encoder: Encoder, size: tuple[int, int]
     own, layout = plane_layout(facts.planar), plane_layout(encoder.pix_fmt)
     assert own is not None
     assert layout is not None
-    if encoder.converts:
-        yield f"{encoder.name} does not take the source's pixel format, encoded as {encoder.pix_fmt}"
     if is_turned:
         yield "the container cannot tag a turned picture: it is stored upright"
     if own.alpha and not layout.alpha:
