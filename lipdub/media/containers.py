@@ -372,6 +372,8 @@ def encoder_accepts(name: str, pix_fmt: str, width: int, height: int, *, lossles
     if name == "libsvtav1":
         is_even = width % 2 == 0 and height % 2 == 0
         return not lossless and is_even and min(width, height) >= _MIN_SVTAV1_SIZE
+    if name == "libvpx-vp9":
+        return not layout.alpha  # it codes opacity beside the stream, where segments do not keep it
     if name in ("libx264", "libx265"):
         if layout.alpha or width % layout.step[0] or height % layout.step[1]:
             return False

@@ -24,7 +24,7 @@ from lipdub.media.languages import UNDETERMINED
 from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.orientation import NAMED_PROFILE_DECODERS, read_frame_orientation
 from lipdub.media.pixel_formats import planar_equivalent, plane_layout
-from lipdub.media.probe import find_field_order, read_chapters, read_colour_tags, read_roles
+from lipdub.media.probe import find_field_order, read_chapters, read_colour_tags, read_metadata, read_roles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +166,7 @@ def read_contents(path: Path | str) -> Contents:
             picture=picture,
             picture_stream=picture_stream,
             streams=tuple(streams.values()),
-            metadata=dict(container.metadata),
+            metadata=read_metadata(container),
             chapters=read_chapters(container),
             programs=_read_programs(place) if container.format.name == "mpegts" else (),
         )

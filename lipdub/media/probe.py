@@ -253,7 +253,7 @@ def probe(path: Path | str) -> MediaFacts:
         notes = _video_notes(video, stream) if video is not None else ()
         others = _other_streams(place, container, stream)
         chapters = read_chapters(container)
-        metadata = dict(container.metadata)
+        metadata = read_metadata(container)
         name = container.format.name
         sounds = [stream.index for stream in container.streams.audio]
         start = (container.start_time or 0) * _CONTAINER_TIME_BASE
@@ -302,6 +302,12 @@ def _codec_tag(stream: Any) -> str:
         return str(stream.codec_context.codec_tag) if stream.codec_context is not None else ""
     except (UnicodeDecodeError, ValueError):
         return ""
+
+
+def read_metadata(container: Any) -> dict[str, str]:
+    """Return the metadata of an open file. Ogg has that of the file in its streams."""
+    streams = container.streams if container.format.name == "ogg" else ()
+    return {key: value for part in (*streams, container) for key, value in part.metadata.items()}
 
 
 def read_chapters(container: Any) -> tuple[Chapter, ...]:

@@ -343,8 +343,6 @@ def _hevc_options(settings: _EncoderSettings) -> dict[str, str]:
 def _vp9_options(settings: _EncoderSettings) -> dict[str, str]:
     options = {"deadline": "good", "cpu-used": settings.preset, "row-mt": "1"}
     options |= {"lossless": "1"} if settings.lossless else {"crf": settings.crf}
-    if settings.pix_fmt.startswith("yuva"):
-        options["auto-alt-ref"] = "0"  # libvpx cannot hide frames in a stream with opacity
     return options
 
 

@@ -166,7 +166,8 @@ def _lost_of_stream(one: dict[str, Any], other: dict[str, Any], name: str, conte
     ]
     for key, value in _lasting(tags).items():
         is_told_anew = key in ("language", "timecode", "creation_time", "filename", "mimetype")
-        if not is_told_anew and value not in kept.values() and value.encode() not in content:
+        is_in_the_bytes = len(value) > 3 and value.encode() in content
+        if not is_told_anew and value not in kept.values() and not is_in_the_bytes:
             losses.append(Loss(f"tag {key}", f"^the metadata .*{re.escape(key)}.* of {name}$"))
     return losses
 
@@ -199,19 +200,17 @@ def _lost_picture(before: dict[str, Any], after: dict[str, Any]) -> list[Loss]:
         losses.append(Loss("rotation", "^the rotation"))
     if abs(_aspect(one) / _aspect(other) - 1) > 0.005:
         losses.append(Loss("aspect", "^the pixel shape"))
-    order, new_order = (stream.get("field_order", "progressive") for stream in (one, other))
-    if order not in ("progressive", "unknown") and order[0] != new_order[0]:  # "tt" and "tb" are both top field first
+    order, new_order = _field_order(before), _field_order(after)
+    if order and order != new_order:
         losses.append(Loss(f"field order {order}", "^the (interlaced coding|field order)"))
-    same_kind = ("rgb" in one["pix_fmt"] or "gbr" in one["pix_fmt"] or "bgr" in one["pix_fmt"]) == (
-        "gbr" in other["pix_fmt"]
-    )
+    same_kind = ("rgb" in _format(one) or "gbr" in _format(one) or "bgr" in _format(one)) == ("gbr" in _format(other))
     for key, word in (("color_space", "matrix"), ("color_primaries", "primaries"), ("color_transfer", "transfer")):
         if one.get(key, "unknown") not in ("unknown", other.get(key)) and (same_kind or word != "matrix"):
             losses.append(Loss(key, f"^the colour tags .*{word}"))
     if one.get("color_range", "unknown") not in ("unknown", other.get("color_range")) and same_kind:
         losses.append(Loss("color_range", "^the colour tags .*range"))
     place = one.get("chroma_location", "left")
-    if place not in ("unspecified", "left", other.get("chroma_location")) and "444" not in other["pix_fmt"]:
+    if place not in ("unspecified", "left", other.get("chroma_location")) and "444" not in _format(other):
         losses.append(Loss("chroma_location", "^the colour tags .*chroma place"))
     if _format(one) != _format(other):
         losses.append(Loss("pix_fmt", "^the picture is .* instead of"))
@@ -237,7 +236,16 @@ def _aspect(stream: dict[str, Any]) -> float:
     return float(Fraction(stream.get("sample_aspect_ratio", "1:1").replace(":", "/")))
 
 
+def _field_order(facts: dict[str, Any]) -> str:
+    """Which field is first, "t" or "b"; empty for whole frames."""
+    for frame in facts["frames"]:
+        if int(frame["interlaced_frame"]):
+            return "t" if int(frame["top_field_first"]) else "b"
+    order = str(_picture(facts).get("field_order", "unknown"))
+    return "" if order in ("progressive", "unknown") else order[0]
+
+
 def _format(stream: dict[str, Any]) -> str:
     """The pixel format in its planar form."""
-    name = str(stream["pix_fmt"]).replace("yuvj", "yuv")
+    name = str(stream.get("pix_fmt", "unknown to ffprobe")).replace("yuvj", "yuv")
     return {"bgr0": "gbrp", "rgb24": "gbrp", "bgra": "gbrap"}.get(name, name)

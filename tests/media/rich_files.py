@@ -226,6 +226,18 @@ def old_flv(folder: Path) -> Path:
     return _make(folder / "old.flv", "-c:v", "flv1", "-c:a", "libmp3lame", "-ar", "44100")
 
 
+def free_ogv(folder: Path) -> Path:
+    """Theora and Vorbis; Ogg has the metadata of the file in its streams."""
+    words = ("-c:v", "libtheora", "-c:a", "libvorbis", "-metadata", "title=A film", "-metadata", "artist=Someone")
+    return _make(folder / "free.ogv", *words)
+
+
+def opacity_mov(folder: Path) -> Path:
+    """ProRes with opacity."""
+    words = ("-vf", "format=yuva444p10le", "-c:v", "prores_ks", "-profile:v", "4444", "-c:a", "pcm_s24le")
+    return _make(folder / "opacity.mov", *words)
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     maker.__name__: maker
     for maker in (
@@ -256,5 +268,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
         tagged_mp4,
         screen_mkv,
         old_flv,
+        free_ogv,
+        opacity_mov,
     )
 }

@@ -46,6 +46,8 @@ PAIRS = [
     ("camera_mxf", ".mov"),
     ("stereo_mkv", ".mp4"),
     ("tagged_mp4", ".avi"),
+    ("free_ogv", ".mp4"),
+    ("opacity_mov", ".webm"),
 ]
 PICTURE = PictureContents(
     codec="h264",
