@@ -135,6 +135,10 @@ def picture_options(plan: MuxPlan) -> dict[str, str]:
     """Return the options of the picture: tags that the coded stream itself may lack."""
     note = plan.joined.note
     options = {"c:v:0": COPY} | colour_options(note.colour, note.codec)
+    video = plan.facts.video
+    if not plan.container.timed and video is not None and not video.variable:
+        # ffmpeg would double the rate of AVI and fill every other place with an empty frame.
+        options["r:v:0"] = str(video.average_rate)
     if note.field_order != PROGRESSIVE:
         options["field_order:v:0"] = str(FIELD_ORDER_NUMBERS[note.field_order])
     if note.codec == "hevc" and plan.container.is_mov:

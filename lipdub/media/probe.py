@@ -50,6 +50,8 @@ _CONTAINER_TIME_BASE = Fraction(1, 1_000_000)  # seconds per tick of FFmpeg's co
 _SAME_RATE = 1e-3  # largest relative difference of a stream's claimed rate from the measured one
 _TIME_CODE_TAG = "tmcd"  # sample description of the time code tracks of MOV and MP4
 _FRAMES_WITH_FIELDS = 8  # frames looked at for interlacing
+# Places of chroma that has every row of luma: the place between rows means nothing.
+_ROW_PLACES = {"topleft": "left", "bottomleft": "left", "top": "center", "bottom": "center"}
 # FFmpeg's numbers of the container's field orders: TT and TB, BB and BT.
 _CONTAINER_FIELD_ORDERS = {2: TOP_FIELD_FIRST, 4: TOP_FIELD_FIRST, 3: BOTTOM_FIELD_FIRST, 5: BOTTOM_FIELD_FIRST}
 _JITTER_SECONDS = 0.002  # frame gaps that differ by no more are one rate, rounded to the time base
@@ -476,7 +478,8 @@ def _read_chroma_place(frame: Any, context: Any, layout: PlaneLayout | None) -> 
         return CHROMA_PLACE_UNKNOWN
     if frame.format.name.startswith("yuvj") and context.name in ("mjpeg", "webp"):
         return CHROMA_PLACE_CENTRE
-    return read_frame_tags(frame).chroma_place
+    place = read_frame_tags(frame).chroma_place
+    return place if layout.step[1] > 1 else _ROW_PLACES.get(place, place)
 
 
 def _audio_facts(path: Path, number: int) -> AudioFacts:

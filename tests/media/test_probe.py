@@ -269,3 +269,19 @@ def test_a_png_with_a_colour_profile_does_not_crash_the_process(tmp_path: Path) 
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + profile + pixels + chunk(b"IEND", b""))
     done = subprocess.run([sys.executable, "-c", READ_ALL, str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "6 4 0 [(4, 6, 3)]\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "place", "expected"),
+    [
+        ("yuv420p", "topleft", "topleft"),
+        ("yuv422p", "topleft", "left"),
+        ("yuv422p", "top", "center"),
+        ("yuv444p", "topleft", "unspecified"),
+    ],
+)
+def test_chroma_place(tmp_path: Path, pix_fmt: str, place: str, expected: str) -> None:
+    options = {"chroma_sample_location": place}
+    video = probe(make_video(tmp_path / "a.mkv", codec="ffv1", pix_fmt=pix_fmt, options=options, pts=range(2))).video
+    assert video is not None
+    assert video.colour.chroma_place == expected

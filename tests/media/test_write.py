@@ -276,6 +276,18 @@ def test_turned_pictures_are_shown_as_before(tmp_path: Path, rotation: int, hfli
                 assert all(np.array_equal(x, y) for x, y in zip(a.picture.planes, b.picture.planes, strict=True))
 
 
+@pytest.mark.parametrize(("base", "step"), [(Fraction(1, 12800), 512), (Fraction(1, 30000), 1001)])
+@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+def test_avi_has_the_rate_of_the_source(tmp_path: Path, codec: str, base: Fraction, step: int) -> None:
+    source = make_video(tmp_path / "a.mp4", pts=[number * step for number in range(12)], time_base=base)
+    out = tmp_path / "out.avi"
+    encode(tmp_path, source, out, VideoCodec(codec))
+    with av.open(str(out)) as media:
+        stream = media.streams.video[0]
+        assert stream.average_rate == 1 / (step * base)
+        assert stream.frames == 12  # no empty ones between
+
+
 def test_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
     source = make_video(tmp_path / "a.mp4", pts=range(20))
     facts = probe(source).video
