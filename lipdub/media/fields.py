@@ -33,8 +33,15 @@ class InterlacedPicture(Picture):
     @cached_property
     def _fields(self) -> tuple[Picture, Picture]:
         """The fields of the even and the odd rows, as pictures of half the height."""
+        size = (self.square_size[0], self.square_size[1] // 2) if self.square_size else None
         even, odd = (
-            Picture(tuple(plane[row::2] for plane in self.coded), self.layout, self.colour, mirrored=self.mirrored)
+            Picture(
+                tuple(plane[row::2] for plane in self.coded),
+                self.layout,
+                self.colour,
+                mirrored=self.mirrored,
+                square_size=size,
+            )
             for row in (0, 1)
         )
         return even, odd
@@ -133,7 +140,15 @@ def _take_first_field(woven: Array, second: int) -> Array:
     return shown
 
 
-def make_picture(frame: Any, colour: ColourTags, turns: int, *, mirrored: bool, field_order: str) -> Picture:
+def make_picture(
+    frame: Any,
+    colour: ColourTags,
+    turns: int,
+    *,
+    mirrored: bool,
+    field_order: str,
+    square_size: tuple[int, int] | None = None,
+) -> Picture:
     """Make a picture of a decoded frame.
 
     Args:
@@ -142,10 +157,14 @@ def make_picture(frame: Any, colour: ColourTags, turns: int, *, mirrored: bool, 
         turns: Counterclockwise quarter turns to display orientation.
         mirrored: Whether a left to right flip follows.
         field_order: "progressive", or which field is shown first.
+        square_size: See :class:`lipdub.media.pixels.Picture`. Rows of fields are not stretched: such pictures are
+            taken for progressive.
     """
-    picture = picture_from_frame(frame, colour, turns, mirrored=mirrored)
+    picture = picture_from_frame(frame, colour, turns, mirrored=mirrored, square_size=square_size)
     rows = 2 * picture.layout.step[1]
-    if field_order == PROGRESSIVE or turns or frame.height % rows:
+    if field_order == PROGRESSIVE or turns or frame.height % rows or picture.height != frame.height:
         return picture
     first_row = 1 if field_order == BOTTOM_FIELD_FIRST else 0
-    return InterlacedPicture(picture.coded, picture.layout, colour, turns, mirrored, picture.frame, first_row=first_row)
+    return InterlacedPicture(
+        picture.coded, picture.layout, colour, turns, mirrored, picture.frame, square_size, first_row=first_row
+    )

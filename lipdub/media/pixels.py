@@ -31,6 +31,7 @@ from lipdub.media.colour import (
     turn_chroma_place,
     yuv_matrix,
 )
+from lipdub.media.pixel_aspect import average_cells
 from lipdub.media.pixel_formats import PlaneLayout, plane_layout, turned_format, unpack_planes, view_plane
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; half open, in display pixels
 _SWSCALE_MATRICES = (0, 1, 2, 4, 5, 6, 7, 9)  # numbers of the matrices (H.273) that FFmpeg converts
+_CUBIC_MARGIN = 2  # pixels around a box that cubic interpolation reads
+_NO_WEIGHT = 1e-6  # smaller weights are divided by this
 _TOP_8, _TOP_16 = 255.0, 65535.0  # tops of the RGB values of pictures of 8 bits and of more
 
 
@@ -52,6 +55,8 @@ class Picture:
         turns: Counterclockwise quarter turns to display orientation.
         mirrored: Whether a left to right flip follows the turns.
         frame: The decoded ``av.VideoFrame``, if the planes are views of it.
+        square_size: Columns and rows of square pixels as which the picture is shown, where its own pixels are far from
+            square (`pixel_aspect`). Boxes and colours are then of these; the planes stay as coded.
     """
 
     coded: tuple[Array, ...]
@@ -60,6 +65,7 @@ class Picture:
     turns: int = 0
     mirrored: bool = False
     frame: Any = field(default=None, repr=False, compare=False)
+    square_size: tuple[int, int] | None = None
 
     # -- facts
 
@@ -86,11 +92,21 @@ class Picture:
     @property
     def width(self) -> int:
         """Columns in display orientation."""
-        return int(self.planes[0].shape[1])
+        return self.square_size[0] if self.square_size else self._columns
 
     @property
     def height(self) -> int:
         """Rows in display orientation."""
+        return self.square_size[1] if self.square_size else self._rows
+
+    @property
+    def _columns(self) -> int:
+        """Columns of the planes in display orientation."""
+        return int(self.planes[0].shape[1])
+
+    @property
+    def _rows(self) -> int:
+        """Rows of the planes in display orientation."""
         return int(self.planes[0].shape[0])
 
     @property
@@ -110,7 +126,7 @@ class Picture:
         raw = self.colour.matrix_raw
         if raw == MATRIX_YCGCO or raw in LUMA_WEIGHTS:
             return raw
-        return default_matrix(self.width, self.height)
+        return default_matrix(self._columns, self._rows)
 
     def _yuv_matrix(self) -> tuple[F32, F32]:
         """Return the maps RGB from YUV and YUV from RGB of this picture: (3, 4) float32 each."""
@@ -131,7 +147,7 @@ class Picture:
         x, y = {0: (x, y), 1: (y, flip_x), 2: (flip_x, flip_y), 3: (flip_y, x)}[self.turns % 4]
         if self.mirrored:
             step, _ = self.steps[1]
-            x = (self.width - 1) - step * (self.planes[1].shape[1] - 1) - x
+            x = (self._columns - 1) - step * (self.planes[1].shape[1] - 1) - x
         return x, y
 
     def _check_box(self, box: Box | None) -> Box:
@@ -154,7 +170,12 @@ class Picture:
         Returns:
             (h, w, 3) uint8, or uint16 over 0..65535 for pictures of more than 8 bits.
         """
-        x0, y0, x1, y1 = self._check_box(box)
+        box = self._check_box(box)
+        return self._stretched_rgb(box) if self.square_size else self._coded_rgb(box)
+
+    def _coded_rgb(self, box: Box) -> Array:
+        """Convert a box of the planes to RGB."""
+        x0, y0, x1, y1 = box
         if self.kind == "yuv":
             planes = [np.ascontiguousarray(self.planes[0][y0:y1, x0:x1])]
             planes += [self._upsample_chroma(self.planes[i], (x0, y0, x1, y1)) for i in (1, 2)]
@@ -167,6 +188,45 @@ class Picture:
             return _merge(level, level, level)
         green, blue, red = (self._stretch(plane) for plane in box_planes[:3])
         return _merge(red, green, blue)
+
+    @property
+    def _pixel_size(self) -> tuple[float, float]:
+        """Columns and rows of square pixels that a pixel of the planes fills; one of both is 1."""
+        return self.width / self._columns, self.height / self._rows
+
+    def _coded_box(self, box: Box, margin: int = 0) -> Box:
+        """Return the box of the planes that covers a box of square pixels, with a margin inside the picture."""
+        (x0, y0, x1, y1), (across, down) = box, self._pixel_size
+        left, top = max(int(x0 / across) - margin, 0), max(int(y0 / down) - margin, 0)
+        right = min(int(np.ceil(x1 / across)) + margin, self._columns)
+        bottom = min(int(np.ceil(y1 / down)) + margin, self._rows)
+        return left, top, right, bottom
+
+    def _stretched_rgb(self, box: Box) -> Array:
+        """Convert a box of square pixels to RGB."""
+        (x0, y0, x1, y1), (across, down) = box, self._pixel_size
+        left, top, right, bottom = self._coded_box(box, _CUBIC_MARGIN)
+        part = np.ascontiguousarray(self._coded_rgb((left, top, right, bottom)))
+        # From the centres of square pixels to those of the planes' pixels.
+        to_part = np.array(
+            [
+                [1 / across, 0, (x0 + 0.5) / across - 0.5 - left],
+                [0, 1 / down, (y0 + 0.5) / down - 0.5 - top],
+            ]
+        )
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        stretched: Array = cv2.warpAffine(
+            part, to_part, (x1 - x0, y1 - y0), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        )
+        return stretched
+
+    def _unstretch(self, values: F32, box: Box) -> F32:
+        """Average values (h, w) or (h, w, c) of a box of square pixels over the pixels of the planes it touches."""
+        left, top, right, bottom = self._coded_box(box)
+        across, down = self._pixel_size
+        if across > 1:
+            return average_cells(values, 1, box[0], (left, right), across)
+        return average_cells(values, 0, box[1], (top, bottom), down)
 
     def _stretch(self, plane: Array) -> Array:
         """Stretch code values of an RGB or grey plane to 0..scale."""
@@ -225,13 +285,13 @@ class Picture:
     def rgb_small(self, width: int) -> U8:
         """Shrink the whole picture to RGB of about ``width`` columns.
 
-        This is quick and does not shift the picture, so positions found in it hold. It never enlarges.
+        This is quick and does not shift the picture, so positions found in it hold. It never enlarges square pixels.
 
         Args:
             width: Wanted columns in display orientation.
 
         Returns:
-            (h, width, 3) uint8 in display orientation; the aspect of samples is kept.
+            (h, width, 3) uint8 in display orientation, of the pixel shape of :meth:`rgb`.
         """
         width = max(2, min(int(width), self.width))
         height = max(2, round(self.height * width / self.width))
@@ -279,14 +339,21 @@ class Picture:
             weight: (h, w) float32, 0..1.
             base: (h, w, 3), the result of :meth:`rgb` for the box.
         """
-        x0, y0, x1, y1 = self._check_box(box)
+        x0, y0, x1, y1 = box = self._check_box(box)
         if rgb.shape[:2] != (y1 - y0, x1 - x0) or weight.shape[:2] != rgb.shape[:2]:
             raise ValueError(f"box {box} does not fit rgb {rgb.shape} and weight {weight.shape}")
         weight = np.ascontiguousarray(weight, dtype=np.float32)
         colours = np.ascontiguousarray(rgb, dtype=np.float32)
+        if self.square_size and base is None:
+            base = self.rgb(box)
         relative = base is not None
         if relative:
             colours = cv2.subtract(colours, np.ascontiguousarray(base, dtype=np.float32))
+        if self.square_size:
+            mean_weight = self._unstretch(weight, box)
+            changes = self._unstretch(colours * weight[..., None], box)
+            colours, weight = changes / np.maximum(mean_weight, _NO_WEIGHT)[..., None], mean_weight
+            x0, y0, x1, y1 = self._coded_box(box)
         new = self._samples_of(colours, relative=relative)
         planes = list(self.coded)
         targets: dict[int, Array] = {}  # the new planes in display orientation
@@ -300,7 +367,7 @@ class Picture:
             self._blend_chroma((targets[1], targets[2]), (x0, y0, x1, y1), (new[1], new[2]), weight, relative=relative)
         for plane in planes:
             plane.flags.writeable = False
-        return Picture(tuple(planes), self.layout, self.colour, self.turns, self.mirrored)
+        return replace(self, coded=tuple(planes), frame=None)
 
     def _samples_of(self, colours: F32, *, relative: bool) -> list[F32]:
         """Convert colours to code values of each plane at luma resolution.
@@ -349,8 +416,8 @@ class Picture:
         luma = (
             max(chroma[0] * step_x - step_x, 0),
             max(chroma[1] * step_y - step_y, 0),
-            min(chroma[2] * step_x + step_x, self.width),
-            min(chroma[3] * step_y + step_y, self.height),
+            min(chroma[2] * step_x + step_x, self._columns),
+            min(chroma[3] * step_y + step_y, self._rows),
         )
         return chroma, luma
 
@@ -403,6 +470,8 @@ class Picture:
             A boolean array for each plane, in display orientation.
         """
         box = self._check_box(box)
+        if self.square_size:
+            weight, box = self._unstretch(weight, box), self._coded_box(box)
         x0, y0, x1, y1 = box
         masks = [np.ones(plane.shape, dtype=bool) for plane in self.planes]
         colour_planes = len(masks) - self.layout.alpha
@@ -449,7 +518,7 @@ class Picture:
             planes = [self._redepth(index, layout) for index in range(layout.planes - layout.alpha)]
             if layout.alpha:
                 planes.append(self._alpha_as(layout))
-            return Picture(tuple(planes), layout, colour, self.turns, self.mirrored)
+            return replace(self, coded=tuple(planes), layout=layout, colour=colour, frame=None)
         upright = Picture(self.coded, self.layout, self.colour)
         height, width = self.coded[0].shape
         planes = [np.zeros(layout.plane_shape(index, width, height), layout.dtype) for index in range(layout.planes)]
@@ -458,7 +527,7 @@ class Picture:
         blank = Picture(tuple(planes), layout, colour)
         rgb = upright.rgb().astype(np.float32) * np.float32(blank.scale / upright.scale)
         filled = blank.patch((0, 0, width, height), rgb, np.ones((height, width), np.float32))
-        return Picture(filled.coded, layout, colour, self.turns, self.mirrored)
+        return replace(self, coded=filled.coded, layout=layout, colour=colour, frame=None)
 
     def trim(self, width: int, height: int) -> Picture:
         """Leave out the last coded columns and rows beyond a size; the same picture where there are none."""
@@ -468,7 +537,7 @@ class Picture:
         for index, plane in enumerate(self.coded):
             rows, columns = self.layout.plane_shape(index, width, height)
             planes.append(plane[:rows, :columns])
-        return Picture(tuple(planes), self.layout, self.colour, self.turns, self.mirrored)
+        return replace(self, coded=tuple(planes), frame=None, square_size=None)
 
     def to_upright(self) -> Picture:
         """Return the picture as it is stored when display and coded orientation are one.
@@ -483,14 +552,14 @@ class Picture:
         assert layout is not None
         planes = list(self.planes)
         if layout.kind != self.kind:
-            red, green, blue = cv2.split(self.rgb())
+            red, green, blue = cv2.split(self._coded_rgb((0, 0, self._columns, self._rows)))
             planes = [green, blue, red]
             if layout.alpha:
                 planes.append(np.rint(self.planes[-1] * (layout.top / self.layout.top)).astype(layout.dtype))
         planes = [np.ascontiguousarray(plane) for plane in planes]
         for plane in planes:
             plane.flags.writeable = False
-        return Picture(tuple(planes), layout, colour)
+        return Picture(tuple(planes), layout, colour, square_size=self.square_size)
 
     def _redepth(self, index: int, layout: PlaneLayout) -> Array:
         """Convert a coded plane to another depth; the top of full range stays the top."""
@@ -575,7 +644,14 @@ def orient(plane: Array, turns: int, *, mirrored: bool) -> Array:
     return turned[:, ::-1] if mirrored else turned
 
 
-def picture_from_frame(frame: Any, colour: ColourTags, turns: int = 0, *, mirrored: bool = False) -> Picture:
+def picture_from_frame(
+    frame: Any,
+    colour: ColourTags,
+    turns: int = 0,
+    *,
+    mirrored: bool = False,
+    square_size: tuple[int, int] | None = None,
+) -> Picture:
     """Make a picture of a decoded ``av.VideoFrame``.
 
     Planar formats are not copied. Packed and semi-planar ones are sorted into the equivalent planar format
@@ -586,10 +662,11 @@ def picture_from_frame(frame: Any, colour: ColourTags, turns: int = 0, *, mirror
         colour: What its code values mean.
         turns: Counterclockwise quarter turns to display orientation.
         mirrored: Whether a left to right flip follows.
+        square_size: See :class:`Picture`.
     """
     planes, layout = unpack_planes(frame)
     is_planar = layout.pix_fmt == frame.format.name
-    return Picture(tuple(planes), layout, colour, turns, mirrored, frame if is_planar else None)
+    return Picture(tuple(planes), layout, colour, turns, mirrored, frame if is_planar else None, square_size)
 
 
 def to_eight_bits(rgb: Array) -> U8:

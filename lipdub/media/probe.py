@@ -40,6 +40,7 @@ from lipdub.media.hdr import (
 )
 from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.orientation import read_orientation
+from lipdub.media.pixel_aspect import find_square_size
 from lipdub.media.pixel_formats import PlaneLayout, planar_equivalent, plane_layout
 from lipdub.media.pixels import describe_upright
 
@@ -68,8 +69,8 @@ class VideoFacts:
         pix_fmt: Pixel format of the stream.
         planar: Planar format its pictures have here.
         bit_depth: Bits of a sample.
-        width: Columns in display orientation.
-        height: Rows in display orientation.
+        width: Columns in display orientation, of square pixels where the stored ones are far from square.
+        height: Rows in display orientation, likewise.
         coded_width: Columns as stored.
         coded_height: Rows as stored.
         rotation: Degrees to turn counterclockwise for display: a multiple of 90, as PyAV's ``frame.rotation``.
@@ -337,14 +338,18 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
     planar, colour = planar_equivalent(pix_fmt), read_colour_tags(frame, context)
     width, height = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
     coded_width, coded_height = frame.width, frame.height
+    aspect = Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None
+    square_size = find_square_size(width, height, aspect, turns)
     if index.is_still and (turns or mirrored):
         # A still picture is brought to display orientation when it is read: few players show mirrored video.
         planar, colour = describe_upright(planar, colour, (frame.width, frame.height), turns, mirrored=mirrored)
+        aspect = 1 / aspect if aspect and turns % 2 else aspect
         coded_width, coded_height, turns, mirrored = width, height, 0, False
     layout = plane_layout(planar)
     assert layout is not None
     variable = _is_variable(index)
-    aspect = stream.sample_aspect_ratio
+    if square_size is not None:
+        width, height = square_size
     return VideoFacts(
         index=stream.index,
         codec=codec_name(stream),
@@ -364,7 +369,7 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         average_rate=_average_rate(index, stream.average_rate, variable=variable),
         variable=variable,
         frames=len(index.pts),
-        sample_aspect=Fraction(aspect) if aspect else None,
+        sample_aspect=aspect,
         colour=colour,
         is_image=index.is_still,
         bit_rate=stream.bit_rate or None,

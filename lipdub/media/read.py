@@ -24,6 +24,7 @@ from lipdub.media.fields import make_picture
 from lipdub.media.frame_index import FrameIndex, read_frame_index
 from lipdub.media.frame_tags import PROGRESSIVE
 from lipdub.media.orientation import read_orientation
+from lipdub.media.pixel_aspect import find_square_size
 from lipdub.media.probe import read_colour_tags, read_field_order
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class _FrameFormat:
         pix_fmt: Pixel format.
         is_still: Whether the file is a still picture. It is then brought to display orientation.
         field_order: "progressive", or which field is shown first.
+        square_size: Columns and rows in display orientation as which pictures are shown whose pixels are far from
+            square; None for others.
     """
 
     colour: ColourTags
@@ -65,13 +68,21 @@ class _FrameFormat:
     pix_fmt: str
     is_still: bool
     field_order: str
+    square_size: tuple[int, int] | None = None
 
     def make_picture(self, frame: Any) -> Picture:
         """Make a picture of a decoded ``av.VideoFrame``."""
         if (frame.width, frame.height, frame.format.name) != (self.width, self.height, self.pix_fmt):
             # Streams may change size or format; the result keeps those of the first frame.
             frame = frame.reformat(width=self.width, height=self.height, format=self.pix_fmt)
-        picture = make_picture(frame, self.colour, self.turns, mirrored=self.mirrored, field_order=self.field_order)
+        picture = make_picture(
+            frame,
+            self.colour,
+            self.turns,
+            mirrored=self.mirrored,
+            field_order=self.field_order,
+            square_size=self.square_size,
+        )
         return picture.to_upright() if self.is_still and (self.turns or self.mirrored) else picture
 
 
@@ -327,6 +338,7 @@ def _read_frame_format(path: str, size: int, modified_ns: int) -> _FrameFormat:
             raise InputError(f"{printable(path)} cannot be decoded")
         turns, mirrored = read_orientation(path, frame, stream.codec_context.name, is_still=index.is_still)
         colour = read_colour_tags(frame, stream.codec_context)
+        shown = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
         return _FrameFormat(
             colour,
             turns,
@@ -336,6 +348,7 @@ def _read_frame_format(path: str, size: int, modified_ns: int) -> _FrameFormat:
             frame.format.name,
             is_still=index.is_still,
             field_order=PROGRESSIVE if index.is_still else read_field_order(path),
+            square_size=find_square_size(*shown, stream.sample_aspect_ratio, turns),
         )
 
 

@@ -394,7 +394,7 @@ def _convert_colour(facts: VideoFacts, pix_fmt: str) -> ColourTags:
     if layout.kind == "yuv":
         matrix = tags.matrix_raw
         if matrix in (MATRIX_RGB, UNSPECIFIED):
-            matrix = default_matrix(facts.width, facts.height)
+            matrix = default_matrix(facts.coded_width, facts.coded_height)
         return ColourTags.from_raw(RANGE_LIMITED, matrix, tags.primaries_raw, tags.transfer_raw)
     return ColourTags.from_raw(RANGE_FULL, MATRIX_RGB, tags.primaries_raw, tags.transfer_raw)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 # Frames that a face has been seen for in a chunk when it is checked; the first mesh of a new face may be poor.
-CHECKED_AGES = (0, 8, 48)
+CHECKED_AGES = (0, 24)
 _SAME_FACE = 0.4  # share of a face's size that it moves at most from one frame to the next
 
 
