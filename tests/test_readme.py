@@ -24,11 +24,13 @@ MOST_WORDS = 1000
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    before, handler = small_stages.install(), signal.getsignal(signal.SIGTERM)
+    before = small_stages.install()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     documents.write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     stages.STAGES.update(before)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from contextlib import suppress
 from importlib import import_module
-from types import FrameType
 from typing import Any, NoReturn
 
 import typer
@@ -15,6 +13,7 @@ import typer.core
 import typer.main
 
 from lipdub.cli.context import USAGE, report_error
+from lipdub.cli.process import handle_signals, open_closed_streams
 
 #: Each command in the order of the help: the module that adds it, and one line.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -91,14 +90,14 @@ def _root(
 
 def main() -> NoReturn:
     """Runs the command line and exits the process."""
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    open_closed_streams()
+    handle_signals()
     _tune()
     try:
         code = app(standalone_mode=False)
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing to say, nobody to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+    except SystemExit:
+        # The parser saw that the reader of our output went away (`| head`): it has what it wanted.
+        code = 0
     except Exception as error:
         if not hasattr(error, "format_message"):  # not from the parser: a fault of ours
             raise
@@ -153,7 +152,3 @@ def _report_misuse(error: Exception) -> int:
     command = context.command_path if context is not None else "lipdub"
     report_error(message, hint=f"See {command} --help.", code=USAGE, as_json="--json" in sys.argv)
     return USAGE
-
-
-def _raise_interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

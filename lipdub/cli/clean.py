@@ -25,15 +25,19 @@ def clean(
 ) -> None:
     """Remove the caches of finished jobs. Results and their provenance files stay."""
     from lipdub.errors import UsageError, printable
+    from lipdub.media.demux import absolute_path
     from lipdub.stages.job import default_workspace
     from lipdub.workspace import Workspace
 
-    folders = [place if Workspace.is_workspace(place) else default_workspace(place) for place in places]
-    for place, folder in zip(places, folders, strict=True):
+    folders = []
+    for place in places:
+        path = absolute_path(place)  # so that . and .. have names
+        folder = path if Workspace.is_workspace(path) or not path.name else default_workspace(path)
         if not Workspace.is_workspace(folder):
             raise UsageError(
                 f"{place} is not a workspace and has none in its folder", hint="Name a folder that ends in .lipdub."
             )
+        folders.append(folder)
     removed = []
     for folder in folders:
         size = Workspace(folder).clean()

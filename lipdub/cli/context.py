@@ -18,9 +18,10 @@ from typing import IO, Annotated, Any, Literal, TypeAlias, get_type_hints, overl
 
 import typer
 
+from lipdub.cli.process import INTERRUPTED, say
+
 USAGE = 2
 ENVIRONMENT = 5
-INTERRUPTED = 130
 _PANEL = "Global options"
 _Command: TypeAlias = Callable[..., None]
 
@@ -59,7 +60,7 @@ class GlobalOptions:
     def note(self, text: str) -> None:
         """A line for people on standard error."""
         if not self.quiet and not self.json:
-            print(text, file=self.stream, flush=True)
+            say(text, self.stream)
 
 
 _FLAGS: dict[str, tuple[Any, Any]] = {
@@ -170,7 +171,7 @@ def report_error(what: str, *, hint: str = "", code: int, as_json: bool = False,
         line = json.dumps(content)
     else:
         line = f"error: {error}"
-    print(line, file=stream or sys.stderr, flush=True)
+    say(line, stream or sys.stderr)
 
 
 def _report_failure(manner: GlobalOptions, error: Exception) -> int:
@@ -201,10 +202,10 @@ def _report_failure(manner: GlobalOptions, error: Exception) -> int:
 
 def _report_interrupt(manner: GlobalOptions) -> None:
     if manner.json:
-        print(json.dumps({"event": "interrupted"}), file=manner.stream, flush=True)
+        say(json.dumps({"event": "interrupted"}), manner.stream)
     else:
         line = "interrupted: finished work is kept, the same command goes on from there."
-        print(line, file=manner.stream, flush=True)
+        say(line, manner.stream)
 
 
 class _JsonFormatter(logging.Formatter):

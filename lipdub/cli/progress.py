@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from lipdub.cli.context import GlobalOptions
+from lipdub.cli.process import say
 from lipdub.errors import printable
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _as_json(manner: GlobalOptions, event: Event) -> None:
             del content[name]
     else:
         del content["message"], content["data"]
-    print(json.dumps(content, ensure_ascii=True), file=manner.stream, flush=True)
+    say(json.dumps(content, ensure_ascii=True), manner.stream)
 
 
 class _Lines:

@@ -14,6 +14,7 @@ import typer
 
 from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.parameters import collect_options, drop_missing, make_parameters
+from lipdub.cli.process import say
 from lipdub.training.registry import TRAINABLES, make_arguments
 from lipdub.training.trainable import Runtime, Trainable
 
@@ -37,7 +38,7 @@ def make_runtime(manner: GlobalOptions) -> Runtime:
 
     def report(text: str) -> None:
         if manner.json:
-            print(json.dumps({"event": "progress", "message": text}), file=manner.stream, flush=True)
+            say(json.dumps({"event": "progress", "message": text}), manner.stream)
         else:
             manner.note(text)
 

@@ -75,13 +75,16 @@ def check_place(out: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".lipdub-"):
                 pass
-            out.lstat()
-        except FileNotFoundError:
-            continue
         except FileExistsError:
             raise UsageError(f"{folder} is a file, not a folder") from None
         except OSError as error:
             raise wrap_os_error(error, out) from error
+    try:
+        out.lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise wrap_os_error(error, out) from error
 
 
 def check_lengths(job: Job) -> None:

@@ -14,6 +14,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.engine.lip_options import LipOptions, LipOptionValues, make_lip_options
 from lipdub.errors import InputError, UsageError, printable
 from lipdub.faces.landmarks import POINT_COUNTS
+from lipdub.media.pipes import copy_pipes
 from lipdub.progress import Callback, Event, ignore_event
 
 if TYPE_CHECKING:
@@ -132,14 +133,21 @@ def lips(
         WeightsError: Weights are missing or damaged.
         EnvironmentFailure: A file cannot be written, or espeak-ng is missing.
     """
+    settings = make_lip_options(options)
+    target = Path(out) if out is not None else None
+    with copy_pipes(None, Path(speech)) as (source,):
+        assert source is not None
+        return _export(source, target, settings, threads, progress)
+
+
+def _export(source: Path, target: Path | None, settings: LipOptions, threads: int, progress: Callback | None) -> Lips:
+    """Compute and write what :func:`lips` returns."""
     from lipdub.media.audio import describe_mono
     from lipdub.speech import lip_trajectory
     from lipdub.speech.lip_motion import predict_lip_motion
     from lipdub.speech.recognition import recognize
     from lipdub.speech.text_alignment import describe_text_fit
 
-    settings = make_lip_options(options)
-    source, target = Path(speech), Path(out) if out is not None else None
     _check_targets(source, target, settings)
     kind = _resolve_format(target, settings)
     emit = progress or ignore_event

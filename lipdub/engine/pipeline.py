@@ -6,6 +6,8 @@ Nothing here prints or exits. Errors are those of :mod:`lipdub.errors`; progress
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from lipdub import stages
@@ -16,13 +18,14 @@ from lipdub.engine.resolve import ResolvedJob, resolve, stages_up_to
 from lipdub.engine.resume import plan_stage
 from lipdub.engine.runner import Runner, announce, open_runner
 from lipdub.errors import UsageError
+from lipdub.media.pipes import copy_pipes, is_pipe
 from lipdub.progress import Callback, Event, ignore_event
 from lipdub.stages.job import Job
 from lipdub.workspace.folder import Workspace
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from lipdub.engine.dub_options import DubOptions
 
@@ -113,11 +116,17 @@ def run_job(
     cancelled: Callable[[], bool] | None = None,
 ) -> Result:
     """Run the whole chain for ``job``: :func:`dub` with the job made beforehand."""
-    began = time.monotonic()
     if job.speech is None:
         raise UsageError("there is no speech to dub with", hint="Give an audio file after the video.")
+    with _plain_files(job) as job_of_files:
+        return _run_chain(job_of_files, progress or ignore_event, keep_workspace=keep_workspace, cancelled=cancelled)
+
+
+def _run_chain(job: Job, callback: Callback, *, keep_workspace: bool, cancelled: Callable[[], bool] | None) -> Result:
+    """Run the whole chain for a job whose inputs are plain files."""
+    began = time.monotonic()
     names = list(stages.STAGES)
-    callback, workspace = progress or ignore_event, Workspace(job.folder())
+    workspace = Workspace(job.folder())
     resolved = _resolve(job, names, workspace)
     with open_runner(resolved, workspace, callback, cancelled) as first_runner:
         runner = first_runner
@@ -159,22 +168,39 @@ def run_stage(
 
     Earlier stages keep the options they were last run with in this workspace, unless the job gives others.
     """
-    names, workspace = stages_up_to(name), Workspace(job.folder())
-    resolved = _resolve(job, names, workspace, alone=name)
-    with open_runner(resolved, workspace, progress or ignore_event, cancelled) as runner:
-        for earlier in names[:-1]:
-            runner.ensure(earlier)
-        result = runner.ensure(name)
-        if resolved.stages[name].spec.writes_output:
-            runner.write_provenance()
-    return result
+    with _plain_files(job) as job_of_files:
+        names, workspace = stages_up_to(name), Workspace(job_of_files.folder())
+        resolved = _resolve(job_of_files, names, workspace, alone=name)
+        with open_runner(resolved, workspace, progress or ignore_event, cancelled) as runner:
+            for earlier in names[:-1]:
+                runner.ensure(earlier)
+            result = runner.ensure(name)
+            if resolved.stages[name].spec.writes_output:
+                runner.write_provenance()
+        return result
 
 
 def plan(job: Job, stage: str | None = None) -> list[PlannedStage]:
     """Return what :func:`run_job` (or :func:`run_stage` of ``stage``) would do with each stage. Writes nothing."""
-    names, workspace = stages_up_to(stage) if stage is not None else list(stages.STAGES), Workspace(job.folder())
-    resolved = _resolve(job, names, workspace, alone=stage)
-    return [plan_stage(resolved, workspace, name) for name in names]
+    names = stages_up_to(stage) if stage is not None else list(stages.STAGES)
+    with _plain_files(job) as job_of_files:
+        workspace = Workspace(job_of_files.folder())
+        resolved = _resolve(job_of_files, names, workspace, alone=stage)
+        return [plan_stage(resolved, workspace, name) for name in names]
+
+
+@contextmanager
+def _plain_files(job: Job) -> Iterator[Job]:
+    """Give the job with inputs that can be read again: what comes from a pipe is copied beside the workspace.
+
+    Raises:
+        UsageError: The source is a pipe, which gives the result no name.
+    """
+    if job.out is None and is_pipe(job.video):
+        raise UsageError("the source is a pipe, which gives the result no name", hint="Name it with -o.")
+    with copy_pipes(job.folder().parent, job.video, job.speech, job.mix) as (video, speech, mix):
+        assert video is not None
+        yield replace(job, video=video, speech=speech, mix=mix)
 
 
 def _resolve(job: Job, names: list[str], workspace: Workspace, alone: str | None = None) -> ResolvedJob:

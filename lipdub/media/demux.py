@@ -54,7 +54,7 @@ def check_readable(path: Path | str) -> Path:
     """Return an absolute path.
 
     Raises:
-        InputError: The file is missing, a folder, empty or not readable.
+        InputError: The file is missing, a folder, a pipe, empty or not readable.
     """
     place = absolute_path(path)
     try:
@@ -62,8 +62,10 @@ def check_readable(path: Path | str) -> Path:
             raise InputError(f"{printable(path)} is a folder, not a media file")
         if not place.exists():
             raise InputError(f"there is no file {printable(path)}")
+        if not place.is_file():
+            raise InputError(f"{printable(path)} is a pipe or a device", hint="Save its content to a file first.")
         with place.open("rb") as file:
-            if place.is_file() and not file.read(1):
+            if not file.read(1):
                 raise InputError(f"{printable(path)} is empty (0 bytes)")
     except PermissionError as error:
         raise InputError(f"no permission to read {printable(path)}") from error

@@ -8,6 +8,7 @@ byte to after its last, so an interrupted stage differs from a finished one.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -166,7 +167,7 @@ class Workspace:
         write_atomically(self.path / WORKSPACE_FILE, json.dumps(to_plain(content), indent=1).encode())
 
     def clean(self) -> int:
-        """Remove the whole workspace and return the bytes that it held.
+        """Remove the whole workspace and return the bytes that it held. A symbolic link to it is removed, too.
 
         Raises:
             UsageError: The folder is no workspace.
@@ -187,7 +188,9 @@ class Workspace:
                 (self.path / WORKSPACE_FILE).unlink()
             except OSError as error:
                 raise wrap_os_error(error, self.path, "clean") from error
-        shutil.rmtree(self.path, ignore_errors=True)
+        shutil.rmtree(os.path.realpath(self.path), ignore_errors=True)
+        if self.path.is_symlink():
+            self.path.unlink()
         return size
 
     def _load(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from typing import TYPE_CHECKING, Any
 
-from lipdub.errors import wrap_os_error
+from lipdub.errors import InputError, wrap_os_error
 from lipdub.workspace.json_values import to_canonical_json
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ class DigestCache:
         """Return the digest of a file.
 
         Raises:
-            InputError: There is no such file.
+            InputError: There is no such file, or it is a pipe, a device or a folder.
         """
         try:
             status = path.stat()
         except OSError as error:
             raise wrap_os_error(error, path, "read") from error
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"{path} is no plain file", hint="Save its content to a file first.")
         name = str(path.absolute())
         mark = [status.st_size, status.st_mtime_ns, status.st_ino]
         entry = self.known.get(name)

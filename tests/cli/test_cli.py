@@ -54,7 +54,7 @@ def process(*arguments: object, cwd: Path | None = None) -> Done:
 def lipdub(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Done]]:
     """The same in this process, which is quicker."""
     before = small_stages.install()
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     monkeypatch.setenv("COLUMNS", "100")
 
     def call(*arguments: object, cwd: Path | None = None) -> Done:
@@ -65,7 +65,8 @@ def lipdub(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
         return Done(int(ended.value.code or 0), *capfd.readouterr())
 
     yield call
-    signal.signal(signal.SIGTERM, handler)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
     stages.STAGES.update(before)
 
 
@@ -221,6 +222,38 @@ def test_stages_one_by_one(lipdub: Callable[..., Done], files: tuple[Path, Path]
     assert record["sync"]["options"]["strength"] == 0.5
     assert record["paste-back"]["options"]["colour_match"] is False
     assert "frames" in lipdub("detect", video, *workspace).stdout
+
+
+@pytest.mark.parametrize("place", [".", "..", "/", "", "store"])
+def test_places_without_a_workspace_are_not_cleaned(
+    lipdub: Callable[..., Done], files: tuple[Path, Path], place: str
+) -> None:
+    store = files[0].parent / "store"
+    store.mkdir()
+    done = lipdub("clean", place, cwd=store if place == "." else store.parent)
+    assert done.returncode == 2
+    assert "is not a workspace" in done.stderr
+    assert files[0].exists()
+
+
+@pytest.mark.parametrize("named_by", ["inside", "link"])
+def test_a_workspace_is_cleaned_however_it_is_named(
+    lipdub: Callable[..., Done], files: tuple[Path, Path], named_by: str
+) -> None:
+    lipdub("run", *files)
+    out = files[0].with_name("video.dubbed.mp4")
+    folder = out.with_name(f"{out.name}.lipdub")
+    assert folder.is_dir()
+    if named_by == "inside":
+        done = lipdub("clean", ".", cwd=folder)
+    else:
+        store = folder.rename(folder.with_name("store"))
+        folder.symlink_to("store")
+        done = lipdub("clean", out)
+        assert not store.exists()
+    assert done.returncode == 0
+    assert not folder.exists() and not folder.is_symlink()
+    assert out.exists()
 
 
 def test_clean(lipdub: Callable[..., Done], files: tuple[Path, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import av
@@ -83,3 +84,10 @@ def test_pictures_and_videos(tmp_path: Path) -> None:
         assert is_image_container(container)
     with open_media(make_video(tmp_path / "a.mp4")) as container:
         assert not is_image_container(container)
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/null"):
+        with pytest.raises(InputError, match="is a pipe or a device"):
+            check_readable(path)

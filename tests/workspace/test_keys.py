@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -93,3 +94,10 @@ def test_the_key_of_version_0_1_0_holds() -> None:
         options={"method": "mediapipe", "max_faces": 4},
     )
     assert key == "44a5f40c73a170ad58b6cebafb1a1c2207392ed3"
+
+
+def test_a_pipe_has_no_digest(tmp_path: Path) -> None:
+    """Its content could not be read again."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="no plain file"):
+        DigestCache()(tmp_path / "pipe")

@@ -1,0 +1,80 @@
+"""Input from pipes, which can be read only once: copied to a file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from lipdub.errors import InputError, printable, wrap_os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STANDARD_INPUT = "-"
+_BLOCK_BYTES = 1 << 20
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether a path is a pipe or a socket, such as ``<(command)`` and ``/dev/stdin``; ``-`` is standard input."""
+    if str(path) == STANDARD_INPUT:
+        return not path.exists()
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+@contextmanager
+def copy_pipes(folder: Path | None, *paths: Path | None) -> Iterator[list[Path | None]]:
+    """Give paths with each pipe among them replaced by a copy of its content, which is removed at the end.
+
+    Args:
+        folder: Where the copies lie; None for the system's place for temporary files.
+        *paths: Paths, or None.
+
+    Raises:
+        InputError: A pipe is empty, or standard input is a terminal.
+        EnvironmentFailure: There is no space for the copy.
+    """
+    with ExitStack() as stack:
+        files: list[Path | None] = []
+        for path in paths:
+            if path is None or not is_pipe(path):
+                files.append(path)
+                continue
+            try:
+                if folder is not None:
+                    folder.mkdir(parents=True, exist_ok=True)
+                place = stack.enter_context(tempfile.TemporaryDirectory(".part", "lipdub-", folder))
+            except OSError as error:
+                raise wrap_os_error(error, folder) from error
+            files.append(_copy(path, Path(place)))
+        yield files
+
+
+def _copy(path: Path, folder: Path) -> Path:
+    """Copy the content of a pipe to a folder and return the file."""
+    is_standard_input = str(path) == STANDARD_INPUT
+    name = "standard input" if is_standard_input else printable(path)
+    if is_standard_input and sys.stdin.isatty():
+        raise InputError("standard input is a terminal", hint="Pipe the file into lipdub, or name it.")
+    copy = folder / ("stdin" if is_standard_input else path.name)
+    try:
+        with _open(path) as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target, _BLOCK_BYTES)
+    except OSError as error:
+        raise wrap_os_error(error, path, "copy") from error
+    if not copy.stat().st_size:
+        raise InputError(f"{name} is empty (0 bytes)")
+    return copy
+
+
+def _open(path: Path) -> IO[bytes]:
+    return os.fdopen(os.dup(sys.stdin.fileno()), "rb") if str(path) == STANDARD_INPUT else path.open("rb")

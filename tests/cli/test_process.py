@@ -1,0 +1,139 @@
+"""Closed standard streams, readers that go away, signals, and input from pipes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import small_stages
+from tests.sounds import write_tone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RUN = f"{sys.executable} -m tests.small_stages run"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    small_stages.write_video(tmp_path / "v.mp4")
+    write_tone(tmp_path / "s.wav")
+    yield tmp_path
+    leftovers = [path.name for path in tmp_path.iterdir() if path.name.endswith((".part", ".partial"))]
+    assert leftovers == []
+
+
+def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash with pipefail in the folder."""
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "closed", ["<&-", ">&-", "2>&-", *(pytest.param(c, marks=pytest.mark.slow) for c in ("<&- >&-", "<&- >&- 2>&-"))]
+)
+def test_closed_streams(folder: Path, closed: str) -> None:
+    done = shell(f"{RUN} v.mp4 s.wav -o o.mp4 {closed}", folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "o.mp4").stat().st_size
+    assert "Traceback" not in done.stderr
+    assert ("o.mp4" in done.stdout) is (">&-" not in closed or closed == "2>&-")
+
+
+@pytest.mark.parametrize(
+    ("line", "source"),
+    [
+        ("cat s.wav | {run} v.mp4 - -o o.mp4", "stdin"),
+        ("{run} v.mp4 <(cat s.wav) -o o.mp4", ""),
+        pytest.param("cat s.wav | {run} v.mp4 /dev/stdin -o o.mp4", "stdin", marks=pytest.mark.slow),
+        pytest.param("{run} v.mp4 /dev/stdin -o o.mp4 < s.wav", "stdin", marks=pytest.mark.slow),
+        pytest.param("{run} <(cat v.mp4) s.wav --mix <(cat s.wav) -o o.mp4", "", marks=pytest.mark.slow),
+        pytest.param("mkfifo p; cat s.wav > p & {run} v.mp4 p -o o.mp4", "p", marks=pytest.mark.slow),
+    ],
+)
+def test_input_from_a_pipe(folder: Path, line: str, source: str) -> None:
+    known = shell(f"{RUN} v.mp4 s.wav -o known.mp4", folder)
+    assert known.returncode == 0, known.stderr
+    done = shell(line.format(run=RUN), folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "o.mp4").read_bytes() == (folder / "known.mp4").read_bytes()
+    assert source in (folder / "o.mp4.provenance.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        (": | {run} v.mp4 - -o o.mp4", 3, "standard input is empty"),
+        ("{run} v.mp4 /dev/null -o o.mp4", 3, "/dev/null is a pipe or a device"),
+        pytest.param("{run} <(cat v.mp4) s.wav", 2, "Name it with -o", marks=pytest.mark.slow),
+    ],
+)
+def test_what_is_no_input(folder: Path, line: str, code: int, words: str) -> None:
+    done = shell(line.format(run=RUN), folder)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert not (folder / "o.mp4").exists()
+
+
+def test_a_reader_that_goes_away(folder: Path) -> None:
+    """The help ends quietly; a run whose messages nobody reads goes on."""
+    done = shell(f"{RUN} --help | true", folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = shell(f"{RUN} v.mp4 s.wav -v -o o.mp4 2>&1 | true", folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "o.mp4").stat().st_size
+
+
+WAITING = """
+import time
+from lipdub.cli.process import handle_signals
+handle_signals()
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("stopping", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_ends_the_process(number: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.stdout.readline() == "stopping\n"
+    process.send_signal(number)  # the same key press, passed on by a wrapper
+    time.sleep(0.7)
+    assert process.poll() is None
+    process.send_signal(number)
+    rest, errors = process.communicate(timeout=20)
+    assert (process.returncode, rest, errors) == (130, "", "")
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from lipdub.cli.process import handle_signals; handle_signals()\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN\n"
+    )
+    subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=True)
