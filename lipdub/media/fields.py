@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from lipdub.media.frame_tags import BOTTOM_FIELD_FIRST, PROGRESSIVE
+from lipdub.media.pixel_formats import plane_layout
 from lipdub.media.pixels import Box, Picture, picture_from_frame
 
 if TYPE_CHECKING:
@@ -109,6 +110,19 @@ class InterlacedPicture(Picture):
             for mask, own in zip(masks, field.untouched_masks(part, weight[(row - y0) % 2 :: 2]), strict=True):
                 mask[row::2] = own
         return masks
+
+    def convert(self, pix_fmt: str, colour: ColourTags) -> Picture:
+        """Convert each field on its own, see :meth:`Picture.convert`: their chroma does not mix."""
+        layout = plane_layout(pix_fmt)
+        if layout is None or self.height % (2 * layout.step[1]):
+            return super().convert(pix_fmt, colour)
+        rows, columns = self.coded[0].shape
+        shapes = [layout.plane_shape(index, columns, rows) for index in range(layout.planes)]
+        planes = tuple(np.empty(shape, layout.dtype) for shape in shapes)
+        for row, field in enumerate(self._fields):
+            for plane, own in zip(planes, field.convert(pix_fmt, colour).coded, strict=True):
+                plane[row::2] = own
+        return replace(self, coded=planes, layout=layout, colour=colour, frame=None)
 
 
 def _find_field_box(box: Box, row: int) -> Box | None:

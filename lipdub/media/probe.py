@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 _CONTAINER_TIME_BASE = Fraction(1, 1_000_000)  # seconds per tick of FFmpeg's container times
 _SAME_RATE = 1e-3  # largest relative difference of a stream's claimed rate from the measured one
 _TIME_CODE_TAG = "tmcd"  # sample description of the time code tracks of MOV and MP4
+# Codecs whose frames do not hold two fields. H.265 stores each field as a picture of its own.
+_FIELDLESS_CODECS = {"hevc", "vvc", "vp8", "vp9", "av1"}
 _FRAMES_WITH_FIELDS = 8  # frames looked at for interlacing
 # Places of chroma that has every row of luma: the place between rows means nothing.
 _ROW_PLACES = {"topleft": "left", "bottomleft": "left", "top": "center", "bottom": "center"}
@@ -408,6 +410,8 @@ def find_field_order(frames: Iterable[Any], context: Any) -> str:
         frames: Decoded ``av.VideoFrame``.
         context: The codec context of their stream.
     """
+    if getattr(context.codec, "canonical_name", context.name) in _FIELDLESS_CODECS:
+        return PROGRESSIVE
     for frame in frames:
         if frame.interlaced_frame:
             return read_frame_tags(frame).field_order

@@ -105,6 +105,19 @@ def test_a_patch_of_no_weight_changes_nothing() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(woven.coded, patched.coded, strict=True))
 
 
+@pytest.mark.parametrize("target", ["yuv422p10le", "yuv444p", "yuv420p10le", "gbrp"])
+def test_fields_are_converted_apart(target: str) -> None:
+    first, second, woven = weave("yuv420p", TOP_FIELD_FIRST)
+    converted = woven.convert(target, ColourTags())
+    assert converted.pix_fmt == target
+    for row, moment in ((0, first), (1, second)):
+        # A field of one moment has the colours of that moment alone.
+        rows = tuple(plane[row::2] for plane in moment.coded)
+        alone = Picture(rows, moment.layout, moment.colour).convert(target, ColourTags())
+        for plane, own in zip(converted.coded, alone.coded, strict=True):
+            assert np.array_equal(plane[row::2], own)
+
+
 def test_still_scenes_stay_sharp() -> None:
     first, _, _ = weave("gbrp", TOP_FIELD_FIRST)
     still = InterlacedPicture(first.coded, first.layout, first.colour)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pytest
 
 from lipdub.blending import feather
+from lipdub.media.fields import InterlacedPicture
+from lipdub.media.pixels import Picture
 from lipdub.media.read import read_frames
 from lipdub.options import options_of
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from tests.sample import TALKER
-
-if TYPE_CHECKING:
-    from lipdub.media.pixels import Picture
 
 BOX = np.array([150, 260, 350, 440])  # the drawn talker's lower face
 CAST = (14, -10, 18)
@@ -66,3 +63,26 @@ def test_beyond_the_masks_foot_every_sample_is_the_sources(picture: Picture, met
     for before, after, untouched in zip(picture.planes, pasted.planes, masks, strict=True):
         assert np.array_equal(before[untouched], after[untouched])
         assert (before != after).any()
+
+
+@pytest.mark.parametrize("method", options_of(PasteBackOptions)[0].choices)
+def test_a_mouth_in_interlaced_video_has_no_combs(method: str) -> None:
+    """The fields are eight pixels apart. The crop is of one moment, and so is what is pasted."""
+    frame = next(iter(read_frames(TALKER, 0, 1))).picture
+    planes = [plane.copy() for plane in frame.coded]
+    for plane, (step, _) in zip(planes, frame.steps, strict=True):
+        plane[1::2] = np.roll(plane[1::2], 8 // step, axis=1)
+    woven = InterlacedPicture(tuple(planes), frame.layout, frame.colour)
+    crop = cut(woven)
+    pasted = paste.paste_crop(woven, crop, BOX, PasteBackOptions(method=method, colour_match=False))
+    box = tuple(BOX.tolist())
+    whole = feather.crop_weight(crop, PasteBackOptions().feather) == 1
+    before, after = (
+        Picture(picture.coded, picture.layout, picture.colour).rgb(box).astype(float) for picture in (woven, pasted)
+    )
+
+    def measure_combs(rgb: np.ndarray) -> float:
+        low, high = np.minimum(rgb[:-2], rgb[2:]), np.maximum(rgb[:-2], rgb[2:])
+        return float(np.abs(rgb[1:-1] - np.clip(rgb[1:-1], low, high))[whole[1:-1]].mean())
+
+    assert measure_combs(after) < 0.3 * measure_combs(before)
