@@ -23,7 +23,7 @@ from lipdub.media.colour import (
 from lipdub.media.contents import Contents, PictureContents, StreamContents, read_contents
 from lipdub.media.copied_streams import KEEP_NOTHING, KEEP_OTHERS
 from lipdub.media.frame_tags import PROGRESSIVE
-from lipdub.media.languages import normalize_language
+from lipdub.media.languages import is_same_language, normalize_language
 from lipdub.media.mux_options import lasting_metadata
 from lipdub.media.pixel_formats import plane_layout
 
@@ -242,7 +242,7 @@ def _group(
 
 def _lost_of_stream(ours: StreamContents, theirs: StreamContents, source: Contents) -> Iterator[str]:
     """Yield what a kept stream has lost. What the source says of the whole file, too, is not missed here."""
-    if ours.language and normalize_language(ours.language) != normalize_language(theirs.language):
+    if ours.language and not is_same_language(ours.language, theirs.language):
         yield f"the language {ours.language}"
     for role in sorted(ours.dispositions - theirs.dispositions - _ROLES_OF_PLACE):
         yield f"the role '{role.replace('_', ' ')}'"

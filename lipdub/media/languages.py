@@ -43,6 +43,11 @@ def normalize_language(tag: str) -> str:
     return _OWN_NAMES.get(base, base)
 
 
+def is_same_language(tag: str, other: str) -> bool:
+    """Whether two tags name the same language, and the second the region of the first, if that has one."""
+    return tag == other or ("-" not in tag and normalize_language(tag) == normalize_language(other))
+
+
 def language_for(tag: str, container: Container) -> str:
     """Return the tag by which a container names a language."""
     if not container.is_mov:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lipdub.media.containers import container_for
-from lipdub.media.languages import language_for, normalize_language
+from lipdub.media.languages import is_same_language, language_for, normalize_language
 from tests.media import rich_files
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 def test_the_same_language_by_another_name() -> None:
     for names in (("ger", "deu", "de", "de-AT"), ("fre", "fra", "fr_CA"), ("swe", "sve", "sv"), ("zho", "chi", "zh")):
         assert len({normalize_language(name) for name in names}) == 1
+    assert is_same_language("ger", "deu")
+    assert is_same_language("pt-BR", "pt-BR")
+    assert not is_same_language("pt-BR", "por")
+    assert not is_same_language("ger", "fra")
     assert normalize_language("qaa") == "qaa"
     assert normalize_language("") == ""
 
