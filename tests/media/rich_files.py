@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lipdub.media.ffmpeg import find_ffmpeg
 from tests.media.clips import add_data_track, copy_turned
+from tests.media.test_captions import make_captioned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,6 +239,19 @@ def opacity_mov(folder: Path) -> Path:
     return _make(folder / "opacity.mov", *words)
 
 
+def captions_mp4(folder: Path) -> Path:
+    return make_captioned(folder / "captions.mp4", "libx264")
+
+
+def tape_avi(folder: Path) -> Path:
+    """DV, interlaced and anamorphic."""
+    return _make(folder / "tape.avi", "-target", "pal-dv", "-aspect", "16:9")
+
+
+def animation_gif(folder: Path) -> Path:
+    return _make(folder / "animation.gif", inputs=_PICTURE)
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     maker.__name__: maker
     for maker in (
@@ -270,5 +284,8 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
         old_flv,
         free_ogv,
         opacity_mov,
+        captions_mp4,
+        tape_avi,
+        animation_gif,
     )
 }

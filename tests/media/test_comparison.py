@@ -48,6 +48,10 @@ PAIRS = [
     ("tagged_mp4", ".avi"),
     ("free_ogv", ".mp4"),
     ("opacity_mov", ".webm"),
+    ("captions_mp4", ".webm"),
+    ("captions_mp4", ".mov"),
+    ("tape_avi", ".webm"),
+    ("animation_gif", ".mp4"),
 ]
 PICTURE = PictureContents(
     codec="h264",
