@@ -203,11 +203,11 @@ def _lost_picture(before: dict[str, Any], after: dict[str, Any]) -> list[Loss]:
     order, new_order = _field_order(before), _field_order(after)
     if order and order != new_order:
         losses.append(Loss(f"field order {order}", "^the (interlaced coding|field order)"))
-    same_kind = ("rgb" in _format(one) or "gbr" in _format(one) or "bgr" in _format(one)) == ("gbr" in _format(other))
+    has_own_tags = "gbr" in _format(one) or "gbr" in _format(other)  # RGB has one matrix and range, tagged or not
     for key, word in (("color_space", "matrix"), ("color_primaries", "primaries"), ("color_transfer", "transfer")):
-        if one.get(key, "unknown") not in ("unknown", other.get(key)) and (same_kind or word != "matrix"):
+        if one.get(key, "unknown") not in ("unknown", other.get(key)) and not (has_own_tags and word == "matrix"):
             losses.append(Loss(key, f"^the colour tags .*{word}"))
-    if one.get("color_range", "unknown") not in ("unknown", other.get("color_range")) and same_kind:
+    if one.get("color_range", "unknown") not in ("unknown", other.get("color_range")) and not has_own_tags:
         losses.append(Loss("color_range", "^the colour tags .*range"))
     place = one.get("chroma_location", "left")
     if place not in ("unspecified", "left", other.get("chroma_location")) and "444" not in _format(other):
@@ -248,4 +248,4 @@ def _field_order(facts: dict[str, Any]) -> str:
 def _format(stream: dict[str, Any]) -> str:
     """The pixel format in its planar form."""
     name = str(stream.get("pix_fmt", "unknown to ffprobe")).replace("yuvj", "yuv")
-    return {"bgr0": "gbrp", "rgb24": "gbrp", "bgra": "gbrap"}.get(name, name)
+    return {"bgr0": "gbrp", "rgb24": "gbrp", "bgra": "gbrap", "pal8": "gbrap"}.get(name, name)
