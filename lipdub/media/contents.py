@@ -24,7 +24,14 @@ from lipdub.media.languages import UNDETERMINED
 from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.orientation import NAMED_PROFILE_DECODERS, read_frame_orientation
 from lipdub.media.pixel_formats import planar_equivalent, plane_layout
-from lipdub.media.probe import find_field_order, read_chapters, read_colour_tags, read_metadata, read_roles
+from lipdub.media.probe import (
+    find_field_order,
+    read_chapters,
+    read_codec_tag,
+    read_colour_tags,
+    read_metadata,
+    read_roles,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,7 +186,7 @@ def _read_picture(container: Any, stream: Any, frames: Sequence[Any]) -> Picture
     time = frame.pts * (frame.time_base or stream.time_base) if frame.pts is not None else Fraction(0)
     return PictureContents(
         codec=codec_name(stream),
-        tag=str(context.codec_tag),
+        tag=read_codec_tag(stream),
         pix_fmt=planar_equivalent(frame.format.name).replace("yuvj", "yuv"),
         size=(frame.width, frame.height),
         first_time=Fraction(0) if container.format.name == "avi" else time,  # AVI has no start times

@@ -285,7 +285,7 @@ def _other_streams(path: Path, container: Any, video: Any | None) -> tuple[Other
             type=stream.type,
             codec=codec_name(stream) if stream.codec_context is not None else None,
             language=stream.metadata.get("language"),
-            tag=_codec_tag(stream) or tags.get(stream.id, ""),
+            tag=read_codec_tag(stream) or tags.get(stream.id, ""),
             cover=bool(stream.disposition & Disposition.attached_pic),
             generated=stream.id in chapters or tags.get(stream.id) == _TIME_CODE_TAG,
             metadata=dict(stream.metadata),
@@ -301,7 +301,7 @@ def read_roles(stream: Any) -> tuple[str, ...]:
     return tuple(str(role.name) for role in Disposition if stream.disposition & role)
 
 
-def _codec_tag(stream: Any) -> str:
+def read_codec_tag(stream: Any) -> str:
     """Return the container's tag of a stream's codec; empty if PyAV does not tell or it is not text."""
     try:
         return str(stream.codec_context.codec_tag) if stream.codec_context is not None else ""

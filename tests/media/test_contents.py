@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from lipdub.media.contents import read_contents
+from lipdub.media.probe import read_codec_tag
 from tests.media import rich_files
 from tests.media.clips import chirp, make_sound
 
@@ -61,3 +63,15 @@ def test_sound_alone(tmp_path: Path) -> None:
     assert contents.picture is None
     assert contents.picture_stream is None
     assert [(s.kind, s.rate, s.channels) for s in contents.streams] == [("audio", 48000, 1)]
+
+
+def test_a_codec_tag_that_is_no_text() -> None:
+    """Containers hold any four bytes, of which PyAV makes text."""
+
+    class Context:
+        @property
+        def codec_tag(self) -> str:
+            return b"\xe9vc1".decode()
+
+    assert read_codec_tag(SimpleNamespace(codec_context=Context())) == ""
+    assert read_codec_tag(SimpleNamespace(codec_context=None)) == ""
