@@ -210,7 +210,8 @@ def _lost_picture(before: dict[str, Any], after: dict[str, Any]) -> list[Loss]:
     if one.get("color_range", "unknown") not in ("unknown", other.get("color_range")) and not has_own_tags:
         losses.append(Loss("color_range", "^the colour tags .*range"))
     place = one.get("chroma_location", "left")
-    if place not in ("unspecified", "left", other.get("chroma_location")) and "444" not in _format(other):
+    has_rows_between = not any(form in _format(other) for form in ("444", "422", "gbr"))  # else top and left are one
+    if place not in ("unspecified", "left", other.get("chroma_location")) and has_rows_between:
         losses.append(Loss("chroma_location", "^the colour tags .*chroma place"))
     if _format(one) != _format(other):
         losses.append(Loss("pix_fmt", "^the picture is .* instead of"))
