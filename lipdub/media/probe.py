@@ -57,6 +57,7 @@ _FRAMES_WITH_FIELDS = 8  # frames looked at for interlacing
 _ROW_PLACES = {"topleft": "left", "bottomleft": "left", "top": "center", "bottom": "center"}
 # FFmpeg's numbers of the container's field orders: TT and TB, BB and BT.
 _CONTAINER_FIELD_ORDERS = {2: TOP_FIELD_FIRST, 4: TOP_FIELD_FIRST, 3: BOTTOM_FIELD_FIRST, 5: BOTTOM_FIELD_FIRST}
+_SAME_START = Fraction(1, 1000)  # seconds; streams that begin closer together begin at the same time
 _JITTER_SECONDS = 0.002  # frame gaps that differ by no more are one rate, rounded to the time base
 
 
@@ -231,6 +232,19 @@ class MediaFacts:
     def to_json(self) -> dict[str, Any]:
         """Return plain values: fractions as "n/d" text, the path as text."""
         return {key: _plain(value) for key, value in asdict(self).items()}
+
+    @property
+    def sound_delay(self) -> Fraction:
+        """Seconds from the first picture to the first sample of the first sound stream that decodes.
+
+        It is 0 where there is no such stream, and where both begin at the same time but for the rounding of a container
+        that stores whole milliseconds.
+        """
+        starts = [sound.start_time for sound in self.audio if sound.start_time is not None]
+        if self.video is None or self.video.is_image or not starts:
+            return Fraction(0)
+        delay = starts[0] - self.video.start_time
+        return delay if abs(delay) > _SAME_START else Fraction(0)
 
 
 def _plain(value: Any) -> Any:

@@ -54,7 +54,7 @@ def find_source(workspace: Workspace) -> Path | None:
 def read_offset(workspace: Workspace) -> float:
     """Return the seconds after the first frame at which the speech begins."""
     record = workspace.record("sync")
-    return float(record.options.get("offset") or 0.0) if record is not None else 0.0
+    return float(record.summary.get("offset") or 0.0) if record is not None else 0.0
 
 
 def read_detector(workspace: Workspace) -> str:

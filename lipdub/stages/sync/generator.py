@@ -25,7 +25,7 @@ from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.frame_pass import FaceMeshes, FrameBatch, FramePass, run_frame_passes
 from lipdub.stages.neutralize.store import NeutralizeStore
 from lipdub.stages.sync.method import HeardSpeech, SyncMethod
-from lipdub.stages.sync.plan import FacePlan, plan_output
+from lipdub.stages.sync.plan import FacePlan, describe_delay, plan_output, speech_delay
 from lipdub.stages.sync.store import SyncArrays
 from lipdub.stages.targets import select_tracks
 from lipdub.weights.store import WeightsStore
@@ -67,7 +67,7 @@ class GeneratorRun:
 
     def speech_times(self, frames: list[int]) -> F64:
         """Return the seconds of the speech at these output frames."""
-        times: F64 = self.plan.time[frames] - self.options.offset
+        times: F64 = self.plan.time[frames] - speech_delay(self.ctx.facts, self.options)
         return times
 
 
@@ -139,8 +139,8 @@ class GeneratorMethod(SyncMethod):
             "dubbed": plan.dubbed,
             "tracks": sorted(tracks),
             "untouched": visibility.passthrough_spans(plan.time, plan.amount),
-            "notes": [note for note in self.notes(ctx, options) if note],
-            "offset": options.offset,
+            "notes": [*describe_delay(ctx.facts), *(note for note in self.notes(ctx, options) if note)],
+            "offset": speech_delay(ctx.facts, options),
             "speech_seconds": heard.samples / SAMPLE_RATE_HZ,
         }
 

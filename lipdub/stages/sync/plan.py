@@ -14,10 +14,31 @@ from lipdub.stages.sync.store import OutputPlan, SyncArrays
 
 if TYPE_CHECKING:
     from lipdub.arrays import F64, I32, I64
+    from lipdub.media.probe import MediaFacts
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
 
+_NOTED_DELAY = Fraction(1, 50)  # seconds
+
 LOG = logging.getLogger(__name__)
+
+
+def speech_delay(facts: MediaFacts, options: SyncOptions) -> float:
+    """Return the seconds from the first picture to the first sample of the speech.
+
+    The speech begins where the source's own sound begins, since it usually replaces that; with the first picture if the
+    source is silent. The offset counts from there.
+    """
+    return options.offset + float(facts.sound_delay) if facts.sound_delay else options.offset
+
+
+def describe_delay(facts: MediaFacts) -> list[str]:
+    """Return a note where the source's sound and its first picture do not begin together."""
+    delay = facts.sound_delay
+    if abs(delay) <= _NOTED_DELAY:
+        return []
+    place = f"{abs(float(delay)):.3f} s {'after' if delay > 0 else 'before'} the first picture"
+    return [f"the speech begins where the source's sound begins, {place}; --offset counts from there"]
 
 
 def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[I32, I64, F64]:
@@ -42,7 +63,7 @@ def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[
         Fraction(samples, SAMPLE_RATE_HZ),
         length=options.length,
         extend=options.extend,
-        offset=Fraction(options.offset).limit_denominator(10**6),
+        offset=Fraction(options.offset).limit_denominator(10**6) + ctx.facts.sound_delay,
     )
     SyncArrays(ctx).write_timeline(
         {

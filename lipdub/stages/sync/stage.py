@@ -34,13 +34,14 @@ def hear(job: Job, facts: MediaFacts, options: SyncOptions) -> HeardSpeech:
         InputError: It cannot be read.
     """
     from lipdub.media.audio import describe_mono, load_mono
+    from lipdub.stages.sync.plan import speech_delay
 
     if job.speech is None:
         raise UsageError("there is no speech to dub with")
     sound = load_mono(job.speech, SAMPLE_RATE_HZ)
     audio = sound.samples
     if options.length in ("video", "shortest") and facts.video is not None:
-        seconds = float(facts.video.duration) - options.offset + BEYOND_END_SECONDS
+        seconds = float(facts.video.duration) - speech_delay(facts, options) + BEYOND_END_SECONDS
         audio = audio[: round(SAMPLE_RATE_HZ * max(seconds, BEYOND_END_SECONDS))]
     features = METHODS.get(options.method).hear(audio, options)
     return HeardSpeech(len(audio), features, tuple(describe_mono(job.speech, sound)))
@@ -70,7 +71,7 @@ def input_files(options: SyncOptions) -> list[Path]:
 SPEC = make_spec(
     name="sync",
     summary="Make mouths that follow the speech.",
-    version=7,
+    version=8,
     reads=("detect", "neutralize"),
     inputs=("video", "speech"),
     options=SyncOptions,

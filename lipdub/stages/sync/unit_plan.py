@@ -12,7 +12,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.stages import visibility
 from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.neutralize.store import NeutralizeStore, Talker
-from lipdub.stages.sync.plan import plan_output
+from lipdub.stages.sync.plan import plan_output, speech_delay
 from lipdub.stages.sync.store import OutputPlan
 from lipdub.stages.targets import select_tracks
 
@@ -125,7 +125,7 @@ def plan_units(
     ctx.store.put_json("words", [[word.text, word.start, word.end, round(word.fit, 3)] for word in speech.words])
     seconds = heard.samples / SAMPLE_RATE_HZ
     motion = predict_lip_motion(recognition=speech)
-    lips = _sample_lips(motion, times - options.offset, seconds, options.strength)
+    lips = _sample_lips(motion, times - speech_delay(ctx.facts, options), seconds, options.strength)
     n = len(source)
     plan = UnitPlan(
         source,

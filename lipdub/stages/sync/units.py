@@ -15,6 +15,7 @@ from lipdub.memory import release_free_memory
 from lipdub.stages import visibility
 from lipdub.stages.frame_pass import FramePass, run_frame_passes
 from lipdub.stages.sync.method import SyncMethod
+from lipdub.stages.sync.plan import describe_delay, speech_delay
 from lipdub.stages.sync.store import SyncArrays
 from lipdub.stages.sync.unit_plan import open_talkers, plan_units
 from lipdub.stages.sync.unit_renderer import UnitRenderer
@@ -73,8 +74,8 @@ class Units(SyncMethod):
             "tracks": sorted(talkers),
             "painted_frames": sum(painted.values()),
             "untouched": visibility.passthrough_spans(plan.time, plan.amount),
-            "notes": _describe_weak_talkers(plan, talkers, painted),
-            "offset": options.offset,
+            "notes": [*describe_delay(ctx.facts), *_describe_weak_talkers(plan, talkers, painted)],
+            "offset": speech_delay(ctx.facts, options),
             **speech_summary,
         }
 
