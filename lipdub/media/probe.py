@@ -89,6 +89,7 @@ class VideoFacts:
         is_image: Whether the file is a still picture.
         bit_rate: Bits per second; None if unknown.
         field_order: "progressive", or which field of an interlaced frame is shown first.
+        first_field: Which field comes first if each is stored as a picture of its own (H.265); else "progressive".
         missing: How many frames the container lists that are not in the file.
         hdr: Static metadata of HDR10.
         dynamic_hdr: Names of the metadata that describe each picture, such as "Dolby Vision".
@@ -117,6 +118,7 @@ class VideoFacts:
     is_image: bool
     bit_rate: int | None
     field_order: str = PROGRESSIVE
+    first_field: str = PROGRESSIVE
     missing: int = 0
     hdr: HdrMetadata = NO_HDR
     dynamic_hdr: tuple[str, ...] = ()
@@ -390,6 +392,7 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         is_image=index.is_still,
         bit_rate=stream.bit_rate or None,
         field_order=PROGRESSIVE if index.is_still else read_field_order(path),
+        first_field=_read_first_field(frame, context),
         missing=index.missing,
         hdr=read_hdr_metadata(frame, context.name),
         dynamic_hdr=read_dynamic_metadata(frame, context.name, description),
@@ -415,6 +418,13 @@ def read_field_order(path: Path | str) -> str:
         stream = select_video_stream(media)
         assert stream is not None
         return find_field_order(islice(decode_frames(media, stream), _FRAMES_WITH_FIELDS), stream.codec_context)
+
+
+def _read_first_field(frame: Any, context: Any) -> str:
+    """Return which field comes first if each is a picture of its own; else "progressive"."""
+    if context.name != "hevc" or not frame.interlaced_frame:
+        return PROGRESSIVE
+    return read_frame_tags(frame).field_order
 
 
 def find_field_order(frames: Iterable[Any], context: Any) -> str:

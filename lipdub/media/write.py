@@ -198,6 +198,8 @@ def _describe_changes(facts: VideoFacts, encoder: Encoder, size: tuple[int, int]
     own, layout = plane_layout(facts.planar), plane_layout(encoder.pix_fmt)
     assert own is not None
     assert layout is not None
+    if facts.first_field != PROGRESSIVE and encoder.family != "hevc":
+        yield "each field of the source is a picture of its own: the result has them as whole pictures"
     if is_turned:
         yield "the container cannot tag a turned picture: it is stored upright"
     if own.alpha and not layout.alpha:
@@ -334,6 +336,8 @@ def _hevc_options(settings: _EncoderSettings) -> dict[str, str]:
     params = ["log-level=error", "open-gop=0", *settings.facts.hdr.to_x265_params()]
     if not settings.reorder:
         params.append("bframes=0")
+    if settings.facts.first_field != PROGRESSIVE:
+        params.append(f"interlace={FIELD_MODES[settings.facts.first_field]}")
     if settings.lossless:
         params.append("lossless=1")
         return {"preset": settings.preset, "x265-params": ":".join(params)}

@@ -452,3 +452,21 @@ def test_odd_videos_say_who_does_not_play_them(tmp_path: Path) -> None:
     assert facts is not None
     plan = plan_encoder(replace(facts, codec="mjpeg", planar="yuv440p"), VideoCodec(codec="h264"))
     assert plan.size == (61, 41) and any("QuickTime" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(("order", "name"), [("tff", TOP_FIELD_FIRST), ("bff", BOTTOM_FIELD_FIRST)])
+def test_fields_that_are_pictures_of_their_own_stay_so(tmp_path: Path, order: str, name: str) -> None:
+    """Interlaced H.265 stores each field as a picture of half the height."""
+    options = {"x265-params": f"log-level=none:interlace={order}"}
+    source = make_video(tmp_path / "a.mp4", codec="libx265", options=options, pts=range(12), size=(96, 64))
+    for ending in (".mp4", ".mov", ".mkv"):
+        out = tmp_path / f"out{ending}"
+        facts, frames = encode(tmp_path, source, out, VideoCodec())
+        assert facts.video is not None
+        assert facts.video.first_field == name
+        assert not facts.video.is_interlaced
+        with av.open(str(out)) as media:
+            orders = [read_frame_tags(frame).field_order for frame in media.decode(video=0)]
+        other = {TOP_FIELD_FIRST: BOTTOM_FIELD_FIRST, BOTTOM_FIELD_FIRST: TOP_FIELD_FIRST}[name]
+        assert orders == [name, other] * (len(frames) // 2)
+    assert any("whole pictures" in note for note in plan_encoder(facts.video, VideoCodec("h264")).notes)
