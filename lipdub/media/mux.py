@@ -368,6 +368,10 @@ def _read_stream_metadata(plan: MuxPlan) -> dict[str, str]:
         metadata = dict(media.streams[video.index].metadata)
     if "language" in metadata:
         metadata["language"] = language_for(metadata["language"], plan.container)
+    # Some cameras have the time code in a track of their own kind, which the result may not keep.
+    codes = [other.metadata["timecode"] for other in plan.facts.others if "timecode" in other.metadata]
+    if codes and "timecode" not in {*metadata, *plan.facts.metadata}:
+        metadata["timecode"] = codes[0]
     return metadata
 
 

@@ -260,8 +260,9 @@ def test_a_data_track_without_a_muxer_is_left_out(tmp_path: Path, ending: str, t
     facts, piece = segment(tmp_path, source, ending)
     out = tmp_path / f"out{ending}"
     notes = mux(PictureInput([piece]), None, SourceInput(source, facts), out)
-    assert [track.tag for track in read_mov_tracks(out)] == ["avc1", "mp4a"]
-    assert any(f"data stream 2 ({tag})" in note for note in notes)
+    codes = {"rtmd": ["tmcd"]}.get(tag, [])  # FFmpeg finds a time code in Sony's track
+    assert [track.tag for track in read_mov_tracks(out)] == ["avc1", "mp4a", *codes]
+    assert notes == [f"not in the result: data stream 2 ({tag})"]
 
 
 def test_telemetry_is_kept(tmp_path: Path) -> None:
