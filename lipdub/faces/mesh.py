@@ -101,6 +101,8 @@ RIGID = (
 # fmt: on
 EYE_LEFT = (33, 133)  # outer and inner corner
 EYE_RIGHT = (362, 263)  # inner and outer corner
+LIDS_LEFT = (33, 133, 159, 145)  # corners, and the middles of the upper and the lower lid
+LIDS_RIGHT = (362, 263, 386, 374)
 EAR_LEFT = 234
 EAR_RIGHT = 454
 NOSE_BRIDGE = 6

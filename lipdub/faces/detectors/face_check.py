@@ -4,6 +4,8 @@ The mesh network fits a face to whatever it is shown: an upside-down head gets a
 (Bazarevsky et al., BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs, 2019) tells such meshes apart. It
 is shown the picture around a mesh, turned so that the mesh is upright, and the same upside down. On a face it scores
 higher in the first, and its own eyes and mouth lie where those of the mesh do.
+
+BlazeFace also sees faces under masks. So the edges that lips make are measured, and compared with those of the eyes.
 """
 
 from __future__ import annotations
@@ -29,6 +31,12 @@ NO_SHIFT, NOWHERE = 0.0, 9.0  # shifts of a trusted mesh, and where BlazeFace fi
 # Measured on 11 clips as they are, dark, bright, grey, small and noisy, and on 420 pictures of 42 rendered people who
 # turn by up to 60 degrees. Faces score 0.82 and more, at least 0.09 more than upside down, and are shifted by at
 # most 0.14, frontal ones by 0.06. Nearly all upside-down ones score 0.80 and less, at least 0.1 less than upside down.
+# Edges of their mouths are 0.043 and more, and 0.4 of those of their eyes and more; of mouths under a mask, or painted
+# over with skin, 0.033 and less, and 0.25 and less, in the median.
+MIN_MOUTH, MIN_MOUTH_SHARE = 0.03, 0.25  # of a mouth that shows, one of both
+EDGE_BLUR = 1.5  # sigma in pixels of the crop: noise makes no edges
+EDGE_PERCENTILE = 90
+MOUTH_BOX = (0.8, 1.2)  # of the lips' width and height: without the corners, with the lower lip's shadow
 MIN_SCORE, MAX_SHIFT = 0.5, 0.25  # of a face; in between, faces are trusted
 SURE_SCORE, SURE_SHIFT = 0.8, 0.1  # of a face that is the right way up for sure
 
@@ -40,16 +48,28 @@ class FaceScores(NamedTuple):
         upright: How sure it is of a face that is the way up of the mesh, 0 to 1.
         turned: How sure it is of a face that is upside down to the mesh, 0 to 1.
         shift: How far its eyes or its mouth lie from those of the mesh, in sizes of the face.
+        mouth: Contrast of level edges where the mesh has its mouth, in shares of the brightness.
+        eyes: The same of the eyes.
     """
 
     upright: float
     turned: float
     shift: float
+    mouth: float
+    eyes: float
 
     @property
     def is_face(self) -> bool:
-        """Whether the mesh lies on a face the right way up."""
-        return self.upright >= MIN_SCORE and self.upright > self.turned and self.shift <= MAX_SHIFT
+        """Whether the mesh lies on a face the right way up, and its mouth shows."""
+        is_placed = self.upright >= MIN_SCORE and self.shift <= MAX_SHIFT
+        # A beard under a bald head also looks like a head upside down, but then eyes and mouth agree.
+        is_upright = self.upright > self.turned or self.shift <= SURE_SHIFT
+        return is_placed and is_upright and self.has_mouth
+
+    @property
+    def has_mouth(self) -> bool:
+        """Whether there are lips where the mesh has its mouth."""
+        return self.mouth >= MIN_MOUTH or self.mouth >= MIN_MOUTH_SHARE * self.eyes
 
     @property
     def is_sure(self) -> bool:
@@ -57,11 +77,11 @@ class FaceScores(NamedTuple):
         return self.upright >= SURE_SCORE and self.upright > self.turned and self.shift <= SURE_SHIFT
 
 
-TRUSTED = FaceScores(1.0, 0.0, NO_SHIFT)  # of meshes of a detector without a check
+TRUSTED = FaceScores(1.0, 0.0, NO_SHIFT, 1.0, 1.0)  # of meshes of a detector without a check
 
 
 def median_scores(scores: Sequence[FaceScores] | F32) -> FaceScores:
-    """Return the median (3,) of the scores (n, 3) of one face in several frames."""
+    """Return the median (5,) of the scores (n, 5) of one face in several frames."""
     return FaceScores(*np.median(np.asarray(scores), 0).tolist())
 
 
@@ -86,11 +106,12 @@ class FaceCheck:
         points = face[:, :2] @ to_crop[:, :2].T + to_crop[:, 2]
         upright, found = self._find_face(crop)
         turned, _ = self._find_face(np.ascontiguousarray(crop[::-1, ::-1]))
+        edges = measure_edges(crop, points)
         if found is None:
-            return FaceScores(upright, turned, NOWHERE)
+            return FaceScores(upright, turned, NOWHERE, *edges)
         own = np.stack([points[[*mesh.EYE_LEFT, *mesh.EYE_RIGHT]].mean(0), points[list(mesh.LIPS_OUTER)].mean(0)])
         shift = np.hypot(*(found * CROP_SIDE - own).T).max() / (CROP_SIDE / 2)
-        return FaceScores(upright, turned, float(shift))
+        return FaceScores(upright, turned, float(shift), *edges)
 
     def _find_face(self, crop: U8) -> tuple[float, F64 | None]:
         """Find the surest face in the crop's middle with the eyes above the mouth.
@@ -108,6 +129,29 @@ class FaceCheck:
             if is_face and detection.score[0] > best[0]:
                 best = float(detection.score[0]), np.array([eyes, (mouth.x, mouth.y)])
         return best
+
+
+def measure_edges(crop: U8, points: F64) -> tuple[float, float]:
+    """Measure the contrast of level edges of a face's mouth and eyes.
+
+    Args:
+        crop: (n, n, 3) uint8 RGB, the upright face.
+        points: (478, 2) its mesh in pixels of the crop.
+
+    Returns:
+        Of the mouth, and the mean of the eyes, in shares of the brightness.
+    """
+    grey = cv2.GaussianBlur(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), EDGE_BLUR)
+    edges = np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8)) / (grey.mean() + 1)
+
+    def measure(vertices: tuple[int, ...], grow: tuple[float, float]) -> float:
+        low, high = points[list(vertices)].min(0), points[list(vertices)].max(0)
+        half = (high - low) / 2 * grow
+        low, high = (np.clip((low + high) / 2 + sign * half, 0, len(crop) - 2).astype(int) for sign in (-1, 1))
+        return float(np.percentile(edges[low[1] : high[1] + 2, low[0] : high[0] + 2], EDGE_PERCENTILE))
+
+    eyes = [measure(eye, (1.0, 1.0)) for eye in (mesh.LIDS_LEFT, mesh.LIDS_RIGHT)]
+    return measure(mesh.LIPS_OUTER, MOUTH_BOX), sum(eyes) / 2
 
 
 def crop_around(rgb: U8, face: F32) -> tuple[F64, U8]:

@@ -111,7 +111,7 @@ class FaceChecks:
         slots: Of a frame.
 
     Attributes:
-        scores: (frames, slots, 3) float32 of `FaceScores`, NaN where no face was checked.
+        scores: (frames, slots, 5) float32 of `FaceScores`, NaN where no face was checked.
     """
 
     def __init__(self, detector: FaceDetector, frames: int, slots: int) -> None:

@@ -53,7 +53,7 @@ def link_tracks(arrays: DetectArrays, times: F64) -> dict[str, Any]:
 
 
 def is_face(checks: F32) -> bool:
-    """Whether a track shows a face where its meshes say, by the checks (n, 3) of its frames; NaN where not checked."""
+    """Whether a track shows a face where its meshes say, by the checks (n, 5) of its frames; NaN where not checked."""
     checked = checks[np.isfinite(checks[:, 0])]
     return len(checked) == 0 or median_scores(checked).is_face
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lipdub.faces import mesh
 from lipdub.faces.detectors.mediapipe import (
     RETRY_INTERVAL,
     MediaPipeDetector,
@@ -123,3 +124,15 @@ def test_a_mesh_on_no_face_is_seen(talker: U8) -> None:
         for wrong in (face + np.float32([0, -0.5 * size, 0]), np.float32([2 * x, 2 * y, 0]) - face * [1, 1, -1]):
             assert not detector.check(talker, wrong.astype(np.float32)).is_face
         assert not detector.check(np.full_like(talker, 120), face).is_face
+
+
+def test_a_mask_before_the_mouth_is_seen(talker: U8) -> None:
+    with MediaPipeDetector(1) as detector:
+        (face,) = detector.detect([talker], [True])[0]
+        masked = talker.copy()
+        nose_and_jaw = np.round(face[[*mesh.JAW, 5], :2]).astype(np.int32)
+        cv2.fillPoly(masked, [nose_and_jaw], (150, 190, 210))
+        scores = detector.check(masked, face)
+        assert not scores.has_mouth and not scores.is_face
+        assert detector.check(cv2.GaussianBlur(talker, (0, 0), 3), face).has_mouth
+        assert detector.check((talker * 0.25).astype(np.uint8), face).is_face

@@ -28,7 +28,7 @@ def detected(tmp_path: Path) -> DetectStore:
     points = np.full((FRAMES, 2, 478, 3), np.nan, np.float32)
     points[:10, 0] = face + np.array([100, 80, 0])
     points[4:, 1] = face + np.array([300, 80, 0])
-    arrays.write(0, np.zeros(FRAMES, np.float32), points, np.full((FRAMES, 2, 3), np.nan, np.float32))
+    arrays.write(0, np.zeros(FRAMES, np.float32), points, np.full((FRAMES, 2, 5), np.nan, np.float32))
     return DetectStore(store, {"method": "toy", **link_tracks(arrays, TIMES)}, TIMES)
 
 
