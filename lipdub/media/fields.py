@@ -16,6 +16,7 @@ from lipdub.media.pixels import Box, Picture, picture_from_frame
 if TYPE_CHECKING:
     from lipdub.arrays import F32, Array, Mask
     from lipdub.media.colour import ColourTags
+    from lipdub.media.pixel_formats import PlaneLayout
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,18 @@ def _take_first_field(woven: Array, second: int) -> Array:
     return shown
 
 
+def has_separable_fields(coded_rows: int, rows: int, turns: int, layout: PlaneLayout) -> bool:
+    """Whether an interlaced picture is taken apart into fields, or else for progressive.
+
+    Args:
+        coded_rows: Rows as stored; each field has chroma rows of its own.
+        rows: Rows as shown: those of fields are not stretched.
+        turns: Quarter turns to display orientation: fields are not turned.
+        layout: What the planes hold.
+    """
+    return not turns and coded_rows == rows and coded_rows % (2 * layout.step[1]) == 0
+
+
 def make_picture(
     frame: Any,
     colour: ColourTags,
@@ -171,12 +184,10 @@ def make_picture(
         turns: Counterclockwise quarter turns to display orientation.
         mirrored: Whether a left to right flip follows.
         field_order: "progressive", or which field is shown first.
-        square_size: See :class:`lipdub.media.pixels.Picture`. Rows of fields are not stretched: such pictures are
-            taken for progressive.
+        square_size: See :class:`lipdub.media.pixels.Picture`.
     """
     picture = picture_from_frame(frame, colour, turns, mirrored=mirrored, square_size=square_size)
-    rows = 2 * picture.layout.step[1]
-    if field_order == PROGRESSIVE or turns or frame.height % rows or picture.height != frame.height:
+    if field_order == PROGRESSIVE or not has_separable_fields(frame.height, picture.height, turns, picture.layout):
         return picture
     first_row = 1 if field_order == BOTTOM_FIELD_FIRST else 0
     return InterlacedPicture(

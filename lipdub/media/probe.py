@@ -28,6 +28,7 @@ from lipdub.media.demux import (
     open_media,
     select_video_stream,
 )
+from lipdub.media.fields import has_separable_fields
 from lipdub.media.frame_index import FrameIndex, read_frame_index
 from lipdub.media.frame_tags import BOTTOM_FIELD_FIRST, PROGRESSIVE, TOP_FIELD_FIRST, describe_media, read_frame_tags
 from lipdub.media.hdr import (
@@ -466,12 +467,13 @@ def _video_notes(video: VideoFacts, stream: Any) -> tuple[str, ...]:
     notes = []
     if video.missing:
         notes.append(f"the file is cut short: it holds {video.frames} of {video.frames + video.missing} frames")
-    if video.is_interlaced:
-        notes.append(
-            f"the video is interlaced ({video.field_order}): a mouth is drawn once a frame, alike in both fields"
-        )
     layout = plane_layout(video.planar)
     assert layout is not None
+    if video.is_interlaced:
+        turns = video.rotation // 90
+        is_separable = has_separable_fields(video.coded_height, video.height, turns, layout)
+        how = "alike in both fields" if is_separable else "as if it were progressive, so that it may show combs"
+        notes.append(f"the video is interlaced ({video.field_order}): a mouth is drawn once a frame, {how}")
     if stream.metadata.get("alpha_mode") == "1" and not layout.alpha:
         notes.append("the opacity of the source (VP9 alpha) is not read; the result is opaque")
     if video.dynamic_hdr:

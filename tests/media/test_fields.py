@@ -12,6 +12,7 @@ from lipdub.media.colour import ColourTags
 from lipdub.media.fields import InterlacedPicture, make_picture
 from lipdub.media.frame_tags import BOTTOM_FIELD_FIRST, PROGRESSIVE, TOP_FIELD_FIRST
 from lipdub.media.pixels import Picture, picture_from_frame
+from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from tests.media.clips import make_interlaced, scene
 
@@ -149,3 +150,11 @@ def test_files_are_read_as_fields(tmp_path: Path) -> None:
         assert frame.picture.first_row == 1
         raw = replace(frame.picture, coded=frame.picture.coded)
         assert np.array_equal(raw.rgb(), frame.picture.rgb())
+
+
+@pytest.mark.parametrize(("height", "words"), [(64, "alike in both fields"), (66, "may show combs")])
+def test_interlaced_video_is_said_at_once(tmp_path: Path, height: int, words: str) -> None:
+    options = ("-c:v", "ffv1", "-flags", "+ilme+ildct", "-pix_fmt", "yuv420p")
+    (note,) = probe(make_interlaced(tmp_path / "a.mkv", "tff", *options, size=(96, height))).notes
+    assert note.startswith("the video is interlaced (top field first)")
+    assert words in note
