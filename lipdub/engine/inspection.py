@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from lipdub.faces import detectors
 from lipdub.faces.detectors.base import MAX_SEARCH_SIDE, RESTART_CHANGE
 from lipdub.faces.unit_selection import MAX_UNIT_YAW, MIN_MOUTH_PX
 from lipdub.progress import Callback, Event, ignore_event
+from lipdub.stages.detect.summary import describe_false_spans
 from lipdub.stages.job import default_out
 from lipdub.stages.visibility import PROFILE_DEGREES, profile_weights
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lipdub.arrays import F32, F64, U8
+    from lipdub.faces.detectors.face_check import FaceScores
     from lipdub.media.frame_index import FrameIndex
     from lipdub.media.probe import MediaFacts, VideoFacts
     from lipdub.media.read import SourceFrame
@@ -41,6 +43,7 @@ MIN_COVERAGE = 0.8  # share of the video that the samples must span; below it, a
 CHANGE_WIDTH = 160  # columns of the pictures compared for cuts
 MIN_OPENING_SPREAD = 0.035  # least spread of a talking mouth's opening, in distances between the eyes
 COARSE_MOUTH_PX = 22.0  # mouth width below which a note warns of few details; a run dubs the mouth all the same
+CHECK_STEP = 4  # samples per sample whose faces are checked
 OVERVIEW_COUNT = 8  # whole frames of the contact sheet
 _MIN_MOVING_SAMPLES = 5  # fewest samples that show whether a mouth moves
 _SILENT_SHARE = 0.98  # share of silence from which a speech counts as silent
@@ -59,6 +62,7 @@ class _Face:
     colour: F64  # RGB 0..1 of the skin around the mouth
     brow_colour: F64  # RGB 0..1 of the skin between the eyebrows
     picture: U8
+    scores: FaceScores | None = None  # of a second look at the face
     covered: bool = False
     track: int = 0
 
@@ -70,6 +74,7 @@ class _Samples:
     times: list[float]  # seconds from the first frame
     shots: list[tuple[int, int]]
     faces: list[_Face]
+    false_spans: list[tuple[float, float]]  # of what looks like a face, but is none
     overview: list[SheetPicture]
     end: float  # of the video, seconds from the first frame
     is_exact: bool  # every frame was compared with the one before
@@ -118,7 +123,7 @@ def inspect(
 
     Returns:
         Plain values: schema, path, video, audio, speech, exact, sampled, sampled_until, spacing, shots, tracks,
-        faceless, profile, small, covered, usable, notes, estimate, sheet.
+        faceless, profile, small, covered, false_faces, usable, notes, estimate, sheet.
 
     Raises:
         InputError: the file is unreadable or holds no video.
@@ -212,7 +217,7 @@ def _read_samples(path: Path, video: VideoFacts, detector: str, callback: Callba
     step = max(1, round(len(numbers) / SAMPLE_COUNT)) if is_exact else 1
     marks = np.linspace(0, len(numbers) - 1, min(OVERVIEW_COUNT, len(numbers))).astype(int) // step * step
     first = float(index.pts[0] * index.time_base)
-    samples = _Samples([], [], [], [], float(video.duration), is_exact, is_exact and step == 1)
+    samples = _Samples([], [], [], [], [], float(video.duration), is_exact, is_exact and step == 1)
     changes: list[float] = []
     before = None
     is_cut = False
@@ -231,7 +236,11 @@ def _read_samples(path: Path, video: VideoFacts, detector: str, callback: Callba
             is_cut = False
             sample = len(samples.times)
             samples.times.append(float(frame.time) - first)
-            samples.faces += [_measure_face(sample, rgb, mesh, frame.picture.width / rgb.shape[1]) for mesh in meshes]
+            faces = [_measure_face(sample, rgb, mesh, frame.picture.width / rgb.shape[1]) for mesh in meshes]
+            if sample % CHECK_STEP == 0 or not samples.faces:
+                for face, mesh in zip(faces, meshes, strict=True):
+                    face.scores = finder.check(rgb, mesh)
+            samples.faces += faces
             if i in marks:
                 samples.overview.append(SheetPicture(samples.times[-1], draw_overview(rgb, meshes)))
             callback(Event("progress", "inspect", done=i + 1, total=len(numbers), unit="frames"))
@@ -295,8 +304,9 @@ def _measure_brow(rgb: U8, mesh: F32) -> F64:
 
 
 def _link_faces(samples: _Samples) -> None:
-    """Link the faces of successive samples to tracks, with the run's tracker."""
+    """Link the faces of successive samples to tracks, with the run's tracker and check."""
     from lipdub.faces import tracking
+    from lipdub.faces.detectors.face_check import median_scores
 
     slots: dict[int, list[_Face]] = {}
     for face in samples.faces:
@@ -312,9 +322,16 @@ def _link_faces(samples: _Samples) -> None:
         max_gap=max(tracking.MAX_GAP_SECONDS, 2 * samples.spacing),
         min_frames=tracking.MIN_TRACK_FRAMES if samples.is_dense else 1,
     )
+    numbers = count(1)
     for track in tracks:
-        for sample, slot in zip(track.frames, track.slots, strict=True):
-            slots[sample][slot].track = track.id
+        shown = [slots[sample][slot] for sample, slot in zip(track.frames, track.slots, strict=True)]
+        scores = [face.scores for face in shown if face.scores is not None]
+        if scores and not median_scores(scores).is_face:
+            samples.false_spans.append((samples.times[track.frames[0]], samples.times[track.frames[-1]]))
+            continue
+        number = next(numbers)
+        for face in shown:
+            face.track = number
     samples.faces = [face for face in samples.faces if face.track]
 
 
@@ -382,6 +399,7 @@ def _describe_samples(samples: _Samples, tracks: list[dict[str, Any]]) -> dict[s
         "shots": [[round(a, 3), round(b, 3)] for a, b in pairwise(edges) if b > a],
         "tracks": tracks,
         **{name: samples.find_spans(sorted(numbers)) for name, numbers in spans.items()},
+        "false_faces": [[round(a, 3), round(b, 3)] for a, b in samples.false_spans],
     }
 
 
@@ -440,6 +458,9 @@ def _collect_pictures(samples: _Samples) -> dict[int, list[SheetPicture]]:
 def _face_notes(result: dict[str, Any]) -> Iterator[str]:
     """Yield notes on the faces for a person, one sentence each."""
     tracks = result["tracks"]
+    if result["false_faces"]:
+        text = describe_false_spans(result["false_faces"])
+        yield f"{text[0].upper()}{text[1:]}: it passes through."
     if not tracks:
         yield "No face was found: a run would refuse this video."
         return

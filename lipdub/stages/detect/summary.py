@@ -19,9 +19,13 @@ _LISTED_SPANS = 5  # of a message; more are counted
 
 def describe_false_tracks(records: Sequence[FalseTrackRecord]) -> str:
     """Say where something looked like a face but has no eyes and mouth where a face has them."""
-    spans = [f"{format_clock(record['start'])}-{format_clock(record['end'])}" for record in records]
+    return describe_false_spans([(record["start"], record["end"]) for record in records])
+
+
+def describe_false_spans(spans: Sequence[tuple[float, float]]) -> str:
+    """Say the same of spans, seconds from the first frame."""
     more = f" and {len(spans) - _LISTED_SPANS} more" if len(spans) > _LISTED_SPANS else ""
-    listed = ", ".join(spans[:_LISTED_SPANS])
+    listed = ", ".join(f"{format_clock(start)}-{format_clock(end)}" for start, end in spans[:_LISTED_SPANS])
     return f"what looks like a face at {listed}{more} has no eyes and mouth in their places"
 
 

@@ -98,6 +98,10 @@ def test_false_tracks_pass_through_and_are_said(tmp_path: Path) -> None:
         assert done.summary["faceless"] == [[0.0, pytest.approx(0.2)]]
         (warning,) = done.warnings
         assert "no eyes and mouth in their places" in warning and "passes through" in warning
+        seen = lipdub.inspect(video, detector="doubted")
+        assert [(track["id"], track["start"]) for track in seen["tracks"]] == [(1, pytest.approx(0.24, abs=0.05))]
+        assert seen["false_faces"] == [[0.0, pytest.approx(0.2, abs=0.05)]]
+        assert any("no eyes and mouth in their places" in note for note in seen["notes"])
         with pytest.raises(InputError, match=r"no face was found .* no eyes and mouth"):
             lipdub.detect(
                 write_greys(tmp_path / "b.mp4", (220,)), workspace=tmp_path / "b", threads=1, method="doubted"
