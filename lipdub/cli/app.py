@@ -13,7 +13,7 @@ import typer.core
 import typer.main
 
 from lipdub.cli.context import USAGE, report_error
-from lipdub.cli.process import handle_signals, open_closed_streams
+from lipdub.cli.process import handle_signals, open_closed_streams, print_any_text
 
 #: Each command in the order of the help: the module that adds it, and one line.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -91,6 +91,7 @@ def _root(
 def main() -> NoReturn:
     """Runs the command line and exits the process."""
     open_closed_streams()
+    print_any_text()
     handle_signals()
     _tune()
     try:
@@ -150,5 +151,8 @@ def _report_misuse(error: Exception) -> int:
         return USAGE
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "lipdub"
-    report_error(message, hint=f"See {command} --help.", code=USAGE, as_json="--json" in sys.argv)
+    hint = f"See {command} --help."
+    if message.startswith("No such option"):
+        hint += " A file whose name begins with - is given as ./NAME."
+    report_error(message, hint=hint, code=USAGE, as_json="--json" in sys.argv)
     return USAGE

@@ -177,8 +177,11 @@ def _write(folder: Path, entries: list[ReportEntry]) -> list[Path]:
     paths = folder / "score.json", folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(paths[0], json.dumps(content, ensure_ascii=False, indent=1).encode())
-        write_atomically(paths[1], render_page(entries, f"Measured by lipdub {__version__}.").encode())
+        for path, text in (
+            (paths[0], json.dumps(content, ensure_ascii=False, indent=1)),
+            (paths[1], render_page(entries, f"Measured by lipdub {__version__}.")),
+        ):
+            write_atomically(path, text.encode("utf-8", "backslashreplace"))  # names need not be UTF-8
     except OSError as error:
         raise wrap_os_error(error, folder) from error
     return list(paths)

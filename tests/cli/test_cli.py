@@ -125,6 +125,7 @@ def test_json(lipdub: Callable[..., Done], files: tuple[Path, Path]) -> None:
     [
         ((), 2, "Missing argument 'SPEECH'"),
         (("SPEECH", "--foo"), 2, "No such option: --foo"),
+        (("SPEECH", "-x.mp4"), 2, "No such option: -x.*given as ./NAME"),
         (("SPEECH", "--recipe", "x"), 2, "no recipe 'x'"),
         (("SPEECH", "--strength", "9"), 2, "strength must be"),
         (("SPEECH", "--length", "x"), 2, "--length"),

@@ -137,3 +137,41 @@ def test_an_ignored_signal_stays_ignored() -> None:
         "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN\n"
     )
     subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=True)
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_any_text_is_printed(locale: str) -> None:
+    code = (
+        "import sys; from lipdub.cli.process import print_any_text; print_any_text()\n"
+        "for stream in (sys.stdout, sys.stderr): print('a\\u2026\\udce9', file=stream)\n"
+    )
+    environment = {**ENVIRONMENT, "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
+    shown = b"a\\u2026\\udce9\n" if locale == "C" else "a\u2026\\udce9\n".encode()
+    assert done.stdout == done.stderr == shown
+
+
+REHEARSAL = """
+import sys
+from pathlib import Path
+from lipdub.media.mux_plan import SourceInput, SpeechInput
+from lipdub.media.probe import probe
+from lipdub.media.rehearsal import rehearse
+from lipdub.media.write import VideoCodec
+video, speech, out = map(Path, sys.argv[1:])
+rehearse(VideoCodec(container=out.suffix), SpeechInput(speech), SourceInput(video, probe(video)), out)
+"""
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize("name", ["caf\u00e9".encode(), b"caf\xe9", "\u65e5\u672c".encode()])
+def test_names_do_not_depend_on_the_locale(folder: Path, locale: str, name: bytes) -> None:
+    place = os.fsencode(folder) + b"/" + name
+    os.mkdir(place)  # noqa: PTH102  bytes
+    files = [place + b"/" + name + ending for ending in (b".mp4", b".wav", b".mkv")]
+    for old, new in zip((b"/v.mp4", b"/s.wav"), files, strict=False):
+        os.rename(os.fsencode(folder) + old, new)  # noqa: PTH104
+    environment = {**ENVIRONMENT, "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command: list[str | bytes] = [sys.executable, "-c", REHEARSAL, *files]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr

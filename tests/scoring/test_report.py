@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from lipdub.scoring.report import ReportEntry, align_rows, draw_curves, format_number
 from lipdub.scoring.rows import Row, Score
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCORE = Score(
     "a.mp4",
@@ -38,3 +45,13 @@ def test_a_table_of_several_has_all_lines() -> None:
 )
 def test_numbers(value: float | None, text: str) -> None:
     assert format_number(value) == text
+
+
+def test_a_result_of_any_name_is_reported(tmp_path: Path) -> None:
+    """Bytes of a name that are not UTF-8 are escaped."""
+    from lipdub.cli.score import _write
+
+    entry = ReportEntry(replace(SCORE, result="caf\udce9.mp4"), np.zeros(0), 50)
+    numbers, page = _write(tmp_path, [entry])
+    assert json.loads(numbers.read_text(encoding="utf-8"))["result"] == "caf\udce9.mp4"
+    assert r"caf\udce9.mp4" in page.read_text(encoding="utf-8")
