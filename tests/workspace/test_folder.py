@@ -145,7 +145,7 @@ def test_stages_of_version_0_1_0_are_reused_or_done_again_with_a_reason(old_work
     for stage in planned:
         # "not done yet" would mean that the record was not seen
         assert stage.action in ("reuse", "resume") or stage.reason != "not done yet"
-    assert planned[0].action == "reuse"  # neither its options nor its version have changed since
+    assert (planned[0].action, planned[0].reason) == ("run", "another input, weights or version")
 
 
 def test_a_workspace_of_another_schema_is_done_again_with_a_reason(old_workspace: Path) -> None:
