@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lipdub.media.demux import codec_name, open_media, select_video_stream
@@ -41,6 +42,8 @@ def read_captions(path: Path) -> Captions:
     Returns:
         The captions of each frame that has some, by its PTS: the content of registered user data.
     """
+    import av
+
     captions: Captions = {}
     with open_media(path) as container:
         stream = select_video_stream(container)
@@ -48,10 +51,11 @@ def read_captions(path: Path) -> Captions:
         if mark is None:
             return captions
         delay = read_frame_index(path).delay
-        for packet in container.demux(stream):
-            found = _find_captions(bytes(packet), mark) if packet.size and packet.pts is not None else []
-            if found:
-                captions.setdefault(packet.pts - delay, []).extend(found)
+        with suppress(av.error.FFmpegError):  # in a damaged tail the packets before it count
+            for packet in container.demux(stream):
+                found = _find_captions(bytes(packet), mark) if packet.size and packet.pts is not None else []
+                if found:
+                    captions.setdefault(packet.pts - delay, []).extend(found)
     return captions
 
 

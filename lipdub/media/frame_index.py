@@ -246,7 +246,9 @@ def _read_delay(path: str) -> int:
     AVI stores packets without times. FFmpeg shows each picture as much later as its decoder may reorder pictures, so
     that the first one would not be shown at the beginning of the sound.
     """
-    with open_media(path) as container:
+    import av
+
+    with open_media(path) as container, suppress(av.error.FFmpegError):
         stream = select_video_stream(container)
         if container.format.name != _UNTIMED_FORMAT or stream is None:
             return 0
