@@ -10,6 +10,7 @@ import typer
 from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.parameters import collect_options, drop_missing, make_parameters
 from lipdub.cli.tables import as_table
+from lipdub.errors import printable
 
 if TYPE_CHECKING:
     import inspect
@@ -102,7 +103,7 @@ def score(
         plain[0] if len(plain) == 1 else {"scores": plain}, None if manner.json else _format_scores(scores, compare)
     )
     for path in written:
-        manner.note(f"written     {path}")
+        manner.note(f"written     {printable(path)}")
     if missed:
         raise BelowThresholdError("; ".join(missed))
 
@@ -170,18 +171,15 @@ def _write(folder: Path, entries: list[ReportEntry]) -> list[Path]:
     from lipdub._version import __version__
     from lipdub.errors import wrap_os_error
     from lipdub.scoring.report import render_page
-    from lipdub.workspace.atomic_files import write_atomically
+    from lipdub.workspace.atomic_files import encode_text, write_atomically
 
     scores = [entry.score.to_json() for entry in entries]
     content = scores[0] if len(scores) == 1 else {"schema": scores[0]["schema"], "scores": scores}
     paths = folder / "score.json", folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, text in (
-            (paths[0], json.dumps(content, ensure_ascii=False, indent=1)),
-            (paths[1], render_page(entries, f"Measured by lipdub {__version__}.")),
-        ):
-            write_atomically(path, text.encode("utf-8", "backslashreplace"))  # names need not be UTF-8
+        write_atomically(paths[0], encode_text(json.dumps(content, ensure_ascii=False, indent=1)))
+        write_atomically(paths[1], encode_text(render_page(entries, f"Measured by lipdub {__version__}.")))
     except OSError as error:
         raise wrap_os_error(error, folder) from error
     return list(paths)
@@ -192,7 +190,7 @@ def _format_scores(scores: list[Score], compare: bool) -> str:
 
     if not compare:
         return "\n\n".join(_format_score(score) for score in scores)
-    names = [Path(score.result).name for score in scores]
+    names = [printable(Path(score.result).name) for score in scores]
     rows = []
     for line in align_rows(scores):
         cells = {name: format_number(c.value if c else None) for name, c in zip(names, line.cells, strict=True)}
@@ -215,7 +213,7 @@ def _format_score(score: Score) -> str:
         }
         for row in score.rows
     ]
-    lines = [score.result, as_table(rows)]
+    lines = [printable(score.result), as_table(rows)]
     lines += [
         f"weak at {moment.time:.2f} s: {moment.text} ({moment.severity:.1f} times the limit)"
         for moment in score.moments

@@ -17,6 +17,7 @@ from lipdub.cli.parameters import collect_options, drop_missing, make_parameters
 from lipdub.cli.process import say
 from lipdub.training.registry import TRAINABLES, make_arguments
 from lipdub.training.trainable import Runtime, Trainable
+from lipdub.workspace.atomic_files import encode_text, write_atomically
 
 if TYPE_CHECKING:
     import inspect
@@ -79,7 +80,7 @@ def _train(manner: GlobalOptions, trainable: Trainable, values: dict[str, Any]) 
     written = trainable.train(out, arguments, settings, make_runtime(manner))
     card = trainable.render_card(written, shlex.join(["lipdub", *sys.argv[1:]]))
     path = written.with_suffix(".md")
-    path.write_text(card, encoding="utf-8")
+    write_atomically(path, encode_text(card))
     trainable.publish(written, card, arguments)
     manner.result({"weights": str(written), "card": str(path)}, str(written))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -66,6 +67,7 @@ class Picture:
     mirrored: bool = False
     frame: Any = field(default=None, repr=False, compare=False)
     square_size: tuple[int, int] | None = None
+    _scaling: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     # -- facts
 
@@ -301,18 +303,20 @@ class Picture:
         assert layout is not None
         color_range = RANGE_FULL if self.colour.full_range else RANGE_LIMITED
         frame = self.frame if self.frame is not None else self.to_frame()
-        # The matrix does not change here, so any does for a frame whose own FFmpeg refuses.
-        matrix = None if int(frame.colorspace) in _SWSCALE_MATRICES else MATRIX_BT709
-        small = frame.reformat(
-            width=columns,
-            height=rows,
-            format=target,
-            interpolation="BILINEAR",
-            src_color_range=color_range,
-            dst_color_range=color_range,
-            src_colorspace=matrix,
-            dst_colorspace=matrix,
-        )
+        # Threads share the picture where it stands for frames that do not decode. FFmpeg would wait for itself.
+        with self._scaling:
+            # The matrix does not change here, so any does for a frame whose own FFmpeg refuses.
+            matrix = None if int(frame.colorspace) in _SWSCALE_MATRICES else MATRIX_BT709
+            small = frame.reformat(
+                width=columns,
+                height=rows,
+                format=target,
+                interpolation="BILINEAR",
+                src_color_range=color_range,
+                dst_color_range=color_range,
+                src_colorspace=matrix,
+                dst_colorspace=matrix,
+            )
         planes = tuple(view_plane(plane, np.uint8, (rows, columns)) for plane in small.planes)
         if self.kind == "yuv":
             # OpenCV's fixed point is within one level, and a hundred times as fast as floats.

@@ -86,6 +86,26 @@ class _FrameFormat:
         return picture.to_upright() if self.is_still and (self.turns or self.mirrored) else picture
 
 
+class _DecodedFrame:
+    """A decoded frame and its picture, which stands for all frames after it that do not decode.
+
+    Threads that work on those frames share the picture, and a frame must not be converted by two threads at once.
+    """
+
+    def __init__(self, frame: Any, frame_format: _FrameFormat) -> None:
+        self._frame = frame
+        self._format = frame_format
+        self._picture: Picture | None = None
+        self._making = threading.Lock()
+
+    def make_picture(self) -> Picture:
+        """Make the picture, or return the one that was made."""
+        with self._making:
+            if self._picture is None:
+                self._picture = self._format.make_picture(self._frame)
+            return self._picture
+
+
 @dataclass(frozen=True)
 class SourceFrame:
     """One frame of a source video.
@@ -99,13 +119,12 @@ class SourceFrame:
     index: int
     pts: int
     time: Fraction
-    _frame: Any = field(repr=False, compare=False)
-    _format: _FrameFormat = field(repr=False, compare=False)
+    _decoded: _DecodedFrame = field(repr=False, compare=False)
 
     @cached_property
     def picture(self) -> Picture:
         """The picture, made when it is first used."""
-        return self._format.make_picture(self._frame)
+        return self._decoded.make_picture()
 
 
 def read_frames(path: Path | str, start: int = 0, stop: int | None = None, threads: int = 0) -> Iterator[SourceFrame]:
@@ -217,7 +236,7 @@ def _decode_span(path: Path | str, index: FrameIndex, start: int, stop: int, thr
             raise InputError(f"{printable(path)} holds no video")
         if is_image_container(container):
             for frame in decode_frames(container, stream):
-                yield _source_frame(index, 0, frame, _frame_format(path))
+                yield _source_frame(index, 0, _DecodedFrame(frame, _frame_format(path)))
                 return
             raise InputError(f"{printable(path)} cannot be decoded")
         _set_threads(stream, threads)
@@ -296,24 +315,25 @@ def _fill_span(
         frames: The decoded frames after it, with their numbers.
     """
     position = start
-    previous: Any = None  # the last decoded frame
+    previous: _DecodedFrame | None = None
     frame_format = _frame_format(path)
     entry = first
     while entry is not None and position < stop:
         number, frame = entry
+        decoded = _DecodedFrame(frame, frame_format)
         if number >= position:
             while position < min(number, stop):
-                yield _source_frame(index, position, previous if previous is not None else frame, frame_format)
+                yield _source_frame(index, position, previous if previous is not None else decoded)
                 position += 1
             if number < stop:
-                yield _source_frame(index, number, frame, frame_format)
+                yield _source_frame(index, number, decoded)
                 position = number + 1
-        previous = frame
+        previous = decoded
         entry = next(frames, None) if position < stop else None
     if previous is None:
         raise InputError(f"{printable(path)} cannot be decoded from frame {start} on")
     while position < stop:
-        yield _source_frame(index, position, previous, frame_format)
+        yield _source_frame(index, position, previous)
         position += 1
 
 
@@ -352,9 +372,9 @@ def _read_frame_format(path: str, size: int, modified_ns: int) -> _FrameFormat:
         )
 
 
-def _source_frame(index: FrameIndex, number: int, frame: Any, frame_format: _FrameFormat) -> SourceFrame:
+def _source_frame(index: FrameIndex, number: int, decoded: _DecodedFrame) -> SourceFrame:
     pts = int(index.pts[number])
-    return SourceFrame(number, pts, pts * index.time_base, frame, frame_format)
+    return SourceFrame(number, pts, pts * index.time_base, decoded)
 
 
 def _run_in_background(frames: Iterator[SourceFrame]) -> Iterator[SourceFrame]:

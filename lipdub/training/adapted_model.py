@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub.options import option, validate
 from lipdub.training.trainable import Runtime
+from lipdub.workspace.atomic_files import encode_text, write_atomically
 
 if TYPE_CHECKING:
     from lipdub.training.adapt import AdaptationOptions
@@ -122,7 +123,7 @@ def make_adapted_model(
         if arguments.out is None:
             path = _keep_model(path, video, arguments.name, card)
         else:
-            path.with_suffix(".md").write_text(card, encoding="utf-8")
+            write_atomically(path.with_suffix(".md"), encode_text(card))
     return AdaptedModel(path, model.notes["adapted"])
 
 

@@ -22,7 +22,7 @@ from lipdub.errors import UsageError, WeightsError, printable, wrap_os_error
 from lipdub.weights.safetensors_file import read_notes
 from lipdub.weights.shipped_files import locate_shipped, sha256, verify_shipped
 from lipdub.weights.store import default_folder, find_folder, hold_lock
-from lipdub.workspace.atomic_files import write_atomically
+from lipdub.workspace.atomic_files import encode_text, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +171,7 @@ def _replace(method: str, path: Path, name: str, video_digest: str | None, card:
         # The new row goes last: of several models adapted to one video, the latest is used.
         rows.append(_Row(method, name, target, sha256(temporary), video_digest))
         temporary.replace(target)
-        write_atomically(target.with_suffix(".md"), card.encode())
+        write_atomically(target.with_suffix(".md"), encode_text(card))
         write_atomically(models_folder() / INDEX_FILE, _format_index(rows))
         if method == LEGACY_METHOD:
             for suffix in (".safetensors", ".md"):  # files of the replaced model, where 0.1.0 put them

@@ -14,6 +14,11 @@ PARTIAL_SUFFIX = ".partial"
 _NAME_BYTES = 6  # random bytes of a temporary name
 
 
+def encode_text(text: str) -> bytes:
+    """Encode text as UTF-8. What is no text in a file name is escaped, in the way that JSON and `printable` do it."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and rename it into place.
 

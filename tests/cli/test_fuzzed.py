@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 FOUND = [
     # A result whose name is not UTF-8.
     Case("run", "voice.flac", "cut_off", "1/93", b"in.flac", b"caf\xe9.mp4"),
+    # Threads that shared one picture, which stands for those that do not decode.
+    Case("run", "frag.mp4", "shuffle_blocks", "4/60", b"in.mp4", b"out.mkv"),
+    # A score of a file whose name is not UTF-8.
+    Case("score", "mpeg4.mp4", "flip_head", "4/188", b"caf\xe9.mp4", b"out.mkv"),
 ]
 SECONDS = 200  # on a loaded machine
 

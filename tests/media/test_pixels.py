@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -200,6 +201,27 @@ def test_matrices_that_ffmpeg_does_not_convert(matrix: int) -> None:
     small = picture_from_frame(frame, tags).rgb_small(32)
     mean = picture_from_frame(frame, tags).rgb().reshape(24, 2, 32, 2, 3).mean((1, 3))
     assert np.abs(small - mean).mean() < 10
+
+
+def test_threads_may_share_a_picture() -> None:
+    """One picture stands for all frames after it that do not decode."""
+    frame = scene("yuv420p", 640, 480, 1)
+    frame.colorspace, frame.color_primaries = 6, 5
+    picture = picture_from_frame(frame, ColourTags.from_raw(1, 6, 5, 1))
+    alone = picture.rgb_small(320)
+    made: list[bool] = []
+
+    def shrink() -> None:
+        for _ in range(40):
+            made.append(np.array_equal(picture.rgb_small(320), alone))  # noqa: PERF401 - other threads look
+
+    threads = [threading.Thread(target=shrink, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(made) == 160 and all(made)
+    assert (frame.colorspace, frame.color_primaries) == (6, 5)
 
 
 def draw_box(data: st.DataObject, width: int, height: int) -> tuple[int, int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lipdub.errors import EnvironmentFailure, UsageError
-from lipdub.workspace.atomic_files import write_atomically
+from lipdub.workspace.atomic_files import encode_text, write_atomically
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -84,3 +85,9 @@ def test_a_pipe_is_written_to_as_it_is(tmp_path: Path) -> None:
     reader.join(10)
     assert got == [b"content"]
     assert pipe.is_fifo()
+
+
+def test_what_is_no_text_in_a_name_is_escaped() -> None:
+    name = os.fsdecode(b"caf\xe9 \xc3\xa9.mp4")
+    assert encode_text(name) == b"caf\\udce9 \xc3\xa9.mp4"
+    assert json.loads(encode_text(json.dumps(name, ensure_ascii=False))) == name
