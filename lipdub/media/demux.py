@@ -34,6 +34,7 @@ IMAGE_FORMATS = {
 }
 # Brands of still pictures in the container of MP4, which AVIF and HEIC share. Sequences have others (avis, msf1).
 _STILL_BRANDS = {"avif", "heic", "heix", "heim", "heis", "mif1", "mif2", "miaf", "avci", "j2ki", "jpeg"}
+_TILE = 1 << 19  # FFmpeg's disposition "dependent": the stream is a part of a picture
 # FFmpeg takes % in the name of a picture for a numbered sequence; not in names with these endings.
 _LITERAL_NAME_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".wav")
 UNKNOWN_CODEC = "unknown"
@@ -155,6 +156,19 @@ def is_image_container(container: Any) -> bool:
     if names & IMAGE_FORMATS or container.format.name.endswith("_pipe"):
         return True
     return "mp4" in names and container.metadata.get("major_brand", "").strip() in _STILL_BRANDS
+
+
+def check_whole(path: Path | str, stream: Any) -> None:
+    """Refuse a still picture of which a stream holds one tile only, as phones write HEIC.
+
+    Raises:
+        InputError: The picture is in tiles.
+    """
+    if stream.disposition & _TILE:
+        raise InputError(
+            f"{printable(path)} is a picture in tiles, as phones write HEIC: lipdub does not join them",
+            hint="Save it as JPEG or PNG first.",
+        )
 
 
 def decode_frames(container: Any, stream: Any) -> Iterator[Any]:

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
+from lipdub.errors import InputError
+from lipdub.media.frame_index import IMAGE_RATE
 from lipdub.media.orientation import read_exif_orientation
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
+from tests.media.heif import make_heic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,3 +87,19 @@ def test_damaged_exif_says_nothing(tmp_path: Path) -> None:
     number = save_turned(tmp_path / "b.png", 6, Image.fromarray(draw_corners()))
     assert read_exif_orientation(number) is not None
     assert read_exif_orientation(tmp_path / "missing.png") is None
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_heic_is_a_still_picture_and_turned_as_it_says(tmp_path: Path, turns: int) -> None:
+    video = probe(make_heic(tmp_path / "a.heic", turns=turns)).video
+    assert video is not None
+    assert (video.is_image, video.frames, video.average_rate, video.rotation) == (True, 1, IMAGE_RATE, 0)
+    (plain,) = read_frames(make_heic(tmp_path / "b.heic"))
+    (frame,) = read_frames(tmp_path / "a.heic")
+    assert np.abs(frame.picture.rgb().astype(int) - np.rot90(plain.picture.rgb(), turns)).max() <= 1
+
+
+def test_a_picture_in_tiles_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a picture in tiles") as error:
+        probe(make_heic(tmp_path / "tiles.heic", tiles=2))
+    assert "JPEG or PNG" in str(error.value.hint)
