@@ -9,6 +9,7 @@ import typer
 
 from lipdub.cli.context import GlobalOptions, command
 from lipdub.cli.parameters import collect_options, drop_missing, make_parameters
+from lipdub.cli.process import is_output_closed
 from lipdub.cli.tables import as_lines
 from lipdub.engine.lip_options import LipOptions
 
@@ -49,6 +50,8 @@ def lips(
     to_pipe = out is not None and str(out) == "-"
     if to_pipe and manner.json:
         raise UsageError("-o - and --json both want standard output", hint="Name a file with -o.")
+    if to_pipe and is_output_closed():
+        raise UsageError("standard output is closed", hint="Name a file with -o.")
     if to_pipe and has_landmarks:
         raise UsageError("landmarks need a file", hint="Give -o a name that ends in .npz.")
     if has_landmarks and out is None:

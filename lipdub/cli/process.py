@@ -14,6 +14,7 @@ from typing import IO, NoReturn
 INTERRUPTED = 130
 _ONE_PRESS = 0.5  # seconds within which a second signal is the same key press, passed on by another process
 _STREAMS = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
+_closed: set[str] = set()  # names of the streams that the caller closed
 
 
 def open_closed_streams() -> None:
@@ -26,9 +27,15 @@ def open_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             _point_to_null(number)
+            _closed.add(name)
         if getattr(sys, name) is None:
             stream = os.fdopen(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)
             setattr(sys, name, stream)
+
+
+def is_output_closed() -> bool:
+    """Whether the caller closed standard output, so that what is written there is lost."""
+    return "stdout" in _closed
 
 
 def print_any_text() -> None:

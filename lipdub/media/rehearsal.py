@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lipdub.constants import SAMPLE_RATE_HZ
-from lipdub.errors import LipdubError
+from lipdub.errors import InputError, LipdubError, printable
 from lipdub.media.containers import container_for
 from lipdub.media.mux import make_result, scratch_folder
 from lipdub.media.mux_plan import PictureInput, SpeechInput
@@ -45,7 +45,9 @@ def rehearse(codec: VideoCodec, speech: SpeechInput | None, source: SourceInput,
     plan = plan_encoder(video, codec)
     if codec.preset is None:
         codec = replace(codec, preset=_FASTEST_PRESETS.get(plan.encoder.family))
-    frame = next(iter(read_frames(source.path, 0, 1, threads=1)))
+    frame = next(read_frames(source.path, 0, 1, threads=1), None)
+    if frame is None:
+        raise InputError(f"the first picture of {printable(source.path)} does not decode")
     step = max(1, round(1 / (video.average_rate * video.time_base)))
     with scratch_folder(out) as scratch:
         piece = scratch / "piece.nut"

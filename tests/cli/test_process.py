@@ -100,6 +100,12 @@ def test_a_reader_that_goes_away(folder: Path) -> None:
     assert (folder / "o.mp4").stat().st_size
 
 
+def test_output_that_would_be_lost_is_refused(folder: Path) -> None:
+    done = shell(f"{sys.executable} -m lipdub lips s.wav -o - --format csv >&-", folder)
+    assert done.returncode == 2
+    assert "standard output is closed" in done.stderr
+
+
 WAITING = """
 import time
 from lipdub.cli.process import handle_signals

@@ -198,7 +198,7 @@ def test_copied_sound_of_many_channels(tmp_path: Path, source: Path, ending: str
     assert len(facts.audio) == 2
     channels, likeness = heard(out, facts.audio[1].index)
     assert (channels, likeness > 0.95) == (count, True)
-    assert any("was mixed down to mono" in note for note in notes) is (count == 1)
+    assert any("of 1 instead of 10 channels" in note for note in notes) is (count == 1)
 
 
 def test_a_mixed_file_keeps_lead_and_limit(tmp_path: Path) -> None:

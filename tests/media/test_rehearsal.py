@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lipdub.errors import EnvironmentFailure
+from lipdub.errors import EnvironmentFailure, InputError
 from lipdub.media import ffmpeg as program
 from lipdub.media import rehearsal
 from lipdub.media.audio_encoder import AudioCodec
@@ -133,3 +133,11 @@ def test_a_failure_is_known_beforehand(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(rehearsal, "write_segment", refuse)
     forecast = forecast_notes(SourceInput(source, probe(source)), tmp_path / "out.mp4")
     assert forecast == ["A run would fail: the encoder libx264 does not start."]
+
+
+def test_a_first_picture_that_does_not_decode_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_video(tmp_path / "a.mp4")
+    speech = make_sound(tmp_path / "s.wav", chirp(0.4))
+    monkeypatch.setattr(rehearsal, "read_frames", lambda *arguments, **options: iter(()))
+    with pytest.raises(InputError, match="does not decode"):
+        try_out(source, speech, tmp_path / "out.mp4")
