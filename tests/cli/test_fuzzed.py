@@ -20,6 +20,8 @@ FOUND = [
     Case("run", "frag.mp4", "shuffle_blocks", "4/60", b"in.mp4", b"out.mkv"),
     # A score of a file whose name is not UTF-8.
     Case("score", "mpeg4.mp4", "flip_head", "4/188", b"caf\xe9.mp4", b"out.mkv"),
+    # A picture of 1 × 65535 pixels, at which MediaPipe ends the process.
+    Case("inspect", "still.png", "claim_pixels", "6/46", b"in.png", b"out.mkv"),
 ]
 SECONDS = 200  # on a loaded machine
 

@@ -32,6 +32,7 @@ CHECKED_FRAMES = (0, 4, 16)
 OTHER_TURNS = (2, 1, 3)  # counterclockwise quarter turns of the picture, upside down first
 # The tracker settles within this many frames, so a chunk that begins with them does not depend on earlier ones.
 WARM_UP_FRAMES = 3
+MIN_PICTURE_SIDE = 16  # pixels; a thinner picture shows no face, and MediaPipe ends the process at extreme shapes
 MIN_CROP_SIDE = 256  # pixels; smaller crops are enlarged, the mesh network itself sees 192
 
 
@@ -70,7 +71,7 @@ class MediaPipeDetector(ClosingDetector):
         for rgb, cut in zip(frames, is_cut, strict=True):
             if cut:
                 self.reset()
-            meshes.append(self._detect_one(rgb))
+            meshes.append(self._detect_one(rgb) if min(rgb.shape[:2]) >= MIN_PICTURE_SIDE else [])
         return meshes
 
     def check(self, rgb: U8, face: F32) -> FaceScores:

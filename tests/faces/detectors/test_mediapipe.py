@@ -136,3 +136,9 @@ def test_a_mask_before_the_mouth_is_seen(talker: U8) -> None:
         assert not scores.has_mouth and not scores.is_face
         assert detector.check(cv2.GaussianBlur(talker, (0, 0), 3), face).has_mouth
         assert detector.check((talker * 0.25).astype(np.uint8), face).is_face
+
+
+@pytest.mark.parametrize("shape", [(40_000, 2), (2, 40_000), (1, 1)])
+def test_a_picture_too_thin_for_a_face_has_none(shape: tuple[int, int]) -> None:
+    with MediaPipeDetector() as detector:
+        assert detector.detect([np.full((*shape, 3), 128, np.uint8)], [True]) == [[]]
