@@ -160,4 +160,6 @@ def _locate_scaled_bands(factor: float) -> F64:
 @lru_cache(maxsize=1)
 def _compute_band_centres() -> F64:
     """Give the centre frequencies of the bands, (BANDS,) float64 Hz."""
-    return mel.compute_band_edges()[1:-1]
+    import librosa
+
+    return librosa.mel_frequencies(mel.BANDS + 2, fmin=mel.LOW, fmax=mel.HIGH)[1:-1]
