@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import signal
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,7 @@ from tests import small_stages
 from tests.sounds import write_tone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 VIDEOS = ("video.mp4", "other.mp4", "portrait.png", "-odd-name.mp4")
@@ -32,6 +35,18 @@ def find_commands(text: str, name: str) -> list[list[str]]:
     """Return the arguments of every line of the page's shell blocks that calls ``name``."""
     lines = [line for block in code_blocks(text, "sh") for line in block.splitlines()]
     return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith(name + " ")]
+
+
+@contextmanager
+def prepare_examples(folder: Path) -> Iterator[None]:
+    """Write the files that the examples name, with small stages in place of the real ones."""
+    before = small_stages.install()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    write_files(folder)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    stages.STAGES.update(before)
 
 
 def write_files(folder: Path) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
 
-from lipdub import stages
 from lipdub.cli.app import COMMANDS, app
 from lipdub.cli.manual import PAGES, make_tables, read_page, render_page, visible_options, walk_commands
 from lipdub.engine.manual_tables import PLACEHOLDER, fill_tables, format_table, render_run_options
@@ -21,7 +19,7 @@ from lipdub.faces.detectors import DETECTORS
 from lipdub.metrics.registry import METRICS
 from lipdub.stages import enhance, neutralize, sync
 from lipdub.training.registry import TRAINABLES
-from tests import documents, small_stages
+from tests import documents
 from tests.test_architecture import ALLOWED, INTERFACE, MAIN
 
 if TYPE_CHECKING:
@@ -38,14 +36,9 @@ OTHER_FLAGS = {"--help", "--softness"}  # of every command, and of the toy metho
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    before = small_stages.install()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    documents.write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    stages.STAGES.update(before)
+    with documents.prepare_examples(tmp_path):
+        yield tmp_path
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lipdub import stages
 from lipdub.engine.recipes import RECIPES
-from tests import documents, small_stages
+from tests import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +22,9 @@ MOST_WORDS = 1000
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    before = small_stages.install()
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    documents.write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    stages.STAGES.update(before)
+    with documents.prepare_examples(tmp_path):
+        yield tmp_path
 
 
 def test_it_is_one_page() -> None:

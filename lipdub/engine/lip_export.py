@@ -396,8 +396,7 @@ def _animate_video(
     job = make_job(video, workspace=folder, stage="neutralize", threads=threads)
     run_stage("neutralize", job, progress)
     workspace = Workspace(job.folder())
-    frame_times = read_frame_times(video)
-    detect = DetectStore.from_workspace(workspace, frame_times)
+    detect = DetectStore.from_workspace(workspace, lambda: read_frame_times(video))
     neutralize = NeutralizeStore.from_workspace(workspace)
     assert detect is not None
     assert neutralize is not None

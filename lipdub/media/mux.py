@@ -47,6 +47,8 @@ from lipdub.media.mux_plan import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from lipdub.media.channel_layouts import LayoutFit
+
 # If ffmpeg fails, kinds of copied streams are given up in this order.
 _LEAST_IMPORTANT_FIRST = ("data", "attachment", COVER, "video", "subtitle", "audio")
 _MATROSKA_FFMPEG_VERSION = 7  # older releases lose the rotation and misplace Opus in Matroska
@@ -93,6 +95,7 @@ def mux(
         result, notes = make_result(
             picture, speech, source, scratch, container=container, metadata=metadata or {}, end=end
         )
+        notes += describe_losses(result, speech, source)
         result.replace(follow_links(out))
     return notes
 
@@ -122,9 +125,14 @@ def make_result(
             notes.append(track.encoder.layout.describe("the speech", track.encoder.encoder))
     result = scratch / f"result.{container.muxer}"
     notes += _run_with_fewer_streams(replace(plan, copied=_select_streams(plan, source)), result)
-    if source.has_kept_streams:
-        notes += compare_files(source.path, result, keep_audio=source.keep_audio, has_speech=speech is not None).notes
     return result, notes
+
+
+def describe_losses(result: Path, speech: SpeechInput | None, source: SourceInput) -> list[str]:
+    """Return remarks on what the source has and a result of :func:`make_result` has not."""
+    if not source.has_kept_streams:
+        return []
+    return list(compare_files(source.path, result, keep_audio=source.keep_audio, has_speech=speech is not None).notes)
 
 
 def _check_inputs(speech: SpeechInput | None, source: SourceInput, container: Container) -> None:
@@ -201,44 +209,48 @@ def _report_disk_errors(out: Path) -> Iterator[None]:
 
 def _lay_out_speech(plan: MuxPlan, speech: SpeechInput) -> SpeechTrack:
     """Write the speech to a WAV file that is laid out for the result."""
-    shift = plan.joined.shift_time
     source = probe_audio_source(speech.path, speech.stream)
-    begin = speech_begin(plan.joined, plan.container, plan.facts.start_time)
-    end = None if plan.end is None else plan.end - shift
-    placement = place_samples(Fraction(speech.start) - shift, begin, end, source.rate)
     path = plan.joined.path.with_name("speech.wav")
     encoder = select_speech_encoder(speech.codec, plan.container, source)
-    write_wav(
-        path,
-        speech.path,
-        lead=placement.lead,
-        skip=placement.skip,
-        limit=placement.limit,
-        stream=speech.stream,
-        fit=encoder.layout,
-    )
+    begin = _write_sound(plan, path, speech.path, speech.stream, Fraction(speech.start), source.rate, encoder.layout)
     return SpeechTrack(path, begin, source, encoder, speech.language)
 
 
 def _lay_out_copy(plan: MuxPlan, stream: CopiedStream) -> tuple[Path, Fraction]:
     """Write a sound stream of the source to a WAV file. Returns the file and when it begins in the result."""
-    begin = speech_begin(plan.joined, plan.container, plan.facts.start_time)
     path = plan.joined.path.with_name(f"sound{stream.index}.wav")
-    if not path.exists():
-        shift = plan.joined.shift_time
-        sound = probe_audio_source(plan.source, stream.index)
-        end = None if plan.end is None else plan.end - shift
-        placement = place_samples(sound.start - shift, begin, end, sound.rate)
-        write_wav(
-            path,
-            plan.source,
-            lead=placement.lead,
-            skip=placement.skip,
-            limit=placement.limit,
-            stream=stream.index,
-            fit=stream.fit,
-        )
-    return path, begin
+    if path.exists():
+        return path, _find_sound_begin(plan)
+    sound = probe_audio_source(plan.source, stream.index)
+    return path, _write_sound(plan, path, plan.source, stream.index, sound.start, sound.rate, stream.fit)
+
+
+def _write_sound(
+    plan: MuxPlan, path: Path, source: Path, stream: int | None, start: Fraction, rate: int, fit: LayoutFit | None
+) -> Fraction:
+    """Write a sound to a WAV file that is laid out for the result.
+
+    Args:
+        plan: What goes into the result.
+        path: The WAV file.
+        source: The file that holds the sound.
+        stream: The index of the sound; None for the first.
+        start: When it begins, seconds on the source's clock.
+        rate: Its samples per second.
+        fit: How its channels fit the codec; None to keep them.
+
+    Returns:
+        When the file begins in the result, seconds.
+    """
+    shift, begin = plan.joined.shift_time, _find_sound_begin(plan)
+    end = None if plan.end is None else plan.end - shift
+    placement = place_samples(start - shift, begin, end, rate)
+    write_wav(path, source, lead=placement.lead, skip=placement.skip, limit=placement.limit, stream=stream, fit=fit)
+    return begin
+
+
+def _find_sound_begin(plan: MuxPlan) -> Fraction:
+    return speech_begin(plan.joined, plan.container, plan.facts.start_time)
 
 
 # -- running ffmpeg

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, LipdubError, printable
 from lipdub.media.containers import container_for
-from lipdub.media.mux import make_result, scratch_folder
+from lipdub.media.mux import describe_losses, make_result, scratch_folder
 from lipdub.media.mux_plan import PictureInput, SpeechInput
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, plan_encoder, write_segment
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _FASTEST_PRESETS = {"h264": "ultrafast", "hevc": "ultrafast", "av1": "13"}
 
 
-def rehearse(codec: VideoCodec, speech: SpeechInput | None, source: SourceInput, out: Path) -> list[str]:
+def rehearse(
+    codec: VideoCodec, speech: SpeechInput | None, source: SourceInput, out: Path, *, compares: bool = False
+) -> list[str]:
     """Encode and mux one frame as the whole result will be: the same programs, names, streams and layouts.
 
     Args:
@@ -31,9 +33,10 @@ def rehearse(codec: VideoCodec, speech: SpeechInput | None, source: SourceInput,
         speech: The speech; None for none.
         source: The source, and which of its streams are kept.
         out: The result. It is not touched; its folder is written to and left as it was.
+        compares: Whether the result is compared with the source, for the notes alone.
 
     Returns:
-        What the notes of the whole result will say.
+        What the notes of the whole result will say, where it is compared.
 
     Raises:
         UsageError: The container does not hold what is asked for.
@@ -55,7 +58,9 @@ def rehearse(codec: VideoCodec, speech: SpeechInput | None, source: SourceInput,
         end = (frame.pts + step) * video.time_base
         picture = PictureInput([piece], last_duration=step)
         container = container_for(out)
-        _, notes = make_result(picture, speech, source, scratch, container=container, metadata={}, end=end)
+        result, notes = make_result(picture, speech, source, scratch, container=container, metadata={}, end=end)
+        if compares:
+            notes += describe_losses(result, speech, source)
     return [*plan.notes, *notes]
 
 
@@ -73,9 +78,8 @@ def forecast_notes(source: SourceInput, out: Path, speech: Path | None = None) -
         codec = VideoCodec(container=out.suffix)
         try:
             spoken = SpeechInput(sound, start=source.facts.video.start_time)
-            return [
-                f"A {out.suffix} result: {note}." for note in rehearse(codec, spoken, source, Path(folder) / out.name)
-            ]
+            notes = rehearse(codec, spoken, source, Path(folder) / out.name, compares=True)
+            return [f"A {out.suffix} result: {note}." for note in notes]
         except LipdubError as error:
             return [f"A run would fail: {error.what}."]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Part = Literal["frame", "face"]
 
 
-class PairObserver:
+class PairObserver(ABC):
     """Observer that compares either whole frames or aligned faces.
 
     Args:
@@ -35,9 +36,9 @@ class PairObserver:
         if compared is not None:
             self.compare(compared)
 
+    @abstractmethod
     def compare(self, pair: FramePair) -> None:
-        """Compare two pictures; a subclass implements it."""
-        raise NotImplementedError
+        """Compare two pictures."""
 
     def describe_count(self, count: int) -> str:
         """Describe how many of the result's frames were compared."""

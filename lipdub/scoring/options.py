@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003  (the declarations are read at run time)
 
-from lipdub.options import option, validate
+from lipdub.options import OptionGroup, option
 
 
 def _detector_names() -> tuple[str, ...]:
@@ -15,7 +15,7 @@ def _detector_names() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class ScoreOptions:
+class ScoreOptions(OptionGroup):
     """The files that a result is compared with.
 
     Attributes:
@@ -66,6 +66,3 @@ class ScoreOptions:
         metavar="NAME",
         help="The face detector. Default: the one of the workspace, else the default of detect.",
     )
-
-    def __post_init__(self) -> None:
-        validate(self)

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lipdub.options import option, validate
-from lipdub.training.trainable import Runtime
+from lipdub.options import option
+from lipdub.training.trainable import Runtime, SettingsOptions
 from lipdub.workspace.atomic_files import encode_text, write_atomically
 
 if TYPE_CHECKING:
     from lipdub.training.adapt import AdaptationOptions
 
-_SETTINGS = "Settings"
-
 
 @dataclass(frozen=True)
-class AdaptArguments:
+class AdaptArguments(SettingsOptions):
     """What to adapt to, which model, how long, and where the result goes."""
 
     minutes: float | None = option(None, "--minutes", help="Total minutes of wall time.", low=0.1, default_text="10")
@@ -48,20 +46,7 @@ class AdaptArguments:
         None, "--out", "-o", metavar="FILE", help="Write the model to this file instead of the weights store."
     )
     pixels: int | None = option(None, "--pixels", help="Side of the generated faces: 96 or 128.", default_text="128")
-    config: Path | None = option(
-        None, "--config", metavar="TOML", help="File with settings of the training.", panel=_SETTINGS
-    )
-    changes: list[str] | None = option(
-        None,
-        "--set",
-        metavar="KEY=VALUE",
-        help="One setting of the training; overrides the file. May be given several times.",
-        panel=_SETTINGS,
-    )
     seed: int = option(0, "--seed", help="Random seed.")
-
-    def __post_init__(self) -> None:
-        validate(self)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lipdub.errors import UsageError
-from lipdub.options import option, validate
+from lipdub.options import OptionGroup, option, validate
 
 FacePolicy = Literal["one", "any"]
 SplitBy = Literal["clip", "speaker"]
@@ -92,7 +92,7 @@ class ClipOptions:
 
 
 @dataclass(frozen=True)
-class SplitOptions:
+class SplitOptions(OptionGroup):
     """Options that determine which clips are held out.
 
     Attributes:
@@ -116,12 +116,9 @@ class SplitOptions:
         panel=_SPLIT,
     )
 
-    def __post_init__(self) -> None:
-        validate(self)
-
 
 @dataclass(frozen=True)
-class SourceOptions:
+class SourceOptions(OptionGroup):
     """Facts about the videos, and how they are read.
 
     Attributes:
@@ -142,6 +139,3 @@ class SourceOptions:
     licence: str = option("", "--licence", metavar="TEXT", help="Licence of these videos, stored with each clip.")
     jobs: int = option(0, "--jobs", "-j", help="Videos processed in parallel; 0: one per processor.", low=0)
     strict: bool = option(False, "--strict", help="Stop at a video that cannot be read, instead of skipping it.")
-
-    def __post_init__(self) -> None:
-        validate(self)

@@ -95,7 +95,7 @@ def write_clips(
     summary = stage.run(context, DetectOptions(max_faces=MAX_FACES))
     times = read_frame_times(video)
     times = times - times[0]
-    detected = DetectStore(store, summary, times)
+    detected = DetectStore(store, summary, lambda: times)
     grid, near = resample_moments(times)
     if not detected.tracks:
         return {"clips": [], "rejected": [_make_rejection("no-face", 0.0, len(grid) / shards.FPS)]}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - evaluated for the command line
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from lipdub.options import option, validate
+from lipdub.options import OptionGroup, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ class Runtime:
 
 
 @dataclass(frozen=True)
-class TrainArguments:
+class TrainArguments(OptionGroup):
     """Arguments of every training."""
 
     out: Path | None = option(
@@ -58,9 +58,6 @@ class TrainArguments:
         default_text="next to the weights",
     )
 
-    def __post_init__(self) -> None:
-        validate(self)
-
 
 @dataclass(frozen=True)
 class GridArguments(TrainArguments):
@@ -70,14 +67,9 @@ class GridArguments(TrainArguments):
 
 
 @dataclass(frozen=True)
-class DatasetArguments(TrainArguments):
-    """Arguments of a training on a dataset of `lipdub prepare`."""
+class SettingsOptions(OptionGroup):
+    """The settings of a training that differ from the defaults."""
 
-    data: Path | None = option(_REQUIRED, "--data", metavar="DATASET", help="A dataset of lipdub prepare.")
-    minutes: float = option(
-        0.0, "--minutes", help="End the schedule after this many minutes; 0 takes all steps.", low=0
-    )
-    on_bad: Literal["skip", "error"] = option("skip", "--on-bad", help="Skip a damaged shard, or refuse the dataset.")
     config: Path | None = option(
         None, "--config", metavar="TOML", help="File with settings of the training.", panel=_SETTINGS
     )
@@ -88,6 +80,17 @@ class DatasetArguments(TrainArguments):
         help="One setting; overrides the file. May be given several times.",
         panel=_SETTINGS,
     )
+
+
+@dataclass(frozen=True)
+class DatasetArguments(TrainArguments, SettingsOptions):
+    """Arguments of a training on a dataset of `lipdub prepare`."""
+
+    data: Path | None = option(_REQUIRED, "--data", metavar="DATASET", help="A dataset of lipdub prepare.")
+    minutes: float = option(
+        0.0, "--minutes", help="End the schedule after this many minutes; 0 takes all steps.", low=0
+    )
+    on_bad: Literal["skip", "error"] = option("skip", "--on-bad", help="Skip a damaged shard, or refuse the dataset.")
     max_minutes: float | None = option(
         None,
         "--max-minutes",

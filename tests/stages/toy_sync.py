@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.options import option, validate
+from lipdub.options import OptionGroup, option
 from lipdub.stages import inference
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun
 
@@ -19,13 +19,10 @@ SIZE = 32  # pixels of the faces it draws
 
 
 @dataclass(frozen=True)
-class ToyOptions:
+class ToyOptions(OptionGroup):
     """What it paints."""
 
     toy_shade: float = option(0.25, "--toy-shade", help="Grey of the painted faces.", low=0, high=1, panel="Look")
-
-    def __post_init__(self) -> None:
-        validate(self)
 
 
 class Toy(GeneratorMethod):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from lipdub.faces.detectors import DEFAULT_DETECTOR, DETECTORS
 from lipdub.faces.detectors.base import MAX_FACES_LIMIT
-from lipdub.options import option, validate
+from lipdub.options import OptionGroup, option
 
 
 @dataclass(frozen=True)
-class DetectOptions:
+class DetectOptions(OptionGroup):
     """Options of the detect stage.
 
     Attributes:
@@ -31,6 +31,3 @@ class DetectOptions:
     max_faces: int = option(
         4, "--max-faces", help="Most faces of a frame.", low=1, high=MAX_FACES_LIMIT, panel="Who and when"
     )
-
-    def __post_init__(self) -> None:
-        validate(self)

@@ -17,7 +17,7 @@ from lipdub.faces.detectors.face_check import FaceScores
 from lipdub.faces.track_landmarks import TrackLandmarks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lipdub.arrays import F32, F64, I16, Array
     from lipdub.stages.base import StageContext
@@ -89,12 +89,15 @@ class DetectStore:
     Args:
         store: the stage's folder in the workspace.
         summary: the stage's summary.
-        times: (frames,) float64 times of the source's frames, seconds; needed by `interval` and `landmarks` only.
+        read_times: returns the times of the source's frames, (frames,) float64 seconds. Only `interval` and
+            `landmarks` call it.
     """
 
-    def __init__(self, store: StageStore, summary: Mapping[str, Any], times: F64 | None = None) -> None:
+    def __init__(
+        self, store: StageStore, summary: Mapping[str, Any], read_times: Callable[[], F64] | None = None
+    ) -> None:
         self._store = store
-        self._times = times
+        self._read_times = read_times
         self.detector: str = summary["method"]
         self.tracks: Sequence[TrackRecord] = summary["tracks"]
         self.shots: list[tuple[int, int]] = [(first, end) for first, end in summary["shots"]]
@@ -104,21 +107,21 @@ class DetectStore:
         """Open the store that a later stage reads."""
         from lipdub.media.frame_index import read_frame_times
 
-        return cls(ctx.upstream[STAGE], ctx.summaries[STAGE], read_frame_times(ctx.job.video))
+        return cls(ctx.upstream[STAGE], ctx.summaries[STAGE], lambda: read_frame_times(ctx.job.video))
 
     @classmethod
-    def from_workspace(cls, workspace: Workspace, times: F64 | None = None) -> DetectStore | None:
+    def from_workspace(cls, workspace: Workspace, read_times: Callable[[], F64] | None = None) -> DetectStore | None:
         """Open the store of a workspace; None where the stage has not run."""
         record = workspace.record(STAGE)
-        return cls(workspace.store(STAGE), record.summary, times) if record is not None else None
+        return cls(workspace.store(STAGE), record.summary, read_times) if record is not None else None
 
     @cached_property
     def interval(self) -> float:
         """Typical time between two frames, seconds."""
         from lipdub.faces.smoothing import estimate_frame_interval
 
-        assert self._times is not None
-        return estimate_frame_interval(self._times)
+        assert self._read_times is not None
+        return estimate_frame_interval(self._read_times())
 
     @cached_property
     def owners(self) -> I16:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lipdub.faces.alignment.five_point import SIZE
-from lipdub.options import option, validate
+from lipdub.options import OptionGroup, option
 from lipdub.stages import inference
 from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.enhance.method import EnhanceMethod
@@ -45,7 +45,7 @@ COARSE = 1.5
 
 
 @dataclass(frozen=True)
-class RestorerOptions:
+class RestorerOptions(OptionGroup):
     """How the network is shown the crop in the frame."""
 
     feather: float = option(
@@ -57,9 +57,6 @@ class RestorerOptions:
         panel="Look",
         run_flags=(),
     )
-
-    def __post_init__(self) -> None:
-        validate(self)
 
 
 class Restorer(EnhanceMethod):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lipdub.faces import tensors
-from lipdub.options import option, validate
+from lipdub.options import OptionGroup, option
 from lipdub.stages import inference, talking_face
 from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.neutralize.store import NeutralizeStore, drawn_heads, has_box, has_placement
@@ -42,15 +42,12 @@ TRAITS = inference.NetworkTraits(item_bytes=1280 << 20, batch=1, accelerated=40)
 
 
 @dataclass(frozen=True)
-class LNetOptions:
+class LNetOptions(OptionGroup):
     """What the upper face shows."""
 
     emotion: Literal["surprise", "angry", "sad"] | None = option(
         None, "--emotion", help="Recipe retalking: emotion of the upper face.", panel="Look"
     )
-
-    def __post_init__(self) -> None:
-        validate(self)
 
 
 class LNetMethod(GeneratorMethod):

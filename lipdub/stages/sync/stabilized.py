@@ -17,7 +17,7 @@ import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.faces.compositing import composite_crop, crop_at
-from lipdub.options import option, validate
+from lipdub.options import OptionGroup, option
 from lipdub.stages import inference, talking_face
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun
 from lipdub.weights.talking_face_file import FAMILY
@@ -35,7 +35,7 @@ LEAD = 0.08  # seconds before a frame that its sound begins: two of the five fra
 
 
 @dataclass(frozen=True)
-class StabilizedOptions:
+class StabilizedOptions(OptionGroup):
     """The model that draws the talker."""
 
     model: str | None = option(
@@ -47,9 +47,6 @@ class StabilizedOptions:
         aliases=("--talker",),
         old_names=("talker",),
     )
-
-    def __post_init__(self) -> None:
-        validate(self)
 
 
 class Stabilized(GeneratorMethod):

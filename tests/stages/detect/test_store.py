@@ -29,7 +29,7 @@ def detected(tmp_path: Path) -> DetectStore:
     points[:10, 0] = face + np.array([100, 80, 0])
     points[4:, 1] = face + np.array([300, 80, 0])
     arrays.write(0, np.zeros(FRAMES, np.float32), points, np.full((FRAMES, 2, 5), np.nan, np.float32))
-    return DetectStore(store, {"method": "toy", **link_tracks(arrays, TIMES)}, TIMES)
+    return DetectStore(store, {"method": "toy", **link_tracks(arrays, TIMES)}, lambda: TIMES)
 
 
 def test_tracks_are_described(detected: DetectStore) -> None:
