@@ -11,8 +11,9 @@ import numpy as np
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, printable
 from lipdub.media.channel_layouts import ChannelMixer
-from lipdub.media.demux import absolute_path, decode_frames, open_media
+from lipdub.media.demux import absolute_path, open_media
 from lipdub.media.probe import AudioFacts, probe
+from lipdub.media.sound_frames import LONGEST_GAP, decode_sound_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from lipdub.media.channel_layouts import LayoutFit
 
 _SHORTEST_GAP = Fraction(1, 20)  # seconds; gaps in the times longer than this are filled with silence
-_LONGEST_GAP = Fraction(3600)  # seconds; a longer gap is a broken time
 _SILENCE_BLOCK_SECONDS = 4
 _LOSSLESS_CODECS = ("flac", "alac", "wavpack", "tta", "ape", "truehd", "mlp")
 # Weights of the channels of surround layouts in a mix to mono: speech is in the centre.
@@ -96,7 +96,7 @@ def probe_audio_source(path: Path | str, stream: int | None = None) -> AudioSour
     """
     with open_media(path) as container:
         sound = _select_stream(container, path, stream)
-        frame = next(decode_frames(container, sound), None)
+        frame = next(decode_sound_frames(container, sound), None)
         if frame is None:
             raise InputError(f"{printable(path)} holds no sound samples")
         codec = sound.codec_context.name
@@ -134,9 +134,7 @@ def read_audio_blocks(path: Path | str, stream: int | None = None) -> Iterator[F
         channels = 0
         start: Fraction | None = None
         count = 0
-        for frame in decode_frames(container, sound):
-            if not frame.samples:
-                continue
+        for frame in decode_sound_frames(container, sound):
             if not rate:
                 rate, channels = frame.sample_rate, frame.layout.nb_channels
             samples = _conform(_to_float(frame), frame.sample_rate, rate, channels)
@@ -145,11 +143,11 @@ def read_audio_blocks(path: Path | str, stream: int | None = None) -> Iterator[F
                 if start is None:
                     start = time - Fraction(count, rate)
                 gap = time - start - Fraction(count, rate)
-                if _SHORTEST_GAP < gap < _LONGEST_GAP:
+                if _SHORTEST_GAP < gap < LONGEST_GAP:
                     missing = round(gap * rate)
                     count += missing
                     yield from _silence(missing, channels, rate)
-                elif -_LONGEST_GAP < gap < -_SHORTEST_GAP:
+                elif -LONGEST_GAP < gap < -_SHORTEST_GAP:
                     samples = samples[round(-gap * rate) :]
             if len(samples):
                 count += len(samples)

@@ -44,6 +44,7 @@ from lipdub.media.orientation import read_orientation
 from lipdub.media.pixel_aspect import find_square_size
 from lipdub.media.pixel_formats import PlaneLayout, planar_equivalent, plane_layout
 from lipdub.media.pixels import describe_upright
+from lipdub.media.sound_frames import decode_sound_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -521,7 +522,7 @@ def _audio_facts(path: Path, number: int) -> AudioFacts:
     with open_media(path) as container:
         stream = container.streams[number]
         start: Fraction | None = None
-        frame = decode_first_frame(container, stream)
+        frame = next(decode_sound_frames(container, stream), None)
         if frame is not None:
             if frame.pts is not None:
                 start = frame.pts * frame.time_base

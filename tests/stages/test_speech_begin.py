@@ -72,6 +72,27 @@ def test_the_speech_begins_with_the_sound(
     assert locate_sound(out, VOICE) == pytest.approx(before + offset, abs=1e-3)
 
 
+@pytest.mark.parametrize(("codec", "is_noted"), [("aac", False), ("libopus", False), ("libmp3lame", True)])
+def test_speech_of_a_fragmented_source_does_not_begin_early(tmp_path: Path, codec: str, *, is_noted: bool) -> None:
+    """Its first packet is at zero, before pictures and sound begin; only MP3 has priming that nothing tells of."""
+    source = make_video(
+        tmp_path / "a.mp4",
+        pts=range(30),
+        sound=VOICE,
+        sound_codec=codec,
+        container_options={"movflags": "frag_keyframe+empty_moov", "strict": "experimental"},
+    )
+    facts = probe(source)
+    assert facts.video is not None
+    assert bool(describe_delay(facts)) is is_noted
+    speech = make_sound(tmp_path / "s.wav", load_audio(source, 48000))
+    start = facts.video.start_time + facts.sound_delay
+    piece, out = tmp_path / "0.nut", tmp_path / "out.mp4"
+    write_segment(piece, ((f.picture, f.pts) for f in read_frames(source)), facts.video, VideoCodec())
+    mux(PictureInput([piece]), SpeechInput(speech, start=start), SourceInput(source, facts), out)
+    assert locate_sound(out, VOICE) == pytest.approx(float(facts.video.start_time), abs=2e-3)
+
+
 def test_sources_that_begin_together_are_dubbed_as_before(tmp_path: Path) -> None:
     """Rounding to whole milliseconds, as Matroska does it, is no difference; the offset is kept to the bit."""
     facts = probe(make_source(tmp_path / "a.mp4", Fraction(0), Fraction(0)))
