@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     import lipdub
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow all but some cases of a test with ``quick_cases``; those that stay quick are spread evenly."""
+    cases: dict[tuple[Path, str, int], list[pytest.Item]] = {}
+    for item in items:
+        mark = item.get_closest_marker("quick_cases")
+        if mark is not None and item.get_closest_marker("slow") is None:
+            cases.setdefault((item.path, item.name.partition("[")[0], *mark.args), []).append(item)
+    for (_, _, count), alike in cases.items():
+        for number, item in enumerate(alike):
+            if number and number * count // len(alike) == (number - 1) * count // len(alike):
+                item.add_marker(pytest.mark.slow)
+
+
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what the collection of the tests made: it stays until the end."""
     gc.collect()

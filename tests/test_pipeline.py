@@ -79,6 +79,7 @@ def test_second_run_does_nothing(job: Job) -> None:
     assert again.warnings == first.warnings and again.notes == first.notes
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     ("options", "ran"),
     [
@@ -128,6 +129,7 @@ def test_code_version_counts(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(job)[1] == ALL[3:]
 
 
+@pytest.mark.slow
 def test_weights_count(job: Job, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     weights = tmp_path / "net.safetensors"
     weights.write_bytes(b"one")
@@ -163,6 +165,7 @@ def test_plan_writes_nothing_and_tells_why(job: Job) -> None:
     assert small_stages.RUNS == ALL
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     ("stage", "options"),
     [
@@ -206,6 +209,7 @@ def test_lost_and_broken_pieces_are_mended(job: Job, what: str) -> None:
     assert run(job, strength=0.5)[0].out.read_bytes() == wanted
 
 
+@pytest.mark.slow
 def test_a_stage_that_trusts_its_own_notes_is_done_anew(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules[stages.STAGES["neutralize"]]
     whole = module.SPEC.run
@@ -509,6 +513,7 @@ def test_workspace_can_go(job: Job) -> None:
     assert result.workspace is None and result.out.exists() and not job.folder().exists()
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError()])
 def test_what_the_machine_refuses(job: Job, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     module = sys.modules[stages.STAGES["sync"]]

@@ -186,6 +186,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_odd_names(lipdub: Callable[..., Done], tmp_path: Path, name: str) -> None:
     small_stages.write_video(tmp_path / "v.mp4").rename(tmp_path / name)

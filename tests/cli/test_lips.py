@@ -53,6 +53,7 @@ def test_without_a_file_it_says_what_was_heard(run: Callable[..., Done], tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("name", ["a.json", "a.csv", "a.npz", "a.srt", "a.tsv", "a.xml", "a.rhubarb-json", "a.csv.txt"])
 def test_files_by_ending_and_format(run: Callable[..., Done], tmp_path: Path, name: str) -> None:
     option = {"a.rhubarb-json": ("--format", "rhubarb-json"), "a.csv.txt": ("--format", "csv")}.get(name, ())

@@ -59,11 +59,13 @@ def test_what_needs_no_weights_folder_works(arguments: tuple[object, ...], talke
     assert not list(tmp_path.glob("~*"))
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("arguments", [("--version",), ("weights", "list"), ("weights", "list", "--json"), ("manual",)])
 def test_the_store_is_empty(arguments: tuple[object, ...], tmp_path: Path) -> None:
     assert call(tmp_path, *arguments)[0] == 0
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -64,6 +64,7 @@ def test_what_is_wrong_ends_it_with_a_code(called: Called, tmp_path: Path) -> No
     assert code == 2 and "size" in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 def test_its_processes_end_with_it(tmp_path: Path) -> None:
     footage.cut(tmp_path / "who" / "a.mp4", seconds=4.0)

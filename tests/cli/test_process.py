@@ -45,6 +45,7 @@ def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     "closed", ["<&-", ">&-", "2>&-", *(pytest.param(c, marks=pytest.mark.slow) for c in ("<&- >&-", "<&- >&- 2>&-"))]
 )
@@ -56,6 +57,7 @@ def test_closed_streams(folder: Path, closed: str) -> None:
     assert ("o.mp4" in done.stdout) is (">&-" not in closed or closed == "2>&-")
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     ("line", "source"),
     [
@@ -76,6 +78,7 @@ def test_input_from_a_pipe(folder: Path, line: str, source: str) -> None:
     assert source in (folder / "o.mp4.provenance.json").read_text()
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
@@ -91,6 +94,7 @@ def test_what_is_no_input(folder: Path, line: str, code: int, words: str) -> Non
     assert not (folder / "o.mp4").exists()
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away(folder: Path) -> None:
     """The help ends quietly; a run whose messages nobody reads goes on."""
     done = shell(f"{RUN} --help | true", folder)
@@ -119,6 +123,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_signal_ends_the_process(number: int) -> None:
     # A shell's background jobs ignore Ctrl-C, and so would a child of theirs.
@@ -175,6 +180,7 @@ rehearse(VideoCodec(container=out.suffix), SpeechInput(speech), SourceInput(vide
 """
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 @pytest.mark.parametrize("name", ["caf\u00e9".encode(), b"caf\xe9", "\u65e5\u672c".encode()])
 def test_names_do_not_depend_on_the_locale(folder: Path, locale: str, name: bytes) -> None:

@@ -84,12 +84,14 @@ def test_a_table_a_file_and_a_page(run: Callable[..., Done], clip: Path, tmp_pat
     assert page.images == 2 * len(scored["moments"]) > 0
 
 
+@pytest.mark.slow
 def test_json_and_no_files(run: Callable[..., Done], clip: Path, tmp_path: Path) -> None:
     done = run(clip, "--json", "--no-files")
     assert json.loads(done.stdout)["result"] == str(clip)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_thresholds(run: Callable[..., Done], clip: Path) -> None:
     assert run(clip, "--no-files", "--fail-under", "faces=0.9", "--fail-over", "seam=3").code == 0
     done = run(clip, "--no-files", "--fail-under", "faces=1.5", "--fail-under", "cpbd=0")
@@ -116,6 +118,7 @@ def test_old_names_of_rows_and_flags_are_accepted_and_said_once(run: Callable[..
     assert "--truth" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_row_that_needs_an_input_says_which(run: Callable[..., Done], clip: Path) -> None:
     done = run(clip, "--no-files", "--fail-under", "psnr=30")
     assert done.code == 2

@@ -50,6 +50,7 @@ def _wall(count: int, level: int = 90) -> list[np.ndarray]:
     return [noise + np.uint8(level)] * count
 
 
+@pytest.mark.slow
 def test_a_talker_then_a_wall(tmp_path: Path, talker: list[np.ndarray]) -> None:
     events: list[Event] = []
     found = inspect(
@@ -69,6 +70,7 @@ def test_a_talker_then_a_wall(tmp_path: Path, talker: list[np.ndarray]) -> None:
     assert events[-1].kind == "done"
 
 
+@pytest.mark.slow
 def test_a_long_video_is_sampled(tmp_path: Path, talker: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "MAX_EXACT_WORK", 0.0)
     monkeypatch.setattr(inspection, "SAMPLE_COUNT", 12)
@@ -103,6 +105,7 @@ def test_two_faces_at_once(tmp_path: Path, talker: list[np.ndarray]) -> None:
     assert any("--face" in note for note in found["notes"])
 
 
+@pytest.mark.slow
 def test_a_hand_before_the_mouth_is_guessed(tmp_path: Path, talker: list[np.ndarray]) -> None:
     covered = []
     for i, frame in enumerate(talker):

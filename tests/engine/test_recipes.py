@@ -90,6 +90,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     stages.STAGES.update(before)
 
 
+@pytest.mark.slow
 def test_a_run_changes_its_recipe_and_a_second_one_reuses_it(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_stages, "TRUST", 0.1)
     video, speech = small / "video.mp4", small / "speech.wav"

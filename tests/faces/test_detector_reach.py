@@ -100,6 +100,7 @@ def test_score(grey: Path) -> None:
     assert share("toy") == 1
 
 
+@pytest.mark.slow
 def test_score_uses_the_detector_of_the_run(tmp_path: Path) -> None:
     from lipdub.scoring.run_workspace import read_detector
     from lipdub.workspace.folder import Workspace

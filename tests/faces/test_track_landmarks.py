@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,6 +53,7 @@ def track(frames: int = 60) -> np.ndarray:
     return points
 
 
+@pytest.mark.slow
 @repeatable
 @given(cuts=st.lists(st.integers(0, 60), max_size=6))
 def test_pieces_are_the_whole(cuts: list[int]) -> None:

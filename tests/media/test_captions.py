@@ -67,6 +67,7 @@ def decode_captions(path: Path) -> list[bytes | None]:
         ]
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize(
     ("codec", "file", "how"),
     [

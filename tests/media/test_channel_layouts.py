@@ -122,6 +122,7 @@ def heard(path: Path, stream: int | None = None) -> tuple[int, float]:
     return sound.shape[1], float(np.corrcoef(loudest[:size], VOICE[:size])[0, 1])
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     ("channels", "ending", "codec", "kept"),
     [
@@ -153,6 +154,7 @@ def test_recorder_files(tmp_path: Path, source: Path, channels: int, ending: str
         assert 0.8 < level < 1.25
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     ("layout", "ending", "codec", "result"),
     [

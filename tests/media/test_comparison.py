@@ -72,6 +72,7 @@ SPEECH = StreamContents(1, "audio", "aac")
 FILE = Contents("mov,mp4", PICTURE, StreamContents(0, "video", "h264"), (SPEECH,), {}, ())
 
 
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize(("maker", "ending"), PAIRS)
 def test_notes_agree_with_ffprobe(tmp_path: Path, maker: str, ending: str) -> None:
     if shutil.which("ffprobe") is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from lipdub.media.contents import read_contents
 from lipdub.media.probe import read_codec_tag
 from tests.media import rich_files
@@ -50,6 +52,7 @@ def test_the_picture(tmp_path: Path) -> None:
     assert (turned.rotation, turned.size) == (90, (96, 64))
 
 
+@pytest.mark.slow
 def test_programs_that_are_worth_a_word(tmp_path: Path) -> None:
     assert read_contents(rich_files.programs_ts(tmp_path)).programs == ("First", "Second")
     assert read_contents(rich_files.broadcast_ts(tmp_path)).programs == ("Channel 4",)

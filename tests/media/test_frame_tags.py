@@ -26,6 +26,7 @@ def read_first(path: Path) -> FrameTags:
         return read_frame_tags(next(container.decode(video=0)))
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(("order", "name"), [("tff", TOP_FIELD_FIRST), ("bff", BOTTOM_FIELD_FIRST)])
 @pytest.mark.parametrize(
     "encoder",

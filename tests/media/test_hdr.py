@@ -54,6 +54,7 @@ def test_parameters_and_boxes() -> None:
     assert HdrMetadata.from_json(asdict(HdrMetadata(light=LightLevel(1, 2)))) == HdrMetadata(light=LightLevel(1, 2))
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     ("codec", "ending"),
     [

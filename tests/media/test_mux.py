@@ -81,6 +81,7 @@ def locate_sound_by_ffmpeg(path: Path, expected: np.ndarray) -> float:
     return lag(np.frombuffer(process.stdout, np.float32), expected, 48000)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
 @pytest.mark.parametrize(
     "start", [pytest.param(name, marks=[] if name == "all late" else [pytest.mark.slow]) for name in STARTS]
@@ -112,6 +113,7 @@ def test_speech_lies_where_asked(tmp_path: Path, ending: str, start: str) -> Non
     assert result.audio[0].codec == codecs[ending]
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     ("codec", "ending"),
     [
@@ -139,6 +141,7 @@ def test_any_codec_and_rate(tmp_path: Path, codec: str, ending: str, rate: int) 
     assert abs(locate_sound(out, load_audio(speech, 48000)) - 0.1) < 0.0009
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     ("codec", "ending"),
     [("aac", ".m4a"), ("libmp3lame", ".mp3"), ("libopus", ".opus"), ("flac", ".flac"), ("libvorbis", ".ogg")],
@@ -223,6 +226,7 @@ def rich_source(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("ending", [".mkv", ".mp4", ".mov", ".webm", ".avi"])
 def test_other_streams_come_along(tmp_path: Path, ending: str) -> None:
     source = rich_source(tmp_path)
@@ -251,6 +255,7 @@ def test_other_streams_come_along(tmp_path: Path, ending: str) -> None:
     assert any("attachment" in note for note in notes) == (ending != ".mkv")
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("ending", [".mov", ".mp4"])
 @pytest.mark.parametrize("tag", ["mebx", "rtmd"])
 def test_a_data_track_without_a_muxer_is_left_out(tmp_path: Path, ending: str, tag: str) -> None:
@@ -289,6 +294,7 @@ def test_the_time_code_track_is_made_anew(tmp_path: Path, ending: str) -> None:
         assert [stream.metadata.get("timecode") for stream in container.streams] == ["10:00:00:05", None, "10:00:00:05"]
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv"])
 def test_chapters_are_made_anew(tmp_path: Path, ending: str) -> None:
     """The track that holds the titles of QuickTime chapters is not copied, not even from a dub of a dub of a dub."""
@@ -394,6 +400,7 @@ def test_segments_are_joined_in_time(tmp_path: Path) -> None:
         mux(PictureInput([pieces[0], pieces[0]]), None, SourceInput(source, facts), out)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     "name", ["-dash out.mp4", 'it\'s "so".mkv', "new\nline.mov", "50%d.mp4", "http:x.webm", "ü é.mp4"]
 )
@@ -466,6 +473,7 @@ def test_without_a_system_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 NAMES = [b"caf\xe9", b"new\nline", b"'\"$(x)", b"%d%s", b"pipe:1", b"-o", "日本".encode() * 40 + b"abcdefg"]
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_and_folder(tmp_path: Path, name: bytes) -> None:
     """Source, speech and result lie in a folder of an odd name, and have odd names themselves."""

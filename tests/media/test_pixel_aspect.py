@@ -105,6 +105,7 @@ def write_squeezed(path: Path, aspect: Fraction, frames: int) -> Path:
     return path
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("aspect", ASPECTS)
 def test_faces_are_found_on_square_pixels_and_the_result_keeps_the_shape(tmp_path: Path, aspect: Fraction) -> None:
     found = {}

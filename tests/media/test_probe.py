@@ -228,6 +228,7 @@ def test_truncated_files(strange_file: Path, whole_files: list[bytes], number: i
     probe_bytes(strange_file, whole[: round(share * len(whole))])
 
 
+@pytest.mark.slow
 @settings(repeatable, max_examples=300)
 @given(
     number=st.integers(0, 10),

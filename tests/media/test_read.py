@@ -64,6 +64,7 @@ def digest(frame: object) -> tuple[int, int, int]:
     return frame.index, frame.pts, hash(b"".join(np.ascontiguousarray(plane).tobytes() for plane in planes))  # type: ignore[attr-defined]
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("name", SOURCES)
 def test_numbers_hold_from_any_start(sources: dict[str, Path], name: str) -> None:
     path = sources[name]

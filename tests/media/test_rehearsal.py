@@ -32,6 +32,7 @@ def try_out(source: Path, speech: Path, out: Path, sound_codec: str = "auto") ->
     rehearse(VideoCodec(container=out.suffix), sound, SourceInput(source, facts), out)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("ending", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
 def test_every_container_passes_and_nothing_is_left(tmp_path: Path, ending: str) -> None:
     source = make_video(tmp_path / "a.mp4", sound=chirp(0.4), second_sound=chirp(0.4, seed=2))
@@ -100,6 +101,7 @@ def test_one_frame_and_as_much_speech_is_made(tmp_path: Path) -> None:
     assert facts.duration < Fraction(1, 4)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     ("maker", "ending"),
     [

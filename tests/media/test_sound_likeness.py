@@ -31,6 +31,7 @@ def with_second(folder: Path, voice: Path, graph: str, codec: str = "pcm_s16le",
     return out
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize(
     ("graph", "codec", "ending"),
     [

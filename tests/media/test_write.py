@@ -74,6 +74,7 @@ def encode(folder: Path, source: Path, out: Path, codec: VideoCodec) -> tuple[Me
     return facts, frames
 
 
+@pytest.mark.quick_cases(5)
 @pytest.mark.parametrize("name", CASES)
 def test_lossless_is_exact(tmp_path: Path, name: str) -> None:
     how, endings = CASES[name]
@@ -103,6 +104,7 @@ def test_lossless_is_exact(tmp_path: Path, name: str) -> None:
             assert np.abs(read_frame_times(out) - read_frame_times(source)).max() <= 0.0005 + 1e-9
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize(
     ("name", "codec", "ending"),
     [
@@ -144,6 +146,7 @@ H26X = [("libx264", ".mp4"), ("libx264", ".mkv"), ("libx265", ".mp4"), ("libx265
 PRORES_TAGS = {"0": "apco", "1": "apcs", "2": "apcn", "3": "apch", "4": "ap4h", "5": "ap4x"}
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("ending", [".mov", ".mkv"])
 @pytest.mark.parametrize("profile", PRORES_TAGS)
 def test_prores_keeps_its_flavour(tmp_path: Path, profile: str, ending: str) -> None:
@@ -164,6 +167,7 @@ def test_prores_keeps_its_flavour(tmp_path: Path, profile: str, ending: str) -> 
         assert tag == (PRORES_TAGS[profile] if ending == ".mov" else tag)
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(("order", "name"), [("tff", TOP_FIELD_FIRST), ("bff", BOTTOM_FIELD_FIRST)])
 @pytest.mark.parametrize(
     ("file", "options", "endings"),
@@ -211,6 +215,7 @@ def test_fields_are_coded_where_the_encoder_can(tmp_path: Path) -> None:
         assert "the interlaced coding (top field first)" in compare_files(source, out).lost
 
 
+@pytest.mark.quick_cases(5)
 @pytest.mark.parametrize(
     ("codec", "ending", "place"),
     [
@@ -250,6 +255,7 @@ def test_vp9_goes_to_mp4_as_h264(tmp_path: Path, codec: str, ending: str, expect
         assert plan_encoder(facts, VideoCodec("vp9", container=ending)).encoder.family == "vp9"
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(("rotation", "hflip"), [(90, False), (-90, False), (180, False), (90, True), (0, True)])
 def test_turned_pictures_are_shown_as_before(tmp_path: Path, rotation: int, hflip: bool) -> None:
     """AVI has no rotation: the picture is stored upright. NUT has none either, but Matroska does."""
@@ -454,6 +460,7 @@ def test_odd_videos_say_who_does_not_play_them(tmp_path: Path) -> None:
     assert plan.size == (61, 41) and any("QuickTime" in note for note in plan.notes)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("order", "name"), [("tff", TOP_FIELD_FIRST), ("bff", BOTTOM_FIELD_FIRST)])
 def test_fields_that_are_pictures_of_their_own_stay_so(tmp_path: Path, order: str, name: str) -> None:
     """Interlaced H.265 stores each field as a picture of half the height."""

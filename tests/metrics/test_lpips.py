@@ -47,6 +47,7 @@ def test_lpips_is_that_of_its_package_with_the_backbone_of_the_store(tmp_path: P
     assert found == pytest.approx(expected, rel=1e-4) and (found > 1e-4).all()
 
 
+@pytest.mark.slow
 def test_lpips_says_what_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"alexnet-owt-7be5be79\.pth are not in the store"):
         lpips.load_lpips(WeightsStore(tmp_path))

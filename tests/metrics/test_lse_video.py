@@ -55,6 +55,7 @@ def _boxes(count: int) -> np.ndarray:
     return np.tile(BOX, (count, 1))
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("shift", [0, 3, -5])
 def test_a_shift_of_the_sound_is_found(shift: int) -> None:
     frames, times, sound = _video()
@@ -63,6 +64,7 @@ def test_a_shift_of_the_sound_is_found(shift: int) -> None:
     assert found.offset == -shift and 2 * found.distance < found.confidence
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("start", [0.4, -0.32])
 def test_the_sound_may_begin_before_or_after_the_picture(start: float) -> None:
     frames, times, sound = _video()

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 fix_torchvision()  # the libraries compared with import it
 
 
+@pytest.mark.slow
 def test_mse_and_psnr_are_those_of_torchmetrics() -> None:
     image = pytest.importorskip("torchmetrics.image")
     regression = pytest.importorskip("torchmetrics.regression")

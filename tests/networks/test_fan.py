@@ -38,6 +38,7 @@ def test_the_manifest_knows_its_entries(name: str) -> None:
     assert len(shapes) == 1129 and shapes["conv1.weight"] == (64, 3, 7, 7) and shapes["l3.weight"] == (68, 256, 1, 1)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("program", [False, True])
 def test_both_kinds_of_file_give_the_same_network(tmp_path: Path, program: bool) -> None:
     """A TorchScript archive is read only where its digest is the published one."""

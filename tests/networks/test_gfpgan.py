@@ -29,6 +29,7 @@ def test_small() -> None:
     assert out[1, :, 20, 11].tolist() == pytest.approx([0.11541, -2.09795, 0.26157], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_file_of_the_published_form_is_loaded(tmp_path: Path) -> None:
     with torch.device("meta"):
         shapes = gfpgan().state_dict()

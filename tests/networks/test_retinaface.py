@@ -12,6 +12,7 @@ from tests.networks.parity import fill
 MEAN = torch.tensor([104.0, 117.0, 123.0]).view(1, 3, 1, 1)
 
 
+@pytest.mark.slow
 def test_on_a_small_picture() -> None:
     network = fill(retinaface(), {"overrides": [{"match": r"^body\.conv1\.weight$", "scale": 0.001}]})
     image = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 255 - MEAN

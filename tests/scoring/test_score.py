@@ -84,6 +84,7 @@ def test_a_lossless_run_changes_nothing_outside_the_mask(run: Path) -> None:
     assert events[-1].kind == "done"
 
 
+@pytest.mark.slow
 def test_one_touched_sample_is_found(run: Path, tmp_path: Path) -> None:
     doctored = tmp_path / "doctored.mp4"
     with av.open(str(doctored), "w") as out:
@@ -111,6 +112,7 @@ def test_the_source_may_have_moved(run: Path, tmp_path: Path) -> None:
     assert score(run / "dub.mp4", workspace=run / "work", source=moved).row("unmasked_changed_samples").value == 0
 
 
+@pytest.mark.slow
 def test_a_clip_against_itself(run: Path) -> None:
     found = score(run / "dub.mp4", ground_truth=run / "dub.mp4")
     for end in ("", "_crop"):
@@ -131,6 +133,7 @@ def test_truth_a_little_off(run: Path, tmp_path: Path) -> None:
     assert values["lmd_eyes"] < 0.02
 
 
+@pytest.mark.slow
 def test_truth_of_another_size_is_refused(run: Path, tmp_path: Path) -> None:
     frames = [np.zeros((64, 64, 3), np.uint8)] * 5
     with pytest.raises(InputError, match="64x64"):

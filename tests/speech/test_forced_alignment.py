@@ -111,6 +111,7 @@ def test_nothing_is_found_in_nothing() -> None:
     assert np.isnan(align_words(WORDS, sound(1)).spans).all()
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("window", "settle"), [(400, 100), (800, 300), (6000, 1000)])
 def test_a_long_text_needs_but_a_window(monkeypatch: pytest.MonkeyPatch, window: int, settle: int) -> None:
     monkeypatch.setattr(module, "_SETTLE", settle)

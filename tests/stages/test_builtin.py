@@ -32,6 +32,7 @@ def store(result: Any, stage: str) -> StageStore:
     return StageStore(result.workspace / stage, stage)
 
 
+@pytest.mark.slow
 def test_outside_the_mask_every_sample_is_the_sources_and_inside_something_moved(sample_dub: lipdub.Result) -> None:
     sync, options = store(sample_dub, "sync"), PasteBackOptions()
     source = sync.open("source").read(0, len(sync.open("source")))

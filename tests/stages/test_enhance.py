@@ -134,6 +134,7 @@ def sync_of(plain: Any) -> StageStore:
     return StageStore(plain.workspace / "sync", "sync")
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("region", ["mouth", "face"])
 def test_a_network_that_changes_nothing(plain: Any, enhance: Callable[..., StageStore], region: str) -> None:
     before, places = arrays(sync_of(plain))
@@ -176,6 +177,7 @@ def test_without_strength_the_crops_are_those_of_sync(plain: Any, enhance: Calla
     assert all(np.array_equal(a, b) for a, b in zip(found, arrays(sync_of(plain)), strict=True))
 
 
+@pytest.mark.slow
 def test_what_was_lost_is_made_again_alike(enhance: Callable[..., StageStore]) -> None:
     store = enhance(Shown(0.2), region="face", strength=0.5)
     wanted = {path: path.read_bytes() for path in sorted(store.path.rglob("c.*"))}
@@ -210,6 +212,7 @@ def _face_place(plain: Any, k: int) -> tuple[np.ndarray, Any]:
     return matrix, arrays(sync_of(plain))[1][k]
 
 
+@pytest.mark.slow
 def test_only_what_is_parsed_as_mouth_is_restored(plain: Any, enhance: Callable[..., StageStore]) -> None:
     before, _ = arrays(sync_of(plain))
     parser = Parsing()
@@ -304,6 +307,7 @@ def test_mouths_are_averaged_over_neighbours_of_the_same_shot() -> None:
     assert [int(item.crop[size // 2, size // 2, 0]) for item in items] == [170, 64, 0, 255]
 
 
+@pytest.mark.slow
 def test_parsing_takes_mouth_and_lips_near_the_mesh() -> None:
     from lipdub.networks.parsenet import ParseNet
     from tests.networks.parity import fill

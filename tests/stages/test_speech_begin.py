@@ -36,6 +36,7 @@ def make_source(path: Path, picture: Fraction, sound: Fraction | None) -> Path:
     return make_video(path, time_base=BASE, pts=pts, **spoken)  # type: ignore[arg-type]
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("offset", [0.0, 0.25])
 @pytest.mark.parametrize(
     ("picture", "sound", "is_noted"),

@@ -188,6 +188,7 @@ def test_methods_that_do_not_go_together(short_talker: Path, model: Path, tmp_pa
         lipdub.sync(short_talker, SPEECH, method="stabilized", **given | {"talker": only})
 
 
+@pytest.mark.slow
 def test_the_model_adapted_to_a_video_is_taken_for_it(
     short_talker: Path, model: Path, tmp_path: Path, weights_folder: Path
 ) -> None:
@@ -228,6 +229,7 @@ def test_shut_references_go_before_other_methods(
         np.testing.assert_allclose(reference[round(0.75 * h), w // 2 - 3 : w // 2 + 3].mean(0) / 255, COLOUR, atol=0.02)
 
 
+@pytest.mark.slow
 def test_shut_references_go_before_lnet(short_talker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an E-Net that copies its reference, the mouths are what the silent-lip generator painted."""
     small_retalking.publish(monkeypatch, tmp_path, ("lnet", "enet"), copying=True)

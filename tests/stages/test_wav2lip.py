@@ -51,6 +51,7 @@ def dubbed(weights: Path, short_talker: Path, tmp_path_factory: pytest.TempPathF
         )
 
 
+@pytest.mark.slow
 def test_the_result_says_whose_weights_it_was_made_with(dubbed: Any) -> None:
     assert dubbed.recipe == "wav2lip"
     assert any("not the published ones but a file of your own" in note for note in dubbed.notes)

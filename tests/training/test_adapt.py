@@ -74,6 +74,7 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_no_more_than_there_is_time_for(tmp_path: Path) -> None:
     video = cut(tmp_path / "-a talker's 'long'.mp4", seconds=3.0)
     said: list[str] = []

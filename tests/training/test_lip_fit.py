@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 from lipdub.training import lip_fit
 
 
+@pytest.mark.slow
 def test_lip_fit_finds_the_lead_of_the_lips_and_stays_near_the_table() -> None:
     rng = np.random.default_rng(0)
     posteriors = np.eye(len(PHONES), dtype=np.float32)[np.repeat(rng.integers(0, len(PHONES), (6, 30)), 10, axis=1)]

@@ -33,6 +33,7 @@ def test_weights_file_round_trip(tmp_path: Path) -> None:
     assert phone_recognizer.find_default_weights().stat().st_size < 4_000_000
 
 
+@pytest.mark.slow
 def test_a_tiny_run_from_made_speech_to_weights(tmp_path: Path) -> None:
     from lipdub.training import synthetic_speech
 

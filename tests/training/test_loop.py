@@ -81,6 +81,7 @@ def test_it_learns_and_reports(tmp_path: Path) -> None:
     assert all("loss" in line and "error" in line for line in said)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, accumulate: int) -> None:
     options = LoopOptions(steps=9, learning_rate=1e-2, warmup=2, save_every=2, report_every=1, accumulate=accumulate)
@@ -98,6 +99,7 @@ def test_a_stopped_training_ends_as_an_unbroken_one(tmp_path: Path, accumulate: 
     assert not torch.equal(flat(whole), flat(other))  # the seed counts: dropout differs
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("left", [("latest", "latest.new"), ("latest.old", "latest.new"), ("latest.old",)])
 def test_killed_while_a_checkpoint_is_put_in_its_place(tmp_path: Path, left: tuple[str, ...]) -> None:
     options = LoopOptions(steps=6, learning_rate=1e-2, save_every=2, report_every=1)
@@ -220,6 +222,7 @@ def pictures(net: torch.nn.Module) -> torch.Tensor:
     return shade * torch.ones(2, 3, 3, 8, 8)
 
 
+@pytest.mark.slow
 def test_figures_and_pictures_of_a_stopped_training_are_those_of_an_unbroken_one(tmp_path: Path) -> None:
     options = LoopOptions(
         steps=12, learning_rate=1e-2, save_every=5, report_every=3, sample_every=4, validate_every=6, patience=4
@@ -243,6 +246,7 @@ def test_figures_and_pictures_of_a_stopped_training_are_those_of_an_unbroken_one
         assert seen == (tmp_path / "broken" / "samples" / name).read_bytes()
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("broken", [False, True])
 def test_it_ends_when_nothing_gets_better_and_gives_the_best(tmp_path: Path, broken: bool) -> None:
     answers = {2: 3.0, 4: 1.0, 6: 2.0, 8: 1.5, 10: 1.0, 12: 0.0}
@@ -361,6 +365,7 @@ def against(folder: Path, options: LoopOptions, progress=None, note=None) -> tup
     return train(folder, options, loss=first, seed=4, progress=progress, adversary=adversary), judge
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_an_adversary_is_trained_in_turn_and_resumed_exactly(tmp_path: Path, accumulate: int) -> None:
     options = LoopOptions(steps=9, learning_rate=1e-2, warmup=2, save_every=2, report_every=1, accumulate=accumulate)

@@ -168,6 +168,7 @@ def test_what_is_lost_is_made_again(whole: Path, videos: Path, tmp_path: Path) -
     assert kept.stat().st_mtime_ns == before  # what is there is not read again
 
 
+@pytest.mark.slow
 def test_what_is_lost_of_another_video_is_said(whole: Path, videos: Path, tmp_path: Path) -> None:
     out = tmp_path / "data"
     shutil.copytree(whole, out)
@@ -180,6 +181,7 @@ def test_what_is_lost_of_another_video_is_said(whole: Path, videos: Path, tmp_pa
     assert prepare([videos / "Ann B."], out)["clips"] == 3
 
 
+@pytest.mark.slow
 def test_videos_are_added_and_named_anew_without_work(
     whole: Path, videos: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -233,6 +235,7 @@ def test_filters_say_what_they_left_out(videos: Path, tmp_path: Path) -> None:
     assert reasons(tmp_path, footage.late(tmp_path / "bit.mp4", 0.06), min_sync=0.01, max_offset=0.05) == ["late-sound"]
 
 
+@pytest.mark.slow
 def test_two_faces_are_two_tracks_when_any_will_do(tmp_path: Path) -> None:
     two = footage.cut(tmp_path / "two.mp4", 0, 1.2, filters="scale=256:256,split[a][b];[a][b]hstack")
     counts = prepare([two], tmp_path / "data", clips={**SMALL, "faces": "any", "min_sync": 0})
@@ -246,11 +249,13 @@ def test_two_faces_are_two_tracks_when_any_will_do(tmp_path: Path) -> None:
     assert abs(places[0][0] - places[1][0]) == pytest.approx(256, abs=6)
 
 
+@pytest.mark.slow
 def test_long_stretches_are_cut_into_equal_clips(videos: Path, tmp_path: Path) -> None:
     prepare([videos / "bob" / ODD[2]], tmp_path / "data", clips={**SMALL, "longest": 0.9, "min_sync": 0})
     assert [(c["start"], c["frames"]) for c in index(tmp_path / "data")["clips"]] == [(0.0, 20), (0.8, 20)]
 
 
+@pytest.mark.slow
 def test_bad_videos_are_named_and_passed_over_or_refused(videos: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     shutil.copytree(videos / "bob", bad)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.training.dataset import open_dataset
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 NEGATED = "scale=256:256,negate"
 
 
+@pytest.mark.slow
 def test_the_same_places_with_other_pictures_and_another_sound(tmp_path: Path) -> None:
     video = cut(tmp_path / "talker.mp4", seconds=3.0)
     prepare([video], tmp_path / "faces", clips={"size": 32, "min_sync": 0.0, "min_face": 0.0}, split={"held_out": 0.0})

@@ -156,6 +156,7 @@ def test_clips_too_short_for_five_frames_are_left_alone(tmp_path: Path) -> None:
         SyncClips(open_dataset(talkers(tmp_path / "b", frames=4)), TINY)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("name", ["avsyncnet", "syncnet"])
 def test_weights_go_out_and_come_back(tmp_path: Path, name: str) -> None:
     options = replace(OPTIONS, network=name, syncnet_width=2, loop=replace(LOOP, steps=1))

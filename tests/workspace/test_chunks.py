@@ -35,6 +35,7 @@ def filled(
     return array, values
 
 
+@pytest.mark.quick_cases(8)
 @pytest.mark.parametrize("shape", [(10, 3, 2), (8, 5), (1,), (0, 4), (3, 0, 2)])
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "float16", "bool"])
 def test_what_is_written_is_read(store: StageStore, shape: tuple[int, ...], dtype: str) -> None:

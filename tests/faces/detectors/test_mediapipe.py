@@ -97,6 +97,7 @@ def draw_tilted(talker: U8, degrees: float) -> U8:
     return picture
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("degrees", range(0, 360, 45))
 def test_turned_people_are_found_the_way_up_they_are(talker: U8, degrees: int) -> None:
     picture = draw_tilted(talker, degrees)

@@ -43,6 +43,7 @@ def write_turned(path: Path, turns: int) -> Path:
     return path
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("turns", range(4))
 def test_the_mouth_of_a_turned_person_is_found(tmp_path: Path, turns: int) -> None:
     video = write_turned(tmp_path / "turned.mp4", turns)

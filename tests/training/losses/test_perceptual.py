@@ -62,6 +62,7 @@ def test_vgg19_is_torchvisions() -> None:
     assert all(float(m.min()) == 0 for m in maps)  # each is what a ReLU lets through
 
 
+@pytest.mark.slow
 def test_the_published_network_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
     network, path = VGG19(), tmp_path / "vgg19-dcbb9e9d.pth"
