@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lipdub.workspace.folder import StageRecord
 
 MIN_SPEECH_SECONDS = 0.1  # seconds
+MIN_SPEECH_RATE = 1000  # Hz; below it no speech can be heard
 _LONGEST_WORKSPACE_NAME = 80  # bytes of the longest path within a workspace, with room to spare
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -51,10 +52,15 @@ def check_speech(path: Path, what: str = "speech") -> float:
     """Return the seconds of audio in ``path``.
 
     Raises:
-        InputError: It is missing, cannot be decoded, or holds too little audio.
+        InputError: It is missing, cannot be decoded, holds too little audio, or is no sound.
     """
-    from lipdub.media.audio import load_audio
+    from lipdub.media.audio import load_audio, probe_audio_source
 
+    rate = probe_audio_source(path).rate
+    if rate < MIN_SPEECH_RATE:
+        raise InputError(
+            f"the {what} {path} has a sample rate of {rate} Hz", hint=f"At least {MIN_SPEECH_RATE} Hz is needed."
+        )
     seconds = len(load_audio(path, rate=SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     if seconds < MIN_SPEECH_SECONDS:
         raise InputError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,14 @@ from lipdub.errors import InputError, printable
 from lipdub.media.channel_layouts import ChannelMixer
 from lipdub.media.demux import absolute_path, open_media
 from lipdub.media.probe import AudioFacts, probe
+from lipdub.media.sample_formats import FLOAT_FORMATS, OddSamples, pack_samples, unpack_samples
 from lipdub.media.sound_frames import LONGEST_GAP, decode_sound_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from lipdub.arrays import F32, F64, Array
+    from lipdub.arrays import F32, F64
     from lipdub.media.channel_layouts import LayoutFit
 
 _SHORTEST_GAP = Fraction(1, 20)  # seconds; gaps in the times longer than this are filled with silence
@@ -36,9 +37,6 @@ CANCELLED_SHARE = 0.1
 DROWNED_SHARE = 0.03
 SILENT_PEAK = 0.001  # -60 dB; a sound that stays below is silence
 LOST_SHARE = 0.25  # of the loudest channel's power in lost seconds, from which that channel is taken alone
-_MOST_PLANES = 8  # planar frames with as many channels or more cannot be read plane by plane
-# Full scale of the signed integer sample formats.
-_FULL_SCALE = {"s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}
 
 
 @dataclass(frozen=True)
@@ -115,19 +113,22 @@ def probe_audio_source(path: Path | str, stream: int | None = None) -> AudioSour
         )
 
 
-def read_audio_blocks(path: Path | str, stream: int | None = None) -> Iterator[F32]:
+def read_audio_blocks(path: Path | str, stream: int | None = None, *, odd: OddSamples | None = None) -> Iterator[F32]:
     """Yield the samples of a sound stream at its own rate, from the first heard sample on.
 
     Encoder priming and the parts that an edit list cuts are left out. Gaps in the times are filled with silence and
-    overlaps are cut, so that sample n is heard n / rate seconds after the first.
+    overlaps are cut, so that sample n is heard n / rate seconds after the first. What is no sound is silence or
+    clipped.
 
     Args:
         path: The file.
         stream: Index of the stream; the first sound stream by default.
+        odd: Counts what is no sound.
 
     Yields:
-        (n, channels) float32 in -1..1.
+        (n, channels) float32 in -1..1, but for loud floats.
     """
+    odd = odd if odd is not None else OddSamples()
     with open_media(path) as container:
         sound = _select_stream(container, path, stream)
         rate = 0
@@ -137,7 +138,7 @@ def read_audio_blocks(path: Path | str, stream: int | None = None) -> Iterator[F
         for frame in decode_sound_frames(container, sound):
             if not rate:
                 rate, channels = frame.sample_rate, frame.layout.nb_channels
-            samples = _conform(_to_float(frame), frame.sample_rate, rate, channels)
+            samples = _conform(unpack_samples(frame, odd), frame.sample_rate, rate, channels)
             if frame.pts is not None and frame.time_base:
                 time = frame.pts * frame.time_base
                 if start is None:
@@ -160,36 +161,6 @@ def _silence(count: int, channels: int, rate: int) -> Iterator[F32]:
         part = min(count, rate * _SILENCE_BLOCK_SECONDS)
         yield np.zeros((part, channels), np.float32)
         count -= part
-
-
-def _to_float(frame: Any) -> F32:
-    """Convert the samples of a decoded frame to (n, channels) float32 in -1..1."""
-    if frame.format.is_planar and frame.layout.nb_channels >= _MOST_PLANES:
-        frame = _to_packed(frame)
-    name = frame.format.name
-    values: Array = frame.to_ndarray()
-    values = values.T if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels)
-    if name.startswith(("flt", "dbl")):
-        return np.ascontiguousarray(values, dtype=np.float32)
-    if name.startswith("u8"):
-        return (values.astype(np.float32) - 128.0) / 128.0
-    full = _FULL_SCALE[name.removesuffix("p")]
-    if full > _FULL_SCALE["s16"]:
-        return (values / float(full)).astype(np.float32)
-    return values.astype(np.float32) * np.float32(1.0 / full)
-
-
-def _to_packed(frame: Any) -> Any:
-    """Return a planar frame with its channels interleaved.
-
-    PyAV finds the end of a frame's planes by an empty pointer. Frames with many planes have none, and the process
-    crashes.
-    """
-    import av
-
-    packed: list[Any] = av.AudioResampler(format=frame.format.packed).resample(frame)
-    assert len(packed) == 1
-    return packed[0]
 
 
 def _conform(samples: F32, rate: int, target_rate: int, channels: int) -> F32:
@@ -255,7 +226,7 @@ def load_audio(path: Path | str, rate: int = SAMPLE_RATE_HZ, *, mono: bool = Tru
     """
     if mono:
         return load_mono(path, rate, stream=stream).samples
-    return _load(path, rate, stream, lambda block, layout: block)
+    return _load(path, rate, stream, lambda block, layout: block, OddSamples())
 
 
 @dataclass(frozen=True)
@@ -266,10 +237,12 @@ class MonoSound:
         samples: (n,) float32 in -1..1.
         channel: The only channel that was taken, counted from 0, since a mix of all would lose the sound. None for
             a mix.
+        odd: What in the file is no sound.
     """
 
     samples: F32
     channel: int | None = None
+    odd: OddSamples = field(default_factory=OddSamples)
 
 
 def load_mono(path: Path | str, rate: int = SAMPLE_RATE_HZ, *, stream: int | None = None) -> MonoSound:
@@ -290,16 +263,17 @@ def load_mono(path: Path | str, rate: int = SAMPLE_RATE_HZ, *, stream: int | Non
         power.add(block, mixed, layout)
         return mixed
 
-    samples = _load(path, rate, stream, mix)
+    odd = OddSamples()
+    samples = _load(path, rate, stream, mix, odd)
     channel = power.find_only_channel()
     if channel is not None:
-        samples = _load(path, rate, stream, lambda block, layout: block[:, channel])
-    return MonoSound(samples, channel)
+        samples = _load(path, rate, stream, lambda block, layout: block[:, channel], OddSamples())
+    return MonoSound(samples, channel, odd)
 
 
 def describe_mono(path: Path | str, sound: MonoSound) -> list[str]:
-    """Return a note where the sound of a file is not the plain mix, or where nothing can be heard."""
-    notes = []
+    """Return notes where a sound is odd or not the plain mix, or where nothing can be heard."""
+    notes = sound.odd.describe(printable(path))
     if sound.channel is not None:
         notes.append(
             f"a mix of the channels of {printable(path)} would lose the sound, so the mouth follows "
@@ -308,6 +282,16 @@ def describe_mono(path: Path | str, sound: MonoSound) -> list[str]:
     if not len(sound.samples) or float(np.abs(sound.samples).max()) < SILENT_PEAK:
         notes.append(f"{printable(path)} is silent")
     return notes
+
+
+def describe_odd_samples(path: Path | str) -> list[str]:
+    """Return notes on what is no sound in a file. Only uncompressed floats are searched."""
+    source = probe_audio_source(path)
+    odd = OddSamples()
+    if source.lossless and source.sample_format.startswith(FLOAT_FORMATS):
+        for _ in read_audio_blocks(path, odd=odd):
+            pass
+    return odd.describe(printable(path))
 
 
 class MixPower:
@@ -348,7 +332,7 @@ class MixPower:
         return loudest if lost > LOST_SHARE * channels[:, loudest].sum() else None
 
 
-def _load(path: Path | str, rate: int, stream: int | None, select: Callable[[F32, str], F32]) -> F32:
+def _load(path: Path | str, rate: int, stream: int | None, select: Callable[[F32, str], F32], odd: OddSamples) -> F32:
     """Load the channels that `select` makes of a block (n, channels) and its layout: (n,) or (n, k) float32."""
     import soxr
 
@@ -356,7 +340,7 @@ def _load(path: Path | str, rate: int, stream: int | None, select: Callable[[F32
     resampler = None
     parts: list[F32] = []
     count = 0
-    for block in read_audio_blocks(path, stream):
+    for block in read_audio_blocks(path, stream, odd=odd):
         count += len(block)
         values = select(block, source.layout)
         if source.rate != rate:
@@ -366,6 +350,7 @@ def _load(path: Path | str, rate: int, stream: int | None, select: Callable[[F32
         parts.append(values)
     if count == 0:
         raise InputError(f"{printable(path)} holds no sound samples")
+    odd.check(printable(path))
     if resampler is not None:
         parts.append(resampler.resample_chunk(np.zeros((0, *parts[0].shape[1:]), np.float32), last=True))
     samples = np.concatenate(parts)
@@ -419,7 +404,7 @@ def write_wav(
         track = container.add_stream(codec, rate=facts.rate, layout=layout)
         written = 0
         for block in blocks:
-            packed = _pack_samples(block, sample_format)
+            packed = pack_samples(block, sample_format)
             frame = av.AudioFrame.from_ndarray(packed, format=sample_format, layout=layout)
             frame.sample_rate = facts.rate
             frame.pts = written
@@ -467,15 +452,3 @@ def _wav_format(facts: AudioSource) -> tuple[str, str]:
     if facts.lossless and facts.sample_format.startswith("s32"):
         return ("pcm_s24le", "s32") if facts.bits <= 24 else ("pcm_s32le", "s32")
     return "pcm_f32le", "flt"
-
-
-def _pack_samples(block: F32, sample_format: str) -> Array:
-    """Pack (n, channels) float32 samples into a (1, n * channels) array of a sample format."""
-    if sample_format == "flt":
-        return np.ascontiguousarray(block, dtype=np.float32).reshape(1, -1)
-    full = _FULL_SCALE[sample_format]
-    if sample_format == "s16":
-        values: Array = np.clip(np.rint(block * float(full)), -full, full - 1).astype(np.int16)
-    else:
-        values = np.clip(np.rint(block.astype(np.float64) * float(full)), -full, full - 1).astype(np.int32)
-    return np.ascontiguousarray(values).reshape(1, -1)

@@ -33,6 +33,7 @@ SEGMENT_FRAMES = 240
 
 def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
     """Encode the missing segments, then mux."""
+    from lipdub.media.audio import describe_odd_samples
     from lipdub.media.copied_streams import KEEP_OTHERS
     from lipdub.media.mux import mux
     from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
@@ -65,6 +66,8 @@ def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
     )
     if sound is not None and options.keep_audio == KEEP_OTHERS:
         notes += describe_old_voice(ctx.facts)
+    if ctx.job.mix is not None and ctx.job.mix != ctx.job.speech:
+        notes += describe_odd_samples(ctx.job.mix)
     return {
         "method": options.method,
         "frames": n,
