@@ -5,6 +5,7 @@ Nothing here knows how a result is made: whatever is lost, for whichever reason,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ from lipdub.media.mux_options import lasting_metadata
 from lipdub.media.pixel_formats import plane_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from lipdub.arrays import U8
@@ -38,6 +39,7 @@ _TIME_CODE = "timecode"  # key of the time code of the first picture
 _SAME_TIME = Fraction(1, 50)  # seconds; a smaller difference of the first pictures is rounding
 _SAME_ASPECT = Fraction(1, 200)  # relative difference of sample shapes that containers round away
 _MOST_NAMES = 8  # names of a list that a note spells out
+_SAME_PLACE = 1e-4  # degrees of latitude and longitude
 _DATE_LETTERS = 19  # letters of a date and time up to the seconds
 # Roles that follow from a stream's place in the file, or that people do not see.
 _ROLES_OF_PLACE = {"default", "still_image", "dependent", "multilayer"}
@@ -89,9 +91,18 @@ class Comparison:
             parts.append(f"changed from the source: {', '.join(self.changed)}")
         return ["; ".join(parts)] if parts else []
 
+    def leave_out(self, told: Collection[str]) -> Comparison:
+        """Return the comparison without what is told elsewhere."""
+        return Comparison(*(tuple(text for text in texts if text not in told) for texts in (self.lost, self.changed)))
+
 
 def compare_files(
-    source: Path | str, result: Path | str, *, keep_audio: str = KEEP_OTHERS, has_speech: bool = True
+    source: Path | str,
+    result: Path | str,
+    *,
+    keep_audio: str = KEEP_OTHERS,
+    has_speech: bool = True,
+    told: Collection[int] = (),
 ) -> Comparison:
     """Compare a result with its source. Takes some hundredths of a second.
 
@@ -100,15 +111,22 @@ def compare_files(
         result: The result.
         keep_audio: Which sound streams of the source were to be kept: 'others', 'all', 'none'.
         has_speech: Whether the result's first sound stream is the speech.
+        told: Numbers of the source's streams that are lost, as another note tells.
 
     Raises:
         InputError: A file cannot be read.
     """
-    return compare(read_contents(source), read_contents(result), keep_audio=keep_audio, has_speech=has_speech)
+    ours, theirs = read_contents(source), read_contents(result)
+    return compare(ours, theirs, keep_audio=keep_audio, has_speech=has_speech, told=told)
 
 
 def compare(
-    source: Contents, result: Contents, *, keep_audio: str = KEEP_OTHERS, has_speech: bool = True
+    source: Contents,
+    result: Contents,
+    *,
+    keep_audio: str = KEEP_OTHERS,
+    has_speech: bool = True,
+    told: Collection[int] = (),
 ) -> Comparison:
     """Compare what a source and its result hold.
 
@@ -118,6 +136,7 @@ def compare(
         keep_audio: Which sound streams of the source were to be kept: 'others', 'all', 'none'. What was not to be
             kept is not missed.
         has_speech: Whether the result's first sound stream is the speech.
+        told: Numbers of the source's streams that are lost, as another note tells.
     """
     lost: list[str] = []
     changed: list[str] = []
@@ -126,7 +145,8 @@ def compare(
         changed += _changes_of_picture(source.picture, result.picture)
     if source.picture is not None and source.picture.is_image:
         return Comparison(tuple(lost), tuple(changed))
-    wanted = [s for s in _wanted_streams(source, keep_audio, has_speech=has_speech) if not _is_generated(s)]
+    wanted = _wanted_streams(source, keep_audio, has_speech=has_speech)
+    wanted = [stream for stream in wanted if not _is_generated(stream) and stream.index not in told]
     found = _leave_out_first_sound(result.streams) if has_speech else result.streams
     pairs = pair_streams(wanted, found)
     kept = [(stream, partner) for stream, partner in pairs if partner is not None]
@@ -141,7 +161,7 @@ def compare(
 # -- streams
 
 
-def _wanted_streams(source: Contents, keep_audio: str, *, has_speech: bool) -> tuple[StreamContents, ...]:
+def _wanted_streams(source: Contents, keep_audio: str, *, has_speech: bool) -> Sequence[StreamContents]:
     """Return the streams of the source that the result was to have."""
     if keep_audio == KEEP_NOTHING:
         return tuple(stream for stream in source.streams if stream.kind != "audio")
@@ -341,8 +361,8 @@ def _colour_kind(pix_fmt: str) -> str:
 
 
 def _changes_of_picture(ours: PictureContents, theirs: PictureContents) -> Iterator[str]:
-    """Yield how the picture is changed."""
-    if ours.pix_fmt != theirs.pix_fmt:
+    """Yield how the picture is changed, but for what the encoder's plan tells: lost opacity, sizes made even."""
+    if ours.pix_fmt not in (theirs.pix_fmt, theirs.pix_fmt.replace("yuv", "yuva")):
         yield f"the picture is {theirs.pix_fmt} instead of {ours.pix_fmt}"
     if ours.is_image:
         return
@@ -350,7 +370,8 @@ def _changes_of_picture(ours: PictureContents, theirs: PictureContents) -> Itera
         yield f"the picture is coded as {theirs.codec} instead of {ours.codec}"
     elif ours.codec == "prores" and ours.tag != theirs.tag:
         yield f"the picture is ProRes {theirs.tag} instead of {ours.tag}"
-    if ours.size != theirs.size and ours.size != theirs.size[::-1]:
+    even = ours.size[0] // 2 * 2, ours.size[1] // 2 * 2
+    if theirs.size not in (ours.size, even) and ours.size != theirs.size[::-1]:
         yield "the picture is {}x{} instead of {}x{}".format(*theirs.size, *ours.size)
     if abs(ours.first_time - theirs.first_time) > _SAME_TIME:
         yield f"the first picture is shown at {float(theirs.first_time):.3f} instead of {float(ours.first_time):.3f} s"
@@ -385,7 +406,9 @@ def _lost_keys(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]
 
     def is_kept(key: str, value: str) -> bool:
         same_key = [text for other, text in after.items() if other.lower() == key.lower()]
-        return value in values or any(value in text or _is_same_date(value, text) for text in same_key)
+        return value in values or any(
+            value in text or _is_same_date(value, text) or _is_same_place(value, text) for text in same_key
+        )
 
     told = {key: value for key, value in lasting_metadata(before).items() if value}
     return [key for key, value in told.items() if key.lower() != _TIME_CODE and not is_kept(key, value)]
@@ -394,6 +417,12 @@ def _lost_keys(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]
 def _is_same_date(one: str, other: str) -> bool:
     """Whether two texts are the same date and time; containers keep it to the second."""
     return one[:_DATE_LETTERS].replace("T", " ") == other[:_DATE_LETTERS].replace("T", " ")
+
+
+def _is_same_place(one: str, other: str) -> bool:
+    """Whether two texts are the same place on earth (ISO 6709); containers write numbers with digits of their own."""
+    places = [[float(number) for number in re.findall(r"[+-]\d+(?:\.\d+)?", text)] for text in (one, other)]
+    return min(map(len, places)) > 1 and np.allclose(places[0][:2], places[1][:2], atol=_SAME_PLACE)
 
 
 def _enumerate(names: Sequence[str]) -> str:

@@ -53,6 +53,12 @@ class CopiedStream:
         """Whether its channels are laid out in a file of their own before they are encoded."""
         return self.fit is not None
 
+    def describe(self) -> str:
+        """Return its kind, its number, and its codec or the name of its file, for people."""
+        name = {"audio": "sound stream", COVER: "cover picture"}.get(self.kind, f"{self.kind} stream")
+        detail = self.codec or self.metadata.get("filename", "")
+        return f"{name} {self.index} ({detail})" if detail else f"{name} {self.index}"
+
 
 def select_streams(
     facts: MediaFacts, container: Container, *, keep_audio: str, has_speech: bool

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, printable, wrap_os_error
 from lipdub.media.audio import probe_audio_source, write_wav
@@ -45,12 +45,13 @@ from lipdub.media.mux_plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lipdub.media.channel_layouts import LayoutFit
 
-# If ffmpeg fails, kinds of copied streams are given up in this order.
+# If ffmpeg fails at none of the copied streams alone, they are given up in this order, the last of a kind first.
 _LEAST_IMPORTANT_FIRST = ("data", "attachment", COVER, "video", "subtitle", "audio")
+_EXCERPT = Fraction(1)  # seconds of each input in which ffmpeg tells whether it takes a stream
 _MATROSKA_FFMPEG_VERSION = 7  # older releases lose the rotation and misplace Opus in Matroska
 # Opus packets begin 6.5 ms before they are heard, and Matroska stores whole milliseconds. A quarter of a
 # millisecond less makes that half round the same way when it is written and when it is read.
@@ -92,12 +93,24 @@ def mux(
     container = container_for(out)
     _check_inputs(speech, source, container)
     with scratch_folder(out) as scratch:
-        result, notes = make_result(
-            picture, speech, source, scratch, container=container, metadata=metadata or {}, end=end
-        )
-        notes += describe_losses(result, speech, source)
-        result.replace(follow_links(out))
+        made = make_result(picture, speech, source, scratch, container=container, metadata=metadata or {}, end=end)
+        notes = [*made.notes, *describe_losses(made, speech, source)]
+        made.path.replace(follow_links(out))
     return notes
+
+
+class MadeResult(NamedTuple):
+    """A result that is not in its place yet.
+
+    Attributes:
+        path: The file.
+        notes: Remarks for the person.
+        refused: Numbers of the source's streams that ffmpeg refused; the notes tell of them.
+    """
+
+    path: Path
+    notes: list[str]
+    refused: frozenset[int]
 
 
 def make_result(
@@ -109,12 +122,8 @@ def make_result(
     container: Container,
     metadata: Mapping[str, str],
     end: Fraction | None,
-) -> tuple[Path, list[str]]:
-    """Make the result in a folder of :func:`scratch_folder`; arguments and errors as for :func:`mux`.
-
-    Returns:
-        The file and the remarks.
-    """
+) -> MadeResult:
+    """Make the result in a folder of :func:`scratch_folder`; arguments and errors as for :func:`mux`."""
     joined = join_segments(picture.segments, scratch, container, source.facts, picture.last_duration)
     plan = MuxPlan(joined, container, source.path, source.facts, metadata=metadata, end=end)
     notes = []
@@ -124,15 +133,26 @@ def make_result(
         if track.encoder.layout.is_mixed:
             notes.append(track.encoder.layout.describe("the speech", track.encoder.encoder))
     result = scratch / f"result.{container.muxer}"
-    notes += _run_with_fewer_streams(replace(plan, copied=_select_streams(plan, source)), result)
-    return result, notes
+    plan = replace(plan, copied=_select_streams(plan, source))
+    refused = _run_with_fewer_streams(plan, result)
+    notes += [
+        f"{stream.describe()} could not be kept: {refused[stream.index]}"
+        for stream in plan.copied
+        if stream.index in refused
+    ]
+    return MadeResult(result, notes, frozenset(refused))
 
 
-def describe_losses(result: Path, speech: SpeechInput | None, source: SourceInput) -> list[str]:
+def describe_losses(made: MadeResult, speech: SpeechInput | None, source: SourceInput) -> list[str]:
     """Return remarks on what the source has and a result of :func:`make_result` has not."""
     if not source.has_kept_streams:
         return []
-    return list(compare_files(source.path, result, keep_audio=source.keep_audio, has_speech=speech is not None).notes)
+    comparison = compare_files(
+        source.path, made.path, keep_audio=source.keep_audio, has_speech=speech is not None, told=made.refused
+    )
+    video = source.facts.video
+    told = [f"the {name} metadata" for name in video.dynamic_hdr] if video is not None else []  # by the source's notes
+    return comparison.leave_out(told).notes
 
 
 def _check_inputs(speech: SpeechInput | None, source: SourceInput, container: Container) -> None:
@@ -256,21 +276,34 @@ def _find_sound_begin(plan: MuxPlan) -> Fraction:
 # -- running ffmpeg
 
 
-def _run_with_fewer_streams(plan: MuxPlan, result: Path) -> list[str]:
-    """Run ffmpeg; while it fails, give up a kind of copied streams. Returns remarks about these."""
-    notes: list[str] = []
+def _run_with_fewer_streams(plan: MuxPlan, result: Path) -> dict[int, str]:
+    """Run ffmpeg; while it fails, leave out the copied streams that it refuses. Returns their numbers, and why."""
+    refused: dict[int, str] = {}
     while True:
+        kept = replace(plan, copied=tuple(stream for stream in plan.copied if stream.index not in refused))
         try:
-            _run_any_program(plan, result)
+            _run_any_program(kept, result)
         except FfmpegError as error:
-            kinds = {stream.kind for stream in plan.copied}
-            dropped = next((kind for kind in _LEAST_IMPORTANT_FIRST if kind in kinds), None)
-            if dropped is None:
+            if not kept.copied:
                 raise EnvironmentFailure(f"the result could not be muxed: {error.what}") from error
-            plan = replace(plan, copied=tuple(stream for stream in plan.copied if stream.kind != dropped))
-            notes.append(f"the source's {dropped} streams could not be kept: {error.reason}")
+            refused |= _find_refused(kept, result) or {_least_important(kept.copied).index: error.reason}
         else:
-            return notes
+            return refused
+
+
+def _find_refused(plan: MuxPlan, result: Path) -> dict[int, str]:
+    """Return the numbers of the copied streams that ffmpeg does not take alone with the picture, and why."""
+    refused = {}
+    for stream in plan.copied:
+        try:
+            _run_any_program(replace(plan, speech=None, copied=(stream,), excerpt=_EXCERPT), result)
+        except FfmpegError as error:
+            refused[stream.index] = error.reason
+    return refused
+
+
+def _least_important(streams: Sequence[CopiedStream]) -> CopiedStream:
+    return min(reversed(streams), key=lambda stream: _LEAST_IMPORTANT_FIRST.index(stream.kind))
 
 
 def _run_any_program(plan: MuxPlan, result: Path) -> None:

@@ -38,9 +38,15 @@ _STALE_METADATA = {
     "handler_name",
 }
 # Keys of phones and cameras. MP4 and MOV hold them in a table of keys, which FFmpeg writes on request and then for
-# all metadata. Many players look for a plain title elsewhere, so it is written for these keys only.
+# all metadata. Many players look for a plain title elsewhere, so it is written for these keys only, and for unknown
+# ones if there is nothing that players show.
 _KEY_TABLE_PREFIX = "com."
 _KEY_TABLE_NAMES = {"mp4": {"make", "model", "software"}, "mov": {"software"}}
+_SHOWN_KEYS = {
+    "title", "artist", "album_artist", "author", "composer", "album", "date", "genre", "copyright", "grouping",
+    "lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "track", "disc",
+}  # fmt: skip
+_PLAIN_KEYS = _SHOWN_KEYS | {"comment", "creation_time", "timecode", "location", "language", "make", "model"}
 _STALE_STREAM_PREFIXES = ("_STATISTICS", "NUMBER_OF", "BPS", "DURATION-")  # Matroska's statistics tags
 _CHAPTER_TICKS = 1_000_000  # per second
 _MAX_ASPECT_TERM = 255  # ffmpeg rounds the terms of -aspect to this
@@ -64,6 +70,8 @@ def picture_input_options(plan: MuxPlan, *, tags_rotation: bool) -> dict[str, st
         tags_rotation: Whether this ffmpeg writes the rotation into the result.
     """
     options: dict[str, str | None] = {"itsoffset": format_seconds(plan.joined.first_time)}
+    if plan.excerpt is not None:
+        options["t"] = format_seconds(plan.excerpt)
     note = plan.joined.note
     if note.is_rotated and tags_rotation and plan.joined.path.suffix == ".nut":
         # NUT has no display matrix.
@@ -78,8 +86,10 @@ def source_input_options(plan: MuxPlan) -> dict[str, str]:
     options = {}
     if plan.joined.shift:
         options["itsoffset"] = format_seconds(-plan.joined.shift_time)
-    if plan.end is not None and plan.end < plan.facts.start_time + plan.facts.duration:
-        # With -copyts an input's duration counts from its own start.
+    # With -copyts an input's duration counts from its own start.
+    if plan.excerpt is not None:
+        options["t"] = format_seconds(plan.excerpt)
+    elif plan.end is not None and plan.end < plan.facts.start_time + plan.facts.duration:
         options["t"] = format_seconds(max(MILLISECOND, plan.end - plan.facts.start_time))
     return options
 
@@ -194,7 +204,10 @@ def container_options(plan: MuxPlan) -> dict[str, str]:
 def _needs_key_table(plan: MuxPlan) -> bool:
     """Whether the source has metadata that MP4 and MOV hold only in a table of keys."""
     names = _KEY_TABLE_NAMES[plan.container.muxer]
-    return any(key.startswith(_KEY_TABLE_PREFIX) or key in names for key in map(str.lower, plan.facts.metadata))
+    keys = {key.lower() for key in lasting_metadata(plan.facts.metadata)}
+    if any(key.startswith(_KEY_TABLE_PREFIX) or key in names for key in keys):
+        return True
+    return not keys <= _PLAIN_KEYS and not keys & _SHOWN_KEYS
 
 
 def stream_metadata_options(plan: MuxPlan) -> list[str]:

@@ -107,6 +107,7 @@ class MuxPlan:
         copied: The streams of the source the result keeps.
         metadata: Metadata to add to the source's.
         end: When sound and copied streams are cut, in seconds on the source's clock; None to keep all.
+        excerpt: Seconds of each input that are read; None for all. What a container refuses, it refuses at once.
     """
 
     joined: JoinedVideo
@@ -117,6 +118,7 @@ class MuxPlan:
     copied: tuple[CopiedStream, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     end: Fraction | None = None
+    excerpt: Fraction | None = None
 
     @property
     def covers(self) -> list[CopiedStream]:

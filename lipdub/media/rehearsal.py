@@ -58,10 +58,9 @@ def rehearse(
         end = (frame.pts + step) * video.time_base
         picture = PictureInput([piece], last_duration=step)
         container = container_for(out)
-        result, notes = make_result(picture, speech, source, scratch, container=container, metadata={}, end=end)
-        if compares:
-            notes += describe_losses(result, speech, source)
-    return [*plan.notes, *notes]
+        made = make_result(picture, speech, source, scratch, container=container, metadata={}, end=end)
+        losses = describe_losses(made, speech, source) if compares else []
+    return [*plan.notes, *made.notes, *losses]
 
 
 def forecast_notes(source: SourceInput, out: Path, speech: Path | None = None) -> list[str]:

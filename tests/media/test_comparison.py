@@ -128,6 +128,8 @@ def test_what_a_picture_loses(changes: dict[str, Any], lost: list[str]) -> None:
         ({"codec": "vp8"}, ["the picture is coded as h264 instead of vp8"]),
         ({"pix_fmt": "yuv444p12"}, ["the picture is yuv420p instead of yuv444p12"]),
         ({"size": (98, 64)}, ["the picture is 96x64 instead of 98x64"]),
+        ({"size": (97, 65)}, []),  # the encoder's plan tells that it is made even
+        ({"pix_fmt": "yuva420p"}, []),  # likewise
         ({"first_time": Fraction(1, 100)}, []),
         ({"first_time": Fraction(7, 5)}, ["the first picture is shown at 0.000 instead of 1.400 s"]),
     ],
@@ -197,6 +199,21 @@ def test_chapters_time_codes_and_metadata() -> None:
     )
     kept = {key.upper(): value for key, value in keys.items()} | {"COMMENT": "Dubbed. value 3"}
     assert compare(source, replace(FILE, chapters=chapters, metadata=kept)).lost == ()
+
+
+def test_a_place_is_the_same_in_other_digits() -> None:
+    def say(place: str) -> Contents:
+        return replace(FILE, metadata={"location": place})
+
+    assert compare(say("+1.5-002.25/"), say("+01.5000-002.2500/")) == Comparison()
+    assert compare(say("+1.5-002.25/"), say("+01.5000+002.2500/")).lost == ("the metadata location",)
+    assert compare(say("home"), say("+1.5-002.25/")).lost == ("the metadata location",)
+
+
+def test_what_is_told_elsewhere_is_left_out() -> None:
+    source = replace(FILE, streams=(SPEECH, StreamContents(2, "video", "vp8"), StreamContents(3, "video", "vp8")))
+    assert compare(source, FILE, told=[2]).lost == ("video stream 3 (vp8)",)
+    assert Comparison(("a", "b"), ("a", "c")).leave_out(["a"]) == Comparison(("b",), ("c",))
 
 
 def test_one_note() -> None:

@@ -15,13 +15,14 @@ import pytest
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError
 from lipdub.media import ffmpeg as program
+from lipdub.media import mux as mux_module
 from lipdub.media.audio import load_audio, probe_audio_source
 from lipdub.media.audio_encoder import AudioCodec
 from lipdub.media.ffmpeg import find_ffmpeg
 from lipdub.media.frame_index import read_frame_times
 from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.mux import follow_links, mux, scratch_folder
-from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
+from lipdub.media.mux_plan import MuxPlan, PictureInput, SourceInput, SpeechInput
 from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
@@ -524,6 +525,49 @@ def test_a_symbolic_link_is_followed(tmp_path: Path, state: str) -> None:
     assert video is not None
     assert video.frames == 5
     assert sorted(path.name for path in store.iterdir()) == ["0123"]
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov"])
+def test_only_the_streams_that_ffmpeg_refuses_are_left_out(tmp_path: Path, ending: str) -> None:
+    """A note names each with the reason, and the comparison does not repeat it."""
+    source = tmp_path / "a.mkv"
+    scenes = [f"testsrc=size={width}x64:rate=25:duration=0.2" for width in (64, 80, 96, 112)]
+    inputs = [word for scene in scenes for word in ("-f", "lavfi", "-i", scene)]
+    maps = ["-map", "0", "-map", "1", "-map", "2", "-map", "3"]
+    codecs = ["-c", "libx264", "-c:v:1", "libvpx", "-c:v:3", "libvpx"]
+    made = subprocess.run([program.find_ffmpeg(), "-v", "error", *inputs, *maps, *codecs, str(source)], check=False)
+    if made.returncode:
+        pytest.skip("this ffmpeg has no VP8")
+    facts, piece = segment(tmp_path, source, ending)
+    out = tmp_path / f"out{ending}"
+    notes = mux(PictureInput([piece]), None, SourceInput(source, facts), out)
+    assert [note.split(":")[0] for note in notes] == [
+        "video stream 1 (vp8) could not be kept",
+        "video stream 3 (vp8) could not be kept",
+    ]
+    with av.open(str(out)) as container:
+        assert [stream.width for stream in container.streams.video] == [64, 96]
+
+
+def test_streams_that_fail_only_together_are_left_out_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The least important first."""
+    source = rich_source(tmp_path)
+    facts, piece = segment(tmp_path, source, ".mkv")
+    original = mux_module._run_any_program
+
+    def refuse(plan: MuxPlan, result: Path) -> None:
+        if len(plan.copied) > 2:
+            raise program.FfmpegError("[matroska @ 0] too many streams")
+        original(plan, result)
+
+    monkeypatch.setattr(mux_module, "_run_any_program", refuse)
+    notes = mux(PictureInput([piece]), None, SourceInput(source, facts), tmp_path / "out.mkv")
+    assert notes == [
+        "subtitle stream 3 (subrip) could not be kept: too many streams",
+        "attachment stream 4 (font.ttf) could not be kept: too many streams",
+    ]
 
 
 def test_links_that_lead_nowhere_are_refused(tmp_path: Path) -> None:

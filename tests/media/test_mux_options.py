@@ -214,6 +214,10 @@ def test_container_options() -> None:
         (phone, ".mov", True),
         (camera, ".mp4", True),
         (camera, ".mov", False),
+        (replace(FACTS, metadata={"DIRECTOR": "Ann", "comment": "c"}), ".mp4", True),
+        (replace(FACTS, metadata={"DIRECTOR": "Ann", "comment": "c"}), ".mov", True),
+        (replace(FACTS, metadata={"DIRECTOR": "Ann", "title": "T"}), ".mp4", False),  # players must find the title
+        (replace(FACTS, metadata={"title": "T", "comment": "c", "encoder": "e"}), ".mp4", False),
     ]:
         flags = container_options(make_plan(suffix, facts=facts))["movflags"]
         assert ("use_metadata_tags" in flags) == has_table
