@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
-from typing import TYPE_CHECKING
+import pickle
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 
 from lipdub.weights.store import FOLDER_VARIABLE
 
@@ -14,6 +16,7 @@ from lipdub.weights.store import FOLDER_VARIABLE
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import lipdub
@@ -39,12 +42,24 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]) -> Any:
+    """Return what one of the processes that share the tests makes in a folder, and the others wait for."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    made = folder.with_suffix(".pickle")
+    with FileLock(folder.with_suffix(".lock")):
+        if not made.exists():
+            folder.mkdir()
+            made.write_bytes(pickle.dumps(make(folder)))
+        return pickle.loads(made.read_bytes())
+
+
 @pytest.fixture(scope="session")
 def sample_dub(tmp_path_factory: pytest.TempPathFactory) -> lipdub.Result:
     """The whole sample, dubbed once by the recipe ``builtin``, lossless. Copy its workspace before changing it."""
     from tests.goldens.dubs import dub_builtin
 
-    return dub_builtin(tmp_path_factory.mktemp("sample-dub"))
+    return make_once(tmp_path_factory, "sample-dub", dub_builtin)
 
 
 @pytest.fixture(scope="session")

@@ -72,8 +72,9 @@ def lipdub(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
 
 @pytest.mark.slow
 def test_adapt_keeps_the_model_for_this_video(
-    lipdub: Callable[..., Done], tmp_path: Path, store: Path, base: Path
+    lipdub: Callable[..., Done], tmp_path: Path, store: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("lipdub.training.adapt._STEPS", 2)
     video = cut(tmp_path / "-odd 'name'.mp4", seconds=2.4)
     done = lipdub(
         "adapt", "--threads", 1, "--minutes", 0.1, "--talker", base, "--json", "--set", "draw.windows=2", "--", video

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,18 @@ import pytest
 
 from lipdub.engine import doctor
 from lipdub.faces.detectors.mediapipe import MediaPipeDetector
+from tests.cli.test_no_home import call
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @pytest.mark.slow
-def test_everything_is_answered_in_plain_values() -> None:
-    checks = doctor.diagnose()
+def test_everything_is_answered_in_plain_values(tmp_path: Path) -> None:
+    """Also to a user without a name and without HOME."""
+    code, said = call(tmp_path, "doctor", "--json")
+    assert code == 0, said
+    checks = json.loads(said)["checks"]
     assert all(set(c) == {"check", "ok", "detail", "hint", "needed"} for c in checks)
     names = [c["check"] for c in checks]
     assert {"python", "package torch", "cv2", "torch", "ffmpeg", "encoders", "mediapipe"} <= set(names)
