@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import InputError, printable, wrap_os_error
+from lipdub.media.picture_grid import join_tiles, read_picture_grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # FFmpeg's names of the demuxers of still pictures.
 IMAGE_FORMATS = {
@@ -137,7 +138,10 @@ def codec_name(stream: Any) -> str:
 
 
 def select_video_stream(container: Any) -> Any | None:
-    """Return the stream used as the video: the default one, else the first; cover pictures do not count."""
+    """Return the stream used as the video: the default one, else the first; cover pictures do not count.
+
+    Of a still picture in tiles it is one of these. :func:`decode_frames` joins them.
+    """
     from av.stream import Disposition
 
     streams = [
@@ -147,7 +151,8 @@ def select_video_stream(container: Any) -> Any | None:
         and stream.codec_context is not None
     ]
     defaults = [stream for stream in streams if stream.disposition & Disposition.default]
-    return (defaults or streams or [None])[0]
+    tiles = [stream for stream in streams if stream.disposition & _TILE] if is_image_container(container) else []
+    return (defaults or tiles or streams or [None])[0]
 
 
 def is_image_container(container: Any) -> bool:
@@ -158,24 +163,64 @@ def is_image_container(container: Any) -> bool:
     return "mp4" in names and container.metadata.get("major_brand", "").strip() in _STILL_BRANDS
 
 
-def check_whole(path: Path | str, stream: Any) -> None:
-    """Refuse a still picture of which a stream holds one tile only, as phones write HEIC.
-
-    Raises:
-        InputError: The picture is in tiles.
-    """
-    if stream.disposition & _TILE:
-        raise InputError(
-            f"{printable(path)} is a picture in tiles, as phones write HEIC: lipdub does not join them",
-            hint="Save it as JPEG or PNG first.",
-        )
-
-
 def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
     """Yield the frames of a stream in presentation order.
 
-    Damaged packets are skipped. A stream without a decoder has no frames.
+    Damaged packets are skipped. A stream without a decoder has no frames. If the stream is a tile of a still picture,
+    the whole picture is the only frame.
+
+    Raises:
+        InputError: The picture's tiles cannot be joined.
     """
+    if is_image_container(container) and stream.disposition & _TILE:
+        yield _decode_tiles(container)
+    else:
+        yield from _decode_stream(container, stream)
+
+
+def _decode_tiles(container: Any) -> Any:
+    """Return a still picture that is made of tiles, each of which is a stream."""
+    place = Path(container.name)
+    grid = read_picture_grid(place)
+    if grid is not None:
+        streams = [stream for stream in container.streams.video if stream.id in grid.tiles]
+        try:
+            return join_tiles(grid, _decode_pictures(container, streams))
+        except ValueError:
+            pass
+    raise InputError(
+        f"the tiles of the picture {printable(place)} cannot be joined", hint="Save it as JPEG or PNG first."
+    )
+
+
+def _decode_pictures(container: Any, streams: Sequence[Any]) -> dict[int, Any]:
+    """Return the only frame of each stream, by the stream's ``id``; none of those that do not decode."""
+    import av
+
+    frames = {}
+    for stream in streams:
+        stream.codec_context.thread_count = 1  # there may be hundreds of decoders
+    for packet in _read_packets(container, streams) if streams else ():
+        try:
+            for frame in [*packet.decode(), *packet.stream.decode(None)]:
+                frames[packet.stream.id] = frame
+        except av.error.FFmpegError:
+            continue
+    return frames
+
+
+def _read_packets(container: Any, streams: Sequence[Any]) -> Iterator[Any]:
+    """Yield the packets of streams that hold something, up to the first that cannot be read."""
+    import av
+
+    with suppress(av.error.FFmpegError):
+        for packet in container.demux(*streams):
+            if packet.size:
+                yield packet
+
+
+def _decode_stream(container: Any, stream: Any) -> Iterator[Any]:
+    """Yield the frames of a stream as the file has them."""
     import av
 
     if stream.codec_context is None:

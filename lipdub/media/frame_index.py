@@ -14,7 +14,6 @@ import numpy as np
 from lipdub.errors import InputError, printable
 from lipdub.media.demux import (
     check_readable,
-    check_whole,
     codec_name,
     decode_first_frame,
     decode_frames,
@@ -108,7 +107,6 @@ def _read_frame_index(path: str, size: int, modified_ns: int) -> FrameIndex:
         if stream is None:
             raise InputError(f"{printable(path)} holds no video")
         if is_image_container(container):
-            check_whole(path, stream)
             return STILL_INDEX
         is_animation = container.format.name in _ANIMATION_FORMATS
         if container.format.name in _EXACT_FORMATS and codec_name(stream) in _EXACT_CODECS:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from lipdub.media.picture_grid import read_picture_grid
 
 # Frames of these decoders carry the name of their colour profile as metadata of side data. PyAV frees such metadata
 # twice once `side_data` is read, and the process crashes.
@@ -52,8 +52,14 @@ def read_orientation(path: Path | str, frame: Any, decoder: str, *, is_still: bo
         decoder: FFmpeg's name of the decoder that made it.
         is_still: Whether the file is a still picture.
     """
-    exif = read_exif_orientation(path) if is_still else None
-    return exif if exif is not None else read_frame_orientation(frame, decoder)
+    if is_still:
+        grid = read_picture_grid(Path(path))
+        if grid is not None:  # the frame is joined from tiles, and says nothing
+            return Orientation(grid.turns, grid.mirrored)
+        exif = read_exif_orientation(path)
+        if exif is not None:
+            return exif
+    return read_frame_orientation(frame, decoder)
 
 
 def read_exif_orientation(path: Path | str) -> Orientation | None:

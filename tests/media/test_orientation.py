@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from lipdub.errors import InputError
 from lipdub.media.frame_index import IMAGE_RATE
 from lipdub.media.orientation import read_exif_orientation
 from lipdub.media.probe import probe
@@ -97,9 +96,3 @@ def test_heic_is_a_still_picture_and_turned_as_it_says(tmp_path: Path, turns: in
     (plain,) = read_frames(make_heic(tmp_path / "b.heic"))
     (frame,) = read_frames(tmp_path / "a.heic")
     assert np.abs(frame.picture.rgb().astype(int) - np.rot90(plain.picture.rgb(), turns)).max() <= 1
-
-
-def test_a_picture_in_tiles_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a picture in tiles") as error:
-        probe(make_heic(tmp_path / "tiles.heic", tiles=2))
-    assert "JPEG or PNG" in str(error.value.hint)
