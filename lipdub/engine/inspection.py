@@ -219,13 +219,12 @@ def _read_samples(path: Path, video: VideoFacts, detector: str, callback: Callba
     first = float(index.pts[0] * index.time_base)
     samples = _Samples([], [], [], [], [], float(video.duration), is_exact, is_exact and step == 1)
     changes: list[float] = []
-    before = None
+    view = shots.ViewChanges()
     is_cut = False
     with detectors.create(detector) as finder:
         for i, frame in enumerate(_read_frames(path, numbers, is_exact=is_exact)):
             thumbnail = shots.make_thumbnail(frame.picture.rgb_small(CHANGE_WIDTH))
-            changes.append(shots.measure_change(before, thumbnail) if before is not None else 0.0)
-            before = thumbnail
+            changes.append(view.add(thumbnail))
             is_cut |= not is_exact or changes[-1] >= RESTART_CHANGE
             if i % step:
                 continue

@@ -33,7 +33,7 @@ UNUSABLE_COLOUR_RATIO = 6
 # and this multiple of the talker's median distance.
 COVERED_COLOUR_FACTOR = 1.5
 COVERED_COLOUR_RATIO = 8
-# Of the change of light that the brow shows: least value of a channel, 0..1, and least factor of the limit above.
+# Of the light that the brow shows: least value, 0..1, and least factor of the limit above.
 MIN_LIGHT = 0.01
 MIN_LIGHT_FACTOR = 0.15
 # The warp opens a unit to at most this multiple of its own opening. Beyond it the interior has to be painted.
@@ -100,6 +100,11 @@ class UnitCosts:
     # Light and beard drift. The cost approaches the weight over this many frames.
     time_weight: float = 0.5
     time_scale: float = 250.0
+    # Difference in light (`measure_light`). What differs less than the tolerance is matched when the unit is shown;
+    # beyond it, a unit's lost shadows or lights cannot come back.
+    light_weight: float = 12.0
+    light_tolerance: float = 0.5
+    light_scale: float = 0.5
     # Sharpness below this share of the median is motion blur, and costs the weight for each missing share of 1.
     sharpness_weight: float = 3.0
     sharpness_share: float = 0.7
@@ -130,6 +135,7 @@ class Inventory:
         heights: (u, 2) heights of the upper and the lower lip in eye distances.
         sharpness: (u,) mean absolute Laplacian around the lips.
         colour: (u, 3) float64 RGB 0..1 of the skin around the lips.
+        light: (u,) of `measure_light`.
         is_usable: (u,) bool, the unit may be shown elsewhere.
         is_covered: (u,) bool, something lies before the mouth.
     """
@@ -141,6 +147,7 @@ class Inventory:
     heights: Array
     sharpness: Array
     colour: F64
+    light: F64
     is_usable: Mask
     is_covered: Mask
 
@@ -151,9 +158,10 @@ class Inventory:
         Args:
             table: (u, 17) unit table of the neutralize stage.
         """
-        colour = table.colour.astype(np.float64)
+        colour, brow_colour = table.colour.astype(np.float64), table.brow_colour.astype(np.float64)
         distance, usual = _measure_colour_distance(colour)
-        is_usable = table.is_whole & (distance < max(UNUSABLE_COLOUR_RATIO * usual, OCCLUSION_COLOUR_DISTANCE))
+        limit = max(UNUSABLE_COLOUR_RATIO * usual, OCCLUSION_COLOUR_DISTANCE)
+        is_usable = table.is_whole & ((distance < limit) | _is_explained_by_light(colour, brow_colour, limit))
         if not is_usable.any():
             is_usable = np.ones(len(table), bool)
         return cls(
@@ -164,9 +172,24 @@ class Inventory:
             heights=table.lip_heights,
             sharpness=table.sharpness,
             colour=colour,
+            light=measure_light(brow_colour),
             is_usable=is_usable,
-            is_covered=find_covered(colour, table.brow_colour.astype(np.float64)),
+            is_covered=find_covered(colour, brow_colour),
         )
+
+
+def measure_light(brow_colour: F64) -> F64:
+    """Measure the light of frames on a scale that grows evenly with exposure, and faster where skin nears white.
+
+    Args:
+        brow_colour: (n, 3) RGB 0..1 of the skin between the eyebrows.
+
+    Returns:
+        (n,) logarithm of the brightness, less half that of what is missing to white.
+    """
+    brightness = brow_colour.mean(1)
+    light: F64 = np.log(np.maximum(brightness, MIN_LIGHT)) - np.log(np.maximum(1 - brightness, MIN_LIGHT)) / 2
+    return light
 
 
 def find_covered(colour: F64, brow_colour: F64) -> Mask:
@@ -184,17 +207,22 @@ def find_covered(colour: F64, brow_colour: F64) -> Mask:
     """
     distance, usual = _measure_colour_distance(colour)
     limit = max(COVERED_COLOUR_RATIO * usual, COVERED_COLOUR_FACTOR * OCCLUSION_COLOUR_DISTANCE)
-    is_off = distance > limit
+    result: Mask = (distance > limit) & ~_is_explained_by_light(colour, brow_colour, limit)
+    return result
+
+
+def _is_explained_by_light(colour: F64, brow_colour: F64, limit: float) -> Mask:
+    """Tell where colours around the lips (n, 3) differ from the usual as the brow's (n, 3) do, up to a limit."""
     usual_colour, usual_brow = np.median(colour, 0), np.median(brow_colour, 0)
+    explained = np.zeros(len(colour), bool)
     for skin, brow, usual_skin, reference in (
         (colour, brow_colour, usual_colour, usual_brow),
         (1 - colour, 1 - brow_colour, 1 - usual_colour, 1 - usual_brow),
     ):
         factor = np.maximum(brow, MIN_LIGHT) / np.maximum(reference, MIN_LIGHT)
-        is_lit = np.abs(skin - factor * usual_skin).max(1) <= limit * np.clip(factor.max(1), MIN_LIGHT_FACTOR, 1)
-        is_off &= ~is_lit
-    result: Mask = is_off
-    return result
+        difference = np.abs(skin - factor * usual_skin).max(1)
+        explained |= difference <= limit * np.clip(factor.max(1), MIN_LIGHT_FACTOR, 1)
+    return explained
 
 
 def _measure_colour_distance(colour: F64) -> tuple[F64, float]:
@@ -213,6 +241,7 @@ class FrameTargets:
         angles: (n, 3) yaw, pitch and roll of the frame in degrees.
         scale: (n,) pixels per eye distance of the frame.
         frame: (n,) source frame that is shown.
+        light: (n,) of `measure_light` in the frame.
     """
 
     measures: F64
@@ -220,10 +249,16 @@ class FrameTargets:
     angles: Array
     scale: Array
     frame: Array
+    light: Array
 
     def __getitem__(self, item: slice) -> FrameTargets:
         return FrameTargets(
-            self.measures[item], self.heights[item], self.angles[item], self.scale[item], self.frame[item]
+            self.measures[item],
+            self.heights[item],
+            self.angles[item],
+            self.scale[item],
+            self.frame[item],
+            self.light[item],
         )
 
 
@@ -255,6 +290,7 @@ def _compute_cost_block(units: Inventory, targets: FrameTargets, spread: F64, co
     total += _compute_pose_cost(units, targets, costs)
     total += _compute_size_cost(units, targets, costs)
     total += _compute_time_cost(units, targets, costs)
+    total += _compute_light_cost(units, targets, costs)
     total += _compute_blur_cost(units, costs)
     return np.where(units.is_usable[None], total, costs.unusable).astype(np.float32)
 
@@ -313,6 +349,13 @@ def _compute_size_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts
 def _compute_time_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
     distance = np.abs(targets.frame[:, None] - units.frame[None])
     cost: F64 = costs.time_weight * (1 - np.exp(-distance / costs.time_scale))
+    return cost
+
+
+def _compute_light_cost(units: Inventory, targets: FrameTargets, costs: UnitCosts) -> F64:
+    """Compute the cost of units of another light (a flash, a fade); an ordinary talker's light has none."""
+    excess = np.maximum(np.abs(targets.light[:, None] - units.light[None]) - costs.light_tolerance, 0)
+    cost: F64 = costs.light_weight * np.minimum(excess / costs.light_scale, 1)
     return cost
 
 
@@ -423,15 +466,18 @@ def _trace_back(states: list[I64], best_previous: list[I64], total: F64) -> I64:
     return out
 
 
-def compute_crossfade_weights(units: Inventory, path: I64) -> list[list[tuple[int, float]]]:
+def compute_crossfade_weights(
+    units: Inventory, path: I64, costs: UnitCosts = DEFAULT_COSTS
+) -> list[list[tuple[int, float]]]:
     """Compute which units each frame shows, and with which weights.
 
     A frame shows one unit, or two around a jump, so that textures fade instead of popping. Open and closed mouths do
-    not fade into each other: the interior of the closed one would have to be painted.
+    not fade into each other: the interior of the closed one would have to be painted. Nor do units of another light.
 
     Args:
         units: u units.
         path: (n,) unit of each frame.
+        costs: weights of the terms, of which the tolerance of light counts.
 
     Returns:
         per frame, pairs of unit and weight; the weights of a frame sum to 1.
@@ -440,7 +486,8 @@ def compute_crossfade_weights(units: Inventory, path: I64) -> list[list[tuple[in
 
     def fits(first: int, second: int) -> bool:
         low, high = sorted((openings[first], openings[second]))
-        return bool(high <= MAX_STRETCH * low)
+        is_same_light = abs(units.light[first] - units.light[second]) <= costs.light_tolerance
+        return bool(high <= MAX_STRETCH * low and is_same_light)
 
     out: list[list[tuple[int, float]]] = []
     for t, path_unit in enumerate(path):

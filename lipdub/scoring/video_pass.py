@@ -112,7 +112,7 @@ def run_pass(
     Raises:
         InputError: the video cannot be read.
     """
-    from lipdub.faces.shots import measure_change
+    from lipdub.faces.shots import ViewChanges
     from lipdub.media.frame_index import read_frame_index
     from lipdub.media.read import read_frames
     from lipdub.parallel import map_ordered
@@ -123,7 +123,7 @@ def run_pass(
     total = len(read_frame_index(path).pts)
     track = _Track()
     start = decoding = meshing = observing = 0.0
-    thumbnail_before = None
+    view = ViewChanges()
     with detectors.create(detector, max_faces=expected.max_faces) as finder:
         while True:
             start_time = clock.perf_counter()
@@ -131,8 +131,7 @@ def run_pass(
                 break
             frame, small, thumbnail = item
             decode_time = clock.perf_counter()
-            is_cut = thumbnail_before is not None and measure_change(thumbnail_before, thumbnail) >= RESTART_CHANGE
-            thumbnail_before = thumbnail
+            is_cut = view.add(thumbnail) >= RESTART_CHANGE
             index, picture = len(track.times), frame.picture
             scale = picture.width / small.shape[1]
             faces = [face * np.float32(scale) for face in finder.detect([small], [is_cut])[0]]

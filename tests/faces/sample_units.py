@@ -31,7 +31,7 @@ def load() -> tuple[unit_selection.Inventory, unit_selection.FrameTargets, np.nd
     with np.load(UNITS) as sample:
         units = unit_selection.Inventory.from_table(UnitTable(sample["unit_table"]))
         targets = unit_selection.FrameTargets(
-            *(sample[name] for name in ("measures", "heights", "angles", "scale", "frame"))
+            *(sample[name] for name in ("measures", "heights", "angles", "scale", "frame", "light"))
         )
         return units, targets, sample["spread"]
 

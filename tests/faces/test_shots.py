@@ -25,6 +25,39 @@ def test_change_is_the_mean_over_the_channels() -> None:
     assert shots.measure_change(shots.make_thumbnail(black), shots.make_thumbnail(grey)) == pytest.approx(30, abs=1)
 
 
+def striped(*, turned: bool = False, gain: float = 1.0) -> np.ndarray:
+    """A thumbnail of grey stripes, upright or turned, in a light that clips."""
+    y, x = np.mgrid[:360, :640]
+    grey = 90 + 70 * np.sin((y if turned else x) / 40)
+    return shots.make_thumbnail(np.repeat(np.clip(grey * gain, 0, 255).astype(np.uint8)[..., None], 3, 2))
+
+
+@pytest.mark.parametrize("gain", [0.1, 0.4, 2.5, 4.0])
+def test_another_light_is_no_cut_and_another_view_is(gain: float) -> None:
+    assert shots.measure_view_change(striped(), striped(gain=gain)) < shots.CUT_THRESHOLD
+    assert shots.measure_view_change(striped(gain=gain), striped()) < shots.CUT_THRESHOLD
+    assert shots.measure_change(striped(), striped(gain=0.1)) > shots.CUT_THRESHOLD
+    dark = striped(turned=True, gain=0.1)
+    assert shots.measure_view_change(striped(), dark) == shots.measure_change(striped(), dark) > shots.CUT_THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("views", "cuts"),
+    [
+        ("aaaaawaaaaa", []),
+        ("aaaaawwwwaaaaa", []),
+        ("aaaaawbbbbb", [6]),
+        ("aaaaawwwwwwbbbbb", [11]),
+        ("wwwwaaaa", [4]),
+        ("aaaaabbbbb", [5]),
+    ],
+)
+def test_a_flash_belongs_to_its_view(views: str, cuts: list[int]) -> None:
+    pictures = {"a": striped(), "b": striped(turned=True, gain=0.1), "w": np.full((36, 64, 3), (0, 0, 255), np.uint8)}
+    view = shots.ViewChanges()
+    assert shots.find_cuts(np.array([view.add(pictures[letter]) for letter in views])) == cuts
+
+
 @repeatable
 @given(st.lists(st.floats(0, 255), max_size=60))
 def test_shots_cover_every_frame_once(changes: list[float]) -> None:

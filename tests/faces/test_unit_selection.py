@@ -46,6 +46,7 @@ def alike(n: int, **columns: object) -> Inventory:
         heights=np.full((n, 2), 0.1),
         sharpness=np.ones(n),
         colour=np.full((n, 3), 0.5),
+        light=np.zeros(n),
         is_usable=np.ones(n, bool),
         is_covered=np.zeros(n, bool),
     )
@@ -60,6 +61,7 @@ def targets(measures: np.ndarray, *, yaw: float = 0.0, frame: np.ndarray | None 
         angles=np.tile([yaw, 0, 0], (n, 1)),
         scale=np.full(n, 100.0),
         frame=np.arange(n) if frame is None else frame,
+        light=np.zeros(n),
     )
 
 
@@ -90,6 +92,26 @@ def test_a_unit_a_little_less_sharp_costs_nothing() -> None:
 @pytest.mark.parametrize("scale", [50.0, 200.0])
 def test_a_face_of_other_size_costs_more(scale: float) -> None:
     assert cost_of_second(scale=[100.0, scale]) == pytest.approx((np.log(2) / 0.15) ** 2, rel=1e-5)
+
+
+def test_a_unit_of_another_light_costs_beyond_what_is_matched_up_to_a_limit() -> None:
+    assert cost_of_second(light=[0.0, -0.5]) == 0
+    assert cost_of_second(light=[0.0, 0.75]) == pytest.approx(6, rel=1e-5)
+    assert cost_of_second(light=[0.0, -2.0]) == pytest.approx(12, rel=1e-5)
+
+
+def test_light_is_told_by_the_brow_and_most_where_it_clips() -> None:
+    rows = np.zeros((4, len(UnitColumn)), np.float32)
+    rows[:, UnitColumn.BROW_RED : UnitColumn.BROW_BLUE + 1] = np.array([0.2, 0.4, 0.8, 1.0])[:, None]
+    steps = np.diff(Inventory.from_table(UnitTable(rows)).light)
+    assert steps == pytest.approx([np.log(2) + np.log(4 / 3) / 2, np.log(2) + np.log(3) / 2, np.log(25) / 2], rel=0.1)
+    assert steps[2] > steps[1] > steps[0] > DEFAULT_COSTS.light_tolerance
+
+
+def test_units_of_another_light_do_not_fade_into_each_other() -> None:
+    units = inventory()
+    units.light[20:] = 1.0
+    assert all(len(mixture) == 1 for mixture in compute_crossfade_weights(units, np.array([5, 6, 40, 41])))
 
 
 def test_a_unit_of_another_time_costs_more_up_to_a_limit() -> None:

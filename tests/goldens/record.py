@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from dataclasses import dataclass
 from importlib import metadata
@@ -34,7 +35,7 @@ Frame = dict[str, Any]
 
 
 def fingerprint() -> dict[str, str]:
-    """What decides how floating-point results are rounded: library versions and the instructions they choose from."""
+    """What decides how floating-point results are rounded: library versions, the processor and OpenMP's threads."""
     import torch
 
     try:
@@ -44,7 +45,12 @@ def fingerprint() -> dict[str, str]:
     told = sorted({line for line in lines if line.startswith(("flags", "Features", "vendor_id", "CPU implementer"))})
     cpu = hashlib.blake2b("\n".join(told).encode(), digest_size=8).hexdigest()
     versions = {name: metadata.version(name) for name in PACKAGES}
-    return {**versions, "cpu": f"{platform.machine()} {cpu}", "torch-cpu": torch.backends.cpu.get_cpu_capability()}
+    return {
+        **versions,
+        "cpu": f"{platform.machine()} {cpu}",
+        "torch-cpu": torch.backends.cpu.get_cpu_capability(),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", ""),
+    }
 
 
 def record(dubbed: lipdub.Result) -> dict[str, list[Frame]]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lipdub.weights.store import VerifiedWeights
 
 MAX_SEARCH_SIDE = 1280  # pixels of the longer side of the pictures that detectors are given
-# Difference of two thumbnails (`shots.measure_change`) from which the faces of the previous frame do not help to find
+# Change of the view (`shots.ViewChanges`) from which the faces of the previous frame do not help to find
 # those of this one. It lies below `shots.CUT_THRESHOLD`: a needless fresh search costs little.
 RESTART_CHANGE = 24.0
 MAX_FACES_LIMIT = 16

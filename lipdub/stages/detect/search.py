@@ -52,8 +52,8 @@ def search_chunks(ctx: StageContext, detector: FaceDetector, arrays: DetectArray
     """
     landmarks = arrays.landmarks
     start, stop = landmarks.span(first)[0], landmarks.span(last)[1]
-    # The frame before a chunk is needed even without a warm-up: its difference from the first frame is kept.
-    context = max(detector.warm_up, 1)
+    # Frames before a chunk are needed even without a warm-up: the difference from them is kept.
+    context = max(detector.warm_up, shots.MAX_FLASH_FRAMES + 1)
     frames = _read_frames(ctx, max(0, start - context), stop)
     before = deque(islice(frames, min(context, start)), maxlen=context)
     for chunk in range(first, last + 1):
@@ -61,26 +61,22 @@ def search_chunks(ctx: StageContext, detector: FaceDetector, arrays: DetectArray
         points = np.full((high - low, *landmarks.shape[1:]), np.nan, np.float32)
         changes = np.zeros(high - low, np.float32)
         checks = FaceChecks(detector, high - low, landmarks.shape[1])
+        view = shots.ViewChanges()
         detector.reset()
-        if detector.warm_up:
-            _warm_up(detector, before)
+        for i, frame in enumerate(before):
+            change = view.add(frame.thumbnail)
+            if i >= len(before) - detector.warm_up:
+                detector.detect([frame.rgb], [change >= RESTART_CHANGE])
         for offset in range(0, high - low, detector.batch):
             batch = list(islice(frames, min(detector.batch, high - low - offset)))
             if not batch:
                 raise InputError(f"{ctx.job.video} ends before its frame {low + offset} of {len(landmarks)}")
             rows = slice(offset, offset + len(batch))
-            changes[rows] = _measure_changes(before[-1] if before else None, batch)
+            changes[rows] = [view.add(frame.thumbnail) for frame in batch]
             before.extend(batch)
             _detect(ctx, detector, batch, changes[rows], points[rows], checks)
             ctx.progress(low + offset + len(batch), len(landmarks))
         arrays.write(chunk, changes, points, checks.scores)
-
-
-def _warm_up(detector: FaceDetector, frames: Sequence[SearchFrame]) -> None:
-    """Show the detector the frames before a chunk, one by one as in the chunk itself."""
-    changes = _measure_changes(None, frames)
-    for frame, change in zip(frames, changes, strict=True):
-        detector.detect([frame.rgb], [change >= RESTART_CHANGE])
 
 
 def _detect(
@@ -137,16 +133,6 @@ class FaceChecks:
             if age in CHECKED_AGES:
                 self.scores[self._frame, slot] = self._detector.check(rgb, face)
         self._frame += 1
-
-
-def _measure_changes(before: SearchFrame | None, frames: Sequence[SearchFrame]) -> F64:
-    """Measure the difference of each frame from the one before, (n,) float64; 0 for the first frame of all."""
-    changes = np.zeros(len(frames))
-    for i, frame in enumerate(frames):
-        if before is not None:
-            changes[i] = shots.measure_change(before.thumbnail, frame.thumbnail)
-        before = frame
-    return changes
 
 
 def _read_frames(ctx: StageContext, start: int, stop: int) -> Iterator[SearchFrame]:

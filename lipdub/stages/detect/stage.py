@@ -44,7 +44,7 @@ def _weights(options: DetectOptions) -> list[Path]:
 SPEC = StageSpec(
     name="detect",
     summary="Find shots and faces, and follow each face over time.",
-    version=2,
+    version=3,
     reads=(),
     inputs=("video",),
     options=DetectOptions,

@@ -1,7 +1,7 @@
 """The arrays of the detect stage, by name and type.
 
 `landmarks` (frames, slots, 478, 3) float32: pixels of the displayed frame, NaN where a slot is empty.
-`change` (frames,) float32: difference of each frame from the one before (`shots.measure_change`).
+`change` (frames,) float32: how much each frame changes the view (`shots.ViewChanges`).
 `tracks` (frames, slots) int16: id of the track that a slot belongs to, 0 for none.
 `checks` (frames, slots, 5) float32: how well a second network agrees with a face (`FaceScores`), NaN where not checked.
 `pose` (frames, slots, 3) float32: yaw, pitch and roll in degrees, NaN where a slot is empty.
@@ -147,10 +147,6 @@ class DetectStore:
         record = self.track(track_id)
         first, last = record["first"], record["last"]
         return TrackLandmarks(self.all_landmarks, self.owners, track_id, first, last, self.interval)
-
-    def read_changes(self) -> F32:
-        """Read the differences between successive frames, (frames,) float32."""
-        return self._read(_CHANGE)
 
     def read_poses(self) -> F32:
         """Read yaw, pitch and roll of all slots: (frames, slots, 3) float32 degrees."""

@@ -71,7 +71,7 @@ def input_files(options: SyncOptions) -> list[Path]:
 SPEC = make_spec(
     name="sync",
     summary="Make mouths that follow the speech.",
-    version=8,
+    version=9,
     reads=("detect", "neutralize"),
     inputs=("video", "speech"),
     options=SyncOptions,

@@ -216,6 +216,7 @@ def _plan_track(
             angles=motion[piece].angles,
             scale=motion[piece].scale,
             frame=plan.source[frames[piece]].astype(float),
+            light=np.interp(plan.source[frames[piece]], units.frame, units.light),
         )
         costs = unit_selection.compute_target_costs(units, targets, spread)
         selected = unit_selection.select_units(units, costs, wanted[piece], spread)

@@ -49,7 +49,6 @@ def test_arrays_have_names_and_types(detected: DetectStore) -> None:
     assert detected.owners.dtype == np.int16
     assert detected.owners[:, 0].tolist() == [1] * 10 + [0] * 2
     assert detected.owners[:, 1].tolist() == [0] * 4 + [2] * 8
-    assert detected.read_changes().tolist() == [0] * FRAMES
     poses = detected.read_poses()
     assert poses.shape == (FRAMES, 2, 3)
     assert np.isnan(poses[10:, 0]).all()
