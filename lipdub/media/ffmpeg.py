@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lipdub.errors import EnvironmentFailure, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 DEVELOPMENT_VERSION = 99  # stands for a build of the development branch, which has no release number
 BROKEN_VERSION = -1  # stands for a program that does not run
@@ -24,7 +24,7 @@ _QUOTED_LINES = 3  # how many of ffmpeg's last lines an error quotes
 
 
 def find_ffmpeg(minimum: int = 0) -> str:
-    """Return the path of an ffmpeg program: the first of :func:`list_ffmpegs`.
+    """Return the path of an ffmpeg program: the first of :func:`iter_ffmpegs`.
 
     Args:
         minimum: Preferred major version.
@@ -32,11 +32,13 @@ def find_ffmpeg(minimum: int = 0) -> str:
     Raises:
         EnvironmentFailure: There is no ffmpeg that runs.
     """
-    return list_ffmpegs(minimum)[0]
+    return next(iter_ffmpegs(minimum))
 
 
-def list_ffmpegs(minimum: int = 0) -> list[str]:
-    """Return the paths of all ffmpeg programs that run: those in PATH, then the one in the imageio-ffmpeg wheel.
+def iter_ffmpegs(minimum: int = 0) -> Iterator[str]:
+    """Yield the paths of all ffmpeg programs that run: those in PATH, then the one in the imageio-ffmpeg wheel.
+
+    A program is only looked for when all before it have been taken.
 
     Args:
         minimum: Preferred major version. Older programs come last; callers that need the version check
@@ -45,13 +47,26 @@ def list_ffmpegs(minimum: int = 0) -> list[str]:
     Raises:
         EnvironmentFailure: There is no ffmpeg that runs.
     """
-    found = [path for path in (*_find_programs("ffmpeg"), _find_wheel_ffmpeg()) if path]
-    if not found:
+    new: list[str] = []
+    old: list[str] = []
+    broken: list[str] = []
+    for path in _iter_programs():
+        version = read_ffmpeg_version(path)
+        (broken if version == BROKEN_VERSION else new if version >= minimum else old).append(path)
+        if version >= minimum:
+            yield path
+    yield from old
+    if broken and not new and not old:
+        raise EnvironmentFailure(f"the ffmpeg program {broken[0]} does not run", hint=_INSTALL_HINT)
+    if not new and not old:
         raise EnvironmentFailure("no ffmpeg program was found", hint=_INSTALL_HINT)
-    programs = [path for path in found if read_ffmpeg_version(path) != BROKEN_VERSION]
-    if not programs:
-        raise EnvironmentFailure(f"the ffmpeg program {found[0]} does not run", hint=_INSTALL_HINT)
-    return sorted(programs, key=lambda path: read_ffmpeg_version(path) < minimum)
+
+
+def _iter_programs() -> Iterator[str]:
+    yield from _find_programs("ffmpeg")
+    wheel = _find_wheel_ffmpeg()
+    if wheel:
+        yield wheel
 
 
 def _find_programs(name: str) -> list[str]:

@@ -18,7 +18,7 @@ from lipdub.media.comparison import compare_files
 from lipdub.media.containers import Container, container_for
 from lipdub.media.copied_streams import COVER, SOURCE_AUDIO_POLICIES, CopiedStream, select_streams
 from lipdub.media.demux import absolute_path, open_media
-from lipdub.media.ffmpeg import FfmpegError, list_ffmpegs, read_ffmpeg_version, run_ffmpeg
+from lipdub.media.ffmpeg import FfmpegError, iter_ffmpegs, read_ffmpeg_version, run_ffmpeg
 from lipdub.media.join import join_segments
 from lipdub.media.languages import language_for
 from lipdub.media.mux_options import (
@@ -315,7 +315,7 @@ def _run_any_program(plan: MuxPlan, result: Path) -> None:
         FfmpegError: All fail. The error is that of the first.
     """
     failure: FfmpegError | None = None
-    for program in list_ffmpegs(_MATROSKA_FFMPEG_VERSION if plan.container.is_matroska else 0):
+    for program in iter_ffmpegs(_MATROSKA_FFMPEG_VERSION if plan.container.is_matroska else 0):
         try:
             _run(plan, result, program)
         except FfmpegError as error:

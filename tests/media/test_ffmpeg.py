@@ -16,7 +16,7 @@ from lipdub.media.ffmpeg import (
     FfmpegError,
     _build_command,
     find_ffmpeg,
-    list_ffmpegs,
+    iter_ffmpegs,
     read_ffmpeg_version,
     run_ffmpeg,
 )
@@ -103,9 +103,9 @@ def test_a_broken_program_is_passed_over(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", f"{first}:{second}:/bin:/usr/bin")
     monkeypatch.setattr(program, "_find_wheel_ffmpeg", lambda: wheel)
     assert find_ffmpeg() == works
-    assert [path for path in list_ffmpegs() if path.startswith(str(tmp_path))] == [works, wheel]
+    assert [path for path in iter_ffmpegs() if path.startswith(str(tmp_path))] == [works, wheel]
     monkeypatch.setenv("PATH", str(first))
-    assert list_ffmpegs() == [wheel]
+    assert list(iter_ffmpegs()) == [wheel]
     monkeypatch.setattr(program, "_find_wheel_ffmpeg", lambda: None)
     with pytest.raises(EnvironmentFailure, match=re.escape(f"{broken} does not run")):
         find_ffmpeg()

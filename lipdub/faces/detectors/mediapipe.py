@@ -296,18 +296,24 @@ class _Graph:
 
 
 def _load_solutions() -> Any:
-    """Import `mediapipe.solutions` without the plotting library that its drawing module loads.
+    """Import `mediapipe.solutions` without the packages that only its drawing and its microphone need.
 
-    That library takes longer to load than the rest of MediaPipe, and nothing here draws with it.
+    The plotting library takes longer to load than the rest of MediaPipe, and the sound library starts a compiler to
+    find its own parts. Nothing here draws or listens with them.
     """
-    unloaded = [] if "matplotlib" in sys.modules else ["matplotlib", "matplotlib.pyplot"]
-    for name in unloaded:
-        sys.modules[name] = ModuleType(name)
+    absent: dict[str, ModuleType | None] = {
+        "matplotlib": ModuleType("matplotlib"),
+        "matplotlib.pyplot": ModuleType("matplotlib.pyplot"),
+        "sounddevice": None,  # MediaPipe goes on where it cannot be imported
+    }
+    hidden = {name: module for name, module in absent.items() if name.partition(".")[0] not in sys.modules}
+    modules: dict[str, Any] = sys.modules
+    modules.update(hidden)
     try:
         import mediapipe
     finally:
-        for name in unloaded:
-            del sys.modules[name]
+        for name in hidden:
+            del modules[name]
     return mediapipe.solutions
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -143,3 +145,20 @@ def test_a_mask_before_the_mouth_is_seen(talker: U8) -> None:
 def test_a_picture_too_thin_for_a_face_has_none(shape: tuple[int, int]) -> None:
     with MediaPipeDetector() as detector:
         assert detector.detect([np.full((*shape, 3), 128, np.uint8)], [True]) == [[]]
+
+
+START = """
+import sys
+started = []
+sys.addaudithook(lambda event, arguments: started.append(event) if event == "subprocess.Popen" else None)
+from lipdub.faces.detectors.mediapipe import _load_solutions
+_load_solutions().face_mesh.FaceMesh
+print(started, sorted({"matplotlib", "sounddevice"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.slow
+def test_mediapipe_loads_without_what_it_is_not_used_for() -> None:
+    """Its sound library would start a compiler, and its plotting library takes longer than all of the rest."""
+    done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "[]"]
