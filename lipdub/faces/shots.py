@@ -22,9 +22,11 @@ CUT_MEDIAN_FLOOR = 1.0
 # Share of a picture's brightness pattern that the picture before explains, from which both show the same view in
 # another light. Measured: 0.74 to 1 where only the light changes, even where it clips; at most 0.5 over cuts and zooms.
 SAME_VIEW_SHARE = 0.65
-# Standard deviation of brightness, 0..255, from which a picture has a pattern at all: a white or black one has none.
+# Standard deviation of brightness, 0..255, from which a picture has a pattern at all.
 MIN_PATTERN = 4.0
-# Successive frames without a pattern that a flash lasts at most.
+# Mean brightness, 0..255, up to which a picture without a pattern is black, and from which it is white.
+BLACK, WHITE = 12.0, 243.0
+# Successive white or black frames that a flash lasts at most.
 MAX_FLASH_FRAMES = 4
 # Width and height in pixels.
 THUMBNAIL_SIZE = (64, 36)
@@ -63,11 +65,11 @@ class ViewChanges:
 
     def add(self, thumbnail: U8) -> float:
         """Measure the change from the frame before to this one (36, 64, 3) uint8; 0 for the first."""
-        before = next((other for other in reversed(self._recent) if _has_pattern(other)), None)
+        before = next((other for other in reversed(self._recent) if not _is_blank(other)), None)
         if before is None and self._recent:
             before = self._recent[-1]
         self._recent.append(thumbnail)
-        if before is None or (_has_pattern(before) and not _has_pattern(thumbnail)):
+        if before is None or (_is_blank(thumbnail) and not _is_blank(before)):
             return 0.0
         return measure_view_change(before, thumbnail)
 
@@ -79,6 +81,11 @@ def measure_view_change(first: U8, second: U8) -> float:
         return change
     share = max(_explain_brightness(first, second), _explain_brightness(second, first))
     return change * (1 - share) if share >= SAME_VIEW_SHARE else change
+
+
+def _is_blank(thumbnail: U8) -> bool:
+    """Whether a thumbnail is all white or all black."""
+    return not _has_pattern(thumbnail) and not BLACK < float(thumbnail[..., 2].mean()) < WHITE
 
 
 def _has_pattern(thumbnail: U8) -> bool:

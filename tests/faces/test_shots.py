@@ -25,6 +25,10 @@ def test_change_is_the_mean_over_the_channels() -> None:
     assert shots.measure_change(shots.make_thumbnail(black), shots.make_thumbnail(grey)) == pytest.approx(30, abs=1)
 
 
+def blank(level: float) -> np.ndarray:
+    return np.full((36, 64, 3), (0, 0, level), np.uint8)
+
+
 def striped(*, turned: bool = False, gain: float = 1.0) -> np.ndarray:
     """A thumbnail of grey stripes, upright or turned, in a light that clips."""
     y, x = np.mgrid[:360, :640]
@@ -50,10 +54,11 @@ def test_another_light_is_no_cut_and_another_view_is(gain: float) -> None:
         ("aaaaawwwwwwbbbbb", [11]),
         ("wwwwaaaa", [4]),
         ("aaaaabbbbb", [5]),
+        ("aaaaaggggg", [5]),
     ],
 )
 def test_a_flash_belongs_to_its_view(views: str, cuts: list[int]) -> None:
-    pictures = {"a": striped(), "b": striped(turned=True, gain=0.1), "w": np.full((36, 64, 3), (0, 0, 255), np.uint8)}
+    pictures = {"a": striped(), "b": striped(turned=True, gain=0.1), "w": blank(255), "g": blank(220)}
     view = shots.ViewChanges()
     assert shots.find_cuts(np.array([view.add(pictures[letter]) for letter in views])) == cuts
 
