@@ -59,11 +59,11 @@ class Shown(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def plain(short_talker: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A dub of the sample's beginning, not enhanced."""
     folder = tmp_path_factory.mktemp("plain")
     speech, options = SPEECH, {"end": END, "length": "shortest", **RESULT}
-    return lipdub.dub(TALKER, speech, folder / "out.mkv", **options)
+    return lipdub.dub(short_talker, speech, folder / "out.mkv", **options)
 
 
 class Parsing(torch.nn.Module):
@@ -91,7 +91,9 @@ def _no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., StageStore]:
+def enhance(
+    plain: Any, short_talker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., StageStore]:
     """Enhances in a copy of that dub's workspace; further calls go on in the same copy."""
     file = tmp_path / "own.pth"
     file.write_bytes(b"weights")
@@ -105,15 +107,15 @@ def enhance(plain: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
         parsing = replace(kept, entry=manifest.find_entry("parsenet"))
         monkeypatch.setattr(restorer, "find_parser", lambda options: parsing if parser is not None else None)
         monkeypatch.setattr(inference, "load_on_device", lambda ctx, kept: parser if kept is parsing else network)
-        lipdub.run_stage("enhance", job(folder, tmp_path / "out.mkv", **options))
+        lipdub.run_stage("enhance", job(short_talker, folder, tmp_path / "out.mkv", **options))
         return StageStore(folder / "enhance", "enhance")
 
     return call
 
 
-def job(folder: Path, out: Path, **options: Any) -> lipdub.Job:
+def job(video: Path, folder: Path, out: Path, **options: Any) -> lipdub.Job:
     return lipdub.Job(
-        TALKER,
+        video,
         SPEECH,
         out=out,
         workspace=folder,
@@ -190,9 +192,11 @@ def test_what_was_lost_is_made_again_alike(enhance: Callable[..., StageStore]) -
 
 
 @pytest.mark.slow
-def test_the_result_shows_what_was_restored(plain: Any, enhance: Callable[..., StageStore], tmp_path: Path) -> None:
+def test_the_result_shows_what_was_restored(
+    plain: Any, short_talker: Path, enhance: Callable[..., StageStore], tmp_path: Path
+) -> None:
     enhance(Shown(-1.0))
-    done = run_job(job(tmp_path / "workspace", tmp_path / "out.mkv"))
+    done = run_job(job(short_talker, tmp_path / "workspace", tmp_path / "out.mkv"))
     assert [stage.action for stage in done.stages] == ["reuse"] * 4 + ["run"]
     assert done.stages[3].summary["crops"] == "enhance"
     assert any("file of your own" in note for note in done.notes)

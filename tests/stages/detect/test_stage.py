@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 torch = pytest.importorskip("torch")
 
-FRAMES = 45
+FRAMES = 36
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,7 @@ def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(finder, "MAX_SEARCH_SIDE", 160)
     monkeypatch.setattr(store, "CHUNK_FRAMES", 8)
-    video = write_short(tmp_path / "short.nut", 12)
+    video = write_short(tmp_path / "short.nut", 9)
     state = filled(retinaface().state_dict(), {"overrides": [{"match": r"^body\.conv1\.weight$", "scale": 0.001}]})
     heads = {name: torch.zeros_like(state[name]) for name in state if "Head" in name}
     heads["ClassHead.1.conv1x1.bias"][3] = 5.0
@@ -105,7 +105,7 @@ def test_the_packages_network_with_untrained_weights(tmp_path: Path, monkeypatch
     one, two = arrays(tmp_path / "one"), arrays(tmp_path / "two")
     assert all(np.array_equal(one[name], two[name], equal_nan=True) for name in one)
     assert [len(run.summary["tracks"]) for run in done] == [1, 1]
-    assert done[0].summary["tracks"][0]["frames"] > 10
+    assert done[0].summary["tracks"][0]["frames"] > 7
 
 
 def test_missing_weights_end_it_before_it_begins(tmp_path: Path, weights_folder: Path) -> None:
