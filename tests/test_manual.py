@@ -88,6 +88,7 @@ def test_command_parses(arguments: list[str]) -> None:
     documents.parse_command(arguments)
 
 
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize("name", PAGES)
 def test_commands_of_the_chain_run(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     documents.run_chain_commands(read_page(name), folder, monkeypatch)

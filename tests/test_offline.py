@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import shutil
 import subprocess
@@ -52,6 +53,7 @@ ctypes.CDLL(None).sendto(handle.fileno(), b"x", 1, 0, address, len(address))
 """
 
 
+@functools.cache
 def imported_modules(path: Path) -> set[str]:
     """Returns the dotted names that a file imports, and all packages that these are in."""
     names = set()

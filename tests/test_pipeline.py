@@ -99,6 +99,7 @@ def test_an_option_redoes_only_what_it_changes(job: Job, options: dict[str, obje
     assert run(job, **options)[1] == []
 
 
+@pytest.mark.slow
 def test_another_speech_keeps_what_knows_only_the_video(job: Job, tmp_path: Path) -> None:
     run(job)
     other = replace(job, speech=write_tone(tmp_path / "other.wav", pitch=300))
@@ -113,6 +114,7 @@ def test_mix_concerns_only_the_result(job: Job, tmp_path: Path) -> None:
     assert run(replace(job, mix=write_tone(tmp_path / "mix.wav", pitch=99)))[1] == ALL[4:]
 
 
+@pytest.mark.slow
 def test_renamed_source_is_the_same_changed_source_is_not(job: Job) -> None:
     workspace = job.video.with_name("w")
     run(replace(job, workspace=workspace, out=job.video.with_name("out.mp4")))
@@ -122,6 +124,7 @@ def test_renamed_source_is_the_same_changed_source_is_not(job: Job) -> None:
     assert run(replace(moved, out=job.video.with_name("out.mp4")))[1] == ALL
 
 
+@pytest.mark.slow
 def test_code_version_counts(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     run(job)
     module = sys.modules[stages.STAGES["enhance"]]

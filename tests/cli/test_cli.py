@@ -291,6 +291,7 @@ def test_every_command_has_the_manner_flags(lipdub: Callable[..., Done], command
 HEAVY = {"torch", "numpy", "av", "zarr", "mediapipe", "cv2", "scipy", "librosa", "onnxruntime", "filelock"}
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     ("arguments", "heavy"), [(["--help"], HEAVY), (["run", "--help"], HEAVY - {"numpy", "cv2", "filelock"})]
 )

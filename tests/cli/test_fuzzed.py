@@ -48,6 +48,7 @@ def test_a_case_follows_from_its_number() -> None:
     assert {case.verb for case in cases} == {"inspect", "run", "score", "lips"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", mangle.WAYS, ids=lambda way: way.__name__)
 def test_damage_is_repeatable_and_changes_any_file(way: mangle.Way, files: dict[str, bytes]) -> None:
     for content in (files["h264.mp4"], files["pcm.wav"], files["vp8.webm"]):
@@ -56,6 +57,7 @@ def test_damage_is_repeatable_and_changes_any_file(way: mangle.Way, files: dict[
         assert way is mangle.nothing or set(damaged) != {content}
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_end_well_is_told(
     files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

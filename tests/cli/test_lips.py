@@ -72,6 +72,7 @@ def test_json_is_what_the_library_gives(run: Callable[..., Done], tmp_path: Path
     assert content["visemes"][0][0] == 1 and content["visemes"][-1][1] == 2
 
 
+@pytest.mark.slow
 def test_a_text_is_gone_by_where_it_fits(run: Callable[..., Done], tmp_path: Path) -> None:
     (tmp_path / "said.txt").write_text("Please keep my paper map before we moved to the farm above the valley.")
     done = run(SPEECH, "--transcript", "said.txt", "-o", "a.json", "--json")
@@ -169,6 +170,7 @@ def test_too_short_and_soundless_speech(tmp_path: Path) -> None:
     assert (tmp_path / "q.tsv").read_text() == "0.00\tX\n1.00\tX\n"
 
 
+@pytest.mark.slow
 def test_landmarks_of_the_neutral_face(run: Callable[..., Done], tmp_path: Path) -> None:
     assert run(SPEECH, "-o", "a.npz", "--landmarks", "68", "--fps", "25").code == 0
     with np.load(tmp_path / "a.npz") as file:

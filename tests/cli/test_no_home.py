@@ -83,6 +83,7 @@ def test_what_needs_the_store_says_what_to_set(arguments: tuple[object, ...], ta
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_folder_of_an_unknown_user_is_no_folder(tmp_path: Path) -> None:
     code, said = call(tmp_path, "weights", "where", **{FOLDER_VARIABLE: "~/weights"})
     assert code == 5 and FOLDER_VARIABLE in said

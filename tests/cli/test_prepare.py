@@ -39,6 +39,7 @@ def called(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
     signal.signal(signal.SIGTERM, handler)
 
 
+@pytest.mark.slow
 def test_it_says_what_came_of_it(called: Called, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     footage.cut(tmp_path / "ann" / "-clip.mp4", seconds=1.2)
     monkeypatch.chdir(tmp_path / "ann")

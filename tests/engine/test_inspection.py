@@ -98,6 +98,7 @@ def test_a_still_picture(tmp_path: Path, talker: list[np.ndarray]) -> None:
     assert any("still picture" in note for note in found["notes"])
 
 
+@pytest.mark.slow
 def test_two_faces_at_once(tmp_path: Path, talker: list[np.ndarray]) -> None:
     found = inspect(_write(tmp_path / "two.mp4", [np.hstack([f, f[:, ::-1]]) for f in talker[:16]]))
     assert len(found["tracks"]) == 2
@@ -144,6 +145,7 @@ def _turned(path: Path, *yaws: int, side: int = 256) -> Path:
     return _write(path, [np.full((side, side, 3), yaw, np.uint8) for yaw in yaws for _ in range(10)])
 
 
+@pytest.mark.slow
 def test_profiles_are_what_the_run_leaves_as_it_is(tmp_path: Path, turning: str) -> None:
     found = inspect(_turned(tmp_path / "a.mp4", 45, 60, 75, 20), detector=turning)
     assert found["profile"] == [[0.4, 1.2]]
@@ -161,6 +163,7 @@ def _faces_of(path: Path, detector: str) -> list[inspection._Face]:
     return inspection._read_samples(path, facts, detector, lambda event: None).faces
 
 
+@pytest.mark.slow
 def test_usable_is_what_gives_the_run_units(tmp_path: Path, turning: str) -> None:
     assert inspect(_turned(tmp_path / "a.mp4", 38, 30), detector=turning)["usable"]
     assert not inspect(_turned(tmp_path / "b.mp4", 44, 48), detector=turning)["usable"]

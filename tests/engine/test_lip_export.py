@@ -43,6 +43,7 @@ def test_the_summary_is_plain(tmp_path: Path) -> None:
     assert summary["written"] == [str(tmp_path / "a.npz")]
 
 
+@pytest.mark.slow
 def test_landmarks_of_a_part_of_the_neutral_face(tmp_path: Path) -> None:
     whole = lipdub.lips(SPEECH, tmp_path / "a.npz", landmarks=478).landmarks
     part = lipdub.lips(SPEECH, tmp_path / "b.npz", landmarks=68, start=1.0, end=2.0).landmarks
@@ -61,6 +62,7 @@ def test_events_tell_the_steps_and_end(tmp_path: Path) -> None:
     assert [event.done for event in events if event.kind != "warn"] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_channels_of_opposite_phase_are_heard(tmp_path: Path) -> None:
     import soundfile
 

@@ -42,6 +42,7 @@ def test_windows_are_odd_and_intervals_are_the_usual_ones() -> None:
     assert smoothing.estimate_frame_interval(np.array([3.0])) == 0.04
 
 
+@pytest.mark.slow
 def test_smoothing_is_scipys() -> None:
     from scipy.signal import savgol_filter
 

@@ -314,6 +314,7 @@ def test_open_and_closed_mouths_do_not_fade_into_each_other() -> None:
     assert all(len(mixture) == 1 for mixture in mixtures)
 
 
+@pytest.mark.slow
 @repeatable
 @given(data=st.data())
 def test_crossfades_sum_to_one_and_never_show_an_unusable_unit(data: st.DataObject) -> None:

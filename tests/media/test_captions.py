@@ -95,6 +95,7 @@ def test_captions_are_kept(tmp_path: Path, codec: str, file: str, how: dict, wan
     assert after.frames == before.frames
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("wanted", "ending"), [("vp9", ".webm"), ("prores", ".mov"), ("ffv1", ".mkv")])
 def test_captions_that_are_lost_are_said(tmp_path: Path, wanted: str, ending: str) -> None:
     source = make_captioned(tmp_path / "a.mp4", "libx264")

@@ -85,6 +85,7 @@ def test_notes_agree_with_ffprobe(tmp_path: Path, maker: str, ending: str) -> No
     assert check(list_losses(source, out), [*comparison.lost, *comparison.changed]) == []
 
 
+@pytest.mark.slow
 def test_a_file_lacks_nothing_of_itself(tmp_path: Path) -> None:
     for maker in ("rich_mkv", "phone_mov", "camera_mxf"):
         contents = read_contents(rich_files.MAKERS[maker](tmp_path))

@@ -111,6 +111,7 @@ def test_a_broken_program_is_passed_over(tmp_path: Path, monkeypatch: pytest.Mon
         find_ffmpeg()
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("name", [b"caf\xe9.nut", b"new\nline.nut", b"%d.nut", b"pipe:1.nut", b"-i.nut", b"'\".nut"])
 def test_any_name_is_passed_on(tmp_path: Path, name: bytes) -> None:
     import ffmpeg

@@ -162,6 +162,7 @@ def test_coded_speech_keeps_its_place(tmp_path: Path, codec: str, ending: str) -
     assert probe(out).audio[0].codec == ("pcm_s16le" if codec == "flac" else "aac")
 
 
+@pytest.mark.slow
 def test_pcm_speech_is_bit_exact(tmp_path: Path) -> None:
     source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN)
     for kind in ("pcm_s16le", "pcm_s24le", "pcm_f32le"):
@@ -281,6 +282,7 @@ def test_telemetry_is_kept(tmp_path: Path) -> None:
         assert [track.tag for track in read_mov_tracks(out)] == ["avc1", "mp4a", "gpmd"]
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("ending", [".mp4", ".mov"])
 def test_the_time_code_track_is_made_anew(tmp_path: Path, ending: str) -> None:
     plain = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN, sound=OWN)
@@ -329,6 +331,7 @@ def test_keys_of_phones_are_kept(tmp_path: Path, ending: str) -> None:
     assert found | {key.lower(): value for key, value in keys.items()} | {"comment": "Dubbed."} == found
 
 
+@pytest.mark.slow
 def test_which_sounds_are_kept(tmp_path: Path) -> None:
     source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN, sound=OWN, second_sound=SECOND)
     speech = make_sound(tmp_path / "s.wav", chirp(0.5))
@@ -354,6 +357,7 @@ def test_which_sounds_are_kept(tmp_path: Path) -> None:
         assert container.streams.audio[0].disposition & av.stream.Disposition.default
 
 
+@pytest.mark.slow
 def test_lengths(tmp_path: Path) -> None:
     """A long speech is kept whole, or cut at the end asked for, copied streams too; a short one just ends."""
     source = make_video(tmp_path / "a.mp4", time_base=BASE, pts=EVEN, sound=OWN, second_sound=SECOND)

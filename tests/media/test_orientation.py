@@ -50,6 +50,7 @@ def save_turned(path: Path, number: int, picture: Image.Image, **options: object
     return path
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "lossless.webp", "avif"])
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 def test_every_exif_orientation_is_read_upright(tmp_path: Path, ending: str, mode: str) -> None:

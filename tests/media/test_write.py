@@ -200,6 +200,7 @@ def test_interlaced_stays_interlaced(
                 assert read_frame_tags(frame).field_order == name, ending
 
 
+@pytest.mark.slow
 def test_fields_are_coded_where_the_encoder_can(tmp_path: Path) -> None:
     options = ("-c:v", "libx264", "-x264-params", "tff=1", "-flags", "+ilme+ildct", "-pix_fmt", "yuv420p")
     source = make_interlaced(tmp_path / "a.mp4", "tff", *options)
@@ -282,6 +283,7 @@ def test_turned_pictures_are_shown_as_before(tmp_path: Path, rotation: int, hfli
                 assert all(np.array_equal(x, y) for x, y in zip(a.picture.planes, b.picture.planes, strict=True))
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("base", "step"), [(Fraction(1, 12800), 512), (Fraction(1, 30000), 1001)])
 @pytest.mark.parametrize("codec", ["h264", "ffv1"])
 def test_avi_has_the_rate_of_the_source(tmp_path: Path, codec: str, base: Fraction, step: int) -> None:
@@ -400,6 +402,7 @@ def test_segments_are_whole_or_absent(tmp_path: Path) -> None:
         write_segment(folder / "0.seg", iter(()), facts, VideoCodec())
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(("ending", "frames"), [(".mp4", 1), (".mp4", 4), (".mov", 4), (".mkv", 4), (".webm", 4)])
 def test_gifs_become_what_players_show(tmp_path: Path, ending: str, frames: int) -> None:
     """Their opacity is left out with a note, and a single picture is a still."""

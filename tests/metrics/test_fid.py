@@ -60,6 +60,7 @@ class _Pixels(torch.nn.Module):
         return torch.nn.functional.adaptive_avg_pool2d(pictures.float(), 2).flatten(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [40, 8])  # fewer than features: covariances of less than full rank
 def test_frechet_distance_is_that_of_torchmetrics(count: int) -> None:
     image = pytest.importorskip("torchmetrics.image.fid")

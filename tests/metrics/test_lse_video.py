@@ -128,6 +128,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert network.most == 3
 
 
+@pytest.mark.slow
 def test_clips_without_a_face_do_not_count() -> None:
     frames, times, sound = _video()
     boxes = _boxes(150)

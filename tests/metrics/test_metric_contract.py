@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAMES = METRICS.names()
-SLOW = ("fid_crop",)  # roots of matrices of 2048 rows
+SLOW = ("fid_crop", "lse_c", "lse_d")  # roots of matrices of 2048 rows, and every clip at every shift
 BY_COST = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in NAMES]
 
 

@@ -17,6 +17,7 @@ def inputs(size: AVSyncNetSize, count: int = 2) -> tuple[torch.Tensor, torch.Ten
     return mel, torch.rand(count, 15, size.height, size.width, generator=seeded)
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("size", [AVSyncNetSize(), AVSyncNetSize.small(), TINY])
 def test_both_embeddings_are_of_unit_length(size: AVSyncNetSize) -> None:
     network = AVSyncNet(size).eval()
@@ -41,6 +42,7 @@ def test_the_full_size_is_that_of_the_paper() -> None:
     assert len(along) + 1 == 34 and len(convolutions) > 34  # and the linear layer
 
 
+@pytest.mark.slow
 def test_the_image_encoder_is_resnet_50() -> None:
     from lipdub.networks.compat import fix_torchvision
 

@@ -12,6 +12,7 @@ from tests.networks.parity import fill
 FILL = {"overrides": [{"match": r"^styles\.\d+\.linear\.weight$", "scale": 1.0}]}
 
 
+@pytest.mark.slow
 def test_small_copy() -> None:
     network = fill(E4E(styles=14, width=16), FILL)
     image = torch.from_numpy(np.random.default_rng(4).uniform(-1, 1, (1, 3, 256, 256)).astype(np.float32))

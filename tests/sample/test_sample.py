@@ -34,6 +34,7 @@ def test_the_files_are_small_and_what_they_claim() -> None:
     assert np.abs(sound).max() > 0.1
 
 
+@pytest.mark.slow
 def test_the_face_mesh_finds_him_and_his_mouth_moves() -> None:
     frames = ((float(f.time), f.picture.rgb()) for f in read_frames(TALKER, 0, 60))
     mouth = track_mouth(frames)

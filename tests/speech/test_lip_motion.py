@@ -53,6 +53,7 @@ def test_lookahead_is_bounded() -> None:
     np.testing.assert_allclose(a.values[:401], b.values[:401], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_level_changes_little() -> None:
     audio = make_voice()
     base = predict_lip_motion(audio).values

@@ -48,6 +48,7 @@ def test_rules_for_words_nobody_has_listed() -> None:
     assert letters_to_arpabet("") == [] and letters_to_arpabet("éé") == []
 
 
+@pytest.mark.slow
 @needs_dictionary
 def test_rules_are_right_about_most_sounds() -> None:
     entries = [(w, p.split()) for w, p in load_dictionary().items() if w.isalpha()][::300]

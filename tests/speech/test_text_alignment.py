@@ -101,6 +101,7 @@ def test_the_text_of_the_sample() -> None:
     assert all(a.end <= b.start + 0.06 for a, b in zip(result.words, result.words[1:], strict=False))
 
 
+@pytest.mark.slow
 @needs_dictionary
 def test_another_text_is_reported_and_does_no_harm() -> None:
     result = recognize_sample(OTHER)
@@ -111,6 +112,7 @@ def test_another_text_is_reported_and_does_no_harm() -> None:
     assert np.array_equal(result.posteriors, recognition.recognize(load_audio(SPEECH, 16000)).posteriors)
 
 
+@pytest.mark.slow
 @needs_dictionary
 def test_a_sentence_too_many_and_one_too_few() -> None:
     more = recognize_sample(TEXT.replace("map,", f"map. {OTHER}"))

@@ -125,6 +125,7 @@ def test_silence_leaves_a_closed_still_mouth(sample_dub: lipdub.Result, tmp_path
     assert still.std() <= 0.15 * moving.std() and np.median(still) < 0.05
 
 
+@pytest.mark.slow
 def test_only_the_range_asked_for_is_dubbed(sample_dub: lipdub.Result, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(sample_dub.workspace, copy)

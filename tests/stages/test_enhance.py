@@ -174,6 +174,7 @@ def _mesh(plain: Any, k: int) -> np.ndarray:
     return FaceMeshes({1: track}).read(1, k)[:, :2]
 
 
+@pytest.mark.slow
 def test_without_strength_the_crops_are_those_of_sync(plain: Any, enhance: Callable[..., StageStore]) -> None:
     found = arrays(enhance(Shown(-1.0), strength=0.0))
     assert all(np.array_equal(a, b) for a, b in zip(found, arrays(sync_of(plain)), strict=True))

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from lipdub.progress import Event
     from lipdub.stages.sync.method import SyncMethod
 
-SLOW = ("wav2lip", "lnet", "stabilized")  # each has a test module of its own, too
-NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in (*METHODS.names(), "toy")]
+# Each method of the registry has a test module of its own, too.
+NAMES = [*(pytest.param(name, marks=pytest.mark.slow) for name in METHODS.names()), "toy"]
 FRAMES = 30  # of the source
 FIRST, LAST = 0.4, 0.64  # seconds that are dubbed
 CHUNK = 4  # frames a chunk
@@ -281,6 +281,7 @@ def test_a_method_it_cannot_follow_is_refused_before_it_begins(
     assert not (tmp_path / "out.mkv").exists()
 
 
+@pytest.mark.slow
 def test_the_toys_option_changes_the_result_and_is_refused_elsewhere(video: Path, tmp_path: Path) -> None:
     levels = []
     for shade in (0.0, 1.0):

@@ -94,6 +94,7 @@ def test_what_the_network_gives_lies_where_it_was_taken() -> None:
     assert np.abs(half[..., :3].astype(int) * 2 - picture).max() <= 1
 
 
+@pytest.mark.slow
 def test_weights_of_ones_own_are_commercially_safe_and_published_ones_not(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

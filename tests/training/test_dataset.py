@@ -96,6 +96,7 @@ def test_windows_hold_what_the_clip_does(folder: Path) -> None:
     assert len(data.read(data.clips[1])) == 5
 
 
+@pytest.mark.slow
 def test_a_draw_depends_on_its_generator_alone(folder: Path) -> None:
     first = drawn(open_dataset(folder))
     data = open_dataset(folder)

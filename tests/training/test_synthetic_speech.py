@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 from lipdub.training.phone_windows import ENCODER_FRAMES, WINDOW_FRAMES
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not __import__("lipdub.training.synthetic_speech", fromlist=["x"]).has_espeak(),
     reason="espeakng-loader is not installed",

@@ -129,6 +129,7 @@ def test_a_killed_training_ends_as_an_unbroken_one(tmp_path: Path, data: Path) -
     assert end("broken") == end("whole")
 
 
+@pytest.mark.slow
 def test_parts_of_the_objective(data: Path) -> None:
     shown = model()
     windows = WindowSampler(open_dataset(data), WindowSampling(windows=2), 0, [torch.rand(80, 60).numpy()])

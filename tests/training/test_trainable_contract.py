@@ -122,6 +122,7 @@ def settings_of(name: str, case: Tiny) -> Any:
     return case.shrink(trainable.settings(make_arguments(trainable, case.arguments)))
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("name", TRAINABLES.names())
 def test_it_trains_and_writes_a_card(name: str, inputs: dict[str, Path], tmp_path: Path) -> None:
     case = tiny(name, inputs, tmp_path / "work")

@@ -41,6 +41,7 @@ def make_state(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
     return {name: torch.randn(shape, generator=generator).half().float() for name, shape in shapes.items()}
 
 
+@pytest.mark.slow
 @repeatable
 @given(st.dictionaries(st.text(max_size=6), PLAIN, max_size=4), STATES)
 def test_what_goes_in_comes_out(description: dict[str, Any], shapes: dict[str, list[int]]) -> None:

@@ -71,6 +71,7 @@ def test_plain_values_come_back_from_their_text(value: Any) -> None:
     assert to_canonical_json(json.loads(text)) == text
 
 
+@pytest.mark.slow
 @repeatable
 @given(st.dictionaries(st.text(max_size=5), PLAIN, max_size=5))
 def test_the_order_of_keys_does_not_matter(value: dict[str, Any]) -> None:

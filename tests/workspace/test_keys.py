@@ -64,6 +64,7 @@ def test_digest_is_of_content_and_remembered(tmp_path: Path) -> None:
         again(path)
 
 
+@pytest.mark.slow
 @repeatable
 @given(ARGUMENTS, ARGUMENTS)
 def test_keys_are_equal_only_for_equal_arguments(a: dict[str, Any], b: dict[str, Any]) -> None:

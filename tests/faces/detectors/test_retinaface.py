@@ -173,6 +173,7 @@ def test_crops_are_upright_and_go_back() -> None:
     assert not crop[:20].any() and np.array_equal(crop[20:, 20:], picture[:20, :20])
 
 
+@pytest.mark.slow
 def test_the_package_finds_what_its_network_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Boxes and points of one anchor in the picture's own pixels; RGB goes in as BGR, less the means."""
     from lipdub.networks.retinaface import retinaface as build

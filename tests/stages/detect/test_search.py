@@ -100,6 +100,7 @@ def test_a_detector_without_warm_up_gets_whole_batches(context: StageContext) ->
     assert detector.calls[4][1] == [False, False, False, True, False]
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(("warm_up", "batch"), [(3, 1), (0, 5), (2, 4)])
 def test_a_pass_may_begin_at_any_chunk(context: StageContext, warm_up: int, batch: int) -> None:
     arrays = search(context, Recorder(warm_up, batch), 0, 2)

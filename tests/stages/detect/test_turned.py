@@ -89,6 +89,7 @@ def write_greys(path: Path, greys: Sequence[int]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_false_tracks_pass_through_and_are_said(tmp_path: Path) -> None:
     with DETECTORS.added("doubted", f"{__name__}:DETECTOR"):
         video = write_greys(tmp_path / "greys.mp4", (220, 60))
