@@ -57,10 +57,10 @@ def picture(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_picture_of_the_person_to_dub(picture: Path, tmp_path: Path) -> None:
+def test_the_picture_of_the_person_to_dub(picture: Path, short_talker: Path, tmp_path: Path) -> None:
     def dub(detector: str) -> lipdub.DubResult:
         return lipdub.dub(
-            TALKER,
+            short_talker,
             SPEECH,
             tmp_path / "out.mp4",
             threads=1,

@@ -13,7 +13,7 @@ REAL = ("man_suit_700.mp4", "woman_512_25fps.mp4", "generated_a_512.mp4")
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, plants.Clip]:
     """The talker that the tests' sample draws by code, with each fault."""
-    return plants.planted(plants.clip(TALKER))
+    return plants.planted(plants.clip(TALKER, 50))
 
 
 @pytest.fixture(scope="module", params=REAL)

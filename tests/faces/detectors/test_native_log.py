@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
 from lipdub.faces.detectors import native_log
-from tests.sample import TALKER
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NATIVE = (
     b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
@@ -39,8 +42,8 @@ print([len(faces) for faces in found], len(facts["tracks"]))
 
 
 @pytest.mark.slow
-def test_a_library_call_that_finds_faces_writes_nothing() -> None:
-    done = subprocess.run([sys.executable, "-c", FINDS_FACES, str(TALKER)], capture_output=True, check=False)
+def test_a_library_call_that_finds_faces_writes_nothing(short_talker: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FINDS_FACES, str(short_talker)], capture_output=True, check=False)
     assert done.stderr == b""
     assert done.stdout.decode().split("\n")[0] == "[1, 1, 1, 1, 0, 1, 1, 1, 1, 1] 1"
 
