@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from lipdub.metrics.motion_sync import Comparison
     from lipdub.training.dataset_options import ClipOptions
 
-VERSION = 1  # of the result for the same video and options
+VERSION = 2  # of the result for the same video and options
 MAX_FACES = 3  # faces that are searched for in a frame: enough to find that there are several
 MAX_FRAME_DISTANCE = 0.04  # most seconds from a moment to its source frame
 _BLOCK = 256  # frames whose landmarks are in memory at once
 
 REASONS = {
     "no-face": "no face",
+    "false-face": "like a face, without eyes and mouth in their places",
     "several-faces": "more than one face",
     "too-short": "too short",
     "small-face": "face too small",
@@ -97,8 +98,10 @@ def write_clips(
     times = times - times[0]
     detected = DetectStore(store, summary, lambda: times)
     grid, near = resample_moments(times)
+    rejected += [_make_rejection("false-face", track["start"], track["end"]) for track in summary["false_tracks"]]
     if not detected.tracks:
-        return {"clips": [], "rejected": [_make_rejection("no-face", 0.0, len(grid) / shards.FPS)]}
+        rejected = rejected or [_make_rejection("no-face", 0.0, len(grid) / shards.FPS)]
+        return {"clips": [], "rejected": rejected}
     speech = _load_sound(video, options)
     clips: list[tuple[_Stretch, TrackLandmarks, dict[str, Any]]] = []
     for track in detected.tracks:

@@ -17,6 +17,7 @@ import pytest
 from lipdub.errors import EnvironmentFailure, InputError, UsageError
 from lipdub.faces import masks
 from lipdub.faces.alignment import full_face
+from lipdub.faces.detectors.face_check import FaceCheck, FaceScores
 from lipdub.media.audio import load_audio, probe_audio_source
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
@@ -32,6 +33,8 @@ from tests.training import footage
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lipdub.arrays import F32, U8
 
 SMALL = {"size": 24, "shortest": 0.6}
 ODD = ('it\'s a "clip".mp4', "-dash.mp4", "new\nline.mp4")
@@ -233,6 +236,27 @@ def test_filters_say_what_they_left_out(videos: Path, tmp_path: Path) -> None:
     assert reasons(tmp_path, footage.blank(tmp_path / "blank.mp4", 1.0)) == ["no-face"]
     assert reasons(tmp_path, footage.late(tmp_path / "late.mp4", 0.35)) == ["out-of-sync"]
     assert reasons(tmp_path, footage.late(tmp_path / "bit.mp4", 0.06), min_sync=0.01, max_offset=0.05) == ["late-sound"]
+
+
+@pytest.mark.slow
+def test_what_only_looks_like_a_face_is_left_out(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the check of the detect stage."""
+    two = footage.cut(tmp_path / "two.mp4", 0, 1.2, filters="scale=256:256,split[a][b];[a][b]hstack")
+    original = FaceCheck.score
+
+    def doubt(check: FaceCheck, rgb: U8, face: F32) -> FaceScores:
+        is_left = face[:, 0].mean() < rgb.shape[1] / 2
+        return original(check, rgb, face)._replace(upright=0.1) if is_left else original(check, rgb, face)
+
+    monkeypatch.setattr(FaceCheck, "score", doubt)
+    prepare([two], tmp_path / "data", clips={**SMALL, "min_sync": 0})
+    (clip,) = index(tmp_path / "data")["clips"]
+    assert clip["frames"] == 30
+    assert [row["reason"] for row in index(tmp_path / "data")["rejected"]] == ["false-face"]
+    path = tmp_path / "data" / "shards" / clip["shard"]
+    assert shards.read_rows(path, shards.read_layout(path), "placements", 0, 1)[0][0] > 256
+    monkeypatch.setattr(FaceCheck, "score", lambda check, rgb, face: original(check, rgb, face)._replace(upright=0.1))
+    assert reasons(tmp_path / "none", videos / "bob" / ODD[2]) == ["false-face"]
 
 
 @pytest.mark.slow
