@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.bench import common, mangle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 SECONDS = 60.0
 ADDRESS_SPACE = 16 << 30  # bytes; a file may claim any size
@@ -134,10 +134,11 @@ class End(NamedTuple):
     error: str
 
 
-def make_files(folder: Path) -> dict[str, bytes]:
-    """Makes the small files; formats that this ffmpeg cannot write are left out."""
+def make_files(folder: Path, names: Iterable[str] = (*VIDEOS, *SOUNDS)) -> dict[str, bytes]:
+    """Makes small files of these names; formats that this ffmpeg cannot write are left out."""
     files = {}
-    for name, options in (VIDEOS | SOUNDS).items():
+    for name in names:
+        options = (VIDEOS | SOUNDS)[name]
         sources = ["-t", "1", "-i", TALKER] if name in VIDEOS else ["-t", "1", "-i", SPEECH]
         size = [] if name in SOUNDS or "-vf" in options else ["-vf", "scale=192:192"]
         command = ["ffmpeg", "-v", "error", "-y", "-bitexact", *sources, *size, *options.split(), folder / name]

@@ -28,7 +28,9 @@ SECONDS = 200  # on a loaded machine
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return fuzz.make_files(tmp_path_factory.mktemp("files"))
+    """Those that the cases are made of, and good ones."""
+    names = {"h264.mp4", "pcm.wav", "vp8.webm", *(case.kind for case in FOUND)}
+    return fuzz.make_files(tmp_path_factory.mktemp("files"), sorted(names))
 
 
 @pytest.mark.slow
