@@ -442,6 +442,7 @@ def _describe_speech(path: Path) -> dict[str, Any]:
         "duration": round(len(sound) / SAMPLE_RATE_HZ, 3),
         "peak_db": round(20 * float(np.log10(max(peak, 1e-6))), 1),
         "only_channel": mono.channel + 1 if mono.channel is not None else None,
+        "odd_samples": mono.odd.describe("the speech"),
         "silent_share": round(quiet * SAMPLE_RATE_HZ / max(1, len(sound)), 3),
     }
 
@@ -503,5 +504,6 @@ def _speech_notes(result: dict[str, Any]) -> Iterator[str]:
         yield f"The speech is {abs(gap):.1f} s {'longer' if gap > 0 else 'shorter'} than the video."
     if speech["only_channel"] is not None:
         yield f"A mix of the channels would lose the sound: the mouth follows channel {speech['only_channel']} alone."
+    yield from (f"{note[0].upper()}{note[1:]}." for note in speech["odd_samples"])
     if speech["silent_share"] > _SILENT_SHARE:
         yield "The speech is silent."

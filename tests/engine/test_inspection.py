@@ -19,6 +19,7 @@ from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from lipdub.stages.visibility import profile_weights
 from tests.engine import turning_detector
+from tests.media.test_sample_formats import FEW, spoil, write_samples
 from tests.sample import SPEECH, TALKER
 
 if TYPE_CHECKING:
@@ -117,6 +118,12 @@ def test_a_hand_before_the_mouth_is_guessed(tmp_path: Path, talker: list[np.ndar
     found = inspect(_write(tmp_path / "hand.mp4", covered))
     assert found["covered"] == [[0.8, 1.04]]
     assert found["faceless"] == []
+
+
+def test_odd_samples_of_the_speech_are_told(tmp_path: Path, talker: list[np.ndarray]) -> None:
+    speech = write_samples(tmp_path / "s.wav", spoil(np.nan, FEW))
+    found = inspect(_write(tmp_path / "a.mp4", talker[:10]), speech=speech)
+    assert "8 of 8000 samples of the speech are not a number: they become silence." in found["notes"]
 
 
 def test_the_speech_is_told_about(tmp_path: Path, talker: list[np.ndarray]) -> None:

@@ -1,9 +1,9 @@
-"""HEIC files made by code: still pictures of HEVC, whole or in tiles (ISO/IEC 23008-12)."""
+"""HEIC and AVIF files made by code: still pictures, whole or in tiles (ISO/IEC 23008-12)."""
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import av
 
@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 
 SIDE = 64  # pixels of a tile
 _IN_FILE, _IN_META = 0, 1  # where an item's data lies
+
+
+class _Codec(NamedTuple):
+    """How a codec is used: the encoder and its options, the box of its setup, the kind of its items, the brand."""
+
+    encoder: str
+    options: dict[str, str]
+    setup: bytes
+    kind: bytes
+    brand: bytes
+
+
+_CODECS = {
+    "hevc": _Codec("libx265", {"x265-params": "log-level=none:keyint=1:bframes=0"}, b"hvcC", b"hvc1", b"heic"),
+    "av1": _Codec("libsvtav1", {"svtav1-params": "keyint=1", "preset": "12"}, b"av1C", b"av01", b"avif"),
+}
 
 
 def _box(kind: bytes, *parts: bytes) -> bytes:
@@ -29,6 +45,7 @@ def _full(kind: bytes, version: int, *parts: bytes) -> bytes:
 def make_heic(
     path: Path,
     *,
+    codec: str = "hevc",
     columns: int = 1,
     rows: int = 1,
     size: tuple[int, int] | None = None,
@@ -41,10 +58,11 @@ def make_heic(
     has_thumbnail: bool = False,
     missing: Sequence[int] = (),
 ) -> Path:
-    """A HEIC of one picture, or of tiles: the frames of the MP4 file that is made beside it.
+    """A HEIC or AVIF of one picture, or of tiles: the frames of the MP4 file that is made beside it.
 
     Args:
         path: The file.
+        codec: "hevc" or "av1".
         columns: Tiles in a row.
         rows: Rows of tiles.
         size: Columns and rows of pixels; as many as the tiles have by default.
@@ -58,16 +76,17 @@ def make_heic(
         missing: Tiles that are not in the file.
     """
     tiles = columns * rows
+    encoder, options, setup_box, coded_kind, brand = _CODECS[codec]
     source = make_video(
         path.with_suffix(".mp4"),
-        codec="libx265",
+        codec=encoder,
         pix_fmt=pix_fmt,
         size=(SIDE, SIDE),
         pts=range(tiles + 1),
-        options={"x265-params": "log-level=none:keyint=1:bframes=0"},
+        options=options,
     )
     video = source.read_bytes()
-    place = video.index(b"hvcC") - 4
+    place = video.index(setup_box) - 4
     setup = video[place : place + struct.unpack(">I", video[place : place + 4])[0]]
     with av.open(str(source)) as container:
         coded = [bytes(packet) for packet in container.demux(video=0) if packet.size]
@@ -80,7 +99,7 @@ def make_heic(
     for tile in missing:
         items[numbers[tile] - 1] = bytes(4)
     primary = len(items)
-    kinds = [b"grid" if tiles > 1 and i == primary - 1 else b"hvc1" for i in range(primary)]
+    kinds = [b"grid" if tiles > 1 and i == primary - 1 else coded_kind for i in range(primary)]
 
     def extent(width: int, height: int) -> bytes:
         return _full(b"ispe", 0, struct.pack(">II", width, height))
@@ -90,7 +109,7 @@ def make_heic(
     changes += [_box(b"colr", b"nclx", struct.pack(">HHHB", *colour[:3], colour[3] << 7))] if colour else []
     properties = _box(b"ipco", setup, extent(SIDE, SIDE), extent(*size), *changes)
     extra = [0x84 + i for i in range(len(changes))]
-    uses = [[0x81, 2] if kind == b"hvc1" else [3] for kind in kinds]
+    uses = [[0x81, 2] if kind == coded_kind else [3] for kind in kinds]
     uses[primary - 1] += extra
     owners = [struct.pack(">HB", i + 1, len(use)) + bytes(use) for i, use in enumerate(uses)]
     names = [_full(b"infe", 2, struct.pack(">HH", i + 1, 0), kind, b"\0") for i, kind in enumerate(kinds)]
@@ -117,7 +136,7 @@ def make_heic(
             _box(b"idat", items[-1]) if in_idat else b"",
         )
 
-    brand = _box(b"ftyp", b"heic", bytes(4), b"mif1heic")
-    start = len(brand) + len(describe(0)) + 8
-    path.write_bytes(brand + describe(start) + _box(b"mdat", *(items[:-1] if in_idat else items)))
+    head = _box(b"ftyp", brand, bytes(4), b"mif1", brand)
+    start = len(head) + len(describe(0)) + 8
+    path.write_bytes(head + describe(start) + _box(b"mdat", *(items[:-1] if in_idat else items)))
     return path

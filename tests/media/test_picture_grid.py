@@ -48,12 +48,13 @@ def join_frames(path: Path, columns: int, rows: int) -> list[np.ndarray]:
         (2, 2, (120, 120), {"pix_fmt": "yuv420p10le"}),
         (2, 2, (121, 120), {"pix_fmt": "yuv422p"}),
         (8, 6, (500, 380), {}),
+        (3, 2, (170, 101), {"codec": "av1"}),
     ],
 )
 def test_every_pixel_is_in_its_place(
     tmp_path: Path, columns: int, rows: int, size: tuple[int, int] | None, more: dict[str, Any]
 ) -> None:
-    path = make_heic(tmp_path / "a.heic", columns=columns, rows=rows, size=size, **more)
+    path = make_heic(tmp_path / f"a.{more.get('codec', 'heic')}", columns=columns, rows=rows, size=size, **more)
     width, height = size or (columns * SIDE, rows * SIDE)
     frame = decode_whole(path)
     assert (frame.width, frame.height) == (width, height)
