@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import InputError, printable, wrap_os_error
-from lipdub.media.picture_grid import join_tiles, read_picture_grid
+from lipdub.media.picture_grid import has_endless_grid, join_tiles, read_picture_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,6 +86,8 @@ def open_media(path: Path | str) -> Iterator[Any]:
     import av
 
     place = check_readable(path)
+    if has_endless_grid(place):
+        raise InputError(f"{printable(path)} cannot be read as video or sound: its tiles are damaged")
     try:
         if "%" in place.name and place.suffix.lower() not in _LITERAL_NAME_SUFFIXES:
             container = av.open(place.open("rb"), metadata_errors="replace")

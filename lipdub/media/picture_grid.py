@@ -20,6 +20,9 @@ _GRID, _DERIVED_FROM = b"grid", b"dimg"
 _LARGE_FIELDS = 1  # bit of a grid's flags: its size takes 32 bits
 _IN_FILE, _IN_META = 0, 1  # where an item's data lies: in the file, or in the box "idat"
 _MOST_TILES = 1 << 12
+_SIZE_BYTES = 12  # of the content of "ispe"
+_HEAD_BYTES = 64  # bytes with the file's brands
+_STILL_BRANDS = (b"heic", b"heix", b"avif", b"mif1")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,21 @@ def read_picture_grid(path: Path) -> PictureGrid | None:
         raise InputError(f"{printable(path)} cannot be read") from error
     except (IndexError, ValueError):
         return None
+
+
+def has_endless_grid(path: Path) -> bool:
+    """Whether a damaged HEIC or AVIF has tiles without a size, which FFmpeg would never stop to lay side by side."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            if head[4:8] != b"ftyp" or not any(brand in head for brand in _STILL_BRANDS):
+                return False
+            file.seek(0)
+            items = _Items.parse(read_box(file, b"meta"))
+    except (OSError, IndexError, ValueError):
+        return False
+    tiles = [tile for number, kind in items.kinds.items() if kind == _GRID for tile in items.parts.get(number, ())]
+    return any(not all(items.find_size(tile)) for tile in tiles)
 
 
 def join_tiles(grid: PictureGrid, tiles: Mapping[int, Any]) -> Any:
@@ -172,6 +190,12 @@ class _Items:
             return self.data[offset : offset + length]
         file.seek(offset)
         return bytes(file.read(length))
+
+    def find_size(self, number: int) -> tuple[int, int]:
+        """Return columns and rows of an item's picture; 0 if they are not told."""
+        sizes = [content for kind, content in self.properties_of(number) if kind == b"ispe"]
+        reader = _Reader(sizes[-1]) if sizes and len(sizes[-1]) >= _SIZE_BYTES else None
+        return (0, 0) if reader is None or reader.version() else (reader.number(4), reader.number(4))
 
     def properties_of(self, number: int) -> Iterator[tuple[bytes, memoryview]]:
         """Yield kind and content of an item's properties."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -11,7 +12,7 @@ import pytest
 from lipdub.errors import InputError
 from lipdub.media.demux import decode_first_frame, open_media, select_video_stream
 from lipdub.media.orientation import read_frame_orientation, read_orientation
-from lipdub.media.picture_grid import PictureGrid, join_tiles, read_picture_grid
+from lipdub.media.picture_grid import PictureGrid, has_endless_grid, join_tiles, read_picture_grid
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
 from tests.media.clips import planes_of
@@ -98,6 +99,18 @@ def test_tiles_that_do_not_fill_the_picture_are_refused(tmp_path: Path) -> None:
     path = make_heic(tmp_path / "a.heic", columns=2)
     path.write_bytes(path.read_bytes().replace(b"idat\0\0\0\1", b"idat\0\0\7\1"))  # eight rows
     with pytest.raises(InputError):
+        probe(path)
+
+
+@pytest.mark.parametrize("damage", [(SIDE, 0), (0, SIDE), None])
+def test_tiles_without_a_size_are_refused(tmp_path: Path, damage: tuple[int, int] | None) -> None:
+    """FFmpeg would not come back."""
+    path = make_heic(tmp_path / "a.heic", columns=2)
+    size = b"ispe" + bytes(4) + struct.pack(">II", SIDE, SIDE)
+    new = b"free" + size[4:] if damage is None else size[:8] + struct.pack(">II", *damage)
+    assert path.read_bytes().count(size) == 1 and not has_endless_grid(path)
+    path.write_bytes(path.read_bytes().replace(size, new))
+    with pytest.raises(InputError, match="its tiles are damaged"):
         probe(path)
 
 
