@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
+EMPTY_NAME_HINT = "An empty name, as of a variable that is not set, stands for the folder you are in."
+
 
 def printable(value: object) -> str:
     """Return the text of a value with unprintable characters escaped, so that it fits on one line.

@@ -14,11 +14,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Annotated, Any, Literal, TypeAlias, get_type_hints, overload
 
 import typer
 
 from lipdub.cli.process import INTERRUPTED, say
+from lipdub.errors import printable
 
 USAGE = 2
 ENVIRONMENT = 5
@@ -56,6 +58,18 @@ class GlobalOptions:
             print(json.dumps(to_plain(value), ensure_ascii=True), flush=True)
         elif text is not None and not self.quiet:
             print(text, flush=True)
+
+    def paths(self, value: Any, *paths: Path) -> None:
+        """The files that a command wrote: ``value`` as one JSON object, or a path a line unless quiet.
+
+        Scripts get names as they are. On a terminal, unprintable characters are escaped.
+        """
+        if self.json or sys.stdout is None or sys.stdout.isatty():
+            self.result(value, "\n".join(printable(path) for path in paths))
+        elif not self.quiet:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(b"".join(os.fsencode(path) + b"\n" for path in paths))
+            sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """A line for people on standard error."""

@@ -43,7 +43,7 @@ def lips(
     """
     from lipdub.cli.progress import show_progress
     from lipdub.engine.lip_export import lips as export_lips
-    from lipdub.errors import UsageError, printable
+    from lipdub.errors import UsageError
 
     values = drop_missing(options)
     has_landmarks = values.get("landmarks") is not None
@@ -63,7 +63,7 @@ def lips(
     elif manner.json:
         manner.result(result)
     elif result.written:
-        manner.result(None, "\n".join(printable(path) for path in result.written))
+        manner.paths(None, *result.written)
     else:
         summary = {name: value for name, value in result.to_json().items() if name not in _HIDDEN_FACTS}
         manner.result(None, as_lines(summary))

@@ -78,4 +78,4 @@ def run(
         result = pipeline.run_job(job, callback, keep_workspace=keep_workspace)
     for note in result.notes:
         manner.note(f"note        {printable(note)}")
-    manner.result(result, printable(result.out))
+    manner.paths(result, result.out)

@@ -127,10 +127,13 @@ def _default_folder(entries: list[ReportEntry]) -> Path:
 def _measure(result: Path, options: ScoreOptions, pictures: bool, callback: Callback) -> ReportEntry:
     from dataclasses import replace
 
+    from lipdub.errors import EMPTY_NAME_HINT, InputError
     from lipdub.scoring.score import score_with_report
-    from lipdub.stages.job import default_workspace
+    from lipdub.stages.job import default_workspace, has_name
     from lipdub.workspace import Workspace
 
+    if not has_name(result):
+        raise InputError(f"{result} is a folder, not a media file", hint=EMPTY_NAME_HINT)
     beside = default_workspace(result)
     if options.workspace is None and Workspace.is_workspace(beside):
         options = replace(options, workspace=beside)

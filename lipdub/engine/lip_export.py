@@ -416,14 +416,15 @@ def _animate_video(
 
 def _plan_frames(video: Path, seconds: float, settings: LipOptions) -> _FramePlan:
     """Plan which frame of the video is shown when, inside the requested part."""
-    from lipdub.media.frame_index import read_frame_pts
+    from lipdub.media.frame_index import read_frame_index
     from lipdub.media.probe import probe
     from lipdub.media.timeline import plan_timeline
 
     facts = probe(video).video
     assert facts is not None
     length = Fraction(seconds).limit_denominator(10**6)
-    timeline = plan_timeline(read_frame_pts(video), facts.time_base, length)
+    index = read_frame_index(video)
+    timeline = plan_timeline(index.pts, facts.time_base, length, last_duration=index.last_duration)
     times = np.asarray(timeline.time) - timeline.time[0]
     end = settings.end if settings.end is not None else np.inf
     is_wanted = (times >= (settings.start or 0.0) - _TIME_EPSILON) & (times < end)

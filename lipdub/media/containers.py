@@ -150,18 +150,19 @@ _BY_SUFFIX = {
 
 
 def container_for(out: Path | str) -> Container:
-    """Return the container of a result by the ending of its name, or by an ending alone (".mp4").
+    """Return the container of a result by the ending of its path, or by an ending alone (".mp4").
 
     Raises:
         UsageError: No container has this ending.
     """
-    suffix = Path(out).suffix.lower() if not str(out).startswith(".") else str(out).lower()
+    ending = out.suffix if isinstance(out, Path) else out
     try:
-        return _BY_SUFFIX[suffix]
+        return _BY_SUFFIX[ending.lower()]
     except KeyError:
-        known = ", ".join(_BY_SUFFIX)
-        ending = printable(suffix) or "no ending"
-        raise UsageError(f"a result cannot be written as {ending}", hint=f"Name it with one of {known}.") from None
+        name = printable(out.name if isinstance(out, Path) else out)
+        fault = f"no container ends in {printable(ending)}" if ending else f"the name {name} has no ending"
+        hint = f"Name the result with one of {', '.join(_BY_SUFFIX)}."
+        raise UsageError(f"a result cannot be written as {name}: {fault}", hint=hint) from None
 
 
 # Encoders of each codec family, in the order they are tried.

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lipdub.errors import InputError, printable, wrap_os_error
+from lipdub.errors import EMPTY_NAME_HINT, InputError, printable, wrap_os_error
 from lipdub.media.picture_grid import has_endless_grid, join_tiles, read_picture_grid
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def check_readable(path: Path | str) -> Path:
     place = absolute_path(path)
     try:
         if place.is_dir():
-            raise InputError(f"{printable(path)} is a folder, not a media file")
+            hint = EMPTY_NAME_HINT if Path(path) == Path() else ""
+            raise InputError(f"{printable(path)} is a folder, not a media file", hint=hint)
         if not place.exists():
             raise InputError(f"there is no file {printable(path)}")
         if not place.is_file():

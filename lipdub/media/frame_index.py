@@ -82,6 +82,11 @@ class FrameIndex:
     delay: int = 0
     is_still: bool = False
 
+    @property
+    def last_duration(self) -> int | None:
+        """Ticks the last of several frames is shown; None if there is one only, whose time means nothing."""
+        return int(self.duration[-1]) if len(self.pts) > 1 else None
+
 
 STILL_INDEX = FrameIndex(
     np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64), 1 / IMAGE_RATE, is_still=True

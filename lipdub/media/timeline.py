@@ -118,8 +118,8 @@ def plan_timeline(
         extend: How missing picture is made. 'pingpong' plays backwards and forwards again without showing the
             end frame twice, 'loop' begins again, 'freeze' holds the last frame.
         offset: Seconds from the first frame to the first sample of the speech.
-        last_duration: Ticks the source's last frame is shown; by default the average spacing, or 1/25 s for
-            a single frame.
+        last_duration: Ticks the source's last frame is shown. By default, and where it would be shown for less than
+            half of it, that is the average spacing, or 1/25 s for a single frame.
 
     Raises:
         UsageError: ``length`` or ``extend`` is unknown.
@@ -154,7 +154,8 @@ def _describe_source(pts: I64, time_base: Fraction, last_duration: int | None) -
     if len(pts) == 0 or (gaps <= 0).any():
         raise ValueError("frame times must rise, and there must be at least one")
     spacing = Fraction(int(pts[-1] - pts[0]), len(gaps)) if len(gaps) else SINGLE_FRAME_SECONDS / time_base
-    last = max(1, round(spacing)) if last_duration is None else max(1, int(last_duration))
+    is_told = last_duration is not None and last_duration >= spacing / 2
+    last = int(last_duration) if is_told and last_duration else max(1, round(spacing))
     return _SourceFrames(pts, gaps, last, spacing, time_base)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lipdub.errors import UsageError
+from lipdub.errors import EMPTY_NAME_HINT, InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,9 +63,15 @@ class Job:
 
 
 def default_out(video: Path) -> Path:
-    """Beside the source: its name with ``.dubbed`` before the suffix; ``.mp4`` if none is written so."""
+    """Beside the source: its name with ``.dubbed`` before the suffix; ``.mp4`` if none is written so.
+
+    Raises:
+        InputError: The source is named as a folder.
+    """
     from lipdub.media.containers import container_for
 
+    if not has_name(video):
+        raise InputError(f"{video} is a folder, not a media file", hint=EMPTY_NAME_HINT)
     try:
         container_for(video)
     except UsageError:
@@ -74,10 +80,21 @@ def default_out(video: Path) -> Path:
 
 
 def default_workspace(out: Path) -> Path:
-    """Beside the result: its whole name with ``.lipdub`` added."""
+    """Beside the result: its whole name with ``.lipdub`` added.
+
+    Raises:
+        UsageError: The result is named as a folder.
+    """
+    if not has_name(out):
+        raise UsageError(f"{out} is a folder, not a file", hint=EMPTY_NAME_HINT)
     return out.with_name(f"{out.name}.lipdub")
 
 
 def provenance_path(out: Path) -> Path:
     """The sidecar file that says how ``out`` was made."""
     return out.with_name(f"{out.name}.provenance.json")
+
+
+def has_name(path: Path) -> bool:
+    """Whether a path has a name of its own; ``.``, ``..``, ``/`` and an empty path have none."""
+    return path.name not in {"", ".."}

@@ -131,6 +131,11 @@ def test_json(lipdub: Callable[..., Done], files: tuple[Path, Path]) -> None:
         (("SPEECH", "--length", "x"), 2, "--length"),
         (("SPEECH", "--from", "1:2:3:4"), 2, "is not a time"),
         (("SPEECH", "-o", "x.txt"), 2, "cannot be written"),
+        (("SPEECH", "-o", "folder/"), 2, "the name folder has no ending"),
+        (("SPEECH", "-o", ".mp4"), 2, "the name .mp4 has no ending"),
+        (("SPEECH", "-o", ""), 2, "is a folder.*a variable that is not set"),
+        (("SPEECH", "-o", "/"), 2, "/ is a folder"),
+        (("",), 3, "is a folder.*a variable that is not set"),
         (("missing.wav",), 3, "missing.wav"),
         (("SPEECH", "--no-face", "error"), 3, "no face at"),
         (("SPEECH", "-o", "/proc/x.mp4"), 5, "no permission|cannot write|there is no"),
@@ -149,6 +154,13 @@ def test_errors_are_one_line_with_their_code(
     assert done.returncode == code, done.stderr
     assert re.search(words, one_line(done))
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["run", "score", "inspect"])
+def test_an_empty_name_of_a_video_is_told(lipdub: Callable[..., Done], files: tuple[Path, Path], command: str) -> None:
+    done = lipdub(command, "", *files[1:] * (command == "run"))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert re.search("is a folder.*a variable that is not set", one_line(done))
 
 
 @pytest.mark.slow
@@ -194,7 +206,7 @@ def test_odd_names(lipdub: Callable[..., Done], tmp_path: Path, name: str) -> No
     done = lipdub("run", "-o", "out " + name.lstrip("-"), "--", name, f"{name}.wav", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / ("out " + name.lstrip("-"))).exists()
-    assert len(done.stdout.splitlines()) == 1  # a newline in a name is shown escaped
+    assert done.stdout == f"out {name.lstrip('-')}\n"  # for scripts; only a terminal gets newlines escaped
     missing = lipdub("run", "--", "no" + name, f"{name}.wav", cwd=tmp_path)
     assert missing.returncode == 3 and len(missing.stderr.splitlines()) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -22,14 +23,21 @@ SOURCE = SourceFormat("h264", "yuv420p", 640, 480, is_image=False)
 
 @pytest.mark.parametrize(
     ("name", "muxer"),
-    [("a.mp4", "mp4"), ("a.M4V", "mp4"), (".mov", "mov"), ("b/a.qt", "mov"), ("a.mkv", "matroska"), ("a.avi", "avi")],
+    [
+        (Path("a.mp4"), "mp4"),
+        (Path("a.M4V"), "mp4"),
+        (".mov", "mov"),
+        (Path("b/a.qt"), "mov"),
+        (Path(".a.mkv"), "matroska"),
+        (Path("a.avi"), "avi"),
+    ],
 )
-def test_containers_by_name(name: str, muxer: str) -> None:
+def test_containers_by_name(name: Path | str, muxer: str) -> None:
     assert container_for(name).muxer == muxer
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a", "a.mp4.gz"])
-def test_unknown_endings(name: str) -> None:
+@pytest.mark.parametrize("name", [Path("a.txt"), Path("a"), Path("a.mp4.gz"), Path(".mp4"), ".txt", ""])
+def test_unknown_endings(name: Path | str) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         container_for(name)
 

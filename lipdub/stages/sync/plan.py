@@ -54,16 +54,18 @@ def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[
         pts: (n,) int64.
         times: (n,) float64 seconds from the first frame.
     """
-    from lipdub.media.frame_index import read_frame_pts
+    from lipdub.media.frame_index import read_frame_index
     from lipdub.media.timeline import plan_timeline
 
+    index = read_frame_index(ctx.job.video)
     line = plan_timeline(
-        read_frame_pts(ctx.job.video),
+        index.pts,
         ctx.video.time_base,
         Fraction(samples, SAMPLE_RATE_HZ),
         length=options.length,
         extend=options.extend,
         offset=Fraction(options.offset).limit_denominator(10**6) + ctx.facts.sound_delay,
+        last_duration=index.last_duration,
     )
     SyncArrays(ctx).write_timeline(
         {
