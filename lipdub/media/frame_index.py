@@ -66,10 +66,10 @@ class FrameIndex:
         duration: (n,) int64, how long each frame is shown, in ``time_base``.
         keys: (k,) int64, times of the frames at which decoding can begin, in ``time_base``.
         time_base: Seconds per tick.
-        counted: Whether the file has no usable times, so that they were made from its rate. Frames are then
-            numbered by counting from the first.
+        counted: Whether decoded frames have no usable times, so that those here are made from the file's rate or its
+            packets. Frames are then numbered by counting from the first.
         missing: How many frames the container lists that are not in the file.
-        delay: Ticks by which decoded frames are later than the times here, see :func:`_read_delay`.
+        delay: Ticks by which decoded frames are later than the times here, see :func:`_read_slots`.
         is_still: Whether the file is a still picture. It is then shown at `IMAGE_RATE`.
     """
 
@@ -233,11 +233,14 @@ def _index_from_frames(path: str) -> FrameIndex:
         if not times:
             raise InputError(f"{printable(path)} holds a video stream without a single readable frame")
         base = stream.time_base or _FALLBACK_TIME_BASE
-        delay = _read_delay(path)
+        delay, slots = _read_slots(path)
         known = [time - delay for time in times if time is not None]
-        is_usable = len(known) == len(times) and all(b > a for a, b in pairwise(known))
+        has_gaps = len(slots) == len(times) and slots != known
+        is_usable = not has_gaps and len(known) == len(times) and all(b > a for a, b in pairwise(known))
         if is_usable:
             pts = np.array(known, np.int64)
+        elif has_gaps:
+            pts = np.array(slots, np.int64)
         else:
             pts, base = _count_times(len(times), known[0] if known else 0, Fraction(_stream_rate(stream)), base)
         duration = _frame_durations(pts, np.array(spans, np.int64), stream)
@@ -245,22 +248,28 @@ def _index_from_frames(path: str) -> FrameIndex:
         return FrameIndex(pts, duration, starts, base, counted=not is_usable, delay=delay)
 
 
-def _read_delay(path: str) -> int:
-    """Return the ticks by which the decoded frames of an AVI are late.
+def _read_slots(path: str) -> tuple[int, list[int]]:
+    """Return how late the decoded frames of an AVI are, and its places for frames, in ticks; 0 and none of other files.
 
-    AVI stores packets without times. FFmpeg shows each picture as much later as its decoder may reorder pictures, so
-    that the first one would not be shown at the beginning of the sound.
+    AVI stores packets without times, one a place; an empty packet leaves its place to the frame before. FFmpeg shows
+    each picture as much later as its decoder may reorder pictures, so that the first one would not be shown at the
+    beginning of the sound. Where places are empty, it is later by these, too.
     """
     import av
 
+    delay = 0
+    slots: list[int] = []
     with open_media(path) as container, suppress(av.error.FFmpegError):
         stream = select_video_stream(container)
         if container.format.name != _UNTIMED_FORMAT or stream is None:
-            return 0
+            return 0, []
         for packet in container.demux(stream):
-            if packet.size and packet.is_keyframe:
-                return max(0, packet.pts - packet.dts) if None not in (packet.pts, packet.dts) else 0
-    return 0
+            if not packet.size or packet.dts is None or not (slots or packet.is_keyframe):
+                continue
+            if not slots and packet.pts is not None:
+                delay = max(0, packet.pts - packet.dts)
+            slots.append(packet.dts)
+    return delay, slots
 
 
 def _count_times(count: int, first: int, rate: Fraction, base: Fraction) -> tuple[I64, Fraction]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,9 @@ class SegmentNote:
         return bool(self.rotation or self.mirrored)
 
 
+_MAX_EVEN_RATE = 120  # frames per second of an even clock, unless frames are shown faster
+
+
 @dataclass(frozen=True)
 class JoinedVideo:
     """The joined video, in a file whose times begin at zero.
@@ -76,6 +80,8 @@ class JoinedVideo:
         end: When the last frame stops being shown in the result, in ticks.
         shift: Ticks taken off the source's clock.
         size: Columns and rows as stored.
+        even_rate: Frames per second of an even clock that shows every frame in time, for containers without times.
+        is_even: Whether that clock shows every frame at its very time.
     """
 
     path: Path
@@ -84,6 +90,8 @@ class JoinedVideo:
     end: int
     shift: int
     size: tuple[int, int]
+    even_rate: Fraction = Fraction(1)
+    is_even: bool = True
 
     @property
     def time_base(self) -> Fraction:
@@ -166,7 +174,17 @@ def join_segments(
     if note.hdr and path.suffix != ".nut":
         add_sample_entry_boxes(path, note.hdr.to_boxes())
     end = int(source_pts[-1]) - shift + last
-    return JoinedVideo(path, note, first, end, shift, size)
+    return JoinedVideo(path, note, first, end, shift, size, *_find_even_rate(durations[:-1], base))
+
+
+def _find_even_rate(gaps: I64, base: Fraction) -> tuple[Fraction, bool]:
+    """Find the rate of an even clock for frames with gaps (n - 1,) in ticks, and whether all fall on it."""
+    if len(gaps) == 0:
+        return 1 / base, True
+    rate = 1 / (int(np.gcd.reduce(gaps)) * base)
+    if rate <= _MAX_EVEN_RATE:
+        return rate, True
+    return Fraction(max(_MAX_EVEN_RATE, math.ceil(1 / (int(gaps.min()) * base)))), False
 
 
 def _check_segments(notes: list[SegmentNote], container: Container) -> None:

@@ -135,6 +135,9 @@ def make_result(
     result = scratch / f"result.{container.muxer}"
     plan = replace(plan, copied=_select_streams(plan, source))
     refused = _run_with_fewer_streams(plan, result)
+    if not container.timed and source.facts.video is not None and source.facts.video.variable and not joined.is_even:
+        error = 1 / (2 * joined.even_rate)
+        notes.append(f"{container.name} has no frame times: frames are shown up to {error} s early or late")
     notes += [
         f"{stream.describe()} could not be kept: {refused[stream.index]}"
         for stream in plan.copied

@@ -146,9 +146,9 @@ def picture_options(plan: MuxPlan) -> dict[str, str]:
     note = plan.joined.note
     options = {"c:v:0": COPY} | colour_options(note.colour, note.codec)
     video = plan.facts.video
-    if not plan.container.timed and video is not None and not video.variable:
-        # ffmpeg would double the rate of AVI and fill every other place with an empty frame.
-        options["r:v:0"] = str(video.average_rate)
+    if not plan.container.timed and video is not None:
+        # ffmpeg would choose another rate. It fills the places between frames with empty ones.
+        options["r:v:0"] = str(plan.joined.even_rate if video.variable else video.average_rate)
     if note.field_order != PROGRESSIVE:
         options["field_order:v:0"] = str(FIELD_ORDER_NUMBERS[note.field_order])
     if note.codec == "hevc" and plan.container.is_mov:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from lipdub.errors import InputError, UsageError
 from lipdub.media.containers import container_for
 from lipdub.media.frame_index import read_frame_index
 from lipdub.media.join import join_segments, read_segment_note
+from lipdub.media.mux import mux
+from lipdub.media.mux_plan import PictureInput, SourceInput
 from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import read_frames
 from lipdub.media.write import VideoCodec, write_segment
@@ -61,6 +64,30 @@ def test_containers_without_start_times_begin_at_zero(tmp_path: Path) -> None:
     segments = write_segments(tmp_path, source, facts, [0], "h264")
     joined = join_segments(segments, tmp_path, container_for(".avi"), facts, None)
     assert (joined.first, joined.shift) == (0, 507)
+
+
+@pytest.mark.parametrize(
+    ("pts", "rate", "error"),
+    [
+        ([0, 512, 1024, 2560, 3072, 3584], 30, 0),  # dropped frames
+        ([0, 500, 1031, 1510, 2060, 2555], 120, 1 / 240),
+        ([0, 60, 165, 226, 345, 415], 256, 1 / 512),
+    ],
+)
+def test_avi_shows_uneven_frames_in_time(tmp_path: Path, pts: list[int], rate: int, error: float) -> None:
+    """AVI has places for frames, not times. A dub of an AVI with dropped frames is one, too, and so is its dub."""
+    source = make_video(tmp_path / "a.mp4", pts=pts, time_base=BASE)
+    for number, name in enumerate(("once.avi", "twice.avi")):
+        facts = probe(source)
+        out = tmp_path / name
+        segments = write_segments(tmp_path, source, facts, [0], "h264")
+        notes = mux(PictureInput(segments), None, SourceInput(source, facts), out)
+        assert any("no frame times" in note for note in notes) == (error > 0 and number == 0)
+        index = read_frame_index(out)
+        times = index.pts * float(index.time_base)
+        assert times == pytest.approx(np.array(pts) * float(BASE), abs=error + 1e-9)
+        assert number or float(1 / index.time_base) == pytest.approx(rate, rel=1e-3)
+        source = out
 
 
 def test_sources_without_a_zero_begin_at_zero(tmp_path: Path) -> None:

@@ -148,3 +148,11 @@ def test_frames_follow_each_other_to_the_end(
         assert plan.end >= plan.speech_start + speech - END_SLACK
     if speech is not None and len(plan) > len(pts):
         assert int(plan.pts[-1]) * plan.time_base < plan.speech_start + speech  # no frame too many
+
+
+@pytest.mark.parametrize(("told", "last"), [(None, 10), (1, 10), (5, 5), (700, 700)])
+def test_the_last_frame_is_shown_as_long_as_the_file_says_unless_that_is_hardly_at_all(
+    told: int | None, last: int
+) -> None:
+    plan = plan_timeline(np.arange(0, 100, 10), Fraction(1, 250), None, last_duration=told)
+    assert plan.duration.tolist() == [10] * 9 + [last]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.media.audio import load_audio
+from lipdub.media.ffmpeg import find_ffmpeg
 from lipdub.media.mux import mux
 from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
 from lipdub.media.probe import probe
@@ -102,3 +104,21 @@ def test_sources_that_begin_together_are_dubbed_as_before(tmp_path: Path) -> Non
     for same in (facts, rounded, replace(facts, audio=(replace(sound, start_time=None),)), replace(facts, audio=())):
         assert same.sound_delay == 0
         assert speech_delay(same, SyncOptions(offset=0.1)) == 0.1
+
+
+@pytest.mark.parametrize(("length", "frames"), [("video", 12), ("longest", 12 + 11)])
+def test_a_picture_whose_last_frame_is_held_is_as_long_as_it(tmp_path: Path, length: str, frames: int) -> None:
+    """A screen recording that ends with a still screen: the last of 12 frames is shown for 1.52 s."""
+    even = make_video(tmp_path / "even.mp4", pts=range(0, 12 * 512, 512), time_base=BASE, options={"bf": "0"})
+    source = tmp_path / "a.mp4"
+    held = r"setts=duration=if(eq(N\,11)\,38\,1)*512"
+    subprocess.run([find_ffmpeg(), "-v", "error", "-i", even, "-c", "copy", "-bsf:v", held, source], check=True)
+    ctx = StageContext(Job(source, source), probe(source), StageStore(tmp_path / "sync", "sync"), {}, {})
+    shown, pts, _ = plan_output(ctx, SyncOptions(length=length), round(2.4 * SAMPLE_RATE_HZ))  # type: ignore[arg-type]
+    assert pts[:12].tolist() == list(range(0, 12 * 512, 512))
+    assert len(shown) == len(pts) == frames
+    if length == "video":
+        assert ctx.store.json("timeline")["last_duration"] == 38 * 512
+        assert Fraction(ctx.store.json("timeline")["end"]) == Fraction(49, 25)
+    else:
+        assert pts[12] == 49 * 512
