@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -122,6 +120,8 @@ def wrap_os_error(error: OSError, path: object | None = None, doing: str = "writ
         An :class:`InputError` for a missing file to read, a :class:`UsageError` for a name that the disk does not
         take, else an :class:`EnvironmentFailure`.
     """
+    if error.errno == errno.ENOENT and _is_folder_gone():
+        return EnvironmentFailure("the current folder was deleted", hint="Change to a folder that exists.")
     where = path if path is not None else error.filename
     place = f" {printable(where)}" if where is not None else ""
     if error.errno in _NO_SPACE:
@@ -138,3 +138,12 @@ def wrap_os_error(error: OSError, path: object | None = None, doing: str = "writ
     if error.errno == errno.ENAMETOOLONG:
         return UsageError(f"the name is too long to {doing}{place}", hint="Give a shorter one.")
     return EnvironmentFailure(f"cannot {doing}{place}: {error.strerror or error}")
+
+
+def _is_folder_gone() -> bool:
+    """Whether the folder that relative paths begin in was deleted."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False

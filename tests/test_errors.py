@@ -47,6 +47,15 @@ def test_system_errors(number: int, kind: type[LipdubError], words: str) -> None
     assert type(error) is kind and words in str(error) and "place" in str(error)
 
 
+def test_the_current_folder_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError) as failure:
+        Path("a").absolute()
+    assert wrap_os_error(failure.value).what == "the current folder was deleted"
+
+
 def test_missing_input() -> None:
     assert isinstance(wrap_os_error(FileNotFoundError(errno.ENOENT, "text"), "a", "read"), InputError)
 

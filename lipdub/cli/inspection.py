@@ -28,7 +28,7 @@ def inspect(
     ] = None,
     sheet: Annotated[
         Path | None,
-        typer.Option("--contact-sheet", metavar="PNG", help="Write a contact sheet of the faces to this file."),
+        typer.Option("--contact-sheet", metavar="PICTURE", help="Write a contact sheet of the faces to this file."),
     ] = None,
     old_sheet: Annotated[Path | None, typer.Option("--sheet", hidden=True)] = None,  # --contact-sheet of lipdub 0.1
     detector: Annotated[

@@ -14,6 +14,7 @@ from typing import IO, NoReturn
 INTERRUPTED = 130
 _ONE_PRESS = 0.5  # seconds within which a second signal is the same key press, passed on by another process
 _STREAMS = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
+_STOPPING = ("SIGTERM", "SIGINT", "SIGHUP")  # those of Ctrl-C, of services and of a terminal that is closed
 _closed: set[str] = set()  # names of the streams that the caller closed
 
 
@@ -64,14 +65,19 @@ def _point_to_null(number: int) -> None:
 
 
 def handle_signals() -> None:
-    """Stop the work at the first Ctrl-C or termination, and end the process at the second.
+    """Stop the work at the first Ctrl-C, termination or closing of the terminal, and end the process at the second.
 
     The work stops in order: temporary files go, the workspace is unlocked. The second signal skips that. No file is
     half-written then either, and the next run removes what was left. A signal that the caller ignores stays ignored.
     """
-    signal.signal(signal.SIGTERM, _stop)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _stop)
+    for number in _list_signals():
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _list_signals() -> list[signal.Signals]:
+    """Return the signals that stop the work, as far as the system has them."""
+    return [signal.Signals[name] for name in _STOPPING if name in signal.Signals.__members__]
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
@@ -81,7 +87,7 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
         if time.monotonic() - first > _ONE_PRESS:
             os._exit(INTERRUPTED)
 
-    for each in (signal.SIGTERM, signal.SIGINT):
+    for each in _list_signals():
         if signal.getsignal(each) is _stop:
             signal.signal(each, end)
     raise KeyboardInterrupt

@@ -33,7 +33,7 @@ def write_contact_sheet(
     overview: Sequence[SheetPicture],
     faces: Mapping[int, Sequence[SheetPicture]],
 ) -> None:
-    """Write a contact sheet as PNG.
+    """Write a contact sheet in the format that its name asks for.
 
     Args:
         path: of the picture.
@@ -41,8 +41,7 @@ def write_contact_sheet(
         overview: whole frames.
         faces: for each track's id, pictures of its face.
     """
-    import cv2
-
+    from lipdub.media.picture_files import encode_picture
     from lipdub.workspace.atomic_files import write_atomically
 
     video = inspection["video"]
@@ -67,10 +66,9 @@ def write_contact_sheet(
     rows += [_draw_line(note) for note in inspection["notes"]]
     width = max(row.shape[1] for row in rows)
     sheet = np.concatenate([_pad(row, below=_GAP_PX, right=width - row.shape[1]) for row in rows])
-    is_coded, coded = cv2.imencode(".png", sheet[..., ::-1])
-    assert is_coded
+    coded = encode_picture(sheet, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, coded.tobytes())
+    write_atomically(path, coded)
 
 
 def cut_face(rgb: U8, x: float, y: float, size: float) -> U8:

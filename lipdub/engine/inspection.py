@@ -117,7 +117,7 @@ def inspect(
     Args:
         video: the source.
         speech: the speech of the run, for its length.
-        sheet: where a contact sheet is written, as PNG.
+        sheet: where a contact sheet is written, as PNG, JPEG, WebP, TIFF or BMP.
         detector: name of the face detector, one of `faces.detectors.DETECTORS`.
         progress: called with events.
 
@@ -127,14 +127,17 @@ def inspect(
 
     Raises:
         InputError: the file is unreadable or holds no video.
-        UsageError: no detector has this name.
+        UsageError: no detector has this name, or the contact sheet an ending of no picture.
         WeightsError: the detector's weights are not installed.
     """
     from lipdub.media.mux_plan import SourceInput
+    from lipdub.media.picture_files import check_picture_name
     from lipdub.media.probe import probe
     from lipdub.media.rehearsal import forecast_notes
     from lipdub.media.sound_likeness import describe_old_voice
 
+    if sheet is not None:
+        check_picture_name(Path(sheet))
     path = Path(video)
     callback = progress or ignore_event
     facts = probe(path)

@@ -14,6 +14,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.engine.lip_options import LipOptions, LipOptionValues, make_lip_options
 from lipdub.errors import InputError, UsageError, printable
 from lipdub.faces.landmarks import POINT_COUNTS
+from lipdub.media.picture_files import check_picture_name, encode_picture
 from lipdub.media.pipes import copy_pipes
 from lipdub.progress import Callback, Event, ignore_event
 
@@ -186,8 +187,8 @@ def _check_targets(source: Path, out: Path | None, settings: LipOptions) -> None
         UsageError: A file cannot be written, or may not be replaced.
     """
     picture = Path(settings.plot) if settings.plot is not None else None
-    if picture is not None and picture.suffix.lower() != ".png":
-        raise UsageError(f"the picture {picture.name} must end in .png")
+    if picture is not None:
+        check_picture_name(picture)
     if out is not None and picture is not None and out.absolute() == picture.absolute():
         raise UsageError("--out and --plot name the same file")
     for path in (out, picture):
@@ -272,7 +273,7 @@ def _draw_pictures(
     paths = plot.name_pages(path, len(pictures))
     for page in paths:
         check_target(page, trajectory.source, overwrite=overwrite)
-    return [(page, partial(plot.encode_png, picture)) for page, picture in zip(paths, pictures, strict=True)]
+    return [(page, partial(encode_picture, picture, page)) for page, picture in zip(paths, pictures, strict=True)]
 
 
 def _write(files: list[tuple[Path, bytes]]) -> tuple[Path, ...]:

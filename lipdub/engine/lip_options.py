@@ -36,7 +36,7 @@ class LipOptions(FaceOptions, TranscriptOptions, TimeOptions):
         default_text="100",
     )
     plot: str | None = option(
-        None, "--plot", help="Draw the speech and its lips into this PNG file.", metavar="PNG", panel=_FILE
+        None, "--plot", help="Draw the speech and its lips into this picture.", metavar="PICTURE", panel=_FILE
     )
     overwrite: bool = option(False, "--overwrite", help="Replace existing files.", panel=_FILE)
     start: float | None = redeclare(TimeOptions, "start", help="Start at this time of the speech.", panel=_PART)

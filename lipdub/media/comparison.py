@@ -27,6 +27,7 @@ from lipdub.media.frame_tags import PROGRESSIVE
 from lipdub.media.languages import is_same_language, normalize_language
 from lipdub.media.mux_options import lasting_metadata
 from lipdub.media.pixel_formats import plane_layout
+from lipdub.words import join_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -38,7 +39,6 @@ _TIME_CODE_TAG = "tmcd"
 _TIME_CODE = "timecode"  # key of the time code of the first picture
 _SAME_TIME = Fraction(1, 50)  # seconds; a smaller difference of the first pictures is rounding
 _SAME_ASPECT = Fraction(1, 200)  # relative difference of sample shapes that containers round away
-_MOST_NAMES = 8  # names of a list that a note spells out
 _SAME_PLACE = 1e-4  # degrees of latitude and longitude
 _DATE_LETTERS = 19  # letters of a date and time up to the seconds
 # Roles that follow from a stream's place in the file, or that people do not see.
@@ -257,7 +257,7 @@ def _group(
             groups.setdefault((text, _kind_name(ours)), []).append(ours.index)
     for (text, kind), numbers in groups.items():
         plural = "s" if len(numbers) > 1 else ""
-        yield text, f"{kind}{plural} {_enumerate([str(number) for number in numbers])}", len(numbers)
+        yield text, f"{kind}{plural} {join_names([str(number) for number in numbers])}", len(numbers)
 
 
 def _lost_of_stream(ours: StreamContents, theirs: StreamContents, source: Contents) -> Iterator[str]:
@@ -270,7 +270,7 @@ def _lost_of_stream(ours: StreamContents, theirs: StreamContents, source: Conten
     own = {key: value for key, value in told if value not in source.metadata.values() and key not in _STREAM_KEYS}
     keys = _lost_keys(own, theirs.metadata)
     if keys and not ours.is_cover:  # containers name covers in their own way
-        yield f"the metadata {_enumerate(keys)}"
+        yield f"the metadata {join_names(keys)}"
 
 
 def _changes_of_stream(ours: StreamContents, theirs: StreamContents) -> Iterator[str]:
@@ -316,7 +316,7 @@ def _lost_of_picture(ours: PictureContents, theirs: PictureContents) -> Iterator
         yield f"the {what} ({ours.field_order})"
     tags = list(_lost_colour_tags(ours, theirs))
     if tags:
-        yield f"the colour tags {_enumerate(tags)}"
+        yield f"the colour tags {join_names(tags)}"
 
 
 def _is_shown_alike(ours: PictureContents, theirs: PictureContents) -> bool:
@@ -388,13 +388,13 @@ def _lost_of_file(source: Contents, result: Contents) -> Iterator[str]:
         count = max(len(missing), len(source.chapters) - len(result.chapters))
         yield f"{count} of {len(source.chapters)} chapters"
     if source.programs:
-        yield f"the program table ({_enumerate([name or 'no name' for name in source.programs])})"
+        yield f"the program table ({join_names([name or 'no name' for name in source.programs])})"
     codes = list(_time_codes(source).keys() - _time_codes(result).keys())
     if codes:
-        yield f"the time code {_enumerate(codes)}"
+        yield f"the time code {join_names(codes)}"
     keys = _lost_keys(source.metadata, result.metadata)
     if keys:
-        yield f"the metadata {_enumerate(keys)}"
+        yield f"the metadata {join_names(keys)}"
     ours, theirs = source.picture_stream, result.picture_stream
     if ours is not None and theirs is not None:
         yield from (f"{what} of the picture" for what in _lost_of_stream(ours, theirs, source))
@@ -423,11 +423,3 @@ def _is_same_place(one: str, other: str) -> bool:
     """Whether two texts are the same place on earth (ISO 6709); containers write numbers with digits of their own."""
     places = [[float(number) for number in re.findall(r"[+-]\d+(?:\.\d+)?", text)] for text in (one, other)]
     return min(map(len, places)) > 1 and np.allclose(places[0][:2], places[1][:2], atol=_SAME_PLACE)
-
-
-def _enumerate(names: Sequence[str]) -> str:
-    """Return names with "and" before the last, and a count for what is too long to read."""
-    listed = list(names[:_MOST_NAMES])
-    if len(names) > _MOST_NAMES:
-        listed.append(f"{len(names) - _MOST_NAMES} more")
-    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"

@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from lipdub.errors import InputError, printable, wrap_os_error
+from lipdub.errors import InputError, UsageError, printable, wrap_os_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 STANDARD_INPUT = "-"
 _BLOCK_BYTES = 1 << 20
@@ -40,9 +40,11 @@ def copy_pipes(folder: Path | None, *paths: Path | None) -> Iterator[list[Path |
         *paths: Paths, or None.
 
     Raises:
+        UsageError: A pipe is given twice.
         InputError: A pipe is empty, or standard input is a terminal.
         EnvironmentFailure: There is no space for the copy.
     """
+    _check_given_once([path for path in paths if path is not None and is_pipe(path)])
     with ExitStack() as stack:
         files: list[Path | None] = []
         for path in paths:
@@ -59,10 +61,26 @@ def copy_pipes(folder: Path | None, *paths: Path | None) -> Iterator[list[Path |
         yield files
 
 
+def _check_given_once(pipes: Sequence[Path]) -> None:
+    """Check that no pipe is to be read twice. Raises UsageError."""
+    names = [_describe(pipe) for pipe in pipes]
+    for name in names:
+        if names.count(name) > 1:
+            only = "only one input can be -" if name == _describe(Path(STANDARD_INPUT)) else "a pipe is read only once"
+            raise UsageError(f"{name} is given for several inputs: {only}", hint="Save its content to a file first.")
+
+
+def _describe(pipe: Path) -> str:
+    """Return what people call a pipe; the same for all names of standard input."""
+    if str(pipe) == STANDARD_INPUT or os.path.realpath(pipe) == os.path.realpath("/dev/stdin"):
+        return "standard input"
+    return printable(pipe)
+
+
 def _copy(path: Path, folder: Path) -> Path:
     """Copy the content of a pipe to a folder and return the file."""
     is_standard_input = str(path) == STANDARD_INPUT
-    name = "standard input" if is_standard_input else printable(path)
+    name = _describe(path)
     if is_standard_input and sys.stdin.isatty():
         raise InputError("standard input is a terminal", hint="Pipe the file into lipdub, or name it.")
     copy = folder / ("stdin" if is_standard_input else path.name)

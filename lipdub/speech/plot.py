@@ -5,7 +5,6 @@ Pillow draws it, which comes with torchvision. No display and no plotting librar
 
 from __future__ import annotations
 
-import io
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
@@ -87,15 +86,6 @@ def draw_pages(lips: LipTrajectory, audio: F32) -> list[U8]:
     rows = [(float(a), min(float(a) + ROW_SECONDS, end)) for a in edges]
     pages = [rows[i : i + PAGE_ROWS] for i in range(0, len(rows), PAGE_ROWS)]
     return [_draw_page(lips, audio, page, i, len(pages)) for i, page in enumerate(pages, 1)]
-
-
-def encode_png(picture: U8) -> bytes:
-    """Encode a picture (h, w, 3) uint8 RGB as a PNG file."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue()
 
 
 def name_pages(path: Path, count: int) -> list[Path]:

@@ -123,7 +123,7 @@ def test_the_picture_is_a_picture(run: Callable[..., Done], tmp_path: Path) -> N
         (("SPEECH", "-o", "a.json", "--fps", "0"), 2, "--fps must be"),
         (("SPEECH", "--from", "9"), 2, "nothing between"),
         (("SPEECH", "--from", "x"), 2, "is not a time"),
-        (("SPEECH", "--plot", "p.jpg"), 2, "must end in .png"),
+        (("SPEECH", "--plot", "p.svg"), 2, "cannot be written as .svg"),
         (("SPEECH", "--landmarks", "98"), 2, "--landmarks"),
         (("SPEECH", "--landmarks", "68"), 2, "needs a file"),
         (("SPEECH", "--landmarks", "68", "-o", "a.json"), 2, "as .npz only"),

@@ -82,6 +82,7 @@ def test_input_from_a_pipe(folder: Path, line: str, source: str) -> None:
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
+        ("cat v.mp4 | {run} - - -o o.mp4", 2, "only one input can be -"),
         (": | {run} v.mp4 - -o o.mp4", 3, "standard input is empty"),
         ("{run} v.mp4 /dev/null -o o.mp4", 3, "/dev/null is a pipe or a device"),
         pytest.param("{run} <(cat v.mp4) s.wav", 2, "Name it with -o", marks=pytest.mark.slow),
@@ -92,6 +93,12 @@ def test_what_is_no_input(folder: Path, line: str, code: int, words: str) -> Non
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert not (folder / "o.mp4").exists()
+
+
+def test_a_deleted_folder_is_named(folder: Path) -> None:
+    done = shell(f"mkdir gone && cd gone && rmdir ../gone && {RUN} v.mp4 s.wav", folder)
+    assert done.returncode == 5, done.stderr
+    assert "the current folder was deleted" in done.stderr
 
 
 @pytest.mark.slow
@@ -124,7 +131,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.quick_cases(1)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_second_signal_ends_the_process(number: int) -> None:
     # A shell's background jobs ignore Ctrl-C, and so would a child of theirs.
     listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
@@ -147,11 +154,12 @@ def test_the_second_signal_ends_the_process(number: int) -> None:
     assert (process.returncode, rest, errors) == (130, "", "")
 
 
-def test_an_ignored_signal_stays_ignored() -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGHUP"])
+def test_an_ignored_signal_stays_ignored(name: str) -> None:
     code = (
-        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        f"import signal; signal.signal(signal.{name}, signal.SIG_IGN)\n"
         "from lipdub.cli.process import handle_signals; handle_signals()\n"
-        "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN\n"
+        f"assert signal.getsignal(signal.{name}) is signal.SIG_IGN\n"
     )
     subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=True)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from lipdub.engine.contact_sheet import (
     OVERVIEW_PX,
@@ -29,6 +30,12 @@ def describe(tracks: int, notes: int) -> dict[str, Any]:
     track = {"start": 0.0, "end": 8.0, "mouth_px": 40.0, "yaw": [-3.0, 0.0, 4.0]}
     rows = [{"id": i + 1, **track} for i in range(tracks)]
     return {"path": "clip.mp4", "video": video, "tracks": rows, "notes": ["A note."] * notes}
+
+
+def test_it_has_the_format_of_its_ending(tmp_path: Path) -> None:
+    write_contact_sheet(tmp_path / "sheet.jpg", describe(0, 1), [], {})
+    with Image.open(tmp_path / "sheet.jpg") as image:
+        assert image.format == "JPEG"
 
 
 def test_it_has_a_row_for_each_track_and_note(tmp_path: Path) -> None:

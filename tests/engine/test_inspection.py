@@ -12,7 +12,7 @@ import pytest
 import lipdub
 from lipdub.engine import inspection
 from lipdub.engine.inspection import inspect
-from lipdub.errors import InputError
+from lipdub.errors import InputError, UsageError
 from lipdub.faces.detectors import DETECTORS
 from lipdub.faces.unit_selection import MIN_MOUTH_PX
 from lipdub.media.probe import probe
@@ -49,6 +49,11 @@ def _write(path: Path, frames: list[np.ndarray], rate: int = 25) -> Path:
 def _wall(count: int, level: int = 90) -> list[np.ndarray]:
     noise = np.random.default_rng(level).integers(0, 12, (256, 256, 3), dtype=np.uint8)
     return [noise + np.uint8(level)] * count
+
+
+def test_a_contact_sheet_of_an_unknown_ending_is_refused_first(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot be written as \.pdf"):
+        inspect(tmp_path / "there is none.mp4", sheet=tmp_path / "sheet.pdf")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lipdub.errors import InputError
+from lipdub.errors import InputError, UsageError
 from lipdub.media.pipes import copy_pipes, is_pipe
 
 
@@ -36,6 +36,20 @@ def test_only_pipes_are_copied(tmp_path: Path) -> None:
 def test_an_empty_pipe(tmp_path: Path) -> None:
     feed(tmp_path / "pipe", b"")
     with pytest.raises(InputError, match="is empty"), copy_pipes(None, tmp_path / "pipe"):
+        pass
+
+
+@pytest.mark.parametrize("other", ["-", "/dev/stdin"])
+def test_standard_input_is_read_once(other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lipdub.media.pipes.is_pipe", lambda path: True)
+    with pytest.raises(UsageError, match="only one input can be -"), copy_pipes(None, Path("-"), Path(other)):
+        pass
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="read only once"), copy_pipes(None, *[tmp_path / "pipe"] * 2):
         pass
 
 

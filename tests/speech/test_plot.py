@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,14 +34,6 @@ def test_one_row_marks_the_closures_where_they_are() -> None:
     assert shut_columns.max() == pytest.approx(shut.max(), abs=0.02)
     open_ = columns_of(picture, np.array([203, 223, 244])) / plot.SCALE
     assert len(open_) and np.abs(open_ - 0.42).min() < 0.02
-
-
-def test_png_is_readable() -> None:
-    from PIL import Image
-
-    (picture,) = plot.draw_pages(make_trajectory(), sound(0.845))
-    with Image.open(io.BytesIO(plot.encode_png(picture))) as image:
-        np.testing.assert_array_equal(np.array(image), picture)
 
 
 def test_long_speech_goes_on_in_rows_and_pages() -> None:

@@ -19,12 +19,16 @@ from lipdub.stages.neutralize.options import NeutralizeOptions
 from lipdub.stages.neutralize.rest import choose_unit_frames
 from lipdub.stages.neutralize.store import NeutralizeStore
 from lipdub.stages.targets import resolve_face_option
+from lipdub.words import join_names, name_faces
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lipdub.arrays import F32, I64
     from lipdub.faces.mouth_shapes import MouthPrior
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
+    from lipdub.stages.detect.store import TrackRecord
     from lipdub.stages.neutralize.store import TalkerSummary
 
 SAMPLED_FRAMES = 400  # of a track, that its canonical face is estimated from
@@ -47,13 +51,16 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
     detect = DetectStore.from_context(ctx)
     prior = mouth_shapes.load_prior()
     talkers: list[dict[str, Any]] = []
+    small: list[TrackRecord] = []
     for track in detect.tracks:
         if track["mouth_px"] < MIN_MOUTH_PX:
-            ctx.warn(f"face {track['id']} is too small to dub (its mouth is {track['mouth_px']:.0f} pixels wide)")
+            small.append(track)
             continue
         if not store.has_talker(track["id"]):
             _measure(store, detect.landmarks(track["id"]), prior)
         talkers.append({**track, **store.read_record(track["id"])})
+    if small:
+        ctx.warn(_describe_small_faces(small))
     usable = {talker["id"] for talker in talkers if talker["units"]}
     selected = usable
     if method.draws_faces:
@@ -71,6 +78,14 @@ def run(ctx: StageContext, options: NeutralizeOptions) -> dict[str, Any]:
         for talker in talkers
     ]
     return {"method": method.name, "tracks": summaries, "notes": notes}
+
+
+def _describe_small_faces(tracks: Sequence[TrackRecord]) -> str:
+    """Return a sentence on the faces that are too small."""
+    faces, widths = name_faces([track["id"] for track in tracks]), [f"{track['mouth_px']:.0f}" for track in tracks]
+    if len(tracks) == 1:
+        return f"{faces} is too small to dub (its mouth is {widths[0]} pixels wide)"
+    return f"{faces} are too small to dub (their mouths are {join_names(widths)} pixels wide)"
 
 
 def _measure(store: NeutralizeStore, view: TrackLandmarks, prior: MouthPrior) -> None:

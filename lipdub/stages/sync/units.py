@@ -20,6 +20,7 @@ from lipdub.stages.sync.store import SyncArrays
 from lipdub.stages.sync.unit_plan import open_talkers, plan_units
 from lipdub.stages.sync.unit_renderer import UnitRenderer
 from lipdub.weights.requirement import Shipped
+from lipdub.words import name_faces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,18 +115,30 @@ def _count_painted(plan: UnitPlan, track: int, talker: UnitTalker) -> int:
 
 
 def _describe_weak_talkers(plan: UnitPlan, talkers: Mapping[int, UnitTalker], painted: Mapping[int, int]) -> list[str]:
-    """Return a note for each talker whose own mouths do not suffice."""
+    """Return a note for each way in which talkers' own mouths do not suffice."""
     from lipdub.faces.mouth_shapes import WEAK_TRUST
 
+    still = [track for track, talker in talkers.items() if talker.speech_range.trust < WEAK_TRUST]
+    seldom_open = [
+        track
+        for track in talkers
+        if track not in still and painted[track] > SELDOM_OPEN_SHARE * int((plan.track == track).sum())
+    ]
     notes = []
-    for track, talker in talkers.items():
-        if talker.speech_range.trust < WEAK_TRUST:
-            notes.append(
-                f"face {track} hardly moves its mouth in this footage: openings are borrowed from general knowledge "
-                "and the mouth's inside is painted where the footage shows none, so expect a weaker result"
-            )
-        elif painted[track] > SELDOM_OPEN_SHARE * int((plan.track == track).sum()):
-            notes.append(
-                f"face {track} is seldom seen with its mouth as open as the speech asks: its inside is painted there"
-            )
+    if still:
+        verb, mouths = ("moves its", "mouth") if len(still) == 1 else ("move their", "mouths")
+        notes.append(
+            f"{name_faces(still)} hardly {verb} {mouths} in this footage: openings are borrowed from general "
+            "knowledge and the mouth's inside is painted where the footage shows none, so expect a weaker result"
+        )
+    if len(seldom_open) == 1:
+        notes.append(
+            f"{name_faces(seldom_open)} is seldom seen with its mouth as open as the speech asks: "
+            "its inside is painted there"
+        )
+    elif seldom_open:
+        notes.append(
+            f"{name_faces(seldom_open)} are seldom seen with their mouths as open as the speech asks: "
+            "their inside is painted there"
+        )
     return notes
