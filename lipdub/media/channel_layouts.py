@@ -40,6 +40,7 @@ _SAME_PLACES = (
 )
 _MIXED_LAYOUTS = ("5.1", "5.1(side)", "stereo", "mono")  # what is mixed down to, the first that fits
 _NO_PLACES = re.compile(r"\d+ channels?|ambisonic .*")  # FFmpeg's names of layouts without loudspeakers
+_PLAIN_CHANNELS = 2  # so many channels are mono or stereo, whatever they say
 _IMPULSE_RATE = 48000  # Hz; any rate gives the same weights
 
 
@@ -51,15 +52,22 @@ class LayoutFit:
         layout: FFmpeg's name of the layout.
         channels: Its number of channels.
         is_mixed: Whether channels must be mixed to it. Otherwise it only names the channels that are there.
+        is_guessed: Whether the sound does not say where its channels belong, and the encoder needs a name.
     """
 
     layout: str
     channels: int
     is_mixed: bool = False
+    is_guessed: bool = False
 
-    def describe(self, what: str, encoder: str) -> str:
-        """Return a remark for the person that ``what``, a sound, was mixed for an encoder."""
-        return f"{what} was mixed down to {self.layout}: {encoder} does not take its channel layout"
+    def describe(self, what: str, encoder: str) -> list[str]:
+        """Return remarks for the person where ``what``, a sound, was mixed or named for an encoder."""
+        if self.is_mixed:
+            return [f"{what} was mixed down to {self.layout}: {encoder} does not take its channel layout"]
+        if self.is_guessed:
+            reason = f"they are labelled {self.layout}, since {encoder} needs a channel layout"
+            return [f"{what} does not say where its {self.channels} channels belong: {reason}"]
+        return []
 
 
 def fit_layout(encoder: str, layout: str, channels: int) -> LayoutFit:
@@ -76,9 +84,11 @@ def fit_layout(encoder: str, layout: str, channels: int) -> LayoutFit:
     kept = _KEPT_LAYOUTS.get(encoder)
     if kept is None or layout in kept:
         return LayoutFit(layout, channels)
-    if _NO_PLACES.fullmatch(layout):
+    if not has_places(layout):
         named = [name for name in kept if _count_channels(name) == channels]
-        return LayoutFit(named[0], channels) if named else LayoutFit("mono", 1, is_mixed=True)
+        if not named:
+            return LayoutFit("mono", 1, is_mixed=True)
+        return LayoutFit(named[0], channels, is_guessed=channels > _PLAIN_CHANNELS)
     for name in kept:
         if any({name, layout} <= places for places in _SAME_PLACES):
             return LayoutFit(name, channels)
@@ -92,6 +102,11 @@ def _count_channels(layout: str) -> int:
     import av
 
     return int(av.AudioLayout(layout).nb_channels)
+
+
+def has_places(layout: str) -> bool:
+    """Whether a layout tells which loudspeakers its channels belong to."""
+    return _NO_PLACES.fullmatch(layout) is None
 
 
 class ChannelMixer:
@@ -125,7 +140,7 @@ def _mixing_weights(layout: str, channels: int, target: str) -> F32:
     """
     import av
 
-    if _NO_PLACES.fullmatch(layout):
+    if not has_places(layout):
         return np.ones((channels, _count_channels(target)), np.float32)
     impulses = av.AudioFrame.from_ndarray(np.eye(channels, dtype=np.float32).reshape(1, -1), "flt", layout)
     impulses.sample_rate = _IMPULSE_RATE

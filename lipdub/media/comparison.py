@@ -363,7 +363,7 @@ def _colour_kind(pix_fmt: str) -> str:
 def _changes_of_picture(ours: PictureContents, theirs: PictureContents) -> Iterator[str]:
     """Yield how the picture is changed, but for what the encoder's plan tells: lost opacity, sizes made even."""
     if ours.pix_fmt not in (theirs.pix_fmt, theirs.pix_fmt.replace("yuv", "yuva")):
-        yield f"the picture is {theirs.pix_fmt} instead of {ours.pix_fmt}"
+        yield f"the picture is {theirs.format_name} instead of {ours.format_name}"
     if ours.is_image:
         return
     if ours.codec != theirs.codec:

@@ -249,6 +249,7 @@ class SourceFormat:
         width: Columns as stored.
         height: Rows as stored.
         is_image: Whether it is a still picture or an animation, such as a GIF.
+        format_name: What people call the pixel format; empty for ``pix_fmt``.
     """
 
     codec: str
@@ -256,6 +257,11 @@ class SourceFormat:
     width: int
     height: int
     is_image: bool
+    format_name: str = ""
+
+    def describe(self) -> str:
+        """Return the pictures' pixel format and size, for people."""
+        return f"{self.format_name or self.pix_fmt} pictures of {self.width}x{self.height}"
 
 
 def choose_encoder(codec: str, container: Container, source: SourceFormat, *, lossless: bool) -> Encoder:
@@ -287,7 +293,7 @@ def choose_encoder(codec: str, container: Container, source: SourceFormat, *, lo
     if lossless:
         place = f"{codec} in {container.name}" if codec != "auto" else container.name
         raise UsageError(
-            f"{place} has no lossless form for {source.pix_fmt} pictures of {source.width}x{source.height}",
+            f"{place} has no lossless form for {source.describe()}",
             hint="Use --codec ffv1 with a .mkv result, or leave --lossless out.",
         )
     nearest = [
@@ -296,9 +302,7 @@ def choose_encoder(codec: str, container: Container, source: SourceFormat, *, lo
         if (form := _nearest_format(container, (family, name), pix_fmt, (source.width, source.height))) is not None
     ]
     if not nearest:
-        raise UsageError(
-            f"no encoder for {container.name} takes {source.pix_fmt} pictures of {source.width}x{source.height}"
-        )
+        raise UsageError(f"no encoder for {container.name} takes {source.describe()}")
     # The first, unless it loses the opacity and another does not.
     return min(nearest, key=lambda encoder: _drops_alpha(pix_fmt, encoder.pix_fmt))
 

@@ -23,7 +23,7 @@ from lipdub.media.demux import (
 from lipdub.media.languages import UNDETERMINED
 from lipdub.media.mov_tracks import read_mov_tracks
 from lipdub.media.orientation import NAMED_PROFILE_DECODERS, read_frame_orientation
-from lipdub.media.pixel_formats import planar_equivalent, plane_layout
+from lipdub.media.pixel_formats import name_format, planar_equivalent, plane_layout
 from lipdub.media.probe import (
     find_field_order,
     read_chapters,
@@ -63,6 +63,7 @@ class PictureContents:
         codec: Name of the codec.
         tag: The container's tag of the codec.
         pix_fmt: Planar pixel format.
+        format_name: What people call the pixel format as it is in the file.
         size: Columns and rows as stored.
         first_time: When the first frame is shown, in seconds.
         aspect: Width of a sample divided by its height; 1 if unknown.
@@ -78,6 +79,7 @@ class PictureContents:
     codec: str
     tag: str
     pix_fmt: str
+    format_name: str
     size: tuple[int, int]
     first_time: Fraction
     aspect: Fraction
@@ -188,6 +190,7 @@ def _read_picture(container: Any, stream: Any, frames: Sequence[Any]) -> Picture
         codec=codec_name(stream),
         tag=read_codec_tag(stream),
         pix_fmt=planar_equivalent(frame.format.name).replace("yuvj", "yuv"),
+        format_name=name_format(codec_name(stream), frame.format.name),
         size=(frame.width, frame.height),
         first_time=Fraction(0) if container.format.name == "avi" else time,  # AVI has no start times
         aspect=Fraction(stream.sample_aspect_ratio or 1),

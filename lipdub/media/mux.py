@@ -26,10 +26,10 @@ from lipdub.media.mux_options import (
     container_options,
     copied_options,
     cover_options,
-    format_seconds,
     metadata_options,
     picture_input_options,
     picture_options,
+    sound_input_options,
     source_input_options,
     speech_options,
     stream_metadata_options,
@@ -130,14 +130,16 @@ def make_result(
     if speech is not None:
         track = _lay_out_speech(plan, speech)
         plan = replace(plan, speech=track)
-        if track.encoder.layout.is_mixed:
-            notes.append(track.encoder.layout.describe("the speech", track.encoder.encoder))
+        notes += track.encoder.layout.describe("the speech", track.encoder.encoder)
     result = scratch / f"result.{container.muxer}"
     plan = replace(plan, copied=_select_streams(plan, source))
     refused = _run_with_fewer_streams(plan, result)
     if not container.timed and source.facts.video is not None and source.facts.video.variable and not joined.is_even:
         error = 1 / (2 * joined.even_rate)
         notes.append(f"{container.name} has no frame times: frames are shown up to {error} s early or late")
+    for stream in plan.copied:
+        if stream.fit is not None and stream.fit.is_guessed and stream.index not in refused:
+            notes += stream.fit.describe(stream.describe(), stream.encoder)
     notes += [
         f"{stream.describe()} could not be kept: {refused[stream.index]}"
         for stream in plan.copied
@@ -387,7 +389,7 @@ def _speech_inputs(plan: MuxPlan, nudge: Fraction) -> list[Any]:
     begin = speech.begin
     if plan.container.is_matroska and begin > 0 and speech.encoder.encoder == "libopus":
         begin -= _OPUS_ROUNDING
-    return [ffmpeg.input(speech.path, itsoffset=format_seconds(begin + nudge))["a:0"]]
+    return [ffmpeg.input(speech.path, **sound_input_options(begin + nudge))["a:0"]]
 
 
 def _copied_inputs(plan: MuxPlan) -> list[Any]:
@@ -401,7 +403,7 @@ def _copied_inputs(plan: MuxPlan) -> list[Any]:
         if stream.kind == "audio" and (stream.is_laid_out_anew or not plan.container.timed):
             # Without start times, only sound that is laid out anew begins where it should.
             path, begin = _lay_out_copy(plan, stream)
-            inputs.append(ffmpeg.input(path, itsoffset=format_seconds(begin))["a:0"])
+            inputs.append(ffmpeg.input(path, **sound_input_options(begin))["a:0"])
         else:
             inputs.append(file[str(stream.index)])
     return inputs

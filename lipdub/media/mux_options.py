@@ -54,6 +54,9 @@ _OPUS_RATE = 48000  # Hz
 _EXPERIMENTAL_IN_MOV = ("flac", "opus", "libopus")  # what older releases of ffmpeg call so
 _MOV_TITLE = "name"  # what FFmpeg calls the title of a stream of MOV and MP4
 _DEFAULT_ROLE = "default"
+_ROLES_OF_STILLS = {"attached_pic", "timed_thumbnails", "still_image", "dependent", "multilayer"}
+# ffmpeg would take four channels without places for the layout 4.0; two are always left and right.
+_NO_GUESSED_PLACES = {"guess_layout_max": "2"}
 _PCM_16 = "pcm_s16le"
 
 
@@ -81,9 +84,14 @@ def picture_input_options(plan: MuxPlan, *, tags_rotation: bool) -> dict[str, st
     return options
 
 
+def sound_input_options(begin: Fraction) -> dict[str, str]:
+    """Return the options with which a laid out sound is read that begins at this time, in seconds."""
+    return {"itsoffset": format_seconds(begin)} | _NO_GUESSED_PLACES
+
+
 def source_input_options(plan: MuxPlan) -> dict[str, str]:
     """Return the options with which the source is read for its copied streams."""
-    options = {}
+    options = dict(_NO_GUESSED_PLACES) if plan.facts.audio else {}
     if plan.joined.shift:
         options["itsoffset"] = format_seconds(-plan.joined.shift_time)
     # With -copyts an input's duration counts from its own start.
@@ -144,8 +152,10 @@ def _copied_sound_options(plan: MuxPlan, specifier: str, stream: CopiedStream) -
 def picture_options(plan: MuxPlan) -> dict[str, str]:
     """Return the options of the picture: tags that the coded stream itself may lack."""
     note = plan.joined.note
-    options = {"c:v:0": COPY} | colour_options(note.colour, note.codec)
     video = plan.facts.video
+    own_roles = video.roles if video is not None else ()
+    roles = [_DEFAULT_ROLE, *(role for role in own_roles if role not in _ROLES_OF_STILLS | {_DEFAULT_ROLE})]
+    options = {"c:v:0": COPY, "disposition:v:0": "+".join(roles)} | colour_options(note.colour, note.codec)
     if not plan.container.timed and video is not None:
         # ffmpeg would choose another rate. It fills the places between frames with empty ones.
         options["r:v:0"] = str(plan.joined.even_rate if video.variable else video.average_rate)

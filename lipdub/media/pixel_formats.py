@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import U8, Array
 
+_JPEG, _INKS_OF_JPEG = "mjpeg", "gbrap"  # the pixel format of a JPEG of four inks, as FFmpeg decodes it
 MIN_DEPTH, MAX_DEPTH = 8, 16  # bits of a sample of the planar formats used here
 
 
@@ -88,6 +89,19 @@ def plane_layout(pix_fmt: str) -> PlaneLayout | None:
         # FFmpeg's own rounding rule gives the step: how many luma columns share one sample.
         step = (_chroma_step(form.chroma_width), _chroma_step(form.chroma_height))
     return PlaneLayout(pix_fmt, kind, depth, step, any(part.is_alpha for part in parts))
+
+
+def has_opacity(codec: str, pix_fmt: str) -> bool:
+    """Whether pictures of a codec have opacity. FFmpeg puts JPEG pictures of four inks into a format that has it."""
+    layout = plane_layout(planar_equivalent(pix_fmt))
+    return layout is not None and layout.alpha and codec != _JPEG
+
+
+def name_format(codec: str, pix_fmt: str) -> str:
+    """Return what people call the pixel format of a codec's pictures: FFmpeg's name, but for the inks of a JPEG."""
+    if codec == _JPEG and pix_fmt == _INKS_OF_JPEG:
+        return "CMYK"
+    return pix_fmt.replace("yuvj", "yuv")
 
 
 def _chroma_step(chroma_size: Callable[[int], int]) -> int:

@@ -45,6 +45,7 @@ from lipdub.media.pixel_aspect import find_square_size
 from lipdub.media.pixel_formats import PlaneLayout, planar_equivalent, plane_layout
 from lipdub.media.pixels import describe_upright
 from lipdub.media.sound_frames import decode_sound_frames
+from lipdub.media.unread_formats import name_unread_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,6 +96,7 @@ class VideoFacts:
         missing: How many frames the container lists that are not in the file.
         hdr: Static metadata of HDR10.
         dynamic_hdr: Names of the metadata that describe each picture, such as "Dolby Vision".
+        roles: FFmpeg's names of its dispositions ("original").
     """
 
     index: int
@@ -124,6 +126,7 @@ class VideoFacts:
     missing: int = 0
     hdr: HdrMetadata = NO_HDR
     dynamic_hdr: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
 
     @property
     def end_time(self) -> Fraction:
@@ -283,6 +286,7 @@ def probe(path: Path | str) -> MediaFacts:
         length = (container.duration or 0) * _CONTAINER_TIME_BASE
     audio = tuple(_audio_facts(place, index) for index in sounds)
     if video is None and not audio:
+        _refuse_unread_format(place, path)
         raise InputError(f"{printable(path)} holds neither video nor sound")
     if not length:
         length = video.duration if video is not None else (audio[0].duration or Fraction(0))
@@ -348,6 +352,7 @@ def read_chapters(container: Any) -> tuple[Chapter, ...]:
 def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
     frame = decode_first_frame(container, stream)
     if frame is None:
+        _refuse_unread_format(path, path)
         raise InputError(f"{printable(path)} holds a video stream without a single readable frame")
     index = read_frame_index(path)
     description = describe_media(container)
@@ -398,7 +403,18 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         missing=index.missing,
         hdr=read_hdr_metadata(frame, context.name),
         dynamic_hdr=read_dynamic_metadata(frame, context.name, description),
+        roles=read_roles(stream),
     )
+
+
+def _refuse_unread_format(place: Path, path: Path | str) -> None:
+    """Raise InputError where a file without a readable frame is of a known format."""
+    name = name_unread_format(place)
+    if name is not None:
+        raise InputError(
+            f"{printable(path)} is {name}, which the installed FFmpeg libraries do not decode",
+            hint="Save it as MP4, GIF or APNG first." if "animated" in name else "Save it as PNG or JPEG first.",
+        )
 
 
 def _check_dolby_vision(path: Path, description: str) -> None:

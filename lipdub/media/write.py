@@ -33,7 +33,7 @@ from lipdub.media.containers import (
 )
 from lipdub.media.demux import absolute_path
 from lipdub.media.frame_tags import FIELD_MODES, FIELD_ORDER_NUMBERS, PROGRESSIVE, FieldTagger
-from lipdub.media.pixel_formats import plane_layout, turned_format
+from lipdub.media.pixel_formats import has_opacity, name_format, plane_layout, turned_format
 from lipdub.media.pixels import describe_upright
 from lipdub.parallel import map_ordered
 
@@ -147,7 +147,7 @@ def plan_encoder(facts: VideoFacts, codec: VideoCodec) -> EncoderPlan:
     is_image = facts.is_image or facts.codec in _ANIMATION_CODECS
     coded = facts.coded_width, facts.coded_height
     size = _trim_to_even(coded) if is_image and not codec.lossless else coded
-    source = SourceFormat(facts.codec, facts.planar, *size, is_image)
+    source = SourceFormat(facts.codec, facts.planar, *size, is_image, name_format(facts.codec, facts.pix_fmt))
     encoder = choose_encoder(codec.codec, container, source, lossless=codec.lossless)
     if encoder_accepts(encoder.name, encoder.pix_fmt, *coded):
         size = coded
@@ -195,14 +195,13 @@ def _trim_to_even(size: tuple[int, int]) -> tuple[int, int]:
 def _describe_changes(facts: VideoFacts, encoder: Encoder, size: tuple[int, int], *, is_turned: bool) -> Iterator[str]:
     """Yield remarks on what the encoded pictures do not keep of the source's."""
     coded = facts.coded_width, facts.coded_height
-    own, layout = plane_layout(facts.planar), plane_layout(encoder.pix_fmt)
-    assert own is not None
+    layout = plane_layout(encoder.pix_fmt)
     assert layout is not None
     if facts.first_field != PROGRESSIVE and encoder.family != "hevc":
         yield "each field of the source is a picture of its own: the result has them as whole pictures"
     if is_turned:
         yield "the container cannot tag a turned picture: it is stored upright"
-    if own.alpha and not layout.alpha:
+    if has_opacity(facts.codec, facts.planar) and not layout.alpha:
         yield "the source's opacity, if it has any, is left out: the result is opaque"
     if size != coded:
         yield (

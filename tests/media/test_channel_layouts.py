@@ -56,12 +56,14 @@ def write_surround_file(path: Path, layout: str, voice: int, codec: str = "pcm_s
     ("encoder", "layout", "channels", "fit"),
     [
         ("aac", "stereo", 2, LayoutFit("stereo", 2)),
-        ("aac", "6 channels", 6, LayoutFit("5.1", 6)),
+        ("aac", "6 channels", 6, LayoutFit("5.1", 6, is_guessed=True)),
+        ("aac", "2 channels", 2, LayoutFit("stereo", 2)),
+        ("aac", "ambisonic 1", 4, LayoutFit("4.0", 4, is_guessed=True)),
         ("aac", "5.1(side)", 6, LayoutFit("5.1", 6)),
         ("aac", "10 channels", 10, LayoutFit("mono", 1, is_mixed=True)),
         ("aac", "7.1.4", 12, LayoutFit("5.1", 6, is_mixed=True)),
-        ("libopus", "3 channels", 3, LayoutFit("3.0", 3)),
-        ("libopus", "4 channels", 4, LayoutFit("quad", 4)),
+        ("libopus", "3 channels", 3, LayoutFit("3.0", 3, is_guessed=True)),
+        ("libopus", "4 channels", 4, LayoutFit("quad", 4, is_guessed=True)),
         ("libopus", "5.1(side)", 6, LayoutFit("5.1", 6)),
         ("libopus", "2.1", 3, LayoutFit("stereo", 2, is_mixed=True)),
         ("libopus", "ambisonic 2", 9, LayoutFit("mono", 1, is_mixed=True)),
@@ -152,6 +154,28 @@ def test_recorder_files(tmp_path: Path, source: Path, channels: int, ending: str
     if not kept:
         level = np.abs(load_audio(out, RATE)).max() / np.abs(VOICE).max()
         assert 0.8 < level < 1.25
+
+
+@pytest.mark.quick_cases(2)
+@pytest.mark.parametrize(
+    ("ending", "codec", "layout"),
+    [
+        (".mov", "auto", "4 channels"),
+        (".mp4", "auto", "4.0"),
+        (".mkv", "pcm", "4 channels"),
+        (".mkv", "flac", "quad"),
+        (".avi", "auto", "4 channels"),
+    ],
+)
+def test_channels_without_places_stay_so_or_are_told(
+    tmp_path: Path, source: Path, ending: str, codec: str, layout: str
+) -> None:
+    speech = write_recorder_file(tmp_path / "s.wav", 4)
+    out, notes = dub(tmp_path, source, speech, ending, codec)
+    assert probe(out).audio[0].layout == layout
+    told = [note for note in notes if "does not say where its 4 channels belong" in note]
+    assert len(told) == (layout != "4 channels")
+    assert all(f"labelled {layout}" in note for note in told)
 
 
 @pytest.mark.quick_cases(3)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from lipdub.media.colour import ColourTags
 from lipdub.media.comparison import Comparison, compare, compare_files, pair_streams
@@ -57,6 +58,7 @@ PICTURE = PictureContents(
     codec="h264",
     tag="avc1",
     pix_fmt="yuv420p",
+    format_name="yuv420p",
     size=(96, 64),
     first_time=Fraction(0),
     aspect=Fraction(1),
@@ -83,6 +85,15 @@ def test_notes_agree_with_ffprobe(tmp_path: Path, maker: str, ending: str) -> No
     comparison = compare_files(source, out)
     assert notes == comparison.notes
     assert check(list_losses(source, out), [*comparison.lost, *comparison.changed]) == []
+
+
+def test_the_pixel_format_is_called_what_it_is_in_the_file(tmp_path: Path) -> None:
+    colours = np.random.default_rng(3).integers(0, 256, (48, 64, 4), np.uint8)
+    speech = write_tone(tmp_path / "speech.wav")
+    for mode, name, form in (("CMYK", "inks.jpg", "CMYK"), ("RGBA", "glass.png", "rgba")):
+        Image.fromarray(colours, mode).save(tmp_path / name)
+        notes = make_result(tmp_path / name, tmp_path / f"{name}.mp4", speech)
+        assert notes == [f"changed from the source: the picture is yuv420p instead of {form}"]
 
 
 @pytest.mark.slow
@@ -127,7 +138,7 @@ def test_what_a_picture_loses(changes: dict[str, Any], lost: list[str]) -> None:
     ("changes", "changed"),
     [
         ({"codec": "vp8"}, ["the picture is coded as h264 instead of vp8"]),
-        ({"pix_fmt": "yuv444p12"}, ["the picture is yuv420p instead of yuv444p12"]),
+        ({"pix_fmt": "yuv444p12", "format_name": "yuv444p12"}, ["the picture is yuv420p instead of yuv444p12"]),
         ({"size": (98, 64)}, ["the picture is 96x64 instead of 98x64"]),
         ({"size": (97, 65)}, []),  # the encoder's plan tells that it is made even
         ({"pix_fmt": "yuva420p"}, []),  # likewise
@@ -145,9 +156,9 @@ def test_the_other_field_first() -> None:
 
 
 def test_a_still_picture_has_nothing_else_to_lose() -> None:
-    still = with_picture(is_image=True, codec="png", pix_fmt="gbrap")
+    still = with_picture(is_image=True, codec="png", pix_fmt="gbrap", format_name="rgba")
     assert compare(replace(still, metadata={"software": "x"}), FILE).changed == (
-        "the picture is yuv420p instead of gbrap",
+        "the picture is yuv420p instead of rgba",
     )
     assert compare(replace(still, metadata={"software": "x"}), FILE).lost == ()
 

@@ -177,7 +177,7 @@ def test_source_input_options() -> None:
 
 
 def test_picture_options() -> None:
-    assert picture_options(make_plan()) == {"c:v:0": "copy"}
+    assert picture_options(make_plan()) == {"c:v:0": "copy", "disposition:v:0": "default"}
     assert picture_options(make_plan(joined=make_note(codec="hevc")))["tag:v:0"] == "hvc1"
     assert "tag:v:0" not in picture_options(make_plan(".mkv", joined=make_note(codec="hevc")))
     assert picture_options(make_plan(joined=make_note(aspect=Fraction(4, 3))))["aspect:v:0"] == "16:9"

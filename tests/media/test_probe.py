@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from lipdub.errors import InputError, LipdubError
 from lipdub.media.audio import load_audio
@@ -108,6 +109,24 @@ def test_what_is_no_media(tmp_path: Path, kind: str) -> None:
         assert "cut short" in str(caught.value)
     if kind == "text":
         assert "text" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["animated WebP", "JPEG XL", "JPEG XL in a container"])
+def test_pictures_that_ffmpeg_does_not_decode_are_named(tmp_path: Path, kind: str) -> None:
+    path, noise = tmp_path / "a", np.random.default_rng(2).integers(0, 256, (300, 40, 50, 3), np.uint8)
+    if kind == "animated WebP":
+        path = tmp_path / "a.webp"
+        first, *others = [Image.fromarray(picture) for picture in noise[:4]]
+        first.save(path, save_all=True, append_images=others, duration=100)
+    elif kind == "JPEG XL":
+        path = tmp_path / "a.jxl"
+        path.write_bytes(b"\xff\x0a" + noise[0].tobytes())
+    else:
+        path = tmp_path / "b.jxl"
+        path.write_bytes(bytes.fromhex("0000000c4a584c200d0a870a") + noise[0].tobytes())
+    with pytest.raises(InputError, match=rf"is an? {kind.split(' in ')[0]}.* do not decode") as error:
+        probe(path)
+    assert "first" in error.value.hint
 
 
 def test_cut_file_gives_what_is_there(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.stream import Disposition
 from PIL import Image
 
 from lipdub.errors import EnvironmentFailure, UsageError
@@ -140,6 +141,21 @@ def test_lossy_looks_alike(tmp_path: Path, name: str, codec: str, ending: str) -
         assert np.sqrt((difference**2).mean()) < 0.06, (name, codec)
     if name == "opacity.mkv" and ending == ".mov":
         assert b.picture.layout.alpha
+
+
+@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+def test_the_picture_keeps_its_roles_and_is_the_default(tmp_path: Path, codec: str) -> None:
+    source, out = tmp_path / "a.mkv", tmp_path / "out.mkv"
+    with av.open(str(make_video(tmp_path / "b.mkv", **MS))) as given, av.open(str(source), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        stream.disposition = Disposition.default | Disposition.original
+        for packet in given.demux():
+            if packet.size:
+                packet.stream = stream
+                made.mux(packet)
+    encode(tmp_path, source, out, VideoCodec(codec))
+    with av.open(str(out)) as result:
+        assert result.streams.video[0].disposition == Disposition.default | Disposition.original
 
 
 H26X = [("libx264", ".mp4"), ("libx264", ".mkv"), ("libx265", ".mp4"), ("libx265", ".mov")]
