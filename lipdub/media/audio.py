@@ -13,7 +13,7 @@ from lipdub.errors import InputError, printable
 from lipdub.media.channel_layouts import ChannelMixer
 from lipdub.media.demux import absolute_path, open_media
 from lipdub.media.probe import AudioFacts, probe
-from lipdub.media.sample_formats import FLOAT_FORMATS, OddSamples, pack_samples, unpack_samples
+from lipdub.media.sample_formats import FLOAT_FORMATS, OddSamples, is_lossless_codec, pack_samples, unpack_samples
 from lipdub.media.sound_frames import LONGEST_GAP, decode_sound_frames
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _SHORTEST_GAP = Fraction(1, 20)  # seconds; gaps in the times longer than this are filled with silence
 _SILENCE_BLOCK_SECONDS = 4
-_LOSSLESS_CODECS = ("flac", "alac", "wavpack", "tta", "ape", "truehd", "mlp")
 # Weights of the channels of surround layouts in a mix to mono: speech is in the centre.
 _CENTRE_WEIGHT = 1.0
 _FRONT_WEIGHT = 0.707
@@ -107,7 +106,7 @@ def probe_audio_source(path: Path | str, stream: int | None = None) -> AudioSour
             channels=frame.layout.nb_channels,
             layout=frame.layout.name,
             sample_format=frame.format.name,
-            lossless=codec.startswith("pcm_") or codec in _LOSSLESS_CODECS,
+            lossless=is_lossless_codec(codec),
             bits=bits,
             start=Fraction(frame.pts or 0) * frame.time_base if frame.time_base else Fraction(0),
         )

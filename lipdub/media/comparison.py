@@ -22,7 +22,7 @@ from lipdub.media.colour import (
     UNSPECIFIED,
 )
 from lipdub.media.contents import Contents, PictureContents, StreamContents, read_contents
-from lipdub.media.copied_streams import KEEP_NOTHING, KEEP_OTHERS
+from lipdub.media.copied_streams import COVER, KEEP_NOTHING, KEEP_OTHERS
 from lipdub.media.frame_tags import PROGRESSIVE
 from lipdub.media.languages import is_same_language, normalize_language
 from lipdub.media.mux_options import lasting_metadata
@@ -187,11 +187,16 @@ def pair_streams(
         Every stream of the source, with its partner or None.
     """
     pairs: dict[int, StreamContents | None] = {}
-    for kind in dict.fromkeys(stream.kind for stream in source):
-        ours = [stream for stream in source if stream.kind == kind]
-        theirs = [stream for stream in result if stream.kind == kind]
+    for kind in dict.fromkeys(map(_pairing_kind, source)):
+        ours = [stream for stream in source if _pairing_kind(stream) == kind]
+        theirs = [stream for stream in result if _pairing_kind(stream) == kind]
         pairs |= dict(zip((stream.index for stream in ours), _align(ours, theirs), strict=True))
     return [(stream, pairs[stream.index]) for stream in source]
+
+
+def _pairing_kind(stream: StreamContents) -> str:
+    """Return the kind of streams among which a stream's partner is: covers are attachments or streams of a picture."""
+    return COVER if stream.is_cover else stream.kind
 
 
 def _align(ours: Sequence[StreamContents], theirs: Sequence[StreamContents]) -> list[StreamContents | None]:
@@ -216,9 +221,7 @@ def _align(ours: Sequence[StreamContents], theirs: Sequence[StreamContents]) -> 
 
 def _fit(ours: StreamContents, theirs: StreamContents) -> int:
     """Return how well two streams of a kind fit; 0 if one cannot have become the other."""
-    if ours.kind in ("data", "attachment") and ours.codec != theirs.codec:
-        return 0
-    if ours.is_cover != theirs.is_cover:
+    if ours.kind in ("data", "attachment") and not ours.is_cover and ours.codec != theirs.codec:
         return 0
     same = [
         normalize_language(ours.language) == normalize_language(theirs.language),

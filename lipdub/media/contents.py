@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.media.cover_pictures import PICTURE_CODECS, find_picture_codec
 from lipdub.media.demux import (
     absolute_path,
     codec_name,
@@ -129,8 +130,8 @@ class StreamContents:
 
     @property
     def is_cover(self) -> bool:
-        """Whether it is a cover picture."""
-        return "attached_pic" in self.dispositions
+        """Whether it is a cover picture, or an attached file that may become one."""
+        return "attached_pic" in self.dispositions or (self.kind == "attachment" and self.codec in PICTURE_CODECS)
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,8 @@ def _is_said_by_every_encoder(item: Any) -> bool:
 def _read_stream(stream: Any, tracks: Sequence[MovTrack]) -> StreamContents:
     context = stream.codec_context
     tag = next((track.tag for track in tracks if track.number == stream.id), "")
+    if stream.type == "attachment":
+        tag = find_picture_codec(stream.data or b"") or tag
     is_sound = stream.type == "audio" and context is not None
     return StreamContents(
         index=stream.index,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lipdub.media.channel_layouts import LayoutFit, fit_layout
 from lipdub.media.containers import TEXT_SUBTITLE_CODECS
+from lipdub.media.cover_pictures import PICTURE_CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 KEEP_NOTHING, KEEP_OTHERS, KEEP_ALL = "none", "others", "all"
 SOURCE_AUDIO_POLICIES = (KEEP_NOTHING, KEEP_OTHERS, KEEP_ALL)
-COVER = "cover"  # kind of a cover picture that becomes an attachment
+COVER = "cover"  # kind of a cover picture that is written to a file of its own and added from there
 COPY = "copy"  # FFmpeg's word for a stream that is not encoded again
 _AUDIO_FALLBACK_ENCODERS = {"pcm": "pcm_s16le", "opus": "libopus"}
-# Media type and file name of covers that Matroska holds as attachments, by the codec.
-COVER_TYPES = {"mjpeg": ("image/jpeg", "cover.jpg"), "png": ("image/png", "cover.png")}
+# Codecs of the covers that MP4 holds beside its pictures.
+_MP4_COVERS = {"mjpeg", "png", "bmp"}
 # FFmpeg's muxers of MOV and MP4 write a sample description for these data tracks only. Others would become a track
 # without one, or one that is named after the wrong kind.
 _WRITABLE_DATA_TAGS = {"gpmd"}
@@ -32,7 +33,7 @@ class CopiedStream:
 
     Attributes:
         index: Number of the stream in the source.
-        kind: FFmpeg's name of the kind of stream, or "cover" for a cover picture that becomes an attachment.
+        kind: FFmpeg's name of the kind of stream, or "cover" for a cover picture that is added from a file of its own.
         encoder: Its encoder, or "copy".
         fit: The channels as the encoder takes them; None for the stream's own.
         codec: Name of its codec in the source.
@@ -77,11 +78,10 @@ def select_streams(
         rule = _RULES.get(stream.type)
         encoder = None if rule is None or stream.generated else rule(stream, container)
         if encoder is not None:
-            kind = COVER if stream.cover and container.is_matroska else stream.type
             streams.append(
                 CopiedStream(
                     stream.index,
-                    kind,
+                    COVER if encoder == COVER else stream.type,
                     encoder,
                     codec=stream.codec or "",
                     metadata=stream.metadata,
@@ -119,7 +119,7 @@ def audio_encoder(codec: str, container: Container) -> str:
     return _AUDIO_FALLBACK_ENCODERS.get(container.speech_codec, container.speech_codec)
 
 
-# -- rules: each returns the encoder of a stream, "copy", or None if the container does not hold the stream
+# -- rules: each returns the encoder of a stream, "copy", "cover", or None if the container does not hold the stream
 
 
 def _subtitle_rule(stream: OtherStream, container: Container) -> str | None:
@@ -129,12 +129,16 @@ def _subtitle_rule(stream: OtherStream, container: Container) -> str | None:
 
 
 def _attachment_rule(stream: OtherStream, container: Container) -> str | None:
-    return COPY if container.attachments else None
+    if container.attachments:
+        return COPY
+    return COVER if stream.cover and container.covers else None
 
 
 def _video_rule(stream: OtherStream, container: Container) -> str | None:
     if stream.cover:
-        return COPY if container.covers and (not container.is_matroska or stream.codec in COVER_TYPES) else None
+        if not container.covers or stream.codec not in PICTURE_CODECS:
+            return None
+        return COPY if container.is_mov and stream.codec in _MP4_COVERS else COVER
     return COPY if container.more_video else None
 
 

@@ -17,11 +17,14 @@ from lipdub.media.audio_encoder import check_audio_codec, select_speech_encoder
 from lipdub.media.comparison import compare_files
 from lipdub.media.containers import Container, container_for
 from lipdub.media.copied_streams import COVER, SOURCE_AUDIO_POLICIES, CopiedStream, select_streams
+from lipdub.media.cover_pictures import convert_cover, find_picture_codec, read_cover
 from lipdub.media.demux import absolute_path, open_media
 from lipdub.media.ffmpeg import FfmpegError, iter_ffmpegs, read_ffmpeg_version, run_ffmpeg
 from lipdub.media.join import join_segments
 from lipdub.media.languages import language_for
 from lipdub.media.mux_options import (
+    COVER_TYPES,
+    CoverFile,
     chapter_text,
     container_options,
     copied_options,
@@ -236,7 +239,7 @@ def _lay_out_speech(plan: MuxPlan, speech: SpeechInput) -> SpeechTrack:
     """Write the speech to a WAV file that is laid out for the result."""
     source = probe_audio_source(speech.path, speech.stream)
     path = plan.joined.path.with_name("speech.wav")
-    encoder = select_speech_encoder(speech.codec, plan.container, source)
+    encoder = select_speech_encoder(speech.codec, plan.container, source, plan.facts)
     begin = _write_sound(plan, path, speech.path, speech.stream, Fraction(speech.start), source.rate, encoder.layout)
     return SpeechTrack(path, begin, source, encoder, speech.language)
 
@@ -345,7 +348,10 @@ def _run(plan: MuxPlan, result: Path, program: str, nudge: Fraction = Fraction(0
 
     chapters = plan.joined.path.with_name("chapters.txt")
     chapters.write_text(chapter_text(plan.facts.chapters, plan.joined.shift_time), encoding="utf-8")
+    covers = _write_covers(plan)
     streams = [*_picture_inputs(plan, program), *_speech_inputs(plan, nudge), *_copied_inputs(plan)]
+    if not plan.container.is_matroska:
+        streams += [ffmpeg.input(cover.path)["v:0"] for cover in covers]
     options = picture_options(plan) | speech_options(plan) | copied_options(plan) | container_options(plan)
     run_ffmpeg(
         ffmpeg.output(*streams, filename=result, **options),
@@ -354,7 +360,7 @@ def _run(plan: MuxPlan, result: Path, program: str, nudge: Fraction = Fraction(0
         output_options=[
             *metadata_options(plan.facts.metadata, plan.metadata, _read_stream_metadata(plan)),
             *stream_metadata_options(plan),
-            *cover_options(plan, _write_covers(plan)),
+            *cover_options(plan, covers),
         ],
         metadata=chapters,
     )
@@ -425,12 +431,12 @@ def _read_stream_metadata(plan: MuxPlan) -> dict[str, str]:
     return metadata
 
 
-def _write_covers(plan: MuxPlan) -> list[Path]:
+def _write_covers(plan: MuxPlan) -> list[CoverFile]:
     """Write the cover pictures of the source to files of their own."""
     files = []
     for cover in plan.covers:
         path = plan.joined.path.with_name(f"cover{cover.index}")
-        with open_media(plan.source) as media:
-            path.write_bytes(b"".join(bytes(packet) for packet in media.demux(media.streams[cover.index])))
-        files.append(path)
+        data = convert_cover(read_cover(plan.source, cover.index), COVER_TYPES)
+        path.write_bytes(data)
+        files.append(CoverFile(path, find_picture_codec(data) or ""))
     return files

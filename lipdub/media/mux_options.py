@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lipdub.media.colour import (
     CHROMA_PLACE_UNKNOWN,
@@ -13,7 +13,7 @@ from lipdub.media.colour import (
     RANGE_UNSPECIFIED,
     UNSPECIFIED,
 )
-from lipdub.media.copied_streams import COPY, COVER_TYPES
+from lipdub.media.copied_streams import COPY
 from lipdub.media.frame_tags import FIELD_ORDER_NUMBERS, PROGRESSIVE
 from lipdub.media.languages import language_for
 from lipdub.media.mux_plan import MILLISECOND
@@ -54,10 +54,20 @@ _OPUS_RATE = 48000  # Hz
 _EXPERIMENTAL_IN_MOV = ("flac", "opus", "libopus")  # what older releases of ffmpeg call so
 _MOV_TITLE = "name"  # what FFmpeg calls the title of a stream of MOV and MP4
 _DEFAULT_ROLE = "default"
+# Media type and file name of covers that Matroska holds as attachments, by the codec.
+COVER_TYPES = {"mjpeg": ("image/jpeg", "cover.jpg"), "png": ("image/png", "cover.png")}
+_UNKNOWN_COVER = ("application/octet-stream", "cover")
 _ROLES_OF_STILLS = {"attached_pic", "timed_thumbnails", "still_image", "dependent", "multilayer"}
 # ffmpeg would take four channels without places for the layout 4.0; two are always left and right.
 _NO_GUESSED_PLACES = {"guess_layout_max": "2"}
 _PCM_16 = "pcm_s16le"
+
+
+class CoverFile(NamedTuple):
+    """A cover picture in a file of its own, and FFmpeg's name of its codec; empty if it is unknown."""
+
+    path: Path
+    codec: str
 
 
 def format_seconds(time: Fraction) -> str:
@@ -232,17 +242,22 @@ def stream_metadata_options(plan: MuxPlan) -> list[str]:
     return words
 
 
-def cover_options(plan: MuxPlan, files: Sequence[Path]) -> list[str]:
-    """Return the options that attach cover pictures.
+def cover_options(plan: MuxPlan, files: Sequence[CoverFile]) -> list[str]:
+    """Return the options that make pictures covers: attachments in Matroska, streams of their own in MP4.
 
     Args:
         plan: The plan.
-        files: A file for each of the plan's covers.
+        files: The plan's covers.
     """
     words: list[str] = []
+    if not plan.container.is_matroska:
+        first = 1 + sum(stream.kind == "video" for stream in plan.copied)
+        for number in range(first, first + len(files)):
+            words += [f"-c:v:{number}", COPY, f"-disposition:v:{number}", "attached_pic"]
+        return words
     first = sum(stream.kind == "attachment" for stream in plan.copied)
-    for number, (cover, file) in enumerate(zip(plan.covers, files, strict=True), first):
-        media_type, name = COVER_TYPES[cover.codec]
+    for number, (file, codec) in enumerate(files, first):
+        media_type, name = COVER_TYPES.get(codec, _UNKNOWN_COVER)
         words += ["-attach", str(file)]
         words += [f"-metadata:s:t:{number}", f"mimetype={media_type}", f"-metadata:s:t:{number}", f"filename={name}"]
     return words

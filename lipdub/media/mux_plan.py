@@ -122,7 +122,7 @@ class MuxPlan:
 
     @property
     def covers(self) -> list[CopiedStream]:
-        """The cover pictures that become attachments."""
+        """The cover pictures that are added from files of their own."""
         return [stream for stream in self.copied if stream.kind == COVER]
 
     @property

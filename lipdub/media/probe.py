@@ -20,6 +20,7 @@ from lipdub.media.colour import (
     UNSPECIFIED,
     ColourTags,
 )
+from lipdub.media.cover_pictures import find_picture_codec
 from lipdub.media.demux import (
     absolute_path,
     codec_name,
@@ -184,7 +185,7 @@ class OtherStream:
         codec: Name of the codec; None if there is no decoder.
         language: Language tag.
         tag: The container's tag of the codec.
-        cover: Whether it is a cover picture.
+        cover: Whether it is a cover picture, or an attached file that may become one.
         generated: Whether muxers make it anew: titles of chapters, time codes.
         metadata: Metadata of the stream.
     """
@@ -305,15 +306,26 @@ def _other_streams(path: Path, container: Any, video: Any | None) -> tuple[Other
         OtherStream(
             index=stream.index,
             type=stream.type,
-            codec=codec_name(stream) if stream.codec_context is not None else None,
+            codec=_name_codec(stream),
             language=stream.metadata.get("language"),
             tag=read_codec_tag(stream) or tags.get(stream.id, ""),
-            cover=bool(stream.disposition & Disposition.attached_pic),
+            cover=bool(stream.disposition & Disposition.attached_pic) or is_picture_attachment(stream),
             generated=stream.id in chapters or tags.get(stream.id) == _TIME_CODE_TAG,
             metadata=dict(stream.metadata),
         )
         for stream in streams
     )
+
+
+def _name_codec(stream: Any) -> str | None:
+    if is_picture_attachment(stream):
+        return find_picture_codec(stream.data)
+    return codec_name(stream) if stream.codec_context is not None else None
+
+
+def is_picture_attachment(stream: Any) -> bool:
+    """Whether a stream is an attached file that holds a picture."""
+    return stream.type == "attachment" and find_picture_codec(stream.data or b"") is not None
 
 
 def read_roles(stream: Any) -> tuple[str, ...]:

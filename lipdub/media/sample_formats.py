@@ -17,6 +17,7 @@ _NOTED_PEAK = 2.0  # times full scale (6 dB): encoders overshoot by less
 _ODD_SHARE = 0.1  # of all samples: with more odd ones a file is no sound
 _MOST_PLANES = 8  # planar frames with as many channels or more cannot be read plane by plane
 FLOAT_FORMATS = ("flt", "dbl")  # and the planar ones, which end with "p"
+_LOSSLESS_CODECS = ("flac", "alac", "wavpack", "tta", "ape", "truehd", "mlp")
 # Full scale of the signed integer sample formats.
 _FULL_SCALE = {"s16": 1 << 15, "s32": 1 << 31}
 
@@ -110,6 +111,11 @@ def unpack_samples(frame: Any, odd: OddSamples) -> F32:
     if full > _FULL_SCALE["s16"]:
         return (values / float(full)).astype(np.float32)
     return values.astype(np.float32) * np.float32(1.0 / full)
+
+
+def is_lossless_codec(codec: str) -> bool:
+    """Whether sound of a codec, by FFmpeg's name, keeps the samples that it was made of."""
+    return codec.startswith("pcm_") or codec in _LOSSLESS_CODECS
 
 
 def _convert(frame: Any, sample_format: Any) -> Any:

@@ -30,8 +30,10 @@ def make_facts(*others: OtherStream, sounds: int = 0, codec: str = "aac", form: 
         (OtherStream(1, "subtitle", "dvd_subtitle"), {".mp4": "copy", ".mkv": "copy"}),
         (OtherStream(1, "subtitle", None), {}),
         (OtherStream(1, "attachment", None), {".mkv": "copy"}),
-        (OtherStream(1, "video", "mjpeg", cover=True), {".mp4": "copy", ".mkv": "copy"}),
-        (OtherStream(1, "video", "webp", cover=True), {".mp4": "copy"}),
+        (OtherStream(1, "video", "mjpeg", cover=True), {".mp4": "copy", ".mkv": "cover"}),
+        (OtherStream(1, "video", "webp", cover=True), {".mp4": "cover", ".mkv": "cover"}),
+        (OtherStream(1, "video", "unknown", cover=True), {}),
+        (OtherStream(1, "attachment", "mjpeg", cover=True), {".mp4": "cover", ".mkv": "copy"}),
         (OtherStream(1, "video", "h264"), {".mp4": "copy", ".mov": "copy", ".mkv": "copy"}),
         (OtherStream(1, "data", None, tag="gpmd"), {".mp4": "copy", ".mov": "copy"}),
         (OtherStream(1, "data", None, tag="mebx"), {}),
@@ -48,7 +50,7 @@ def test_rules(stream: OtherStream, kept: dict[str, str] | None) -> None:
         if kept is None:
             assert selection == ()
         elif suffix in kept:
-            kind = "cover" if stream.cover and suffix == ".mkv" else stream.type
+            kind = "cover" if kept[suffix] == "cover" else stream.type
             assert selection == (CopiedStream(1, kind, kept[suffix], codec=stream.codec or ""),), suffix
         else:
             assert selection == ()

@@ -174,6 +174,18 @@ def test_pcm_speech_is_bit_exact(tmp_path: Path) -> None:
         assert np.array_equal(load_audio(out, 48000), load_audio(speech, 48000))
 
 
+@pytest.mark.parametrize(("kind", "codec"), [("pcm_s24le", "flac"), ("pcm_f32le", "pcm_f32le")])
+def test_the_speech_of_a_lossless_matroska_is_bit_exact(tmp_path: Path, kind: str, codec: str) -> None:
+    times = [time * 40 for time in range(12)]
+    source = make_video(tmp_path / "a.mkv", codec="ffv1", time_base=Fraction(1, 1000), pts=times)
+    speech = make_sound(tmp_path / "s.wav", chirp(0.5), codec=kind)
+    facts, piece = segment(tmp_path, source, ".mkv", 3)
+    out = tmp_path / "out.mkv"
+    mux(PictureInput([piece]), SpeechInput(speech), SourceInput(source, facts), out)
+    assert probe(out).audio[0].codec == codec
+    assert np.array_equal(load_audio(out, 48000), load_audio(speech, 48000))
+
+
 def rich_source(folder: Path) -> Path:
     """A Matroska file with two sounds, a subtitle, an attachment, chapters and metadata, made by ffmpeg."""
     video = make_video(folder / "v.mp4", time_base=BASE, pts=EVEN, sound=OWN, second_sound=SECOND)

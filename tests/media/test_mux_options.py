@@ -16,6 +16,7 @@ from lipdub.media.containers import container_for
 from lipdub.media.copied_streams import CopiedStream
 from lipdub.media.join import JoinedVideo, SegmentNote
 from lipdub.media.mux_options import (
+    CoverFile,
     chapter_text,
     colour_options,
     container_options,
@@ -159,12 +160,19 @@ def test_covers_follow_the_attachments() -> None:
     streams = [CopiedStream(5, "cover", codec="png"), CopiedStream(4, "attachment")]
     plan = make_plan(".mkv", copied=streams)
     assert [specifier for specifier, _ in plan.ordered_streams] == ["t:0"]
-    assert cover_options(plan, [Path("cover5")]) == [
+    assert cover_options(plan, [CoverFile(Path("cover5"), "png")]) == [
         *("-attach", "cover5"),
         *("-metadata:s:t:1", "mimetype=image/png"),
         *("-metadata:s:t:1", "filename=cover.png"),
     ]
     assert cover_options(make_plan(), []) == []
+    plan = make_plan(copied=[CopiedStream(3, "video"), CopiedStream(5, "cover")])
+    assert cover_options(plan, [CoverFile(Path("cover5"), "png")]) == [
+        "-c:v:2",
+        "copy",
+        "-disposition:v:2",
+        "attached_pic",
+    ]
 
 
 def test_source_input_options() -> None:
