@@ -308,7 +308,7 @@ def test_stage_alone_runs_what_it_reads_and_keeps_its_options(job: Job) -> None:
         lipdub.sync(job.video, job.speech, workspace=folder, max_faces=2)
 
 
-def test_two_jobs_at_once_on_one_workspace(job: Job) -> None:
+def test_two_jobs_at_once_on_one_workspace_or_result(job: Job) -> None:
     inside, go_on = threading.Event(), threading.Event()
 
     def progress(event: Event) -> None:
@@ -321,6 +321,10 @@ def test_two_jobs_at_once_on_one_workspace(job: Job) -> None:
         assert inside.wait(20)
         with pytest.raises(EnvironmentFailure, match=f"in use by process {os.getpid()} "):
             lipdub.dub(job.video, job.speech)
+        other = job.folder().with_name("other")
+        with pytest.raises(EnvironmentFailure, match=f"is being made by process {os.getpid()} "):
+            lipdub.dub(job.video, job.speech, workspace=other)
+        assert not other.exists()
     finally:
         go_on.set()
         first.join()

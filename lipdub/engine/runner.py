@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from lipdub.engine import checks, provenance
 from lipdub.engine.job import StageResult
 from lipdub.engine.resume import plan_stage
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, wrap_os_error
+from lipdub.media.result_lock import ResultLock
 from lipdub.parallel import start_in_thread
 from lipdub.progress import Callback, Event
 from lipdub.stages.base import StageContext
@@ -205,12 +206,12 @@ class Runner:
 def open_runner(
     resolved: ResolvedJob, workspace: Workspace, callback: Callback, cancelled: Callable[[], bool] | None
 ) -> Iterator[Runner]:
-    """Lock the workspace, announce the job, rehearse its end, start the prefetch, and give the runner.
+    """Lock the workspace and the result, announce the job, rehearse its end, start the prefetch, and give the runner.
 
     A workspace that was made for a job that cannot be done is removed again.
 
     Raises:
-        EnvironmentFailure: The result cannot be written, or another process has the workspace.
+        EnvironmentFailure: The result cannot be written, or another process makes it or has the workspace.
     """
     if resolved.writes_output:
         checks.check_place(resolved.job.result())
@@ -218,9 +219,12 @@ def open_runner(
     is_rehearsing = False
     runner = Runner(resolved, workspace, callback, cancelled)
     try:
-        with workspace.locked():
-            announce(resolved, workspace, callback)
+        with ExitStack() as stack:
+            stack.enter_context(workspace.locked())
             is_rehearsing = True
+            if resolved.writes_output:
+                stack.enter_context(ResultLock(resolved.job.result()))
+            announce(resolved, workspace, callback)
             runner.rehearse()
             is_rehearsing = False
             runner.start_prefetch()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from contextlib import contextmanager
@@ -46,6 +45,7 @@ from lipdub.media.mux_plan import (
     place_samples,
     speech_begin,
 )
+from lipdub.media.result_lock import name_neighbour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,7 +60,6 @@ _MATROSKA_FFMPEG_VERSION = 7  # older releases lose the rotation and misplace Op
 # millisecond less makes that half round the same way when it is written and when it is read.
 _OPUS_ROUNDING = Fraction(1, 4000)
 _MAX_SPEECH_ERROR = Fraction(2, 1000)  # seconds; a larger misplacement is corrected by a second run
-_SCRATCH_MARK_BYTES = 4  # bytes of the digest that tells scratch folders of neighbouring results apart
 _FFMPEG_ERRORS = 1000  # errno of the system is smaller; FFmpeg's own codes are larger
 
 
@@ -198,15 +197,8 @@ def follow_links(out: Path) -> Path:
 
 @contextmanager
 def scratch_folder(out: Path) -> Iterator[Path]:
-    """Make a folder beside a result and remove it at the end. Disk errors name the result.
-
-    Its name is the same every time, so that the next run removes what a killed run left behind. It is short, since
-    the result's own name may be as long as the disk allows. It is not hidden: a packaged ffmpeg may be kept from
-    hidden folders.
-    """
-    place = follow_links(out)
-    mark = hashlib.blake2b(os.fsencode(place.name), digest_size=_SCRATCH_MARK_BYTES).hexdigest()
-    folder = place.with_name(f"lipdub-{mark}.part")
+    """Make a folder beside a result and remove it at the end. Disk errors name the result."""
+    folder = name_neighbour(follow_links(out), ".part")
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700)
