@@ -111,6 +111,7 @@ NOSE_BASE = 2
 # Points on the middle of the face, which show its downward axis.
 NOSE_LINE = (168, 6, 197)
 FOREHEAD = (10, 151)
+CHIN = 152
 # Pairs of left and right partners, which show the face's sideways axis.
 MIRROR = ((33, 263), (133, 362), (234, 454), (127, 356), (162, 389), (21, 251), (54, 284), (103, 332), (67, 297))
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 import lipdub
 from lipdub.engine import checks
 from lipdub.errors import WeightsError
-from lipdub.faces import compositing
+from lipdub.faces import compositing, mesh
+from lipdub.media.read import read_frames
 from lipdub.stages.sync import wav2lip
+from lipdub.stages.sync.generator import find_quarter_turns, turn_points
 from lipdub.stages.sync.options import SyncOptions
 from tests.sample import SPEECH, TALKER
+from tests.stages.detect.test_turned import write_turned
 
 END = 0.2  # seconds that are dubbed: the network is the published one, at its full size
 
@@ -57,6 +61,65 @@ def test_the_result_says_whose_weights_it_was_made_with(dubbed: Any) -> None:
     assert any("not the published ones but a file of your own" in note for note in dubbed.notes)
     sync = next(stage for stage in dubbed.stages if stage.name == "sync")
     assert sync.summary["method"] == "wav2lip" and 2 <= sync.summary["dubbed"] <= 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turns", [1, 2])
+def test_the_network_sees_turned_people_upright(
+    turns: int, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It draws a green band on the chins of people as it sees them: the band is on the chins of people as they are."""
+    seen = []
+
+    def generate(network: Any, faces: list[np.ndarray], *rest: Any) -> np.ndarray:
+        seen.extend(faces)
+        made = np.zeros((len(faces), 96, 96, 3), np.float32)
+        made[:, 84:, :, 1] = 1
+        return made
+
+    monkeypatch.setenv("LIPDUB_WEIGHTS", str(weights))
+    monkeypatch.setattr(wav2lip, "generate", generate)
+    shown = []
+    for name, turned in (("upright", 0), ("turned", turns)):
+        video = write_turned(tmp_path / f"{name}.mp4", turned)
+        done = lipdub.dub(
+            video, SPEECH, tmp_path / f"{name}.mkv", recipe="wav2lip", end=END, length="shortest", preset="ultrafast"
+        )
+        (frame, *_) = read_frames(done.out)
+        shown.append(frame.picture.rgb().astype(int))
+    upright, turned_face = seen[0].astype(int), seen[len(seen) // 2]
+    assert abs(turned_face.shape[0] / turned_face.shape[1] - upright.shape[0] / upright.shape[1]) < 0.1
+    resized = cv2.resize(turned_face, upright.shape[1::-1]).astype(int)
+    assert np.abs(resized - upright).mean() < np.abs(resized[::-1] - upright).mean() / 2
+    band, turned_band = (picture[..., 1] - picture[..., 0] > 60 for picture in (shown[0], np.rot90(shown[1], -turns)))
+    assert band.sum() > 200
+    assert (band & turned_band).sum() > 0.6 * max(band.sum(), turned_band.sum())
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_points_turn_as_pixels(turns: int) -> None:
+    picture = np.zeros((5, 8))
+    points = np.array([[1, 0], [7, 4], [2, 3]], np.float32)
+    for x, y in points.astype(int):
+        picture[y, x] = 1 + x
+    turned = np.rot90(picture, turns)
+    assert [turned[int(y), int(x)] for x, y in turn_points(points, 5, 8, turns)] == [2, 8, 3]
+
+
+def test_turns_do_not_change_to_and_fro() -> None:
+    angles = np.radians([0, 40, 55, 70, 50, 40, 20, 95, 180, 270, 350])
+    points = np.zeros((len(angles), 478, 3), np.float32)
+    points[:, mesh.FOREHEAD[0], 0], points[:, mesh.FOREHEAD[0], 1] = np.sin(angles), -np.cos(angles)
+    points[4] = np.nan
+
+    class Track:
+        first, last = 3, 3 + len(angles) - 1
+
+        def read(self, start: int, stop: int) -> np.ndarray:
+            return points[start - 3 : stop - 3]
+
+    track: Any = Track()
+    assert find_quarter_turns(track).tolist() == [0, 0, 0, 1, 1, 1, 0, 1, 2, 3, 0]
 
 
 def test_without_weights_it_says_where_to_get_them(weights_folder: Path, tmp_path: Path) -> None:

@@ -83,7 +83,9 @@ class LNetMethod(GeneratorMethod):
                 references = _references(ctx, plan, frames)
             else:
                 references = talking_face.closed_mouth_references(ctx, plan, frames, faces)
-            return generate(network, faces, references, run.features, run.speech_times(frames))
+            still = run.turn_upright(frames, references)
+            upright = run.turn_upright(frames, faces)
+            return generate(network, upright, still, run.features, run.speech_times(frames))
 
         return draw
 
@@ -94,7 +96,11 @@ class LNetMethod(GeneratorMethod):
             return None
         network = inference.load_on_device(run.ctx, _verify_weights(chosen)[emotion.WEIGHTS])
         runner = inference.prepare_network(run.ctx, run.options, network, emotion.TRAITS, run.plan.dubbed)
-        return lambda faces: emotion.edit_emotion(runner, faces, chosen)
+
+        def edit(frames: list[int], faces: list[Array]) -> list[Array]:
+            return run.turn_back(frames, emotion.edit_emotion(runner, run.turn_upright(frames, faces), chosen))
+
+        return edit
 
     def track_weights(self, ctx: StageContext, track: int) -> F64:
         """Return 1 where neutralize drew a reference."""

@@ -13,7 +13,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.stages.sync.store import OutputPlan, SyncArrays
 
 if TYPE_CHECKING:
-    from lipdub.arrays import F64, I32, I64
+    from lipdub.arrays import F64, I8, I32, I64
     from lipdub.media.probe import MediaFacts
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
@@ -87,6 +87,8 @@ class FacePlan(OutputPlan):
 
     Attributes:
         box: (n, 4) int32 where the face lies, display pixels, empty where nothing is dubbed.
+        turns: (n,) int8 counter-clockwise quarter turns that bring the face upright.
     """
 
     box: I32
+    turns: I8

@@ -26,7 +26,7 @@ from lipdub.weights.user_models import find as find_model
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lipdub.arrays import I32, Array
+    from lipdub.arrays import I8, I32, Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
     from lipdub.stages.job import Job
@@ -57,6 +57,7 @@ class Stabilized(GeneratorMethod):
     options = StabilizedOptions
     works_after = MappingProxyType({"neutralize": (talking_face.METHOD,)})
     audio_feature = "mel-levelled"  # as AVSyncNet was trained
+    sees_upright = False  # its own crops are level with the eyes
     traits = talking_face.TRAITS
 
     def weight_files(self, options: Any) -> list[Path]:
@@ -107,7 +108,7 @@ class Stabilized(GeneratorMethod):
 
         return draw
 
-    def face_boxes(self, ctx: StageContext, track: TrackLandmarks) -> I32:
+    def face_boxes(self, ctx: StageContext, track: TrackLandmarks, turns: I8) -> I32:
         """Return boxes around the crops that neutralize placed."""
         return crop_boxes(talking_face.read_placements(ctx, track.id), ctx.video.width, ctx.video.height)
 

@@ -47,8 +47,12 @@ class Wav2Lip(GeneratorMethod):
         is_closed = NeutralizeStore.from_context(ctx).method == talking_face.METHOD
 
         def draw(frames: list[int], faces: list[Array]) -> Array:
-            references = talking_face.closed_mouth_references(ctx, run.plan, frames, faces) if is_closed else None
-            return generate(network, faces, run.features, run.speech_times(frames), references)
+            references = None
+            if is_closed:
+                references = talking_face.closed_mouth_references(ctx, run.plan, frames, faces)
+                references = run.turn_upright(frames, references)
+            upright = run.turn_upright(frames, faces)
+            return generate(network, upright, run.features, run.speech_times(frames), references)
 
         return draw
 
