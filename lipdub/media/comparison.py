@@ -26,6 +26,7 @@ from lipdub.media.copied_streams import COVER, KEEP_NOTHING, KEEP_OTHERS
 from lipdub.media.frame_tags import PROGRESSIVE
 from lipdub.media.languages import is_same_language, normalize_language
 from lipdub.media.mux_options import lasting_metadata
+from lipdub.media.orientation import Turn
 from lipdub.media.pixel_formats import plane_layout
 from lipdub.words import join_names
 
@@ -39,6 +40,7 @@ _TIME_CODE_TAG = "tmcd"
 _TIME_CODE = "timecode"  # key of the time code of the first picture
 _SAME_TIME = Fraction(1, 50)  # seconds; a smaller difference of the first pictures is rounding
 _SAME_ASPECT = Fraction(1, 200)  # relative difference of sample shapes that containers round away
+_SAME_ANGLE = 0.2  # degrees; containers round turns
 _SAME_PLACE = 1e-4  # degrees of latitude and longitude
 _DATE_LETTERS = 19  # letters of a date and time up to the seconds
 # Roles that follow from a stream's place in the file, or that people do not see.
@@ -309,9 +311,9 @@ def _lost_of_picture(ours: PictureContents, theirs: PictureContents) -> Iterator
         return
     is_alike = _is_shown_alike(ours, theirs)
     if not is_alike:
-        turn = f"{ours.rotation} degrees" + (" and a flip" if ours.mirrored else "")
+        turn = f"{ours.rotation:g} degrees" + (" and a flip" if ours.mirrored else "")
         yield f"the rotation of the picture ({turn})"
-    is_turned = is_alike and (ours.rotation - theirs.rotation) % 180 != 0
+    is_turned = is_alike and not _is_same_angle(2 * ours.rotation, 2 * theirs.rotation)
     if abs(theirs.aspect / (1 / ours.aspect if is_turned else ours.aspect) - 1) > _SAME_ASPECT:
         yield f"the pixel shape {ours.aspect.numerator}:{ours.aspect.denominator}"
     if ours.field_order not in (PROGRESSIVE, theirs.field_order):
@@ -324,12 +326,19 @@ def _lost_of_picture(ours: PictureContents, theirs: PictureContents) -> Iterator
 
 def _is_shown_alike(ours: PictureContents, theirs: PictureContents) -> bool:
     """Whether players turn both pictures alike, or the result's is turned already."""
-    if (ours.rotation, ours.mirrored) == (theirs.rotation, theirs.mirrored):
+    if ours.mirrored == theirs.mirrored and _is_same_angle(ours.rotation, theirs.rotation):
         return True
-    shown = _turn(theirs.thumbnail, theirs.rotation // 90, mirrored=theirs.mirrored).astype(float)
+    if not Turn(ours.rotation).is_quarter or not Turn(theirs.rotation).is_quarter:
+        return False
+    shown = _turn(theirs.thumbnail, round(theirs.rotation / 90), mirrored=theirs.mirrored).astype(float)
     turns = ((number, mirrored) for mirrored in (False, True) for number in range(4))
     nearest = min(turns, key=lambda turn: np.abs(_turn(ours.thumbnail, turn[0], mirrored=turn[1]) - shown).sum())
-    return nearest == (ours.rotation // 90 % 4, ours.mirrored)
+    return nearest == (round(ours.rotation / 90) % 4, ours.mirrored)
+
+
+def _is_same_angle(one: float, other: float) -> bool:
+    """Whether two angles in degrees are the same, but for rounding."""
+    return abs((one - other + 180) % 360 - 180) <= _SAME_ANGLE
 
 
 def _turn(picture: U8, turns: int, *, mirrored: bool) -> U8:

@@ -23,7 +23,7 @@ from lipdub.media.demux import (
 )
 from lipdub.media.languages import UNDETERMINED
 from lipdub.media.mov_tracks import read_mov_tracks
-from lipdub.media.orientation import NAMED_PROFILE_DECODERS, read_frame_orientation
+from lipdub.media.orientation import NAMED_PROFILE_DECODERS, read_frame_turn
 from lipdub.media.pixel_formats import name_format, planar_equivalent, plane_layout
 from lipdub.media.probe import (
     find_field_order,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lipdub.media.mov_tracks import MovTrack
     from lipdub.media.probe import Chapter
 
+_ANGLE_DIGITS = 1  # digits of a turn in degrees
 _FRAMES = 2  # how many of the first frames are searched for side data
 _THUMBNAIL_SIZE = 16  # columns and rows
 _DEFAULT_SERVICE = "Service01"  # the name FFmpeg gives a program without one
@@ -84,7 +85,7 @@ class PictureContents:
     size: tuple[int, int]
     first_time: Fraction
     aspect: Fraction
-    rotation: int
+    rotation: float
     mirrored: bool
     colour: ColourTags
     field_order: str
@@ -184,7 +185,7 @@ def read_contents(path: Path | str) -> Contents:
 
 def _read_picture(container: Any, stream: Any, frames: Sequence[Any]) -> PictureContents:
     context, frame = stream.codec_context, frames[0]
-    orientation = read_frame_orientation(frame, context.name)
+    turn = read_frame_turn(frame, context.name)
     # The frame of a stream of one frame may have no time base of its own.
     time = frame.pts * (frame.time_base or stream.time_base) if frame.pts is not None else Fraction(0)
     return PictureContents(
@@ -195,8 +196,8 @@ def _read_picture(container: Any, stream: Any, frames: Sequence[Any]) -> Picture
         size=(frame.width, frame.height),
         first_time=Fraction(0) if container.format.name == "avi" else time,  # AVI has no start times
         aspect=Fraction(stream.sample_aspect_ratio or 1),
-        rotation=orientation.turns * 90,
-        mirrored=orientation.mirrored,
+        rotation=round(turn.degrees, _ANGLE_DIGITS) % 360,
+        mirrored=turn.mirrored,
         colour=read_colour_tags(frame, context),
         field_order=find_field_order(frames, context),
         thumbnail=_draw_thumbnail(frame),

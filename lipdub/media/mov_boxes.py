@@ -1,4 +1,4 @@
-"""Adding boxes to the picture of a MOV or MP4 file, which FFmpeg's muxer has and PyAV cannot ask for."""
+"""What the index of a MOV or MP4 file says of its picture, and FFmpeg or PyAV cannot be asked to write."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _HEADER = struct.Struct(">I4s")  # size and name of a box
 _LARGE_SIZE = 1  # a size that means that 64 bits follow
 # Boxes on the way to the sample description, and the bytes of each before its first box.
 _WAY = ((b"trak", 0), (b"mdia", 0), (b"minf", 0), (b"stbl", 0), (b"stsd", 8))
+_MATRIX_PLACES = {0: 40, 1: 52}  # bytes before the matrix in "tkhd", by the box's version
 _SAMPLE_ENTRY_BYTES = 86  # bytes of a VisualSampleEntry before its first box (ISO/IEC 14496-12)
 
 
@@ -40,6 +41,37 @@ def add_sample_entry_boxes(path: Path, boxes: bytes) -> None:
         changed = _HEADER.pack(len(index) + len(boxes), b"moov") + _insert(index[_HEADER.size :], _WAY, boxes)
         file.seek(place)
         file.write(changed)
+
+
+def write_display_matrix(path: Path, matrix: Sequence[int]) -> None:
+    """Write how the picture of the first track of a file is placed for display.
+
+    Args:
+        path: A MOV or MP4 file.
+        matrix: Its nine numbers, row by row.
+
+    Raises:
+        ValueError: The file has no track.
+    """
+    with path.open("r+b") as file:
+        place = _find_index(file)
+        file.seek(place)
+        size, _ = _HEADER.unpack(file.read(_HEADER.size))
+        index = file.read(size - _HEADER.size)
+        track = _find_box(index, b"trak", 0)
+        header = _find_box(index, b"tkhd", track)
+        file.seek(place + _HEADER.size + header + _MATRIX_PLACES[index[header]])
+        file.write(struct.pack(f">{len(matrix)}i", *matrix))
+
+
+def _find_box(body: bytes, name: bytes, place: int) -> int:
+    """Return where the content of the first box of a name begins, among the boxes from a place on."""
+    while place + _HEADER.size <= len(body):
+        size, found = _HEADER.unpack_from(body, place)
+        if found == name:
+            return place + _HEADER.size
+        place += max(size, _HEADER.size)
+    raise ValueError(f"the index has no box {name.decode()}")
 
 
 def _find_index(file: BinaryIO) -> int:

@@ -21,6 +21,7 @@ from lipdub.media.demux import absolute_path, open_media
 from lipdub.media.ffmpeg import FfmpegError, iter_ffmpegs, read_ffmpeg_version, run_ffmpeg
 from lipdub.media.join import join_segments
 from lipdub.media.languages import language_for
+from lipdub.media.mov_boxes import write_display_matrix
 from lipdub.media.mux_options import (
     COVER_TYPES,
     CoverFile,
@@ -136,6 +137,9 @@ def make_result(
     result = scratch / f"result.{container.muxer}"
     plan = replace(plan, copied=_select_streams(plan, source))
     refused = _run_with_fewer_streams(plan, result)
+    matrix = source.facts.video.display_matrix if source.facts.video is not None else None
+    if matrix is not None and container.is_mov:
+        write_display_matrix(result, matrix)
     if not container.timed and source.facts.video is not None and source.facts.video.variable and not joined.is_even:
         error = 1 / (2 * joined.even_rate)
         notes.append(f"{container.name} has no frame times: frames are shown up to {error} s early or late")

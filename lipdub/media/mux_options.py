@@ -17,6 +17,7 @@ from lipdub.media.copied_streams import COPY
 from lipdub.media.frame_tags import FIELD_ORDER_NUMBERS, PROGRESSIVE
 from lipdub.media.languages import language_for
 from lipdub.media.mux_plan import MILLISECOND
+from lipdub.media.orientation import Turn, measure_turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,13 +86,22 @@ def picture_input_options(plan: MuxPlan, *, tags_rotation: bool) -> dict[str, st
     options: dict[str, str | None] = {"itsoffset": format_seconds(plan.joined.first_time)}
     if plan.excerpt is not None:
         options["t"] = format_seconds(plan.excerpt)
-    note = plan.joined.note
-    if note.is_rotated and tags_rotation and plan.joined.path.suffix == ".nut":
-        # NUT has no display matrix.
-        options["display_rotation:v:0"] = str(note.rotation)
-        if note.mirrored:
+    turn = _find_turn(plan)
+    if turn != Turn() and tags_rotation:
+        options["display_rotation:v:0"] = f"{turn.degrees:g}"
+        if turn.mirrored:
             options["display_hflip:v:0"] = None  # an option without a value
     return options
+
+
+def _find_turn(plan: MuxPlan) -> Turn:
+    """Return the turn that the joined video lacks: all of it in NUT, which has none, elsewhere what is no quarter."""
+    note, video = plan.joined.note, plan.facts.video
+    matrix = video.display_matrix if video is not None else None
+    exact = measure_turn(matrix) if matrix is not None and plan.container.is_matroska else None
+    if exact is not None and not exact.is_quarter:
+        return exact
+    return Turn(note.rotation, note.mirrored) if plan.joined.path.suffix == ".nut" else Turn()
 
 
 def sound_input_options(begin: Fraction) -> dict[str, str]:

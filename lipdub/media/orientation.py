@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,11 @@ from lipdub.media.picture_grid import read_picture_grid
 # twice once `side_data` is read, and the process crashes.
 NAMED_PROFILE_DECODERS = ("png", "apng")
 _EXIF_ORIENTATION = 0x0112  # tag of the EXIF standard (CIPA DC-008)
+_QUARTER = 90.0  # degrees
+_SAME_ANGLE = 0.1  # degrees; smaller differences are rounding
+_MATRIX_NUMBERS = 9
+# Nine numbers, row by row, as FFmpeg and MOV have them: 16.16 fixed point, in the last column 2.30.
+DisplayMatrix: TypeAlias = tuple[int, ...]
 _PILLOW_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF")  # formats with EXIF that Pillow is asked about
 
 
@@ -27,6 +32,24 @@ class Orientation(NamedTuple):
 
     turns: int = 0
     mirrored: bool = False
+
+
+class Turn(NamedTuple):
+    """How a stored picture is turned for display by any angle.
+
+    Attributes:
+        degrees: Counterclockwise turn.
+        mirrored: Whether a left to right flip follows it.
+    """
+
+    degrees: float = 0.0
+    mirrored: bool = False
+
+    @property
+    def is_quarter(self) -> bool:
+        """Whether it is a multiple of 90 degrees, but for rounding."""
+        off = self.degrees % _QUARTER
+        return min(off, _QUARTER - off) < _SAME_ANGLE
 
 
 UPRIGHT = Orientation()
@@ -83,31 +106,65 @@ def read_exif_orientation(path: Path | str) -> Orientation | None:
 
 
 def read_frame_orientation(frame: Any, decoder: str) -> Orientation:
-    """Return how a frame is brought to display orientation, from its display matrix.
+    """Return how a frame is brought to display orientation, to the nearest quarter turn.
 
     Args:
         frame: The ``av.VideoFrame``.
         decoder: FFmpeg's name of the decoder that made it.
     """
-    if decoder in NAMED_PROFILE_DECODERS:
-        return _read_turn(frame)
+    turn = read_frame_turn(frame, decoder)
+    return Orientation(round(turn.degrees / _QUARTER) % 4, turn.mirrored)
+
+
+def read_frame_turn(frame: Any, decoder: str) -> Turn:
+    """Return how a frame is turned for display, in degrees. Arguments as for :func:`read_frame_orientation`."""
+    if _hides_side_data(frame, decoder):
+        return Turn(float(getattr(frame, "rotation", 0)))  # its turn alone: its flip cannot be read
+    matrix = read_display_matrix(frame, decoder)
+    return Turn() if matrix is None else measure_turn(matrix)
+
+
+def read_display_matrix(frame: Any, decoder: str) -> DisplayMatrix | None:
+    """Return the display matrix of a frame; None if it has none, or one that shows nothing.
+
+    Args:
+        frame: The ``av.VideoFrame``.
+        decoder: FFmpeg's name of the decoder that made it.
+    """
+    if _hides_side_data(frame, decoder):
+        return None
     try:
         side = frame.side_data["DISPLAYMATRIX"]
     except KeyError:
-        return UPRIGHT
-    except ValueError:
-        return _read_turn(frame)  # side data of a type that PyAV does not know hides all the others
+        return None
     if side is None:
-        return UPRIGHT
-    a, b, _, c, d = np.frombuffer(bytes(side), np.int32)[:5].tolist()
-    is_mirrored = a * d - b * c < 0
-    if is_mirrored:
-        # Matrix of the turn alone: undo the flip, which comes last (x' = -x).
-        a, c = -a, -c
-    angle = np.degrees(np.arctan2(float(-b), float(a)))
-    return Orientation(round(angle / 90.0) % 4, is_mirrored)
+        return None
+    matrix = tuple(np.frombuffer(bytes(side), np.int32)[:_MATRIX_NUMBERS].tolist())
+    return matrix if _determinant(matrix) else None
 
 
-def _read_turn(frame: Any) -> Orientation:
-    """Return a frame's turn alone, where its flip cannot be read."""
-    return Orientation(round(getattr(frame, "rotation", 0) / 90.0) % 4)
+def measure_turn(matrix: DisplayMatrix) -> Turn:
+    """Return the turn of a display matrix, and whether a left to right flip follows it."""
+    a, b = matrix[:2]
+    is_mirrored = _determinant(matrix) < 0
+    # Matrix of the turn alone: undo the flip, which comes last (x' = -x).
+    return Turn(float(np.degrees(np.arctan2(float(-b), float(-a if is_mirrored else a)))), is_mirrored)
+
+
+def _determinant(matrix: DisplayMatrix) -> int:
+    """Return the determinant without translation and perspective."""
+    a, b, _, c, d = matrix[:5]
+    return a * d - b * c
+
+
+def _hides_side_data(frame: Any, decoder: str) -> bool:
+    """Whether the side data of a frame cannot be read: PyAV would crash, or does not know a kind of it."""
+    if decoder in NAMED_PROFILE_DECODERS:
+        return True
+    try:
+        frame.side_data["DISPLAYMATRIX"]
+    except ValueError:
+        return True
+    except KeyError:
+        pass
+    return False

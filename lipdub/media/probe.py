@@ -41,7 +41,7 @@ from lipdub.media.hdr import (
     read_hdr_metadata,
 )
 from lipdub.media.mov_tracks import read_mov_tracks
-from lipdub.media.orientation import read_orientation
+from lipdub.media.orientation import DisplayMatrix, read_display_matrix, read_orientation
 from lipdub.media.pixel_aspect import find_square_size
 from lipdub.media.pixel_formats import PlaneLayout, planar_equivalent, plane_layout
 from lipdub.media.pixels import describe_upright
@@ -98,6 +98,7 @@ class VideoFacts:
         hdr: Static metadata of HDR10.
         dynamic_hdr: Names of the metadata that describe each picture, such as "Dolby Vision".
         roles: FFmpeg's names of its dispositions ("original").
+        display_matrix: How the container places the stored picture for display; None for as it is.
     """
 
     index: int
@@ -128,6 +129,7 @@ class VideoFacts:
     hdr: HdrMetadata = NO_HDR
     dynamic_hdr: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
+    display_matrix: DisplayMatrix | None = None
 
     @property
     def end_time(self) -> Fraction:
@@ -416,6 +418,7 @@ def _video_facts(path: Path, container: Any, stream: Any) -> VideoFacts:
         hdr=read_hdr_metadata(frame, context.name),
         dynamic_hdr=read_dynamic_metadata(frame, context.name, description),
         roles=read_roles(stream),
+        display_matrix=None if index.is_still else read_display_matrix(frame, context.name),
     )
 
 
