@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import U8, Array
 
-_JPEG, _INKS_OF_JPEG = "mjpeg", "gbrap"  # the pixel format of a JPEG of four inks, as FFmpeg decodes it
+_JPEG = "mjpeg"  # FFmpeg's name of the codec
 MIN_DEPTH, MAX_DEPTH = 8, 16  # bits of a sample of the planar formats used here
 
 
@@ -99,7 +99,8 @@ def has_opacity(codec: str, pix_fmt: str) -> bool:
 
 def name_format(codec: str, pix_fmt: str) -> str:
     """Return what people call the pixel format of a codec's pictures: FFmpeg's name, but for the inks of a JPEG."""
-    if codec == _JPEG and pix_fmt == _INKS_OF_JPEG:
+    layout = plane_layout(planar_equivalent(pix_fmt))
+    if codec == _JPEG and layout is not None and layout.alpha:
         return "CMYK"
     return pix_fmt.replace("yuvj", "yuv")
 

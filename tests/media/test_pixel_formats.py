@@ -10,6 +10,8 @@ from av.video.format import names as format_names
 from lipdub.media.colour import ColourTags
 from lipdub.media.pixel_formats import (
     UNPACK_RULES,
+    has_opacity,
+    name_format,
     planar_equivalent,
     plane_layout,
     turned_format,
@@ -129,3 +131,19 @@ def test_palettes_grey_with_opacity_and_bits() -> None:
 )
 def test_formats_after_a_quarter_turn(pix_fmt: str, turned: str) -> None:
     assert turned_format(pix_fmt) == turned
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "name", "is_seen_through"),
+    [
+        ("mjpeg", "gbrap", "CMYK", False),
+        ("mjpeg", "yuva444p", "CMYK", False),
+        ("mjpeg", "yuvj420p", "yuv420p", False),
+        ("png", "rgba", "rgba", True),
+        ("png", "rgb24", "rgb24", False),
+        ("ffv1", "gbrap", "gbrap", True),
+    ],
+)
+def test_what_people_call_a_format(codec: str, pix_fmt: str, name: str, *, is_seen_through: bool) -> None:
+    assert name_format(codec, pix_fmt) == name
+    assert has_opacity(codec, pix_fmt) is is_seen_through
