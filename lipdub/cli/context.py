@@ -196,7 +196,7 @@ def _report_failure(manner: GlobalOptions, error: Exception) -> int:
 
         traceback.print_exception(error, file=manner.stream)
     if isinstance(error, OSError):
-        error = wrap_os_error(error)
+        error = wrap_os_error(error, doing="use")
     if isinstance(error, LipdubError):
         what, hint, code = error.what, error.hint, error.exit_code
     elif isinstance(error, MemoryError):

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lipdub import stages
+from lipdub.blending import DEFAULT_BLENDER
 from lipdub.errors import UsageError
 from lipdub.registry import Registry
 
@@ -55,7 +56,7 @@ def _methods(neutralize: str, sync: str, enhance: str) -> Mapping[str, str]:
             "neutralize": neutralize,
             "sync": sync,
             "enhance": enhance,
-            "paste-back": "laplacian",
+            "paste-back": DEFAULT_BLENDER,
         }
     )
 

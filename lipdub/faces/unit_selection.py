@@ -153,7 +153,9 @@ class Inventory:
 
     @classmethod
     def from_table(cls, table: UnitTable) -> Inventory:
-        """Read a unit table and mark the units whose mouth is covered.
+        """Read a unit table, and find which units may be shown elsewhere and in which the mouth is covered.
+
+        Where colours rule all units out, none is better than another, so all may be shown.
 
         Args:
             table: (u, 17) unit table of the neutralize stage.

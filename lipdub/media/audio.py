@@ -163,7 +163,10 @@ def _silence(count: int, channels: int, rate: int) -> Iterator[F32]:
 
 
 def _conform(samples: F32, rate: int, target_rate: int, channels: int) -> F32:
-    """Convert samples to the rate and channel count the stream began with; both may change inside a stream."""
+    """Convert samples to the rate and channel count the stream began with; both may change inside a stream.
+
+    Other channels are mixed to one, which is repeated: which of them lay where is not known any more.
+    """
     if samples.shape[1] == channels and rate == target_rate:
         return samples
     import soxr

@@ -61,7 +61,7 @@ def make_windows(duration: float, length: float = LENGTH, overlap: float = OVERL
     if duration <= length:
         return [(0.0, duration)]
     hop = length * (1 - overlap)
-    # a remainder below a millionth of a window is rounding
+    # a remainder below a millionth of a hop is rounding
     starts = [k * hop for k in range(math.ceil((duration - length) / hop - 1e-6))]
     return [(start, start + length) for start in starts] + [(duration - length, duration)]
 

@@ -44,8 +44,8 @@ class StyleGAN2(StyleGenerator):
 
         Args:
             latents: w (n, style_dim) or w+ (n, layers, style_dim).
-            noises: `layers` - 1 maps (1 or n, 1, h, h), h = 4, 8, 8, 16, 16 ... size, size; by default those of the
-                state.
+            noises: `layers` - 1 maps (1 or n, 1, h, h): one with h = 4, then two of each doubled h up to size. By
+                default the buffers `noises`, which are part of the network's state.
         """
         if latents.ndim == 2:
             latents = latents[:, None].expand(-1, self.layers, -1)

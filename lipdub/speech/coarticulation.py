@@ -191,7 +191,8 @@ def suppress_unlikely(posteriors: Array) -> F64:
     """Set small posteriors to zero and renormalise, so that silence is exactly silence.
 
     Args:
-        posteriors: (frames, len(PHONES)) probabilities.
+        posteriors: (frames, len(PHONES)) probabilities. A row's largest is at least 1 / len(PHONES), which is more
+            than `_MIN_PROBABILITY`, so that something is left of each.
 
     Returns:
         (frames, len(PHONES)) float64; rows sum to one.

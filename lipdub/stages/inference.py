@@ -255,7 +255,7 @@ def max_batch(traits: NetworkTraits, device: torch.device) -> int:
 
 
 def release_gpu_memory() -> None:
-    """Return the memory of dropped networks to the system and the device."""
+    """Give the memory of dropped networks back to the device and the system; objects in circles are collected first."""
     import gc
 
     import torch
