@@ -10,11 +10,11 @@ import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, printable
+from lipdub.media.audio_priming import LONGEST_GAP, decode_sound_frames
 from lipdub.media.channel_layouts import ChannelMixer
 from lipdub.media.demux import absolute_path, open_media
 from lipdub.media.probe import AudioFacts, probe
 from lipdub.media.sample_formats import FLOAT_FORMATS, OddSamples, is_lossless_codec, pack_samples, unpack_samples
-from lipdub.media.sound_frames import LONGEST_GAP, decode_sound_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

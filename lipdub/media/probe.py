@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import InputError, printable
+from lipdub.media.audio_priming import decode_sound_frames
 from lipdub.media.colour import (
     CHROMA_PLACE_CENTRE,
     CHROMA_PLACE_UNKNOWN,
@@ -45,7 +46,6 @@ from lipdub.media.orientation import DisplayMatrix, read_display_matrix, read_or
 from lipdub.media.pixel_aspect import find_square_size
 from lipdub.media.pixel_formats import PlaneLayout, planar_equivalent, plane_layout
 from lipdub.media.pixels import describe_upright
-from lipdub.media.sound_frames import decode_sound_frames
 from lipdub.media.unread_formats import name_unread_format
 
 if TYPE_CHECKING:

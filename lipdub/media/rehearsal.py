@@ -14,7 +14,8 @@ from lipdub.media.containers import container_for
 from lipdub.media.mux import describe_losses, make_result, scratch_folder
 from lipdub.media.mux_plan import PictureInput, SpeechInput
 from lipdub.media.read import read_frames
-from lipdub.media.write import VideoCodec, plan_encoder, write_segment
+from lipdub.media.video_encoder import VideoCodec, plan_encoder
+from lipdub.media.write import write_segment
 
 if TYPE_CHECKING:
     from lipdub.media.mux_plan import SourceInput

@@ -182,7 +182,7 @@ from pathlib import Path
 from lipdub.media.mux_plan import SourceInput, SpeechInput
 from lipdub.media.probe import probe
 from lipdub.media.rehearsal import rehearse
-from lipdub.media.write import VideoCodec
+from lipdub.media.video_encoder import VideoCodec
 video, speech, out = map(Path, sys.argv[1:])
 rehearse(VideoCodec(container=out.suffix), SpeechInput(speech), SourceInput(video, probe(video)), out)
 """

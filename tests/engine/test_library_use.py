@@ -13,7 +13,8 @@ import pytest
 from lipdub.media.audio import load_audio
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
-from lipdub.media.write import VideoCodec, write_segment
+from lipdub.media.video_encoder import VideoCodec
+from lipdub.media.write import write_segment
 from tests.sample import SPEECH, TALKER
 from tests.sounds import RATE, write_wav
 

@@ -12,7 +12,7 @@ from lipdub.media.captions import add_captions, read_captions
 from lipdub.media.comparison import compare_files
 from lipdub.media.frame_index import read_frame_index
 from lipdub.media.probe import probe
-from lipdub.media.write import VideoCodec
+from lipdub.media.video_encoder import VideoCodec
 from tests.media.clips import make_video
 from tests.media.test_write import encode
 

@@ -17,7 +17,8 @@ from lipdub.media.mux import mux
 from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
-from lipdub.media.write import VideoCodec, write_segment
+from lipdub.media.video_encoder import VideoCodec
+from lipdub.media.write import write_segment
 from tests.media.clips import chirp, make_video
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from lipdub.media.hdr import (
 )
 from lipdub.media.mov_boxes import add_sample_entry_boxes, make_box
 from lipdub.media.probe import probe
-from lipdub.media.write import VideoCodec
+from lipdub.media.video_encoder import VideoCodec
 from tests.media.clips import make_video
 from tests.media.test_write import encode
 

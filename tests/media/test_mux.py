@@ -25,7 +25,8 @@ from lipdub.media.mux import follow_links, mux, scratch_folder
 from lipdub.media.mux_plan import MuxPlan, PictureInput, SourceInput, SpeechInput
 from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import read_frames
-from lipdub.media.write import VideoCodec, write_segment
+from lipdub.media.video_encoder import VideoCodec
+from lipdub.media.write import write_segment
 from tests.media.clips import add_data_track, chirp, empty_sound, lag, make_sound, make_video
 
 BASE = Fraction(1, 12800)

@@ -20,7 +20,8 @@ from lipdub.media.mux_plan import PictureInput, SourceInput
 from lipdub.media.pixel_aspect import average_cells, find_square_size
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
-from lipdub.media.write import VideoCodec, write_segment
+from lipdub.media.video_encoder import VideoCodec
+from lipdub.media.write import write_segment
 from lipdub.workspace.stage_store import StageStore
 from tests.media.clips import make_video, scene
 from tests.sample import SPEECH, TALKER

@@ -16,7 +16,7 @@ from lipdub.media.audio_encoder import AudioCodec
 from lipdub.media.mux_plan import SourceInput, SpeechInput
 from lipdub.media.probe import probe
 from lipdub.media.rehearsal import forecast_notes, rehearse
-from lipdub.media.write import VideoCodec, plan_encoder
+from lipdub.media.video_encoder import VideoCodec, plan_encoder
 from tests.media import rich_files
 from tests.media.carried import make_result
 from tests.media.clips import chirp, make_sound, make_video

@@ -17,7 +17,7 @@ from lipdub.media.mux_plan import SourceInput, SpeechInput
 from lipdub.media.probe import probe
 from lipdub.media.rehearsal import rehearse
 from lipdub.media.sample_formats import OddSamples
-from lipdub.media.write import VideoCodec
+from lipdub.media.video_encoder import VideoCodec
 from tests.media.clips import chirp, make_sound, make_video
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from lipdub.media.mux_plan import PictureInput, SourceInput
 from lipdub.media.pixel_formats import plane_layout, view_plane
 from lipdub.media.probe import MediaFacts, probe
 from lipdub.media.read import SourceFrame, read_frames
-from lipdub.media.write import VideoCodec, plan_encoder, write_segment
+from lipdub.media.video_encoder import VideoCodec, plan_encoder
+from lipdub.media.write import write_segment
 from tests.media.clips import make_interlaced, make_video
 
 ROOT = Path(__file__).parents[2]
@@ -356,11 +357,12 @@ def test_still_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_bytes_do_not_depend_on_what_lay_in_memory(tmp_path: Path) -> None:
-    """A row of x264's macroblocks that its AVX-512 code reads beyond: see `write._x264_reads_beyond`."""
+    """A row of x264's macroblocks that its AVX-512 code reads beyond: see `video_encoder._is_x264_nondeterministic`."""
     source = make_video(tmp_path / "a.mp4", size=(592, 320), pts=tuple(range(40)))
     code = (
         "import sys, hashlib; from pathlib import Path; from lipdub.media.probe import probe;"
-        "from lipdub.media.read import read_frames; from lipdub.media.write import VideoCodec, write_segment;"
+        "from lipdub.media.read import read_frames; from lipdub.media.write import write_segment;"
+        "from lipdub.media.video_encoder import VideoCodec;"
         "source, out = map(Path, sys.argv[1:]);"
         "write_segment(out, ((f.picture, f.pts) for f in read_frames(source)), probe(source).video, VideoCodec(), 1);"
         "print(hashlib.sha256(out.read_bytes()).hexdigest())"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
-from lipdub.media.write import VideoCodec, write_segment
+from lipdub.media.video_encoder import VideoCodec
+from lipdub.media.write import write_segment
 from tests.sample import TALKER
 
 if TYPE_CHECKING:

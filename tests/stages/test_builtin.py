@@ -156,7 +156,8 @@ def test_a_covered_mouth_is_left_alone(tmp_path: Path) -> None:
 
     from lipdub.faces.detectors.mediapipe import MediaPipeDetector
     from lipdub.media.probe import probe
-    from lipdub.media.write import VideoCodec, write_segment
+    from lipdub.media.video_encoder import VideoCodec
+    from lipdub.media.write import write_segment
 
     def covered() -> Any:
         with MediaPipeDetector(1) as finder:

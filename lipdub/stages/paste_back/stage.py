@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lipdub.media.audio_encoder import AudioCodec
     from lipdub.media.pixels import Picture
     from lipdub.media.probe import MediaFacts
-    from lipdub.media.write import VideoCodec
+    from lipdub.media.video_encoder import VideoCodec
     from lipdub.stages.job import Job
 
 # Frames per independently encoded piece; encoders put a key frame about this often anyway.
@@ -38,7 +38,8 @@ def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
     from lipdub.media.mux import mux
     from lipdub.media.mux_plan import PictureInput, SourceInput, SpeechInput
     from lipdub.media.sound_likeness import describe_old_voice
-    from lipdub.media.write import plan_encoder, write_segment
+    from lipdub.media.video_encoder import plan_encoder
+    from lipdub.media.write import write_segment
 
     sync = SyncStore.from_context(ctx)
     crops = CropStore(ctx.upstream[ctx.summaries["enhance"]["crops"]])
@@ -79,7 +80,7 @@ def run(ctx: StageContext, options: PasteBackOptions) -> dict[str, Any]:
 def choose_codecs(options: PasteBackOptions, out: Path) -> tuple[VideoCodec, AudioCodec]:
     """Return how picture and sound are encoded for a result called `out`."""
     from lipdub.media.audio_encoder import AudioCodec
-    from lipdub.media.write import VideoCodec
+    from lipdub.media.video_encoder import VideoCodec
 
     video = VideoCodec(
         codec=options.codec, crf=options.crf, preset=options.preset, lossless=options.lossless, container=out.suffix
@@ -95,7 +96,7 @@ def check(job: Job, facts: MediaFacts, options: PasteBackOptions) -> None:
     """
     from lipdub.media.audio_encoder import check_audio_codec
     from lipdub.media.containers import container_for
-    from lipdub.media.write import plan_encoder
+    from lipdub.media.video_encoder import plan_encoder
 
     out = job.result()
     video, audio = choose_codecs(options, out)
