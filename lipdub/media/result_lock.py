@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,12 +54,14 @@ class ResultLock:
             return self
         try:
             while True:
-                self._number = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                self._number = self._open()
                 fcntl.flock(self._number, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is_in_place():
                     break
-                os.close(self._number)  # the run before removed it in between
-            os.write(self._number, f"process {os.getpid()} on {socket.gethostname()}".encode())
+                self._close()  # the run before removed it in between
+            with suppress(OSError):  # the file of another user, or a full disk
+                os.ftruncate(self._number, 0)
+                os.write(self._number, f"process {os.getpid()} on {socket.gethostname()}".encode())
         except BlockingIOError:
             holder = os.read(self._number, 1 << 10).decode("utf-8", "replace") or "another process"
             self._close()
@@ -78,6 +81,14 @@ class ResultLock:
         if self._number >= 0:
             self._remove()
 
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except PermissionError:  # what another user's run left behind can still be locked
+            if not self._path.exists():
+                raise
+            return os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+
     def _is_in_place(self) -> bool:
         """Whether the open file is still the one of this name."""
         try:
@@ -86,7 +97,8 @@ class ResultLock:
             return False
 
     def _remove(self) -> None:
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink()
         self._close()
 
     def _close(self) -> None:

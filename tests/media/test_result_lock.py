@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -74,3 +75,18 @@ def test_a_disk_without_locks_is_no_hindrance(tmp_path: Path, monkeypatch: pytes
     with ResultLock(tmp_path / "out.mp4"), ResultLock(tmp_path / "out.mp4"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_another_user_left_behind_locks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out.mp4"
+    name_neighbour(out, ".lock").write_text("process 1 on elsewhere")
+    open_file = os.open
+
+    def open_for_reading(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_RDWR:
+            raise PermissionError(13, "Permission denied")
+        return open_file(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", open_for_reading)
+    with ResultLock(out), pytest.raises(EnvironmentFailure, match="being made"), ResultLock(out):
+        pass
