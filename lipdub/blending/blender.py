@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -51,6 +49,8 @@ class Blender:
         Returns:
             (h, w, 3) float32; the background wherever the mask is 0.
         """
+        import numpy as np
+
         patch = self.blend(background, foreground, mask)
         base = background.astype(np.float32)
         result: F32 = base + patch.weight[..., None] * (patch.rgb - base)
