@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("lipdub.cli.doctor", "Check the installation: packages, ffmpeg, weights, disk space."),
     "clean": ("lipdub.cli.clean", "Remove the caches of finished jobs."),
     "prepare": ("lipdub.cli.prepare", "Turn talking clips into a dataset for training."),
+    "render-talkers": ("lipdub.cli.render_talkers", "Render talkers from heads into a dataset for training."),
     "adapt": ("lipdub.cli.adapt", "Fine-tune the talking-face model on the person in a video."),
     "train": ("lipdub.cli.train", "Train networks."),
     "weights": ("lipdub.cli.weights", "Manage network weights: list, fetch, add, verify."),

@@ -38,8 +38,8 @@ def prepare(
     """
     from lipdub.cli.progress import show_progress
     from lipdub.parallel import count_cores
+    from lipdub.training.dataset_folder import summarize_counts
     from lipdub.training.prepare import prepare as run
-    from lipdub.training.prepare import summarize_counts
 
     given = drop_missing(values)
     source = SourceOptions(**_values_of(SourceOptions, given))

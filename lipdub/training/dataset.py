@@ -22,7 +22,7 @@ import numpy as np
 from lipdub.errors import InputError, printable, wrap_os_error
 from lipdub.speech import mel
 from lipdub.training import shards
-from lipdub.training.prepare import SCHEMA
+from lipdub.training.dataset_folder import SCHEMA
 from lipdub.training.shards import BadShardError
 
 if TYPE_CHECKING:
@@ -59,6 +59,9 @@ class Clip:
         shard: path of its file in `shards/`.
         bytes: size of its file.
         digest: BLAKE2b digest of its file.
+        scene: of a rendered talker, the scene: its clips show the same head, motion and light.
+        variant: how they differ (`rendered.variants`).
+        emotion: emotion that the rendered talker acts.
     """
 
     id: str
@@ -77,6 +80,9 @@ class Clip:
     shard: str
     bytes: int
     digest: str
+    scene: str = ""
+    variant: str = ""
+    emotion: str = ""
 
 
 @dataclass(frozen=True)

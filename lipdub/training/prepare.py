@@ -28,36 +28,39 @@ decides which clips are held out, so other videos do not change the split.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
-from collections import Counter
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lipdub.errors import (
-    CorruptChunk,
-    EnvironmentFailure,
-    InputError,
-    LipdubError,
-    UsageError,
-    printable,
-    wrap_os_error,
-)
+from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, printable, wrap_os_error
 from lipdub.progress import Callback, Event, ignore_event
-from lipdub.training import shards
+from lipdub.training.dataset_folder import (
+    INDEX,
+    SETTINGS,
+    SHARDS,
+    VIDEOS,
+    WORK,
+    build_index,
+    check_place,
+    load_settings,
+    load_split,
+    lock_dataset,
+    read_record,
+    report_index,
+    start_pool,
+    summarize_counts,
+    tidy,
+    write_json,
+)
 from lipdub.training.dataset_options import ClipOptions, SplitOptions
-from lipdub.training.prepare_video import REASONS, options_key, write_clips
-from lipdub.workspace.atomic_files import PARTIAL_SUFFIX, write_atomically
+from lipdub.training.prepare_video import write_clips
 from lipdub.workspace.keys import digest_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-SCHEMA = 1
 VIDEO_SUFFIXES = (
     ".mp4",
     ".mov",
@@ -77,7 +80,6 @@ VIDEO_SUFFIXES = (
     ".mxf",
     ".nut",
 )
-_INDEX, _SETTINGS, _SHARDS, _VIDEOS, _WORK = "index.json", "settings.json", "shards", "videos", ".prepare"
 _DIGITS = 20  # of a video's digest that name it
 
 
@@ -129,23 +131,23 @@ def prepare(
     files = _list_videos(videos, out)
     if not files:
         raise InputError("the arguments contain no videos", hint=f"Files that end in {' '.join(VIDEO_SUFFIXES)} count.")
-    _check_place(out)
-    if not (out / _SETTINGS).exists():  # wrong options are refused before a folder is made
+    check_place(out)
+    if not (out / SETTINGS).exists():  # wrong options are refused before a folder is made
         ClipOptions(**(clips or {}))
         SplitOptions(**(split or {}))
-    with _lock_dataset(out):
-        options = _load_settings(out, clips or {})
-        split_options = _load_split(out, split or {})
+    with lock_dataset(out):
+        options = load_settings(out, clips or {})
+        split_options = load_split(out, split or {})
         tasks = [_Task(i, file, out, options, _name(file)) for i, file in enumerate(files)]
         facts = {"speaker": speaker, "licence": licence}
         unreadable = _write_records(tasks, facts, jobs, callback, strict=strict)
-        index = _build_index(out, options, split_options, unreadable, callback)
-        _write(out / _INDEX, index)
-        _tidy(out, index)
-    _report_index(index, callback)
+        index = build_index(out, options, split_options, unreadable, callback)
+        write_json(out / INDEX, index)
+        tidy(out, index)
+    report_index(index, callback)
     if not index["clips"]:
         raise InputError(
-            f"no clip passed the filters: {summarize_counts(index['counts'])}", hint=f"{out / _INDEX} says why."
+            f"no clip passed the filters: {summarize_counts(index['counts'])}", hint=f"{out / INDEX} says why."
         )
     return dict(index["counts"])
 
@@ -174,22 +176,9 @@ def _write_records(
                 "licence": facts["licence"],
                 "copies": [claim.name for claim in same[1:]],
             }
-            _write(task.folder / _VIDEOS / f"{record['video']}.json", {**record, **own})
+            write_json(task.folder / VIDEOS / f"{record['video']}.json", {**record, **own})
         callback(Event("progress", "prepare", done=done, total=len(tasks), unit="videos"))
     return unreadable
-
-
-def summarize_counts(counts: Mapping[str, Any]) -> str:
-    """Put the counts of an index into a line of words."""
-    left_out = ", ".join(f"{n} {REASONS[reason]}" for reason, n in counts["rejected"].items())
-    clips, speakers, videos = (
-        f"{counts[name]} {name if counts[name] != 1 else name[:-1]}" for name in ("clips", "speakers", "videos")
-    )
-    bad = f", {counts['unreadable']} unreadable" if counts["unreadable"] else ""
-    return (
-        f"{clips} ({counts['seconds']:.0f} s) of {speakers} from {videos}{bad}, {counts['held_out']} held out; "
-        f"left out: {left_out or 'nothing'}"
-    )
 
 
 # -- which videos
@@ -241,7 +230,7 @@ def _run_tasks(tasks: Sequence[_Task], jobs: int, callback: Callback) -> Iterato
 
     left = list(reversed(tasks))
     while left:
-        pool = _start_pool(jobs)
+        pool = start_pool(jobs)
         under_way: dict[Future[dict[str, Any]], _Task] = {}
         lost: list[_Task] = []
         broken = False
@@ -272,34 +261,11 @@ def _run_tasks(tasks: Sequence[_Task], jobs: int, callback: Callback) -> Iterato
 def _run_alone(task: _Task) -> dict[str, Any]:
     from concurrent.futures.process import BrokenProcessPool
 
-    with _start_pool(1) as pool:
+    with start_pool(1) as pool:
         try:
             return dict(pool.submit(_run_task, task).result())
         except BrokenProcessPool:
             return {"error": "the process that read it died"}
-
-
-def _start_pool(jobs: int) -> Any:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    # forked copies of a process with threads in it (OpenCV, MediaPipe) may hang
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin)
-
-
-def _begin() -> None:
-    """Make a worker end with its parent process, also when the parent is killed."""
-    import multiprocessing
-    import threading
-
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def _run_task(task: _Task, callback: Callback = ignore_event) -> dict[str, Any]:
@@ -312,14 +278,12 @@ def _run_task(task: _Task, callback: Callback = ignore_event) -> dict[str, Any]:
 
     try:
         digest = digest_file(task.video)[:_DIGITS]
-        known = _read_record(task.folder, digest)
+        known = read_record(task.folder, digest)
         if known is not None:
             return known
-        scratch = task.folder / _WORK / digest
-        shard_folder = task.folder / _SHARDS
-        with FileLock(
-            task.folder / _WORK / f"{digest}.lock"
-        ):  # another process may have the same video by another name
+        scratch = task.folder / WORK / digest
+        shard_folder = task.folder / SHARDS
+        with FileLock(task.folder / WORK / f"{digest}.lock"):  # another process may have the same video by another name
             try:
                 result = write_clips(task.video, digest, shard_folder, scratch, task.options, callback)
             except CorruptChunk:
@@ -338,183 +302,3 @@ def _run_task(task: _Task, callback: Callback = ignore_event) -> dict[str, Any]:
         raise failure from error
     except Exception as error:  # a broken file can raise any error in a decoder
         return {"error": f"{type(error).__name__}: {error}"}
-
-
-def _read_record(folder: Path, digest: str) -> dict[str, Any] | None:
-    """Read the record of a video, if all its shards are there."""
-    try:
-        record = json.loads((folder / _VIDEOS / f"{digest}.json").read_bytes())
-        return dict(record) if all(_has_shard(folder, clip) for clip in record["clips"]) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _has_shard(folder: Path, clip: Mapping[str, Any]) -> bool:
-    """Check whether a clip's shard lies in its place with its old length."""
-    try:
-        result: bool = (folder / _SHARDS / clip["shard"]).stat().st_size == clip["bytes"]
-        return result
-    except OSError:
-        return False
-
-
-# -- settings and index
-
-
-def _load_settings(out: Path, requested: Mapping[str, Any]) -> ClipOptions:
-    """Read the dataset's options, which the given ones must not contradict, or write them."""
-    path = out / _SETTINGS
-    known = _read_json(path)
-    if known is None:
-        options = ClipOptions(**requested)
-        _write(path, options_key(options))
-        return options
-    names = {field.name for field in fields(ClipOptions)}
-    options = ClipOptions(**{name: value for name, value in known.items() if name in names})
-    other = {name: value for name, value in requested.items() if value != getattr(options, name)}
-    if other:
-        text = ", ".join(f"{name} {getattr(options, name)}" for name in other)
-        raise UsageError(
-            f"the dataset {printable(out)} was made with {text}", hint="Omit that option, or give another --out."
-        )
-    if known != json.loads(json.dumps(options_key(options))):
-        raise UsageError(
-            f"the dataset {printable(out)} was made by another version of lipdub", hint="Give another --out."
-        )
-    return options
-
-
-def _load_split(out: Path, requested: Mapping[str, Any]) -> SplitOptions:
-    known = (_read_json(out / _INDEX) or {}).get("split", {})
-    return SplitOptions(**{**known, **requested})
-
-
-def _build_index(
-    out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str], callback: Callback
-) -> dict[str, Any]:
-    """Build the index of all records."""
-    records = [_read_json(path) or {} for path in sorted((out / _VIDEOS).glob("*.json"))]
-    clips, rejected = [], []
-    for record in records:
-        facts = {name: record[name] for name in ("video", "name", "speaker", "licence")}
-        part = is_held_out(record["speaker"] if split.by == "speaker" else record["video"], split.held_out)
-        side = {"split": "held-out" if part else "train"}
-        present = [clip for clip in record["clips"] if _has_shard(out, clip)]
-        if len(present) < len(record["clips"]):
-            count = len(record["clips"]) - len(present)
-            lost = f"{count} clips of {record['name']} are lost: run prepare with that video again"
-            callback(Event("warn", "prepare", message=lost))
-        clips += [{**facts, **side, **clip} for clip in present]
-        rejected += [{"name": record["name"], **row} for row in record["rejected"]]
-        rejected += [
-            {"name": name, "reason": "duplicate", "track": 0, "start": 0.0, "end": 0.0, "value": None}
-            for name in record["copies"]
-        ]
-    frames = sum(clip["frames"] for clip in clips)
-    counts = {
-        "videos": len(records) + len(unreadable),
-        "unreadable": len(unreadable),
-        "clips": len(clips),
-        "held_out": sum(clip["split"] == "held-out" for clip in clips),
-        "frames": frames,
-        "seconds": frames / shards.FPS,
-        "speakers": len({clip["speaker"] for clip in clips}),
-        "bytes": sum(clip["bytes"] for clip in clips),
-        "rejected": dict(sorted(Counter(row["reason"] for row in rejected).items())),
-    }
-    return {
-        "schema": SCHEMA,
-        "settings": {**options_key(options), "side": options.side, "fps": shards.FPS},
-        "split": asdict(split),
-        "counts": counts,
-        "clips": clips,
-        "rejected": sorted(rejected, key=lambda row: (row["name"], row["track"], row["start"], row["reason"])),
-        "unreadable": [{"name": name, "error": unreadable[name]} for name in sorted(unreadable)],
-    }
-
-
-def is_held_out(name: str, share: float) -> bool:
-    """Check whether a name belongs to the held-out share: the same name always gives the same answer."""
-    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") < share * 2.0**64
-
-
-def _report_index(index: dict[str, Any], callback: Callback) -> None:
-    counts = index["counts"]
-    if counts["clips"]:
-        if index["split"]["held_out"] > 0 and not counts["held_out"]:
-            callback(Event("warn", "prepare", message=f"no {index['split']['by']} was held out"))
-        if counts["held_out"] == counts["clips"]:
-            callback(Event("warn", "prepare", message="all clips are held out: there is nothing to train with"))
-    callback(Event("done", "prepare", done=counts["clips"], unit="clips", data=counts))
-
-
-# -- files
-
-
-def _check_place(out: Path) -> None:
-    """Refuse a folder that holds something other than a dataset."""
-    try:
-        names = {path.name for path in out.iterdir()} if out.exists() else set()
-    except OSError as error:
-        raise wrap_os_error(error, out) from error
-    if names - {_WORK, _VIDEOS} and _SETTINGS not in names:
-        raise UsageError(f"{printable(out)} is not empty and is no dataset", hint="Give --out a new folder.")
-
-
-@contextmanager
-def _lock_dataset(out: Path) -> Iterator[None]:
-    """Lock the dataset's folder against other processes. Raises EnvironmentFailure."""
-    from filelock import FileLock, Timeout
-
-    try:
-        (out / _WORK).mkdir(parents=True, exist_ok=True)
-        (out / _VIDEOS).mkdir(exist_ok=True)
-        lock = FileLock(out / _WORK / "lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise EnvironmentFailure(
-                f"another process is at work on {printable(out)}", hint="Wait for it to end."
-            ) from None
-    except NotImplementedError as error:  # filelock raises it on file systems without locks
-        raise EnvironmentFailure(
-            f"the file system of {printable(out)} has no locks", hint="Give an --out on another disk."
-        ) from error
-    except OSError as error:
-        raise wrap_os_error(error, out) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _tidy(out: Path, index: dict[str, Any]) -> None:
-    """Remove the remains of interrupted work."""
-    known = {out / _SHARDS / clip["shard"] for clip in index["clips"]}
-    for path in (out / _SHARDS).rglob("*"):
-        if (
-            path.is_file()
-            and path not in known
-            and (path.suffix == ".safetensors" or path.name.endswith(PARTIAL_SUFFIX))
-        ):
-            path.unlink(missing_ok=True)
-    for path in [*out.glob(f"*{PARTIAL_SUFFIX}"), *(out / _VIDEOS).glob(f"*{PARTIAL_SUFFIX}")]:
-        path.unlink(missing_ok=True)
-    shutil.rmtree(out / _WORK, ignore_errors=True)
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON file; None if there is none. Raises InputError if it is damaged."""
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise wrap_os_error(error, path, "read") from error
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{printable(path)} is damaged", hint="Remove it, and prepare the dataset again.") from error
-
-
-def _write(path: Path, content: Any) -> None:
-    write_atomically(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode("ascii"))

@@ -57,7 +57,14 @@ class _Stretch:
 
 
 def write_clips(
-    video: Path, name: str, shard_folder: Path, scratch: Path, options: ClipOptions, callback: Callback = ignore_event
+    video: Path,
+    name: str,
+    shard_folder: Path,
+    scratch: Path,
+    options: ClipOptions,
+    callback: Callback = ignore_event,
+    *,
+    placements: F64 | None = None,
 ) -> dict[str, Any]:
     """Write a video's clips.
 
@@ -68,6 +75,7 @@ def write_clips(
         scratch: folder for intermediate files, until all clips are written.
         options: sizes and filters.
         callback: called with the events of the detect stage.
+        placements: (n, 4) of the crops of all frames, by default fitted to the face that is found.
 
     Returns:
         `clips` and `rejected` in plain values.
@@ -113,7 +121,7 @@ def write_clips(
                 clips.append((stretch, view, facts))
     written = []
     for number, (stretch, view, facts) in enumerate(clips):
-        arrays = _cut_arrays(video, grid, stretch, view, options)
+        arrays = _cut_arrays(video, grid, stretch, view, options, placements)
         arrays["audio"], arrays["mel"] = _cut_stretch_sound(speech, stretch)
         written.append(_write_clip(f"{name}-{number:04d}", shard_folder, stretch, facts, arrays))
     return {"clips": written, "rejected": rejected}
@@ -278,7 +286,12 @@ def _read_points(track: TrackLandmarks, grid: Array, stretch: _Stretch) -> Array
 
 
 def _cut_arrays(
-    video: Path, grid: Array, stretch: _Stretch, track: TrackLandmarks, options: ClipOptions
+    video: Path,
+    grid: Array,
+    stretch: _Stretch,
+    track: TrackLandmarks,
+    options: ClipOptions,
+    placements: F64 | None,
 ) -> dict[str, Array]:
     """Make a shard's arrays but the sound, in one pass over the frames."""
     from lipdub.faces.alignment import full_face
@@ -287,7 +300,7 @@ def _cut_arrays(
     side, zoom = options.side, options.side / options.size
     frames = grid[stretch.first : stretch.stop]
     points = _read_points(track, grid, stretch)
-    places = full_face.fit_placements(points, 1 / shards.FPS)
+    places = full_face.fit_placements(points, 1 / shards.FPS) if placements is None else placements[frames]
     depth = points[..., 2] * (side / (full_face.SIDE * zoom * places[:, 2:3]))
     inside = np.concatenate([full_face.map_to_crops(points, places, side, zoom), depth[..., None]], 2)
     masks = np.stack([draw_lower_face(p, side, side) for p in inside])

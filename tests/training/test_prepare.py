@@ -26,8 +26,9 @@ from lipdub.speech import mel
 from lipdub.training import prepare as module
 from lipdub.training import shards
 from lipdub.training.dataset import TalkingClips, open_dataset
+from lipdub.training.dataset_folder import is_held_out
 from lipdub.training.dataset_options import DEFAULT_MARGIN, ClipOptions
-from lipdub.training.prepare import is_held_out, prepare
+from lipdub.training.prepare import prepare
 from lipdub.training.prepare_video import resample_moments
 from tests.training import footage
 

@@ -1,0 +1,1 @@
+"""Talkers that are rendered from heads with phone-shape morphs: training data whose truth is known."""
