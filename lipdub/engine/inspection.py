@@ -19,9 +19,10 @@ from lipdub.engine.estimate import estimate_cost, measure_megapixels
 from lipdub.errors import InputError
 from lipdub.faces import detectors
 from lipdub.faces.detectors.base import MAX_SEARCH_SIDE, RESTART_CHANGE
+from lipdub.faces.smoothing import find_runs
 from lipdub.faces.unit_selection import MAX_UNIT_YAW, MIN_MOUTH_PX
 from lipdub.progress import Callback, Event, ignore_event
-from lipdub.stages.detect.summary import describe_false_spans
+from lipdub.stages.detect.summary import describe_cut_spans, describe_false_spans
 from lipdub.stages.job import default_out
 from lipdub.stages.visibility import PROFILE_DEGREES, profile_weights
 
@@ -62,6 +63,7 @@ class _Face:
     colour: F64  # RGB 0..1 of the skin around the mouth
     brow_colour: F64  # RGB 0..1 of the skin between the eyebrows
     picture: U8
+    view: tuple[bool, bool, bool]  # what the picture shows of the face, in the order of `FaceViews`
     scores: FaceScores | None = None  # of a second look at the face
     covered: bool = False
     track: int = 0
@@ -75,6 +77,7 @@ class _Samples:
     shots: list[tuple[int, int]]
     faces: list[_Face]
     false_spans: list[tuple[float, float]]  # of what looks like a face, but is none
+    cut_spans: list[tuple[float, float]]  # of faces whose mouth is not wholly in the picture
     overview: list[SheetPicture]
     end: float  # of the video, seconds from the first frame
     is_exact: bool  # every frame was compared with the one before
@@ -123,7 +126,7 @@ def inspect(
 
     Returns:
         Plain values: schema, path, video, audio, speech, exact, sampled, sampled_until, spacing, shots, tracks,
-        faceless, profile, small, covered, false_faces, usable, notes, estimate, sheet.
+        faceless, profile, small, covered, false_faces, cut_mouths, usable, notes, estimate, sheet.
 
     Raises:
         InputError: the file is unreadable or holds no video.
@@ -220,7 +223,7 @@ def _read_samples(path: Path, video: VideoFacts, detector: str, callback: Callba
     step = max(1, round(len(numbers) / SAMPLE_COUNT)) if is_exact else 1
     marks = np.linspace(0, len(numbers) - 1, min(OVERVIEW_COUNT, len(numbers))).astype(int) // step * step
     first = float(index.pts[0] * index.time_base)
-    samples = _Samples([], [], [], [], [], float(video.duration), is_exact, is_exact and step == 1)
+    samples = _Samples([], [], [], [], [], [], float(video.duration), is_exact, is_exact and step == 1)
     changes: list[float] = []
     view = shots.ViewChanges()
     is_cut = False
@@ -267,6 +270,7 @@ def _measure_face(sample: int, rgb: U8, mesh: F32, scale: float) -> _Face:
     from lipdub.faces import geometry, tracking
     from lipdub.faces.mesh import LIPS_OUTER
     from lipdub.metrics.mouth_motion import measure_mouth_shape
+    from lipdub.stages.detect.tracks import view_face
 
     box = tracking.locate_face(mesh)
     left, right = mesh[LIPS_OUTER[0], :2], mesh[LIPS_OUTER[10], :2]
@@ -279,6 +283,7 @@ def _measure_face(sample: int, rgb: U8, mesh: F32, scale: float) -> _Face:
         _measure_skin(rgb, mesh),
         _measure_brow(rgb, mesh),
         cut_face(rgb, *(float(v) for v in box)),
+        view_face(mesh, rgb.shape[1], rgb.shape[0]),
     )
 
 
@@ -308,7 +313,8 @@ def _measure_brow(rgb: U8, mesh: F32) -> F64:
 def _link_faces(samples: _Samples) -> None:
     """Link the faces of successive samples to tracks, with the run's tracker and check."""
     from lipdub.faces import tracking
-    from lipdub.faces.detectors.face_check import median_scores
+    from lipdub.faces.detectors.face_check import FaceScores
+    from lipdub.stages.detect.tracks import FaceViews, find_false_frames
 
     slots: dict[int, list[_Face]] = {}
     for face in samples.faces:
@@ -327,12 +333,16 @@ def _link_faces(samples: _Samples) -> None:
     numbers = count(1)
     for track in tracks:
         shown = [slots[sample][slot] for sample, slot in zip(track.frames, track.slots, strict=True)]
-        scores = [face.scores for face in shown if face.scores is not None]
-        if scores and not median_scores(scores).is_face:
-            samples.false_spans.append((samples.times[track.frames[0]], samples.times[track.frames[-1]]))
-            continue
-        number = next(numbers)
-        for face in shown:
+        unchecked = np.full(len(FaceScores._fields), np.nan)
+        checks = np.array([unchecked if face.scores is None else face.scores for face in shown], np.float32)
+        views = FaceViews(*np.array([face.view for face in shown]).T)
+        is_cut, is_false = ~views.is_mouth_whole, find_false_frames(checks, views)
+        moments = [samples.times[frame] for frame in track.frames]
+        samples.false_spans += [(moments[a], moments[b - 1]) for a, b in find_runs(is_false)]
+        samples.cut_spans += [(moments[a], moments[b - 1]) for a, b in find_runs(is_cut)]
+        kept = [face for face, is_out in zip(shown, is_false | is_cut, strict=True) if not is_out]
+        number = next(numbers) if kept else 0
+        for face in kept:
             face.track = number
     samples.faces = [face for face in samples.faces if face.track]
 
@@ -402,6 +412,7 @@ def _describe_samples(samples: _Samples, tracks: list[dict[str, Any]]) -> dict[s
         "tracks": tracks,
         **{name: samples.find_spans(sorted(numbers)) for name, numbers in spans.items()},
         "false_faces": [[round(a, 3), round(b, 3)] for a, b in samples.false_spans],
+        "cut_mouths": [[round(a, 3), round(b, 3)] for a, b in samples.cut_spans],
     }
 
 
@@ -464,6 +475,9 @@ def _face_notes(result: dict[str, Any]) -> Iterator[str]:
     if result["false_faces"]:
         text = describe_false_spans(result["false_faces"])
         yield f"{text[0].upper()}{text[1:]}: it passes through."
+    if result["cut_mouths"]:
+        text = describe_cut_spans(result["cut_mouths"])
+        yield f"{text[0].upper()}{text[1:]}: it passes through there."
     if not tracks:
         yield "No face was found: a run would refuse this video."
         return

@@ -106,6 +106,7 @@ LIDS_RIGHT = (362, 263, 386, 374)
 EAR_LEFT = 234
 EAR_RIGHT = 454
 NOSE_BRIDGE = 6
+BARE_SKIN = (9, 8, 168, 6, 197, 195, 5, 50, 280, 205, 425, 151)  # brow, nose and cheeks: without beard and lips
 BROW_MIDDLE = (9, 8)  # between the eyebrows
 NOSE_BASE = 2
 # Points on the middle of the face, which show its downward axis.

@@ -36,6 +36,7 @@ _BLOCK = 256  # frames whose landmarks are in memory at once
 REASONS = {
     "no-face": "no face",
     "false-face": "like a face, without eyes and mouth in their places",
+    "cut-mouth": "with the mouth at the border of the picture or beyond",
     "several-faces": "more than one face",
     "too-short": "too short",
     "small-face": "face too small",
@@ -107,6 +108,7 @@ def write_clips(
     detected = DetectStore(store, summary, lambda: times)
     grid, near = resample_moments(times)
     rejected += [_make_rejection("false-face", track["start"], track["end"]) for track in summary["false_tracks"]]
+    rejected += [_make_rejection("cut-mouth", part["start"], part["end"]) for part in summary["cut_mouths"]]
     if not detected.tracks:
         rejected = rejected or [_make_rejection("no-face", 0.0, len(grid) / shards.FPS)]
         return {"clips": [], "rejected": rejected}

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from lipdub.faces.detectors.base import ClosingDetector, Detector, DetectorSettings
-from lipdub.faces.detectors.face_check import FaceCheck, FaceScores
+from lipdub.faces.detectors.face_check import FaceCheck, FaceScores, is_surely_turned
 from lipdub.faces.detectors.meshes import drop_duplicates, measure_mesh_tilt, measure_oval
 from lipdub.faces.detectors.native_log import divert_native_log
 
@@ -111,7 +111,7 @@ class MediaPipeDetector(ClosingDetector):
             turned = turn_picture(rgb, turns)
             self._finder.reset()
             for face in self._finder.detect(turned)[:1]:
-                if self._checker.score(turned, face).is_sure:
+                if is_surely_turned(self._checker.score(turned, face), face, turned.shape):
                     tilts[turns] = abs(measure_mesh_tilt(face))
         return min(tilts, key=tilts.__getitem__, default=None)
 

@@ -12,6 +12,7 @@ from lipdub.errors import InputError
 from lipdub.faces import shots, tracking
 from lipdub.faces.detectors.base import MAX_SEARCH_SIDE, RESTART_CHANGE
 from lipdub.faces.detectors.face_check import FaceScores
+from lipdub.faces.detectors.meshes import is_face_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # Frames that a face has been seen for in a chunk when it is checked; the first mesh of a new face may be poor.
 CHECKED_AGES = (0, 24)
+CUT_INTERVAL = 6  # frames from one check to the next of a face that the border of the picture cuts
 _SAME_FACE = 0.4  # share of a face's size that it moves at most from one frame to the next
 
 
@@ -107,7 +109,7 @@ class FaceChecks:
         slots: Of a frame.
 
     Attributes:
-        scores: (frames, slots, 5) float32 of `FaceScores`, NaN where no face was checked.
+        scores: (frames, slots, 6) float32 of `FaceScores`, NaN where no face was checked.
     """
 
     def __init__(self, detector: FaceDetector, frames: int, slots: int) -> None:
@@ -130,7 +132,8 @@ class FaceChecks:
             ages = [age for old, age in before if np.hypot(*(place - old)[:2]) < _SAME_FACE * place[2]]
             age = max(ages, default=-1) + 1
             self._seen.append((place, age))
-            if age in CHECKED_AGES:
+            is_cut_off = not is_face_inside(face, rgb.shape[1], rgb.shape[0])
+            if age in CHECKED_AGES or (is_cut_off and age % CUT_INTERVAL == 0):
                 self.scores[self._frame, slot] = self._detector.check(rgb, face)
         self._frame += 1
 

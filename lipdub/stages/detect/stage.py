@@ -8,7 +8,7 @@ from lipdub.faces import detectors
 from lipdub.stages.base import StageContext, StageSpec
 from lipdub.stages.detect.options import DetectOptions
 from lipdub.stages.detect.store import DetectArrays
-from lipdub.stages.detect.summary import check_faces, describe_false_tracks
+from lipdub.stages.detect.summary import check_faces, describe_cut_mouths, describe_false_tracks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,9 +31,12 @@ def run(ctx: StageContext, options: DetectOptions) -> dict[str, Any]:
             for first, last in consecutive_spans(set(missing)):
                 search_chunks(ctx, detector, arrays, first, last)
     notes = [verified.trust_note for verified in weights if verified.trust_note]
-    summary = {"method": options.method, **link_tracks(arrays, times), "notes": notes}
+    size = ctx.video.width, ctx.video.height
+    summary = {"method": options.method, **link_tracks(arrays, times, size), "notes": notes}
     if summary["false_tracks"]:
         ctx.warn(f"{describe_false_tracks(summary['false_tracks'])}: it passes through")
+    if summary["cut_mouths"]:
+        ctx.warn(f"{describe_cut_mouths(summary['cut_mouths'])}: it passes through there")
     return summary
 
 
@@ -44,7 +47,7 @@ def _weights(options: DetectOptions) -> list[Path]:
 SPEC = StageSpec(
     name="detect",
     summary="Find shots and faces, and follow each face over time.",
-    version=3,
+    version=4,
     reads=(),
     inputs=("video",),
     options=DetectOptions,

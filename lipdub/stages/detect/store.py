@@ -3,7 +3,7 @@
 `landmarks` (frames, slots, 478, 3) float32: pixels of the displayed frame, NaN where a slot is empty.
 `change` (frames,) float32: how much each frame changes the view (`shots.ViewChanges`).
 `tracks` (frames, slots) int16: id of the track that a slot belongs to, 0 for none.
-`checks` (frames, slots, 5) float32: how well a second network agrees with a face (`FaceScores`), NaN where not checked.
+`checks` (frames, slots, 6) float32: how well a second network agrees with a face (`FaceScores`), NaN where not checked.
 `pose` (frames, slots, 3) float32: yaw, pitch and roll in degrees, NaN where a slot is empty.
 """
 
@@ -47,7 +47,7 @@ class TrackRecord(TypedDict):
 
 
 class FalseTrackRecord(TypedDict):
-    """What the summary tells of what was found like a face, but is none."""
+    """What the summary tells of what was found like a face, but is none, or whose mouth the border cuts."""
 
     start: float  # seconds from the first frame
     end: float

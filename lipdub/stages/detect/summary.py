@@ -22,11 +22,24 @@ def describe_false_tracks(records: Sequence[FalseTrackRecord]) -> str:
     return describe_false_spans([(record["start"], record["end"]) for record in records])
 
 
+def describe_cut_mouths(records: Sequence[FalseTrackRecord]) -> str:
+    """Say where the mouth of a face lies at the border of the picture or beyond."""
+    return describe_cut_spans([(record["start"], record["end"]) for record in records])
+
+
+def describe_cut_spans(spans: Sequence[tuple[float, float]]) -> str:
+    """Say the same of spans, seconds from the first frame."""
+    return f"the mouth of the face at {_list_spans(spans)} is not wholly in the picture"
+
+
 def describe_false_spans(spans: Sequence[tuple[float, float]]) -> str:
     """Say the same of spans, seconds from the first frame."""
+    return f"what looks like a face at {_list_spans(spans)} has no eyes and mouth in their places, or something covers them"
+
+
+def _list_spans(spans: Sequence[tuple[float, float]]) -> str:
     more = f" and {len(spans) - _LISTED_SPANS} more" if len(spans) > _LISTED_SPANS else ""
-    listed = ", ".join(f"{format_clock(start)}-{format_clock(end)}" for start, end in spans[:_LISTED_SPANS])
-    return f"what looks like a face at {listed}{more} has no eyes and mouth in their places"
+    return ", ".join(f"{format_clock(start)}-{format_clock(end)}" for start, end in spans[:_LISTED_SPANS]) + more
 
 
 def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
@@ -36,10 +49,11 @@ def check_faces(job: Job, summary: Mapping[str, Any]) -> None:
         InputError: There is no usable face, or there are gaps and the job allows none.
     """
     ranges = summary.get("faceless") or []
-    false_tracks = summary.get("false_tracks") or []
-    if not summary.get("tracks") and false_tracks:
+    false_tracks, cut_mouths = summary.get("false_tracks") or [], summary.get("cut_mouths") or []
+    if not summary.get("tracks") and (false_tracks or cut_mouths):
+        reason = describe_cut_mouths(cut_mouths) if cut_mouths else describe_false_tracks(false_tracks)
         raise InputError(
-            f"no face was found in {job.video}: {describe_false_tracks(false_tracks)}",
+            f"no face was found in {job.video}: {reason}",
             hint="It must show one from the front or half side; `lipdub inspect` tells what was seen.",
         )
     if not summary.get("tracks"):

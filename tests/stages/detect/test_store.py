@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FRAMES = 12
+SIZE = (400, 200)
 TIMES = 3.0 + 0.04 * np.arange(FRAMES)
 
 
@@ -28,8 +29,8 @@ def detected(tmp_path: Path) -> DetectStore:
     points = np.full((FRAMES, 2, 478, 3), np.nan, np.float32)
     points[:10, 0] = face + np.array([100, 80, 0])
     points[4:, 1] = face + np.array([300, 80, 0])
-    arrays.write(0, np.zeros(FRAMES, np.float32), points, np.full((FRAMES, 2, 5), np.nan, np.float32))
-    return DetectStore(store, {"method": "toy", **link_tracks(arrays, TIMES)}, lambda: TIMES)
+    arrays.write(0, np.zeros(FRAMES, np.float32), points, np.full((FRAMES, 2, 6), np.nan, np.float32))
+    return DetectStore(store, {"method": "toy", **link_tracks(arrays, TIMES, SIZE)}, lambda: TIMES)
 
 
 def test_tracks_are_described(detected: DetectStore) -> None:

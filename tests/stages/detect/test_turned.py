@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, U8
 
 SIDE, FRAMES = 256, 6
-FALSE = FaceScores(0.6, 0.7, 0.2, 0.1, 0.1)
+FALSE = FaceScores(0.6, 0.7, 0.2, 0.1, 0.1, 0.0)
 
 
 def write_turned(path: Path, turns: int) -> Path:
@@ -125,5 +125,5 @@ def test_faces_are_checked_when_they_come_and_now_and_then() -> None:
 def test_a_track_is_judged_by_the_median_of_its_checks() -> None:
     scores = np.array([FALSE, TRUSTED, TRUSTED], np.float32)
     assert is_face(scores) and not is_face(scores[[0, 0, 1]])
-    assert is_face(np.full((4, 5), np.nan, np.float32))
+    assert is_face(np.full((4, 6), np.nan, np.float32))
     assert median_scores(scores) == TRUSTED
