@@ -42,7 +42,7 @@ MIN_MOUTH, MIN_MOUTH_SHARE = 0.03, 0.25  # of a mouth that shows, one of both
 # that red has before green). Lipstick is dark and red; in pictures without colour it is dark.
 MAX_BRIGHT = 0.3
 MAX_DARK_LOWER, MAX_DARK_UPPER, MAX_DARK_LIPSTICK = 0.6, 1.1, 1.3
-MAX_PALE_LOWER, MAX_PALE_UPPER = 0.09, 0.17
+MAX_PALE_LOWER, MAX_PALE_UPPER = 0.08, 0.16
 LIPSTICK_REDNESS, COLOURED_SKIN = 0.15, 0.03
 MAX_COVER_YAW = 35.0  # degrees from which half of the lips is hidden, and their colours are not judged
 DARK_LEVEL = 2.0  # of 255: added to channels, so that noise in the dark is no colour
@@ -56,11 +56,8 @@ SURE_SCORE, SURE_SHIFT = 0.8, 0.1  # of a face that is the right way up for sure
 # the forehead is in the picture. If it is not, those that score 0.86 do so by 0.11 more. Turned people score 0.86 and
 # more, by 0.09 and 0.19.
 SURE_TURNED_SCORE = 0.86
-MIN_TURNED_LEAD, MIN_CUT_LEAD, SURE_CUT_LEAD = (
-    0.09,
-    0.15,
-    0.25,
-)  # least difference of the scores, with the forehead inside and beyond
+# Least differences of the scores: with the forehead in the picture, with it beyond, and beyond with a lower score.
+MIN_TURNED_LEAD, MIN_CUT_LEAD, SURE_CUT_LEAD = 0.09, 0.15, 0.25
 
 
 class FaceScores(NamedTuple):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, Array
 
 # Distance of a mouth's lips from the picture's border, in sizes of the face, from which the mouth shows whole. Lips of
-# faces that the border cuts at the nose or the mouth end beyond it, of those cut below the lips at most 0.053 before it.
+# faces that the border cuts at the nose or the mouth end beyond it; of those cut below the lips, at most 0.053 before.
 MIN_LIPS_MARGIN = 0.06
 MIN_FACE_PX = 24.0  # side of the oval of a mesh; smaller faces are dropped
 _SAME_FACE_DISTANCE = 0.4  # share of the larger face's size within which two meshes are of one face

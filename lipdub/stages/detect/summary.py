@@ -34,7 +34,8 @@ def describe_cut_spans(spans: Sequence[tuple[float, float]]) -> str:
 
 def describe_false_spans(spans: Sequence[tuple[float, float]]) -> str:
     """Say the same of spans, seconds from the first frame."""
-    return f"what looks like a face at {_list_spans(spans)} has no eyes and mouth in their places, or something covers them"
+    place = f"what looks like a face at {_list_spans(spans)}"
+    return f"{place} has no eyes and mouth in their places, or something covers them"
 
 
 def _list_spans(spans: Sequence[tuple[float, float]]) -> str:
