@@ -56,10 +56,11 @@ def _without_term(name: str, term: str) -> Mutant:
 
 
 MUTANTS = (
-    _without_term("unit selection: no sharpness term", "_blur_cost(units, costs)"),
-    _without_term("unit selection: no face-size term", "_size_cost(units, targets, costs)"),
-    _without_term("unit selection: no time-distance term", "_time_cost(units, targets, costs)"),
-    _without_term("unit selection: no lip-height term", "_lip_height_cost(units, targets, costs)"),
+    _without_term("unit selection: no sharpness term", "_compute_blur_cost(units, costs)"),
+    _without_term("unit selection: no face-size term", "_compute_size_cost(units, targets, costs)"),
+    _without_term("unit selection: no time-distance term", "_compute_time_cost(units, targets, costs)"),
+    _without_term("unit selection: no lip-height term", "_compute_lip_height_cost(units, targets, costs)"),
+    _without_term("unit selection: no light term", "_compute_light_cost(units, targets, costs)"),
     Mutant(
         "unit selection: no colour in joins",
         SELECTION,
