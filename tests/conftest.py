@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow all but some cases of a test with ``quick_cases``; those that stay quick are spread evenly."""
+    """Mark as slow what needs ``slow_fixtures``, and all but some cases of a test with ``quick_cases``.
+
+    The cases that stay quick are spread evenly.
+    """
+    for item in items:
+        mark = item.get_closest_marker("slow_fixtures")
+        if mark is not None and set(mark.args) & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
     cases: dict[tuple[Path, str, int], list[pytest.Item]] = {}
     for item in items:
         mark = item.get_closest_marker("quick_cases")

@@ -57,6 +57,7 @@ def test_closed_streams(folder: Path, closed: str) -> None:
     assert ("o.mp4" in done.stdout) is (">&-" not in closed or closed == "2>&-")
 
 
+@pytest.mark.slow
 @pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     ("line", "source"),
@@ -188,7 +189,7 @@ rehearse(VideoCodec(container=out.suffix), SpeechInput(speech), SourceInput(vide
 """
 
 
-@pytest.mark.quick_cases(2)
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
 @pytest.mark.parametrize("name", ["caf\u00e9".encode(), b"caf\xe9", "\u65e5\u672c".encode()])
 def test_names_do_not_depend_on_the_locale(folder: Path, locale: str, name: bytes) -> None:

@@ -68,6 +68,7 @@ class Page(HTMLParser):
         assert tag != "script"
 
 
+@pytest.mark.slow
 def test_a_table_a_file_and_a_page(run: Callable[..., Done], clip: Path, tmp_path: Path) -> None:
     name = tmp_path / "odd <name> & 'more'.mp4"
     name.symlink_to(clip)

@@ -140,7 +140,7 @@ def read_arrays(folder: Path) -> dict[str, Any]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("c.*"))}
 
 
-@pytest.mark.quick_cases(1)
+@pytest.mark.slow
 def test_the_stage_resumes_alike(
     name: str, short_talker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

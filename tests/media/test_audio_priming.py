@@ -21,6 +21,7 @@ FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
 PRIMING = Fraction(2, 100)  # seconds of it, at least, in a first frame of AAC or MP3
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("codec", ["aac", "libopus", "libmp3lame", "flac"])
 @pytest.mark.parametrize("later", [Fraction(0), Fraction(3, 10)])
 @pytest.mark.parametrize(

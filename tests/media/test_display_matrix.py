@@ -52,7 +52,7 @@ def ask_ffprobe(path: Path) -> tuple[list[int], float]:
     return [int(number) for row in rows for number in row], float(data["rotation"])
 
 
-@pytest.mark.quick_cases(4)
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("ending", [".mp4", ".mov"])
 @pytest.mark.parametrize("name", MATRICES)
 def test_the_very_matrix_is_kept(tmp_path: Path, name: str, ending: str) -> None:

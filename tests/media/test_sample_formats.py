@@ -65,6 +65,7 @@ def test_what_is_no_sound_is_refused(tmp_path: Path, samples: np.ndarray, words:
             check_speech(path, what=what)
 
 
+@pytest.mark.quick_cases(6)
 @pytest.mark.parametrize("dtype", ["<f4", "<f8"])
 @pytest.mark.parametrize(
     ("value", "heard", "words"),

@@ -26,6 +26,8 @@ from tests.training.footage import cut
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow_fixtures("identical", "faceless")
+
 NAMES = METRICS.names()
 SLOW = ("fid_crop", "lse_c", "lse_d")  # roots of matrices of 2048 rows, and every clip at every shift
 BY_COST = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in NAMES]

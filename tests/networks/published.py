@@ -43,7 +43,7 @@ class PublishedNetwork:
         build: makes the network as it was published.
         run: computes the outputs, by name, from the inputs, by name.
         sizes: input shapes for the digest where smaller ones than the fixture's do.
-        is_heavy: whether it takes more than about a second even with the digest's inputs.
+        is_heavy: whether it takes more than about half a second even with the digest's inputs.
     """
 
     build: Callable[[], nn.Module]
@@ -138,12 +138,12 @@ NETWORKS: dict[str, PublishedNetwork] = {
     "facexlib_retinaface": PublishedNetwork(
         retinaface.retinaface, _run_retinaface, {"image": (1, 3, 64, 96)}, is_heavy=True
     ),
-    "ganimation": PublishedNetwork(ganimation.Ganimation, _run_ganimation),
+    "ganimation": PublishedNetwork(ganimation.Ganimation, _run_ganimation, is_heavy=True),
     "gfpgan_v13": PublishedNetwork(gfpgan, _run_gfpgan, is_heavy=True),
     "gpen_256": PublishedNetwork(lambda: GPEN(256), lambda net, x: {"image": net(x["image"])}, is_heavy=True),
     "gpen_512": PublishedNetwork(lambda: GPEN(512), lambda net, x: {"image": net(x["image"])}, is_heavy=True),
     "gpen_bisenet": PublishedNetwork(bisenet.BiSeNet, _run_bisenet, {"image": (1, 3, 64, 96)}),
-    "gpen_parsenet": PublishedNetwork(ParseNet, _run_parsenet, {"image": (1, 3, 64, 96)}),
+    "gpen_parsenet": PublishedNetwork(ParseNet, _run_parsenet, {"image": (1, 3, 64, 96)}, is_heavy=True),
     "stylegan2_256": PublishedNetwork(lambda: StyleGAN2(256), _run_stylegan2, is_heavy=True),
     "syncnet_v2": PublishedNetwork(SyncNet, _run_syncnet),
     "vqfr_v1": PublishedNetwork(VQFRv1, _run_vqfr_v1, {"image": (1, 3, 64, 64)}, is_heavy=True),
@@ -151,8 +151,8 @@ NETWORKS: dict[str, PublishedNetwork] = {
     "vrt_dnet": PublishedNetwork(DNet, _run_dnet, is_heavy=True),
     "vrt_enet": PublishedNetwork(ENet, _run_enet, is_heavy=True),
     "vrt_lnet": PublishedNetwork(LNet, lambda net, x: {"image": net(x["mel"], x["face"])}, is_heavy=True),
-    "vrt_recon": PublishedNetwork(FaceRegressor, lambda net, x: {"coeff": net(x["image"])}),
-    "wav2lip": PublishedNetwork(Wav2Lip, _run_wav2lip),
+    "vrt_recon": PublishedNetwork(FaceRegressor, lambda net, x: {"coeff": net(x["image"])}, is_heavy=True),
+    "wav2lip": PublishedNetwork(Wav2Lip, _run_wav2lip, is_heavy=True),
     "wav2lip_disc": PublishedNetwork(QualityDiscriminator, lambda net, x: {"real_probability": net(x["frames"])}),
     "wav2lip_syncnet": PublishedNetwork(SyncExpert, _run_wav2lip_sync),
 }

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lipdub.progress import Event
     from lipdub.scoring.rows import Score
 
+pytestmark = pytest.mark.slow_fixtures("run")
+
 
 def _write(path: Path, frames: list[np.ndarray], *, rate: int = 25, pix_fmt: str = "yuv420p") -> Path:
     with av.open(str(path), "w") as out:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 torch = pytest.importorskip("torch")
 
+pytestmark = pytest.mark.slow_fixtures("plain")
+
 END = 0.4  # seconds that are dubbed
 RESULT = {"lossless": True, "preset": "ultrafast"}
 
@@ -136,7 +138,6 @@ def sync_of(plain: Any) -> StageStore:
     return StageStore(plain.workspace / "sync", "sync")
 
 
-@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("region", ["mouth", "face"])
 def test_a_network_that_changes_nothing(plain: Any, enhance: Callable[..., StageStore], region: str) -> None:
     before, places = arrays(sync_of(plain))

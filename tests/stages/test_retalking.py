@@ -45,6 +45,8 @@ from tests.weights import small
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow_fixtures("dubbed")
+
 FRAMES = 18
 FIRST, LAST = 0.1, 0.5  # seconds that are dubbed
 OPTIONS: dict[str, Any] = {

@@ -38,6 +38,8 @@ from tests.weights import small
 if TYPE_CHECKING:
     from lipdub.stages.enhance.options import EnhanceOptions
 
+pytestmark = pytest.mark.slow_fixtures("dubbed")
+
 END = 0.8  # seconds that are dubbed
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 SIZE = 48

@@ -218,6 +218,7 @@ def test_a_second_run_reuses_everything_and_other_weights_redo_sync_only(
     assert actions["sync"] == actions["enhance"] == actions["paste-back"] == "run"
 
 
+@pytest.mark.slow
 def test_lost_chunks_are_drawn_again_alike(dubbed: Dub, tmp_path: Path) -> None:
     before, job = chunks(dubbed.workspace), unfinished(dubbed, tmp_path)
     lost = StageStore(tmp_path / "copy" / "sync", "sync")
@@ -231,6 +232,7 @@ def test_lost_chunks_are_drawn_again_alike(dubbed: Dub, tmp_path: Path) -> None:
         assert all(np.array_equal(x, y) for x, y in zip(a.picture.planes, b.picture.planes, strict=True))
 
 
+@pytest.mark.slow
 def test_cancelled_means_cancelled_and_the_next_run_goes_on(dubbed: Dub, tmp_path: Path) -> None:
     job = unfinished(dubbed, tmp_path)
     shutil.rmtree(tmp_path / "copy" / "sync")

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import F32, U8
 
+pytestmark = pytest.mark.slow_fixtures("whole")
+
 SMALL = {"size": 24, "shortest": 0.6}
 ODD = ('it\'s a "clip".mp4', "-dash.mp4", "new\nline.mp4")
 
@@ -326,7 +328,8 @@ def test_a_folder_of_something_else_is_left_alone(videos: Path, tmp_path: Path) 
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_the_same_content_counts_once(videos: Path, tmp_path: Path, jobs: int) -> None:
     folder = tmp_path / "zoe"
     folder.mkdir()
