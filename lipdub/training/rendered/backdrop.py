@@ -16,7 +16,7 @@ _SIDE = 288  # pixels
 def draw_backdrop(rng: np.random.Generator) -> U8:
     """Draw a background, (h, w, 3) uint8 RGB, upside down as OpenGL wants it."""
     base = np.clip(rng.uniform(0.05, 0.9) + rng.normal(0, 0.12, 3), 0, 1)
-    end = np.clip(base + rng.normal(0, 0.25, 3), 0, 1)
+    end = np.clip(base + rng.normal(0, 0.16, 3), 0, 1)
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.mgrid[0:_SIDE, 0:_SIDE] / _SIDE
     ramp = np.clip(0.5 + (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle), 0, 1)[..., None]
@@ -37,7 +37,7 @@ def draw_backdrop(rng: np.random.Generator) -> U8:
 
 
 def _draw_colour(rng: np.random.Generator) -> tuple[float, ...]:
-    return tuple(np.clip(rng.uniform(0, 1) + rng.normal(0, 0.2, 3), 0, 1))
+    return tuple(np.clip(rng.uniform(0, 1) + rng.normal(0, 0.13, 3), 0, 1))
 
 
 def _draw_shapes(picture: F32, rng: np.random.Generator) -> None:

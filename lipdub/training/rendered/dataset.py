@@ -171,6 +171,7 @@ def _run_tasks(tasks: Sequence[_Task], jobs: int) -> Iterator[_Task]:
         for future in as_completed(futures):
             future.result()
             yield futures[future]
+        pool.shutdown()
     except BrokenProcessPool as error:
         raise EnvironmentFailure(
             "a process that renders died", hint="Memory may be short: use fewer --jobs. The command resumes."

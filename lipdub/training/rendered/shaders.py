@@ -122,13 +122,13 @@ void main() {
     through = vec3(0.38, 0.16, 0.09); rough = 14.0 + 22.0 * gloss; shine = 0.035 + 0.12 * gloss;
 #elif KIND == TEETH
     through = vec3(0.2, 0.15, 0.12); rough = 50.0; shine = 0.16;
-    albedo *= flat_colour; open = open * open;
+    albedo *= flat_colour; open = sqrt(open) * smoothstep(0.02, 0.2, open);
 #elif KIND == EYE
     rough = 260.0; shine = 1.6; through = vec3(0.1); albedo *= flat_colour;
 #elif KIND == GLAND
     rough = 120.0; shine = 0.5; through = vec3(0.3, 0.1, 0.08);
 #elif KIND == HAIR
-    albedo *= flat_colour; shine = 0.16; rough = 18.0; through = vec3(0.12);
+    albedo *= flat_colour; shine = 0.035; rough = 40.0; through = vec3(0.12);
 #elif KIND == BEARD
     float hair = texture(hairs, at_rest.xy * vec2(13.0, 7.0) + at_rest.z * vec2(9.0, 3.0)).r;
     float kept = texture(paint, front).a * smoothstep(-0.02, 0.02, at_rest.z - paint_depth);

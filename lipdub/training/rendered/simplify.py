@@ -13,25 +13,38 @@ if TYPE_CHECKING:
     from lipdub.arrays import F64, Array, Mask
     from lipdub.training.rendered.parts import Part
 
-_BODY_SHARE, _TEETH_SHARE, _EYE_SHARE = 0.16, 0.28, 0.5  # of the triangles that are kept, about
+_BODY_SHARE, _FACE_SHARE = 0.15, 0.7  # of the triangles that are kept, about
+_SHARES = {"teeth": 0.22, "eye": 0.5, "gland": 0.5, "hair": 0.5}
 _MOST_ERROR = 0.02  # of the mesh's extent
 _FACE_M = (0.055, 0.125, 0.06)  # above the eyes, below them, and behind them
+_MOUTH_M = (0.045, -0.115, -0.045)  # to each side, and lowest and highest against the eyes
+_EYES_M = (0.05, -0.018, 0.022)
 
 
 def simplify_part(part: Part, eyes: F64) -> Part:
-    """Simplify a part of a head; the face stays as it is.
+    """Simplify a part of a head; mouth and eyes stay as they are.
 
     Args:
         part: the part.
         eyes: (3,) middle between the eyes, metres.
     """
-    if part.kind == "skin":
-        up, down, back = _FACE_M
-        height, depth = part.points[:, 1] - eyes[1], part.points[:, 2] - eyes[2]
-        is_face = (height < up) & (height > -down) & (depth > -back)
-        return _simplify(part, is_face, _BODY_SHARE)
-    share = {"teeth": _TEETH_SHARE, "eye": _EYE_SHARE, "gland": _EYE_SHARE}.get(part.kind)
-    return part if share is None else _simplify(part, np.zeros(len(part.points), bool), share)
+    nothing = np.zeros(len(part.points), bool)
+    if part.kind != "skin":
+        share = _SHARES.get(part.kind)
+        return part if share is None else _simplify(part, nothing, share)
+    up, down, back = _FACE_M
+    part = _simplify(part, _find_box(part, eyes, (np.inf, -down, up), back), _BODY_SHARE)
+    fine = _find_box(part, eyes, _MOUTH_M, back) | _find_box(part, eyes, _EYES_M, back)
+    is_body = ~_find_box(part, eyes, (np.inf, -down, up), back)
+    return _simplify(part, fine | is_body, _FACE_SHARE)
+
+
+def _find_box(part: Part, eyes: F64, sides: tuple[float, float, float], back: float) -> Mask:
+    """Find the vertices (n,) in a box: so far to each side, between two heights, and not so far behind the eyes."""
+    across, low, high = sides
+    x, y, z = (part.points - eyes).T
+    inside: Mask = (np.abs(x) < across) & (y > low) & (y < high) & (z > -back)
+    return inside
 
 
 def _simplify(part: Part, kept: Mask, share: float) -> Part:

@@ -1,4 +1,4 @@
-"""Speech for rendered talkers, with its phones: random sentences by random voices of flite and espeak-ng.
+"""Speech for rendered talkers, with its phones: random sentences by random voices of flite, espeak-ng and Kokoro.
 
 An emotion changes pitch, tempo and level. That is all it changes: the sentence and its words stay neutral.
 """
@@ -14,8 +14,10 @@ import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import EnvironmentFailure
+from lipdub.speech.espeak import get_espeak
 from lipdub.speech.espeak import is_available as has_espeak
 from lipdub.training import synthetic_text
+from lipdub.training.kokoro import STYLES, has_kokoro, speak_kokoro
 from lipdub.training.phone_windows import Utterance, change_speed
 from lipdub.training.speech_augmentation import normalize_level
 from lipdub.training.synthetic_speech import FLITE_VOICES, has_flite, speak_espeak, speak_flite
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 _VARIANTS = ("", "+m1", "+m3", "+m7", "+f1", "+f2", "+f3", "+f5")
 _KEPT_FLITE, _KEPT_VARIANTS = ("awb",), ("+m5", "+f4")  # voices of the people that are kept apart, and of nobody else
 _LEAST_SECONDS, _MOST_SECONDS = 1.0, 14.0
+_KEPT_STYLE = "jf_nezumi"  # of Kokoro
+_KOKORO_SHARE = 0.35  # of the sentences, where it is installed
 _TRIES = 20
 _LEVEL = 0.08  # root mean square of a neutral voice
 
@@ -44,10 +48,10 @@ class Voice:
     """A sentence and the voice that says it.
 
     Attributes:
-        kind: "flite" or "espeak".
-        name: voice of the synthesiser.
+        kind: "flite", "espeak" or "kokoro".
+        name: voice of the synthesiser; of Kokoro two styles with a plus between them.
         text: the sentence.
-        pitch: mean f0 in Hz (flite), or 0 to 99 (espeak-ng).
+        pitch: mean f0 in Hz (flite), 0 to 99 (espeak-ng), or the share of the second style (Kokoro).
         tempo: factor on the speed.
         vocal_tract: factor of a change of speed after synthesis, which shifts the formants.
         pause: seconds of silence before the speech.
@@ -68,7 +72,8 @@ def list_kinds() -> tuple[str, ...]:
     Raises:
         EnvironmentFailure: there is none.
     """
-    kinds = tuple(kind for kind, is_there in (("flite", has_flite()), ("espeak", has_espeak())) if is_there)
+    found = (("flite", has_flite()), ("espeak", has_espeak()), ("kokoro", has_espeak() and has_kokoro()))
+    kinds = tuple(kind for kind, is_there in found if is_there)
     if not kinds:
         raise EnvironmentFailure(
             "no speech synthesiser", hint="Install flite, or the package espeakng-loader (extra 'train')."
@@ -84,12 +89,17 @@ def draw_voice(rng: random.Random, kinds: tuple[str, ...], *, is_kept: bool) -> 
         kinds: from `list_kinds`.
         is_kept: whether the voice is one of those that are kept apart.
     """
-    kind = rng.choice(kinds)
+    plain = [kind for kind in kinds if kind != "kokoro"]
+    kind = "kokoro" if "kokoro" in kinds and rng.random() < _KOKORO_SHARE else rng.choice(plain)
     tract, pause = rng.uniform(0.88, 1.15), rng.uniform(0.0, 0.35)
     if kind == "flite":
         name = rng.choice(_KEPT_FLITE if is_kept else [v for v in FLITE_VOICES if v not in _KEPT_FLITE])
         pitch = rng.uniform(140, 230) if name == "slt" else rng.uniform(85, 150)
         return Voice(kind, name, synthetic_text.draw_english(rng), pitch, rng.uniform(0.8, 1.2), tract, pause)
+    if kind == "kokoro":
+        first, second = (_KEPT_STYLE,) * 2 if is_kept else rng.sample([s for s in STYLES if s != _KEPT_STYLE], 2)
+        text, share = synthetic_text.draw_english(rng), rng.uniform(0, 0.5)
+        return Voice(kind, f"{first}+{second}", text, share, rng.uniform(0.85, 1.2), tract, pause)
     language = rng.choice(synthetic_text.LANGUAGES)
     text = synthetic_text.draw_text(language, rng)
     variant = rng.choice(_KEPT_VARIANTS if is_kept else _VARIANTS)
@@ -107,6 +117,12 @@ def speak(voice: Voice, manner: Manner) -> Utterance:
             spoken = speak_flite(
                 voice.text, voice=voice.name, stretch=1 / (voice.tempo * manner.tempo), pitch=voice.pitch * manner.pitch
             )
+        elif voice.kind == "kokoro":
+            ipa = get_espeak().pronounce(voice.text)
+            first, _, second = voice.name.partition("+")
+            speed = voice.tempo * manner.tempo / manner.pitch  # the pitch is changed by speed, below
+            spoken = speak_kokoro(ipa, first=first, second=second, share=voice.pitch, speed=speed)
+            spoken = change_speed(spoken, manner.pitch)
         else:
             pitch = min(max(voice.pitch + 60 * (manner.pitch - 1), 0), 99)
             speed = round(165 * voice.tempo * manner.tempo)
