@@ -33,8 +33,9 @@ demo: $(READY)
 	@echo "The dubbed video is demo/dubbed.mp4, a contact sheet of it demo/sheet.png."
 
 # One process a core, each with one thread: small networks gain nothing from more. Tests start many programs, which
-# need not be compiled again each time.
-PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal
+# need not be compiled again each time. Memory that a test freed is kept for the next one (glibc).
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= MALLOC_MMAP_THRESHOLD_=1073741824 \
+	MALLOC_TRIM_THRESHOLD_=4294967296 $(BIN)/python -m pytest -n auto --dist worksteal
 
 test: $(READY)
 	$(PYTEST)

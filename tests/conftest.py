@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for number, item in enumerate(alike):
             if number and number * count // len(alike) == (number - 1) * count // len(alike):
                 item.add_marker(pytest.mark.slow)
+
+
+def pytest_runtest_setup() -> None:
+    """Give each test as many threads as the run was started with: dubs and trainings leave PyTorch with theirs."""
+    torch, threads = sys.modules.get("torch"), os.environ.get("OMP_NUM_THREADS")
+    if torch is not None and threads:
+        torch.set_num_threads(int(threads))
 
 
 def pytest_collection_finish() -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lipdub.offline import import_onnxruntime
 from lipdub.speech.phones import phones_from_ipa, split_time
 from lipdub.speech.wheel_data import find_wheel_file
 from lipdub.training.phone_windows import Utterance, resample
@@ -46,8 +47,7 @@ def _find_files() -> list[Any]:
 @functools.cache
 def _load() -> tuple[Any, dict[str, int], dict[str, F32]]:
     """Load the model with the lengths as an output, the vocabulary, and the styles (tokens, 256)."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     vocabulary, voices, *parts = _find_files()
     model = b"".join(path.read_bytes() for path in parts) + _name_output(_LENGTHS)
     options = onnxruntime.SessionOptions()

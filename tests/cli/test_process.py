@@ -23,11 +23,15 @@ RUN = f"{sys.executable} -m tests.small_stages run"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
+def fill_folder(folder: Path) -> Path:
+    small_stages.write_video(folder / "v.mp4")
+    write_tone(folder / "s.wav")
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    small_stages.write_video(tmp_path / "v.mp4")
-    write_tone(tmp_path / "s.wav")
-    yield tmp_path
+    yield fill_folder(tmp_path)
     leftovers = [path.name for path in tmp_path.iterdir() if path.name.endswith((".part", ".partial"))]
     assert leftovers == []
 
@@ -57,25 +61,31 @@ def test_closed_streams(folder: Path, closed: str) -> None:
     assert ("o.mp4" in done.stdout) is (">&-" not in closed or closed == "2>&-")
 
 
+@pytest.fixture(scope="module")
+def known_result(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The result of the files in `folder`, which are no pipes."""
+    folder = fill_folder(tmp_path_factory.mktemp("known"))
+    done = shell(f"{RUN} v.mp4 s.wav -o o.mp4", folder)
+    assert done.returncode == 0, done.stderr
+    return (folder / "o.mp4").read_bytes()
+
+
 @pytest.mark.slow
-@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     ("line", "source"),
     [
         ("cat s.wav | {run} v.mp4 - -o o.mp4", "stdin"),
         ("{run} v.mp4 <(cat s.wav) -o o.mp4", ""),
-        pytest.param("cat s.wav | {run} v.mp4 /dev/stdin -o o.mp4", "stdin", marks=pytest.mark.slow),
-        pytest.param("{run} v.mp4 /dev/stdin -o o.mp4 < s.wav", "stdin", marks=pytest.mark.slow),
-        pytest.param("{run} <(cat v.mp4) s.wav --mix <(cat s.wav) -o o.mp4", "", marks=pytest.mark.slow),
-        pytest.param("mkfifo p; cat s.wav > p & {run} v.mp4 p -o o.mp4", "p", marks=pytest.mark.slow),
+        ("cat s.wav | {run} v.mp4 /dev/stdin -o o.mp4", "stdin"),
+        ("{run} v.mp4 /dev/stdin -o o.mp4 < s.wav", "stdin"),
+        ("{run} <(cat v.mp4) s.wav --mix <(cat s.wav) -o o.mp4", ""),
+        ("mkfifo p; cat s.wav > p & {run} v.mp4 p -o o.mp4", "p"),
     ],
 )
-def test_input_from_a_pipe(folder: Path, line: str, source: str) -> None:
-    known = shell(f"{RUN} v.mp4 s.wav -o known.mp4", folder)
-    assert known.returncode == 0, known.stderr
+def test_input_from_a_pipe(folder: Path, known_result: bytes, line: str, source: str) -> None:
     done = shell(line.format(run=RUN), folder)
     assert done.returncode == 0, done.stderr
-    assert (folder / "o.mp4").read_bytes() == (folder / "known.mp4").read_bytes()
+    assert (folder / "o.mp4").read_bytes() == known_result
     assert source in (folder / "o.mp4.provenance.json").read_text()
 
 

@@ -53,8 +53,9 @@ def ask_ffprobe(path: Path) -> tuple[list[int], float]:
 
 
 @pytest.mark.quick_cases(1)
-@pytest.mark.parametrize("ending", [".mp4", ".mov"])
-@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize(
+    ("name", "ending"), [*((name, ".mp4") for name in MATRICES), ("eighth", ".mov"), ("mirrored eighth", ".mov")]
+)
 def test_the_very_matrix_is_kept(tmp_path: Path, name: str, ending: str) -> None:
     if shutil.which("ffprobe") is None:
         pytest.skip("no ffprobe here")
