@@ -121,7 +121,7 @@ def draw_look(landmarks: Array, rng: np.random.Generator, *, is_woman: bool) -> 
         _lay_lips(canvas, rng.uniform(0.25, 0.85, 3) * (1.0, 0.65, 0.62), float(rng.uniform(0.1, 0.4)))
     roots = np.zeros((PAINT_PX, PAINT_PX), np.float32)
     length = 0.0
-    if rng.random() < (0.03 if is_woman else 0.62):
+    if rng.random() < (0.02 if is_woman else 0.5):
         roots, length = _paint_beard(canvas, hair, str(rng.choice(_BEARDS)))
     surface = _draw_surface(rng, tuple(hair), length)
     return Look(
@@ -132,7 +132,7 @@ def draw_look(landmarks: Array, rng: np.random.Generator, *, is_woman: bool) -> 
 def _draw_surface(rng: np.random.Generator, hair: tuple[float, ...], beard_length: float) -> Surface:
     """Draw colours of skin, teeth, eyes and hair, wider than real ones."""
     value = np.exp(rng.normal(0, 0.28))
-    tint = np.clip(value * np.exp(rng.normal(0, 0.12, 3)), 0.35, 1.8)
+    tint = np.clip(value * np.exp(rng.normal(0, 0.12, 3)), 0.35, 1.4)
     teeth = np.clip(rng.uniform(0.55, 1.15) * np.array([1.0, rng.uniform(0.85, 1.0), rng.uniform(0.6, 1.0)]), 0.3, 1.2)
     wig = np.exp(rng.normal(0, 0.35)) * np.exp(rng.normal(0, 0.06, 3))
     return Surface(

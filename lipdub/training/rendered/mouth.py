@@ -92,6 +92,7 @@ _LEAD = {"UW_U": 0.040, "UH_OO": 0.040, "SH_CH": 0.035}
 _USUAL_LEAD = 0.025  # how far a shape runs ahead of the sound, seconds
 _SPREAD, _ROUNDED = ("H_EST", "TD_I", "S"), ("UW_U", "UH_OO", "SH_CH")
 _CLOSED_AHEAD, _CLOSED_LEAST, _CLOSING = 0.015, 0.075, 0.060  # seconds: before the sound, at least, and to shut
+_PRESS = 0.8  # weight of MPB: at 1 the lips roll in and hardly show
 _FV_LEAST, _FV_CLOSING, _FV_OPEN = 0.050, 0.060, 0.12  # seconds, and share of the opening that stays
 _OPEN_BEFORE, _OPEN_AFTER, _OPEN_PAUSE = 0.35, 0.25, 0.22  # seconds about speech, weight of Ax_E and AE_AA
 
@@ -120,7 +121,7 @@ class Style:
 def draw_style(rng: np.random.Generator) -> Style:
     """Draw a person's style."""
     return Style(
-        opening=float(rng.uniform(0.55, 1.1)),
+        opening=float(rng.uniform(0.68, 1.22)),
         spreading=float(rng.uniform(0.75, 1.35)),
         rounding=float(rng.uniform(0.8, 1.2)),
         jaw=float(rng.uniform(0.0, 0.3)),
@@ -150,7 +151,7 @@ def move_mouth(phones: Sequence[tuple[float, float, str]], times: Array, style: 
     moved = {name: (course * open_share)[at] for name, course in weights.items()}
     moved["FV"] = tucked[at]
     for name in ("MPB_Up", "MPB_Down", "MPB"):
-        moved[name] = shut[at]
+        moved[name] = _PRESS * shut[at]
     moved["MouthOpen"] = style.jaw * (moved["AE_AA"] + moved["AO_a"])
     aside = style.skew * (0.25 * moved["AE_AA"] + 0.2 * moved["H_EST"])
     moved["RlipDown"], moved["LlipDown"] = np.maximum(aside, 0), np.maximum(-aside, 0)

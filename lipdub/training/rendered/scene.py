@@ -95,7 +95,7 @@ def draw_scene(seed: int, number: int, head: Head, features: FaceMap) -> Scene:
 
 def _draw_stage(rng: np.random.Generator) -> Stage:
     """Draw three lights, wider than real ones: hard or soft, coloured, from all around."""
-    level = rng.uniform(0.75, 1.25)
+    level = rng.uniform(0.65, 1.1)
     key = rng.uniform(0.4, 1.5)
     away = rng.uniform(-1.3, 1.3)
     lights = (

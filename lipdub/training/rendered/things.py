@@ -78,13 +78,13 @@ def make_glasses(head: Head, rng: np.random.Generator) -> Thing:
         ring = np.sign(ring) * np.abs(ring) ** square
         outward = np.sign(eye[0])
         line = np.stack([eye[0] + outward * 0.002 + wide * ring[:, 0], eye[1] - 0.004 + high * ring[:, 1],
-                         eye[2] + 0.024 - 0.12 * np.abs(wide * ring[:, 0] * outward)], 1)  # fmt: skip
+                         eye[2] + 0.029 - 0.1 * np.abs(wide * ring[:, 0] * outward)], 1)  # fmt: skip
         pieces.append(make_tube(line, np.full(len(line), thick)))
-        hinge = np.array([eye[0] + outward * (wide + 0.002), eye[1] + 0.3 * high, eye[2] + 0.02])
+        hinge = np.array([eye[0] + outward * (wide + 0.002), eye[1] + 0.3 * high, eye[2] + 0.025])
         ear = np.array([outward * (abs(eye[0]) + 0.046), eye[1] + 0.3 * high, eye[2] - 0.09])
         pieces.append(make_tube(np.linspace(hinge, ear, 6), np.full(6, thick)))
     inner = wide - 0.001
-    ends = [np.array([e[0] - np.sign(e[0]) * inner, e[1] + 0.2 * high, e[2] + 0.022]) for e in head.eyes]
+    ends = [np.array([e[0] - np.sign(e[0]) * inner, e[1] + 0.2 * high, e[2] + 0.028]) for e in head.eyes]
     middle = np.mean(ends, 0) + np.array([0, 0.003, 0.004])
     pieces.append(make_tube(np.stack([ends[0], middle, ends[1]]), np.full(3, thick)))
     return _make_thing(_join(pieces), rng.uniform(0.02, 0.5, 3) * rng.uniform(0.1, 1.0), joint=_HEAD, is_occluder=False)

@@ -24,7 +24,7 @@ def test_lips_are_shut_in_a_frame_of_each_closure(phone: str, shift: float) -> N
     moved, shut = move_mouth(phones, TIMES, Style())
     assert shut.max() == 1
     at = shut.argmax()
-    assert moved["MPB_Up"][at] == 1
+    assert moved["MPB_Up"][at] >= 0.8
     assert moved["AE_AA"][at] == 0
     assert moved["AE_AA"].max() > 0.2
 
