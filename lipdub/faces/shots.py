@@ -61,17 +61,18 @@ class ViewChanges:
     """
 
     def __init__(self) -> None:
-        self._recent: deque[U8] = deque(maxlen=MAX_FLASH_FRAMES + 1)
+        self._recent: deque[tuple[U8, bool]] = deque(maxlen=MAX_FLASH_FRAMES + 1)  # thumbnails; whether they are blank
 
     def add(self, thumbnail: U8) -> float:
         """Measure the change from the frame before to this one (36, 64, 3) uint8; 0 for the first."""
-        before = next((other for other in reversed(self._recent) if not _is_blank(other)), None)
-        if before is None and self._recent:
-            before = self._recent[-1]
-        self._recent.append(thumbnail)
-        if before is None or (_is_blank(thumbnail) and not _is_blank(before)):
+        shown = (other for other, is_blank in reversed(self._recent) if not is_blank)
+        before = next(shown, None)
+        is_first, is_blank = not self._recent, _is_blank(thumbnail)
+        last = thumbnail if is_first else self._recent[-1][0]
+        self._recent.append((thumbnail, is_blank))
+        if is_first or (is_blank and before is not None):
             return 0.0
-        return measure_view_change(before, thumbnail)
+        return measure_view_change(last if before is None else before, thumbnail)
 
 
 def measure_view_change(first: U8, second: U8) -> float:
@@ -85,7 +86,7 @@ def measure_view_change(first: U8, second: U8) -> float:
 
 def _is_blank(thumbnail: U8) -> bool:
     """Whether a thumbnail is all white or all black."""
-    return not _has_pattern(thumbnail) and not BLACK < float(thumbnail[..., 2].mean()) < WHITE
+    return not BLACK < cv2.mean(thumbnail)[2] < WHITE and not _has_pattern(thumbnail)
 
 
 def _has_pattern(thumbnail: U8) -> bool:

@@ -144,8 +144,11 @@ except KeyboardInterrupt:
 @pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_second_signal_ends_the_process(number: int) -> None:
-    # A shell's background jobs ignore Ctrl-C, and so would a child of theirs.
-    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    # A shell's background jobs ignore Ctrl-C, programs started by nohup a closed terminal, and so would their children.
+    listen = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", listen + WAITING],
         env=ENVIRONMENT,
