@@ -5,7 +5,7 @@ The clips of one scene share all that its `Scene` says. They differ in what `ren
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _EYES_SHARE = (0.17, 0.30)  # of the picture's side, that the distance between the eyes takes
 _DISTANCE_M = (0.45, 2.6)
 _SECOND_CAMERA_DEGREES = (8.0, 28.0)
+_FACE_LIGHT = 0.22  # linear, of a face that needs no correction
 _WOMAN = "_F_"  # in the names of VALID's files
 
 
@@ -77,11 +78,12 @@ def draw_scene(seed: int, number: int, head: Head, features: FaceMap) -> Scene:
     """
     rng = np.random.default_rng([seed, number])
     cameras, windows = _draw_cameras(rng, head)
+    look = draw_look(features.landmarks, rng, is_woman=_WOMAN in head.name)
     return Scene(
         seed=(seed, number),
-        look=draw_look(features.landmarks, rng, is_woman=_WOMAN in head.name),
+        look=look,
         style=draw_style(rng),
-        stage=_draw_stage(rng),
+        stage=_expose_face(_draw_stage(rng), _find_skin_colour(head, look)),
         cameras=cameras,
         film=draw_film(rng),
         backdrop=draw_backdrop(rng),
@@ -112,6 +114,12 @@ def _draw_stage(rng: np.random.Generator) -> Stage:
         contrast=float(rng.uniform(0.85, 1.15)),
         shadow_softness=float(rng.uniform(0.003, 0.02)),
     )
+
+
+def _expose_face(stage: Stage, skin: Array) -> Stage:
+    """Expose for a skin's colour (3,) sRGB, as cameras do in part: dark faces brighter, pale ones darker."""
+    light = float(np.mean(np.clip(skin, 0.02, 1) ** 2.2))
+    return replace(stage, exposure=stage.exposure * float(np.clip((_FACE_LIGHT / light) ** 0.5, 0.75, 2.5)))
 
 
 def _draw_light(rng: np.random.Generator, level: float, spread: float) -> tuple[float, float, float]:
