@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from lipdub.errors import EnvironmentFailure, InputError, UsageError, printable, wrap_os_error
+from lipdub.errors import InputError, UsageError, printable, wrap_os_error
 from lipdub.progress import Callback, Event
 from lipdub.training import shards
 from lipdub.training.dataset_options import ClipOptions, SplitOptions
 from lipdub.training.prepare_video import REASONS, options_key
 from lipdub.workspace.atomic_files import PARTIAL_SUFFIX, write_atomically
+from lipdub.workspace.lock import hold_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -202,28 +203,23 @@ def check_place(out: Path) -> None:
 @contextmanager
 def lock_dataset(out: Path) -> Iterator[None]:
     """Lock the dataset's folder against other processes. Raises EnvironmentFailure."""
-    from filelock import FileLock, Timeout
-
     try:
         (out / WORK).mkdir(parents=True, exist_ok=True)
         (out / VIDEOS).mkdir(exist_ok=True)
-        lock = FileLock(out / WORK / "lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise EnvironmentFailure(
-                f"another process is at work on {printable(out)}", hint="Wait for it to end."
-            ) from None
-    except NotImplementedError as error:  # filelock raises it on file systems without locks
-        raise EnvironmentFailure(
-            f"the file system of {printable(out)} has no locks", hint="Give an --out on another disk."
-        ) from error
     except OSError as error:
         raise wrap_os_error(error, out) from error
-    try:
+    with hold_lock(out / WORK / "lock", printable(out), place=out, hint="Give an --out on another disk."):
         yield
-    finally:
-        lock.release()
+
+
+def write_index(
+    out: Path, options: ClipOptions, split: SplitOptions, unreadable: dict[str, str], callback: Callback
+) -> dict[str, Any]:
+    """Build the dataset's index, write it, and remove the remains of interrupted work. Arguments as `build_index`."""
+    index = build_index(out, options, split, unreadable, callback)
+    write_json(out / INDEX, index)
+    tidy(out, index)
+    return index
 
 
 def tidy(out: Path, index: dict[str, Any]) -> None:

@@ -42,7 +42,6 @@ from lipdub.training.dataset_folder import (
     SHARDS,
     VIDEOS,
     WORK,
-    build_index,
     check_place,
     load_settings,
     load_split,
@@ -51,7 +50,7 @@ from lipdub.training.dataset_folder import (
     report_index,
     start_pool,
     summarize_counts,
-    tidy,
+    write_index,
     write_json,
 )
 from lipdub.training.dataset_options import ClipOptions, SplitOptions
@@ -141,9 +140,7 @@ def prepare(
         tasks = [_Task(i, file, out, options, _name(file)) for i, file in enumerate(files)]
         facts = {"speaker": speaker, "licence": licence}
         unreadable = _write_records(tasks, facts, jobs, callback, strict=strict)
-        index = build_index(out, options, split_options, unreadable, callback)
-        write_json(out / INDEX, index)
-        tidy(out, index)
+        index = write_index(out, options, split_options, unreadable, callback)
     report_index(index, callback)
     if not index["clips"]:
         raise InputError(

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,6 +19,7 @@ from lipdub.weights import manifest
 from lipdub.weights.download import fetch, locate_resume_note
 from lipdub.weights.file_format import detect_format
 from lipdub.weights.shipped_files import sha256
+from lipdub.workspace import lock
 from lipdub.workspace.atomic_files import write_atomically
 
 if TYPE_CHECKING:
@@ -404,32 +405,7 @@ def _remove(path: Path) -> int:
     return size
 
 
-@contextmanager
-def hold_lock(path: Path, seconds: float, purpose: str) -> Iterator[None]:
-    """Keep other processes out.
-
-    Args:
-        path: The lock's file.
-        seconds: How long to wait for another process.
-        purpose: Purpose of the lock, for messages.
-
-    Raises:
-        EnvironmentFailure: Another process still has the lock, or the file system has no locks.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path, timeout=seconds)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise EnvironmentFailure(f"another process is at work on {purpose}", hint="Wait for it to end.") from None
-    except NotImplementedError as error:
-        raise EnvironmentFailure(
-            f"the file system of {path.parent} has no locks", hint=f"Name another folder in {FOLDER_VARIABLE}."
-        ) from error
-    except OSError as error:
-        raise wrap_os_error(error, path) from error
-    try:
-        yield
-    finally:
-        lock.release()
+def hold_lock(path: Path, seconds: float, purpose: str) -> AbstractContextManager[None]:
+    """Keep other processes out of the weights folder; arguments and errors as for `lipdub.workspace.lock.hold_lock`."""
+    hint = f"Name another folder in {FOLDER_VARIABLE}."
+    return lock.hold_lock(path, purpose, place=path.parent, hint=hint, seconds=seconds)

@@ -1,4 +1,4 @@
-"""One writer per workspace.
+"""One writer per workspace, and locks of other folders.
 
 The operating system drops the lock when the process that has it ends. A note in the folder says which process has it.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lipdub.errors import EnvironmentFailure, wrap_os_error
+from lipdub.errors import EnvironmentFailure, printable, wrap_os_error
 from lipdub.workspace.atomic_files import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -76,3 +78,34 @@ class WorkspaceLock:
             return f" by process {int(note['pid'])} on {note['host']} since {note['since']}"
         except (OSError, ValueError, KeyError, TypeError):
             return " by another process"  # it has the lock and has not written its note yet
+
+
+@contextmanager
+def hold_lock(path: Path, purpose: str, *, place: Path, hint: str, seconds: float = 0.0) -> Iterator[None]:
+    """Keep other processes out.
+
+    Args:
+        path: The lock's file.
+        purpose: What is locked, for messages.
+        place: What the file system is of, for messages.
+        hint: What to do where the file system has no locks.
+        seconds: How long to wait for another process.
+
+    Raises:
+        EnvironmentFailure: Another process still has the lock, or the file system has no locks.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=seconds)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise EnvironmentFailure(f"another process is at work on {purpose}", hint="Wait for it to end.") from None
+    except NotImplementedError as error:  # filelock raises it for file systems without locks
+        raise EnvironmentFailure(f"the file system of {printable(place)} has no locks", hint=hint) from error
+    except OSError as error:
+        raise wrap_os_error(error, path) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -29,7 +29,6 @@ from lipdub.training.dataset_folder import (
     SHARDS,
     VIDEOS,
     WORK,
-    build_index,
     check_place,
     load_settings,
     load_split,
@@ -37,7 +36,7 @@ from lipdub.training.dataset_folder import (
     read_record,
     report_index,
     start_pool,
-    tidy,
+    write_index,
     write_json,
 )
 from lipdub.training.dataset_options import ClipOptions
@@ -121,9 +120,7 @@ def render_talkers(
         for task in _run_tasks(tasks, jobs):
             done += len(task.scenes)
             callback(Event("progress", "render", done=done, total=options.scenes, unit="scenes"))
-        index = build_index(out, clip_options, load_split(out, {}), {}, callback)
-        write_json(out / INDEX, index)
-        tidy(out, index)
+        index = write_index(out, clip_options, load_split(out, {}), {}, callback)
     report_index(index, callback)
     if not index["clips"]:
         raise InputError("no rendered clip passed the filters", hint=f"{out / INDEX} says why.")
