@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Options = TypeVar("Options")
 
-_FORMER_NAME = "was"  # key in a field's metadata
+_FORMER_NAME, _IS_ADDED = "was", "added"  # keys in a field's metadata
 
 
 def setting(default: Any = None, *, was: str, factory: Callable[[], Any] | None = None) -> Any:
@@ -49,11 +49,15 @@ def setting(default: Any = None, *, was: str, factory: Callable[[], Any] | None 
 
 
 def plain_settings(options: Any) -> dict[str, Any]:
-    """Give options (a dataclass) as plain values, by the names that fields had when they were introduced."""
+    """Give options (a dataclass) as plain values, by the names that fields had when they were introduced.
+
+    A field that was added later is left out while it has its default: `field(default=..., metadata={"added": True})`.
+    """
     return {
         item.metadata.get(_FORMER_NAME, item.name): plain_settings(value) if _is_options(value) else value
         for item in fields(options)
         for value in (getattr(options, item.name),)
+        if not (item.metadata.get(_IS_ADDED) and value == item.default)
     }
 
 

@@ -3,7 +3,7 @@
 Only the index is kept in memory. Each request reads from disk the frames it needs. Each process checks a shard's digest
 once, before it uses the shard.
 
-    data = open_dataset(Path("faces"), split="train")
+    data = open_dataset(Path("faces"), split="train")        # or open_datasets([...]), several as one
     window = data.draw(np.random.default_rng((seed, number)))   # the same numbers give the same window
     for window in data.iter_windows(step=5): ...
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import bisect
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -26,7 +26,7 @@ from lipdub.training.dataset_folder import SCHEMA
 from lipdub.training.shards import BadShardError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from lipdub.arrays import F32, F64, I64, U8, Array
@@ -62,6 +62,7 @@ class Clip:
         scene: of a rendered talker, the scene: its clips show the same head, motion and light.
         variant: how they differ (`rendered.variants`).
         emotion: emotion that the rendered talker acts.
+        folder: folder of its dataset, where several are opened together; None: that of `Dataset.folder`.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Clip:
     scene: str = ""
     variant: str = ""
     emotion: str = ""
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,10 @@ class Window:
 
 @dataclass
 class Dataset:
-    """The clips of a dataset, or of one side of its split.
+    """The clips of a dataset or of several, or of one side of the split.
 
     Attributes:
-        folder: folder of the dataset.
+        folder: folder of the dataset, or of the first of several.
         clips: the clips.
         size: side of a face's square, pixels.
         side: side of the stored crops, pixels.
@@ -151,7 +153,7 @@ class Dataset:
 
     def path(self, clip: Clip) -> Path:
         """Give the path of a clip's shard."""
-        return self.folder / "shards" / clip.shard
+        return (clip.folder or self.folder) / "shards" / clip.shard
 
     def read(self, clip: Clip, first: int = 0, count: int | None = None) -> Window:
         """Read frames of a clip, by default all.
@@ -415,18 +417,57 @@ def open_dataset(
     return data
 
 
-def open_held_out(
-    folder: Path, *, on_bad: OnBad = "skip", report: Callable[[str], None] | None = None
-) -> Dataset | None:
-    """Open the held-out clips of a dataset; None if there are none.
+def open_datasets(
+    folders: Sequence[Path],
+    *,
+    split: Split | None = None,
+    on_bad: OnBad = "skip",
+    report: Callable[[str], None] | None = None,
+) -> Dataset:
+    """Open several datasets as one. A clip that several hold counts once, on its side in the first of them.
 
-    Arguments and errors are those of `open_dataset`.
+    Arguments are those of `open_dataset`, with the folders of all datasets. A dataset without clips on the side adds
+    none.
+
+    Raises:
+        InputError: as `open_dataset`, or their faces are of different sizes.
     """
+    holding = [folder for folder in folders if split in (None, *_read_sides(folder).values())] or folders[:1]
+    parts = [open_dataset(folder, split=split, on_bad=on_bad, report=report) for folder in holding]
+    first, sides = parts[0], {name: side for folder in reversed(folders) for name, side in _read_sides(folder).items()}
+    for part in parts:
+        if (part.size, part.side) != (first.size, first.side):
+            raise InputError(
+                f"the faces of {printable(part.folder)} have {part.size} pixels, those of {printable(first.folder)} "
+                f"{first.size}",
+                hint="Prepare both with one --size.",
+            )
+    clips: dict[str, Clip] = {}
+    bad: dict[str, str] = {}
+    for part in parts:
+        own = [clip for clip in part.clips if clip.id not in clips and clip.split == sides[clip.id]]
+        clips |= {clip.id: replace(clip, folder=part.folder) for clip in own}
+        bad |= {clip.id: part.bad[clip.id] for clip in own if clip.id in part.bad}
+    return Dataset(first.folder, tuple(clips.values()), first.size, first.side, on_bad, first.report, bad)
+
+
+def open_held_out(
+    folders: Sequence[Path], *, on_bad: OnBad = "skip", report: Callable[[str], None] | None = None
+) -> Dataset | None:
+    """Open the held-out clips of datasets; None if there are none.
+
+    Arguments and errors are those of `open_datasets`.
+    """
+    some = any(side == "held-out" for folder in folders for side in _read_sides(folder).values())
+    return open_datasets(folders, split="held-out", on_bad=on_bad, report=report) if some else None
+
+
+def _read_sides(folder: Path) -> dict[str, Split]:
+    """Read the side of the split of each clip of a dataset, by id."""
     try:
-        some = any(row["split"] == "held-out" for row in _read_index(folder)["clips"])
+        return {row["id"]: row["split"] for row in _read_index(folder)["clips"]}
     except (KeyError, TypeError) as error:
         raise InputError(f"the index of {printable(folder)} is damaged", hint="Run lipdub prepare again.") from error
-    return open_dataset(folder, split="held-out", on_bad=on_bad, report=report) if some else None
 
 
 def _check_size(data: Dataset, clip: Clip) -> None:

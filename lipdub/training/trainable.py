@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - evaluated for the command line
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from lipdub.options import OptionGroup, option
@@ -86,7 +86,12 @@ class SettingsOptions(OptionGroup):
 class DatasetArguments(TrainArguments, SettingsOptions):
     """Arguments of a training on a dataset of `lipdub prepare`."""
 
-    data: Path | None = option(_REQUIRED, "--data", metavar="DATASET", help="A dataset of lipdub prepare.")
+    data: list[Path] | None = option(
+        _REQUIRED,
+        "--data",
+        metavar="DATASET",
+        help="A dataset of lipdub prepare or render-talkers. May be given several times, for faces of one size.",
+    )
     minutes: float = option(
         0.0, "--minutes", help="End the schedule after this many minutes; 0 takes all steps.", low=0
     )
@@ -100,6 +105,13 @@ class DatasetArguments(TrainArguments, SettingsOptions):
     )
     show_config: bool = option(False, "--show-config", help="Print all settings as TOML, and do nothing else.")
     seed: int = option(0, "--seed", help="Random seed.")
+
+    def __post_init__(self) -> None:
+        """Check the values. A single dataset is one of one."""
+        data: Any = self.data
+        if isinstance(data, Path):
+            object.__setattr__(self, "data", [data])
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -230,13 +242,13 @@ class DatasetTrainable(Trainable, Generic[Settings, Inputs]):
         import torch
 
         from lipdub.training.card import checkpoint_folder, collect_notes
-        from lipdub.training.dataset import open_dataset, open_held_out
+        from lipdub.training.dataset import open_datasets, open_held_out
 
         torch.set_num_threads(max(runtime.threads, 1))
         inputs, seed, report = self.load_inputs(arguments), arguments.seed, runtime.report
         networks = self.input_networks(inputs)
         folder = checkpoint_folder(arguments.workdir, out, self.checkpoint_name, settings, seed, *networks)
-        data = open_dataset(arguments.data, split="train", on_bad=arguments.on_bad, report=report)
+        data = open_datasets(arguments.data, split="train", on_bad=arguments.on_bad, report=report)
         held_out = open_held_out(arguments.data, on_bad=arguments.on_bad, report=report)
         network = self.train_network(data, held_out, inputs, folder, settings, seed, runtime)
         figures = self.evaluate(network, held_out, settings, runtime)

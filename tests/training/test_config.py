@@ -112,3 +112,13 @@ def test_former_names_of_settings_are_accepted_and_not_shown(tmp_path: Path) -> 
     assert options == Renamed(0.25, Size(12, (1,)))
     assert "rate" not in format_toml(options).replace("learning_rate", "")
     assert plain_settings(options) == {"rate": 0.25, "shape": {"pixels": 12, "depths": (1,)}}
+
+
+def test_a_setting_that_was_added_counts_where_it_is_changed() -> None:
+    @dataclass(frozen=True)
+    class Grown:
+        steps: int = 3
+        audio: str = field(default="mel", metadata={"added": True})
+
+    assert plain_settings(Grown()) == {"steps": 3}
+    assert plain_settings(Grown(audio="phonetic")) == {"steps": 3, "audio": "phonetic"}

@@ -12,7 +12,7 @@ from lipdub.errors import InputError
 from lipdub.metrics import avsyncnet
 from lipdub.speech import mel
 from lipdub.training import shards
-from lipdub.training.dataset import Dataset, TalkingClips, open_dataset
+from lipdub.training.dataset import Dataset, TalkingClips, open_dataset, open_datasets, open_held_out
 from tests.training.test_shards import arrays
 
 if TYPE_CHECKING:
@@ -133,6 +133,28 @@ def test_another_window_lies_elsewhere_in_the_clip(folder: Path) -> None:
 def test_sides_of_the_split(folder: Path) -> None:
     assert {clip.id for clip in open_dataset(folder, split="held-out").clips} == {"33aa-0000"}
     assert len(open_dataset(folder, split="train")) == 3
+
+
+def test_several_datasets_are_one(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    index = json.loads((folder / "index.json").read_text())
+    first, _, third, fourth = index["clips"]
+    for row, name in ((third, "new-0000"), (fourth, fourth["id"]), (first, "out-0000")):
+        size, digest = shards.write_shard(other / "shards" / f"{name}.safetensors", arrays(row["frames"], SIDE, seed=9))
+        row |= {"id": name, "shard": f"{name}.safetensors", "bytes": size, "digest": digest, "split": "train"}
+    first["split"] = "held-out"
+    (other / "index.json").write_text(json.dumps({**index, "clips": [first, third, fourth]}))
+    both = open_datasets([folder, other], split="train")
+    assert [clip.id for clip in both.clips] == ["00aa-0000", "11aa-0000", "22aa-0000", "new-0000"]
+    np.testing.assert_array_equal(both.read(both.clips[-1]).crops, arrays(LENGTHS[2], SIDE, seed=9)["crops"])
+    np.testing.assert_array_equal(both.read(both.clips[0]).crops, arrays(LENGTHS[0], SIDE, seed=0)["crops"])
+    held_out = open_held_out([folder, other])
+    assert held_out is not None
+    # the clip that both hold is on the side, and has the content, that it has in the first
+    assert [(clip.id, clip.folder) for clip in held_out.clips] == [("33aa-0000", folder), ("out-0000", other)]
+    (folder / "index.json").write_text(json.dumps({**index, "settings": {"size": SIZE + 4, "side": SIDE}}))
+    with pytest.raises(InputError, match=r"have 16 pixels, those of .* 20"):
+        open_datasets([folder, other])
 
 
 def test_a_changed_shard_is_passed_over_and_named(folder: Path) -> None:
