@@ -30,6 +30,7 @@ METRICS = Registry(
         "cpbd": "lipdub.metrics.cpbd:FACE_METRIC",
         "cpbd_frame": "lipdub.metrics.cpbd:FRAME_METRIC",
         "flicker": "lipdub.metrics.flicker:METRIC",
+        "speckles": "lipdub.metrics.speckles:METRIC",
         "csim": "lipdub.metrics.csim:METRIC",
         "unmasked_changed_samples": "lipdub.metrics.unmasked_changes:SAMPLES_METRIC",
         "psnr_outside": "lipdub.metrics.unmasked_changes:PSNR_METRIC",

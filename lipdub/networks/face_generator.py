@@ -15,6 +15,12 @@ Choices where the paper is silent:
 - A 1x1 convolution joins the features of both encoders at every depth, not at the last only.
 - The generator keeps what it is given where it can. Its last layer sees the two pictures beside its features, and gives
   colours and the share with which they cover the pose's upper half and the identity's lower half.
+- `FaceGeneratorSize.draws_change` is for people who were not trained on. Skin colour and contrast are taken out of what
+  the generator sees (`face_colours`). It moves the lower face of the identity (`face_warp`), so that skin, beard and
+  wrinkles stay, and covers what must be new, above all the inside of the mouth. The colours that it covers with are
+  bounded, so that a face it does not know cannot send them away. Their hue comes from a smaller map, and the decoder
+  enlarges bilinearly. Transposed convolutions draw grids where nothing holds them back: on strangers, the colours of
+  the first form are a grid of orange and green, which its shares let through as speckles.
 """
 
 from __future__ import annotations
@@ -23,7 +29,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.functional import interpolate
 
+from lipdub.networks.face_colours import bound_colours, measure_skin
+from lipdub.networks.face_warp import draw_lower_face_region, warp
+
+# The decoder's maps, counted from the last, that flow and hue are read from: a quarter and half of the picture's side
+_FLOW_FROM, _TINT_FROM = -3, -2
+_FIRST_SHARE = -2.0  # logit of the share with which an untrained generator covers the identity
 _LEAST_PIXELS = 4  # side length at which an encoder stops halving
 
 
@@ -36,6 +49,8 @@ class FaceGeneratorSize:
         width: Channels of the encoders' first blocks.
         deepest: Channels at most; they double from block to block up to it.
         sound: Length of the audio embedding.
+        draws_change: Whether the generator changes the identity instead of drawing colours over it: the form for
+            people who were not trained on. Files of lipdub 0.1 have no such generator.
 
     Raises:
         ValueError: The pixels cannot be halved down to three or four, or the channels make no sense.
@@ -45,6 +60,7 @@ class FaceGeneratorSize:
     width: int = 64
     deepest: int = 512
     sound: int = 512
+    draws_change: bool = False
 
     def __post_init__(self) -> None:
         if self.sides()[-1] not in (3, 4):
@@ -55,7 +71,7 @@ class FaceGeneratorSize:
     @classmethod
     def small(cls, pixels: int = 96) -> FaceGeneratorSize:
         """Return the size for CPUs; it belongs to `AVSyncNetSize.small`."""
-        return cls(pixels, 16, 80, 128)
+        return cls(pixels, 16, 80, 128, draws_change=True)
 
     def sides(self) -> list[int]:
         """Return the side length in pixels after each block of an encoder."""
@@ -82,13 +98,28 @@ class FaceGenerator(nn.Module):
         self.pose_encoder = FaceEncoder(size)
         channels = size.channels()
         self.joins = nn.ModuleList(nn.Conv2d(2 * c, c, 1) for c in (*channels, size.deepest))
-        self.begin = FaceDecoding(size.deepest + size.sound, channels[-1], size.sides()[-1], 1, 0)
+        self.begin = FaceDecoding(
+            nn.ConvTranspose2d(size.deepest + size.sound, channels[-1], size.sides()[-1], bias=False)
+        )
         self.blocks = nn.ModuleList()
         for i in reversed(range(len(channels))):
             outward = channels[i - 1] if i else max(size.width // 2, 1)
-            self.blocks.append(FaceDecoding(2 * channels[i], outward, 4, 2, 1))
-        self.paint = nn.Conv2d(max(size.width // 2, 1) + 6, 4, 3, 1, 1)
+            if size.draws_change:
+                self.blocks.append(
+                    FaceDecoding(nn.Conv2d(2 * channels[i], outward, 3, 1, 1, bias=False), enlarges=True)
+                )
+            else:
+                self.blocks.append(FaceDecoding(nn.ConvTranspose2d(2 * channels[i], outward, 4, 2, 1, bias=False)))
+        # Grey and share, or three colours and share.
+        self.paint = nn.Conv2d(max(size.width // 2, 1) + 6, 2 if size.draws_change else 4, 3, 1, 1)
+        if size.draws_change:
+            widths = [block.channels for block in (self.begin, *self.blocks)]
+            self.flow = nn.Conv2d(widths[_FLOW_FROM:][0], 2, 3, 1, 1)
+            self.tint = nn.Conv2d(widths[_TINT_FROM], 3, 3, 1, 1)
         _initialise(self)
+        if size.draws_change:
+            nn.init.zeros_(self.flow.weight)
+            nn.init.constant_(self.paint.bias[1:], _FIRST_SHARE)
 
     def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
         """Return the faces, (B, 3, P, P), RGB in 0..1.
@@ -98,18 +129,43 @@ class FaceGenerator(nn.Module):
             pose: (B, 3, P, P), RGB in 0..1: the face without its lower half (`hide_lower_half`).
             identity: (B, 3, P, P), RGB in 0..1: a whole face of the same person.
         """
-        levels = zip(self.identity_encoder(identity), self.pose_encoder(pose), self.joins, strict=True)
-        *skips, x = [join(torch.cat([face, posture], 1)) for face, posture, join in levels]
-        # The embedding has unit length: without a factor, its entries would be small beside the others.
-        x = self.begin(torch.cat([x, sound[:, :, None, None] * sound.shape[1] ** 0.5], 1))
-        for block, skip in zip(self.blocks, reversed(skips), strict=True):
-            x = block(torch.cat([x, skip], 1))
+        if self.size.draws_change:
+            return self._change(sound, pose, identity)
+        x = self._decode(sound, pose, identity)[-1]
         colours, share = torch.sigmoid(self.paint(torch.cat([x, pose - 0.5, identity - 0.5], 1)).float()).split(
             [3, 1], 1
         )
-        half = pose.shape[2] // 2
-        background = torch.cat([pose[:, :, :half], identity[:, :, half:]], 2)
+        background = _join_halves(pose, identity)
         return background + share * (colours - background)
+
+    def _change(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+        """Move the identity's lower face and cover it. Unbounded in training, where a bound would stop gradients."""
+        skin = measure_skin(identity)
+        identity, pose = skin.take_out(identity), skin.take_out(pose)
+        pose = hide_lower_half(pose)
+        maps = self._decode(sound, pose, identity)
+        region = draw_lower_face_region(identity)
+        moved = _join_halves(pose, warp(identity, self.flow(maps[_FLOW_FROM:][0]).float(), region))
+        grey, share = self.paint(torch.cat([maps[-1], pose, moved], 1)).float().split(1, 1)
+        tint = interpolate(self.tint(maps[_TINT_FROM]).float(), grey.shape[2:], mode="bilinear", align_corners=False)
+        made = skin.put_back(moved + torch.sigmoid(share) * region * (bound_colours(grey, tint) - moved))
+        return made if self.training else made.clamp(0, 1)
+
+    def _decode(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> list[torch.Tensor]:
+        """Give the decoder's maps, the largest last."""
+        levels = zip(self.identity_encoder(identity), self.pose_encoder(pose), self.joins, strict=True)
+        *skips, x = [join(torch.cat([face, posture], 1)) for face, posture, join in levels]
+        # The embedding has unit length: without a factor, its entries would be small beside the others.
+        maps = [self.begin(torch.cat([x, sound[:, :, None, None] * sound.shape[1] ** 0.5], 1))]
+        for block, skip in zip(self.blocks, reversed(skips), strict=True):
+            maps.append(block(torch.cat([maps[-1], skip], 1)))
+        return maps
+
+
+def _join_halves(upper: torch.Tensor, lower: torch.Tensor) -> torch.Tensor:
+    """Join the upper half of pictures (B, c, P, P) with the lower half of others."""
+    half = upper.shape[2] // 2
+    return torch.cat([upper[:, :, :half], lower[:, :, half:]], 2)
 
 
 def hide_lower_half(faces: torch.Tensor) -> torch.Tensor:
@@ -156,18 +212,26 @@ class FaceEncoding(nn.Module):
 
 
 class FaceDecoding(nn.Module):
-    """FD block: a transposed convolution and two that keep the size.
+    """FD block: a convolution that enlarges its map, and two that keep the size.
 
     Shapes: (B, inward, H, W) to (B, outward, H', W').
+
+    Args:
+        convolution: A transposed convolution, or one that keeps the size.
+        enlarges: Whether the map is then enlarged twofold, bilinearly.
     """
 
-    def __init__(self, inward: int, outward: int, kernel: int, stride: int, padding: int) -> None:
+    def __init__(self, convolution: nn.Module, *, enlarges: bool = False) -> None:
         super().__init__()
-        self.first = _make_layer(nn.ConvTranspose2d(inward, outward, kernel, stride, padding, bias=False))
-        self.rest = _make_pair(outward)
+        self.channels = int(convolution.out_channels)
+        self.first = _make_layer(convolution)
+        self.rest = _make_pair(self.channels)
+        self._enlarges = enlarges
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.first(x)
+        if self._enlarges:
+            x = interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         return x + self.rest(x)
 
 

@@ -68,7 +68,22 @@ def augment_faces(
     Returns:
         (clips, n, height, width) in 0..1.
     """
-    count = len(crops)
+    views = sample_affine(crops, height, width, draw_views(len(crops), width, rng, changes))
+    return change_light(views, rng, changes)
+
+
+def draw_views(count: int, width: int, rng: np.random.Generator, changes: FaceAugmentation) -> F64:
+    """Draw how crops are moved, turned, scaled and mirrored.
+
+    Args:
+        count: number of clips.
+        width: width of the views, pixels.
+        rng: random numbers.
+        changes: the largest changes.
+
+    Returns:
+        (count, 2, 3) float64 maps for `sample_affine`.
+    """
 
     def draw(reach: float) -> F64:
         return rng.uniform(-reach, reach, count)
@@ -78,18 +93,23 @@ def augment_faces(
     across = scale * stretch * np.where(rng.random(count) < changes.flip, -1, 1)
     down = scale / stretch
     right, below = draw(changes.shift) * width, draw(changes.shift) * width
-    views = sample_affine(
-        crops,
-        height,
-        width,
-        np.stack(
-            [
-                np.stack([across * np.cos(angle), -down * np.sin(angle), right], 1),
-                np.stack([across * np.sin(angle), down * np.cos(angle), below], 1),
-            ],
-            1,
-        ),
+    return np.stack(
+        [
+            np.stack([across * np.cos(angle), -down * np.sin(angle), right], 1),
+            np.stack([across * np.sin(angle), down * np.cos(angle), below], 1),
+        ],
+        1,
     )
+
+
+def change_light(views: torch.Tensor, rng: np.random.Generator, changes: FaceAugmentation) -> torch.Tensor:
+    """Change light, contrast, sharpness and noise of views (clips, n, height, width) in 0..1; the shape stays."""
+    count, _, height, width = views.shape
+
+    def draw(reach: float) -> F64:
+        drawn: F64 = rng.uniform(-reach, reach, count)
+        return drawn
+
     x = torch.linspace(-1, 1, width)[None, None, None]
     y = torch.linspace(-1, 1, height)[None, None, :, None]
     slopes = [_expand_to_images(draw(changes.slope)) for _ in range(2)]

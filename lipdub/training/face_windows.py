@@ -3,6 +3,10 @@
 They follow Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024),
 section 3.5: successive faces (five in the paper), as many faces of the same clip from another time as reference, and
 each face's sound.
+
+Rendered talkers have pairs, which no video has: clips of one scene show the same frames with other mouths. A window of
+a pair has the very frame with another mouth as its reference, as in dubbing. Nothing of that mouth tells what the
+right one is. With the clip whose mouth is shut as the window, it is the exact truth for closing a mouth.
 """
 
 from __future__ import annotations
@@ -13,18 +17,28 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from lipdub.faces import mesh
+from lipdub.faces.polygons import fill_hull
+from lipdub.metrics.avsyncnet import sample_affine
 from lipdub.networks.avsyncnet import FRAMES
 from lipdub.speech import mel
 from lipdub.training import shards
 from lipdub.training.config import setting
-from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation, augment_faces, augment_spectrograms
+from lipdub.training.face_augmentation import (
+    FaceAugmentation,
+    VoiceAugmentation,
+    augment_spectrograms,
+    change_light,
+    draw_views,
+)
+from lipdub.training.rendered.variants import SAME_BUT_MOUTH, SHUT
 from lipdub.training.shards import FPS, BadShardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lipdub.arrays import F32, U8
-    from lipdub.training.dataset import Dataset, Window
+    from lipdub.training.dataset import Clip, Dataset, Window
 
 _MAX_SPECTROGRAMS = 2048  # kept in memory: 80 kB for a clip of three seconds
 _MIDDLE = FRAMES // 2
@@ -56,12 +70,14 @@ class WindowBatch(NamedTuple):
         sounds: (n, F, 80, 16) float32 in -4..4, the mel window around each face. The middle one is the sound of the
             whole window, the input of AVSyncNet.
         others: (n, F, 80, 16) float32 in -4..4, other speech; (0, F, 80, 16) without it.
+        lips: (n, F, 1, P, P) float32, 1 on the faces' lips and between them, 0 elsewhere.
     """
 
     faces: torch.Tensor
     references: torch.Tensor
     sounds: torch.Tensor
     others: torch.Tensor
+    lips: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,8 @@ class WindowSampling:
         min_distance: frames between a window and its reference, at least.
         cross_video_share: share of windows whose reference is the same moment in another video of the dataset, which
             shows the same frames with other mouths (`training.adapt`).
+        pair_share: share of windows that are drawn from pairs of rendered talkers, if there are any.
+        shut_share: share of the pairs' windows that show the mouth shut.
     """
 
     windows: int = 4
@@ -86,6 +104,8 @@ class WindowSampling:
     voice_augmentation: VoiceAugmentation = setting(_NO_VOICE_CHANGES, was="voices")
     min_distance: int = setting(FRAMES, was="apart")
     cross_video_share: float = setting(0.0, was="across")
+    pair_share: float = 0.0
+    shut_share: float = 0.0
 
 
 class WindowSampler:
@@ -116,6 +136,10 @@ class WindowSampler:
         self._parts = [part for part, _ in parts]
         odds = np.array([share for _, share in parts])
         self._odds = odds / odds.sum() if parts else odds
+        self._scenes = _group_scenes(data.clips) if options.pair_share > 0 else {}
+        paired = [clip for clips in self._scenes.values() for clip in clips]
+        self._talking = data.with_clips(clip for clip in paired if clip.variant != SHUT)
+        self._shut = data.with_clips(clip for clip in paired if clip.variant == SHUT)
         self._spectrograms: dict[str, F32] = {}
 
     def draw(self, number: int) -> WindowBatch:
@@ -132,22 +156,24 @@ class WindowSampler:
 
     def _make_batch(self, rng: np.random.Generator, *, augment: bool) -> WindowBatch:
         options, size = self._options, self._data.size
-        items: list[tuple[U8, U8, F32]] = []
+        items: list[tuple[U8, U8, F32, U8]] = []
         while len(items) < options.windows:
             window, reference = self._draw_pair(rng)
-            items.append((window.crops, reference.crops, self.sounds(window)))
-        faces, references, sounds = (np.stack(part) for part in zip(*items, strict=True))
+            items.append((window.crops, reference.crops, self.sounds(window), _draw_lips(window)))
+        faces, references, sounds, outlines = (np.stack(part) for part in zip(*items, strict=True))
         pictures = torch.from_numpy(np.concatenate([faces, references], 1)).permute(0, 1, 4, 2, 3).float() / 255
-        mels = torch.from_numpy(sounds)
+        flat, lips, mels = pictures.flatten(1, 2), torch.from_numpy(outlines).float(), torch.from_numpy(sounds)
         if augment:
-            flat = augment_faces(pictures.flatten(1, 2), size, size, rng, options.face_augmentation)
+            views = draw_views(len(flat), size, rng, options.face_augmentation)
+            flat, lips = (sample_affine(part, size, size, views) for part in (flat, lips))
+            flat = change_light(flat, rng, options.face_augmentation)
             mels = augment_spectrograms(mels, rng, options.voice_augmentation)
         else:
             edge = (self._data.side - size) // 2
-            flat = pictures.flatten(1, 2)[..., edge : edge + size, edge : edge + size]
+            flat, lips = (part[..., edge : edge + size, edge : edge + size] for part in (flat, lips))
         pictures = flat.reshape(len(flat), 2, options.frames, 3, size, size)
         others = self._draw_other_sounds(rng, augment=augment) if self._others else mels[:0]
-        return WindowBatch(pictures[:, 0], pictures[:, 1], mels, others)
+        return WindowBatch(pictures[:, 0], pictures[:, 1], mels, others, lips[:, :, None])
 
     def _draw_other_sounds(self, rng: np.random.Generator, *, augment: bool) -> torch.Tensor:
         """Draw mel windows of successive moments of the other speech for each window of a batch."""
@@ -160,11 +186,17 @@ class WindowSampler:
         return augment_spectrograms(mels, rng, options.voice_augmentation) if augment else mels
 
     def _draw_pair(self, rng: np.random.Generator) -> tuple[Window, Window]:
-        """Draw a window and its reference: another time of the clip, or the same time in another video."""
+        """Draw a window and its reference: another time of the clip, or the same time in another clip or video."""
         options = self._options
         if options.overfit:
             rng = np.random.default_rng((self._seed, _OVERFIT_STREAM, int(rng.integers(options.overfit))))
         while True:
+            if self._scenes and rng.random() < options.pair_share:
+                try:
+                    return self._draw_from_scene(rng)
+                except BadShardError as error:
+                    self._data.handle_bad_shard(error)
+                    continue
             data = self._parts[int(rng.choice(len(self._parts), p=self._odds))] if self._parts else self._data
             window = data.draw(rng, options.frames)
             try:
@@ -172,16 +204,35 @@ class WindowSampler:
                     reference = self._draw_from_other_video(rng, window)
                     if reference is not None:
                         return window, reference
-                return window, self._data.draw_other(rng, window, options.min_distance)
+                return window, self._draw_other_moment(rng, window)
             except BadShardError as error:
                 self._data.handle_bad_shard(error)
 
+    def _draw_other_moment(self, rng: np.random.Generator, window: Window) -> Window:
+        """Draw another time of the same clip. Raises BadShardError."""
+        return self._data.draw_other(rng, window, self._options.min_distance)
+
+    def _draw_from_scene(self, rng: np.random.Generator) -> tuple[Window, Window]:
+        """Draw a window of a scene, and the same frames with the mouth of another clip. Raises BadShardError."""
+        options = self._options
+        is_shut = bool(self._shut.windows(options.frames)) and rng.random() < options.shut_share
+        window = (self._shut if is_shut else self._talking).draw(rng, options.frames)
+        scene = self._scenes[_name_scene(window.clip)]
+        # A shut mouth must stay shut. A talking one may never be its own reference.
+        choices = scene if is_shut else [clip for clip in scene if clip.variant != window.clip.variant]
+        reference = self._read_same_moment(rng, window, choices)
+        return (window, reference) if reference is not None else (window, self._draw_other_moment(rng, window))
+
     def _draw_from_other_video(self, rng: np.random.Generator, window: Window) -> Window | None:
         """Draw the same moment in another video; None if no video has it. Raises BadShardError."""
+        return self._read_same_moment(
+            rng, window, [clip for clip in self._data.clips if clip.video != window.clip.video]
+        )
+
+    def _read_same_moment(self, rng: np.random.Generator, window: Window, clips: Sequence[Clip]) -> Window | None:
+        """Read the same moment of one of some clips; None if no clip has it. Raises BadShardError."""
         start, length = window.clip.start + window.first / FPS, len(window)
-        firsts = [
-            (clip, round((start - clip.start) * FPS)) for clip in self._data.clips if clip.video != window.clip.video
-        ]
+        firsts = [(clip, round((start - clip.start) * FPS)) for clip in clips]
         choices = [(clip, first) for clip, first in firsts if 0 <= first <= clip.frames - length]
         if not choices:
             return None
@@ -209,3 +260,27 @@ def _cut_sounds(spectrogram: F32, first: int, count: int) -> F32:
     """Cut mel windows around successive frames of a sound. Returns (count, 80, 16) float32."""
     times = (first + np.arange(count) - _MIDDLE) / FPS
     return mel.cut_windows(spectrogram, mel.find_window_starts(times))
+
+
+def _group_scenes(clips: Sequence[Clip]) -> dict[tuple[str, str], list[Clip]]:
+    """Group the clips that show the same frames with other mouths; a clip alone has no group."""
+    scenes: dict[tuple[str, str], list[Clip]] = {}
+    for clip in clips:
+        if clip.scene and clip.variant in SAME_BUT_MOUTH:
+            scenes.setdefault(_name_scene(clip), []).append(clip)
+    return {name: group for name, group in scenes.items() if len({clip.variant for clip in group}) > 1}
+
+
+def _name_scene(clip: Clip) -> tuple[str, str]:
+    """Name a clip's scene; scenes of different datasets may have one number."""
+    return clip.speaker, clip.scene
+
+
+def _draw_lips(window: Window) -> U8:
+    """Draw the lips and what is between them, (n, S, S) uint8, 1 inside."""
+    masks = np.zeros(window.crops.shape[:3], np.uint8)
+    for mask, points in zip(masks, window.landmarks, strict=True):
+        outline = np.ascontiguousarray(points[list(mesh.LIPS_OUTER), :2], np.float32)
+        if np.isfinite(outline).all():
+            fill_hull(mask, outline, 1)
+    return masks

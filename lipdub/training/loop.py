@@ -167,6 +167,7 @@ class TrainingTask(Generic[Batch]):
             is used twice and processes use different numbers, so the step is also the place in the data.
         loss: function of a batch on the network's device: the value to minimise, and figures to report.
         validate: value of the averaged network in evaluation mode; lower is better.
+        measure: further figures of the averaged network, for the log where it is validated.
         draw_samples: pictures of the averaged network, float (rows, columns, 3, h, w) in 0..1.
         adversary: the network that is trained against it.
     """
@@ -175,6 +176,7 @@ class TrainingTask(Generic[Batch]):
     draw_batch: Callable[[int], Batch]
     loss: Callable[[nn.Module, Batch], tuple[torch.Tensor, dict[str, float]]]
     validate: Callable[[nn.Module], float] | None = None
+    measure: Callable[[nn.Module], dict[str, float]] | None = None
     draw_samples: Callable[[nn.Module], torch.Tensor] | None = None
     adversary: Adversary | None = None
 
@@ -296,12 +298,14 @@ class Trainer(Generic[Batch]):
         options, state = self._options, self._state
         if self._task.validate is None or not _is_due(state.step, options.validate_every):
             return
-        value = math.nan
+        value, figures = math.nan, {}
         if self._log is not None:
             with torch.no_grad():
                 value = float(self._task.validate(self._average))
+                if self._task.measure is not None:
+                    figures = self._task.measure(self._average)
             self._average.eval()
-            self._log.add(state.step, {"seconds": state.seconds, "validation": value})
+            self._log.add(state.step, {"seconds": state.seconds, "validation": value, **figures})
         value = _broadcast_value(self._accelerator, value)
         if value < state.best_value:
             state.best_value, state.best_step, state.worse_count = value, state.step, 0
@@ -314,7 +318,8 @@ class Trainer(Generic[Batch]):
             state.worse_count += 1
         state.is_over = bool(options.patience and state.worse_count >= options.patience)
         end = f"; no improvement since step {state.best_step}, training ends" if state.is_over else ""
-        self._tell(f"step {state.step}, validation {value:.4f}, best {state.best_value:.4f}{end}")
+        text = "".join(f", {name} {figure:.3f}" for name, figure in figures.items())
+        self._tell(f"step {state.step}, validation {value:.4f}, best {state.best_value:.4f}{text}{end}")
 
     def checkpoint(self) -> None:
         """Write a checkpoint next to the last one and put it in its place."""

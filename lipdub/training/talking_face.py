@@ -33,12 +33,13 @@ from lipdub.training.losses.adversarial import discriminator_loss, generator_los
 from lipdub.training.losses.lip_sync import lip_sync
 from lipdub.training.losses.perceptual import load_features, perceptual
 from lipdub.training.losses.stabilized_sync import similarity, stabilized_sync
+from lipdub.training.mouth_figures import measure_mouths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from lipdub.arrays import F32
+    from lipdub.arrays import F32, U8
     from lipdub.training.dataset import Dataset
     from lipdub.weights.talking_face_file import TalkingFaceModel
 
@@ -59,6 +60,7 @@ class LossWeights:
     Attributes:
         pixel: mean absolute difference.
         mouth: factor on pixels of the mouth region; 1: as in the paper.
+        lips: factor on pixels of the lips and between them, where the clip's landmarks have them; 1: as in the paper.
         perceptual: perceptual loss.
         sync: synchronization loss.
         triplet: triplet loss.
@@ -68,6 +70,7 @@ class LossWeights:
 
     pixel: float = 10.0
     mouth: float = 1.0
+    lips: float = 1.0
     perceptual: float = 1.0
     sync: float = 0.5
     triplet: float = 0.5
@@ -95,7 +98,7 @@ class GeneratorOptions:
     """
 
     size: FaceGeneratorSize = field(default_factory=FaceGeneratorSize.small)
-    sampling: WindowSampling = setting(was="draw", factory=WindowSampling)
+    sampling: WindowSampling = setting(was="draw", factory=lambda: WindowSampling(pair_share=0.7))
     loss_weights: LossWeights = setting(was="weights", factory=LossWeights)
     closes_references: bool = setting(True, was="silent")
     sync_loss: Literal["stabilized", "plain", "none"] = "stabilized"
@@ -114,6 +117,8 @@ class GeneratorOptions:
             ema_decay=0.995,
             precision="bf16",
             workers=-1,
+            sample_every=250,
+            validate_every=250,
         )
     )
 
@@ -170,12 +175,16 @@ def train_generator(
         result: float = sum(values) / len(values)
         return result
 
+    def measure(network: nn.Module) -> dict[str, float]:
+        found: dict[str, float] = objective.measure_mouths(network, map(checked.draw_plain, range(_VALIDATION_BATCHES)))
+        return found
+
     def draw_samples(network: nn.Module) -> torch.Tensor:
         return objective.draw_samples(network, checked.draw_plain(0))
 
     has_adversary = options.loss_weights.adversarial > 0
     adversary = Adversary(objective.discriminator, objective.discriminator_loss) if has_adversary else None
-    task = TrainingTask(generator, windows.draw, objective.loss, validate, draw_samples, adversary)
+    task = TrainingTask(generator, windows.draw, objective.loss, validate, measure, draw_samples, adversary)
     report = prefix_lines(name, progress)
     trained = Trainer(task, folder, options.loop, device=device, seed=seed, progress=report).run()
     assert isinstance(trained, FaceGenerator)
@@ -238,7 +247,7 @@ class GeneratorObjective:
         real, references, sounds = self._prepare(batch)
         fake = network(sounds.flatten(0, 1), hide_lower_half(real), references)
         self._real, self._fake = real, fake.detach()
-        parts: LossParts = {"pixel": (weights.pixel, _pixel_loss(fake, real, weights.mouth))}
+        parts: LossParts = {"pixel": (weights.pixel, _pixel_loss(fake, real, batch.lips.flatten(0, 1), weights))}
         if self._features is not None:
             parts |= self._feature_parts(self._features, fake, real, references)
         if self._has_sync:
@@ -263,6 +272,16 @@ class GeneratorObjective:
         fake, real, _ = self._generate(network, batch)
         half = real.shape[2] // 2
         return float((fake - real)[:, :, half:].abs().mean())
+
+    @torch.no_grad()
+    def measure_mouths(self, network: nn.Module, batches: Iterable[WindowBatch]) -> dict[str, float]:
+        """Measure the mouths of the first and last faces of windows (`mouth_figures`), for batches on the CPU."""
+        parts: list[list[torch.Tensor]] = []
+        for batch in batches:
+            fake, real, _ = self._generate(network, batch)
+            faces = (fake.cpu(), real.cpu(), batch.references.flatten(0, 1))
+            parts.append([_pick_ends(part, len(batch.faces)) for part in faces])
+        return measure_mouths(*(_to_pictures(torch.cat(part)) for part in zip(*parts, strict=True)))
 
     @torch.no_grad()
     def draw_samples(self, network: nn.Module, batch: WindowBatch) -> torch.Tensor:
@@ -349,13 +368,35 @@ def _check_windows(options: GeneratorOptions, *, needs_sync: bool) -> None:
         raise UsageError("a batch must have two faces or more (sampling.windows, sampling.frames)")
 
 
-def _pixel_loss(fake: torch.Tensor, real: torch.Tensor, mouth: float) -> torch.Tensor:
-    """Compute the mean absolute difference of faces (n, 3, P, P), with a factor on the mouth region."""
+def _pixel_loss(fake: torch.Tensor, real: torch.Tensor, lips: torch.Tensor, weights: LossWeights) -> torch.Tensor:
+    """Compute the mean absolute difference of faces (n, 3, P, P), with factors on the mouth region and on the lips.
+
+    Args:
+        fake: the generated faces.
+        real: the true faces.
+        lips: (n, 1, P, P), 1 on the true lips and between them.
+        weights: holds the factors.
+    """
     difference, size = (fake - real).abs(), fake.shape[2]
-    if mouth == 1:
-        return difference.mean()
-    region = difference[:, :, 5 * size // 8 : 15 * size // 16, size // 4 : 3 * size // 4]
-    return difference.mean() + (mouth - 1) * region.sum() / difference.numel()
+    loss = difference.mean()
+    if weights.mouth != 1:
+        region = difference[:, :, 5 * size // 8 : 15 * size // 16, size // 4 : 3 * size // 4]
+        loss = loss + (weights.mouth - 1) * region.sum() / difference.numel()
+    if weights.lips != 1:
+        loss = loss + (weights.lips - 1) * (difference * lips.to(difference)).mean()
+    return loss
+
+
+def _pick_ends(faces: torch.Tensor, windows: int) -> torch.Tensor:
+    """Pick the first and the last face of each window (windows F, 3, P, P): (windows or 2 windows, 3, P, P)."""
+    each = faces.unflatten(0, (windows, -1))
+    return torch.cat([each[:, 0], each[:, -1]]) if each.shape[1] > 1 else each[:, 0]
+
+
+def _to_pictures(faces: torch.Tensor) -> U8:
+    """Turn faces (n, 3, P, P), RGB in 0..1, into pictures (n, P, P, 3) uint8 RGB."""
+    pictures: U8 = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    return pictures
 
 
 def _freeze(network: Any) -> Any:

@@ -6,11 +6,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from lipdub.networks import face_colours, face_warp
 from lipdub.networks.avsyncnet import AVSyncNetSize
 from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
 
 TINY = FaceGeneratorSize(24, 4, 8, 16)
+CHANGES = FaceGeneratorSize(24, 4, 8, 16, draws_change=True)
 
 
 def inputs(pixels: int, sound: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -20,10 +22,20 @@ def inputs(pixels: int, sound: int, seed: int = 0) -> tuple[torch.Tensor, torch.
     return heard, hide_lower_half(faces[0]), faces[1]
 
 
-@pytest.mark.parametrize("pixels", [24, 32, 96, 128, 192, 256])
-def test_a_face_as_large_as_was_given(pixels: int) -> None:
+def wild(size: FaceGeneratorSize) -> FaceGenerator:
+    """A generator that moves and covers what it is given, unlike an untrained one."""
     torch.manual_seed(0)
-    size = FaceGeneratorSize(pixels, 4, 8, 16)
+    network = FaceGenerator(size).eval()
+    if size.draws_change:
+        torch.nn.init.normal_(network.flow.weight)
+    return network
+
+
+@pytest.mark.parametrize("draws_change", [False, True])
+@pytest.mark.parametrize("pixels", [24, 32, 96, 128, 192, 256])
+def test_a_face_as_large_as_was_given(pixels: int, draws_change: bool) -> None:
+    torch.manual_seed(0)
+    size = FaceGeneratorSize(pixels, 4, 8, 16, draws_change)
     network = FaceGenerator(size).eval()
     assert size.sides()[-1] == (3 if pixels % 3 == 0 else 4)
     with torch.no_grad():
@@ -47,9 +59,10 @@ def test_sizes_of_the_paper_and_of_a_cpu() -> None:
     assert FaceGeneratorSize.small().sound == AVSyncNetSize.small().features
 
 
-def test_all_that_is_given_matters_and_the_lower_half_of_the_pose_is_not_seen() -> None:
+@pytest.mark.parametrize("size", [TINY, CHANGES])
+def test_all_that_is_given_matters_and_the_lower_half_of_the_pose_is_not_seen(size: FaceGeneratorSize) -> None:
     torch.manual_seed(0)
-    network = FaceGenerator(TINY).eval()
+    network = wild(size)
     sound, pose, identity = inputs(24, 16)
     other = inputs(24, 16, seed=1)
     with torch.no_grad():
@@ -69,3 +82,61 @@ def test_the_discriminator_judges_the_lower_half_alone() -> None:
     with torch.no_grad():
         assert torch.equal(network(upper), network(faces))
         assert not torch.equal(network(lower), network(faces))
+
+
+def test_another_colour_of_skin_changes_nothing_but_the_colour() -> None:
+    """A gain and an offset per channel of what is given are those of the result."""
+    network = wild(CHANGES)
+    sound, pose, identity = inputs(24, 16)
+    pose, identity = 0.3 + 0.3 * pose, 0.3 + 0.3 * identity
+    gain, offset = torch.tensor([0.8, 0.5, 0.6])[:, None, None], torch.tensor([0.1, 0.2, -0.05])[:, None, None]
+    with torch.no_grad():
+        made = network.train(False)(sound, hide_lower_half(pose), identity)
+        seen = network(sound, hide_lower_half(pose * gain + offset), identity * gain + offset)
+    inside = (made > 0.01) & (made < 0.99) & (seen > 0) & (seen < 1)  # the rest is cut at black and white
+    assert inside.float().mean() > 0.6
+    assert torch.allclose((made * gain + offset)[inside], seen[inside], atol=2e-5)
+
+
+def test_what_is_drawn_is_bounded_and_lies_in_the_lower_face() -> None:
+    network = wild(CHANGES)
+    with torch.no_grad():
+        for layer in (network.paint, network.tint):
+            for parameter in layer.parameters():
+                parameter.mul_(1e4)
+        sound, pose, identity = inputs(24, 16)
+        skin = face_colours.measure_skin(identity)
+        drawn = skin.take_out(network.train()(sound, pose, identity))
+    reach = face_colours.GREY_BOUND + face_colours.COLOUR_BOUND
+    assert drawn.abs().max() <= max(reach, float(skin.take_out(identity).abs().max())) + 1e-3
+    assert drawn.abs().max() > 0.9 * reach, "the bound is the only limit here"
+    made = skin.put_back(drawn)
+    assert torch.allclose(made[:, :, :11], pose[:, :, :11], atol=1e-5)
+    assert torch.allclose(made[:, :, 12:, 0], identity[:, :, 12:, 0], atol=1e-5)
+    assert (made[:, :, 18, 8:16] - identity[:, :, 18, 8:16]).abs().max() > 0.1
+
+
+def test_the_mouth_says_nothing_of_the_skin() -> None:
+    faces = torch.rand(2, 3, 64, 64)
+    spoken = faces.clone()
+    spoken[:, :, 42:58, 26:38] = 0
+    before, after = face_colours.measure_skin(faces), face_colours.measure_skin(spoken)
+    assert torch.allclose(before.mean, after.mean, atol=0.01) and torch.allclose(before.spread, after.spread, atol=0.01)
+    flat = face_colours.measure_skin(torch.full((1, 3, 64, 64), 0.4))
+    assert torch.isfinite(flat.take_out(faces)).all() and flat.mean.flatten().tolist() == pytest.approx([0.4] * 3)
+
+
+def test_a_warp_moves_by_what_the_flow_says() -> None:
+    picture = torch.linspace(0, 1, 64)[None, None, :, None].expand(1, 1, 64, 64).contiguous()
+    everywhere = torch.ones(64, 64)
+    still = face_warp.warp(picture, torch.zeros(1, 2, 16, 16), everywhere)
+    assert torch.allclose(still, picture, atol=1e-5)
+    far = torch.zeros(1, 2, 16, 16)
+    far[:, 1] = 100.0
+    moved = face_warp.warp(picture, far, everywhere)
+    step = face_warp.REACH * 64 / 63
+    assert torch.allclose(moved[:, :, 8:48], picture[:, :, 8:48] + step, atol=1e-3), "no further than the reach"
+    assert torch.equal(face_warp.warp(picture, far, torch.zeros(64, 64)), still)
+    region = face_warp.draw_lower_face_region(picture)
+    assert region[48, 32] == 1 and region[:28].max() == 0 and region[:, 0].max() == 0
+    assert torch.allclose(region, region.flip(1), atol=1e-6)

@@ -13,11 +13,13 @@ from lipdub.errors import InputError
 from lipdub.metrics import avsyncnet
 from lipdub.networks.talking_face import make_silent_windows
 from lipdub.training.dataset import open_dataset
-from lipdub.training.face_windows import WindowSampler, WindowSampling
-from tests.training.datasets import SIZE, talkers
+from lipdub.training.face_windows import WindowBatch, WindowSampler, WindowSampling
+from tests.training.datasets import EDGE, SIZE, pairs, talkers
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lipdub.training.dataset import Clip, Dataset
 
 
 def test_a_window_its_reference_and_its_sounds(tmp_path: Path) -> None:
@@ -146,3 +148,78 @@ def test_silence_is_what_the_spectrogram_has_of_it() -> None:
     assert torch.equal(make_silent_windows(2), torch.full((2, 80, 16), -4.0))
     heard = avsyncnet.compute_normalized_spectrogram(np.zeros(16000, np.float32))
     np.testing.assert_allclose(heard[:, :16], make_silent_windows(1)[0], atol=1e-5)
+
+
+def windows_of(batch: WindowBatch, data: Dataset) -> list[tuple[Clip, int, Clip, int]]:
+    """The clip and first frame of each window, and of its reference."""
+    known = {
+        clip: torch.from_numpy(np.ascontiguousarray(data.crop_middle(data.read(clip).crops))).permute(0, 3, 1, 2) / 255
+        for clip in data.clips
+    }
+
+    def place(faces: torch.Tensor) -> tuple[Clip, int]:
+        return next(
+            (clip, first)
+            for clip, crops in known.items()
+            for first in range(clip.frames - 4)
+            if torch.equal(crops[first : first + 5], faces)
+        )
+
+    return [(*place(a), *place(b)) for a, b in zip(batch.faces, batch.references, strict=True)]
+
+
+def test_a_window_of_a_pair_has_the_same_frames_with_another_mouth_as_reference(tmp_path: Path) -> None:
+    data = open_dataset(pairs(tmp_path))
+    sampler = WindowSampler(data, WindowSampling(windows=6, pair_share=1.0))
+    seen = set()
+    for number in range(6):
+        batch = sampler.draw_plain(number)
+        for clip, first, other, other_first in windows_of(batch, data):
+            assert clip.scene == other.scene and first == other_first
+            assert clip.variant != other.variant and clip.variant in ("plain", "speech")
+            seen.add((clip.variant, other.variant))
+    assert seen == {(a, b) for a in ("plain", "speech") for b in ("plain", "speech", "shut") if a != b}
+    # each window has the sound of its own clip
+    for i, (clip, first, *_) in enumerate(windows_of(sampler.draw_plain(0), data)):
+        assert torch.equal(sampler.draw_plain(0).sounds[i], torch.from_numpy(sampler.sounds(data.read(clip, first, 5))))
+
+
+def test_the_truth_of_a_closed_mouth_is_the_clip_with_the_mouth_shut(tmp_path: Path) -> None:
+    data = open_dataset(pairs(tmp_path))
+    sampler = WindowSampler(data, WindowSampling(windows=6, pair_share=1.0, shut_share=1.0))
+    seen = set()
+    for number in range(4):
+        batch = sampler.draw_plain(number)
+        assert torch.equal(batch.sounds, torch.full_like(batch.sounds, -4.0))
+        for clip, first, other, other_first in windows_of(batch, data):
+            assert clip.variant == "shut" and (clip.scene, first) == (other.scene, other_first)
+            seen.add(other.variant)
+    assert seen == {"plain", "speech", "shut"}
+
+
+def test_without_pairs_windows_are_as_ever(tmp_path: Path) -> None:
+    data = open_dataset(talkers(tmp_path))
+    plain, asked = (WindowSampler(data, WindowSampling(pair_share=share)).draw(0) for share in (0.0, 1.0))
+    assert all(torch.equal(a, b) for a, b in zip(plain, asked, strict=True))
+
+
+def test_both_kinds_of_windows_are_drawn(tmp_path: Path) -> None:
+    data = open_dataset(pairs(tmp_path))
+    sampler = WindowSampler(data, WindowSampling(windows=8, pair_share=0.5))
+    kinds = [clip == other for n in range(6) for clip, _, other, _ in windows_of(sampler.draw_plain(n), data)]
+    assert 0.25 < np.mean(kinds) < 0.75
+
+
+def test_the_lips_of_a_window_lie_where_its_landmarks_have_them(tmp_path: Path) -> None:
+    data = open_dataset(pairs(tmp_path))
+    batch = WindowSampler(data, WindowSampling(windows=2, pair_share=1.0)).draw_plain(0)
+    assert batch.lips.shape == (2, 5, 1, SIZE, SIZE) and set(batch.lips.unique().tolist()) == {0.0, 1.0}
+    for faces, lips, (clip, first, *_) in zip(batch.faces, batch.lips, windows_of(batch, data), strict=True):
+        corners = data.read(clip, first, 5).landmarks[:, 61, :2] - EDGE
+        for face, mask, corner in zip(faces, lips, corners, strict=True):
+            red = (face[0] > 3 * face[1]).float()  # the drawn mouth, and nothing else
+            assert mask[0, round(corner[1]), round(corner[0]) + 1] == 1
+            assert red.sum() and (red * mask[0]).sum() / red.sum() > 0.8
+    shown = WindowSampler(data, WindowSampling(windows=2, pair_share=1.0)).draw(0)
+    red = (shown.faces[:, :, :1] > 2.5 * shown.faces[:, :, 1:2]).float()
+    assert (red * shown.lips).sum() / red.sum() > 0.7, "they move with the face"

@@ -12,3 +12,7 @@ VARIANTS = {
 
 PAIRS = tuple(VARIANTS)[1:]
 """The others."""
+
+SHUT = "shut"
+SAME_BUT_MOUTH = ("plain", "speech", SHUT)
+"""The clips of a scene that show the same frames with other mouths."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lipdub.training.talking_face import GeneratorOptions
     from lipdub.weights.talking_face_file import TalkingFaceModel
 
+SHUT_SHARE = 0.7  # of the silent-lip generator's windows of pairs, whose mouth it shuts; the others say their sound
+
 
 @dataclass(frozen=True)
 class SilentLipArguments(SizedArguments):
@@ -51,7 +53,7 @@ class GeneratorTrainable(DatasetTrainable["GeneratorOptions", "TalkingFaceModel"
         from lipdub.training.talking_face import GeneratorOptions
 
         options = GeneratorOptions()
-        return replace(options, size=FaceGeneratorSize(), begin="new") if arguments.full else options
+        return replace(options, size=FaceGeneratorSize(draws_change=True), begin="new") if arguments.full else options
 
     def input_networks(self, inputs: TalkingFaceModel) -> tuple[nn.Module | None, ...]:
         """Give AVSyncNet and the silent-lip generator."""
@@ -101,6 +103,11 @@ class SilentLipTrainable(GeneratorTrainable):
     summary = "Train the generator that closes a face's mouth."
     arguments = SilentLipArguments
     required = ("data", "sync")
+
+    def default_settings(self, arguments: Any) -> GeneratorOptions:
+        """Give the settings of every generator, with most windows of pairs showing the mouth shut."""
+        options = super().default_settings(arguments)
+        return replace(options, sampling=replace(options.sampling, shut_share=SHUT_SHARE))
 
     def load_inputs(self, arguments: Any) -> TalkingFaceModel:
         """Load AVSyncNet."""

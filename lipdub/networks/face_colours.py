@@ -1,0 +1,78 @@
+"""The colours of a face, taken out of a picture and put back, for the face generator (`face_generator`).
+
+A face times a gain and plus an offset per channel (another skin, another light, another camera) looks the same without
+its colours. So a generator that works there cannot tell such faces apart, and treats a stranger as a face it knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+GREY_BOUND = 6.0  # spreads between the skin and the darkest or lightest that is drawn; mouths lie within -6.5 to 3
+COLOUR_BOUND = 2.0  # spreads between a channel and the grey
+_MIN_SPREAD = 0.02  # of white: a picture of one colour stays as it is
+# In shares of the crop (`faces.alignment.full_face`): the eyes' corners lie at (0.2 and 0.8, 0.3), the lips at
+# (0.5, 0.75), the chin at its lower edge.
+_CHEEK = (0.17, 0.55, 0.08, 0.09)  # distance of its middle from the crop's, its height, and deviations across and down
+_FACE = (0.50, 0.50, 0.26, 0.34)  # middle and reach, without hair and background
+_MOUTH = (0.50, 0.78, 0.16, 0.13)  # middle and reach of what speech changes
+
+
+@dataclass(frozen=True)
+class SkinColours:
+    """Colours of faces.
+
+    Attributes:
+        mean: (B, 3, 1, 1), mean of the cheeks.
+        spread: (B, 3, 1, 1), root mean square deviation of the face from it, eyes, brows and nostrils included.
+    """
+
+    mean: torch.Tensor
+    spread: torch.Tensor
+
+    def take_out(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return pictures (B, 3, H, W) in spreads from the mean."""
+        return (pictures - self.mean) / self.spread
+
+    def put_back(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return the pictures (B, 3, H, W) of `take_out`."""
+        return pictures * self.spread + self.mean
+
+
+def measure_skin(faces: torch.Tensor) -> SkinColours:
+    """Measure the colours of aligned faces (B, 3, P, P). The mouth does not count, so that speech changes nothing."""
+    faces = faces.float()
+    cheeks, face = _weigh_pixels(faces)
+    mean = (faces * cheeks).sum((2, 3), keepdim=True)
+    variance = ((faces - mean).square() * face).sum((2, 3), keepdim=True)
+    return SkinColours(mean, variance.sqrt().clamp(min=_MIN_SPREAD))
+
+
+def bound_colours(grey: torch.Tensor, tint: torch.Tensor) -> torch.Tensor:
+    """Turn greys (B, 1, H, W) and the channels' deviations (B, 3, H, W) into bounded colours (B, 3, H, W) in spreads.
+
+    Mouths differ from skin in brightness above all. So the brightness may go far, and the hue only a little.
+    """
+    return _bound(grey, GREY_BOUND) + _bound(tint, COLOUR_BOUND)
+
+
+def _bound(values: torch.Tensor, limit: float) -> torch.Tensor:
+    return limit * torch.tanh(values / limit)
+
+
+def _weigh_pixels(faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the weights (P, P) of the cheeks' and of the face's pixels, each of sum 1."""
+    side = torch.linspace(0, 1, faces.shape[-1], device=faces.device)
+    y, x = side[:, None], side[None]
+    away, down, wide, high = _CHEEK
+    still = 1 - _fill(x, y, _MOUTH)
+    cheeks = torch.exp(-((((x - 0.5).abs() - away) / wide).square() + ((y - down) / high).square()) / 2) * still
+    face = _fill(x, y, _FACE) * still
+    return cheeks / cheeks.sum(), face / face.sum()
+
+
+def _fill(x: torch.Tensor, y: torch.Tensor, place: tuple[float, float, float, float]) -> torch.Tensor:
+    """Fill a box with round corners and soft edges: 1 in its middle, 0 far from it."""
+    return torch.exp(-(((x - place[0]) / place[2]) ** 4 + ((y - place[1]) / place[3]) ** 4))
