@@ -25,7 +25,7 @@ Choices where the paper is silent:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -60,7 +60,7 @@ class FaceGeneratorSize:
     width: int = 64
     deepest: int = 512
     sound: int = 512
-    draws_change: bool = False
+    draws_change: bool = field(default=False, metadata={"added": True})
 
     def __post_init__(self) -> None:
         if self.sides()[-1] not in (3, 4):

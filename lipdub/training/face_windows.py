@@ -11,7 +11,7 @@ right one is. With the clip whose mouth is shut as the window, it is the exact t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -104,8 +104,8 @@ class WindowSampling:
     voice_augmentation: VoiceAugmentation = setting(_NO_VOICE_CHANGES, was="voices")
     min_distance: int = setting(FRAMES, was="apart")
     cross_video_share: float = setting(0.0, was="across")
-    pair_share: float = 0.0
-    shut_share: float = 0.0
+    pair_share: float = field(default=0.0, metadata={"added": True})
+    shut_share: float = field(default=0.0, metadata={"added": True})
 
 
 class WindowSampler:

@@ -70,7 +70,7 @@ class LossWeights:
 
     pixel: float = 10.0
     mouth: float = 1.0
-    lips: float = 1.0
+    lips: float = field(default=1.0, metadata={"added": True})
     perceptual: float = 1.0
     sync: float = 0.5
     triplet: float = 0.5
