@@ -1,8 +1,8 @@
 """How well a mouth fits its sound by AVSyncNet, with weights of `lipdub train sync-scorer`.
 
 AVSyncNet is that of Yaman et al., "Audio-driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV
-2024, section 3.4). Cosines compare five frames at 25 a second with the fifth of a second of sound that begins with
-them, or earlier or later by a lag. They are lipdub's own numbers and not comparable to published LSE.
+2024, section 3.4). Cosines compare five frames at 25 a second with the sound around them, or earlier or later by a lag.
+They are lipdub's own numbers and not comparable to published LSE.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.faces.alignment import lower_face
-from lipdub.speech import mel
+from lipdub.speech.sound_windows import SoundWindows, sound_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from lipdub.arrays import F32, F64, Array
+    from lipdub.arrays import F64, Array
     from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
     from lipdub.networks.syncnet_scorer import SyncNetScorer
 
@@ -47,6 +47,11 @@ def load_avsyncnet(path: Path) -> AVSyncNet | SyncNetScorer:
     load_into(network, state, path.name)
     network.eval()
     return network
+
+
+def find_sound_windows(size: AVSyncNetSize) -> SoundWindows:
+    """Return the windows of sound that a network of this size hears."""
+    return sound_windows(size.audio, size.audio_columns)
 
 
 def crop_lower_faces(frames: Sequence[Array], points: Array, interval: float, size: AVSyncNetSize) -> Array:
@@ -149,40 +154,30 @@ def embed_mouths(
     return torch.cat(out) if out else torch.zeros(0, size.features)
 
 
-def compute_normalized_spectrogram(audio: Array) -> F32:
-    """Compute the `speech.mel` spectrogram of a sound brought to one level.
-
-    Args:
-        audio: (n,) at 16 kHz.
-
-    Returns:
-        (80, columns) float32.
-    """
-    return mel.compute_levelled_spectrogram(audio)
-
-
 def embed_sounds(network: AVSyncNet | SyncNetScorer, audio: Array) -> torch.Tensor:
-    """Compute the embedding of the window that begins with each spectrogram column, 80 a second.
+    """Compute the embedding of the sound of the five frames that begin with each column of the audio feature.
 
     Args:
         network: of `load_avsyncnet`.
         audio: (n,) at 16 kHz.
 
     Returns:
-        (columns, features).
+        (columns, features); `find_sound_windows` knows the columns of a second.
     """
     import torch
 
-    whole = compute_normalized_spectrogram(audio)
+    windows = find_sound_windows(network.size)
+    whole = windows.compute(audio)
+    count = whole.shape[1] - windows.span + 1
     out = []
     with torch.no_grad():
-        for first in range(0, whole.shape[1] - mel.COLUMNS + 1, _BATCH):
-            starts = np.arange(first, min(first + _BATCH, whole.shape[1] - mel.COLUMNS + 1))
-            out.append(network.audio_features(torch.from_numpy(mel.cut_windows(whole, starts))[:, None]))
+        for first in range(0, count, _BATCH):
+            starts = np.arange(first, min(first + _BATCH, count))
+            out.append(network.audio_features(torch.from_numpy(windows.cut(whole, starts))))
     return torch.cat(out) if out else torch.zeros(0, network.size.features)
 
 
-def compute_similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: F64) -> F64:
+def compute_similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: F64, rate: float) -> F64:
     """Compute the cosines of each moment's mouth with the sound at each lag, interpolated between columns.
 
     A clip's mouth lags its sound by the lag at which they are greatest.
@@ -191,6 +186,7 @@ def compute_similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: F64) 
         mouths: (moments, features).
         sounds: (columns, features).
         lags: (k,) seconds by which the sound is earlier.
+        rate: columns of a second.
 
     Returns:
         (moments, k) float64, NaN if there is no such sound.
@@ -198,7 +194,7 @@ def compute_similarities(mouths: torch.Tensor, sounds: torch.Tensor, lags: F64) 
     cosine = (mouths @ sounds.T).double().numpy()
     if cosine.shape[1] < 2:
         return np.full((len(cosine), len(lags)), np.nan)
-    column = (np.arange(len(cosine))[:, None] / RATE - np.asarray(lags)) * mel.COLUMN_RATE
+    column = (np.arange(len(cosine))[:, None] / RATE - np.asarray(lags)) * rate
     low = np.clip(np.floor(column).astype(int), 0, cosine.shape[1] - 2)
     rows = np.arange(len(cosine))[:, None]
     cosines = cosine[rows, low] * (1 - (column - low)) + cosine[rows, low + 1] * (column - low)

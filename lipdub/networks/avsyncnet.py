@@ -6,6 +6,10 @@ encoder after ResNetSE-34 (Chung et al., In Defence of Metric Learning for Speak
 excitation of Hu et al., CVPR 2018) sees their mel spectrogram. The cosine of the two embeddings says whether they
 belong together. There are no published weights: `lipdub train sync-scorer` makes some.
 
+Its sound is a window of an audio feature: the paper's mel spectrogram, or phonetic features, which are the same for all
+voices (`speech.sound_windows`). Those have no neighbourhood among their rows, so a ResNet of convolutions over time
+reads them (`PhoneticEncoder`).
+
 Choices where the paper is silent:
 
 - First layer "adapted for an input size of 112x224": it takes the five frames' colours as 15 channels and halves the
@@ -20,7 +24,7 @@ Choices where the paper is silent:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -28,6 +32,10 @@ from torch.nn.functional import normalize
 
 FRAMES = 5
 BANDS, COLUMNS = 80, 16  # of a mel window
+SILENCE = {"mel": -4.0, "phonetic": 0.0}
+"""The audio features, and the value that silence has in them."""
+
+_PHONETIC_WIDTH = 8  # channels of the phonetic encoder for each of `audio_width`
 _EXPANSION = 4  # of ResNet-50's blocks
 _SQUEEZE = 8  # of ResNetSE-34's
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -47,6 +55,12 @@ class AVSyncNetSize:
         audio_depths: Blocks of the audio encoder's stages.
         features: Length of the embeddings.
         grey: Whether it sees luma only, normalised by mean and deviation of each stack.
+        audio: Audio feature that it hears: "mel" or "phonetic".
+        audio_rows: Rows of a window of sound.
+        audio_columns: Columns of a window of sound.
+
+    Raises:
+        ValueError: There is no such audio feature.
     """
 
     height: int = 112
@@ -58,6 +72,13 @@ class AVSyncNetSize:
     audio_depths: tuple[int, ...] = (3, 4, 6, 3)
     features: int = 512
     grey: bool = False
+    audio: str = field(default="mel", metadata={"added": True})
+    audio_rows: int = field(default=BANDS, metadata={"added": True})
+    audio_columns: int = field(default=COLUMNS, metadata={"added": True})
+
+    def __post_init__(self) -> None:
+        if self.audio not in SILENCE:
+            raise ValueError(f"audio is {self.audio!r}, not one of {', '.join(SILENCE)}")
 
     @classmethod
     def small(cls) -> AVSyncNetSize:
@@ -75,7 +96,17 @@ class AVSyncNet(nn.Module):
         self.image_encoder = ImageEncoder(
             FRAMES * colours, size.image_width, size.image_depths, size.stem_stride, size.features
         )
-        self.audio_encoder = AudioEncoder(size.audio_width, size.audio_depths, size.features)
+        self.audio_encoder: nn.Module
+        if size.audio == "mel":
+            self.audio_encoder = AudioEncoder(size.audio_width, size.audio_depths, size.features)
+        else:
+            self.audio_encoder = PhoneticEncoder(
+                size.audio_rows,
+                size.audio_columns,
+                size.audio_width * _PHONETIC_WIDTH,
+                size.audio_depths,
+                size.features,
+            )
         self.scale = nn.Parameter(torch.tensor(10.0).log())
         self.bias = nn.Parameter(torch.tensor(-3.0))
 
@@ -91,21 +122,26 @@ class AVSyncNet(nn.Module):
         """
         return normalize(self.image_encoder(normalize_stacks(faces) if self.size.grey else faces))
 
-    def audio_features(self, mel: torch.Tensor) -> torch.Tensor:
-        """Return the embeddings of mel windows.
+    def audio_features(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings of windows of sound.
 
         Args:
-            mel: (B, 1, 80, 16) in -4..4: the columns that begin at the first of the five frames (`speech.mel`: 16 kHz,
-                window 800, hop 200).
+            audio: (B, audio_rows, audio_columns) around the five frames (`speech.sound_windows`). A mel window is
+                (80, 16) in -4..4, and begins at the first frame.
 
         Returns:
             (B, features) of unit length.
         """
-        return normalize(self.audio_encoder(mel))
+        return normalize(self.audio_encoder(audio))
 
-    def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, audio: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return both embeddings, (B, features) of unit length; their inner product is the cosine, -1..1."""
-        return self.audio_features(mel), self.image_features(faces)
+        return self.audio_features(audio), self.image_features(faces)
+
+    def make_silence(self, count: int) -> torch.Tensor:
+        """Return windows of silence, (count, audio_rows, audio_columns) float32, on the network's device."""
+        shape = (count, self.size.audio_rows, self.size.audio_columns)
+        return self.scale.new_full(shape, SILENCE[self.size.audio])
 
     def logit(self, cosine: torch.Tensor) -> torch.Tensor:
         """Return the logit of "in sync" for cosines of any shape.
@@ -199,7 +235,7 @@ class Bottleneck(nn.Module):
 
 
 class AudioEncoder(nn.Module):
-    """ResNet of basic blocks with squeeze and excitation: (B, 1, 80, 16) (band, column) to (B, features).
+    """ResNet of basic blocks with squeeze and excitation: mel windows (B, 80, 16) to (B, features).
 
     Depths (3, 4, 6, 3) make its 34 layers. The first layer halves the bands only, the second and third stage both.
     """
@@ -219,8 +255,49 @@ class AudioEncoder(nn.Module):
         _initialise(self)
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
-        x = torch.relu(self.bn1(self.conv1(mel)))
+        x = torch.relu(self.bn1(self.conv1(mel[:, None])))
         return self.fc(self.layers(x).flatten(1))
+
+
+class PhoneticEncoder(nn.Module):
+    """ResNet of convolutions over time, on all rows at once: (B, rows, columns) to (B, features).
+
+    All stages have one width. The second and third halve the columns. A linear layer reads the whole last map, because
+    it matters where in the window a sound lies.
+    """
+
+    def __init__(self, rows: int, columns: int, width: int, depths: tuple[int, ...], features: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(rows, width, 5, 1, 2, bias=False)
+        self.bn1 = nn.BatchNorm1d(width)
+        self.layers = nn.Sequential()
+        for i, depth in enumerate(depths):
+            for j in range(depth):
+                stride = 2 if i in (1, 2) and not j else 1
+                self.layers.append(TimeBlock(width, stride))
+                columns = -(-columns // stride)
+        self.fc = nn.Linear(width * columns, features)
+        _initialise(self)
+
+    def forward(self, audio: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.bn1(self.conv1(audio)))
+        return self.fc(self.layers(x).flatten(1))
+
+
+class TimeBlock(nn.Module):
+    """Basic block of convolutions over time: (B, width, T) to (B, width, T / stride)."""
+
+    def __init__(self, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(width, width, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm1d(width)
+        self.conv2 = nn.Conv1d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm1d(width)
+        self.stride = stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        return torch.relu(y + x[:, :, :: self.stride])
 
 
 class SqueezeExciteBlock(nn.Module):
@@ -256,7 +333,7 @@ def _shortcut(inward: int, outward: int, stride: int) -> nn.Module | None:
 def _initialise(encoder: nn.Module) -> None:
     """Apply He's initialisation, as ResNets do."""
     for module in encoder.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, (nn.Conv1d, nn.Conv2d)):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

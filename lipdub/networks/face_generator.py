@@ -13,6 +13,8 @@ Choices where the paper is silent:
 - "Summing the input and output of each block": their sizes differ, so the sum is around the two layers after the
   strided (or transposed) one.
 - A 1x1 convolution joins the features of both encoders at every depth, not at the last only.
+- The frozen audio encoder tells sounds apart, and so need not say how far a mouth opens. A generator with `own_sound`
+  also hears the window of sound itself, by a small encoder that learns with it.
 - The generator keeps what it is given where it can. Its last layer sees the two pictures beside its features, and gives
   colours and the share with which they cover the pose's upper half and the identity's lower half.
 - `FaceGeneratorSize.draws_change` is for people who were not trained on. Skin colour and contrast are taken out of what
@@ -31,6 +33,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
+from lipdub.networks.avsyncnet import PhoneticEncoder
 from lipdub.networks.face_colours import bound_colours, measure_skin
 from lipdub.networks.face_warp import draw_lower_face_region, warp
 
@@ -38,6 +41,7 @@ from lipdub.networks.face_warp import draw_lower_face_region, warp
 _FLOW_FROM, _TINT_FROM = -3, -2
 _FIRST_SHARE = -2.0  # logit of the share with which an untrained generator covers the identity
 _LEAST_PIXELS = 4  # side length at which an encoder stops halving
+_AUDIO_WIDTH, _AUDIO_DEPTHS = 96, (1, 1, 1)  # of the generator's own audio encoder
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ class FaceGeneratorSize:
         sound: Length of the audio embedding.
         draws_change: Whether the generator changes the identity instead of drawing colours over it: the form for
             people who were not trained on. Files of lipdub 0.1 have no such generator.
+        own_sound: Length of the embedding of the generator's own audio encoder; 0: it has none.
+        audio_rows: Rows of the windows of sound that its own encoder hears.
+        audio_columns: Columns of these windows.
 
     Raises:
         ValueError: The pixels cannot be halved down to three or four, or the channels make no sense.
@@ -61,6 +68,9 @@ class FaceGeneratorSize:
     deepest: int = 512
     sound: int = 512
     draws_change: bool = field(default=False, metadata={"added": True})
+    own_sound: int = field(default=0, metadata={"added": True})
+    audio_rows: int = field(default=0, metadata={"added": True})
+    audio_columns: int = field(default=0, metadata={"added": True})
 
     def __post_init__(self) -> None:
         if self.sides()[-1] not in (3, 4):
@@ -98,9 +108,8 @@ class FaceGenerator(nn.Module):
         self.pose_encoder = FaceEncoder(size)
         channels = size.channels()
         self.joins = nn.ModuleList(nn.Conv2d(2 * c, c, 1) for c in (*channels, size.deepest))
-        self.begin = FaceDecoding(
-            nn.ConvTranspose2d(size.deepest + size.sound, channels[-1], size.sides()[-1], bias=False)
-        )
+        sound = size.sound + size.own_sound
+        self.begin = FaceDecoding(nn.ConvTranspose2d(size.deepest + sound, channels[-1], size.sides()[-1], bias=False))
         self.blocks = nn.ModuleList()
         for i in reversed(range(len(channels))):
             outward = channels[i - 1] if i else max(size.width // 2, 1)
@@ -120,30 +129,50 @@ class FaceGenerator(nn.Module):
         if size.draws_change:
             nn.init.zeros_(self.flow.weight)
             nn.init.constant_(self.paint.bias[1:], _FIRST_SHARE)
+        self.audio_encoder = (
+            PhoneticEncoder(size.audio_rows, size.audio_columns, _AUDIO_WIDTH, _AUDIO_DEPTHS, size.own_sound)
+            if size.own_sound
+            else None
+        )
 
-    def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        sound: torch.Tensor,
+        pose: torch.Tensor,
+        identity: torch.Tensor,
+        audio: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Return the faces, (B, 3, P, P), RGB in 0..1.
 
         Args:
             sound: (B, size.sound) of unit length: `AVSyncNet.audio_features` of the fifth of a second around the frame.
             pose: (B, 3, P, P), RGB in 0..1: the face without its lower half (`hide_lower_half`).
             identity: (B, 3, P, P), RGB in 0..1: a whole face of the same person.
+            audio: (B, audio_rows, audio_columns), the window of sound around the frame (`speech.sound_windows`). Only a
+                generator with an audio encoder of its own hears it.
         """
+        heard = self._hear(sound, audio)
         if self.size.draws_change:
-            return self._change(sound, pose, identity)
-        x = self._decode(sound, pose, identity)[-1]
+            return self._change(heard, pose, identity)
+        x = self._decode(heard, pose, identity)[-1]
         colours, share = torch.sigmoid(self.paint(torch.cat([x, pose - 0.5, identity - 0.5], 1)).float()).split(
             [3, 1], 1
         )
         background = _join_halves(pose, identity)
         return background + share * (colours - background)
 
-    def _change(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+    def _hear(self, sound: torch.Tensor, audio: torch.Tensor | None) -> torch.Tensor:
+        """Give what the decoder gets of the sound, (B, sound + own_sound)."""
+        # The embedding has unit length: without a factor, its entries would be small beside the others.
+        heard = sound * sound.shape[1] ** 0.5
+        return heard if self.audio_encoder is None else torch.cat([heard, self.audio_encoder(audio)], 1)
+
+    def _change(self, heard: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
         """Move the identity's lower face and cover it. Unbounded in training, where a bound would stop gradients."""
         skin = measure_skin(identity)
         identity, pose = skin.take_out(identity), skin.take_out(pose)
         pose = hide_lower_half(pose)
-        maps = self._decode(sound, pose, identity)
+        maps = self._decode(heard, pose, identity)
         region = draw_lower_face_region(identity)
         moved = _join_halves(pose, warp(identity, self.flow(maps[_FLOW_FROM:][0]).float(), region))
         grey, share = self.paint(torch.cat([maps[-1], pose, moved], 1)).float().split(1, 1)
@@ -151,12 +180,11 @@ class FaceGenerator(nn.Module):
         made = skin.put_back(moved + torch.sigmoid(share) * region * (bound_colours(grey, tint) - moved))
         return made if self.training else made.clamp(0, 1)
 
-    def _decode(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> list[torch.Tensor]:
+    def _decode(self, heard: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> list[torch.Tensor]:
         """Give the decoder's maps, the largest last."""
         levels = zip(self.identity_encoder(identity), self.pose_encoder(pose), self.joins, strict=True)
         *skips, x = [join(torch.cat([face, posture], 1)) for face, posture, join in levels]
-        # The embedding has unit length: without a factor, its entries would be small beside the others.
-        maps = [self.begin(torch.cat([x, sound[:, :, None, None] * sound.shape[1] ** 0.5], 1))]
+        maps = [self.begin(torch.cat([x, heard[:, :, None, None]], 1))]
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             maps.append(block(torch.cat([maps[-1], skip], 1)))
         return maps

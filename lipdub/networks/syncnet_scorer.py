@@ -43,8 +43,8 @@ class SyncNetScorer(nn.Module):
         return nn.functional.normalize(self.expert.face_encoder(grey).flatten(1))
 
     def audio_features(self, mel: torch.Tensor) -> torch.Tensor:
-        """Return the embeddings (B, features), of unit length, of mel windows (B, 1, 80, 16)."""
-        return nn.functional.normalize(self.expert.audio_encoder(mel).flatten(1))
+        """Return the embeddings (B, features), of unit length, of mel windows (B, 80, 16)."""
+        return nn.functional.normalize(self.expert.audio_encoder(mel[:, None]).flatten(1))
 
     def forward(self, mel: torch.Tensor, faces: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return both embeddings."""

@@ -6,13 +6,16 @@ Yaman et al., Audio-Driven Talking Face Generation with Stabilized Synchronizati
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from torch import nn
 
-from lipdub.networks.avsyncnet import BANDS, COLUMNS, AVSyncNet
 from lipdub.networks.face_generator import FaceGenerator, hide_lower_half
 
-SILENT_MEL = -4.0  # value of silence in a mel spectrogram (`speech.mel`)
+if TYPE_CHECKING:
+    import torch
+
+    from lipdub.networks.avsyncnet import AVSyncNet
 
 
 class SilentLip(nn.Module):
@@ -34,20 +37,15 @@ class TalkingFace(nn.Module):
         super().__init__()
         self.talking, self.sync = talking, sync
 
-    def forward(self, mel: torch.Tensor, faces: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
+    def forward(self, audio: torch.Tensor, faces: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
         """Return faces (n, 3, P, P), RGB in 0..1, that say the fifth of a second around them.
 
         Args:
-            mel: (n, 1, 80, 16), -4..4.
+            audio: (n, rows, columns), the windows of sound that AVSyncNet hears.
             faces: (n, 3, P, P), RGB in 0..1; only the upper halves are used.
             references: (n, 3, P, P), RGB in 0..1, with closed mouths.
         """
-        return self.talking(self.sync.audio_features(mel), hide_lower_half(faces), references)
-
-
-def make_silent_windows(count: int) -> torch.Tensor:
-    """Return mel windows of silence, (count, 80, 16) float32."""
-    return torch.full((count, BANDS, COLUMNS), SILENT_MEL)
+        return self.talking(self.sync.audio_features(audio), hide_lower_half(faces), references, audio)
 
 
 def close_mouths(silent: nn.Module, sync: AVSyncNet, faces: torch.Tensor) -> torch.Tensor:
@@ -58,5 +56,6 @@ def close_mouths(silent: nn.Module, sync: AVSyncNet, faces: torch.Tensor) -> tor
         sync: AVSyncNet.
         faces: (n, 3, P, P), RGB in 0..1.
     """
-    quiet = sync.audio_features(make_silent_windows(1).to(faces.device)[:, None]).expand(len(faces), -1)
-    return silent(quiet, hide_lower_half(faces), faces)
+    silence = sync.make_silence(1)
+    quiet = sync.audio_features(silence).expand(len(faces), -1)
+    return silent(quiet, hide_lower_half(faces), faces, silence.expand(len(faces), -1, -1))

@@ -29,6 +29,8 @@ class AudioFeature:
         compute: Function of (n,) float32 mono speech at 16 kHz in -1 to 1. It returns an array with the moments along
             `time_axis` and `size` values along the other axis.
         time_axis: 0 or 1.
+        weights: Names of the shipped weights that it depends on.
+        version: Raised when its values change, where trainings keep them on the disk; 0 where they do not.
     """
 
     name: str
@@ -37,6 +39,8 @@ class AudioFeature:
     size: int
     compute: Callable[[F32], Array]
     time_axis: int
+    weights: tuple[str, ...] = ()
+    version: int = 0
 
     @property
     def rate(self) -> float:
@@ -54,5 +58,6 @@ FEATURES: Registry[AudioFeature] = Registry(
         "mfcc": "lipdub.speech.mfcc:MFCC",
         "phone-mel": "lipdub.speech.phone_features:PHONE_MEL",
         "phone-posteriors": "lipdub.speech.phone_recognizer:PHONE_POSTERIORS",
+        "phonetic": "lipdub.speech.phonetic_features:PHONETIC",
     },
 )

@@ -168,4 +168,5 @@ PHONE_POSTERIORS = AudioFeature(
     size=len(PHONES),
     compute=_compute_of_sound,
     time_axis=0,
+    weights=("lip-motion.safetensors",),
 )

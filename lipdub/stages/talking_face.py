@@ -13,6 +13,7 @@ import numpy as np
 
 from lipdub.errors import UsageError, printable
 from lipdub.faces.compositing import composite_crop, crop_at
+from lipdub.speech.sound_windows import SoundWindows, sound_windows
 from lipdub.stages import inference
 from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.neutralize.store import DrawnFaces, drawn_full_faces
@@ -80,6 +81,19 @@ def generator_size(model: str, generator: str) -> int:
             hint="lipdub train stabilized and lipdub adapt make models with both.",
         )
     return int(size["pixels"])
+
+
+def find_sound_windows(model: Path) -> SoundWindows:
+    """Return the windows of sound that a model file hears.
+
+    Raises:
+        WeightsError: The file holds no talking-face model.
+    """
+    from lipdub.networks.avsyncnet import COLUMNS
+    from lipdub.weights import talking_face_file
+
+    size = talking_face_file.read_description(model)["sync"]
+    return sound_windows(size.get("audio", "mel"), size.get("audio_columns", COLUMNS))
 
 
 def read_placements(ctx: StageContext, track: int) -> Array:

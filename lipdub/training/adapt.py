@@ -2,11 +2,12 @@
 
 A generator that only reconstructs a few seconds of video memorizes them and stops following new sounds. Ki and Min,
 "StyleLipSync" (ICCV 2023), section 4, add other speech, for which only the synchronization loss counts. That loss must
-judge voices it never heard. An AVSyncNet trained on one voice cannot: its generators learnt to satisfy it with
-patterns, and did not follow a woman's voice at all. So the built-in recipe (`lipdub.stages.sync.units`), which handles
-all voices, first dubs the video with the other speech, and the model learns from the dubbed videos. The other speech is
-what the user gives, or the video's own from half its length on, which teaches little about other speech. The paper's
-regularizer remains for experiments (`AdaptationOptions.sync_regularizer`).
+judge voices it never heard. An AVSyncNet that heard one voice's mel spectrograms cannot: its generators learnt to
+satisfy it with patterns, and did not follow a woman's voice at all. So the built-in recipe
+(`lipdub.stages.sync.units`), which handles all voices, first dubs the video with the other speech, and the model learns
+from the dubbed videos. The other speech is what the user gives, or the video's own from half its length on, which
+teaches little about other speech. The paper's regularizer remains for experiments
+(`AdaptationOptions.sync_regularizer`).
 
 One more video is dubbed with silence, which shows this person's closed mouth. All these videos show the same frames
 with different mouths, and each is the reference for the others. As in dubbing, a generator sees the very frame with a
@@ -34,6 +35,7 @@ from torch.nn.functional import interpolate
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, UsageError, printable
+from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.face_generator import FaceGenerator
 from lipdub.training import shards
@@ -200,9 +202,11 @@ def adapt(
         learnt = _cut_beginning(video, most, folder, report)
         data = _prepare_dataset(learnt, folder / "faces", pixels, report)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
-        own = TalkingClips(data)
-        others = [own.sound(i) for i in range(len(own))] if options.sync_regularizer > 0 else []
-        speeches = [_load_speech(path, most, report) for path in speech] or [_load_own_speech(learnt, report)]
+        windows, own = find_sound_windows(model.sync.size), TalkingClips(data)
+        others = [windows.compute(own.audio(i)) for i in range(len(own))] if options.sync_regularizer > 0 else []
+        speeches = [_load_speech(path, most, report) for path in speech] or [_load_own_speech(learnt)]
+        if not speech and model.sync.size.audio == "mel":
+            report("without --speech the model learns from the video's own speech and follows other speech poorly")
         dubbed = _dub_clips(data, learnt, speeches, folder)
         shares = _video_shares(data.clips, dubbed, options)
         data = data.with_clips((*data.clips, *dubbed))
@@ -350,12 +354,11 @@ def _load_speech(speech: Path, seconds: float, report: Report) -> F32:
     return learnt
 
 
-def _load_own_speech(video: Path, report: Report) -> F32:
+def _load_own_speech(video: Path) -> F32:
     """Load a video's speech from the middle on, then its beginning, so that frames say other speech than their own."""
     from lipdub.media.audio import load_audio
 
     audio = load_audio(video, SAMPLE_RATE_HZ)
-    report("without --speech the model learns from the video's own speech and follows other speech poorly")
     return np.roll(audio, len(audio) // 2)
 
 

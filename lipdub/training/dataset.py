@@ -153,7 +153,11 @@ class Dataset:
 
     def path(self, clip: Clip) -> Path:
         """Give the path of a clip's shard."""
-        return (clip.folder or self.folder) / "shards" / clip.shard
+        return self.find_folder(clip) / "shards" / clip.shard
+
+    def find_folder(self, clip: Clip) -> Path:
+        """Give the folder of the dataset that a clip is of."""
+        return clip.folder or self.folder
 
     def read(self, clip: Clip, first: int = 0, count: int | None = None) -> Window:
         """Read frames of a clip, by default all.
@@ -183,6 +187,17 @@ class Dataset:
             np.ascontiguousarray(rows("mel", column, last).T),
             rows("placements", first, stop),
         )
+
+    def read_audio(self, clip: Clip) -> F32:
+        """Read a clip's sound from its first frame on. Returns (samples,) float32 in -1..1 at 16 kHz.
+
+        Raises:
+            BadShardError: the shard is damaged.
+        """
+        samples = shards.read_rows(
+            self.path(clip), self.layout(clip), "audio", 0, clip.frames * shards.SAMPLES_PER_FRAME
+        )
+        return samples.astype(np.float32) / 32768
 
     def crop_middle(self, crops: Array) -> Array:
         """Cut crops (n, side, side, ...) without their margin: (n, size, size, ...)."""
@@ -296,7 +311,7 @@ class Dataset:
 
 
 class TalkingClips:
-    """Clips by number: faces without their margin, their landmarks, and the spectrogram of each clip's sound.
+    """Clips by number: faces without their margin, their landmarks, and each clip's sound.
 
     The next clip replaces a damaged one in every answer, unless `Dataset.on_bad` is "error".
     """
@@ -338,20 +353,13 @@ class TalkingClips:
         edge = (self._data.side - self._data.size) // 2
         return self._rows(clip, "landmarks", frames)[..., :2] - np.float32(edge)
 
+    def folder(self, clip: int) -> Path:
+        """Give the folder of the dataset that a clip is of."""
+        return self._data.find_folder(self._usable_clip(clip))
+
     def audio(self, clip: int) -> F32:
         """Read a clip's sound from its first frame on. Returns (samples,) float32 in -1..1 at 16 kHz."""
-        usable = self._usable_clip(clip)
-        path, layout = self._data.path(usable), self._data.layout(usable)
-        return (
-            shards.read_rows(path, layout, "audio", 0, usable.frames * shards.SAMPLES_PER_FRAME).astype(np.float32)
-            / 32768
-        )
-
-    def sound(self, clip: int) -> F32:
-        """Compute the spectrogram of a clip's sound, levelled. Returns (80, columns) float32."""
-        from lipdub.metrics.avsyncnet import compute_normalized_spectrogram
-
-        return compute_normalized_spectrogram(self.audio(clip))
+        return self._data.read_audio(self._usable_clip(clip))
 
     def _rows(self, clip: int, name: str, frames: I64) -> Array:
         """Read rows of an array; neighbouring ones are read together."""

@@ -21,8 +21,7 @@ from lipdub.faces import mesh
 from lipdub.faces.polygons import fill_hull
 from lipdub.metrics.avsyncnet import sample_affine
 from lipdub.networks.avsyncnet import FRAMES
-from lipdub.speech import mel
-from lipdub.training import shards
+from lipdub.speech.sound_windows import sound_windows
 from lipdub.training.config import setting
 from lipdub.training.face_augmentation import (
     FaceAugmentation,
@@ -33,15 +32,15 @@ from lipdub.training.face_augmentation import (
 )
 from lipdub.training.rendered.variants import SAME_BUT_MOUTH, SHUT
 from lipdub.training.shards import FPS, BadShardError
+from lipdub.training.sound_cache import SoundCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lipdub.arrays import F32, U8
+    from lipdub.speech.sound_windows import SoundWindows
     from lipdub.training.dataset import Clip, Dataset, Window
 
-_MAX_SPECTROGRAMS = 2048  # kept in memory: 80 kB for a clip of three seconds
-_MIDDLE = FRAMES // 2
 _PLAIN_STREAM, _OVERFIT_STREAM = 1, 2  # set apart the random numbers of different uses of one seed
 
 # Faces differ as much as the alignment does between frames of one head. A mirrored mouth speaks the same words.
@@ -67,9 +66,9 @@ class WindowBatch(NamedTuple):
     Attributes:
         faces: (n, F, 3, P, P) float32 RGB in 0..1.
         references: (n, F, 3, P, P) float32 RGB in 0..1.
-        sounds: (n, F, 80, 16) float32 in -4..4, the mel window around each face. The middle one is the sound of the
-            whole window, the input of AVSyncNet.
-        others: (n, F, 80, 16) float32 in -4..4, other speech; (0, F, 80, 16) without it.
+        sounds: (n, F, rows, columns) float32, the window of sound around each face, of the audio feature that AVSyncNet
+            hears. The middle one is the sound of the whole window, the input of AVSyncNet.
+        others: (n, F, rows, columns) float32, other speech; none without it.
         lips: (n, F, 1, P, P) float32, 1 on the faces' lips and between them, 0 elsewhere.
     """
 
@@ -115,8 +114,9 @@ class WindowSampler:
         data: the clips.
         options: how windows are drawn.
         seed: seed of all random choices.
-        others: spectrograms (80, columns) float32 of other speech.
+        others: (rows, T) float32 each, the audio feature of other speech.
         shares: share of the windows for each video, by its id; by default all windows are equally likely.
+        sound: the windows of sound that are cut; by default mel windows.
 
     Raises:
         InputError: no clip is long enough for a window, or a damaged one must not be skipped.
@@ -129,8 +129,10 @@ class WindowSampler:
         seed: int = 0,
         others: Sequence[F32] = (),
         shares: Mapping[str, float] | None = None,
+        sound: SoundWindows | None = None,
     ) -> None:
         self._data, self._options, self._seed, self._others = data, options, seed, others
+        self._sound = sound or sound_windows("mel")
         parts = [(data.select_video(video), share) for video, share in (shares or {}).items() if share > 0]
         parts = [(part, share) for part, share in parts if part.windows(options.frames)]
         self._parts = [part for part, _ in parts]
@@ -140,7 +142,7 @@ class WindowSampler:
         paired = [clip for clips in self._scenes.values() for clip in clips]
         self._talking = data.with_clips(clip for clip in paired if clip.variant != SHUT)
         self._shut = data.with_clips(clip for clip in paired if clip.variant == SHUT)
-        self._spectrograms: dict[str, F32] = {}
+        self._sounds = SoundCache(self._sound.feature)
 
     def draw(self, number: int) -> WindowBatch:
         """Draw the batch of a number."""
@@ -151,8 +153,8 @@ class WindowSampler:
         return self._make_batch(np.random.default_rng((self._seed, _PLAIN_STREAM, number)), augment=False)
 
     def sounds(self, window: Window) -> F32:
-        """Cut the mel window around each frame of a window. Returns (n, 80, 16) float32."""
-        return _cut_sounds(self._spectrogram(window), window.first, len(window))
+        """Cut the window of sound around each frame of a window. Returns (n, rows, columns) float32."""
+        return self._cut(self._hear(window), window.first, len(window))
 
     def _make_batch(self, rng: np.random.Generator, *, augment: bool) -> WindowBatch:
         options, size = self._options, self._data.size
@@ -162,28 +164,34 @@ class WindowSampler:
             items.append((window.crops, reference.crops, self.sounds(window), _draw_lips(window)))
         faces, references, sounds, outlines = (np.stack(part) for part in zip(*items, strict=True))
         pictures = torch.from_numpy(np.concatenate([faces, references], 1)).permute(0, 1, 4, 2, 3).float() / 255
-        flat, lips, mels = pictures.flatten(1, 2), torch.from_numpy(outlines).float(), torch.from_numpy(sounds)
+        flat, lips, heard = pictures.flatten(1, 2), torch.from_numpy(outlines).float(), torch.from_numpy(sounds)
         if augment:
             views = draw_views(len(flat), size, rng, options.face_augmentation)
             flat, lips = (sample_affine(part, size, size, views) for part in (flat, lips))
             flat = change_light(flat, rng, options.face_augmentation)
-            mels = augment_spectrograms(mels, rng, options.voice_augmentation)
+            heard = self._augment_sounds(heard, rng)
         else:
             edge = (self._data.side - size) // 2
             flat, lips = (part[..., edge : edge + size, edge : edge + size] for part in (flat, lips))
         pictures = flat.reshape(len(flat), 2, options.frames, 3, size, size)
-        others = self._draw_other_sounds(rng, augment=augment) if self._others else mels[:0]
-        return WindowBatch(pictures[:, 0], pictures[:, 1], mels, others, lips[:, :, None])
+        others = self._draw_other_sounds(rng, augment=augment) if self._others else heard[:0]
+        return WindowBatch(pictures[:, 0], pictures[:, 1], heard, others, lips[:, :, None])
 
     def _draw_other_sounds(self, rng: np.random.Generator, *, augment: bool) -> torch.Tensor:
-        """Draw mel windows of successive moments of the other speech for each window of a batch."""
+        """Draw windows of sound of successive moments of the other speech for each window of a batch."""
         options, cuts = self._options, []
         for _ in range(options.windows):
             whole = self._others[int(rng.integers(len(self._others)))]
-            moments = max(int((whole.shape[1] - mel.COLUMNS) / mel.COLUMN_RATE * FPS), 1)
-            cuts.append(_cut_sounds(whole, int(rng.integers(moments)), options.frames))
-        mels = torch.from_numpy(np.stack(cuts))
-        return augment_spectrograms(mels, rng, options.voice_augmentation) if augment else mels
+            moments = max(int((whole.shape[1] - self._sound.span) / self._sound.feature.rate * FPS), 1)
+            cuts.append(self._cut(whole, int(rng.integers(moments)), options.frames))
+        heard = torch.from_numpy(np.stack(cuts))
+        return self._augment_sounds(heard, rng) if augment else heard
+
+    def _augment_sounds(self, sounds: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        """Augment mel windows. Phonetic ones are the same for all voices."""
+        if self._sound.feature.name != "mel-levelled":
+            return sounds
+        return augment_spectrograms(sounds, rng, self._options.voice_augmentation)
 
     def _draw_pair(self, rng: np.random.Generator) -> tuple[Window, Window]:
         """Draw a window and its reference: another time of the clip, or the same time in another clip or video."""
@@ -239,27 +247,17 @@ class WindowSampler:
         clip, first = choices[int(rng.integers(len(choices)))]
         return self._data.read(clip, first, length)
 
-    def _spectrogram(self, window: Window) -> F32:
-        from lipdub.metrics.avsyncnet import compute_normalized_spectrogram
-
+    def _hear(self, window: Window) -> F32:
+        """Give the audio feature of a window's whole clip, (rows, T) float32."""
         clip, data = window.clip, self._data
-        spectrogram = self._spectrograms.get(clip.id)
-        if spectrogram is None:
-            samples = shards.read_rows(
-                data.path(clip), data.layout(clip), "audio", 0, clip.frames * shards.SAMPLES_PER_FRAME
-            )
-            spectrogram = compute_normalized_spectrogram(samples.astype(np.float32) / 32768)
-            self._spectrograms[clip.id] = spectrogram
-            # Several threads may run this: a spectrogram that is dropped is computed again.
-            if len(self._spectrograms) > _MAX_SPECTROGRAMS:
-                self._spectrograms.pop(next(iter(self._spectrograms)), None)
-        return spectrogram
+        heard = self._sounds.find(clip.id)
+        if heard is None:
+            heard = self._sounds.compute(clip.id, data.read_audio(clip), data.find_folder(clip))
+        return heard
 
-
-def _cut_sounds(spectrogram: F32, first: int, count: int) -> F32:
-    """Cut mel windows around successive frames of a sound. Returns (count, 80, 16) float32."""
-    times = (first + np.arange(count) - _MIDDLE) / FPS
-    return mel.cut_windows(spectrogram, mel.find_window_starts(times))
+    def _cut(self, values: F32, first: int, count: int) -> F32:
+        """Cut the windows around successive frames of a sound. Returns (count, rows, columns) float32."""
+        return self._sound.cut_around(values, (first + np.arange(count)) / FPS)
 
 
 def _group_scenes(clips: Sequence[Clip]) -> dict[tuple[str, str], list[Clip]]:

@@ -27,12 +27,13 @@ from lipdub.faces.alignment import lower_face
 from lipdub.metrics import avsyncnet
 from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize
 from lipdub.networks.syncnet_scorer import SyncNetScorer
-from lipdub.speech import mel
+from lipdub.speech.sound_windows import sound_windows
 from lipdub.training.config import setting
 from lipdub.training.dataset import Dataset, TalkingClips
 from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation, augment_faces, augment_spectrograms
 from lipdub.training.loop import LoopOptions, Trainer, TrainingTask, prefix_lines
 from lipdub.training.shards import FPS
+from lipdub.training.sound_cache import SoundCache
 from lipdub.training.speech_augmentation import augment_speech
 from lipdub.weights import safetensors_file
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lipdub.arrays import I64, Array
+    from lipdub.arrays import I64
 
 Scorer = AVSyncNet | SyncNetScorer
 Loss = Literal["infonce", "bce"]
@@ -48,7 +49,12 @@ SyncBatch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 _CHECK_SEED = 7
 _CHECK_CLIPS = 40
-_MAX_SPECTROGRAMS = 8192  # kept in memory: 40 kB for a clip of three seconds
+
+
+def hear_feature(size: AVSyncNetSize, audio: str) -> AVSyncNetSize:
+    """Give the size of a network that hears an audio feature, "mel" or "phonetic", in new windows of it."""
+    windows = sound_windows(audio)
+    return replace(size, audio=audio, audio_rows=windows.rows, audio_columns=windows.columns)
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class SyncScorerOptions:
             together weigh as much as right ones (Yaman et al.).
         variants: variants of each clip's sound, all but the first augmented.
         face_augmentation: drawn anew for each batch.
-        voice_augmentation: drawn anew for each batch.
+        voice_augmentation: drawn anew for each batch of mel windows. Phonetic ones are the same for all voices.
         loop: the training loop.
     """
 
@@ -115,7 +121,8 @@ class SyncClips:
             raise InputError(f"the dataset {printable(data.folder)} has no clip of {FRAMES} frames")
         self._clips = TalkingClips(replace(data, clips=clips))
         self._size, self._seed = size, seed
-        self._spectrograms: dict[tuple[int, int], Array] = {}
+        self._windows = avsyncnet.find_sound_windows(size)
+        self._sounds = SoundCache(self._windows.feature)
 
     def __len__(self) -> int:
         return len(self._clips)
@@ -150,20 +157,16 @@ class SyncClips:
         return torch.from_numpy(pictures).float() / 255
 
     def sounds(self, clip: int, moments: I64, variant: int = 0) -> torch.Tensor:
-        """Cut the mel windows that begin with the moments' first frames. Returns (n, 80, 16) float32 in -4..4."""
-        whole = self._spectrograms.get((clip, variant))
+        """Cut the windows of sound that go with the moments' five frames. Returns (n, rows, columns) float32."""
+        whole = self._sounds.find((clip, variant))
         if whole is None:
             audio = self._clips.audio(clip)
             if variant:
                 background = np.resize(self._clips.audio((clip - 1) % len(self)), len(audio))
                 audio = augment_speech(audio, np.random.default_rng((self._seed, variant, clip)), background)
-            whole = avsyncnet.compute_normalized_spectrogram(audio).astype(np.float16)
-            self._spectrograms[clip, variant] = whole
-            # Several threads may run this: a spectrogram that is dropped is computed again.
-            if len(self._spectrograms) > _MAX_SPECTROGRAMS:
-                self._spectrograms.pop(next(iter(self._spectrograms)), None)
-        starts = np.round(moments / FPS * mel.COLUMN_RATE).astype(np.int64)
-        return torch.from_numpy(mel.cut_windows(whole.astype(np.float32), starts))
+            whole = self._sounds.compute((clip, variant), audio, self._clips.folder(clip))
+        starts = np.round(moments / FPS * self._windows.feature.rate).astype(np.int64)
+        return torch.from_numpy(self._windows.cut(whole, starts))
 
 
 def train_scorer(
@@ -196,8 +199,8 @@ def train_scorer(
         return draw_batch(clips, options, np.random.default_rng((seed, number)))
 
     def compute_loss(net: torch.nn.Module, batch: SyncBatch) -> tuple[torch.Tensor, dict[str, float]]:
-        mels, faces, moments = batch
-        sound, mouth = net(mels.flatten(0, 1)[:, None], faces.flatten(0, 1))
+        sounds, faces, moments = batch
+        sound, mouth = net(sounds.flatten(0, 1), faces.flatten(0, 1))
         shape = (*moments.shape, -1)
         cosine = mouth.float().reshape(shape) @ sound.float().reshape(shape).transpose(1, 2)
         logits = getattr(net, "module", net).logit(cosine)
@@ -216,8 +219,8 @@ def draw_batch(clips: SyncClips, options: SyncScorerOptions, rng: np.random.Gene
     """Draw moments of random clips, augmented.
 
     Returns:
-        mel windows (clips, moments, 80, 16) float32; faces (clips, moments, channels, height, width) float32; the
-        moments' first frames (clips, moments) int64.
+        windows of sound (clips, moments, rows, columns) float32; faces (clips, moments, channels, height, width)
+        float32; the moments' first frames (clips, moments) int64.
     """
     size = options.face_size
     among = min(options.overfit, len(clips)) or len(clips)
@@ -231,7 +234,8 @@ def draw_batch(clips: SyncClips, options: SyncScorerOptions, rng: np.random.Gene
         faces = torch.stack([avsyncnet.crop_middle(stack, size.height, size.width) for stack in faces])
     else:
         faces = augment_faces(faces, size.height, size.width, rng, options.face_augmentation)
-        sounds = augment_spectrograms(sounds, rng, options.voice_augmentation)
+        if size.audio == "mel":
+            sounds = augment_spectrograms(sounds, rng, options.voice_augmentation)
     return sounds, faces.reshape(*firsts.shape, -1, size.height, size.width), torch.from_numpy(firsts)
 
 
@@ -260,7 +264,7 @@ def matching_accuracy(network: Scorer, clips: SyncClips, options: SyncScorerOpti
         moments = _draw_moments(clips.moments(int(clip)), options.moments, rng)
         faces = avsyncnet.crop_middle(clips.stacks(int(clip), moments), size.height, size.width)
         faces = faces.reshape(len(moments), -1, size.height, size.width)
-        sound, mouth = network(clips.sounds(int(clip), moments)[:, None], faces)
+        sound, mouth = network(clips.sounds(int(clip), moments), faces)
         cosine = (mouth @ sound.T).numpy()
         wrong = np.abs(moments[:, None] - moments) >= options.min_distance
         right.append((np.where(wrong, cosine, -np.inf).max(1) < cosine.diagonal()).mean())

@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from lipdub.errors import UsageError
+from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lipdub.arrays import F32, U8
+    from lipdub.networks.avsyncnet import AVSyncNetSize
     from lipdub.training.dataset import Dataset
     from lipdub.weights.talking_face_file import TalkingFaceModel
 
@@ -84,6 +86,8 @@ class GeneratorOptions:
 
     Attributes:
         size: size of a new generator.
+        own_sound: length of the embedding of a new generator's own audio encoder, where AVSyncNet hears phonetic
+            features; 0: it has none.
         sampling: how windows are drawn.
         loss_weights: weights of the losses; the silent-lip generator has neither sync nor triplet.
         closes_references: the silent-lip generator closes the mouths of the references.
@@ -107,6 +111,7 @@ class GeneratorOptions:
     alpha: float = 1.0
     blur: float = 1.0
     begin: Literal["silent", "new"] = "silent"
+    own_sound: int = field(default=64, metadata={"added": True})
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
             steps=1800,
@@ -154,7 +159,7 @@ def train_generator(
         seed: seed of all random choices.
         device: "auto", or PyTorch's name of a device.
         begin: first weights, over `options.begin`.
-        others: spectrograms (80, columns) float32 of other speech, for the sync regularizer.
+        others: (rows, columns) float32 each, the audio feature of other speech, for the sync regularizer.
         shares: share of the windows for each video (`WindowSampler`).
         progress: called with one line of text at each report.
 
@@ -167,8 +172,9 @@ def train_generator(
     torch.manual_seed(seed)
     generator = _make_generator(data, model, options, begin)
     objective = GeneratorObjective(model, FaceDiscriminator(generator.size), options, progress)
-    windows = WindowSampler(data, options.sampling, seed, others, shares)
-    checked = WindowSampler(held_out if held_out is not None else data, options.sampling, seed)
+    sound = find_sound_windows(model.sync.size)
+    windows = WindowSampler(data, options.sampling, seed, others, shares, sound)
+    checked = WindowSampler(held_out if held_out is not None else data, options.sampling, seed, sound=sound)
 
     def validate(network: nn.Module) -> float:
         values = [objective.lower_face_error(network, checked.draw_plain(n)) for n in range(_VALIDATION_BATCHES)]
@@ -199,12 +205,19 @@ def _make_generator(
         begin = model.silent
     if begin is not None and begin.size.pixels != data.size:
         raise UsageError(f"the generator has {begin.size.pixels} pixels, the dataset {data.size}")
-    new_size = replace(options.size, pixels=data.size, sound=model.sync.size.features)
-    generator = FaceGenerator(new_size if begin is None else begin.size)
+    generator = FaceGenerator(_fit_size(options, data.size, model.sync.size) if begin is None else begin.size)
     if begin is not None:
         generator.load_state_dict(begin.state_dict())
     generator.to(memory_format=torch.channels_last)
     return generator
+
+
+def _fit_size(options: GeneratorOptions, pixels: int, sync: AVSyncNetSize) -> FaceGeneratorSize:
+    """Fit a new generator's size to its faces, and to the AVSyncNet that it hears by."""
+    size = replace(options.size, pixels=pixels, sound=sync.features)
+    if sync.audio == "mel" or not options.own_sound:
+        return size
+    return replace(size, own_sound=options.own_sound, audio_rows=sync.audio_rows, audio_columns=sync.audio_columns)
 
 
 class GeneratorObjective:
@@ -245,7 +258,7 @@ class GeneratorObjective:
         """Compute Eq. 5 for a batch, and its parts."""
         weights = self.options.loss_weights
         real, references, sounds = self._prepare(batch)
-        fake = network(sounds.flatten(0, 1), hide_lower_half(real), references)
+        fake = network(sounds.flatten(0, 1), hide_lower_half(real), references, batch.sounds.flatten(0, 1))
         self._real, self._fake = real, fake.detach()
         parts: LossParts = {"pixel": (weights.pixel, _pixel_loss(fake, real, batch.lips.flatten(0, 1), weights))}
         if self._features is not None:
@@ -254,7 +267,7 @@ class GeneratorObjective:
             parts |= self._sync_parts(fake, real, references, sounds)
         if weights.sync_regularizer > 0 and len(batch.others):
             others = self._embed_sounds(batch.others)
-            said = network(others.flatten(0, 1), hide_lower_half(real), references)
+            said = network(others.flatten(0, 1), hide_lower_half(real), references, batch.others.flatten(0, 1))
             x = similarity(self._embed_lips(said, len(others)), others[:, others.shape[1] // 2])
             parts["sync_regularizer"] = (weights.sync_regularizer, lip_sync(self._sync.logit(x)))
         if weights.adversarial > 0:
@@ -326,8 +339,10 @@ class GeneratorObjective:
     def _generate(self, network: nn.Module, batch: WindowBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Generate the faces of a batch. Returns faces, true faces and references."""
         device = next(network.parameters()).device
-        real, references, sounds = self._prepare(WindowBatch(*(part.to(device) for part in batch)))
-        return network(sounds.flatten(0, 1), hide_lower_half(real), references), real, references
+        batch = WindowBatch(*(part.to(device) for part in batch))
+        real, references, sounds = self._prepare(batch)
+        fake = network(sounds.flatten(0, 1), hide_lower_half(real), references, batch.sounds.flatten(0, 1))
+        return fake, real, references
 
     @torch.no_grad()
     def _prepare(self, batch: WindowBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -343,10 +358,10 @@ class GeneratorObjective:
         return real, references, self._embed_sounds(batch.sounds)
 
     @torch.no_grad()
-    def _embed_sounds(self, mels: torch.Tensor) -> torch.Tensor:
-        """Embed mel windows (n, F, 80, 16). Returns (n, F, features) float32."""
-        embeddings: torch.Tensor = self._sync.audio_features(mels.flatten(0, 1)[:, None])
-        return embeddings.float().unflatten(0, mels.shape[:2])
+    def _embed_sounds(self, sounds: torch.Tensor) -> torch.Tensor:
+        """Embed windows of sound (n, F, rows, columns). Returns (n, F, features) float32."""
+        embeddings: torch.Tensor = self._sync.audio_features(sounds.flatten(0, 1))
+        return embeddings.float().unflatten(0, sounds.shape[:2])
 
     def _embed_lips(self, faces: torch.Tensor, windows: int) -> torch.Tensor:
         """Embed faces (5 windows, 3, P, P) by AVSyncNet. Returns (windows, features) float32."""

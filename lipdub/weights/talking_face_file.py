@@ -57,16 +57,16 @@ class TalkingFaceModel:
         assert generator is not None
         return generator.size.pixels
 
-    def sound(self, mel: torch.Tensor) -> torch.Tensor:
-        """Return the embeddings of mel windows.
+    def sound(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings of windows of sound.
 
         Args:
-            mel: (n, 80, 16) float32, -4..4.
+            audio: (n, rows, columns) float32 of the model's audio feature; mel: (n, 80, 16), -4..4.
 
         Returns:
             (n, features) float32 of unit length.
         """
-        return self.sync.audio_features(mel[:, None])
+        return self.sync.audio_features(audio)
 
 
 def save(path: Path, model: TalkingFaceModel) -> Path:

@@ -112,7 +112,8 @@ def similarities(
 ) -> np.ndarray:
     """Cosines float64 (moments, LAGS)."""
     mouths = avsyncnet.embed_mouths(network, clip.crops, shift, turn)
-    return avsyncnet.compute_similarities(mouths, avsyncnet.embed_sounds(network, clip.audio), LAGS)
+    rate = avsyncnet.find_sound_windows(network.size).feature.rate
+    return avsyncnet.compute_similarities(mouths, avsyncnet.embed_sounds(network, clip.audio), LAGS, rate)
 
 
 def best_lag(curve: np.ndarray) -> float:

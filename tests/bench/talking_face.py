@@ -30,6 +30,7 @@ import numpy as np
 import torch
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.metrics.ifc import frame_distance, ifc
 from lipdub.metrics.lmd import lmd
 from lipdub.metrics.motion_sync import compare_motion, estimate_sync
@@ -90,9 +91,8 @@ def say(
         shown = tensor(references[i : i + 25])
         if not raw and model.silent is not None:
             shown = close_mouths(model.silent, model.sync, shown)
-        made = generator(
-            model.sound(torch.from_numpy(sounds[i : i + 25])), hide_lower_half(tensor(faces[i : i + 25])), shown
-        )
+        audio = torch.from_numpy(sounds[i : i + 25])
+        made = generator(model.sound(audio), hide_lower_half(tensor(faces[i : i + 25])), shown, audio)
         out.append((made.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy())
     return np.concatenate(out)
 
@@ -210,23 +210,28 @@ def main() -> None:
         name: talking_face_file.load(Path(path)) for name, _, path in (text.partition("=") for text in asked.models)
     }
     data = open_dataset(asked.data, split="held-out")
-    windows, mesh = WindowSampler(data, WindowSampling()), Mesh()
+    mesh = Mesh()
+    windows = {
+        name: WindowSampler(data, WindowSampling(), sound=find_sound_windows(model.sync.size))
+        for name, model in models.items()
+    }
     figures = {name: Figures() for name in ("reference", "still", *models)}
     shown: dict[str, list[np.ndarray]] = {}
     for number, clip in enumerate(data.clips[: asked.clips]):
         window = data.read(clip)
-        real, sounds, heard = data.crop_middle(window.crops), windows.sounds(window), hear(window.audio)
+        real, heard = data.crop_middle(window.crops), hear(window.audio)
+        sounds = {name: sampler.sounds(window) for name, sampler in windows.items()}
         true = mesh.points(real)
         references = np.roll(real, len(real) // 2, 0)
         still = np.concatenate([real[:, : real.shape[1] // 2], references[:, real.shape[1] // 2 :]], 1)
         made = {"reference": references, "still": still}
-        made |= {name: say(model, real, references, sounds, name in asked.raw) for name, model in models.items()}
+        made |= {name: say(model, real, references, sounds[name], name in asked.raw) for name, model in models.items()}
         for name, faces in made.items():
             against_truth(figures[name], faces, real, mesh.points(faces), true, heard)
         for name, model in models.items():
-            figures[name].rows[-1]["avsim"] = similarity(model, made[name], sounds)
-            figures[name].rows[-1]["avsim_real"] = similarity(model, real, sounds)
-            figures[name].rows[-1]["leak"] = leaking(model, real, true, sounds, name in asked.raw, mesh)
+            figures[name].rows[-1]["avsim"] = similarity(model, made[name], sounds[name])
+            figures[name].rows[-1]["avsim_real"] = similarity(model, real, sounds[name])
+            figures[name].rows[-1]["leak"] = leaking(model, real, true, sounds[name], name in asked.raw, mesh)
         if number < 2:
             for name, faces in {"real": real, **made}.items():
                 shown.setdefault(name, []).append(np.concatenate(faces[::6], 1))

@@ -9,7 +9,6 @@ torch = pytest.importorskip("torch")
 
 from lipdub.faces import landmarks
 from lipdub.metrics.avsyncnet import (
-    compute_normalized_spectrogram,
     compute_similarities,
     crop_lower_faces,
     crop_middle,
@@ -59,7 +58,7 @@ def test_sounds_are_heard_at_every_column_whatever_their_level() -> None:
     assert found.shape == (81 - 15, 16)
     torch.testing.assert_close(embed_sounds(net, 0.2 * audio), found, rtol=0, atol=1e-2)
     with torch.no_grad():
-        window = torch.from_numpy(mel.cut_windows(compute_normalized_spectrogram(audio), np.array([65])))[:, None]
+        window = torch.from_numpy(mel.cut_windows(mel.compute_levelled_spectrogram(audio), np.array([65])))
         torch.testing.assert_close(found[65:], net.audio_features(window), rtol=0, atol=1e-4)
     assert embed_sounds(net, audio[:1600]).shape == (0, 16)
     assert torch.isfinite(embed_sounds(net, np.zeros(8000, np.float32))).all()
@@ -72,15 +71,15 @@ def test_similarities_know_the_lag_and_where_there_is_no_sound() -> None:
     moments = np.arange(10, 40)
     mouths = torch.zeros(40, 32)
     mouths[10:] = codes[torch.from_numpy(np.round(moments * 3.2).astype(int) - 8)]
-    found = compute_similarities(mouths, codes, lags)
+    found = compute_similarities(mouths, codes, lags, mel.COLUMN_RATE)
     assert found.shape == (40, 4)
     on_columns = [i for i in moments if (i * 16) % 5 == 0]
     np.testing.assert_allclose(found[on_columns, 2], 1.0, atol=1e-5)
     assert (found[10:].argmax(1) == 2).all()
     assert np.isnan(found[0, 2:]).all() and np.isfinite(found[0, :2]).all()
-    late = compute_similarities(codes[:80], codes, lags)  # of 3.2 s of mouths, 2.5 s are heard
+    late = compute_similarities(codes[:80], codes, lags, mel.COLUMN_RATE)  # of 3.2 s of mouths, 2.5 s are heard
     assert np.isfinite(late[60, 1]) and np.isnan(late[65, 1]) and np.isfinite(late[65, 3])
-    assert np.isnan(compute_similarities(mouths, codes[:1], lags)).all()
+    assert np.isnan(compute_similarities(mouths, codes[:1], lags, mel.COLUMN_RATE)).all()
 
 
 def test_lower_faces_have_their_margin_and_follow_the_head() -> None:

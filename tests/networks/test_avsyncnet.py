@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -9,16 +11,17 @@ torch = pytest.importorskip("torch")
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize, ImageEncoder, to_luma
 
 TINY = AVSyncNetSize(24, 48, 4, (1, 1), (2, 2), 4, (1, 1, 1), 16, grey=True)
+PHONETIC = replace(TINY, audio="phonetic", audio_rows=50, audio_columns=41)
 
 
 def inputs(size: AVSyncNetSize, count: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
     seeded = torch.Generator().manual_seed(0)
-    mel = 8 * torch.rand(count, 1, 80, 16, generator=seeded) - 4
-    return mel, torch.rand(count, 15, size.height, size.width, generator=seeded)
+    sound = 8 * torch.rand(count, size.audio_rows, size.audio_columns, generator=seeded) - 4
+    return sound, torch.rand(count, 15, size.height, size.width, generator=seeded)
 
 
 @pytest.mark.quick_cases(1)
-@pytest.mark.parametrize("size", [AVSyncNetSize(), AVSyncNetSize.small(), TINY])
+@pytest.mark.parametrize("size", [AVSyncNetSize(), AVSyncNetSize.small(), TINY, PHONETIC])
 def test_both_embeddings_are_of_unit_length(size: AVSyncNetSize) -> None:
     network = AVSyncNet(size).eval()
     with torch.inference_mode():
@@ -72,6 +75,20 @@ def test_luma_is_of_each_frame() -> None:
     faces = torch.zeros(1, 6, 2, 2)
     faces[0, 1], faces[0, 5] = 1.0, 1.0  # green, then blue
     torch.testing.assert_close(to_luma(faces)[0, :, 0, 0], torch.tensor([0.587, 0.114]))
+
+
+def test_a_feature_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match="audio is 'mfcc', not one of mel, phonetic"):
+        replace(TINY, audio="mfcc")
+
+
+def test_where_a_phone_lies_counts() -> None:
+    network = AVSyncNet(PHONETIC).eval()
+    early, late = network.make_silence(2).unbind()
+    early[3, 10:14], late[3, 20:24] = 1.0, 1.0
+    with torch.inference_mode():
+        one, other = network.audio_features(torch.stack([early, late]))
+    assert (one - other).abs().max() > 1e-2
 
 
 def test_a_generator_can_learn_from_it() -> None:

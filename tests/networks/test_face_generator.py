@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -70,6 +72,19 @@ def test_all_that_is_given_matters_and_the_lower_half_of_the_pose_is_not_seen(si
         for changed in ((other[0], pose, identity), (sound, other[1], identity), (sound, pose, other[2])):
             assert (network(*changed) - made).abs().max() > 1e-4
     assert not pose[:, :, 12:].any() and pose[:, :, :12].any()
+
+
+def test_a_generator_that_hears_the_sound_itself() -> None:
+    torch.manual_seed(0)
+    network = FaceGenerator(replace(TINY, own_sound=6, audio_rows=50, audio_columns=41)).eval()
+    faces, sound = torch.rand(2, 3, 24, 24), torch.zeros(2, TINY.sound)
+    audio = torch.zeros(2, 50, 41)
+    audio[1, 7, 15:25] = 1.0
+    with torch.no_grad():
+        made = network(sound, faces[:1].expand(2, -1, -1, -1), faces[1:].expand(2, -1, -1, -1), audio)
+    assert (made[0] - made[1]).abs().max() > 1e-4
+    network(sound, faces, faces, audio).sum().backward()
+    assert network.audio_encoder is not None and network.audio_encoder.conv1.weight.grad.abs().sum() > 0
 
 
 def test_the_discriminator_judges_the_lower_half_alone() -> None:

@@ -18,7 +18,7 @@ from lipdub.faces.alignment import full_face
 from lipdub.media.read import read_frames
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
-from lipdub.networks.talking_face import SilentLip, TalkingFace, make_silent_windows
+from lipdub.networks.talking_face import SilentLip, TalkingFace
 from lipdub.stages.enhance import METHODS, stage
 from lipdub.stages.method import build_options
 from lipdub.stages.neutralize import silent_lip
@@ -345,9 +345,9 @@ def test_boxes_hold_the_crops() -> None:
 def test_networks_hear_see_and_shut() -> None:
     torch.manual_seed(0)
     sync, silent = AVSyncNet(HEARS).eval(), FaceGenerator(FaceGeneratorSize(24, 4, 8, 16)).eval()
-    faces, mel = torch.rand(2, 3, 24, 24), torch.randn(2, 1, 80, 16)
+    faces, mel = torch.rand(2, 3, 24, 24), torch.randn(2, 80, 16)
     with torch.no_grad():
-        quiet = sync.audio_features(make_silent_windows(2)[:, None])
+        quiet = sync.audio_features(sync.make_silence(2))
         torch.testing.assert_close(SilentLip(silent, sync)(faces), silent(quiet, hide_lower_half(faces), faces))
         said = TalkingFace(silent, sync)(mel, faces, faces.flip(0))
         torch.testing.assert_close(said, silent(sync.audio_features(mel), hide_lower_half(faces), faces.flip(0)))

@@ -69,6 +69,9 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path, monkeypatc
         and "without this speech" in describe_unseen_speech(out, TALKER)[0]
         and describe_unseen_speech(base, SPEECH) == []
     )
+    phonetic = replace(HEARS, audio="phonetic", audio_rows=3, audio_columns=21)
+    heard = talking_face_file.save(tmp_path / "phonetic.safetensors", replace(after, sync=AVSyncNet(phonetic)))
+    assert describe_unseen_speech(heard, TALKER) == []  # phones are the same for all voices
     text = render_card(model, "lipdub adapt VIDEO")
     assert (
         "a talker's.mp4" in text and "`lipdub adapt VIDEO`" in text and '"minutes": 0.05' in text and "consent" in text

@@ -11,9 +11,11 @@ torch = pytest.importorskip("torch")
 
 from lipdub.errors import InputError
 from lipdub.metrics import avsyncnet
-from lipdub.networks.talking_face import make_silent_windows
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.speech import mel
 from lipdub.training.dataset import open_dataset
 from lipdub.training.face_windows import WindowBatch, WindowSampler, WindowSampling
+from lipdub.training.sync_scorer import hear_feature
 from tests.training.datasets import EDGE, SIZE, pairs, talkers
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def test_a_window_its_reference_and_its_sounds(tmp_path: Path) -> None:
             first for first in range(clip.frames - 4) if torch.equal(known[clip.id][first : first + 5], references)
         ]
         assert starts and all(abs(start - first) >= 5 for start in starts[:1] for _, first in where[:1])
-        whole = avsyncnet.compute_normalized_spectrogram(data.read(clip).audio)
+        whole = mel.compute_levelled_spectrogram(data.read(clip).audio).astype(np.float16).astype(np.float32)
         heard = [whole[:, column : column + 16] for column in (int((first + 2 - 2) * 3.2) for _, first in where)]
         assert any(np.allclose(sounds[2], part, atol=1e-5) for part in heard)
 
@@ -123,7 +125,7 @@ def test_single_faces_of_the_videos_that_are_asked_for(tmp_path: Path) -> None:
 
 def test_other_speech(tmp_path: Path) -> None:
     other = np.random.default_rng(0).normal(size=(80, 100)).astype(np.float32)
-    batch = WindowSampler(open_dataset(talkers(tmp_path)), WindowSampling(windows=3), 0, [other]).draw_plain(0)
+    batch = WindowSampler(open_dataset(talkers(tmp_path)), WindowSampling(windows=3), 0, others=[other]).draw_plain(0)
     assert batch.others.shape == (3, 5, 80, 16)
     columns = [other[:, start : start + 16] for start in range(84)]
     assert all(any(np.allclose(window, part) for part in columns) for window in batch.others[:, 2])
@@ -144,10 +146,12 @@ def test_a_damaged_shard_is_passed_over_or_refused(tmp_path: Path) -> None:
         open_dataset(folder, on_bad="error")
 
 
-def test_silence_is_what_the_spectrogram_has_of_it() -> None:
-    assert torch.equal(make_silent_windows(2), torch.full((2, 80, 16), -4.0))
-    heard = avsyncnet.compute_normalized_spectrogram(np.zeros(16000, np.float32))
-    np.testing.assert_allclose(heard[:, :16], make_silent_windows(1)[0], atol=1e-5)
+@pytest.mark.parametrize("audio", ["mel", "phonetic"])
+def test_silence_is_what_the_feature_has_of_it(audio: str) -> None:
+    network = AVSyncNet(hear_feature(AVSyncNetSize.small(), audio))
+    windows = avsyncnet.find_sound_windows(network.size)
+    heard = windows.cut(windows.compute(np.zeros(16000, np.float32)), np.array([-30, 40, 100]))
+    np.testing.assert_allclose(heard, network.make_silence(3), rtol=0, atol=1e-5)
 
 
 def windows_of(batch: WindowBatch, data: Dataset) -> list[tuple[Clip, int, Clip, int]]:

@@ -16,6 +16,7 @@ from lipdub.metrics import avsyncnet
 from lipdub.metrics.avsyncnet import load_avsyncnet
 from lipdub.networks.avsyncnet import FRAMES, AVSyncNet, AVSyncNetSize
 from lipdub.networks.syncnet_scorer import SyncNetScorer
+from lipdub.speech import mel
 from lipdub.training.dataset import open_dataset
 from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation
 from lipdub.training.loop import LoopOptions
@@ -115,7 +116,7 @@ def test_a_batch_is_moments_with_their_sounds(tmp_path: Path) -> None:
     window = open_dataset(tmp_path).read(open_dataset(tmp_path).clips[clip])
     first = int(moments[0, 2])
     start = round(first * 3.2)
-    heard = avsyncnet.compute_normalized_spectrogram(window.audio)[:, start : start + 16]
+    heard = mel.compute_levelled_spectrogram(window.audio)[:, start : start + 16]
     np.testing.assert_allclose(mels[0, 2], heard.astype(np.float16).astype(np.float32), atol=1e-5)
     grey = window.crops[first + 3, 16:28, 4:28] @ (0.299, 0.587, 0.114)
     np.testing.assert_allclose(faces[0, 2, 3], grey / 255, atol=0.51 / 255)
@@ -168,7 +169,7 @@ def test_weights_go_out_and_come_back(tmp_path: Path, name: str) -> None:
     assert again.size == network.size and not again.training
     for (key, a), b in zip(network.state_dict().items(), again.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3, msg=key)
-    sound, mouth = again(torch.zeros(2, 1, 80, 16), torch.rand(2, FRAMES, network.size.height, network.size.width))
+    sound, mouth = again(torch.zeros(2, 80, 16), torch.rand(2, FRAMES, network.size.height, network.size.width))
     torch.testing.assert_close(mouth.square().sum(1), torch.ones(2))
     assert sound.shape == (2, network.size.features)
 

@@ -17,9 +17,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
 from lipdub.errors import UsageError
+from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
+from lipdub.speech import phonetic_features
 from lipdub.training import sync_scorer
 from lipdub.training.dataset import open_dataset
 from lipdub.training.face_windows import WindowSampler, WindowSampling
@@ -143,7 +145,9 @@ def test_parts_of_the_objective(data: Path) -> None:
             super().__init__()
             self.zero = torch.nn.Parameter(torch.zeros(()))
 
-        def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+        def forward(
+            self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor, audio: torch.Tensor
+        ) -> torch.Tensor:
             assert torch.equal(pose, hide_lower_half(real))
             return real + self.zero
 
@@ -168,7 +172,7 @@ def test_parts_of_the_objective(data: Path) -> None:
     lips = torch.nn.functional.interpolate(real[:, :, 12:], (12, 24), mode="bilinear", antialias=True)
     with torch.no_grad():
         seen = shown.sync.image_features(lips.unflatten(0, (2, 5)).flatten(1, 2))
-        cosine = (seen * shown.sync.audio_features(batch.sounds[:, 2][:, None])).sum(1)
+        cosine = (seen * shown.sync.audio_features(batch.sounds[:, 2])).sum(1)
         assert plain == pytest.approx(float(lip_sync(shown.sync.logit(cosine))), rel=1e-4)
     assert parts(sync_loss="plain")[1]["sync"] != pytest.approx(plain, rel=1e-4)  # blurred lips are others
 
@@ -184,7 +188,9 @@ def test_the_mouth_can_count_more(data: Path) -> None:
             super().__init__()
             self.row = row
 
-        def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+        def forward(
+            self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor, audio: torch.Tensor
+        ) -> torch.Tensor:
             made = real.clone()
             made[:, :, self.row, 12] = 1 - made[:, :, self.row, 12]
             return made.requires_grad_()
@@ -209,9 +215,11 @@ def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path)
     seen: list[torch.Tensor] = []
 
     class Looks(FaceGenerator):
-        def forward(self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
+        def forward(
+            self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor, audio: torch.Tensor | None = None
+        ) -> torch.Tensor:
             seen.append(identity)
-            return super().forward(sound, pose, identity)
+            return super().forward(sound, pose, identity, audio)
 
     for silent in (True, False):
         GeneratorObjective(shown, FaceDiscriminator(TINY), replace(OPTIONS, closes_references=silent)).loss(
@@ -219,6 +227,27 @@ def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path)
         )
     assert torch.equal(seen[1], batch.references.flatten(0, 1))
     assert not torch.allclose(seen[0], seen[1], atol=0.05)
+
+
+def test_the_generator_hears_phones_itself_where_avsyncnet_does(data: Path) -> None:
+    hears = replace(HEARS, audio="phonetic", audio_rows=phonetic_features.ROWS, audio_columns=21)
+    shown = TalkingFaceModel(AVSyncNet(hears), FaceGenerator(TINY))
+    sound = find_sound_windows(hears)
+    batch = WindowSampler(open_dataset(data), WindowSampling(windows=2), sound=sound).draw(0)
+    assert batch.sounds.shape == (2, 5, phonetic_features.ROWS, 21)
+    heard: list[torch.Tensor] = []
+
+    class Listens(FaceGenerator):
+        def forward(
+            self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor, audio: torch.Tensor | None = None
+        ) -> torch.Tensor:
+            assert audio is not None
+            heard.append(audio)
+            return super().forward(sound, pose, identity, audio)
+
+    size = replace(TINY, own_sound=6, audio_rows=phonetic_features.ROWS, audio_columns=21)
+    GeneratorObjective(shown, FaceDiscriminator(TINY), OPTIONS).loss(Listens(size), batch)
+    assert torch.equal(heard[0], batch.sounds.flatten(0, 1))
 
 
 def test_sizes_that_do_not_go_together(tmp_path: Path) -> None:

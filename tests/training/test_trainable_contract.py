@@ -16,6 +16,7 @@ pytest.importorskip("accelerate")
 
 from typer.testing import CliRunner
 
+import lipdub
 from lipdub.cli.train import build_app
 from lipdub.errors import UsageError
 from lipdub.faces import landmarks
@@ -30,8 +31,12 @@ from lipdub.training.loop import LoopOptions
 from lipdub.training.phone_windows import ENCODER_FRAMES
 from lipdub.training.phone_windows import WINDOW_FRAMES as PHONE_FRAMES
 from lipdub.training.registry import TRAINABLES, make_arguments, train
+from lipdub.training.talking_face import GeneratorOptions
 from lipdub.weights import talking_face_file
 from lipdub.weights.talking_face_file import TalkingFaceModel
+from lipdub.workspace.stage_store import StageStore
+from tests.sample import SPEECH
+from tests.sounds import write_silence
 from tests.training.datasets import SIZE, talkers
 
 if TYPE_CHECKING:
@@ -135,6 +140,36 @@ def test_it_trains_and_writes_a_card(name: str, inputs: dict[str, Path], tmp_pat
     assert f"`lipdub train {name}`" in card
     assert "data: " in card
     assert list(out.parent.iterdir()) == [out]  # nothing half-written is left
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("weights_folder")
+def test_networks_that_hear_phones_are_trained_and_dub(
+    inputs: dict[str, Path], tmp_path: Path, short_talker: Path
+) -> None:
+    """The trainings one after the other, and their file in `lipdub run`."""
+    sampling = WindowSampling(windows=2)
+    sync = TRAINABLES.get("sync-scorer")
+    default = sync.settings(make_arguments(sync, {"data": inputs["data"]})).size
+    size = replace(HEARS, audio=default.audio, audio_rows=default.audio_rows, audio_columns=default.audio_columns)
+    tiny_sync = sync_scorer.SyncScorerOptions(size=size, clips=2, moments=3, variants=2, loop=LOOP)
+    generators = GeneratorOptions(size=DRAWS, own_sound=6, sampling=sampling, loop=LOOP)
+    given: dict[str, Any] = {"data": inputs["data"], "threads": 1}
+    heard = train("sync-scorer", tmp_path / "sync.safetensors", settings=tiny_sync, **given)
+    silent = train("silent-lip", tmp_path / "silent.safetensors", sync=heard, settings=generators, **given)
+    both = train("stabilized", tmp_path / "both.safetensors", silent=silent, settings=generators, **given)
+    model = talking_face_file.load(both)
+    assert model.sync.size == size and model.silent is not None and model.talking is not None
+    assert model.silent.size == model.talking.size
+    assert model.talking.size.own_sound == 6 and model.talking.size.audio_columns == size.audio_columns
+    assert (inputs["data"] / "features").is_dir()  # what is heard is kept beside the shards
+    how: dict[str, Any] = {"recipe": "stabilized", "model": both, "end": 0.4, "length": "shortest"}
+    drawn = []
+    for speech in (SPEECH, write_silence(tmp_path / "silence.wav", 1.0)):
+        result = lipdub.dub(short_talker, speech, tmp_path / f"{speech.stem}.mkv", **how)
+        assert result.workspace is not None
+        drawn.append(StageStore(result.workspace / "sync", "sync").open("crops").read(0, 6).astype(int))
+    assert drawn[0][..., 3].max() == 255 and np.abs(drawn[0] - drawn[1]).max() > 0  # what is said counts
 
 
 @pytest.mark.slow

@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from lipdub.errors import WeightsError
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
-from lipdub.weights import talking_face_file
+from lipdub.networks.talking_face import SilentLip, TalkingFace
+from lipdub.weights import talking_face_file, verify_shipped
 from lipdub.weights.talking_face_file import FORMAT, TalkingFaceModel
 
 if TYPE_CHECKING:
@@ -44,6 +45,21 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     assert again.sound(torch.zeros(3, 80, 16)).shape == (3, 16)
     assert path.read_bytes() == talking_face_file.save(tmp_path / "b.safetensors", given).read_bytes()
     assert sorted(p.name for p in path.parent.iterdir()) == ["m.safetensors"]
+
+
+def test_the_shipped_model_computes_as_it_did() -> None:
+    """Sums of what the model that hears mel spectrograms computed in commit 36cfe0d."""
+    shipped = talking_face_file.load(verify_shipped("stabilized.safetensors"))
+    assert shipped.sync.size.audio == "mel" and shipped.silent is not None and shipped.talking is not None
+    seeded = torch.Generator().manual_seed(0)
+    mel, faces = 8 * torch.rand(2, 80, 16, generator=seeded) - 4, torch.rand(2, 3, 96, 96, generator=seeded)
+    with torch.no_grad():
+        closed = SilentLip(shipped.silent, shipped.sync)(faces)
+        made = shipped.sound(mel), closed, TalkingFace(shipped.talking, shipped.sync)(mel, faces, closed)
+    sums = [float(value.double().sum()) for value in made]
+    assert sums == pytest.approx([1.8324863216766971, 27674.025873996397, 27651.82188080727], rel=1e-6)
+    firsts = [value.flatten()[0].item() for value in made]
+    assert firsts == pytest.approx([-0.13376228511333466, 0.17358329892158508, 0.17323185503482819], abs=1e-6)
 
 
 def test_without_a_talking_face_generator(tmp_path: Path) -> None:

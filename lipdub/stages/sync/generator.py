@@ -92,7 +92,8 @@ class GeneratorMethod(SyncMethod):
     writes crops at the face's own size. A subclass says how its network is loaded and called.
 
     Attributes:
-        audio_feature: What it reads of the speech, a name in `speech.audio_features.FEATURES`.
+        audio_feature: What it reads of the speech, a name in `speech.audio_features.FEATURES`. A method whose model
+            decides that has its own `hear`.
         below_chin: How far under the chin its faces reach, as a share of the face's height.
         sees_upright: Whether faces of turned people are turned upright for the network.
         traits: How its network runs best.

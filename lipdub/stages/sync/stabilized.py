@@ -1,9 +1,9 @@
 """sync, method `stabilized`: a talking-face generator, with the references of neutralize's `silent-lip`.
 
 Yaman et al., "Audio-Driven Talking Face Generation with Stabilized Synchronization Loss" (ECCV 2024), section 3.1.
-Each frame is drawn from its own upper half, the same frame with its mouth closed as identity reference, and the fifth
-of a second of speech around it. Only the lower face inside the jaw's outline changes, at the face's own size. Pixels
-that the generator does not change keep the source's detail.
+Each frame is drawn from its own upper half, the same frame with its mouth closed as identity reference, and the speech
+around it: a fifth of a second, or more where the model hears phones. Only the lower face inside the jaw's outline
+changes, at the face's own size. Pixels that the generator does not change keep the source's detail.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ from lipdub.faces.compositing import composite_crop, crop_at
 from lipdub.options import OptionGroup, option
 from lipdub.stages import inference, talking_face
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun
+from lipdub.weights import verify_shipped
 from lipdub.weights.talking_face_file import FAMILY
 from lipdub.weights.user_models import find as find_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lipdub.arrays import I8, I32, Array
+    from lipdub.arrays import F32, I8, I32, Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
     from lipdub.stages.job import Job
-
-LEAD = 0.08  # seconds before a frame that its sound begins: two of the five frames AVSyncNet hears together
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,20 @@ class Stabilized(GeneratorMethod):
     summary = "talking-face generation with stabilized synchronization (Yaman et al., 2024)"
     options = StabilizedOptions
     works_after = MappingProxyType({"neutralize": (talking_face.METHOD,)})
-    audio_feature = "mel-levelled"  # as AVSyncNet was trained
     sees_upright = False  # its own crops are level with the eyes
     traits = talking_face.TRAITS
 
     def weight_files(self, options: Any) -> list[Path]:
-        """Return the model's file."""
-        return [Path(options.own.model)] if options.own.model is not None else []
+        """Return the model's file, and those of the audio feature that it hears."""
+        if options.own.model is None:
+            return []
+        model = Path(options.own.model)
+        feature = talking_face.find_sound_windows(model).feature
+        return [model, *(verify_shipped(name) for name in feature.weights)]
+
+    def hear(self, audio: F32, options: Any) -> Array:
+        """Compute the audio feature that the model hears."""
+        return talking_face.find_sound_windows(Path(options.own.model)).compute(audio)
 
     def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
         """Return whether a model was adapted to this video. The shipped one knows a single speaker."""
@@ -93,6 +99,7 @@ class Stabilized(GeneratorMethod):
         assert model.talking is not None
         talking = TalkingFace(model.talking, model.sync).eval()
         network = inference.prepare_network(ctx, run.options, talking, self.traits, plan.dubbed)
+        windows = talking_face.find_sound_windows(Path(run.options.own.model))
 
         def draw(frames: list[int], faces: list[Array]) -> list[Array]:
             closed, places = talking_face.read_references(ctx, plan, frames)
@@ -102,7 +109,8 @@ class Stabilized(GeneratorMethod):
                     hint="Give both stages the same --model.",
                 )
             crops = np.stack([crop_at(face, place, size) for face, place in zip(faces, places, strict=True)])
-            drawn = generate(network, crops, closed, run.features, run.speech_times(frames))
+            sounds = windows.cut_around(run.features, run.speech_times(frames))
+            drawn = generate(network, crops, closed, sounds)
             each = zip(faces, crops, drawn, places, strict=True)
             return [composite_crop(face, crop, new, place) for face, crop, new, place in each]
 
@@ -117,12 +125,14 @@ METHOD = Stabilized()
 
 
 def describe_unseen_speech(model: Path, speech: Path | None) -> list[str]:
-    """Return a note where the model was adapted without this speech."""
+    """Return a note where the model hears voices and was adapted without this speech."""
     from lipdub.weights import talking_face_file
     from lipdub.workspace.keys import digest_file
 
-    adapted = (talking_face_file.read_description(model).get("notes") or {}).get("adapted")
-    if adapted is None or speech is None or digest_file(speech) in adapted.get("digests", ()):
+    description = talking_face_file.read_description(model)
+    adapted = (description.get("notes") or {}).get("adapted")
+    hears_voices = description["sync"].get("audio", "mel") == "mel"
+    if adapted is None or not hears_voices or speech is None or digest_file(speech) in adapted.get("digests", ()):
         return []
     return [f"{model.name} was adapted without this speech, so the mouths follow it poorly; use lipdub adapt --speech"]
 
@@ -153,25 +163,21 @@ def crop_boxes(places: Array, width: int, height: int) -> Array:
     return out
 
 
-def generate(network: Any, faces: Array, references: Array, mel: Array, times: Array) -> Array:
+def generate(network: Any, faces: Array, references: Array, sounds: Array) -> Array:
     """Draw faces that say the speech.
 
     Args:
         network: `networks.talking_face.TalkingFace`, prepared or not.
         faces: (n, P, P, 3) uint8 RGB.
         references: (n, P, P, 3) uint8 RGB, with closed mouths.
-        mel: (80, columns) float32 of `speech.mel.MEL_LEVELLED`.
-        times: (n,) seconds of the speech.
+        sounds: (n, rows, columns) float32, the windows of sound around the frames.
 
     Returns:
         (n, P, P, 3) float32 RGB 0..1.
     """
     import torch
 
-    from lipdub.speech.mel import cut_windows, find_window_starts
-
     shown = [torch.from_numpy(part).permute(0, 3, 1, 2).float() / 255 for part in (faces, references)]
-    sound = torch.from_numpy(cut_windows(mel, find_window_starts(np.asarray(times) - LEAD)))[:, None]
-    made = inference.run_network(network, inference.call_directly, sound, *shown)
+    made = inference.run_network(network, inference.call_directly, torch.from_numpy(sounds), *shown)
     result: Array = made.permute(0, 2, 3, 1).numpy().clip(0, 1)
     return result

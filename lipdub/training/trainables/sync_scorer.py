@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
+from lipdub.options import option
 from lipdub.training.trainable import DatasetTrainable, Runtime, SizedArguments
 
 if TYPE_CHECKING:
@@ -15,20 +17,33 @@ if TYPE_CHECKING:
     from lipdub.training.sync_scorer import SyncScorerOptions
 
 
+@dataclass(frozen=True)
+class SyncScorerArguments(SizedArguments):
+    """Arguments of the training of AVSyncNet."""
+
+    audio_feature: Literal["phonetic", "mel"] = option(
+        "phonetic",
+        "--audio-feature",
+        help="How it hears: phones, which are the same for all voices, or the paper's mel spectrogram. The generators "
+        "trained with it hear the same.",
+    )
+
+
 class SyncScorerTrainable(DatasetTrainable["SyncScorerOptions", None]):
     """AVSyncNet."""
 
     name = "sync-scorer"
     summary = "Train AVSyncNet, which tells whether a mouth goes with a sound."
-    arguments = SizedArguments
+    arguments = SyncScorerArguments
     checkpoint_name = "sync"
 
     def default_settings(self, arguments: Any) -> SyncScorerOptions:
-        """Give the small AVSyncNet, or with --full the paper's."""
+        """Give the small AVSyncNet, or with --full the paper's, which hears the feature of --audio-feature."""
         from lipdub.networks.avsyncnet import AVSyncNetSize
-        from lipdub.training.sync_scorer import SyncScorerOptions
+        from lipdub.training.sync_scorer import SyncScorerOptions, hear_feature
 
-        return SyncScorerOptions(size=AVSyncNetSize()) if arguments.full else SyncScorerOptions()
+        options = SyncScorerOptions(size=AVSyncNetSize()) if arguments.full else SyncScorerOptions()
+        return replace(options, size=hear_feature(options.size, arguments.audio_feature))
 
     def load_inputs(self, arguments: Any) -> None:
         """Load nothing: the training begins anew."""

@@ -1,0 +1,122 @@
+"""The windows of sound that AVSyncNet and the talking-face generators hear, by the audio feature they hear it in.
+
+- `mel`: the fifth of a second in which the five frames of AVSyncNet are shown, as in the paper (`mel.MEL_LEVELLED`).
+- `phonetic`: phones, which no voice changes, with as much sound before the frames as after (`phonetic_features`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lipdub.errors import UsageError
+from lipdub.speech import mel, phonetic_features
+from lipdub.speech.audio_features import FEATURES, AudioFeature
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F32, F64, I64, Array
+
+FRAME_RATE = 25
+FRAMES = 5
+"""Frames of AVSyncNet, and how many of them are shown in a second."""
+
+LEAD_SECONDS = (FRAMES // 2) / FRAME_RATE
+"""Seconds from the first of the five frames to the one in the middle."""
+
+COLUMNS = 41
+"""Columns of a new phonetic window: 0.4 s."""
+
+_TIME_EPSILON = 1e-6  # columns: rounding of a time must not move a frame to the column before
+
+
+@dataclass(frozen=True)
+class SoundWindows:
+    """Windows of an audio feature, which go with five frames each.
+
+    Attributes:
+        feature: The audio feature. Its time axis is the second.
+        columns: Columns of a window.
+        lead: Columns of a window before the first of the five frames.
+        silence: The value that silence has in all rows.
+    """
+
+    feature: AudioFeature
+    columns: int
+    lead: int
+    silence: float
+
+    @property
+    def rows(self) -> int:
+        """Rows of a window."""
+        return self.feature.size
+
+    @property
+    def span(self) -> int:
+        """Columns in which the five frames are shown."""
+        return round(FRAMES / FRAME_RATE * self.feature.rate)
+
+    def compute(self, audio: Array) -> F32:
+        """Compute the feature of a whole sound.
+
+        Args:
+            audio: (n,) float mono at 16 kHz, in -1 to 1.
+
+        Returns:
+            (rows, columns) float32.
+        """
+        values: F32 = self.feature.compute(np.asarray(audio, np.float32))
+        return values
+
+    def find_columns(self, times: F64) -> I64:
+        """Find the columns (n,) int64 of times (n,), in seconds of the sound."""
+        place = np.asarray(times, np.float64) * self.feature.rate
+        columns: I64 = np.floor(place + _TIME_EPSILON).astype(np.int64)
+        return columns
+
+    def cut(self, values: F32, starts: I64) -> F32:
+        """Cut windows. There is silence before the first column and after the last.
+
+        Args:
+            values: (rows, T) float32, of the whole sound.
+            starts: (n,) column of the first of the five frames.
+
+        Returns:
+            (n, rows, columns) float32.
+        """
+        columns = np.asarray(starts, np.int64)[:, None] - self.lead + np.arange(self.columns)
+        is_inside = (columns >= 0) & (columns < values.shape[1])
+        out = np.full((len(columns), len(values), self.columns), self.silence, np.float32)
+        window, column = np.nonzero(is_inside)
+        out[window, :, column] = values[:, columns[is_inside]].T
+        return out
+
+    def cut_around(self, values: F32, times: F64) -> F32:
+        """Cut the windows in which frames at these times (n,), in seconds, are the middle ones.
+
+        Arguments and result are otherwise those of `cut`.
+        """
+        return self.cut(values, self.find_columns(np.asarray(times) - LEAD_SECONDS))
+
+
+def sound_windows(audio: str, columns: int | None = None) -> SoundWindows:
+    """Return the windows of an audio feature.
+
+    Args:
+        audio: "mel" or "phonetic".
+        columns: Columns of a window; by default those of a new network. A mel window has 16.
+
+    Raises:
+        UsageError: There are no such windows.
+    """
+    if audio == "mel" and columns in (None, mel.COLUMNS):
+        return SoundWindows(FEATURES.get("mel-levelled"), mel.COLUMNS, 0, -mel.PEAK)
+    if audio == "phonetic" and (columns is None or columns % 2 == 1):
+        columns = columns or COLUMNS
+        middle = round(LEAD_SECONDS * phonetic_features.COLUMN_RATE)
+        return SoundWindows(FEATURES.get("phonetic"), columns, columns // 2 - middle, 0.0)
+    raise UsageError(
+        f"there are no sound windows {audio!r} of {columns} columns",
+        hint="There are mel, of 16 columns, and phonetic, of an odd number.",
+    )
