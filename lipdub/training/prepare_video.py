@@ -66,6 +66,7 @@ def write_clips(
     callback: Callback = ignore_event,
     *,
     placements: F64 | None = None,
+    has_one_face: bool = False,
 ) -> dict[str, Any]:
     """Write a video's clips.
 
@@ -77,6 +78,7 @@ def write_clips(
         options: sizes and filters.
         callback: called with the events of the detect stage.
         placements: (n, 4) of the crops of all frames, by default fitted to the face that is found.
+        has_one_face: whether the video is known to show one face and no other: the first that is found is trusted.
 
     Returns:
         `clips` and `rejected` in plain values.
@@ -102,7 +104,8 @@ def write_clips(
         return {"clips": [], "rejected": [_make_rejection("no-sound", 0.0, float(media.video.duration))]}
     store = StageStore(scratch, "detect")
     context = StageContext(Job(video=video), media, store, {}, {}, stage="prepare", callback=callback)
-    summary = stage.run(context, DetectOptions(max_faces=MAX_FACES))
+    detect = DetectOptions(max_faces=1 if has_one_face else MAX_FACES)
+    summary = stage.run(context, detect, must_check=not has_one_face)
     times = read_frame_times(video)
     times = times - times[0]
     detected = DetectStore(store, summary, lambda: times)

@@ -17,7 +17,7 @@ import pytest
 from lipdub.errors import EnvironmentFailure, InputError, UsageError
 from lipdub.faces import masks
 from lipdub.faces.alignment import full_face
-from lipdub.faces.detectors.face_check import FaceCheck, FaceScores
+from lipdub.faces.detectors.face_check import TRUSTED, FaceCheck, FaceScores
 from lipdub.media.audio import load_audio, probe_audio_source
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
@@ -29,7 +29,7 @@ from lipdub.training.dataset import TalkingClips, open_dataset
 from lipdub.training.dataset_folder import is_held_out
 from lipdub.training.dataset_options import DEFAULT_MARGIN, ClipOptions
 from lipdub.training.prepare import prepare
-from lipdub.training.prepare_video import resample_moments
+from lipdub.training.prepare_video import resample_moments, write_clips
 from tests.training import footage
 
 if TYPE_CHECKING:
@@ -260,6 +260,24 @@ def test_what_only_looks_like_a_face_is_left_out(videos: Path, tmp_path: Path, m
     assert shards.read_rows(path, shards.read_layout(path), "placements", 0, 1)[0][0] > 256
     monkeypatch.setattr(FaceCheck, "score", lambda check, rgb, face: original(check, rgb, face)._replace(upright=0.1))
     assert reasons(tmp_path / "none", videos / "bob" / ODD[2]) == ["false-face"]
+
+
+@pytest.mark.slow
+def test_a_face_that_is_known_to_be_there_is_trusted(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in rendered clips, whose lips may have any colour."""
+    monkeypatch.setattr(FaceCheck, "score", lambda *_: TRUSTED._replace(cover=2.0))
+    options, found = ClipOptions(**SMALL, min_sync=0), {}
+    for is_known in (False, True):
+        folder = tmp_path / str(is_known)
+        found[is_known] = write_clips(
+            videos / "bob" / ODD[2], "bob", folder, folder / "detect", options, has_one_face=is_known
+        )
+    assert [row["reason"] for row in found[False]["rejected"]] == ["false-face"] and not found[False]["clips"]
+    assert not found[True]["rejected"]
+    (clip,) = found[True]["clips"]
+    assert (folder / clip["shard"]).exists()
 
 
 @pytest.mark.slow

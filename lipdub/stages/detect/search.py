@@ -47,10 +47,19 @@ def consecutive_spans(chunks: set[int]) -> Iterator[tuple[int, int]]:
             yield first, last
 
 
-def search_chunks(ctx: StageContext, detector: FaceDetector, arrays: DetectArrays, first: int, last: int) -> None:
+def search_chunks(
+    ctx: StageContext,
+    detector: FaceDetector,
+    arrays: DetectArrays,
+    first: int,
+    last: int,
+    *,
+    must_check: bool = True,
+) -> None:
     """Search chunks first..last (inclusive) in one pass over the source, and write them.
 
-    At the beginning of each chunk the detector is reset, and sees the last frames of the chunk before again.
+    At the beginning of each chunk the detector is reset, and sees the last frames of the chunk before again. The
+    meshes of now and then are checked to lie on faces, unless `must_check` is false.
     """
     landmarks = arrays.landmarks
     start, stop = landmarks.span(first)[0], landmarks.span(last)[1]
@@ -62,7 +71,7 @@ def search_chunks(ctx: StageContext, detector: FaceDetector, arrays: DetectArray
         low, high = landmarks.span(chunk)
         points = np.full((high - low, *landmarks.shape[1:]), np.nan, np.float32)
         changes = np.zeros(high - low, np.float32)
-        checks = FaceChecks(detector, high - low, landmarks.shape[1])
+        checks = FaceChecks(detector if must_check else None, high - low, landmarks.shape[1])
         view = shots.ViewChanges()
         detector.reset()
         for i, frame in enumerate(before):
@@ -104,7 +113,7 @@ class FaceChecks:
     """Checks the faces of a chunk's frames now and then.
 
     Args:
-        detector: Finds and checks them.
+        detector: Checks them; with None, none is checked.
         frames: Of the chunk.
         slots: Of a frame.
 
@@ -112,7 +121,7 @@ class FaceChecks:
         scores: (frames, slots, 6) float32 of `FaceScores`, NaN where no face was checked.
     """
 
-    def __init__(self, detector: FaceDetector, frames: int, slots: int) -> None:
+    def __init__(self, detector: FaceDetector | None, frames: int, slots: int) -> None:
         self.scores = np.full((frames, slots, len(FaceScores._fields)), np.nan, np.float32)
         self._detector = detector
         self._frame = 0
@@ -126,6 +135,8 @@ class FaceChecks:
             faces: (478, 3) float32 meshes in its pixels.
             is_cut: Whether the frame has nothing to do with the one before.
         """
+        if self._detector is None:
+            return
         before, self._seen = ([] if is_cut else self._seen), []
         for slot, face in enumerate(faces):
             place = tracking.locate_face(face)

@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def run(ctx: StageContext, options: DetectOptions) -> dict[str, Any]:
-    """Search the frames of the chunks that are missing, and link the faces of all frames to tracks."""
+def run(ctx: StageContext, options: DetectOptions, *, must_check: bool = True) -> dict[str, Any]:
+    """Search the frames of the chunks that are missing, and link the faces of all frames to tracks.
+
+    Args:
+        ctx: Of the stage.
+        options: Of the stage.
+        must_check: Whether meshes are checked to lie on faces; without, all are trusted.
+
+    Returns:
+        The stage's summary.
+    """
     from lipdub.media.frame_index import read_frame_times
     from lipdub.stages.detect.search import consecutive_spans, search_chunks
     from lipdub.stages.detect.tracks import link_tracks
@@ -29,7 +38,7 @@ def run(ctx: StageContext, options: DetectOptions) -> dict[str, Any]:
             options.method, max_faces=options.max_faces, device=ctx.device, threads=ctx.threads, weights=weights
         ) as detector:
             for first, last in consecutive_spans(set(missing)):
-                search_chunks(ctx, detector, arrays, first, last)
+                search_chunks(ctx, detector, arrays, first, last, must_check=must_check)
     notes = [verified.trust_note for verified in weights if verified.trust_note]
     size = ctx.video.width, ctx.video.height
     summary = {"method": options.method, **link_tracks(arrays, times, size), "notes": notes}

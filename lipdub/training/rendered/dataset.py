@@ -252,7 +252,9 @@ def _render_clip(
     write_video(video, draw(), take.audio, scene.film.quality)
     places = places if places is not None and len(places) == len(take) else None
     options = replace(task.clips, min_sync=0.0)  # the truth is known
-    result = write_clips(video, name, task.folder / SHARDS, scratch / "detect", options, placements=places)
+    result = write_clips(
+        video, name, task.folder / SHARDS, scratch / "detect", options, placements=places, has_one_face=True
+    )
     for clip in result["clips"]:
         layout = shards.read_layout(task.folder / SHARDS / clip["shard"])
         cut = shards.read_rows(task.folder / SHARDS / clip["shard"], layout, "placements", 0, clip["frames"])

@@ -133,7 +133,8 @@ def _draw_surface(rng: np.random.Generator, hair: tuple[float, ...], beard_lengt
     """Draw colours of skin, teeth, eyes and hair, wider than real ones."""
     value = np.exp(rng.normal(0, 0.28))
     tint = np.clip(value * np.exp(rng.normal(0, 0.12, 3)), 0.35, 1.4)
-    teeth = np.clip(rng.uniform(0.55, 1.15) * np.array([1.0, rng.uniform(0.85, 1.0), rng.uniform(0.6, 1.0)]), 0.3, 1.2)
+    stain = rng.uniform(0, 1) ** 1.5  # from white to yellowish
+    teeth = np.clip(rng.uniform(0.6, 1.15) * np.array([1.0, 1.0 - 0.12 * stain, 1.0 - 0.4 * stain]), 0.3, 1.2)
     wig = np.exp(rng.normal(0, 0.35)) * np.exp(rng.normal(0, 0.06, 3))
     return Surface(
         tint=tuple(tint),
