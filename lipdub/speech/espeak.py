@@ -3,17 +3,21 @@
 The library has global state and may end its process if its data are damaged. So `pronounce_ipa` runs it in a child
 process (`python -m lipdub.speech.espeak`), one process for each request. The request is one line of JSON,
 {"voice": ..., "texts": [...]}. The answer is one line of JSON: a list of IPA strings, or {"error": ...}.
+
+Random numbers and waves also go on from one speech to the next: a speech depends on those before. So `speak_alone` asks
+a child process too, with {"text": ..., and the other arguments of `Espeak.speak`}. The answer is [rate, events, sound].
 """
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import functools
 import json
 import subprocess
 import sys
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32
 
 _TIMEOUT_SECONDS = 300  # for one request
+_SEED = 1  # of the breath in voices
 _FULL_SCALE = 32768.0  # of 16 bit samples
 
 
@@ -69,6 +74,8 @@ class Espeak:
         self.rate: int = self._lib.espeak_Initialize(self._OUTPUT_SYNCHRONOUS, 0, data, flags)
         if self.rate <= 0:
             raise RuntimeError("espeak-ng could not be initialised")
+        if hasattr(self._lib, "espeak_ng_SetRandSeed"):  # else the time of day is the seed; since espeak-ng 1.52
+            self._lib.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))
         self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._audio: list[bytes] = []
         self._events: list[tuple[float, str]] = []
@@ -155,10 +162,32 @@ def pronounce_ipa(texts: Sequence[str], voice: str) -> list[str]:
         ValueError: There is no such voice.
         RuntimeError: The library failed or did not answer.
     """
+    return [str(text) for text in _ask_child({"voice": voice, "texts": list(texts)})]
+
+
+def speak_alone(
+    text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, pitch_range: int = 50
+) -> tuple[F32, list[tuple[float, str]], int]:
+    """Speak a text, the same each time. Arguments are those of `Espeak.speak`.
+
+    Returns:
+        (n,) float32 sound, (start s, IPA) of each phoneme, and the sampling rate in Hz.
+
+    Raises:
+        ValueError: There is no such voice.
+        RuntimeError: The library failed or did not answer.
+    """
+    wish = {"text": text, "voice": voice, "speed": speed, "pitch": pitch, "pitch_range": pitch_range}
+    rate, events, sound = _ask_child(wish)
+    return np.frombuffer(base64.b64decode(sound), np.float32), [(float(a), str(b)) for a, b in events], int(rate)
+
+
+def _ask_child(request: dict[str, Any]) -> list[Any]:
+    """Send a request to a child process and return its answer."""
     try:
         completed = subprocess.run(
             child_command("lipdub.speech.espeak"),
-            input=json.dumps({"voice": voice, "texts": list(texts)}).encode() + b"\n",
+            input=json.dumps(request).encode() + b"\n",
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=child_environment(),
@@ -172,16 +201,20 @@ def pronounce_ipa(texts: Sequence[str], voice: str) -> list[str]:
     answer = json.loads(completed.stdout)
     if isinstance(answer, dict):
         raise ValueError(answer["error"])
-    return [str(text) for text in answer]
+    return list(answer)
 
 
 def _serve() -> None:
     """Answer one request from standard input."""
     request = json.loads(sys.stdin.buffer.readline())
     library = get_espeak()
-    answer: list[str] | dict[str, str]
+    answer: list[Any] | dict[str, str]
     try:
-        answer = [library.pronounce(text, voice=request["voice"]) for text in request["texts"]]
+        if "texts" in request:
+            answer = [library.pronounce(text, voice=request["voice"]) for text in request["texts"]]
+        else:
+            sound, events = library.speak(**request)
+            answer = [library.rate, events, base64.b64encode(sound.tobytes()).decode()]
     except ValueError as error:
         answer = {"error": str(error)}
     sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")

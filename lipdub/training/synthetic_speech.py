@@ -17,7 +17,7 @@ import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import EnvironmentFailure
-from lipdub.speech.espeak import get_espeak
+from lipdub.speech.espeak import get_espeak, speak_alone
 from lipdub.speech.espeak import is_available as has_espeak
 from lipdub.speech.phone_features import FRAME_RATE
 from lipdub.speech.phones import phones_from_arpabet, phones_from_ipa, split_time
@@ -82,11 +82,32 @@ def speak_flite(text: str, *, voice: str = "slt", stretch: float = 1.0, pitch: f
     return Utterance(resample(audio, rate), tuple(phones))
 
 
-def speak_espeak(text: str, *, voice: str = "en-us", speed: int = 165, pitch: int = 50, span: int = 50) -> Utterance:
-    """Speak text with this process's espeak-ng. Arguments and errors are those of `Espeak.speak`."""
-    library = get_espeak()
-    audio, events = library.speak(text, voice=voice, speed=speed, pitch=pitch, pitch_range=span)
-    starts = [start for start, _ in events] + [len(audio) / library.rate]
+def speak_espeak(
+    text: str,
+    *,
+    voice: str = "en-us",
+    speed: int = 165,
+    pitch: int = 50,
+    span: int = 50,
+    is_repeatable: bool = False,
+) -> Utterance:
+    """Speak text with espeak-ng. The other arguments and the errors are those of `Espeak.speak`.
+
+    Args:
+        text: what is said.
+        voice: a voice of espeak-ng.
+        speed: words per minute.
+        pitch: 0 to 100.
+        span: range of the pitch, 0 to 100.
+        is_repeatable: speak in a process of its own, which takes longer: the sound is the same each time.
+    """
+    if is_repeatable:
+        audio, events, rate = speak_alone(text, voice=voice, speed=speed, pitch=pitch, pitch_range=span)
+    else:
+        library = get_espeak()
+        audio, events = library.speak(text, voice=voice, speed=speed, pitch=pitch, pitch_range=span)
+        rate = library.rate
+    starts = [start for start, _ in events] + [len(audio) / rate]
     phones: list[tuple[float, float, str]] = [(0.0, starts[0], "sil")] if starts[0] > 0 else []
     for (start, name), stop in zip(events, starts[1:], strict=True):
         if stop <= start:
@@ -95,7 +116,7 @@ def speak_espeak(text: str, *, voice: str = "en-us", speed: int = 165, pitch: in
         if not known:
             known = (phones[-1][2],) if phones else ("sil",)  # a mark alone continues the previous phone
         phones += split_time(known, start, stop)
-    return Utterance(resample(audio, library.rate), tuple(phones))
+    return Utterance(resample(audio, rate), tuple(phones))
 
 
 def _read_wave(path: Path) -> tuple[F32, int]:

@@ -35,6 +35,16 @@ def test_speech_has_its_phonemes_in_time() -> None:
     assert starts == sorted(starts) and starts[-1] < len(sound) / library.rate
 
 
+@needs_espeak
+def test_speech_of_a_process_of_its_own_is_the_same_each_time() -> None:
+    sound, phonemes, rate = espeak.speak_alone("hello there", voice="en-us+f5", speed=150)
+    again, *_ = espeak.speak_alone("hello there", voice="en-us+f5", speed=150)
+    assert (sound == again).all() and sound.dtype == np.float32 and 0.5 < len(sound) / rate < 3
+    assert [name for _, name in phonemes] == [name for _, name in espeak.get_espeak().speak("hello there")[1]]
+    with pytest.raises(ValueError, match="no voice 'xx'"):
+        espeak.speak_alone("word", voice="xx")
+
+
 @pytest.mark.parametrize("failure", ["code", "time"])
 def test_a_library_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch, failure: str) -> None:
     def run(*_: Any, **__: Any) -> subprocess.CompletedProcess[bytes]:

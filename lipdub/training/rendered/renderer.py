@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, U8, Array
     from lipdub.training.rendered.parts import Head, Part
 
-SUPERSAMPLING = 1.5  # pixels drawn for one, in each direction
+SUPERSAMPLING = 1.25  # pixels drawn for one, in each direction
 _SHADOW_PX = 320
 _SHADOW_REACH_M = 0.21  # of the shadow's picture, about the head's middle
 _NEAR_M, _FAR_M = 0.1, 8.0
@@ -187,6 +187,7 @@ class Renderer:
             "mask": ctx.program(shaders.DEPTH_VERTEX, shaders.MASK_FRAGMENT),
             "background": ctx.program(shaders.BACKGROUND_VERTEX, shaders.BACKGROUND_FRAGMENT),
         }
+        self._uniforms = {name: frozenset(program) for name, program in self._programs.items()}
         self._blank = ctx.texture((1, 1), 3, bytes([128, 128, 255]))
         self._textures: dict[int, Any] = {}
         self._meshes = [self._upload(part) for part in head.parts]
@@ -221,12 +222,12 @@ class Renderer:
 
     def _bind(self, program: str, content: list[tuple[Any, ...]], index: Any) -> Any:
         """Bind buffers to a program; what the program does not use is skipped."""
-        known = self._programs[program]
+        known, members = self._programs[program], self._uniforms[program]
         rows = []
         for buffer, form, *names in content:
             parts = form.split(" ")
             sizes = [int(part[0]) * 4 for part in parts]
-            used = [name in known for name in names]
+            used = [name in members for name in names]
             kept = " ".join(part if keep else f"{size}x" for part, size, keep in zip(parts, sizes, used, strict=True))
             if any(used):
                 rows.append((buffer, kept, *(name for name, keep in zip(names, used, strict=True) if keep)))
@@ -358,7 +359,7 @@ class Renderer:
         self._quad.render(gl.TRIANGLE_STRIP)
         ctx.enable(gl.CULL_FACE)
         for kind in shaders.KINDS:
-            self._set_uniforms(self._programs[kind], camera, matrices, stage, surface, shadow_view)
+            self._set_uniforms(kind, camera, matrices, stage, surface, shadow_view)
         self._paint.use(2)
         self._shadow.use(3)
         self._hairs.use(4)
@@ -408,9 +409,10 @@ class Renderer:
         return picture
 
     def _set_uniforms(
-        self, program: Any, camera: Camera, matrices: bytes, stage: Stage, surface: Surface, shadow_view: F64
+        self, kind: str, camera: Camera, matrices: bytes, stage: Stage, surface: Surface, shadow_view: F64
     ) -> None:
         """Set what is the same for all meshes of a picture."""
+        program, used = self._programs[kind], self._uniforms[kind]
         scale, offset = self.paint_frame()
         towards = np.array([light.towards for light in stage.lights], "f4")
         towards /= np.linalg.norm(towards, axis=1, keepdims=True)
@@ -419,7 +421,7 @@ class Renderer:
             ("light_to", towards.tobytes()),
             ("light_colour", np.array([light.colour for light in stage.lights], "f4").tobytes()),
         ):  # fmt: skip
-            if name in program:
+            if name in used:
                 program[name].write(content)
         for name, value in (
             ("camera", tuple(camera.place)), ("sky", stage.sky), ("ground", stage.ground),
@@ -428,7 +430,7 @@ class Renderer:
             ("paint_frame", (*scale, *offset)), ("paint_depth", self.paint_depth()), ("shell", (0.0, 0.0, 0.0)),
             ("colour", 0), ("bumps", 1), ("paint", 2), ("shadow", 3), ("hairs", 4),
         ):  # fmt: skip
-            if name in program:
+            if name in used:
                 program[name].value = value
 
     def _draw_mesh(self, mesh: _Mesh, surface: Surface) -> None:
@@ -466,7 +468,7 @@ class Renderer:
     def _draw_depth(self, view: F64, matrices: bytes, *, with_hair: bool) -> None:
         """Draw the depths of all meshes and things into the framebuffer in use."""
         program = self._programs["depth"]
-        self._context.enable_only(self._gl.DEPTH_TEST)
+        self._context.enable_only(self._gl.DEPTH_TEST | self._gl.CULL_FACE)
         self._context.clear(depth=1.0)
         program["view"].write(_to_gl(view[None]))
         program["joints"].write(matrices)

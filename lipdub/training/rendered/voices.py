@@ -5,6 +5,7 @@ An emotion changes pitch, tempo and level. That is all it changes: the sentence 
 
 from __future__ import annotations
 
+import functools
 import random
 import subprocess
 from dataclasses import dataclass
@@ -126,8 +127,8 @@ def speak(voice: Voice, manner: Manner) -> Utterance:
         else:
             pitch = min(max(voice.pitch + 60 * (manner.pitch - 1), 0), 99)
             speed = round(165 * voice.tempo * manner.tempo)
-            spoken = speak_espeak(voice.text, voice=voice.name, speed=speed, pitch=round(pitch))
-    except (subprocess.SubprocessError, KeyError) as error:
+            spoken = speak_espeak(voice.text, voice=voice.name, speed=speed, pitch=round(pitch), is_repeatable=True)
+    except (subprocess.SubprocessError, RuntimeError, KeyError) as error:
         raise ValueError(f"{voice.kind} cannot say {voice.text!r}") from error
     if not _LEAST_SECONDS < len(spoken.audio) / SAMPLE_RATE_HZ < _MOST_SECONDS:
         raise ValueError(f"{voice.text!r} is too short or too long")
@@ -142,6 +143,7 @@ def _delay(spoken: Utterance, pause: float) -> Utterance:
     return Utterance(audio, tuple((a + pause, b + pause, phone) for a, b, phone in spoken.phones))
 
 
+@functools.lru_cache(maxsize=2)  # the clips of a scene share a speech
 def draw_utterance(seed: int, kinds: tuple[str, ...], manner: Manner, *, is_kept: bool = False) -> Utterance:
     """Draw an utterance: the same seed says the same with the same voice, in any manner.
 
