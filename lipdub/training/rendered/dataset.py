@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from lipdub.training.rendered.clips import Studio, Take
     from lipdub.training.rendered.scene import Scene
 
-VERSION = 1  # of the clips for the same seed and options
+VERSION = 2  # of the clips for the same seed and options
 _DIGITS = 20  # of a clip's digest that name it
 _SCENES_A_TASK = 8
 

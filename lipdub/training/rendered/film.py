@@ -53,7 +53,8 @@ class Film:
 
 def draw_film(rng: np.random.Generator) -> Film:
     """Draw a camera and a codec, from a studio's to a telephone's."""
-    red, green, blue = np.exp(rng.normal(0, 0.07, 3))
+    warm, tinge = rng.normal(0, (0.08, 0.03))
+    red, green, blue = np.exp([warm, tinge, -warm])
     return Film(
         blur=float(abs(rng.normal(0, 0.55))),
         sharpening=float(rng.choice([0.0, rng.uniform(0.2, 1.2)])),

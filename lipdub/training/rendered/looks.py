@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, U8, Array
 
 PAINT_PX = 512
+_DARK_SKIN = 0.42  # mean of the channels below which skin is dark, sRGB
 _UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387, 386, 385, 384, 398, 362))
 _LOWER_LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (263, 249, 390, 373, 374, 380, 381, 382, 362))
 _BROWS = ((46, 53, 52, 65, 55, 107, 66, 105, 63, 70), (276, 283, 282, 295, 285, 336, 296, 334, 293, 300))
@@ -101,38 +102,53 @@ class _Canvas:
         return even
 
 
-def draw_look(landmarks: Array, rng: np.random.Generator, *, is_woman: bool) -> Look:
+def draw_look(landmarks: Array, rng: np.random.Generator, *, skin: Array, is_woman: bool) -> Look:
     """Draw the look of a person.
 
     Args:
         landmarks: (478, 2) of the face map.
         rng: random numbers.
+        skin: (3,) sRGB 0..1 of the head's cheeks.
         is_woman: makes make-up likelier than a beard.
     """
     canvas = _Canvas(landmarks, rng)
+    tint = _draw_tint(rng)
+    shown = np.clip((skin**2.2 * tint) ** (1 / 2.2), 0, 1)
     _paint_skin(canvas)
     if rng.random() < 0.45:
         _paint_wrinkles(canvas, float(rng.uniform(0.1, 0.5)))
-    hair = _draw_hair_colour(rng)
+    hair = _draw_hair_colour(rng, is_dark=float(shown.mean()) < _DARK_SKIN)
     _paint_brows(canvas, hair)
     if rng.random() < (0.65 if is_woman else 0.12):
         _paint_makeup(canvas)
     elif rng.random() < 0.5:
-        _lay_lips(canvas, rng.uniform(0.25, 0.85, 3) * (1.0, 0.65, 0.62), float(rng.uniform(0.1, 0.4)))
+        _lay_lips(canvas, shown * _draw_lip_colour(rng), float(rng.uniform(0.2, 0.8)))
     roots = np.zeros((PAINT_PX, PAINT_PX), np.float32)
     length = 0.0
     if rng.random() < (0.02 if is_woman else 0.5):
         roots, length = _paint_beard(canvas, hair, str(rng.choice(_BEARDS)))
-    surface = _draw_surface(rng, tuple(hair), length)
+    surface = _draw_surface(rng, tint, tuple(hair), length)
     return Look(
         _to_picture(canvas.colour, canvas.alpha), _to_picture(canvas.colour, roots), surface, rng.random() < 0.25
     )
 
 
-def _draw_surface(rng: np.random.Generator, hair: tuple[float, ...], beard_length: float) -> Surface:
-    """Draw colours of skin, teeth, eyes and hair, wider than real ones."""
-    value = np.exp(rng.normal(0, 0.28))
-    tint = np.clip(value * np.exp(rng.normal(0, 0.12, 3)), 0.35, 1.4)
+def _draw_tint(rng: np.random.Generator) -> Array:
+    """Draw a factor (3,) on the skin's linear colour: darker or lighter, redder or yellower, never green."""
+    value, red, yellow = rng.normal(0, (0.28, 0.07, 0.13))
+    tint: Array = np.clip(np.exp(value + np.array([abs(red), 0.0, -yellow])), 0.35, 1.4)
+    return tint
+
+
+def _draw_lip_colour(rng: np.random.Generator) -> Array:
+    """Draw what bare lips make of the skin's colour, factors (3,): darker and redder."""
+    red = rng.uniform(0.75, 1.08)
+    factors: Array = np.array([red, red * rng.uniform(0.55, 0.95), red * rng.uniform(0.6, 1.0)])
+    return factors
+
+
+def _draw_surface(rng: np.random.Generator, tint: Array, hair: tuple[float, ...], beard_length: float) -> Surface:
+    """Draw colours of teeth, eyes and hair, wider than real ones."""
     stain = rng.uniform(0, 1) ** 1.5  # from white to yellowish
     teeth = np.clip(rng.uniform(0.6, 1.15) * np.array([1.0, 1.0 - 0.12 * stain, 1.0 - 0.4 * stain]), 0.3, 1.2)
     wig = np.exp(rng.normal(0, 0.35)) * np.exp(rng.normal(0, 0.06, 3))
@@ -141,17 +157,18 @@ def _draw_surface(rng: np.random.Generator, hair: tuple[float, ...], beard_lengt
         gloss=float(rng.uniform(0, 1)),
         bumps=float(rng.uniform(0.3, 1.3)),
         teeth=tuple(teeth),
-        eyes=tuple(np.clip(rng.uniform(0.8, 1.3) * np.exp(rng.normal(0, 0.12, 3)), 0.4, 1.6)),
+        eyes=tuple(np.clip(rng.uniform(0.55, 1.0) * np.exp(rng.normal(0, 0.06, 3)), 0.4, 1.1)),
         hair=tuple(np.clip(wig, 0.25, 2.2)),
         beard=hair,  # type: ignore[arg-type]
         beard_length=beard_length,
     )
 
 
-def _draw_hair_colour(rng: np.random.Generator) -> Array:
-    """Draw the colour of hair: black, brown, blond, red or grey, sRGB 0..1."""
+def _draw_hair_colour(rng: np.random.Generator, *, is_dark: bool) -> Array:
+    """Draw the colour of hair: black, brown, blond, red or grey, sRGB 0..1; with dark skin not blond or red."""
     colours = np.array([(0.06, 0.05, 0.05), (0.2, 0.13, 0.09), (0.55, 0.42, 0.26), (0.42, 0.2, 0.1), (0.6, 0.59, 0.57)])
-    chosen = colours[rng.choice(5, p=[0.4, 0.28, 0.1, 0.08, 0.14])]
+    shares = [0.72, 0.14, 0.0, 0.0, 0.14] if is_dark else [0.36, 0.3, 0.12, 0.08, 0.14]
+    chosen = colours[rng.choice(5, p=shares)]
     drawn: Array = np.clip(chosen * np.exp(rng.normal(0, 0.2)), 0.02, 0.9)
     return drawn
 
@@ -162,7 +179,7 @@ def _paint_skin(canvas: _Canvas) -> None:
     face = canvas.fill(mesh.OVAL, 0.1)
     red = np.array([0.62, 0.3, 0.26]) * rng.uniform(0.7, 1.2)
     canvas.lay(red, face * (canvas.make_noise(0.12) ** 2) * np.float32(rng.uniform(0, 0.28)))
-    canvas.lay((0.3, 0.2, 0.15), face * (canvas.make_noise(0.02) ** 3) * np.float32(rng.uniform(0, 0.25)))
+    canvas.lay((0.3, 0.2, 0.15), face * (canvas.make_noise(0.02) ** 3) * np.float32(rng.uniform(0, 0.16)))
     if rng.random() < 0.2:
         freckles = (canvas.make_noise(0.012) > 0.9).astype(np.float32) * canvas.make_noise(0.1)
         canvas.lay((0.42, 0.24, 0.14), face * canvas.soften(freckles, 0.006) * np.float32(rng.uniform(0.3, 0.8)))
@@ -212,7 +229,7 @@ def _lay_lips(canvas: _Canvas, colour: Array, share: float) -> None:
 def _paint_makeup(canvas: _Canvas) -> None:
     """Paint lipstick, eye shadow, lines along the lids, and rouge."""
     rng = canvas.rng
-    lipstick = np.array([rng.uniform(0.3, 0.95), rng.uniform(0.03, 0.45), rng.uniform(0.05, 0.5)])
+    lipstick = rng.uniform(0.3, 0.95) * np.array([1.0, rng.uniform(0.06, 0.55), rng.uniform(0.1, 0.65)])
     _lay_lips(canvas, lipstick, float(rng.uniform(0.25, 0.9)))
     shade, dark = rng.uniform(0.05, 0.8, 3), np.float32(rng.uniform(0, 0.6))
     line = np.float32(rng.uniform(0, 0.95))
@@ -233,7 +250,7 @@ def _paint_makeup(canvas: _Canvas) -> None:
 def _paint_beard(canvas: _Canvas, hair: Array, kind: str) -> tuple[F32, float]:
     """Paint the shade of a beard, and give where it grows (h, w) and how long it is, metres."""
     rng, points = canvas.rng, canvas.points
-    lips = canvas.fill(mesh.LIPS_OUTER, 0.03)  # hairs end before the lips: they show the mouth
+    lips = canvas.fill(mesh.LIPS_OUTER, 0.018)  # hairs end before the lips: they show the mouth
     moustache = canvas.fill(_MOUSTACHE, 0.02)
     if kind == "moustache":
         region = moustache
@@ -245,11 +262,12 @@ def _paint_beard(canvas: _Canvas, hair: Array, kind: str) -> tuple[F32, float]:
         below = jaw + (jaw - points[1]) * 0.25
         outline = np.concatenate([below, points[list(_CHEEK_LINE)]])
         region = np.maximum(moustache, canvas.fill_points(outline, 0.05))
-    region = np.clip(region - 3 * lips, 0, 1)
+    region = np.clip(region - 2 * lips, 0, 1)
     density = np.clip(canvas.make_noise(0.08) + rng.uniform(0.2, 0.6), 0, 1).astype(np.float32)
     dots = canvas.make_noise(0.005, 1.8)
-    shade = rng.uniform(0.25, 0.6) if kind == "stubble" else rng.uniform(0.55, 0.9)
-    canvas.lay(hair, region * density * np.clip(dots * 1.8 - 0.25, 0, 1) * np.float32(shade))
+    shade = rng.uniform(0.25, 0.6) if kind == "stubble" else rng.uniform(0.75, 0.95)
+    bare = np.float32(0.2 if kind == "stubble" else -0.4)  # skin shows between the hairs of stubble
+    canvas.lay(hair, region * density * np.clip(dots * 1.6 - bare, 0, 1) * np.float32(shade))
     length = 0.0 if kind == "stubble" else float(rng.uniform(0.0015, 0.009))
     return np.clip(region * (0.7 + 0.3 * density), 0, 1), length
 

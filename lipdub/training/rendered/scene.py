@@ -78,12 +78,13 @@ def draw_scene(seed: int, number: int, head: Head, features: FaceMap) -> Scene:
     """
     rng = np.random.default_rng([seed, number])
     cameras, windows = _draw_cameras(rng, head)
-    look = draw_look(features.landmarks, rng, is_woman=_WOMAN in head.name)
+    skin = _find_skin_colour(head)
+    look = draw_look(features.landmarks, rng, skin=skin, is_woman=_WOMAN in head.name)
     return Scene(
         seed=(seed, number),
         look=look,
         style=draw_style(rng),
-        stage=_expose_face(_draw_stage(rng), _find_skin_colour(head, look)),
+        stage=_expose_face(_draw_stage(rng), _tint(skin, look)),
         cameras=cameras,
         film=draw_film(rng),
         backdrop=draw_backdrop(rng),
@@ -123,8 +124,9 @@ def _expose_face(stage: Stage, skin: Array) -> Stage:
 
 
 def _draw_light(rng: np.random.Generator, level: float, spread: float) -> tuple[float, float, float]:
-    """Draw a colour of light about white."""
-    red, green, blue = level * np.exp(rng.normal(0, spread, 3) * [1.0, 0.5, 1.2])
+    """Draw a colour of light about white: warm or cold, a little green or purple."""
+    warm, tinge = rng.normal(0, spread), rng.normal(0, 0.2 * spread)
+    red, green, blue = level * np.exp([warm, tinge, -1.2 * warm])
     return float(red), float(green), float(blue)
 
 
@@ -161,15 +163,21 @@ def draw_things(scene: Scene, head: Head, variant: str) -> list[Thing]:
         return things
     if rng.random() < 0.5:
         return things + make_microphone(head, rng)
-    return [*things, make_hand(head, rng, _find_skin_colour(head, scene.look))]
+    return [*things, make_hand(head, rng, _tint(_find_skin_colour(head), scene.look))]
 
 
-def _find_skin_colour(head: Head, look: Look) -> Array:
-    """Find the colour of a person's cheeks, sRGB 0..1."""
+def _find_skin_colour(head: Head) -> Array:
+    """Find the colour (3,) of a head's cheeks, sRGB 0..1."""
     skin = head.skin
     middle = head.eyes.mean(0) - [0.0, 0.03, 0.0]
     cheeks = (np.abs(skin.points[:, 1] - middle[1]) < 0.015) & (skin.points[:, 2] > middle[2] - 0.02)
     height, width = skin.colour.shape[:2]
     columns, rows = (np.clip(skin.uv[cheeks] * [width, height], 0, [width - 1, height - 1])).astype(int).T
-    colour = np.median(skin.colour[rows, columns, :3], 0) / 255 if len(rows) else np.full(3, 0.5)
-    return (colour**2.2 * look.surface.tint) ** (1 / 2.2)
+    colour: Array = np.median(skin.colour[rows, columns, :3], 0) / 255 if len(rows) else np.full(3, 0.5)
+    return colour
+
+
+def _tint(skin: Array, look: Look) -> Array:
+    """Give a skin's colour (3,) sRGB the tint of a look."""
+    tinted: Array = (skin**2.2 * look.surface.tint) ** (1 / 2.2)
+    return tinted

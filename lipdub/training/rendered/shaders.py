@@ -122,7 +122,9 @@ void main() {
     through = vec3(0.38, 0.16, 0.09); rough = 14.0 + 22.0 * gloss; shine = 0.035 + 0.12 * gloss;
 #elif KIND == TEETH
     through = vec3(0.2, 0.15, 0.12); rough = 50.0; shine = 0.16;
-    albedo *= flat_colour; open = sqrt(open) * smoothstep(0.02, 0.2, open);
+    float tongue = smoothstep(0.06, 0.18, texel.r - texel.g);  // and gums: red in the picture
+    albedo *= mix(flat_colour, vec3(1.15, 0.8, 0.8), tongue);
+    open = max(sqrt(open) * smoothstep(0.02, 0.2, open), 0.3 * tongue);
 #elif KIND == EYE
     rough = 260.0; shine = 1.6; through = vec3(0.1); albedo *= flat_colour;
 #elif KIND == GLAND
@@ -133,7 +135,7 @@ void main() {
     float hair = texture(hairs, at_rest.xy * vec2(13.0, 7.0) + at_rest.z * vec2(9.0, 3.0)).r;
     float kept = texture(paint, front).a * smoothstep(-0.02, 0.02, at_rest.z - paint_depth);
     if (hair * kept < shell.z) discard;
-    albedo = flat_colour * flat_colour * (0.3 + 0.5 * shell.z + 0.6 * hair);
+    albedo = flat_colour * flat_colour * (0.55 + 0.3 * shell.z + 0.3 * hair);
     through = vec3(0.15); shine = 0.05;
 #else
     shine = 0.35; rough = 60.0;
