@@ -45,13 +45,10 @@ def map_ordered(work: Callable[[Item], Result], items: Iterable[Item], threads: 
                 future.cancel()
 
 
-def start_in_thread(work: Callable[[], Result]) -> Callable[[], Result]:
-    """Start ``work()`` in a thread of its own.
+def start_in_thread(work: Callable[[], Result]) -> Future[Result]:
+    """Start ``work()`` in a thread of its own, and return its future.
 
     The program may end without waiting: the thread ends with it.
-
-    Returns:
-        A function that waits for the result and returns it, or raises the exception of ``work``.
     """
     future: Future[Result] = Future()
 
@@ -62,7 +59,7 @@ def start_in_thread(work: Callable[[], Result]) -> Callable[[], Result]:
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return future.result
+    return future
 
 
 def count_cores() -> int:

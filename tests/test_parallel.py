@@ -79,20 +79,20 @@ def test_a_thread_of_its_own() -> None:
         release.wait(10)
         return threading.current_thread().name
 
-    wait = start_in_thread(work)
+    future = start_in_thread(work)
     assert begun.wait(10)
+    assert not future.done()
     release.set()
-    assert wait() != threading.current_thread().name
-    assert wait() == wait()
+    assert future.result() != threading.current_thread().name
 
 
 def test_the_error_of_a_thread_is_raised_where_it_is_waited_for() -> None:
     def work() -> None:
         raise KeyError("lost")
 
-    wait = start_in_thread(work)
+    future = start_in_thread(work)
     with pytest.raises(KeyError, match="lost"):
-        wait()
+        future.result()
 
 
 def test_cores() -> None:

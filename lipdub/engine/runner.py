@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from lipdub import stages
 from lipdub.engine import checks, provenance
 from lipdub.engine.job import StageResult
+from lipdub.engine.rehearsal import Rehearsal, explain_failures
 from lipdub.engine.resume import plan_stage
-from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, wrap_os_error
+from lipdub.errors import CorruptChunk, InputError, LipdubError
 from lipdub.media.result_lock import ResultLock
 from lipdub.parallel import start_in_thread
 from lipdub.progress import Callback, Event
-from lipdub.stages.base import StageContext
+from lipdub.stages.base import Cancelled, StageContext
 from lipdub.workspace.folder import StageRecord, Workspace
 from lipdub.workspace.json_values import to_plain
 
@@ -55,6 +56,7 @@ class Runner:
         self.cancelled = cancelled
         self._repairs: dict[str, int] = {}
         self._prefetched: dict[str, Callable[[], Any]] = {}
+        self._rehearsal: Rehearsal | None = None
 
     def ensure(self, name: str) -> StageResult:
         """Run the stage unless its cache can be reused.
@@ -68,7 +70,11 @@ class Runner:
         self.callback(Event("stage", name, data={"action": planned.action, "reason": planned.reason}))
         began = time.monotonic()
         if planned.action != "reuse":
+            if self._rehearsal is not None and name in self._rehearsal.names:
+                self._rehearsal.finish()
             self._run(name, resume=planned.action == "resume")
+            if self._rehearsal is not None:
+                self._rehearsal.finish()
         record = self.workspace.record(name)
         assert record is not None
         result = StageResult(
@@ -89,9 +95,9 @@ class Runner:
 
     def start_prefetch(self) -> None:
         """Start, in threads, the work of later stages that needs nothing of earlier ones."""
-        for name in list(self.resolved.stages)[1:]:
-            has_work = self.resolved.stages[name].spec.prefetch is not None
-            if has_work and plan_stage(self.resolved, self.workspace, name).action != "reuse":
+        first = next(iter(self.resolved.stages))
+        for name in self._list_work("prefetch"):
+            if name != first:
                 self._prefetch(name)
 
     def has_only_first_stage(self) -> bool:
@@ -99,17 +105,22 @@ class Runner:
         first = self.workspace.record(next(iter(self.resolved.stages)))
         return first is not None and first.state == "done" and len(self.workspace.stages) == 1
 
-    def rehearse(self) -> None:
-        """Try the end of each stage that is about to run, where it has one to try.
+    def start_rehearsal(self) -> Rehearsal:
+        """Start to try the end of each stage that is about to run, beside the work of the first.
 
-        Raises:
-            LipdubError: The stage would fail.
+        The first stage stops where a rehearsal fails, and none of the others begins before they succeed.
         """
-        job, facts = self.resolved.job, self.resolved.facts
+        self._rehearsal = Rehearsal(self.resolved, list(self._list_work("rehearse")))
+        return self._rehearsal
+
+    def _list_work(self, hook: str) -> Iterator[str]:
+        """Yield the stages that are about to run and have a hook, a field of `StageSpec`."""
         for name, stage in self.resolved.stages.items():
-            if plan_stage(self.resolved, self.workspace, name).action != "reuse":
-                with _explain_failures(name):
-                    stage.spec.rehearse(job, facts, stage.options)
+            if (
+                getattr(stage.spec, hook) is not None
+                and plan_stage(self.resolved, self.workspace, name).action != "reuse"
+            ):
+                yield name
 
     def _prefetch(self, name: str) -> Callable[[], Any]:
         stage = self.resolved.stages[name]
@@ -118,7 +129,7 @@ class Runner:
             return lambda: None
         if name not in self._prefetched:
             job, facts = self.resolved.job, self.resolved.facts
-            self._prefetched[name] = start_in_thread(lambda: work(job, facts, stage.options))
+            self._prefetched[name] = start_in_thread(lambda: work(job, facts, stage.options)).result
         return self._prefetched[name]
 
     def _run(self, name: str, resume: bool) -> None:
@@ -139,8 +150,13 @@ class Runner:
         store = self.workspace.begin(name, record, resume=resume)
         context = self._context(name, store)
         began = time.monotonic()
-        with _explain_failures(name):
-            summary = stage.spec.run(context, stage.options)
+        try:
+            with explain_failures(name):
+                summary = stage.spec.run(context, stage.options)
+        except Cancelled:
+            if self._rehearsal is not None and self._rehearsal.has_failed:
+                self._rehearsal.finish()
+            raise
         self._prefetched.pop(name, None)  # frees its memory for the stages to come
         output = provenance.describe_output(self.resolved.job.result()) if stage.spec.writes_output else None
         self.workspace.put(
@@ -169,9 +185,14 @@ class Runner:
             metadata=provenance.metadata_tags(self.resolved.recipe.name),
             stage=name,
             callback=self.callback,
-            cancelled=self.cancelled,
+            cancelled=self._must_stop,
             prefetched=self._prefetch(name),
         )
+
+    def _must_stop(self) -> bool:
+        """Whether the caller wants the job to stop, or its end would fail."""
+        is_refused = self._rehearsal is not None and self._rehearsal.has_failed
+        return is_refused or (self.cancelled is not None and self.cancelled())
 
     def _repair(self, error: CorruptChunk) -> None:
         """Run the broken stage again: the first time it only fills the gap, the second time from nothing."""
@@ -206,7 +227,7 @@ class Runner:
 def open_runner(
     resolved: ResolvedJob, workspace: Workspace, callback: Callback, cancelled: Callable[[], bool] | None
 ) -> Iterator[Runner]:
-    """Lock the workspace and the result, announce the job, rehearse its end, start the prefetch, and give the runner.
+    """Lock the workspace and the result, announce the job, start its rehearsal and prefetch, and give the runner.
 
     A workspace that was made for a job that cannot be done is removed again.
 
@@ -216,23 +237,25 @@ def open_runner(
     if resolved.writes_output:
         checks.check_place(resolved.job.result())
     is_new = not Workspace.is_workspace(workspace.path)
-    is_rehearsing = False
+    is_locked = False
+    rehearsal: Rehearsal | None = None
     runner = Runner(resolved, workspace, callback, cancelled)
     try:
         with ExitStack() as stack:
             stack.enter_context(workspace.locked())
-            is_rehearsing = True
+            is_locked = True
             if resolved.writes_output:
                 stack.enter_context(ResultLock(resolved.job.result()))
             announce(resolved, workspace, callback)
-            runner.rehearse()
-            is_rehearsing = False
+            rehearsal = runner.start_rehearsal()
+            stack.callback(rehearsal.wait)
             runner.start_prefetch()
             yield runner
             if workspace.digest.changed:
                 workspace.save()
     except LipdubError as error:
-        if is_new and (is_rehearsing or (isinstance(error, InputError) and runner.has_only_first_stage())):
+        is_refused = is_locked and (rehearsal is None or rehearsal.has_failed)
+        if is_new and (is_refused or (isinstance(error, InputError) and runner.has_only_first_stage())):
             workspace.clean()
         raise
 
@@ -253,20 +276,3 @@ def announce(resolved: ResolvedJob, workspace: Workspace, callback: Callback) ->
         callback(Event("warn", message=f"{workspace.unusable}; all stages run again"))
     for note in resolved.facts.notes:
         callback(Event("warn", message=note))
-
-
-@contextmanager
-def _explain_failures(name: str) -> Iterator[None]:
-    """Turn errors of the machine into errors for people. Lipdub's own pass."""
-    try:
-        yield
-    except LipdubError:
-        raise
-    except MemoryError as error:
-        raise EnvironmentFailure(f"{name} ran out of memory", hint="Close other programs and run again.") from error
-    except OSError as error:
-        raise wrap_os_error(error, doing=f"go on with {name}, at") from error
-    except RuntimeError as error:
-        if "out of memory" not in str(error).lower():
-            raise
-        raise EnvironmentFailure(f"{name} ran out of device memory", hint="Use --device cpu.") from error

@@ -66,8 +66,9 @@ class StageSpec:
         files: Returns other files that the options name and whose content matters (a reference picture).
         check: Finds what can be known wrong before any stage runs, such as a codec that the container does not hold.
             Raises UsageError or InputError.
-        rehearse: Tries the end of the work on a frame, with the real programs, names and layouts. It is called
-            before any stage runs, if this one will. Raises what the end would raise.
+        rehearse: Tries the end of the work on a frame, with the real programs, names and layouts. If this stage will
+            run, it is called in a thread of its own while the first one runs, which stops at an error. Raises what the
+            end would raise.
         prefetch: The part of the work that needs nothing of earlier stages. It is called in a thread of its own while
             those run; ``StageContext.prefetched()`` returns its result.
         resolve: Resolves options that depend on the video or the machine (such as "auto"). Called with the options,
@@ -89,7 +90,7 @@ class StageSpec:
     weights: Callable[[Any], list[Path]] = _no_files
     files: Callable[[Any], list[Path]] = _no_files
     check: Callable[[Job, MediaFacts, Any], None] = _accept
-    rehearse: Callable[[Job, MediaFacts, Any], None] = _accept
+    rehearse: Callable[[Job, MediaFacts, Any], None] | None = None
     prefetch: Callable[[Job, MediaFacts, Any], Any] | None = None
     resolve: Callable[[Any, Job, Callable[[], str]], Any] = _keep
     uses_networks: Callable[[Any], bool] = _no_networks
