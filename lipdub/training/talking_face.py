@@ -91,6 +91,8 @@ class GeneratorOptions:
         sampling: how windows are drawn.
         loss_weights: weights of the losses; the silent-lip generator has neither sync nor triplet.
         closes_references: the silent-lip generator closes the mouths of the references.
+        open_share: share of the windows whose references stay as they are all the same. The silent-lip generator leaves
+            remains of some mouths, and the talking-face generator learns to cover even whole ones.
         sync_loss: "stabilized" (Eq. 3), "plain" (cross-entropy of the similarity, for the ablation) or "none".
         triplet_loss: "adaptive" (Eq. 2), "vanilla" or "none".
         epsilon: epsilon of Eq. 3.
@@ -112,6 +114,7 @@ class GeneratorOptions:
     blur: float = 1.0
     begin: Literal["silent", "new"] = "silent"
     own_sound: int = field(default=64, metadata={"added": True})
+    open_share: float = field(default=0.0, metadata={"added": True})
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
             steps=1800,
@@ -259,6 +262,8 @@ class GeneratorObjective:
         weights = self.options.loss_weights
         real, references, sounds = self._prepare(batch)
         fake = network(sounds.flatten(0, 1), hide_lower_half(real), references, batch.sounds.flatten(0, 1))
+        real, references, sounds = self._prepare(batch, self.options.open_share)
+        fake = network(sounds.flatten(0, 1), hide_lower_half(real), references)
         self._real, self._fake = real, fake.detach()
         parts: LossParts = {"pixel": (weights.pixel, _pixel_loss(fake, real, batch.lips.flatten(0, 1), weights))}
         if self._features is not None:
@@ -307,8 +312,9 @@ class GeneratorObjective:
     def _feature_parts(
         self, features: nn.Module, fake: torch.Tensor, real: torch.Tensor, references: torch.Tensor
     ) -> LossParts:
-        """Compute the perceptual and the triplet loss."""
-        options, weights = self.options, self.options.loss_weights
+        """Compute the perceptual and the triplet loss, of the lower halves: the upper ones are given."""
+        options, weights, half = self.options, self.options.loss_weights, real.shape[2] // 2
+        fake, real, references = (faces[:, :, half:] for faces in (fake, real, references))
         maps, true = features(fake), [value.detach() for value in features(real)]
         parts: LossParts = {"perceptual": (weights.perceptual, perceptual(maps, true))}
         if self._has_triplet:
@@ -345,7 +351,7 @@ class GeneratorObjective:
         return fake, real, references
 
     @torch.no_grad()
-    def _prepare(self, batch: WindowBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _prepare(self, batch: WindowBatch, open_share: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Give faces and references (n F, 3, P, P) and embeddings of the sounds (n, F, features)."""
         device = batch.faces.device
         real = batch.faces.flatten(0, 1).contiguous(memory_format=torch.channels_last)
@@ -354,7 +360,10 @@ class GeneratorObjective:
             if network is not None:
                 network.to(device)
         if self.options.closes_references and self._silent is not None:
-            references = close_mouths(self._silent, self._sync, references)
+            closed = close_mouths(self._silent, self._sync, references)
+            stays_open = torch.rand(len(batch.faces), device=device) < open_share
+            each = stays_open.repeat_interleave(batch.faces.shape[1])[:, None, None, None]
+            references = torch.where(each, references, closed)
         return real, references, self._embed_sounds(batch.sounds)
 
     @torch.no_grad()

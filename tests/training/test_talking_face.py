@@ -227,6 +227,11 @@ def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path)
         )
     assert torch.equal(seen[1], batch.references.flatten(0, 1))
     assert not torch.allclose(seen[0], seen[1], atol=0.05)
+    objective = GeneratorObjective(shown, FaceDiscriminator(TINY), replace(OPTIONS, open_share=1.0))
+    objective.loss(Looks(TINY), batch)
+    assert torch.equal(seen[2], seen[1]), "all references stay open"
+    objective.lower_face_error(Looks(TINY), batch)
+    assert torch.equal(seen[3], seen[0]), "in validation none does"
 
 
 def test_the_generator_hears_phones_itself_where_avsyncnet_does(data: Path) -> None:
