@@ -260,10 +260,8 @@ class GeneratorObjective:
     def loss(self, network: nn.Module, batch: WindowBatch) -> tuple[torch.Tensor, dict[str, float]]:
         """Compute Eq. 5 for a batch, and its parts."""
         weights = self.options.loss_weights
-        real, references, sounds = self._prepare(batch)
-        fake = network(sounds.flatten(0, 1), hide_lower_half(real), references, batch.sounds.flatten(0, 1))
         real, references, sounds = self._prepare(batch, self.options.open_share)
-        fake = network(sounds.flatten(0, 1), hide_lower_half(real), references)
+        fake = network(sounds.flatten(0, 1), hide_lower_half(real), references, batch.sounds.flatten(0, 1))
         self._real, self._fake = real, fake.detach()
         parts: LossParts = {"pixel": (weights.pixel, _pixel_loss(fake, real, batch.lips.flatten(0, 1), weights))}
         if self._features is not None:
