@@ -99,7 +99,8 @@ class GeneratorOptions:
         alpha: alpha of Eq. 2.
         blur: sigma in pixels of AVSyncNet's faces, applied before AVSyncNet sees a face. Without the blur the generator
             learns to satisfy AVSyncNet with high-frequency patterns that are not lips.
-        begin: first weights of the talking-face generator: "silent" (the silent-lip generator's) or "new".
+        begin: first weights of the talking-face generator: "silent" (the silent-lip generator's), "talking" (those of
+            the model that is trained further) or "new".
         loop: the training loop.
     """
 
@@ -112,7 +113,7 @@ class GeneratorOptions:
     epsilon: float = 0.01
     alpha: float = 1.0
     blur: float = 1.0
-    begin: Literal["silent", "new"] = "silent"
+    begin: Literal["silent", "talking", "new"] = "silent"
     own_sound: int = field(default=64, metadata={"added": True})
     open_share: float = field(default=0.0, metadata={"added": True})
     loop: LoopOptions = field(
@@ -204,8 +205,10 @@ def _make_generator(
     data: Dataset, model: TalkingFaceModel, options: GeneratorOptions, begin: FaceGenerator | None
 ) -> FaceGenerator:
     """Make the generator to train, with its first weights."""
-    if begin is None and options.begin == "silent":
-        begin = model.silent
+    if begin is None and options.begin != "new":
+        begin = model.silent if options.begin == "silent" else model.talking
+        if begin is None and options.begin == "talking":
+            raise UsageError("the model holds no talking-face generator to begin with", hint="Set begin=silent.")
     if begin is not None and begin.size.pixels != data.size:
         raise UsageError(f"the generator has {begin.size.pixels} pixels, the dataset {data.size}")
     generator = FaceGenerator(_fit_size(options, data.size, model.sync.size) if begin is None else begin.size)

@@ -25,6 +25,9 @@ class SilentLipArguments(SizedArguments):
     """Arguments of the training of the silent-lip generator."""
 
     sync: Path | None = option(None, "--sync", metavar="FILE", help="AVSyncNet, written by lipdub train sync-scorer.")
+    begin: Path | None = option(
+        None, "--begin", metavar="MODEL", help="A model whose silent-lip generator is trained further, not a new one."
+    )
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ class GeneratorTrainable(DatasetTrainable["GeneratorOptions", "TalkingFaceModel"
         return replace(options, size=FaceGeneratorSize(draws_change=True), begin="new") if arguments.full else options
 
     def input_networks(self, inputs: TalkingFaceModel) -> tuple[nn.Module | None, ...]:
-        """Give AVSyncNet and the silent-lip generator."""
-        return inputs.sync, inputs.silent
+        """Give AVSyncNet and the generators that there are."""
+        return inputs.sync, inputs.silent, inputs.talking
 
     def train_network(
         self,
@@ -110,20 +113,25 @@ class SilentLipTrainable(GeneratorTrainable):
         return replace(options, sampling=replace(options.sampling, shut_share=SHUT_SHARE))
 
     def load_inputs(self, arguments: Any) -> TalkingFaceModel:
-        """Load AVSyncNet."""
+        """Load AVSyncNet, and the generator to begin with."""
         from lipdub.errors import UsageError
         from lipdub.metrics.avsyncnet import load_avsyncnet
         from lipdub.networks.avsyncnet import AVSyncNet
+        from lipdub.weights import talking_face_file
         from lipdub.weights.talking_face_file import TalkingFaceModel
 
         network = load_avsyncnet(arguments.sync)
         if not isinstance(network, AVSyncNet):
             raise UsageError(f"{arguments.sync} holds a SyncNet", hint="Train AVSyncNet: lipdub train sync-scorer.")
-        return TalkingFaceModel(network)
+        begin = talking_face_file.load(arguments.begin).silent if arguments.begin is not None else None
+        if arguments.begin is not None and begin is None:
+            raise UsageError(f"{arguments.begin} holds no silent-lip generator", hint="Leave out --begin.")
+        return TalkingFaceModel(network, begin)
 
     def train(self, out: Path, arguments: Any, settings: Any, runtime: Runtime) -> Path:
-        """Train from new weights, by reconstruction and GAN losses alone."""
-        return super().train(out, arguments, replace(settings.for_silent_lip(), begin="new"), runtime)
+        """Train by reconstruction and GAN losses alone, from new weights or from those of --begin."""
+        begin = "new" if arguments.begin is None else "silent"
+        return super().train(out, arguments, replace(settings.for_silent_lip(), begin=begin), runtime)
 
     def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
         """Write AVSyncNet and the silent-lip generator."""
