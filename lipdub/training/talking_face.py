@@ -57,7 +57,8 @@ class LossWeights:
     """Weights of the parts of the loss (Eq. 5 of Yaman et al.).
 
     `pixel`, `perceptual`, `sync` and `triplet` are the paper's lambda 1 to 4, there 10, 1, 2 and 0.5. A `sync` of 2 is
-    too large for the small AVSyncNet.
+    too large for the small AVSyncNet. Trainings have no GAN loss by default (`GeneratorOptions`): warped skin is sharp
+    without it, and in an hour on a CPU a discriminator teaches patterns.
 
     Attributes:
         pixel: mean absolute difference.
@@ -106,7 +107,7 @@ class GeneratorOptions:
 
     size: FaceGeneratorSize = field(default_factory=FaceGeneratorSize.small)
     sampling: WindowSampling = setting(was="draw", factory=lambda: WindowSampling(pair_share=0.7))
-    loss_weights: LossWeights = setting(was="weights", factory=LossWeights)
+    loss_weights: LossWeights = setting(was="weights", factory=lambda: LossWeights(lips=4.0, adversarial=0.0))
     closes_references: bool = setting(True, was="silent")
     sync_loss: Literal["stabilized", "plain", "none"] = "stabilized"
     triplet_loss: Literal["adaptive", "vanilla", "none"] = "adaptive"

@@ -266,3 +266,34 @@ def test_sizes_that_do_not_go_together(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no silent-lip generator"):
         train("stabilized", tmp_path / "out.safetensors", data=data, silent=only, settings=OPTIONS, threads=1)
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_trainings_go_on_from_a_model(tmp_path: Path, data: Path) -> None:
+    """With a rate of zero and an average that follows at once, the weights are those it began with."""
+    torch.manual_seed(1)
+    begun = TalkingFaceModel(AVSyncNet(HEARS), FaceGenerator(TINY), FaceGenerator(TINY))
+    model_file = talking_face_file.save(tmp_path / "begun.safetensors", begun)
+    sync = sync_scorer.write_weights(tmp_path / "sync.safetensors", AVSyncNet(HEARS), {"seed": 0})
+    still = replace(OPTIONS, loop=replace(LOOP, steps=1, learning_rate=0.0))
+    given = {"data": data, "settings": still, "threads": 1}
+
+    def same(made: FaceGenerator | None, first: FaceGenerator | None) -> bool:
+        assert made is not None and first is not None
+        pairs = zip(made.parameters(), first.parameters(), strict=True)
+        return all(torch.allclose(a, b, atol=1e-3) for a, b in pairs)
+
+    further = train("silent-lip", tmp_path / "further.safetensors", sync=sync, begin=model_file, **given)
+    assert same(talking_face_file.load(further).silent, begun.silent)
+    new = train("silent-lip", tmp_path / "new.safetensors", sync=sync, **given)
+    assert not same(talking_face_file.load(new).silent, begun.silent)
+    for first, parent in (("talking", begun.talking), ("silent", begun.silent)):
+        given["settings"] = replace(still, begin=first)
+        out = train("stabilized", tmp_path / f"{first}.safetensors", silent=model_file, **given)
+        assert same(talking_face_file.load(out).talking, parent)
+    alone = talking_face_file.save(tmp_path / "alone.safetensors", replace(begun, talking=None))
+    given["settings"] = replace(still, begin="talking")
+    with pytest.raises(UsageError, match="no talking-face generator to begin with"):
+        train("stabilized", tmp_path / "none.safetensors", silent=alone, **given)
+    only = talking_face_file.save(tmp_path / "only.safetensors", replace(begun, silent=None))
+    with pytest.raises(UsageError, match="no silent-lip generator"):
+        train("silent-lip", tmp_path / "none.safetensors", sync=sync, begin=only, **given)

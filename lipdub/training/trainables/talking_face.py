@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lipdub.training.talking_face import GeneratorOptions
     from lipdub.weights.talking_face_file import TalkingFaceModel
 
+WINDOWS = 12  # of the silent-lip generator, a face each: without a synchronization loss, more people count more
 SHUT_SHARE = 0.7  # of the silent-lip generator's windows of pairs, whose mouth it shuts; the others say their sound
 
 
@@ -108,9 +109,10 @@ class SilentLipTrainable(GeneratorTrainable):
     required = ("data", "sync")
 
     def default_settings(self, arguments: Any) -> GeneratorOptions:
-        """Give the settings of every generator, with most windows of pairs showing the mouth shut."""
+        """Give the settings of every generator, with single faces and most windows of pairs showing the mouth shut."""
         options = super().default_settings(arguments)
-        return replace(options, sampling=replace(options.sampling, shut_share=SHUT_SHARE))
+        sampling = replace(options.sampling, windows=WINDOWS, frames=1, shut_share=SHUT_SHARE)
+        return replace(options, sampling=sampling)
 
     def load_inputs(self, arguments: Any) -> TalkingFaceModel:
         """Load AVSyncNet, and the generator to begin with."""
