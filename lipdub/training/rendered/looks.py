@@ -150,7 +150,7 @@ def _draw_lip_colour(rng: np.random.Generator) -> Array:
 def _draw_surface(rng: np.random.Generator, tint: Array, hair: tuple[float, ...], beard_length: float) -> Surface:
     """Draw colours of teeth, eyes and hair, wider than real ones."""
     stain = rng.uniform(0, 1) ** 1.5  # from white to yellowish
-    teeth = np.clip(rng.uniform(0.6, 1.15) * np.array([1.0, 1.0 - 0.12 * stain, 1.0 - 0.4 * stain]), 0.3, 1.2)
+    teeth = np.clip(rng.uniform(0.6, 1.15) * np.array([1.0, 1.0 - 0.17 * stain, 1.0 - 0.34 * stain]), 0.3, 1.2)
     wig = np.exp(rng.normal(0, 0.35)) * np.exp(rng.normal(0, 0.06, 3))
     return Surface(
         tint=tuple(tint),
