@@ -32,6 +32,7 @@ from lipdub.training.config import setting
 from lipdub.training.dataset import Dataset, TalkingClips
 from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation, augment_faces, augment_spectrograms
 from lipdub.training.loop import LoopOptions, Trainer, TrainingTask, prefix_lines
+from lipdub.training.rendered.variants import SHUT
 from lipdub.training.shards import FPS
 from lipdub.training.sound_cache import SoundCache
 from lipdub.training.speech_augmentation import augment_speech
@@ -104,6 +105,8 @@ class SyncScorerOptions:
 class SyncClips:
     """Clips of a dataset as this training takes them: those of five frames or more, with their sounds.
 
+    Rendered people who keep the mouth shut in silence are left out: their moments are all alike.
+
     Variant 0 of a sound is the sound itself. The others are augmented; the same variant is always the same.
 
     Args:
@@ -112,11 +115,11 @@ class SyncClips:
         seed: seeds the variants.
 
     Raises:
-        InputError: no clip has five frames.
+        InputError: no clip of someone who talks has five frames.
     """
 
     def __init__(self, data: Dataset, size: AVSyncNetSize, seed: int = 0) -> None:
-        clips = tuple(clip for clip in data.clips if clip.frames >= FRAMES)
+        clips = tuple(clip for clip in data.clips if clip.frames >= FRAMES and clip.variant != SHUT)
         if not clips:
             raise InputError(f"the dataset {printable(data.folder)} has no clip of {FRAMES} frames")
         self._clips = TalkingClips(replace(data, clips=clips))

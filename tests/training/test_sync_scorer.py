@@ -30,7 +30,7 @@ from lipdub.training.sync_scorer import (
     train_scorer,
     write_weights,
 )
-from tests.training.datasets import talkers
+from tests.training.datasets import pairs, talkers
 
 STILL = FaceAugmentation(*[0.0] * 8, noise=0.0, flip=0.0, blurred=0.0)
 SAME = VoiceAugmentation(0.0, 0.0, 0.0, 0.0)
@@ -155,6 +155,12 @@ def test_clips_too_short_for_five_frames_are_left_alone(tmp_path: Path) -> None:
     assert mels.shape == (2, 4, 80, 16) and not moments.any()
     with pytest.raises(InputError, match="no clip of 5 frames"):
         SyncClips(open_dataset(talkers(tmp_path / "b", frames=4)), TINY)
+
+
+def test_mouths_that_are_shut_in_silence_teach_nothing(tmp_path: Path) -> None:
+    data = open_dataset(pairs(tmp_path))
+    shut = [clip.id for clip in data.clips if clip.variant == "shut"]
+    assert shut and len(SyncClips(data, TINY)) == len(data.clips) - len(shut)
 
 
 @pytest.mark.quick_cases(1)
