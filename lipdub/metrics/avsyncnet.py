@@ -50,8 +50,12 @@ def load_avsyncnet(path: Path) -> AVSyncNet | SyncNetScorer:
 
 
 def find_sound_windows(size: AVSyncNetSize) -> SoundWindows:
-    """Return the windows of sound that a network of this size hears."""
-    return sound_windows(size.audio, size.audio_columns)
+    """Return the windows of sound that a network of this size hears.
+
+    Raises:
+        UsageError: This version of lipdub does not have these windows.
+    """
+    return sound_windows(size.audio, size.audio_columns, size.audio_rows)
 
 
 def crop_lower_faces(frames: Sequence[Array], points: Array, interval: float, size: AVSyncNetSize) -> Array:

@@ -100,23 +100,25 @@ class SoundWindows:
         return self.cut(values, self.find_columns(np.asarray(times) - LEAD_SECONDS))
 
 
-def sound_windows(audio: str, columns: int | None = None) -> SoundWindows:
+def sound_windows(audio: str, columns: int | None = None, rows: int | None = None) -> SoundWindows:
     """Return the windows of an audio feature.
 
     Args:
         audio: "mel" or "phonetic".
         columns: Columns of a window; by default those of a new network. A mel window has 16.
+        rows: Rows of a window; by default those of the feature.
 
     Raises:
         UsageError: There are no such windows.
     """
-    if audio == "mel" and columns in (None, mel.COLUMNS):
+    if audio == "mel" and columns in (None, mel.COLUMNS) and rows in (None, mel.BANDS):
         return SoundWindows(FEATURES.get("mel-levelled"), mel.COLUMNS, 0, -mel.PEAK)
-    if audio == "phonetic" and (columns is None or columns % 2 == 1):
+    if audio == "phonetic" and (columns is None or columns % 2 == 1) and rows in (None, phonetic_features.ROWS):
         columns = columns or COLUMNS
         middle = round(LEAD_SECONDS * phonetic_features.COLUMN_RATE)
         return SoundWindows(FEATURES.get("phonetic"), columns, columns // 2 - middle, 0.0)
     raise UsageError(
-        f"there are no sound windows {audio!r} of {columns} columns",
-        hint="There are mel, of 16 columns, and phonetic, of an odd number.",
+        f"there are no sound windows {audio!r} of {columns} columns and {rows} rows",
+        hint=f"There are mel, of {mel.COLUMNS} columns, and phonetic, of an odd number and {phonetic_features.ROWS} "
+        "rows. Networks that hear others belong to another version of lipdub.",
     )

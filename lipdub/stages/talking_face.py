@@ -88,12 +88,12 @@ def find_sound_windows(model: Path) -> SoundWindows:
 
     Raises:
         WeightsError: The file holds no talking-face model.
+        UsageError: This version of lipdub does not have these windows.
     """
-    from lipdub.networks.avsyncnet import COLUMNS
     from lipdub.weights import talking_face_file
 
-    size = talking_face_file.read_description(model)["sync"]
-    return sound_windows(size.get("audio", "mel"), size.get("audio_columns", COLUMNS))
+    audio, rows, columns = talking_face_file.read_audio(model)
+    return sound_windows(audio, columns, rows)
 
 
 def read_placements(ctx: StageContext, track: int) -> Array:

@@ -96,6 +96,21 @@ def read_description(path: Path) -> dict[str, Any]:
     return safetensors_file.read_description(path, FORMAT, _TITLE, _MAKERS)
 
 
+def read_audio(path: Path) -> tuple[str, int, int]:
+    """Return the audio feature that a file's networks hear, and the rows and columns of its windows.
+
+    Raises:
+        WeightsError: The file holds no talking-face model.
+    """
+    from lipdub.networks.avsyncnet import BANDS, COLUMNS
+
+    size = read_description(path).get("sync")
+    if not isinstance(size, dict):
+        raise WeightsError(f"{path} does not say what its networks are like")
+    # Files of lipdub 0.1 do not name what they hear.
+    return size.get("audio", "mel"), size.get("audio_rows", BANDS), size.get("audio_columns", COLUMNS)
+
+
 def load(path: Path) -> TalkingFaceModel:
     """Return the networks of a file, in float32 on the CPU.
 

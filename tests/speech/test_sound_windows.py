@@ -49,3 +49,5 @@ def test_what_windows_there_are_not() -> None:
     for audio, columns in (("mel", 20), ("phonetic", 40), ("mfcc", None)):
         with pytest.raises(UsageError, match="no sound windows"):
             sound_windows(audio, columns)
+    with pytest.raises(UsageError, match="phonetic, of an odd number and 50 rows"):
+        sound_windows("phonetic", COLUMNS, 49)

@@ -17,6 +17,7 @@ from lipdub.media.frame_index import read_frame_times
 from lipdub.media.read import read_frames
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
+from lipdub.speech import phonetic_features
 from lipdub.stages.sync.stabilized import describe_unseen_speech
 from lipdub.training.adapt import (
     AdaptationOptions,
@@ -39,10 +40,15 @@ HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 SPEECH = TALKER.parent / "speech.wav"
 
 
-def saved(folder: Path, pixels: int = 24) -> Path:
+PHONETIC = replace(HEARS, audio="phonetic", audio_rows=phonetic_features.ROWS, audio_columns=21)
+
+
+def saved(folder: Path, pixels: int = 24, hears: AVSyncNetSize = HEARS) -> Path:
     torch.manual_seed(0)
     size = FaceGeneratorSize(pixels, 8, 16, 16)
-    model = TalkingFaceModel(AVSyncNet(HEARS), FaceGenerator(size), FaceGenerator(size), {"remark": "for tests"})
+    if hears.audio == "phonetic":
+        size = replace(size, own_sound=6, audio_rows=hears.audio_rows, audio_columns=hears.audio_columns)
+    model = TalkingFaceModel(AVSyncNet(hears), FaceGenerator(size), FaceGenerator(size), {"remark": "for tests"})
     return talking_face_file.save(folder / f"base-{pixels}.safetensors", model)
 
 
@@ -69,13 +75,24 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path, monkeypatc
         and "without this speech" in describe_unseen_speech(out, TALKER)[0]
         and describe_unseen_speech(base, SPEECH) == []
     )
-    phonetic = replace(HEARS, audio="phonetic", audio_rows=3, audio_columns=21)
-    heard = talking_face_file.save(tmp_path / "phonetic.safetensors", replace(after, sync=AVSyncNet(phonetic)))
-    assert describe_unseen_speech(heard, TALKER) == []  # phones are the same for all voices
     text = render_card(model, "lipdub adapt VIDEO")
     assert (
         "a talker's.mp4" in text and "`lipdub adapt VIDEO`" in text and '"minutes": 0.05' in text and "consent" in text
     )
+
+
+@pytest.mark.slow
+def test_a_model_that_hears_phones_needs_no_speech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lipdub.training.adapt._MIN_MINUTES", 0.0)
+    base, out = saved(tmp_path, hears=PHONETIC), tmp_path / "adapted.safetensors"
+    said: list[str] = []
+    options = AdaptationOptions(minutes=0.05, sampling=WindowSampling(windows=2))
+    adapt(cut(tmp_path / "talker.mp4", seconds=2.4), base, out, options=options, threads=1, progress=said.append)
+    assert not any("follow" in line for line in said) and describe_unseen_speech(out, SPEECH) == []
+    before, after = talking_face_file.load(base), talking_face_file.load(out)
+    assert after.sync.size == PHONETIC and before.talking is not None and after.talking is not None
+    old, new = (model.talking.audio_encoder.conv1.weight for model in (before, after))  # it learns to hear this person
+    assert not torch.equal(old, new)
 
 
 @pytest.mark.slow

@@ -45,6 +45,7 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     assert again.sound(torch.zeros(3, 80, 16)).shape == (3, 16)
     assert path.read_bytes() == talking_face_file.save(tmp_path / "b.safetensors", given).read_bytes()
     assert sorted(p.name for p in path.parent.iterdir()) == ["m.safetensors"]
+    assert talking_face_file.read_audio(path) == ("mel", 80, 16)
 
 
 def test_the_shipped_model_computes_as_it_did() -> None:
@@ -77,6 +78,9 @@ def test_what_is_none_is_refused(tmp_path: Path) -> None:
         talking_face_file.load(path)
     with pytest.raises(WeightsError, match="cannot be read"):
         talking_face_file.read_description(tmp_path / "none.safetensors")
+    save_file(state, path, {FORMAT: json.dumps({**told, "sync": 3})})
+    with pytest.raises(WeightsError, match="does not say"):
+        talking_face_file.read_audio(path)
     for wrong, said in (
         (None, "holds no talking-face model"),
         ("[]", "does not say"),

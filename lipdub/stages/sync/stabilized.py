@@ -129,9 +129,8 @@ def describe_unseen_speech(model: Path, speech: Path | None) -> list[str]:
     from lipdub.weights import talking_face_file
     from lipdub.workspace.keys import digest_file
 
-    description = talking_face_file.read_description(model)
-    adapted = (description.get("notes") or {}).get("adapted")
-    hears_voices = description["sync"].get("audio", "mel") == "mel"
+    adapted = (talking_face_file.read_description(model).get("notes") or {}).get("adapted")
+    hears_voices = talking_face_file.read_audio(model)[0] == "mel"
     if adapted is None or not hears_voices or speech is None or digest_file(speech) in adapted.get("digests", ()):
         return []
     return [f"{model.name} was adapted without this speech, so the mouths follow it poorly; use lipdub adapt --speech"]
