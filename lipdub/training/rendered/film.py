@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import F32, U8, Array
 
+_GREY = (0.299, 0.587, 0.114)  # shares of the channels, as BT.601 has them
 _AUDIO_BITS = 96_000  # a second
 _AUDIO_BLOCK = 1024  # samples
 
@@ -80,10 +82,10 @@ def expose(picture: U8, film: Film, rng: np.random.Generator) -> U8:
     out: Array = image.astype(np.float32)
     if film.blur > 0.2:
         out = cv2.GaussianBlur(out, (0, 0), film.blur)
-    grey = out @ np.array([0.299, 0.587, 0.114], np.float32)
-    out = (grey[..., None] + (out - grey[..., None]) * np.float32(film.saturation)) * np.array(film.balance, np.float32)
-    curve = 255 * (np.arange(256) / 255) ** film.gamma
-    out = curve.astype(np.float32)[np.clip(out, 0, 255).astype(np.uint8)] * _draw_vignette(side, film.vignette)
+    colours = film.saturation * np.eye(3) + (1 - film.saturation) * np.array(_GREY)
+    out = cv2.transform(out, np.array(film.balance)[:, None] * colours)
+    curve = (255 * (np.arange(256) / 255) ** film.gamma).astype(np.float32)
+    out = cv2.LUT(np.clip(out, 0, 255).astype(np.uint8), curve) * _draw_vignette(side, film.vignette)
     if film.noise > 0:
         out += rng.standard_normal(out.shape[:2], np.float32)[..., None] * np.float32(film.noise)
     if film.colour_noise > 0:
@@ -94,6 +96,7 @@ def expose(picture: U8, film: Film, rng: np.random.Generator) -> U8:
     return np.clip(out + 0.5, 0, 255).astype(np.uint8)
 
 
+@functools.lru_cache(maxsize=4)
 def _draw_vignette(side: int, strength: float) -> F32:
     place = np.linspace(-1, 1, side, dtype=np.float32)
     return (1 - np.float32(strength / 2) * (place[:, None] ** 2 + place[None] ** 2))[..., None]

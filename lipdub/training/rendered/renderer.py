@@ -217,6 +217,7 @@ class Renderer:
         texture = self._context.texture((width, height), channels, np.ascontiguousarray(picture).tobytes(), alignment=1)
         if mipmaps:
             texture.build_mipmaps()
+            texture.filter = (self._gl.LINEAR_MIPMAP_NEAREST, self._gl.LINEAR)  # a tenth faster than between mipmaps
         texture.repeat_x = texture.repeat_y = mipmaps
         return texture
 
