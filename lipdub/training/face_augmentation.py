@@ -117,8 +117,10 @@ def change_light(views: torch.Tensor, rng: np.random.Generator, changes: FaceAug
     views = views * _expand_to_images(1 + draw(changes.light)) * (1 + slopes[0] * x + slopes[1] * y)
     for i in np.flatnonzero(rng.random(count) < changes.blurred):
         views[i] = gaussian_blur(views[i][:, None], float(rng.uniform(0.3, changes.blur)))[:, 0]
-    grain = torch.from_numpy(rng.standard_normal(views.shape, np.float32))
-    return (views + grain * _expand_to_images(rng.uniform(0, changes.noise, count))).clamp(0, 1)
+    if changes.noise:
+        grain = torch.from_numpy(rng.standard_normal(views.shape, np.float32))
+        views = views + grain * _expand_to_images(rng.uniform(0, changes.noise, count))
+    return views.clamp(0, 1)
 
 
 def gaussian_blur(pictures: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -3,17 +3,20 @@
     python -m tests.bench.talking_face DATASET NAME=MODEL … [--raw NAME]… [--clips N] [--sheet FILE] [--json]
 
 DATASET is one of `lipdub prepare`, whose held-out clips are taken; MODEL a file of `lipdub train`. Each frame is made
-of its own upper half, its own sound, and as reference the frame half a clip away, shut by the model's silent-lip
-generator, or as it is for the models named by --raw (those trained without one). "reference" and "still" are no
-models: the reference itself, and the true upper half over the reference's lower one. Per model:
+of its own upper half, its own sound, and a reference: the frame half a clip away, or of rendered talkers the same frame
+with another mouth. It is shut by the model's silent-lip generator, or as it is for the models named by --raw (those
+trained without one). "reference" and "still" are no models: the reference itself, and the true upper half over the
+reference's lower one. Per model:
 
 - psnr, ssim (grey), of the whole crop and of its lower half; ifc: of the lower half, grey levels;
 - lmd: mouth landmarks of the face mesh, in pixels of a crop of 96;
 - opening: correlation of the mouth's opening with the true one's; sync: `metrics.motion_sync` with the clip's own
   sound (the real clip's beside it), and avsim: cosine of the model's own AVSyncNet, which it was trained with;
+- range: deviation of the opening over that of the true one; from: share of the references' opening that comes through
+  frame by frame (`training.mouth_figures`); speckles: `metrics.speckles` against the true face;
 - leak: the mouth's opening, of the same frames and sounds, with a wide open reference less that with a shut one, as a
-  share of how
-  far these differ themselves: 0 when the reference's mouth says nothing, 1 when it is copied.
+  share of how far these differ themselves: 0 when the reference's mouth says nothing, 1 when it is copied. Only where
+  the reference is another time.
 """
 
 from __future__ import annotations
@@ -36,11 +39,13 @@ from lipdub.metrics.lmd import lmd
 from lipdub.metrics.motion_sync import compare_motion, estimate_sync
 from lipdub.metrics.mouth_motion import measure_mouth_shape
 from lipdub.metrics.psnr import psnr, sum_squared_errors
+from lipdub.metrics.speckles import speckles
 from lipdub.metrics.ssim import ssim
 from lipdub.networks.face_generator import hide_lower_half
 from lipdub.networks.talking_face import close_mouths
 from lipdub.training.dataset import Clip, Dataset, open_dataset
 from lipdub.training.face_windows import WindowSampler, WindowSampling
+from lipdub.training.mouth_figures import fit_openings
 from lipdub.weights import talking_face_file
 
 if TYPE_CHECKING:
@@ -73,6 +78,17 @@ class Figures:
 def faces_of(data: Dataset, clip: Clip) -> np.ndarray:
     """uint8 (n, P, P, 3) RGB."""
     return data.crop_middle(data.read(clip).crops)
+
+
+def find_references(data: Dataset, clip: Clip, real: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+    """The faces that have a reference, the references, and whether these are the same frames with another mouth."""
+    talking = {"plain": "speech", "speech": "plain"}
+    for other in data.clips:
+        is_pair = other.variant == talking.get(clip.variant) and other.start == clip.start
+        if clip.scene and is_pair and (other.scene, other.speaker) == (clip.scene, clip.speaker):
+            count = min(clip.frames, other.frames)
+            return real[:count], faces_of(data, other)[:count], True
+    return real, np.roll(real, len(real) // 2, 0), False
 
 
 def tensor(faces: np.ndarray) -> torch.Tensor:
@@ -126,22 +142,33 @@ def openings(points: np.ndarray) -> np.ndarray:
 
 
 def against_truth(
-    figures: Figures, made: np.ndarray, real: np.ndarray, points: np.ndarray, true: np.ndarray, heard: Any
+    figures: Figures,
+    made: np.ndarray,
+    real: np.ndarray,
+    points: np.ndarray,
+    true: np.ndarray,
+    shown: np.ndarray,
+    heard: Any,
 ) -> None:
-    """Adds a clip's figures."""
+    """Adds a clip's figures. `shown` are the landmarks (n, 478, 2) of the references."""
     half = real.shape[1] // 2
     figures.error.append(sum_squared_errors(made, real))
     figures.lower_error.append(sum_squared_errors(made[:, half:], real[:, half:]))
     grey = [[cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in faces] for faces in (made, real)]
     steps = [np.array([frame_distance(a[half:], b[half:]) for a, b in itertools.pairwise(f)]) for f in grey]
     shape, true_shape = openings(points), openings(true)
-    both = np.isfinite(shape[:, 0]) & np.isfinite(true_shape[:, 0])
+    shown_shape = openings(shown)
+    both = np.isfinite(shape[:, 0]) & np.isfinite(true_shape[:, 0]) & np.isfinite(shown_shape[:, 0])
+    fit = fit_openings(shape[both, 0], true_shape[both, 0], shown_shape[both, 0])
     row = {
         "ssim": float(np.mean([ssim(a, b) for a, b in zip(*grey, strict=True)])),
         "ssim_lower": float(np.mean([ssim(a[half:], b[half:]) for a, b in zip(*grey, strict=True)])),
         "ifc": ifc(steps[0], steps[1]),
         "lmd": float(np.nanmean(lmd(points, true).pixels)) * 96 / real.shape[1],
-        "opening": float(np.corrcoef(shape[both, 0], true_shape[both, 0])[0, 1]),
+        "opening": fit["opening"],
+        "range": fit["range"],
+        "from": fit["leak"],
+        "speckles": float(np.nanmean([speckles(a, b, p) for a, b, p in zip(made, real, true, strict=True)])),
         "sync": agreement(shape, heard),
         "sync_real": agreement(true_shape, heard),
     }
@@ -217,21 +244,24 @@ def main() -> None:
     }
     figures = {name: Figures() for name in ("reference", "still", *models)}
     shown: dict[str, list[np.ndarray]] = {}
-    for number, clip in enumerate(data.clips[: asked.clips]):
+    for number, clip in enumerate([clip for clip in data.clips if clip.variant != "shut"][: asked.clips]):
         window = data.read(clip)
         real, heard = data.crop_middle(window.crops), hear(window.audio)
         sounds = {name: sampler.sounds(window) for name, sampler in windows.items()}
         true = mesh.points(real)
-        references = np.roll(real, len(real) // 2, 0)
+        real, references, is_pair = find_references(data, clip, real)
+        true, count = true[: len(real)], len(real)
         still = np.concatenate([real[:, : real.shape[1] // 2], references[:, real.shape[1] // 2 :]], 1)
-        made = {"reference": references, "still": still}
+        made, others = {"reference": references, "still": still}, mesh.points(references)
+        sounds = {name: windows_of[:count] for name, windows_of in sounds.items()}
         made |= {name: say(model, real, references, sounds[name], name in asked.raw) for name, model in models.items()}
         for name, faces in made.items():
-            against_truth(figures[name], faces, real, mesh.points(faces), true, heard)
+            against_truth(figures[name], faces, real, mesh.points(faces), true, others, heard)
         for name, model in models.items():
             figures[name].rows[-1]["avsim"] = similarity(model, made[name], sounds[name])
             figures[name].rows[-1]["avsim_real"] = similarity(model, real, sounds[name])
-            figures[name].rows[-1]["leak"] = leaking(model, real, true, sounds[name], name in asked.raw, mesh)
+            if not is_pair:
+                figures[name].rows[-1]["leak"] = leaking(model, real, true, sounds[name], name in asked.raw, mesh)
         if number < 2:
             for name, faces in {"real": real, **made}.items():
                 shown.setdefault(name, []).append(np.concatenate(faces[::6], 1))
