@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 ENLARGED = 4  # the mesh sees larger faces better
 REFERENCES = 3  # frames with the most open, and with the most shut mouth, that leaks are measured with
 LEAK_FRAMES = 12
+SHOWN = 12  # faces of a clip on the sheet
 
 
 @dataclass
@@ -264,7 +265,7 @@ def main() -> None:
                 figures[name].rows[-1]["leak"] = leaking(model, real, true, sounds[name], name in asked.raw, mesh)
         if number < 2:
             for name, faces in {"real": real, **made}.items():
-                shown.setdefault(name, []).append(np.concatenate(faces[::6], 1))
+                shown.setdefault(name, []).append(np.concatenate(faces[np.linspace(0, len(faces) - 1, SHOWN).astype(int)], 1))
     found = {name: f.means() for name, f in figures.items()}
     if asked.sheet:
         rows = [row for i in range(2) for name in shown for row in shown[name][i : i + 1]]
