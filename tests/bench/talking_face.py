@@ -265,7 +265,9 @@ def main() -> None:
                 figures[name].rows[-1]["leak"] = leaking(model, real, true, sounds[name], name in asked.raw, mesh)
         if number < 2:
             for name, faces in {"real": real, **made}.items():
-                shown.setdefault(name, []).append(np.concatenate(faces[np.linspace(0, len(faces) - 1, SHOWN).astype(int)], 1))
+                shown.setdefault(name, []).append(
+                    np.concatenate(faces[np.linspace(0, len(faces) - 1, SHOWN).astype(int)], 1)
+                )
     found = {name: f.means() for name, f in figures.items()}
     if asked.sheet:
         rows = [row for i in range(2) for name in shown for row in shown[name][i : i + 1]]

@@ -353,3 +353,17 @@ def test_networks_hear_see_and_shut() -> None:
         torch.testing.assert_close(said, silent(sync.audio_features(mel), hide_lower_half(faces), faces.flip(0)))
     crops = (faces * 255).round().byte().permute(0, 2, 3, 1).numpy()
     assert silent_lip.close_mouths(SilentLip(silent, sync).eval(), crops).shape == crops.shape
+
+
+def test_a_generator_that_changes_faces_keeps_what_it_does_not_change() -> None:
+    torch.manual_seed(0)
+    sync = AVSyncNet(HEARS).eval()
+    changes = FaceGenerator(FaceGeneratorSize(24, 4, 8, 16, draws_change=True)).eval()
+    crops = np.random.default_rng(0).integers(0, 256, (3, 24, 24, 3), np.uint8)
+    for layer in (changes.paint, changes.tint):
+        torch.nn.init.zeros_(layer.weight)
+    torch.nn.init.constant_(changes.paint.bias, -30.0)  # it covers nothing, and an untrained one does not move
+    assert np.array_equal(silent_lip.close_mouths(SilentLip(changes, sync).eval(), crops), crops)
+    torch.nn.init.constant_(changes.paint.bias, 30.0)
+    drawn = silent_lip.close_mouths(SilentLip(changes, sync).eval(), crops)
+    assert np.array_equal(drawn[:, :11], crops[:, :11]) and (drawn[:, 18, 12] != crops[:, 18, 12]).any()

@@ -136,12 +136,13 @@ def test_options_that_cannot_be(wrong: dict) -> None:
         AdaptationOptions(**wrong)
 
 
+@pytest.mark.parametrize("draws_change", [False, True])
 @pytest.mark.parametrize(("old", "new"), [(24, 32), (32, 24), (24, 24)])
-def test_a_model_for_other_pixels_draws_much_the_same(old: int, new: int) -> None:
+def test_a_model_for_other_pixels_draws_much_the_same(old: int, new: int, draws_change: bool) -> None:
     torch.manual_seed(0)
-    generator = FaceGenerator(FaceGeneratorSize(old, 8, 16, 16)).eval()
+    generator = FaceGenerator(FaceGeneratorSize(old, 8, 16, 16, draws_change=draws_change)).eval()
     other = resize_generator(generator, new).eval()
-    assert other.size == FaceGeneratorSize(new, 8, 16, 16)
+    assert other.size == FaceGeneratorSize(new, 8, 16, 16, draws_change=draws_change)
     face = torch.rand(1, 3, 4, 4)
     sound = torch.nn.functional.normalize(torch.randn(1, 16))
 
