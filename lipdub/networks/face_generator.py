@@ -39,6 +39,7 @@ from lipdub.networks.face_warp import draw_lower_face_region, warp
 
 # The decoder's maps, counted from the last, that flow and hue are read from: a quarter and half of the picture's side
 _FLOW_FROM, _TINT_FROM = -3, -2
+_TOP = 3 / 8  # share of the picture above all that is drawn (`face_warp.draw_lower_face_region`)
 _FIRST_SHARE = -2.0  # logit of the share with which an untrained generator covers the identity
 _LEAST_PIXELS = 4  # side length at which an encoder stops halving
 _AUDIO_WIDTH, _AUDIO_DEPTHS = 96, (1, 1, 1)  # of the generator's own audio encoder
@@ -170,24 +171,35 @@ class FaceGenerator(nn.Module):
     def _change(self, heard: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
         """Move the identity's lower face and cover it. Unbounded in training, where a bound would stop gradients."""
         skin = measure_skin(identity)
-        identity, pose = skin.take_out(identity), skin.take_out(pose)
-        pose = hide_lower_half(pose)
+        identity, pose = skin.take_out(identity), hide_lower_half(skin.take_out(pose))
         maps = self._decode(heard, pose, identity)
-        region = draw_lower_face_region(identity)
-        moved = _join_halves(pose, warp(identity, self.flow(maps[_FLOW_FROM:][0]).float(), region))
-        grey, share = self.paint(torch.cat([maps[-1], pose, moved], 1)).float().split(1, 1)
+        rows, half = maps[-1].shape[2], pose.shape[2] // 2
+        upper, lower = pose[:, :, :-rows], pose[:, :, -rows:]
+        region = draw_lower_face_region(identity)[-rows:]
+        moved = warp(identity, self.flow(maps[_FLOW_FROM:][0]).float(), region)
+        moved = torch.cat([lower[:, :, :-half], moved[:, :, -half:]], 2)
+        grey, share = self.paint(torch.cat([maps[-1], lower, moved], 1)).float().split(1, 1)
         tint = interpolate(self.tint(maps[_TINT_FROM]).float(), grey.shape[2:], mode="bilinear", align_corners=False)
-        made = skin.put_back(moved + torch.sigmoid(share) * region * (bound_colours(grey, tint) - moved))
+        made = moved + torch.sigmoid(share) * region * (bound_colours(grey, tint) - moved)
+        made = skin.put_back(torch.cat([upper, made], 2))
         return made if self.training else made.clamp(0, 1)
 
     def _decode(self, heard: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> list[torch.Tensor]:
-        """Give the decoder's maps, the largest last."""
+        """Give the decoder's maps, the largest last; where a change is drawn, the last three without their top."""
         levels = zip(self.identity_encoder(identity), self.pose_encoder(pose), self.joins, strict=True)
         *skips, x = [join(torch.cat([face, posture], 1)) for face, posture, join in levels]
-        maps = [self.begin(torch.cat([x, heard[:, :, None, None]], 1))]
+        maps = [self._drop_top(self.begin(torch.cat([x, heard[:, :, None, None]], 1)))]
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
-            maps.append(block(torch.cat([maps[-1], skip], 1)))
+            rows = maps[-1].shape[2]
+            maps.append(self._drop_top(block(torch.cat([maps[-1], skip[:, :, -rows:]], 1))))
         return maps
+
+    def _drop_top(self, features: torch.Tensor) -> torch.Tensor:
+        """Drop the top of the map from which on all maps serve to draw the lower face alone."""
+        side = self.size.pixels // 4
+        if self.size.draws_change and features.shape[2] == side:
+            return features[:, :, int(_TOP * side) :]
+        return features
 
 
 def _join_halves(upper: torch.Tensor, lower: torch.Tensor) -> torch.Tensor:

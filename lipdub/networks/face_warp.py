@@ -12,19 +12,22 @@ _SIDE, _INSIDE = 0.03, 0.17
 
 
 def warp(pictures: torch.Tensor, flow: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
-    """Move pictures (B, c, P, P).
+    """Move the lowest rows of pictures (B, c, P, P).
 
     Args:
         pictures: The pictures. Beyond their sides the last pixel is repeated.
-        flow: (B, 2, p, p), unbounded: how far to the right and below a pixel's colour is taken. It is bounded to
+        flow: (B, 2, h, w), unbounded: how far to the right and below a pixel's colour is taken. It is bounded to
             `REACH` here, and enlarged bilinearly, so that a small map moves smoothly.
-        region: (P, P), weight of the motion.
+        region: (rows, P), weight of the motion.
+
+    Returns:
+        (B, c, rows, P).
     """
-    size = pictures.shape[2:]
+    rows, width = region.shape
     reach = 2 * REACH * torch.tanh(flow / 4)  # grid coordinates span two
-    moved = interpolate(reach, size, mode="bilinear", align_corners=False) * region
-    y, x = (_place_pixels(side, pictures) for side in size)
-    places = torch.stack([x.expand(size) + moved[:, 0], y[:, None] + moved[:, 1]], 3)
+    moved = interpolate(reach, (rows, width), mode="bilinear", align_corners=False) * region
+    y, x = _place_pixels(pictures.shape[2], pictures)[-rows:], _place_pixels(width, pictures)
+    places = torch.stack([x.expand(rows, width) + moved[:, 0], y[:, None] + moved[:, 1]], 3)
     return grid_sample(pictures, places, mode="bilinear", padding_mode="border", align_corners=False)
 
 

@@ -152,6 +152,8 @@ def test_a_warp_moves_by_what_the_flow_says() -> None:
     step = face_warp.REACH * 64 / 63
     assert torch.allclose(moved[:, :, 8:48], picture[:, :, 8:48] + step, atol=1e-3), "no further than the reach"
     assert torch.equal(face_warp.warp(picture, far, torch.zeros(64, 64)), still)
+    low = face_warp.warp(picture, far, everywhere[-20:])
+    assert torch.allclose(low, moved[:, :, -20:], atol=1e-6), "the lowest rows alone are the same"
     region = face_warp.draw_lower_face_region(picture)
     assert region[48, 32] == 1 and region[:28].max() == 0 and region[:, 0].max() == 0
     assert torch.allclose(region, region.flip(1), atol=1e-6)
