@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 # Margin along the crop's sides that stays as it is, as a share of its width, and its least width in pixels.
 MARGIN_SHARE = 0.02
 MIN_MARGIN_PX = 2
-# Differences, as shares of white, from which a pixel counts as changed, and as wholly changed.
-CHANGED_FROM, CHANGED_FULLY = 0.02, 0.08
-# Blur of the changed area, as a share of the crop's side.
-CHANGE_BLUR = 1 / 64
 # The lower half fades in, and the crop's sides fade out, over this share of its side; and the least width in pixels.
 WINDOW_EDGE_SHARE = 1 / 24
 MIN_WINDOW_EDGE_PX = 2.0
@@ -73,7 +69,8 @@ def crop_at(picture: Array, placement: F64, size: int) -> U8:
 def composite_crop(picture: Array, original: U8, generated: F32, placement: F64) -> F32:
     """Composite a generated full-face crop at the place from which it was cut.
 
-    Where the crop is unchanged the picture keeps its own detail, which the crop's size would lose.
+    The picture keeps its own detail, which the crop's size would lose, and detail moves along with what the crop moved
+    (`faces.detail`). What is new has none.
 
     Args:
         picture: (h, w, 3) uint8 or uint16 RGB.
@@ -84,22 +81,21 @@ def composite_crop(picture: Array, original: U8, generated: F32, placement: F64)
     Returns:
         (h, w, 4) float32: RGB 0..1 and weight 0..1.
     """
-    import cv2
-
     from lipdub.faces.alignment import full_face
+    from lipdub.faces.detail import find_motion, move_detail
 
     height, width = picture.shape[:2]
     size = len(generated)
     old = original.astype(np.float32) / 255
-    difference = cv2.GaussianBlur(np.abs(generated - old).max(2), (0, 0), CHANGE_BLUR * size)
-    change = np.clip((difference - CHANGED_FROM) / (CHANGED_FULLY - CHANGED_FROM), 0, 1)
+    motion = find_motion(old, generated)
     alignment = full_face.align(placement, size)
-    coarse, new, shares = (
-        alignment.paste(planes, height, width) for planes in (old, generated, np.stack([change, _window_crop(size)], 2))
+    shares = np.stack([motion.share, _window_crop(size)], 2)
+    coarse, new, flow, shares = (
+        alignment.paste(planes, height, width) for planes in (old, generated, motion.flow, shares)
     )
     shares = shares.clip(0, 1)
-    detail = picture.astype(np.float32) / np.iinfo(picture.dtype).max - coarse
-    full = (new + (1 - shares[..., :1]) * detail).clip(0, 1)
+    detail = move_detail(picture.astype(np.float32) / np.iinfo(picture.dtype).max - coarse, flow, alignment.matrix)
+    full = (new + shares[..., :1] * detail).clip(0, 1)
     return np.concatenate([full, shares[..., 1:]], 2)
 
 

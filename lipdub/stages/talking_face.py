@@ -1,7 +1,7 @@
 """The model that `silent-lip` and `stabilized` share, and the closed-mouth references that `silent-lip` drew.
 
 The generators work on small aligned crops (`faces.alignment.full_face`). Pixels they leave alone keep the source's
-detail; pixels they change are as soft as the crops.
+detail, which moves along with what they move (`faces.detail`); pixels that are new are as soft as the crops.
 """
 
 from __future__ import annotations
