@@ -182,7 +182,7 @@ def _paint_skin(canvas: _Canvas) -> None:
     canvas.lay((0.3, 0.2, 0.15), face * (canvas.make_noise(0.02) ** 3) * np.float32(rng.uniform(0, 0.16)))
     if rng.random() < 0.2:
         freckles = (canvas.make_noise(0.012) > 0.9).astype(np.float32) * canvas.make_noise(0.1)
-        canvas.lay((0.42, 0.24, 0.14), face * canvas.soften(freckles, 0.006) * np.float32(rng.uniform(0.3, 0.8)))
+        canvas.lay((0.42, 0.24, 0.14), face * canvas.soften(freckles, 0.006) * np.float32(rng.uniform(0.12, 0.45)))
     for _ in range(int(rng.poisson(0.8))):
         at = canvas.points[rng.integers(468)]
         mole = np.zeros((PAINT_PX, PAINT_PX), np.float32)
