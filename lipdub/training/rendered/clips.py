@@ -37,7 +37,7 @@ class Truth:
     """What is known of a clip's frames.
 
     Attributes:
-        opening: (n,) float32 of the inner lips, in eye distances, as the mesh has it.
+        opening: (n,) float32, gap between the lips seen from in front, in eye distances, as the mesh has it.
         width: (n,) float32 between the corners.
         shut: (n,) float32, how far the lips are pressed together for p, b and m.
         phones: (m, 3) float32, start and end in seconds, and number in `speech.phones.PHONES`.

@@ -22,11 +22,13 @@ from lipdub.training.rendered.renderer import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lipdub.arrays import F32, I64, Array
+    from lipdub.arrays import F32, F64, I64
+    from lipdub.training.rendered.parts import Part
 
 _LOOKS = 4  # at the same picture, until the tracker has settled
 _OPEN_POSE = {"MouthOpen": 0.5}  # in which the edges of the lips lie apart
 _INNER_LIPS, _CORNERS = (13, 14), (78, 308)  # in MediaPipe's mesh
+_MIDDLE_M, _LIP_M, _BEHIND_M = 0.004, 0.012, 0.012  # about the middle of a lip: to each side, its height, its depth
 _LIGHTS = Stage(
     (
         Light((0.2, 0.5, 1.0), (1.1, 1.1, 1.1)),
@@ -42,11 +44,15 @@ class FaceMap:
 
     Attributes:
         landmarks: (478, 2) float32 over the painted square, 0..1, x right and y down.
-        lips: (4,) vertices of the skin: middles of the inner upper and lower lip, and the corners.
+        upper: vertices of the skin about the middle of the upper lip.
+        lower: the same of the lower lip.
+        corners: (2,) vertices at the corners of the mouth.
     """
 
     landmarks: F32
-    lips: I64
+    upper: I64
+    lower: I64
+    corners: I64
 
 
 def find_features(renderer: Renderer) -> FaceMap:
@@ -74,12 +80,11 @@ def find_features(renderer: Renderer) -> FaceMap:
             if not faces:
                 raise InputError(f"no face is found in the picture of the head {head.name}")
             found.append(faces[0][:, :2] / renderer.side)
-    ends = _find_vertices(renderer, camera, found[1])
-    return FaceMap(found[0].astype(np.float32), ends)
+    return FaceMap(found[0].astype(np.float32), *_find_lips(renderer, camera, found[1]))
 
 
-def _find_vertices(renderer: Renderer, camera: Camera, landmarks: F32) -> I64:
-    """Find the skin's vertices nearest to the ends of the mouth's opening and width, in the open pose."""
+def _find_lips(renderer: Renderer, camera: Camera, landmarks: F32) -> tuple[I64, I64, I64]:
+    """Find the vertices of `FaceMap` in the open pose."""
     skin = renderer.head.skin
     points = np.frombuffer(move_part(skin, _OPEN_POSE), np.float32).reshape(-1, 6)
     at = camera.project(points[:, :3], 1, 1)
@@ -90,21 +95,35 @@ def _find_vertices(renderer: Renderer, camera: Camera, landmarks: F32) -> I64:
     for number in (*_INNER_LIPS, *_CORNERS):
         distance = np.linalg.norm(at - landmarks[number], axis=1) - 0.1 * (points[:, 2] - depth)
         ends.append(int(np.argmin(np.where(near, distance, np.inf))))
-    return np.array(ends)
+    x, y, z = points[:, :3].T
+    top, bottom = ends[0], ends[1]
+    middle = (points[top, :3] + points[bottom, :3]) / 2
+    is_middle = (np.abs(x - middle[0]) < _MIDDLE_M) & (z > min(z[top], z[bottom]) - _BEHIND_M)
+    upper = is_middle & (y > middle[1]) & (y < y[top] + _LIP_M)
+    lower = is_middle & (y < middle[1]) & (y > y[bottom] - _LIP_M)
+    upper[top] = lower[bottom] = True
+    return np.flatnonzero(upper), np.flatnonzero(lower), np.array(ends[2:])
 
 
 def measure_mouth(renderer: Renderer, features: FaceMap, shape: Mapping[str, float]) -> tuple[float, float]:
     """Measure the mouth of a head in a shape from its vertices.
 
     Returns:
-        opening of the inner lips and width between the corners, in eye distances.
+        Gap that is seen from in front between the middles of the lips, and width between the corners, in eye distances.
     """
-    skin, head = renderer.head.skin, renderer.head
-    ends: Array = skin.points[features.lips].astype(np.float64)
-    for i, name in enumerate(skin.morphs):
-        if shape.get(name):
-            ends = ends + shape[name] * skin.moves[i][features.lips, :3]
+    head = renderer.head
+    upper, lower, corners = (
+        _move_vertices(head.skin, vertices, shape) for vertices in (features.upper, features.lower, features.corners)
+    )
     unit = float(np.linalg.norm(head.eyes[0] - head.eyes[1]))
-    rest = skin.points[features.lips].astype(np.float64)
-    opening = np.linalg.norm(ends[0] - ends[1]) - np.linalg.norm(rest[0] - rest[1])
-    return max(float(opening), 0.0) / unit, float(np.linalg.norm(ends[2] - ends[3])) / unit
+    opening = float(upper[:, 1].min() - lower[:, 1].max())
+    return max(opening, 0.0) / unit, float(np.linalg.norm(corners[0] - corners[1])) / unit
+
+
+def _move_vertices(part: Part, vertices: I64, shape: Mapping[str, float]) -> F64:
+    """Give the places (n, 3) of some vertices (n,) of a part in a shape."""
+    places = part.points[vertices].astype(np.float64)
+    for i, name in enumerate(part.morphs):
+        if shape.get(name):
+            places += shape[name] * part.moves[i][vertices, :3]
+    return places

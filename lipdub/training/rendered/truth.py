@@ -2,7 +2,7 @@
 
 For the n frames of the shard and crops of S pixels:
 
-    opening  float32 (n)                  of the inner lips, in eye distances, as the mesh has it
+    opening  float32 (n)                  gap between the lips seen from in front, in eye distances
     width    float32 (n)                  between the corners of the mouth, the same
     shut     float32 (n)                  how far the lips are pressed together for p, b and m, 0 to 1
     hidden   uint8   (n, S, ceil(S / 8))  what hides the face, a bit a pixel as the masks of shards; no rows if nothing

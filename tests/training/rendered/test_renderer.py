@@ -60,7 +60,7 @@ def test_a_shape_moves_the_picture_and_the_measure(studio: Studio) -> None:
     assert not changed[:80].any()  # the eyes stay
     rest, _ = measure_mouth(renderer, studio.features, {})
     open_, _ = measure_mouth(renderer, studio.features, {"AE_AA": 1.0})
-    assert rest == 0
+    assert rest == pytest.approx(0, abs=1e-3)
     assert open_ > 0.15
 
 
