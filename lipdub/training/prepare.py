@@ -7,6 +7,7 @@ A dataset is a folder:
     shards/ab/ID.safetensors         one clip each, `training.shards`
     videos/DIGEST.json               the result for each video, written when all its clips are
     .prepare/                        only during the work
+    features/                        audio features, `training.sound_cache`; may be removed
 
 index.json holds:
 
