@@ -8,6 +8,10 @@ Columns are 10 ms apart, the first at time zero. Rows, in this order:
 - `coarticulation.COEFFICIENTS`: the lip motion that the built-in recipe would show, in its units (about -1 to 1).
 - loudness: 0 at 40 dB or more below the running level of the speech, 1 at that level, 1.5 at most.
 
+The same test as in `sound_windows` found 68 % with all rows, 68 % with the lip motion and loudness alone, and 67 % with
+the phones alone; of rendered people's moments 59, 57 and 52 %. A logarithm for the root, or the hidden layer of the
+phone network beside these rows, found no more.
+
 Digital silence is exactly zero in all rows. The sound is first scaled to one root mean square, so that its level does
 not count.
 """
