@@ -166,7 +166,7 @@ def _draw_surface(rng: np.random.Generator, tint: Array, hair: tuple[float, ...]
 
 def _draw_hair_colour(rng: np.random.Generator, *, is_dark: bool) -> Array:
     """Draw the colour of hair: black, brown, blond, red or grey, sRGB 0..1; with dark skin not blond or red."""
-    colours = np.array([(0.06, 0.05, 0.05), (0.2, 0.13, 0.09), (0.55, 0.42, 0.26), (0.42, 0.2, 0.1), (0.6, 0.59, 0.57)])
+    colours = np.array([(0.06, 0.05, 0.05), (0.2, 0.13, 0.09), (0.56, 0.37, 0.21), (0.42, 0.2, 0.1), (0.6, 0.59, 0.57)])
     shares = [0.72, 0.14, 0.0, 0.0, 0.14] if is_dark else [0.36, 0.3, 0.12, 0.08, 0.14]
     chosen = colours[rng.choice(5, p=shares)]
     drawn: Array = np.clip(chosen * np.exp(rng.normal(0, 0.2)), 0.02, 0.9)
