@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 GREY_BOUND = 6.0  # spreads between the skin and the darkest or lightest that is drawn; mouths lie within -6.5 to 3
-COLOUR_BOUND = 2.0  # spreads between a channel and the grey
+COLOUR_BOUND = 1.25  # spreads by which a channel may change against the grey; mouths lie within -1.3 to 1.1
 _MIN_SPREAD = 0.02  # of white: a picture of one colour stays as it is
 # In shares of the crop (`faces.alignment.full_face`): the eyes' corners lie at (0.2 and 0.8, 0.3), the lips at
 # (0.5, 0.75), the chin at its lower edge.
@@ -48,6 +48,11 @@ def measure_skin(faces: torch.Tensor) -> SkinColours:
     mean = (faces * cheeks).sum((2, 3), keepdim=True)
     variance = ((faces - mean).square() * face).sum((2, 3), keepdim=True)
     return SkinColours(mean, variance.sqrt().clamp(min=_MIN_SPREAD))
+
+
+def take_out_grey(pictures: torch.Tensor) -> torch.Tensor:
+    """Return how far the channels of pictures (B, 3, H, W) are from their mean: the hue without the brightness."""
+    return pictures - pictures.mean(1, keepdim=True)
 
 
 def bound_colours(grey: torch.Tensor, tint: torch.Tensor) -> torch.Tensor:

@@ -20,9 +20,9 @@ Choices where the paper is silent:
 - `FaceGeneratorSize.draws_change` is for people who were not trained on. Skin colour and contrast are taken out of what
   the generator sees (`face_colours`). It moves the lower face of the identity (`face_warp`), so that skin, beard and
   wrinkles stay, and covers what must be new, above all the inside of the mouth. The colours that it covers with are
-  bounded, so that a face it does not know cannot send them away. Their hue comes from a smaller map, and the decoder
-  enlarges bilinearly. Transposed convolutions draw grids where nothing holds them back: on strangers, the colours of
-  the first form are a grid of orange and green, which its shares let through as speckles.
+  bounded, so that a face it does not know cannot send them away. Their hue is that of what they cover, and a change
+  from a smaller map. The decoder enlarges bilinearly. Transposed convolutions draw grids where nothing holds them back:
+  on strangers, the colours of the first form are a grid of orange and green, and its shares let it through as speckles.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from lipdub.networks.avsyncnet import PhoneticEncoder
-from lipdub.networks.face_colours import bound_colours, measure_skin
+from lipdub.networks.face_colours import bound_colours, measure_skin, take_out_grey
 from lipdub.networks.face_warp import draw_lower_face_region, warp
 
 # The decoder's maps, counted from the last, that flow and hue are read from: a quarter and half of the picture's side
@@ -129,6 +129,7 @@ class FaceGenerator(nn.Module):
         _initialise(self)
         if size.draws_change:
             nn.init.zeros_(self.flow.weight)
+            nn.init.zeros_(self.tint.weight)
             nn.init.constant_(self.paint.bias[1:], _FIRST_SHARE)
         self.audio_encoder = (
             PhoneticEncoder(size.audio_rows, size.audio_columns, _AUDIO_WIDTH, _AUDIO_DEPTHS, size.own_sound)
@@ -180,7 +181,9 @@ class FaceGenerator(nn.Module):
         moved = torch.cat([lower[:, :, :-half], moved[:, :, -half:]], 2)
         grey, share = self.paint(torch.cat([maps[-1], lower, moved], 1)).float().split(1, 1)
         tint = interpolate(self.tint(maps[_TINT_FROM]).float(), grey.shape[2:], mode="bilinear", align_corners=False)
-        made = moved + torch.sigmoid(share) * region * (bound_colours(grey, tint) - moved)
+        # What is drawn keeps the hue of what it covers, so that lips and beard stay this person's own.
+        colours = take_out_grey(moved) + bound_colours(grey, tint)
+        made = moved + torch.sigmoid(share) * region * (colours - moved)
         made = skin.put_back(torch.cat([upper, made], 2))
         return made if self.training else made.clamp(0, 1)
 

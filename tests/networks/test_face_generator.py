@@ -30,6 +30,7 @@ def wild(size: FaceGeneratorSize) -> FaceGenerator:
     network = FaceGenerator(size).eval()
     if size.draws_change:
         torch.nn.init.normal_(network.flow.weight)
+        torch.nn.init.normal_(network.tint.weight)
     return network
 
 
@@ -122,8 +123,10 @@ def test_what_is_drawn_is_bounded_and_lies_in_the_lower_face() -> None:
         sound, pose, identity = inputs(24, 16)
         skin = face_colours.measure_skin(identity)
         drawn = skin.take_out(network.train()(sound, pose, identity))
+    given = skin.take_out(identity)
+    hue = float(face_colours.take_out_grey(given).abs().max())
     reach = face_colours.GREY_BOUND + face_colours.COLOUR_BOUND
-    assert drawn.abs().max() <= max(reach, float(skin.take_out(identity).abs().max())) + 1e-3
+    assert drawn.abs().max() <= max(reach + hue, float(given.abs().max())) + 1e-3
     assert drawn.abs().max() > 0.9 * reach, "the bound is the only limit here"
     made = skin.put_back(drawn)
     assert torch.allclose(made[:, :, :11], pose[:, :, :11], atol=1e-5)
@@ -157,3 +160,17 @@ def test_a_warp_moves_by_what_the_flow_says() -> None:
     region = face_warp.draw_lower_face_region(picture)
     assert region[48, 32] == 1 and region[:28].max() == 0 and region[:, 0].max() == 0
     assert torch.allclose(region, region.flip(1), atol=1e-6)
+
+
+def test_what_is_drawn_keeps_the_hue_of_what_it_covers() -> None:
+    """An untrained generator changes the brightness of lips and not their colour."""
+    torch.manual_seed(0)
+    network = FaceGenerator(CHANGES).eval()
+    torch.nn.init.constant_(network.paint.bias[1:], 9.0)  # it covers all it may
+    sound, pose, identity = inputs(24, 16)
+    skin = face_colours.measure_skin(identity)
+    with torch.no_grad():
+        made = network.train()(sound, pose, identity)
+        before, after = (skin.take_out(face)[:, :, 16:, 6:18] for face in (identity, made))
+    assert (before - after).abs().max() > 0.1
+    assert torch.allclose(face_colours.take_out_grey(before), face_colours.take_out_grey(after), atol=2e-2)
