@@ -174,3 +174,19 @@ def test_what_is_drawn_keeps_the_hue_of_what_it_covers() -> None:
         before, after = (skin.take_out(face)[:, :, 16:, 6:18] for face in (identity, made))
     assert (before - after).abs().max() > 0.1
     assert torch.allclose(face_colours.take_out_grey(before), face_colours.take_out_grey(after), atol=2e-2)
+
+
+def test_generators_of_lipdub_0_1_draw_what_they_drew() -> None:
+    """Weights and inputs by rule; the numbers were recorded with the code before `draws_change`."""
+    network = FaceGenerator(FaceGeneratorSize(24, 4, 8, 16)).eval()
+    with torch.no_grad():
+        for i, (name, value) in enumerate(sorted(network.state_dict().items())):
+            if value.dtype.is_floating_point:
+                wave = torch.sin(torch.arange(value.numel()) * 0.7 + i).reshape(value.shape)
+                value.copy_(wave.abs() + 0.5 if name.endswith("running_var") else 0.3 * wave)
+        faces = (torch.sin(torch.arange(2 * 2 * 3 * 24 * 24) * 0.37) / 2 + 0.5).reshape(2, 2, 3, 24, 24)
+        sound = torch.nn.functional.normalize(torch.sin(torch.arange(32.0)).reshape(2, 16))
+        made = network(sound, hide_lower_half(faces[0]), faces[1])
+    recorded = [0.620445, 0.182547, 0.763515, 0.300107, 0.821805, 0.459186]
+    recorded += [0.734803, 0.625193, 0.689763, 0.765661, 0.604130, 0.820630]
+    assert made[:, :, 15:19:3, 12].flatten().tolist() == pytest.approx(recorded, abs=2e-6)
