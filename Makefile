@@ -1,11 +1,11 @@
-# make setup | demo | test | test-quick | lint | bench | clean
+# make setup | demo | test | test-quick | lint | bench | gpu | clean
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick lint bench clean
+.PHONY: help setup demo test test-quick lint bench gpu clean
 
 help:
 	@echo "make setup       install into $(VENV)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-quick  run the tests that are not slow"
 	@echo "make lint        check style, format and types"
 	@echo "make bench       measure speed and memory"
+	@echo "make gpu         measure and train on an NVIDIA GPU"
 	@echo "make clean       remove the demo and the caches of the tools"
 
 setup: $(READY)
@@ -50,6 +51,13 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench
+
+# A machine with a GPU may have no network: what `make setup` made there is used, else the packages of its python3.
+GPU_PYTHON = $(or $(wildcard $(BIN)/python),python3)
+PACK := build/talkers.zip
+
+gpu:
+	$(GPU_PYTHON) -m tests.gpu $(if $(wildcard $(PACK)),--pack $(PACK))
 
 clean:
 	rm -rf demo .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

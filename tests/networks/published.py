@@ -58,8 +58,9 @@ def _run_arcface(network: nn.Module, inputs: Tensors) -> Tensors:
 
 
 def _run_bisenet(network: nn.Module, inputs: Tensors) -> Tensors:
-    mean, std = torch.tensor(bisenet.MEAN).view(3, 1, 1), torch.tensor(bisenet.STD).view(3, 1, 1)
-    logits, logits16, logits32 = network((inputs["image"] - mean) / std)
+    image = inputs["image"]
+    mean, std = (image.new_tensor(values).view(3, 1, 1) for values in (bisenet.MEAN, bisenet.STD))
+    logits, logits16, logits32 = network((image - mean) / std)
     return {"logits": logits, "logits16": logits16, "logits32": logits32, "labels": logits.argmax(1)}
 
 
@@ -90,7 +91,8 @@ def _run_parsenet(network: nn.Module, inputs: Tensors) -> Tensors:
 
 
 def _run_retinaface(network: nn.Module, inputs: Tensors) -> Tensors:
-    boxes, confidence, points = network(inputs["image"].float() - RETINAFACE_MEAN)
+    image = inputs["image"].float()
+    boxes, confidence, points = network(image - RETINAFACE_MEAN.to(image.device))
     return {"bbox": boxes, "conf": confidence, "landmarks": points}
 
 

@@ -64,10 +64,16 @@ def write_dataset(
     return folder
 
 
-def talkers(folder: Path, clips: int = 4, frames: int = 40, seed: int = 0, held_out: Collection[int] = ()) -> Path:
-    """A dataset of drawn faces whose mouths open as wide as the voice is loud, each clip in a colour of its own."""
+def talkers(
+    folder: Path, clips: int = 4, frames: int = 40, seed: int = 0, held_out: Collection[int] = (), times: int = 1
+) -> Path:
+    """A dataset of drawn faces whose mouths open as wide as the voice is loud, each clip in a colour of its own.
+
+    The pictures are `times` as large.
+    """
     rng = np.random.default_rng(seed)
-    return write_dataset(folder, [_talker(rng, frames) for _ in range(clips)], SIZE, SIDE, held_out)
+    drawn = [_enlarge(_talker(rng, frames), times) for _ in range(clips)]
+    return write_dataset(folder, drawn, times * SIZE, times * SIDE, held_out)
 
 
 def pairs(folder: Path, scenes: int = 2, frames: int = 12, held_out: Collection[int] = ()) -> Path:
@@ -84,6 +90,13 @@ def pairs(folder: Path, scenes: int = 2, frames: int = 12, held_out: Collection[
             clips[-1]["crops"][:, 4] = 100 + 4 * np.arange(frames, dtype=np.uint8)[:, None, None]
             facts.append({"scene": f"0-{scene}", "variant": variant})
     return write_dataset(folder, clips, SIZE, SIDE, held_out, facts)
+
+
+def _enlarge(arrays: dict[str, np.ndarray], times: int) -> dict[str, np.ndarray]:
+    """The arrays of a shard with larger pictures."""
+    crops = arrays["crops"].repeat(times, 1).repeat(times, 2)
+    masks = shards.pack_masks(np.zeros(crops.shape[:3], np.uint8))
+    return {**arrays, "crops": crops, "masks": masks, "landmarks": arrays["landmarks"] * times}
 
 
 def _talker(
