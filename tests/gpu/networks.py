@@ -62,12 +62,12 @@ EXACT = {"vqfr_v1", "vqfr_v2", "vrt_dnet", "vrt_recon"}  # as `NetworkTraits.exa
 
 
 def list_cases(*, tiny: bool) -> Iterator[Case]:
-    """The small networks, and unless ``tiny`` the full ones after them."""
-    yield from _list_published_small()
-    yield from _list_own(tiny=True)
+    """Unless ``tiny`` the full networks, and the small ones after them."""
     if not tiny:
         yield from _list_published()
         yield from _list_own(tiny=False)
+    yield from _list_published_small()
+    yield from _list_own(tiny=True)
 
 
 def _list_published() -> Iterator[Case]:

@@ -4,7 +4,8 @@ On the device it runs in float32 (TF32 off), and by autocast in half precision, 
 Differences are shares of the largest value that the processor's output has: the largest of them, and the mean.
 Networks that lipdub always runs in float32 are told in half precision too, but nothing is asked of them there.
 
-The last columns are milliseconds of a call: on the processor, and in fp16 on the device.
+The last columns are milliseconds of a call: on the processor in float32, and on the device in fp16, or in bf16 if that
+is the processor too.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ BOUNDS: dict[str, Bound] = {
     "bf16": Bound(0.3, 0.03),
 }
 _TYPES = {"fp32": None, "fp16": torch.float16, "bf16": torch.bfloat16}
-_TIMED, _CALLS = "fp16", 5  # what lipdub runs on a GPU by default
+_TIMED, _CALLS = ("fp16", "bf16"), 5  # what lipdub runs on a GPU by default, and what a processor has
 _NOT_ON_CPU = ("fp16",)  # seconds for a small network
 
 
@@ -94,28 +95,34 @@ def compare(case: Case, device: str) -> Row:
     network = network.to(device)
     there = {name: value.to(device) for name, value in inputs.items()}
     row: Row = {"network": case.name, "size": case.size}
-    seconds = None
+    seconds = 0.0
     for name, dtype in _TYPES.items():
         if device == "cpu" and name in _NOT_ON_CPU:
             row[f"{name} largest"] = row[f"{name} mean"] = None
             continue
         with torch.autocast(torch.device(device).type, dtype or torch.bfloat16, enabled=dtype is not None):
             found = _pick_floats(case.run(network, there))
-            if name == _TIMED and device != "cpu":
-                seconds = measure_seconds(lambda: case.run(network, there))
+            if name == _TIMED[device == "cpu"]:
+                seconds = measure_seconds(lambda: case.run(network, there), device)
         row[f"{name} largest"], row[f"{name} mean"] = measure_difference(expected, found)
-    return row | {"cpu ms": 1000 * cpu_seconds, "device ms": None if seconds is None else 1000 * seconds}
+    return row | {"cpu ms": 1000 * cpu_seconds, "device ms": 1000 * seconds}
 
 
-def measure_seconds(call: Callable[[], Any]) -> float:
-    """Seconds of a call on the GPU: the mean of several, after a first one."""
-    call()
-    torch.cuda.synchronize()
+def measure_seconds(call: Callable[[], Any], device: str) -> float:
+    """Seconds of a call on a device: on a GPU the mean of several."""
+    calls = 1 if device == "cpu" else _CALLS
+    _wait(device)
     began = time.perf_counter()
-    for _ in range(_CALLS):
+    for _ in range(calls):
         call()
-    torch.cuda.synchronize()
-    return (time.perf_counter() - began) / _CALLS
+    _wait(device)
+    return (time.perf_counter() - began) / calls
+
+
+def _wait(device: str) -> None:
+    """Let a GPU finish: its calls return before their work is done."""
+    if device != "cpu":
+        torch.cuda.synchronize()
 
 
 def measure_difference(expected: Tensors, found: Tensors) -> tuple[float, float]:

@@ -95,6 +95,21 @@ def test_a_bound_that_is_exceeded_is_told_by_the_exit_code(setting: Setting) -> 
     assert run.run_parts(given("bad", "fine"), setting, {}) == run.FAULT
 
 
+class Slow(Part):
+    """A part that tells how many minutes it was given, as if it had taken twice its own."""
+
+    def run(self, setting: Setting, clock: Clock) -> Report:
+        object.__setattr__(clock, "began", clock.began - 120 * self.minutes)
+        return Report(rows=[{"minutes": clock.minutes}])
+
+
+def test_the_next_part_has_less_time_after_a_slow_one(setting: Setting) -> None:
+    parts = [Slow("one", 1.0, ()), Slow("two", 4.0, ()), Slow("three", 2.0, ())]
+    run.run_parts(parts, setting, {})
+    given_minutes = [part["rows"][0]["minutes"] for part in read(setting.out).values()]
+    assert given_minutes == pytest.approx([1, 3, 1], abs=0.01)
+
+
 def test_missing_packages_are_named(setting: Setting, capsys: pytest.CaptureFixture[str]) -> None:
     assert run.run_parts(given("fine", packages=("torch", "no_such_one")), setting, {}) == run.INCOMPLETE
     assert "left out: no_such_one not installed" in capsys.readouterr().out
