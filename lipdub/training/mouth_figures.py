@@ -1,8 +1,8 @@
 """Figures on the mouths that a generator draws, for the report of a training.
 
 An error in grey levels does not tell whether a mouth follows its sound or its reference. The face mesh measures the
-opening of the drawn mouths, of the true ones and of the references. A linear fit of the drawn openings by the others
-tells how far the mouth follows the truth, and how much of the reference's mouth comes through.
+opening of the drawn mouths, of the true ones and of the references. Each face is drawn twice, from its reference and
+from the true face: how far the two differ, as a share of how far these do, is what leaks of the mouth that is shown.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 _MIN_FACES = 12  # fewer tell nothing
 
 
-def measure_mouths(drawn: U8, true: U8, references: U8) -> dict[str, float]:
+def measure_mouths(drawn: U8, true: U8, references: U8, redrawn: U8) -> dict[str, float]:
     """Measure the mouths of faces.
 
     Args:
         drawn: (n, P, P, 3) uint8 RGB that a generator drew.
         true: (n, P, P, 3) uint8 RGB that it should have drawn.
         references: (n, P, P, 3) uint8 RGB that it drew them from, before their mouths were closed.
+        redrawn: (n, P, P, 3) uint8 RGB that it drew from the true faces in the place of the references.
 
     Returns:
         Figures by name: ``opening``, correlation of the opening with the true one; ``range``, its deviation over the
@@ -42,7 +43,7 @@ def measure_mouths(drawn: U8, true: U8, references: U8) -> dict[str, float]:
 
     fitter = CropMeshFitter()
     try:
-        meshes = [[_fit(fitter, face) for face in faces] for faces in (drawn, true, references)]
+        meshes = [[_fit(fitter, face) for face in faces] for faces in (drawn, true, references, redrawn)]
     finally:
         fitter.close()
     openings = np.array([[measure_mouth_shape(mesh)[0] for mesh in found] for found in meshes])
@@ -50,7 +51,9 @@ def measure_mouths(drawn: U8, true: U8, references: U8) -> dict[str, float]:
     if is_known.sum() < _MIN_FACES:
         return {}
     spots = [speckles(*face) for face in zip(drawn, true, meshes[1], strict=True)]
-    return fit_openings(*openings[:, is_known]) | {"speckles": float(np.nanmean(spots))}
+    own, right, shown, again = openings[:, is_known]
+    leak = fit_leak(own - again, shown - right)
+    return fit_openings(own, right, shown) | {"leak": leak, "speckles": float(np.nanmean(spots))}
 
 
 def fit_openings(drawn: F64, true: F64, references: F64) -> dict[str, float]:
@@ -63,6 +66,12 @@ def fit_openings(drawn: F64, true: F64, references: F64) -> dict[str, float]:
         "range": float(drawn.std()) / deviation if deviation > 0 else math.nan,
         "leak": float(leak),
     }
+
+
+def fit_leak(drawn: F64, shown: F64) -> float:
+    """Fit differences of drawn openings (n,) by those of the references: 0 if nothing comes through, 1 if all does."""
+    reach = float((shown**2).sum())
+    return float((drawn * shown).sum()) / reach if reach > 0 else math.nan
 
 
 def _fit(fitter: CropMeshFitter, face: U8) -> F32:

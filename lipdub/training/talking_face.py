@@ -299,7 +299,8 @@ class GeneratorObjective:
         parts: list[list[torch.Tensor]] = []
         for batch in batches:
             fake, real, _ = self._generate(network, batch)
-            faces = (fake.cpu(), real.cpu(), batch.references.flatten(0, 1))
+            again, _, _ = self._generate(network, batch._replace(references=batch.faces))
+            faces = (fake.cpu(), real.cpu(), batch.references.flatten(0, 1), again.cpu())
             parts.append([_pick_ends(part, len(batch.faces)) for part in faces])
         return measure_mouths(*(_to_pictures(torch.cat(part)) for part in zip(*parts, strict=True)))
 
