@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.gpu.faces import choose_audio, count_variants, open_faces
-from tests.gpu.parts import Clock, Report, Row, Setting, list_missing
+from tests.gpu.parts import Clock, Report, Row, Setting, attempt, list_missing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,11 +98,13 @@ def run(setting: Setting, clock: Clock) -> Report:
                 break
             minutes = clock.seconds_left / 60 * training.share / shares * (1 - _RESERVE)
             shares -= training.share
-            tell = _make_log(log)
-            before, row = train(training, faces, before, setting, minutes, tell)
-            report.rows.append(row)
-            if before.stat().st_size >= MAX_BYTES:
-                report.faults.append(f"{before.name} has {before.stat().st_size} bytes: choose a smaller size")
+            with attempt(report, training.name):
+                before, row = train(training, faces, before, setting, minutes, _make_log(log))
+                report.rows.append(row)
+                if before.stat().st_size >= MAX_BYTES:
+                    report.faults.append(f"{before.name} has {before.stat().st_size} bytes: choose a smaller size")
+            if len(report.rows) <= TRAININGS.index(training):
+                break  # the next one needs its file
     return report
 
 

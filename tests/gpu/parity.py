@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tests.gpu.networks import Case, list_cases
-from tests.gpu.parts import Clock, Report, Row, Setting
+from tests.gpu.parts import Clock, Report, Row, Setting, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,17 +60,10 @@ def run(setting: Setting, clock: Clock) -> Report:
             if clock.is_over():
                 report.notes.append(f"{title}: left out, no time is left")
                 continue
-            try:
+            with attempt(report, title):
                 row = compare(case, setting.device)
-            except ModuleNotFoundError as error:  # the package that builds it
-                report.notes.append(f"{title}: left out, {error.name} is not installed")
-                continue
-            except torch.OutOfMemoryError:
-                torch.cuda.empty_cache()
-                report.notes.append(f"{title}: left out, too little memory")
-                continue
-            report.rows.append(row)
-            report.faults += check(row, is_exact=case.is_exact)
+                report.rows.append(row)
+                report.faults += check(row, is_exact=case.is_exact)
     return report
 
 

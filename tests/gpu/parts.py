@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import time
+import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 Row = dict[str, Any]
@@ -94,6 +96,23 @@ class Part:
         module = importlib.import_module(f"tests.gpu.{self.name}")
         report: Report = module.run(setting, clock)
         return report
+
+
+@contextlib.contextmanager
+def attempt(report: Report, title: str) -> Iterator[None]:
+    """Put what a piece of a part raises into the report, so that the next piece runs all the same."""
+    import torch
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        report.notes.append(f"{title}: left out, {error.name} is not installed")
+    except torch.OutOfMemoryError:
+        torch.cuda.empty_cache()
+        report.notes.append(f"{title}: left out, too little memory")
+    except Exception as error:
+        traceback.print_exc()
+        report.faults.append(f"{title}: {type(error).__name__}: {error}")
 
 
 def list_missing(packages: Iterable[str]) -> list[str]:

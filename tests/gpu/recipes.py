@@ -16,7 +16,7 @@ import pytest
 from lipdub.weights import manifest
 from lipdub.weights.store import FOLDER_VARIABLE
 from tests.bench import filled
-from tests.gpu.parts import Clock, Report, Row, Setting
+from tests.gpu.parts import Clock, Report, Row, Setting, attempt
 from tests.sample import SPEECH, TALKER
 from tests.sample.short import write_short
 from tests.stages import tiny_networks
@@ -45,7 +45,7 @@ def run(setting: Setting, clock: Clock) -> Report:
         if clock.is_over():
             report.notes.append(f"{recipe}: left out, no time is left")
             continue
-        with provide_weights(recipe, setting) as options:
+        with attempt(report, recipe), provide_weights(recipe, setting) as options:
             for device in dict.fromkeys((setting.device, "cpu")):
                 if clock.is_over():
                     report.notes.append(f"{recipe} on {device}: left out, no time is left")
@@ -60,7 +60,10 @@ def provide_weights(recipe: str, setting: Setting) -> Iterator[dict[str, Any]]:
     """Puts filled weights of a recipe into the store that is used, and gives the options with which it takes them."""
     folder = setting.scratch / f"weights-{recipe}"
     folder.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder)  # gigabytes
+        stack.callback(manifest._read.cache_clear)
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv(FOLDER_VARIABLE, str(folder))
         if setting.tiny:
             models = tiny_networks.PUBLISH[_METHODS[recipe]](patch, folder)
@@ -71,8 +74,6 @@ def provide_weights(recipe: str, setting: Setting) -> Iterator[dict[str, Any]]:
         else:
             filled.main([str(folder), "--users", recipe])
             yield {}
-    manifest._read.cache_clear()
-    shutil.rmtree(folder)  # gigabytes
 
 
 def measure(recipe: str, device: str, options: dict[str, Any], setting: Setting) -> Row:

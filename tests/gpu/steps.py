@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.gpu.base import TRAININGS, Training, count_threads, measure_rate
 from tests.gpu.faces import choose_audio, open_faces
-from tests.gpu.parts import Clock, Report, Row, Setting
+from tests.gpu.parts import Clock, Report, Row, Setting, attempt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,11 +34,8 @@ def run(setting: Setting, clock: Clock) -> Report:
             continue
         most = _TINY_SECONDS if setting.tiny else SECONDS
         seconds = min(most, clock.seconds_left / (len(cases) - number))
-        try:
+        with attempt(report, f"{training.name} ({size})"):
             report.rows.append(measure(training, faces, setting, seconds, is_full=is_full))
-        except torch.OutOfMemoryError:
-            torch.cuda.empty_cache()
-            report.notes.append(f"{training.name} ({size}): left out, too little memory")
     return report
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +12,10 @@ torch = pytest.importorskip("torch")
 
 from tests.gpu import parity
 from tests.gpu.networks import Case
+from tests.gpu.parts import Clock, Setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Halving(torch.nn.Module):
@@ -56,3 +62,18 @@ def test_float32_is_exact_and_the_setting_comes_back() -> None:
     with parity.exact_float32():
         assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
     assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_a_network_that_fails_does_not_stop_the_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail() -> torch.nn.Module:
+        raise RuntimeError("no such kernel")
+
+    def miss() -> torch.nn.Module:
+        raise ModuleNotFoundError("none", name="no_such_one")
+
+    cases = [replace(case(0.0), name="a", build=fail), replace(case(0.0), name="b", build=miss), case(0.0)]
+    monkeypatch.setattr(parity, "list_cases", lambda tiny: cases)
+    report = parity.run(Setting("cpu", True, tmp_path, tmp_path), Clock(1.0))
+    assert [row["network"] for row in report.rows] == ["halving"]
+    assert report.faults == ["a (small): RuntimeError: no such kernel"]
+    assert report.notes == ["b (small): left out, no_such_one is not installed"]
