@@ -56,7 +56,7 @@ def measure(training: Training, faces: Path, setting: Setting, seconds: float, *
     settings = replace(settings, size=draws if training.source else hears)
     changes = training.tiny if setting.tiny else ("loop.workers=8",)
     settings = apply_settings(settings, None, [text for text in changes if not text.startswith("size.")])
-    if not training.source and not setting.tiny:
+    if not training.source:
         settings = replace(settings, variants=1)  # augmented sounds are heard once a training
     if training.name == "silent-lip":
         settings = replace(settings.for_silent_lip(), begin="new")
