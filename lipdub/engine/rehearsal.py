@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lipdub.errors import EnvironmentFailure, LipdubError, wrap_os_error
+from lipdub.engine.failures import explain_failures
 from lipdub.parallel import start_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from lipdub.engine.resolve import ResolvedJob
+    from collections.abc import Callable, Mapping
 
 
 class Rehearsal:
     """The rehearsals of stages that are about to run, in a thread of their own.
 
     Args:
-        resolved: The job.
-        names: The stages, in their order.
+        parts: What tries each stage, by its name, in the order of the stages.
 
     Attributes:
         names: The stages.
     """
 
-    def __init__(self, resolved: ResolvedJob, names: Sequence[str]) -> None:
-        self.names = tuple(names)
-        self._resolved = resolved
-        self._future = start_in_thread(self._try_stages)
+    def __init__(self, parts: Mapping[str, Callable[[], None]]) -> None:
+        self.names = tuple(parts)
+        self._future = start_in_thread(lambda: _try_parts(parts))
 
     @property
     def has_failed(self) -> bool:
@@ -47,27 +42,8 @@ class Rehearsal:
         """
         self._future.result()
 
-    def _try_stages(self) -> None:
-        job, facts = self._resolved.job, self._resolved.facts
-        for name in self.names:
-            stage = self._resolved.stages[name]
-            if stage.spec.rehearse is not None:
-                with explain_failures(name):
-                    stage.spec.rehearse(job, facts, stage.options)
 
-
-@contextmanager
-def explain_failures(name: str) -> Iterator[None]:
-    """Turn errors of the machine into errors for people. Lipdub's own pass."""
-    try:
-        yield
-    except LipdubError:
-        raise
-    except MemoryError as error:
-        raise EnvironmentFailure(f"{name} ran out of memory", hint="Close other programs and run again.") from error
-    except OSError as error:
-        raise wrap_os_error(error, doing=f"go on with {name}, at") from error
-    except RuntimeError as error:
-        if "out of memory" not in str(error).lower():
-            raise
-        raise EnvironmentFailure(f"{name} ran out of device memory", hint="Use --device cpu.") from error
+def _try_parts(parts: Mapping[str, Callable[[], None]]) -> None:
+    for name, part in parts.items():
+        with explain_failures(name):
+            part()

@@ -6,12 +6,14 @@ import logging
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lipdub import stages
 from lipdub.engine import checks, provenance
+from lipdub.engine.failures import explain_failures
 from lipdub.engine.job import StageResult
-from lipdub.engine.rehearsal import Rehearsal, explain_failures
+from lipdub.engine.rehearsal import Rehearsal
 from lipdub.engine.resume import plan_stage
 from lipdub.errors import CorruptChunk, InputError, LipdubError
 from lipdub.media.result_lock import ResultLock
@@ -56,7 +58,7 @@ class Runner:
         self.cancelled = cancelled
         self._repairs: dict[str, int] = {}
         self._prefetched: dict[str, Callable[[], Any]] = {}
-        self._rehearsal: Rehearsal | None = None
+        self._rehearsal = Rehearsal({})
 
     def ensure(self, name: str) -> StageResult:
         """Run the stage unless its cache can be reused.
@@ -70,11 +72,10 @@ class Runner:
         self.callback(Event("stage", name, data={"action": planned.action, "reason": planned.reason}))
         began = time.monotonic()
         if planned.action != "reuse":
-            if self._rehearsal is not None and name in self._rehearsal.names:
+            if name in self._rehearsal.names:
                 self._rehearsal.finish()
             self._run(name, resume=planned.action == "resume")
-            if self._rehearsal is not None:
-                self._rehearsal.finish()
+            self._rehearsal.finish()
         record = self.workspace.record(name)
         assert record is not None
         result = StageResult(
@@ -95,9 +96,8 @@ class Runner:
 
     def start_prefetch(self) -> None:
         """Start, in threads, the work of later stages that needs nothing of earlier ones."""
-        first = next(iter(self.resolved.stages))
-        for name in self._list_work("prefetch"):
-            if name != first:
+        for name, stage in list(self.resolved.stages.items())[1:]:
+            if stage.spec.prefetch is not None and self._will_run(name):
                 self._prefetch(name)
 
     def has_only_first_stage(self) -> bool:
@@ -110,17 +110,19 @@ class Runner:
 
         The first stage stops where a rehearsal fails, and none of the others begins before they succeed.
         """
-        self._rehearsal = Rehearsal(self.resolved, list(self._list_work("rehearse")))
+        job, facts = self.resolved.job, self.resolved.facts
+        self._rehearsal = Rehearsal(
+            {
+                name: partial(stage.spec.rehearse, job, facts, stage.options)
+                for name, stage in self.resolved.stages.items()
+                if stage.spec.rehearse is not None and self._will_run(name)
+            }
+        )
         return self._rehearsal
 
-    def _list_work(self, hook: str) -> Iterator[str]:
-        """Yield the stages that are about to run and have a hook, a field of `StageSpec`."""
-        for name, stage in self.resolved.stages.items():
-            if (
-                getattr(stage.spec, hook) is not None
-                and plan_stage(self.resolved, self.workspace, name).action != "reuse"
-            ):
-                yield name
+    def _will_run(self, name: str) -> bool:
+        """Whether the stage is about to run, as its cache cannot be reused."""
+        return plan_stage(self.resolved, self.workspace, name).action != "reuse"
 
     def _prefetch(self, name: str) -> Callable[[], Any]:
         stage = self.resolved.stages[name]
@@ -154,7 +156,7 @@ class Runner:
             with explain_failures(name):
                 summary = stage.spec.run(context, stage.options)
         except Cancelled:
-            if self._rehearsal is not None and self._rehearsal.has_failed:
+            if self._rehearsal.has_failed:
                 self._rehearsal.finish()
             raise
         self._prefetched.pop(name, None)  # frees its memory for the stages to come
@@ -191,8 +193,7 @@ class Runner:
 
     def _must_stop(self) -> bool:
         """Whether the caller wants the job to stop, or its end would fail."""
-        is_refused = self._rehearsal is not None and self._rehearsal.has_failed
-        return is_refused or (self.cancelled is not None and self.cancelled())
+        return self._rehearsal.has_failed or (self.cancelled is not None and self.cancelled())
 
     def _repair(self, error: CorruptChunk) -> None:
         """Run the broken stage again: the first time it only fills the gap, the second time from nothing."""

@@ -8,13 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lipdub.arrays import F32, Array
+    from lipdub.arrays import F32, F64, I64, Array
+
+_TIME_EPSILON = 1e-6  # columns: rounding of a time must not move a frame to the column before
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,29 @@ FEATURES: Registry[AudioFeature] = Registry(
         "phonetic": "lipdub.speech.phonetic_features:PHONETIC",
     },
 )
+
+
+def find_columns(times: F64, rate: float) -> I64:
+    """Find the columns (n,) int64 of times (n,), in seconds of the sound, at `rate` columns a second."""
+    columns: I64 = np.floor(np.asarray(times, np.float64) * rate + _TIME_EPSILON).astype(np.int64)
+    return columns
+
+
+def cut_columns(values: F32, starts: I64, count: int, silence: float) -> F32:
+    """Cut windows out of a feature. There is silence before its first column and after its last.
+
+    Args:
+        values: (rows, T) float32.
+        starts: (n,) first columns of the windows.
+        count: Columns of a window.
+        silence: The value that silence has in all rows.
+
+    Returns:
+        (n, rows, count) float32.
+    """
+    columns = np.asarray(starts, np.int64)[:, None] + np.arange(count)
+    is_inside = (columns >= 0) & (columns < values.shape[1])
+    out = np.full((len(columns), len(values), count), silence, np.float32)
+    window, column = np.nonzero(is_inside)
+    out[window, :, column] = values[:, columns[is_inside]].T
+    return out

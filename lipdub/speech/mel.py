@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
-from lipdub.speech.audio_features import AudioFeature
+from lipdub.speech.audio_features import AudioFeature, cut_columns, find_columns
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, I64, Array
@@ -32,7 +32,6 @@ COLUMNS = 16  # columns of a window: 0.2 s
 _LEVEL = 0.1  # root mean square of a levelled sound
 _MIN_LEVEL = 1e-6  # added to the root mean square, so that silence stays silence
 _BLOCK = 2048  # columns analysed at once
-_TIME_EPSILON = 1e-6  # columns: rounding of a time must not move a frame to the column before
 
 # Slaney's mel scale is linear up to 1 kHz = 15 mel and logarithmic above: 27 mel for a factor of 6.4.
 _BREAK_HZ, _BREAK_MEL = 1000, 15
@@ -144,8 +143,7 @@ def find_window_starts(times: F64) -> I64:
     Returns:
         (n,) int64.
     """
-    starts: I64 = np.floor(np.asarray(times, np.float64) * COLUMN_RATE + _TIME_EPSILON).astype(np.int64)
-    return starts
+    return find_columns(times, COLUMN_RATE)
 
 
 def find_published_starts(columns: int, fps: float) -> I64:
@@ -181,12 +179,7 @@ def cut_windows(mel: F32, starts: I64) -> F32:
     Returns:
         (n, BANDS, COLUMNS) float32.
     """
-    columns = np.asarray(starts, np.int64)[:, None] + np.arange(COLUMNS)
-    is_inside = (columns >= 0) & (columns < mel.shape[1])
-    out = np.full((len(columns), len(mel), COLUMNS), -PEAK, np.float32)
-    window, column = np.nonzero(is_inside)
-    out[window, :, column] = mel[:, columns[is_inside]].T
-    return out
+    return cut_columns(mel, starts, COLUMNS, -PEAK)
 
 
 MEL = AudioFeature(

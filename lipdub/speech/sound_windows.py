@@ -13,7 +13,7 @@ import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.speech import mel, phonetic_features
-from lipdub.speech.audio_features import FEATURES, AudioFeature
+from lipdub.speech.audio_features import FEATURES, AudioFeature, cut_columns, find_columns
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, I64, Array
@@ -30,8 +30,6 @@ COLUMNS = 41
 
 Small networks matched windows of 0.2, 0.4 and 0.6 s with held-out lips. They found 65, 68 and 67 % among twelve.
 """
-
-_TIME_EPSILON = 1e-6  # columns: rounding of a time must not move a frame to the column before
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,7 @@ class SoundWindows:
 
     def find_columns(self, times: F64) -> I64:
         """Find the columns (n,) int64 of times (n,), in seconds of the sound."""
-        place = np.asarray(times, np.float64) * self.feature.rate
-        columns: I64 = np.floor(place + _TIME_EPSILON).astype(np.int64)
-        return columns
+        return find_columns(times, self.feature.rate)
 
     def cut(self, values: F32, starts: I64) -> F32:
         """Cut windows. There is silence before the first column and after the last.
@@ -88,12 +84,7 @@ class SoundWindows:
         Returns:
             (n, rows, columns) float32.
         """
-        columns = np.asarray(starts, np.int64)[:, None] - self.lead + np.arange(self.columns)
-        is_inside = (columns >= 0) & (columns < values.shape[1])
-        out = np.full((len(columns), len(values), self.columns), self.silence, np.float32)
-        window, column = np.nonzero(is_inside)
-        out[window, :, column] = values[:, columns[is_inside]].T
-        return out
+        return cut_columns(values, np.asarray(starts, np.int64) - self.lead, self.columns, self.silence)
 
     def cut_around(self, values: F32, times: F64) -> F32:
         """Cut the windows in which frames at these times (n,), in seconds, are the middle ones.
