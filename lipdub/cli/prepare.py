@@ -51,6 +51,7 @@ def prepare(
             split=_values_of(SplitOptions, given),
             speaker=source.speaker,
             licence=source.licence,
+            shut_dubs=source.shut_dubs,
             jobs=source.jobs or manner.threads or count_cores(),
             strict=source.strict,
             progress=callback,

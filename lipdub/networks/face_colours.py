@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import torch
 
-GREY_BOUND = 6.0  # spreads between the skin and the darkest or lightest that is drawn; mouths lie within -6.5 to 3
-COLOUR_BOUND = 1.25  # spreads by which a channel may change against the grey; mouths lie within -1.3 to 1.1
+BRIGHTNESS_BOUND = 6.0  # spreads between the skin and the darkest or lightest that is drawn; mouths lie within -5 to 4
+TINT_BOUND = 0.4  # logarithm of the factor on a channel; nearly all of a mouth lies within 0.7 to 1.5
 _MIN_SPREAD = 0.02  # of white: a picture of one colour stays as it is
+_DARK = 0.1  # share of the skin's colour that is added before a hue is taken: black has none of its own
+_BLACK = 1e-3  # of white
 # In shares of the crop (`faces.alignment.full_face`): the eyes' corners lie at (0.2 and 0.8, 0.3), the lips at
 # (0.5, 0.75), the chin at its lower edge.
 _CHEEK = (0.17, 0.55, 0.08, 0.09)  # distance of its middle from the crop's, its height, and deviations across and down
@@ -50,17 +52,38 @@ def measure_skin(faces: torch.Tensor) -> SkinColours:
     return SkinColours(mean, variance.sqrt().clamp(min=_MIN_SPREAD))
 
 
-def take_out_grey(pictures: torch.Tensor) -> torch.Tensor:
-    """Return how far the channels of pictures (B, 3, H, W) are from their mean: the hue without the brightness."""
-    return pictures - pictures.mean(1, keepdim=True)
+def shade(covered: torch.Tensor, brightness: torch.Tensor, tint: torch.Tensor, skin: SkinColours) -> torch.Tensor:
+    """Give colours of another brightness in the hue of what they cover.
 
+    Colours are products of light and surface. So a hue is a ratio of the channels, and a darker lip is the same lip
+    times less light. With differences instead of ratios, the open mouth of a face in pink light would be violet. Teeth
+    and tongue differ from lips by a factor on each channel, which is about the same in any light.
 
-def bound_colours(grey: torch.Tensor, tint: torch.Tensor) -> torch.Tensor:
-    """Turn greys (B, 1, H, W) and the channels' deviations (B, 3, H, W) into bounded colours (B, 3, H, W) in spreads.
+    Args:
+        covered: (B, 3, H, W), RGB in 0..1, what is covered.
+        brightness: (B, 1, H, W), unbounded, in the skin's spreads from its brightness; bounded to `BRIGHTNESS_BOUND`.
+        tint: (B, 3, H, W), unbounded, logarithm of the factor on each channel; bounded to `TINT_BOUND`.
+        skin: colours of the face.
 
-    Mouths differ from skin in brightness above all. So the brightness may go far, and the hue only a little.
+    Returns:
+        (B, 3, H, W), RGB; where it is darker than black, below 0.
     """
-    return _bound(grey, GREY_BOUND) + _bound(tint, COLOUR_BOUND)
+    level = _mean_of_channels(skin.mean)
+    spread = (skin.spread / skin.mean.clamp(min=_BLACK)).mean(1, keepdim=True)
+    tinted = _bound(tint, TINT_BOUND)
+    factor = torch.exp(tinted - tinted.mean(1, keepdim=True))
+    return level * (1 + spread * _bound(brightness, BRIGHTNESS_BOUND)) * take_hue(covered, skin) * factor
+
+
+def take_hue(pictures: torch.Tensor, skin: SkinColours) -> torch.Tensor:
+    """Return the hue of pictures (B, 3, H, W), RGB: ratios of the channels to their mean. Black has the skin's."""
+    lit = pictures + _DARK * skin.mean
+    return lit / _mean_of_channels(lit)
+
+
+def _mean_of_channels(pictures: torch.Tensor) -> torch.Tensor:
+    """Give the geometric mean of the channels, (B, 1, H, W): other light on a channel changes it by one factor."""
+    return pictures.clamp(min=_BLACK).log().mean(1, keepdim=True).exp()
 
 
 def _bound(values: torch.Tensor, limit: float) -> torch.Tensor:

@@ -34,7 +34,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from lipdub.networks.avsyncnet import PhoneticEncoder
-from lipdub.networks.face_colours import bound_colours, measure_skin, take_out_grey
+from lipdub.networks.face_colours import measure_skin, shade
 from lipdub.networks.face_warp import draw_lower_face_region, warp
 
 # The decoder's maps, counted from the last, that flow and hue are read from: a quarter and half of the picture's side
@@ -120,7 +120,7 @@ class FaceGenerator(nn.Module):
                 )
             else:
                 self.blocks.append(FaceDecoding(nn.ConvTranspose2d(2 * channels[i], outward, 4, 2, 1, bias=False)))
-        # Grey and share, or three colours and share.
+       # Brightness and share, or three colours and share.
         self.paint = nn.Conv2d(max(size.width // 2, 1) + 6, 2 if size.draws_change else 4, 3, 1, 1)
         if size.draws_change:
             widths = [block.channels for block in (self.begin, *self.blocks)]
@@ -172,19 +172,21 @@ class FaceGenerator(nn.Module):
     def _change(self, heard: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> torch.Tensor:
         """Move the identity's lower face and cover it. Unbounded in training, where a bound would stop gradients."""
         skin = measure_skin(identity)
-        identity, pose = skin.take_out(identity), hide_lower_half(skin.take_out(pose))
-        maps = self._decode(heard, pose, identity)
+        face, hidden = skin.take_out(identity), hide_lower_half(skin.take_out(pose))
+        maps = self._decode(heard, hidden, face)
         rows, half = maps[-1].shape[2], pose.shape[2] // 2
         upper, lower = pose[:, :, :-rows], pose[:, :, -rows:]
         region = draw_lower_face_region(identity)[-rows:]
         moved = warp(identity, self.flow(maps[_FLOW_FROM:][0]).float(), region)
         moved = torch.cat([lower[:, :, :-half], moved[:, :, -half:]], 2)
-        grey, share = self.paint(torch.cat([maps[-1], lower, moved], 1)).float().split(1, 1)
-        tint = interpolate(self.tint(maps[_TINT_FROM]).float(), grey.shape[2:], mode="bilinear", align_corners=False)
+        seen = torch.cat([maps[-1], hidden[:, :, -rows:], skin.take_out(moved)], 1)
+        brightness, share = self.paint(seen).float().split(1, 1)
+        tint = interpolate(
+            self.tint(maps[_TINT_FROM]).float(), brightness.shape[2:], mode="bilinear", align_corners=False
+        )
         # What is drawn keeps the hue of what it covers, so that lips and beard stay this person's own.
-        colours = take_out_grey(moved) + bound_colours(grey, tint)
-        made = moved + torch.sigmoid(share) * region * (colours - moved)
-        made = skin.put_back(torch.cat([upper, made], 2))
+        made = moved + torch.sigmoid(share) * region * (shade(moved, brightness, tint, skin) - moved)
+        made = torch.cat([upper, made], 2)
         return made if self.training else made.clamp(0, 1)
 
     def _decode(self, heard: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor) -> list[torch.Tensor]:

@@ -46,7 +46,7 @@ from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentatio
 from lipdub.training.face_windows import WindowSampling
 from lipdub.training.loop import LoopOptions
 from lipdub.training.prepare import prepare
-from lipdub.training.pseudo_targets import write_dubbed_clips
+from lipdub.training.pseudo_targets import dub_video, write_dubbed_clips
 from lipdub.training.talking_face import GeneratorOptions, LossWeights, train_generator
 from lipdub.weights import talking_face_file
 from lipdub.weights.talking_face_file import TalkingFaceModel
@@ -381,22 +381,8 @@ def _dub_clips(data: Dataset, video: Path, speeches: Sequence[F32], folder: Path
     return [
         clip
         for name, sound in sounds.items()
-        for clip in write_dubbed_clips(data, _dub_video(video, sound, folder / name), sound, name)
+        for clip in write_dubbed_clips(data, dub_video(video, sound, folder / name), sound, name)
     ]
-
-
-def _dub_video(video: Path, sound: F32, folder: Path) -> Path:
-    """Dub a video by the built-in recipe with a sound, (samples,) float32 at 16 kHz."""
-    from scipy.io import wavfile
-
-    from lipdub.engine import pipeline
-
-    folder.mkdir()
-    speech, out = folder / "speech.wav", folder / f"{folder.name}.mkv"
-    wavfile.write(speech, SAMPLE_RATE_HZ, sound)
-    workspace = folder.parent / "workspace"  # all dubs share it, so that faces are detected once
-    pipeline.dub(video, speech, out, workspace=workspace, recipe="builtin", length="speech", crf=12, preset="ultrafast")
-    return out
 
 
 def _prepare_dataset(video: Path, folder: Path, pixels: int, report: Report) -> Dataset:

@@ -134,7 +134,7 @@ def build_index(
     clips, rejected = [], []
     for record in records:
         facts = {name: record[name] for name in (*_FACTS, *(name for name in _RENDERED if name in record))}
-        part = is_held_out(record["speaker"] if split.by == "speaker" else record["video"], split.held_out)
+        part = is_in_share(record["speaker"] if split.by == "speaker" else record["video"], split.held_out)
         side = {"split": record.get("split") or ("held-out" if part else "train")}
         present = [clip for clip in record["clips"] if has_shard(out, clip)]
         if len(present) < len(record["clips"]):
@@ -170,8 +170,8 @@ def build_index(
     }
 
 
-def is_held_out(name: str, share: float) -> bool:
-    """Check whether a name belongs to the held-out share: the same name always gives the same answer."""
+def is_in_share(name: str, share: float) -> bool:
+    """Check whether a name belongs to a share of all names: the same name always gives the same answer."""
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") < share * 2.0**64
 

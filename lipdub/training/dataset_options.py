@@ -124,6 +124,8 @@ class SourceOptions(OptionGroup):
     Attributes:
         speaker: who talks in these videos, by default the name of each one's folder.
         licence: licence of these videos, in words.
+        shut_dubs: share of these videos that are also dubbed with silence, 0 to 1. These pairs of clips teach a
+            generator to shut a mouth.
         jobs: processes; 0: one per processor.
         strict: refuse a video that cannot be read, instead of skipping it.
     """
@@ -137,5 +139,13 @@ class SourceOptions(OptionGroup):
         panel=_SPLIT,
     )
     licence: str = option("", "--licence", metavar="TEXT", help="Licence of these videos, stored with each clip.")
+    shut_dubs: float = option(
+        0.0,
+        "--shut-dubs",
+        metavar="SHARE",
+        help="Share of these videos that the built-in recipe also dubs with silence, to teach shutting the mouth.",
+        low=0,
+        high=1,
+    )
     jobs: int = option(0, "--jobs", "-j", help="Videos processed in parallel; 0: one per processor.", low=0)
     strict: bool = option(False, "--strict", help="Stop at a video that cannot be read, instead of skipping it.")

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import CorruptChunk, EnvironmentFailure, InputError, LipdubError, printable, wrap_os_error
 from lipdub.progress import Callback, Event, ignore_event
+from lipdub.training.dataset import Clip, Dataset
 from lipdub.training.dataset_folder import (
     INDEX,
     SETTINGS,
@@ -44,6 +45,7 @@ from lipdub.training.dataset_folder import (
     VIDEOS,
     WORK,
     check_place,
+    is_in_share,
     load_settings,
     load_split,
     lock_dataset,
@@ -56,6 +58,7 @@ from lipdub.training.dataset_folder import (
 )
 from lipdub.training.dataset_options import ClipOptions, SplitOptions
 from lipdub.training.prepare_video import write_clips
+from lipdub.training.pseudo_targets import write_shut_clips
 from lipdub.workspace.keys import digest_file
 
 if TYPE_CHECKING:
@@ -92,6 +95,7 @@ class _Task:
     folder: Path
     options: ClipOptions
     name: str
+    shut_dubs: float = 0.0
 
 
 def prepare(
@@ -102,6 +106,7 @@ def prepare(
     split: Mapping[str, Any] | None = None,
     speaker: str | None = None,
     licence: str = "",
+    shut_dubs: float = 0.0,
     jobs: int = 1,
     strict: bool = False,
     progress: Callback | None = None,
@@ -115,6 +120,7 @@ def prepare(
         split: fields of `SplitOptions`; the others are as in the dataset, if there is one.
         speaker: who talks in these videos, by default the name of each one's folder.
         licence: licence of these videos, in words.
+        shut_dubs: share of these videos that are also dubbed with silence, 0 to 1 (`training.pseudo_targets`).
         jobs: processes.
         strict: refuse a video that cannot be read, instead of skipping it.
         progress: called with events.
@@ -138,7 +144,7 @@ def prepare(
     with lock_dataset(out):
         options = load_settings(out, clips or {})
         split_options = load_split(out, split or {})
-        tasks = [_Task(i, file, out, options, _name(file)) for i, file in enumerate(files)]
+        tasks = [_Task(i, file, out, options, _name(file), shut_dubs) for i, file in enumerate(files)]
         facts = {"speaker": speaker, "licence": licence}
         unreadable = _write_records(tasks, facts, jobs, callback, strict=strict)
         index = write_index(out, options, split_options, unreadable, callback)
@@ -278,7 +284,7 @@ def _run_task(task: _Task, callback: Callback = ignore_event) -> dict[str, Any]:
         digest = digest_file(task.video)[:_DIGITS]
         known = read_record(task.folder, digest)
         if known is not None:
-            return known
+            return _add_shut_clips(task, known)
         scratch = task.folder / WORK / digest
         shard_folder = task.folder / SHARDS
         with FileLock(task.folder / WORK / f"{digest}.lock"):  # another process may have the same video by another name
@@ -288,7 +294,7 @@ def _run_task(task: _Task, callback: Callback = ignore_event) -> dict[str, Any]:
                 shutil.rmtree(scratch, ignore_errors=True)
                 result = write_clips(task.video, digest, shard_folder, scratch, task.options, callback)
             shutil.rmtree(scratch, ignore_errors=True)
-        return {"video": digest, **result}
+        return _add_shut_clips(task, {"video": digest, **result})
     except (EnvironmentFailure, MemoryError):
         raise
     except LipdubError as error:
@@ -300,3 +306,21 @@ def _run_task(task: _Task, callback: Callback = ignore_event) -> dict[str, Any]:
         raise failure from error
     except Exception as error:  # a broken file can raise any error in a decoder
         return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _add_shut_clips(task: _Task, record: dict[str, Any]) -> dict[str, Any]:
+    """Add the clips of a record's video with a shut mouth, if the video is of the share that has them."""
+    clips = record["clips"]
+    is_paired = any(clip.get("variant") for clip in clips)
+    if not clips or is_paired or not is_in_share(f"shut {record['video']}", task.shut_dubs):
+        return record
+    facts = {name: record.get(name, "") for name in ("video", "name", "speaker", "licence")}
+    own = tuple(Clip(**facts, split="train", **clip) for clip in clips)
+    data = Dataset(task.folder, own, task.options.size, task.options.side, "error", lambda line: None)
+    try:
+        paired = write_shut_clips(data, task.video, task.folder / WORK / f"{record['video']}-shut")
+    except InputError:
+        return record  # a talker whom the built-in recipe cannot dub
+    names = clips[0].keys() | {"scene", "variant"}
+    rows = [{name: getattr(clip, name) for name in names} for clip in paired]
+    return {**record, "clips": rows + [clip for clip in clips if clip["id"] not in {row["id"] for row in rows}]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -100,18 +101,18 @@ def test_the_discriminator_judges_the_lower_half_alone() -> None:
         assert not torch.equal(network(lower), network(faces))
 
 
-def test_another_colour_of_skin_changes_nothing_but_the_colour() -> None:
-    """A gain and an offset per channel of what is given are those of the result."""
+def test_other_light_changes_nothing_but_the_light() -> None:
+    """A gain per channel of what is given is that of the result."""
     network = wild(CHANGES)
     sound, pose, identity = inputs(24, 16)
     pose, identity = 0.3 + 0.3 * pose, 0.3 + 0.3 * identity
-    gain, offset = torch.tensor([0.8, 0.5, 0.6])[:, None, None], torch.tensor([0.1, 0.2, -0.05])[:, None, None]
+    gain = torch.tensor([1.3, 0.6, 0.9])[:, None, None]
     with torch.no_grad():
         made = network.train(False)(sound, hide_lower_half(pose), identity)
-        seen = network(sound, hide_lower_half(pose * gain + offset), identity * gain + offset)
-    inside = (made > 0.01) & (made < 0.99) & (seen > 0) & (seen < 1)  # the rest is cut at black and white
-    assert inside.float().mean() > 0.6
-    assert torch.allclose((made * gain + offset)[inside], seen[inside], atol=2e-5)
+        seen = network(sound, hide_lower_half(pose * gain), identity * gain)
+    inside = (made > 0.01) & (made < 0.7) & (seen > 0) & (seen < 1)  # the rest is cut at black and white
+    assert inside.float().mean() > 0.5
+    assert torch.allclose((made * gain)[inside], seen[inside], atol=2e-5)
 
 
 def test_what_is_drawn_is_bounded_and_lies_in_the_lower_face() -> None:
@@ -121,17 +122,34 @@ def test_what_is_drawn_is_bounded_and_lies_in_the_lower_face() -> None:
             for parameter in layer.parameters():
                 parameter.mul_(1e4)
         sound, pose, identity = inputs(24, 16)
+        made = network.train()(sound, pose, identity)
         skin = face_colours.measure_skin(identity)
-        drawn = skin.take_out(network.train()(sound, pose, identity))
-    given = skin.take_out(identity)
-    hue = float(face_colours.take_out_grey(given).abs().max())
-    reach = face_colours.GREY_BOUND + face_colours.COLOUR_BOUND
-    assert drawn.abs().max() <= max(reach + hue, float(given.abs().max())) + 1e-3
-    assert drawn.abs().max() > 0.9 * reach, "the bound is the only limit here"
-    made = skin.put_back(drawn)
+        far = torch.full((2, 1, 24, 24), 1e6)
+        ends = [face_colours.shade(identity, sign * far, torch.zeros(2, 3, 24, 24), skin) for sign in (1, -1)]
+    reach = float(torch.stack(ends).abs().max()) * math.exp(2 * face_colours.TINT_BOUND)
+    assert torch.isfinite(made).all() and made.abs().max() <= reach
+    assert made.abs().max() > 1.5, "the bound is the only limit here"
     assert torch.allclose(made[:, :, :11], pose[:, :, :11], atol=1e-5)
     assert torch.allclose(made[:, :, 12:, 0], identity[:, :, 12:, 0], atol=1e-5)
     assert (made[:, :, 18, 8:16] - identity[:, :, 18, 8:16]).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("light", [(0.7, 0.7, 0.7), (0.9, 0.5, 0.7), (0.3, 0.4, 0.6)])
+def test_a_dark_mouth_has_the_hue_of_the_lips_in_any_light(light: tuple[float, ...]) -> None:
+    """In pink light, subtracting the same from every channel would give a violet mouth."""
+    torch.manual_seed(0)
+    lips = (torch.tensor(light) * torch.tensor([1.0, 0.5, 0.45]))[None, :, None, None].expand(1, 3, 16, 16)
+    face = torch.tensor(light)[None, :, None, None] * (0.4 + 0.6 * torch.rand(1, 1, 16, 16))
+    skin = face_colours.measure_skin(face)
+    dark = -0.7 / float((skin.spread / skin.mean).mean()) * torch.ones(1, 1, 16, 16)
+    made = face_colours.shade(lips, dark, torch.zeros(1, 3, 16, 16), skin)
+    assert 0.1 < float(made.mean() / skin.mean.mean()) < 0.5
+    ratios = made[0, :, 0, 0] / made.mean()
+    right = lips[0, :, 0, 0] / lips.mean()
+    assert torch.allclose(ratios, right, rtol=0.15)
+    # Teeth: a factor on each channel makes them whiter than the lips.
+    teeth = face_colours.shade(lips, 0 * dark, torch.tensor([-1.0, 0.5, 0.5])[None, :, None, None] + 0 * face, skin)
+    assert float(teeth[0, 0, 0, 0] / teeth[0, 1, 0, 0]) < 0.6 * float(lips[0, 0, 0, 0] / lips[0, 1, 0, 0])
 
 
 def test_the_mouth_says_nothing_of_the_skin() -> None:
@@ -170,10 +188,12 @@ def test_what_is_drawn_keeps_the_hue_of_what_it_covers() -> None:
     sound, pose, identity = inputs(24, 16)
     skin = face_colours.measure_skin(identity)
     with torch.no_grad():
-        made = network.train()(sound, pose, identity)
-        before, after = (skin.take_out(face)[:, :, 16:, 6:18] for face in (identity, made))
-    assert (before - after).abs().max() > 0.1
-    assert torch.allclose(face_colours.take_out_grey(before), face_colours.take_out_grey(after), atol=2e-2)
+        made = network.train()(sound, pose, identity)[:, :, 16:, 6:18]
+    before = identity[:, :, 16:, 6:18]
+    assert (before - made).abs().max() > 0.1
+    hue = made / made.clamp(min=1e-3).log().mean(1, keepdim=True).exp()
+    is_lit = (made > 0.05).all(1, keepdim=True).expand_as(made)
+    assert torch.allclose(face_colours.take_hue(before, skin)[is_lit], hue[is_lit], atol=3e-2)
 
 
 def test_generators_of_lipdub_0_1_draw_what_they_drew() -> None:

@@ -26,7 +26,7 @@ from lipdub.speech import mel
 from lipdub.training import prepare as module
 from lipdub.training import shards
 from lipdub.training.dataset import TalkingClips, open_dataset
-from lipdub.training.dataset_folder import is_held_out
+from lipdub.training.dataset_folder import is_in_share
 from lipdub.training.dataset_options import DEFAULT_MARGIN, ClipOptions
 from lipdub.training.prepare import prepare
 from lipdub.training.prepare_video import resample_moments, write_clips
@@ -203,7 +203,7 @@ def test_videos_are_added_and_named_anew_without_work(
     assert clips["eve/one.mp4"]["speaker"] == "eve" and clips["eve/one.mp4"]["licence"] == ""
     assert index(out)["split"]["by"] == "speaker"  # as it was given before
     for clip in clips.values():
-        assert clip["split"] == ("held-out" if is_held_out(clip["speaker"], 0.5) else "train")
+        assert clip["split"] == ("held-out" if is_in_share(clip["speaker"], 0.5) else "train")
 
 
 def test_other_options_than_the_datasets_are_refused(whole: Path, videos: Path, tmp_path: Path) -> None:
@@ -391,12 +391,12 @@ def test_one_at_a_time(videos: Path, tmp_path: Path) -> None:
 
 def test_the_split_is_always_the_same() -> None:
     names = [f"speaker {i}" for i in range(4000)]
-    out = {name for name in names if is_held_out(name, 0.1)}
+    out = {name for name in names if is_in_share(name, 0.1)}
     assert 320 < len(out) < 480
-    assert out <= {name for name in names if is_held_out(name, 0.2)}
-    assert not any(is_held_out(name, 0.0) for name in names)
-    assert is_held_out("speaker 7", 0.1) == ("speaker 7" in out)
-    assert [is_held_out(name, 0.5) for name in ("a", "b", "c", "d", "\udcff")] == [True, False, True, False, False]
+    assert out <= {name for name in names if is_in_share(name, 0.2)}
+    assert not any(is_in_share(name, 0.0) for name in names)
+    assert is_in_share("speaker 7", 0.1) == ("speaker 7" in out)
+    assert [is_in_share(name, 0.5) for name in ("a", "b", "c", "d", "\udcff")] == [True, False, True, False, False]
 
 
 def test_the_grid_goes_by_time() -> None:
@@ -434,3 +434,34 @@ def test_crops_with_their_margin_can_be_cut_from_the_stored_ones() -> None:
     from lipdub.faces.alignment import lower_face
 
     assert DEFAULT_MARGIN == lower_face.MARGIN
+
+
+@pytest.mark.slow
+def test_a_video_gets_its_pair_with_a_shut_mouth_once(videos: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    out, talk = tmp_path / "data", videos / "bob" / ODD[2]
+    prepare([talk], out, clips=SMALL)
+    (alone,) = index(out)["clips"]
+    assert prepare([talk], out, shut_dubs=1.0)["clips"] == 2
+    assert not list(out.glob(".prepare/*"))
+    pair = {clip["variant"]: clip for clip in index(out)["clips"]}
+    assert {**alone, "scene": alone["id"], "variant": "plain"} == pair["plain"]
+    assert pair["shut"]["scene"] == alone["id"] and pair["shut"]["video"] == alone["video"]
+    data = open_dataset(out)
+    before, after = (data.read(clip) for clip in sorted(data.clips, key=lambda clip: clip.variant))
+    assert not after.audio.any() and before.audio.any()
+    np.testing.assert_array_equal(before.placements, after.placements)
+    changes = np.abs(before.crops.astype(float) - after.crops).mean((0, 2, 3))
+    assert changes[-12:].mean() > 4 * changes[:8].mean()  # the mouth, not the brow
+    monkeypatch.setattr(module, "write_shut_clips", lambda *_: pytest.fail("it has its pair"))
+    assert prepare([talk], out, shut_dubs=1.0)["clips"] == 2
+
+
+def test_a_talker_who_cannot_be_dubbed_has_no_pair(whole: Path, videos: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    def refuse(*_: Any) -> None:
+        raise InputError("the mouth never moves")
+
+    out = tmp_path / "data"
+    shutil.copytree(whole, out)
+    monkeypatch.setattr(module, "write_shut_clips", refuse)
+    prepare([videos], out, licence="made by code", shut_dubs=1.0, jobs=1)
+    assert index(out)["clips"] == index(whole)["clips"]

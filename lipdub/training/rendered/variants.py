@@ -13,6 +13,6 @@ VARIANTS = {
 PAIRS = tuple(VARIANTS)[1:]
 """The others."""
 
-SHUT = "shut"
-SAME_BUT_MOUTH = ("plain", "speech", SHUT)
+PLAIN, SHUT = "plain", "shut"
+SAME_BUT_MOUTH = (PLAIN, "speech", SHUT)
 """The clips of a scene that show the same frames with other mouths."""
