@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, printable
 from lipdub.media.audio_priming import LONGEST_GAP, decode_sound_frames
 from lipdub.media.channel_layouts import ChannelMixer
-from lipdub.media.demux import absolute_path, open_media
+from lipdub.media.demux import absolute_path, check_readable, open_media
 from lipdub.media.probe import AudioFacts, probe
 from lipdub.media.sample_formats import FLOAT_FORMATS, OddSamples, is_lossless_codec, pack_samples, unpack_samples
 
@@ -84,6 +85,8 @@ def _select_stream(container: Any, path: Path | str, index: int | None) -> Any:
 def probe_audio_source(path: Path | str, stream: int | None = None) -> AudioSource:
     """Decode the first frame of a sound stream and return what the stream decodes to.
 
+    It is cached while the file does not change: FFmpeg reads five megabytes of a WAV file before it opens it.
+
     Args:
         path: The file.
         stream: Index of the stream; the first sound stream by default.
@@ -91,6 +94,14 @@ def probe_audio_source(path: Path | str, stream: int | None = None) -> AudioSour
     Raises:
         InputError: There is no such stream, or it holds no samples.
     """
+    place = check_readable(path)
+    state = place.stat()
+    return _probe_audio_source(path, stream, (place, state.st_size, state.st_mtime_ns))
+
+
+@lru_cache(maxsize=16)
+def _probe_audio_source(path: Path | str, stream: int | None, state: tuple[Path, int, int]) -> AudioSource:
+    """Probe the sound of a file in this state: its absolute path, size, and time of the last change."""
     with open_media(path) as container:
         sound = _select_stream(container, path, stream)
         frame = next(decode_sound_frames(container, sound), None)
