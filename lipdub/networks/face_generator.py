@@ -120,7 +120,7 @@ class FaceGenerator(nn.Module):
                 )
             else:
                 self.blocks.append(FaceDecoding(nn.ConvTranspose2d(2 * channels[i], outward, 4, 2, 1, bias=False)))
-       # Brightness and share, or three colours and share.
+        # Brightness and share, or three colours and share.
         self.paint = nn.Conv2d(max(size.width // 2, 1) + 6, 2 if size.draws_change else 4, 3, 1, 1)
         if size.draws_change:
             widths = [block.channels for block in (self.begin, *self.blocks)]

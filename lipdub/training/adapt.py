@@ -12,8 +12,12 @@ teaches little about other speech. The paper's regularizer remains for experimen
 One more video is dubbed with silence, which shows this person's closed mouth. All these videos show the same frames
 with different mouths, and each is the reference for the others. As in dubbing, a generator sees the very frame with a
 mouth that it must not copy. Most windows show what a generator is for. The silent-lip generator closes the mouths of
-the two other videos. The talking-face generator begins as the silent-lip generator, takes closed mouths and says the
-other speech.
+the two other videos. The talking-face generator takes closed mouths and says the other speech.
+
+A base model that hears phones knows any voice, so the talking-face generator begins as the base's own. It also learns
+the video as it is, with its own sound, where AVSyncNet finds that sound and lips belong together. No dub moves like the
+talker. A base model that hears mel spectrograms knows few voices, and its talking-face generator begins as the
+silent-lip generator.
 
 Only pixels, above all the mouth's, and perceptual features count. In so few minutes the GAN and synchronization losses
 made patterns on the lips. No loss needs five successive faces, so each face is of another moment.
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lipdub.arrays import F32
+    from lipdub.networks.avsyncnet import AVSyncNet
     from lipdub.progress import Event
 
     Report = Callable[[str], None]
@@ -120,6 +125,10 @@ class AdaptationOptions:
         silent_lip_time_share: share of the time for the silent-lip generator.
         silent_clip_share: share of the silent-lip generator's windows in which it closes the mouth.
         dubbed_clip_share: share of the talking-face generator's windows in which it says the other speech.
+        own_clip_share: share of the talking-face generator's windows that show the video as it is, where the base
+            hears phones and the video's sound fits its lips. The other shares then share the rest.
+        min_own_match: share of moments, 0 to 1, whose own sound must be the nearest among twelve for the video's sound
+            to fit its lips. By chance it is 0.08.
         seconds_per_minute: seconds of the video and of each speech that are learnt for each minute, from their
             beginning; six seconds at least.
         sync_regularizer: weight of the sync regularizer, which needs `sampling.frames` 5.
@@ -136,6 +145,8 @@ class AdaptationOptions:
     silent_lip_time_share: float = setting(0.45, was="silent_share")
     silent_clip_share: float = setting(0.8, was="shut")
     dubbed_clip_share: float = setting(0.85, was="said")
+    own_clip_share: float = field(default=0.5, metadata={"added": True})
+    min_own_match: float = field(default=0.3, metadata={"added": True})
     seconds_per_minute: float = setting(3.0, was="taught")
     sync_regularizer: float = setting(0.0, was="other")
     sampling: WindowSampling = setting(was="draw", factory=_default_sampling)
@@ -149,7 +160,7 @@ class AdaptationOptions:
             raise UsageError(f"silent_lip_time_share must be 0.05 to 0.95, not {self.silent_lip_time_share:g}")
         if self.sync_regularizer > 0 and self.sampling.frames != FRAMES:
             raise UsageError(f"with sync_regularizer sampling.frames must be {FRAMES}, not {self.sampling.frames}")
-        for name in ("silent_clip_share", "dubbed_clip_share"):
+        for name in ("silent_clip_share", "dubbed_clip_share", "own_clip_share", "min_own_match"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must be 0 to 1, not {getattr(self, name):g}")
 
@@ -208,14 +219,19 @@ def adapt(
         if not speech and model.sync.size.audio == "mel":
             report("without --speech the model learns from the video's own speech and follows other speech poorly")
         dubbed = _dub_clips(data, learnt, speeches, folder)
-        shares = _video_shares(data.clips, dubbed, options)
+        own_share = None
+        if model.sync.size.audio != "mel":
+            own_share = options.own_clip_share if _fits_its_sound(data, model.sync, options, report) else 0.0
+        shares = _video_shares(data.clips, dubbed, options, own_share)
         data = data.with_clips((*data.clips, *dubbed))
         minutes = options.minutes - (time.monotonic() - began) / 60
         train = partial(train_generator, seed=seed, device=device, others=others, progress=report)
-        begin = resize_generator(model.silent, pixels)
-        silent, talking = _train_generators(
-            train, replace(model, silent=begin), (data, shares), folder, options, minutes
+        begin = replace(
+            model,
+            silent=resize_generator(model.silent, pixels),
+            talking=resize_generator(model.talking, pixels) if model.sync.size.audio != "mel" else None,
         )
+        silent, talking = _train_generators(train, begin, (data, shares), folder, options, minutes)
     notes = {
         "seed": seed,
         "adaptation": asdict(options),
@@ -268,11 +284,12 @@ def _train_generators(
     options: AdaptationOptions,
     minutes: float,
 ) -> tuple[FaceGenerator, FaceGenerator]:
-    """Train the silent-lip generator, then from it the talking-face generator.
+    """Train the silent-lip generator, then the talking-face generator.
 
     Args:
         train: `train_generator` with seed, device and progress.
-        model: AVSyncNet, and as silent-lip generator the one to begin with.
+        model: AVSyncNet, and the generators to begin with. Without a talking-face generator, it begins as the trained
+            silent-lip generator.
         windows: the clips, and each generator's shares of the videos.
         folder: folder of the checkpoints.
         options: time share and training.
@@ -282,12 +299,12 @@ def _train_generators(
     share = options.silent_lip_time_share
     closes = _generator_options("silent", options, share * minutes)
     says = _generator_options("talking", options, (1 - share) * minutes)
-    alone = replace(model, silent=None)
+    alone = replace(model, silent=None, talking=None)
     silent = train(
         "silent-lip", data, None, alone, folder / "silent", closes, begin=model.silent, shares=shares["silent"]
     )
-    both = replace(model, silent=silent)
-    talking = train("stabilized", data, None, both, folder / "talking", says, begin=silent, shares=shares["talking"])
+    both, begin = replace(model, silent=silent, talking=None), model.talking or silent
+    talking = train("stabilized", data, None, both, folder / "talking", says, begin=begin, shares=shares["talking"])
     return silent, talking
 
 
@@ -300,10 +317,32 @@ def _generator_options(part: str, options: AdaptationOptions, minutes: float) ->
     return talking if part == "talking" else talking.for_silent_lip()
 
 
+def _fits_its_sound(data: Dataset, sync: AVSyncNet, options: AdaptationOptions, report: Report) -> bool:
+    """Check whether a video's sound belongs to its lips."""
+    from lipdub.training.sync_scorer import SyncClips, SyncScorerOptions, matching_accuracy
+
+    match = matching_accuracy(sync, SyncClips(data, sync.size), SyncScorerOptions())
+    fits: bool = match >= options.min_own_match
+    known = f"({100 * match:.0f} % of moments, 8 % by chance)"
+    if fits:
+        report(f"the video's sound fits its lips {known}, so they are learnt as they are")
+    else:
+        report(f"the video's sound does not fit its lips {known}, so only dubs teach what they say")
+    return fits
+
+
 def _video_shares(
-    own: Sequence[Clip], dubbed: Sequence[Clip], options: AdaptationOptions
+    own: Sequence[Clip], dubbed: Sequence[Clip], options: AdaptationOptions, own_share: float | None
 ) -> dict[str, dict[str, float]]:
-    """Give the share of each generator's windows for each video; dubbed videos share by their length."""
+    """Give the share of each generator's windows for each video; dubbed videos share by their length.
+
+    Args:
+        own: the video's clips.
+        dubbed: clips of its dubs.
+        options: the other shares.
+        own_share: share of the talking-face generator's windows that show the video as it is. None: it depends on
+            `dubbed_clip_share` alone.
+    """
     frames: dict[str, float] = {}
     for clip in dubbed:
         if clip.video != _SILENT_VIDEO:
@@ -315,11 +354,12 @@ def _video_shares(
         return {_SILENT_VIDEO: on_silent, own[0].video: on_own, **by_video}
 
     closing, saying = options.silent_clip_share, options.dubbed_clip_share
-    rest = (1 - saying) / 3
-    return {
-        "silent": divide(closing, (1 - closing) / 2, (1 - closing) / 2),
-        "talking": divide(rest, saying, 2 * rest),
-    }
+    if own_share is None:
+        rest = (1 - saying) / 3
+        talking = divide(rest, saying, 2 * rest)
+    else:
+        talking = divide((1 - own_share) * (1 - saying), (1 - own_share) * saying, own_share)
+    return {"silent": divide(closing, (1 - closing) / 2, (1 - closing) / 2), "talking": talking}
 
 
 def _cut_beginning(video: Path, seconds: float, folder: Path, report: Report) -> Path:

@@ -22,11 +22,14 @@ from lipdub.stages.sync.stabilized import describe_unseen_speech
 from lipdub.training.adapt import (
     AdaptationOptions,
     _cut_beginning,
+    _fits_its_sound,
+    _video_shares,
     adapt,
     largest_face_pixels,
     render_card,
     resize_generator,
 )
+from lipdub.training.dataset import Clip
 from lipdub.training.face_windows import WindowSampling
 from lipdub.weights import talking_face_file
 from lipdub.weights.talking_face_file import TalkingFaceModel
@@ -88,11 +91,42 @@ def test_a_model_that_hears_phones_needs_no_speech(tmp_path: Path, monkeypatch: 
     said: list[str] = []
     options = AdaptationOptions(minutes=0.05, sampling=WindowSampling(windows=2))
     adapt(cut(tmp_path / "talker.mp4", seconds=2.4), base, out, options=options, threads=1, progress=said.append)
+    assert any("sound does not fit its lips" in line for line in said)  # as an untrained network finds
     assert not any("follow" in line for line in said) and describe_unseen_speech(out, SPEECH) == []
     before, after = talking_face_file.load(base), talking_face_file.load(out)
     assert after.sync.size == PHONETIC and before.talking is not None and after.talking is not None
     old, new = (model.talking.audio_encoder.conv1.weight for model in (before, after))  # it learns to hear this person
     assert not torch.equal(old, new)
+
+
+def clip(video: str, frames: int) -> Clip:
+    """A clip of the index."""
+    return Clip("", "", video, "", "", "train", 1, 0.0, frames, 100.0, None, None, None, "", 0, "")
+
+
+@pytest.mark.parametrize(
+    ("own_share", "expected"),
+    [
+        (None, {"quiet": 0.1, "said-0-0": 0.2, "said-0-1": 0.5, "own": 0.2}),
+        (0.0, {"quiet": 0.3, "said-0-0": 0.2, "said-0-1": 0.5, "own": 0.0}),
+        (0.5, {"quiet": 0.15, "said-0-0": 0.1, "said-0-1": 0.25, "own": 0.5}),
+    ],
+)
+def test_what_is_learnt_of_each_video(own_share: float | None, expected: dict[str, float]) -> None:
+    dubbed = [clip("quiet", 70), clip("said-0-0", 20), clip("said-0-1", 50)]
+    shares = _video_shares([clip("own", 70)], dubbed, AdaptationOptions(dubbed_clip_share=0.7), own_share)
+    assert shares["talking"] == pytest.approx(expected)
+    assert shares["silent"]["quiet"] == 0.8 and sum(shares["silent"].values()) == pytest.approx(1)
+
+
+def test_only_sound_that_fits_the_lips_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("lipdub.training.sync_scorer.SyncClips", lambda data, size: data)
+    for match in (0.08, 0.7):
+        monkeypatch.setattr("lipdub.training.sync_scorer.matching_accuracy", lambda *_, found=match: found)
+        fits = _fits_its_sound(None, AVSyncNet(PHONETIC), AdaptationOptions(), said.append)  # type: ignore[arg-type]
+        assert fits == (match > 0.3)
+    assert "only dubs" in said[0] and "70 % of moments" in said[1]
 
 
 @pytest.mark.slow
