@@ -49,6 +49,7 @@ from lipdub.training.dataset import Clip, Dataset, TalkingClips, open_dataset
 from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation
 from lipdub.training.face_windows import WindowSampling
 from lipdub.training.loop import LoopOptions
+from lipdub.training.own_speech import fit_own_speech
 from lipdub.training.prepare import prepare
 from lipdub.training.pseudo_targets import dub_video, write_dubbed_clips
 from lipdub.training.talking_face import GeneratorOptions, LossWeights, train_generator
@@ -83,7 +84,10 @@ _FACE_AUGMENTATION = FaceAugmentation(
     blurred=0.0,
 )
 _VOICE_AUGMENTATION = VoiceAugmentation(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
-_SILENT_VIDEO = "quiet"  # id of the video that is dubbed with silence
+_SILENT_VIDEO, _TRUE_VIDEO = (
+    "quiet",
+    "own",
+)  # ids of the video dubbed with silence, and of it with its own sound in time
 _STEPS = 1_000_000  # more than the minutes allow
 _MIN_MINUTES = 0.1
 
@@ -127,8 +131,7 @@ class AdaptationOptions:
         dubbed_clip_share: share of the talking-face generator's windows in which it says the other speech.
         own_clip_share: share of the talking-face generator's windows that show the video as it is, where the base
             hears phones and the video's sound fits its lips. The other shares then share the rest.
-        min_own_match: share of moments, 0 to 1, whose own sound must be the nearest among twelve for the video's sound
-            to fit its lips. By chance it is 0.08.
+        min_own_contrast: contrast from which on the video's sound fits its lips (`own_speech.SpeechFit`).
         seconds_per_minute: seconds of the video and of each speech that are learnt for each minute, from their
             beginning; six seconds at least.
         sync_regularizer: weight of the sync regularizer, which needs `sampling.frames` 5.
@@ -146,7 +149,7 @@ class AdaptationOptions:
     silent_clip_share: float = setting(0.8, was="shut")
     dubbed_clip_share: float = setting(0.85, was="said")
     own_clip_share: float = field(default=0.5, metadata={"added": True})
-    min_own_match: float = field(default=0.3, metadata={"added": True})
+    min_own_contrast: float = field(default=0.22, metadata={"added": True})
     seconds_per_minute: float = setting(3.0, was="taught")
     sync_regularizer: float = setting(0.0, was="other")
     sampling: WindowSampling = setting(was="draw", factory=_default_sampling)
@@ -160,7 +163,7 @@ class AdaptationOptions:
             raise UsageError(f"silent_lip_time_share must be 0.05 to 0.95, not {self.silent_lip_time_share:g}")
         if self.sync_regularizer > 0 and self.sampling.frames != FRAMES:
             raise UsageError(f"with sync_regularizer sampling.frames must be {FRAMES}, not {self.sampling.frames}")
-        for name in ("silent_clip_share", "dubbed_clip_share", "own_clip_share", "min_own_match"):
+        for name in ("silent_clip_share", "dubbed_clip_share", "own_clip_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must be 0 to 1, not {getattr(self, name):g}")
 
@@ -219,10 +222,9 @@ def adapt(
         if not speech and model.sync.size.audio == "mel":
             report("without --speech the model learns from the video's own speech and follows other speech poorly")
         dubbed = _dub_clips(data, learnt, speeches, folder)
-        own_share = None
         if model.sync.size.audio != "mel":
-            own_share = options.own_clip_share if _fits_its_sound(data, model.sync, options, report) else 0.0
-        shares = _video_shares(data.clips, dubbed, options, own_share)
+            dubbed += _retime_own_clips(data, learnt, model.sync, options, report)
+        shares = _video_shares(data.clips, dubbed, options)
         data = data.with_clips((*data.clips, *dubbed))
         minutes = options.minutes - (time.monotonic() - began) / 60
         train = partial(train_generator, seed=seed, device=device, others=others, progress=report)
@@ -317,48 +319,48 @@ def _generator_options(part: str, options: AdaptationOptions, minutes: float) ->
     return talking if part == "talking" else talking.for_silent_lip()
 
 
-def _fits_its_sound(data: Dataset, sync: AVSyncNet, options: AdaptationOptions, report: Report) -> bool:
-    """Check whether a video's sound belongs to its lips."""
-    from lipdub.training.sync_scorer import SyncClips, SyncScorerOptions, matching_accuracy
-
-    match = matching_accuracy(sync, SyncClips(data, sync.size), SyncScorerOptions())
-    fits: bool = match >= options.min_own_match
-    known = f"({100 * match:.0f} % of moments, 8 % by chance)"
-    if fits:
-        report(f"the video's sound fits its lips {known}, so they are learnt as they are")
-    else:
-        report(f"the video's sound does not fit its lips {known}, so only dubs teach what they say")
-    return fits
+def _retime_own_clips(
+    data: Dataset, video: Path, sync: AVSyncNet, options: AdaptationOptions, report: Report
+) -> list[Clip]:
+    """Add the video's clips with its own sound where the lips say it; none where that sound does not fit them."""
+    fit = fit_own_speech(data, sync)
+    if fit is None or fit.contrast < options.min_own_contrast:
+        report("the video's sound does not fit its lips, so only dubs teach what they say")
+        return []
+    late = f", {1000 * abs(fit.seconds):.0f} ms {'late' if fit.seconds > 0 else 'early'}" if fit.seconds else ""
+    report(f"the video's sound fits its lips{late}: they are learnt as they are")
+    ends = [round(clip.start * SAMPLE_RATE_HZ) + clip.frames * shards.SAMPLES_PER_FRAME for clip in data.clips]
+    sound, shift = np.zeros(max(ends), np.float32), round(fit.seconds * SAMPLE_RATE_HZ)
+    for clip, end in zip(data.clips, ends, strict=True):
+        heard = data.read_audio(clip)
+        sound[end - len(heard) : end] = heard
+    moved = sound[shift:] if shift >= 0 else np.concatenate([np.zeros(-shift, np.float32), sound])
+    return list(write_dubbed_clips(data, video, moved, _TRUE_VIDEO))
 
 
 def _video_shares(
-    own: Sequence[Clip], dubbed: Sequence[Clip], options: AdaptationOptions, own_share: float | None
+    own: Sequence[Clip], dubbed: Sequence[Clip], options: AdaptationOptions
 ) -> dict[str, dict[str, float]]:
     """Give the share of each generator's windows for each video; dubbed videos share by their length.
 
-    Args:
-        own: the video's clips.
-        dubbed: clips of its dubs.
-        options: the other shares.
-        own_share: share of the talking-face generator's windows that show the video as it is. None: it depends on
-            `dubbed_clip_share` alone.
+    Where the video's clips with its own sound are among `dubbed`, the talking-face generator learns them as the truth.
     """
     frames: dict[str, float] = {}
     for clip in dubbed:
-        if clip.video != _SILENT_VIDEO:
+        if clip.video not in (_SILENT_VIDEO, _TRUE_VIDEO):
             frames[clip.video] = frames.get(clip.video, 0) + clip.frames
     total = sum(frames.values())
 
-    def divide(on_silent: float, on_dubbed: float, on_own: float) -> dict[str, float]:
+    def divide(on_silent: float, on_dubbed: float, on_own: float, name: str = own[0].video) -> dict[str, float]:
         by_video = {video: on_dubbed * count / total for video, count in frames.items()}
-        return {_SILENT_VIDEO: on_silent, own[0].video: on_own, **by_video}
+        return {_SILENT_VIDEO: on_silent, name: on_own, **by_video}
 
     closing, saying = options.silent_clip_share, options.dubbed_clip_share
-    if own_share is None:
-        rest = (1 - saying) / 3
-        talking = divide(rest, saying, 2 * rest)
-    else:
-        talking = divide((1 - own_share) * (1 - saying), (1 - own_share) * saying, own_share)
+    rest = (1 - saying) / 3
+    talking = divide(rest, saying, 2 * rest)
+    if any(clip.video == _TRUE_VIDEO for clip in dubbed):
+        others = 1 - options.own_clip_share
+        talking = divide(others * (1 - saying), others * saying, options.own_clip_share, _TRUE_VIDEO)
     return {"silent": divide(closing, (1 - closing) / 2, (1 - closing) / 2), "talking": talking}
 
 

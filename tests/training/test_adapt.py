@@ -22,15 +22,17 @@ from lipdub.stages.sync.stabilized import describe_unseen_speech
 from lipdub.training.adapt import (
     AdaptationOptions,
     _cut_beginning,
-    _fits_its_sound,
+    _retime_own_clips,
     _video_shares,
     adapt,
     largest_face_pixels,
     render_card,
     resize_generator,
 )
-from lipdub.training.dataset import Clip
+from lipdub.training.dataset import Clip, open_dataset
 from lipdub.training.face_windows import WindowSampling
+from lipdub.training.own_speech import SpeechFit
+from lipdub.training.prepare import prepare
 from lipdub.weights import talking_face_file
 from lipdub.weights.talking_face_file import TalkingFaceModel
 from lipdub.workspace.keys import digest_file
@@ -105,28 +107,34 @@ def clip(video: str, frames: int) -> Clip:
 
 
 @pytest.mark.parametrize(
-    ("own_share", "expected"),
+    ("has_truth", "expected"),
     [
-        (None, {"quiet": 0.1, "said-0-0": 0.2, "said-0-1": 0.5, "own": 0.2}),
-        (0.0, {"quiet": 0.3, "said-0-0": 0.2, "said-0-1": 0.5, "own": 0.0}),
-        (0.5, {"quiet": 0.15, "said-0-0": 0.1, "said-0-1": 0.25, "own": 0.5}),
+        (False, {"quiet": 0.1, "said-0-0": 0.2, "said-0-1": 0.5, "talker": 0.2}),
+        (True, {"quiet": 0.15, "said-0-0": 0.1, "said-0-1": 0.25, "own": 0.5}),
     ],
 )
-def test_what_is_learnt_of_each_video(own_share: float | None, expected: dict[str, float]) -> None:
-    dubbed = [clip("quiet", 70), clip("said-0-0", 20), clip("said-0-1", 50)]
-    shares = _video_shares([clip("own", 70)], dubbed, AdaptationOptions(dubbed_clip_share=0.7), own_share)
+def test_what_is_learnt_of_each_video(has_truth: bool, expected: dict[str, float]) -> None:
+    dubbed = [clip("quiet", 70), clip("said-0-0", 20), clip("said-0-1", 50), *([clip("own", 70)] * has_truth)]
+    shares = _video_shares([clip("talker", 70)], dubbed, AdaptationOptions(dubbed_clip_share=0.7))
     assert shares["talking"] == pytest.approx(expected)
     assert shares["silent"]["quiet"] == 0.8 and sum(shares["silent"].values()) == pytest.approx(1)
 
 
-def test_only_sound_that_fits_the_lips_is_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr("lipdub.training.sync_scorer.SyncClips", lambda data, size: data)
-    for match in (0.08, 0.7):
-        monkeypatch.setattr("lipdub.training.sync_scorer.matching_accuracy", lambda *_, found=match: found)
-        fits = _fits_its_sound(None, AVSyncNet(PHONETIC), AdaptationOptions(), said.append)  # type: ignore[arg-type]
-        assert fits == (match > 0.3)
-    assert "only dubs" in said[0] and "70 % of moments" in said[1]
+@pytest.mark.slow
+def test_only_sound_that_fits_the_lips_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video, said = cut(tmp_path / "talker.mp4", seconds=2.4), list[str]()
+    prepare([video], tmp_path / "faces", clips={"size": 24, "min_sync": 0.0, "min_face": 0.0}, split={"held_out": 0.0})
+    data, sync, options = open_dataset(tmp_path / "faces"), AVSyncNet(PHONETIC), AdaptationOptions()
+    for fit in (None, SpeechFit(0.0, 0.1)):
+        monkeypatch.setattr("lipdub.training.adapt.fit_own_speech", lambda *_, fit=fit: fit)
+        assert _retime_own_clips(data, video, sync, options, said.append) == []
+    monkeypatch.setattr("lipdub.training.adapt.fit_own_speech", lambda *_: SpeechFit(0.08, 0.4))
+    (clip,) = _retime_own_clips(data, video, sync, options, said.append)
+    assert ["only dubs" in said[0], "only dubs" in said[1], "fits its lips, 80 ms late" in said[2]] == [True] * 3
+    before, after = data.read(data.clips[0]), data.with_clips([clip]).read(clip)
+    assert clip.video == "own" and np.array_equal(before.placements, after.placements)
+    np.testing.assert_array_equal(before.audio[1280:], after.audio[:-1280])
+    assert not after.audio[-1280:].any()
 
 
 @pytest.mark.slow
