@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from importlib.abc import MetaPathFinder
+from importlib.util import LazyLoader, find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from lipdub.faces.detectors.native_log import divert_native_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
 
     from lipdub.arrays import F32, U8
 
@@ -306,7 +309,7 @@ def _load_solutions() -> Any:
     """Import `mediapipe.solutions` without the packages that only its drawing and its microphone need.
 
     The plotting library takes longer to load than the rest of MediaPipe, and the sound library starts a compiler to
-    find its own parts. Nothing here draws or listens with them.
+    find its own parts. Nothing here draws or listens with them. MediaPipe's tasks are loaded when they are first used.
     """
     absent: dict[str, ModuleType | None] = {
         "matplotlib": ModuleType("matplotlib"),
@@ -316,12 +319,33 @@ def _load_solutions() -> Any:
     hidden = {name: module for name, module in absent.items() if name.partition(".")[0] not in sys.modules}
     modules: dict[str, Any] = sys.modules
     modules.update(hidden)
+    lazy = _LazyTasks()
+    sys.meta_path.insert(0, lazy)
     try:
         import mediapipe
     finally:
+        lazy.remove()
         for name in hidden:
             del modules[name]
     return mediapipe.solutions
+
+
+class _LazyTasks(MetaPathFinder):
+    """Finds MediaPipe's tasks, half of its modules, so that they are loaded when they are first used."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name != "mediapipe.tasks.python":
+            return None
+        self.remove()
+        spec = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
+
+    def remove(self) -> None:
+        """Find nothing any more."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
 
 
 def _find_meshes(graph: _Graph, rgb: U8) -> list[F32]:
