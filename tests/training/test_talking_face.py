@@ -23,6 +23,7 @@ from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
 from lipdub.speech import phonetic_features
 from lipdub.training import sync_scorer
+from lipdub.training.card import render_training_card
 from lipdub.training.dataset import open_dataset
 from lipdub.training.face_windows import WindowSampler, WindowSampling
 from lipdub.training.loop import LoopOptions
@@ -286,6 +287,11 @@ def test_trainings_go_on_from_a_model(tmp_path: Path, data: Path) -> None:
     assert same(talking_face_file.load(further).silent, begun.silent)
     new = train("silent-lip", tmp_path / "new.safetensors", sync=sync, **given)
     assert not same(talking_face_file.load(new).silent, begun.silent)
+    both = train("stabilized", tmp_path / "both.safetensors", silent=new, begin=model_file, **given)
+    assert same(talking_face_file.load(both).talking, begun.talking)
+    again = train("stabilized", tmp_path / "again.safetensors", silent=new, begin=both, **given)
+    assert set(talking_face_file.load(again).notes) > {"silent-lip", "stabilized", "stabilized, earlier"}
+    assert "## stabilized, earlier" in render_training_card(again, "lipdub train")
     for first, parent in (("talking", begun.talking), ("silent", begun.silent)):
         given["settings"] = replace(still, begin=first)
         out = train("stabilized", tmp_path / f"{first}.safetensors", silent=model_file, **given)
@@ -297,3 +303,5 @@ def test_trainings_go_on_from_a_model(tmp_path: Path, data: Path) -> None:
     only = talking_face_file.save(tmp_path / "only.safetensors", replace(begun, silent=None))
     with pytest.raises(UsageError, match="no silent-lip generator"):
         train("silent-lip", tmp_path / "none.safetensors", sync=sync, begin=only, **given)
+    with pytest.raises(UsageError, match="no talking-face generator"):
+        train("stabilized", tmp_path / "none.safetensors", silent=new, begin=new, **given)

@@ -38,6 +38,12 @@ class StabilizedArguments(SizedArguments):
     silent: Path | None = option(
         None, "--silent", metavar="FILE", help="The silent-lip generator, written by lipdub train silent-lip."
     )
+    begin: Path | None = option(
+        None,
+        "--begin",
+        metavar="MODEL",
+        help="A model whose talking-face generator is trained further. Default: it begins as the silent-lip one.",
+    )
     keep: str | None = option(
         None,
         "--keep",
@@ -95,6 +101,10 @@ class GeneratorTrainable(DatasetTrainable["GeneratorOptions", "TalkingFaceModel"
         all_notes = {**inputs.notes, self.name: notes, "remark": describe_speakers(notes["speakers"])}
         return talking_face_file.save(out, replace(self.add_generator(inputs, network), notes=all_notes))
 
+    def find_earlier_notes(self, model: TalkingFaceModel) -> dict[str, Any]:
+        """Find the notes on the trainings of this generator that a model has, and give them names as earlier ones."""
+        return {f"{name}, earlier": notes for name, notes in model.notes.items() if name.startswith(self.name)}
+
     @abstractmethod
     def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
         """Put the trained generator into the model that is written."""
@@ -125,10 +135,12 @@ class SilentLipTrainable(GeneratorTrainable):
         network = load_avsyncnet(arguments.sync)
         if not isinstance(network, AVSyncNet):
             raise UsageError(f"{arguments.sync} holds a SyncNet", hint="Train AVSyncNet: lipdub train sync-scorer.")
-        begin = talking_face_file.load(arguments.begin).silent if arguments.begin is not None else None
-        if arguments.begin is not None and begin is None:
+        if arguments.begin is None:
+            return TalkingFaceModel(network)
+        begin = talking_face_file.load(arguments.begin)
+        if begin.silent is None:
             raise UsageError(f"{arguments.begin} holds no silent-lip generator", hint="Leave out --begin.")
-        return TalkingFaceModel(network, begin)
+        return TalkingFaceModel(network, begin.silent, notes=self.find_earlier_notes(begin))
 
     def train(self, out: Path, arguments: Any, settings: Any, runtime: Runtime) -> Path:
         """Train by reconstruction and GAN losses alone, from new weights or from those of --begin."""
@@ -158,7 +170,7 @@ class StabilizedTrainable(GeneratorTrainable):
             user_models.make_folder(FAMILY)
 
     def load_inputs(self, arguments: Any) -> TalkingFaceModel:
-        """Load AVSyncNet and the silent-lip generator."""
+        """Load AVSyncNet, the silent-lip generator, and the generator to begin with."""
         from lipdub.errors import UsageError
         from lipdub.weights import talking_face_file
 
@@ -167,7 +179,17 @@ class StabilizedTrainable(GeneratorTrainable):
             raise UsageError(
                 f"{arguments.silent} holds no silent-lip generator", hint="lipdub train silent-lip makes one."
             )
-        return model
+        if arguments.begin is None:
+            return model
+        begin = talking_face_file.load(arguments.begin)
+        if begin.talking is None:
+            raise UsageError(f"{arguments.begin} holds no talking-face generator", hint="Leave out --begin.")
+        return replace(model, talking=begin.talking, notes={**model.notes, **self.find_earlier_notes(begin)})
+
+    def train(self, out: Path, arguments: Any, settings: Any, runtime: Runtime) -> Path:
+        """Train from the silent-lip generator's weights, or from those of --begin."""
+        begin = settings if arguments.begin is None else replace(settings, begin="talking")
+        return super().train(out, arguments, begin, runtime)
 
     def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
         """Write all three networks."""
