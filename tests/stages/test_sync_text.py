@@ -3,6 +3,7 @@ on."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from lipdub.engine.recipes import RECIPES
 from lipdub.engine.resolve import resolve
 from lipdub.errors import InputError, UsageError
 from lipdub.speech.pronunciation import find_dictionary
-from lipdub.stages.sync import stage
+from lipdub.stages.sync import METHODS, stage
 from lipdub.stages.sync.options import SyncOptions
 from lipdub.stages.sync.stage import SPEC
 from tests.sample import SPEECH, TALKER
@@ -76,3 +77,14 @@ def test_the_plan_knows_a_changed_text(tmp_path: Path) -> None:
     text.write_text("please keep my paper map before")
     assert key() != first
     assert stage.SPEC.version >= 3
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_method_without_use_for_a_transcript_says_so(reads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert METHODS.get("units").reads_transcript and not METHODS.get("stabilized").reads_transcript
+    said: list[str] = []
+    method = SimpleNamespace(name="wav2lip", reads_transcript=reads, run=lambda ctx, options: {"frames": 3})
+    monkeypatch.setattr(METHODS, "get", lambda name: method)
+    ctx = SimpleNamespace(warn=said.append)
+    assert stage.run(ctx, SimpleNamespace(method="wav2lip", transcript="a.txt")) == {"frames": 3}  # type: ignore[arg-type]
+    assert said == ([] if reads else ["the method wav2lip hears the speech alone: the transcript is not used"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lipdub.stages.method import Method
 
@@ -29,7 +29,13 @@ class HeardSpeech:
 
 
 class SyncMethod(Method, ABC):
-    """A way to make mouths follow a speech."""
+    """A way to make mouths follow a speech.
+
+    Attributes:
+        reads_transcript: Whether a transcript of the speech helps it.
+    """
+
+    reads_transcript: ClassVar[bool] = False
 
     @abstractmethod
     def hear(self, audio: F32, options: Any) -> Any:

@@ -23,7 +23,10 @@ BEYOND_END_SECONDS = 0.5
 
 def run(ctx: StageContext, options: SyncOptions) -> dict[str, Any]:
     """Let the method plan the whole result and draw the chunks that are missing."""
-    return METHODS.get(options.method).run(ctx, options)
+    method = METHODS.get(options.method)
+    if options.transcript is not None and not method.reads_transcript:
+        ctx.warn(f"the method {method.name} hears the speech alone: the transcript is not used")
+    return method.run(ctx, options)
 
 
 def hear(job: Job, facts: MediaFacts, options: SyncOptions) -> HeardSpeech:

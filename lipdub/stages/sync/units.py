@@ -46,6 +46,7 @@ class Units(SyncMethod):
     name = "units"
     summary = "the talker's own mouth pixels, chosen and warped to the shapes the speech asks for"
     weights = Shipped("lip-motion.safetensors", "mouth-response.safetensors")
+    reads_transcript = True
 
     def hear(self, audio: F32, options: Any) -> Any:
         """Return what is said, a ``speech.recognition.Recognition``."""
