@@ -52,17 +52,32 @@ def measure_skin(faces: torch.Tensor) -> SkinColours:
     return SkinColours(mean, variance.sqrt().clamp(min=_MIN_SPREAD))
 
 
-def shade(covered: torch.Tensor, brightness: torch.Tensor, tint: torch.Tensor, skin: SkinColours) -> torch.Tensor:
-    """Give colours of another brightness in the hue of what they cover.
+@dataclass(frozen=True)
+class Paint:
+    """What is to be drawn, unbounded.
+
+    Attributes:
+        brightness: (B, 1, H, W), in the skin's spreads from its brightness; bounded to `BRIGHTNESS_BOUND`.
+        tint: (B, 3, H, W), logarithm of the factor on each channel; bounded to `TINT_BOUND`.
+        skin_share: (B, 1, H, W), logit of the share that the skin has in the hue; what is covered has the rest.
+    """
+
+    brightness: torch.Tensor
+    tint: torch.Tensor
+    skin_share: torch.Tensor
+
+
+def shade(covered: torch.Tensor, paint: Paint, skin: SkinColours) -> torch.Tensor:
+    """Give the colours of what is painted over a face.
 
     Colours are products of light and surface. So a hue is a ratio of the channels, and a darker lip is the same lip
     times less light. With differences instead of ratios, the open mouth of a face in pink light would be violet. Teeth
-    and tongue differ from lips by a factor on each channel, which is about the same in any light.
+    and tongue differ from the skin by a factor on each channel, which is about the same in any light. They do not have
+    the hue of the lips that they appear between: those may be painted.
 
     Args:
         covered: (B, 3, H, W), RGB in 0..1, what is covered.
-        brightness: (B, 1, H, W), unbounded, in the skin's spreads from its brightness; bounded to `BRIGHTNESS_BOUND`.
-        tint: (B, 3, H, W), unbounded, logarithm of the factor on each channel; bounded to `TINT_BOUND`.
+        paint: what is drawn.
         skin: colours of the face.
 
     Returns:
@@ -70,14 +85,16 @@ def shade(covered: torch.Tensor, brightness: torch.Tensor, tint: torch.Tensor, s
     """
     level = _mean_of_channels(skin.mean)
     spread = (skin.spread / skin.mean.clamp(min=_BLACK)).mean(1, keepdim=True)
-    tinted = _bound(tint, TINT_BOUND)
-    factor = torch.exp(tinted - tinted.mean(1, keepdim=True))
-    return level * (1 + spread * _bound(brightness, BRIGHTNESS_BOUND)) * take_hue(covered, skin) * factor
+    tint = _bound(paint.tint, TINT_BOUND)
+    share = torch.sigmoid(paint.skin_share)
+    hue = (1 - share) * take_hue(covered, skin).log() + share * take_hue(skin.mean, skin).log()
+    hue = (hue + tint - tint.mean(1, keepdim=True)).exp()
+    return level * (1 + spread * _bound(paint.brightness, BRIGHTNESS_BOUND)) * hue
 
 
 def take_hue(pictures: torch.Tensor, skin: SkinColours) -> torch.Tensor:
     """Return the hue of pictures (B, 3, H, W), RGB: ratios of the channels to their mean. Black has the skin's."""
-    lit = pictures + _DARK * skin.mean
+    lit = (pictures + _DARK * skin.mean).clamp(min=_BLACK)
     return lit / _mean_of_channels(lit)
 
 

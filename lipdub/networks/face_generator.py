@@ -20,8 +20,9 @@ Choices where the paper is silent:
 - `FaceGeneratorSize.draws_change` is for people who were not trained on. Skin colour and contrast are taken out of what
   the generator sees (`face_colours`). It moves the lower face of the identity (`face_warp`), so that skin, beard and
   wrinkles stay, and covers what must be new, above all the inside of the mouth. The colours that it covers with are
-  bounded, so that a face it does not know cannot send them away. Their hue is that of what they cover, and a change
-  from a smaller map. The decoder enlarges bilinearly. Transposed convolutions draw grids where nothing holds them back:
+  bounded, so that a face it does not know cannot send them away. Their hue lies between that of what they cover and the
+  skin's, with a bounded change. It comes from a smaller map. The decoder enlarges bilinearly. Transposed convolutions
+  draw grids where nothing holds them back:
   on strangers, the colours of the first form are a grid of orange and green, and its shares let it through as speckles.
 """
 
@@ -34,11 +35,11 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from lipdub.networks.avsyncnet import PhoneticEncoder
-from lipdub.networks.face_colours import measure_skin, shade
+from lipdub.networks.face_colours import Paint, measure_skin, shade
 from lipdub.networks.face_warp import draw_lower_face_region, warp
 
 # The decoder's maps, counted from the last, that flow and hue are read from: a quarter and half of the picture's side
-_FLOW_FROM, _TINT_FROM = -3, -2
+_FLOW_FROM, _HUE_FROM = -3, -2
 _TOP = 3 / 8  # share of the picture above all that is drawn (`face_warp.draw_lower_face_region`)
 _FIRST_SHARE = -2.0  # logit of the share with which an untrained generator covers the identity
 _LEAST_PIXELS = 4  # side length at which an encoder stops halving
@@ -125,11 +126,11 @@ class FaceGenerator(nn.Module):
         if size.draws_change:
             widths = [block.channels for block in (self.begin, *self.blocks)]
             self.flow = nn.Conv2d(widths[_FLOW_FROM:][0], 2, 3, 1, 1)
-            self.tint = nn.Conv2d(widths[_TINT_FROM], 3, 3, 1, 1)
+            self.hue = nn.Conv2d(widths[_HUE_FROM], 4, 3, 1, 1)
         _initialise(self)
         if size.draws_change:
             nn.init.zeros_(self.flow.weight)
-            nn.init.zeros_(self.tint.weight)
+            nn.init.zeros_(self.hue.weight)
             nn.init.constant_(self.paint.bias[1:], _FIRST_SHARE)
         self.audio_encoder = (
             PhoneticEncoder(size.audio_rows, size.audio_columns, _AUDIO_WIDTH, _AUDIO_DEPTHS, size.own_sound)
@@ -181,11 +182,11 @@ class FaceGenerator(nn.Module):
         moved = torch.cat([lower[:, :, :-half], moved[:, :, -half:]], 2)
         seen = torch.cat([maps[-1], hidden[:, :, -rows:], skin.take_out(moved)], 1)
         brightness, share = self.paint(seen).float().split(1, 1)
-        tint = interpolate(
-            self.tint(maps[_TINT_FROM]).float(), brightness.shape[2:], mode="bilinear", align_corners=False
-        )
-        # What is drawn keeps the hue of what it covers, so that lips and beard stay this person's own.
-        made = moved + torch.sigmoid(share) * region * (shade(moved, brightness, tint, skin) - moved)
+        hue = self.hue(maps[_HUE_FROM]).float()
+        hue = interpolate(hue, brightness.shape[2:], mode="bilinear", align_corners=False)
+        # Lips and beard keep this person's own hue, and what appears between the lips has one of its own.
+        colours = shade(moved, Paint(brightness, *hue.split([3, 1], 1)), skin)
+        made = moved + torch.sigmoid(share) * region * (colours - moved)
         made = torch.cat([upper, made], 2)
         return made if self.training else made.clamp(0, 1)
 

@@ -31,7 +31,7 @@ def wild(size: FaceGeneratorSize) -> FaceGenerator:
     network = FaceGenerator(size).eval()
     if size.draws_change:
         torch.nn.init.normal_(network.flow.weight)
-        torch.nn.init.normal_(network.tint.weight)
+        torch.nn.init.normal_(network.hue.weight)
     return network
 
 
@@ -118,17 +118,22 @@ def test_other_light_changes_nothing_but_the_light() -> None:
 def test_what_is_drawn_is_bounded_and_lies_in_the_lower_face() -> None:
     network = wild(CHANGES)
     with torch.no_grad():
-        for layer in (network.paint, network.tint):
+        for layer in (network.paint, network.hue):
             for parameter in layer.parameters():
                 parameter.mul_(1e4)
         sound, pose, identity = inputs(24, 16)
         made = network.train()(sound, pose, identity)
         skin = face_colours.measure_skin(identity)
         far = torch.full((2, 1, 24, 24), 1e6)
-        ends = [face_colours.shade(identity, sign * far, torch.zeros(2, 3, 24, 24), skin) for sign in (1, -1)]
+        plain = torch.zeros(2, 3, 24, 24)
+        ends = [
+            face_colours.shade(identity, face_colours.Paint(sign * far, plain, share * far), skin)
+            for sign in (1, -1)
+            for share in (1, -1)
+        ]
     reach = float(torch.stack(ends).abs().max()) * math.exp(2 * face_colours.TINT_BOUND)
     assert torch.isfinite(made).all() and made.abs().max() <= reach
-    assert made.abs().max() > 1.5, "the bound is the only limit here"
+    assert torch.stack(ends).abs().max() > 1.5, "the bound is the only limit here"
     assert torch.allclose(made[:, :, :11], pose[:, :, :11], atol=1e-5)
     assert torch.allclose(made[:, :, 12:, 0], identity[:, :, 12:, 0], atol=1e-5)
     assert (made[:, :, 18, 8:16] - identity[:, :, 18, 8:16]).abs().max() > 0.1
@@ -142,14 +147,26 @@ def test_a_dark_mouth_has_the_hue_of_the_lips_in_any_light(light: tuple[float, .
     face = torch.tensor(light)[None, :, None, None] * (0.4 + 0.6 * torch.rand(1, 1, 16, 16))
     skin = face_colours.measure_skin(face)
     dark = -0.7 / float((skin.spread / skin.mean).mean()) * torch.ones(1, 1, 16, 16)
-    made = face_colours.shade(lips, dark, torch.zeros(1, 3, 16, 16), skin)
+    plain, lip = torch.zeros(1, 3, 16, 16), torch.full((1, 1, 16, 16), -30.0)
+    made = face_colours.shade(lips, face_colours.Paint(dark, plain, lip), skin)
     assert 0.1 < float(made.mean() / skin.mean.mean()) < 0.5
     ratios = made[0, :, 0, 0] / made.mean()
     right = lips[0, :, 0, 0] / lips.mean()
     assert torch.allclose(ratios, right, rtol=0.15)
-    # Teeth: a factor on each channel makes them whiter than the lips.
-    teeth = face_colours.shade(lips, 0 * dark, torch.tensor([-1.0, 0.5, 0.5])[None, :, None, None] + 0 * face, skin)
-    assert float(teeth[0, 0, 0, 0] / teeth[0, 1, 0, 0]) < 0.6 * float(lips[0, 0, 0, 0] / lips[0, 1, 0, 0])
+
+
+@pytest.mark.parametrize("lipstick", [(1.0, 0.5, 0.45), (0.9, 0.2, 0.5)])
+def test_teeth_are_the_same_between_any_lips(lipstick: tuple[float, ...]) -> None:
+    torch.manual_seed(0)
+    light = torch.tensor([0.8, 0.6, 0.5])[None, :, None, None]
+    lips = (light * torch.tensor(lipstick)[None, :, None, None]).expand(1, 3, 16, 16)
+    skin = face_colours.measure_skin(light * (0.4 + 0.6 * torch.rand(1, 1, 16, 16)))
+    tint = torch.tensor([-0.4, 0.1, 0.3])[None, :, None, None].expand(1, 3, 16, 16)
+    own = torch.full((1, 1, 16, 16), 30.0)
+    teeth = face_colours.shade(lips, face_colours.Paint(torch.zeros(1, 1, 16, 16), tint, own), skin)[0, :, 0, 0]
+    whiter = face_colours.shade(lips, face_colours.Paint(torch.zeros(1, 1, 16, 16), 0 * tint, own), skin)[0, :, 0, 0]
+    assert torch.allclose(whiter / whiter.mean(), skin.mean.flatten() / skin.mean.mean(), atol=1e-3)
+    assert float(teeth[0] / teeth[2]) < 0.6 * float(whiter[0] / whiter[2])
 
 
 def test_the_mouth_says_nothing_of_the_skin() -> None:
@@ -185,6 +202,7 @@ def test_what_is_drawn_keeps_the_hue_of_what_it_covers() -> None:
     torch.manual_seed(0)
     network = FaceGenerator(CHANGES).eval()
     torch.nn.init.constant_(network.paint.bias[1:], 9.0)  # it covers all it may
+    torch.nn.init.constant_(network.hue.bias[3:], -9.0)  # in the hue of what it covers
     sound, pose, identity = inputs(24, 16)
     skin = face_colours.measure_skin(identity)
     with torch.no_grad():
