@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +39,7 @@ class Clip:
     sounding: list[tuple[float, float]]
 
 
-def clip(path: Path, count: int = 75) -> Clip:
+def clip(path: Path, count: int) -> Clip:
     read = list(read_frames(path, 0, count))
     frames = np.stack([frame.picture.rgb() for frame in read])
     times = np.array([float(frame.time) for frame in read])
@@ -73,11 +74,19 @@ def _eight(picture: np.ndarray) -> np.ndarray:
 
 
 def _each(clip: Clip, change: Callable[[np.ndarray, np.ndarray, np.ndarray, float], np.ndarray]) -> np.ndarray:
-    out = []
-    for frame, points in zip(clip.frames, clip.landmarks, strict=True):
-        mask = masks.draw_lower_face(points, *frame.shape[:2])
-        out.append(_eight(change(frame.astype(np.float32), mask, points, regions.measure_eye_distance(points))))
-    return np.stack(out)
+    out = clip.frames.copy()
+    for frame, points in zip(out, clip.landmarks, strict=True):
+        mask, eyes = masks.draw_lower_face(points, *frame.shape[:2]), regions.measure_eye_distance(points)
+        around = _around(mask, eyes)
+        frame[around] = _eight(change(frame[around].astype(np.float32), mask[around], points, eyes))
+    return out
+
+
+def _around(mask: np.ndarray, eyes: float) -> tuple[slice, slice]:
+    """The rows and columns of a mask, with more room around it than any fault takes."""
+    room = math.ceil(0.3 * eyes)
+    left, top, width, height = cv2.boundingRect(mask)
+    return slice(max(top - room, 0), top + height + room), slice(max(left - room, 0), left + width + room)
 
 
 def with_seam(clip: Clip, levels: float = 14) -> np.ndarray:
@@ -105,16 +114,20 @@ def with_frozen_mouth(clip: Clip, hold: int = 0) -> np.ndarray:
     """The mouth of one frame on the moving head of all."""
     rigid = list(mesh.RIGID)
     held, points = clip.frames[hold], clip.landmarks[hold][:, :2].astype(np.float64)
-    out = []
-    for frame, own in zip(clip.frames, clip.landmarks, strict=True):
+    out = clip.frames.copy()
+    for frame, own in zip(out, clip.landmarks, strict=True):
         height, width = frame.shape[:2]
         matrix = five_point.fit_similarity(points[rigid], own[rigid, :2])
-        moved = cv2.warpAffine(held, matrix, (width, height), flags=cv2.INTER_LANCZOS4).astype(np.float32)
         there = points @ matrix[:, :2].T + matrix[:, 2]
         mask = masks.draw_lower_face(own, height, width, 0.75) | masks.draw_lower_face(there, height, width, 0.75)
-        weight = _soft(mask, 0.16 * regions.measure_eye_distance(own))
-        out.append(_eight(frame + weight * (moved - frame)))
-    return np.stack(out)
+        eyes = regions.measure_eye_distance(own)
+        around = _around(mask, eyes)
+        rows, columns = around
+        part, weight = frame[around], _soft(mask[around], 0.16 * eyes)
+        matrix[:, 2] -= columns.start, rows.start
+        moved = cv2.warpAffine(held, matrix, part.shape[1::-1], flags=cv2.INTER_LANCZOS4).astype(np.float32)
+        frame[around] = _eight(part + weight * (moved - part))
+    return out
 
 
 def measured(clip: Clip, source: np.ndarray | None = None) -> dict[str, float]:

@@ -7,7 +7,8 @@ import pytest
 from tests.metrics import plants
 from tests.sample import TALKER
 
-REAL = ("man_suit_700.mp4", "woman_512_25fps.mp4", "generated_a_512.mp4")
+REAL = {"man_suit_700.mp4": 50, "woman_512_25fps.mp4": 75, "generated_a_512.mp4": 50}
+"""Clips, and how many frames show a mouth long enough that should move."""
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def drawn() -> dict[str, plants.Clip]:
 
 @pytest.fixture(scope="module", params=REAL)
 def real(request: pytest.FixtureRequest) -> dict[str, plants.Clip]:
-    return plants.planted(plants.clip(plants.shared_clip(request.param)))
+    return plants.planted(plants.clip(plants.shared_clip(request.param), REAL[request.param]))
 
 
 def _against_source(made: dict[str, plants.Clip]) -> None:

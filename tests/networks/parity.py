@@ -133,7 +133,7 @@ def _draw_values(name: str, like: torch.Tensor, spec: Facts) -> torch.Tensor:
 
 def fill(network: torch.nn.Module, spec: Facts | None = None) -> torch.nn.Module:
     """Fill a network by the rule, strictly, and return it in evaluation mode."""
-    network.load_state_dict(filled(network.state_dict(), spec), strict=True)
+    network.load_state_dict(filled(network.state_dict(), spec), strict=True, assign=True)
     return network.eval()
 
 
