@@ -94,7 +94,7 @@ def test_a_real_head_says_what_it_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "heads"
     folder.mkdir()
     (folder / "Hispanic_M_1_Casual.glb").symlink_to(SHARED_HEADS / "Hispanic_M_1_Casual.glb")
-    talkers = TalkerOptions(scenes=1, seconds=2.0, pairs="camera,hidden", seed=4)
+    talkers = TalkerOptions(scenes=1, seconds=2.0, pixels=128, pairs="camera,hidden", seed=4)
     render_talkers(folder, tmp_path / "data", talkers=talkers, videos=tmp_path / "videos", clips={"size": 64})
     data = open_dataset(tmp_path / "data")
     assert len(list((tmp_path / "videos").rglob("*.mp4"))) == 3
