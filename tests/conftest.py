@@ -49,12 +49,22 @@ def pytest_runtest_setup() -> None:
     torch, threads = sys.modules.get("torch"), os.environ.get("OMP_NUM_THREADS")
     if torch is not None and threads:
         torch.set_num_threads(int(threads))
+    if len(sys.modules) > _spared["modules"] + 400:
+        spare_collector()
+
+
+_spared = {"modules": 1_000_000}  # that were imported when the collector was last spared; until the collection: any
+
+
+def spare_collector() -> None:
+    """Spare the garbage collector what was made so far: modules and tests stay until the end."""
+    gc.collect()
+    gc.freeze()
+    _spared["modules"] = len(sys.modules)
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what the collection of the tests made: it stays until the end."""
-    gc.collect()
-    gc.freeze()
+    spare_collector()
 
 
 def make_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]) -> Any:

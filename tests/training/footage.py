@@ -30,10 +30,10 @@ def blank(path: Path, seconds: float = 2.0) -> Path:
 
 
 def late(path: Path, seconds: float = 0.3) -> Path:
-    """The sample's picture with its sound later."""
+    """Two seconds and a half of the sample's picture, with its sound later."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sources = ["-i", str(TALKER), "-itsoffset", str(seconds), "-i", str(TALKER), "-map", "0:v", "-map", "1:a"]
-    _ffmpeg(*sources, "-vf", "scale=256:256", "-t", "4", "-c:v", "libx264", "-c:a", "aac", str(path.absolute()))
+    _ffmpeg(*sources, "-vf", "scale=256:256", "-t", "2.5", "-c:v", "libx264", "-c:a", "aac", str(path.absolute()))
     return path
 
 
