@@ -360,7 +360,7 @@ def test_a_generator_that_changes_faces_keeps_what_it_does_not_change() -> None:
     sync = AVSyncNet(HEARS).eval()
     changes = FaceGenerator(FaceGeneratorSize(24, 4, 8, 16, draws_change=True)).eval()
     crops = np.random.default_rng(0).integers(0, 256, (3, 24, 24, 3), np.uint8)
-    for layer in (changes.paint, changes.tint):
+    for layer in (changes.paint, changes.hue):
         torch.nn.init.zeros_(layer.weight)
     torch.nn.init.constant_(changes.paint.bias, -30.0)  # it covers nothing, and an untrained one does not move
     assert np.array_equal(silent_lip.close_mouths(SilentLip(changes, sync).eval(), crops), crops)
