@@ -10,9 +10,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lipdub.networks import face_colours, face_warp
-from lipdub.networks.avsyncnet import AVSyncNetSize
+from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
+from lipdub.networks.talking_face import close_mouths
 
 TINY = FaceGeneratorSize(24, 4, 8, 16)
 CHANGES = FaceGeneratorSize(24, 4, 8, 16, draws_change=True)
@@ -228,3 +229,16 @@ def test_generators_of_lipdub_0_1_draw_what_they_drew() -> None:
     recorded = [0.620445, 0.182547, 0.763515, 0.300107, 0.821805, 0.459186]
     recorded += [0.734803, 0.625193, 0.689763, 0.765661, 0.604130, 0.820630]
     assert made[:, :, 15:19:3, 12].flatten().tolist() == pytest.approx(recorded, abs=2e-6)
+
+
+def test_a_generator_that_changes_faces_closes_a_mouth_twice() -> None:
+    torch.manual_seed(0)
+    sync = AVSyncNet(AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)).eval()
+    quiet = sync.audio_features(sync.make_silence(1)).expand(2, -1)
+    faces = torch.rand(2, 3, 24, 24)
+    for size, times in ((TINY, 1), (CHANGES, 2)):
+        silent, expected = wild(size), faces
+        with torch.no_grad():
+            for _ in range(times):
+                expected = silent(quiet, hide_lower_half(expected), expected)
+            assert torch.allclose(close_mouths(silent, sync, faces), expected, atol=1e-6)
