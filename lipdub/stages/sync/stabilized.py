@@ -71,7 +71,7 @@ class Stabilized(GeneratorMethod):
         return talking_face.find_sound_windows(Path(options.own.model)).compute(audio)
 
     def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
-        """Return whether a model was adapted to this video. The shipped one knows a single speaker."""
+        """Return whether a model was adapted to this video. The shipped one draws anybody, but softer."""
         return find_model(FAMILY, None, digest()).origin == "video"
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
