@@ -22,8 +22,8 @@ Choices where the paper is silent:
   wrinkles stay, and covers what must be new, above all the inside of the mouth. The colours that it covers with are
   bounded, so that a face it does not know cannot send them away. Their hue lies between that of what they cover and the
   skin's, with a bounded change. It comes from a smaller map. The decoder enlarges bilinearly. Transposed convolutions
-  draw grids where nothing holds them back:
-  on strangers, the colours of the first form are a grid of orange and green, and its shares let it through as speckles.
+  draw grids where nothing holds them back: on strangers, the colours of the first form are a grid of orange and green,
+  and its shares let it through as speckles.
 """
 
 from __future__ import annotations

@@ -84,10 +84,8 @@ _FACE_AUGMENTATION = FaceAugmentation(
     blurred=0.0,
 )
 _VOICE_AUGMENTATION = VoiceAugmentation(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
-_SILENT_VIDEO, _TRUE_VIDEO = (
-    "quiet",
-    "own",
-)  # ids of the video dubbed with silence, and of it with its own sound in time
+_SILENT_VIDEO = "quiet"  # id of the video that is dubbed with silence
+_TRUE_VIDEO = "own"  # id of the video with its own sound in time
 _STEPS = 1_000_000  # more than the minutes allow
 _MIN_MINUTES = 0.1
 
@@ -222,10 +220,12 @@ def adapt(
         if not speech and model.sync.size.audio == "mel":
             report("without --speech the model learns from the video's own speech and follows other speech poorly")
         dubbed = _dub_clips(data, learnt, speeches, folder)
+        shown: Sequence[Clip] = data.clips
         if model.sync.size.audio != "mel":
-            dubbed += _retime_own_clips(data, learnt, model.sync, options, report)
-        shares = _video_shares(data.clips, dubbed, options)
-        data = data.with_clips((*data.clips, *dubbed))
+            # In the place of the others: a frame must not be its own reference.
+            shown = _retime_own_clips(data, learnt, model.sync, options, report) or shown
+        shares = _video_shares(shown, dubbed, options)
+        data = data.with_clips((*shown, *dubbed))
         minutes = options.minutes - (time.monotonic() - began) / 60
         train = partial(train_generator, seed=seed, device=device, others=others, progress=report)
         begin = replace(
@@ -322,7 +322,7 @@ def _generator_options(part: str, options: AdaptationOptions, minutes: float) ->
 def _retime_own_clips(
     data: Dataset, video: Path, sync: AVSyncNet, options: AdaptationOptions, report: Report
 ) -> list[Clip]:
-    """Add the video's clips with its own sound where the lips say it; none where that sound does not fit them."""
+    """Give the video's clips with its own sound where the lips say it; none where that sound does not fit them."""
     fit = fit_own_speech(data, sync)
     if fit is None or fit.contrast < options.min_own_contrast:
         report("the video's sound does not fit its lips, so only dubs teach what they say")
@@ -343,24 +343,24 @@ def _video_shares(
 ) -> dict[str, dict[str, float]]:
     """Give the share of each generator's windows for each video; dubbed videos share by their length.
 
-    Where the video's clips with its own sound are among `dubbed`, the talking-face generator learns them as the truth.
+    Where the sound of `own` fits the lips (`_TRUE_VIDEO`), the talking-face generator learns these clips as the truth.
     """
     frames: dict[str, float] = {}
     for clip in dubbed:
-        if clip.video not in (_SILENT_VIDEO, _TRUE_VIDEO):
+        if clip.video != _SILENT_VIDEO:
             frames[clip.video] = frames.get(clip.video, 0) + clip.frames
     total = sum(frames.values())
 
-    def divide(on_silent: float, on_dubbed: float, on_own: float, name: str = own[0].video) -> dict[str, float]:
+    def divide(on_silent: float, on_dubbed: float, on_own: float) -> dict[str, float]:
         by_video = {video: on_dubbed * count / total for video, count in frames.items()}
-        return {_SILENT_VIDEO: on_silent, name: on_own, **by_video}
+        return {_SILENT_VIDEO: on_silent, own[0].video: on_own, **by_video}
 
     closing, saying = options.silent_clip_share, options.dubbed_clip_share
     rest = (1 - saying) / 3
     talking = divide(rest, saying, 2 * rest)
-    if any(clip.video == _TRUE_VIDEO for clip in dubbed):
+    if own[0].video == _TRUE_VIDEO:
         others = 1 - options.own_clip_share
-        talking = divide(others * (1 - saying), others * saying, options.own_clip_share, _TRUE_VIDEO)
+        talking = divide(others * (1 - saying), others * saying, options.own_clip_share)
     return {"silent": divide(closing, (1 - closing) / 2, (1 - closing) / 2), "talking": talking}
 
 
