@@ -13,7 +13,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError, printable
 from lipdub.media.audio_priming import LONGEST_GAP, decode_sound_frames
 from lipdub.media.channel_layouts import ChannelMixer
-from lipdub.media.demux import absolute_path, check_readable, open_media
+from lipdub.media.demux import absolute_path, identify_content, open_media
 from lipdub.media.probe import AudioFacts, probe
 from lipdub.media.sample_formats import FLOAT_FORMATS, OddSamples, is_lossless_codec, pack_samples, unpack_samples
 
@@ -94,14 +94,12 @@ def probe_audio_source(path: Path | str, stream: int | None = None) -> AudioSour
     Raises:
         InputError: There is no such stream, or it holds no samples.
     """
-    place = check_readable(path)
-    state = place.stat()
-    return _probe_audio_source(path, stream, (place, state.st_size, state.st_mtime_ns))
+    return _probe_audio_source(path, stream, identify_content(path))
 
 
 @lru_cache(maxsize=16)
-def _probe_audio_source(path: Path | str, stream: int | None, state: tuple[Path, int, int]) -> AudioSource:
-    """Probe the sound of a file in this state: its absolute path, size, and time of the last change."""
+def _probe_audio_source(path: Path | str, stream: int | None, content: tuple[str, int, int]) -> AudioSource:
+    """Probe the sound of a file while its content is this one (`demux.identify_content`)."""
     with open_media(path) as container:
         sound = _select_stream(container, path, stream)
         frame = next(decode_sound_frames(container, sound), None)

@@ -77,6 +77,17 @@ def check_readable(path: Path | str) -> Path:
     return place
 
 
+def identify_content(path: Path | str) -> tuple[str, int, int]:
+    """Return a file's absolute path, size, and time of the last change in ns: a key for what its content tells.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    place = check_readable(path)
+    state = place.stat()
+    return str(place), state.st_size, state.st_mtime_ns
+
+
 @contextmanager
 def open_media(path: Path | str) -> Iterator[Any]:
     """Open a file as a PyAV input container.

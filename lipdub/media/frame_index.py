@@ -13,10 +13,10 @@ import numpy as np
 
 from lipdub.errors import InputError, printable
 from lipdub.media.demux import (
-    check_readable,
     codec_name,
     decode_first_frame,
     decode_frames,
+    identify_content,
     is_image_container,
     open_media,
     select_video_stream,
@@ -99,9 +99,7 @@ def read_frame_index(path: Path | str) -> FrameIndex:
     Raises:
         InputError: The file cannot be read or holds no video.
     """
-    place = check_readable(path)
-    state = place.stat()
-    return _read_frame_index(str(place), state.st_size, state.st_mtime_ns)
+    return _read_frame_index(*identify_content(path))
 
 
 @lru_cache(maxsize=16)

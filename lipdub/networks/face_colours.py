@@ -1,4 +1,4 @@
-"""The colours of a face, taken out of a picture and put back, for the face generator (`face_generator`).
+"""The colours of a face, taken out of a picture and painted anew, for the face generator (`face_generator`).
 
 A face times a gain and plus an offset per channel (another skin, another light, another camera) looks the same without
 its colours. So a generator that works there cannot tell such faces apart, and treats a stranger as a face it knows.
@@ -37,10 +37,6 @@ class SkinColours:
     def take_out(self, pictures: torch.Tensor) -> torch.Tensor:
         """Return pictures (B, 3, H, W) in spreads from the mean."""
         return (pictures - self.mean) / self.spread
-
-    def put_back(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Return the pictures (B, 3, H, W) of `take_out`."""
-        return pictures * self.spread + self.mean
 
 
 def measure_skin(faces: torch.Tensor) -> SkinColours:

@@ -25,7 +25,7 @@ class AdaptArguments(SettingsOptions):
         None,
         "--speech",
         metavar="FILE",
-        help="Target speech to train on. Strongly recommended: speech not given here is followed poorly. "
+        help="Speech to train on, too. A base model that hears mel spectrograms follows other speech poorly. "
         "May be given several times.",
     )
     base_model: str | None = option(

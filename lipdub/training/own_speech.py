@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lipdub.metrics.avsyncnet import crop_middle
 from lipdub.training.shards import FPS
-from lipdub.training.sync_scorer import SyncClips
+from lipdub.training.sync_scorer import SyncClips, embed_moments
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32, F64
@@ -71,14 +70,10 @@ def fit_curve(similarity: F64) -> SpeechFit:
     return SpeechFit(best / FPS, float(similarity[lags == best][0] - similarity[far].mean()))
 
 
-@torch.no_grad()
 def _embed(clips: SyncClips, clip: int, sync: AVSyncNet) -> tuple[F32, F32]:
     """Embed the sound and the mouth of every moment of a clip, (n, features) each."""
-    size, parts = sync.size, []
-    for first in range(0, clips.moments(clip), _BATCH):
-        moments = np.arange(first, min(first + _BATCH, clips.moments(clip)))
-        faces = crop_middle(clips.stacks(clip, moments), size.height, size.width)
-        parts.append(sync(clips.sounds(clip, moments), faces.reshape(len(moments), -1, size.height, size.width)))
+    moments = np.arange(clips.moments(clip))
+    parts = [embed_moments(sync, clips, clip, moments[k : k + _BATCH]) for k in range(0, len(moments), _BATCH)]
     sounds, mouths = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
     return sounds, mouths
 

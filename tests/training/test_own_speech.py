@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from lipdub.metrics import avsyncnet
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.training import own_speech
 from lipdub.training.own_speech import fit_curve, fit_own_speech
@@ -49,7 +50,7 @@ class Numbers(AVSyncNet):
 @pytest.mark.parametrize("late", [0, 3, -6])
 def test_the_lag_is_found(late: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_speech, "SyncClips", Moments)
-    monkeypatch.setattr(own_speech, "crop_middle", lambda stacks, height, width: stacks[::5])
+    monkeypatch.setattr(avsyncnet, "crop_middle", lambda stacks, height, width: stacks[::5])
     monkeypatch.setattr(Moments, "late", late)
     sync = Numbers(AVSyncNetSize(5, 1, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True))
     fit = fit_own_speech(None, sync)  # type: ignore[arg-type]
