@@ -66,6 +66,8 @@ class WindowBatch(NamedTuple):
     Attributes:
         faces: (n, F, 3, P, P) float32 RGB in 0..1.
         references: (n, F, 3, P, P) float32 RGB in 0..1.
+        second_references: (n, F, 3, P, P) float32 RGB in 0..1, the references' moments with another mouth, where the
+            dataset has them. None unless they are asked for.
         sounds: (n, F, rows, columns) float32, the window of sound around each face, of the audio feature that AVSyncNet
             hears. The middle one is the sound of the whole window, the input of AVSyncNet.
         others: (n, F, rows, columns) float32, other speech; none without it.
@@ -74,6 +76,7 @@ class WindowBatch(NamedTuple):
 
     faces: torch.Tensor
     references: torch.Tensor
+    second_references: torch.Tensor
     sounds: torch.Tensor
     others: torch.Tensor
     lips: torch.Tensor
@@ -117,6 +120,7 @@ class WindowSampler:
         others: (rows, T) float32 each, the audio feature of other speech.
         shares: share of the windows for each video, by its id; by default all windows are equally likely.
         sound: the windows of sound that are cut; by default mel windows.
+        has_second: whether second references are drawn.
 
     Raises:
         InputError: no clip is long enough for a window, or a damaged one must not be skipped.
@@ -130,8 +134,10 @@ class WindowSampler:
         others: Sequence[F32] = (),
         shares: Mapping[str, float] | None = None,
         sound: SoundWindows | None = None,
+        has_second: bool = False,
     ) -> None:
         self._data, self._options, self._seed, self._others = data, options, seed, others
+        self._has_second = has_second
         self._sound = sound or sound_windows("mel")
         parts = [(data.select_video(video), share) for video, share in (shares or {}).items() if share > 0]
         parts = [(part, share) for part, share in parts if part.windows(options.frames)]
@@ -158,12 +164,15 @@ class WindowSampler:
 
     def _make_batch(self, rng: np.random.Generator, *, augment: bool) -> WindowBatch:
         options, size = self._options, self._data.size
-        items: list[tuple[U8, U8, F32, U8]] = []
+        items: list[tuple[U8, F32, U8]] = []
         while len(items) < options.windows:
             window, reference = self._draw_pair(rng)
-            items.append((window.crops, reference.crops, self.sounds(window), _draw_lips(window)))
-        faces, references, sounds, outlines = (np.stack(part) for part in zip(*items, strict=True))
-        pictures = torch.from_numpy(np.concatenate([faces, references], 1)).permute(0, 1, 4, 2, 3).float() / 255
+            shown = [window.crops, reference.crops]
+            if self._has_second:
+                shown.append(self._draw_second_reference(rng, reference).crops)
+            items.append((np.concatenate(shown), self.sounds(window), _draw_lips(window)))
+        crops, sounds, outlines = (np.stack(part) for part in zip(*items, strict=True))
+        pictures = torch.from_numpy(crops).permute(0, 1, 4, 2, 3).float() / 255
         flat, lips, heard = pictures.flatten(1, 2), torch.from_numpy(outlines).float(), torch.from_numpy(sounds)
         if augment:
             views = draw_views(len(flat), size, rng, options.face_augmentation)
@@ -173,9 +182,10 @@ class WindowSampler:
         else:
             edge = (self._data.side - size) // 2
             flat, lips = (part[..., edge : edge + size, edge : edge + size] for part in (flat, lips))
-        pictures = flat.reshape(len(flat), 2, options.frames, 3, size, size)
+        pictures = flat.reshape(len(flat), -1, options.frames, 3, size, size)
         others = self._draw_other_sounds(rng, augment=augment) if self._others else heard[:0]
-        return WindowBatch(pictures[:, 0], pictures[:, 1], heard, others, lips[:, :, None])
+        second = pictures[:, 2] if self._has_second else pictures[:0, 0]
+        return WindowBatch(pictures[:, 0], pictures[:, 1], second, heard, others, lips[:, :, None])
 
     def _draw_other_sounds(self, rng: np.random.Generator, *, augment: bool) -> torch.Tensor:
         """Draw windows of sound of successive moments of the other speech for each window of a batch."""
@@ -230,6 +240,20 @@ class WindowSampler:
         choices = scene if is_shut else [clip for clip in scene if clip.variant != window.clip.variant]
         reference = self._read_same_moment(rng, window, choices)
         return (window, reference) if reference is not None else (window, self._draw_other_moment(rng, window))
+
+    def _draw_second_reference(self, rng: np.random.Generator, reference: Window) -> Window:
+        """Draw the moment of a reference with another mouth; the reference itself if no clip has it."""
+        variant = reference.clip.variant
+        scene = self._scenes.get(_name_scene(reference.clip), ()) if variant in SAME_BUT_MOUTH else ()
+        others = [clip for clip in scene if clip.variant != variant]
+        try:
+            second = self._read_same_moment(rng, reference, others)
+            if second is None and self._options.cross_video_share > 0:
+                second = self._draw_from_other_video(rng, reference)
+        except BadShardError as error:
+            self._data.handle_bad_shard(error)
+            return reference
+        return second or reference
 
     def _draw_from_other_video(self, rng: np.random.Generator, window: Window) -> Window | None:
         """Draw the same moment in another video; None if no video has it. Raises BadShardError."""

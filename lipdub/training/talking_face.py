@@ -69,6 +69,8 @@ class LossWeights:
         triplet: triplet loss.
         adversarial: GAN loss.
         sync_regularizer: lip-sync loss with other speech, for adaptation (`training.adapt`).
+        reference: mean absolute difference of the mouth regions that are drawn from two references which differ in
+            their mouths alone. Nothing of a reference's mouth may come through.
     """
 
     pixel: float = 10.0
@@ -79,6 +81,7 @@ class LossWeights:
     triplet: float = 0.5
     adversarial: float = 1.0
     sync_regularizer: float = setting(0.0, was="other")
+    reference: float = field(default=0.0, metadata={"added": True})
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,8 @@ def train_generator(
     generator = _make_generator(data, model, options, begin)
     objective = GeneratorObjective(model, FaceDiscriminator(generator.size), options, progress)
     sound = find_sound_windows(model.sync.size)
-    windows = WindowSampler(data, options.sampling, seed, others, shares, sound)
+    has_second = options.loss_weights.reference > 0
+    windows = WindowSampler(data, options.sampling, seed, others, shares, sound, has_second)
     checked = WindowSampler(held_out if held_out is not None else data, options.sampling, seed, sound=sound)
 
     def validate(network: nn.Module) -> float:
@@ -264,10 +268,20 @@ class GeneratorObjective:
     def loss(self, network: nn.Module, batch: WindowBatch) -> tuple[torch.Tensor, dict[str, float]]:
         """Compute Eq. 5 for a batch, and its parts."""
         weights = self.options.loss_weights
-        real, references, sounds = self._prepare(batch, self.options.open_share)
-        fake = network(sounds.flatten(0, 1), hide_lower_half(real), references, batch.sounds.flatten(0, 1))
+        stays_open = torch.rand(len(batch.faces), device=batch.faces.device) < self.options.open_share
+        real, references, sounds = self._prepare(batch, stays_open)
+        inputs = (sounds.flatten(0, 1), hide_lower_half(real), references, batch.sounds.flatten(0, 1))
+        parts: LossParts = {}
+        if weights.reference > 0 and len(batch.second_references):
+            second = self._show(batch.second_references, stays_open)
+            twice = [torch.cat([part, part]) for part in inputs]
+            twice[2] = torch.cat([references, second])
+            fake, again = network(*twice).chunk(2)
+            parts["reference"] = (weights.reference, _crop_mouth(fake - again).abs().mean())
+        else:
+            fake = network(*inputs)
         self._real, self._fake = real, fake.detach()
-        parts: LossParts = {"pixel": (weights.pixel, _pixel_loss(fake, real, batch.lips.flatten(0, 1), weights))}
+        parts["pixel"] = (weights.pixel, _pixel_loss(fake, real, batch.lips.flatten(0, 1), weights))
         if self._features is not None:
             parts |= self._feature_parts(self._features, fake, real, references)
         if self._has_sync:
@@ -354,20 +368,27 @@ class GeneratorObjective:
         return fake, real, references
 
     @torch.no_grad()
-    def _prepare(self, batch: WindowBatch, open_share: float = 0.0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _prepare(
+        self, batch: WindowBatch, stays_open: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Give faces and references (n F, 3, P, P) and embeddings of the sounds (n, F, features)."""
-        device = batch.faces.device
-        real = batch.faces.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        references = batch.references.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         for network in (self._sync, self._silent, self._features):
             if network is not None:
-                network.to(device)
-        if self.options.closes_references and self._silent is not None:
-            closed = close_mouths(self._silent, self._sync, references)
-            stays_open = torch.rand(len(batch.faces), device=device) < open_share
-            each = stays_open.repeat_interleave(batch.faces.shape[1])[:, None, None, None]
-            references = torch.where(each, references, closed)
-        return real, references, self._embed_sounds(batch.sounds)
+                network.to(batch.faces.device)
+        real = batch.faces.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        return real, self._show(batch.references, stays_open), self._embed_sounds(batch.sounds)
+
+    @torch.no_grad()
+    def _show(self, references: torch.Tensor, stays_open: torch.Tensor | None = None) -> torch.Tensor:
+        """Give references (n, F, 3, P, P) as the generator sees them, (n F, 3, P, P): shut but for some windows."""
+        faces = references.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        if not self.options.closes_references or self._silent is None:
+            return faces
+        closed = close_mouths(self._silent, self._sync, faces)
+        if stays_open is None:
+            return closed
+        each = stays_open.repeat_interleave(references.shape[1])[:, None, None, None]
+        return torch.where(each, faces, closed)
 
     @torch.no_grad()
     def _embed_sounds(self, sounds: torch.Tensor) -> torch.Tensor:
@@ -404,14 +425,19 @@ def _pixel_loss(fake: torch.Tensor, real: torch.Tensor, lips: torch.Tensor, weig
         lips: (n, 1, P, P), 1 on the true lips and between them.
         weights: holds the factors.
     """
-    difference, size = (fake - real).abs(), fake.shape[2]
+    difference = (fake - real).abs()
     loss = difference.mean()
     if weights.mouth != 1:
-        region = difference[:, :, 5 * size // 8 : 15 * size // 16, size // 4 : 3 * size // 4]
-        loss = loss + (weights.mouth - 1) * region.sum() / difference.numel()
+        loss = loss + (weights.mouth - 1) * _crop_mouth(difference).sum() / difference.numel()
     if weights.lips != 1:
         loss = loss + (weights.lips - 1) * (difference * lips.to(difference)).mean()
     return loss
+
+
+def _crop_mouth(faces: torch.Tensor) -> torch.Tensor:
+    """Crop the mouth region of faces (n, 3, P, P)."""
+    size = faces.shape[2]
+    return faces[:, :, 5 * size // 8 : 15 * size // 16, size // 4 : 3 * size // 4]
 
 
 def _pick_ends(faces: torch.Tensor, windows: int) -> torch.Tensor:

@@ -201,6 +201,34 @@ def test_the_truth_of_a_closed_mouth_is_the_clip_with_the_mouth_shut(tmp_path: P
     assert seen == {"plain", "speech", "shut"}
 
 
+def test_second_references_are_the_same_moments_with_another_mouth(tmp_path: Path) -> None:
+    data = open_dataset(pairs(tmp_path))
+    sampling = WindowSampling(windows=6, pair_share=0.7)
+    sampler, plain = WindowSampler(data, sampling, has_second=True), WindowSampler(data, sampling)
+    seen = set()
+    for number in range(6):
+        batch = sampler.draw_plain(number)
+        assert batch.second_references.shape == batch.references.shape
+        swapped = batch._replace(faces=batch.references, references=batch.second_references)
+        for clip, first, other, other_first in windows_of(swapped, data):
+            assert (clip.scene, first) == (other.scene, other_first) and clip.variant != other.variant
+            seen.add((clip.variant, other.variant))
+        assert len(plain.draw_plain(number).second_references) == 0
+    assert len(seen) == 6, "every variant, and each of the others beside it"
+    shown = sampler.draw(0)
+    assert torch.equal(shown.second_references[..., :5, :], shown.references[..., :5, :]), "views change alike"
+    one = talkers(tmp_path / "one", clips=1)
+    alone = WindowSampler(open_dataset(one), WindowSampling(windows=2), has_second=True).draw_plain(0)
+    assert torch.equal(alone.second_references, alone.references), "where there is no other mouth"
+
+
+def test_second_references_in_other_videos(tmp_path: Path) -> None:
+    data = open_dataset(talkers(tmp_path, clips=2))
+    sampler = WindowSampler(data, WindowSampling(windows=4, cross_video_share=1.0), has_second=True)
+    batch = sampler.draw_plain(0)
+    assert torch.equal(batch.second_references, batch.faces), "of two videos the reference's other is the face's own"
+
+
 def test_without_pairs_windows_are_as_ever(tmp_path: Path) -> None:
     data = open_dataset(talkers(tmp_path))
     plain, asked = (WindowSampler(data, WindowSampling(pair_share=share)).draw(0) for share in (0.0, 1.0))

@@ -36,7 +36,7 @@ from lipdub.training.talking_face import (
 )
 from lipdub.weights import talking_face_file
 from lipdub.weights.talking_face_file import TalkingFaceModel
-from tests.training.datasets import SIZE, talkers
+from tests.training.datasets import SIZE, pairs, talkers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,6 +233,38 @@ def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path)
     assert torch.equal(seen[2], seen[1]), "all references stay open"
     objective.lower_face_error(Looks(TINY), batch)
     assert torch.equal(seen[3], seen[0]), "in validation none does"
+
+
+def test_what_comes_through_of_a_reference_is_a_loss(tmp_path: Path) -> None:
+    windows = WindowSampler(open_dataset(pairs(tmp_path)), WindowSampling(pair_share=1.0), has_second=True)
+    batch = windows.draw_plain(0)
+    region = (..., slice(15, 22), slice(6, 18))  # of faces of 24 pixels
+    difference = (batch.references - batch.second_references)[region].abs().mean()
+    assert difference > 0.05
+
+    class Shows(FaceGenerator):
+        """Draws a share of the reference."""
+
+        def __init__(self, share: float) -> None:
+            super().__init__(TINY)
+            self.share = torch.nn.Parameter(torch.tensor(share))
+
+        def forward(
+            self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor, audio: torch.Tensor | None = None
+        ) -> torch.Tensor:
+            return self.share * identity
+
+    def loss(share: float, weight: float) -> tuple[torch.Tensor, dict[str, float]]:
+        weights = LossWeights(pixel=0.0, perceptual=0.0, sync=0.0, triplet=0.0, adversarial=0.0, reference=weight)
+        options = replace(OPTIONS, closes_references=False, loss_weights=weights)
+        return GeneratorObjective(model(), FaceDiscriminator(TINY), options).loss(Shows(share), batch)
+
+    for share in (1.0, 0.25, 0.0):
+        total, parts = loss(share, 3.0)
+        assert parts["reference"] == pytest.approx(share * float(difference), abs=1e-6)
+        assert float(total.detach()) == pytest.approx(3 * share * float(difference), abs=1e-6)
+        assert parts["pixel"] == loss(share, 0.0)[1]["pixel"], "of the first reference alone"
+    assert "reference" not in loss(1.0, 0.0)[1]
 
 
 def test_the_generator_hears_phones_itself_where_avsyncnet_does(data: Path) -> None:
