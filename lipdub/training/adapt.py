@@ -11,8 +11,9 @@ teaches little about other speech. The paper's regularizer remains for experimen
 
 One more video is dubbed with silence, which shows this person's closed mouth. All these videos show the same frames
 with different mouths, and each is the reference for the others. As in dubbing, a generator sees the very frame with a
-mouth that it must not copy. Most windows show what a generator is for. The silent-lip generator closes the mouths of
-the two other videos. The talking-face generator takes closed mouths and says the other speech.
+mouth that it must not copy. What the talking-face generator draws from two of them must be the same. Most windows show
+what a generator is for. The silent-lip generator closes the mouths of the two other videos. The talking-face generator
+takes closed mouths and says the other speech.
 
 A base model that hears phones knows any voice, so the talking-face generator begins as the base's own. It also learns
 the video as it is, with its own sound, where AVSyncNet finds that sound and lips belong together. No dub moves like the
@@ -101,7 +102,7 @@ def _default_sampling() -> WindowSampling:
 
 
 def _default_loss_weights() -> LossWeights:
-    return LossWeights(mouth=4.0, perceptual=1.5, sync=0.0, triplet=0.0, adversarial=0.0)
+    return LossWeights(mouth=4.0, perceptual=1.5, sync=0.0, triplet=0.0, adversarial=0.0, reference=4.0)
 
 
 def _default_loop() -> LoopOptions:
@@ -313,10 +314,11 @@ def _train_generators(
 def _generator_options(part: str, options: AdaptationOptions, minutes: float) -> GeneratorOptions:
     """Give the options of one generator's training, which has these minutes."""
     loop = replace(options.loop, steps=_STEPS, minutes=max(minutes, 1e-3))
-    regularizer = options.sync_regularizer if part == "talking" else 0.0
-    weights = replace(options.loss_weights, sync_regularizer=regularizer)
-    talking = GeneratorOptions(sampling=options.sampling, loss_weights=weights, loop=loop)
-    return talking if part == "talking" else talking.for_silent_lip()
+    weights = replace(options.loss_weights, sync_regularizer=options.sync_regularizer)
+    if part == "talking":
+        return GeneratorOptions(sampling=options.sampling, loss_weights=weights, loop=loop)
+    weights = replace(weights, sync_regularizer=0.0, reference=0.0)
+    return GeneratorOptions(sampling=options.sampling, loss_weights=weights, loop=loop).for_silent_lip()
 
 
 def _retime_own_clips(
