@@ -22,6 +22,7 @@ from lipdub.stages.sync.stabilized import describe_unseen_speech
 from lipdub.training.adapt import (
     AdaptationOptions,
     _cut_beginning,
+    _generator_options,
     _retime_own_clips,
     _video_shares,
     adapt,
@@ -118,6 +119,16 @@ def test_what_is_learnt_of_each_video(own: str, expected: dict[str, float]) -> N
     shares = _video_shares([clip(own, 70)], dubbed, AdaptationOptions(dubbed_clip_share=0.7))
     assert shares["talking"] == pytest.approx(expected)
     assert shares["silent"]["quiet"] == 0.8 and sum(shares["silent"].values()) == pytest.approx(1)
+
+
+def test_what_counts_for_each_generator() -> None:
+    options = AdaptationOptions(sync_regularizer=0.5, sampling=WindowSampling(windows=2))
+    talking, silent = (_generator_options(part, options, 4.0) for part in ("talking", "silent"))
+    assert talking.closes_references and not silent.closes_references
+    assert talking.loss_weights == replace(options.loss_weights, sync_regularizer=0.5)
+    assert talking.loss_weights.reference > 0, "what it draws from different mouths is held alike"
+    assert silent.loss_weights == replace(options.loss_weights, sync_regularizer=0.0, reference=0.0)
+    assert talking.loop.minutes == silent.loop.minutes == 4.0
 
 
 @pytest.mark.slow
