@@ -93,7 +93,7 @@ _MIN_MINUTES = 0.1
 
 def _default_sampling() -> WindowSampling:
     return WindowSampling(
-        windows=15,
+        windows=9,
         frames=1,
         face_augmentation=_FACE_AUGMENTATION,
         voice_augmentation=_VOICE_AUGMENTATION,
@@ -144,7 +144,7 @@ class AdaptationOptions:
 
     minutes: float = 10.0
     pixels: int = 0
-    silent_lip_time_share: float = setting(0.45, was="silent_share")
+    silent_lip_time_share: float = setting(0.3, was="silent_share")
     silent_clip_share: float = setting(0.8, was="shut")
     dubbed_clip_share: float = setting(0.85, was="said")
     own_clip_share: float = field(default=0.5, metadata={"added": True})
