@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from lipdub.errors import EnvironmentFailure, WeightsError, wrap_os_error
 from lipdub.progress import Callback, Event, ignore_event
 from lipdub.weights import manifest
-from lipdub.weights.download import fetch, locate_resume_note
 from lipdub.weights.file_format import detect_format
 from lipdub.weights.shipped_files import sha256
 from lipdub.workspace import lock
@@ -215,6 +214,8 @@ class WeightsStore:
             WeightsError: No address is known, or the received file is not the right one.
             EnvironmentFailure: No host answers, there is no space, or another process fetches the file.
         """
+        from lipdub.weights.download import fetch  # a dub needs no HTTP
+
         with self._locked(entry):
             try:
                 return self.verify(entry)
@@ -343,6 +344,8 @@ class WeightsStore:
 
     def _discard(self, entry: ManifestEntry) -> int:
         """Remove the remains of an interrupted pull. Return the bytes freed."""
+        from lipdub.weights.download import locate_resume_note
+
         part = self._part(entry)
         return _remove(part) + _remove(locate_resume_note(part))
 
