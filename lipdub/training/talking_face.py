@@ -270,16 +270,15 @@ class GeneratorObjective:
         weights = self.options.loss_weights
         stays_open = torch.rand(len(batch.faces), device=batch.faces.device) < self.options.open_share
         real, references, sounds = self._prepare(batch, stays_open)
-        inputs = (sounds.flatten(0, 1), hide_lower_half(real), references, batch.sounds.flatten(0, 1))
+        embeddings, hidden, heard = sounds.flatten(0, 1), hide_lower_half(real), batch.sounds.flatten(0, 1)
         parts: LossParts = {}
         if weights.reference > 0 and len(batch.second_references):
-            second = self._show(batch.second_references, stays_open)
-            twice = [torch.cat([part, part]) for part in inputs]
-            twice[2] = torch.cat([references, second])
-            fake, again = network(*twice).chunk(2)
+            both = torch.cat([references, self._show(batch.second_references, stays_open)])
+            embeddings, hidden, heard = (torch.cat([part, part]) for part in (embeddings, hidden, heard))
+            fake, again = network(embeddings, hidden, both, heard).chunk(2)
             parts["reference"] = (weights.reference, _crop_mouth(fake - again).abs().mean())
         else:
-            fake = network(*inputs)
+            fake = network(embeddings, hidden, references, heard)
         self._real, self._fake = real, fake.detach()
         parts["pixel"] = (weights.pixel, _pixel_loss(fake, real, batch.lips.flatten(0, 1), weights))
         if self._features is not None:
