@@ -15,6 +15,8 @@ MIN_MARGIN_PX = 2
 # The lower half fades in, and the crop's sides fade out, over this share of its side; and the least width in pixels.
 WINDOW_EDGE_SHARE = 1 / 24
 MIN_WINDOW_EDGE_PX = 2.0
+# What moves at the crop's lower edge, such as a chin that reaches beyond it, comes to rest over this share of its side.
+REST_SHARE = 1 / 10
 
 
 def composite_lower_face(original: Array, face: F32, points: Array, amount: float, upper: Array | None = None) -> Array:
@@ -70,7 +72,8 @@ def composite_crop(picture: Array, original: U8, generated: F32, placement: F64)
     """Composite a generated full-face crop at the place from which it was cut.
 
     The picture keeps its own detail, which the crop's size would lose, and detail moves along with what the crop moved
-    (`faces.detail`). What is new has none.
+    (`faces.detail`). What is new has none. Towards the crop's lower edge the picture itself is moved, less and less. So a
+    chin that reaches beyond the crop has no seam.
 
     Args:
         picture: (h, w, 3) uint8 or uint16 RGB.
@@ -89,14 +92,22 @@ def composite_crop(picture: Array, original: U8, generated: F32, placement: F64)
     old = original.astype(np.float32) / 255
     motion = find_motion(old, generated)
     alignment = full_face.align(placement, size)
-    shares = np.stack([motion.share, _window_crop(size)], 2)
+    shares = np.stack([motion.share, _window_crop(size), *_come_to_rest(size)], 2)
     coarse, new, flow, shares = (
         alignment.paste(planes, height, width) for planes in (old, generated, motion.flow, shares)
     )
-    shares = shares.clip(0, 1)
-    detail = move_detail(picture.astype(np.float32) / np.iinfo(picture.dtype).max - coarse, flow, alignment.matrix)
-    full = (new + shares[..., :1] * detail).clip(0, 1)
-    return np.concatenate([full, shares[..., 1:]], 2)
+    explained, window, moves, rests = np.split(shares.clip(0, 1), 4, 2)
+    whole = picture.astype(np.float32) / np.iinfo(picture.dtype).max
+    full = new + explained * move_detail(whole - coarse, flow, alignment.matrix)
+    at_rest = move_detail(whole, moves * flow, alignment.matrix)
+    return np.concatenate([(full + rests * explained * (at_rest - full)).clip(0, 1), window], 2)
+
+
+def _come_to_rest(size: int) -> tuple[F32, F32]:
+    """Compute how much of its motion each pixel of a crop (size, size) keeps, and how far it is that of the picture."""
+    up = np.repeat((size - 1 - np.arange(size, dtype=np.float32))[:, None], size, 1) / (REST_SHARE * size)
+    moves, rests = (share**2 * (3 - 2 * share) for share in (up.clip(0, 1), (2 - 2 * up).clip(0, 1)))
+    return moves, rests
 
 
 def _window_crop(size: int) -> F32:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 
 from lipdub.faces import compositing
+from lipdub.faces.alignment import full_face
 from lipdub.faces.detail import find_motion
+
+if TYPE_CHECKING:
+    import pytest
 
 SIZE, SIDE = 64, 400
 PLACEMENT = np.array([200.0, 200.0, 110.0, 0.1])
@@ -55,3 +61,25 @@ def test_nothing_moves_where_nothing_changed() -> None:
     motion = find_motion(crop, crop)
     assert not motion.flow.any()
     assert (motion.share == 1).all()
+
+
+def test_what_moves_at_the_lower_edge_comes_to_rest_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chin's outline that leaves the crop bends; it is not shown twice."""
+    picture = cv2.GaussianBlur(_draw_skin(np.random.default_rng(3)) // 2 + 110, (0, 0), 3)
+    placement = np.array([200.0, 200.0, 110.0, 0.0])
+    bottom = 200 + round(float(full_face.measure_reach(placement)))
+    for x in range(SIDE):  # lines that fall to the right, across the lower edge
+        picture[bottom - 60 + x // 4 : bottom - 52 + x // 4, x] = 20
+    before = compositing.crop_at(picture, placement, SIZE)
+    moved = compositing.crop_at(_move_down(picture, -4), placement, SIZE).astype(np.float32) / 255
+
+    def count_lines() -> int:
+        back = compositing.composite_crop(picture, before, moved, placement)
+        shown = picture + back[..., 3:] * (255 * back[..., :3] - picture)
+        columns = shown[bottom - 40 : bottom + 10, 100:300].mean(2)
+        is_dark = columns < 120
+        return int((is_dark[1:] & ~is_dark[:-1]).sum(0).max())
+
+    assert count_lines() == 1
+    monkeypatch.setattr(compositing, "REST_SHARE", 1e-6)
+    assert count_lines() == 2

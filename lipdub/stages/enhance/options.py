@@ -20,7 +20,8 @@ class EnhanceOptions(InferenceOptions):
     method: str = option(
         "none",
         "--method",
-        help="Restore generated mouths with a face-restoration network. auto: the first whose weights are installed.",
+        help="Restore generated mouths with a face-restoration network. auto: the first whose weights are installed. "
+        "A recipe may have a default of its own.",
         choices=METHODS.names,
         panel=LOOK,
         run_name="enhance",

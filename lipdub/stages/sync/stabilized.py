@@ -87,7 +87,8 @@ class Stabilized(GeneratorMethod):
             "(--enhance vqfr or gfpgan, with published weights)"
         )
         model = Path(options.own.model)
-        return [FAMILY.describe(model), soft, *describe_unseen_speech(model, ctx.job.speech)]
+        teeth = [] if is_adapted(model) else ["teeth are one plain band; lipdub adapt teaches the model this person's"]
+        return [FAMILY.describe(model), soft, *teeth, *describe_unseen_speech(model, ctx.job.speech)]
 
     def prepare(self, run: GeneratorRun) -> Generate:
         """Load the generator with its audio encoder."""
@@ -122,6 +123,13 @@ class Stabilized(GeneratorMethod):
 
 
 METHOD = Stabilized()
+
+
+def is_adapted(model: Path) -> bool:
+    """Return whether a model was adapted to a person."""
+    from lipdub.weights import talking_face_file
+
+    return "adapted" in (talking_face_file.read_description(model).get("notes") or {})
 
 
 def describe_unseen_speech(model: Path, speech: Path | None) -> list[str]:
