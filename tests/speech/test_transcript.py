@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipdub.errors import InputError, LipdubError
@@ -160,6 +160,7 @@ def test_missing_files_folders_and_huge_files_are_refused(tmp_path: Path) -> Non
         read_transcript(tmp_path / "huge.txt")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_a_text_or_a_named_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.txt"
