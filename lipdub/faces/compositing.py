@@ -99,8 +99,10 @@ def composite_crop(picture: Array, original: U8, generated: F32, placement: F64)
     explained, window, moves, rests = np.split(shares.clip(0, 1), 4, 2)
     whole = picture.astype(np.float32) / np.iinfo(picture.dtype).max
     full = new + explained * move_detail(whole - coarse, flow, alignment.matrix)
-    at_rest = move_detail(whole, moves * flow, alignment.matrix)
-    return np.concatenate([(full + rests * explained * (at_rest - full)).clip(0, 1), window], 2)
+    top = int(np.argmax(rests.any((1, 2))))  # the rows above are of the generated crop alone
+    at_rest = move_detail(whole, (moves * flow)[top:], alignment.matrix, top)
+    full[top:] += (rests * explained)[top:] * (at_rest - full[top:])
+    return np.concatenate([full.clip(0, 1), window], 2)
 
 
 def _come_to_rest(size: int) -> tuple[F32, F32]:

@@ -46,17 +46,21 @@ def find_motion(before: F32, generated: F32) -> Motion:
     return Motion(flow, 1 - _measure_change(generated, moved))
 
 
-def move_detail(detail: F32, flow: F32, to_crop: F64) -> F32:
-    """Take the detail (h, w, 3) of a picture from where it was before.
+def move_detail(detail: F32, flow: F32, to_crop: F64, top: int = 0) -> F32:
+    """Take the detail of a picture from where it was before.
 
     Args:
-        detail: The detail.
-        flow: (h, w, 2) float32, the flow of each pixel of the picture, in pixels of the crop.
+        detail: (h, w, 3) float32, the detail of the whole picture.
+        flow: (rows, w, 2) float32, the flow of each pixel of the picture's rows from `top` on, in pixels of the crop.
         to_crop: (2, 3), the map from pixels of the picture to those of the crop.
+        top: The first of these rows.
+
+    Returns:
+        (rows, w, 3) float32.
     """
-    height, width = detail.shape[:2]
+    height, width = flow.shape[:2]
     steps = flow @ np.linalg.inv(to_crop[:, :2]).T.astype(np.float32)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
+    y, x = np.mgrid[top : top + height, :width].astype(np.float32)
     moved: Array = cv2.remap(
         detail, x + steps[..., 0], y + steps[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )

@@ -273,7 +273,7 @@ class GeneratorObjective:
         embeddings, hidden, heard = sounds.flatten(0, 1), hide_lower_half(real), batch.sounds.flatten(0, 1)
         parts: LossParts = {}
         if weights.reference > 0 and len(batch.second_references):
-            both = torch.cat([references, self._show(batch.second_references, stays_open)])
+            both = torch.cat([references, self._close_references(batch.second_references, stays_open)])
             embeddings, hidden, heard = (torch.cat([part, part]) for part in (embeddings, hidden, heard))
             fake, again = network(embeddings, hidden, both, heard).chunk(2)
             parts["reference"] = (weights.reference, _crop_mouth(fake - again).abs().mean())
@@ -375,11 +375,11 @@ class GeneratorObjective:
             if network is not None:
                 network.to(batch.faces.device)
         real = batch.faces.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        return real, self._show(batch.references, stays_open), self._embed_sounds(batch.sounds)
+        return real, self._close_references(batch.references, stays_open), self._embed_sounds(batch.sounds)
 
     @torch.no_grad()
-    def _show(self, references: torch.Tensor, stays_open: torch.Tensor | None = None) -> torch.Tensor:
-        """Give references (n, F, 3, P, P) as the generator sees them, (n F, 3, P, P): shut but for some windows."""
+    def _close_references(self, references: torch.Tensor, stays_open: torch.Tensor | None = None) -> torch.Tensor:
+        """Close the mouths of references (n, F, 3, P, P), but in windows (n,) that stay open: (n F, 3, P, P)."""
         faces = references.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         if not self.options.closes_references or self._silent is None:
             return faces

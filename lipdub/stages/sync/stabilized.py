@@ -87,7 +87,11 @@ class Stabilized(GeneratorMethod):
             "(--enhance vqfr or gfpgan, with published weights)"
         )
         model = Path(options.own.model)
-        teeth = [] if is_adapted(model) else ["teeth are one plain band; lipdub adapt teaches the model this person's"]
+        teeth = (
+            []
+            if _read_adaptation(model)
+            else ["teeth are one plain band; lipdub adapt teaches the model this person's"]
+        )
         return [FAMILY.describe(model), soft, *teeth, *describe_unseen_speech(model, ctx.job.speech)]
 
     def prepare(self, run: GeneratorRun) -> Generate:
@@ -125,11 +129,12 @@ class Stabilized(GeneratorMethod):
 METHOD = Stabilized()
 
 
-def is_adapted(model: Path) -> bool:
-    """Return whether a model was adapted to a person."""
+def _read_adaptation(model: Path) -> dict[str, Any]:
+    """Return what a model's file notes of its adaptation to a person; empty if there was none."""
     from lipdub.weights import talking_face_file
 
-    return "adapted" in (talking_face_file.read_description(model).get("notes") or {})
+    notes: dict[str, Any] = talking_face_file.read_description(model).get("notes") or {}
+    return notes.get("adapted") or {}
 
 
 def describe_unseen_speech(model: Path, speech: Path | None) -> list[str]:
@@ -137,9 +142,9 @@ def describe_unseen_speech(model: Path, speech: Path | None) -> list[str]:
     from lipdub.weights import talking_face_file
     from lipdub.workspace.keys import digest_file
 
-    adapted = (talking_face_file.read_description(model).get("notes") or {}).get("adapted")
+    adapted = _read_adaptation(model)
     hears_voices = talking_face_file.read_audio(model)[0] == "mel"
-    if adapted is None or not hears_voices or speech is None or digest_file(speech) in adapted.get("digests", ()):
+    if not adapted or not hears_voices or speech is None or digest_file(speech) in adapted.get("digests", ()):
         return []
     return [f"{model.name} was adapted without this speech, so the mouths follow it poorly; use lipdub adapt --speech"]
 
