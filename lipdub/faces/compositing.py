@@ -73,7 +73,7 @@ def composite_crop(picture: Array, original: U8, generated: F32, placement: F64)
 
     The picture keeps its own detail, which the crop's size would lose, and detail moves along with what the crop moved
     (`faces.detail`). What is new has none. Towards the crop's lower edge the picture itself is moved, less and less. So
-    a chin that reaches beyond the crop has no seam.
+    the seam of a chin that reaches beyond the crop is faint.
 
     Args:
         picture: (h, w, 3) uint8 or uint16 RGB.
