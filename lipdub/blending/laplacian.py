@@ -42,19 +42,26 @@ def blend_octaves(background: Array, foreground: Array, mask: Array, levels: int
     """
     levels = count_levels(*background.shape[:2]) if levels is None else levels
     # Only the difference is split: equal pictures give exactly the background, and one pyramid serves for two.
-    low: Array = foreground.astype(np.float32) - background
+    low = cv2.subtract(foreground, background, dtype=cv2.CV_32F)
     weights = [mask.astype(np.float32)]
     bands = []
     for _ in range(levels):
         smaller = cv2.pyrDown(low)
-        bands.append(low - cv2.pyrUp(smaller, dstsize=(low.shape[1], low.shape[0])))
+        bands.append(cv2.subtract(low, cv2.pyrUp(smaller, dstsize=(low.shape[1], low.shape[0]))))
         low = smaller
         weights.append(cv2.pyrDown(weights[-1]))
-    out = low * weights[-1][..., None]
+    out = cv2.multiply(low, _spread(weights[-1]))
     for band, weight in zip(reversed(bands), reversed(weights[:-1]), strict=True):
-        out = cv2.pyrUp(out, dstsize=(band.shape[1], band.shape[0])) + band * weight[..., None]
-    result: F32 = background + out
+        larger = cv2.pyrUp(out, dstsize=(band.shape[1], band.shape[0]))
+        out = cv2.add(larger, cv2.multiply(band, _spread(weight)))
+    result: F32 = cv2.add(background, out, dtype=cv2.CV_32F)
     return result
+
+
+def _spread(weight: F32) -> Array:
+    """Repeat a weight (h, w) for three channels; NumPy's broadcasting takes longer over so short an axis."""
+    spread: Array = cv2.merge([weight, weight, weight])
+    return spread
 
 
 def blend_laplacian(background: Array, foreground: Array, mask: F32) -> Patch:

@@ -43,10 +43,9 @@ def rasterise(points: F64, triangles: I32, height: int, width: int) -> I32:
     Returns:
         (height, width) int32; -1 outside all triangles.
     """
-    labels = np.full((height, width), -1, np.int32)
-    corners = to_fixed_point(points[triangles])
-    for k in range(len(corners)):
-        cv2.fillConvexPoly(labels, corners[k], k, lineType=cv2.LINE_8, shift=SUBPIXEL_BITS)
+    labels, fill = np.full((height, width), -1, np.int32), cv2.fillConvexPoly
+    for k, corners in enumerate(list(to_fixed_point(points[triangles]))):
+        fill(labels, corners, k, cv2.LINE_8, SUBPIXEL_BITS)
     return labels
 
 
@@ -106,7 +105,8 @@ def _interpolate_moves(source: F64, target: F64, triangles: I32, labels: I32, x:
     table = np.concatenate(
         [target[triangles[:, 0]], _invert_triangles(target, triangles).reshape(-1, 4), moves.reshape(-1, 6)], 1
     )
-    t0, t1, i00, i01, i10, i11, ax, ay, bx, by, cx, cy = table.astype(np.float32)[labels].T
+    columns = np.ascontiguousarray(table.T, np.float32).take(labels, axis=1)
+    t0, t1, i00, i01, i10, i11, ax, ay, bx, by, cx, cy = columns
     u, v = x - t0, y - t1
     first, second = np.clip(i00 * u + i01 * v, 0, 1), np.clip(i10 * u + i11 * v, 0, 1)
     over = np.maximum(first + second, 1)

@@ -20,7 +20,7 @@ from lipdub.media.mov_boxes import add_sample_entry_boxes
 from lipdub.media.write import SEGMENT_NOTE_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lipdub.arrays import I64
@@ -116,21 +116,26 @@ def read_segment_note(path: Path) -> SegmentNote:
         InputError: The file is not a segment.
     """
     with open_media(path) as container:
-        try:
-            note = json.loads(container.metadata[SEGMENT_NOTE_KEY])
-            return SegmentNote(
-                first=note["first"],
-                time_base=Fraction(note["time_base"]),
-                colour=note["colour"],
-                rotation=note["rotation"],
-                mirrored=note["mirrored"],
-                codec=note["codec"],
-                aspect=None if note["aspect"] is None else Fraction(note["aspect"]),
-                field_order=note["field_order"],
-                hdr=HdrMetadata.from_json(note["hdr"]),
-            )
-        except (KeyError, ValueError, TypeError):
-            raise InputError(f"{printable(path)} is not a segment written by lipdub") from None
+        return _read_note(path, container)
+
+
+def _read_note(path: Path, container: Any) -> SegmentNote:
+    """Read the facts of an open segment. Raises InputError."""
+    try:
+        note = json.loads(container.metadata[SEGMENT_NOTE_KEY])
+        return SegmentNote(
+            first=note["first"],
+            time_base=Fraction(note["time_base"]),
+            colour=note["colour"],
+            rotation=note["rotation"],
+            mirrored=note["mirrored"],
+            codec=note["codec"],
+            aspect=None if note["aspect"] is None else Fraction(note["aspect"]),
+            field_order=note["field_order"],
+            hdr=HdrMetadata.from_json(note["hdr"]),
+        )
+    except (KeyError, ValueError, TypeError):
+        raise InputError(f"{printable(path)} is not a segment written by lipdub") from None
 
 
 def join_segments(
@@ -153,12 +158,13 @@ def join_segments(
     """
     if not segments:
         raise ValueError("there are no segments to join")
-    notes = [read_segment_note(path) for path in segments]
+    parts = [_read_segment(path) for path in segments]
+    notes = [part.note for part in parts]
     note = notes[0]
     _check_segments(notes, container)
     base = note.time_base
-    pts, delay = _packet_times(segments, notes, base)
-    source_pts = np.sort(pts)
+    delay = max(part.delay for part in parts)
+    source_pts = np.sort(np.concatenate([part.pts for part in parts]))
     if (np.diff(source_pts) <= 0).any():
         raise InputError("the segments overlap in time and cannot be joined")
     last = last_duration or _last_duration(source_pts, base, facts)
@@ -166,11 +172,11 @@ def join_segments(
     first = int(source_pts[0]) - shift
     file_pts = source_pts - source_pts[0]  # demuxers misread durations in files that do not begin at zero
     durations = np.append(np.diff(source_pts), last)
-    dts = np.concatenate([-int(durations[0]) * np.arange(delay, 0, -1), file_pts])[: len(pts)]
+    dts = np.concatenate([-int(durations[0]) * np.arange(delay, 0, -1), file_pts])[: len(source_pts)]
     path = folder / f"video{_JOINED_SUFFIX.get(note.codec, _DEFAULT_JOINED_SUFFIX)}"
     schedule = _Schedule(file_pts, dts, durations, shift + first)
     captions = read_captions(facts.path) if note.codec in CAPTION_FAMILIES else {}
-    size = _copy_packets(segments, notes, path, schedule, captions)
+    size = _copy_packets(parts, path, schedule, captions)
     if note.hdr and path.suffix != ".nut":
         add_sample_entry_boxes(path, note.hdr.to_boxes())
     end = int(source_pts[-1]) - shift + last
@@ -198,33 +204,36 @@ def _check_segments(notes: list[SegmentNote], container: Container) -> None:
         )
 
 
-def _read_packets(path: Path, base: Fraction) -> Iterator[tuple[int, Any]]:
-    """Yield the packets of a segment in decoding order with their PTS in ``base`` on the file's clock."""
-    with open_media(path) as container:
-        stream = container.streams.video[0]
-        for packet in container.demux(stream):
-            if packet.size == 0:
-                continue
-            yield round(packet.pts * stream.time_base / base), packet
+@dataclass(frozen=True)
+class _Segment:
+    """A segment that was read once.
 
-
-def _packet_times(segments: Sequence[Path], notes: list[SegmentNote], base: Fraction) -> tuple[I64, int]:
-    """Return the PTS of all packets, and by how many frames decoding runs ahead.
-
-    Returns:
-        (n,) int64 PTS in decoding order on the source's clock, and the number of frames.
+    Attributes:
+        path: The file.
+        note: Its facts.
+        pts: (n,) int64 PTS of its packets in decoding order, on the source's clock.
+        delay: By how many frames decoding runs ahead.
     """
-    parts: list[I64] = []
-    delay = 0
-    for path, note in zip(segments, notes, strict=True):
-        times = np.array([time for time, _ in _read_packets(path, base)], np.int64)
-        times += note.first - times.min()
-        rank = np.empty(len(times), np.int64)
-        rank[np.argsort(times, kind="stable")] = np.arange(len(times))
-        # If DTS are the sorted PTS moved back by `delay` places, DTS <= PTS needs place - delay <= rank.
-        delay = max(delay, int((np.arange(len(times)) - rank).max()))
-        parts.append(times)
-    return np.concatenate(parts), delay
+
+    path: Path
+    note: SegmentNote
+    pts: I64
+    delay: int
+
+
+def _read_segment(path: Path) -> _Segment:
+    """Read the facts and times of a segment. Raises InputError."""
+    with open_media(path) as container:
+        note = _read_note(path, container)
+        stream = container.streams.video[0]
+        packets = (packet.pts for packet in container.demux(stream) if packet.size)
+        times = np.array([round(pts * stream.time_base / note.time_base) for pts in packets], np.int64)
+    # Muxers may shift times to avoid negative ones: the first shown frame shows by how much.
+    times += note.first - times.min()
+    rank = np.empty(len(times), np.int64)
+    rank[np.argsort(times, kind="stable")] = np.arange(len(times))
+    # If DTS are the sorted PTS moved back by `delay` places, DTS <= PTS needs place - delay <= rank.
+    return _Segment(path, note, times, int((np.arange(len(times)) - rank).max()))
 
 
 def _last_duration(pts: I64, base: Fraction, facts: MediaFacts) -> int:
@@ -268,21 +277,18 @@ class _Schedule:
     origin: int
 
 
-def _copy_packets(
-    segments: Sequence[Path], notes: list[SegmentNote], path: Path, schedule: _Schedule, captions: Captions
-) -> tuple[int, int]:
+def _copy_packets(segments: Sequence[_Segment], path: Path, schedule: _Schedule, captions: Captions) -> tuple[int, int]:
     """Write the packets of segments to a file and return columns and rows of its frames.
 
     Args:
         segments: The segments.
-        notes: Their facts.
         path: The file.
         schedule: When packets are decoded and shown.
         captions: The captions of the source's frames.
     """
     import av
 
-    note = notes[0]
+    note = segments[0].note
     base = note.time_base
     scale = str(base.denominator)
     options = {} if path.suffix == ".nut" else {"video_track_timescale": scale, "movie_timescale": scale}
@@ -290,21 +296,22 @@ def _copy_packets(
     with av.open(str(absolute_path(path)), "w", options=options) as file:
         stream = None
         number = 0
-        for segment, other in zip(segments, notes, strict=True):
-            # Muxers may shift times to avoid negative ones: the first shown frame shows by how much.
-            file_origin = min(time for time, _ in _read_packets(segment, base))
-            for time, packet in _read_packets(segment, base):
+        for segment in segments:
+            with open_media(segment.path) as container:
+                template = container.streams.video[0]
                 if stream is None:
-                    stream = _add_stream(file, packet.stream, note)
-                    size = (packet.stream.codec_context.width, packet.stream.codec_context.height)
-                pts = time - file_origin + other.first - schedule.origin
-                copy = _add_captions(packet, captions.get(pts + schedule.origin), note.codec)
-                copy.stream = stream
-                copy.time_base = base
-                copy.pts, copy.dts = pts, int(schedule.dts[number])
-                copy.duration = int(schedule.durations[np.searchsorted(schedule.pts, pts)])
-                file.mux_one(copy)
-                number += 1
+                    stream = _add_stream(file, template, note)
+                    size = (template.codec_context.width, template.codec_context.height)
+                packets = (packet for packet in container.demux(template) if packet.size)
+                for packet, source_pts in zip(packets, segment.pts.tolist(), strict=True):
+                    copy = _add_captions(packet, captions.get(source_pts), note.codec)
+                    pts = source_pts - schedule.origin
+                    copy.stream = stream
+                    copy.time_base = base
+                    copy.pts, copy.dts = pts, int(schedule.dts[number])
+                    copy.duration = int(schedule.durations[np.searchsorted(schedule.pts, pts)])
+                    file.mux_one(copy)
+                    number += 1
     return size
 
 

@@ -50,7 +50,7 @@ from lipdub.training.dataset import Clip, Dataset, TalkingClips, open_dataset
 from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation
 from lipdub.training.face_windows import WindowSampling
 from lipdub.training.loop import LoopOptions
-from lipdub.training.own_speech import fit_own_speech
+from lipdub.training.own_speech import fit_own_speech, refine_lag
 from lipdub.training.prepare import prepare
 from lipdub.training.pseudo_targets import dub_video, write_dubbed_clips
 from lipdub.training.talking_face import GeneratorOptions, LossWeights, train_generator
@@ -87,6 +87,7 @@ _FACE_AUGMENTATION = FaceAugmentation(
 _VOICE_AUGMENTATION = VoiceAugmentation(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
 _SILENT_VIDEO = "quiet"  # id of the video that is dubbed with silence
 _TRUE_VIDEO = "own"  # id of the video with its own sound in time
+_AUDIBLE_LAG = 0.005  # seconds of a lag that is worth a word
 _STEPS = 1_000_000  # more than the minutes allow
 _MIN_MINUTES = 0.1
 
@@ -329,7 +330,10 @@ def _retime_own_clips(
     if fit is None or fit.contrast < options.min_own_contrast:
         report("the video's sound does not fit its lips, so only dubs teach what they say")
         return []
-    late = f", {1000 * abs(fit.seconds):.0f} ms {'late' if fit.seconds > 0 else 'early'}" if fit.seconds else ""
+    fit = refine_lag(data, fit)
+    late = ""
+    if abs(fit.seconds) >= _AUDIBLE_LAG:
+        late = f", {1000 * abs(fit.seconds):.0f} ms {'late' if fit.seconds > 0 else 'early'}"
     report(f"the video's sound fits its lips{late}: they are learnt as they are")
     ends = [round(clip.start * SAMPLE_RATE_HZ) + clip.frames * shards.SAMPLES_PER_FRAME for clip in data.clips]
     sound, shift = np.zeros(max(ends), np.float32), round(fit.seconds * SAMPLE_RATE_HZ)

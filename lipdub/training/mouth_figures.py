@@ -1,8 +1,8 @@
 """Figures on the mouths that a generator draws, for the report of a training.
 
 An error in grey levels does not tell whether a mouth follows its sound or its reference. The face mesh measures the
-opening of the drawn mouths, of the true ones and of the references. Each face is drawn twice, from its reference and
-from the true face: how far the two differ, as a share of how far these do, is what leaks of the mouth that is shown.
+opening of the drawn mouths, of the true ones and of the references. Each face is drawn twice, from two references: how
+far the two results differ, as a share of how far the references do, is what leaks of the mouth that is shown.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 _MIN_FACES = 12  # fewer tell nothing
 
 
-def measure_mouths(drawn: U8, true: U8, references: U8, redrawn: U8) -> dict[str, float]:
+def measure_mouths(drawn: U8, true: U8, references: U8, redrawn: U8, second: U8) -> dict[str, float]:
     """Measure the mouths of faces.
 
     Args:
         drawn: (n, P, P, 3) uint8 RGB that a generator drew.
         true: (n, P, P, 3) uint8 RGB that it should have drawn.
         references: (n, P, P, 3) uint8 RGB that it drew them from, before their mouths were closed.
-        redrawn: (n, P, P, 3) uint8 RGB that it drew from the true faces in the place of the references.
+        redrawn: (n, P, P, 3) uint8 RGB that it drew from the second references.
+        second: (n, P, P, 3) uint8 RGB, other references: best the first ones with another mouth.
 
     Returns:
         Figures by name: ``opening``, correlation of the opening with the true one; ``range``, its deviation over the
@@ -43,7 +44,7 @@ def measure_mouths(drawn: U8, true: U8, references: U8, redrawn: U8) -> dict[str
 
     fitter = CropMeshFitter()
     try:
-        meshes = [[_fit(fitter, face) for face in faces] for faces in (drawn, true, references, redrawn)]
+        meshes = [[_fit(fitter, face) for face in faces] for faces in (drawn, true, references, redrawn, second)]
     finally:
         fitter.close()
     openings = np.array([[measure_mouth_shape(mesh)[0] for mesh in found] for found in meshes])
@@ -51,8 +52,8 @@ def measure_mouths(drawn: U8, true: U8, references: U8, redrawn: U8) -> dict[str
     if is_known.sum() < _MIN_FACES:
         return {}
     spots = [speckles(*face) for face in zip(drawn, true, meshes[1], strict=True)]
-    own, right, shown, again = openings[:, is_known]
-    leak = fit_leak(own - again, shown - right)
+    own, right, shown, again, other = openings[:, is_known]
+    leak = fit_leak(own - again, shown - other)
     return fit_openings(own, right, shown) | {"leak": leak, "speckles": float(np.nanmean(spots))}
 
 

@@ -183,7 +183,8 @@ def train_generator(
     sound = find_sound_windows(model.sync.size)
     has_second = options.loss_weights.reference > 0
     windows = WindowSampler(data, options.sampling, seed, others, shares, sound, has_second)
-    checked = WindowSampler(held_out if held_out is not None else data, options.sampling, seed, sound=sound)
+    shown = held_out if held_out is not None else data
+    checked = WindowSampler(shown, options.sampling, seed, sound=sound, has_second=True)
 
     def validate(network: nn.Module) -> float:
         values = [objective.lower_face_error(network, checked.draw_plain(n)) for n in range(_VALIDATION_BATCHES)]
@@ -308,12 +309,16 @@ class GeneratorObjective:
 
     @torch.no_grad()
     def measure_mouths(self, network: nn.Module, batches: Iterable[WindowBatch]) -> dict[str, float]:
-        """Measure the mouths of the first and last faces of windows (`mouth_figures`), for batches on the CPU."""
+        """Measure the mouths of the first and last faces of windows (`mouth_figures`), for batches on the CPU.
+
+        Where a batch has no second reference with another mouth, the true face stands in for it.
+        """
         parts: list[list[torch.Tensor]] = []
         for batch in batches:
             fake, real, _ = self._generate(network, batch)
-            again, _, _ = self._generate(network, batch._replace(references=batch.faces))
-            faces = (fake.cpu(), real.cpu(), batch.references.flatten(0, 1), again.cpu())
+            second = _find_other_references(batch)
+            again, _, _ = self._generate(network, batch._replace(references=second))
+            faces = (fake.cpu(), real.cpu(), batch.references.flatten(0, 1), again.cpu(), second.flatten(0, 1))
             parts.append([_pick_ends(part, len(batch.faces)) for part in faces])
         return measure_mouths(*(_to_pictures(torch.cat(part)) for part in zip(*parts, strict=True)))
 
@@ -437,6 +442,14 @@ def _crop_mouth(faces: torch.Tensor) -> torch.Tensor:
     """Crop the mouth region of faces (n, 3, P, P)."""
     size = faces.shape[2]
     return faces[:, :, 5 * size // 8 : 15 * size // 16, size // 4 : 3 * size // 4]
+
+
+def _find_other_references(batch: WindowBatch) -> torch.Tensor:
+    """Find a reference with another mouth for each window: the second one, or else the true faces."""
+    if not len(batch.second_references):
+        return batch.faces
+    is_same = (batch.second_references == batch.references).flatten(1).all(1)
+    return torch.where(is_same[:, None, None, None, None], batch.faces, batch.second_references)
 
 
 def _pick_ends(faces: torch.Tensor, windows: int) -> torch.Tensor:

@@ -33,13 +33,13 @@ def test_lips_that_are_thick_for_a_reason_are_no_leak() -> None:
 def test_the_drawn_talker_against_itself() -> None:
     faces = np.stack([frame.picture.rgb()[40:440, 56:456] for frame in read_frames(TALKER, 0, 60)][::4])
     later = np.roll(faces, 3, 0)
-    same = measure_mouths(faces, faces, later, faces)
+    same = measure_mouths(faces, faces, later, faces, faces)
     assert same["opening"] == pytest.approx(1) and same["range"] == pytest.approx(1)
     assert same["leak"] == pytest.approx(0, abs=1e-6) and same["speckles"] == 0
-    other = measure_mouths(later, faces, later, faces)
+    other = measure_mouths(later, faces, later, faces, faces)
     assert other["leak"] == pytest.approx(1, abs=1e-6) and other["opening"] < 0.9
 
 
 def test_too_few_faces_give_no_figures() -> None:
     nothing = np.zeros((4, 24, 24, 3), np.uint8)
-    assert measure_mouths(nothing, nothing, nothing, nothing) == {}
+    assert measure_mouths(nothing, nothing, nothing, nothing, nothing) == {}

@@ -10,12 +10,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lipdub.metrics import avsyncnet
+from lipdub.metrics.mouth_motion import INNER_LIPS, RIGHT_EYE
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
+from lipdub.speech.lip_motion import LipMotion
 from lipdub.training import own_speech
-from lipdub.training.own_speech import fit_curve, fit_own_speech
+from lipdub.training.own_speech import SpeechFit, fit_curve, fit_own_speech, refine_lag
 
 if TYPE_CHECKING:
-    from lipdub.arrays import I64
+    from lipdub.arrays import F32, F64, I64
 
 
 class Moments:
@@ -69,3 +71,61 @@ def test_only_near_lags_are_taken() -> None:
     curve[0], curve[14] = 0.9, 0.4
     fit = fit_curve(curve)
     assert fit.seconds == pytest.approx(0.08) and 0.3 < fit.contrast < 0.4
+
+
+def wave(seconds: F64) -> F64:
+    """An opening that never repeats within the clips of these tests."""
+    return 0.2 + 0.1 * np.sin(7 * seconds) + 0.08 * np.sin(11.3 * seconds + 1)
+
+
+class Openings:
+    """Clips of mouths that open before their sound, as `TalkingClips` gives them."""
+
+    late, scale = 0.0, 1.0
+
+    def __init__(self, data: object) -> None:
+        self.counts = (100, 60)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def count(self, clip: int) -> int:
+        return self.counts[clip]
+
+    def audio(self, clip: int) -> F32:
+        return np.zeros(0, np.float32)
+
+    def points(self, clip: int, frames: I64) -> F32:
+        points = np.zeros((len(frames), 478, 2), np.float32)
+        points[:, RIGHT_EYE, 0] = 100
+        points[:, INNER_LIPS[1], 1] = self.scale * 100 * wave(frames / 25 + self.late)
+        points[frames == 5] = np.nan
+        return points
+
+
+@pytest.fixture
+def openings(monkeypatch: pytest.MonkeyPatch) -> type[Openings]:
+    times = np.arange(600) / 100
+    motion = LipMotion(times, wave(times)[:, None].astype(np.float32), [], ("opening",))
+    monkeypatch.setattr(own_speech, "predict_lip_motion", lambda audio: motion)
+    monkeypatch.setattr(own_speech, "TalkingClips", Openings)
+    return Openings
+
+
+@pytest.mark.parametrize(("late", "found"), [(0.093, 0.12), (-0.028, 0.0), (0.04, 0.04)])
+def test_the_lag_is_found_below_a_frame(
+    late: float, found: float, openings: type[Openings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openings, "late", late)
+    fit = refine_lag(None, SpeechFit(found, 0.3))  # type: ignore[arg-type]
+    assert fit.seconds == pytest.approx(late, abs=0.004) and fit.contrast == 0.3
+
+
+@pytest.mark.parametrize(("late", "scale"), [(0.1, 1.0), (0.0, 0.0)], ids=["too far", "a mouth that stays still"])
+def test_the_lag_stays_where_none_near_stands_out(
+    late: float, scale: float, openings: type[Openings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openings, "late", late)
+    monkeypatch.setattr(openings, "scale", scale)
+    fit = SpeechFit(0.0, 0.3)
+    assert refine_lag(None, fit) == fit  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
 from lipdub.speech import phonetic_features
-from lipdub.training import sync_scorer
+from lipdub.training import sync_scorer, talking_face
 from lipdub.training.card import render_training_card
 from lipdub.training.dataset import open_dataset
 from lipdub.training.face_windows import WindowSampler, WindowSampling
@@ -40,6 +40,8 @@ from tests.training.datasets import SIZE, pairs, talkers
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lipdub.arrays import U8
 
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 TINY = FaceGeneratorSize(SIZE, 8, 16, 16)
@@ -233,6 +235,34 @@ def test_references_are_shut_unless_they_are_to_be_shown_as_they_are(data: Path)
     assert torch.equal(seen[2], seen[1]), "all references stay open"
     objective.lower_face_error(Looks(TINY), batch)
     assert torch.equal(seen[3], seen[0]), "in validation none does"
+
+
+def test_the_leak_is_measured_by_the_second_reference_or_by_the_true_face(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Copies(FaceGenerator):
+        """Draws the reference."""
+
+        def forward(
+            self, sound: torch.Tensor, pose: torch.Tensor, identity: torch.Tensor, audio: torch.Tensor | None = None
+        ) -> torch.Tensor:
+            return identity
+
+    seen: list[tuple[U8, ...]] = []
+    monkeypatch.setattr(talking_face, "measure_mouths", lambda *faces: seen.append(faces) or {})
+    batch = WindowSampler(open_dataset(pairs(tmp_path)), WindowSampling(pair_share=1.0), has_second=True).draw_plain(0)
+    lacking = batch.references.clone()  # only the first window has a second reference
+    lacking[0] = batch.second_references[0]
+    objective = GeneratorObjective(model(), FaceDiscriminator(TINY), replace(OPTIONS, closes_references=False))
+    for second in (batch.second_references, lacking, batch.faces[:0]):
+        objective.measure_mouths(Copies(TINY), [batch._replace(second_references=second)])
+    for drawn, true, references, redrawn, other in seen:
+        assert (drawn == references).all() and (redrawn == other).all() and other.shape == true.shape
+    first, others = [0, len(batch.faces)], [i for i in range(2 * len(batch.faces)) if i % len(batch.faces)]
+    (*_, paired), (_, true, *_, partly), (*_, alone) = seen
+    assert (paired != seen[0][2]).any() and (paired[first] != true[first]).any()
+    assert (partly[first] == paired[first]).all() and (partly[others] == true[others]).all()
+    assert (alone == true).all()
 
 
 def test_what_comes_through_of_a_reference_is_a_loss(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from lipdub.blending.feather import crop_weight
@@ -43,7 +44,7 @@ def paste_crop(picture: Picture, crop: Array, box: Array, options: PasteBackOpti
     x0, y0 = x0 + int(columns[0]), y0 + int(rows[0])
     x1, y1 = x0 + weight.shape[1], y0 + weight.shape[0]
     background = picture.rgb((x0, y0, x1, y1))
-    foreground = np.ascontiguousarray(crop[..., :3])
+    foreground = cv2.cvtColor(crop, cv2.COLOR_RGBA2RGB)
     if options.colour_match:
         foreground = colour_match.match_colour(background, foreground, weight, picture.scale)
     patch = BLENDERS.get(options.method).blend(background, foreground, weight)

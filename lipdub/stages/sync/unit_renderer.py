@@ -154,6 +154,8 @@ class _TalkerRenderer:
         Returns:
             The crop's box, empty if the face is too small to be drawn.
         """
+        import cv2
+
         from lipdub.faces import masks, mouth_rendering
 
         skin = self._skin
@@ -178,8 +180,8 @@ class _TalkerRenderer:
         left, top, right, bottom = mouth_rendering.compute_mouth_box(mouth, h, w)
         part = changed[top:bottom, left:right]
         part[...] = np.maximum(part, (mask > MIN_MOUTH_WEIGHT).astype(np.float32))
-        out[:h, :w, :3] = crop
-        out[:h, :w, 3] = _grow_mask(changed, MASK_GROWTH * w) * np.iinfo(crop.dtype).max
+        opacity = (_grow_mask(changed, MASK_GROWTH * w) * np.iinfo(crop.dtype).max).astype(crop.dtype)
+        cv2.mixChannels([crop, opacity], [out[:h, :w]], [0, 0, 1, 1, 2, 2, 3, 3])
         return box
 
     def _fit_box(self, points: Array, width: int, height: int) -> tuple[int, int, int, int]:
