@@ -35,7 +35,7 @@ def estimate_cost(video: VideoFacts, speech_seconds: float, face_share: float) -
         face_share: mean pixels of the square about a frame's face, 0 if no face is seen.
 
     Returns:
-        seconds, disk_mb and memory_mb.
+        recipe, seconds, disk_mb and memory_mb.
     """
     frames = max(video.frames, round(speech_seconds * float(video.average_rate)))
     megapixels = measure_megapixels(video)
@@ -43,6 +43,7 @@ def estimate_cost(video: VideoFacts, speech_seconds: float, face_share: float) -
     seconds = frames * (FRAME_SECONDS + MEGAPIXEL_SECONDS * megapixels) * _MEASURED_CORES / cores
     disk = frames * (DISK_PER_FRAME + DISK_PER_FACE_PIXEL * face_share + RESULT_PER_MEGAPIXEL * megapixels)
     return {
+        "recipe": "builtin",
         "seconds": round(START_SECONDS + seconds, 1),
         "disk_mb": round(disk / 1e6, 1),
         "memory_mb": round((MEMORY_BASE + MEMORY_PER_MEGAPIXEL * megapixels) / 1e6),

@@ -71,6 +71,7 @@ def test_a_talker_then_a_wall(tmp_path: Path, talker: list[np.ndarray]) -> None:
     assert found["faceless"] == [[1.2, 2.0]]
     assert found["usable"] is True
     assert found["estimate"]["seconds"] > 0
+    assert found["estimate"]["recipe"] == "builtin"
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet is not None and sheet.shape[0] > 250
     assert events[-1].kind == "done"
