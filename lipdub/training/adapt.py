@@ -61,8 +61,9 @@ from lipdub.workspace.keys import digest_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from torch import nn
+
     from lipdub.arrays import F32
-    from lipdub.networks.avsyncnet import AVSyncNet
     from lipdub.progress import Event
 
     Report = Callable[[str], None]
@@ -131,6 +132,9 @@ class AdaptationOptions:
         dubbed_clip_share: share of the talking-face generator's windows in which it says the other speech.
         own_clip_share: share of the talking-face generator's windows that show the video as it is, where the base
             hears phones and the video's sound fits its lips. The other shares then share the rest.
+        base_share: share of the base's talking-face generator in the adapted one, whose weights are the mean of both:
+            it hears strangers' speech better than a generator that learnt one (Wortsman et al., Robust Fine-Tuning of
+            Zero-Shot Models, CVPR 2022). 0 where the base has none.
         min_own_contrast: contrast from which on the video's sound fits its lips (`own_speech.SpeechFit`).
         seconds_per_minute: seconds of the video and of each speech that are learnt for each minute, from their
             beginning; six seconds at least.
@@ -148,8 +152,9 @@ class AdaptationOptions:
     silent_lip_time_share: float = setting(0.3, was="silent_share")
     silent_clip_share: float = setting(0.8, was="shut")
     dubbed_clip_share: float = setting(0.85, was="said")
-    own_clip_share: float = field(default=0.5, metadata={"added": True})
+    own_clip_share: float = field(default=0.35, metadata={"added": True})
     min_own_contrast: float = field(default=0.22, metadata={"added": True})
+    base_share: float = field(default=0.3, metadata={"added": True})
     seconds_per_minute: float = setting(3.0, was="taught")
     sync_regularizer: float = setting(0.0, was="other")
     sampling: WindowSampling = setting(was="draw", factory=_default_sampling)
@@ -163,7 +168,7 @@ class AdaptationOptions:
             raise UsageError(f"silent_lip_time_share must be 0.05 to 0.95, not {self.silent_lip_time_share:g}")
         if self.sync_regularizer > 0 and self.sampling.frames != FRAMES:
             raise UsageError(f"with sync_regularizer sampling.frames must be {FRAMES}, not {self.sampling.frames}")
-        for name in ("silent_clip_share", "dubbed_clip_share", "own_clip_share"):
+        for name in ("silent_clip_share", "dubbed_clip_share", "own_clip_share", "base_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} must be 0 to 1, not {getattr(self, name):g}")
 
@@ -225,7 +230,7 @@ def adapt(
         shown: Sequence[Clip] = data.clips
         if model.sync.size.audio != "mel":
             # In the place of the others: a frame must not be its own reference.
-            shown = _retime_own_clips(data, learnt, model.sync, options, report) or shown
+            shown = _retime_own_clips(data, learnt, model, options, report) or shown
         shares = _video_shares(shown, dubbed, options)
         data = data.with_clips((*shown, *dubbed))
         minutes = options.minutes - (time.monotonic() - began) / 60
@@ -309,7 +314,18 @@ def _train_generators(
     )
     both, begin = replace(model, silent=silent, talking=None), model.talking or silent
     talking = train("stabilized", data, None, both, folder / "talking", says, begin=begin, shares=shares["talking"])
+    if model.talking is not None:
+        mix_weights(talking, model.talking, options.base_share)
     return silent, talking
+
+
+@torch.no_grad()
+def mix_weights(network: nn.Module, other: nn.Module, share: float) -> None:
+    """Move a network's weights towards those of another of the same size, by a share of the way, in place."""
+    weights = other.state_dict()
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(weights[name].to(value), share)
 
 
 def _generator_options(part: str, options: AdaptationOptions, minutes: float) -> GeneratorOptions:
@@ -323,14 +339,15 @@ def _generator_options(part: str, options: AdaptationOptions, minutes: float) ->
 
 
 def _retime_own_clips(
-    data: Dataset, video: Path, sync: AVSyncNet, options: AdaptationOptions, report: Report
+    data: Dataset, video: Path, model: TalkingFaceModel, options: AdaptationOptions, report: Report
 ) -> list[Clip]:
     """Give the video's clips with its own sound where the lips say it; none where that sound does not fit them."""
-    fit = fit_own_speech(data, sync)
+    fit = fit_own_speech(data, model.sync)
     if fit is None or fit.contrast < options.min_own_contrast:
         report("the video's sound does not fit its lips, so only dubs teach what they say")
         return []
-    fit = refine_lag(data, fit)
+    # AVSyncNet learnt from the mouths that come late by the model's lead.
+    fit = refine_lag(data, replace(fit, seconds=fit.seconds - model.lead))
     late = ""
     if abs(fit.seconds) >= _AUDIBLE_LAG:
         late = f", {1000 * abs(fit.seconds):.0f} ms {'late' if fit.seconds > 0 else 'early'}"

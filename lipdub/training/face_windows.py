@@ -121,6 +121,7 @@ class WindowSampler:
         shares: share of the windows for each video, by its id; by default all windows are equally likely.
         sound: the windows of sound that are cut; by default mel windows.
         has_second: whether second references are drawn.
+        lead: seconds by which the sound is cut ahead of its face.
 
     Raises:
         InputError: no clip is long enough for a window, or a damaged one must not be skipped.
@@ -135,9 +136,10 @@ class WindowSampler:
         shares: Mapping[str, float] | None = None,
         sound: SoundWindows | None = None,
         has_second: bool = False,
+        lead: float = 0.0,
     ) -> None:
         self._data, self._options, self._seed, self._others = data, options, seed, others
-        self._has_second = has_second
+        self._has_second, self._lead = has_second, lead
         self._sound = sound or sound_windows("mel")
         parts = [(data.select_video(video), share) for video, share in (shares or {}).items() if share > 0]
         parts = [(part, share) for part, share in parts if part.windows(options.frames)]
@@ -281,7 +283,7 @@ class WindowSampler:
 
     def _cut(self, values: F32, first: int, count: int) -> F32:
         """Cut the windows around successive frames of a sound. Returns (count, rows, columns) float32."""
-        return self._sound.cut_around(values, (first + np.arange(count)) / FPS)
+        return self._sound.cut_around(values, (first + np.arange(count)) / FPS + self._lead)
 
 
 def _group_scenes(clips: Sequence[Clip]) -> dict[tuple[str, str], list[Clip]]:

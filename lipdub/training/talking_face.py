@@ -105,6 +105,8 @@ class GeneratorOptions:
             learns to satisfy AVSyncNet with high-frequency patterns that are not lips.
         begin: first weights of the talking-face generator: "silent" (the silent-lip generator's), "talking" (those of
             the model that is trained further) or "new".
+        lead: seconds by which the mouths of the data come later than those of real talkers. Dubs, adaptations and
+            further trainings then hear ahead by as much.
         loop: the training loop.
     """
 
@@ -120,6 +122,7 @@ class GeneratorOptions:
     begin: Literal["silent", "talking", "new"] = "silent"
     own_sound: int = field(default=64, metadata={"added": True})
     open_share: float = field(default=0.0, metadata={"added": True})
+    lead: float = field(default=0.0, metadata={"added": True})
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
             steps=1800,
@@ -182,9 +185,9 @@ def train_generator(
     objective = GeneratorObjective(model, FaceDiscriminator(generator.size), options, progress)
     sound = find_sound_windows(model.sync.size)
     has_second = options.loss_weights.reference > 0
-    windows = WindowSampler(data, options.sampling, seed, others, shares, sound, has_second)
+    windows = WindowSampler(data, options.sampling, seed, others, shares, sound, has_second, model.lead)
     shown = held_out if held_out is not None else data
-    checked = WindowSampler(shown, options.sampling, seed, sound=sound, has_second=True)
+    checked = WindowSampler(shown, options.sampling, seed, sound=sound, has_second=True, lead=model.lead)
 
     def validate(network: nn.Module) -> float:
         values = [objective.lower_face_error(network, checked.draw_plain(n)) for n in range(_VALIDATION_BATCHES)]

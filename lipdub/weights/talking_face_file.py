@@ -57,6 +57,11 @@ class TalkingFaceModel:
         assert generator is not None
         return generator.size.pixels
 
+    @property
+    def lead(self) -> float:
+        """Seconds by which the model must hear ahead, because the mouths that it learnt from came late."""
+        return float(self.notes.get("lead", 0.0))
+
     def sound(self, audio: torch.Tensor) -> torch.Tensor:
         """Return the embeddings of windows of sound.
 

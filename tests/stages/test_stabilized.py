@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from lipdub.media.read import read_frames
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
 from lipdub.networks.talking_face import SilentLip, TalkingFace
+from lipdub.speech.sound_windows import SoundWindows
 from lipdub.stages.enhance import METHODS, stage
 from lipdub.stages.method import build_options
 from lipdub.stages.neutralize import silent_lip
@@ -159,6 +161,31 @@ def test_what_is_done_is_kept_and_another_model_draws_anew(
 
 
 @pytest.mark.slow
+def test_a_model_that_learnt_from_late_mouths_hears_ahead(
+    short_talker: Path, model: Path, tmp_path: Path, weights_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times: list[Any] = []
+    cut_around = SoundWindows.cut_around
+    monkeypatch.setattr(
+        SoundWindows, "cut_around", lambda self, values, at: times.append(at) or cut_around(self, values, at)
+    )
+    ahead = replace(talking_face_file.load(model), notes={"lead": 0.25})
+    for number, file in enumerate((model, talking_face_file.save(tmp_path / "ahead.safetensors", ahead))):
+        lipdub.dub(
+            short_talker,
+            SPEECH,
+            tmp_path / f"{number}.mkv",
+            recipe="stabilized",
+            model=file,
+            end=0.2,
+            length="shortest",
+            threads=1,
+        )
+    first, second = (np.concatenate(part) for part in (times[: len(times) // 2], times[len(times) // 2 :]))
+    assert len(first) == len(second) > 0
+    np.testing.assert_allclose(np.unique(second), np.unique(first) + 0.25)
+
+
 def test_a_lost_chunk_is_drawn_again_with_the_same_bytes(
     short_talker: Path, model: Path, tmp_path: Path, weights_folder: Path
 ) -> None:

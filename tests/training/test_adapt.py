@@ -27,6 +27,7 @@ from lipdub.training.adapt import (
     _video_shares,
     adapt,
     largest_face_pixels,
+    mix_weights,
     render_card,
     resize_generator,
 )
@@ -111,12 +112,12 @@ def clip(video: str, frames: int) -> Clip:
     ("own", "expected"),
     [
         ("talker", {"quiet": 0.1, "said-0-0": 0.2, "said-0-1": 0.5, "talker": 0.2}),
-        ("own", {"quiet": 0.15, "said-0-0": 0.1, "said-0-1": 0.25, "own": 0.5}),
+        ("own", {"quiet": 0.18, "said-0-0": 0.12, "said-0-1": 0.3, "own": 0.4}),
     ],
 )
 def test_what_is_learnt_of_each_video(own: str, expected: dict[str, float]) -> None:
     dubbed = [clip("quiet", 70), clip("said-0-0", 20), clip("said-0-1", 50)]
-    shares = _video_shares([clip(own, 70)], dubbed, AdaptationOptions(dubbed_clip_share=0.7))
+    shares = _video_shares([clip(own, 70)], dubbed, AdaptationOptions(dubbed_clip_share=0.7, own_clip_share=0.4))
     assert shares["talking"] == pytest.approx(expected)
     assert shares["silent"]["quiet"] == 0.8 and sum(shares["silent"].values()) == pytest.approx(1)
 
@@ -135,17 +136,29 @@ def test_what_counts_for_each_generator() -> None:
 def test_only_sound_that_fits_the_lips_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video, said = cut(tmp_path / "talker.mp4", seconds=2.4), list[str]()
     prepare([video], tmp_path / "faces", clips={"size": 24, "min_sync": 0.0, "min_face": 0.0}, split={"held_out": 0.0})
-    data, sync, options = open_dataset(tmp_path / "faces"), AVSyncNet(PHONETIC), AdaptationOptions()
+    data, options = open_dataset(tmp_path / "faces"), AdaptationOptions()
+    model = TalkingFaceModel(AVSyncNet(PHONETIC), notes={"lead": 0.02})
+    monkeypatch.setattr("lipdub.training.adapt.refine_lag", lambda _, fit: replace(fit, seconds=fit.seconds + 0.005))
     for fit in (None, SpeechFit(0.0, 0.1)):
         monkeypatch.setattr("lipdub.training.adapt.fit_own_speech", lambda *_, fit=fit: fit)
-        assert _retime_own_clips(data, video, sync, options, said.append) == []
+        assert _retime_own_clips(data, video, model, options, said.append) == []
     monkeypatch.setattr("lipdub.training.adapt.fit_own_speech", lambda *_: SpeechFit(0.08, 0.4))
-    (clip,) = _retime_own_clips(data, video, sync, options, said.append)
-    assert ["only dubs" in said[0], "only dubs" in said[1], "fits its lips, 80 ms late" in said[2]] == [True] * 3
+    # The network learnt from mouths 20 ms late.
+    (clip,) = _retime_own_clips(data, video, model, options, said.append)
+    assert ["only dubs" in said[0], "only dubs" in said[1], "fits its lips, 65 ms late" in said[2]] == [True] * 3
     before, after = data.read(data.clips[0]), data.with_clips([clip]).read(clip)
     assert clip.video == "own" and np.array_equal(before.placements, after.placements)
-    np.testing.assert_array_equal(before.audio[1280:], after.audio[:-1280])
-    assert not after.audio[-1280:].any()
+    np.testing.assert_array_equal(before.audio[1040:], after.audio[:-1040])
+    assert not after.audio[-1040:].any()
+
+
+def test_the_base_keeps_its_share() -> None:
+    network, other = (FaceGenerator(FaceGeneratorSize(24, 8, 16, 16)) for _ in range(2))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    mix_weights(network, other, 0.25)
+    for name, value in other.state_dict().items():
+        expected = 0.75 * before[name] + 0.25 * value if value.is_floating_point() else before[name]
+        torch.testing.assert_close(network.state_dict()[name], expected)
 
 
 @pytest.mark.slow

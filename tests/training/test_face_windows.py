@@ -61,6 +61,13 @@ def test_the_same_number_is_the_same_batch_in_any_order(tmp_path: Path) -> None:
     assert not torch.equal(WindowSampler(data, WindowSampling(), 4).draw(0).faces, batches[0].faces)
 
 
+def test_a_sampler_with_a_lead_hears_ahead(tmp_path: Path) -> None:
+    data = open_dataset(talkers(tmp_path))
+    plain, ahead = (WindowSampler(data, WindowSampling(windows=2), lead=lead).draw_plain(0) for lead in (0.0, 0.08))
+    assert torch.equal(plain.faces, ahead.faces) and not torch.equal(plain.sounds, ahead.sounds)
+    assert torch.equal(plain.sounds[:, 2:], ahead.sounds[:, :-2]), "two frames on"
+
+
 def test_views_of_a_window_and_its_reference_change_alike(tmp_path: Path) -> None:
     folder = talkers(tmp_path)
     windows = WindowSampler(open_dataset(folder), WindowSampling(windows=8))

@@ -354,6 +354,11 @@ def test_trainings_go_on_from_a_model(tmp_path: Path, data: Path) -> None:
     again = train("stabilized", tmp_path / "again.safetensors", silent=new, begin=both, **given)
     assert set(talking_face_file.load(again).notes) > {"silent-lip", "stabilized", "stabilized, earlier"}
     assert "## stabilized, earlier" in render_training_card(again, "lipdub train")
+    late = {**given, "settings": replace(still, lead=0.02)}
+    ahead = train("stabilized", tmp_path / "ahead.safetensors", silent=new, begin=both, **late)
+    after = train("stabilized", tmp_path / "after.safetensors", silent=new, begin=ahead, **given)
+    assert [talking_face_file.load(file).lead for file in (both, ahead, after)] == [0, 0.02, 0.02]
+    assert "lead" in render_training_card(after, "lipdub train")
     for first, parent in (("talking", begun.talking), ("silent", begun.silent)):
         given["settings"] = replace(still, begin=first)
         out = train("stabilized", tmp_path / f"{first}.safetensors", silent=model_file, **given)

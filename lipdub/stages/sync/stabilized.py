@@ -114,7 +114,7 @@ class Stabilized(GeneratorMethod):
                     hint="Give both stages the same --model.",
                 )
             crops = np.stack([crop_at(face, place, size) for face, place in zip(faces, places, strict=True)])
-            sounds = windows.cut_around(run.features, run.speech_times(frames))
+            sounds = windows.cut_around(run.features, run.speech_times(frames) + model.lead)
             drawn = generate(network, crops, closed, sounds)
             each = zip(faces, crops, drawn, places, strict=True)
             return [composite_crop(face, crop, new, place) for face, crop, new, place in each]

@@ -99,11 +99,17 @@ class GeneratorTrainable(DatasetTrainable["GeneratorOptions", "TalkingFaceModel"
         from lipdub.weights import talking_face_file
 
         all_notes = {**inputs.notes, self.name: notes, "remark": describe_speakers(notes["speakers"])}
+        if notes["training"]["lead"]:
+            all_notes["lead"] = notes["training"]["lead"]
         return talking_face_file.save(out, replace(self.add_generator(inputs, network), notes=all_notes))
 
     def find_earlier_notes(self, model: TalkingFaceModel) -> dict[str, Any]:
-        """Find the notes on the trainings of this generator that a model has, and give them names as earlier ones."""
-        return {f"{name}, earlier": notes for name, notes in model.notes.items() if name.startswith(self.name)}
+        """Find the notes on the trainings of this generator that a model has, and give them names as earlier ones.
+
+        The model's lead stays what it is.
+        """
+        earlier = {f"{name}, earlier": notes for name, notes in model.notes.items() if name.startswith(self.name)}
+        return earlier | ({"lead": model.lead} if model.lead else {})
 
     @abstractmethod
     def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
