@@ -17,8 +17,8 @@ takes closed mouths and says the other speech.
 
 A base model that hears phones knows any voice, so the talking-face generator begins as the base's own. It also learns
 the video as it is, with its own sound, where AVSyncNet finds that sound and lips belong together. No dub moves like the
-talker. A base model that hears mel spectrograms knows few voices, and its talking-face generator begins as the
-silent-lip generator.
+talker. In the end its weights go a part of the way back to the base's. A base model that hears mel spectrograms knows
+few voices, and its talking-face generator begins as the silent-lip generator.
 
 Only pixels, above all the mouth's, and perceptual features count. In so few minutes the GAN and synchronization losses
 made patterns on the lips. No loss needs five successive faces, so each face is of another moment.
