@@ -106,7 +106,7 @@ class GeneratorOptions:
         begin: first weights of the talking-face generator: "silent" (the silent-lip generator's), "talking" (those of
             the model that is trained further) or "new".
         lead: seconds by which the mouths of the data come later than those of real talkers. Dubs, adaptations and
-            further trainings then hear ahead by as much.
+            further trainings on data without a lead then hear ahead by as much.
         loop: the training loop.
     """
 
@@ -185,9 +185,10 @@ def train_generator(
     objective = GeneratorObjective(model, FaceDiscriminator(generator.size), options, progress)
     sound = find_sound_windows(model.sync.size)
     has_second = options.loss_weights.reference > 0
-    windows = WindowSampler(data, options.sampling, seed, others, shares, sound, has_second, model.lead)
+    lead = 0.0 if options.lead else model.lead
+    windows = WindowSampler(data, options.sampling, seed, others, shares, sound, has_second, lead)
     shown = held_out if held_out is not None else data
-    checked = WindowSampler(shown, options.sampling, seed, sound=sound, has_second=True, lead=model.lead)
+    checked = WindowSampler(shown, options.sampling, seed, sound=sound, has_second=True, lead=lead)
 
     def validate(network: nn.Module) -> float:
         values = [objective.lower_face_error(network, checked.draw_plain(n)) for n in range(_VALIDATION_BATCHES)]

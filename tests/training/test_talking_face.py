@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -354,10 +354,20 @@ def test_trainings_go_on_from_a_model(tmp_path: Path, data: Path) -> None:
     again = train("stabilized", tmp_path / "again.safetensors", silent=new, begin=both, **given)
     assert set(talking_face_file.load(again).notes) > {"silent-lip", "stabilized", "stabilized, earlier"}
     assert "## stabilized, earlier" in render_training_card(again, "lipdub train")
-    late = {**given, "settings": replace(still, lead=0.02)}
-    ahead = train("stabilized", tmp_path / "ahead.safetensors", silent=new, begin=both, **late)
-    after = train("stabilized", tmp_path / "after.safetensors", silent=new, begin=ahead, **given)
+    late, leads = {**given, "settings": replace(still, lead=0.02)}, list[float]()
+    begin_windows = WindowSampler.__init__
+
+    def note_lead(*args: Any, **kwargs: Any) -> None:
+        leads.append(kwargs.get("lead", 0.0))
+        begin_windows(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WindowSampler, "__init__", note_lead)
+        ahead = train("stabilized", tmp_path / "ahead.safetensors", silent=new, begin=both, **late)
+        after = train("stabilized", tmp_path / "after.safetensors", silent=new, begin=ahead, **given)
+        train("stabilized", tmp_path / "late.safetensors", silent=new, begin=ahead, **late)
     assert [talking_face_file.load(file).lead for file in (both, ahead, after)] == [0, 0.02, 0.02]
+    assert leads[1::2] == [0.0, 0.02, 0.0], "the data of the second training are in time"
     assert "lead" in render_training_card(after, "lipdub train")
     for first, parent in (("talking", begun.talking), ("silent", begun.silent)):
         given["settings"] = replace(still, begin=first)
