@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.metrics.evidence import TimedSpeech
 
@@ -30,8 +28,7 @@ def load_speech(path: Path, begins: float, origin: str) -> TimedSpeech:
 
     sound = load_audio(path, rate=SAMPLE_RATE_HZ)
     motion = predict_lip_motion(sound, SAMPLE_RATE_HZ, recognition=recognize(sound))
-    lips = np.stack([motion.column("opening"), motion.column("width")], 1)
-    return TimedSpeech(sound, begins, motion.times + begins, lips, origin)
+    return TimedSpeech(sound, begins, motion.times + begins, motion.mouth, origin)
 
 
 def load_own_sound(video: Path, origin: str) -> TimedSpeech | None:

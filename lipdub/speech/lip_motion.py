@@ -50,6 +50,11 @@ class LipMotion:
         """Return one coefficient over time, (n,) float32."""
         return self.values[:, self.names.index(name)]
 
+    @property
+    def mouth(self) -> F32:
+        """Opening and width over time, (n, 2) float32."""
+        return np.stack([self.column("opening"), self.column("width")], 1)
+
 
 def predict_lip_motion(
     audio: Array | None = None,

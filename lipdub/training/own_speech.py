@@ -5,8 +5,8 @@ from all others. Its contrast is the similarity at that lag less the mean at far
 never learnt it was 0.25 to 0.48 for talkers with their own sound. Of two who grimace or sing it was 0.14 and 0.19. With
 the sound of another video it was below 0.16, and once 0.21.
 
-AVSyncNet knows the lag to a frame. The opening that lipdub's own hearing expects of the sound, compared with the
-opening that the face mesh measures, tells it more finely. Alone it can be misled by a talker whose mouth hardly moves.
+AVSyncNet knows the lag to a frame. The motion that the sound implies, compared with the one that the face mesh measures
+(`metrics.motion_sync`), tells it more finely. Alone it can be misled by a talker whose mouth hardly moves.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lipdub.metrics.correlation import correlation
+from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.metrics.motion_sync import Comparison, compare_motion, estimate_sync
 from lipdub.metrics.mouth_motion import measure_mouth_shape
-from lipdub.speech.lip_motion import predict_lip_motion, sample_motion
+from lipdub.speech.lip_motion import predict_lip_motion
 from lipdub.training.dataset import TalkingClips
 from lipdub.training.shards import FPS
 from lipdub.training.sync_scorer import SyncClips, embed_moments
@@ -33,8 +34,7 @@ MAX_LAG = 6  # frames at 25 a second, 0.24 s: more is no delay of a recording
 _REACH = 12  # frames up to which lags are compared
 _FAR = 4  # frames from the best lag on, a lag tells what similarity is by chance
 _BATCH = 64  # moments that are embedded at once
-_FINE_STEP, _FINE_STEPS = 0.02, 3  # seconds, and how many to each side of AVSyncNet's lag are compared
-_MIN_CORRELATION = 0.35  # of the expected and the measured opening, below which they tell no lag
+_FINE_REACH = 0.05  # seconds from AVSyncNet's lag within which a finer one is taken
 
 
 @dataclass(frozen=True)
@@ -87,29 +87,24 @@ def refine_lag(data: Dataset, fit: SpeechFit) -> SpeechFit:
         fit: what `fit_own_speech` found.
 
     Returns:
-        The fit with the lag at which the measured opening goes best with the expected one; as it was, where no lag
-        within 40 ms stands out.
+        The fit with the lag that `metrics.motion_sync` finds; as it was, where that is unsure or farther away than
+        `_FINE_REACH`.
     """
-    lags = fit.seconds + _FINE_STEP * np.arange(-_FINE_STEPS, _FINE_STEPS + 1)
     clips = TalkingClips(data)
-    curves = [_compare_openings(clips, clip, lags) for clip in range(len(clips))]
-    curve = np.average(curves, axis=0, weights=[clips.count(clip) for clip in range(len(clips))])
-    best = int(curve.argmax())
-    if best in (0, len(lags) - 1) or curve[best] < _MIN_CORRELATION:
-        return fit
-    before, at, after = curve[best - 1 : best + 2]
-    between = (before - after) / 2 / (before - 2 * at + after)  # the parabola's peak, steps from the highest value
-    return replace(fit, seconds=float(lags[best] + _FINE_STEP * between))
+    parts = [_compare_motion(clips, clip) for clip in range(len(clips))]
+    times, fits = (np.concatenate([getattr(part, name) for part in parts]) for name in ("times", "fit"))
+    estimate = estimate_sync(Comparison(times, parts[0].lags, fits))
+    seconds = -estimate.offset  # the sound comes late where the picture comes early
+    is_near = estimate.is_sure and abs(seconds - fit.seconds) <= _FINE_REACH
+    return replace(fit, seconds=seconds) if is_near else fit
 
 
-def _compare_openings(clips: TalkingClips, clip: int, lags: F64) -> F64:
-    """Give the correlation of a clip's measured opening with the one expected of its sound, at each lag in seconds."""
-    frames = np.arange(clips.count(clip))
-    measured = np.array([measure_mouth_shape(points)[0] for points in clips.points(clip, frames)])
-    motion, times = predict_lip_motion(clips.audio(clip)), frames / FPS
-    known = np.isfinite(measured) & (times + lags[0] >= 0) & (times + lags[-1] <= motion.times[-1])
-    expected = (sample_motion(motion, times + lag)[:, motion.names.index("opening")] for lag in lags)
-    return np.array([correlation(opening[known], measured[known]) for opening in expected])
+def _compare_motion(clips: TalkingClips, clip: int) -> Comparison:
+    """Compare the motion of a clip's mouth with the one that its sound implies."""
+    frames, audio = np.arange(clips.count(clip)), clips.audio(clip)
+    mouth = np.array([measure_mouth_shape(points)[:2] for points in clips.points(clip, frames)])
+    motion = predict_lip_motion(audio)
+    return compare_motion(frames / FPS, mouth, motion.times, motion.mouth, (0.0, len(audio) / SAMPLE_RATE_HZ))
 
 
 def _embed(clips: SyncClips, clip: int, sync: AVSyncNet) -> tuple[F32, F32]:

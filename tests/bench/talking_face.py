@@ -188,9 +188,7 @@ def hear(sound: np.ndarray) -> Any:
     from lipdub.speech.recognition import recognize as listen
 
     motion = predict_lip_motion(sound, SAMPLE_RATE_HZ, recognition=listen(sound))
-    return TimedSpeech(
-        sound, 0.0, motion.times, np.stack([motion.column("opening"), motion.column("width")], 1), "its own sound"
-    )
+    return TimedSpeech(sound, 0.0, motion.times, motion.mouth, "its own sound")
 
 
 def leaking(

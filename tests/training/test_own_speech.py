@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lipdub.metrics import avsyncnet
-from lipdub.metrics.mouth_motion import INNER_LIPS, RIGHT_EYE
+from lipdub.metrics.mouth_motion import CORNERS, INNER_LIPS, RIGHT_EYE
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.speech.lip_motion import LipMotion
 from lipdub.training import own_speech
@@ -74,7 +74,7 @@ def test_only_near_lags_are_taken() -> None:
 
 
 def wave(seconds: F64) -> F64:
-    """An opening that never repeats within the clips of these tests."""
+    """An opening or a width that never repeats within the clips of these tests."""
     return 0.2 + 0.1 * np.sin(7 * seconds) + 0.08 * np.sin(11.3 * seconds + 1)
 
 
@@ -93,12 +93,13 @@ class Openings:
         return self.counts[clip]
 
     def audio(self, clip: int) -> F32:
-        return np.zeros(0, np.float32)
+        return np.zeros(6 * 16000, np.float32)
 
     def points(self, clip: int, frames: I64) -> F32:
         points = np.zeros((len(frames), 478, 2), np.float32)
         points[:, RIGHT_EYE, 0] = 100
         points[:, INNER_LIPS[1], 1] = self.scale * 100 * wave(frames / 25 + self.late)
+        points[:, CORNERS[1], 0] = self.scale * 100 * wave(frames / 25 + self.late + 9)
         points[frames == 5] = np.nan
         return points
 
@@ -106,7 +107,8 @@ class Openings:
 @pytest.fixture
 def openings(monkeypatch: pytest.MonkeyPatch) -> type[Openings]:
     times = np.arange(600) / 100
-    motion = LipMotion(times, wave(times)[:, None].astype(np.float32), [], ("opening",))
+    values = np.stack([wave(times), wave(times + 9)], 1).astype(np.float32)
+    motion = LipMotion(times, values, [], ("opening", "width"))
     monkeypatch.setattr(own_speech, "predict_lip_motion", lambda audio: motion)
     monkeypatch.setattr(own_speech, "TalkingClips", Openings)
     return Openings
