@@ -109,18 +109,16 @@ class JoinedVideo:
         return self.shift * self.time_base
 
 
-def read_segment_note(path: Path) -> SegmentNote:
+def read_segment_note(path: Path, container: Any) -> SegmentNote:
     """Read the facts of a segment.
+
+    Args:
+        path: The file.
+        container: The same, opened by PyAV.
 
     Raises:
         InputError: The file is not a segment.
     """
-    with open_media(path) as container:
-        return _read_note(path, container)
-
-
-def _read_note(path: Path, container: Any) -> SegmentNote:
-    """Read the facts of an open segment. Raises InputError."""
     try:
         note = json.loads(container.metadata[SEGMENT_NOTE_KEY])
         return SegmentNote(
@@ -224,7 +222,7 @@ class _Segment:
 def _read_segment(path: Path) -> _Segment:
     """Read the facts and times of a segment. Raises InputError."""
     with open_media(path) as container:
-        note = _read_note(path, container)
+        note = read_segment_note(path, container)
         stream = container.streams.video[0]
         packets = (packet.pts for packet in container.demux(stream) if packet.size)
         times = np.array([round(pts * stream.time_base / note.time_base) for pts in packets], np.int64)

@@ -10,6 +10,7 @@ import pytest
 
 from lipdub.errors import InputError, UsageError
 from lipdub.media.containers import container_for
+from lipdub.media.demux import open_media
 from lipdub.media.frame_index import read_frame_index
 from lipdub.media.join import join_segments, read_segment_note
 from lipdub.media.mux import mux
@@ -124,7 +125,9 @@ def test_what_cannot_be_joined(tmp_path: Path) -> None:
 def test_notes_of_segments(tmp_path: Path) -> None:
     source = make_video(tmp_path / "a.mp4", pts=PTS, time_base=BASE, aspect=Fraction(4, 3), colour=(1, 1, 1, 1))
     facts = probe(source)
-    note = read_segment_note(write_segments(tmp_path, source, facts, [0, 5], "h264")[1])
+    segment = write_segments(tmp_path, source, facts, [0, 5], "h264")[1]
+    with open_media(segment) as container:
+        note = read_segment_note(segment, container)
     assert (note.first, note.time_base, note.codec, note.aspect) == (PTS[5], BASE, "h264", Fraction(4, 3))
     assert not note.is_rotated
     assert note.colour["matrix_raw"] == 1

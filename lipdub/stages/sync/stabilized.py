@@ -87,12 +87,10 @@ class Stabilized(GeneratorMethod):
             "(--enhance vqfr or gfpgan, with published weights)"
         )
         model = Path(options.own.model)
-        teeth = (
-            []
-            if _read_adaptation(model)
-            else ["teeth are one plain band; lipdub adapt teaches the model this person's"]
-        )
-        return [FAMILY.describe(model), soft, *teeth, *describe_unseen_speech(model, ctx.job.speech)]
+        notes = [FAMILY.describe(model), soft]
+        if not _read_adaptation(model):
+            notes.append("teeth are one plain band; lipdub adapt teaches the model this person's")
+        return notes + describe_unseen_speech(model, ctx.job.speech)
 
     def prepare(self, run: GeneratorRun) -> Generate:
         """Load the generator with its audio encoder."""
