@@ -23,6 +23,7 @@ class DubOptions(TypedDict, total=False):
     extend: Literal["pingpong", "loop", "freeze"]
     offset: float
     strength: float
+    mask: Literal["auto", "jaw", "pose", "box"]
     emotion: Literal["surprise", "angry", "sad"] | None
     model: str | os.PathLike[str] | None
     enhance: Literal["none", "auto", "gfpgan", "gpen", "vqfr"]

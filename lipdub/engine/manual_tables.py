@@ -14,6 +14,7 @@ from lipdub.blending import BLENDERS
 from lipdub.engine.recipes import RECIPES
 from lipdub.engine.run_options import run_options
 from lipdub.faces.detectors import DETECTORS
+from lipdub.faces.masks import MASKS
 from lipdub.options import options_of
 from lipdub.stages.method import option_classes
 from lipdub.weights import manifest
@@ -54,6 +55,7 @@ def list_tables() -> dict[str, Callable[[], str]]:
         "recipes": render_recipes,
         "run options": render_run_options,
         "detectors": partial(_render_described, "Detector", DETECTORS),
+        "masks": partial(_render_described, "Mask", MASKS),
         "blenders": partial(_render_described, "Blender", BLENDERS),
         "weights": render_weights,
     }

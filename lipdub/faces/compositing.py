@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lipdub.faces.masks import DEFAULT_MASK, MASKS
+
 if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, U8, Array
 
@@ -19,22 +21,30 @@ MIN_WINDOW_EDGE_PX = 2.0
 REST_SHARE = 1 / 10
 
 
-def composite_lower_face(original: Array, face: F32, points: Array, amount: float, upper: Array | None = None) -> Array:
+def composite_lower_face(
+    original: Array,
+    face: F32,
+    points: Array,
+    amount: float,
+    upper: Array | None = None,
+    mask: str = DEFAULT_MASK,
+) -> Array:
     """Composite a generated lower face over its crop.
 
     Args:
         original: (h, w, 3) uint8 or uint16 RGB crop of the frame.
         face: (size, size, 3) float32 RGB 0..1 generated from the crop, or (h, w, 4) with its own mask 0..1.
-        points: (478, 2) landmarks in crop pixels.
+        points: (478, 2 or 3) landmarks in crop pixels; the mask `pose` needs their depth.
         amount: 0..1 opacity.
         upper: (h, w, 3) crop whose upper half replaces the generated one; the mask then reaches over the whole face.
+        mask: which part of the face may change, a name in `faces.masks.MASKS`.
 
     Returns:
         (h, w, 4) of the crop's dtype: RGB and mask.
     """
     import cv2
 
-    from lipdub.faces import masks
+    from lipdub.faces.masks import outlines
 
     h, w = original.shape[:2]
     top = np.iinfo(original.dtype).max
@@ -44,7 +54,7 @@ def composite_lower_face(original: Array, face: F32, points: Array, amount: floa
         large[: h // 2] = upper[: h // 2]
     out = np.zeros((h, w, 4), original.dtype)
     out[..., :3] = np.round(original + amount * (large - original))
-    inside = masks.draw_lower_face(points, h, w)
+    inside = MASKS.get(mask).draw(points, h, w)
     if face.shape[2] == 4:
         out[..., 3] = np.round(inside * face[..., 3] * top)
         return out
@@ -52,7 +62,7 @@ def composite_lower_face(original: Array, face: F32, points: Array, amount: floa
     if upper is None:
         inside[: h // 2] = 0  # the upper half is input of the network, so it holds nothing new
     else:
-        inside[: h // 2] = masks.draw_face(points, h, w)[: h // 2]
+        inside[: h // 2] = outlines.draw_face(points, h, w)[: h // 2]
         inside[:margin] = 0
     inside[:, :margin], inside[:, -margin:], inside[-margin:] = 0, 0, 0
     out[..., 3] = inside * top

@@ -115,12 +115,17 @@ def estimate_angles(points: Array) -> F64:
     return angles
 
 
+def estimate_own_pose(points: Array) -> Pose:
+    """Estimate the pose of one face (478, 3) by its own symmetric points; a `Pose` of one frame."""
+    pts = np.asarray(points, np.float64)
+    eyes = np.stack([pts[list(mesh.EYE_LEFT)].mean(0), pts[list(mesh.EYE_RIGHT)].mean(0)])
+    scale = np.linalg.norm(eyes[1] - eyes[0])
+    return Pose(np.array([scale]), estimate_axes(pts).T[None], eyes.mean(0)[None])
+
+
 def to_canonical(points: Array) -> F64:
     """Bring one face (478, 3) to canonical axes, origin and unit, by its own symmetric points."""
-    pts = np.asarray(points, np.float64)
-    axes = estimate_axes(pts)
-    eyes = np.stack([pts[list(mesh.EYE_LEFT)].mean(0), pts[list(mesh.EYE_RIGHT)].mean(0)])
-    canonical: F64 = (pts - eyes.mean(0)) @ axes.T / np.linalg.norm(eyes[1] - eyes[0])
+    canonical: F64 = estimate_own_pose(points).invert(np.asarray(points, np.float64)[None])[0]
     return canonical
 
 

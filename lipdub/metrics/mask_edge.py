@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from lipdub.faces import masks
+from lipdub.faces.masks import outlines
 from lipdub.metrics import regions
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def find_mask_edge(
     if not np.isfinite(points).all():
         return None
     unit = max(1.0, regions.measure_eye_distance(points) / 100)
-    inside = masks.draw_lower_face(points, height, width) > 0 if mask is None else np.asarray(mask) > 0.5
+    inside = outlines.draw_lower_face(points, height, width) > 0 if mask is None else np.asarray(mask) > 0.5
     if not inside.any() or inside.all():
         return None
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
@@ -110,7 +110,7 @@ def _reduce(picture: Array, height: int, width: int) -> Array:
 
 
 def _draw_skin(points: F64, height: int, width: int, unit: float) -> Mask:
-    face = masks.draw_face(points, height, width)
+    face = outlines.draw_face(points, height, width)
     side = 2 * max(1, round(_OVAL_CLEAR * unit)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     skin: Mask = cv2.erode(face, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from lipdub.faces import masks, mesh
+from lipdub.faces import mesh
+from lipdub.faces.masks import outlines
 from lipdub.metrics import regions
 from lipdub.metrics.evidence import Evidence, Feed, FrameObservation, PassSetup
 from lipdub.metrics.metric import NO_CLOSE_UP, Measurement, Metric, Moment, Need, measure_series
@@ -57,7 +58,7 @@ def speckles(rgb: Image, source: Image, landmarks: Array) -> float:
     if mouth.sum() < _MIN_MOUTH_PX:
         return math.nan
     mixed = [before, *(cv2.GaussianBlur(before, (0, 0), sigma) for sigma in _BLURS_PX)]
-    inside = masks.draw_face(points, height, width) > 0
+    inside = outlines.draw_face(points, height, width) > 0
     is_known = _find_known_hues([part[inside] for part in mixed])
     shares = [1 - float(is_known[_bin_hues(part[mouth])].mean()) for part in (own, before)]
     return shares[0] - shares[1]

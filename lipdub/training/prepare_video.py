@@ -300,7 +300,7 @@ def _cut_arrays(
 ) -> dict[str, Array]:
     """Make a shard's arrays but the sound, in one pass over the frames."""
     from lipdub.faces.alignment import full_face
-    from lipdub.faces.masks import draw_lower_face
+    from lipdub.faces.masks.outlines import draw_lower_face
 
     side, zoom = options.side, options.side / options.size
     frames = grid[stretch.first : stretch.stop]

@@ -6,7 +6,7 @@ pixels:
 
     crops       uint8    (n, S, S, 3)        RGB, `faces.alignment.full_face` with its margin
     landmarks   float32  (n, 478, 3)         the mesh's points in pixels of the crop
-    masks       uint8    (n, S, ceil(S / 8)) lower face (`faces.masks`), a bit a pixel, leftmost highest
+    masks       uint8    (n, S, ceil(S / 8)) lower face (`faces.masks.outlines`), a bit a pixel, leftmost highest
     audio       int16    (640 n)             16 kHz; sample 0 sounds as frame 0 is shown
     mel         float32  (columns, 80)       `speech.mel` of that sound; column i is at i / 80 s
     placements  float64  (n, 4)              middle x, y, eye distance and roll of the crop in the source frame

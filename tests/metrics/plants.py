@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from lipdub.faces import masks, mesh
+from lipdub.faces import mesh
 from lipdub.faces.alignment import five_point
 from lipdub.faces.detectors.mediapipe import MediaPipeDetector
+from lipdub.faces.masks import outlines
 from lipdub.media.audio import load_audio
 from lipdub.media.read import read_frames
 from lipdub.metrics import colour_step, flicker, frozen_share, regions, seam, sharpness
@@ -76,7 +77,7 @@ def _eight(picture: np.ndarray) -> np.ndarray:
 def _each(clip: Clip, change: Callable[[np.ndarray, np.ndarray, np.ndarray, float], np.ndarray]) -> np.ndarray:
     out = clip.frames.copy()
     for frame, points in zip(out, clip.landmarks, strict=True):
-        mask, eyes = masks.draw_lower_face(points, *frame.shape[:2]), regions.measure_eye_distance(points)
+        mask, eyes = outlines.draw_lower_face(points, *frame.shape[:2]), regions.measure_eye_distance(points)
         around = _around(mask, eyes)
         frame[around] = _eight(change(frame[around].astype(np.float32), mask[around], points, eyes))
     return out
@@ -119,7 +120,7 @@ def with_frozen_mouth(clip: Clip, hold: int = 0) -> np.ndarray:
         height, width = frame.shape[:2]
         matrix = five_point.fit_similarity(points[rigid], own[rigid, :2])
         there = points @ matrix[:, :2].T + matrix[:, 2]
-        mask = masks.draw_lower_face(own, height, width, 0.75) | masks.draw_lower_face(there, height, width, 0.75)
+        mask = outlines.draw_lower_face(own, height, width, 0.75) | outlines.draw_lower_face(there, height, width, 0.75)
         eyes = regions.measure_eye_distance(own)
         around = _around(mask, eyes)
         rows, columns = around

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lipdub.faces import masks
+from lipdub.faces.masks import outlines
 from lipdub.metrics import regions
 from lipdub.metrics.mask_edge import REACH, SECTORS, find_mask_edge
 from tests.metrics.drawn_faces import SIZE, draw_disc, find_edge
@@ -29,7 +29,7 @@ def test_the_edge_of_a_disc(face: np.ndarray) -> None:
 
 
 def test_without_a_mask_it_is_the_lower_face(face: np.ndarray) -> None:
-    edge, wanted = find_edge(face), find_edge(face, masks.draw_lower_face(face, SIZE, SIZE).astype(np.float32))
+    edge, wanted = find_edge(face), find_edge(face, outlines.draw_lower_face(face, SIZE, SIZE).astype(np.float32))
     assert edge.box == wanted.box and (edge.distance == wanted.distance).all()
 
 
@@ -38,7 +38,7 @@ def test_of_skin_neither_eyes_nor_what_is_behind_the_face_count(face: np.ndarray
     shown = np.zeros((SIZE, SIZE), bool)
     edge.part(shown)[edge.counts] = True
     assert 500 < shown.sum() < find_edge(face).counts.sum()
-    assert not shown[masks.draw_face(face, SIZE, SIZE) == 0].any()
+    assert not shown[outlines.draw_face(face, SIZE, SIZE) == 0].any()
     assert not shown[regions.fill_hull(face[list(regions.LEFT_EYE)], SIZE, SIZE)].any()
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from lipdub.faces import masks
+from lipdub.faces.masks import outlines
 from lipdub.metrics import flicker, sharpness
 from tests.metrics.drawn_faces import SIZE, to_grey
 
@@ -32,7 +32,7 @@ def test_equal_detail_is_equally_sharp(face: np.ndarray) -> None:
 
 def test_blur_of_the_mouth_shows_and_blur_of_everything_does_not(face: np.ndarray) -> None:
     sharp, soft = _textured(), _textured(2.0)
-    both = np.where(masks.draw_lower_face(face, SIZE, SIZE)[..., None] > 0, soft, sharp)
+    both = np.where(outlines.draw_lower_face(face, SIZE, SIZE)[..., None] > 0, soft, sharp)
     found = sharpness.sharpness(both, face)
     assert found.against_eyes < -2
     assert abs(sharpness.sharpness(soft, face).against_eyes) < 0.3

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from lipdub.errors import EnvironmentFailure, InputError, UsageError
-from lipdub.faces import masks
 from lipdub.faces.alignment import full_face
 from lipdub.faces.detectors.face_check import TRUSTED, FaceCheck, FaceScores
+from lipdub.faces.masks import outlines
 from lipdub.media.audio import load_audio, probe_audio_source
 from lipdub.media.probe import probe
 from lipdub.media.read import read_frames
@@ -94,7 +94,7 @@ def test_a_shard_holds_what_the_video_shows_and_sounds(whole: Path, videos: Path
         seen = full_face.align(parts["placements"][i], 32, 32 / 24).crop(frame.picture.rgb())
         assert np.abs(seen.astype(int) - parts["crops"][i]).max() <= 1, i
     inside = shards.unpack_masks(parts["masks"], 32)
-    np.testing.assert_array_equal(inside[7], masks.draw_lower_face(parts["landmarks"][7], 32, 32))
+    np.testing.assert_array_equal(inside[7], outlines.draw_lower_face(parts["landmarks"][7], 32, 32))
     assert 0.1 < inside.mean() < 0.5
     facts = probe(video)
     assert facts.video is not None
@@ -115,7 +115,7 @@ def test_it_is_read_as_a_dataset(whole: Path) -> None:
     assert data.windows() == 3 * 36 and (data.size, data.side) == (24, 32)
     window = data.draw(np.random.default_rng(1))
     assert window.crops.shape == (5, 32, 32, 3) and window.mel.shape == (80, 16) and window.audio.shape == (3200,)
-    np.testing.assert_array_equal(window.masks[2], masks.draw_lower_face(window.landmarks[2], 32, 32))
+    np.testing.assert_array_equal(window.masks[2], outlines.draw_lower_face(window.landmarks[2], 32, 32))
     lips = TalkingClips(data).points(0, np.arange(40))[:, 13]
     assert np.abs(lips.mean(0) - [11.5, 17]).max() < 2.5  # in the middle of the lower half
 

@@ -88,3 +88,9 @@ def measure_reach(placements: F64, zoom: float = 1.0) -> F64:
 def map_to_crops(points: Array, placements: F64, pixels: int, zoom: float = 1.0) -> F64:
     """Map points (n, p, 2 or more) of frames to the crops at placements (n, 4): (n, p, 2)."""
     return np.stack([align(p, pixels, zoom).to_crop(q) for p, q in zip(placements, points, strict=True)])
+
+
+def map_mesh_to_crop(points: Array, placement: F64, pixels: int) -> F64:
+    """Map a mesh (p, 3) of a frame to the crop at a placement (4,), its depth included: (p, 3)."""
+    flat = align(placement, pixels).to_crop(points[:, :2])
+    return np.concatenate([flat, points[:, 2:] * (pixels / (SIDE * placement[2]))], 1)

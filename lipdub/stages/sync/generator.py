@@ -153,7 +153,8 @@ class GeneratorMethod(SyncMethod):
         if crops.missing() or boxes.missing():
             run = GeneratorRun(ctx, options, plan, heard.features)
             batch = inference.preferred_batch(ctx, self.traits)
-            frames = _frame_pass(plan, tracks, self.prepare(run), self.prepare_edit(run), (crops, boxes), batch)
+            mask = self.choose_mask(options)
+            frames = _frame_pass(plan, tracks, self.prepare(run), self.prepare_edit(run), (crops, boxes), batch, mask)
             run_frame_passes(ctx, frames)
         return {
             "method": self.name,
@@ -262,6 +263,7 @@ def _frame_pass(
     edit: Edit | None,
     arrays: tuple[ChunkedArray, ChunkedArray],
     batch_size: int,
+    mask: str,
 ) -> FramePass:
     """Describe the pass that cuts faces out, generates new ones, and composites their lower parts."""
     meshes = FaceMeshes(tracks)
@@ -278,12 +280,12 @@ def _frame_pass(
     def composite(batch: FrameBatch, drawn: tuple[list[Array], Any]) -> None:
         pixels, boxes = batch.out
         for row, k, face, edited, new in zip(batch.rows, batch.items, batch.inputs, *drawn, strict=True):
-            points = meshes.read(int(plan.track[k]), int(plan.source[k]))[:, :2] - plan.box[k, :2]
+            points = meshes.read(int(plan.track[k]), int(plan.source[k])).astype(np.float64)
             h, w = face.shape[:2]
             turns = int(plan.turns[k])
-            upright, points = np.rot90(face, turns), turn_points(points, h, w, turns)
+            points[:, :2] = turn_points(points[:, :2] - plan.box[k, :2], h, w, turns)
             upper = np.rot90(edited, turns) if edit is not None else None
-            composed = composite_lower_face(upright, new, points, float(plan.amount[k]), upper)
+            composed = composite_lower_face(np.rot90(face, turns), new, points, float(plan.amount[k]), upper, mask)
             pixels[row, :h, :w] = np.rot90(composed, -turns)
             boxes[row] = plan.box[k]
 

@@ -6,11 +6,16 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from lipdub.faces.masks import DEFAULT_MASK
 from lipdub.stages.method import Method
 
 if TYPE_CHECKING:
     from lipdub.arrays import F32
     from lipdub.stages.base import StageContext
+
+
+AUTO_MASK = "auto"
+"""The mask that a method takes where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,15 @@ class SyncMethod(Method, ABC):
 
     Attributes:
         reads_transcript: Whether a transcript of the speech helps it.
+        default_mask: Which part of the face it may change where nothing else is asked for (`faces.masks.MASKS`).
     """
 
     reads_transcript: ClassVar[bool] = False
+    default_mask: ClassVar[str] = DEFAULT_MASK
+
+    def choose_mask(self, options: Any) -> str:
+        """Return the mask that the stage's options mean, a name in `faces.masks.MASKS`."""
+        return self.default_mask if options.mask == AUTO_MASK else str(options.mask)
 
     @abstractmethod
     def hear(self, audio: F32, options: Any) -> Any:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lipdub.faces.masks import MASKS
 from lipdub.media.timeline import EXTENSION_MODES, LENGTH_POLICIES
 from lipdub.options import option
 from lipdub.stages.inference_options import InferenceOptions
 from lipdub.stages.shared_options import FaceOptions, TimeOptions, TranscriptOptions
 from lipdub.stages.sync import METHODS
+from lipdub.stages.sync.method import AUTO_MASK
 
 LENGTH, LOOK = "Length", "Look"
 
@@ -36,4 +38,11 @@ class SyncOptions(TranscriptOptions, TimeOptions, FaceOptions, InferenceOptions)
     )
     strength: float = option(
         1.0, "--strength", help="How far the mouth moves. 1 is as spoken.", low=0, high=2, panel=LOOK
+    )
+    mask: str = option(
+        AUTO_MASK,
+        "--mask",
+        help="Which part of the face may change. auto: what suits the method.",
+        choices=lambda: (AUTO_MASK, *MASKS.names()),
+        panel=LOOK,
     )

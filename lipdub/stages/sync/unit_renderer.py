@@ -37,7 +37,7 @@ class FaceGeometry:
 
     Attributes:
         source: (478, 2) as the source shows the face.
-        target: (478, 2) as the speech asks for it.
+        target: (478, 3) as the speech asks for it, with its depth.
         anchors: (a, 2) points around the lower face that keep their places.
         scale: Pixels per eye distance.
     """
@@ -55,11 +55,13 @@ class UnitRenderer:
         talkers: The tracks to dub, by id.
         plan: What every output frame shows.
         shape: Of the crops' array, (n, height, width, 4).
+        mask: Which part of the face may change, a name in `faces.masks.MASKS`.
     """
 
-    def __init__(self, talkers: Mapping[int, UnitTalker], plan: UnitPlan, shape: tuple[int, ...]) -> None:
+    def __init__(self, talkers: Mapping[int, UnitTalker], plan: UnitPlan, shape: tuple[int, ...], mask: str) -> None:
         self._plan = plan
-        self._talkers = {track: _TalkerRenderer(talker, plan, shape[2], shape[1]) for track, talker in talkers.items()}
+        size = shape[2], shape[1]
+        self._talkers = {track: _TalkerRenderer(talker, plan, size, mask) for track, talker in talkers.items()}
 
     def look_up(self, batch: FrameBatch) -> tuple[FaceGeometry | None, list[MouthUnit]]:
         """Return the landmarks and the mouths of the batch's only frame. The caches are not made for threads."""
@@ -85,11 +87,11 @@ class UnitRenderer:
 class _TalkerRenderer:
     """Draws the dubbed crops of one talker."""
 
-    def __init__(self, talker: UnitTalker, plan: UnitPlan, width: int, height: int) -> None:
+    def __init__(self, talker: UnitTalker, plan: UnitPlan, max_size: tuple[int, int], mask: str) -> None:
         from lipdub.faces import landmark_animation
 
         self._talker, self._plan = talker, plan
-        self._max_size = width, height
+        self._max_size, self._mask = max_size, mask
         self._skin = talker.skin
         self._follow = landmark_animation.compute_follow_weights(self._skin)
         self._near = len(self._skin.anchors) // 2
@@ -119,7 +121,7 @@ class _TalkerRenderer:
                 response, posed.residual[rows], self._plan.wanted[outputs], posed.shape[rows], self._follow
             )
             poses = posed.pose[rows]
-            targets = poses.apply(shapes)[..., :2]
+            targets = poses.apply(shapes)
             anchors = poses.apply(np.broadcast_to(self._skin.anchors, (len(rows), *self._skin.anchors.shape)))[..., :2]
             for i, k in enumerate(outputs.tolist()):
                 self._geometry[k] = FaceGeometry(
@@ -156,16 +158,16 @@ class _TalkerRenderer:
         """
         import cv2
 
-        from lipdub.faces import masks, mouth_rendering
+        from lipdub.faces import mouth_rendering
 
         skin = self._skin
-        points = [geometry.source[skin.vertices], geometry.target[skin.vertices], geometry.anchors[: self._near]]
+        points = [geometry.source[skin.vertices], geometry.target[skin.vertices, :2], geometry.anchors[: self._near]]
         box = self._fit_box(np.concatenate(points), picture.width, picture.height)
         x0, y0, x1, y1 = box
         if x1 - x0 < MIN_SIDE_PX or y1 - y0 < MIN_SIDE_PX:
             return 0, 0, 0, 0
         origin = np.array([x0, y0])
-        target = geometry.target - origin
+        target = geometry.target[:, :2] - origin
         image = picture.rgb(box)
         crop, moved = mouth_rendering.warp_skin(
             image, skin, geometry.source - origin, target, geometry.anchors - origin
@@ -175,7 +177,7 @@ class _TalkerRenderer:
         mask, _ = mouth_rendering.composite_mouth(crop, mouth, units, amount)
         # Nothing outside the lower face and the ring of anchors round its jaw is ever changed.
         h, w = crop.shape[:2]
-        face = masks.draw_lower_face(target, h, w, mouth_rendering.ANCHOR_REACH)
+        face = self._draw_mask(geometry.target - np.array([x0, y0, 0.0]), h, w)
         changed = np.clip((moved - MOVED_FROM) / MOVED_RAMP, 0, 1) * face
         left, top, right, bottom = mouth_rendering.compute_mouth_box(mouth, h, w)
         part = changed[top:bottom, left:right]
@@ -183,6 +185,14 @@ class _TalkerRenderer:
         opacity = (_grow_mask(changed, MASK_GROWTH * w) * np.iinfo(crop.dtype).max).astype(crop.dtype)
         cv2.mixChannels([crop, opacity], [out[:h, :w]], [0, 0, 1, 1, 2, 2, 3, 3])
         return box
+
+    def _draw_mask(self, target: Array, height: int, width: int) -> U8:
+        """Draw where the crop may change: inside the ring of anchors, and inside the mask that was asked for."""
+        from lipdub.faces.masks import DEFAULT_MASK, MASKS, outlines
+        from lipdub.faces.mouth_rendering import ANCHOR_REACH
+
+        reach = outlines.draw_lower_face(target, height, width, ANCHOR_REACH)
+        return reach if self._mask == DEFAULT_MASK else reach & MASKS.get(self._mask).draw(target, height, width)
 
     def _fit_box(self, points: Array, width: int, height: int) -> tuple[int, int, int, int]:
         """Return a box with even corners around the points, inside the picture and no larger than the crop array."""

@@ -65,7 +65,7 @@ class Units(SyncMethod):
         crops = arrays.create_crops(len(plan.source), *_measure_crops(talkers))
         arrays.write_plan(plan, plan.wanted)
         release_free_memory()  # planning takes arrays as long as the speech, rendering pictures
-        renderer = UnitRenderer(talkers, plan, crops[0].shape)
+        renderer = UnitRenderer(talkers, plan, crops[0].shape, self.choose_mask(options))
         frames = FramePass(crops, plan.source, plan.is_dubbed, renderer.look_up, renderer.draw)
         run_frame_passes(ctx, frames, threads=ctx.threads)
         painted = {track: _count_painted(plan, track, talker) for track, talker in talkers.items()}

@@ -1,4 +1,4 @@
-"""Masks of the face and its lower part, drawn from the mesh: they follow the jaw's outline and turn with the head."""
+"""Outlines of the face and its lower part, drawn from the mesh: they follow the jaw and turn with the head."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def draw_lower_face(landmarks: Array, height: int, width: int, reach: float = 1.
     jaw = centre + (points[list(mesh.JAW)] - centre) * reach
     ears = centre + (points[[mesh.EAR_LEFT, mesh.EAR_RIGHT]] - centre) * reach
     outline = np.concatenate([jaw, ears[:1], points[[mesh.NOSE_BRIDGE]], ears[1:]])
-    return _draw_hull(outline.astype(np.float32), height, width)
+    return draw_hull(outline.astype(np.float32), height, width)
 
 
 def draw_face(landmarks: Array, height: int, width: int) -> U8:
@@ -44,11 +44,11 @@ def draw_face(landmarks: Array, height: int, width: int) -> U8:
     Returns:
         (height, width) uint8, 1 inside.
     """
-    return _draw_hull(np.asarray(landmarks, np.float32)[list(mesh.OVAL), :2], height, width)
+    return draw_hull(np.asarray(landmarks, np.float32)[list(mesh.OVAL), :2], height, width)
 
 
-def _draw_hull(outline: Array, height: int, width: int) -> U8:
-    """Draw the convex hull of an outline (n, 2) float32.
+def draw_hull(outline: Array, height: int, width: int) -> U8:
+    """Draw the convex hull of an outline (n, 2) float32 pixels: (height, width) uint8, 1 inside.
 
     The outline itself need not be convex, and beyond 60 degrees of yaw it crosses itself. Its hull is the area of the
     head.

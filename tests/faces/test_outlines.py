@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lipdub.faces import landmarks, masks, mesh
+from lipdub.faces import landmarks, mesh
+from lipdub.faces.masks import outlines
 from tests.properties import repeatable
 
 
@@ -23,15 +24,15 @@ def head(yaw: float) -> np.ndarray:
 
 
 def test_it_is_the_jaw_and_not_a_rectangle() -> None:
-    mask = masks.draw_lower_face(head(0), 200, 200)
+    mask = outlines.draw_lower_face(head(0), 200, 200)
     assert mask[120, 100] and mask[140, 100] and not mask[40, 100] and not mask[160, 100]
     assert not mask[140, 55] and mask[70, 55]
 
 
 def test_it_turns_with_the_head_and_reaches_as_far_as_asked() -> None:
-    front, turned = masks.draw_lower_face(head(0), 200, 200), masks.draw_lower_face(head(0.7), 200, 200)
+    front, turned = outlines.draw_lower_face(head(0), 200, 200), outlines.draw_lower_face(head(0.7), 200, 200)
     assert front[90, 140] and not turned[90, 140]
-    wider = masks.draw_lower_face(head(0), 200, 200, reach=1.4)
+    wider = outlines.draw_lower_face(head(0), 200, 200, reach=1.4)
     assert wider[155, 100] and (wider >= front).all()
 
 
@@ -39,7 +40,7 @@ def test_the_whole_face_reaches_over_the_brows() -> None:
     points = head(0)
     angle = np.linspace(0, 2 * np.pi, len(mesh.OVAL), endpoint=False)
     points[list(mesh.OVAL), :2] = np.stack([100 + 50 * np.cos(angle), 90 + 70 * np.sin(angle)], 1)
-    mask = masks.draw_face(points, 200, 200)
+    mask = outlines.draw_face(points, 200, 200)
     assert mask[30, 100] and mask[150, 100] and not mask[10, 100] and not mask[30, 60] and mask.dtype == np.uint8
 
 
@@ -47,7 +48,7 @@ def test_the_whole_face_reaches_over_the_brows() -> None:
 @given(dx=st.integers(-60, 60), dy=st.integers(-60, 60))
 def test_masks_move_with_the_face(dx: int, dy: int) -> None:
     points = landmarks.load_neutral_face()[:, :2] * 40 + 150
-    for draw in (masks.draw_lower_face, masks.draw_face):
+    for draw in (outlines.draw_lower_face, outlines.draw_face):
         still, moved = draw(points, 300, 300), draw(points + np.array([dx, dy]), 300, 300)
         assert set(np.unique(still)) == {0, 1}
         assert np.array_equal(np.roll(still, (dy, dx), (0, 1)), moved)
@@ -57,6 +58,6 @@ def test_masks_move_with_the_face(dx: int, dy: int) -> None:
 @given(scale=st.floats(1, 500), x=st.floats(-300, 300), y=st.floats(-300, 300))
 def test_the_lower_face_grows_with_its_reach_and_stays_inside_the_picture(scale: float, x: float, y: float) -> None:
     points = landmarks.load_neutral_face()[:, :2] * scale + np.array([x, y])
-    narrow, wide = (masks.draw_lower_face(points, 60, 90, reach) for reach in (1.0, 1.3))
+    narrow, wide = (outlines.draw_lower_face(points, 60, 90, reach) for reach in (1.0, 1.3))
     assert narrow.shape == (60, 90)
     assert (wide >= narrow).all()
