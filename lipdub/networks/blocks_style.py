@@ -4,7 +4,8 @@ Karras et al., Analyzing and Improving the Image Quality of StyleGAN (CVPR 2020)
 those of the PyTorch checkpoints in common use (rosinality's layout). Everything is plain torch without compiled
 extensions.
 
-Equalised layers store weights of unit variance, and scale them by 1/sqrt(fan-in) when they use them.
+Equalised layers store weights of unit variance, and scale them by 1/sqrt(fan-in) when they use them. Biases, styles and
+noise take the type of the features, which under autocast have half precision: the maps would grow to float32 otherwise.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def upfirdn(x: torch.Tensor, kernel: torch.Tensor, pad: tuple[int, int], up: int
 
 def scaled_leaky_relu(x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     """Add a bias (c) to x (n, c, ...), then LeakyReLU with slope 0.2, times sqrt(2)."""
-    shaped = bias.view(1, -1, *([1] * (x.ndim - 2)))
-    return functional.leaky_relu(x + shaped, 0.2) * math.sqrt(2)
+    shaped = bias.view(1, -1, *([1] * (x.ndim - 2))).to(x.dtype)
+    return functional.leaky_relu(x + shaped, 0.2).mul_(math.sqrt(2))
 
 
 def stage_width(size: int, multiplier: int = 2, narrow: float = 1.0) -> int:
@@ -90,14 +91,14 @@ class EqualLinear(nn.Module):
 class EqualConv(nn.Module):
     """Equalised convolution without bias (n, inward, h, w) -> (n, outward, ...)."""
 
-    def __init__(self, inward: int, outward: int, kernel: int, stride: int = 1) -> None:
+    def __init__(self, inward: int, outward: int, kernel: int, stride: int = 1, padding: int = 0) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outward, inward, kernel, kernel))
-        self.stride = stride
+        self.stride, self.padding = stride, padding
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         scale = 1 / math.sqrt(self.weight[0].numel())
-        return functional.conv2d(x, self.weight * scale, stride=self.stride)
+        return functional.conv2d(x, self.weight * scale, stride=self.stride, padding=self.padding)
 
 
 class LeakyBias(nn.Module):
@@ -164,14 +165,14 @@ class ModulatedConv(nn.Module):
         weight = self.weight[0]
         scaled = self.modulation(style) / math.sqrt(weight[0].numel())
         # Scaling input and output instead of the weights lets the whole batch share one convolution.
-        x = x * scaled[:, :, None, None]
+        x = x * scaled[:, :, None, None].to(x.dtype)
         if self.blur is None:
             x = functional.conv2d(x, weight, padding=weight.shape[-1] // 2)
         else:
             x = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
         if self.demodulate:
             power = functional.linear(scaled.square(), weight.square().sum((2, 3)))
-            x = x * torch.rsqrt(power + 1e-8)[:, :, None, None]
+            x = x * torch.rsqrt(power + 1e-8)[:, :, None, None].to(x.dtype)
         return x if self.blur is None else self.blur(x)
 
 
@@ -183,7 +184,7 @@ class AddedNoise(nn.Module):
         self.weight = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        return x + self.weight * noise
+        return x + (self.weight * noise).to(x.dtype)
 
 
 class AppendedFeature(AddedNoise):

@@ -14,15 +14,51 @@ on FFHQ carry the terms of that data set.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from lipdub.networks.blocks_style import StyleGenerator
+from lipdub.networks.blocks_style import StyleGenerator, stage_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class StyleGAN2Size:
+    """Sizes of a generator.
+
+    Attributes:
+        pixels: Side of the pictures, a power of two from 8 on.
+        style_dim: Length of a style code.
+        multiplier: Factor on the channels from 64 pixels on.
+        narrow: Factor on all channels (`blocks_style.stage_width`).
+
+    Raises:
+        ValueError: There is no such generator.
+    """
+
+    pixels: int = 256
+    style_dim: int = 512
+    multiplier: int = 2
+    narrow: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.pixels < 8 or self.pixels & (self.pixels - 1):
+            raise ValueError(f"pixels must be a power of two from 8 on, not {self.pixels}")
+        if self.style_dim < 1 or stage_width(self.pixels, self.multiplier, self.narrow) < 1:
+            raise ValueError(f"no such channels: style_dim {self.style_dim}, narrow {self.narrow:g}")
+
+    @classmethod
+    def small(cls) -> StyleGAN2Size:
+        """Return the size for CPUs."""
+        return cls(128, 128, 1, 0.25)
+
+    def build(self) -> StyleGAN2:
+        """Build a new generator."""
+        return StyleGAN2(self.pixels, self.style_dim, self.multiplier, self.narrow)
 
 
 class StyleGAN2(StyleGenerator):
@@ -30,6 +66,7 @@ class StyleGAN2(StyleGenerator):
 
     def __init__(self, size: int = 1024, style_dim: int = 512, multiplier: int = 2, narrow: float = 1.0) -> None:
         super().__init__(size, style_dim, multiplier, narrow, append=False)
+        self.style_dim = style_dim
         self.noises = nn.Module()
         for i in range(self.layers - 1):
             side = 2 ** ((i + 5) // 2)
@@ -38,6 +75,12 @@ class StyleGAN2(StyleGenerator):
     def mapping(self, z: torch.Tensor) -> torch.Tensor:
         """Return w (n, style_dim) of z (n, style_dim), N(0, 1)."""
         return self.style(z)
+
+    def average_code(self, count: int = 10_000, seed: int = 0) -> torch.Tensor:
+        """Return the mean style code (style_dim,) of many latents, w_avg."""
+        z = torch.randn(count, self.style_dim, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            return self.mapping(z.to(self.input.input.device)).mean(0)
 
     def forward(self, latents: torch.Tensor, noises: Sequence[torch.Tensor] | None = None) -> torch.Tensor:
         """Return the pictures, (n, 3, size, size).

@@ -64,6 +64,12 @@ def read(path: Path, form: str, title: str, makers: str) -> tuple[dict[str, Any]
     return description, {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
+def select(state: Mapping[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
+    """Return the tensors of one part of a file, whose names begin with it and a dot, by the rest of their names."""
+    prefix = f"{part}."
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
 def read_description(path: Path, form: str, title: str, makers: str) -> dict[str, Any]:
     """Return a file's description without reading its tensors. Arguments and errors are those of `read`."""
     return _parse(path, _read_metadata(path), form, title, makers)

@@ -128,14 +128,11 @@ def load(path: Path) -> TalkingFaceModel:
 
     description, state = safetensors_file.read(path, FORMAT, _TITLE, _MAKERS)
 
-    def select(name: str) -> dict[str, torch.Tensor]:
-        return {key.removeprefix(f"{name}."): value for key, value in state.items() if key.startswith(f"{name}.")}
-
     def load_generator(name: str) -> FaceGenerator | None:
         if description.get(name) is None:
             return None
         generator = FaceGenerator(FaceGeneratorSize(**description[name]))
-        load_into(generator, select(name), f"{path.name} ({name})")
+        load_into(generator, safetensors_file.select(state, name), f"{path.name} ({name})")
         generator.eval()
         return generator
 
@@ -148,7 +145,7 @@ def load(path: Path) -> TalkingFaceModel:
         model = TalkingFaceModel(sync.eval(), load_generator("silent"), load_generator("talking"), notes)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"{path} does not say what its networks are like: {error}") from error
-    load_into(sync, select("sync"), f"{path.name} (sync)")
+    load_into(sync, safetensors_file.select(state, "sync"), f"{path.name} (sync)")
     if model.silent is None and model.talking is None:
         raise WeightsError(f"{path} holds no generator")
     return model

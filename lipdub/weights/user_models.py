@@ -209,6 +209,16 @@ def find(family: ModelFamily, name: str | None, video_digest: str | None) -> Mod
     return ModelFile(path, sha256(path), "shipped", family.describe(path))
 
 
+def find_file(family: ModelFamily, digest: str) -> Path | None:
+    """Return the file of a family that has a digest: the shipped one, or a stored one. None where there is none."""
+    if family.shipped is not None and _is_shipped(family.shipped):
+        shipped = verify_shipped(family.shipped)
+        if sha256(shipped) == digest:
+            return shipped
+    rows = [row for row in _read_index() if row.method == family.method and row.sha256 == digest]
+    return next((row.path for row in rows if row.path.is_file() and sha256(row.path) == digest), None)
+
+
 def _find_named(family: ModelFamily, name: str, rows: list[_Row]) -> ModelFile:
     path = Path(name)
     for row in rows:
