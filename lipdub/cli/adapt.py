@@ -1,4 +1,4 @@
-"""`lipdub adapt`: fine-tunes a talking-face model on the person in one video."""
+"""`lipdub adapt`: fine-tunes a model on the person in one video."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def adapt(
     ],
     **values: Any,
 ) -> None:
-    """Fine-tune the talking-face model on the person in VIDEO, for use with --recipe stabilized.
+    """Fine-tune a model on the person in VIDEO, for use with the same --recipe.
 
-    The model is kept in the weights store, and --recipe stabilized uses it whenever it dubs this video.
+    The model is kept in the weights store, and the recipe uses it whenever it dubs this video.
     """
     made = make_adapted_model(video, AdaptArguments(**drop_missing(values)), make_runtime(manner))
     manner.result({"weights": str(made.path), "notes": made.notes}, str(made.path))

@@ -34,25 +34,31 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
 from lipdub.constants import SAMPLE_RATE_HZ
-from lipdub.errors import InputError, UsageError, printable
+from lipdub.errors import UsageError, printable
 from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.face_generator import FaceGenerator
 from lipdub.training import shards
+from lipdub.training.adaptation_data import (
+    SILENT_VIDEO,
+    TRUE_VIDEO,
+    cut_beginning,
+    dub_clips,
+    load_own_speech,
+    load_speech,
+    prepare_dataset,
+    retime_own_clips,
+)
 from lipdub.training.card import to_sentence
 from lipdub.training.config import setting
-from lipdub.training.dataset import Clip, Dataset, TalkingClips, open_dataset
-from lipdub.training.face_augmentation import FaceAugmentation, VoiceAugmentation
+from lipdub.training.dataset import Clip, Dataset, TalkingClips
+from lipdub.training.face_augmentation import ONE_PERSON, VoiceAugmentation
 from lipdub.training.face_windows import WindowSampling
 from lipdub.training.loop import LoopOptions
-from lipdub.training.own_speech import fit_own_speech, refine_lag
-from lipdub.training.prepare import prepare
-from lipdub.training.pseudo_targets import dub_video, write_dubbed_clips
 from lipdub.training.talking_face import GeneratorOptions, LossWeights, train_generator
 from lipdub.weights import talking_face_file
 from lipdub.weights.talking_face_file import TalkingFaceModel
@@ -64,31 +70,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lipdub.arrays import F32
-    from lipdub.progress import Event
 
     Report = Callable[[str], None]
 
-_MIN_SECONDS = 2.0  # of one face, in the video
 _MIN_LEARNT_SECONDS = 6.0  # of a longer video or speech, however few the minutes
-_CUT_FROM = 1.2  # a video is cut when it is longer than what is learnt by this factor
-# One person in one light: augmentation only keeps the model from memorizing the video's pixels.
-_FACE_AUGMENTATION = FaceAugmentation(
-    shift=0.02,
-    scale=0.02,
-    stretch=0.0,
-    turn=1.0,
-    light=0.03,
-    slope=0.0,
-    contrast=0.0,
-    blur=0.3,
-    noise=0.0,
-    flip=0.0,
-    blurred=0.0,
-)
 _VOICE_AUGMENTATION = VoiceAugmentation(tract=0.05, tone=3.0, louder=3.0, softer=6.0)
-_SILENT_VIDEO = "quiet"  # id of the video that is dubbed with silence
-_TRUE_VIDEO = "own"  # id of the video with its own sound in time
-_AUDIBLE_LAG = 0.005  # seconds of a lag that is worth a word
 _STEPS = 1_000_000  # more than the minutes allow
 _MIN_MINUTES = 0.1
 
@@ -97,7 +83,7 @@ def _default_sampling() -> WindowSampling:
     return WindowSampling(
         windows=9,
         frames=1,
-        face_augmentation=_FACE_AUGMENTATION,
+        face_augmentation=ONE_PERSON,
         voice_augmentation=_VOICE_AUGMENTATION,
         cross_video_share=1.0,
     )
@@ -218,19 +204,19 @@ def adapt(
     most = max(options.seconds_per_minute * options.minutes, _MIN_LEARNT_SECONDS)
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as temporary:
         folder = Path(temporary)
-        learnt = _cut_beginning(video, most, folder, report)
-        data = _prepare_dataset(learnt, folder / "faces", pixels, report)
+        learnt = cut_beginning(video, most, folder, report)
+        data = prepare_dataset(learnt, folder / "faces", pixels, report)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
         windows, own = find_sound_windows(model.sync.size), TalkingClips(data)
         others = [windows.compute(own.audio(i)) for i in range(len(own))] if options.sync_regularizer > 0 else []
-        speeches = [_load_speech(path, most, report) for path in speech] or [_load_own_speech(learnt)]
+        speeches = [_load_speech(path, most, report) for path in speech] or [load_own_speech(learnt)]
         if not speech and model.sync.size.audio == "mel":
             report("without --speech the model learns from the video's own speech and follows other speech poorly")
-        dubbed = _dub_clips(data, learnt, speeches, folder)
+        dubbed = dub_clips(data, learnt, speeches, folder)
         shown: Sequence[Clip] = data.clips
         if model.sync.size.audio != "mel":
             # In the place of the others: a frame must not be its own reference.
-            shown = _retime_own_clips(data, learnt, model, options, report) or shown
+            shown = retime_own_clips(data, learnt, model.sync, model.lead, options.min_own_contrast, report) or shown
         shares = _video_shares(shown, dubbed, options)
         data = data.with_clips((*shown, *dubbed))
         minutes = options.minutes - (time.monotonic() - began) / 60
@@ -338,134 +324,39 @@ def _generator_options(part: str, options: AdaptationOptions, minutes: float) ->
     return GeneratorOptions(sampling=options.sampling, loss_weights=weights, loop=loop).for_silent_lip()
 
 
-def _retime_own_clips(
-    data: Dataset, video: Path, model: TalkingFaceModel, options: AdaptationOptions, report: Report
-) -> list[Clip]:
-    """Give the video's clips with its own sound where the lips say it; none where that sound does not fit them."""
-    fit = fit_own_speech(data, model.sync)
-    if fit is None or fit.contrast < options.min_own_contrast:
-        report("the video's sound does not fit its lips, so only dubs teach what they say")
-        return []
-    # AVSyncNet learnt from the mouths that come late by the model's lead.
-    fit = refine_lag(data, replace(fit, seconds=fit.seconds - model.lead))
-    late = ""
-    if abs(fit.seconds) >= _AUDIBLE_LAG:
-        late = f", {1000 * abs(fit.seconds):.0f} ms {'late' if fit.seconds > 0 else 'early'}"
-    report(f"the video's sound fits its lips{late}: they are learnt as they are")
-    ends = [round(clip.start * SAMPLE_RATE_HZ) + clip.frames * shards.SAMPLES_PER_FRAME for clip in data.clips]
-    sound, shift = np.zeros(max(ends), np.float32), round(fit.seconds * SAMPLE_RATE_HZ)
-    for clip, end in zip(data.clips, ends, strict=True):
-        heard = data.read_audio(clip)
-        sound[end - len(heard) : end] = heard
-    moved = sound[shift:] if shift >= 0 else np.concatenate([np.zeros(-shift, np.float32), sound])
-    return list(write_dubbed_clips(data, video, moved, _TRUE_VIDEO))
-
-
 def _video_shares(
     own: Sequence[Clip], dubbed: Sequence[Clip], options: AdaptationOptions
 ) -> dict[str, dict[str, float]]:
     """Give the share of each generator's windows for each video; dubbed videos share by their length.
 
-    Where the sound of `own` fits the lips (`_TRUE_VIDEO`), the talking-face generator learns these clips as the truth.
+    Where the sound of `own` fits the lips (`TRUE_VIDEO`), the talking-face generator learns these clips as the truth.
     """
     frames: dict[str, float] = {}
     for clip in dubbed:
-        if clip.video != _SILENT_VIDEO:
+        if clip.video != SILENT_VIDEO:
             frames[clip.video] = frames.get(clip.video, 0) + clip.frames
     total = sum(frames.values())
 
     def divide(on_silent: float, on_dubbed: float, on_own: float) -> dict[str, float]:
         by_video = {video: on_dubbed * count / total for video, count in frames.items()}
-        return {_SILENT_VIDEO: on_silent, own[0].video: on_own, **by_video}
+        return {SILENT_VIDEO: on_silent, own[0].video: on_own, **by_video}
 
     closing, saying = options.silent_clip_share, options.dubbed_clip_share
     rest = (1 - saying) / 3
     talking = divide(rest, saying, 2 * rest)
-    if own[0].video == _TRUE_VIDEO:
+    if own[0].video == TRUE_VIDEO:
         others = 1 - options.own_clip_share
         talking = divide(others * (1 - saying), others * saying, options.own_clip_share)
     return {"silent": divide(closing, (1 - closing) / 2, (1 - closing) / 2), "talking": talking}
 
 
-def _cut_beginning(video: Path, seconds: float, folder: Path, report: Report) -> Path:
-    """Cut the first seconds of a video; one that is not much longer stays as it is. Raises InputError."""
-    import ffmpeg
-
-    from lipdub.media.ffmpeg import find_ffmpeg, run_ffmpeg
-    from lipdub.media.frame_index import read_frame_times
-    from lipdub.media.probe import probe
-
-    facts, times = probe(video), read_frame_times(video)
-    if facts.video is None or not facts.audio or times[-1] - times[0] <= _CUT_FROM * seconds:
-        return video
-    out, source = folder / "beginning.mkv", ffmpeg.input(video.absolute(), t=seconds)
-    coding = {"c:v": "libx264", "crf": 8, "preset": "ultrafast", "c:a": "pcm_s16le"}
-    streams = (source[str(facts.video.index)], source[str(facts.audio[0].index)])
-    run_ffmpeg(ffmpeg.output(*streams, filename=out, **coding), find_ffmpeg())
-    report(f"there is time to learn only the first {seconds:.0f} s of {video.name}")
-    return out
-
-
 def _load_speech(speech: Path, seconds: float, report: Report) -> F32:
-    """Load the first seconds of a speech, (samples,) float32 at 16 kHz."""
-    from lipdub.media.audio import load_audio
-
-    whole = load_audio(speech, SAMPLE_RATE_HZ)
-    learnt = whole[: round(seconds * SAMPLE_RATE_HZ)]
+    """Load the first seconds of a speech, (samples,) float32 at 16 kHz, and report how much is learnt."""
+    learnt, rest = load_speech(speech, seconds)
     report(f"{speech.name}: {len(learnt) / SAMPLE_RATE_HZ:.1f} s are learnt from videos dubbed by the built-in recipe")
-    if len(learnt) < len(whole):
-        rest = (len(whole) - len(learnt)) / SAMPLE_RATE_HZ
+    if rest > 0:
         report(f"the mouth will follow the other {rest:.0f} s of {speech.name} less well: give more --minutes")
     return learnt
-
-
-def _load_own_speech(video: Path) -> F32:
-    """Load a video's speech from the middle on, then its beginning, so that frames say other speech than their own."""
-    from lipdub.media.audio import load_audio
-
-    audio = load_audio(video, SAMPLE_RATE_HZ)
-    return np.roll(audio, len(audio) // 2)
-
-
-def _dub_clips(data: Dataset, video: Path, speeches: Sequence[F32], folder: Path) -> list[Clip]:
-    """Dub a video by the built-in recipe with silence and with each speech, and add the clips to its dataset.
-
-    Args:
-        data: dataset of the video.
-        video: the video.
-        speeches: (samples,) float32 at 16 kHz each.
-        folder: where the dubbed videos are written.
-    """
-    span = round(max(clip.start + clip.frames / shards.FPS for clip in data.clips) * SAMPLE_RATE_HZ)
-    sounds = {_SILENT_VIDEO: np.zeros(span, np.float32)}
-    for i, audio in enumerate(speeches):
-        # No part is longer than the video: past its end the frames would no longer be of the same moments.
-        for k in range(0, len(audio), span):
-            if k == 0 or len(audio) - k >= SAMPLE_RATE_HZ:
-                sounds[f"said-{i}-{k // span}"] = audio[k : k + span]
-    return [
-        clip
-        for name, sound in sounds.items()
-        for clip in write_dubbed_clips(data, dub_video(video, sound, folder / name), sound, name)
-    ]
-
-
-def _prepare_dataset(video: Path, folder: Path, pixels: int, report: Report) -> Dataset:
-    """Make a dataset of a video of one person (`training.prepare`). Raises InputError if its faces are too few."""
-
-    def follow(event: Event) -> None:
-        if event.kind == "warn":
-            report(event.message)
-
-    clips = {"size": pixels, "min_sync": 0.0, "min_face": 0.0, "shortest": 0.4}
-    prepare([video], folder, clips=clips, split={"held_out": 0.0}, speaker="talker", strict=True, progress=follow)
-    data = open_dataset(folder)
-    seconds = sum(clip.frames for clip in data.clips) / shards.FPS
-    if seconds < _MIN_SECONDS:
-        raise InputError(
-            f"{printable(video)} shows {seconds:.1f} s of one face only", hint=f"{_MIN_SECONDS:g} s are needed."
-        )
-    return data
 
 
 def largest_face_pixels(generator: FaceGenerator) -> int:

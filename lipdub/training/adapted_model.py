@@ -1,4 +1,7 @@
-"""Adapted models: from a video of a person to a model in the weights store, for `lipdub adapt` and for Python."""
+"""Adapted models: from a video of a person to a model in the weights store, for `lipdub adapt` and for Python.
+
+`training.adapters` has the recipes whose models can be adapted.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.options import option
+from lipdub.training.adapters import ADAPTERS, DEFAULT_ADAPTER
 from lipdub.training.trainable import Runtime, SettingsOptions
 from lipdub.workspace.atomic_files import encode_text, write_atomically
 
 if TYPE_CHECKING:
-    from lipdub.training.adapt import AdaptationOptions
+    from lipdub.weights.user_models import ModelFamily
 
 
 @dataclass(frozen=True)
 class AdaptArguments(SettingsOptions):
     """What to adapt to, which model, how long, and where the result goes."""
 
+    recipe: str = option(
+        DEFAULT_ADAPTER, "--recipe", help="The recipe whose model is adapted.", choices=ADAPTERS.names, metavar="NAME"
+    )
     minutes: float | None = option(None, "--minutes", help="Total minutes of wall time.", low=0.1, default_text="10")
     speech: list[Path] | None = option(
         None,
@@ -45,7 +52,9 @@ class AdaptArguments(SettingsOptions):
     out: Path | None = option(
         None, "--out", "-o", metavar="FILE", help="Write the model to this file instead of the weights store."
     )
-    pixels: int | None = option(None, "--pixels", help="Side of the generated faces: 96 or 128.", default_text="128")
+    pixels: int | None = option(
+        None, "--pixels", help="Recipe stabilized: side of the generated faces, 96 or 128.", default_text="128"
+    )
     seed: int = option(0, "--seed", help="Random seed.")
 
 
@@ -67,11 +76,11 @@ def make_adapted_model(
 ) -> AdaptedModel:
     """Adapt a model to the person in a video, write its card, and keep it in the weights store.
 
-    The recipe `stabilized` uses the kept model whenever it dubs this video.
+    The recipe uses the kept model whenever it dubs this video.
 
     Args:
         video: a person who talks, heard and seen, for two seconds or more.
-        arguments: base model, speech, minutes, name and settings.
+        arguments: recipe, base model, speech, minutes, name and settings.
         runtime: threads, device and progress.
 
     Raises:
@@ -80,58 +89,49 @@ def make_adapted_model(
         InputError: there is no such video, or too little of a face or of sound in it.
         EnvironmentFailure: the model could not be kept.
     """
-    from lipdub.training.adapt import adapt, render_card
     from lipdub.weights import user_models
-    from lipdub.weights.talking_face_file import FAMILY
 
     arguments, runtime = arguments or AdaptArguments(), runtime or Runtime()
+    adapter = ADAPTERS.get(arguments.recipe)
+    family = adapter.family()
     settings = _adaptation_settings(arguments)
     if arguments.name is not None:
         user_models.check_name(arguments.name)
     if arguments.out is None:
-        user_models.make_folder(FAMILY)  # a place for the result, before minutes are spent on it
-    base = user_models.find(FAMILY, arguments.base_model, None)
+        user_models.make_folder(family)  # a place for the result, before minutes are spent on it
+    base = user_models.find(family, arguments.base_model, None)
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
         path = arguments.out or Path(folder) / "talker.safetensors"
-        model = adapt(
-            video,
-            base.path,
-            path,
-            speech=arguments.speech or (),
-            options=settings,
-            seed=arguments.seed,
-            threads=runtime.threads,
-            device=runtime.device,
-            progress=runtime.report,
-        )
-        card = render_card(model, _command_line(video, settings, arguments.seed))
+        model = adapter.adapt(video, base.path, path, arguments.speech or (), settings, arguments.seed, runtime)
+        card = adapter.render_card(model, _command_line(video, arguments, settings.minutes))
         if arguments.out is None:
-            path = _keep_model(path, video, arguments.name, card)
+            path = _keep_model(family, path, video, arguments.name, card)
         else:
             write_atomically(path.with_suffix(".md"), encode_text(card))
     return AdaptedModel(path, model.notes["adapted"])
 
 
-def _adaptation_settings(arguments: AdaptArguments) -> AdaptationOptions:
+def _adaptation_settings(arguments: AdaptArguments) -> Any:
     """Apply the file, then the changes, then minutes and pixels to the default settings."""
-    from lipdub.training.adapt import AdaptationOptions
     from lipdub.training.config import apply_settings
 
-    settings = apply_settings(AdaptationOptions(), arguments.config, arguments.changes or ())
+    settings = ADAPTERS.get(arguments.recipe).default_settings()
+    settings = apply_settings(settings, arguments.config, arguments.changes or ())
     given = {"minutes": arguments.minutes, "pixels": arguments.pixels}
     return apply_settings(settings, None, [f"{key}={value}" for key, value in given.items() if value is not None])
 
 
-def _keep_model(path: Path, video: Path, name: str | None, card: str) -> Path:
+def _keep_model(family: ModelFamily, path: Path, video: Path, name: str | None, card: str) -> Path:
     """Copy a model and its card into the weights store, for this video. Returns its path there."""
     from lipdub.weights import user_models
-    from lipdub.weights.talking_face_file import FAMILY
     from lipdub.workspace.keys import digest_file
 
     digest = digest_file(video)
     name = name or user_models.sanitize_name(f"{video.stem}-{digest[:8]}")
-    return user_models.add_model(FAMILY, path, name, video_digest=digest, card=card)
+    return user_models.add_model(family, path, name, video_digest=digest, card=card)
 
 
-def _command_line(video: Path, settings: AdaptationOptions, seed: int) -> str:
-    return shlex.join(["lipdub", "adapt", video.name, "--minutes", f"{settings.minutes:g}", "--seed", str(seed)])
+def _command_line(video: Path, arguments: AdaptArguments, minutes: float) -> str:
+    recipe = [] if arguments.recipe == DEFAULT_ADAPTER else ["--recipe", arguments.recipe]
+    seed = str(arguments.seed)
+    return shlex.join(["lipdub", "adapt", video.name, *recipe, "--minutes", f"{minutes:g}", "--seed", seed])

@@ -72,6 +72,22 @@ def augment_faces(
     return change_light(views, rng, changes)
 
 
+ONE_PERSON = FaceAugmentation(
+    shift=0.02,
+    scale=0.02,
+    stretch=0.0,
+    turn=1.0,
+    light=0.03,
+    slope=0.0,
+    contrast=0.0,
+    blur=0.3,
+    noise=0.0,
+    flip=0.0,
+    blurred=0.0,
+)
+"""For one person in one light: it only keeps a model from memorizing the video's pixels."""
+
+
 def draw_views(count: int, width: int, rng: np.random.Generator, changes: FaceAugmentation) -> F64:
     """Draw how crops are moved, turned, scaled and mirrored.
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lipdub.arrays import F32, U8
+    from lipdub.faces.masks.shape import Draw
     from lipdub.speech.sound_windows import SoundWindows
     from lipdub.training.dataset import Clip, Dataset, Window
 
@@ -72,6 +73,7 @@ class WindowBatch(NamedTuple):
             hears. The middle one is the sound of the whole window, the input of AVSyncNet.
         others: (n, F, rows, columns) float32, other speech; none without it.
         lips: (n, F, 1, P, P) float32, 1 on the faces' lips and between them, 0 elsewhere.
+        masks: (n, F, 1, P, P) float32, 1 in the mask that was asked for, 0 elsewhere. None without one.
     """
 
     faces: torch.Tensor
@@ -80,6 +82,7 @@ class WindowBatch(NamedTuple):
     sounds: torch.Tensor
     others: torch.Tensor
     lips: torch.Tensor
+    masks: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class WindowSampler:
         sound: the windows of sound that are cut; by default mel windows.
         has_second: whether second references are drawn.
         lead: seconds by which the sound is cut ahead of its face.
+        draw_mask: draws the mask of a face; None for batches without masks.
 
     Raises:
         InputError: no clip is long enough for a window, or a damaged one must not be skipped.
@@ -137,9 +141,10 @@ class WindowSampler:
         sound: SoundWindows | None = None,
         has_second: bool = False,
         lead: float = 0.0,
+        draw_mask: Draw | None = None,
     ) -> None:
         self._data, self._options, self._seed, self._others = data, options, seed, others
-        self._has_second, self._lead = has_second, lead
+        self._has_second, self._lead, self._draw_mask = has_second, lead, draw_mask
         self._sound = sound or sound_windows("mel")
         parts = [(data.select_video(video), share) for video, share in (shares or {}).items() if share > 0]
         parts = [(part, share) for part, share in parts if part.windows(options.frames)]
@@ -172,22 +177,34 @@ class WindowSampler:
             shown = [window.crops, reference.crops]
             if self._has_second:
                 shown.append(self._draw_second_reference(rng, reference).crops)
-            items.append((np.concatenate(shown), self.sounds(window), _draw_lips(window)))
+            items.append((np.concatenate(shown), self.sounds(window), self._draw_outlines(window)))
         crops, sounds, outlines = (np.stack(part) for part in zip(*items, strict=True))
         pictures = torch.from_numpy(crops).permute(0, 1, 4, 2, 3).float() / 255
-        flat, lips, heard = pictures.flatten(1, 2), torch.from_numpy(outlines).float(), torch.from_numpy(sounds)
+        flat, drawn, heard = pictures.flatten(1, 2), torch.from_numpy(outlines).float(), torch.from_numpy(sounds)
         if augment:
             views = draw_views(len(flat), size, rng, options.face_augmentation)
-            flat, lips = (sample_affine(part, size, size, views) for part in (flat, lips))
+            flat, drawn = (sample_affine(part, size, size, views) for part in (flat, drawn))
             flat = change_light(flat, rng, options.face_augmentation)
             heard = self._augment_sounds(heard, rng)
         else:
             edge = (self._data.side - size) // 2
-            flat, lips = (part[..., edge : edge + size, edge : edge + size] for part in (flat, lips))
+            flat, drawn = (part[..., edge : edge + size, edge : edge + size] for part in (flat, drawn))
         pictures = flat.reshape(len(flat), -1, options.frames, 3, size, size)
         others = self._draw_other_sounds(rng, augment=augment) if self._others else heard[:0]
         second = pictures[:, 2] if self._has_second else pictures[:0, 0]
-        return WindowBatch(pictures[:, 0], pictures[:, 1], second, heard, others, lips[:, :, None])
+        lips, masks = drawn[:, : options.frames, None], drawn[:, options.frames :, None]
+        return WindowBatch(pictures[:, 0], pictures[:, 1], second, heard, others, lips, masks.round())
+
+    def _draw_outlines(self, window: Window) -> U8:
+        """Draw the lips of each frame, and then the masks if there are any: (n or 2 n, S, S) uint8, 1 inside."""
+        lips = _draw_lips(window)
+        if self._draw_mask is None:
+            return lips
+        masks = np.zeros_like(lips)
+        for mask, points in zip(masks, window.landmarks, strict=True):
+            if np.isfinite(points).all():
+                mask[...] = self._draw_mask(points, *mask.shape)
+        return np.concatenate([lips, masks])
 
     def _draw_other_sounds(self, rng: np.random.Generator, *, augment: bool) -> torch.Tensor:
         """Draw windows of sound of successive moments of the other speech for each window of a batch."""

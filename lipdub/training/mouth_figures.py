@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from lipdub.faces.mesh import VERTICES
 from lipdub.metrics.correlation import correlation
@@ -73,6 +74,18 @@ def fit_leak(drawn: F64, shown: F64) -> float:
     """Fit differences of drawn openings (n,) by those of the references: 0 if nothing comes through, 1 if all does."""
     reach = float((shown**2).sum())
     return float((drawn * shown).sum()) / reach if reach > 0 else math.nan
+
+
+def pick_ends(faces: torch.Tensor, windows: int) -> torch.Tensor:
+    """Pick the first and the last face of each window (windows F, 3, P, P): (windows or 2 windows, 3, P, P)."""
+    each = faces.unflatten(0, (windows, -1))
+    return torch.cat([each[:, 0], each[:, -1]]) if each.shape[1] > 1 else each[:, 0]
+
+
+def to_pictures(faces: torch.Tensor) -> U8:
+    """Turn faces (n, 3, P, P), RGB in 0..1, into pictures (n, P, P, 3) uint8 RGB."""
+    pictures: U8 = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    return pictures
 
 
 def _fit(fitter: CropMeshFitter, face: U8) -> F32:

@@ -23,6 +23,8 @@ TRAINABLES: Registry[Trainable] = Registry(
         "face-features": "lipdub.training.trainables.face_features:FACE_FEATURES",
         "silent-lip": "lipdub.training.trainables.talking_face:SILENT_LIP",
         "stabilized": "lipdub.training.trainables.talking_face:STABILIZED",
+        "face-prior": "lipdub.training.trainables.style_lip_sync:FACE_PRIOR",
+        "stylelipsync": "lipdub.training.trainables.style_lip_sync:STYLELIPSYNC",
     },
 )
 

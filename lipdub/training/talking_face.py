@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
-from torch.nn.functional import interpolate
 
 from lipdub.errors import UsageError
 from lipdub.metrics.avsyncnet import find_sound_windows
@@ -26,7 +25,6 @@ from lipdub.networks.face_discriminator import FaceDiscriminator
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
 from lipdub.networks.talking_face import close_mouths
 from lipdub.training.config import setting
-from lipdub.training.face_augmentation import gaussian_blur
 from lipdub.training.face_windows import WindowBatch, WindowSampler, WindowSampling
 from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, prefix_lines
 from lipdub.training.losses.adaptive_triplet import adaptive_triplet, triplet
@@ -34,13 +32,14 @@ from lipdub.training.losses.adversarial import discriminator_loss, generator_los
 from lipdub.training.losses.lip_sync import lip_sync
 from lipdub.training.losses.perceptual import load_features, perceptual
 from lipdub.training.losses.stabilized_sync import similarity, stabilized_sync
-from lipdub.training.mouth_figures import measure_mouths
+from lipdub.training.losses.sync_embedding import embed_lips
+from lipdub.training.mouth_figures import measure_mouths, pick_ends, to_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from lipdub.arrays import F32, U8
+    from lipdub.arrays import F32
     from lipdub.networks.avsyncnet import AVSyncNetSize
     from lipdub.training.dataset import Dataset
     from lipdub.weights.talking_face_file import TalkingFaceModel
@@ -323,8 +322,8 @@ class GeneratorObjective:
             second = _find_other_references(batch)
             again, _, _ = self._generate(network, batch._replace(references=second))
             faces = (fake.cpu(), real.cpu(), batch.references.flatten(0, 1), again.cpu(), second.flatten(0, 1))
-            parts.append([_pick_ends(part, len(batch.faces)) for part in faces])
-        return measure_mouths(*(_to_pictures(torch.cat(part)) for part in zip(*parts, strict=True)))
+            parts.append([pick_ends(part, len(batch.faces)) for part in faces])
+        return measure_mouths(*(to_pictures(torch.cat(part)) for part in zip(*parts, strict=True)))
 
     @torch.no_grad()
     def draw_samples(self, network: nn.Module, batch: WindowBatch) -> torch.Tensor:
@@ -406,14 +405,7 @@ class GeneratorObjective:
 
     def _embed_lips(self, faces: torch.Tensor, windows: int) -> torch.Tensor:
         """Embed faces (5 windows, 3, P, P) by AVSyncNet. Returns (windows, features) float32."""
-        size, half = self._sync.size, faces.shape[2] // 2
-        lower = faces[:, :, half:]
-        if lower.shape[2:] != (size.height, size.width):
-            lower = interpolate(lower, (size.height, size.width), mode="bilinear", antialias=True)
-        if self.options.blur > 0:
-            lower = gaussian_blur(lower, self.options.blur)
-        embeddings: torch.Tensor = self._sync.image_features(lower.unflatten(0, (windows, -1)).flatten(1, 2))
-        return embeddings.float()
+        return embed_lips(self._sync, faces.unflatten(0, (windows, -1)), self.options.blur)
 
 
 def _check_windows(options: GeneratorOptions, *, needs_sync: bool) -> None:
@@ -454,18 +446,6 @@ def _find_other_references(batch: WindowBatch) -> torch.Tensor:
         return batch.faces
     is_same = (batch.second_references == batch.references).flatten(1).all(1)
     return torch.where(is_same[:, None, None, None, None], batch.faces, batch.second_references)
-
-
-def _pick_ends(faces: torch.Tensor, windows: int) -> torch.Tensor:
-    """Pick the first and the last face of each window (windows F, 3, P, P): (windows or 2 windows, 3, P, P)."""
-    each = faces.unflatten(0, (windows, -1))
-    return torch.cat([each[:, 0], each[:, -1]]) if each.shape[1] > 1 else each[:, 0]
-
-
-def _to_pictures(faces: torch.Tensor) -> U8:
-    """Turn faces (n, 3, P, P), RGB in 0..1, into pictures (n, P, P, 3) uint8 RGB."""
-    pictures: U8 = (faces.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
-    return pictures
 
 
 def _freeze(network: Any) -> Any:

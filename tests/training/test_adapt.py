@@ -5,25 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
 from lipdub.errors import InputError, UsageError
-from lipdub.media.audio import load_audio
-from lipdub.media.frame_index import read_frame_times
-from lipdub.media.read import read_frames
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
 from lipdub.speech import phonetic_features
 from lipdub.stages.sync.stabilized import describe_unseen_speech
 from lipdub.training.adapt import (
     AdaptationOptions,
-    _cut_beginning,
     _generator_options,
-    _retime_own_clips,
     _video_shares,
     adapt,
     largest_face_pixels,
@@ -31,10 +25,8 @@ from lipdub.training.adapt import (
     render_card,
     resize_generator,
 )
-from lipdub.training.dataset import Clip, open_dataset
+from lipdub.training.dataset import Clip
 from lipdub.training.face_windows import WindowSampling
-from lipdub.training.own_speech import SpeechFit
-from lipdub.training.prepare import prepare
 from lipdub.weights import talking_face_file
 from lipdub.weights.talking_face_file import TalkingFaceModel
 from lipdub.workspace.keys import digest_file
@@ -132,26 +124,6 @@ def test_what_counts_for_each_generator() -> None:
     assert talking.loop.minutes == silent.loop.minutes == 4.0
 
 
-@pytest.mark.slow
-def test_only_sound_that_fits_the_lips_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    video, said = cut(tmp_path / "talker.mp4", seconds=2.4), list[str]()
-    prepare([video], tmp_path / "faces", clips={"size": 24, "min_sync": 0.0, "min_face": 0.0}, split={"held_out": 0.0})
-    data, options = open_dataset(tmp_path / "faces"), AdaptationOptions()
-    model = TalkingFaceModel(AVSyncNet(PHONETIC), notes={"lead": 0.02})
-    monkeypatch.setattr("lipdub.training.adapt.refine_lag", lambda _, fit: replace(fit, seconds=fit.seconds + 0.005))
-    for fit in (None, SpeechFit(0.0, 0.1)):
-        monkeypatch.setattr("lipdub.training.adapt.fit_own_speech", lambda *_, fit=fit: fit)
-        assert _retime_own_clips(data, video, model, options, said.append) == []
-    monkeypatch.setattr("lipdub.training.adapt.fit_own_speech", lambda *_: SpeechFit(0.08, 0.4))
-    # The network learnt from mouths 20 ms late.
-    (clip,) = _retime_own_clips(data, video, model, options, said.append)
-    assert ["only dubs" in said[0], "only dubs" in said[1], "fits its lips, 65 ms late" in said[2]] == [True] * 3
-    before, after = data.read(data.clips[0]), data.with_clips([clip]).read(clip)
-    assert clip.video == "own" and np.array_equal(before.placements, after.placements)
-    np.testing.assert_array_equal(before.audio[1040:], after.audio[:-1040])
-    assert not after.audio[-1040:].any()
-
-
 def test_the_base_keeps_its_share() -> None:
     network, other = (FaceGenerator(FaceGeneratorSize(24, 8, 16, 16)) for _ in range(2))
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -159,18 +131,6 @@ def test_the_base_keeps_its_share() -> None:
     for name, value in other.state_dict().items():
         expected = 0.75 * before[name] + 0.25 * value if value.is_floating_point() else before[name]
         torch.testing.assert_close(network.state_dict()[name], expected)
-
-
-@pytest.mark.slow
-def test_no_more_than_there_is_time_for(tmp_path: Path) -> None:
-    video = cut(tmp_path / "-a talker's 'long'.mp4", seconds=3.0)
-    said: list[str] = []
-    assert _cut_beginning(video, 2.9, tmp_path, said.append) == video and not said
-    out = _cut_beginning(video, 1.6, tmp_path, said.append)
-    assert len(read_frame_times(out)) == 40 and abs(len(load_audio(out)) / 16000 - 1.6) < 0.05
-    assert "only the first 2 s" in said[0]
-    first, same = (next(iter(read_frames(path, 0, 1))).picture.rgb() for path in (video, out))
-    assert np.abs(first.astype(float) - same).mean() < 2
 
 
 @pytest.mark.slow

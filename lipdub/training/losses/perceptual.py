@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.nn.functional import avg_pool2d
 
 from lipdub.errors import WeightsError
 from lipdub.weights import face_features_file, manifest
@@ -26,6 +27,7 @@ SHIPPED = "face-features.safetensors"
 
 # c_i of Eq. 1 for VGG-19's maps. The paper takes them from Johnson et al. (2016), who give none for five maps. These
 # are from Wang et al. ("High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", 2018).
+_EPSILON = 1e-8  # of squared differences, under a root
 _VGG = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
 
@@ -40,6 +42,35 @@ def perceptual(maps: Sequence[torch.Tensor], true: Sequence[torch.Tensor]) -> to
         true: feature maps of the true pictures.
     """
     return torch.stack([(a - b).abs().mean() for a, b in zip(maps, true, strict=True)]).mean()
+
+
+def multi_scale_perceptual(
+    features: nn.Module, pictures: torch.Tensor, true: torch.Tensor, levels: int = 3
+) -> torch.Tensor:
+    """Compute the multi-scale perceptual loss of Ki and Min, "StyleLipSync" (ICCV 2023), Eq. 6.
+
+    The pictures are compared at full size, at half of it, and so on. Each distance is the root of the mean squared
+    difference of a map, so that large maps do not count more than small ones.
+
+    Args:
+        features: of `load_features`.
+        pictures: (n, 3, P, P), RGB in 0..1, that were generated.
+        true: (n, 3, P, P), RGB in 0..1.
+        levels: number of sizes.
+
+    Returns:
+        the sum over maps of the distances, as a mean over levels and pictures.
+    """
+    total = pictures.new_zeros(())
+    for level in range(levels):
+        if level:
+            pictures, true = avg_pool2d(pictures, 2), avg_pool2d(true, 2)
+        with torch.no_grad():
+            wanted = features(true)
+        for found, right in zip(features(pictures), wanted, strict=True):
+            squares = (found.float() - right.float()).square().flatten(1).mean(1)
+            total = total + (squares + _EPSILON).sqrt().mean() / levels
+    return total
 
 
 def load_features(report: Callable[[str], None] = lambda text: None) -> tuple[nn.Module, str]:

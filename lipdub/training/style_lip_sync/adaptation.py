@@ -1,0 +1,250 @@
+"""Fine-tuning of a StyleLipSync model on the person in one video, for `lipdub adapt --recipe stylelipsync`.
+
+Ki and Min, "StyleLipSync: Style-based Personalized Lip-sync Video Generation" (ICCV 2023), section 4: the decoder alone
+learns the video, while the encoders, the fusions and the smoothing stay as they are (Fig. 4). A decoder that only
+reconstructs a few seconds stops to follow new sounds. The sync regularizer (Eq. 9 and 10) lets it say other speech, and
+judges the result by AVSyncNet.
+
+The paper's other speech is that of its training set. Here it is synthetic speech, as of the rendered talkers that the
+shipped model learnt from, and speech that the user gives. Where neither is at hand, it is the video's own speech from
+the middle on.
+
+The video's sound must be in time with its lips, so its lag is found and taken out first. Where sound and lips do not
+belong together, dubs by the built-in recipe take the place of the video.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from lipdub.errors import EnvironmentFailure, UsageError
+from lipdub.metrics.avsyncnet import find_sound_windows
+from lipdub.training import shards
+from lipdub.training.adaptation_data import (
+    cut_beginning,
+    dub_clips,
+    load_own_speech,
+    load_speech,
+    prepare_dataset,
+    retime_own_clips,
+)
+from lipdub.training.card import to_sentence
+from lipdub.training.face_augmentation import ONE_PERSON
+from lipdub.training.face_windows import WindowSampling
+from lipdub.training.loop import LoopOptions
+from lipdub.training.style_lip_sync.generator import (
+    GeneratorTrainingOptions,
+    StyleLossWeights,
+    train_style_lip_sync,
+)
+from lipdub.weights import style_lip_sync_file
+from lipdub.weights.style_lip_sync_file import StyleLipSyncModel
+from lipdub.workspace.keys import digest_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lipdub.arrays import F32
+    from lipdub.networks.avsyncnet import AVSyncNet
+
+    Report = Callable[[str], None]
+
+_MIN_MINUTES = 0.1
+_MIN_LEARNT_SECONDS = 6.0  # of a longer video, however few the minutes
+_STEPS = 1_000_000  # more than the minutes allow
+
+
+def _default_training() -> GeneratorTrainingOptions:
+    return GeneratorTrainingOptions(
+        trains="decoder",
+        sampling=WindowSampling(windows=3, face_augmentation=ONE_PERSON),
+        loss_weights=StyleLossWeights(
+            perceptual=1.0, sync=0.1, pixel=10.0, mask=3.0, lips=4.0, adversarial=0.0, sync_regularizer=0.1
+        ),
+        loop=LoopOptions(
+            learning_rate=1e-3,
+            weight_decay=0.0,
+            betas=(0.9, 0.99),
+            warmup=20,
+            clip=10.0,
+            ema_decay=0.99,
+            precision="bf16",
+            workers=-1,
+            save_every=10_000,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class StyleAdaptationOptions:
+    """How a model is adapted.
+
+    Attributes:
+        minutes: minutes of wall time, preparation included; 0.1 or more.
+        seconds_per_minute: seconds of the video that are learnt for each minute, from its beginning; six at least.
+        utterances: sentences of synthetic speech for the sync regularizer.
+        min_own_contrast: contrast from which on the video's sound fits its lips (`own_speech.SpeechFit`).
+        training: the training of the decoder. Its mask and lead are the model's.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    minutes: float = 10.0
+    seconds_per_minute: float = 6.0
+    utterances: int = 12
+    min_own_contrast: float = 0.22
+    training: GeneratorTrainingOptions = field(default_factory=_default_training)
+
+    def __post_init__(self) -> None:
+        if not self.minutes >= _MIN_MINUTES:
+            raise UsageError(f"--minutes must be {_MIN_MINUTES:g} or more, not {self.minutes:g}")
+        if self.utterances < 0:
+            raise UsageError(f"utterances must be 0 or more, not {self.utterances}")
+
+
+def adapt_style_lip_sync(
+    video: Path,
+    base: Path,
+    sync: AVSyncNet,
+    out: Path,
+    *,
+    speech: Sequence[Path] = (),
+    options: StyleAdaptationOptions | None = None,
+    seed: int = 0,
+    threads: int = 2,
+    device: str = "cpu",
+    progress: Report | None = None,
+) -> StyleLipSyncModel:
+    """Fine-tune the decoder of a model on the person in a video, and write the difference to the model.
+
+    Args:
+        video: a person who talks, heard and seen, for two seconds or more.
+        base: the whole model to begin with.
+        sync: AVSyncNet, which hears what the model hears.
+        out: the file to write (`weights.style_lip_sync_file`).
+        speech: sound files of other speech, best the one to dub.
+        options: minutes and training.
+        seed: seed of all random choices.
+        threads: threads of the processor.
+        device: "auto", or PyTorch's name of a device.
+        progress: called with one line of text now and then.
+
+    Returns:
+        the adapted model.
+
+    Raises:
+        InputError: there is no such video, or too little of a face or of sound in it.
+        WeightsError: there is no such model.
+        UsageError: AVSyncNet hears something else than the model.
+    """
+    options, report = options or StyleAdaptationOptions(), progress or (lambda text: None)
+    began = time.monotonic()
+    torch.set_num_threads(max(threads, 1))
+    base = style_lip_sync_file.find_whole(base)
+    model = style_lip_sync_file.load(base)
+    size, heard = model.network.size, sync.size
+    if (size.audio, size.audio_rows, size.audio_columns) != (heard.audio, heard.audio_rows, heard.audio_columns):
+        raise UsageError("AVSyncNet does not hear what the model hears", hint="Give the one it was trained with.")
+    most = max(options.seconds_per_minute * options.minutes, _MIN_LEARNT_SECONDS)
+    with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as temporary:
+        folder = Path(temporary)
+        learnt = cut_beginning(video, most, folder, report)
+        data = prepare_dataset(learnt, folder / "faces", size.decoder.pixels, report)
+        seconds = sum(clip.frames for clip in data.clips) / shards.FPS
+        clips = retime_own_clips(data, learnt, sync, model.lead, options.min_own_contrast, report)
+        data = data.with_clips(clips or dub_clips(data, learnt, [load_own_speech(learnt)], folder))
+        sounds = _collect_other_speech(learnt, speech, most, options, seed, report)
+        windows = find_sound_windows(heard)
+        minutes = options.minutes - (time.monotonic() - began) / 60
+        training = replace(
+            options.training,
+            mask=model.mask,
+            lead=model.lead,
+            loop=replace(options.training.loop, steps=_STEPS, minutes=max(minutes, 1e-3)),
+        )
+        network = train_style_lip_sync(
+            "stylelipsync",
+            data,
+            None,
+            model.network,
+            sync,
+            folder / "training",
+            training,
+            others=[windows.compute(sound) for sound in sounds],
+            seed=seed,
+            device=device,
+            progress=report,
+        )
+    notes = {
+        "seed": seed,
+        "adaptation": asdict(options),
+        "seconds": seconds,
+        "video": video.name,
+        "speech": [path.name for path in speech],
+        "digests": [digest_file(path) for path in speech],
+    }
+    adapted = StyleLipSyncModel(
+        network, model.mask, {**model.notes, "adapted": notes, "remark": _describe_adaptation(notes)}
+    )
+    style_lip_sync_file.save_difference(out, base, adapted)
+    report(f"adapted in {(time.monotonic() - began) / 60:.1f} minutes on {seconds:.1f} s of {video.name}")
+    return adapted
+
+
+def render_card(model: StyleLipSyncModel, command: str) -> str:
+    """Render the card of an adapted model, as Markdown. `command` is the command line that made it."""
+    notes = model.notes["adapted"]
+    speech = ", ".join(["synthetic speech", *notes["speech"]])
+    return "\n".join(
+        [
+            f"# Adapted to {notes['video']}",
+            "",
+            to_sentence(str(model.notes["remark"])),
+            "",
+            f"- made by: `{command}`, seed {notes['seed']}",
+            f"- data: {notes['seconds']:.1f} s of that video; the sync regularizer heard {speech}",
+            "- content: what the decoder differs by from the model it began with, which must stay where it is",
+            "- licence: that of the video; it shows a person, whose consent is needed",
+            "- limits: it draws this person in this light, and nobody else",
+            "",
+            "```json",
+            json.dumps(notes["adaptation"], indent=1),
+            "```",
+            "",
+        ]
+    )
+
+
+def _describe_adaptation(notes: dict[str, Any]) -> str:
+    minutes = notes["adaptation"]["minutes"]
+    return f"fine-tuned on {notes['seconds']:.1f} s of {notes['video']} in {minutes:g} minutes: for this person only"
+
+
+def _collect_other_speech(
+    video: Path, speech: Sequence[Path], seconds: float, options: StyleAdaptationOptions, seed: int, report: Report
+) -> list[F32]:
+    """Collect the speech of the sync regularizer, (samples,) float32 at 16 kHz each; none where it has no weight."""
+    if options.training.loss_weights.sync_regularizer <= 0:
+        return []
+    sounds = [load_speech(path, seconds)[0] for path in speech]
+    try:
+        sounds += _synthesize(options.utterances, seed)
+    except EnvironmentFailure as error:
+        report(f"no synthetic speech: {error}")
+    return sounds or [load_own_speech(video)]
+
+
+def _synthesize(count: int, seed: int) -> list[F32]:
+    """Speak random sentences with random voices. Raises EnvironmentFailure without a synthesiser."""
+    from lipdub.training.rendered.voices import Manner, draw_utterance, list_kinds
+
+    kinds = list_kinds()
+    return [draw_utterance(seed * 1000 + i, kinds, Manner()).audio for i in range(count)]

@@ -1,0 +1,96 @@
+"""The discriminator of both trainings, behind its augmentation and with R1.
+
+R1 is the squared slope of the logits at real pictures (Mescheder et al., "Which Training Methods for GANs do actually
+Converge?", ICML 2018), computed in some of the steps only (Karras et al., "Analyzing and Improving the Image Quality of
+StyleGAN", CVPR 2020, section 3.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from lipdub.networks.stylegan2_discriminator import StyleDiscriminator
+from lipdub.training.losses.adversarial import discriminator_loss
+from lipdub.training.style_lip_sync.adaptive_augmentation import AdaptiveAugmentation
+
+if TYPE_CHECKING:
+    from lipdub.networks.stylegan2 import StyleGAN2Size
+
+
+@dataclass(frozen=True)
+class DiscriminatorOptions:
+    """How the discriminator is trained.
+
+    Attributes:
+        r1: weight of R1, Karras et al.'s gamma.
+        r1_every: steps from one R1 to the next.
+        augment_target: as `AdaptiveAugmentation`.
+        augment_pictures: as `AdaptiveAugmentation`; far below the paper's, for far shorter trainings.
+    """
+
+    r1: float = 1.0
+    r1_every: int = 16
+    augment_target: float = 0.6
+    augment_pictures: int = 40_000
+
+
+class AugmentedDiscriminator(nn.Module):
+    """The discriminator, with what the losses remember between steps.
+
+    Args:
+        size: of the generator.
+        options: R1 and augmentation.
+
+    Attributes:
+        step: its steps so far.
+        path_length: mean path length of the generator so far.
+    """
+
+    step: torch.Tensor
+    path_length: torch.Tensor
+
+    def __init__(self, size: StyleGAN2Size, options: DiscriminatorOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.discriminator = StyleDiscriminator(size.pixels, size.multiplier, size.narrow)
+        self.augment = AdaptiveAugmentation(options.augment_target, options.augment_pictures)
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+        self.register_buffer("path_length", torch.zeros(()))
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Return the logits (n,) of pictures (n, 3, P, P), RGB in -1..1, that were augmented already."""
+        logits: torch.Tensor = self.discriminator(pictures)
+        return logits
+
+    def loss(self, network: nn.Module, real: torch.Tensor, fake: torch.Tensor) -> tuple[torch.Tensor, dict[str, float]]:
+        """Compute the loss of a step, and adapt the augmentation.
+
+        Args:
+            network: this module, as the training loop has wrapped it.
+            real: (n, 3, P, P), RGB in -1..1.
+            fake: (n, 3, P, P), RGB in -1..1.
+
+        Returns:
+            the loss, and figures to report.
+        """
+        options = self.options
+        with torch.no_grad():
+            real, fake = self.augment(real), self.augment(fake)
+        has_r1 = options.r1 > 0 and int(self.step) % options.r1_every == 0
+        real = real.detach().requires_grad_(has_r1)
+        real_logits, fake_logits = network(real), network(fake)
+        loss = discriminator_loss(real_logits, fake_logits)
+        figures = {"augment": float(self.augment.probability), "real": float(real_logits.detach().sign().mean())}
+        if has_r1:
+            (slope,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
+            penalty = slope.square().sum((1, 2, 3)).mean()
+            loss = loss + options.r1 / 2 * options.r1_every * penalty
+            figures["r1"] = float(penalty.detach())
+        self.augment.adapt(real_logits.detach())
+        self.step += 1
+        return loss, figures
