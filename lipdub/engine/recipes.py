@@ -83,6 +83,12 @@ STABILIZED = Recipe(
     _methods("silent-lip", "stabilized", "auto"),
 )
 
+STYLELIPSYNC = Recipe(
+    "stylelipsync",
+    "StyleLipSync (Ki and Min, 2023): a StyleGAN2 decoder with pose-aware masks. Needs a model trained here.",
+    _methods("style-reference", "stylelipsync", "auto"),
+)
+
 #: The recipes, those that `auto` prefers first.
 RECIPES = Registry(
     "recipe",
@@ -90,6 +96,7 @@ RECIPES = Registry(
     {
         "builtin": "lipdub.engine.recipes:BUILTIN",
         "stabilized": "lipdub.engine.recipes:STABILIZED",
+        "stylelipsync": "lipdub.engine.recipes:STYLELIPSYNC",
         "retalking": "lipdub.engine.recipes:RETALKING",
         "wav2lip": "lipdub.engine.recipes:WAV2LIP",
     },

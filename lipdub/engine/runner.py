@@ -189,6 +189,7 @@ class Runner:
             callback=self.callback,
             cancelled=self._must_stop,
             prefetched=self._prefetch(name),
+            keep=self.workspace.keep,
         )
 
     def _must_stop(self) -> bool:

@@ -47,6 +47,10 @@ def _no_networks(options: Any) -> bool:
     return False
 
 
+def _refuse_to_keep(name: str, key: str) -> StageStore:
+    raise RuntimeError("this context has no workspace to keep anything in")
+
+
 @dataclass(frozen=True)
 class StageSpec:
     """One stage of the chain.
@@ -116,6 +120,8 @@ class StageContext:
         callback: Receives events.
         cancelled: Returns True when the caller wants the job to stop.
         prefetched: Waits for the result of ``StageSpec.prefetch``.
+        keep: Takes a name and a key of what the content depends on. Returns a store that outlives a change of the
+            stage's options; it is emptied where it was made with another key.
         warnings: What a person should know of the run.
     """
 
@@ -131,6 +137,7 @@ class StageContext:
     callback: Callback = ignore_event
     cancelled: Callable[[], bool] | None = None
     prefetched: Callable[[], Any] = lambda: None
+    keep: Callable[[str, str], StageStore] = _refuse_to_keep
     warnings: list[str] = field(default_factory=list)
     _last_event: float = field(default=0.0, repr=False)
 

@@ -19,32 +19,13 @@ from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.neutralize.store import DrawnFaces, drawn_full_faces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lipdub.arrays import Array
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.plan import FacePlan
     from lipdub.weights.talking_face_file import TalkingFaceModel
 
 METHOD = "silent-lip"  # of neutralize
-MODEL_HELP = "The talking-face model: a name or a file. Default: the one adapted to this video, or lipdub's own."
 TRAITS = inference.NetworkTraits(item_bytes=64 << 20, batch=16, channels_last=True)
-
-
-def resolve_model(model: str | None, digest: Callable[[], str]) -> str:
-    """Return the model file to use for a video.
-
-    Args:
-        model: A name, a file, or None for the one adapted to the video, else lipdub's own.
-        digest: Returns the digest of the video's content. Called only where it decides.
-
-    Raises:
-        WeightsError: There is no such model.
-    """
-    from lipdub.weights import user_models
-    from lipdub.weights.talking_face_file import FAMILY
-
-    return str(user_models.find(FAMILY, model, digest() if model is None else None).path)
 
 
 def load_model(ctx: StageContext, model: str) -> TalkingFaceModel:

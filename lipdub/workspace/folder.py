@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lipdub.errors import UsageError, wrap_os_error
+from lipdub.errors import CorruptChunk, UsageError, wrap_os_error
 from lipdub.workspace.atomic_files import write_atomically
 from lipdub.workspace.json_values import to_plain
 from lipdub.workspace.keys import DigestCache
@@ -29,6 +29,10 @@ SCHEMA_VERSION = 1
 """Version of the layout of ``workspace.json``. Version 0.1.0 of lipdub wrote 1, too."""
 
 WORKSPACE_FILE = "workspace.json"
+KEPT_FOLDER = "kept"
+"""Folder of the stores that outlive a change of a stage's options."""
+
+_KEPT_KEY = "key"
 
 _RECORD_TYPES: dict[str, type | tuple[type, ...]] = {
     "key": str,
@@ -139,6 +143,25 @@ class Workspace:
             store.clear()
         self.stages[stage] = record
         self.save()
+        return store
+
+    def keep(self, name: str, key: str) -> StageStore:
+        """Return a store that lies beside the stages' own, so it outlives a change of their options.
+
+        It is emptied where it was made with another key.
+
+        Args:
+            name: Name of the store.
+            key: What its content depends on.
+        """
+        store = StageStore(self.path / KEPT_FOLDER / name, name)
+        try:
+            is_current = store.json(_KEPT_KEY) == key
+        except CorruptChunk:
+            is_current = False
+        if not is_current:
+            store.clear()
+            store.put_json(_KEPT_KEY, key)
         return store
 
     def put(self, stage: str, record: StageRecord) -> None:

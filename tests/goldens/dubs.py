@@ -53,11 +53,17 @@ def dub_stabilized(folder: Path) -> lipdub.Result:
     return _dub_beginning(folder, _publish_model, recipe="stabilized", enhance="none")
 
 
+def dub_stylelipsync(folder: Path) -> lipdub.Result:
+    """Twenty frames by the recipe ``stylelipsync``, with a model of 64 pixels."""
+    return _dub_beginning(folder, _publish_style_model, recipe="stylelipsync", enhance="none")
+
+
 DUBS: dict[str, Callable[[Path], lipdub.Result]] = {
     "builtin": dub_builtin,
     "wav2lip": dub_wav2lip,
     "retalking": dub_retalking,
     "stabilized": dub_stabilized,
+    "stylelipsync": dub_stylelipsync,
 }
 
 
@@ -68,6 +74,10 @@ def _publish_retalking(patch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def _publish_model(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     return tiny_networks.publish_stabilized(patch, folder)["sync"]
+
+
+def _publish_style_model(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    return tiny_networks.publish_stylelipsync(patch, folder)["sync"]
 
 
 def _dub_beginning(

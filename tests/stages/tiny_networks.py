@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
-from lipdub.weights import manifest, talking_face_file
+from lipdub.networks.style_lip_sync import StyleLipSync, StyleLipSyncSize
+from lipdub.networks.stylegan2 import StyleGAN2Size
+from lipdub.weights import manifest, style_lip_sync_file, talking_face_file
 from lipdub.weights.checkpoint import build_network
 from lipdub.weights.store import FOLDER_VARIABLE, WeightsStore
 from tests.networks.parity import fill, filled
@@ -30,6 +32,7 @@ StageOptions = dict[str, dict[str, Any]]
 WAV2LIP = {"width": 2}
 RETALKING = ("face3d", "dnet", "lnet", "enet")
 FACE_PIXELS = 48
+STYLE_PIXELS = 64
 # Gains that keep the narrow networks away from saturation, where a wrong input would not show.
 PAINT = {"gain": 1.0, "overrides": [{"match": r"^paint\.bias$", "scale": 0.5, "shift": 1.0}]}
 
@@ -75,9 +78,28 @@ def publish_stabilized(patch: pytest.MonkeyPatch, folder: Path) -> StageOptions:
     return {"neutralize": {"model": model}, "sync": {"model": model}}
 
 
+def stylelipsync_size() -> StyleLipSyncSize:
+    """The size of `stylelipsync_model`: eight channels, codes of eight."""
+    return StyleLipSyncSize(StyleGAN2Size(STYLE_PIXELS, 8, 1, 1 / 64), audio_width=2, audio_features=8)
+
+
+def stylelipsync_model() -> style_lip_sync_file.StyleLipSyncModel:
+    """A StyleLipSync model of `STYLE_PIXELS`, filled by rule."""
+    network = fill(StyleLipSync(stylelipsync_size()), {"leave": [r"\.kernel$"]})
+    return style_lip_sync_file.StyleLipSyncModel(network, "pose", {"remark": "filled by rule"})
+
+
+def publish_stylelipsync(patch: pytest.MonkeyPatch, folder: Path) -> StageOptions:
+    """A StyleLipSync model, given to the stages that draw with it."""
+    patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
+    model = style_lip_sync_file.save(folder / "filled.safetensors", stylelipsync_model())
+    return {"neutralize": {"model": model}, "sync": {"model": model}}
+
+
 #: By the name of the sync method.
 PUBLISH: Mapping[str, Callable[[pytest.MonkeyPatch, Path], StageOptions]] = {
     "wav2lip": publish_wav2lip,
     "lnet": publish_lnet,
     "stabilized": publish_stabilized,
+    "stylelipsync": publish_stylelipsync,
 }

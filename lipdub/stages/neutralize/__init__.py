@@ -14,5 +14,6 @@ METHODS = Registry(
         "none": "lipdub.stages.neutralize.none:METHOD",
         "dnet": "lipdub.stages.neutralize.dnet:METHOD",
         "silent-lip": "lipdub.stages.neutralize.silent_lip:METHOD",
+        "style-reference": "lipdub.stages.neutralize.style_reference:METHOD",
     },
 )

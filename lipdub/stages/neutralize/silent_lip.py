@@ -10,7 +10,7 @@ mouths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,38 +18,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.faces.alignment import full_face
-from lipdub.options import option
 from lipdub.stages import inference, talking_face, targets
 from lipdub.stages.frame_pass import FrameBatch, FrameCounter, FramePass, run_frame_passes
-from lipdub.stages.neutralize.method import DrawingOptions, NeutralizeMethod
-from lipdub.stages.neutralize.store import NeutralizeStore, drawn_full_faces, has_placement
-from lipdub.stages.talking_face import MODEL_HELP, resolve_model
-from lipdub.stages.visibility import MAX_DRAWN_YAW_DEGREES
+from lipdub.stages.model_options import DrawingModelOptions, resolve_model
+from lipdub.stages.neutralize.method import NeutralizeMethod
+from lipdub.stages.neutralize.placements import read_placements
+from lipdub.stages.neutralize.store import drawn_full_faces, has_placement
 from lipdub.weights.talking_face_file import FAMILY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lipdub.arrays import F64, U8, Mask
+    from lipdub.arrays import F64, U8
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.media.pixels import Picture
     from lipdub.stages.base import StageContext
     from lipdub.stages.job import Job
-
-
-@dataclass(frozen=True)
-class SilentLipOptions(DrawingOptions):
-    """The model that draws, and what it draws."""
-
-    model: str | None = option(
-        None,
-        "--model",
-        help=MODEL_HELP,
-        metavar="NAME|FILE",
-        run_flags=(),
-        aliases=("--talker",),
-        old_names=("talker",),
-    )
 
 
 class SilentLip(NeutralizeMethod):
@@ -57,7 +41,7 @@ class SilentLip(NeutralizeMethod):
 
     name = "silent-lip"
     summary = "faces with their mouths shut, drawn by the silent-lip generator of Yaman et al. (ECCV 2024)"
-    options = SilentLipOptions
+    options = DrawingModelOptions
     uses_networks = True
     draws_faces = True
 
@@ -71,7 +55,7 @@ class SilentLip(NeutralizeMethod):
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""
-        return replace(options, own=replace(options.own, model=resolve_model(options.own.model, digest)))
+        return replace(options, own=replace(options.own, model=resolve_model(FAMILY, options.own.model, digest)))
 
     def run_tracks(
         self, ctx: StageContext, options: Any, talkers: list[dict[str, Any]], tracks: dict[int, TrackLandmarks]
@@ -79,7 +63,7 @@ class SilentLip(NeutralizeMethod):
         """Draw the references of the tracks, missing chunks only."""
         size = talking_face.generator_size(options.own.model, "silent")
         is_used = targets.frames_in_range(ctx, options.own.start, options.own.end)
-        places = {track.id: _read_placements(ctx, track, is_used) for track in tracks.values()}
+        places = {track.id: read_placements(ctx, track, is_used) for track in tracks.values()}
         total = sum(int(has_placement(placed).sum()) for placed in places.values())
         network = cache(lambda: _network(ctx, options, total))
         passes = [_describe_pass(ctx, track, places[track.id], size, network) for track in tracks.values()]
@@ -137,21 +121,3 @@ def _describe_pass(
     faces = drawn_full_faces(ctx.store, track.id).create_faces(len(places), size)
     source = np.arange(track.first, track.last + 1)
     return FramePass([faces], source, has_placement(places), draw, load=cut, batch=faces.chunk)
-
-
-def _read_placements(ctx: StageContext, track: TrackLandmarks, is_used: Mask) -> F64:
-    """Read where the crop of each used frame of a track lies, or fit it: (frames, 4), NaN where none is drawn."""
-    frames = track.last - track.first + 1
-    return drawn_full_faces(ctx.store, track.id).write_places(
-        lambda: _fit_placements(ctx, track, is_used), frames, "float64"
-    )
-
-
-def _fit_placements(ctx: StageContext, track: TrackLandmarks, is_used: Mask) -> F64:
-    frames = track.last - track.first + 1
-    places = full_face.fit_placements_blockwise(
-        lambda start, stop: track.read(track.first + start, track.first + stop), frames, track.interval
-    )
-    yaw = NeutralizeStore(ctx.store).read_motion(track.id).yaw
-    places[~(np.abs(yaw) <= MAX_DRAWN_YAW_DEGREES) | ~is_used[track.first : track.last + 1]] = np.nan
-    return places

@@ -14,5 +14,6 @@ METHODS = Registry(
         "wav2lip": "lipdub.stages.sync.wav2lip:METHOD",
         "lnet": "lipdub.stages.sync.lnet:METHOD",
         "stabilized": "lipdub.stages.sync.stabilized:METHOD",
+        "stylelipsync": "lipdub.stages.sync.stylelipsync:METHOD",
     },
 )

@@ -8,7 +8,7 @@ changes, at the face's own size. Pixels that the generator does not change keep 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,8 @@ import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.faces.compositing import composite_crop, crop_at
-from lipdub.options import OptionGroup, option
 from lipdub.stages import inference, talking_face
+from lipdub.stages.model_options import ModelOptions, resolve_model
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun
 from lipdub.weights import verify_shipped
 from lipdub.weights.talking_face_file import FAMILY
@@ -33,27 +33,12 @@ if TYPE_CHECKING:
     from lipdub.stages.job import Job
 
 
-@dataclass(frozen=True)
-class StabilizedOptions(OptionGroup):
-    """The model that draws the talker."""
-
-    model: str | None = option(
-        None,
-        "--model",
-        help=f"Recipe stabilized. {talking_face.MODEL_HELP}",
-        metavar="NAME|FILE",
-        panel="Look",
-        aliases=("--talker",),
-        old_names=("talker",),
-    )
-
-
 class Stabilized(GeneratorMethod):
     """The talking-face generator of Yaman et al."""
 
     name = "stabilized"
     summary = "talking-face generation with stabilized synchronization (Yaman et al., 2024)"
-    options = StabilizedOptions
+    options = ModelOptions
     works_after = MappingProxyType({"neutralize": (talking_face.METHOD,)})
     sees_upright = False  # its own crops are level with the eyes
     traits = talking_face.TRAITS
@@ -76,7 +61,7 @@ class Stabilized(GeneratorMethod):
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""
-        model = talking_face.resolve_model(options.own.model, digest)
+        model = resolve_model(FAMILY, options.own.model, digest)
         return replace(options, own=replace(options.own, model=model))
 
     def notes(self, ctx: StageContext, options: Any) -> list[str]:

@@ -1,0 +1,34 @@
+"""Where the full-face crops of a track lie: what `silent-lip` and `style-reference` have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lipdub.faces.alignment import full_face
+from lipdub.stages.neutralize.store import NeutralizeStore, drawn_full_faces
+from lipdub.stages.visibility import MAX_DRAWN_YAW_DEGREES
+
+if TYPE_CHECKING:
+    from lipdub.arrays import F64, Mask
+    from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.stages.base import StageContext
+
+
+def read_placements(ctx: StageContext, track: TrackLandmarks, is_used: Mask) -> F64:
+    """Read where the crop of each used frame of a track lies, or fit it: (frames, 4), NaN where none is drawn."""
+    frames = track.last - track.first + 1
+    return drawn_full_faces(ctx.store, track.id).write_places(
+        lambda: _fit_placements(ctx, track, is_used), frames, "float64"
+    )
+
+
+def _fit_placements(ctx: StageContext, track: TrackLandmarks, is_used: Mask) -> F64:
+    frames = track.last - track.first + 1
+    places = full_face.fit_placements_blockwise(
+        lambda start, stop: track.read(track.first + start, track.first + stop), frames, track.interval
+    )
+    yaw = NeutralizeStore(ctx.store).read_motion(track.id).yaw
+    places[~(np.abs(yaw) <= MAX_DRAWN_YAW_DEGREES) | ~is_used[track.first : track.last + 1]] = np.nan
+    return places
