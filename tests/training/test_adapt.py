@@ -11,9 +11,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
 from lipdub.errors import InputError, UsageError
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize, hide_lower_half
-from lipdub.speech import phonetic_features
 from lipdub.stages.sync.stabilized import describe_unseen_speech
 from lipdub.training.adapt import (
     AdaptationOptions,
@@ -28,33 +26,20 @@ from lipdub.training.adapt import (
 from lipdub.training.dataset import Clip
 from lipdub.training.face_windows import WindowSampling
 from lipdub.weights import talking_face_file
-from lipdub.weights.talking_face_file import TalkingFaceModel
 from lipdub.workspace.keys import digest_file
+from tests.training.base_models import PHONETIC, save_base_model
 from tests.training.footage import TALKER, blank, cut
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 SPEECH = TALKER.parent / "speech.wav"
-
-
-PHONETIC = replace(HEARS, audio="phonetic", audio_rows=phonetic_features.ROWS, audio_columns=21)
-
-
-def saved(folder: Path, pixels: int = 24, hears: AVSyncNetSize = HEARS) -> Path:
-    torch.manual_seed(0)
-    size = FaceGeneratorSize(pixels, 8, 16, 16)
-    if hears.audio == "phonetic":
-        size = replace(size, own_sound=6, audio_rows=hears.audio_rows, audio_columns=hears.audio_columns)
-    model = TalkingFaceModel(AVSyncNet(hears), FaceGenerator(size), FaceGenerator(size), {"remark": "for tests"})
-    return talking_face_file.save(folder / f"base-{pixels}.safetensors", model)
 
 
 @pytest.mark.slow
 def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lipdub.training.adapt._MIN_MINUTES", 0.0)
-    base, out = saved(tmp_path), tmp_path / "adapted.safetensors"
+    base, out = save_base_model(tmp_path), tmp_path / "adapted.safetensors"
     video = cut(tmp_path / "a talker's.mp4", seconds=2.4)
     said: list[str] = []
     options = AdaptationOptions(minutes=0.05, sampling=WindowSampling(windows=2))
@@ -83,7 +68,7 @@ def test_it_ends_in_time_knows_the_talker_and_says_so(tmp_path: Path, monkeypatc
 @pytest.mark.slow
 def test_a_model_that_hears_phones_needs_no_speech(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lipdub.training.adapt._MIN_MINUTES", 0.0)
-    base, out = saved(tmp_path, hears=PHONETIC), tmp_path / "adapted.safetensors"
+    base, out = save_base_model(tmp_path, hears=PHONETIC), tmp_path / "adapted.safetensors"
     said: list[str] = []
     options = AdaptationOptions(minutes=0.05, sampling=WindowSampling(windows=2))
     adapt(cut(tmp_path / "talker.mp4", seconds=2.4), base, out, options=options, threads=1, progress=said.append)
@@ -135,7 +120,7 @@ def test_the_base_keeps_its_share() -> None:
 
 @pytest.mark.slow
 def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
-    base, out = saved(tmp_path), tmp_path / "adapted.safetensors"
+    base, out = save_base_model(tmp_path), tmp_path / "adapted.safetensors"
     with pytest.raises(InputError, match="s of one face only"):
         adapt(cut(tmp_path / "short.mp4", seconds=1.2), base, out, threads=1)
     with pytest.raises(InputError):

@@ -11,32 +11,17 @@ import pytest
 from lipdub.media.audio import load_audio
 from lipdub.media.frame_index import read_frame_times
 from lipdub.media.read import read_frames
-from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
-from lipdub.speech import phonetic_features
+from lipdub.networks.avsyncnet import AVSyncNet
 from lipdub.training.adaptation_data import cut_beginning, retime_own_clips
 from lipdub.training.dataset import open_dataset
 from lipdub.training.own_speech import SpeechFit
 from lipdub.training.prepare import prepare
 from lipdub.weights.talking_face_file import TalkingFaceModel
+from tests.training.base_models import PHONETIC
 from tests.training.footage import cut
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PHONETIC = AVSyncNetSize(
-    12,
-    24,
-    4,
-    (1, 1),
-    (1, 2),
-    4,
-    (1, 1, 1),
-    16,
-    grey=True,
-    audio="phonetic",
-    audio_rows=phonetic_features.ROWS,
-    audio_columns=21,
-)
 
 
 @pytest.mark.slow
