@@ -63,11 +63,11 @@ def make_result(source: Path, out: Path, speech: Path) -> list[str]:
 
 def ffprobe(path: Path) -> dict[str, Any]:
     """What ffprobe tells of a file, with the first frames of its picture."""
-    base = ["ffprobe", "-v", "error", "-of", "json"]
-    show = ["-show_streams", "-show_format", "-show_chapters", "-show_programs", str(path)]
-    facts = json.loads(subprocess.run([*base, *show], capture_output=True, check=True).stdout)
-    frames = ["-select_streams", "V:0", "-read_intervals", f"%+#{FRAMES}", "-show_frames", str(path)]
-    facts["frames"] = json.loads(subprocess.run([*base, *frames], capture_output=True, check=True).stdout)["frames"]
+    show = ["-show_streams", "-show_format", "-show_chapters", "-show_programs", "-show_frames"]
+    command = ["ffprobe", "-v", "error", "-of", "json", *show, str(path)]
+    facts = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    picture = _picture(facts)["index"]
+    facts["frames"] = [frame for frame in facts["frames"] if frame.get("stream_index") == picture][:FRAMES]
     return dict(facts)
 
 

@@ -63,8 +63,9 @@ def test_the_very_matrix_is_kept(tmp_path: Path, name: str, ending: str) -> None
     source, copy, out = make_source(tmp_path, matrix), tmp_path / f"copy{ending}", tmp_path / f"out{ending}"
     notes = make_result(source, out, write_tone(tmp_path / "s.wav"))
     run_ffmpeg("-i", source, "-c", "copy", copy)
-    assert ask_ffprobe(source)[0] == list(matrix)
-    assert ask_ffprobe(out) == ask_ffprobe(copy) == ask_ffprobe(source)
+    wanted = ask_ffprobe(source)
+    assert wanted[0] == list(matrix)
+    assert ask_ffprobe(out) == ask_ffprobe(copy) == wanted
     assert notes == []
     ours, theirs = probe(source).video, probe(out).video
     assert ours is not None and theirs is not None
