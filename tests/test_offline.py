@@ -183,7 +183,7 @@ def quarantine(tmp_path: Path) -> Quarantine:
 
 @pytest.fixture(scope="module")
 def talker(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return footage.cut(tmp_path_factory.mktemp("talker") / "v.mp4", seconds=1.0)
+    return footage.cut(tmp_path_factory.mktemp("talker") / "v.mp4", seconds=0.6)
 
 
 @pytest.fixture(scope="module")
