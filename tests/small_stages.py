@@ -100,7 +100,7 @@ def _small(name: str, run: Any) -> StageSpec:
         weights=lambda options: [],
         files=lambda options: [],
         check=lambda job, facts, options: None,
-        rehearse=lambda job, facts, options: None,
+        rehearse=None if spec.rehearse is None else lambda job, facts, options: None,
         prefetch=None,
         resolve=lambda options, job, digest: options,
         uses_networks=lambda options: False,

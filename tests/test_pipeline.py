@@ -481,6 +481,7 @@ def test_a_rehearsal_that_fails_stops_the_first_stage(job: Job, monkeypatch: pyt
     monkeypatch.setattr(paste_back, "SPEC", replace(paste_back.SPEC, rehearse=fail))
     with pytest.raises(EnvironmentFailure, match="could not be muxed"):
         run(job)
+    assert begun.is_set()
     assert not job.folder().exists() and not job.result().exists()
 
 
