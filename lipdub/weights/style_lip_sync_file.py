@@ -64,8 +64,10 @@ def save(path: Path, model: StyleLipSyncModel) -> Path:
     return safetensors_file.write(path, FORMAT, description, model.network.state_dict())
 
 
-def save_difference(path: Path, base: Path, model: StyleLipSyncModel) -> Path:
+def save_adapted(path: Path, base: Path, model: StyleLipSyncModel) -> Path:
     """Write what an adapted model's decoder has that its base's has not, and return the path.
+
+    The whole model is written where the base is neither shipped nor stored, since nobody could find it again.
 
     Args:
         path: Where to write it.
@@ -75,6 +77,8 @@ def save_difference(path: Path, base: Path, model: StyleLipSyncModel) -> Path:
     Raises:
         WeightsError: The base holds no whole model.
     """
+    if find_file(FAMILY, sha256(base)) is None:
+        return save(path, model)
     old = load(base).network.decoder.state_dict()
     new = model.network.decoder.state_dict()
     state = {f"{_DECODER}{key}": new[key] - old[key] for key in old if not new[key].equal(old[key])}

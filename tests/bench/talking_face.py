@@ -1,14 +1,16 @@
-"""What talking-face models (`lipdub train stabilized`) make of clips kept out of training, beside each other.
+"""What the models of the recipes stabilized and stylelipsync make of clips kept out of training, beside each other.
 
     python -m tests.bench.talking_face DATASET NAME=MODEL … [--raw NAME]… [--clips N] [--sheet FILE] [--json]
 
 DATASET is one of `lipdub prepare`, whose held-out clips are taken; MODEL a file of `lipdub train`. Each frame is made
 of its own upper half, its own sound, and a reference: the frame half a clip away, or of rendered talkers the same frame
 with another mouth. It is shut by the model's silent-lip generator, or as it is for the models named by --raw (those
-trained without one). "reference" and "still" are no models: the reference itself, and the true upper half over the
+trained without one). A model of stylelipsync sees of each frame what its mask leaves, and has one reference for the
+clip, the first. "reference" and "still" are no models: the reference itself, and the true upper half over the
 reference's lower one. Per model:
 
 - psnr, ssim (grey), of the whole crop and of its lower half; ifc: of the lower half, grey levels;
+- sharp: octaves by which the mouth's sharpness (`metrics.sharpness`) is above that of the true face, 0 as sharp;
 - lmd: mouth landmarks of the face mesh, in pixels of a crop of 96;
 - opening: correlation of the mouth's opening with the true one's; sync: `metrics.motion_sync` with the clip's own
   sound (the real clip's beside it), and avsim: cosine of the model's own AVSyncNet, which it was trained with;
@@ -26,31 +28,39 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
 import torch
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.errors import WeightsError
+from lipdub.faces.masks import MASKS
 from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.metrics.ifc import frame_distance, ifc
 from lipdub.metrics.lmd import lmd
 from lipdub.metrics.motion_sync import compare_motion, estimate_sync
 from lipdub.metrics.mouth_motion import measure_mouth_shape
 from lipdub.metrics.psnr import psnr, sum_squared_errors
+from lipdub.metrics.sharpness import sharpness
 from lipdub.metrics.speckles import speckles
 from lipdub.metrics.ssim import ssim
 from lipdub.networks.face_generator import hide_lower_half
 from lipdub.networks.talking_face import close_mouths
+from lipdub.stages import style_lip_sync
+from lipdub.stages.sync.stylelipsync import mix_inside
 from lipdub.training.dataset import Clip, Dataset, open_dataset
 from lipdub.training.face_windows import WindowSampler, WindowSampling
 from lipdub.training.mouth_figures import fit_openings
-from lipdub.weights import talking_face_file
+from lipdub.training.style_lip_sync.sync_judge import load_sync_judge
+from lipdub.weights import style_lip_sync_file, talking_face_file
+from lipdub.weights.style_lip_sync_file import StyleLipSyncModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lipdub.networks.avsyncnet import AVSyncNet
     from lipdub.weights.talking_face_file import TalkingFaceModel
 
 ENLARGED = 4  # the mesh sees larger faces better
@@ -96,11 +106,41 @@ def tensor(faces: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(faces)).permute(0, 3, 1, 2).float() / 255
 
 
+Model: TypeAlias = "TalkingFaceModel | StyleLipSyncModel"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model with what judges it.
+
+    Attributes:
+        model: The model.
+        sync: AVSyncNet, which hears what the model hears.
+        raw: Whether its references stay as they are.
+    """
+
+    model: Model
+    sync: AVSyncNet
+    raw: bool
+
+
+def load_model(path: Path, raw: bool) -> Judged:
+    """Loads a file of either recipe."""
+    try:
+        talking = talking_face_file.load(path)
+    except WeightsError:
+        return Judged(style_lip_sync_file.load(path), load_sync_judge(), raw)
+    return Judged(talking, talking.sync, raw)
+
+
 @torch.inference_mode()
 def say(
-    model: TalkingFaceModel, faces: np.ndarray, references: np.ndarray, sounds: np.ndarray, raw: bool
+    judged: Judged, faces: np.ndarray, references: np.ndarray, sounds: np.ndarray, landmarks: np.ndarray
 ) -> np.ndarray:
-    """Faces uint8 (n, P, P, 3) as the talking-face generator draws them."""
+    """Faces uint8 (n, P, P, 3) as the model draws them. `landmarks` (n, 478, 3) are those of the faces."""
+    model, raw = judged.model, judged.raw
+    if isinstance(model, StyleLipSyncModel):
+        return say_by_style(model, faces, references, sounds, landmarks)
     generator = model.talking or model.silent
     assert generator is not None
     out = []
@@ -112,6 +152,22 @@ def say(
         made = generator(model.sound(audio), hide_lower_half(tensor(faces[i : i + 25])), shown, audio)
         out.append((made.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy())
     return np.concatenate(out)
+
+
+def say_by_style(
+    model: StyleLipSyncModel, faces: np.ndarray, references: np.ndarray, sounds: np.ndarray, landmarks: np.ndarray
+) -> np.ndarray:
+    """Faces uint8 (n, P, P, 3) as StyleLipSync draws them from the first reference, given pixels kept as in a run."""
+    size, network = faces.shape[1:3], model.network
+    masks = np.stack([MASKS.get(model.mask).draw(points, *size) for points in landmarks])
+    audio = style_lip_sync.encode_audio(network, sounds)
+    codes = style_lip_sync.smooth_codes(network, style_lip_sync.encode_reference(network, references[0]), audio)
+    out = []
+    for i in range(0, len(faces), 25):
+        part = slice(i, i + 25)
+        drawn = style_lip_sync.draw_faces(network, codes[part], faces[part], masks[part])
+        out += [mix_inside(*each) for each in zip(faces[part], drawn, masks[part], strict=True)]
+    return np.round(np.stack(out) * 255).astype(np.uint8)
 
 
 class Mesh:
@@ -161,7 +217,9 @@ def against_truth(
     shown_shape = openings(shown)
     both = np.isfinite(shape[:, 0]) & np.isfinite(true_shape[:, 0]) & np.isfinite(shown_shape[:, 0])
     fit = fit_openings(shape[both, 0], true_shape[both, 0], shown_shape[both, 0])
+    sharp = [[sharpness(*face).mouth for face in zip(*pair, strict=True)] for pair in ((made, points), (real, true))]
     row = {
+        "sharp": float(np.nanmean(np.subtract(*sharp))),
         "ssim": float(np.mean([ssim(a, b) for a, b in zip(*grey, strict=True)])),
         "ssim_lower": float(np.mean([ssim(a[half:], b[half:]) for a, b in zip(*grey, strict=True)])),
         "ifc": ifc(steps[0], steps[1]),
@@ -192,7 +250,7 @@ def hear(sound: np.ndarray) -> Any:
 
 
 def leaking(
-    model: TalkingFaceModel, real: np.ndarray, true: np.ndarray, sounds: np.ndarray, raw: bool, mesh: Mesh
+    judged: Judged, real: np.ndarray, true: np.ndarray, sounds: np.ndarray, landmarks: np.ndarray, mesh: Mesh
 ) -> float:
     """How far a reference's mouth shows in the result, as a share of itself. NaN where the mouth hardly opens."""
     opening = np.nan_to_num(openings(true)[:, 0], nan=float(np.nanmedian(openings(true)[:, 0])))
@@ -204,7 +262,9 @@ def leaking(
     apart = []
     for shut_one, open_one in zip(order[:REFERENCES], order[-REFERENCES:], strict=True):
         said = [
-            openings(mesh.points(say(model, real[at], np.repeat(real[[k]], len(at), 0), sounds[at], raw)))[:, 0]
+            openings(mesh.points(say(judged, real[at], np.repeat(real[[k]], len(at), 0), sounds[at], landmarks[at])))[
+                :, 0
+            ]
             for k in (shut_one, open_one)
         ]
         apart.append(np.nanmean(said[1] - said[0]))
@@ -212,15 +272,15 @@ def leaking(
 
 
 @torch.inference_mode()
-def similarity(model: TalkingFaceModel, faces: np.ndarray, sounds: np.ndarray) -> float:
+def similarity(sync: AVSyncNet, faces: np.ndarray, sounds: np.ndarray) -> float:
     """Mean cosine of AVSyncNet over the windows of five frames."""
-    size, half = model.sync.size, faces.shape[1] // 2
+    size, half = sync.size, faces.shape[1] // 2
     lower = torch.nn.functional.interpolate(
         tensor(faces)[:, :, half:], (size.height, size.width), mode="bilinear", antialias=True
     )
     stacks = lower.unfold(0, 5, 1).permute(0, 4, 1, 2, 3).flatten(1, 2)
-    heard = model.sound(torch.from_numpy(sounds[2:-2]))
-    return float((model.sync.image_features(stacks) * heard).sum(1).mean())
+    heard = sync.audio_features(torch.from_numpy(sounds[2:-2]))
+    return float((sync.image_features(stacks) * heard).sum(1).mean())
 
 
 def main() -> None:
@@ -233,13 +293,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     models = {
-        name: talking_face_file.load(Path(path)) for name, _, path in (text.partition("=") for text in asked.models)
+        name: load_model(Path(path), name in asked.raw)
+        for name, _, path in (text.partition("=") for text in asked.models)
     }
     data = open_dataset(asked.data, split="held-out")
     mesh = Mesh()
     windows = {
-        name: WindowSampler(data, WindowSampling(), sound=find_sound_windows(model.sync.size))
-        for name, model in models.items()
+        name: WindowSampler(data, WindowSampling(), sound=find_sound_windows(judged.sync.size))
+        for name, judged in models.items()
     }
     figures = {name: Figures() for name in ("reference", "still", *models)}
     shown: dict[str, list[np.ndarray]] = {}
@@ -253,14 +314,16 @@ def main() -> None:
         still = np.concatenate([real[:, : real.shape[1] // 2], references[:, real.shape[1] // 2 :]], 1)
         made, others = {"reference": references, "still": still}, mesh.points(references)
         sounds = {name: windows_of[:count] for name, windows_of in sounds.items()}
-        made |= {name: say(model, real, references, sounds[name], name in asked.raw) for name, model in models.items()}
+        edge = (data.side - data.size) / 2
+        landmarks = window.landmarks[:count] - np.array([edge, edge, 0])
+        made |= {name: say(judged, real, references, sounds[name], landmarks) for name, judged in models.items()}
         for name, faces in made.items():
             against_truth(figures[name], faces, real, mesh.points(faces), true, others, heard)
-        for name, model in models.items():
-            figures[name].rows[-1]["avsim"] = similarity(model, made[name], sounds[name])
-            figures[name].rows[-1]["avsim_real"] = similarity(model, real, sounds[name])
+        for name, judged in models.items():
+            figures[name].rows[-1]["avsim"] = similarity(judged.sync, made[name], sounds[name])
+            figures[name].rows[-1]["avsim_real"] = similarity(judged.sync, real, sounds[name])
             if not is_pair:
-                figures[name].rows[-1]["leak"] = leaking(model, real, true, sounds[name], name in asked.raw, mesh)
+                figures[name].rows[-1]["leak"] = leaking(judged, real, true, sounds[name], landmarks, mesh)
         if number < 2:
             for name, faces in {"real": real, **made}.items():
                 shown.setdefault(name, []).append(

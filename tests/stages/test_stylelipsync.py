@@ -194,7 +194,7 @@ def test_a_difference_needs_its_model_and_is_found_by_the_video(
     with torch.no_grad():
         adapted.network.decoder.to_rgb1.bias += 0.5
     adapted = replace(adapted, notes={"remark": "adapted"})
-    small = style_lip_sync_file.save_difference(tmp_path / "mine.safetensors", kept, adapted)
+    small = style_lip_sync_file.save_adapted(tmp_path / "mine.safetensors", kept, adapted)
     user_models.add_model(FAMILY, small, "mine", video_digest=digest_file(short_talker))
     found = style_lip_sync.model_files(str(user_models.find(FAMILY, None, digest_file(short_talker)).path))
     assert [path.name for path in found] == ["mine.safetensors", "base.safetensors"]

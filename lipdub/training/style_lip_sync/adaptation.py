@@ -123,7 +123,7 @@ def adapt_style_lip_sync(
     device: str = "cpu",
     progress: Report | None = None,
 ) -> StyleLipSyncModel:
-    """Fine-tune the decoder of a model on the person in a video, and write the difference to the model.
+    """Fine-tune the decoder of a model on the person in a video, and write it (`save_adapted`).
 
     Args:
         video: a person who talks, heard and seen, for two seconds or more.
@@ -194,7 +194,7 @@ def adapt_style_lip_sync(
     adapted = StyleLipSyncModel(
         network, model.mask, {**model.notes, "adapted": notes, "remark": _describe_adaptation(notes)}
     )
-    style_lip_sync_file.save_difference(out, base, adapted)
+    style_lip_sync_file.save_adapted(out, base, adapted)
     report(f"adapted in {(time.monotonic() - began) / 60:.1f} minutes on {seconds:.1f} s of {video.name}")
     return adapted
 
