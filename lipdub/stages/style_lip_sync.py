@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from lipdub.workspace import StageStore
 
 REFERENCE_METHOD = "style-reference"  # of neutralize
-_SMOOTHED_FRAMES = 256  # smoothed at once
 TRAITS = inference.NetworkTraits(item_bytes=64 << 20, batch=16)
 
 
@@ -100,7 +99,7 @@ def encode_audio(network: Any, sounds: F32) -> F32:
 
 
 def smooth_codes(network: Any, reference: F32, audio: F32) -> F32:
-    """Smooth the codes of successive frames of one shot, in chunks whose seams cannot be told from the rest.
+    """Smooth the codes of successive frames of one shot.
 
     Args:
         network: A `StyleLipSync`, prepared or not.
@@ -108,20 +107,13 @@ def smooth_codes(network: Any, reference: F32, audio: F32) -> F32:
         audio: (n, 2L, D) a_t.
 
     Returns:
-        (n, 2L, D) float32, the codes that steer the decoder.
+        (n, 2L, D) float32, the codes that steer the decoder. Each depends on `SMOOTHING_REACH` frames to either side.
     """
     import torch
 
-    from lipdub.networks.style_lip_sync import SMOOTHING_REACH
-
-    parts, count = [], len(audio)
-    for start in range(0, count, _SMOOTHED_FRAMES):
-        stop = min(start + _SMOOTHED_FRAMES, count)
-        low, high = max(start - SMOOTHING_REACH, 0), min(stop + SMOOTHING_REACH, count)
-        inputs = torch.from_numpy(reference)[None], torch.from_numpy(audio[low:high])[None]
-        smooth = inference.run_network(network, lambda model, *codes: model.smooth_codes(*codes), *inputs)[0]
-        parts.append(smooth[start - low : stop - low].numpy())
-    return np.concatenate(parts)
+    inputs = torch.from_numpy(reference)[None], torch.from_numpy(audio)[None]
+    codes: F32 = inference.run_network(network, lambda model, *given: model.smooth_codes(*given), *inputs)[0].numpy()
+    return codes
 
 
 def draw_faces(network: Any, codes: F32, faces: U8, masks: U8) -> F32:

@@ -26,7 +26,6 @@ from lipdub.stages.method import build_options
 from lipdub.stages.neutralize import silent_lip
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
-from lipdub.stages.sync import stabilized
 from lipdub.stages.sync.store import CropStore
 from lipdub.weights import manifest, talking_face_file, user_models
 from lipdub.weights import store as weights_store
@@ -362,7 +361,7 @@ def test_sixteen_bits_are_kept() -> None:
 
 def test_boxes_hold_the_crops() -> None:
     places = np.array([[100.0, 80.0, 20.0, 0.3], [np.nan] * 4, [5.0, 5.0, 20.0, 0.0], [-90.0, 50.0, 20.0, 0.0]])
-    boxes = stabilized.crop_boxes(places, 200, 160)
+    boxes = full_face.bound_crops(places, 200, 160)
     reach = full_face.measure_reach(places[0])
     assert (boxes[0, :2] <= [100 - reach, 80 - reach]).all() and (boxes[0, 2:] >= [100 + reach, 80 + reach]).all()
     assert not boxes[1].any() and boxes[2, :2].tolist() == [0, 0] and not boxes[3].any()

@@ -22,7 +22,7 @@ from lipdub.media.pixels import to_eight_bits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lipdub.arrays import F32, F64, U8, Array
+    from lipdub.arrays import F32, F64, I32, U8, Array
     from lipdub.media.pixels import Picture
 
 SIDE = lower_face.WIDTH  # of the square, in distances between the eyes
@@ -94,3 +94,27 @@ def map_mesh_to_crop(points: Array, placement: F64, pixels: int) -> F64:
     """Map a mesh (p, 3) of a frame to the crop at a placement (4,), its depth included: (p, 3)."""
     flat = align(placement, pixels).to_crop(points[:, :2])
     return np.concatenate([flat, points[:, 2:] * (pixels / (SIDE * placement[2]))], 1)
+
+
+def bound_crops(placements: Array, width: int, height: int) -> I32:
+    """Return boxes around crops, inside a picture of this size.
+
+    Args:
+        placements: (n, 4), of the crops.
+        width: of the picture, pixels.
+        height: of the picture, pixels.
+
+    Returns:
+        (n, 4) int32 of even corners, empty where the placement is NaN or outside.
+    """
+    out = np.zeros((len(placements), 4), np.int32)
+    known = np.isfinite(placements[:, 0])
+    here = placements[known]
+    reach = measure_reach(here)[:, None]
+    low = np.clip(np.floor(here[:, :2] - reach), 0, [width, height]).astype(np.int32)
+    high = np.clip(np.ceil(here[:, :2] + reach), 0, [width, height]).astype(np.int32)
+    low -= low % 2
+    found = np.concatenate([low, high], 1)
+    found[(high <= low).any(1)] = 0
+    out[known] = found
+    return out

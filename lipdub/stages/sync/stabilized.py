@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import UsageError
+from lipdub.faces.alignment import full_face
 from lipdub.faces.compositing import composite_crop, crop_at
 from lipdub.stages import inference, talking_face
 from lipdub.stages.model_options import ModelOptions, resolve_model
@@ -106,7 +107,8 @@ class Stabilized(GeneratorMethod):
 
     def face_boxes(self, ctx: StageContext, track: TrackLandmarks, turns: I8) -> I32:
         """Return boxes around the crops that neutralize placed."""
-        return crop_boxes(talking_face.read_placements(ctx, track.id), ctx.video.width, ctx.video.height)
+        places = talking_face.read_placements(ctx, track.id)
+        return full_face.bound_crops(places, ctx.video.width, ctx.video.height)
 
 
 METHOD = Stabilized()
@@ -130,32 +132,6 @@ def describe_unseen_speech(model: Path, speech: Path | None) -> list[str]:
     if not adapted or not hears_voices or speech is None or digest_file(speech) in adapted.get("digests", ()):
         return []
     return [f"{model.name} was adapted without this speech, so the mouths follow it poorly; use lipdub adapt --speech"]
-
-
-def crop_boxes(places: Array, width: int, height: int) -> Array:
-    """Return boxes around crops, inside a picture of this size.
-
-    Args:
-        places: (n, 4) placements of `faces.alignment.full_face`.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
-
-    Returns:
-        (n, 4) int32 of even corners, empty where the placement is NaN or outside.
-    """
-    from lipdub.faces.alignment import full_face
-
-    out = np.zeros((len(places), 4), np.int32)
-    known = np.isfinite(places[:, 0])
-    here = places[known]
-    reach = full_face.measure_reach(here)[:, None]
-    low = np.clip(np.floor(here[:, :2] - reach), 0, [width, height]).astype(np.int32)
-    high = np.clip(np.ceil(here[:, :2] + reach), 0, [width, height]).astype(np.int32)
-    low -= low % 2
-    found = np.concatenate([low, high], 1)
-    found[(high <= low).any(1)] = 0
-    out[known] = found
-    return out
 
 
 def generate(network: Any, faces: Array, references: Array, sounds: Array) -> Array:

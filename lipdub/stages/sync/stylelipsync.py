@@ -32,7 +32,6 @@ from lipdub.stages.model_options import ModelOptions, resolve_model
 from lipdub.stages.neutralize.store import drawn_full_faces
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun
 from lipdub.stages.sync.method import AUTO_MASK
-from lipdub.stages.sync.stabilized import crop_boxes
 from lipdub.weights import verify_shipped
 from lipdub.weights.style_lip_sync_file import FAMILY
 from lipdub.weights.user_models import find
@@ -42,7 +41,7 @@ from lipdub.workspace.keys import digest_bytes, digest_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lipdub.arrays import F32, F64, I8, I32, U8, Array
+    from lipdub.arrays import F32, I8, I32, U8, Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
     from lipdub.stages.job import Job
@@ -55,7 +54,10 @@ LOG = logging.getLogger(__name__)
 KEPT = "style-codes"
 """Name of the store of the audio style codes, which is kept beside the stages."""
 
-_CHUNK = 64  # frames
+AUDIO_CODES = "audio"
+"""Name of the array in it."""
+
+CHUNK = 64  # frames
 _EDGE_SHARE = 1 / 48  # of the crop's side: the width over which drawn and given pixels mix, inside the mask
 
 
@@ -108,24 +110,27 @@ class StyleLipSyncMethod(GeneratorMethod):
         model = style_lip_sync.load_model(ctx, options.own.model)
         network = inference.prepare_network(ctx, options, model.network, self.traits, plan.dubbed)
         codes = _write_codes(run, model, network)
-        pixels, mask = model.network.size.decoder.pixels, MASKS.get(self.choose_mask(options))
-        detect = DetectStore.from_context(ctx)
-        meshes = FaceMeshes(
-            {int(track): detect.landmarks(int(track)) for track in np.unique(plan.track[plan.is_dubbed])}
-        )
+        pixels, draw_mask = model.network.size.decoder.pixels, MASKS.get(self.choose_mask(options)).draw
+        detect, shown = DetectStore.from_context(ctx), np.unique(plan.track[plan.is_dubbed]).tolist()
+        tracks = {track: detect.landmarks(track) for track in shown}
+        placements = {track: drawn_full_faces(ctx.upstream["neutralize"], track).read_places() for track in shown}
+        meshes = FaceMeshes(tracks)
 
         def draw(frames: list[int], faces: list[Array]) -> list[Array]:
-            places = [_read_place(ctx, plan, k) for k in frames]
-            crops = np.stack([crop_at(face, place, pixels) for face, place in zip(faces, places, strict=True)])
-            masks = []
-            for k, place in zip(frames, places, strict=True):
-                mesh = meshes.read(int(plan.track[k]), int(plan.source[k])) - np.array([*plan.box[k, :2], 0])
-                masks.append(mask.draw(full_face.map_mesh_to_crop(mesh, place, pixels), pixels, pixels))
-            steering = np.stack([codes.read(k, k + 1)[0] for k in frames])
-            drawn = style_lip_sync.draw_faces(network, steering, crops, np.stack(masks))
+            places, crops, masks = [], [], []
+            for k, face in zip(frames, faces, strict=True):
+                track, source = int(plan.track[k]), int(plan.source[k])
+                corner = plan.box[k, :2]
+                place = placements[track][source - tracks[track].first] - [*corner, 0, 0]
+                mesh = full_face.map_mesh_to_crop(meshes.read(track, source) - [*corner, 0], place, pixels)
+                places.append(place)
+                crops.append(crop_at(face, place, pixels))
+                masks.append(draw_mask(mesh, pixels, pixels))
+            steering = codes.read(frames[0], frames[-1] + 1)[np.array(frames) - frames[0]]
+            drawn = style_lip_sync.draw_faces(network, steering, np.stack(crops), np.stack(masks))
             return [
-                composite_crop(face, crop, mix_inside(crop, new, hidden), place)
-                for face, crop, new, hidden, place in zip(faces, crops, drawn, masks, places, strict=True)
+                composite_crop(face, crop, mix_inside(crop, new, mask), place)
+                for face, crop, new, mask, place in zip(faces, crops, drawn, masks, places, strict=True)
             ]
 
         return draw
@@ -133,7 +138,7 @@ class StyleLipSyncMethod(GeneratorMethod):
     def face_boxes(self, ctx: StageContext, track: TrackLandmarks, turns: I8) -> I32:
         """Return boxes around the crops that neutralize placed."""
         places = drawn_full_faces(ctx.upstream["neutralize"], track.id).read_places()
-        return crop_boxes(places, ctx.video.width, ctx.video.height)
+        return full_face.bound_crops(places, ctx.video.width, ctx.video.height)
 
 
 METHOD = StyleLipSyncMethod()
@@ -171,54 +176,65 @@ def list_shots(plan: FacePlan) -> Iterator[slice]:
 
 
 def _write_codes(run: GeneratorRun, model: StyleLipSyncModel, network: Any) -> ChunkedArray:
-    """Compute the codes that steer the decoder in each output frame, unless an interrupted run has."""
-    ctx, plan, size = run.ctx, run.plan, model.network.size
-    shape = (len(plan.source), size.codes, size.decoder.style_dim)
-    codes = ctx.store.array("codes", shape=shape, dtype="float32", chunk=_CHUNK)
+    """Compute the codes that steer the decoder in each output frame, the missing chunks only."""
+    from lipdub.networks.style_lip_sync import SMOOTHING_REACH
+
+    ctx, size = run.ctx, model.network.size
+    shape = (len(run.plan.source), size.codes, size.decoder.style_dim)
+    codes = ctx.store.array("codes", shape=shape, dtype="float32", chunk=CHUNK)
     if not codes.missing():
         return codes
     audio = _read_audio_codes(run, model, network, shape)
     silence = style_lip_sync.encode_audio(network, model.silence())[0]
-    wanted = style_lip_sync.scale_motion(audio, silence, run.options.strength)
-    smooth = np.zeros(shape, np.float32)
-    for shot in list_shots(plan):
-        track = int(plan.track[shot.start])
-        reference = style_lip_sync.StyleReferenceStore(ctx.upstream["neutralize"], track).read_code()
-        smooth[shot] = style_lip_sync.smooth_codes(network, reference, wanted[shot])
+    shots, neutralize = list(list_shots(run.plan)), ctx.upstream["neutralize"]
     for chunk in codes.missing():
-        codes.write(chunk, smooth[slice(*codes.span(chunk))])
+        start, stop = codes.span(chunk)
+        out = np.zeros((stop - start, *shape[1:]), np.float32)
+        for shot in shots:
+            first, end = max(start, shot.start), min(stop, shot.stop)
+            if first >= end:
+                continue
+            # The frames around make the seams between chunks what they are within them.
+            low, high = max(shot.start, first - SMOOTHING_REACH), min(shot.stop, end + SMOOTHING_REACH)
+            wanted = style_lip_sync.scale_motion(audio.read(low, high), silence, run.options.strength)
+            reference = style_lip_sync.StyleReferenceStore(neutralize, int(run.plan.track[first])).read_code()
+            smooth = style_lip_sync.smooth_codes(network, reference, wanted)
+            out[first - start : end - start] = smooth[first - low : end - low]
+        codes.write(chunk, out)
     return codes
 
 
-def _read_audio_codes(run: GeneratorRun, model: StyleLipSyncModel, network: Any, shape: tuple[int, ...]) -> F32:
-    """Read the style codes of the sound in each output frame from the kept store, or compute and keep them."""
+def _read_audio_codes(
+    run: GeneratorRun, model: StyleLipSyncModel, network: Any, shape: tuple[int, ...]
+) -> ChunkedArray:
+    """Read the style codes of the sound in each output frame from the kept store; compute those that are missing."""
     store = run.ctx.keep(KEPT, _describe_codes(run, model))
     try:
-        audio = store.array("audio", shape=shape, dtype="float32", chunk=_CHUNK)
-        if not audio.missing():
-            LOG.debug("the style codes of the speech are those of an earlier run")
-            kept: F32 = audio.read(0, len(audio))
-            return kept
+        audio = store.array(AUDIO_CODES, shape=shape, dtype="float32", chunk=CHUNK)
+        audio.drop_damaged()
     except CorruptChunk:
-        store.remove("audio")
-        audio = store.array("audio", shape=shape, dtype="float32", chunk=_CHUNK)
-    codes = _hear(run, model, network, shape)
-    for chunk in range(-(-len(codes) // _CHUNK)):
-        audio.write(chunk, codes[slice(*audio.span(chunk))])
-    return codes
+        store.remove(AUDIO_CODES)
+        audio = store.array(AUDIO_CODES, shape=shape, dtype="float32", chunk=CHUNK)
+    if audio.missing():
+        _hear(run, model, network, audio)
+    else:
+        LOG.debug("the style codes of the speech are those of an earlier run")
+    return audio
 
 
-def _hear(run: GeneratorRun, model: StyleLipSyncModel, network: Any, shape: tuple[int, ...]) -> F32:
+def _hear(run: GeneratorRun, model: StyleLipSyncModel, network: Any, audio: ChunkedArray) -> None:
+    """Compute the missing chunks of the sound's style codes."""
     windows = style_lip_sync.find_sound_windows(run.options.own.model)
-    codes = np.zeros(shape, np.float32)
-    frames = np.flatnonzero(run.plan.is_dubbed)
     heard = windows.compute(run.features)
-    for start in range(0, len(frames), _CHUNK):
-        part = frames[start : start + _CHUNK]
-        sounds = windows.cut_around(heard, run.speech_times(part.tolist()) + model.lead)
-        codes[part] = style_lip_sync.encode_audio(network, sounds)
+    for chunk in audio.missing():
+        start, stop = audio.span(chunk)
+        out = np.zeros((stop - start, *audio.shape[1:]), np.float32)
+        frames = np.flatnonzero(run.plan.is_dubbed[start:stop]) + start
+        if len(frames):
+            sounds = windows.cut_around(heard, run.speech_times(frames.tolist()) + model.lead)
+            out[frames - start] = style_lip_sync.encode_audio(network, sounds)
+        audio.write(chunk, out)
         run.ctx.check()
-    return codes
 
 
 def _describe_codes(run: GeneratorRun, model: StyleLipSyncModel) -> str:
@@ -234,12 +250,3 @@ def _describe_codes(run: GeneratorRun, model: StyleLipSyncModel) -> str:
         "device": run.ctx.device,
     }
     return digest_bytes(to_canonical_json(values))
-
-
-def _read_place(ctx: StageContext, plan: FacePlan, k: int) -> F64:
-    """Read where the crop of an output frame lies in the frame's box: (4,) float64."""
-    track = int(plan.track[k])
-    first = DetectStore.from_context(ctx).track(track)["first"]
-    place = drawn_full_faces(ctx.upstream["neutralize"], track).read_place(int(plan.source[k]) - first)
-    moved: F64 = place - [*plan.box[k, :2], 0, 0]
-    return moved
