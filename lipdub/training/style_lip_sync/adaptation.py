@@ -91,7 +91,7 @@ class StyleAdaptationOptions:
         seconds_per_minute: seconds of the video that are learnt for each minute, from its beginning; six at least.
         utterances: sentences of synthetic speech for the sync regularizer.
         min_own_contrast: contrast from which on the video's sound fits its lips (`own_speech.SpeechFit`).
-        training: the training of the decoder. Its mask and lead are the model's.
+        training: the training of the decoder. Its mask is the model's.
 
     Raises:
         UsageError: a value is out of range.
@@ -167,7 +167,6 @@ def adapt_style_lip_sync(
         training = replace(
             options.training,
             mask=model.mask,
-            lead=model.lead,
             loop=replace(options.training.loop, steps=_STEPS, minutes=max(minutes, 1e-3)),
         )
         network = train_style_lip_sync(
@@ -178,6 +177,7 @@ def adapt_style_lip_sync(
             sync,
             folder / "training",
             training,
+            lead=model.lead,
             others=[windows.compute(sound) for sound in sounds],
             seed=seed,
             device=device,

@@ -83,7 +83,8 @@ class GeneratorTrainingOptions:
         levels: sizes at which the perceptual loss compares.
         blur: as `losses.sync_embedding.embed_lips`.
         discriminator: of the GAN loss.
-        lead: seconds by which the mouths of the data come later than those of real talkers, as of `stabilized`.
+        lead: seconds by which the mouths of the data come later than those of real talkers. Dubs, adaptations and
+            further trainings on data without a lead then hear ahead by as much.
         loop: the training loop.
     """
 
@@ -173,6 +174,7 @@ def train_style_lip_sync(
     discriminator: Mapping[str, torch.Tensor] | None = None,
     others: Sequence[F32] = (),
     shares: Mapping[str, float] | None = None,
+    lead: float = 0.0,
     seed: int = 0,
     device: str = "cpu",
     progress: Callable[[str], None] | None = None,
@@ -190,6 +192,7 @@ def train_style_lip_sync(
         discriminator: state of the face prior's discriminator; None begins a new one.
         others: (rows, columns) float32 each, the audio feature of other speech, for the sync regularizer.
         shares: share of the windows for each video (`WindowSampler`).
+        lead: seconds by which the generator hears ahead of its face.
         seed: seed of all random choices.
         device: "auto", or PyTorch's name of a device.
         progress: called with one line of text at each report.
@@ -206,8 +209,8 @@ def train_style_lip_sync(
     choose_trained_parts(network, options.trains)
     network.face_encoder.to(memory_format=torch.channels_last)
     objective = StyleObjective(network, sync, options, discriminator, progress)
-    windows = make_sampler(data, sync, options, seed, others, shares)
-    checked = make_sampler(held_out or data, sync, options, seed)
+    windows = make_sampler(data, sync, options, seed, lead, others, shares)
+    checked = make_sampler(held_out or data, sync, options, seed, lead)
 
     def validate(averaged: nn.Module) -> float:
         values = [objective.mask_error(averaged, checked.draw_plain(n)) for n in range(_VALIDATION_BATCHES)]
@@ -237,13 +240,14 @@ def make_sampler(
     sync: AVSyncNet,
     options: GeneratorTrainingOptions,
     seed: int,
+    lead: float = 0.0,
     others: Sequence[F32] = (),
     shares: Mapping[str, float] | None = None,
 ) -> WindowSampler:
     """Make the sampler of a training's windows, with masks."""
     sound, draw = find_sound_windows(sync.size), MASKS.get(options.mask).draw
     return WindowSampler(
-        data, options.sampling, seed, others, shares, sound, has_second=True, lead=options.lead, draw_mask=draw
+        data, options.sampling, seed, others, shares, sound, has_second=True, lead=lead, draw_mask=draw
     )
 
 
@@ -251,6 +255,13 @@ def choose_trained_parts(network: StyleLipSync, trains: str) -> None:
     """Let only the chosen parts learn; see `GeneratorTrainingOptions.trains`."""
     network.requires_grad_(trains != "decoder")
     network.decoder.requires_grad_(trains != "encoders")
+
+
+def hold_frozen_parts(network: nn.Module) -> None:
+    """Put the parts that do not learn into evaluation mode: batch normalisation would learn its statistics."""
+    for part in network.children():
+        if not any(value.requires_grad for value in part.parameters()):
+            part.eval()
 
 
 class StyleObjective:
@@ -297,6 +308,7 @@ class StyleObjective:
         """Compute Eq. 8, or for an adaptation Eq. 10, with the parts that the options add."""
         weights = self.options.loss_weights
         self._move(batch.faces.device)
+        hold_frozen_parts(getattr(network, "module", network))
         drawn = network(batch.sounds, batch.faces, batch.masks, batch.references[:, 0])
         fake, real = drawn.flatten(0, 1), batch.faces.flatten(0, 1)
         parts: LossParts = {}

@@ -222,6 +222,7 @@ class StyleLipSyncTrainable(DatasetTrainable["GeneratorTrainingOptions", StyleLi
             folder,
             settings,
             discriminator=judge.state_dict() if judge is not None else None,
+            lead=inputs.begin.lead if inputs.begin is not None and not settings.lead else 0.0,
             seed=seed,
             device=runtime.device,
             progress=runtime.report,
