@@ -26,13 +26,12 @@ made patterns on the lips. No loss needs five successive faces, so each face is 
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import interpolate
@@ -53,7 +52,7 @@ from lipdub.training.adaptation_data import (
     prepare_dataset,
     retime_own_clips,
 )
-from lipdub.training.card import to_sentence
+from lipdub.training.card import collect_adaptation_notes, describe_adaptation, render_adaptation_card
 from lipdub.training.config import setting
 from lipdub.training.dataset import Clip, Dataset, TalkingClips
 from lipdub.training.face_augmentation import ONE_PERSON, VoiceAugmentation
@@ -62,7 +61,6 @@ from lipdub.training.loop import LoopOptions
 from lipdub.training.talking_face import GeneratorOptions, LossWeights, train_generator
 from lipdub.weights import talking_face_file
 from lipdub.weights.talking_face_file import TalkingFaceModel
-from lipdub.workspace.keys import digest_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -227,16 +225,9 @@ def adapt(
             talking=resize_generator(model.talking, pixels) if model.sync.size.audio != "mel" else None,
         )
         silent, talking = _train_generators(train, begin, (data, shares), folder, options, minutes)
-    notes = {
-        "seed": seed,
-        "adaptation": asdict(options),
-        "seconds": seconds,
-        "video": video.name,
-        "speech": [path.name for path in speech],
-        "digests": [digest_file(path) for path in speech],
-    }
+    notes = collect_adaptation_notes(options, seed, seconds, video, speech)
     adapted = TalkingFaceModel(
-        model.sync, silent, talking, {**model.notes, "adapted": notes, "remark": _describe_adaptation(notes)}
+        model.sync, silent, talking, {**model.notes, "adapted": notes, "remark": describe_adaptation(notes)}
     )
     talking_face_file.save(out, adapted)
     report(f"adapted in {(time.monotonic() - began) / 60:.1f} minutes on {seconds:.1f} s of {video.name}")
@@ -247,28 +238,8 @@ def render_card(model: TalkingFaceModel, command: str) -> str:
     """Render the card of an adapted model, as Markdown. `command` is the command line that made it."""
     notes = model.notes["adapted"]
     speech = ", ".join(notes["speech"]) or "its own speech from half its length on"
-    return "\n".join(
-        [
-            f"# Adapted to {notes['video']}",
-            "",
-            to_sentence(str(model.notes["remark"])),
-            "",
-            f"- made by: `{command}`, seed {notes['seed']}",
-            f"- data: {notes['seconds']:.1f} s of that video, and that video dubbed by recipe builtin with {speech}",
-            "- licence: that of the video; it shows a person, whose consent is needed",
-            "- limits: it draws this person in this light, and nobody else",
-            "",
-            "```json",
-            json.dumps(notes["adaptation"], indent=1),
-            "```",
-            "",
-        ]
-    )
-
-
-def _describe_adaptation(notes: dict[str, Any]) -> str:
-    minutes = notes["adaptation"]["minutes"]
-    return f"fine-tuned on {notes['seconds']:.1f} s of {notes['video']} in {minutes:g} minutes: for this person only"
+    dubs = f"data: {notes['seconds']:.1f} s of that video, and that video dubbed by recipe builtin with {speech}"
+    return render_adaptation_card(notes, command, [dubs])
 
 
 def _train_generators(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lipdub.options import option
-from lipdub.training.adapters import ADAPTERS, DEFAULT_ADAPTER
+from lipdub.training.adapters import ADAPTERS, DEFAULT_ADAPTER, AdaptationTask
 from lipdub.training.trainable import Runtime, SettingsOptions
 from lipdub.workspace.atomic_files import encode_text, write_atomically
 
@@ -102,7 +102,8 @@ def make_adapted_model(
     base = user_models.find(family, arguments.base_model, None)
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as folder:
         path = arguments.out or Path(folder) / "talker.safetensors"
-        model = adapter.adapt(video, base.path, path, arguments.speech or (), settings, arguments.seed, runtime)
+        task = AdaptationTask(video, base.path, path, arguments.speech or (), settings, arguments.seed, runtime)
+        model = adapter.adapt(task)
         card = adapter.render_card(model, _command_line(video, arguments, settings.minutes))
         if arguments.out is None:
             path = _keep_model(family, path, video, arguments.name, card)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lipdub.registry import Registry
@@ -15,6 +16,35 @@ if TYPE_CHECKING:
     from lipdub.weights.user_models import ModelFamily
 
 DEFAULT_ADAPTER = "stabilized"
+
+
+@dataclass(frozen=True)
+class AdaptationTask:
+    """What to adapt.
+
+    Attributes:
+        video: A person who talks.
+        base: The model to begin with.
+        out: The file to write.
+        speech: Sound files of other speech.
+        settings: Of the adapter's `default_settings`, changed.
+        seed: Seed of all random choices.
+        runtime: Threads, device and progress.
+    """
+
+    video: Path
+    base: Path
+    out: Path
+    speech: Sequence[Path]
+    settings: Any
+    seed: int
+    runtime: Runtime
+
+    def options(self) -> dict[str, Any]:
+        """Give what the functions that adapt take by name."""
+        runtime = self.runtime
+        how = {"threads": runtime.threads, "device": runtime.device, "progress": runtime.report}
+        return {"speech": self.speech, "options": self.settings, "seed": self.seed, **how}
 
 
 class Adapter(ABC):
@@ -35,17 +65,8 @@ class Adapter(ABC):
         """Give the settings (a dataclass with `minutes`) before files and changes."""
 
     @abstractmethod
-    def adapt(
-        self,
-        video: Path,
-        base: Path,
-        out: Path,
-        speech: Sequence[Path],
-        settings: Any,
-        seed: int,
-        runtime: Runtime,
-    ) -> Any:
-        """Adapt a model to the person in a video, write it to `out`, and give it; it has `notes`."""
+    def adapt(self, task: AdaptationTask) -> Any:
+        """Adapt a model, write it, and give it; it has `notes`."""
 
     @abstractmethod
     def render_card(self, model: Any, command: str) -> str:
@@ -69,30 +90,11 @@ class StabilizedAdapter(Adapter):
 
         return AdaptationOptions()
 
-    def adapt(
-        self,
-        video: Path,
-        base: Path,
-        out: Path,
-        speech: Sequence[Path],
-        settings: Any,
-        seed: int,
-        runtime: Runtime,
-    ) -> Any:
+    def adapt(self, task: AdaptationTask) -> Any:
         """Fine-tune both generators."""
         from lipdub.training.adapt import adapt
 
-        return adapt(
-            video,
-            base,
-            out,
-            speech=speech,
-            options=settings,
-            seed=seed,
-            threads=runtime.threads,
-            device=runtime.device,
-            progress=runtime.report,
-        )
+        return adapt(task.video, task.base, task.out, **task.options())
 
     def render_card(self, model: Any, command: str) -> str:
         """Render the card from the model's notes."""
@@ -118,32 +120,12 @@ class StyleLipSyncAdapter(Adapter):
 
         return StyleAdaptationOptions()
 
-    def adapt(
-        self,
-        video: Path,
-        base: Path,
-        out: Path,
-        speech: Sequence[Path],
-        settings: Any,
-        seed: int,
-        runtime: Runtime,
-    ) -> Any:
+    def adapt(self, task: AdaptationTask) -> Any:
         """Fine-tune the decoder, with lipdub's own AVSyncNet as judge."""
         from lipdub.training.style_lip_sync.adaptation import adapt_style_lip_sync
         from lipdub.training.style_lip_sync.sync_judge import load_sync_judge
 
-        return adapt_style_lip_sync(
-            video,
-            base,
-            load_sync_judge(),
-            out,
-            speech=speech,
-            options=settings,
-            seed=seed,
-            threads=runtime.threads,
-            device=runtime.device,
-            progress=runtime.report,
-        )
+        return adapt_style_lip_sync(task.video, task.base, load_sync_judge(), task.out, **task.options())
 
     def render_card(self, model: Any, command: str) -> str:
         """Render the card from the model's notes."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub.errors import WeightsError
 from lipdub.training.config import plain_settings
+from lipdub.workspace.keys import digest_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import nn
 
@@ -76,6 +77,45 @@ def render_training_card(path: Path, command: str) -> str:
     for title, training in _list_trainings(notes):
         parts += ["", f"## {title}" if title else "## Training", "", *_render_training(training)]
     return "\n".join(parts) + "\n"
+
+
+def collect_adaptation_notes(
+    options: Any, seed: int, seconds: float, video: Path, speech: Sequence[Path]
+) -> dict[str, Any]:
+    """Collect the notes on an adaptation for its weights file: options (a dataclass), seed, and what was learnt."""
+    return {
+        "seed": seed,
+        "adaptation": asdict(options),
+        "seconds": seconds,
+        "video": video.name,
+        "speech": [path.name for path in speech],
+        "digests": [digest_file(path) for path in speech],
+    }
+
+
+def describe_adaptation(notes: dict[str, Any]) -> str:
+    """Describe an adaptation for its user, from its notes."""
+    minutes = notes["adaptation"]["minutes"]
+    return f"fine-tuned on {notes['seconds']:.1f} s of {notes['video']} in {minutes:g} minutes: for this person only"
+
+
+def render_adaptation_card(notes: dict[str, Any], command: str, facts: Sequence[str]) -> str:
+    """Render the card of an adapted model.
+
+    Args:
+        notes: of `collect_adaptation_notes`.
+        command: the command line that made it.
+        facts: what it learnt from, and what it is; a line each.
+    """
+    rows = [
+        f"made by: `{command}`, seed {notes['seed']}",
+        *facts,
+        "licence: that of the video; it shows a person, whose consent is needed",
+        "limits: it draws this person in this light, and nobody else",
+    ]
+    title, settings = f"# Adapted to {notes['video']}", json.dumps(notes["adaptation"], indent=1)
+    head = [title, "", to_sentence(describe_adaptation(notes)), ""]
+    return "\n".join([*head, *(f"- {row}" for row in rows), "", "```json", settings, "```", ""])
 
 
 def render_facts_card(path: Path, command: str, facts: Mapping[str, str]) -> str:

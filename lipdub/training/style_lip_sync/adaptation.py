@@ -15,12 +15,11 @@ belong together, dubs by the built-in recipe take the place of the video.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -35,7 +34,7 @@ from lipdub.training.adaptation_data import (
     prepare_dataset,
     retime_own_clips,
 )
-from lipdub.training.card import to_sentence
+from lipdub.training.card import collect_adaptation_notes, describe_adaptation, render_adaptation_card
 from lipdub.training.face_augmentation import ONE_PERSON
 from lipdub.training.face_windows import WindowSampling
 from lipdub.training.loop import LoopOptions
@@ -46,7 +45,6 @@ from lipdub.training.style_lip_sync.generator import (
 )
 from lipdub.weights import style_lip_sync_file
 from lipdub.weights.style_lip_sync_file import StyleLipSyncModel
-from lipdub.workspace.keys import digest_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,16 +181,9 @@ def adapt_style_lip_sync(
             device=device,
             progress=report,
         )
-    notes = {
-        "seed": seed,
-        "adaptation": asdict(options),
-        "seconds": seconds,
-        "video": video.name,
-        "speech": [path.name for path in speech],
-        "digests": [digest_file(path) for path in speech],
-    }
+    notes = collect_adaptation_notes(options, seed, seconds, video, speech)
     adapted = StyleLipSyncModel(
-        network, model.mask, {**model.notes, "adapted": notes, "remark": _describe_adaptation(notes)}
+        network, model.mask, {**model.notes, "adapted": notes, "remark": describe_adaptation(notes)}
     )
     style_lip_sync_file.save_adapted(out, base, adapted)
     report(f"adapted in {(time.monotonic() - began) / 60:.1f} minutes on {seconds:.1f} s of {video.name}")
@@ -202,30 +193,12 @@ def adapt_style_lip_sync(
 def render_card(model: StyleLipSyncModel, command: str) -> str:
     """Render the card of an adapted model, as Markdown. `command` is the command line that made it."""
     notes = model.notes["adapted"]
-    speech = ", ".join(["synthetic speech", *notes["speech"]])
-    return "\n".join(
-        [
-            f"# Adapted to {notes['video']}",
-            "",
-            to_sentence(str(model.notes["remark"])),
-            "",
-            f"- made by: `{command}`, seed {notes['seed']}",
-            f"- data: {notes['seconds']:.1f} s of that video; the sync regularizer heard {speech}",
-            "- content: what the decoder differs by from the model it began with, which must stay where it is",
-            "- licence: that of the video; it shows a person, whose consent is needed",
-            "- limits: it draws this person in this light, and nobody else",
-            "",
-            "```json",
-            json.dumps(notes["adaptation"], indent=1),
-            "```",
-            "",
-        ]
-    )
-
-
-def _describe_adaptation(notes: dict[str, Any]) -> str:
-    minutes = notes["adaptation"]["minutes"]
-    return f"fine-tuned on {notes['seconds']:.1f} s of {notes['video']} in {minutes:g} minutes: for this person only"
+    heard = ", ".join(["synthetic speech", *notes["speech"]])
+    facts = [
+        f"data: {notes['seconds']:.1f} s of that video; the sync regularizer heard {heard}",
+        "content: what the decoder differs by from the model it began with, which must stay where it is",
+    ]
+    return render_adaptation_card(notes, command, facts)
 
 
 def _collect_other_speech(
