@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub.options import option
 from lipdub.training.trainable import DatasetTrainable, Runtime, SizedArguments
+from lipdub.training.trainables.kept_model import KeepArguments, KeepsModel
 from lipdub.training.trainables.talking_face import describe_speakers
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lipdub.training.style_lip_sync.generator import GeneratorTrainingOptions
     from lipdub.weights.face_prior_file import FacePrior
     from lipdub.weights.style_lip_sync_file import StyleLipSyncModel
+    from lipdub.weights.user_models import ModelFamily
 
 _SHEET_ROWS, _SHEET_COLUMNS = 4, 8
 
@@ -31,7 +33,7 @@ class FacePriorArguments(SizedArguments):
 
 
 @dataclass(frozen=True)
-class StyleLipSyncArguments(SizedArguments):
+class StyleLipSyncArguments(KeepArguments):
     """Arguments of the training of StyleLipSync."""
 
     prior: Path | None = option(
@@ -49,12 +51,6 @@ class StyleLipSyncArguments(SizedArguments):
     )
     begin: Path | None = option(
         None, "--begin", metavar="MODEL", help="A StyleLipSync model to train further, not a new one."
-    )
-    keep: str | None = option(
-        None,
-        "--keep",
-        metavar="NAME",
-        help="Also keep the model in the weights store under this name, for lipdub run --recipe stylelipsync.",
     )
 
 
@@ -145,7 +141,7 @@ class StyleLipSyncInputs:
     begin: StyleLipSyncModel | None = None
 
 
-class StyleLipSyncTrainable(DatasetTrainable["GeneratorTrainingOptions", StyleLipSyncInputs]):
+class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptions", StyleLipSyncInputs]):
     """StyleLipSync's encoders and fusions."""
 
     name = checkpoint_name = "stylelipsync"
@@ -165,12 +161,13 @@ class StyleLipSyncTrainable(DatasetTrainable["GeneratorTrainingOptions", StyleLi
 
         if (arguments.prior is None) == (arguments.begin is None):
             raise UsageError("lipdub train stylelipsync needs --prior or --begin", hint="Give one of both.")
-        if arguments.keep is not None:
-            from lipdub.weights import user_models
-            from lipdub.weights.style_lip_sync_file import FAMILY
+        super().check(arguments)
 
-            user_models.check_name(arguments.keep)
-            user_models.make_folder(FAMILY)
+    def family(self) -> ModelFamily:
+        """Give the StyleLipSync models."""
+        from lipdub.weights.style_lip_sync_file import FAMILY
+
+        return FAMILY
 
     def load_inputs(self, arguments: Any) -> StyleLipSyncInputs:
         """Load AVSyncNet, and the prior or the model to begin with."""
@@ -244,14 +241,6 @@ class StyleLipSyncTrainable(DatasetTrainable["GeneratorTrainingOptions", StyleLi
         if settings["lead"]:
             all_notes["lead"] = settings["lead"]
         return style_lip_sync_file.save(out, StyleLipSyncModel(network, settings["mask"], all_notes))
-
-    def publish(self, path: Path, card: str, arguments: Any) -> None:
-        """Add the model to the weights store, under the name of --keep."""
-        if arguments.keep is not None:
-            from lipdub.weights import user_models
-            from lipdub.weights.style_lip_sync_file import FAMILY
-
-            user_models.add_model(FAMILY, path, arguments.keep, card=card)
 
 
 FACE_PRIOR = FacePriorTrainable()

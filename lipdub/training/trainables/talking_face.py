@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub.options import option
 from lipdub.training.trainable import DatasetTrainable, Runtime, SizedArguments
+from lipdub.training.trainables.kept_model import KeepArguments, KeepsModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lipdub.training.dataset import Dataset
     from lipdub.training.talking_face import GeneratorOptions
     from lipdub.weights.talking_face_file import TalkingFaceModel
+    from lipdub.weights.user_models import ModelFamily
 
 WINDOWS = 12  # of the silent-lip generator, a face each: without a synchronization loss, more people count more
 SHUT_SHARE = 0.7  # of the silent-lip generator's windows of pairs, whose mouth it shuts; the others say their sound
@@ -32,7 +34,7 @@ class SilentLipArguments(SizedArguments):
 
 
 @dataclass(frozen=True)
-class StabilizedArguments(SizedArguments):
+class StabilizedArguments(KeepArguments):
     """Arguments of the training of the talking-face generator."""
 
     silent: Path | None = option(
@@ -43,12 +45,6 @@ class StabilizedArguments(SizedArguments):
         "--begin",
         metavar="MODEL",
         help="A model whose talking-face generator is trained further. Default: it begins as the silent-lip one.",
-    )
-    keep: str | None = option(
-        None,
-        "--keep",
-        metavar="NAME",
-        help="Also keep the model in the weights store under this name, for lipdub run --recipe stabilized.",
     )
 
 
@@ -158,7 +154,7 @@ class SilentLipTrainable(GeneratorTrainable):
         return replace(model, silent=generator, talking=None)
 
 
-class StabilizedTrainable(GeneratorTrainable):
+class StabilizedTrainable(KeepsModel, GeneratorTrainable):
     """The talking-face generator."""
 
     name = checkpoint_name = "stabilized"
@@ -166,14 +162,11 @@ class StabilizedTrainable(GeneratorTrainable):
     arguments = StabilizedArguments
     required = ("data", "silent")
 
-    def check(self, arguments: Any) -> None:
-        """Refuse a name that no file can have, and a weights store that cannot be written."""
-        if arguments.keep is not None:
-            from lipdub.weights import user_models
-            from lipdub.weights.talking_face_file import FAMILY
+    def family(self) -> ModelFamily:
+        """Give the talking-face models."""
+        from lipdub.weights.talking_face_file import FAMILY
 
-            user_models.check_name(arguments.keep)
-            user_models.make_folder(FAMILY)
+        return FAMILY
 
     def load_inputs(self, arguments: Any) -> TalkingFaceModel:
         """Load AVSyncNet, the silent-lip generator, and the generator to begin with."""
@@ -200,14 +193,6 @@ class StabilizedTrainable(GeneratorTrainable):
     def add_generator(self, model: TalkingFaceModel, generator: nn.Module) -> TalkingFaceModel:
         """Write all three networks."""
         return replace(model, talking=generator)
-
-    def publish(self, path: Path, card: str, arguments: Any) -> None:
-        """Add the model to the weights store, under the name of --keep."""
-        if arguments.keep is not None:
-            from lipdub.weights import user_models
-            from lipdub.weights.talking_face_file import FAMILY
-
-            user_models.add_model(FAMILY, path, arguments.keep, card=card)
 
 
 def describe_speakers(speakers: list[str]) -> str:
