@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lipdub.workspace import StageStore
 
 REFERENCE_METHOD = "style-reference"  # of neutralize
-TRAITS = inference.NetworkTraits(item_bytes=64 << 20, batch=16)
+TRAITS = inference.NetworkTraits(item_bytes=64 << 20, batch=16, channels_last=True)
 
 
 def has_model(digest: Callable[[], str]) -> bool:

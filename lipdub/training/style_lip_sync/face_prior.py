@@ -157,16 +157,17 @@ class FaceSampler:
     def _draw(self, rng: np.random.Generator, count: int) -> torch.Tensor:
         faces: list[torch.Tensor] = []
         while len(faces) < count:
+            one = rng
             if self._options.overfit:
-                rng = np.random.default_rng((self._seed, _STREAM_OVERFIT, int(rng.integers(self._options.overfit))))
-            clip = self._clips[int(rng.choice(len(self._clips), p=self._odds))]
+                one = np.random.default_rng((self._seed, _STREAM_OVERFIT, int(rng.integers(self._options.overfit))))
+            clip = self._clips[int(one.choice(len(self._clips), p=self._odds))]
             try:
-                window = self._data.read(clip, int(rng.integers(clip.frames)), 1)
+                window = self._data.read(clip, int(one.integers(clip.frames)), 1)
             except BadShardError as error:
                 self._data.handle_bad_shard(error)
                 continue
             face = self._data.crop_middle(window.crops)[0]
-            faces.append(torch.from_numpy(face[:, ::-1].copy() if rng.random() < self._options.flip else face))
+            faces.append(torch.from_numpy(face[:, ::-1].copy() if one.random() < self._options.flip else face))
         return torch.stack(faces).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
