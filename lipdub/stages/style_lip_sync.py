@@ -27,13 +27,12 @@ REFERENCE_METHOD = "style-reference"  # of neutralize
 TRAITS = inference.NetworkTraits(item_bytes=64 << 20, batch=16, channels_last=True)
 
 
-def has_model(digest: Callable[[], str]) -> bool:
-    """Return whether there is a model for a video: one adapted to it, or lipdub's own."""
+def find_origin(digest: Callable[[], str]) -> str:
+    """Return how the model for a video would be found (`user_models.Origin`); "" if there is none."""
     try:
-        user_models.find(style_lip_sync_file.FAMILY, None, digest())
+        return user_models.find(style_lip_sync_file.FAMILY, None, digest()).origin
     except WeightsError:
-        return False
-    return True
+        return ""
 
 
 def model_files(model: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import lipdub
-from lipdub.errors import WeightsError
+from lipdub.errors import UsageError, WeightsError
 from lipdub.faces.masks import MASKS
 from lipdub.media.read import read_frames
+from lipdub.networks.style_lip_sync import StyleLipSync
 from lipdub.stages import style_lip_sync
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
@@ -21,7 +23,7 @@ from lipdub.stages.sync import stylelipsync
 from lipdub.stages.sync.plan import FacePlan
 from lipdub.stages.sync.store import CropStore
 from lipdub.weights import style_lip_sync_file, user_models
-from lipdub.weights.style_lip_sync_file import FAMILY
+from lipdub.weights.style_lip_sync_file import FAMILY, StyleLipSyncModel
 from lipdub.workspace.keys import digest_file
 from lipdub.workspace.stage_store import StageStore
 from tests.sample import SPEECH
@@ -140,6 +142,16 @@ def test_lost_latents_are_made_again(dubbed: Any, model: Path, short_talker: Pat
     chunk.write_bytes(b"damaged")
     again = dub(short_talker, tmp_path, model, strength=1.5)
     assert np.array_equal(read_kept(again), kept)
+
+
+def test_both_stages_need_one_model(dubbed: Any, short_talker: Path, tmp_path: Path) -> None:
+    size = tiny_networks.stylelipsync_size()
+    narrower = StyleLipSync(replace(size, decoder=replace(size.decoder, style_dim=4)))
+    other = style_lip_sync_file.save(tmp_path / "other.safetensors", StyleLipSyncModel(narrower))
+    copy = shutil.copytree(dubbed.workspace, tmp_path / "copy")
+    given = {"method": "stylelipsync", "end": END, "length": "shortest", "workspace": copy}
+    with pytest.raises(UsageError, match="the model takes"):
+        lipdub.sync(short_talker, SPEECH, model=other, **given)
 
 
 def test_another_mask_hides_something_else(short_talker: Path, model: Path, dubbed: Any, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class StyleReference(NeutralizeMethod):
 
     def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
         """Return whether there is a model."""
-        return style_lip_sync.has_model(digest)
+        return style_lip_sync.find_origin(digest) != ""
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""

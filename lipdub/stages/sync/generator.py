@@ -200,6 +200,14 @@ def _plan(
     return FacePlan(source, pts, times, track_ids, amount, box, turns)
 
 
+def describe_softness(pixels: int) -> str:
+    """Return a note for a person on a network that draws faces of this side in pixels."""
+    return (
+        f"the mouths are drawn at {pixels} pixels a face, so those of larger faces are soft unless they are restored "
+        "(--enhance vqfr or gfpgan, with published weights)"
+    )
+
+
 def find_face_boxes(track: TrackLandmarks, turns: I8, width: int, height: int, below_chin: float) -> I32:
     """Return where the face lies in each source frame of a track.
 

@@ -20,7 +20,7 @@ from lipdub.faces.alignment import full_face
 from lipdub.faces.compositing import composite_crop, crop_at
 from lipdub.stages import inference, talking_face
 from lipdub.stages.model_options import ModelOptions, resolve_model
-from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun
+from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_softness
 from lipdub.weights import verify_shipped
 from lipdub.weights.talking_face_file import FAMILY
 from lipdub.weights.user_models import find as find_model
@@ -68,12 +68,8 @@ class Stabilized(GeneratorMethod):
     def notes(self, ctx: StageContext, options: Any) -> list[str]:
         """Return what a person should know of the model."""
         size = talking_face.generator_size(options.own.model, "talking")
-        soft = (
-            f"the mouths are drawn at {size} pixels a face, so those of larger faces are soft unless they are restored "
-            "(--enhance vqfr or gfpgan, with published weights)"
-        )
         model = Path(options.own.model)
-        notes = [FAMILY.describe(model), soft]
+        notes = [FAMILY.describe(model), describe_softness(size)]
         if not _read_adaptation(model):
             notes.append("teeth are one plain band; lipdub adapt teaches the model this person's")
         return notes + describe_unseen_speech(model, ctx.job.speech)

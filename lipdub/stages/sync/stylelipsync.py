@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from lipdub.errors import CorruptChunk
+from lipdub.errors import CorruptChunk, UsageError
 from lipdub.faces.alignment import full_face
 from lipdub.faces.compositing import composite_crop, crop_at
 from lipdub.faces.masks import MASKS
@@ -30,11 +30,10 @@ from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.frame_pass import FaceMeshes
 from lipdub.stages.model_options import ModelOptions, resolve_model
 from lipdub.stages.neutralize.store import drawn_full_faces
-from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun
+from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_softness
 from lipdub.stages.sync.method import AUTO_MASK
 from lipdub.weights import verify_shipped
 from lipdub.weights.style_lip_sync_file import FAMILY
-from lipdub.weights.user_models import find
 from lipdub.workspace.json_values import to_canonical_json
 from lipdub.workspace.keys import digest_bytes, digest_file
 
@@ -85,7 +84,7 @@ class StyleLipSyncMethod(GeneratorMethod):
 
     def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
         """Return whether a model was adapted to this video."""
-        return style_lip_sync.has_model(digest) and find(FAMILY, None, digest()).origin == "video"
+        return style_lip_sync.find_origin(digest) == "video"
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""
@@ -97,12 +96,8 @@ class StyleLipSyncMethod(GeneratorMethod):
 
     def notes(self, ctx: StageContext, options: Any) -> list[str]:
         """Return what a person should know of the model."""
-        pixels = style_lip_sync.face_pixels(options.own.model)
-        soft = (
-            f"the mouths are drawn at {pixels} pixels a face, so those of larger faces are soft unless they are "
-            "restored (--enhance vqfr or gfpgan, with published weights)"
-        )
-        return [FAMILY.describe(Path(options.own.model)), soft]
+        model = options.own.model
+        return [FAMILY.describe(Path(model)), describe_softness(style_lip_sync.face_pixels(model))]
 
     def prepare(self, run: GeneratorRun) -> Generate:
         """Compute the style codes of the whole result, and load the generator."""
@@ -198,6 +193,11 @@ def _write_codes(run: GeneratorRun, model: StyleLipSyncModel, network: Any) -> C
             low, high = max(shot.start, first - SMOOTHING_REACH), min(shot.stop, end + SMOOTHING_REACH)
             wanted = style_lip_sync.scale_motion(audio.read(low, high), silence, run.options.strength)
             reference = style_lip_sync.StyleReferenceStore(neutralize, int(run.plan.track[first])).read_code()
+            if reference.shape != shape[1:]:
+                raise UsageError(
+                    f"neutralize made style codes of {reference.shape}, but the model takes {shape[1:]}",
+                    hint="Give both stages the same --model.",
+                )
             smooth = style_lip_sync.smooth_codes(network, reference, wanted)
             out[first - start : end - start] = smooth[first - low : end - low]
         codes.write(chunk, out)
