@@ -87,6 +87,8 @@ def load(path: Path) -> FacePrior:
         notes = dict(description.get("notes") or {})
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} does not say what its networks are like: {error}") from error
+    if average.shape != (size.style_dim,):
+        raise WeightsError(f"the average code of {path} has {len(average)} values, not {size.style_dim}")
     load_into(generator, safetensors_file.select(state, "generator"), f"{path.name} (generator)")
     discriminator = None
     judged = safetensors_file.select(state, "discriminator")

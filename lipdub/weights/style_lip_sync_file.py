@@ -71,12 +71,13 @@ def save_adapted(path: Path, base: Path, model: StyleLipSyncModel) -> Path:
 
     Args:
         path: Where to write it.
-        base: The file of the whole model that was adapted.
+        base: The file of the model that was adapted.
         model: The adapted model.
 
     Raises:
-        WeightsError: The base holds no whole model.
+        WeightsError: The base holds no model.
     """
+    base = find_whole(base)
     if find_file(FAMILY, sha256(base)) is None:
         return save(path, model)
     old = load(base).network.decoder.state_dict()

@@ -1,4 +1,6 @@
-"""Trains the base networks on a packed dataset: AVSyncNet, silent-lip and stabilized, larger than on a processor.
+"""Trains networks on a packed dataset, larger than on a processor, each with the file of the one before it.
+
+The part `base` trains AVSyncNet, silent-lip and stabilized; the part `style` face-prior and stylelipsync.
 
 `--set NAME.KEY=VALUE` changes a setting, such as `stabilized.sampling.windows=24`. Each training ends its schedule with
 its share of the time. Weights (less than 16 MiB each), cards and one log lie in the folder of the results.
@@ -16,9 +18,11 @@ from tests.gpu.faces import choose_audio, count_variants, open_faces
 from tests.gpu.parts import Clock, Report, Row, Setting, attempt, list_missing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 MAX_BYTES = 16 << 20  # of a file of weights
+SCORER = "sync-scorer"
 VARIANTS = 4  # of each sound, as `SyncScorerOptions` has by default
 MEASURING = ("mediapipe",)  # what validation measures mouths with
 _RESERVE = 0.1  # of the time: data, evaluation, files
@@ -50,7 +54,7 @@ _TINY_GENERATOR = ("size.width=4", "size.deepest=8", "sampling.windows=2", "loop
 #: All three networks are in the file of stabilized, in float16: together at most 8.3 million parameters.
 TRAININGS = (
     Training(
-        "sync-scorer",
+        SCORER,
         0.25,
         "",
         (*_LOOP, "size.height=64", "size.width=128", "clips=32"),
@@ -82,7 +86,43 @@ TRAININGS = (
 )
 
 
+_PRIOR = ("faces=32", "discriminator.augment_pictures=200000", "fid_pictures=2048")
+#: Prior and generator have 128 pixels, as the pack's faces, and twice the channels of the small size.
+STYLE_TRAININGS = (
+    Training(
+        "face-prior",
+        0.5,
+        "",
+        (*_LOOP, *_PRIOR, "size.narrow=0.5", "loop.sample_every=2000", "loop.validate_every=2000"),
+        (
+            *_TINY,
+            "size.pixels=16",
+            "size.style_dim=8",
+            "size.narrow=0.015625",
+            "faces=4",
+            "fid_pictures=4",
+            "loop.sample_every=0",
+            "loop.validate_every=2",
+        ),
+    ),
+    Training(
+        "stylelipsync",
+        0.5,
+        "prior",
+        (*_LOOP, *_GENERATOR, "sampling.windows=24"),
+        (*_TINY, "size.audio_width=2", "size.audio_features=8", "sampling.windows=2", "loop.validate_every=0"),
+    ),
+)
+
+
 def run(setting: Setting, clock: Clock) -> Report:
+    """Trains AVSyncNet, silent-lip and stabilized."""
+    return run_chain(TRAININGS, setting, clock, open_faces)
+
+
+def run_chain(
+    trainings: Sequence[Training], setting: Setting, clock: Clock, open_data: Callable[[Setting], Path]
+) -> Report:
     """Trains one network after the other, each with the file of the one before it."""
     report = Report()
     if setting.pack is None and not setting.tiny:
@@ -90,9 +130,9 @@ def run(setting: Setting, clock: Clock) -> Report:
         return report
     if list_missing(MEASURING):
         report.notes.append(f"generators are not validated: {MEASURING[0]} is not installed")
-    faces, before, shares = open_faces(setting), None, sum(training.share for training in TRAININGS)
-    with (setting.out / "train.log").open("w", encoding="utf-8") as log:
-        for training in TRAININGS:
+    faces, before, shares = open_data(setting), None, sum(training.share for training in trainings)
+    with (setting.out / f"{trainings[-1].name}.log").open("w", encoding="utf-8") as log:
+        for training in trainings:
             if clock.is_over():
                 report.notes.append(f"{training.name}: left out, no time is left")
                 break
@@ -103,7 +143,7 @@ def run(setting: Setting, clock: Clock) -> Report:
                 report.rows.append(row)
                 if before.stat().st_size >= MAX_BYTES:
                     report.faults.append(f"{before.name} has {before.stat().st_size} bytes: choose a smaller size")
-            if len(report.rows) <= TRAININGS.index(training):
+            if len(report.rows) <= trainings.index(training):
                 break  # the next one needs its file
     return report
 
@@ -120,7 +160,7 @@ def train(
     arguments["changes"] = list_changes(training, faces, setting)
     if training.source:
         arguments[training.source] = before
-    else:
+    if training.name == SCORER:
         arguments["audio_feature"] = choose_audio(setting)
     out = setting.out / f"{training.name}.safetensors"
     shutil.rmtree(arguments["workdir"], ignore_errors=True)
@@ -146,7 +186,7 @@ def train(
 def list_changes(training: Training, faces: Path, setting: Setting) -> list[str]:
     """The settings of a training: its own, those that this machine asks for, and those of --set."""
     changes = list(training.tiny if setting.tiny else training.changes)
-    if training.name == "sync-scorer" and choose_audio(setting) == "phonetic":
+    if training.name == SCORER and choose_audio(setting) == "phonetic":
         changes.append(f"variants={count_variants(faces, VARIANTS)}")
     if training.source and list_missing(MEASURING):
         changes.append("loop.validate_every=0")
@@ -159,7 +199,7 @@ def format_command(training: Training, arguments: dict[str, Any], out: Path) -> 
     words = ["lipdub", "train", training.name, "--data", arguments["data"][0].name]
     if training.source:
         words += [f"--{training.source}", arguments[training.source].name]
-    else:
+    if training.name == SCORER:
         words += ["--audio-feature", arguments["audio_feature"]]
     words += ["--minutes", f"{arguments['minutes']:.2f}", "-o", out.name]
     for change in arguments["changes"]:

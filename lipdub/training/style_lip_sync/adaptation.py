@@ -41,6 +41,7 @@ from lipdub.training.loop import LoopOptions
 from lipdub.training.style_lip_sync.generator import (
     GeneratorTrainingOptions,
     StyleLossWeights,
+    check_hearing,
     train_style_lip_sync,
 )
 from lipdub.weights import style_lip_sync_file
@@ -148,9 +149,8 @@ def adapt_style_lip_sync(
     torch.set_num_threads(max(threads, 1))
     base = style_lip_sync_file.find_whole(base)
     model = style_lip_sync_file.load(base)
-    size, heard = model.network.size, sync.size
-    if (size.audio, size.audio_rows, size.audio_columns) != (heard.audio, heard.audio_rows, heard.audio_columns):
-        raise UsageError("AVSyncNet does not hear what the model hears", hint="Give the one it was trained with.")
+    size = model.network.size
+    check_hearing(model.network, sync)
     most = max(options.seconds_per_minute * options.minutes, _MIN_LEARNT_SECONDS)
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as temporary:
         folder = Path(temporary)
@@ -160,7 +160,7 @@ def adapt_style_lip_sync(
         clips = retime_own_clips(data, learnt, sync, model.lead, options.min_own_contrast, report)
         data = data.with_clips(clips or dub_clips(data, learnt, [load_own_speech(learnt)], folder))
         sounds = _collect_other_speech(learnt, speech, most, options, seed, report)
-        windows = find_sound_windows(heard)
+        windows = find_sound_windows(sync.size)
         minutes = options.minutes - (time.monotonic() - began) / 60
         training = replace(
             options.training,
@@ -176,12 +176,13 @@ def adapt_style_lip_sync(
             folder / "training",
             training,
             lead=model.lead,
-            others=[windows.compute(sound) for sound in sounds],
+            others=[windows.compute(sound) for _, sound in sounds],
             seed=seed,
             device=device,
             progress=report,
         )
-    notes = collect_adaptation_notes(options, seed, seconds, video, speech)
+    heard = list(dict.fromkeys(name for name, _ in sounds))
+    notes = {**collect_adaptation_notes(options, seed, seconds, video, speech), "heard": heard}
     adapted = StyleLipSyncModel(
         network, model.mask, {**model.notes, "adapted": notes, "remark": describe_adaptation(notes)}
     )
@@ -193,26 +194,30 @@ def adapt_style_lip_sync(
 def render_card(model: StyleLipSyncModel, command: str) -> str:
     """Render the card of an adapted model, as Markdown. `command` is the command line that made it."""
     notes = model.notes["adapted"]
-    heard = ", ".join(["synthetic speech", *notes["speech"]])
+    heard = ", ".join(notes["heard"]) or "nothing"
     facts = [
         f"data: {notes['seconds']:.1f} s of that video; the sync regularizer heard {heard}",
-        "content: what the decoder differs by from the model it began with, which must stay where it is",
+        "content: where the model it began with is shipped or stored, only what the decoder differs by from that",
     ]
     return render_adaptation_card(notes, command, facts)
 
 
 def _collect_other_speech(
     video: Path, speech: Sequence[Path], seconds: float, options: StyleAdaptationOptions, seed: int, report: Report
-) -> list[F32]:
-    """Collect the speech of the sync regularizer, (samples,) float32 at 16 kHz each; none where it has no weight."""
+) -> list[tuple[str, F32]]:
+    """Collect the speech of the sync regularizer: what it is, and (samples,) float32 at 16 kHz.
+
+    Nothing is collected where the regularizer has no weight.
+    """
     if options.training.loss_weights.sync_regularizer <= 0:
         return []
-    sounds = [load_speech(path, seconds)[0] for path in speech]
-    try:
-        sounds += _synthesize(options.utterances, seed)
-    except EnvironmentFailure as error:
-        report(f"no synthetic speech: {error}")
-    return sounds or [load_own_speech(video)]
+    sounds = [(path.name, load_speech(path, seconds)[0]) for path in speech]
+    if options.utterances:
+        try:
+            sounds += [("synthetic speech", sound) for sound in _synthesize(options.utterances, seed)]
+        except EnvironmentFailure as error:
+            report(f"no synthetic speech: {error}")
+    return sounds or [("its own speech from half its length on", load_own_speech(video))]
 
 
 def _synthesize(count: int, seed: int) -> list[F32]:

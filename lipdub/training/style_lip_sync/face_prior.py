@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lipdub.errors import LipdubError, UsageError
+from lipdub.errors import InputError, LipdubError, UsageError, printable
 from lipdub.metrics.fid import FeatureStatistics, frechet_distance, inception_features, load_inception
 from lipdub.networks.stylegan2 import StyleGAN2, StyleGAN2Size
 from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, prefix_lines
@@ -42,6 +42,7 @@ TRUNCATION = 0.7
 _CHUNK = 16  # pictures drawn at once outside of training
 _SAMPLE_ROWS, _SAMPLE_COLUMNS = 4, 8
 _PATH_DECAY = 0.01
+_MAX_TRIES = 100  # damaged shards in a row
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,7 @@ class FaceSampler:
 
     Raises:
         UsageError: the dataset's faces have another size than the generator's.
+        InputError: there are no clips but dubs, or too many damaged ones.
     """
 
     def __init__(self, data: Dataset, options: PriorOptions, seed: int) -> None:
@@ -142,8 +144,12 @@ class FaceSampler:
             raise UsageError(f"the generator has {options.size.pixels} pixels, the dataset {data.size}")
         self._data, self._options, self._seed = data, options, seed
         self._clips = [clip for clip in data.clips if not is_dub(clip)]
+        if not self._clips:
+            raise InputError(
+                f"the dataset {printable(data.folder)} has nothing but dubs", hint="Leave out --shut-dubs."
+            )
         _, groups, counts = np.unique([clip.speaker for clip in self._clips], return_inverse=True, return_counts=True)
-        odds = counts[groups] ** (options.speaker_power - 1)
+        odds = counts[groups] ** float(options.speaker_power - 1)
         self._odds = odds / odds.sum()
 
     def draw(self, number: int) -> torch.Tensor:
@@ -156,6 +162,7 @@ class FaceSampler:
 
     def _draw(self, rng: np.random.Generator, count: int) -> torch.Tensor:
         faces: list[torch.Tensor] = []
+        failures = 0
         while len(faces) < count:
             one = rng
             if self._options.overfit:
@@ -165,7 +172,14 @@ class FaceSampler:
                 window = self._data.read(clip, int(one.integers(clip.frames)), 1)
             except BadShardError as error:
                 self._data.handle_bad_shard(error)
+                failures += 1
+                if failures == _MAX_TRIES:
+                    folder = printable(self._data.folder)
+                    raise InputError(
+                        f"the dataset {folder} is damaged: {failures} shards in a row cannot be used"
+                    ) from error
                 continue
+            failures = 0
             face = self._data.crop_middle(window.crops)[0]
             faces.append(torch.from_numpy(face[:, ::-1].copy() if one.random() < self._options.flip else face))
         return torch.stack(faces).permute(0, 3, 1, 2).float() / 127.5 - 1

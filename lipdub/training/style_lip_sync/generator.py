@@ -205,6 +205,7 @@ def train_style_lip_sync(
     """
     if network.size.decoder.pixels != data.size:
         raise UsageError(f"the generator has {network.size.decoder.pixels} pixels, the dataset {data.size}")
+    check_hearing(network, sync)
     torch.manual_seed(seed)
     choose_trained_parts(network, options.trains)
     network.face_encoder.to(memory_format=torch.channels_last)
@@ -233,6 +234,13 @@ def train_style_lip_sync(
     assert isinstance(trained, StyleLipSync)
     trained.requires_grad_(True)
     return trained
+
+
+def check_hearing(network: StyleLipSync, sync: AVSyncNet) -> None:
+    """Refuse an AVSyncNet that hears something else than the generator. Raises UsageError."""
+    sizes = [(size.audio, size.audio_rows, size.audio_columns) for size in (network.size, sync.size)]
+    if sizes[0] != sizes[1]:
+        raise UsageError("AVSyncNet does not hear what the model hears", hint="Give the one it was trained with.")
 
 
 def make_sampler(

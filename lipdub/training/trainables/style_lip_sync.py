@@ -169,6 +169,14 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
 
         return FAMILY
 
+    def train(self, out: Path, arguments: Any, settings: Any, runtime: Runtime) -> Path:
+        """Train around the prior, or the model of --begin further, with the mask that it was trained with."""
+        if arguments.begin is not None:
+            from lipdub.weights.style_lip_sync_file import read_description
+
+            settings = replace(settings, mask=str(read_description(arguments.begin)["mask"]))
+        return super().train(out, arguments, settings, runtime)
+
     def load_inputs(self, arguments: Any) -> StyleLipSyncInputs:
         """Load AVSyncNet, and the prior or the model to begin with."""
         from lipdub.training.style_lip_sync.sync_judge import load_sync_judge
@@ -236,8 +244,8 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
             all_notes["face-prior"] = inputs.prior.notes
         if inputs.begin is not None:
             earlier = inputs.begin.notes.items()
-            all_notes |= {f"{key}, earlier" if key == self.name else key: value for key, value in earlier}
-            all_notes |= {"stylelipsync": notes}
+            renamed = {f"{key}, earlier" if key.startswith(self.name) else key: value for key, value in earlier}
+            all_notes = renamed | all_notes
         if settings["lead"]:
             all_notes["lead"] = settings["lead"]
         return style_lip_sync_file.save(out, StyleLipSyncModel(network, settings["mask"], all_notes))
