@@ -149,6 +149,7 @@ def _list_own(*, tiny: bool) -> Iterator[Case]:
     yield _make_discriminator(size, tiny=tiny)
     yield from _list_talking_face(size, tiny=tiny)
     yield from _list_face_features(size, tiny=tiny)
+    yield from _list_style_lip_sync(size, tiny=tiny)
     pixels = 32 if tiny else 256
     yield Case(
         "syncnet_scorer",
@@ -284,6 +285,31 @@ def _list_face_features(name: str, *, tiny: bool) -> Iterator[Case]:
         lambda: parity.fill(FaceTasks(FaceFeatures(widths), 7)),
         lambda network, x: _name("prediction", network(x["faces"])),
         lambda: _draw(faces=(2, 3, pixels, pixels)),
+    )
+
+
+def _list_style_lip_sync(name: str, *, tiny: bool) -> Iterator[Case]:
+    from lipdub.networks.style_lip_sync import StyleLipSync, StyleLipSyncSize
+    from lipdub.networks.stylegan2 import StyleGAN2Size
+    from lipdub.networks.stylegan2_discriminator import StyleDiscriminator
+
+    decoder = StyleGAN2Size(16, 24, 2, 1 / 32) if tiny else StyleGAN2Size()
+    size = StyleLipSyncSize(decoder, audio_width=2, audio_features=8) if tiny else StyleLipSyncSize()
+    fill = {"leave": [r"\.kernel$"]}
+    face, sounds = (2, 3, decoder.pixels, decoder.pixels), (2, 3, size.audio_rows, size.audio_columns)
+    yield Case(
+        "stylegan2_discriminator",
+        name,
+        lambda: parity.fill(StyleDiscriminator(decoder.pixels, decoder.multiplier, decoder.narrow), fill),
+        lambda network, x: {"logit": network(x["faces"] * 2 - 1)},
+        lambda: _draw(faces=face),
+    )
+    yield Case(
+        "style_lip_sync",
+        name,
+        lambda: parity.fill(StyleLipSync(size), fill),
+        lambda network, x: {"faces": network(x["sounds"], x["faces"], x["masks"].round(), x["references"])},
+        lambda: _draw(sounds=sounds, faces=(2, 3, *face[1:]), masks=(2, 3, 1, *face[2:]), references=face),
     )
 
 

@@ -34,7 +34,13 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
     def pretend(video: Path, base: Path, out: Path, **given: Any) -> Any:
         seen.append({"base": base, "out": out, **given})
         shutil.copyfile(base, out)
-        notes = {"video": video.name, "seed": given["seed"], "seconds": 2.0, "speech": [], "adaptation": {}}
+        notes = {
+            "video": video.name,
+            "seed": given["seed"],
+            "seconds": 2.0,
+            "speech": [],
+            "adaptation": {"minutes": 10},
+        }
         return SimpleNamespace(notes={"adapted": notes, "remark": "adapted"})
 
     monkeypatch.setattr(adapt, "adapt", pretend)
