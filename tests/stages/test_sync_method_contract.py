@@ -211,8 +211,8 @@ def test_only_the_mask_is_changed_and_only_where_asked(dubbed: Dub, video: Path,
 
 @pytest.mark.parametrize("mask", [name for name in MASKS.names() if name != DEFAULT_MASK])
 def test_every_mask_can_be_asked_for(dubbed: Dub, name: str, mask: str, tmp_path: Path) -> None:
-    if name == "toy":
-        pytest.skip("it draws no faces")
+    if name == "toy" or (mask == "pose" and name not in ("units", "stylelipsync")):
+        pytest.skip("it draws no faces, or shares its compositing with others")
     copy = tmp_path / "copy"
     shutil.copytree(dubbed.workspace, copy)
     options = {**dubbed.job.options, "sync": {**dubbed.job.options["sync"], "mask": mask}}
