@@ -12,6 +12,7 @@ import torch
 
 from lipdub.networks.style_lip_sync import (
     SMOOTHING_REACH,
+    AudioStyleEncoder,
     LatentSmoothing,
     MaskedFusion,
     StyleLipSync,
@@ -355,3 +356,13 @@ def test_a_narrow_reference_encoder_leaves_the_other_networks_as_they_are() -> N
 def test_an_audio_feature_that_there_is_not() -> None:
     with pytest.raises(ValueError, match="audio is 'wav', not one of mel, phonetic"):
         StyleLipSyncSize(audio="wav")
+
+
+def test_a_style_code_of_sound_never_falls_silent() -> None:
+    """A rectifier behind the encoder could be driven below zero for every sound."""
+    encoder = AudioStyleEncoder(StyleLipSyncSize(StyleGAN2Size(8, 4, 1, 1 / 64), audio_width=2, audio_features=8))
+    torch.nn.init.constant_(encoder.encoder.fc.bias, -100.0)
+    sounds = torch.from_numpy(np.random.default_rng(3).standard_normal((2, 80, 16)).astype(np.float32))
+    with torch.inference_mode():
+        first, second = encoder.eval()(sounds)
+    assert float((first - second).abs().max()) > 1e-2
