@@ -96,17 +96,8 @@ class AVSyncNet(nn.Module):
         self.image_encoder = ImageEncoder(
             FRAMES * colours, size.image_width, size.image_depths, size.stem_stride, size.features
         )
-        self.audio_encoder: nn.Module
-        if size.audio == "mel":
-            self.audio_encoder = AudioEncoder(size.audio_width, size.audio_depths, size.features)
-        else:
-            self.audio_encoder = PhoneticEncoder(
-                size.audio_rows,
-                size.audio_columns,
-                size.audio_width * _PHONETIC_WIDTH,
-                size.audio_depths,
-                size.features,
-            )
+        shape = (size.audio_rows, size.audio_columns)
+        self.audio_encoder = make_audio_encoder(size.audio, shape, size.audio_width, size.audio_depths, size.features)
         self.scale = nn.Parameter(torch.tensor(10.0).log())
         self.bias = nn.Parameter(torch.tensor(-3.0))
 
@@ -149,6 +140,23 @@ class AVSyncNet(nn.Module):
         Its sigmoid is the probability, where the network was trained with binary cross-entropy.
         """
         return cosine * self.scale.exp() + self.bias
+
+
+def make_audio_encoder(
+    audio: str, shape: tuple[int, int], width: int, depths: tuple[int, ...], features: int
+) -> nn.Module:
+    """Make the encoder of an audio feature: windows of sound (B, rows, columns) to (B, features).
+
+    Args:
+        audio: "mel" or "phonetic".
+        shape: Rows and columns of a window.
+        width: As `AVSyncNetSize.audio_width`.
+        depths: Blocks of its stages.
+        features: Length of the embeddings.
+    """
+    if audio == "mel":
+        return AudioEncoder(width, depths, features)
+    return PhoneticEncoder(*shape, width * _PHONETIC_WIDTH, depths, features)
 
 
 def normalize_stacks(faces: torch.Tensor) -> torch.Tensor:

@@ -11,14 +11,14 @@ noise take the type of the features, which under autocast have half precision: t
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 BLUR = (1.0, 3.0, 3.0, 1.0)
 """The published blur along one axis, before it is normalised."""
@@ -237,6 +237,14 @@ class LearnedConstant(nn.Module):
         return self.input.expand(n, -1, -1, -1)
 
 
+def _keep_features(block: int, features: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+    return features
+
+
+Fuse: TypeAlias = "Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor]"
+"""Takes a block's number from 4 pixels up, its features (n, c, h, h) and its first style. Returns such features."""
+
+
 class StyleGenerator(nn.Module):
     """Mapping network and synthesis of a picture of ``size`` pixels (a power of two, at least 8).
 
@@ -266,19 +274,22 @@ class StyleGenerator(nn.Module):
             self.to_rgbs.append(ToRGB(parts * width, style_dim, up=True))
             stage_size *= 2
 
-    def synthesis(self, styles: torch.Tensor, noises: Sequence[torch.Tensor]) -> torch.Tensor:
+    def synthesis(
+        self, styles: torch.Tensor, noises: Sequence[torch.Tensor], fuse: Fuse = _keep_features
+    ) -> torch.Tensor:
         """Return the pictures, (n, 3, size, size).
 
         Args:
             styles: (n, layers, style_dim).
             noises: Noise maps from small to large.
+            fuse: Changes the features of each block once they have the block's size.
         """
         w = styles.unbind(1)
-        x = self.conv1(self.input(len(styles)), w[0], noises[0])
+        x = self.conv1(fuse(0, self.input(len(styles)), w[0]), w[0], noises[0])
         picture = self.to_rgb1(x, w[1], None)
         for stage, to_rgb in enumerate(self.to_rgbs):
             first = 2 * stage + 1
-            x = self.convs[first - 1](x, w[first], noises[first])
+            x = fuse(stage + 1, self.convs[first - 1](x, w[first], noises[first]), w[first])
             x = self.convs[first](x, w[first + 1], noises[first + 1])
             # The picture's style is that of the next stage's first convolution.
             picture = to_rgb(x, w[first + 2], picture)

@@ -29,7 +29,7 @@ import torch
 from torch import nn
 from torch.nn.functional import layer_norm, leaky_relu, pad
 
-from lipdub.networks.avsyncnet import BANDS, COLUMNS, SILENCE, AudioEncoder, PhoneticEncoder
+from lipdub.networks.avsyncnet import BANDS, COLUMNS, SILENCE, make_audio_encoder
 from lipdub.networks.blocks_style import EqualConv, EqualLinear, LeakyBias, ModulatedConv, stage_width
 from lipdub.networks.stylegan2 import StyleGAN2Size
 
@@ -47,7 +47,6 @@ SMOOTHING_REACH = 3
 _KERNEL = 3
 _LEAK = 0.2
 _AUDIO_DEPTHS = (1, 2, 2, 1)
-_PHONETIC_FACTOR = 8  # channels of the phonetic encoder for each of `audio_width`, as in AVSyncNet
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class StyleLipSyncSize:
     @property
     def codes(self) -> int:
         """Style codes of a frame, 2L."""
-        return 2 * self.decoder.pixels.bit_length() - 4
+        return 2 * len(self.sides())
 
     def sides(self) -> list[int]:
         """Return the resolutions of the decoder's blocks, from 4 pixels up."""
@@ -193,18 +192,12 @@ def decode(
     Returns:
         (n, 3, P, P), RGB in -1..1, not clipped.
     """
-    w, noises = codes.unbind(1), list(decoder.noises.buffers())
-    x = fusions[0](decoder.input(len(codes)), features[0], w[0])
-    x = decoder.conv1(x, w[0], noises[0])
-    picture = decoder.to_rgb1(x, w[1], None)
-    for block, to_rgb in enumerate(decoder.to_rgbs):
-        first = 2 * block + 1
-        x = decoder.convs[first - 1](x, w[first], noises[first])
-        x = fusions[block + 1](x, features[block + 1], w[first])
-        x = decoder.convs[first](x, w[first + 1], noises[first + 1])
-        # StyleGAN2 gives a picture the style of the next block's first convolution.
-        picture = to_rgb(x, w[first + 2], picture)
-    return picture
+
+    def fuse_block(block: int, generated: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+        fused: torch.Tensor = fusions[block](generated, features[block], style)
+        return fused
+
+    return decoder.synthesis(codes, list(decoder.noises.buffers()), fuse_block)
 
 
 class MaskedFusion(nn.Module):
@@ -326,14 +319,8 @@ class AudioStyleEncoder(nn.Module):
 
     def __init__(self, size: StyleLipSyncSize) -> None:
         super().__init__()
-        self.encoder: nn.Module
-        if size.audio == "mel":
-            self.encoder = AudioEncoder(size.audio_width, _AUDIO_DEPTHS, size.audio_features)
-        else:
-            width = size.audio_width * _PHONETIC_FACTOR
-            self.encoder = PhoneticEncoder(
-                size.audio_rows, size.audio_columns, width, _AUDIO_DEPTHS, size.audio_features
-            )
+        shape = (size.audio_rows, size.audio_columns)
+        self.encoder = make_audio_encoder(size.audio, shape, size.audio_width, _AUDIO_DEPTHS, size.audio_features)
         self.last = nn.Linear(size.audio_features, size.codes * size.decoder.style_dim)
         self.codes = size.codes
 
