@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from lipdub.options import OptionGroup, option, redeclare
 from lipdub.stages.neutralize.method import DrawingOptions
@@ -37,12 +37,13 @@ class DrawingModelOptions(DrawingOptions):
     model: str | None = redeclare(ModelOptions, "model", run_flags=())
 
 
-def resolve_model(family: ModelFamily, model: str | None, digest: Callable[[], str]) -> str:
-    """Return the model file to use for a video.
+def resolve_model(family: ModelFamily, options: Any, digest: Callable[[], str]) -> Any:
+    """Return a stage's options with the model's file in place of its name.
 
     Args:
         family: The models that the method can use.
-        model: A name, a file, or None for the one adapted to the video, else lipdub's own.
+        options: The stage's options, with `ModelOptions` as the method's own. Their model is a name, a file, or None
+            for the one adapted to the video, else lipdub's own.
         digest: Returns the digest of the video's content. Called only where it decides.
 
     Raises:
@@ -50,4 +51,6 @@ def resolve_model(family: ModelFamily, model: str | None, digest: Callable[[], s
     """
     from lipdub.weights import user_models
 
-    return str(user_models.find(family, model, digest() if model is None else None).path)
+    model = options.own.model
+    found = user_models.find(family, model, digest() if model is None else None)
+    return replace(options, own=replace(options.own, model=str(found.path)))

@@ -10,7 +10,6 @@ mouths.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +54,7 @@ class SilentLip(NeutralizeMethod):
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""
-        return replace(options, own=replace(options.own, model=resolve_model(FAMILY, options.own.model, digest)))
+        return resolve_model(FAMILY, options, digest)
 
     def run_tracks(
         self, ctx: StageContext, options: Any, talkers: list[dict[str, Any]], tracks: dict[int, TrackLandmarks]

@@ -8,7 +8,6 @@ changes, at the face's own size. Pixels that the generator does not change keep 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -62,8 +61,7 @@ class Stabilized(GeneratorMethod):
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""
-        model = resolve_model(FAMILY, options.own.model, digest)
-        return replace(options, own=replace(options.own, model=model))
+        return resolve_model(FAMILY, options, digest)
 
     def notes(self, ctx: StageContext, options: Any) -> list[str]:
         """Return what a person should know of the model."""

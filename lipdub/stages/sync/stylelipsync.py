@@ -13,7 +13,6 @@ float32 over output frames, 0 where nothing is dubbed.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from lipdub.errors import CorruptChunk, UsageError
+from lipdub.errors import UsageError
 from lipdub.faces.alignment import full_face
 from lipdub.faces.compositing import composite_crop, crop_at
 from lipdub.faces.masks import MASKS
@@ -88,7 +87,7 @@ class StyleLipSyncMethod(GeneratorMethod):
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""
-        return replace(options, own=replace(options.own, model=resolve_model(FAMILY, options.own.model, digest)))
+        return resolve_model(FAMILY, options, digest)
 
     def choose_mask(self, options: Any) -> str:
         """Return the mask that was asked for, or else the one that the model was trained with."""
@@ -209,12 +208,8 @@ def _read_audio_codes(
 ) -> ChunkedArray:
     """Read the style codes of the sound in each output frame from the kept store; compute those that are missing."""
     store = run.ctx.keep(KEPT, _describe_codes(run, model))
-    try:
-        audio = store.array(AUDIO_CODES, shape=shape, dtype="float32", chunk=CHUNK)
-        audio.drop_damaged()
-    except CorruptChunk:
-        store.remove(AUDIO_CODES)
-        audio = store.array(AUDIO_CODES, shape=shape, dtype="float32", chunk=CHUNK)
+    audio = store.array(AUDIO_CODES, shape=shape, dtype="float32", chunk=CHUNK)
+    audio.drop_damaged()  # the engine repairs stages' stores alone
     if audio.missing():
         _hear(run, model, network, audio)
     else:
