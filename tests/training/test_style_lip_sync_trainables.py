@@ -217,9 +217,9 @@ def test_a_model_with_a_lead_hears_ahead_where_the_data_has_none(
     leads: list[float] = []
     make = generator.make_sampler
 
-    def note(data: Any, sync: Any, options: Any, seed: int, lead: float = 0.0, *more: Any) -> Any:
+    def note(data: Any, sync: Any, options: Any, seed: int, lead: float = 0.0, *more: Any, **named: Any) -> Any:
         leads.append(lead)
-        return make(data, sync, options, seed, lead, *more)
+        return make(data, sync, options, seed, lead, *more, **named)
 
     monkeypatch.setattr(generator, "make_sampler", note)
     made = further(tmp_path, files, replace(OPTIONS, lead=lead))

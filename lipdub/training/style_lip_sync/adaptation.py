@@ -2,11 +2,11 @@
 
 Ki and Min, "StyleLipSync: Style-based Personalized Lip-sync Video Generation" (ICCV 2023), section 4: the decoder alone
 learns the video, while the encoders, the fusions and the smoothing stay as they are (Fig. 4). A decoder that only
-reconstructs a few seconds stops to follow new sounds. The sync regularizer (Eq. 9 and 10) lets it say other speech, and
+reconstructs a few seconds stops following new sounds. The sync regularizer (Eq. 9 and 10) lets it say other speech, and
 judges the result by AVSyncNet.
 
-The paper's other speech is that of its training set. Here it is synthetic speech, as of the rendered talkers that the
-shipped model learnt from, and speech that the user gives. Where neither is at hand, it is the video's own speech from
+The paper's other speech is that of its training set. Here it is synthetic speech, as of rendered talkers, and speech
+that the user gives. Where neither is at hand, it is the video's own speech from
 the middle on.
 
 The video's sound must be in time with its lips, so its lag is found and taken out first. Where sound and lips do not

@@ -210,7 +210,7 @@ def train_style_lip_sync(
     choose_trained_parts(network, options.trains)
     network.face_encoder.to(memory_format=torch.channels_last)
     objective = StyleObjective(network, sync, options, discriminator, progress)
-    windows = make_sampler(data, sync, options, seed, lead, others, shares)
+    windows = make_sampler(data, sync, options, seed, lead, others, shares, has_second=False)
     checked = make_sampler(held_out or data, sync, options, seed, lead)
 
     def validate(averaged: nn.Module) -> float:
@@ -251,11 +251,13 @@ def make_sampler(
     lead: float = 0.0,
     others: Sequence[F32] = (),
     shares: Mapping[str, float] | None = None,
+    *,
+    has_second: bool = True,
 ) -> WindowSampler:
-    """Make the sampler of a training's windows, with masks."""
+    """Make a sampler of windows with masks. Only figures need second references (`StyleObjective.measure`)."""
     sound, draw = find_sound_windows(sync.size), MASKS.get(options.mask).draw
     return WindowSampler(
-        data, options.sampling, seed, others, shares, sound, has_second=True, lead=lead, draw_mask=draw
+        data, options.sampling, seed, others, shares, sound, has_second=has_second, lead=lead, draw_mask=draw
     )
 
 
