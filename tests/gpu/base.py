@@ -117,11 +117,11 @@ STYLE_TRAININGS = (
 
 def run(setting: Setting, clock: Clock) -> Report:
     """Trains AVSyncNet, silent-lip and stabilized."""
-    return run_chain(TRAININGS, setting, clock, open_faces)
+    return run_chain(TRAININGS, setting, clock, open_faces, "train.log")
 
 
 def run_chain(
-    trainings: Sequence[Training], setting: Setting, clock: Clock, open_data: Callable[[Setting], Path]
+    trainings: Sequence[Training], setting: Setting, clock: Clock, open_data: Callable[[Setting], Path], log_name: str
 ) -> Report:
     """Trains one network after the other, each with the file of the one before it."""
     report = Report()
@@ -131,7 +131,7 @@ def run_chain(
     if list_missing(MEASURING):
         report.notes.append(f"generators are not validated: {MEASURING[0]} is not installed")
     faces, before, shares = open_data(setting), None, sum(training.share for training in trainings)
-    with (setting.out / f"{trainings[-1].name}.log").open("w", encoding="utf-8") as log:
+    with (setting.out / log_name).open("w", encoding="utf-8") as log:
         for training in trainings:
             if clock.is_over():
                 report.notes.append(f"{training.name}: left out, no time is left")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(setting: Setting, clock: Clock) -> Report:
     """Trains face-prior and stylelipsync."""
-    return run_chain(STYLE_TRAININGS, setting, clock, open_style_faces)
+    return run_chain(STYLE_TRAININGS, setting, clock, open_style_faces, "style.log")
 
 
 def open_style_faces(setting: Setting) -> Path:
