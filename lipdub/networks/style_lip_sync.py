@@ -167,13 +167,15 @@ class StyleLipSync(nn.Module):
         """Return faces (n, T, 3, P, P), RGB in 0..1, that say the sound.
 
         Args:
-            audio: (n, T, audio_rows, audio_columns), the windows of sound around successive frames.
+            audio: (n, T + 2 C, audio_rows, audio_columns), the windows of sound around successive frames, and around C
+                frames before and after them. Only the smoothing uses those further windows.
             faces: (n, T, 3, P, P), RGB in 0..1.
             masks: (n, T, 1, P, P), 1 where the face is to be drawn.
             references: (n, 3, P, P), RGB in 0..1, of the same people.
         """
         heard = self.encode_audio(audio.flatten(0, 1)).unflatten(0, audio.shape[:2])
-        codes = self.smooth_codes(self.encode_references(references), heard)
+        first, count = (audio.shape[1] - faces.shape[1]) // 2, faces.shape[1]
+        codes = self.smooth_codes(self.encode_references(references), heard)[:, first : first + count]
         drawn = self.draw(codes.flatten(0, 1), faces.flatten(0, 1), masks.flatten(0, 1))
         return drawn.unflatten(0, faces.shape[:2])
 

@@ -69,9 +69,10 @@ class WindowBatch(NamedTuple):
         references: (n, F, 3, P, P) float32 RGB in 0..1.
         second_references: (n, F, 3, P, P) float32 RGB in 0..1, the references' moments with another mouth, where the
             dataset has them. None unless they are asked for.
-        sounds: (n, F, rows, columns) float32, the window of sound around each face, of the audio feature that AVSyncNet
-            hears. The middle one is the sound of the whole window, the input of AVSyncNet.
-        others: (n, F, rows, columns) float32, other speech; none without it.
+        sounds: (n, F + 2 C, rows, columns) float32, the window of sound around each face and around C moments before
+            and after them, of the audio feature that AVSyncNet hears. The middle one is the sound of the whole window,
+            the input of AVSyncNet.
+        others: (n, F + 2 C, rows, columns) float32, other speech; none without it.
         lips: (n, F, 1, P, P) float32, 1 on the faces' lips and between them, 0 elsewhere.
         masks: (n, F, 1, P, P) float32, 1 in the mask that was asked for, 0 elsewhere. None without one.
     """
@@ -126,6 +127,7 @@ class WindowSampler:
         has_second: whether second references are drawn.
         lead: seconds by which the sound is cut ahead of its face.
         draw_mask: draws the mask of a face; None for batches without masks.
+        sound_context: moments before and after a window that are heard too, C.
 
     Raises:
         InputError: no clip is long enough for a window, or a damaged one must not be skipped.
@@ -142,9 +144,11 @@ class WindowSampler:
         has_second: bool = False,
         lead: float = 0.0,
         draw_mask: Draw | None = None,
+        sound_context: int = 0,
     ) -> None:
         self._data, self._options, self._seed, self._others = data, options, seed, others
         self._has_second, self._lead, self._draw_mask = has_second, lead, draw_mask
+        self._sound_context = sound_context
         self._sound = sound or sound_windows("mel")
         parts = [(data.select_video(video), share) for video, share in (shares or {}).items() if share > 0]
         parts = [(part, share) for part, share in parts if part.windows(options.frames)]
@@ -166,7 +170,7 @@ class WindowSampler:
         return self._make_batch(np.random.default_rng((self._seed, _PLAIN_STREAM, number)), augment=False)
 
     def sounds(self, window: Window) -> F32:
-        """Cut the window of sound around each frame of a window. Returns (n, rows, columns) float32."""
+        """Cut the window of sound around each frame of a window and its context: (n + 2 C, rows, columns) float32."""
         return self._cut(self._hear(window), window.first, len(window))
 
     def _make_batch(self, rng: np.random.Generator, *, augment: bool) -> WindowBatch:
@@ -299,8 +303,9 @@ class WindowSampler:
         return heard
 
     def _cut(self, values: F32, first: int, count: int) -> F32:
-        """Cut the windows around successive frames of a sound. Returns (count, rows, columns) float32."""
-        return self._sound.cut_around(values, (first + np.arange(count)) / FPS + self._lead)
+        """Cut the windows around successive frames of a sound and their context: (count + 2 C, rows, columns) float32."""
+        moments = np.arange(first - self._sound_context, first + count + self._sound_context)
+        return self._sound.cut_around(values, moments / FPS + self._lead)
 
 
 def _group_scenes(clips: Sequence[Clip]) -> dict[tuple[str, str], list[Clip]]:

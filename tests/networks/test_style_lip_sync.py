@@ -288,6 +288,19 @@ def test_a_frame_is_drawn_from_its_codes_its_face_and_its_mask_alone() -> None:
             torch.testing.assert_close(made.draw(codes[:, t], faces[:, t], masks[:, t]), drawn[:, t])
 
 
+def test_sound_around_the_frames_changes_the_smoothing_alone() -> None:
+    sounds, faces, masks, references = inputs(TINY)
+    made, plain = network(), network(PLAIN)
+    with torch.no_grad():
+        whole = made(sounds, faces, masks, references)
+        middle = made(sounds, faces[:, 1:2], masks[:, 1:2], references)
+        torch.testing.assert_close(middle, whole[:, 1:2], msg="as in a longer sequence")
+        alone = made(sounds[:, 1:2], faces[:, 1:2], masks[:, 1:2], references)
+        assert (alone - middle).abs().max() > 1e-5
+        without = plain(sounds, faces[:, 1:2], masks[:, 1:2], references)
+        torch.testing.assert_close(without, plain(sounds[:, 1:2], faces[:, 1:2], masks[:, 1:2], references))
+
+
 @pytest.mark.parametrize("size", [TINY, PLAIN])
 def test_nothing_under_the_mask_is_seen_and_all_else_is(size: StyleLipSyncSize) -> None:
     made = network(size)

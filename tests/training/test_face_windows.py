@@ -68,6 +68,19 @@ def test_a_sampler_with_a_lead_hears_ahead(tmp_path: Path) -> None:
     assert torch.equal(plain.sounds[:, 2:], ahead.sounds[:, :-2]), "two frames on"
 
 
+def test_a_sampler_with_context_also_hears_before_and_after_its_faces(tmp_path: Path) -> None:
+    data = open_dataset(talkers(tmp_path))
+    other = np.random.default_rng(0).normal(size=(80, 100)).astype(np.float32)
+    whole = WindowSampler(data, WindowSampling(windows=4), others=[other]).draw_plain(0)
+    wide = WindowSampler(data, WindowSampling(windows=4), others=[other], sound_context=2).draw_plain(0)
+    assert torch.equal(wide.faces, whole.faces) and wide.sounds.shape == wide.others.shape == (4, 9, 80, 16)
+    for heard, known in ((wide.sounds, whole.sounds), (wide.others, whole.others)):
+        assert torch.equal(heard[:, 2:-2], known)
+        # The moments are successive, so the context moves on as the windows do.
+        assert not torch.equal(heard[:, 0], heard[:, 1]) and not torch.equal(heard[:, -1], heard[:, -2])
+    assert whole.sounds.shape == (4, 5, 80, 16)
+
+
 def test_views_of_a_window_and_its_reference_change_alike(tmp_path: Path) -> None:
     folder = talkers(tmp_path)
     windows = WindowSampler(open_dataset(folder), WindowSampling(windows=8))

@@ -70,12 +70,11 @@ def fit(name: str, out: Path, files: Files, settings: Any, **arguments: Any) -> 
 # What is refused
 
 
-def test_exactly_one_of_a_prior_and_a_model_is_needed() -> None:
+def test_a_prior_or_a_model_is_needed() -> None:
     data, prior, begin = [Path("faces")], Path("prior"), Path("model")
-    for given in ({}, {"prior": prior, "begin": begin}):
-        with pytest.raises(UsageError, match=r"needs --prior or --begin.*one of both"):
-            make_arguments(GENERATOR, {"data": data, **given})
-    for given in ({"prior": prior}, {"begin": begin}):
+    with pytest.raises(UsageError, match="needs --prior or --begin"):
+        make_arguments(GENERATOR, {"data": data})
+    for given in ({"prior": prior}, {"begin": begin}, {"prior": prior, "begin": begin}):
         make_arguments(GENERATOR, {"data": data, **given})
     make_arguments(PRIOR, {"data": data})
 
@@ -189,9 +188,10 @@ def test_a_model_is_written_with_the_notes_of_its_prior_and_kept(tmp_path: Path,
     assert found.path.read_bytes() == out.read_bytes() and found.path.with_suffix(".md").read_text() == card
 
 
-def further(folder: Path, files: Files, settings: GeneratorTrainingOptions) -> StyleLipSyncModel:
+def further(folder: Path, files: Files, settings: GeneratorTrainingOptions, **inputs: Path) -> StyleLipSyncModel:
     """Train the model of the files further."""
-    out = fit("stylelipsync", folder / "out.safetensors", files, settings, begin=files.model, sync=files.sync)
+    given = {"begin": files.model, "sync": files.sync, **inputs}
+    out = fit("stylelipsync", folder / "out.safetensors", files, settings, **given)
     return style_lip_sync_file.load(out)
 
 
@@ -202,6 +202,35 @@ def test_a_training_goes_on_from_a_model(tmp_path: Path, files: Files) -> None:
     assert small.changed(small.copy_state(begun.network), made.network) == set()
     assert made.notes["stylelipsync"]["clips"] == 2 and made.notes["stylelipsync, earlier"] == {"training": 1}
     assert made.lead == 0.04, "it still comes late"
+
+
+def test_a_further_training_goes_on_with_the_discriminator_of_a_prior_beside_its_model(
+    tmp_path: Path, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lipdub.training.style_lip_sync import generator
+
+    given: list[Any] = []
+    fit_network = generator.train_style_lip_sync
+
+    def note(*arguments: Any, discriminator: Any, **named: Any) -> Any:
+        given.append(discriminator)
+        return fit_network(*arguments, discriminator=discriminator, **named)
+
+    monkeypatch.setattr(generator, "train_style_lip_sync", note)
+    still = replace(OPTIONS, trains="decoder", loop=replace(LOOP, learning_rate=0.0))
+    made = further(tmp_path, files, still, prior=files.prior)
+    judge = face_prior_file.load(files.prior).discriminator
+    assert judge is not None and small.changed(given[0], judge) == set()
+    begun = style_lip_sync_file.load(files.model)
+    assert small.changed(small.copy_state(begun.network), made.network) == set()
+    assert "face-prior" not in made.notes, "the decoder is not that prior's"
+
+
+def test_a_prior_of_another_size_than_the_models_decoder_is_refused(tmp_path: Path, files: Files) -> None:
+    wide = small.prior(replace(small.DECODER, pixels=32))
+    other = face_prior_file.save(tmp_path / "prior.safetensors", wide)
+    with pytest.raises(UsageError, match="another size than the model's decoder"):
+        further(tmp_path, files, OPTIONS, prior=other)
 
 
 def test_the_remark_of_a_further_training_is_its_own(tmp_path: Path, files: Files) -> None:

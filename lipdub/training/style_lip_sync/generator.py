@@ -6,7 +6,9 @@ decoder that stays as it was pre-trained.
 
 The paper's losses alone are too weak for the small perceptual network and an hour on a CPU. The small size adds the
 pixels, above all those of the lips, and the face prior's own discriminator, and lets the decoder learn too. A prior
-from a few ten thousand pictures does not know enough mouths (`GeneratorTrainingOptions.trains`).
+from a few ten thousand pictures does not know enough mouths (`GeneratorTrainingOptions.trains`). It draws one face of
+each window, as many windows show more people and mouths than long ones, and hears the sound around it for the
+smoothing. Without windows of five faces it has no sync loss.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from lipdub.errors import UsageError
 from lipdub.faces.masks import MASKS
 from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.networks.avsyncnet import FRAMES
-from lipdub.networks.style_lip_sync import StyleLipSync, StyleLipSyncSize
+from lipdub.networks.style_lip_sync import SMOOTHING_REACH, StyleLipSync, StyleLipSyncSize
 from lipdub.training.face_windows import WindowBatch, WindowSampler, WindowSampling
 from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, prefix_lines
 from lipdub.training.losses.adversarial import generator_loss
@@ -80,9 +82,13 @@ class GeneratorTrainingOptions:
         mask: what is hidden of a frame, a name in `faces.masks.MASKS`.
         sampling: how windows are drawn.
         loss_weights: weights of the losses.
+        keeps_given: whether the perceptual and the GAN loss see the faces as a dub shows them, with the given pixels
+            outside the mask. In the paper they see all that is drawn. Most of that is easy, and outweighs the mouth.
         levels: sizes at which the perceptual loss compares.
         blur: as `losses.sync_embedding.embed_lips`.
         discriminator: of the GAN loss.
+        sound_context: frames before and after a window whose sound is heard for the smoothing, as in a dub. The paper
+            has none.
         lead: seconds by which the mouths of the data come later than those of real talkers. Dubs, adaptations and
             further trainings on data without a lead then hear ahead by as much.
         loop: the training loop.
@@ -91,25 +97,29 @@ class GeneratorTrainingOptions:
     size: StyleLipSyncSize = field(default_factory=StyleLipSyncSize.small)
     trains: Literal["encoders", "decoder", "all"] = "all"
     mask: str = "pose"
-    sampling: WindowSampling = field(default_factory=lambda: WindowSampling(windows=6, pair_share=0.5))
+    sampling: WindowSampling = field(
+        default_factory=lambda: WindowSampling(windows=16, frames=1, pair_share=0.4, shut_share=0.1)
+    )
     loss_weights: StyleLossWeights = field(
         default_factory=lambda: StyleLossWeights(
-            perceptual=1.0, sync=0.5, pixel=10.0, mask=3.0, lips=4.0, adversarial=0.1
+            perceptual=0.5, sync=0.0, pixel=10.0, mask=3.0, lips=8.0, adversarial=1.0
         )
     )
+    keeps_given: bool = True
     levels: int = 3
     blur: float = 1.0
     discriminator: DiscriminatorOptions = field(default_factory=DiscriminatorOptions)
+    sound_context: int = SMOOTHING_REACH
     lead: float = 0.0
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
             steps=4000,
-            learning_rate=1e-3,
+            learning_rate=1.5e-3,
             weight_decay=0.0,
             betas=(0.5, 0.99),
             warmup=50,
             clip=10.0,
-            ema_decay=0.995,
+            ema_decay=0.99,
             precision="bf16",
             workers=-1,
             save_every=100,
@@ -122,6 +132,8 @@ class GeneratorTrainingOptions:
     def __post_init__(self) -> None:
         if self.mask not in MASKS:
             raise ValueError(f"mask is {self.mask!r}, not one of {', '.join(MASKS.names())}")
+        if self.sound_context < 0:
+            raise ValueError(f"sound_context must be 0 or more, not {self.sound_context}")
 
 
 def full_options() -> GeneratorTrainingOptions:
@@ -129,7 +141,10 @@ def full_options() -> GeneratorTrainingOptions:
     return GeneratorTrainingOptions(
         size=StyleLipSyncSize(),
         trains="encoders",
+        sampling=WindowSampling(windows=6),
         loss_weights=StyleLossWeights(),
+        keeps_given=False,
+        sound_context=0,
         loop=LoopOptions(
             steps=200_000,
             learning_rate=1e-4,
@@ -257,7 +272,16 @@ def make_sampler(
     """Make a sampler of windows with masks. Only figures need second references (`StyleObjective.measure`)."""
     sound, draw = find_sound_windows(sync.size), MASKS.get(options.mask).draw
     return WindowSampler(
-        data, options.sampling, seed, others, shares, sound, has_second=has_second, lead=lead, draw_mask=draw
+        data,
+        options.sampling,
+        seed,
+        others,
+        shares,
+        sound,
+        has_second=has_second,
+        lead=lead,
+        draw_mask=draw,
+        sound_context=options.sound_context,
     )
 
 
@@ -321,9 +345,10 @@ class StyleObjective:
         hold_frozen_parts(getattr(network, "module", network))
         drawn = network(batch.sounds, batch.faces, batch.masks, batch.references[:, 0])
         fake, real = drawn.flatten(0, 1), batch.faces.flatten(0, 1)
+        shown = torch.lerp(real, fake, batch.masks.flatten(0, 1)) if self.options.keeps_given else fake
         parts: LossParts = {}
         if weights.perceptual > 0:
-            found = multi_scale_perceptual(self._features, fake, real, self.options.levels)
+            found = multi_scale_perceptual(self._features, shown, real, self.options.levels)
             parts["perceptual"] = (weights.perceptual, found)
         if weights.sync > 0:
             parts["sync"] = (weights.sync, self._sync_loss(drawn, batch.sounds))
@@ -334,7 +359,7 @@ class StyleObjective:
             parts["sync_regularizer"] = (weights.sync_regularizer, self._sync_loss(said, batch.others))
         if self.judge is not None:
             # The ends of windows differ most; faces between them would cost as much and teach little.
-            seen = pick_ends(fake, len(drawn)) * 2 - 1
+            seen = pick_ends(shown, len(drawn)) * 2 - 1
             self._real, self._fake = pick_ends(real, len(drawn)) * 2 - 1, seen.detach()
             logits = self.judge(self.judge.augment(seen))
             parts["adversarial"] = (weights.adversarial, generator_loss(logits))

@@ -40,7 +40,8 @@ class StyleLipSyncArguments(KeepArguments):
         None,
         "--prior",
         metavar="FILE",
-        help="The face prior, written by lipdub train face-prior; or stylegan2-256, the published one of the store.",
+        help="The face prior, written by lipdub train face-prior; or stylegan2-256, the published one of the store. "
+        "With --begin, only its discriminator is used.",
     )
     sync: Path | None = option(
         None,
@@ -133,7 +134,7 @@ class StyleLipSyncInputs:
     Attributes:
         sync: AVSyncNet.
         prior: The face prior.
-        begin: The model to begin with.
+        begin: The model to begin with. Of a prior beside it, only the discriminator is used.
     """
 
     sync: AVSyncNet
@@ -159,8 +160,8 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
         """Refuse a training without a prior or a model to begin with, and a name that no file can have."""
         from lipdub.errors import UsageError
 
-        if (arguments.prior is None) == (arguments.begin is None):
-            raise UsageError("lipdub train stylelipsync needs --prior or --begin", hint="Give one of both.")
+        if arguments.prior is None and arguments.begin is None:
+            raise UsageError("lipdub train stylelipsync needs --prior or --begin")
         super().check(arguments)
 
     def family(self) -> ModelFamily:
@@ -178,16 +179,20 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
         return super().train(out, arguments, settings, runtime)
 
     def load_inputs(self, arguments: Any) -> StyleLipSyncInputs:
-        """Load AVSyncNet, and the prior or the model to begin with."""
+        """Load AVSyncNet, the prior and the model to begin with."""
+        from lipdub.errors import UsageError
         from lipdub.training.style_lip_sync.sync_judge import load_sync_judge
         from lipdub.weights import face_prior_file, style_lip_sync_file
 
-        sync = load_sync_judge(arguments.sync)
-        if arguments.begin is not None:
-            return StyleLipSyncInputs(sync, begin=style_lip_sync_file.load(arguments.begin))
+        begin = style_lip_sync_file.load(arguments.begin) if arguments.begin is not None else None
+        prior: FacePrior | None = None
         if str(arguments.prior) == face_prior_file.PUBLISHED:
-            return StyleLipSyncInputs(sync, face_prior_file.load_published())
-        return StyleLipSyncInputs(sync, face_prior_file.load(arguments.prior))
+            prior = face_prior_file.load_published()
+        elif arguments.prior is not None:
+            prior = face_prior_file.load(arguments.prior)
+        if begin is not None and prior is not None and prior.size != begin.network.size.decoder:
+            raise UsageError(f"the face prior has another size than the model's decoder: {prior.size}")
+        return StyleLipSyncInputs(load_sync_judge(arguments.sync), prior, begin)
 
     def input_networks(self, inputs: StyleLipSyncInputs) -> tuple[nn.Module | None, ...]:
         """Give all networks that there are."""
@@ -212,11 +217,12 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
         """Train on windows of five faces."""
         from lipdub.training.style_lip_sync.generator import make_network, train_style_lip_sync
 
-        prior = inputs.prior
-        network = make_network(prior, inputs.sync, settings, seed) if prior is not None else None
-        if network is None:
-            assert inputs.begin is not None
-            network = inputs.begin.network
+        prior, begin = inputs.prior, inputs.begin
+        if begin is not None:
+            network = begin.network
+        else:
+            assert prior is not None
+            network = make_network(prior, inputs.sync, settings, seed)
         judge = prior.discriminator if prior is not None else None
         return train_style_lip_sync(
             self.name,
@@ -227,7 +233,7 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
             folder,
             settings,
             discriminator=judge.state_dict() if judge is not None else None,
-            lead=inputs.begin.lead if inputs.begin is not None and not settings.lead else 0.0,
+            lead=begin.lead if begin is not None and not settings.lead else 0.0,
             seed=seed,
             device=runtime.device,
             progress=runtime.report,
@@ -240,7 +246,7 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
 
         settings = notes["training"]
         all_notes = {"stylelipsync": notes, "remark": describe_speakers(notes["speakers"])}
-        if inputs.prior is not None:
+        if inputs.prior is not None and inputs.begin is None:
             all_notes["face-prior"] = inputs.prior.notes
         if inputs.begin is not None:
             earlier = inputs.begin.notes.items()

@@ -79,12 +79,12 @@ def _talk(rng: np.random.Generator, frames: int) -> dict[str, Array]:
     }
 
 
-def prior(seed: int = 0) -> FacePrior:
+def prior(size: StyleGAN2Size = DECODER, seed: int = 0) -> FacePrior:
     """A face prior of new networks."""
     torch.manual_seed(seed)
-    generator = DECODER.build().eval()
-    judge = StyleDiscriminator(DECODER.pixels, DECODER.multiplier, DECODER.narrow)
-    return FacePrior(DECODER, generator, generator.average_code(100), judge, {"remark": "a prior for tests"})
+    generator = size.build().eval()
+    judge = StyleDiscriminator(size.pixels, size.multiplier, size.narrow)
+    return FacePrior(size, generator, generator.average_code(100), judge, {"remark": "a prior for tests"})
 
 
 def network(size: StyleLipSyncSize = SIZE, seed: int = 0) -> StyleLipSync:
