@@ -303,7 +303,7 @@ class WindowSampler:
         return heard
 
     def _cut(self, values: F32, first: int, count: int) -> F32:
-        """Cut the windows around successive frames of a sound and their context: (count + 2 C, rows, columns) float32."""
+        """Cut the windows around successive frames of a sound and their context: (count + 2 C, rows, columns)."""
         moments = np.arange(first - self._sound_context, first + count + self._sound_context)
         return self._sound.cut_around(values, moments / FPS + self._lead)
 
