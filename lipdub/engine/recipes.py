@@ -85,7 +85,7 @@ STABILIZED = Recipe(
 
 STYLELIPSYNC = Recipe(
     "stylelipsync",
-    "StyleLipSync (Ki and Min, 2023): a StyleGAN2 decoder, pose-aware masks. Needs a model that lipdub train makes.",
+    "StyleLipSync (Ki and Min, 2023): a StyleGAN2 decoder with pose-aware masks, by lipdub's own small model.",
     _methods("style-reference", "stylelipsync", "auto"),
 )
 
