@@ -5,7 +5,7 @@ All frames and columns of a clip get the same change: only the speech differs be
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ class FaceAugmentation:
         noise: standard deviation, share of white.
         flip: probability of mirroring.
         blurred: probability of blur.
+        tint: change of each colour's light, share.
     """
 
     shift: float = 0.06
@@ -51,6 +52,7 @@ class FaceAugmentation:
     noise: float = 0.03
     flip: float = 0.5
     blurred: float = 0.4
+    tint: float = field(default=0.0, metadata={"added": True})
 
 
 def augment_faces(
@@ -137,6 +139,14 @@ def change_light(views: torch.Tensor, rng: np.random.Generator, changes: FaceAug
         grain = torch.from_numpy(rng.standard_normal(views.shape, np.float32))
         views = views + grain * _expand_to_images(rng.uniform(0, changes.noise, count))
     return views.clamp(0, 1)
+
+
+def change_tint(pictures: torch.Tensor, rng: np.random.Generator, changes: FaceAugmentation) -> torch.Tensor:
+    """Change the light of each colour of pictures (clips, n, 3, height, width). Values may exceed 1."""
+    if changes.tint <= 0:
+        return pictures
+    tints = 1 + rng.uniform(-changes.tint, changes.tint, (len(pictures), 1, 3, 1, 1))
+    return pictures * torch.from_numpy(tints).to(pictures)
 
 
 def gaussian_blur(pictures: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -28,6 +28,7 @@ from lipdub.training.face_augmentation import (
     VoiceAugmentation,
     augment_spectrograms,
     change_light,
+    change_tint,
     draw_views,
 )
 from lipdub.training.rendered.variants import SAME_BUT_MOUTH, SHUT
@@ -188,7 +189,8 @@ class WindowSampler:
         if augment:
             views = draw_views(len(flat), size, rng, options.face_augmentation)
             flat, drawn = (sample_affine(part, size, size, views) for part in (flat, drawn))
-            flat = change_light(flat, rng, options.face_augmentation)
+            tinted = change_tint(flat.unflatten(1, (-1, 3)), rng, options.face_augmentation)
+            flat = change_light(tinted.flatten(1, 2), rng, options.face_augmentation)
             heard = self._augment_sounds(heard, rng)
         else:
             edge = (self._data.side - size) // 2

@@ -1,20 +1,23 @@
 """What the models of the recipes stabilized and stylelipsync make of clips kept out of training, beside each other.
 
-    python -m tests.bench.talking_face DATASET NAME=MODEL … [--raw NAME]… [--clips N] [--sheet FILE] [--json]
+    python -m tests.bench.talking_face DATASET NAME=MODEL …
+        [--raw NAME]… [--builtin] [--clips N] [--sheet FILE] [--json]
 
 DATASET is one of `lipdub prepare`, whose held-out clips are taken; MODEL a file of `lipdub train`. Each frame is made
 of its own upper half, its own sound, and a reference: the frame half a clip away, or of rendered talkers the same frame
 with another mouth. It is shut by the model's silent-lip generator, or as it is for the models named by --raw (those
 trained without one). A model of stylelipsync sees of each frame what its mask leaves, and has one reference for the
 clip, the first. "reference" and "still" are no models: the reference itself, and the true upper half over the
-reference's lower one. Per model:
+reference's lower one. With --builtin the built-in recipe dubs the references of rendered talkers, as a video of
+enlarged crops. Per model:
 
 - psnr, ssim (grey), of the whole crop and of its lower half; ifc: of the lower half, grey levels;
 - sharp: octaves by which the mouth's sharpness (`metrics.sharpness`) is above that of the true face, 0 as sharp;
 - lmd: mouth landmarks of the face mesh, in pixels of a crop of 96;
 - opening: correlation of the mouth's opening with the true one's; sync: `metrics.motion_sync` with the clip's own
   sound (the real clip's beside it), and avsim: cosine of the model's own AVSyncNet, which it was trained with;
-- range: deviation of the opening over that of the true one; from: share of the references' opening that comes through
+- range: deviation of the opening over that of the true one; jitter: its tremble (`metrics.jitter`) over that of the
+  true one; from: share of the references' opening that comes through
   frame by frame (`training.mouth_figures`); speckles: `metrics.speckles` against the true face;
 - leak: the mouth's opening, of the same frames and sounds, with a wide open reference less that with a shut one, as a
   share of how far these differ themselves: 0 when the reference's mouth says nothing, 1 when it is copied. Only where
@@ -26,6 +29,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -37,8 +41,11 @@ import torch
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import WeightsError
 from lipdub.faces.masks import MASKS
+from lipdub.media.pixels import to_eight_bits
+from lipdub.media.read import read_frames
 from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.metrics.ifc import frame_distance, ifc
+from lipdub.metrics.jitter import jitter
 from lipdub.metrics.lmd import lmd
 from lipdub.metrics.motion_sync import compare_motion, estimate_sync
 from lipdub.metrics.mouth_motion import measure_mouth_shape
@@ -50,9 +57,12 @@ from lipdub.networks.face_generator import hide_lower_half
 from lipdub.networks.talking_face import close_mouths
 from lipdub.stages import style_lip_sync
 from lipdub.stages.sync.stylelipsync import mix_inside
+from lipdub.training import shards
 from lipdub.training.dataset import Clip, Dataset, open_dataset
 from lipdub.training.face_windows import WindowSampler, WindowSampling
 from lipdub.training.mouth_figures import fit_openings
+from lipdub.training.pseudo_targets import dub_video
+from lipdub.training.rendered.film import write_video
 from lipdub.training.style_lip_sync.sync_judge import load_sync_judge
 from lipdub.weights import style_lip_sync_file, talking_face_file
 from lipdub.weights.style_lip_sync_file import StyleLipSyncModel
@@ -91,15 +101,39 @@ def faces_of(data: Dataset, clip: Clip) -> np.ndarray:
     return data.crop_middle(data.read(clip).crops)
 
 
-def find_references(data: Dataset, clip: Clip, real: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
-    """The faces that have a reference, the references, and whether these are the same frames with another mouth."""
+def find_pair(data: Dataset, clip: Clip) -> Clip | None:
+    """The clip of the same frames with another talking mouth."""
     talking = {"plain": "speech", "speech": "plain"}
     for other in data.clips:
         is_pair = other.variant == talking.get(clip.variant) and other.start == clip.start
         if clip.scene and is_pair and (other.scene, other.speaker) == (clip.scene, clip.speaker):
-            count = min(clip.frames, other.frames)
-            return real[:count], faces_of(data, other)[:count], True
-    return real, np.roll(real, len(real) // 2, 0), False
+            return other
+    return None
+
+
+def find_references(data: Dataset, pair: Clip | None, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The faces that have a reference, and the references: those of the pair, or else of another moment."""
+    if pair is None:
+        return real, np.roll(real, len(real) // 2, 0)
+    references = faces_of(data, pair)[: len(real)]
+    return real[: len(references)], references
+
+
+def dub_pair(data: Dataset, pair: Clip, sound: np.ndarray, count: int) -> np.ndarray:
+    """The first faces uint8 (count, P, P, 3) of a clip as the built-in recipe dubs it."""
+    crops = data.read(pair).crops[:count]
+    side = crops.shape[1] * ENLARGED
+    sound = sound[: count * shards.SAMPLES_PER_FRAME]
+    with tempfile.TemporaryDirectory() as folder:
+        video = Path(folder) / "pair.mp4"
+        shown = (cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC) for crop in crops)
+        write_video(video, shown, sound, quality=4)
+        dubbed = [
+            to_eight_bits(frame.picture.rgb()) for frame in read_frames(dub_video(video, sound, Path(folder) / "dub"))
+        ]
+    return data.crop_middle(
+        np.stack([cv2.resize(f, crops.shape[1:3], interpolation=cv2.INTER_AREA) for f in dubbed[:count]])
+    )
 
 
 def tensor(faces: np.ndarray) -> torch.Tensor:
@@ -226,6 +260,7 @@ def against_truth(
         "lmd": float(np.nanmean(lmd(points, true).pixels)) * 96 / real.shape[1],
         "opening": fit["opening"],
         "range": fit["range"],
+        "jitter": jitter(shape[both, 0]) / max(jitter(true_shape[both, 0]), 1e-6),
         "from": fit["leak"],
         "speckles": float(np.nanmean([speckles(a, b, p) for a, b, p in zip(made, real, true, strict=True)])),
         "sync": agreement(shape, heard),
@@ -288,6 +323,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("models", nargs="+", metavar="NAME=MODEL")
     parser.add_argument("--raw", action="append", default=[])
+    parser.add_argument("--builtin", action="store_true")
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--json", action="store_true")
@@ -302,14 +338,15 @@ def main() -> None:
         name: WindowSampler(data, WindowSampling(), sound=find_sound_windows(judged.sync.size))
         for name, judged in models.items()
     }
-    figures = {name: Figures() for name in ("reference", "still", *models)}
+    figures = {name: Figures() for name in ("reference", "still", *(["built-in"] if asked.builtin else []), *models)}
     shown: dict[str, list[np.ndarray]] = {}
     for number, clip in enumerate([clip for clip in data.clips if clip.variant != "shut"][: asked.clips]):
         window = data.read(clip)
         real, heard = data.crop_middle(window.crops), hear(window.audio)
         sounds = {name: sampler.sounds(window) for name, sampler in windows.items()}
         true = mesh.points(real)
-        real, references, is_pair = find_references(data, clip, real)
+        pair = find_pair(data, clip)
+        real, references = find_references(data, pair, real)
         true, count = true[: len(real)], len(real)
         still = np.concatenate([real[:, : real.shape[1] // 2], references[:, real.shape[1] // 2 :]], 1)
         made, others = {"reference": references, "still": still}, mesh.points(references)
@@ -317,12 +354,14 @@ def main() -> None:
         edge = (data.side - data.size) / 2
         landmarks = window.landmarks[:count] - np.array([edge, edge, 0])
         made |= {name: say(judged, real, references, sounds[name], landmarks) for name, judged in models.items()}
+        if asked.builtin and pair is not None:
+            made["built-in"] = dub_pair(data, pair, window.audio, count)
         for name, faces in made.items():
             against_truth(figures[name], faces, real, mesh.points(faces), true, others, heard)
         for name, judged in models.items():
             figures[name].rows[-1]["avsim"] = similarity(judged.sync, made[name], sounds[name])
             figures[name].rows[-1]["avsim_real"] = similarity(judged.sync, real, sounds[name])
-            if not is_pair:
+            if pair is None:
                 figures[name].rows[-1]["leak"] = leaking(judged, real, true, sounds[name], landmarks, mesh)
         if number < 2:
             for name, faces in {"real": real, **made}.items():

@@ -14,6 +14,7 @@ from lipdub.training.face_augmentation import (
     VoiceAugmentation,
     augment_faces,
     augment_spectrograms,
+    change_tint,
 )
 
 SAME = VoiceAugmentation(0.0, 0.0, 0.0, 0.0)
@@ -43,3 +44,18 @@ def test_a_shorter_vocal_tract_raises_all_tones() -> None:
 
     changed = augment_spectrograms(tone, Lowest(), VoiceAugmentation(tract=0.2, tone=0.0, louder=0.0, softer=0.0))  # type: ignore[arg-type]
     assert int(changed[0, 0, :, 0].argmax()) > 42
+
+
+def test_a_tint_is_the_same_in_all_pictures_of_a_clip_and_differs_between_colours() -> None:
+    pictures = torch.rand(2, 4, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 0.1
+    tinted = change_tint(pictures, np.random.default_rng(0), replace(FaceAugmentation(), tint=0.2))
+    ratio = tinted / pictures
+    factors = ratio[:, :1, :, :1, :1]
+    torch.testing.assert_close(ratio, factors.expand_as(ratio))
+    assert factors.min() >= 0.8 and factors.max() <= 1.2 and len(factors.unique()) == 6
+
+
+def test_without_a_tint_no_random_number_is_drawn() -> None:
+    pictures, rng = torch.rand(1, 1, 3, 2, 2), np.random.default_rng(0)
+    assert change_tint(pictures, rng, FaceAugmentation()) is pictures
+    assert rng.random() == np.random.default_rng(0).random()

@@ -70,11 +70,12 @@ def fit(name: str, out: Path, files: Files, settings: Any, **arguments: Any) -> 
 # What is refused
 
 
-def test_a_prior_or_a_model_is_needed() -> None:
+def test_a_prior_or_a_model_is_needed_and_not_both() -> None:
     data, prior, begin = [Path("faces")], Path("prior"), Path("model")
-    with pytest.raises(UsageError, match="needs --prior or --begin"):
-        make_arguments(GENERATOR, {"data": data})
-    for given in ({"prior": prior}, {"begin": begin}, {"prior": prior, "begin": begin}):
+    for wrong in ({}, {"prior": prior, "begin": begin}):
+        with pytest.raises(UsageError, match="needs one of --prior and --begin"):
+            make_arguments(GENERATOR, {"data": data, **wrong})
+    for given in ({"prior": prior}, {"begin": begin}):
         make_arguments(GENERATOR, {"data": data, **given})
     make_arguments(PRIOR, {"data": data})
 
@@ -137,7 +138,7 @@ def test_the_published_prior_is_taken_by_its_name(files: Files, monkeypatch: pyt
 
 def test_other_inputs_are_another_training(files: Files) -> None:
     """Their networks are part of the name of the checkpoints."""
-    for given, count in (({"prior": files.prior}, 3), ({"begin": files.model}, 2)):
+    for given, count in (({"prior": files.prior}, 2), ({"begin": files.model}, 2)):
         arguments = make_arguments(GENERATOR, {"data": [files.data], "sync": files.sync, **given})
         networks = GENERATOR.input_networks(GENERATOR.load_inputs(arguments))  # type: ignore[attr-defined]
         assert sum(network is not None for network in networks) == count
@@ -202,35 +203,6 @@ def test_a_training_goes_on_from_a_model(tmp_path: Path, files: Files) -> None:
     assert small.changed(small.copy_state(begun.network), made.network) == set()
     assert made.notes["stylelipsync"]["clips"] == 2 and made.notes["stylelipsync, earlier"] == {"training": 1}
     assert made.lead == 0.04, "it still comes late"
-
-
-def test_a_further_training_goes_on_with_the_discriminator_of_a_prior_beside_its_model(
-    tmp_path: Path, files: Files, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from lipdub.training.style_lip_sync import generator
-
-    given: list[Any] = []
-    fit_network = generator.train_style_lip_sync
-
-    def note(*arguments: Any, discriminator: Any, **named: Any) -> Any:
-        given.append(discriminator)
-        return fit_network(*arguments, discriminator=discriminator, **named)
-
-    monkeypatch.setattr(generator, "train_style_lip_sync", note)
-    still = replace(OPTIONS, trains="decoder", loop=replace(LOOP, learning_rate=0.0))
-    made = further(tmp_path, files, still, prior=files.prior)
-    judge = face_prior_file.load(files.prior).discriminator
-    assert judge is not None and small.changed(given[0], judge) == set()
-    begun = style_lip_sync_file.load(files.model)
-    assert small.changed(small.copy_state(begun.network), made.network) == set()
-    assert "face-prior" not in made.notes, "the decoder is not that prior's"
-
-
-def test_a_prior_of_another_size_than_the_models_decoder_is_refused(tmp_path: Path, files: Files) -> None:
-    wide = small.prior(replace(small.DECODER, pixels=32))
-    other = face_prior_file.save(tmp_path / "prior.safetensors", wide)
-    with pytest.raises(UsageError, match="another size than the model's decoder"):
-        further(tmp_path, files, OPTIONS, prior=other)
 
 
 def test_the_remark_of_a_further_training_is_its_own(tmp_path: Path, files: Files) -> None:

@@ -6,11 +6,12 @@ reconstructs a few seconds stops following new sounds. The sync regularizer (Eq.
 judges the result by AVSyncNet.
 
 The paper's other speech is that of its training set. Here it is synthetic speech, as of rendered talkers, and speech
-that the user gives. Where neither is at hand, it is the video's own speech from
-the middle on.
+that the user gives. Where neither is at hand, it is the video's own speech from the middle on.
 
-The video's sound must be in time with its lips, so its lag is found and taken out first. Where sound and lips do not
-belong together, dubs by the built-in recipe take the place of the video.
+The video's sound must be in time with its lips, so its lag is found and taken out first. What a talker does is only
+partly heard, so a decoder that learns a few seconds draws means of mouths: blurred ones that move little. So the video
+is also dubbed by the built-in recipe, with silence and with the other speech. These dubs show the talker's own lips and
+teeth where the sound asks for them. Where sound and lips do not belong together, they take the place of the video.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import EnvironmentFailure, UsageError
 from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.training import shards
 from lipdub.training.adaptation_data import (
+    SILENT_VIDEO,
     cut_beginning,
     dub_clips,
     load_own_speech,
@@ -52,6 +56,7 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import F32
     from lipdub.networks.avsyncnet import AVSyncNet
+    from lipdub.training.dataset import Clip
 
     Report = Callable[[str], None]
 
@@ -63,14 +68,14 @@ _STEPS = 1_000_000  # more than the minutes allow
 def _default_training() -> GeneratorTrainingOptions:
     return GeneratorTrainingOptions(
         trains="decoder",
-        sampling=WindowSampling(windows=3, face_augmentation=ONE_PERSON),
+        sampling=WindowSampling(windows=3, face_augmentation=ONE_PERSON, cross_video_share=0.3),
         loss_weights=StyleLossWeights(
-            perceptual=1.0, sync=0.1, pixel=10.0, mask=3.0, lips=4.0, adversarial=0.0, sync_regularizer=0.1
+            perceptual=0.5, sync=0.1, pixel=10.0, mask=3.0, lips=8.0, adversarial=0.25, sync_regularizer=0.1
         ),
         loop=LoopOptions(
-            learning_rate=1e-3,
+            learning_rate=5e-4,
             weight_decay=0.0,
-            betas=(0.9, 0.99),
+            betas=(0.5, 0.99),
             warmup=20,
             clip=10.0,
             ema_decay=0.99,
@@ -88,7 +93,9 @@ class StyleAdaptationOptions:
     Attributes:
         minutes: minutes of wall time, preparation included; 0.1 or more.
         seconds_per_minute: seconds of the video that are learnt for each minute, from its beginning; six at least.
-        utterances: sentences of synthetic speech for the sync regularizer.
+        utterances: sentences of synthetic speech that the video is made to say.
+        own_clip_share: share of the windows that show the video as it is, where its sound fits its lips.
+        silent_clip_share: share of the windows from a dub with silence. The rest are from a dub with other speech.
         min_own_contrast: contrast from which on the video's sound fits its lips (`own_speech.SpeechFit`).
         training: the training of the decoder. Its mask is the model's.
 
@@ -99,6 +106,8 @@ class StyleAdaptationOptions:
     minutes: float = 10.0
     seconds_per_minute: float = 6.0
     utterances: int = 12
+    own_clip_share: float = field(default=0.5, metadata={"added": True})
+    silent_clip_share: float = field(default=0.1, metadata={"added": True})
     min_own_contrast: float = 0.22
     training: GeneratorTrainingOptions = field(default_factory=_default_training)
 
@@ -107,6 +116,16 @@ class StyleAdaptationOptions:
             raise UsageError(f"--minutes must be {_MIN_MINUTES:g} or more, not {self.minutes:g}")
         if self.utterances < 0:
             raise UsageError(f"utterances must be 0 or more, not {self.utterances}")
+        if not (self.own_clip_share >= 0 and self.silent_clip_share >= 0 and self._said_share() > 0):
+            raise UsageError("own_clip_share and silent_clip_share must be 0 or more, and below 1 together")
+
+    def _said_share(self) -> float:
+        return 1 - self.own_clip_share - self.silent_clip_share
+
+    def share_windows(self, own: Sequence[Clip], dubbed: Sequence[Clip]) -> dict[str, float]:
+        """Give the share of the windows of each video: the one as it is, and its dubs."""
+        shares = {clip.video: self._said_share() for clip in dubbed} | {SILENT_VIDEO: self.silent_clip_share}
+        return shares | {clip.video: self.own_clip_share for clip in own}
 
 
 def adapt_style_lip_sync(
@@ -157,10 +176,12 @@ def adapt_style_lip_sync(
         learnt = cut_beginning(video, most, folder, report)
         data = prepare_dataset(learnt, folder / "faces", size.decoder.pixels, report)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
-        clips = retime_own_clips(data, learnt, sync, model.lead, options.min_own_contrast, report)
-        data = data.with_clips(clips or dub_clips(data, learnt, [load_own_speech(learnt)], folder))
-        sounds = _collect_other_speech(learnt, speech, most, options, seed, report)
+        own = retime_own_clips(data, learnt, sync, model.lead, options.min_own_contrast, report)
+        sounds = _collect_other_speech(learnt, speech, most, options.utterances, seed, report)
+        said = np.concatenate([sound for _, sound in sounds])[: round(seconds * SAMPLE_RATE_HZ)]
+        dubbed = dub_clips(data, learnt, [said], folder)
         windows = find_sound_windows(sync.size)
+        regularizes = options.training.loss_weights.sync_regularizer > 0
         minutes = options.minutes - (time.monotonic() - began) / 60
         training = replace(
             options.training,
@@ -169,14 +190,15 @@ def adapt_style_lip_sync(
         )
         network = train_style_lip_sync(
             "stylelipsync",
-            data,
+            data.with_clips((*own, *dubbed)),
             None,
             model.network,
             sync,
             folder / "training",
             training,
             lead=model.lead,
-            others=[windows.compute(sound) for _, sound in sounds],
+            others=[windows.compute(sound) for _, sound in sounds] if regularizes else [],
+            shares=options.share_windows(own, dubbed),
             seed=seed,
             device=device,
             progress=report,
@@ -196,25 +218,20 @@ def render_card(model: StyleLipSyncModel, command: str) -> str:
     notes = model.notes["adapted"]
     heard = ", ".join(notes["heard"]) or "nothing"
     facts = [
-        f"data: {notes['seconds']:.1f} s of that video; the sync regularizer heard {heard}",
+        f"data: {notes['seconds']:.1f} s of that video; dubs of it and the sync regularizer heard {heard}",
         "content: where the model it began with is shipped or stored, only what the decoder differs by from that",
     ]
     return render_adaptation_card(notes, command, facts)
 
 
 def _collect_other_speech(
-    video: Path, speech: Sequence[Path], seconds: float, options: StyleAdaptationOptions, seed: int, report: Report
+    video: Path, speech: Sequence[Path], seconds: float, utterances: int, seed: int, report: Report
 ) -> list[tuple[str, F32]]:
-    """Collect the speech of the sync regularizer: what it is, and (samples,) float32 at 16 kHz.
-
-    Nothing is collected where the regularizer has no weight.
-    """
-    if options.training.loss_weights.sync_regularizer <= 0:
-        return []
+    """Collect the speech of the dubs and of the sync regularizer: what it is, and (samples,) float32 at 16 kHz."""
     sounds = [(path.name, load_speech(path, seconds)[0]) for path in speech]
-    if options.utterances:
+    if utterances:
         try:
-            sounds += [("synthetic speech", sound) for sound in _synthesize(options.utterances, seed)]
+            sounds += [("synthetic speech", sound) for sound in _synthesize(utterances, seed)]
         except EnvironmentFailure as error:
             report(f"no synthetic speech: {error}")
     return sounds or [("its own speech from half its length on", load_own_speech(video))]

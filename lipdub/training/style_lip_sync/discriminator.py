@@ -1,4 +1,4 @@
-"""The discriminator of both trainings, behind its augmentation and with R1.
+"""The discriminators of both trainings, behind their augmentation and with R1, and the mouths that one of them judges.
 
 R1 is the squared slope of the logits at real pictures (Mescheder et al., "Which Training Methods for GANs do actually
 Converge?", ICML 2018), computed in some of the steps only (Karras et al., "Analyzing and Improving the Image Quality of
@@ -8,17 +8,14 @@ StyleGAN", CVPR 2020, section 3.1).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from lipdub.networks.stylegan2_discriminator import StyleDiscriminator
 from lipdub.training.losses.adversarial import discriminator_loss
 from lipdub.training.style_lip_sync.adaptive_augmentation import AdaptiveAugmentation
 
-if TYPE_CHECKING:
-    from lipdub.networks.stylegan2 import StyleGAN2Size
+_LEAST_WEIGHT = 1e-6  # of a pixel that is not of the lips
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,31 @@ class DiscriminatorOptions:
     augment_pictures: int = 40_000
 
 
-class AugmentedDiscriminator(nn.Module):
-    """The discriminator, with what the losses remember between steps.
+def cut_mouths(faces: torch.Tensor, lips: torch.Tensor) -> torch.Tensor:
+    """Cut squares of half the side around the mouths.
 
     Args:
-        size: of the generator.
+        faces: (n, 3, P, P).
+        lips: (n, 1, P, P), 1 on the lips and between them, 0 elsewhere. Without lips the square is in the middle.
+
+    Returns:
+        (n, 3, P / 2, P / 2), views of whole pixels that nowhere leave the faces.
+    """
+    whole = faces.shape[-1]
+    side, at = whole // 2, torch.arange(whole, device=lips.device)
+    weights = lips[:, 0].float() + _LEAST_WEIGHT
+    columns, rows = (weights.sum(axis) @ at.float() / weights.sum((1, 2)) for axis in (1, 2))
+    corners = torch.stack([rows, columns], 1) - (side - 1) / 2
+    places = corners.round().clamp(0, whole - side).long().tolist()
+    cuts = [face[:, y : y + side, x : x + side] for face, (y, x) in zip(faces, places, strict=True)]
+    return torch.stack(cuts)
+
+
+class AugmentedDiscriminator(nn.Module):
+    """A discriminator, with what the losses remember between steps.
+
+    Args:
+        network: maps pictures (n, 3, P, P) to logits (n,), or (n, patches).
         options: R1 and augmentation.
 
     Attributes:
@@ -53,17 +70,17 @@ class AugmentedDiscriminator(nn.Module):
     step: torch.Tensor
     path_length: torch.Tensor
 
-    def __init__(self, size: StyleGAN2Size, options: DiscriminatorOptions) -> None:
+    def __init__(self, network: nn.Module, options: DiscriminatorOptions) -> None:
         super().__init__()
         self.options = options
-        self.discriminator = StyleDiscriminator(size.pixels, size.multiplier, size.narrow)
+        self.discriminator = network
         self.augment = AdaptiveAugmentation(options.augment_target, options.augment_pictures)
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
         self.register_buffer("path_length", torch.zeros(()))
         self.to(memory_format=torch.channels_last)
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Return the logits (n,) of pictures (n, 3, P, P), RGB in -1..1, that were augmented already."""
+        """Return the network's logits of pictures (n, 3, P, P), RGB in -1..1, that were augmented already."""
         logits: torch.Tensor = self.discriminator(pictures)
         return logits
 
@@ -87,7 +104,8 @@ class AugmentedDiscriminator(nn.Module):
         loss = discriminator_loss(real_logits, fake_logits)
         figures = {"augment": float(self.augment.probability), "real": float(real_logits.detach().sign().mean())}
         if has_r1:
-            (slope,) = torch.autograd.grad(real_logits.sum(), real, create_graph=True)
+            judged = real_logits.flatten(1).mean(1) if real_logits.dim() > 1 else real_logits
+            (slope,) = torch.autograd.grad(judged.sum(), real, create_graph=True)
             penalty = slope.square().sum((1, 2, 3)).mean()
             loss = loss + options.r1 / 2 * options.r1_every * penalty
             figures["r1"] = float(penalty.detach())

@@ -18,6 +18,7 @@ from torch import nn
 from lipdub.errors import InputError, LipdubError, UsageError, printable
 from lipdub.metrics.fid import FeatureStatistics, frechet_distance, inception_features, load_inception
 from lipdub.networks.stylegan2 import StyleGAN2, StyleGAN2Size
+from lipdub.networks.stylegan2_discriminator import StyleDiscriminator
 from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, prefix_lines
 from lipdub.training.losses.adversarial import generator_loss
 from lipdub.training.losses.perceptual import load_features
@@ -361,10 +362,12 @@ def train_face_prior(
     torch.manual_seed(seed)
     sampler = FaceSampler(data, options, seed)
     shown = FaceSampler(held_out or data, replace(options, flip=0.0), seed)
-    generator = options.size.build()
-    objective = PriorObjective(AugmentedDiscriminator(options.size, options.discriminator), options)
+    size = options.size
+    generator = size.build()
+    discriminator = StyleDiscriminator(size.pixels, size.multiplier, size.narrow)
+    objective = PriorObjective(AugmentedDiscriminator(discriminator, options.discriminator), options)
     if begin is not None:
-        _begin_with(begin, generator, objective.discriminator.discriminator)
+        _begin_with(begin, generator, discriminator)
     features, _ = load_features()
     true = collect_statistics(features, iter(shown.draw_plain(options.fid_pictures).split(_CHUNK)))
 
@@ -384,8 +387,7 @@ def train_face_prior(
     report = prefix_lines("face-prior", progress)
     trained = Trainer(task, folder, options.loop, device=device, seed=seed, progress=report).run()
     assert isinstance(trained, StyleGAN2)
-    judge = objective.discriminator.discriminator.cpu().eval()
-    return FacePrior(options.size, trained, trained.average_code(), judge)
+    return FacePrior(size, trained, trained.average_code(), discriminator.cpu().eval())
 
 
 def _begin_with(prior: FacePrior, generator: StyleGAN2, discriminator: nn.Module) -> None:

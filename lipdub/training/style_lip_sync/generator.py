@@ -5,14 +5,17 @@ windows of five frames and one reference, the multi-scale perceptual loss (Eq. 6
 decoder that stays as it was pre-trained.
 
 The paper's losses alone are too weak for the small perceptual network and an hour on a CPU. The small size adds the
-pixels, above all those of the lips, and the face prior's own discriminator, and lets the decoder learn too. A prior
-from a few ten thousand pictures does not know enough mouths (`GeneratorTrainingOptions.trains`). It draws one face of
+pixels, above all those of the lips, and a GAN loss, and lets the decoder learn too. A prior from a few ten thousand
+pictures does not know enough mouths (`GeneratorTrainingOptions.trains`). The discriminator judges patches of the mouth
+and the skin around it: StyleGAN2's own, of whole faces, of which most is given, stayed at chance. The training draws
+one face of
 each window, as many windows show more people and mouths than long ones, and hears the sound around it for the
 smoothing. Without windows of five faces it has no sync loss.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,15 +26,16 @@ from lipdub.errors import UsageError
 from lipdub.faces.masks import MASKS
 from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.networks.avsyncnet import FRAMES
+from lipdub.networks.patch_discriminator import PatchDiscriminator
 from lipdub.networks.style_lip_sync import SMOOTHING_REACH, StyleLipSync, StyleLipSyncSize
-from lipdub.training.face_windows import WindowBatch, WindowSampler, WindowSampling
+from lipdub.training.face_windows import WINDOW_AUGMENTATION, WindowBatch, WindowSampler, WindowSampling
 from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, prefix_lines
 from lipdub.training.losses.adversarial import generator_loss
 from lipdub.training.losses.perceptual import load_features, multi_scale_perceptual
 from lipdub.training.losses.stabilized_sync import similarity
 from lipdub.training.losses.sync_embedding import embed_lips
 from lipdub.training.mouth_figures import measure_mouths, pick_ends, to_pictures
-from lipdub.training.style_lip_sync.discriminator import AugmentedDiscriminator, DiscriminatorOptions
+from lipdub.training.style_lip_sync.discriminator import AugmentedDiscriminator, DiscriminatorOptions, cut_mouths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
     from lipdub.training.dataset import Dataset
     from lipdub.weights.face_prior_file import FacePrior
 
+_JUDGE_LAYERS = 4
+_JUDGE_RATE_RATIO = 1 / 3  # StyleGAN2's weights take larger steps than those of plain convolutions
 _VALIDATION_BATCHES = 6
 _SAMPLE_ROWS = 4
 LossParts = dict[str, tuple[float, torch.Tensor]]
@@ -58,7 +64,7 @@ class StyleLossWeights:
         pixel: mean absolute difference; not in the paper.
         mask: factor on the pixels inside the mask.
         lips: factor on the pixels of the lips and between them.
-        adversarial: GAN loss by the face prior's discriminator; not in the paper.
+        adversarial: GAN loss by a discriminator of mouths (`discriminator.cut_mouths`); not in the paper.
         sync_regularizer: sync loss with other speech, Eq. 9, for adaptation; the paper's lambda R is 0.1.
     """
 
@@ -86,7 +92,7 @@ class GeneratorTrainingOptions:
             outside the mask. In the paper they see all that is drawn. Most of that is easy, and outweighs the mouth.
         levels: sizes at which the perceptual loss compares.
         blur: as `losses.sync_embedding.embed_lips`.
-        discriminator: of the GAN loss.
+        discriminator: of the GAN loss. Its pictures have a quarter of a face's pixels, so R1 weighs less.
         sound_context: frames before and after a window whose sound is heard for the smoothing, as in a dub. The paper
             has none.
         lead: seconds by which the mouths of the data come later than those of real talkers. Dubs, adaptations and
@@ -98,17 +104,23 @@ class GeneratorTrainingOptions:
     trains: Literal["encoders", "decoder", "all"] = "all"
     mask: str = "pose"
     sampling: WindowSampling = field(
-        default_factory=lambda: WindowSampling(windows=16, frames=1, pair_share=0.4, shut_share=0.1)
+        default_factory=lambda: WindowSampling(
+            windows=16,
+            frames=1,
+            face_augmentation=replace(WINDOW_AUGMENTATION, tint=0.1),
+            pair_share=0.4,
+            shut_share=0.1,
+        )
     )
     loss_weights: StyleLossWeights = field(
         default_factory=lambda: StyleLossWeights(
-            perceptual=0.5, sync=0.0, pixel=10.0, mask=3.0, lips=8.0, adversarial=1.0
+            perceptual=0.5, sync=0.0, pixel=10.0, mask=3.0, lips=8.0, adversarial=0.25
         )
     )
     keeps_given: bool = True
     levels: int = 3
     blur: float = 1.0
-    discriminator: DiscriminatorOptions = field(default_factory=DiscriminatorOptions)
+    discriminator: DiscriminatorOptions = field(default_factory=lambda: DiscriminatorOptions(r1=0.1))
     sound_context: int = SMOOTHING_REACH
     lead: float = 0.0
     loop: LoopOptions = field(
@@ -186,7 +198,6 @@ def train_style_lip_sync(
     folder: Path,
     options: GeneratorTrainingOptions,
     *,
-    discriminator: Mapping[str, torch.Tensor] | None = None,
     others: Sequence[F32] = (),
     shares: Mapping[str, float] | None = None,
     lead: float = 0.0,
@@ -204,7 +215,6 @@ def train_style_lip_sync(
         sync: AVSyncNet, which hears what the generator hears.
         folder: folder of checkpoints, figures and pictures (`training.loop`).
         options: windows, losses and loop.
-        discriminator: state of the face prior's discriminator; None begins a new one.
         others: (rows, columns) float32 each, the audio feature of other speech, for the sync regularizer.
         shares: share of the windows for each video (`WindowSampler`).
         lead: seconds by which the generator hears ahead of its face.
@@ -224,7 +234,7 @@ def train_style_lip_sync(
     torch.manual_seed(seed)
     choose_trained_parts(network, options.trains)
     network.face_encoder.to(memory_format=torch.channels_last)
-    objective = StyleObjective(network, sync, options, discriminator, progress)
+    objective = StyleObjective(network, sync, options, progress)
     windows = make_sampler(data, sync, options, seed, lead, others, shares, has_second=False)
     checked = make_sampler(held_out or data, sync, options, seed, lead)
 
@@ -242,7 +252,7 @@ def train_style_lip_sync(
 
     adversary = None
     if objective.judge is not None:
-        adversary = Adversary(objective.judge, objective.discriminator_loss)
+        adversary = Adversary(objective.judge, objective.discriminator_loss, _JUDGE_RATE_RATIO)
     task = TrainingTask(network, windows.draw, objective.loss, validate, measure, draw_samples, adversary)
     report = prefix_lines(name, progress)
     trained = Trainer(task, folder, options.loop, device=device, seed=seed, progress=report).run()
@@ -305,7 +315,6 @@ class StyleObjective:
         network: the generator.
         sync: AVSyncNet.
         options: windows and losses.
-        discriminator: state of the discriminator to begin with.
         progress: called with one line on the perceptual network.
 
     Attributes:
@@ -320,7 +329,6 @@ class StyleObjective:
         network: StyleLipSync,
         sync: AVSyncNet,
         options: GeneratorTrainingOptions,
-        discriminator: Mapping[str, torch.Tensor] | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         weights = options.loss_weights
@@ -333,9 +341,8 @@ class StyleObjective:
         report(f"perceptual features: {name}")
         self.judge: AugmentedDiscriminator | None = None
         if weights.adversarial > 0:
-            self.judge = AugmentedDiscriminator(network.size.decoder, options.discriminator)
-            if discriminator is not None:
-                self.judge.discriminator.load_state_dict(discriminator)
+            layers = min(int(math.log2(network.size.decoder.pixels // 2)), _JUDGE_LAYERS)
+            self.judge = AugmentedDiscriminator(PatchDiscriminator(layers=layers), options.discriminator)
         self._real = self._fake = torch.empty(0)
 
     def loss(self, network: nn.Module, batch: WindowBatch) -> tuple[torch.Tensor, dict[str, float]]:
@@ -359,8 +366,9 @@ class StyleObjective:
             parts["sync_regularizer"] = (weights.sync_regularizer, self._sync_loss(said, batch.others))
         if self.judge is not None:
             # The ends of windows differ most; faces between them would cost as much and teach little.
-            seen = pick_ends(shown, len(drawn)) * 2 - 1
-            self._real, self._fake = pick_ends(real, len(drawn)) * 2 - 1, seen.detach()
+            outlines = pick_ends(batch.lips.flatten(0, 1), len(drawn))
+            seen, right = (cut_mouths(pick_ends(part, len(drawn)), outlines) * 2 - 1 for part in (shown, real))
+            self._real, self._fake = right, seen.detach()
             logits = self.judge(self.judge.augment(seen))
             parts["adversarial"] = (weights.adversarial, generator_loss(logits))
         total = sum((weight * value for weight, value in parts.values()), start=fake.new_zeros(()))

@@ -40,8 +40,7 @@ class StyleLipSyncArguments(KeepArguments):
         None,
         "--prior",
         metavar="FILE",
-        help="The face prior, written by lipdub train face-prior; or stylegan2-256, the published one of the store. "
-        "With --begin, only its discriminator is used.",
+        help="The face prior, written by lipdub train face-prior; or stylegan2-256, the published one of the store.",
     )
     sync: Path | None = option(
         None,
@@ -134,7 +133,7 @@ class StyleLipSyncInputs:
     Attributes:
         sync: AVSyncNet.
         prior: The face prior.
-        begin: The model to begin with. Of a prior beside it, only the discriminator is used.
+        begin: The model to begin with, instead of a prior.
     """
 
     sync: AVSyncNet
@@ -160,8 +159,8 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
         """Refuse a training without a prior or a model to begin with, and a name that no file can have."""
         from lipdub.errors import UsageError
 
-        if arguments.prior is None and arguments.begin is None:
-            raise UsageError("lipdub train stylelipsync needs --prior or --begin")
+        if (arguments.prior is None) == (arguments.begin is None):
+            raise UsageError("lipdub train stylelipsync needs one of --prior and --begin")
         super().check(arguments)
 
     def family(self) -> ModelFamily:
@@ -180,7 +179,6 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
 
     def load_inputs(self, arguments: Any) -> StyleLipSyncInputs:
         """Load AVSyncNet, the prior and the model to begin with."""
-        from lipdub.errors import UsageError
         from lipdub.training.style_lip_sync.sync_judge import load_sync_judge
         from lipdub.weights import face_prior_file, style_lip_sync_file
 
@@ -190,8 +188,6 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
             prior = face_prior_file.load_published()
         elif arguments.prior is not None:
             prior = face_prior_file.load(arguments.prior)
-        if begin is not None and prior is not None and prior.size != begin.network.size.decoder:
-            raise UsageError(f"the face prior has another size than the model's decoder: {prior.size}")
         return StyleLipSyncInputs(load_sync_judge(arguments.sync), prior, begin)
 
     def input_networks(self, inputs: StyleLipSyncInputs) -> tuple[nn.Module | None, ...]:
@@ -200,7 +196,6 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
         return (
             inputs.sync,
             prior.generator if prior is not None else None,
-            prior.discriminator if prior is not None else None,
             begin.network if begin is not None else None,
         )
 
@@ -223,7 +218,6 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
         else:
             assert prior is not None
             network = make_network(prior, inputs.sync, settings, seed)
-        judge = prior.discriminator if prior is not None else None
         return train_style_lip_sync(
             self.name,
             data,
@@ -232,7 +226,6 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
             inputs.sync,
             folder,
             settings,
-            discriminator=judge.state_dict() if judge is not None else None,
             lead=begin.lead if begin is not None and not settings.lead else 0.0,
             seed=seed,
             device=runtime.device,
@@ -246,7 +239,7 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
 
         settings = notes["training"]
         all_notes = {"stylelipsync": notes, "remark": describe_speakers(notes["speakers"])}
-        if inputs.prior is not None and inputs.begin is None:
+        if inputs.prior is not None:
             all_notes["face-prior"] = inputs.prior.notes
         if inputs.begin is not None:
             earlier = inputs.begin.notes.items()

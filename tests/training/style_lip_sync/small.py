@@ -83,8 +83,13 @@ def prior(size: StyleGAN2Size = DECODER, seed: int = 0) -> FacePrior:
     """A face prior of new networks."""
     torch.manual_seed(seed)
     generator = size.build().eval()
-    judge = StyleDiscriminator(size.pixels, size.multiplier, size.narrow)
+    judge = style_discriminator(size)
     return FacePrior(size, generator, generator.average_code(100), judge, {"remark": "a prior for tests"})
+
+
+def style_discriminator(size: StyleGAN2Size = DECODER) -> StyleDiscriminator:
+    """A new discriminator of a prior."""
+    return StyleDiscriminator(size.pixels, size.multiplier, size.narrow)
 
 
 def network(size: StyleLipSyncSize = SIZE, seed: int = 0) -> StyleLipSync:

@@ -23,7 +23,6 @@ from lipdub.training.style_lip_sync.adaptation import (
     adapt_style_lip_sync,
     render_card,
 )
-from lipdub.training.style_lip_sync.generator import StyleLossWeights
 from lipdub.weights import style_lip_sync_file, user_models
 from lipdub.weights.style_lip_sync_file import FAMILY, StyleLipSyncModel
 from lipdub.workspace.keys import digest_file
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from lipdub.arrays import F32
     from lipdub.networks.style_lip_sync import StyleLipSync
+    from lipdub.training.dataset import Clip, Dataset
 
 SPEECH = TALKER.parent / "speech.wav"
 
@@ -83,7 +83,7 @@ def test_it_learns_the_video_and_writes_what_the_decoder_learnt(
     assert after.notes["remark"].startswith("fine-tuned on 2.4 s of a talker's.mp4 in 10 minutes")
     assert after.mask == "jaw" and after.lead == 0.02 and style_lip_sync_file.find_whole(out) == base
     text = render_card(model, "lipdub adapt VIDEO")
-    for part in ("a talker's.mp4", "`lipdub adapt VIDEO`", '"trains": "decoder"', "consent", "speech.wav"):
+    for part in ("a talker's.mp4", "`lipdub adapt VIDEO`", '"trains": "decoder"', "consent", "heard speech.wav"):
         assert part in text
 
 
@@ -124,6 +124,13 @@ def test_the_decoder_learns_the_models_mask_and_lead_and_the_rest_is_as_the_opti
     monkeypatch.setattr(adaptation, "cut_beginning", lambda video, seconds, *_: video)
     monkeypatch.setattr(adaptation, "prepare_dataset", lambda *_: data)
     monkeypatch.setattr(adaptation, "retime_own_clips", lambda *_: list(data.clips[:1]))
+    said: list[F32] = []
+
+    def dub(data: Dataset, video: Path, speeches: list[F32], folder: Path) -> list[Clip]:
+        said.extend(speeches)
+        return list(data.clips[1:])
+
+    monkeypatch.setattr(adaptation, "dub_clips", dub)
 
     def train(*values: Any, **more: Any) -> StyleLipSync:
         given.append((values, more))
@@ -144,7 +151,11 @@ def test_the_decoder_learns_the_models_mask_and_lead_and_the_rest_is_as_the_opti
     )
     ((values, more),) = given
     learnt, held_out, training = values[1], values[2], values[6]
-    assert learnt.clips == data.clips[:1] and held_out is None
+    assert learnt.clips == data.clips and held_out is None
+    own, dubbed = data.clips
+    assert more["shares"] == pytest.approx({own.video: 0.5, dubbed.video: 0.4, "quiet": 0.1})
+    frames = sum(clip.frames for clip in data.clips)
+    assert [len(sound) for sound in said] == [frames * 640], "as long as the video"
     assert training.mask == "jaw" and more["lead"] == 0.02 and more["seed"] == 5
     assert 0 < training.loop.minutes <= 3.0 and training.loop.steps > 100_000
     loop = replace(training.loop, minutes=0.0, steps=options.training.loop.steps)
@@ -163,7 +174,18 @@ def test_a_model_that_is_none_is_refused(tmp_path: Path) -> None:
         adapt_style_lip_sync(TALKER, tmp_path / "none.safetensors", sync(), tmp_path / "out.safetensors", threads=1)
 
 
-@pytest.mark.parametrize("wrong", [{"minutes": 0.0}, {"minutes": float("nan")}, {"utterances": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"minutes": 0.0},
+        {"minutes": float("nan")},
+        {"utterances": -1},
+        {"own_clip_share": 0.9},
+        {"own_clip_share": -0.1},
+        {"silent_clip_share": -0.1},
+        {"silent_clip_share": float("nan")},
+    ],
+)
 def test_options_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         StyleAdaptationOptions(**wrong)
@@ -179,10 +201,8 @@ def test_only_the_decoder_learns_by_default_and_the_regularizer_is_the_papers() 
 # The other speech
 
 
-def collect(
-    monkeypatch: pytest.MonkeyPatch, speech: list[Path], weight: float, made: Any
-) -> tuple[list[F32], list[str]]:
-    """Collect the speech of the regularizer, where a synthesiser makes what is given."""
+def collect(monkeypatch: pytest.MonkeyPatch, speech: list[Path], made: Any) -> tuple[list[tuple[str, F32]], list[str]]:
+    """Collect the other speech, where a synthesiser makes what is given."""
 
     def synthesize(count: int, seed: int) -> list[F32]:
         assert (count, seed) == (2, 7)
@@ -192,32 +212,27 @@ def collect(
         return speech
 
     monkeypatch.setattr(adaptation, "_synthesize", synthesize)
-    training = replace(StyleAdaptationOptions().training, loss_weights=StyleLossWeights(sync_regularizer=weight))
-    options, said = StyleAdaptationOptions(utterances=2, training=training), list[str]()
-    return adaptation._collect_other_speech(TALKER, speech, 1.5, options, 7, said.append), said
+    said: list[str] = []
+    return adaptation._collect_other_speech(TALKER, speech, 1.5, 2, 7, said.append), said
 
 
 def test_other_speech_is_the_users_and_synthetic(monkeypatch: pytest.MonkeyPatch) -> None:
     synthetic = [np.zeros(5, np.float32), np.ones(6, np.float32)]
-    sounds, said = collect(monkeypatch, [SPEECH], 0.1, synthetic)
+    sounds, said = collect(monkeypatch, [SPEECH], synthetic)
     assert [len(sound) for _, sound in sounds] == [24_000, 5, 6] and not said
     assert [name for name, _ in sounds] == ["speech.wav", "synthetic speech", "synthetic speech"]
-    assert [len(sound) for _, sound in collect(monkeypatch, [], 0.1, synthetic)[0]] == [5, 6]
+    assert [len(sound) for _, sound in collect(monkeypatch, [], synthetic)[0]] == [5, 6]
 
 
 def test_without_a_synthesiser_it_is_the_users_or_the_videos_own(monkeypatch: pytest.MonkeyPatch) -> None:
     failure = EnvironmentFailure("espeak is missing")
-    sounds, said = collect(monkeypatch, [SPEECH], 0.1, failure)
+    sounds, said = collect(monkeypatch, [SPEECH], failure)
     assert [len(sound) for _, sound in sounds] == [24_000] and "no synthetic speech: espeak is missing" in said[0]
-    ((name, own),), said = collect(monkeypatch, [], 0.1, failure)
+    ((name, own),), said = collect(monkeypatch, [], failure)
     from lipdub.media.audio import load_audio
 
     whole = load_audio(TALKER, 16_000)
     assert np.array_equal(own, np.roll(whole, len(whole) // 2)) and len(said) == 1 and name.startswith("its own speech")
-
-
-def test_without_the_regularizer_no_speech_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert collect(monkeypatch, [SPEECH], 0.0, AssertionError("nobody asked")) == ([], [])
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from lipdub.training.style_lip_sync.discriminator import AugmentedDiscriminator, DiscriminatorOptions
-from tests.training.style_lip_sync.small import DECODER, PIXELS
+from lipdub.training.style_lip_sync.discriminator import AugmentedDiscriminator, DiscriminatorOptions, cut_mouths
+from tests.training.style_lip_sync.small import PIXELS, style_discriminator
 
 
 class Linear(torch.nn.Module):
@@ -26,9 +26,7 @@ class Linear(torch.nn.Module):
 
 def judge(**options: Any) -> AugmentedDiscriminator:
     """A linear discriminator behind the module."""
-    made = AugmentedDiscriminator(DECODER, DiscriminatorOptions(**options))
-    made.discriminator = Linear()
-    return made
+    return AugmentedDiscriminator(Linear(), DiscriminatorOptions(**options))
 
 
 def pictures(seed: int, count: int = 4) -> torch.Tensor:
@@ -88,18 +86,30 @@ def test_the_augmentation_follows_the_logits_of_real_pictures(
     assert float(made.augment.probability) == pytest.approx(probability)
 
 
+def test_r1_of_patches_is_of_their_mean() -> None:
+    made = judge(r1=3.0, r1_every=1)
+    weights, real = made.discriminator.weights, pictures(1)
+
+    class Patches(torch.nn.Module):
+        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+            return (weights * pictures).sum((1, 2, 3))[:, None] * torch.tensor([1.0, 2.0, 6.0])
+
+    _, figures = made.loss(Patches(), real, pictures(2))
+    assert figures["r1"] == pytest.approx(9 * float(weights.detach().square().sum()), rel=1e-5)
+
+
 def test_what_it_remembers_between_steps_is_kept_with_its_weights() -> None:
-    made = AugmentedDiscriminator(DECODER, DiscriminatorOptions())
-    assert {"step", "path_length", "augment.probability"} < set(made.state_dict())
+    made = judge()
+    assert {"step", "path_length", "augment.probability", "discriminator.weights"} == set(made.state_dict())
     made.loss(made, pictures(1), pictures(2))
-    again = AugmentedDiscriminator(DECODER, DiscriminatorOptions())
+    again = judge()
     again.load_state_dict(made.state_dict())
     assert int(again.step) == 1
 
 
 def test_r1_of_the_network_itself_makes_its_slopes_smaller() -> None:
     torch.manual_seed(0)
-    made, real = AugmentedDiscriminator(DECODER, DiscriminatorOptions(r1=10.0, r1_every=1)), pictures(1)
+    made, real = AugmentedDiscriminator(style_discriminator(), DiscriminatorOptions(r1=10.0, r1_every=1)), pictures(1)
     optimizer = torch.optim.Adam(made.parameters(), lr=1e-2)
     found = []
     for _ in range(10):
@@ -109,3 +119,40 @@ def test_r1_of_the_network_itself_makes_its_slopes_smaller() -> None:
         optimizer.step()
         found.append(figures["r1"])
     assert found[-1] < 0.9 * found[0]
+
+
+# The mouths
+
+
+@pytest.mark.parametrize(
+    ("lips", "corner"),
+    [
+        (((5, 8), (6, 9)), (2.5, 3.5)),  # the middle is in row 6 and column 7, 3.5 pixels from the first row and column
+        (((0, 2), (0, 16)), (0, 4)),
+        (((15, 16), (15, 16)), (8, 8)),
+        (((0, 0), (0, 0)), (4, 4)),
+    ],
+    ids=["inside", "at the top", "in a corner", "no lips"],
+)
+def test_mouths_are_cut_around_the_middle_of_the_lips(
+    lips: tuple[tuple[int, int], tuple[int, int]], corner: tuple[float, float]
+) -> None:
+    outline = torch.zeros(1, 1, PIXELS, PIXELS)
+    (top, bottom), (left, right) = lips
+    outline[..., top:bottom, left:right] = 1
+    at = torch.arange(PIXELS, dtype=torch.float32)
+    face = torch.stack([at[:, None].expand(-1, PIXELS), at.expand(PIXELS, -1), at.expand(PIXELS, -1)])[None]
+    cut = cut_mouths(face, outline)
+    assert cut.shape == (1, 3, PIXELS // 2, PIXELS // 2)
+    y, x = int(cut[0, 0, 0, 0]), int(cut[0, 1, 0, 0])
+    assert torch.equal(cut, face[..., y : y + PIXELS // 2, x : x + PIXELS // 2])
+    assert abs(y - corner[0]) <= 0.5 and abs(x - corner[1]) <= 0.5
+
+
+def test_each_face_has_its_own_square() -> None:
+    outlines = torch.zeros(2, 1, PIXELS, PIXELS)
+    outlines[0, 0, 0, 0] = outlines[1, 0, -1, -1] = 1
+    faces = torch.rand(2, 3, PIXELS, PIXELS, generator=torch.Generator().manual_seed(0))
+    half = PIXELS // 2
+    first, second = cut_mouths(faces, outlines)
+    assert torch.equal(first, faces[0, :, :half, :half]) and torch.equal(second, faces[1, :, half:, half:])

@@ -36,6 +36,7 @@ from tests.training.style_lip_sync.small import (
     changed,
     copy_state,
     prior,
+    style_discriminator,
     talkers,
 )
 
@@ -66,7 +67,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def objective(**options: Any) -> PriorObjective:
     torch.manual_seed(1)
     made = replace(OPTIONS, **options)
-    return PriorObjective(AugmentedDiscriminator(DECODER, made.discriminator), made)
+    return PriorObjective(AugmentedDiscriminator(style_discriminator(), made.discriminator), made)
 
 
 def known_faces(data: Dataset) -> dict[bytes, str]:
