@@ -27,6 +27,7 @@ def collect_notes(data: Dataset, options: Any, seed: int, figures: dict[str, flo
         "training": asdict(options),
         "clips": len(data),
         "speakers": sorted({clip.speaker for clip in data.clips}),
+        "rendered_speakers": len({clip.speaker for clip in data.clips if clip.scene}),
         "licences": sorted({clip.licence for clip in data.clips}),
         "figures": figures or {},
     }

@@ -12,11 +12,14 @@ torch = pytest.importorskip("torch")
 from lipdub.errors import WeightsError
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
-from lipdub.training.card import render_training_card, settings_key
+from lipdub.training.card import collect_notes, render_training_card, settings_key
+from lipdub.training.dataset import open_dataset
 from lipdub.training.loop import LoopOptions
 from lipdub.training.sync_scorer import SyncScorerOptions, write_weights
+from lipdub.training.trainables.talking_face import describe_speakers
 from lipdub.weights import talking_face_file
 from lipdub.weights.talking_face_file import TalkingFaceModel
+from tests.training.style_lip_sync.small import talkers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +57,25 @@ def test_of_several(tmp_path: Path) -> None:
     text = render_training_card(talking_face_file.save(tmp_path / "talker.safetensors", model), "x")
     assert text.index("## silent-lip") < text.index("## stabilized") and "2 speakers (ann, bob)" in text
     assert "For tests." in text and text.count("no basis for other people") == 1
+
+
+@pytest.mark.parametrize(
+    ("speakers", "rendered", "said"),
+    [
+        (["ann"], 0, "trained on one speaker (ann): a demonstration, which must be adapted to other people"),
+        (["ann", "bob"], 0, "trained on 2 speakers"),
+        (["ann", "bob", "cyd"], 2, "trained on 3 speakers, 2 of them rendered"),
+    ],
+)
+def test_the_remark_says_how_many_speakers_there_were_and_how_many_of_them_were_rendered(
+    tmp_path: Path, speakers: list[str], rendered: int, said: str
+) -> None:
+    facts = [
+        {"speaker": name, **({"scene": f"scene-{name}", "variant": "plain"} if number < rendered else {})}
+        for number, name in enumerate(speakers)
+    ]
+    data = open_dataset(talkers(tmp_path, clips=len(speakers), frames=5, facts=facts))
+    assert describe_speakers(collect_notes(data, SyncScorerOptions(), 0)) == said
 
 
 def test_of_what_tells_nothing(tmp_path: Path) -> None:

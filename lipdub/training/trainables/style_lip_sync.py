@@ -121,7 +121,7 @@ class FacePriorTrainable(DatasetTrainable["PriorOptions", "FacePrior | None"]):
         from lipdub.weights import face_prior_file
 
         earlier = {"earlier": inputs.notes} if inputs is not None else {}
-        prior = replace(network, notes={**notes, **earlier, "remark": describe_speakers(notes["speakers"])})
+        prior = replace(network, notes={**notes, **earlier, "remark": describe_speakers(notes)})
         write_sheet(out.with_suffix(".png"), prior.generator, _SHEET_ROWS, _SHEET_COLUMNS)
         return face_prior_file.save(out, prior)
 
@@ -238,7 +238,7 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
         from lipdub.weights.style_lip_sync_file import StyleLipSyncModel
 
         settings = notes["training"]
-        all_notes = {"stylelipsync": notes, "remark": describe_speakers(notes["speakers"])}
+        all_notes = {"stylelipsync": notes, "remark": describe_speakers(notes)}
         if inputs.prior is not None:
             all_notes["face-prior"] = inputs.prior.notes
         if inputs.begin is not None:

@@ -94,7 +94,7 @@ class GeneratorTrainable(DatasetTrainable["GeneratorOptions", "TalkingFaceModel"
         """Write the generator with the networks that it needs."""
         from lipdub.weights import talking_face_file
 
-        all_notes = {**inputs.notes, self.name: notes, "remark": describe_speakers(notes["speakers"])}
+        all_notes = {**inputs.notes, self.name: notes, "remark": describe_speakers(notes)}
         if notes["training"]["lead"]:
             all_notes["lead"] = notes["training"]["lead"]
         return talking_face_file.save(out, replace(self.add_generator(inputs, network), notes=all_notes))
@@ -195,11 +195,12 @@ class StabilizedTrainable(KeepsModel, GeneratorTrainable):
         return replace(model, talking=generator)
 
 
-def describe_speakers(speakers: list[str]) -> str:
-    """Describe the limits of a model trained on these speakers, for its user."""
+def describe_speakers(notes: dict[str, Any]) -> str:
+    """Describe the limits of a model with these notes on its training, for its user."""
+    speakers, rendered = notes["speakers"], notes.get("rendered_speakers", 0)
     if len(speakers) == 1:
         return f"trained on one speaker ({speakers[0]}): a demonstration, which must be adapted to other people"
-    return f"trained on {len(speakers)} speakers"
+    return f"trained on {len(speakers)} speakers" + (f", {rendered} of them rendered" if rendered else "")
 
 
 SILENT_LIP = SilentLipTrainable()
