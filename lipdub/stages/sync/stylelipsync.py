@@ -56,7 +56,7 @@ AUDIO_CODES = "audio"
 """Name of the array in it."""
 
 CHUNK = 64  # frames
-_EDGE_SHARE = 1 / 48  # of the crop's side: the width over which drawn and given pixels mix, inside the mask
+_EDGE_SHARE = 1 / 14  # of the crop's side: the width over which drawn and given pixels mix, inside the mask
 
 
 class StyleLipSyncMethod(GeneratorMethod):
