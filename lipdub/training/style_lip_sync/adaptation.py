@@ -9,9 +9,11 @@ The paper's other speech is that of its training set. Here it is synthetic speec
 that the user gives. Where neither is at hand, it is the video's own speech from the middle on.
 
 The video's sound must be in time with its lips, so its lag is found and taken out first. What a talker does is only
-partly heard, so a decoder that learns a few seconds draws means of mouths: blurred ones that move little. So the video
-is also dubbed by the built-in recipe, with silence and with the other speech. These dubs show the talker's own lips and
-teeth where the sound asks for them. Where sound and lips do not belong together, they take the place of the video.
+partly heard, so a decoder that learns a few seconds draws means of mouths: blurred ones that move little. The paper's
+sync loss (Eq. 7) does not mend that. So a GAN loss judges the mouths, single faces of many moments are learnt, and the
+video is also dubbed by the built-in recipe, with silence and with the other speech. These dubs show the talker's own
+lips and teeth where the sound asks for them. Where sound and lips do not belong together, they take the place of the
+video.
 """
 
 from __future__ import annotations
@@ -68,12 +70,14 @@ _STEPS = 1_000_000  # more than the minutes allow
 def _default_training() -> GeneratorTrainingOptions:
     return GeneratorTrainingOptions(
         trains="decoder",
-        sampling=WindowSampling(windows=3, face_augmentation=ONE_PERSON, cross_video_share=0.3),
+        sampling=WindowSampling(windows=12, face_augmentation=ONE_PERSON, cross_video_share=0.3),
         loss_weights=StyleLossWeights(
-            perceptual=0.5, sync=0.1, pixel=10.0, mask=3.0, lips=8.0, adversarial=0.25, sync_regularizer=0.1
+            perceptual=0.5, sync=0.0, pixel=10.0, mask=3.0, lips=8.0, adversarial=0.5, sync_regularizer=0.1
         ),
+        middle_faces=True,
+        regularized_windows=1,
         loop=LoopOptions(
-            learning_rate=5e-4,
+            learning_rate=1.5e-3,
             weight_decay=0.0,
             betas=(0.5, 0.99),
             warmup=20,
@@ -106,7 +110,7 @@ class StyleAdaptationOptions:
     minutes: float = 10.0
     seconds_per_minute: float = 6.0
     utterances: int = 12
-    own_clip_share: float = field(default=0.5, metadata={"added": True})
+    own_clip_share: float = field(default=0.3, metadata={"added": True})
     silent_clip_share: float = field(default=0.1, metadata={"added": True})
     min_own_contrast: float = 0.22
     training: GeneratorTrainingOptions = field(default_factory=_default_training)

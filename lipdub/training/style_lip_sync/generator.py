@@ -95,6 +95,9 @@ class GeneratorTrainingOptions:
         discriminator: of the GAN loss. Its pictures have a quarter of a face's pixels, so R1 weighs less.
         sound_context: frames before and after a window whose sound is heard for the smoothing, as in a dub. The paper
             has none.
+        middle_faces: whether only the middle face of each window is drawn, as many windows show more moments than a few
+            do. The sync regularizer still says whole windows.
+        regularized_windows: windows of a batch that the sync regularizer says; 0: all.
         lead: seconds by which the mouths of the data come later than those of real talkers. Dubs, adaptations and
             further trainings on data without a lead then hear ahead by as much.
         loop: the training loop.
@@ -122,6 +125,8 @@ class GeneratorTrainingOptions:
     blur: float = 1.0
     discriminator: DiscriminatorOptions = field(default_factory=lambda: DiscriminatorOptions(r1=0.1))
     sound_context: int = SMOOTHING_REACH
+    middle_faces: bool = field(default=False, metadata={"added": True})
+    regularized_windows: int = field(default=0, metadata={"added": True})
     lead: float = 0.0
     loop: LoopOptions = field(
         default_factory=lambda: LoopOptions(
@@ -146,6 +151,8 @@ class GeneratorTrainingOptions:
             raise ValueError(f"mask is {self.mask!r}, not one of {', '.join(MASKS.names())}")
         if self.sound_context < 0:
             raise ValueError(f"sound_context must be 0 or more, not {self.sound_context}")
+        if self.regularized_windows < 0:
+            raise ValueError(f"regularized_windows must be 0 or more, not {self.regularized_windows}")
 
 
 def full_options() -> GeneratorTrainingOptions:
@@ -334,6 +341,8 @@ class StyleObjective:
         weights = options.loss_weights
         if (weights.sync > 0 or weights.sync_regularizer > 0) and options.sampling.frames != FRAMES:
             raise UsageError(f"with a sync loss sampling.frames must be {FRAMES}, not {options.sampling.frames}")
+        if weights.sync > 0 and options.middle_faces:
+            raise UsageError("loss_weights.sync needs whole windows, not middle_faces")
         self.options = options
         self._sync: Any = sync.eval().requires_grad_(False)
         report = progress or (lambda text: None)
@@ -350,6 +359,9 @@ class StyleObjective:
         weights = self.options.loss_weights
         self._move(batch.faces.device)
         hold_frozen_parts(getattr(network, "module", network))
+        said = WindowBatch(*(part[: self.options.regularized_windows or None] for part in batch))
+        if self.options.middle_faces:
+            batch = pick_middle(batch)
         drawn = network(batch.sounds, batch.faces, batch.masks, batch.references[:, 0])
         fake, real = drawn.flatten(0, 1), batch.faces.flatten(0, 1)
         shown = torch.lerp(real, fake, batch.masks.flatten(0, 1)) if self.options.keeps_given else fake
@@ -361,9 +373,9 @@ class StyleObjective:
             parts["sync"] = (weights.sync, self._sync_loss(drawn, batch.sounds))
         if weights.pixel > 0:
             parts["pixel"] = (weights.pixel, pixel_loss(fake, batch, weights))
-        if weights.sync_regularizer > 0 and len(batch.others):
-            said = network(batch.others, batch.faces, batch.masks, batch.references[:, 0])
-            parts["sync_regularizer"] = (weights.sync_regularizer, self._sync_loss(said, batch.others))
+        if weights.sync_regularizer > 0 and len(said.others):
+            saying = network(said.others, said.faces, said.masks, said.references[:, 0])
+            parts["sync_regularizer"] = (weights.sync_regularizer, self._sync_loss(saying, said.others))
         if self.judge is not None:
             # The ends of windows differ most; faces between them would cost as much and teach little.
             outlines = pick_ends(batch.lips.flatten(0, 1), len(drawn))
@@ -425,6 +437,19 @@ class StyleObjective:
     def _move(self, device: torch.device) -> None:
         self._sync.to(device)
         self._features.to(device)
+
+
+def pick_middle(batch: WindowBatch) -> WindowBatch:
+    """Pick the middle face of each window, with the sounds around it. References and other speech stay."""
+    frames = batch.faces.shape[1]
+    middle = slice(frames // 2, frames // 2 + 1)
+    context = (batch.sounds.shape[1] - frames) // 2
+    return batch._replace(
+        faces=batch.faces[:, middle],
+        sounds=batch.sounds[:, frames // 2 : frames // 2 + 1 + 2 * context],
+        lips=batch.lips[:, middle],
+        masks=batch.masks[:, middle],
+    )
 
 
 def pixel_loss(fake: torch.Tensor, batch: WindowBatch, weights: StyleLossWeights) -> torch.Tensor:

@@ -30,6 +30,7 @@ from lipdub.training.style_lip_sync.generator import (
     hold_frozen_parts,
     make_network,
     make_sampler,
+    pick_middle,
     pixel_loss,
     train_style_lip_sync,
 )
@@ -134,7 +135,7 @@ def test_the_network_sees_sounds_faces_masks_and_the_first_reference(batch: Wind
     loss_of(shown, batch, replace(NOTHING, sync=1.0, sync_regularizer=1.0))
     usual, other = shown.given
     for given, sounds in ((usual, batch.sounds), (other, batch.others)):
-        assert all(a is b for a, b in zip(given[:3], (sounds, batch.faces, batch.masks), strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(given[:3], (sounds, batch.faces, batch.masks), strict=True))
         assert torch.equal(given[3], batch.references[:, 0])
 
 
@@ -218,6 +219,61 @@ def test_a_sync_loss_needs_five_frames(weights: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=r"sampling\.frames must be 5, not 3"):
         StyleObjective(network(), sync(), options)
     StyleObjective(network(), sync(), replace(options, loss_weights=NOTHING))
+
+
+class Speaking(torch.nn.Module):
+    """Draws the given faces, brighter by the mean of each face's own sound, and remembers how many it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.tensor(0.1))
+        self.asked: list[tuple[int, int]] = []
+
+    def forward(
+        self, audio: torch.Tensor, faces: torch.Tensor, masks: torch.Tensor, references: torch.Tensor
+    ) -> torch.Tensor:
+        windows, frames = faces.shape[:2]
+        context = (audio.shape[1] - frames) // 2
+        assert masks.shape[:2] == (windows, frames) and len(references) == windows
+        self.asked.append((windows, frames))
+        own = audio[:, context : context + frames].mean((2, 3))
+        return faces + self.gain * own[:, :, None, None, None]
+
+
+def test_with_middle_faces_these_alone_are_drawn_and_whole_windows_are_said(batch: WindowBatch) -> None:
+    weights = replace(NOTHING, pixel=1.0, sync_regularizer=1.0)
+    whole, middle, one = Speaking(), Speaking(), Speaking()
+    _, usual, _ = loss_of(whole, batch, weights)
+    total, parts, _ = loss_of(middle, batch, weights, middle_faces=True)
+    assert whole.asked == [(2, 5), (2, 5)] and middle.asked == [(2, 1), (2, 5)]
+    assert parts["sync_regularizer"] == pytest.approx(usual["sync_regularizer"], rel=1e-6)
+    own = batch.sounds[:, batch.sounds.shape[1] // 2].mean((1, 2))
+    assert parts["pixel"] == pytest.approx(0.1 * float(own.abs().mean()), rel=1e-4)
+    total.backward()
+    assert middle.gain.grad is not None and float(middle.gain.grad) != 0
+    _, alone, _ = loss_of(one, batch, weights, middle_faces=True, regularized_windows=1)
+    assert one.asked == [(2, 1), (1, 5)]
+    first = WindowBatch(*(part[:1] for part in batch))
+    assert alone["sync_regularizer"] == pytest.approx(
+        loss_of(Speaking(), first, weights)[1]["sync_regularizer"], rel=1e-5
+    )
+    assert alone["pixel"] == pytest.approx(parts["pixel"], rel=1e-6), "of all windows"
+
+
+def test_the_middle_face_has_its_own_mask_lips_and_sounds(batch: WindowBatch) -> None:
+    middle = pick_middle(batch)
+    for name in ("faces", "masks", "lips"):
+        assert torch.equal(getattr(middle, name), getattr(batch, name)[:, 2:3])
+    assert torch.equal(middle.sounds, batch.sounds[:, 2:9]), "three moments before and after it"
+    assert middle.references is batch.references and middle.others is batch.others
+
+
+def test_middle_faces_have_no_sync_loss() -> None:
+    options = replace(OPTIONS, middle_faces=True, loss_weights=replace(NOTHING, sync=0.1))
+    with pytest.raises(UsageError, match="needs whole windows, not middle_faces"):
+        StyleObjective(network(), sync(), options)
+    with pytest.raises(ValueError, match="regularized_windows must be 0 or more, not -1"):
+        replace(OPTIONS, regularized_windows=-1)
 
 
 # What is measured and shown
