@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from lipdub.metrics import avsyncnet
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.speech import mel
 from lipdub.training.dataset import open_dataset
+from lipdub.training.face_augmentation import FaceAugmentation
 from lipdub.training.face_windows import WindowBatch, WindowSampler, WindowSampling
 from lipdub.training.sync_scorer import hear_feature
 from tests.training.datasets import EDGE, SIZE, pairs, talkers
@@ -89,6 +91,17 @@ def test_views_of_a_window_and_its_reference_change_alike(tmp_path: Path) -> Non
     still = (batch.faces[:, :, :, eyes] - batch.references[:, :, :, eyes]).abs().max()
     assert float(still) < 1e-5  # the drawn eyes do not move, so the two differ in the mouth alone
     assert batch.faces.min() >= 0 and batch.faces.max() <= 1
+
+
+def test_a_window_and_its_reference_have_one_tint_that_differs_between_colours(tmp_path: Path) -> None:
+    data, still = open_dataset(talkers(tmp_path)), FaceAugmentation(*[0.0] * 11)
+    tinted, plain = (
+        WindowSampler(data, WindowSampling(face_augmentation=replace(still, tint=tint))).draw(1) for tint in (0.2, 0.0)
+    )
+    eyes = slice(5, 9)
+    assert float((tinted.faces[:, :, :, eyes] - tinted.references[:, :, :, eyes]).abs().max()) < 1e-5
+    ratios = tinted.faces.mean((1, 3, 4)) / plain.faces.mean((1, 3, 4))  # of each window and colour
+    assert bool(((ratios - 1).abs() <= 0.2 + 1e-4).all()) and ratios.unique().numel() == ratios.numel()
 
 
 def test_few_examples_as_they_are(tmp_path: Path) -> None:

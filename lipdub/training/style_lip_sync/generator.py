@@ -8,9 +8,8 @@ The paper's losses alone are too weak for the small perceptual network and an ho
 pixels, above all those of the lips, and a GAN loss, and lets the decoder learn too. A prior from a few ten thousand
 pictures does not know enough mouths (`GeneratorTrainingOptions.trains`). The discriminator judges patches of the mouth
 and the skin around it: StyleGAN2's own, of whole faces, of which most is given, stayed at chance. The training draws
-one face of
-each window, as many windows show more people and mouths than long ones, and hears the sound around it for the
-smoothing. Without windows of five faces it has no sync loss.
+one face of each window, as many windows show more people and mouths than long ones, and hears the sound around it for
+the smoothing. Without windows of five faces it has no sync loss.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ class GeneratorTrainingOptions:
     )
     loss_weights: StyleLossWeights = field(
         default_factory=lambda: StyleLossWeights(
-            perceptual=0.5, sync=0.0, pixel=10.0, mask=3.0, lips=8.0, adversarial=0.25
+            perceptual=0.5, sync=0.0, pixel=10.0, mask=3.0, lips=8.0, adversarial=1.0
         )
     )
     keeps_given: bool = True
