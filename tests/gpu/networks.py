@@ -289,6 +289,7 @@ def _list_face_features(name: str, *, tiny: bool) -> Iterator[Case]:
 
 
 def _list_style_lip_sync(name: str, *, tiny: bool) -> Iterator[Case]:
+    from lipdub.networks.patch_discriminator import PatchDiscriminator
     from lipdub.networks.style_lip_sync import StyleLipSync, StyleLipSyncSize
     from lipdub.networks.stylegan2 import StyleGAN2Size
     from lipdub.networks.stylegan2_discriminator import StyleDiscriminator
@@ -302,6 +303,13 @@ def _list_style_lip_sync(name: str, *, tiny: bool) -> Iterator[Case]:
         name,
         lambda: parity.fill(StyleDiscriminator(decoder.pixels, decoder.multiplier, decoder.narrow), fill),
         lambda network, x: {"logit": network(x["faces"] * 2 - 1)},
+        lambda: _draw(faces=face),
+    )
+    yield Case(
+        "patch_discriminator",
+        name,
+        lambda: parity.fill(PatchDiscriminator()),
+        lambda network, x: {"logits": network(x["faces"] * 2 - 1)},
         lambda: _draw(faces=face),
     )
     yield Case(
