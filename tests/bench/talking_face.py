@@ -17,8 +17,8 @@ enlarged crops. Per model:
 - opening: correlation of the mouth's opening with the true one's; sync: `metrics.motion_sync` with the clip's own
   sound (the real clip's beside it), and avsim: cosine of the model's own AVSyncNet, which it was trained with;
 - range: deviation of the opening over that of the true one; jitter: its tremble (`metrics.jitter`) over that of the
-  true one; from: share of the references' opening that comes through
-  frame by frame (`training.mouth_figures`); speckles: `metrics.speckles` against the true face;
+  true one; from: share of the references' opening that comes through frame by frame (`training.mouth_figures`);
+  speckles: `metrics.speckles` against the true face;
 - leak: the mouth's opening, of the same frames and sounds, with a wide open reference less that with a shut one, as a
   share of how far these differ themselves: 0 when the reference's mouth says nothing, 1 when it is copied. Only where
   the reference is another time.

@@ -220,7 +220,7 @@ def adapt_style_lip_sync(
 def render_card(model: StyleLipSyncModel, command: str) -> str:
     """Render the card of an adapted model, as Markdown. `command` is the command line that made it."""
     notes = model.notes["adapted"]
-    heard = ", ".join(notes["heard"]) or "nothing"
+    heard = ", ".join(notes["heard"])
     facts = [
         f"data: {notes['seconds']:.1f} s of that video; dubs of it and the sync regularizer heard {heard}",
         "content: where the model it began with is shipped or stored, only what the decoder differs by from that",

@@ -104,7 +104,7 @@ class AugmentedDiscriminator(nn.Module):
         loss = discriminator_loss(real_logits, fake_logits)
         figures = {"augment": float(self.augment.probability), "real": float(real_logits.detach().sign().mean())}
         if has_r1:
-            judged = real_logits.flatten(1).mean(1) if real_logits.dim() > 1 else real_logits
+            judged = real_logits.reshape(len(real), -1).mean(1)
             (slope,) = torch.autograd.grad(judged.sum(), real, create_graph=True)
             penalty = slope.square().sum((1, 2, 3)).mean()
             loss = loss + options.r1 / 2 * options.r1_every * penalty

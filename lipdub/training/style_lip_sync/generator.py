@@ -358,9 +358,9 @@ class StyleObjective:
         weights = self.options.loss_weights
         self._move(batch.faces.device)
         hold_frozen_parts(getattr(network, "module", network))
-        said = WindowBatch(*(part[: self.options.regularized_windows or None] for part in batch))
+        whole = batch
         if self.options.middle_faces:
-            batch = pick_middle(batch)
+            batch = pick_middle(whole)
         drawn = network(batch.sounds, batch.faces, batch.masks, batch.references[:, 0])
         fake, real = drawn.flatten(0, 1), batch.faces.flatten(0, 1)
         shown = torch.lerp(real, fake, batch.masks.flatten(0, 1)) if self.options.keeps_given else fake
@@ -372,7 +372,8 @@ class StyleObjective:
             parts["sync"] = (weights.sync, self._sync_loss(drawn, batch.sounds))
         if weights.pixel > 0:
             parts["pixel"] = (weights.pixel, pixel_loss(fake, batch, weights))
-        if weights.sync_regularizer > 0 and len(said.others):
+        if weights.sync_regularizer > 0 and len(whole.others):
+            said = WindowBatch(*(part[: self.options.regularized_windows or None] for part in whole))
             saying = network(said.others, said.faces, said.masks, said.references[:, 0])
             parts["sync_regularizer"] = (weights.sync_regularizer, self._sync_loss(saying, said.others))
         if self.judge is not None:

@@ -178,17 +178,16 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
         return super().train(out, arguments, settings, runtime)
 
     def load_inputs(self, arguments: Any) -> StyleLipSyncInputs:
-        """Load AVSyncNet, the prior and the model to begin with."""
+        """Load AVSyncNet, and the prior or the model to begin with."""
         from lipdub.training.style_lip_sync.sync_judge import load_sync_judge
         from lipdub.weights import face_prior_file, style_lip_sync_file
 
-        begin = style_lip_sync_file.load(arguments.begin) if arguments.begin is not None else None
-        prior: FacePrior | None = None
+        sync = load_sync_judge(arguments.sync)
+        if arguments.begin is not None:
+            return StyleLipSyncInputs(sync, begin=style_lip_sync_file.load(arguments.begin))
         if str(arguments.prior) == face_prior_file.PUBLISHED:
-            prior = face_prior_file.load_published()
-        elif arguments.prior is not None:
-            prior = face_prior_file.load(arguments.prior)
-        return StyleLipSyncInputs(load_sync_judge(arguments.sync), prior, begin)
+            return StyleLipSyncInputs(sync, face_prior_file.load_published())
+        return StyleLipSyncInputs(sync, face_prior_file.load(arguments.prior))
 
     def input_networks(self, inputs: StyleLipSyncInputs) -> tuple[nn.Module | None, ...]:
         """Give all networks that there are."""
@@ -209,7 +208,7 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
         seed: int,
         runtime: Runtime,
     ) -> nn.Module:
-        """Train on windows of five faces."""
+        """Train around the prior, or the model to begin with further."""
         from lipdub.training.style_lip_sync.generator import make_network, train_style_lip_sync
 
         prior, begin = inputs.prior, inputs.begin
