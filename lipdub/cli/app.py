@@ -150,7 +150,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 
 def _report_misuse(error: Exception) -> int:
     """Says what is wrong with the arguments; the parser's messages may end in a full stop or not."""
-    message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+    message = error.format_message().rstrip(".").replace("Value error, ", "")  # type: ignore[attr-defined]
     if not message:  # bare `lipdub`: the help was printed
         return USAGE
     context = getattr(error, "ctx", None)

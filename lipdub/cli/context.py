@@ -202,7 +202,7 @@ def _report_failure(manner: GlobalOptions, error: Exception) -> int:
     elif isinstance(error, MemoryError):
         what, hint, code = "out of memory", "Close other programs and run again.", ENVIRONMENT
     elif isinstance(error, ModuleNotFoundError):
-        what, hint = f"the Python package {error.name} is missing", "See lipdub doctor."
+        what, hint = f"the Python package {error.name} is missing", _find_package_hint(error.name)
         code = ENVIRONMENT
     else:
         what, hint = (
@@ -212,6 +212,13 @@ def _report_failure(manner: GlobalOptions, error: Exception) -> int:
         code = 1
     report_error(what, hint=hint, code=code, as_json=manner.json, stream=manner.stream)
     return code
+
+
+def _find_package_hint(name: str | None) -> str:
+    from lipdub.engine.doctor import list_extras
+
+    extras = [extra for extra, packages in list_extras().items() if name in packages]
+    return f"pip install 'lipdub[{extras[0]}]'" if extras else "See lipdub doctor."
 
 
 def _report_interrupt(manner: GlobalOptions) -> None:

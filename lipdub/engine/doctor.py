@@ -46,6 +46,7 @@ def diagnose() -> list[Check]:
     for check in (
         _check_python,
         _check_packages,
+        _check_training,
         _check_opencv,
         _check_torch,
         _check_ffmpeg,
@@ -115,6 +116,38 @@ def _check_packages() -> Iterator[Check]:
         fits = requirement.specifier.contains(version, prereleases=True)
         detail = version if fits else f"{version}, tested is {requirement.specifier}"
         yield _make_check(name, fits, detail, f"{install}.", needed=needed)
+
+
+def list_extras() -> dict[str, tuple[str, ...]]:
+    """Return the packages of each extra of lipdub's own, but for those of its developers."""
+    from packaging.requirements import Requirement
+
+    try:
+        declared = [Requirement(text) for text in metadata.requires("lipdub") or ()]
+        names = metadata.metadata("lipdub").get_all("Provides-Extra") or []
+    except metadata.PackageNotFoundError:
+        return {}
+    optional = [requirement for requirement in declared if requirement.marker is not None]
+    return {
+        name: tuple(each.name for each in optional if each.marker is not None and each.marker.evaluate({"extra": name}))
+        for name in names
+        if name != "dev"
+    }
+
+
+def _check_training() -> Iterator[Check]:
+    """The packages that `lipdub adapt` and `lipdub train` need."""
+    missing = [name for name in list_extras().get("train", ()) if not _is_installed(name)]
+    detail = f"not installed: {', '.join(missing)}" if missing else "installed"
+    yield _make_check("adapt and train", not missing, detail, "pip install 'lipdub[train]'.", needed=False)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _check_opencv() -> Iterator[Check]:

@@ -77,11 +77,15 @@ def write_sidecar(job: Job, recipe: str, workspace: Workspace) -> Path:
             for role, file in inputs.items()
             if file is not None
         },
-        "notes": [note for record in workspace.stages.values() for note in record.summary.get("notes") or ()],
+        "notes": list(dict.fromkeys(_read_notes(workspace))),
         "stages": {name: _stage(record) for name, record in workspace.stages.items()},
     }
     write_atomically(path, (json.dumps(to_plain(content), indent=1) + "\n").encode())
     return path
+
+
+def _read_notes(workspace: Workspace) -> list[str]:
+    return [note for record in workspace.stages.values() for note in record.summary.get("notes") or ()]
 
 
 def _stage(record: StageRecord) -> dict[str, Any]:

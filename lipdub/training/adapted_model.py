@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lipdub.errors import UsageError
 from lipdub.options import option
 from lipdub.training.adapters import ADAPTERS, DEFAULT_ADAPTER, AdaptationTask
 from lipdub.training.trainable import Runtime, SettingsOptions
@@ -117,6 +118,10 @@ def _adaptation_settings(arguments: AdaptArguments) -> Any:
     from lipdub.training.config import apply_settings
 
     settings = ADAPTERS.get(arguments.recipe).default_settings()
+    if arguments.pixels is not None and not hasattr(settings, "pixels"):
+        raise UsageError(
+            f"--pixels is for --recipe {DEFAULT_ADAPTER}", hint=f"The faces of {arguments.recipe} have one size."
+        )
     settings = apply_settings(settings, arguments.config, arguments.changes or ())
     given = {"minutes": arguments.minutes, "pixels": arguments.pixels}
     return apply_settings(settings, None, [f"{key}={value}" for key, value in given.items() if value is not None])

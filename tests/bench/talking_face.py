@@ -1,15 +1,16 @@
 """What the models of the recipes stabilized and stylelipsync make of clips kept out of training, beside each other.
 
     python -m tests.bench.talking_face DATASET NAME=MODEL …
-        [--raw NAME]… [--builtin] [--clips N] [--sheet FILE] [--json]
+        [--raw NAME]… [--dub NAME=RECIPE[:MODEL]]… [--all] [--clips N] [--sheet FILE] [--json]
 
-DATASET is one of `lipdub prepare`, whose held-out clips are taken; MODEL a file of `lipdub train`. Each frame is made
-of its own upper half, its own sound, and a reference: the frame half a clip away, or of rendered talkers the same frame
-with another mouth. It is shut by the model's silent-lip generator, or as it is for the models named by --raw (those
-trained without one). A model of stylelipsync sees of each frame what its mask leaves, and has one reference for the
-clip, the first. "reference" and "still" are no models: the reference itself, and the true upper half over the
-reference's lower one. With --builtin the built-in recipe dubs the references of rendered talkers, as a video of
-enlarged crops. Per model:
+DATASET is one of `lipdub prepare`, whose held-out clips are taken (--all: every clip); MODEL a file of `lipdub train`.
+Each frame is made of its own upper half, its own sound, and a reference: the frame half a clip away, or of rendered
+talkers the same frame with another mouth. It is shut by the model's silent-lip generator, or as it is for the models
+named by --raw (those trained without one). A model of stylelipsync sees of each frame what its mask leaves, and has one
+reference for the clip, the first. "reference" and "still" are no models: the reference itself, and the true upper half
+over the reference's lower one. With --dub whole recipes dub a video of enlarged crops: the references of rendered
+talkers; of other clips the clip itself, which the built-in recipe dubs before with its sound of half a clip away, since
+true mouths would be copied otherwise. Per model:
 
 - psnr, ssim (grey), of the whole crop and of its lower half; ifc: of the lower half, grey levels;
 - sharp: octaves by which the mouth's sharpness (`metrics.sharpness`) is above that of the true face, 0 as sharp;
@@ -37,8 +38,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import cv2
 import numpy as np
 import torch
+from scipy.io import wavfile
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.engine.pipeline import dub
 from lipdub.errors import WeightsError
 from lipdub.faces.masks import MASKS
 from lipdub.media.pixels import to_eight_bits
@@ -61,7 +64,6 @@ from lipdub.training import shards
 from lipdub.training.dataset import Clip, Dataset, open_dataset
 from lipdub.training.face_windows import WindowSampler, WindowSampling
 from lipdub.training.mouth_figures import fit_openings
-from lipdub.training.pseudo_targets import dub_video
 from lipdub.training.rendered.film import write_video
 from lipdub.training.style_lip_sync.sync_judge import load_sync_judge
 from lipdub.weights import style_lip_sync_file, talking_face_file
@@ -119,21 +121,26 @@ def find_references(data: Dataset, pair: Clip | None, real: np.ndarray) -> tuple
     return real[: len(references)], references
 
 
-def dub_pair(data: Dataset, pair: Clip, sound: np.ndarray, count: int) -> np.ndarray:
-    """The first faces uint8 (count, P, P, 3) of a clip as the built-in recipe dubs it."""
-    crops = data.read(pair).crops[:count]
-    side = crops.shape[1] * ENLARGED
+def read_other_mouths(data: Dataset, clip: Clip, pair: Clip | None, sound: np.ndarray, count: int) -> np.ndarray:
+    """The first crops uint8 (count, S, S, 3) of a clip with other mouths."""
+    crops = data.read(pair or clip).crops[:count]
+    return crops if pair is not None else dub_crops(crops, np.roll(sound, len(sound) // 2), "builtin")
+
+
+def dub_crops(crops: np.ndarray, sound: np.ndarray, recipe: str, model: str | None = None) -> np.ndarray:
+    """Crops uint8 (n, S, S, 3) as a recipe dubs them, fewer where the sound is shorter."""
+    count, side = len(crops), crops.shape[1] * ENLARGED
     sound = sound[: count * shards.SAMPLES_PER_FRAME]
-    with tempfile.TemporaryDirectory() as folder:
-        video = Path(folder) / "pair.mp4"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        video, speech, out = folder / "pair.mp4", folder / "speech.wav", folder / "dub.mkv"
         shown = (cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC) for crop in crops)
         write_video(video, shown, sound, quality=4)
-        dubbed = [
-            to_eight_bits(frame.picture.rgb()) for frame in read_frames(dub_video(video, sound, Path(folder) / "dub"))
-        ]
-    return data.crop_middle(
-        np.stack([cv2.resize(f, crops.shape[1:3], interpolation=cv2.INTER_AREA) for f in dubbed[:count]])
-    )
+        wavfile.write(speech, SAMPLE_RATE_HZ, sound)
+        options = {"model": model} if model else {}
+        dub(video, speech, out, workspace=folder / "workspace", recipe=recipe, length="speech", crf=4, **options)
+        dubbed = [to_eight_bits(frame.picture.rgb()) for frame in read_frames(out)]
+    return np.stack([cv2.resize(f, crops.shape[1:3], interpolation=cv2.INTER_AREA) for f in dubbed[:count]])
 
 
 def tensor(faces: np.ndarray) -> torch.Tensor:
@@ -321,9 +328,10 @@ def similarity(sync: AVSyncNet, faces: np.ndarray, sounds: np.ndarray) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("models", nargs="+", metavar="NAME=MODEL")
+    parser.add_argument("models", nargs="*", metavar="NAME=MODEL")
     parser.add_argument("--raw", action="append", default=[])
-    parser.add_argument("--builtin", action="store_true")
+    parser.add_argument("--dub", action="append", default=[], metavar="NAME=RECIPE[:MODEL]")
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--json", action="store_true")
@@ -332,13 +340,14 @@ def main() -> None:
         name: load_model(Path(path), name in asked.raw)
         for name, _, path in (text.partition("=") for text in asked.models)
     }
-    data = open_dataset(asked.data, split="held-out")
+    dubs = {name: how.partition(":") for name, _, how in (text.partition("=") for text in asked.dub)}
+    data = open_dataset(asked.data, split=None if asked.all else "held-out")
     mesh = Mesh()
     windows = {
         name: WindowSampler(data, WindowSampling(), sound=find_sound_windows(judged.sync.size))
         for name, judged in models.items()
     }
-    figures = {name: Figures() for name in ("reference", "still", *(["built-in"] if asked.builtin else []), *models)}
+    figures = {name: Figures() for name in ("reference", "still", *dubs, *models)}
     shown: dict[str, list[np.ndarray]] = {}
     for number, clip in enumerate([clip for clip in data.clips if clip.variant != "shut"][: asked.clips]):
         window = data.read(clip)
@@ -354,8 +363,10 @@ def main() -> None:
         edge = (data.side - data.size) / 2
         landmarks = window.landmarks[:count] - np.array([edge, edge, 0])
         made |= {name: say(judged, real, references, sounds[name], landmarks) for name, judged in models.items()}
-        if asked.builtin and pair is not None:
-            made["built-in"] = dub_pair(data, pair, window.audio, count)
+        if dubs:
+            others_said = read_other_mouths(data, clip, pair, window.audio, count)
+        for name, (recipe, _, model) in dubs.items():
+            made[name] = data.crop_middle(dub_crops(others_said, window.audio, recipe, model))
         for name, faces in made.items():
             against_truth(figures[name], faces, real, mesh.points(faces), true, others, heard)
         for name, judged in models.items():

@@ -372,3 +372,21 @@ def test_former_flags_are_accepted_and_hidden(lipdub: Callable[..., Done], forme
     assert hidden.hidden and hidden.opts == [former]
     assert former not in lipdub("run", "--help").stdout.split()
     assert drop_missing({name: None, f"{name}__former": "x"}) == {name: "x"}
+
+
+def test_a_wrong_choice_is_told_plainly(lipdub: Callable[..., Done]) -> None:
+    done = lipdub("run", "a.mp4", "b.wav", "--mask", "mouth")
+    assert done.returncode == 2 and "'mouth' is not one of 'auto', 'jaw', 'pose', 'box'" in done.stderr
+    assert "Value error" not in done.stderr
+
+
+@pytest.mark.parametrize(("package", "hint"), [("accelerate", "lipdub[train]"), ("no_such_one", "lipdub doctor")])
+def test_a_missing_package_is_told_with_what_brings_it(
+    package: str, hint: str, monkeypatch: pytest.MonkeyPatch, lipdub: Callable[..., Done]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError(name=package)
+
+    monkeypatch.setattr("lipdub.engine.doctor.diagnose", fail)
+    done = lipdub("doctor")
+    assert done.returncode == 5 and f"package {package} is missing" in done.stderr and hint in done.stderr

@@ -59,6 +59,21 @@ def test_a_missing_and_a_wrong_package_are_told(monkeypatch: pytest.MonkeyPatch)
     assert found["package scipy"]["ok"]
 
 
+def test_what_adapt_and_train_lack_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "accelerate" in doctor.list_extras()["train"] and "dev" not in doctor.list_extras()
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "accelerate":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    (check,) = doctor._check_training()
+    assert not check["ok"] and not check["needed"] and "accelerate" in check["detail"]
+    assert "lipdub[train]" in check["hint"]
+
+
 def test_two_versions_of_opencv_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
         known = {"opencv-python": "4.11.0.86", "opencv-contrib-python": "4.10.0.84"}

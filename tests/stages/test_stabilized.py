@@ -277,7 +277,10 @@ def test_shut_references_go_before_lnet(short_talker: Path, tmp_path: Path, monk
 
 
 def test_a_model_is_not_for_other_methods(model: Path) -> None:
-    for name, method in (("sync", "stabilized or stylelipsync"), ("neutralize", "silent-lip or style-reference")):
+    for name, method in (
+        ("sync", "stabilized or stylelipsync or g4g"),
+        ("neutralize", "silent-lip or style-reference"),
+    ):
         for option in ("model", "talker"):  # its former name
             with pytest.raises(UsageError, match=f"--model is for {name}'s method {method}, not for"):
                 build_options(stages.load(name), {option: str(model)})

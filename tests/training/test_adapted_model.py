@@ -101,6 +101,7 @@ def test_minutes_and_pixels_count_more_than_changes_and_these_more_than_the_file
         ({"name": "../up"}, UsageError),
         ({"changes": ["nothing=1"]}, UsageError),
         ({"minutes": 0.0}, UsageError),
+        ({"recipe": "stylelipsync", "pixels": 96}, UsageError),
     ],
 )
 def test_wrong_arguments_are_refused_before_the_work(

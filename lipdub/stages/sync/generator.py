@@ -208,6 +208,13 @@ def describe_softness(pixels: int) -> str:
     )
 
 
+def describe_mask(mask: str, learnt: str) -> str:
+    """Return a note for a person on a mask that a model was not trained with; "" for its own."""
+    if mask == learnt:
+        return ""
+    return f"the model learnt to draw inside the mask {learnt}: with {mask} expect edges and smears"
+
+
 def find_face_boxes(track: TrackLandmarks, turns: I8, width: int, height: int, below_chin: float) -> I32:
     """Return where the face lies in each source frame of a track.
 

@@ -29,7 +29,7 @@ from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.frame_pass import FaceMeshes
 from lipdub.stages.model_options import ModelOptions, resolve_model
 from lipdub.stages.neutralize.store import drawn_full_faces
-from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_softness
+from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_mask, describe_softness
 from lipdub.stages.sync.method import AUTO_MASK
 from lipdub.weights import verify_shipped
 from lipdub.weights.style_lip_sync_file import FAMILY
@@ -96,7 +96,11 @@ class StyleLipSyncMethod(GeneratorMethod):
     def notes(self, ctx: StageContext, options: Any) -> list[str]:
         """Return what a person should know of the model."""
         model = options.own.model
-        return [FAMILY.describe(Path(model)), describe_softness(style_lip_sync.face_pixels(model))]
+        return [
+            FAMILY.describe(Path(model)),
+            describe_softness(style_lip_sync.face_pixels(model)),
+            describe_mask(self.choose_mask(options), style_lip_sync.read_mask(model)),
+        ]
 
     def prepare(self, run: GeneratorRun) -> Generate:
         """Compute the style codes of the whole result, and load the generator."""
