@@ -89,6 +89,12 @@ STYLELIPSYNC = Recipe(
     _methods("style-reference", "stylelipsync", "auto"),
 )
 
+G4G = Recipe(
+    "g4g",
+    "G4G (Zhang et al., 2024): the talker's own pixels, moved by landmarks and sound, by lipdub's own small model.",
+    _methods("rest", "g4g", "auto"),
+)
+
 #: The recipes, those that `auto` prefers first.
 RECIPES = Registry(
     "recipe",
@@ -97,6 +103,7 @@ RECIPES = Registry(
         "builtin": "lipdub.engine.recipes:BUILTIN",
         "stabilized": "lipdub.engine.recipes:STABILIZED",
         "stylelipsync": "lipdub.engine.recipes:STYLELIPSYNC",
+        "g4g": "lipdub.engine.recipes:G4G",
         "retalking": "lipdub.engine.recipes:RETALKING",
         "wav2lip": "lipdub.engine.recipes:WAV2LIP",
     },

@@ -69,16 +69,19 @@ def composite_lower_face(
     return out
 
 
-def crop_at(picture: Array, placement: F64, size: int) -> U8:
-    """Cut a full-face crop (size, size, 3) uint8 at a placement (4,) out of a picture (h, w, 3) uint8 or uint16."""
+def crop_at(picture: Array, placement: F64, size: int, zoom: float = 1.0) -> U8:
+    """Cut a full-face crop (size, size, 3) uint8 at a placement (4,) out of a picture (h, w, 3) uint8 or uint16.
+
+    `zoom` is the factor by which the visible area is larger than the full face's square.
+    """
     from lipdub.faces.alignment import full_face
     from lipdub.media.pixels import to_eight_bits
 
-    crop: U8 = full_face.align(placement, size).crop(to_eight_bits(picture))
+    crop: U8 = full_face.align(placement, size, zoom).crop(to_eight_bits(picture))
     return crop
 
 
-def composite_crop(picture: Array, original: U8, generated: F32, placement: F64) -> F32:
+def composite_crop(picture: Array, original: U8, generated: F32, placement: F64, zoom: float = 1.0) -> F32:
     """Composite a generated full-face crop at the place from which it was cut.
 
     The picture keeps its own detail, which the crop's size would lose, and detail moves along with what the crop moved
@@ -90,6 +93,7 @@ def composite_crop(picture: Array, original: U8, generated: F32, placement: F64)
         original: (size, size, 3) uint8 crop of the picture.
         generated: (size, size, 3) float32 RGB 0..1, whose lower half is new.
         placement: (4,) of the crop in the picture.
+        zoom: factor by which the visible area is larger than the full face's square.
 
     Returns:
         (h, w, 4) float32: RGB 0..1 and weight 0..1.
@@ -101,7 +105,7 @@ def composite_crop(picture: Array, original: U8, generated: F32, placement: F64)
     size = len(generated)
     old = original.astype(np.float32) / 255
     motion = find_motion(old, generated)
-    alignment = full_face.align(placement, size)
+    alignment = full_face.align(placement, size, zoom)
     shares = np.stack([motion.share, _window_crop(size), *_come_to_rest(size)], 2)
     coarse, new, flow, shares = (
         alignment.paste(planes, height, width) for planes in (old, generated, motion.flow, shares)

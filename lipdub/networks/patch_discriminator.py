@@ -19,12 +19,13 @@ class PatchDiscriminator(nn.Module):
     Args:
         width: Channels of the first layer. Each further one has twice as many.
         layers: Layers that halve the picture.
+        channels: Of the pictures: 3 for each frame that is judged at once.
     """
 
-    def __init__(self, width: int = 32, layers: int = 4) -> None:
+    def __init__(self, width: int = 32, layers: int = 4, channels: int = 3) -> None:
         super().__init__()
         self.blocks = nn.Sequential()
-        inward = 3
+        inward = channels
         for layer in range(layers):
             outward = width * 2**layer
             self.blocks.append(nn.Sequential(nn.Conv2d(inward, outward, 4, 2, 1), nn.LeakyReLU(_LEAK)))
@@ -35,7 +36,7 @@ class PatchDiscriminator(nn.Module):
         """Return the logits that the patches of pictures are of the data.
 
         Args:
-            pictures: (n, 3, P, P), RGB in -1..1; P is a multiple of 2 ** layers.
+            pictures: (n, channels, P, P), RGB in -1..1; P is a multiple of 2 ** layers.
 
         Returns:
             (n, patches).

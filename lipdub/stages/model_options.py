@@ -22,7 +22,7 @@ class ModelOptions(OptionGroup):
         None,
         "--model",
         help="The model that draws the talker: a name or a file. Default: the one adapted to this video, or lipdub's "
-        "own. For the recipes stabilized and stylelipsync.",
+        "own. For the recipes stabilized, stylelipsync and g4g.",
         metavar="NAME|FILE",
         panel="Look",
         aliases=("--talker",),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
-from lipdub.errors import InputError, printable
+from lipdub.errors import EnvironmentFailure, InputError, UsageError, printable
 from lipdub.training import shards
 from lipdub.training.dataset import Clip, Dataset, open_dataset
 from lipdub.training.own_speech import fit_own_speech, refine_lag
@@ -34,6 +34,52 @@ TRUE_VIDEO = "own"
 _MIN_SECONDS = 2.0  # of one face, in the video
 _CUT_FROM = 1.2  # a video is cut when it is longer than what is learnt by this factor
 _AUDIBLE_LAG = 0.005  # seconds of a lag that is worth a word
+_MIN_MINUTES = 0.1
+_MIN_LEARNT_SECONDS = 6.0  # of a longer video, however few the minutes
+
+
+@dataclass(frozen=True)
+class DubAdaptationOptions:
+    """How a model is adapted to a video and to dubs of it.
+
+    Attributes:
+        minutes: minutes of wall time, preparation included; 0.1 or more.
+        seconds_per_minute: seconds of the video that are learnt for each minute, from its beginning; six at least.
+        utterances: sentences of synthetic speech that the video is made to say.
+        own_clip_share: share of the windows that show the video as it is.
+        silent_clip_share: share of the windows from a dub with silence. The rest are from a dub with other speech.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    minutes: float = 10.0
+    seconds_per_minute: float = 6.0
+    utterances: int = 12
+    own_clip_share: float = field(default=0.3, metadata={"added": True})
+    silent_clip_share: float = field(default=0.1, metadata={"added": True})
+
+    def __post_init__(self) -> None:
+        if not self.minutes >= _MIN_MINUTES:
+            raise UsageError(f"--minutes must be {_MIN_MINUTES:g} or more, not {self.minutes:g}")
+        if self.utterances < 0:
+            raise UsageError(f"utterances must be 0 or more, not {self.utterances}")
+        if not (self.own_clip_share >= 0 and self.silent_clip_share >= 0 and self._said_share > 0):
+            raise UsageError("own_clip_share and silent_clip_share must be 0 or more, and below 1 together")
+
+    @property
+    def learnt_seconds(self) -> float:
+        """Seconds of a video that there is time to learn."""
+        return max(self.seconds_per_minute * self.minutes, _MIN_LEARNT_SECONDS)
+
+    @property
+    def _said_share(self) -> float:
+        return 1 - self.own_clip_share - self.silent_clip_share
+
+    def share_windows(self, own: Sequence[Clip], dubbed: Sequence[Clip]) -> dict[str, float]:
+        """Give the share of the windows of each video: the one as it is, and its dubs."""
+        shares = {clip.video: self._said_share for clip in dubbed} | {SILENT_VIDEO: self.silent_clip_share}
+        return shares | {clip.video: self.own_clip_share for clip in own}
 
 
 def cut_beginning(video: Path, seconds: float, folder: Path, report: Report) -> Path:
@@ -128,7 +174,10 @@ def retime_own_clips(
     """
     fit = fit_own_speech(data, sync)
     if fit is None or fit.contrast < min_contrast:
-        report("the video's sound does not fit its lips, so only dubs teach what they say")
+        report(
+            "the video's sound does not fit its lips, so the model learns what they say from dubs alone; "
+            "you need not do anything"
+        )
         return []
     # AVSyncNet learnt from the mouths that come late by the model's lead.
     fit = refine_lag(data, replace(fit, seconds=fit.seconds - lead))
@@ -143,3 +192,33 @@ def retime_own_clips(
         sound[end - len(heard) : end] = heard
     moved = sound[shift:] if shift >= 0 else np.concatenate([np.zeros(-shift, np.float32), sound])
     return list(write_dubbed_clips(data, video, moved, TRUE_VIDEO))
+
+
+def collect_other_speech(
+    video: Path, speech: Sequence[Path], seconds: float, utterances: int, seed: int, report: Report
+) -> list[tuple[str, F32]]:
+    """Collect other speech for dubs and a sync regularizer: what each is, and (samples,) float32 at 16 kHz.
+
+    Args:
+        video: whose own speech is taken where there is no other.
+        speech: sound files.
+        seconds: of each file, at most.
+        utterances: sentences of synthetic speech.
+        seed: of these.
+        report: called with a line where there is no synthesiser.
+    """
+    sounds = [(path.name, load_speech(path, seconds)[0]) for path in speech]
+    if utterances:
+        try:
+            sounds += [("synthetic speech", sound) for sound in _synthesize(utterances, seed)]
+        except EnvironmentFailure as error:
+            report(f"no synthetic speech: {error}")
+    return sounds or [("its own speech from half its length on", load_own_speech(video))]
+
+
+def _synthesize(count: int, seed: int) -> list[F32]:
+    """Speak random sentences with random voices. Raises EnvironmentFailure without a synthesiser."""
+    from lipdub.training.rendered.voices import Manner, draw_utterance, list_kinds
+
+    kinds = list_kinds()
+    return [draw_utterance(seed * 1000 + i, kinds, Manner()).audio for i in range(count)]

@@ -134,8 +134,39 @@ class StyleLipSyncAdapter(Adapter):
         return render_card(model, command)
 
 
+class G4GAdapter(Adapter):
+    """All networks of the recipe g4g."""
+
+    name = "g4g"
+
+    def family(self) -> ModelFamily:
+        """Give the G4G models."""
+        from lipdub.weights.g4g_file import FAMILY
+
+        return FAMILY
+
+    def default_settings(self) -> Any:
+        """Give ten minutes."""
+        from lipdub.training.g4g.adaptation import G4GAdaptationOptions
+
+        return G4GAdaptationOptions()
+
+    def adapt(self, task: AdaptationTask) -> Any:
+        """Fine-tune the generator."""
+        from lipdub.training.g4g.adaptation import adapt_g4g
+
+        return adapt_g4g(task.video, task.base, task.out, **task.options())
+
+    def render_card(self, model: Any, command: str) -> str:
+        """Render the card from the model's notes."""
+        from lipdub.training.g4g.adaptation import render_card
+
+        return render_card(model, command)
+
+
 STABILIZED = StabilizedAdapter()
 STYLELIPSYNC = StyleLipSyncAdapter()
+G4G = G4GAdapter()
 
 ADAPTERS: Registry[Adapter] = Registry(
     "recipe with a model to adapt",
@@ -143,5 +174,6 @@ ADAPTERS: Registry[Adapter] = Registry(
     {
         "stabilized": "lipdub.training.adapters:STABILIZED",
         "stylelipsync": "lipdub.training.adapters:STYLELIPSYNC",
+        "g4g": "lipdub.training.adapters:G4G",
     },
 )

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from lipdub.speech.sound_windows import SoundWindows
     from lipdub.training.dataset import Clip, Dataset, Window
 
-_PLAIN_STREAM, _OVERFIT_STREAM = 1, 2  # set apart the random numbers of different uses of one seed
+PLAIN_STREAM, _OVERFIT_STREAM = 1, 2  # set apart the random numbers of different uses of one seed
 
 # Faces differ as much as the alignment does between frames of one head. A mirrored mouth speaks the same words.
 WINDOW_AUGMENTATION = FaceAugmentation(
@@ -168,24 +168,45 @@ class WindowSampler:
 
     def draw_plain(self, number: int) -> WindowBatch:
         """Draw a batch without augmentation, for validation and pictures."""
-        return self._make_batch(np.random.default_rng((self._seed, _PLAIN_STREAM, number)), augment=False)
+        return self._make_batch(np.random.default_rng((self._seed, PLAIN_STREAM, number)), augment=False)
 
     def sounds(self, window: Window) -> F32:
         """Cut the window of sound around each frame of a window and its context: (n + 2 C, rows, columns) float32."""
         return self._cut(self._hear(window), window.first, len(window))
 
     def _make_batch(self, rng: np.random.Generator, *, augment: bool) -> WindowBatch:
-        options, size = self._options, self._data.size
         items: list[tuple[U8, F32, U8]] = []
-        while len(items) < options.windows:
+        while len(items) < self._options.windows:
             window, reference = self._draw_pair(rng)
             shown = [window.crops, reference.crops]
             if self._has_second:
                 shown.append(self._draw_second_reference(rng, reference).crops)
             items.append((np.concatenate(shown), self.sounds(window), self._draw_outlines(window)))
+        frames = self._options.frames
+        flat, drawn, heard = self._augment(items, rng, augment=augment)
+        pictures = flat.unflatten(1, (-1, frames))
+        others = self._draw_other_sounds(rng, augment=augment) if self._others else heard[:0]
+        second = pictures[:, 2] if self._has_second else pictures[:0, 0]
+        lips, masks = drawn[:, :frames, None], drawn[:, frames:, None]
+        return WindowBatch(pictures[:, 0], pictures[:, 1], second, heard, others, lips, masks.round())
+
+    def _augment(
+        self, items: Sequence[tuple[U8, F32, U8]], rng: np.random.Generator, *, augment: bool
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Make a batch of pictures, sounds and outlines, with one change for all of an item, or without their margin.
+
+        Args:
+            items: of each window the crops (p, S, S, 3), the sounds, and the outlines (o, S, S), 1 inside.
+            rng: random numbers.
+            augment: whether to change them.
+
+        Returns:
+            pictures (n, p, 3, P, P), outlines (n, o, P, P), sounds.
+        """
+        options, size = self._options, self._data.size
         crops, sounds, outlines = (np.stack(part) for part in zip(*items, strict=True))
-        pictures = torch.from_numpy(crops).permute(0, 1, 4, 2, 3).float() / 255
-        flat, drawn, heard = pictures.flatten(1, 2), torch.from_numpy(outlines).float(), torch.from_numpy(sounds)
+        flat = (torch.from_numpy(crops).permute(0, 1, 4, 2, 3).float() / 255).flatten(1, 2)
+        drawn, heard = torch.from_numpy(outlines).float(), torch.from_numpy(sounds)
         if augment:
             views = draw_views(len(flat), size, rng, options.face_augmentation)
             flat, drawn = (sample_affine(part, size, size, views) for part in (flat, drawn))
@@ -195,11 +216,7 @@ class WindowSampler:
         else:
             edge = (self._data.side - size) // 2
             flat, drawn = (part[..., edge : edge + size, edge : edge + size] for part in (flat, drawn))
-        pictures = flat.reshape(len(flat), -1, options.frames, 3, size, size)
-        others = self._draw_other_sounds(rng, augment=augment) if self._others else heard[:0]
-        second = pictures[:, 2] if self._has_second else pictures[:0, 0]
-        lips, masks = drawn[:, : options.frames, None], drawn[:, options.frames :, None]
-        return WindowBatch(pictures[:, 0], pictures[:, 1], second, heard, others, lips, masks.round())
+        return flat.unflatten(1, (-1, 3)), drawn, heard
 
     def _draw_outlines(self, window: Window) -> U8:
         """Draw the lips of each frame, and then the masks if there are any: (n or 2 n, S, S) uint8, 1 inside."""
@@ -260,7 +277,7 @@ class WindowSampler:
         options = self._options
         is_shut = bool(self._shut.windows(options.frames)) and rng.random() < options.shut_share
         window = (self._shut if is_shut else self._talking).draw(rng, options.frames)
-        scene = self._scenes[_name_scene(window.clip)]
+        scene = self._scenes[name_scene(window.clip)]
         # A shut mouth must stay shut. A talking one may never be its own reference.
         choices = scene if is_shut else [clip for clip in scene if clip.variant != window.clip.variant]
         reference = self._read_same_moment(rng, window, choices)
@@ -269,7 +286,7 @@ class WindowSampler:
     def _draw_second_reference(self, rng: np.random.Generator, reference: Window) -> Window:
         """Draw the moment of a reference with another mouth; the reference itself if no clip has it."""
         variant = reference.clip.variant
-        scene = self._scenes.get(_name_scene(reference.clip), ()) if variant in SAME_BUT_MOUTH else ()
+        scene = self._scenes.get(name_scene(reference.clip), ()) if variant in SAME_BUT_MOUTH else ()
         others = [clip for clip in scene if clip.variant != variant]
         try:
             second = self._read_same_moment(rng, reference, others)
@@ -315,11 +332,11 @@ def _group_scenes(clips: Sequence[Clip]) -> dict[tuple[str, str], list[Clip]]:
     scenes: dict[tuple[str, str], list[Clip]] = {}
     for clip in clips:
         if clip.scene and clip.variant in SAME_BUT_MOUTH:
-            scenes.setdefault(_name_scene(clip), []).append(clip)
+            scenes.setdefault(name_scene(clip), []).append(clip)
     return {name: group for name, group in scenes.items() if len({clip.variant for clip in group}) > 1}
 
 
-def _name_scene(clip: Clip) -> tuple[str, str]:
+def name_scene(clip: Clip) -> tuple[str, str]:
     """Name a clip's scene; scenes of different datasets may have one number."""
     return clip.speaker, clip.scene
 

@@ -25,6 +25,7 @@ TRAINABLES: Registry[Trainable] = Registry(
         "stabilized": "lipdub.training.trainables.talking_face:STABILIZED",
         "face-prior": "lipdub.training.trainables.style_lip_sync:FACE_PRIOR",
         "stylelipsync": "lipdub.training.trainables.style_lip_sync:STYLELIPSYNC",
+        "g4g": "lipdub.training.trainables.g4g:G4G",
     },
 )
 

@@ -58,12 +58,18 @@ def dub_stylelipsync(folder: Path) -> lipdub.Result:
     return _dub_beginning(folder, _publish_style_model, recipe="stylelipsync", enhance="none")
 
 
+def dub_g4g(folder: Path) -> lipdub.Result:
+    """Twenty frames by the recipe ``g4g``, with a model of 104 by 80 pixels."""
+    return _dub_beginning(folder, _publish_g4g_model, recipe="g4g", enhance="none")
+
+
 DUBS: dict[str, Callable[[Path], lipdub.Result]] = {
     "builtin": dub_builtin,
     "wav2lip": dub_wav2lip,
     "retalking": dub_retalking,
     "stabilized": dub_stabilized,
     "stylelipsync": dub_stylelipsync,
+    "g4g": dub_g4g,
 }
 
 
@@ -78,6 +84,10 @@ def _publish_model(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
 
 def _publish_style_model(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     return tiny_networks.publish_stylelipsync(patch, folder)["sync"]
+
+
+def _publish_g4g_model(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    return tiny_networks.publish_g4g(patch, folder)["sync"]
 
 
 def _dub_beginning(

@@ -150,6 +150,7 @@ def _list_own(*, tiny: bool) -> Iterator[Case]:
     yield from _list_talking_face(size, tiny=tiny)
     yield from _list_face_features(size, tiny=tiny)
     yield from _list_style_lip_sync(size, tiny=tiny)
+    yield _make_g4g(size, tiny=tiny)
     pixels = 32 if tiny else 256
     yield Case(
         "syncnet_scorer",
@@ -318,6 +319,28 @@ def _list_style_lip_sync(name: str, *, tiny: bool) -> Iterator[Case]:
         lambda: parity.fill(StyleLipSync(size), fill),
         lambda network, x: {"faces": network(x["sounds"], x["faces"], x["masks"].round(), x["references"])},
         lambda: _draw(sounds=sounds, faces=(2, 3, *face[1:]), masks=(2, 3, 1, *face[2:]), references=face),
+    )
+
+
+def _make_g4g(name: str, *, tiny: bool) -> Case:
+    from lipdub.networks.g4g import G4G, G4GSize
+
+    size = G4GSize(4, 2, 3, 8, audio_width=2, shows_landmarks=True, moves=2) if tiny else G4GSize()
+    face = (size.height, size.breadth)
+    return Case(
+        "g4g",
+        name,
+        lambda: parity.fill(G4G(size)),
+        lambda network, x: {
+            "faces": network(x["sounds"], x["faces"], x["masks"].round(), x["references"], x["landmarks"]).faces
+        },
+        lambda: _draw(
+            sounds=(2, size.audio_rows, size.audio_columns),
+            faces=(2, 3, *face),
+            masks=(2, 1, *face),
+            references=(2, size.references, 3, *face),
+            landmarks=(2, 1, *face),
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from lipdub.faces.masks import DEFAULT_MASK, MASKS
 from lipdub.media.read import read_frames
 from lipdub.options import options_of
 from lipdub.stages.base import Cancelled
+from lipdub.stages.neutralize import METHODS as NEUTRALIZE
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.paste_back.paste import pasted_region
 from lipdub.stages.sync import METHODS, store
@@ -98,7 +99,7 @@ def job(name: str, method: SyncMethod, video: Path, tmp_path_factory: pytest.Tem
         given = publish(patch, folder) if publish is not None else {}
         earlier = {stage: {"method": allowed[0]} for stage, allowed in method.works_after.items()}
         of_range = {"start": FIRST, "end": LAST}
-        if earlier:
+        if earlier and NEUTRALIZE.get(earlier["neutralize"]["method"]).draws_faces:
             earlier["neutralize"] |= of_range
         options = {
             **earlier,

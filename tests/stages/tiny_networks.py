@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
+from lipdub.networks.g4g import G4G, G4GSize
 from lipdub.networks.style_lip_sync import StyleLipSync, StyleLipSyncSize
 from lipdub.networks.stylegan2 import StyleGAN2Size
-from lipdub.weights import manifest, style_lip_sync_file, talking_face_file
+from lipdub.weights import g4g_file, manifest, style_lip_sync_file, talking_face_file
 from lipdub.weights.checkpoint import build_network
 from lipdub.weights.store import FOLDER_VARIABLE, WeightsStore
 from tests.networks.parity import fill, filled
@@ -96,10 +97,23 @@ def publish_stylelipsync(patch: pytest.MonkeyPatch, folder: Path) -> StageOption
     return {"neutralize": {"model": model}, "sync": {"model": model}}
 
 
+def g4g_model() -> g4g_file.G4GModel:
+    """A G4G model of 104 by 80 pixels, filled by rule."""
+    size = G4GSize(8, 2, 3, 8, audio_width=2, shows_landmarks=True, moves=2)
+    return g4g_file.G4GModel(fill(G4G(size)), "pose", {"remark": "filled by rule"})
+
+
+def publish_g4g(patch: pytest.MonkeyPatch, folder: Path) -> StageOptions:
+    """A G4G model, given to the stage that draws with it."""
+    patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
+    return {"sync": {"model": g4g_file.save(folder / "filled.safetensors", g4g_model())}}
+
+
 #: By the name of the sync method.
 PUBLISH: Mapping[str, Callable[[pytest.MonkeyPatch, Path], StageOptions]] = {
     "wav2lip": publish_wav2lip,
     "lnet": publish_lnet,
     "stabilized": publish_stabilized,
     "stylelipsync": publish_stylelipsync,
+    "g4g": publish_g4g,
 }

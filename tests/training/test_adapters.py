@@ -17,11 +17,16 @@ from lipdub.training import adapters
 from lipdub.training.adapters import ADAPTERS, DEFAULT_ADAPTER, AdaptationTask, Adapter
 from lipdub.training.card import collect_adaptation_notes
 from lipdub.training.config import apply_settings, format_toml
+from lipdub.training.g4g import adaptation as g4g
 from lipdub.training.style_lip_sync import adaptation, sync_judge
 from lipdub.training.trainable import Runtime
 from lipdub.weights.user_models import ModelFamily
 
-MODULES = {"stabilized": (stabilized, "adapt"), "stylelipsync": (adaptation, "adapt_style_lip_sync")}
+MODULES = {
+    "stabilized": (stabilized, "adapt"),
+    "stylelipsync": (adaptation, "adapt_style_lip_sync"),
+    "g4g": (g4g, "adapt_g4g"),
+}
 
 
 class Model:

@@ -38,6 +38,7 @@ from lipdub.workspace.stage_store import StageStore
 from tests.sample import SPEECH
 from tests.sounds import write_silence
 from tests.training.datasets import SIZE, talkers
+from tests.training.g4g import small as g4g_small
 from tests.training.style_lip_sync import small
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 DRAWS = FaceGeneratorSize(SIZE, 4, 8, 16)
 LOOP = LoopOptions(steps=4, learning_rate=2e-3, warmup=1, save_every=2, report_every=1)
-ON_DATASETS = ("sync-scorer", "face-features", "silent-lip", "stabilized", "face-prior", "stylelipsync")
+ON_DATASETS = ("sync-scorer", "face-features", "silent-lip", "stabilized", "face-prior", "stylelipsync", "g4g")
 CLIPS = 16  # of the little GRID; one is held out
 
 
@@ -75,6 +76,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "sync": sync,
         "silent": silent,
         "meshes": small.talkers(folder / "meshes", clips=4, held_out={3}),
+        "crops": g4g_small.talkers(folder / "crops", clips=4, held_out={3}),
         "prior": face_prior_file.save(folder / "prior.safetensors", small.prior()),
         "grid": _make_grid(folder / "grid", folder / "cache"),
         "cache": folder / "cache",
@@ -127,6 +129,9 @@ def tiny(name: str, inputs: dict[str, Path], workdir: Path) -> Tiny:
     if name == "stylelipsync":
         arguments = {**on_meshes, "prior": inputs["prior"], "sync": inputs["sync"]}
         return Tiny(arguments, lambda s: replace(s, size=small.SIZE, sampling=sampling, loop=LOOP))
+    if name == "g4g":
+        crops = {"data": inputs["crops"], "workdir": workdir}
+        return Tiny(crops, lambda s: replace(s, size=g4g_small.SIZE, judge_layers=2, sampling=sampling, loop=LOOP))
     source = {"silent-lip": "sync", "stabilized": "silent"}[name]
     arguments = {**on_faces, source: inputs[source]}
     return Tiny(arguments, lambda s: replace(s, size=DRAWS, sampling=sampling, loop=LOOP))

@@ -90,19 +90,20 @@ def map_to_crops(points: Array, placements: F64, pixels: int, zoom: float = 1.0)
     return np.stack([align(p, pixels, zoom).to_crop(q) for p, q in zip(placements, points, strict=True)])
 
 
-def map_mesh_to_crop(points: Array, placement: F64, pixels: int) -> F64:
+def map_mesh_to_crop(points: Array, placement: F64, pixels: int, zoom: float = 1.0) -> F64:
     """Map a mesh (p, 3) of a frame to the crop at a placement (4,), its depth included: (p, 3)."""
-    flat = align(placement, pixels).to_crop(points[:, :2])
-    return np.concatenate([flat, points[:, 2:] * (pixels / (SIDE * placement[2]))], 1)
+    flat = align(placement, pixels, zoom).to_crop(points[:, :2])
+    return np.concatenate([flat, points[:, 2:] * (pixels / (SIDE * zoom * placement[2]))], 1)
 
 
-def bound_crops(placements: Array, width: int, height: int) -> I32:
+def bound_crops(placements: Array, width: int, height: int, zoom: float = 1.0) -> I32:
     """Return boxes around crops, inside a picture of this size.
 
     Args:
         placements: (n, 4), of the crops.
         width: of the picture, pixels.
         height: of the picture, pixels.
+        zoom: factor by which the visible area is larger than the square.
 
     Returns:
         (n, 4) int32 of even corners, empty where the placement is NaN or outside.
@@ -110,7 +111,7 @@ def bound_crops(placements: Array, width: int, height: int) -> I32:
     out = np.zeros((len(placements), 4), np.int32)
     known = np.isfinite(placements[:, 0])
     here = placements[known]
-    reach = measure_reach(here)[:, None]
+    reach = measure_reach(here, zoom)[:, None]
     low = np.clip(np.floor(here[:, :2] - reach), 0, [width, height]).astype(np.int32)
     high = np.clip(np.ceil(here[:, :2] + reach), 0, [width, height]).astype(np.int32)
     low -= low % 2

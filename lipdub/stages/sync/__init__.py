@@ -15,5 +15,6 @@ METHODS = Registry(
         "lnet": "lipdub.stages.sync.lnet:METHOD",
         "stabilized": "lipdub.stages.sync.stabilized:METHOD",
         "stylelipsync": "lipdub.stages.sync.stylelipsync:METHOD",
+        "g4g": "lipdub.stages.sync.g4g:METHOD",
     },
 )

@@ -125,7 +125,7 @@ def plan_units(
     ctx.store.put_json("words", [[word.text, word.start, word.end, round(word.fit, 3)] for word in speech.words])
     seconds = heard.samples / SAMPLE_RATE_HZ
     motion = predict_lip_motion(recognition=speech)
-    lips = _sample_lips(motion, times - speech_delay(ctx.facts, options), seconds, options.strength)
+    lips = sample_lips(motion, times - speech_delay(ctx.facts, options), seconds, options.strength)
     n = len(source)
     plan = UnitPlan(
         source,
@@ -154,7 +154,7 @@ def _describe_recognition(speech: Recognition) -> list[str]:
     return list(notes)
 
 
-def _sample_lips(motion: LipMotion, times: F64, seconds: float, strength: float) -> F64:
+def sample_lips(motion: LipMotion, times: F64, seconds: float, strength: float) -> F64:
     """Sample the opening and the width of the speech's lips.
 
     Args:

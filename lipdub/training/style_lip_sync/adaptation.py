@@ -28,15 +28,13 @@ import numpy as np
 import torch
 
 from lipdub.constants import SAMPLE_RATE_HZ
-from lipdub.errors import EnvironmentFailure, UsageError
 from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.training import shards
 from lipdub.training.adaptation_data import (
-    SILENT_VIDEO,
+    DubAdaptationOptions,
+    collect_other_speech,
     cut_beginning,
     dub_clips,
-    load_own_speech,
-    load_speech,
     prepare_dataset,
     retime_own_clips,
 )
@@ -56,14 +54,10 @@ from lipdub.weights.style_lip_sync_file import StyleLipSyncModel
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lipdub.arrays import F32
     from lipdub.networks.avsyncnet import AVSyncNet
-    from lipdub.training.dataset import Clip
 
     Report = Callable[[str], None]
 
-_MIN_MINUTES = 0.1
-_MIN_LEARNT_SECONDS = 6.0  # of a longer video, however few the minutes
 _STEPS = 1_000_000  # more than the minutes allow
 
 
@@ -91,45 +85,16 @@ def _default_training() -> GeneratorTrainingOptions:
 
 
 @dataclass(frozen=True)
-class StyleAdaptationOptions:
+class StyleAdaptationOptions(DubAdaptationOptions):
     """How a model is adapted.
 
     Attributes:
-        minutes: minutes of wall time, preparation included; 0.1 or more.
-        seconds_per_minute: seconds of the video that are learnt for each minute, from its beginning; six at least.
-        utterances: sentences of synthetic speech that the video is made to say.
-        own_clip_share: share of the windows that show the video as it is, where its sound fits its lips.
-        silent_clip_share: share of the windows from a dub with silence. The rest are from a dub with other speech.
         min_own_contrast: contrast from which on the video's sound fits its lips (`own_speech.SpeechFit`).
         training: the training of the decoder. Its mask is the model's.
-
-    Raises:
-        UsageError: a value is out of range.
     """
 
-    minutes: float = 10.0
-    seconds_per_minute: float = 6.0
-    utterances: int = 12
-    own_clip_share: float = field(default=0.3, metadata={"added": True})
-    silent_clip_share: float = field(default=0.1, metadata={"added": True})
     min_own_contrast: float = 0.22
     training: GeneratorTrainingOptions = field(default_factory=_default_training)
-
-    def __post_init__(self) -> None:
-        if not self.minutes >= _MIN_MINUTES:
-            raise UsageError(f"--minutes must be {_MIN_MINUTES:g} or more, not {self.minutes:g}")
-        if self.utterances < 0:
-            raise UsageError(f"utterances must be 0 or more, not {self.utterances}")
-        if not (self.own_clip_share >= 0 and self.silent_clip_share >= 0 and self._said_share() > 0):
-            raise UsageError("own_clip_share and silent_clip_share must be 0 or more, and below 1 together")
-
-    def _said_share(self) -> float:
-        return 1 - self.own_clip_share - self.silent_clip_share
-
-    def share_windows(self, own: Sequence[Clip], dubbed: Sequence[Clip]) -> dict[str, float]:
-        """Give the share of the windows of each video: the one as it is, and its dubs."""
-        shares = {clip.video: self._said_share() for clip in dubbed} | {SILENT_VIDEO: self.silent_clip_share}
-        return shares | {clip.video: self.own_clip_share for clip in own}
 
 
 def adapt_style_lip_sync(
@@ -174,14 +139,14 @@ def adapt_style_lip_sync(
     model = style_lip_sync_file.load(base)
     size = model.network.size
     check_hearing(model.network, sync)
-    most = max(options.seconds_per_minute * options.minutes, _MIN_LEARNT_SECONDS)
+    most = options.learnt_seconds
     with tempfile.TemporaryDirectory(prefix="lipdub-adapt-") as temporary:
         folder = Path(temporary)
         learnt = cut_beginning(video, most, folder, report)
         data = prepare_dataset(learnt, folder / "faces", size.decoder.pixels, report)
         seconds = sum(clip.frames for clip in data.clips) / shards.FPS
         own = retime_own_clips(data, learnt, sync, model.lead, options.min_own_contrast, report)
-        sounds = _collect_other_speech(learnt, speech, most, options.utterances, seed, report)
+        sounds = collect_other_speech(learnt, speech, most, options.utterances, seed, report)
         said = np.concatenate([sound for _, sound in sounds])[: round(seconds * SAMPLE_RATE_HZ)]
         dubbed = dub_clips(data, learnt, [said], folder)
         windows = find_sound_windows(sync.size)
@@ -226,24 +191,3 @@ def render_card(model: StyleLipSyncModel, command: str) -> str:
         "content: where the model it began with is shipped or stored, only what the decoder differs by from that",
     ]
     return render_adaptation_card(notes, command, facts)
-
-
-def _collect_other_speech(
-    video: Path, speech: Sequence[Path], seconds: float, utterances: int, seed: int, report: Report
-) -> list[tuple[str, F32]]:
-    """Collect the speech of the dubs and of the sync regularizer: what it is, and (samples,) float32 at 16 kHz."""
-    sounds = [(path.name, load_speech(path, seconds)[0]) for path in speech]
-    if utterances:
-        try:
-            sounds += [("synthetic speech", sound) for sound in _synthesize(utterances, seed)]
-        except EnvironmentFailure as error:
-            report(f"no synthetic speech: {error}")
-    return sounds or [("its own speech from half its length on", load_own_speech(video))]
-
-
-def _synthesize(count: int, seed: int) -> list[F32]:
-    """Speak random sentences with random voices. Raises EnvironmentFailure without a synthesiser."""
-    from lipdub.training.rendered.voices import Manner, draw_utterance, list_kinds
-
-    kinds = list_kinds()
-    return [draw_utterance(seed * 1000 + i, kinds, Manner()).audio for i in range(count)]

@@ -45,23 +45,25 @@ def talkers(
     frames: int = 10,
     held_out: Collection[int] = (),
     facts: Sequence[dict[str, str]] = (),
+    pixels: int = PIXELS,
+    side: int = SIDE,
 ) -> Path:
     """A dataset of drawn faces, each clip of a colour of its own, whose mouths open as wide as the voice is loud."""
     rng = np.random.default_rng(0)
-    drawn = [_talk(rng, frames) for _ in range(clips)]
-    return write_dataset(folder, drawn, PIXELS, SIDE, held_out, facts)
+    drawn = [_talk(rng, frames, pixels, side) for _ in range(clips)]
+    return write_dataset(folder, drawn, pixels, side, held_out, facts)
 
 
-def _talk(rng: np.random.Generator, frames: int) -> dict[str, Array]:
+def _talk(rng: np.random.Generator, frames: int, pixels: int, side: int) -> dict[str, Array]:
     opening = rng.uniform(0, 1, frames)
     face = landmarks.load_neutral_face()
-    face = (face - (face.min(0) + face.max(0)) / 2) / np.ptp(face[:, 1]) * PIXELS
+    face = (face - (face.min(0) + face.max(0)) / 2) / np.ptp(face[:, 1]) * pixels
     points = np.repeat(face[None], frames, 0)
-    points[..., :2] += (SIDE - 1) / 2 + rng.uniform(-0.5, 0.5, (frames, 1, 2))
+    points[..., :2] += (side - 1) / 2 + rng.uniform(-0.5, 0.5, (frames, 1, 2))
     below = [*mesh.INNER_LOWER, *(ring[k] for ring in mesh.LIP_RINGS[:3] for k in range(11, 20)), mesh.CHIN]
-    points[:, below, 1] += _WIDEST * PIXELS * opening[:, None]
+    points[:, below, 1] += _WIDEST * pixels * opening[:, None]
     skin, lips, behind = (tuple(int(v) for v in rng.integers(low, low + 80, 3)) for low in (160, 80, 0))
-    crops = np.full((frames, SIDE, SIDE, 3), behind, np.uint8)
+    crops = np.full((frames, side, side, 3), behind, np.uint8)
     for picture, seen in zip(crops, points, strict=True):
         for ring, colour in ((mesh.OVAL, skin), (mesh.LIPS_OUTER, lips), (mesh.LIPS_INNER, (0, 0, 0))):
             cv2.fillPoly(picture, [np.round(seen[list(ring), :2] * 16).astype(np.int32)], colour, shift=4)
@@ -71,7 +73,7 @@ def _talk(rng: np.random.Generator, frames: int) -> dict[str, Array]:
     return {
         "crops": crops,
         "landmarks": points.astype(np.float32),
-        "masks": shards.pack_masks(np.zeros((frames, SIDE, SIDE), np.uint8)),
+        "masks": shards.pack_masks(np.zeros((frames, side, side), np.uint8)),
         "audio": np.round(audio.clip(-1, 1) * 32767).astype(np.int16),
         "mel": mel.compute_spectrogram(audio.astype(np.float32)).T.copy(),
         "placements": np.tile([64.0, 64.0, 20.0, 0.0], (frames, 1)),

@@ -1,0 +1,314 @@
+"""sync, method `g4g`: the talker's own pixels, moved to where the speech's lips are.
+
+Zhang et al., "G4G: A Generic Framework for High Fidelity Talking Face Generation with Fine-grained Intra-modal
+Alignment" (2024). Each frame is drawn from itself with the lower face hidden, from references of the same talker, from
+the sound around it and from landmarks: those of the talker's own face with the lips that the speech asks for
+(`faces.landmark_animation`). The references are chosen among the units of neutralize's `rest`, spread from shut to wide
+open, near in pose to the frames that are dubbed.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.errors import InputError
+from lipdub.faces import landmark_animation, mouth_rendering, mouth_shapes, unit_selection
+from lipdub.faces.alignment import full_face
+from lipdub.faces.compositing import composite_crop, crop_at
+from lipdub.faces.landmark_image import draw_landmarks
+from lipdub.faces.masks import MASKS
+from lipdub.faces.reference_choice import choose_spread
+from lipdub.stages import g4g, inference
+from lipdub.stages.detect.store import DetectStore
+from lipdub.stages.frame_pass import FaceMeshes
+from lipdub.stages.model_options import ModelOptions, resolve_model
+from lipdub.stages.neutralize.placements import fit_placements
+from lipdub.stages.neutralize.store import NeutralizeStore, drawn_full_faces, has_placement
+from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_mask
+from lipdub.stages.sync.method import AUTO_MASK
+from lipdub.stages.sync.stylelipsync import mix_inside
+from lipdub.stages.sync.unit_plan import sample_lips
+from lipdub.weights import verify_shipped
+from lipdub.weights.g4g_file import FAMILY
+from lipdub.weights.requirement import Shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lipdub.arrays import F32, F64, I8, I32, I64, U8, Array
+    from lipdub.faces.track_landmarks import TrackLandmarks
+    from lipdub.networks.g4g import G4GSize
+    from lipdub.speech.recognition import Recognition
+    from lipdub.stages.base import StageContext
+    from lipdub.stages.job import Job
+
+LOG = logging.getLogger(__name__)
+
+_MOST_ENLARGED = 4  # times the network's crop, at which pixels are moved; more would take much memory
+_LEAST_ENLARGED = 1.2  # from which the footage's own pixels are worth moving
+_POSE_DEGREES = 8.0  # of difference that count as one deviation of the opening, in the choice of references
+_COVERED_COST = 20.0  # of a mouth with something before it, in the same unit
+_BLOCK_FRAMES = 96  # output frames whose landmarks are computed at once
+
+
+@dataclass(frozen=True)
+class HeardSound:
+    """What the method takes of the speech.
+
+    Attributes:
+        audio: (n,) float32 mono at 16 kHz.
+        recognition: What is said.
+    """
+
+    audio: F32
+    recognition: Recognition
+
+
+class G4GMethod(GeneratorMethod):
+    """The generator of Zhang et al."""
+
+    name = "g4g"
+    summary = "the talker's own pixels moved by landmarks and sound (Zhang et al., G4G, 2024)"
+    options = ModelOptions
+    works_after = MappingProxyType({"neutralize": ("rest",)})
+    weights = Shipped("lip-motion.safetensors", "mouth-response.safetensors")
+    reads_transcript = True
+    sees_upright = False  # its own crops are level with the eyes
+    traits = g4g.TRAITS
+
+    def weight_files(self, options: Any) -> list[Path]:
+        """Return the files of the lips' motion and of the model, and those of the audio feature that it hears."""
+        model = options.own.model
+        shipped = super().weight_files(options)
+        if model is None:
+            return shipped
+        feature = g4g.find_sound_windows(model).feature
+        return [*shipped, Path(model), *(verify_shipped(name) for name in feature.weights)]
+
+    def hear(self, audio: F32, options: Any) -> Any:
+        """Return the sound and what is said, a `HeardSound`."""
+        from lipdub.speech.recognition import recognize
+        from lipdub.speech.transcript import read_transcript
+
+        transcript = read_transcript(options.transcript) if options.transcript is not None else None
+        return HeardSound(audio, recognize(audio, transcript=transcript, language=options.language))
+
+    def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
+        """Return whether a model was adapted to this video."""
+        return g4g.find_origin(digest) == "video"
+
+    def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
+        """Replace the model's name by its file."""
+        return resolve_model(FAMILY, options, digest)
+
+    def choose_mask(self, options: Any) -> str:
+        """Return the mask that was asked for, or else the one that the model was trained with."""
+        return g4g.read_mask(options.own.model) if options.mask == AUTO_MASK else str(options.mask)
+
+    def notes(self, ctx: StageContext, options: Any) -> list[str]:
+        """Return what a person should know of the model."""
+        model = options.own.model
+        return [FAMILY.describe(Path(model)), describe_mask(self.choose_mask(options), g4g.read_mask(model))]
+
+    def prepare(self, run: GeneratorRun) -> Generate:
+        """Choose the references, compute the landmarks' targets, and load the generator."""
+        ctx, plan, options = run.ctx, run.plan, run.options
+        model = g4g.load_model(ctx, options.own.model)
+        size = model.network.size
+        network = inference.prepare_network(ctx, options, model.network, self.traits, plan.dubbed)
+        windows = g4g.find_sound_windows(options.own.model)
+        heard = windows.compute(run.features.audio)
+        draw_mask = MASKS.get(self.choose_mask(options)).draw
+        shown = np.unique(plan.track[plan.is_dubbed]).tolist()
+        talkers = {track: _open_talker(run, track, size) for track in shown}
+        meshes = FaceMeshes({track: talker.landmarks for track, talker in talkers.items()})
+
+        def draw(frames: list[int], faces: list[Array]) -> list[Array]:
+            drawn: dict[int, Array] = {}
+            for track in np.unique(plan.track[frames]).tolist():
+                talker = talkers[track]
+                own = [(k, face) for k, face in zip(frames, faces, strict=True) if plan.track[k] == track]
+                pairs, masks, images, places = [], [], [], []
+                for k, face in own:
+                    place = talker.places[int(plan.source[k]) - talker.landmarks.first] - [*plan.box[k, :2], 0, 0]
+                    corner = [*plan.box[k, :2], 0]
+                    mesh = meshes.read(track, int(plan.source[k])) - corner
+                    wanted = talker.read_target(k) - corner
+                    pairs.append(_cut(face, place, size.height, talker.full))
+                    masks.append(draw_mask(_to_crop(mesh, place, talker.full), talker.full, talker.full))
+                    images.append(draw_landmarks(_to_crop(wanted, place, size.height), size.height, size.height))
+                    places.append(place)
+                items = [k for k, _ in own]
+                sounds = windows.cut_around(heard, run.speech_times(items) + model.lead)
+                small = np.stack([_shrink(mask, size.height) for mask in masks])
+                made = g4g.draw_faces(network, size, sounds, pairs, small, talker.references, np.stack(images))
+                for (k, face), pair, new, mask, place in zip(own, pairs, made, masks, places, strict=True):
+                    drawn[k] = composite_crop(face, pair.full, mix_inside(pair.full, new, mask), place, ZOOM)
+            return [drawn[k] for k in frames]
+
+        return draw
+
+    def face_boxes(self, ctx: StageContext, track: TrackLandmarks, turns: I8) -> I32:
+        """Return boxes around the crops."""
+        return full_face.bound_crops(_read_places(ctx, track), ctx.video.width, ctx.video.height, ZOOM)
+
+
+METHOD = G4GMethod()
+
+ZOOM = 39 / 32
+"""`networks.g4g.ZOOM`, which is not imported before a network is needed."""
+
+
+@dataclass
+class _DrawnTalker:
+    """A talker, with what is drawn from.
+
+    Attributes:
+        landmarks: Of the track.
+        places: (frames, 4) placements of the crops.
+        full: Side of the full crops, pixels.
+        references: The references, the shut mouth first.
+        animate: Takes output frames, returns their landmarks (n, 478, 3) with the lips of the speech.
+        frames: Output frames that show the talker, ascending.
+    """
+
+    landmarks: TrackLandmarks
+    places: F64
+    full: int
+    references: list[g4g.CropPair]
+    animate: Callable[[I64], F32]
+    frames: I64
+    _block: tuple[int, F32] | None = None
+
+    def read_target(self, frame: int) -> F32:
+        """Return the landmarks (478, 3) float32 of an output frame with the speech's lips, pixels of the video."""
+        row = int(np.searchsorted(self.frames, frame))
+        start = row - row % _BLOCK_FRAMES
+        if self._block is None or self._block[0] != start:
+            self._block = start, self.animate(self.frames[start : start + _BLOCK_FRAMES])
+        target: F32 = self._block[1][row - start]
+        return target
+
+
+def _open_talker(run: GeneratorRun, track: int, size: G4GSize) -> _DrawnTalker:
+    """Choose a talker's references, and prepare the landmarks of the frames that show it."""
+    ctx, plan = run.ctx, run.plan
+    neutralize = NeutralizeStore.from_context(ctx)
+    landmarks = DetectStore.from_context(ctx).landmarks(track)
+    places = _read_places(ctx, landmarks)
+    frames = np.flatnonzero(plan.is_dubbed & (plan.track == track))
+    rows = plan.source[frames] - landmarks.first
+    full = _choose_full_side(places[rows], size)
+    chosen = _choose_references(neutralize, track, landmarks, places, rows, size.references)
+    references = _read_references(ctx, chosen, landmarks.first, places, size.height, full)
+    talker = neutralize.read_talker(track)
+    follow = landmark_animation.compute_follow_weights(
+        mouth_rendering.build_skin_mesh(talker.canonical, mouth_shapes.load_prior())
+    )
+    lips = _sample_lips(run)
+    measured: F64 = talker.motion.measures.astype(np.float64)
+
+    def animate(items: I64) -> F32:
+        spoken = mouth_shapes.map_motion_to_range(lips[items, 0], lips[items, 1], talker.speech_range)
+        own, amount = measured[plan.source[items] - landmarks.first], plan.amount[items, None].astype(np.float64)
+        measures: F64 = own + amount * (spoken - own)
+        measures[:, 0] = np.maximum(measures[:, 0], 0)
+        return landmark_animation.animate_talker(
+            landmarks, talker.canonical, talker.response, follow, plan.source[items].astype(np.int64), measures
+        )
+
+    return _DrawnTalker(landmarks, places, full, references, animate, frames)
+
+
+def _sample_lips(run: GeneratorRun) -> F64:
+    """Sample opening and width of the speech's lips in every output frame, (n, 2)."""
+    from lipdub.speech.lip_motion import predict_lip_motion
+
+    heard: HeardSound = run.features
+    motion = predict_lip_motion(recognition=heard.recognition)
+    every = list(range(len(run.plan.source)))
+    seconds = len(heard.audio) / SAMPLE_RATE_HZ
+    return sample_lips(motion, run.speech_times(every), seconds, run.options.strength)
+
+
+def _read_places(ctx: StageContext, track: TrackLandmarks) -> F64:
+    """Read where the crops of a track lie, (frames, 4); they are fitted once."""
+    frames = track.last - track.first + 1
+    neutralize = NeutralizeStore.from_context(ctx)
+    return drawn_full_faces(ctx.store, track.id).write_places(
+        lambda: fit_placements(neutralize, track), frames, "float64"
+    )
+
+
+def _choose_full_side(places: F64, size: G4GSize) -> int:
+    """Choose the side of the full crops: the footage's own size where the network can move its pixels."""
+    side = full_face.SIDE * ZOOM * float(np.nanmedian(places[:, 2]))
+    if not size.moves or side < _LEAST_ENLARGED * size.height:
+        return size.height
+    return min(round(side), _MOST_ENLARGED * size.height)
+
+
+def _choose_references(
+    neutralize: NeutralizeStore, track: int, landmarks: TrackLandmarks, places: F64, rows: I64, count: int
+) -> I64:
+    """Choose the frames of the references among a track's units: (count,) int64, the shut mouth first.
+
+    Args:
+        neutralize: What `rest` wrote.
+        track: The track's id.
+        landmarks: Of the track.
+        places: (frames, 4) placements of the crops.
+        rows: Frames of the track that are dubbed, from its first on.
+        count: Of the references.
+    """
+    units = unit_selection.Inventory.from_table(neutralize.open_units(track).read_table())
+    motion = neutralize.read_motion(track)
+    usual = np.nanmedian(motion[rows].angles, 0)
+    apart = np.linalg.norm(units.angles - usual, axis=1) / _POSE_DEGREES
+    costs = apart**2 + np.where(units.is_covered, _COVERED_COST, 0.0)
+    costs[~has_placement(places[units.frame.astype(int) - landmarks.first])] = np.inf
+    if not np.isfinite(costs).any():
+        raise InputError(f"no frame shows face {track} well enough to be a reference")
+    return units.frame[choose_spread(units.measures[:, 0], costs, count)].astype(np.int64)
+
+
+def _read_references(
+    ctx: StageContext, frames: I64, first: int, places: F64, small: int, full: int
+) -> list[g4g.CropPair]:
+    """Cut the references out of their frames, in the order of `frames`."""
+    from lipdub.media.read import read_frames_in_order
+
+    wanted = sorted(set(frames.tolist()))
+    cut: dict[int, g4g.CropPair] = {}
+    for number, frame in zip(wanted, read_frames_in_order(ctx.job.video, wanted), strict=True):
+        place = places[number - first]
+        sides = (small, full)
+        cut[number] = g4g.CropPair(*(full_face.align(place, side, ZOOM).crop_picture(frame.picture) for side in sides))
+    LOG.debug("references: frames %s", wanted)
+    return [cut[number] for number in frames.tolist()]
+
+
+def _cut(face: Array, place: F64, small: int, full: int) -> g4g.CropPair:
+    pair = [crop_at(face, place, side, ZOOM) for side in ((small, full) if full != small else (small,))]
+    return g4g.CropPair(pair[0], pair[-1])
+
+
+def _to_crop(mesh: Array, place: F64, side: int) -> F64:
+    return full_face.map_mesh_to_crop(mesh, place, side, ZOOM)
+
+
+def _shrink(mask: U8, side: int) -> U8:
+    """Bring a mask (h, h) to another side."""
+    import cv2
+
+    if len(mask) == side:
+        return mask
+    shrunk: U8 = cv2.resize(mask * 255, (side, side), interpolation=cv2.INTER_AREA) // 128
+    return shrunk

@@ -1,0 +1,1 @@
+"""The training of G4G (Zhang et al., 2024)."""
