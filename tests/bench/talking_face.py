@@ -12,8 +12,9 @@ over the reference's lower one. With --dub whole recipes dub a video of enlarged
 talkers; of other clips the clip itself, which the built-in recipe dubs before with its sound of half a clip away, since
 true mouths would be copied otherwise. Per model:
 
-- psnr, ssim (grey), of the whole crop and of its lower half; ifc: of the lower half, grey levels;
-- sharp: octaves by which the mouth's sharpness (`metrics.sharpness`) is above that of the true face, 0 as sharp;
+- psnr, ssim (grey), of the whole crop and of its lower half; mse: of the crop; ifc: of the lower half, grey levels;
+- sharp: octaves by which the mouth's sharpness (`metrics.sharpness`) is above that of the true face, 0 as sharp; cheek:
+  the same of the mouth's sharpness against the cheeks';
 - lmd: mouth landmarks of the face mesh, in pixels of a crop of 96;
 - opening: correlation of the mouth's opening with the true one's; sync: `metrics.motion_sync` with the clip's own
   sound (the real clip's beside it), and avsim: cosine of the model's own AVSyncNet, which it was trained with;
@@ -92,6 +93,7 @@ class Figures:
     def means(self) -> dict[str, float]:
         whole = {
             "psnr": psnr(sum(e for e, _ in self.error), sum(n for _, n in self.error)),
+            "mse": sum(e for e, _ in self.error) / max(sum(n for _, n in self.error), 1),
             "psnr_lower": psnr(sum(e for e, _ in self.lower_error), sum(n for _, n in self.lower_error)),
         }
         names = list(dict.fromkeys(name for row in self.rows for name in row))
@@ -258,9 +260,11 @@ def against_truth(
     shown_shape = openings(shown)
     both = np.isfinite(shape[:, 0]) & np.isfinite(true_shape[:, 0]) & np.isfinite(shown_shape[:, 0])
     fit = fit_openings(shape[both, 0], true_shape[both, 0], shown_shape[both, 0])
-    sharp = [[sharpness(*face).mouth for face in zip(*pair, strict=True)] for pair in ((made, points), (real, true))]
+    measured = [[sharpness(*face) for face in zip(*pair, strict=True)] for pair in ((made, points), (real, true))]
+    sharp = [np.array([(part.mouth, part.against_cheeks) for part in each]).T for each in measured]
     row = {
-        "sharp": float(np.nanmean(np.subtract(*sharp))),
+        "sharp": float(np.nanmean(np.subtract(*(each[0] for each in sharp)))),
+        "cheek": float(np.nanmean(np.subtract(*(each[1] for each in sharp)))),
         "ssim": float(np.mean([ssim(a, b) for a, b in zip(*grey, strict=True)])),
         "ssim_lower": float(np.mean([ssim(a[half:], b[half:]) for a, b in zip(*grey, strict=True)])),
         "ifc": ifc(steps[0], steps[1]),
