@@ -17,6 +17,9 @@ MIN_MARGIN_PX = 2
 # The lower half fades in, and the crop's sides fade out, over this share of its side; and the least width in pixels.
 WINDOW_EDGE_SHARE = 1 / 24
 MIN_WINDOW_EDGE_PX = 2.0
+# Drawn and given pixels mix inside a mask over this share of the crop's side; and the least width in pixels.
+MIX_EDGE_SHARE = 1 / 14
+MIN_MIX_EDGE_PX = 2.0
 # What moves at the crop's lower edge, such as a chin that reaches beyond it, comes to rest over this share of its side.
 REST_SHARE = 1 / 10
 
@@ -67,6 +70,28 @@ def composite_lower_face(
     inside[:, :margin], inside[:, -margin:], inside[-margin:] = 0, 0, 0
     out[..., 3] = inside * top
     return out
+
+
+def mix_inside(crop: U8, drawn: F32, mask: U8) -> F32:
+    """Take the drawn pixels inside the mask and the given ones outside, which the generator only imitates.
+
+    Args:
+        crop: (P, P, 3) uint8 RGB.
+        drawn: (P, P, 3) float32 RGB 0..1.
+        mask: (P, P) uint8, 1 inside. Drawn pixels fade in from its edge inwards.
+
+    Returns:
+        (P, P, 3) float32 RGB 0..1.
+    """
+    import cv2
+
+    edge = max(MIN_MIX_EDGE_PX, MIX_EDGE_SHARE * len(crop))
+    # The border of the crop is an edge, too: nothing is known beyond it.
+    depth = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    share = (depth / edge).clip(0, 1)[..., None].astype(np.float32)
+    given = crop.astype(np.float32) / 255
+    mixed: F32 = given + share * (drawn - given)
+    return mixed
 
 
 def crop_at(picture: Array, placement: F64, size: int, zoom: float = 1.0) -> U8:

@@ -50,9 +50,6 @@ HEIGHT, WIDTH, MOUTH = 13, 10, 8
 MOUTH_TOP, MOUTH_LEFT = 4, 1
 """Where the mouth region begins, in units from the crop's upper left corner."""
 
-ZOOM = 39 / 32
-"""Height of the crop in sides of lipdub's square crops of faces, which have the same middle: 156 pixels for 128."""
-
 GRID = 4
 POSITIONS = GRID * GRID
 """Places of the face in the features that are aligned."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lipdub.errors import WeightsError
+from lipdub.faces.alignment.tall_face import cut_columns
 from lipdub.speech.sound_windows import SoundWindows, sound_windows
 from lipdub.stages import inference
 from lipdub.weights import g4g_file, user_models
@@ -122,15 +123,6 @@ def draw_faces(
     out: F32 = full.astype(np.float32) / 255
     out[:, :, columns] = made
     return out
-
-
-def cut_columns(height: int) -> slice:
-    """Return the columns of a square of the crop's height that the crop has."""
-    from lipdub.networks.g4g import HEIGHT, WIDTH
-
-    breadth = round(height * WIDTH / HEIGHT)
-    left = (height - breadth) // 2
-    return slice(left, left + breadth)
 
 
 def _draw(

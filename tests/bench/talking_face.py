@@ -44,6 +44,7 @@ from scipy.io import wavfile
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.engine.pipeline import dub
 from lipdub.errors import WeightsError
+from lipdub.faces.compositing import mix_inside
 from lipdub.faces.masks import MASKS
 from lipdub.media.pixels import to_eight_bits
 from lipdub.media.read import read_frames
@@ -60,7 +61,6 @@ from lipdub.metrics.ssim import ssim
 from lipdub.networks.face_generator import hide_lower_half
 from lipdub.networks.talking_face import close_mouths
 from lipdub.stages import style_lip_sync
-from lipdub.stages.sync.stylelipsync import mix_inside
 from lipdub.training import shards
 from lipdub.training.dataset import Clip, Dataset, open_dataset
 from lipdub.training.face_windows import WindowSampler, WindowSampling

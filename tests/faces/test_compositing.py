@@ -85,3 +85,15 @@ def test_a_changed_lower_half_replaces_the_picture() -> None:
     assert covered.any()
     assert np.abs(back[covered][:, :3] - (1, 0, 0)).mean() < 0.15
     assert (back[..., 3] == 0).any()
+
+
+def test_given_pixels_stay_outside_the_mask_and_fade_to_drawn_ones_inside() -> None:
+    crop, drawn = np.full((64, 64, 3), 51, np.uint8), np.full((64, 64, 3), 0.8, np.float32)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[30:60, 10:50] = 1
+    mixed = compositing.mix_inside(crop, drawn, mask)
+    np.testing.assert_allclose(mixed[mask == 0], 0.2, atol=1e-6)
+    np.testing.assert_allclose(mixed[45, 30], 0.8, atol=1e-6)
+    assert 0.2 < mixed[30, 30, 0] < 0.8 and (np.diff(mixed[28:36, 30, 0]) >= 0).all()
+    to_the_border = compositing.mix_inside(crop, drawn, np.ones((64, 64), np.uint8))
+    assert to_the_border[0, 30, 0] < 0.8 and to_the_border[32, 32, 0] == pytest.approx(0.8)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from lipdub.faces.alignment.tall_face import ZOOM, cut_columns
 from lipdub.networks.g4g import (
     G4G,
     HEIGHT,
     POSITIONS,
-    ZOOM,
     BlendNet,
     G4GSize,
     adaptive_instance_norm,
@@ -270,6 +270,9 @@ def test_sizes() -> None:
     assert (full.height, full.breadth, full.channels) == (416, 320, 256) and not full.moves
     assert (small.height, small.breadth) == (156, 120) and small.height == 128 * ZOOM
     assert full.height * 10 == full.breadth * HEIGHT
+    for size in (full, small):
+        columns = cut_columns(size.height)
+        assert columns.stop - columns.start == size.breadth and columns.start == size.height - columns.stop
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ torch = pytest.importorskip("torch")
 
 import lipdub
 from lipdub.errors import InputError, UsageError
+from lipdub.faces.alignment.tall_face import ZOOM, cut_columns
 from lipdub.faces.talker_tables import MotionTable, UnitColumn, UnitTable
 from lipdub.media.read import read_frames
-from lipdub.networks.g4g import ZOOM
 from lipdub.stages import g4g as model_stage
 from lipdub.stages.inference import run_network
 from lipdub.stages.paste_back import paste
@@ -133,7 +133,7 @@ def test_drawn_squares_are_the_sources_beside_the_crop(enlarged: int) -> None:
     images = rng.integers(0, 256, (2, small, small), np.uint8)
     made = model_stage.draw_faces(content.network.eval(), size, sounds, faces, masks, references, images)
     assert made.shape == (2, full, full, 3) and made.dtype == np.float32
-    columns = model_stage.cut_columns(full)
+    columns = cut_columns(full)
     assert columns.stop - columns.start == enlarged * size.breadth
     for new, face in zip(made, faces, strict=True):
         beside = np.ones(full, bool)
@@ -151,7 +151,7 @@ def test_drawn_squares_are_the_sources_beside_the_crop(enlarged: int) -> None:
 
 
 def _crops(squares: list[Any], size: Any) -> Any:
-    cut = np.stack(squares)[:, :, model_stage.cut_columns(size.height)]
+    cut = np.stack(squares)[:, :, cut_columns(size.height)]
     return torch.from_numpy(cut).permute(0, 3, 1, 2).float() / 255
 
 
@@ -161,7 +161,6 @@ def test_the_full_side_is_the_footages_own() -> None:
     for eyes, side in ((10, size.height), (60, round(2.6 * ZOOM * 60)), (1000, 4 * size.height)):
         places[:, 2] = eyes
         assert g4g._choose_full_side(places, size) == side
-    assert g4g.ZOOM == ZOOM
 
 
 def test_without_a_model_it_says_how_to_get_one(

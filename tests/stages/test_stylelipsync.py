@@ -185,18 +185,6 @@ def test_motion_is_scaled_about_silence() -> None:
     np.testing.assert_allclose(twice - silence, 2 * (audio - silence), atol=1e-5)
 
 
-def test_given_pixels_stay_outside_the_mask_and_fade_to_drawn_ones_inside() -> None:
-    crop, drawn = np.full((64, 64, 3), 51, np.uint8), np.full((64, 64, 3), 0.8, np.float32)
-    mask = np.zeros((64, 64), np.uint8)
-    mask[30:60, 10:50] = 1
-    mixed = stylelipsync.mix_inside(crop, drawn, mask)
-    np.testing.assert_allclose(mixed[mask == 0], 0.2, atol=1e-6)
-    np.testing.assert_allclose(mixed[45, 30], 0.8, atol=1e-6)
-    assert 0.2 < mixed[30, 30, 0] < 0.8 and (np.diff(mixed[28:36, 30, 0]) >= 0).all()
-    to_the_border = stylelipsync.mix_inside(crop, drawn, np.ones((64, 64), np.uint8))
-    assert to_the_border[0, 30, 0] < 0.8 and to_the_border[32, 32, 0] == pytest.approx(0.8)
-
-
 def test_a_difference_needs_its_model_and_is_found_by_the_video(
     model: Path, short_talker: Path, weights_folder: Path, tmp_path: Path
 ) -> None:

@@ -38,7 +38,9 @@ def test_only_sound_that_fits_the_lips_is_learnt(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(f"{module}.fit_own_speech", lambda *_: SpeechFit(0.08, 0.4))
     # The network learnt from mouths 20 ms late.
     (clip,) = retime_own_clips(data, video, model.sync, model.lead, 0.22, said.append)
-    assert ["from dubs alone" in said[0], "from dubs alone" in said[1], "fits its lips, 65 ms late" in said[2]] == [True] * 3
+    assert ["from dubs alone" in said[0], "from dubs alone" in said[1], "fits its lips, 65 ms late" in said[2]] == [
+        True
+    ] * 3
     before, after = data.read(data.clips[0]), data.with_clips([clip]).read(clip)
     assert clip.video == "own" and np.array_equal(before.placements, after.placements)
     np.testing.assert_array_equal(before.audio[1040:], after.audio[:-1040])

@@ -21,7 +21,8 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError
 from lipdub.faces import landmark_animation, mouth_rendering, mouth_shapes, unit_selection
 from lipdub.faces.alignment import full_face
-from lipdub.faces.compositing import composite_crop, crop_at
+from lipdub.faces.alignment.tall_face import ZOOM
+from lipdub.faces.compositing import composite_crop, crop_at, mix_inside
 from lipdub.faces.landmark_image import draw_landmarks
 from lipdub.faces.masks import MASKS
 from lipdub.faces.reference_choice import choose_spread
@@ -33,8 +34,7 @@ from lipdub.stages.neutralize.placements import fit_placements
 from lipdub.stages.neutralize.store import NeutralizeStore, drawn_full_faces, has_placement
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_mask
 from lipdub.stages.sync.method import AUTO_MASK
-from lipdub.stages.sync.stylelipsync import mix_inside
-from lipdub.stages.sync.unit_plan import sample_lips
+from lipdub.stages.sync.plan import sample_lips
 from lipdub.weights import verify_shipped
 from lipdub.weights.g4g_file import FAMILY
 from lipdub.weights.requirement import Shipped
@@ -54,6 +54,7 @@ LOG = logging.getLogger(__name__)
 _MOST_ENLARGED = 4  # times the network's crop, at which pixels are moved; more would take much memory
 _LEAST_ENLARGED = 1.2  # from which the footage's own pixels are worth moving
 _POSE_DEGREES = 8.0  # of difference that count as one deviation of the opening, in the choice of references
+_LEAST_WIDTH_SPREAD = 0.02  # eye distances
 _COVERED_COST = 20.0  # of a mouth with something before it, in the same unit
 _BLOCK_FRAMES = 96  # output frames whose landmarks are computed at once
 
@@ -162,9 +163,6 @@ class G4GMethod(GeneratorMethod):
 
 METHOD = G4GMethod()
 
-ZOOM = 39 / 32
-"""`networks.g4g.ZOOM`, which is not imported before a network is needed."""
-
 
 @dataclass
 class _DrawnTalker:
@@ -272,11 +270,14 @@ def _choose_references(
     motion = neutralize.read_motion(track)
     usual = np.nanmedian(motion[rows].angles, 0)
     apart = np.linalg.norm(units.angles - usual, axis=1) / _POSE_DEGREES
-    costs = apart**2 + np.where(units.is_covered, _COVERED_COST, 0.0)
+    opening, width = units.measures.T
+    # A mouth that is shut to a kiss would make all shut mouths kiss.
+    odd = np.abs(width - np.median(width)) / max(float(width.std()), _LEAST_WIDTH_SPREAD)
+    costs = apart**2 + odd + np.where(units.is_covered, _COVERED_COST, 0.0)
     costs[~has_placement(places[units.frame.astype(int) - landmarks.first])] = np.inf
     if not np.isfinite(costs).any():
         raise InputError(f"no frame shows face {track} well enough to be a reference")
-    return units.frame[choose_spread(units.measures[:, 0], costs, count)].astype(np.int64)
+    return units.frame[choose_spread(opening, costs, count)].astype(np.int64)
 
 
 def _read_references(

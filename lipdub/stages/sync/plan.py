@@ -1,4 +1,4 @@
-"""What every frame of the result shows: which source frame, when, and which face."""
+"""What every frame of the result shows: which source frame, when, which face, and with which lips."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lipdub.stages.sync.store import OutputPlan, SyncArrays
 if TYPE_CHECKING:
     from lipdub.arrays import F64, I8, I32, I64
     from lipdub.media.probe import MediaFacts
+    from lipdub.speech.lip_motion import LipMotion
     from lipdub.stages.base import StageContext
     from lipdub.stages.sync.options import SyncOptions
 
@@ -79,6 +80,28 @@ def plan_output(ctx: StageContext, options: SyncOptions, samples: int) -> tuple[
     LOG.debug("%d frames are planned; the speech starts at %s s", len(line.source), line.speech_start)
     moments = np.asarray(line.time) - line.time[0]
     return np.asarray(line.source).astype(np.int32), np.asarray(line.pts, np.int64), moments
+
+
+def sample_lips(motion: LipMotion, times: F64, seconds: float, strength: float) -> F64:
+    """Sample the opening and the width of the speech's lips.
+
+    Args:
+        motion: What the lips do.
+        times: (n,) seconds of the speech.
+        seconds: Length of the speech.
+        strength: How far the mouth moves; 1 is as spoken.
+
+    Returns:
+        (n, 2).
+    """
+    from lipdub.faces import mouth_shapes
+    from lipdub.speech.lip_motion import sample_motion
+
+    lips = sample_motion(motion, times)
+    opening, width = (lips[:, motion.names.index(name)] for name in ("opening", "width"))
+    opening = opening * mouth_shapes.estimate_motion_gain(opening, seconds, mouth_shapes.OPENING_GAIN_LIMITS)
+    width = width * mouth_shapes.estimate_motion_gain(width, seconds, mouth_shapes.WIDTH_GAIN_LIMITS)
+    return np.column_stack([opening * strength, np.clip(width * strength, -1, 1)])
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from lipdub.errors import UsageError
 from lipdub.faces.alignment import full_face
-from lipdub.faces.compositing import composite_crop, crop_at
+from lipdub.faces.compositing import composite_crop, crop_at, mix_inside
 from lipdub.faces.masks import MASKS
 from lipdub.stages import inference, style_lip_sync
 from lipdub.stages.detect.store import DetectStore
@@ -39,7 +38,7 @@ from lipdub.workspace.keys import digest_bytes, digest_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lipdub.arrays import F32, I8, I32, U8, Array
+    from lipdub.arrays import F32, I8, I32, Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
     from lipdub.stages.job import Job
@@ -56,7 +55,6 @@ AUDIO_CODES = "audio"
 """Name of the array in it."""
 
 CHUNK = 64  # frames
-_EDGE_SHARE = 1 / 14  # of the crop's side: the width over which drawn and given pixels mix, inside the mask
 
 
 class StyleLipSyncMethod(GeneratorMethod):
@@ -140,26 +138,6 @@ class StyleLipSyncMethod(GeneratorMethod):
 
 
 METHOD = StyleLipSyncMethod()
-
-
-def mix_inside(crop: U8, drawn: F32, mask: U8) -> F32:
-    """Take the drawn pixels inside the mask and the given ones outside, which the generator only imitates.
-
-    Args:
-        crop: (P, P, 3) uint8 RGB.
-        drawn: (P, P, 3) float32 RGB 0..1.
-        mask: (P, P) uint8, 1 inside. Drawn pixels fade in from its edge inwards.
-
-    Returns:
-        (P, P, 3) float32 RGB 0..1.
-    """
-    edge = max(2.0, _EDGE_SHARE * len(crop))
-    # The border of the crop is an edge, too: nothing is known beyond it.
-    depth = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    share = (depth / edge).clip(0, 1)[..., None].astype(np.float32)
-    given = crop.astype(np.float32) / 255
-    mixed: F32 = given + share * (drawn - given)
-    return mixed
 
 
 def list_shots(plan: FacePlan) -> Iterator[slice]:

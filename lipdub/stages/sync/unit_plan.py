@@ -12,7 +12,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.stages import visibility
 from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.neutralize.store import NeutralizeStore, Talker
-from lipdub.stages.sync.plan import plan_output, speech_delay
+from lipdub.stages.sync.plan import plan_output, sample_lips, speech_delay
 from lipdub.stages.sync.store import OutputPlan
 from lipdub.stages.targets import select_tracks
 
@@ -152,28 +152,6 @@ def _describe_recognition(speech: Recognition) -> list[str]:
     if all(phone.label == SILENCE for phone in speech.phones):
         notes = [*notes, "no speech sound was recognized, so the mouth stays shut"]
     return list(notes)
-
-
-def sample_lips(motion: LipMotion, times: F64, seconds: float, strength: float) -> F64:
-    """Sample the opening and the width of the speech's lips.
-
-    Args:
-        motion: What the lips do.
-        times: (n,) seconds of the speech.
-        seconds: Length of the speech.
-        strength: How far the mouth moves; 1 is as spoken.
-
-    Returns:
-        (n, 2).
-    """
-    from lipdub.faces import mouth_shapes
-    from lipdub.speech.lip_motion import sample_motion
-
-    lips = sample_motion(motion, times)
-    opening, width = (lips[:, motion.names.index(name)] for name in ("opening", "width"))
-    opening = opening * mouth_shapes.estimate_motion_gain(opening, seconds, mouth_shapes.OPENING_GAIN_LIMITS)
-    width = width * mouth_shapes.estimate_motion_gain(width, seconds, mouth_shapes.WIDTH_GAIN_LIMITS)
-    return np.column_stack([opening * strength, np.clip(width * strength, -1, 1)])
 
 
 def _plan_track(

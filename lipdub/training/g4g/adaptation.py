@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from lipdub.constants import SAMPLE_RATE_HZ
-from lipdub.networks.g4g import ZOOM
+from lipdub.faces.alignment.tall_face import ZOOM
 from lipdub.training import shards
 from lipdub.training.adaptation_data import (
     DubAdaptationOptions,

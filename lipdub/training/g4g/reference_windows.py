@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 import numpy as np
 
 from lipdub.errors import UsageError
+from lipdub.faces.alignment.tall_face import ZOOM, cut_columns
 from lipdub.faces.landmark_image import draw_landmarks
 from lipdub.faces.reference_choice import choose_spread
 from lipdub.metrics.mouth_motion import measure_mouth_shape
-from lipdub.networks.g4g import ZOOM
 from lipdub.training import shards
 from lipdub.training.face_windows import PLAIN_STREAM, WindowSampler, name_scene
 from lipdub.training.rendered.variants import SHUT
@@ -89,12 +89,6 @@ def view_crops(data: Dataset, size: G4GSize) -> Dataset:
     return replace(data, size=size.height)
 
 
-def cut_breadth(squares: torch.Tensor, size: G4GSize) -> torch.Tensor:
-    """Cut the crop (..., H, W) out of squares (..., H, H)."""
-    left = (size.height - size.breadth) // 2
-    return squares[..., left : left + size.breadth]
-
-
 class ReferenceSampler(WindowSampler):
     """Draws batches with references, by their number.
 
@@ -134,7 +128,8 @@ class ReferenceSampler(WindowSampler):
             outlines = np.concatenate([self._draw_outlines(window), self._draw_landmarks(rng, window)])
             items.append((np.concatenate([window.crops, shown]), self.sounds(window), outlines))
         pictures, drawn, heard = self._augment(items, rng, augment=augment)
-        pictures, drawn = (cut_breadth(part, self._size) for part in (pictures, drawn))
+        columns = cut_columns(self._size.height)
+        pictures, drawn = (part[..., columns] for part in (pictures, drawn))
         others = self._draw_other_sounds(rng, augment=augment) if self._others else heard[:0]
         frames = options.frames
         lips, masks, landmarks = drawn[:, :, None].split(frames, 1)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lipdub.networks.g4g import G4G, ZOOM, G4GSize
+from lipdub.faces.alignment.tall_face import ZOOM
+from lipdub.networks.g4g import G4G, G4GSize
 from lipdub.training.face_windows import WindowSampling
 from lipdub.training.g4g.generator import G4GLossWeights, G4GOptions
 from tests.training.style_lip_sync import small
