@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 import lipdub
 from lipdub.errors import InputError, UsageError
 from lipdub.faces.alignment.tall_face import ZOOM, cut_columns
-from lipdub.faces.talker_tables import MotionTable, UnitColumn, UnitTable
+from lipdub.faces.talker_tables import UnitColumn, UnitTable
+from lipdub.faces.unit_selection import Inventory
 from lipdub.media.read import read_frames
 from lipdub.stages import g4g as model_stage
 from lipdub.stages.inference import run_network
@@ -89,31 +90,32 @@ def test_a_mask_that_the_model_did_not_learn_is_told(model: Path, short_talker: 
     assert any("learnt to draw inside the mask pose: with box expect" in note for note in boxed.notes)
 
 
-def test_references_are_units_near_in_pose_and_spread(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = np.zeros((40, len(UnitColumn)), np.float32)
-    table[:, UnitColumn.FRAME] = np.arange(40) + 100
-    table[:, UnitColumn.OPENING] = np.tile(np.linspace(0, 0.3, 20), 2)
-    table[20:, UnitColumn.YAW] = 30  # turned away
+def test_references_are_units_near_in_pose_and_of_usual_width_spread_from_shut_to_open() -> None:
+    table = np.zeros((60, len(UnitColumn)), np.float32)
+    table[:, UnitColumn.FRAME] = np.arange(60) + 100
+    table[:, UnitColumn.OPENING] = np.tile(np.linspace(0, 0.3, 20), 3)
+    table[:, UnitColumn.WIDTH] = 0.8
+    table[20:40, UnitColumn.YAW] = 30  # turned away
+    table[40:, UnitColumn.WIDTH] = 0.6  # pursed
     table[:, [UnitColumn.RED, UnitColumn.GREEN, UnitColumn.BLUE]] = 100
     table[:, [UnitColumn.BROW_RED, UnitColumn.BROW_GREEN, UnitColumn.BROW_BLUE]] = 120
-    motion = np.zeros((40, 10), np.float32)
-    places = np.ones((40, 4))
-    places[0] = np.nan  # no crop lies there
-
-    class Neutralize:
-        def open_units(self, track: int) -> Any:
-            return type("Units", (), {"read_table": lambda self: UnitTable(table)})()
-
-        def read_motion(self, track: int) -> Any:
-            return MotionTable(motion)
-
-    landmarks = type("Landmarks", (), {"first": 100})()
-    chosen = g4g._choose_references(Neutralize(), 1, landmarks, places, np.arange(40), 5)  # type: ignore[arg-type]
+    has_place = np.ones(60, bool)
+    has_place[0] = False  # no crop lies there
+    units = Inventory.from_table(UnitTable(table))
+    chosen = g4g._choose_references(units, has_place, np.zeros(2), 5)
     openings = table[chosen - 100, UnitColumn.OPENING]
     assert (chosen < 120).all() and 100 not in chosen and len(set(chosen.tolist())) == 5
-    assert (np.diff(openings) > 0).all() and openings[-1] > 0.27 and openings[0] < 0.03
+    assert (np.diff(openings) > 0).all() and openings[-1] > 0.27 and openings[0] < 0.05
+    turned = g4g._choose_references(units, has_place, np.array([30.0, 0.0]), 5)
+    assert ((turned >= 120) & (turned < 140)).all()
+
+
+def test_a_talker_without_a_crop_cannot_be_drawn(
+    model: Path, short_talker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(g4g, "has_placement", lambda places: np.zeros(len(places), bool))
     with pytest.raises(InputError, match="well enough to be a reference"):
-        g4g._choose_references(Neutralize(), 1, landmarks, np.full((40, 4), np.nan), np.arange(40), 5)  # type: ignore[arg-type]
+        dub(short_talker, tmp_path, model)
 
 
 @pytest.mark.parametrize("enlarged", [1, 2])

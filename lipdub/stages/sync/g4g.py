@@ -4,7 +4,9 @@ Zhang et al., "G4G: A Generic Framework for High Fidelity Talking Face Generatio
 Alignment" (2024). Each frame is drawn from itself with the lower face hidden, from references of the same talker, from
 the sound around it and from landmarks: those of the talker's own face with the lips that the speech asks for
 (`faces.landmark_animation`). The references are chosen among the units of neutralize's `rest`, spread from shut to wide
-open, near in pose to the frames that are dubbed.
+open, near in pose to the frames that are dubbed. They are the same in all frames: in a trial, several sets for poses of
+a moving head, between which the result faded, drew blurred mouths. Skin that does not follow the mouth stays the
+frame's own.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from lipdub.faces.alignment.tall_face import ZOOM
 from lipdub.faces.compositing import composite_crop, crop_at, mix_inside
 from lipdub.faces.landmark_image import draw_landmarks
 from lipdub.faces.masks import MASKS
+from lipdub.faces.masks.outlines import draw_hull
 from lipdub.faces.reference_choice import choose_spread
 from lipdub.stages import g4g, inference
 from lipdub.stages.detect.store import DetectStore
@@ -42,7 +45,7 @@ from lipdub.weights.requirement import Shipped
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lipdub.arrays import F32, F64, I8, I32, I64, U8, Array
+    from lipdub.arrays import F32, F64, I8, I32, I64, U8, Array, Mask
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.networks.g4g import G4GSize
     from lipdub.speech.recognition import Recognition
@@ -54,6 +57,7 @@ LOG = logging.getLogger(__name__)
 _MOST_ENLARGED = 4  # times the network's crop, at which pixels are moved; more would take much memory
 _LEAST_ENLARGED = 1.2  # from which the footage's own pixels are worth moving
 _POSE_DEGREES = 8.0  # of difference that count as one deviation of the opening, in the choice of references
+_LEAST_FOLLOW = 0.1  # share of the mouth's motion from which skin is drawn anew
 _LEAST_WIDTH_SPREAD = 0.02  # eye distances
 _COVERED_COST = 20.0  # of a mouth with something before it, in the same unit
 _BLOCK_FRAMES = 96  # output frames whose landmarks are computed at once
@@ -131,28 +135,36 @@ class G4GMethod(GeneratorMethod):
         talkers = {track: _open_talker(run, track, size) for track in shown}
         meshes = FaceMeshes({track: talker.landmarks for track, talker in talkers.items()})
 
+        def draw_track(track: int, frames: list[int], faces: list[Array]) -> list[Array]:
+            talker = talkers[track]
+            places = talker.places[plan.source[frames] - talker.landmarks.first]
+            places[:, :2] -= plan.box[frames, :2]
+            pairs, masks, mixes, images = [], [], [], []
+            for k, face, place in zip(frames, faces, places, strict=True):
+                corner = [*plan.box[k, :2], 0]
+                before, after = (
+                    _to_crop(points - corner, place, talker.full)
+                    for points in (meshes.read(track, int(plan.source[k])), talker.read_target(k))
+                )
+                mask = draw_mask(before, talker.full, talker.full)
+                pairs.append(_cut(face, place, size.height, talker.full))
+                masks.append(_shrink(mask, size.height))
+                mixes.append(mask & talker.draw_moving_skin(before, after))
+                images.append(draw_landmarks(after * (size.height / talker.full), size.height, size.height))
+            sounds = windows.cut_around(heard, run.speech_times(frames) + model.lead)
+            hidden, wanted = np.stack(masks), np.stack(images)
+            made = g4g.draw_faces(network, size, sounds, pairs, hidden, talker.references, wanted)
+            return [
+                composite_crop(face, pair.full, mix_inside(pair.full, new, mix), place, ZOOM)
+                for face, pair, new, mix, place in zip(faces, pairs, made, mixes, places, strict=True)
+            ]
+
         def draw(frames: list[int], faces: list[Array]) -> list[Array]:
             drawn: dict[int, Array] = {}
             for track in np.unique(plan.track[frames]).tolist():
-                talker = talkers[track]
-                own = [(k, face) for k, face in zip(frames, faces, strict=True) if plan.track[k] == track]
-                pairs, masks, images, places = [], [], [], []
-                for k, face in own:
-                    place = talker.places[int(plan.source[k]) - talker.landmarks.first] - [*plan.box[k, :2], 0, 0]
-                    corner = [*plan.box[k, :2], 0]
-                    mesh = meshes.read(track, int(plan.source[k])) - corner
-                    wanted = talker.read_target(k) - corner
-                    pairs.append(_cut(face, place, size.height, talker.full))
-                    masks.append(draw_mask(_to_crop(mesh, place, talker.full), talker.full, talker.full))
-                    images.append(draw_landmarks(_to_crop(wanted, place, size.height), size.height, size.height))
-                    places.append(place)
-                items = [k for k, _ in own]
-                sounds = windows.cut_around(heard, run.speech_times(items) + model.lead)
-                small = np.stack([_shrink(mask, size.height) for mask in masks])
-                made = g4g.draw_faces(network, size, sounds, pairs, small, talker.references, np.stack(images))
-                for (k, face), pair, new, mask, place in zip(own, pairs, made, masks, places, strict=True):
-                    drawn[k] = composite_crop(face, pair.full, mix_inside(pair.full, new, mask), place, ZOOM)
-            return [drawn[k] for k in frames]
+                rows = np.flatnonzero(plan.track[frames] == track).tolist()
+                drawn |= zip(rows, draw_track(track, [frames[i] for i in rows], [faces[i] for i in rows]), strict=True)
+            return [drawn[i] for i in range(len(frames))]
 
         return draw
 
@@ -173,14 +185,16 @@ class _DrawnTalker:
         places: (frames, 4) placements of the crops.
         full: Side of the full crops, pixels.
         references: The references, the shut mouth first.
+        follow: (478,) how far each vertex follows the mouth.
         animate: Takes output frames, returns their landmarks (n, 478, 3) with the lips of the speech.
-        frames: Output frames that show the talker, ascending.
+        frames: (n,) output frames that show the talker, ascending.
     """
 
     landmarks: TrackLandmarks
     places: F64
     full: int
     references: list[g4g.CropPair]
+    follow: F64
     animate: Callable[[I64], F32]
     frames: I64
     _block: tuple[int, F32] | None = None
@@ -194,6 +208,12 @@ class _DrawnTalker:
         target: F32 = self._block[1][row - start]
         return target
 
+    def draw_moving_skin(self, before: F64, after: F64) -> U8:
+        """Draw the skin that follows the mouth, where it was and where it is to be: (h, h) uint8, 1 inside."""
+        moving = self.follow > _LEAST_FOLLOW
+        outline = np.concatenate([before[moving, :2], after[moving, :2]]).astype(np.float32)
+        return draw_hull(outline, self.full, self.full)
+
 
 def _open_talker(run: GeneratorRun, track: int, size: G4GSize) -> _DrawnTalker:
     """Choose a talker's references, and prepare the landmarks of the frames that show it."""
@@ -201,12 +221,17 @@ def _open_talker(run: GeneratorRun, track: int, size: G4GSize) -> _DrawnTalker:
     neutralize = NeutralizeStore.from_context(ctx)
     landmarks = DetectStore.from_context(ctx).landmarks(track)
     places = _read_places(ctx, landmarks)
-    frames = np.flatnonzero(plan.is_dubbed & (plan.track == track))
+    frames = np.flatnonzero(plan.is_dubbed & (plan.track == track)).astype(np.int64)
     rows = plan.source[frames] - landmarks.first
     full = _choose_full_side(places[rows], size)
-    chosen = _choose_references(neutralize, track, landmarks, places, rows, size.references)
-    references = _read_references(ctx, chosen, landmarks.first, places, size.height, full)
     talker = neutralize.read_talker(track)
+    usual: F64 = np.median(talker.motion[rows].angles[:, :2], 0).astype(np.float64)
+    units = unit_selection.Inventory.from_table(neutralize.open_units(track).read_table())
+    has_place = has_placement(places[units.frame.astype(int) - landmarks.first])
+    if not has_place.any():
+        raise InputError(f"no frame shows face {track} well enough to be a reference")
+    chosen = _choose_references(units, has_place, usual, size.references)
+    references = _read_references(ctx, chosen, landmarks.first, places, size.height, full)
     follow = landmark_animation.compute_follow_weights(
         mouth_rendering.build_skin_mesh(talker.canonical, mouth_shapes.load_prior())
     )
@@ -222,7 +247,7 @@ def _open_talker(run: GeneratorRun, track: int, size: G4GSize) -> _DrawnTalker:
             landmarks, talker.canonical, talker.response, follow, plan.source[items].astype(np.int64), measures
         )
 
-    return _DrawnTalker(landmarks, places, full, references, animate, frames)
+    return _DrawnTalker(landmarks, places, full, references, follow, animate, frames)
 
 
 def _sample_lips(run: GeneratorRun) -> F64:
@@ -253,30 +278,21 @@ def _choose_full_side(places: F64, size: G4GSize) -> int:
     return min(round(side), _MOST_ENLARGED * size.height)
 
 
-def _choose_references(
-    neutralize: NeutralizeStore, track: int, landmarks: TrackLandmarks, places: F64, rows: I64, count: int
-) -> I64:
-    """Choose the frames of the references among a track's units: (count,) int64, the shut mouth first.
+def _choose_references(units: unit_selection.Inventory, has_place: Mask, pose: F64, count: int) -> I64:
+    """Choose the frames of the references: (count,) int64, the shut mouth first.
 
     Args:
-        neutralize: What `rest` wrote.
-        track: The track's id.
-        landmarks: Of the track.
-        places: (frames, 4) placements of the crops.
-        rows: Frames of the track that are dubbed, from its first on.
+        units: What neutralize measured.
+        has_place: (u,) bool, a crop lies there.
+        pose: (2,) usual yaw and pitch of the frames that are dubbed, degrees.
         count: Of the references.
     """
-    units = unit_selection.Inventory.from_table(neutralize.open_units(track).read_table())
-    motion = neutralize.read_motion(track)
-    usual = np.nanmedian(motion[rows].angles, 0)
-    apart = np.linalg.norm(units.angles - usual, axis=1) / _POSE_DEGREES
+    apart = np.linalg.norm(units.angles[:, :2] - pose, axis=1) / _POSE_DEGREES
     opening, width = units.measures.T
     # A mouth that is shut to a kiss would make all shut mouths kiss.
     odd = np.abs(width - np.median(width)) / max(float(width.std()), _LEAST_WIDTH_SPREAD)
     costs = apart**2 + odd + np.where(units.is_covered, _COVERED_COST, 0.0)
-    costs[~has_placement(places[units.frame.astype(int) - landmarks.first])] = np.inf
-    if not np.isfinite(costs).any():
-        raise InputError(f"no frame shows face {track} well enough to be a reference")
+    costs[~has_place] = np.inf
     return units.frame[choose_spread(opening, costs, count)].astype(np.int64)
 
 
