@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, printable
 from lipdub.training import shards
 from lipdub.training.dataset import Clip, Dataset, open_dataset
+from lipdub.training.loop import LoopOptions, make_small_loop
 from lipdub.training.own_speech import fit_own_speech, refine_lag
 from lipdub.training.prepare import prepare
 from lipdub.training.pseudo_targets import dub_video, write_dubbed_clips
@@ -35,6 +37,8 @@ _MIN_SECONDS = 2.0  # of one face, in the video
 _CUT_FROM = 1.2  # a video is cut when it is longer than what is learnt by this factor
 _AUDIBLE_LAG = 0.005  # seconds of a lag that is worth a word
 _MIN_MINUTES = 0.1
+_LEAST_MINUTES = 1e-3  # that are left for the training after all preparation
+_STEPS = 1_000_000  # more than the minutes allow
 _MIN_LEARNT_SECONDS = 6.0  # of a longer video, however few the minutes
 
 
@@ -80,6 +84,18 @@ class DubAdaptationOptions:
         """Give the share of the windows of each video: the one as it is, and its dubs."""
         shares = {clip.video: self._said_share for clip in dubbed} | {SILENT_VIDEO: self.silent_clip_share}
         return shares | {clip.video: self.own_clip_share for clip in own}
+
+
+def make_adaptation_loop(**changes: Any) -> LoopOptions:
+    """Make the options of the training that adapts a generator, with changes: it writes no pictures and few lines."""
+    quiet = {"warmup": 20, "save_every": 10_000, "report_every": 50, "sample_every": 0, "validate_every": 0}
+    return make_small_loop(**quiet, **changes)
+
+
+def end_after(loop: LoopOptions, minutes: float, began: float) -> LoopOptions:
+    """Make a loop end so many minutes after `began`, a moment of `time.monotonic`, and not after so many steps."""
+    left = minutes - (time.monotonic() - began) / 60
+    return replace(loop, steps=_STEPS, minutes=max(left, _LEAST_MINUTES))
 
 
 def cut_beginning(video: Path, seconds: float, folder: Path, report: Report) -> Path:

@@ -11,7 +11,7 @@ import itertools
 import math
 import shutil
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
@@ -93,6 +93,39 @@ class LoopOptions:
         for name in ("steps", "accumulate", "save_every", "report_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+
+
+def make_small_loop(**changes: Any) -> LoopOptions:
+    """Make the options of a face generator's training in an hour on a CPU, with changes."""
+    usual = LoopOptions(
+        weight_decay=0.0,
+        betas=(0.5, 0.99),
+        warmup=50,
+        clip=10.0,
+        ema_decay=0.99,
+        precision="bf16",
+        workers=-1,
+        save_every=100,
+        report_every=25,
+        sample_every=250,
+        validate_every=250,
+    )
+    return replace(usual, **changes)
+
+
+def make_full_loop(**changes: Any) -> LoopOptions:
+    """Make the options of a face generator's training at a paper's size on a GPU, with changes."""
+    usual = LoopOptions(
+        steps=200_000,
+        learning_rate=1e-4,
+        weight_decay=0.0,
+        warmup=0,
+        precision="bf16",
+        workers=-1,
+        sample_every=1000,
+        validate_every=1000,
+    )
+    return replace(usual, **changes)
 
 
 _OLD_STATE_NAMES = {"spent": "seconds", "best": "best_value", "worse": "worse_count", "over": "is_over"}

@@ -25,20 +25,19 @@ from lipdub.training.adaptation_data import (
     collect_other_speech,
     cut_beginning,
     dub_clips,
+    end_after,
+    make_adaptation_loop,
     prepare_dataset,
 )
 from lipdub.training.card import collect_adaptation_notes, describe_adaptation, render_adaptation_card
 from lipdub.training.face_augmentation import ONE_PERSON
 from lipdub.training.face_windows import WindowSampling
 from lipdub.training.g4g.generator import G4GLossWeights, G4GOptions, train_g4g
-from lipdub.training.loop import LoopOptions
 from lipdub.weights import g4g_file
 from lipdub.weights.g4g_file import G4GModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-_STEPS = 1_000_000  # more than the minutes allow
 
 
 def _default_training() -> G4GOptions:
@@ -47,17 +46,7 @@ def _default_training() -> G4GOptions:
         loss_weights=G4GLossWeights(
             attribute=0.1, perceptual=1.0, adversarial=0.3, pixel=4.0, contrastive=0.1, moved=2.0, cover=0.1
         ),
-        loop=LoopOptions(
-            learning_rate=4e-4,
-            weight_decay=0.0,
-            betas=(0.5, 0.99),
-            warmup=20,
-            clip=5.0,
-            ema_decay=0.99,
-            precision="bf16",
-            workers=-1,
-            save_every=10_000,
-        ),
+        loop=make_adaptation_loop(learning_rate=4e-4, clip=5.0),
     )
 
 
@@ -118,8 +107,7 @@ def adapt_g4g(
         sounds = collect_other_speech(learnt, speech, options.learnt_seconds, options.utterances, seed, report)
         said = np.concatenate([sound for _, sound in sounds])[: round(seconds * SAMPLE_RATE_HZ)]
         dubbed = dub_clips(data, learnt, [said], folder)
-        minutes = options.minutes - (time.monotonic() - began) / 60
-        loop = replace(options.training.loop, steps=_STEPS, minutes=max(minutes, 1e-3))
+        loop = end_after(options.training.loop, options.minutes, began)
         network = train_g4g(
             "g4g",
             data.with_clips((*data.clips, *dubbed)),

@@ -30,7 +30,15 @@ from lipdub.networks.patch_discriminator import PatchDiscriminator
 from lipdub.speech.sound_windows import FRAMES, sound_windows
 from lipdub.training.face_windows import WINDOW_AUGMENTATION, WindowSampling
 from lipdub.training.g4g.reference_windows import ReferenceBatch, ReferenceSampler, view_crops
-from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, prefix_lines
+from lipdub.training.loop import (
+    Adversary,
+    LoopOptions,
+    Trainer,
+    TrainingTask,
+    make_full_loop,
+    make_small_loop,
+    prefix_lines,
+)
 from lipdub.training.losses.adversarial import least_squares_discriminator_loss, least_squares_generator_loss
 from lipdub.training.losses.contrastive import contrastive
 from lipdub.training.losses.perceptual import load_features, perceptual
@@ -112,23 +120,7 @@ class G4GOptions:
     judge_width: int = 32
     judge_layers: int = 4
     lead: float = 0.0
-    loop: LoopOptions = field(
-        default_factory=lambda: LoopOptions(
-            steps=3000,
-            learning_rate=1e-3,
-            weight_decay=0.0,
-            betas=(0.5, 0.99),
-            warmup=50,
-            clip=5.0,
-            ema_decay=0.99,
-            precision="bf16",
-            workers=-1,
-            save_every=100,
-            report_every=25,
-            sample_every=250,
-            validate_every=250,
-        )
-    )
+    loop: LoopOptions = field(default_factory=lambda: make_small_loop(steps=3000, learning_rate=1e-3, clip=5.0))
 
     def __post_init__(self) -> None:
         if self.mask not in MASKS:
@@ -149,17 +141,7 @@ def full_options() -> G4GOptions:
         sampling=WindowSampling(windows=3),
         loss_weights=G4GLossWeights(),
         judge_width=64,
-        loop=LoopOptions(
-            steps=200_000,
-            learning_rate=1e-4,
-            weight_decay=0.0,
-            betas=(0.5, 0.999),
-            warmup=0,
-            precision="bf16",
-            workers=-1,
-            sample_every=1000,
-            validate_every=1000,
-        ),
+        loop=make_full_loop(betas=(0.5, 0.999)),
     )
 
 

@@ -35,13 +35,14 @@ from lipdub.training.adaptation_data import (
     collect_other_speech,
     cut_beginning,
     dub_clips,
+    end_after,
+    make_adaptation_loop,
     prepare_dataset,
     retime_own_clips,
 )
 from lipdub.training.card import collect_adaptation_notes, describe_adaptation, render_adaptation_card
 from lipdub.training.face_augmentation import ONE_PERSON
 from lipdub.training.face_windows import WindowSampling
-from lipdub.training.loop import LoopOptions
 from lipdub.training.style_lip_sync.generator import (
     GeneratorTrainingOptions,
     StyleLossWeights,
@@ -58,8 +59,6 @@ if TYPE_CHECKING:
 
     Report = Callable[[str], None]
 
-_STEPS = 1_000_000  # more than the minutes allow
-
 
 def _default_training() -> GeneratorTrainingOptions:
     return GeneratorTrainingOptions(
@@ -70,17 +69,7 @@ def _default_training() -> GeneratorTrainingOptions:
         ),
         middle_faces=True,
         regularized_windows=1,
-        loop=LoopOptions(
-            learning_rate=1.5e-3,
-            weight_decay=0.0,
-            betas=(0.5, 0.99),
-            warmup=20,
-            clip=10.0,
-            ema_decay=0.99,
-            precision="bf16",
-            workers=-1,
-            save_every=10_000,
-        ),
+        loop=make_adaptation_loop(learning_rate=1.5e-3),
     )
 
 
@@ -151,12 +140,8 @@ def adapt_style_lip_sync(
         dubbed = dub_clips(data, learnt, [said], folder)
         windows = find_sound_windows(sync.size)
         regularizes = options.training.loss_weights.sync_regularizer > 0
-        minutes = options.minutes - (time.monotonic() - began) / 60
-        training = replace(
-            options.training,
-            mask=model.mask,
-            loop=replace(options.training.loop, steps=_STEPS, minutes=max(minutes, 1e-3)),
-        )
+        loop = end_after(options.training.loop, options.minutes, began)
+        training = replace(options.training, mask=model.mask, loop=loop)
         network = train_style_lip_sync(
             "stylelipsync",
             data.with_clips((*own, *dubbed)),

@@ -28,7 +28,15 @@ from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.patch_discriminator import PatchDiscriminator
 from lipdub.networks.style_lip_sync import SMOOTHING_REACH, StyleLipSync, StyleLipSyncSize
 from lipdub.training.face_windows import WINDOW_AUGMENTATION, WindowBatch, WindowSampler, WindowSampling
-from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, prefix_lines
+from lipdub.training.loop import (
+    Adversary,
+    LoopOptions,
+    Trainer,
+    TrainingTask,
+    make_full_loop,
+    make_small_loop,
+    prefix_lines,
+)
 from lipdub.training.losses.adversarial import generator_loss
 from lipdub.training.losses.perceptual import load_features, multi_scale_perceptual
 from lipdub.training.losses.stabilized_sync import similarity
@@ -127,23 +135,7 @@ class GeneratorTrainingOptions:
     middle_faces: bool = field(default=False, metadata={"added": True})
     regularized_windows: int = field(default=0, metadata={"added": True})
     lead: float = 0.0
-    loop: LoopOptions = field(
-        default_factory=lambda: LoopOptions(
-            steps=4000,
-            learning_rate=1.5e-3,
-            weight_decay=0.0,
-            betas=(0.5, 0.99),
-            warmup=50,
-            clip=10.0,
-            ema_decay=0.99,
-            precision="bf16",
-            workers=-1,
-            save_every=100,
-            report_every=25,
-            sample_every=250,
-            validate_every=250,
-        )
-    )
+    loop: LoopOptions = field(default_factory=lambda: make_small_loop(steps=4000, learning_rate=1.5e-3))
 
     def __post_init__(self) -> None:
         if self.mask not in MASKS:
@@ -163,17 +155,7 @@ def full_options() -> GeneratorTrainingOptions:
         loss_weights=StyleLossWeights(),
         keeps_given=False,
         sound_context=0,
-        loop=LoopOptions(
-            steps=200_000,
-            learning_rate=1e-4,
-            weight_decay=0.0,
-            betas=(0.9, 0.999),
-            warmup=0,
-            precision="bf16",
-            workers=-1,
-            sample_every=1000,
-            validate_every=1000,
-        ),
+        loop=make_full_loop(betas=(0.9, 0.999)),
     )
 
 

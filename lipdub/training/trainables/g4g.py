@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - evaluated for the command line
 from typing import TYPE_CHECKING, Any
 
 from lipdub.options import option
-from lipdub.training.trainable import DatasetTrainable, Runtime
-from lipdub.training.trainables.kept_model import KeepArguments, KeepsModel
+from lipdub.training.trainables.kept_model import KeepArguments, KeepsMask
 from lipdub.training.trainables.talking_face import describe_speakers
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     from lipdub.training.dataset import Dataset
     from lipdub.training.g4g.generator import G4GOptions
+    from lipdub.training.trainable import Runtime
     from lipdub.weights.g4g_file import G4GModel
     from lipdub.weights.user_models import ModelFamily
 
@@ -29,7 +29,7 @@ class G4GArguments(KeepArguments):
     begin: Path | None = option(None, "--begin", metavar="MODEL", help="A G4G model to train further, not a new one.")
 
 
-class G4GTrainable(KeepsModel, DatasetTrainable["G4GOptions", "G4GModel | None"]):
+class G4GTrainable(KeepsMask["G4GOptions", "G4GModel | None"]):
     """G4G's networks."""
 
     name = checkpoint_name = "g4g"
@@ -48,14 +48,6 @@ class G4GTrainable(KeepsModel, DatasetTrainable["G4GOptions", "G4GModel | None"]
         from lipdub.weights.g4g_file import FAMILY
 
         return FAMILY
-
-    def train(self, out: Path, arguments: Any, settings: Any, runtime: Runtime) -> Path:
-        """Train a new model, or that of --begin further, with the mask that it was trained with."""
-        if arguments.begin is not None:
-            from lipdub.weights.g4g_file import read_description
-
-            settings = replace(settings, mask=str(read_description(arguments.begin)["mask"]))
-        return super().train(out, arguments, settings, runtime)
 
     def load_inputs(self, arguments: Any) -> G4GModel | None:
         """Load the model to begin with."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lipdub.options import option
-from lipdub.training.trainable import SizedArguments, Trainable
+from lipdub.training.trainable import DatasetTrainable, Inputs, Runtime, Settings, SizedArguments, Trainable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,3 +48,13 @@ class KeepsModel(Trainable):
             from lipdub.weights import user_models
 
             user_models.add_model(self.family(), path, arguments.keep, card=card)
+
+
+class KeepsMask(KeepsModel, DatasetTrainable[Settings, Inputs]):
+    """A training that goes on with a model's mask, where it begins with a model (`arguments.begin`)."""
+
+    def train(self, out: Path, arguments: Any, settings: Any, runtime: Runtime) -> Path:
+        """Train a new model, or that of --begin further, with the mask that it was trained with."""
+        if arguments.begin is not None:
+            settings = replace(settings, mask=str(self.family().read_description(arguments.begin)["mask"]))
+        return super().train(out, arguments, settings, runtime)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lipdub.options import option
 from lipdub.training.trainable import DatasetTrainable, Runtime, SizedArguments
-from lipdub.training.trainables.kept_model import KeepArguments, KeepsModel
+from lipdub.training.trainables.kept_model import KeepArguments, KeepsMask
 from lipdub.training.trainables.talking_face import describe_speakers
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class StyleLipSyncInputs:
     begin: StyleLipSyncModel | None = None
 
 
-class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptions", StyleLipSyncInputs]):
+class StyleLipSyncTrainable(KeepsMask["GeneratorTrainingOptions", StyleLipSyncInputs]):
     """StyleLipSync's encoders and fusions."""
 
     name = checkpoint_name = "stylelipsync"
@@ -168,14 +168,6 @@ class StyleLipSyncTrainable(KeepsModel, DatasetTrainable["GeneratorTrainingOptio
         from lipdub.weights.style_lip_sync_file import FAMILY
 
         return FAMILY
-
-    def train(self, out: Path, arguments: Any, settings: Any, runtime: Runtime) -> Path:
-        """Train around the prior, or the model of --begin further, with the mask that it was trained with."""
-        if arguments.begin is not None:
-            from lipdub.weights.style_lip_sync_file import read_description
-
-            settings = replace(settings, mask=str(read_description(arguments.begin)["mask"]))
-        return super().train(out, arguments, settings, runtime)
 
     def load_inputs(self, arguments: Any) -> StyleLipSyncInputs:
         """Load AVSyncNet, and the prior or the model to begin with."""

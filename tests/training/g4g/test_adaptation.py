@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("accelerate")
 
 from lipdub.errors import InputError, UsageError
+from lipdub.training import adaptation_data
 from lipdub.training.adaptation_data import SILENT_VIDEO
 from lipdub.training.face_windows import WindowSampling
 from lipdub.training.g4g import adaptation
@@ -46,7 +47,7 @@ def quick(**options: Any) -> G4GAdaptationOptions:
 
 @pytest.mark.slow
 def test_it_learns_the_video_and_its_dubs(tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adaptation, "_STEPS", 2)
+    monkeypatch.setattr(adaptation_data, "_STEPS", 2)
     given: list[Any] = []
     real = adaptation.train_g4g
 

@@ -61,7 +61,7 @@ def quick(**options: Any) -> StyleAdaptationOptions:
 def test_it_learns_the_video_and_writes_what_the_decoder_learnt(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adaptation, "_STEPS", 3)
+    monkeypatch.setattr(adaptation_data, "_STEPS", 3)
     base, out = stored(tmp_path), tmp_path / "adapted.safetensors"
     video, said = cut(tmp_path / "a talker's.mp4", seconds=2.4), list[str]()
     model = adapt_style_lip_sync(
