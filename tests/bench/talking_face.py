@@ -1,7 +1,7 @@
-"""What the models of the recipes stabilized and stylelipsync make of clips kept out of training, beside each other.
+"""What the models of the recipes stabilized, stylelipsync and g4g make of clips kept out of training, side by side.
 
     python -m tests.bench.talking_face DATASET NAME=MODEL …
-        [--raw NAME]… [--dub NAME=RECIPE[:MODEL]]… [--all] [--clips N] [--sheet FILE] [--json]
+        [--raw NAME]… [--dub NAME=RECIPE[:MODEL]]… [--landmarks NAME=MODEL]… [--all] [--clips N] [--sheet FILE] [--json]
 
 DATASET is one of `lipdub prepare`, whose held-out clips are taken (--all: every clip); MODEL a file of `lipdub train`.
 Each frame is made of its own upper half, its own sound, and a reference: the frame half a clip away, or of rendered
@@ -10,7 +10,8 @@ named by --raw (those trained without one). A model of stylelipsync sees of each
 reference for the clip, the first. "reference" and "still" are no models: the reference itself, and the true upper half
 over the reference's lower one. With --dub whole recipes dub a video of enlarged crops: the references of rendered
 talkers; of other clips the clip itself, which the built-in recipe dubs before with its sound of half a clip away, since
-true mouths would be copied otherwise. Per model:
+true mouths would be copied otherwise. With --landmarks models of g4g draw the faces with their true landmarks, which no
+dub has, from references of the clip's other half, or of the pair. Per model:
 
 - psnr, ssim (grey), of the whole crop and of its lower half; mse: of the crop; ifc: of the lower half, grey levels;
 - sharp: octaves by which the mouth's sharpness (`metrics.sharpness`) is above that of the true face, 0 as sharp; cheek:
@@ -45,7 +46,9 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.engine.pipeline import dub
 from lipdub.errors import WeightsError
 from lipdub.faces.compositing import mix_inside
+from lipdub.faces.landmark_image import draw_landmarks
 from lipdub.faces.masks import MASKS
+from lipdub.faces.reference_choice import choose_spread
 from lipdub.media.pixels import to_eight_bits
 from lipdub.media.read import read_frames
 from lipdub.metrics.avsyncnet import find_sound_windows
@@ -60,20 +63,23 @@ from lipdub.metrics.speckles import speckles
 from lipdub.metrics.ssim import ssim
 from lipdub.networks.face_generator import hide_lower_half
 from lipdub.networks.talking_face import close_mouths
+from lipdub.speech.sound_windows import sound_windows
 from lipdub.stages import style_lip_sync
+from lipdub.stages.g4g import CropPair, draw_faces
 from lipdub.training import shards
-from lipdub.training.dataset import Clip, Dataset, open_dataset
+from lipdub.training.dataset import Clip, Dataset, Window, open_dataset
 from lipdub.training.face_windows import WindowSampler, WindowSampling
 from lipdub.training.mouth_figures import fit_openings
 from lipdub.training.rendered.film import write_video
 from lipdub.training.style_lip_sync.sync_judge import load_sync_judge
-from lipdub.weights import style_lip_sync_file, talking_face_file
+from lipdub.weights import g4g_file, style_lip_sync_file, talking_face_file
 from lipdub.weights.style_lip_sync_file import StyleLipSyncModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lipdub.networks.avsyncnet import AVSyncNet
+    from lipdub.weights.g4g_file import G4GModel
     from lipdub.weights.talking_face_file import TalkingFaceModel
 
 ENLARGED = 4  # the mesh sees larger faces better
@@ -213,6 +219,38 @@ def say_by_style(
     return np.round(np.stack(out) * 255).astype(np.uint8)
 
 
+def draw_by_landmarks(
+    model: G4GModel, data: Dataset, clip: Clip, pair: Clip | None, window: Window, count: int
+) -> np.ndarray:
+    """Faces uint8 (count, P, P, 3) as a model of g4g draws them with their true landmarks."""
+    size = model.network.size
+    side, edge = size.height, (data.side - size.height) // 2
+    inner = slice(edge, edge + side)
+    view = WindowSampler(data, WindowSampling(), sound=sound_windows(size.audio, size.audio_columns, size.audio_rows))
+    sounds, crops = view.sounds(window), window.crops[:count].copy()
+    points = window.landmarks[:count] - np.array([edge, edge, 0], np.float32)
+    shown = data.read(pair or clip)
+    opening = np.array([measure_mouth_shape(face)[0] for face in shown.landmarks])
+    draw_mask = MASKS.get(model.mask).draw
+    # Of a pair all moments are other mouths. Of the clip itself, each half sees the other one.
+    halves = [np.arange(count)] if pair is not None else np.array_split(np.arange(count), 2)
+    for rows in halves:
+        costs = np.zeros(len(opening))
+        if pair is None:
+            costs[rows] = np.inf
+        chosen = choose_spread(opening, costs, size.references)
+        references = [CropPair(*[shown.crops[k][inner, inner]] * 2) for k in chosen]
+        for i in range(0, len(rows), 25):
+            part = rows[i : i + 25]
+            faces = [CropPair(*[crops[k][inner, inner]] * 2) for k in part]
+            masks = np.stack([draw_mask(points[k], side, side) for k in part])
+            images = np.stack([draw_landmarks(points[k], side, side) for k in part])
+            drawn = draw_faces(model.network, size, sounds[part], faces, masks, references, images)
+            for k, face, new, mask in zip(part, faces, drawn, masks, strict=True):
+                crops[k][inner, inner] = np.round(mix_inside(face.small, new, mask) * 255).clip(0, 255)
+    return data.crop_middle(crops)
+
+
 class Mesh:
     """The face mesh on crops that are not successive frames."""
 
@@ -335,6 +373,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", metavar="NAME=MODEL")
     parser.add_argument("--raw", action="append", default=[])
     parser.add_argument("--dub", action="append", default=[], metavar="NAME=RECIPE[:MODEL]")
+    parser.add_argument("--landmarks", action="append", default=[], metavar="NAME=MODEL")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--clips", type=int, default=20)
     parser.add_argument("--sheet", type=Path)
@@ -345,13 +384,14 @@ def main() -> None:
         for name, _, path in (text.partition("=") for text in asked.models)
     }
     dubs = {name: how.partition(":") for name, _, how in (text.partition("=") for text in asked.dub)}
+    guided = {name: g4g_file.load(Path(path)) for name, _, path in (text.partition("=") for text in asked.landmarks)}
     data = open_dataset(asked.data, split=None if asked.all else "held-out")
     mesh = Mesh()
     windows = {
         name: WindowSampler(data, WindowSampling(), sound=find_sound_windows(judged.sync.size))
         for name, judged in models.items()
     }
-    figures = {name: Figures() for name in ("reference", "still", *dubs, *models)}
+    figures = {name: Figures() for name in ("reference", "still", *dubs, *guided, *models)}
     shown: dict[str, list[np.ndarray]] = {}
     for number, clip in enumerate([clip for clip in data.clips if clip.variant != "shut"][: asked.clips]):
         window = data.read(clip)
@@ -367,6 +407,8 @@ def main() -> None:
         edge = (data.side - data.size) / 2
         landmarks = window.landmarks[:count] - np.array([edge, edge, 0])
         made |= {name: say(judged, real, references, sounds[name], landmarks) for name, judged in models.items()}
+        for name, guide in guided.items():
+            made[name] = draw_by_landmarks(guide, data, clip, pair, window, count)
         if dubs:
             others_said = read_other_mouths(data, clip, pair, window.audio, count)
         for name, (recipe, _, model) in dubs.items():
