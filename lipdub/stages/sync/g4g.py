@@ -5,7 +5,7 @@ Alignment" (2024). Each frame is drawn from itself with the lower face hidden, f
 the sound around it and from landmarks: those of the talker's own face with the lips that the speech asks for
 (`faces.landmark_animation`). The references are chosen among the units of neutralize's `rest`, spread from shut to wide
 open, near in pose to the frames that are dubbed. They are the same in all frames: in a trial, several sets for poses of
-a moving head, between which the result faded, drew blurred mouths. Skin that does not follow the mouth stays the
+a moving head, between which the result faded, drew blurred mouths. Only mouth and chin are drawn; the cheeks stay the
 frame's own.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError
-from lipdub.faces import landmark_animation, mouth_rendering, mouth_shapes, unit_selection
+from lipdub.faces import landmark_animation, mesh, mouth_rendering, mouth_shapes, unit_selection
 from lipdub.faces.alignment import full_face
 from lipdub.faces.alignment.tall_face import ZOOM
 from lipdub.faces.compositing import composite_crop, crop_at, mix_inside
@@ -57,7 +57,7 @@ LOG = logging.getLogger(__name__)
 _MOST_ENLARGED = 4  # times the network's crop, at which pixels are moved; more would take much memory
 _LEAST_ENLARGED = 1.2  # from which the footage's own pixels are worth moving
 _POSE_DEGREES = 8.0  # of difference that count as one deviation of the opening, in the choice of references
-_LEAST_FOLLOW = 0.1  # share of the mouth's motion from which skin is drawn anew
+_REACH = 0.85  # eye distances to each side of the mouth's middle, within which skin is drawn anew
 _LEAST_WIDTH_SPREAD = 0.02  # eye distances
 _COVERED_COST = 20.0  # of a mouth with something before it, in the same unit
 _BLOCK_FRAMES = 96  # output frames whose landmarks are computed at once
@@ -149,7 +149,7 @@ class G4GMethod(GeneratorMethod):
                 mask = draw_mask(before, talker.full, talker.full)
                 pairs.append(_cut(face, place, size.height, talker.full))
                 masks.append(_shrink(mask, size.height))
-                mixes.append(mask & talker.draw_moving_skin(before, after))
+                mixes.append(mask & talker.draw_surroundings(before, after))
                 images.append(draw_landmarks(after * (size.height / talker.full), size.height, size.height))
             sounds = windows.cut_around(heard, run.speech_times(frames) + model.lead)
             hidden, wanted = np.stack(masks), np.stack(images)
@@ -185,7 +185,7 @@ class _DrawnTalker:
         places: (frames, 4) placements of the crops.
         full: Side of the full crops, pixels.
         references: The references, the shut mouth first.
-        follow: (478,) how far each vertex follows the mouth.
+        near: (478,) bool, the vertices around the mouth and the chin.
         animate: Takes output frames, returns their landmarks (n, 478, 3) with the lips of the speech.
         frames: (n,) output frames that show the talker, ascending.
     """
@@ -194,7 +194,7 @@ class _DrawnTalker:
     places: F64
     full: int
     references: list[g4g.CropPair]
-    follow: F64
+    near: Mask
     animate: Callable[[I64], F32]
     frames: I64
     _block: tuple[int, F32] | None = None
@@ -208,10 +208,9 @@ class _DrawnTalker:
         target: F32 = self._block[1][row - start]
         return target
 
-    def draw_moving_skin(self, before: F64, after: F64) -> U8:
-        """Draw the skin that follows the mouth, where it was and where it is to be: (h, h) uint8, 1 inside."""
-        moving = self.follow > _LEAST_FOLLOW
-        outline = np.concatenate([before[moving, :2], after[moving, :2]]).astype(np.float32)
+    def draw_surroundings(self, before: F64, after: F64) -> U8:
+        """Draw mouth and chin, where they were and where they are to be: (h, h) uint8, 1 inside."""
+        outline = np.concatenate([before[self.near, :2], after[self.near, :2]]).astype(np.float32)
         return draw_hull(outline, self.full, self.full)
 
 
@@ -247,7 +246,19 @@ def _open_talker(run: GeneratorRun, track: int, size: G4GSize) -> _DrawnTalker:
             landmarks, talker.canonical, talker.response, follow, plan.source[items].astype(np.int64), measures
         )
 
-    return _DrawnTalker(landmarks, places, full, references, follow, animate, frames)
+    near = _find_surroundings(talker.canonical)
+    return _DrawnTalker(landmarks, places, full, references, near, animate, frames)
+
+
+def _find_surroundings(canonical: F64) -> Mask:
+    """Find the vertices (478,) of a canonical face around the mouth and the chin.
+
+    A reference shows other pixels than the frame at the face's sides, if its head is turned otherwise.
+    """
+    is_low = canonical[:, 1] >= canonical[mesh.NOSE_BASE, 1]
+    middle = canonical[list(mesh.LIPS_INNER), 0].mean()
+    near: Mask = is_low & (np.abs(canonical[:, 0] - middle) < _REACH)
+    return near
 
 
 def _sample_lips(run: GeneratorRun) -> F64:
