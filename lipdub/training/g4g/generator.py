@@ -30,11 +30,10 @@ from lipdub.networks.patch_discriminator import PatchDiscriminator
 from lipdub.speech.sound_windows import FRAMES, sound_windows
 from lipdub.training.face_windows import WINDOW_AUGMENTATION, WindowSampling
 from lipdub.training.g4g.reference_windows import ReferenceBatch, ReferenceSampler, view_crops
+from lipdub.training.generator_task import make_generator_task
 from lipdub.training.loop import (
-    Adversary,
     LoopOptions,
     Trainer,
-    TrainingTask,
     make_full_loop,
     make_small_loop,
     prefix_lines,
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32
     from lipdub.training.dataset import Dataset
 
-_VALIDATION_BATCHES = 6
 _SAMPLE_ROWS = 4
 LossParts = dict[str, tuple[float, torch.Tensor]]
 """Weight and value of each part of a loss."""
@@ -194,23 +192,7 @@ def train_g4g(
     objective = G4GObjective(network.size, options, progress)
     windows = make_sampler(data, network.size, options, seed, lead, others, shares)
     checked = make_sampler(held_out or data, network.size, options, seed, lead)
-
-    def validate(averaged: nn.Module) -> float:
-        values = [objective.mask_error(averaged, checked.draw_plain(n)) for n in range(_VALIDATION_BATCHES)]
-        mean: float = sum(values) / len(values)
-        return mean
-
-    def measure(averaged: nn.Module) -> dict[str, float]:
-        figures: dict[str, float] = objective.measure(averaged, map(checked.draw_plain, range(_VALIDATION_BATCHES)))
-        return figures
-
-    def draw_samples(averaged: nn.Module) -> torch.Tensor:
-        return objective.draw_samples(averaged, checked.draw_plain(0))
-
-    adversary = None
-    if objective.judge is not None:
-        adversary = Adversary(objective.judge, objective.discriminator_loss)
-    task = TrainingTask(network, windows.draw, objective.loss, validate, measure, draw_samples, adversary)
+    task = make_generator_task(network, objective, windows.draw, checked.draw_plain)
     report = prefix_lines(name, progress)
     trained = Trainer(task, folder, options.loop, device=device, seed=seed, progress=report).run()
     assert isinstance(trained, G4G)

@@ -28,11 +28,10 @@ from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.patch_discriminator import PatchDiscriminator
 from lipdub.networks.style_lip_sync import SMOOTHING_REACH, StyleLipSync, StyleLipSyncSize
 from lipdub.training.face_windows import WINDOW_AUGMENTATION, WindowBatch, WindowSampler, WindowSampling
+from lipdub.training.generator_task import make_generator_task
 from lipdub.training.loop import (
-    Adversary,
     LoopOptions,
     Trainer,
-    TrainingTask,
     make_full_loop,
     make_small_loop,
     prefix_lines,
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
 
 _JUDGE_LAYERS = 4
 _JUDGE_RATE_RATIO = 1 / 3  # StyleGAN2's weights take larger steps than those of plain convolutions
-_VALIDATION_BATCHES = 6
 _SAMPLE_ROWS = 4
 LossParts = dict[str, tuple[float, torch.Tensor]]
 """Weight and value of each part of a loss."""
@@ -225,23 +223,7 @@ def train_style_lip_sync(
     objective = StyleObjective(network, sync, options, progress)
     windows = make_sampler(data, sync, options, seed, lead, others, shares, has_second=False)
     checked = make_sampler(held_out or data, sync, options, seed, lead)
-
-    def validate(averaged: nn.Module) -> float:
-        values = [objective.mask_error(averaged, checked.draw_plain(n)) for n in range(_VALIDATION_BATCHES)]
-        mean: float = sum(values) / len(values)
-        return mean
-
-    def measure(averaged: nn.Module) -> dict[str, float]:
-        figures: dict[str, float] = objective.measure(averaged, map(checked.draw_plain, range(_VALIDATION_BATCHES)))
-        return figures
-
-    def draw_samples(averaged: nn.Module) -> torch.Tensor:
-        return objective.draw_samples(averaged, checked.draw_plain(0))
-
-    adversary = None
-    if objective.judge is not None:
-        adversary = Adversary(objective.judge, objective.discriminator_loss, _JUDGE_RATE_RATIO)
-    task = TrainingTask(network, windows.draw, objective.loss, validate, measure, draw_samples, adversary)
+    task = make_generator_task(network, objective, windows.draw, checked.draw_plain, _JUDGE_RATE_RATIO)
     report = prefix_lines(name, progress)
     trained = Trainer(task, folder, options.loop, device=device, seed=seed, progress=report).run()
     assert isinstance(trained, StyleLipSync)
