@@ -12,11 +12,9 @@ from lipdub.errors import WeightsError
 from lipdub.faces.alignment.tall_face import cut_columns
 from lipdub.speech.sound_windows import SoundWindows, sound_windows
 from lipdub.stages import inference
-from lipdub.weights import g4g_file, user_models
+from lipdub.weights import g4g_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
 
     from lipdub.arrays import F32, U8
@@ -68,14 +66,6 @@ def find_sound_windows(model: str) -> SoundWindows:
     """
     size = read_size(model)
     return sound_windows(size.audio, size.audio_columns, size.audio_rows)
-
-
-def find_origin(digest: Callable[[], str]) -> str:
-    """Return how the model for a video would be found (`user_models.Origin`); "" if there is none."""
-    try:
-        return user_models.find(g4g_file.FAMILY, None, digest()).origin
-    except WeightsError:
-        return ""
 
 
 def load_model(ctx: StageContext, model: str) -> G4GModel:

@@ -13,11 +13,9 @@ import numpy as np
 from lipdub.errors import UsageError, WeightsError
 from lipdub.speech.sound_windows import SoundWindows, sound_windows
 from lipdub.stages import inference
-from lipdub.weights import style_lip_sync_file, user_models
+from lipdub.weights import style_lip_sync_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lipdub.arrays import F32, U8
     from lipdub.stages.base import StageContext
     from lipdub.weights.style_lip_sync_file import StyleLipSyncModel
@@ -25,14 +23,6 @@ if TYPE_CHECKING:
 
 REFERENCE_METHOD = "style-reference"  # of neutralize
 TRAITS = inference.NetworkTraits(item_bytes=64 << 20, batch=16, channels_last=True)
-
-
-def find_origin(digest: Callable[[], str]) -> str:
-    """Return how the model for a video would be found (`user_models.Origin`); "" if there is none."""
-    try:
-        return user_models.find(style_lip_sync_file.FAMILY, None, digest()).origin
-    except WeightsError:
-        return ""
 
 
 def model_files(model: str) -> list[Path]:

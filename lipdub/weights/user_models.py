@@ -209,6 +209,14 @@ def find(family: ModelFamily, name: str | None, video_digest: str | None) -> Mod
     return ModelFile(path, sha256(path), "shipped", family.describe(path))
 
 
+def find_origin(family: ModelFamily, video_digest: str) -> Origin | None:
+    """Return how the model for a video would be found; None where there is none."""
+    try:
+        return find(family, None, video_digest).origin
+    except WeightsError:
+        return None
+
+
 def find_file(family: ModelFamily, digest: str) -> Path | None:
     """Return the file of a family that has a digest: the shipped one, or a stored one. None where there is none."""
     if family.shipped is not None and _is_shipped(family.shipped):

@@ -71,7 +71,7 @@ def test_the_model_adapted_to_a_video_is_found(tmp_path: Path) -> None:
     mine = replace(model(), notes={"remark": "adapted"})
     path = g4g_file.save(tmp_path / "a.safetensors", mine)
     user_models.add_model(FAMILY, path, "mine", video_digest="abc")
-    assert g4g.find_origin(lambda: "abc") == "video"
+    assert user_models.find_origin(FAMILY, "abc") == "video"
     assert user_models.find(FAMILY, "mine", None).origin == "name"
 
 

@@ -23,6 +23,7 @@ from lipdub.stages.model_options import DrawingModelOptions, resolve_model
 from lipdub.stages.neutralize.method import NeutralizeMethod
 from lipdub.stages.neutralize.placements import read_placements
 from lipdub.stages.neutralize.store import has_placement
+from lipdub.weights import user_models
 from lipdub.weights.style_lip_sync_file import FAMILY
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class StyleReference(NeutralizeMethod):
 
     def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
         """Return whether there is a model."""
-        return style_lip_sync.find_origin(digest) != ""
+        return user_models.find_origin(FAMILY, digest()) is not None
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""

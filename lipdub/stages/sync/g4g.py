@@ -38,7 +38,7 @@ from lipdub.stages.neutralize.store import NeutralizeStore, drawn_full_faces, ha
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_mask
 from lipdub.stages.sync.method import AUTO_MASK
 from lipdub.stages.sync.plan import sample_lips
-from lipdub.weights import verify_shipped
+from lipdub.weights import user_models, verify_shipped
 from lipdub.weights.g4g_file import FAMILY
 from lipdub.weights.requirement import Shipped
 
@@ -107,7 +107,7 @@ class G4GMethod(GeneratorMethod):
 
     def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
         """Return whether a model was adapted to this video."""
-        return g4g.find_origin(digest) == "video"
+        return user_models.find_origin(FAMILY, digest()) == "video"
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""
@@ -132,7 +132,8 @@ class G4GMethod(GeneratorMethod):
         heard = windows.compute(run.features.audio)
         draw_mask = MASKS.get(self.choose_mask(options)).draw
         shown = np.unique(plan.track[plan.is_dubbed]).tolist()
-        talkers = {track: _open_talker(run, track, size) for track in shown}
+        lips = _sample_lips(run)
+        talkers = {track: _open_talker(run, track, size, lips) for track in shown}
         meshes = FaceMeshes({track: talker.landmarks for track, talker in talkers.items()})
 
         def draw_track(track: int, frames: list[int], faces: list[Array]) -> list[Array]:
@@ -214,8 +215,15 @@ class _DrawnTalker:
         return draw_hull(outline, self.full, self.full)
 
 
-def _open_talker(run: GeneratorRun, track: int, size: G4GSize) -> _DrawnTalker:
-    """Choose a talker's references, and prepare the landmarks of the frames that show it."""
+def _open_talker(run: GeneratorRun, track: int, size: G4GSize, lips: F64) -> _DrawnTalker:
+    """Choose a talker's references, and prepare the landmarks of the frames that show it.
+
+    Args:
+        run: The run.
+        track: The track's id.
+        size: Of the network.
+        lips: (n, 2) of `_sample_lips`.
+    """
     ctx, plan = run.ctx, run.plan
     neutralize = NeutralizeStore.from_context(ctx)
     landmarks = DetectStore.from_context(ctx).landmarks(track)
@@ -234,7 +242,6 @@ def _open_talker(run: GeneratorRun, track: int, size: G4GSize) -> _DrawnTalker:
     follow = landmark_animation.compute_follow_weights(
         mouth_rendering.build_skin_mesh(talker.canonical, mouth_shapes.load_prior())
     )
-    lips = _sample_lips(run)
     measured: F64 = talker.motion.measures.astype(np.float64)
 
     def animate(items: I64) -> F32:

@@ -30,7 +30,7 @@ from lipdub.stages.model_options import ModelOptions, resolve_model
 from lipdub.stages.neutralize.store import drawn_full_faces
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_mask, describe_softness
 from lipdub.stages.sync.method import AUTO_MASK
-from lipdub.weights import verify_shipped
+from lipdub.weights import user_models, verify_shipped
 from lipdub.weights.style_lip_sync_file import FAMILY
 from lipdub.workspace.json_values import to_canonical_json
 from lipdub.workspace.keys import digest_bytes, digest_file
@@ -81,7 +81,7 @@ class StyleLipSyncMethod(GeneratorMethod):
 
     def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
         """Return whether a model was adapted to this video."""
-        return style_lip_sync.find_origin(digest) == "video"
+        return user_models.find_origin(FAMILY, digest()) == "video"
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""
