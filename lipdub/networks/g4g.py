@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d, grid_sample, interpolate, leaky_relu, normalize
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, grid_sample, interpolate, leaky_relu, normalize
 
 from lipdub.networks.avsyncnet import BANDS, COLUMNS, SILENCE, make_audio_encoder
 
@@ -62,6 +62,8 @@ _FIRST_COVER = -2.0  # logit of the share with which decoded colours cover the m
 _BLEND_WIDTH = 16
 _MASK_SIGMA = 0.25  # of the smoothed mask, units
 _MAX_SHIFT = 0.25  # of the crop's height: the largest flow beside the affine maps
+_SEEN_ROWS, _SEEN_COLUMNS = (7, 12), (3, 7)  # units, of the references' mouths whose colours bound the decoded ones
+_SEEN_POOL = 2  # pixels, whose mean is one such colour
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class G4GMotion(NamedTuple):
     Attributes:
         flow: (n, R, 2, H / 2, W / 2), from where each place takes its pixel (right, down), in heights of the crop.
         attention: (n, R, H / 2, W / 2), how much each reference counts; sums to 1.
-        colours: (n, 3, H, W), RGB, that cover the moved pixels.
+        colours: (n, 3, H, W), RGB, that cover the moved pixels (`bound_colours`).
         cover: (n, 1, H, W), 0..1, how far they do.
         moved: (n, R, 3, H, W), RGB in 0..1, each reference's moved pixels, of the crop's own size.
     """
@@ -242,7 +244,8 @@ class G4G(nn.Module):
             moved_pixels = move_references(references, flow)
             pixels = join_references(moved_pixels, attention)
             painted = self.paint(torch.cat([maps[-1], pixels * 2 - 1], 1)).float()
-            motion = G4GMotion(flow, attention, (painted[:, :3] + 1) / 2, torch.sigmoid(painted[:, 3:]), moved_pixels)
+            colours = bound_colours((painted[:, :3] + 1) / 2, references)
+            motion = G4GMotion(flow, attention, colours, torch.sigmoid(painted[:, 3:]), moved_pixels)
             decoded = torch.lerp(pixels, motion.colours, motion.cover)
         else:
             decoded = (self.paint(maps[-1]).float() + 1) / 2
@@ -448,6 +451,37 @@ def move_references(references: torch.Tensor, flow: torch.Tensor) -> torch.Tenso
 def join_references(moved: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
     """Join moved references (n, R, 3, h, w) by an attention (n, R, h', w') that sums to 1: (n, 3, h, w)."""
     return (moved * _resize(attention, moved.shape[3:])[:, :, None]).sum(1)
+
+
+def bound_colours(colours: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
+    """Bound colours to those that the talker's mouth shows somewhere: as bright at most, and tinted no further.
+
+    Black and grey are always allowed, as a shut mouth shows neither its inside nor its teeth. Without a bound, strong
+    colours with small shares do as well in training, and make teeth glow where the share is a little larger.
+
+    Args:
+        colours: (n, 3, H, W), RGB.
+        references: (n, R, 3, H, W), RGB in 0..1.
+    """
+    unit = references.shape[3] // HEIGHT
+    rows, columns = (slice(first * unit, last * unit) for first, last in (_SEEN_ROWS, _SEEN_COLUMNS))
+    seen = avg_pool2d(references[..., rows, columns].flatten(0, 1).float(), _SEEN_POOL)
+    light, *tints = split_tints(seen.unflatten(0, references.shape[:2]).transpose(1, 2).flatten(2))
+    brightest = light.amax(1)[:, None, None]
+    found, *tinted = split_tints(colours)
+    found = torch.minimum(found.clamp(min=0), brightest)
+    red, yellow = (
+        torch.maximum(torch.minimum(given, tint.amax(1)[:, None, None]), tint.amin(1).clamp(max=0)[:, None, None])
+        for given, tint in zip(tinted, tints, strict=True)
+    )
+    green = found + (yellow - red) / 3
+    return torch.stack([green + red, green, green - yellow], 1)
+
+
+def split_tints(colours: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Split RGB (n, 3, ...) to lightness, red less green, and green less blue, (n, ...) each."""
+    red, green, blue = colours.unbind(1)
+    return (red + green + blue) / 3, red - green, green - blue
 
 
 def draw_at_size(

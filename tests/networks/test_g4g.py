@@ -19,6 +19,7 @@ from lipdub.networks.g4g import (
     adaptive_instance_norm,
     affine_flow,
     affine_warp,
+    bound_colours,
     draw_at_size,
     join_references,
     make_affine,
@@ -196,6 +197,21 @@ def test_at_another_size_given_pixels_stay_and_moved_ones_have_its_detail() -> N
     )
     torch.testing.assert_close(made[middle], references[:, 0][middle], rtol=0, atol=2e-2)
     torch.testing.assert_close(made[..., : height // 3, :], pictures[..., : height // 3, :], rtol=0, atol=1e-5)
+
+
+def test_colours_are_no_brighter_and_no_more_tinted_than_the_talkers_mouth() -> None:
+    skin, lips = torch.tensor([0.7, 0.5, 0.4]), torch.tensor([0.6, 0.2, 0.2])
+    references = torch.ones(1, 2, 3, SIZE.height, SIZE.breadth)  # what is white lies around the mouth
+    references[0, :, :, 28:48, 12:28] = skin[:, None, None]
+    references[0, 1, :, 36:40, 16:24] = lips[:, None, None]
+    asked = [skin, lips, skin / 2, torch.zeros(3), torch.full((3,), 0.5), torch.ones(3), torch.tensor([0.2, 0.4, 0.6])]
+    bright = float(skin.mean())
+    # White is as bright as skin, and bluish is grey; what the mouth has stays.
+    expected = [*asked[:5], torch.full((3,), bright), torch.full((3,), 0.4)]
+    made = bound_colours(torch.stack(asked, 1)[None, :, :, None], references)
+    torch.testing.assert_close(made[0, :, :, 0].T, torch.stack(expected), rtol=0, atol=1e-6)
+    red = bound_colours(torch.tensor([1.5, 0.0, 0.0])[None, :, None, None], references).flatten()
+    assert float(red[0] - red[1]) == pytest.approx(0.4) and float(red.mean()) == pytest.approx(0.5)
 
 
 # the whole

@@ -143,18 +143,15 @@ class G4GMethod(GeneratorMethod):
             pairs, masks, mixes, images = [], [], [], []
             for k, face, place in zip(frames, faces, places, strict=True):
                 corner = [*plan.box[k, :2], 0]
-                before, after = (
-                    _to_crop(points - corner, place, talker.full)
-                    for points in (meshes.read(track, int(plan.source[k])), talker.read_target(k))
-                )
+                given, wanted = meshes.read(track, int(plan.source[k])) - corner, talker.read_target(k) - corner
+                before, after = (_to_crop(points, place, talker.full) for points in (given, wanted))
                 mask = draw_mask(before, talker.full, talker.full)
                 pairs.append(_cut(face, place, size.height, talker.full))
                 masks.append(_shrink(mask, size.height))
                 mixes.append(mask & talker.draw_surroundings(before, after))
-                images.append(draw_landmarks(after * (size.height / talker.full), size.height, size.height))
+                images.append(draw_landmarks(_to_crop(wanted, place, size.height), size.height, size.height))
             sounds = windows.cut_around(heard, run.speech_times(frames) + model.lead)
-            hidden, wanted = np.stack(masks), np.stack(images)
-            made = g4g.draw_faces(network, size, sounds, pairs, hidden, talker.references, wanted)
+            made = g4g.draw_faces(network, size, sounds, pairs, np.stack(masks), talker.references, np.stack(images))
             return [
                 composite_crop(face, pair.full, mix_inside(pair.full, new, mix), place, ZOOM)
                 for face, pair, new, mix, place in zip(faces, pairs, made, mixes, places, strict=True)

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from lipdub.arrays import F32
     from lipdub.training.dataset import Dataset
 
 _SAMPLE_ROWS = 4
@@ -158,7 +157,6 @@ def train_g4g(
     folder: Path,
     options: G4GOptions,
     *,
-    others: Sequence[F32] = (),
     shares: Mapping[str, float] | None = None,
     lead: float = 0.0,
     seed: int = 0,
@@ -174,7 +172,6 @@ def train_g4g(
         network: the generator with its first weights. It is trained in place.
         folder: folder of checkpoints, figures and pictures (`training.loop`).
         options: windows, losses and loop.
-        others: (rows, columns) float32 each, the audio feature of other speech.
         shares: share of the windows for each video (`WindowSampler`).
         lead: seconds by which the generator hears ahead of its face.
         seed: seed of all random choices.
@@ -190,7 +187,7 @@ def train_g4g(
     torch.manual_seed(seed)
     network.to(memory_format=torch.channels_last)
     objective = G4GObjective(network.size, options, progress)
-    windows = make_sampler(data, network.size, options, seed, lead, others, shares)
+    windows = make_sampler(data, network.size, options, seed, lead, shares)
     checked = make_sampler(held_out or data, network.size, options, seed, lead)
     task = make_generator_task(network, objective, windows.draw, checked.draw_plain)
     report = prefix_lines(name, progress)
@@ -205,7 +202,6 @@ def make_sampler(
     options: G4GOptions,
     seed: int,
     lead: float = 0.0,
-    others: Sequence[F32] = (),
     shares: Mapping[str, float] | None = None,
 ) -> ReferenceSampler:
     """Make a sampler of windows with masks, landmark images and references.
@@ -215,7 +211,7 @@ def make_sampler(
     """
     sound, draw = sound_windows(size.audio, size.audio_columns, size.audio_rows), MASKS.get(options.mask).draw
     view, how = view_crops(data, size), options.sampling
-    return ReferenceSampler(view, how, size, seed, others=others, shares=shares, sound=sound, lead=lead, draw_mask=draw)
+    return ReferenceSampler(view, how, size, seed, shares=shares, sound=sound, lead=lead, draw_mask=draw)
 
 
 class WindowDiscriminator(nn.Module):

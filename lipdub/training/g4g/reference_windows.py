@@ -23,7 +23,7 @@ from lipdub.training.rendered.variants import SHUT
 from lipdub.training.shards import BadShardError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Unpack
 
     import torch
@@ -44,7 +44,6 @@ _VARIETY = 0.5  # deviations of the opening by which the choice of references va
 class SamplerInputs(TypedDict, total=False):
     """What a `WindowSampler` takes by name."""
 
-    others: Sequence[F32]
     shares: Mapping[str, float] | None
     sound: SoundWindows | None
     lead: float
@@ -59,7 +58,6 @@ class ReferenceBatch(NamedTuple):
         references: (n, R, 3, H, W) float32 RGB in 0..1, the shut mouth first.
         landmarks: (n, F, 1, H, W) float32 in 0..1, landmark images of the faces.
         sounds: (n, F, rows, columns) float32, the window of sound around each face.
-        others: (n, F, rows, columns) float32, other speech; none without it.
         lips: (n, F, 1, H, W) float32, 1 on the faces' lips and between them, 0 elsewhere.
         masks: (n, F, 1, H, W) float32, 1 where the face is hidden and drawn, 0 elsewhere.
     """
@@ -68,7 +66,6 @@ class ReferenceBatch(NamedTuple):
     references: torch.Tensor
     landmarks: torch.Tensor
     sounds: torch.Tensor
-    others: torch.Tensor
     lips: torch.Tensor
     masks: torch.Tensor
 
@@ -97,13 +94,13 @@ class ReferenceSampler(WindowSampler):
         options: how windows are drawn. A window's reference names the clip that its references are chosen from.
         size: of the generator.
         seed: seed of all random choices.
-        **others: as `WindowSampler`.
+        **given: as `WindowSampler`.
     """
 
     def __init__(
-        self, data: Dataset, options: WindowSampling, size: G4GSize, seed: int = 0, **others: Unpack[SamplerInputs]
+        self, data: Dataset, options: WindowSampling, size: G4GSize, seed: int = 0, **given: Unpack[SamplerInputs]
     ) -> None:
-        super().__init__(data, options, seed, **others)
+        super().__init__(data, options, seed, **given)
         self._size = size
         self._openings: dict[str, F64] = {}
 
@@ -130,12 +127,9 @@ class ReferenceSampler(WindowSampler):
         pictures, drawn, heard = self._augment(items, rng, augment=augment)
         columns = cut_columns(self._size.height)
         pictures, drawn = (part[..., columns] for part in (pictures, drawn))
-        others = self._draw_other_sounds(rng, augment=augment) if self._others else heard[:0]
         frames = options.frames
         lips, masks, landmarks = drawn[:, :, None].split(frames, 1)
-        return ReferenceBatch(
-            pictures[:, :frames], pictures[:, frames:], landmarks / 255, heard, others, lips, masks.round()
-        )
+        return ReferenceBatch(pictures[:, :frames], pictures[:, frames:], landmarks / 255, heard, lips, masks.round())
 
     def _choose_clip(self, clip: Clip, other: Clip) -> Clip:
         """Choose the clip that shows a talker's mouths: another one, but none where they are all shut."""

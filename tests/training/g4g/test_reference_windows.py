@@ -44,7 +44,7 @@ def test_shapes(data: Dataset) -> None:
     assert batch.faces.shape == (2, 2, 3, height, width) and batch.references.shape == (2, 3, 3, height, width)
     for part in (batch.landmarks, batch.lips, batch.masks):
         assert part.shape == (2, 2, 1, height, width) and part.min() == 0 and part.max() == 1
-    assert batch.sounds.shape == (2, 2, 80, 16) and len(batch.others) == 0
+    assert batch.sounds.shape == (2, 2, 80, 16)
 
 
 def test_faces_are_the_stored_pixels_and_masks_lie_on_them(data: Dataset) -> None:
@@ -108,9 +108,7 @@ def test_a_batch_depends_on_its_number_alone(data: Dataset) -> None:
     assert not torch.equal(one.draw(6).faces, one.draw(5).faces)
 
 
-def test_other_speech_and_few_windows_learnt_by_heart(data: Dataset) -> None:
-    other = np.random.default_rng(0).standard_normal((80, 60)).astype(np.float32)
-    assert make_sampler(data, SIZE, OPTIONS, 0, others=[other]).draw(0).others.shape == (2, 2, 80, 16)
+def test_few_windows_learnt_by_heart(data: Dataset) -> None:
     sampling = replace(OPTIONS.sampling, overfit=1)
     made = sampler(data, sampling=sampling)
     batches = [made.draw(n) for n in range(2)]
