@@ -7,8 +7,7 @@ colours the face had before. Neither needs labels made by people.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,18 +15,17 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from lipdub.faces import landmarks, mesh
+from lipdub.faces import mesh
 from lipdub.networks.face_features import COLOUR_GRID_SIZE, FaceFeatures, FaceTasks
 from lipdub.training.config import setting
-from lipdub.training.face_augmentation import FaceAugmentation, augment_faces
+from lipdub.training.face_augmentation import FaceAugmentation
 from lipdub.training.loop import LoopOptions, Trainer, TrainingTask, prefix_lines
-from lipdub.training.neutral_face import match_mirror_vertices
+from lipdub.training.single_faces import draw_faces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lipdub.arrays import F32, F64, I64, Array
     from lipdub.training.dataset import Dataset
 
 # fmt: off
@@ -45,20 +43,6 @@ _CHECK_BATCHES = 8  # batches of held-out faces
 # Less blur than elsewhere: the features of an unfocused face must differ.
 AUGMENTATION = FaceAugmentation(
     shift=0.08, scale=0.12, stretch=0.06, turn=10.0, light=0.25, slope=0.25, contrast=0.3, blur=0.8, blurred=0.2
-)
-
-NO_AUGMENTATION = FaceAugmentation(
-    shift=0.0,
-    scale=0.0,
-    stretch=0.0,
-    turn=0.0,
-    light=0.0,
-    slope=0.0,
-    contrast=0.0,
-    blur=0.0,
-    noise=0.0,
-    flip=0.0,
-    blurred=0.0,
 )
 
 
@@ -181,50 +165,12 @@ def draw_batch(
     data: Dataset, faces: int, rng: np.random.Generator, augmentation: FaceAugmentation | None = None
 ) -> LandmarkBatch:
     """Draw single faces, each augmented on its own; without `augmentation` as they are."""
-    windows = [data.draw(rng, 1) for _ in range(faces)]
-    crops = torch.from_numpy(np.concatenate([window.crops for window in windows])).permute(0, 3, 1, 2).float() / 255
-    points = np.concatenate([window.landmarks[..., :2] for window in windows])
-    reach = augmentation or NO_AUGMENTATION
-    # The clean picture shares the geometric changes, not those of light, focus and noise.
-    geometric = replace(reach, light=0.0, slope=0.0, contrast=0.0, noise=0.0, blurred=0.0)
-    photometric = replace(reach, shift=0.0, scale=0.0, stretch=0.0, turn=0.0, flip=0.0)
-    ramp = torch.linspace(0, 1, data.side).expand(faces, 1, data.side, data.side)
-    views = augment_faces(torch.cat([crops, ramp, ramp.transpose(2, 3)], 1), data.size, data.size, rng, geometric)
-    clean, origins = views[:, :3].contiguous(), views[:, 3:].numpy() * (data.side - 1)
-    pictures = augment_faces(clean, data.size, data.size, rng, photometric)
+    drawn = draw_faces(data, faces, rng, augmentation)
     return LandmarkBatch(
-        pictures.contiguous(memory_format=torch.channels_last),
-        torch.from_numpy(_transform_points(points, origins)[:, LANDMARK_VERTICES].astype(np.float32)),
-        interpolate(clean, (COLOUR_GRID_SIZE, COLOUR_GRID_SIZE), mode="area"),
+        drawn.pictures,
+        torch.from_numpy(drawn.points[:, LANDMARK_VERTICES].astype(np.float32)),
+        interpolate(drawn.clean, (COLOUR_GRID_SIZE, COLOUR_GRID_SIZE), mode="area"),
     )
-
-
-def _transform_points(points: F32, origins: F32) -> F64:
-    """Transform landmarks from crops to the views of them.
-
-    Args:
-        points: (n, 478, 2) float32 pixels of the crops.
-        origins: (n, 2, P, P) float32, x and y in the crop of each pixel of the view.
-
-    Returns:
-        (n, 478, 2) float64 shares of the view. In a mirrored view partners have changed places.
-    """
-    size = origins.shape[-1]
-    low, high = size // 4, size - 1 - size // 4  # a view may reach beyond the crop's edge, its middle does not
-    corner = origins[:, :, low, low]
-    across = (origins[:, :, low, high] - corner) / (high - low)
-    down = (origins[:, :, high, low] - corner) / (high - low)
-    affine = np.stack([across, down], 2).astype(np.float64)
-    views: Array = (points - corner[:, None]) @ np.linalg.inv(affine).transpose(0, 2, 1) + low
-    mirrored = np.linalg.det(affine) < 0
-    views[mirrored] = views[mirrored][:, mirror_partners()]
-    return (views + 0.5) / size
-
-
-@lru_cache(maxsize=1)
-def mirror_partners() -> I64:
-    """Give the mirror partner of each vertex, (478,) int64."""
-    return match_mirror_vertices(landmarks.load_neutral_face())
 
 
 def _is_inside(shares: torch.Tensor) -> torch.Tensor:

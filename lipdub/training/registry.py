@@ -21,10 +21,12 @@ TRAINABLES: Registry[Trainable] = Registry(
         "neutral-face": "lipdub.training.trainables.grid_faces:NEUTRAL_FACE",
         "sync-scorer": "lipdub.training.trainables.sync_scorer:SYNC_SCORER",
         "face-features": "lipdub.training.trainables.face_features:FACE_FEATURES",
+        "landmark-heatmaps": "lipdub.training.trainables.landmark_heatmaps:LANDMARK_HEATMAPS",
         "silent-lip": "lipdub.training.trainables.talking_face:SILENT_LIP",
         "stabilized": "lipdub.training.trainables.talking_face:STABILIZED",
         "face-prior": "lipdub.training.trainables.style_lip_sync:FACE_PRIOR",
         "stylelipsync": "lipdub.training.trainables.style_lip_sync:STYLELIPSYNC",
+        "stylegan": "lipdub.training.trainables.stylegan:STYLEGAN",
         "g4g": "lipdub.training.trainables.g4g:G4G",
     },
 )

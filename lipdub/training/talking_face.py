@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from lipdub.errors import UsageError
+from lipdub.faces.perceptual import load_features, perceptual
 from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.face_discriminator import FaceDiscriminator
@@ -30,7 +31,6 @@ from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, 
 from lipdub.training.losses.adaptive_triplet import adaptive_triplet, triplet
 from lipdub.training.losses.adversarial import discriminator_loss, generator_loss
 from lipdub.training.losses.lip_sync import lip_sync
-from lipdub.training.losses.perceptual import load_features, perceptual
 from lipdub.training.losses.stabilized_sync import similarity, stabilized_sync
 from lipdub.training.losses.sync_embedding import embed_lips
 from lipdub.training.mouth_figures import measure_mouths, pick_ends, to_pictures

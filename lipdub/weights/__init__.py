@@ -2,11 +2,12 @@
 
 Importing this package imports nothing heavy. Only `WeightsStore.pull` uses the network.
 
-- `shipped_files`: the weights that come with lipdub. - `manifest`: the published files, their addresses and licences. -
-`store`, `download`, `identify`: the folder of verified files, how they are fetched, and how a file is told apart. -
-`file_format`, `checkpoint`: the format of a file, and its network. - `requirement`: the weights that a method needs. -
-`user_models`, `safetensors_file`, `talking_face_file`, `face_features_file`: files of networks that were trained with
-lipdub.
+- `shipped_files`: the weights that come with lipdub.
+- `manifest`: the published files, their addresses and licences.
+- `store`, `download`, `identify`: the folder of verified files, how they are fetched, and how a file is told apart.
+- `file_format`, `checkpoint`: the format of a file, and its network.
+- `requirement`: the weights that a method needs.
+- `user_models`, `safetensors_file`, and the modules that end in `_file`: networks that were trained with lipdub.
 """
 
 from __future__ import annotations

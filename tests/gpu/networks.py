@@ -150,6 +150,7 @@ def _list_own(*, tiny: bool) -> Iterator[Case]:
     yield from _list_talking_face(size, tiny=tiny)
     yield from _list_face_features(size, tiny=tiny)
     yield from _list_style_lip_sync(size, tiny=tiny)
+    yield from _list_stylegan(size, tiny=tiny)
     yield _make_g4g(size, tiny=tiny)
     pixels = 32 if tiny else 256
     yield Case(
@@ -286,6 +287,31 @@ def _list_face_features(name: str, *, tiny: bool) -> Iterator[Case]:
         lambda: parity.fill(FaceTasks(FaceFeatures(widths), 7)),
         lambda network, x: _name("prediction", network(x["faces"])),
         lambda: _draw(faces=(2, 3, pixels, pixels)),
+    )
+
+
+def _list_stylegan(name: str, *, tiny: bool) -> Iterator[Case]:
+    import torch
+
+    from lipdub.networks.landmark_heatmaps import HeatMapSize, LandmarkHeatMaps
+    from lipdub.networks.latent_encoder import LatentEncoder
+    from lipdub.networks.stylegan2 import StyleGAN2Size
+
+    maps, pixels = (HeatMapSize(8, 8, 2), 32) if tiny else (HeatMapSize(), 128)
+    yield Case(
+        "landmark_heatmaps",
+        name,
+        lambda: parity.fill(LandmarkHeatMaps(maps)),
+        lambda network, x: {"maps": network(x["faces"])},
+        lambda: _draw(faces=(2, 3, pixels, pixels)),
+    )
+    size = StyleGAN2Size(16, 24, 2, 1 / 32) if tiny else StyleGAN2Size()
+    yield Case(
+        "latent_encoder",
+        name,
+        lambda: parity.fill(LatentEncoder(size, torch.zeros(size.style_dim))),
+        lambda network, x: {"latents": network(x["faces"])},
+        lambda: _draw(faces=(2, 3, size.pixels, size.pixels)),
     )
 
 

@@ -20,15 +20,14 @@ from lipdub.training.dataset import open_dataset
 from lipdub.training.face_features import (
     AUGMENTATION,
     LANDMARK_VERTICES,
-    NO_AUGMENTATION,
     FaceFeaturesOptions,
     draw_batch,
     evaluate_network,
-    mirror_partners,
     train_network,
 )
 from lipdub.training.loop import LoopOptions
 from lipdub.training.registry import train
+from lipdub.training.single_faces import NO_AUGMENTATION, mirror_partners
 from lipdub.weights import face_features_file
 from tests.training.datasets import write_dataset
 

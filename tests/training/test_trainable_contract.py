@@ -22,6 +22,7 @@ from lipdub.errors import UsageError
 from lipdub.faces import landmarks
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
+from lipdub.networks.landmark_heatmaps import HeatMapSize
 from lipdub.options import options_of
 from lipdub.speech.encoder import WIDTH
 from lipdub.speech.phone_features import MELS
@@ -47,7 +48,10 @@ if TYPE_CHECKING:
 HEARS = AVSyncNetSize(12, 24, 4, (1, 1), (1, 2), 4, (1, 1, 1), 16, grey=True)
 DRAWS = FaceGeneratorSize(SIZE, 4, 8, 16)
 LOOP = LoopOptions(steps=4, learning_rate=2e-3, warmup=1, save_every=2, report_every=1)
-ON_DATASETS = ("sync-scorer", "face-features", "silent-lip", "stabilized", "face-prior", "stylelipsync", "g4g")
+ON_DATASETS = (
+    "sync-scorer", "face-features", "landmark-heatmaps", "silent-lip", "stabilized", "face-prior", "stylelipsync",
+    "stylegan", "g4g",
+)  # fmt: skip
 CLIPS = 16  # of the little GRID; one is held out
 
 
@@ -124,6 +128,10 @@ def tiny(name: str, inputs: dict[str, Path], workdir: Path) -> Tiny:
     if name == "face-features":
         return Tiny(on_faces, lambda s: replace(s, widths=(4, 4, 8), faces=4, loop=LOOP))
     on_meshes = {"data": inputs["meshes"], "workdir": workdir}
+    if name == "landmark-heatmaps":
+        return Tiny(on_meshes, lambda s: replace(s, size=HeatMapSize(8, 8, 2), faces=4, loop=LOOP))
+    if name == "stylegan":
+        return Tiny({**on_meshes, "prior": inputs["prior"]}, lambda s: replace(s, loop=LOOP))
     if name == "face-prior":
         return Tiny(on_meshes, lambda s: replace(s, size=small.DECODER, faces=4, fid_pictures=8, loop=LOOP))
     if name == "stylelipsync":

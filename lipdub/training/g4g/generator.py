@@ -25,6 +25,7 @@ from torch import nn
 from torch.nn.functional import avg_pool2d, cosine_similarity, interpolate, max_pool2d
 
 from lipdub.faces.masks import MASKS
+from lipdub.faces.perceptual import load_features, perceptual
 from lipdub.networks.g4g import G4G, MOUTH, MOUTH_LEFT, MOUTH_TOP, G4GDrawn, G4GMotion, G4GSize
 from lipdub.networks.patch_discriminator import PatchDiscriminator
 from lipdub.speech.sound_windows import FRAMES, sound_windows
@@ -40,7 +41,6 @@ from lipdub.training.loop import (
 )
 from lipdub.training.losses.adversarial import least_squares_discriminator_loss, least_squares_generator_loss
 from lipdub.training.losses.contrastive import contrastive
-from lipdub.training.losses.perceptual import load_features, perceptual
 from lipdub.training.mouth_figures import measure_mouths, pick_ends, to_pictures
 from lipdub.training.style_lip_sync.discriminator import cut_mouths
 
@@ -365,7 +365,7 @@ def two_scale_perceptual(features: nn.Module, fake: torch.Tensor, real: torch.Te
     """Compute Eq. 13: the differences of feature maps, at full and at half size, halved.
 
     Args:
-        features: of `losses.perceptual.load_features`.
+        features: of `faces.perceptual.load_features`.
         fake: (n, 3, H, W), RGB in 0..1.
         real: (n, 3, H, W), RGB in 0..1.
     """

@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from lipdub.errors import InputError, LipdubError, UsageError, printable
+from lipdub.faces.perceptual import load_features
 from lipdub.metrics.fid import FeatureStatistics, frechet_distance, inception_features, load_inception
 from lipdub.networks.stylegan2 import StyleGAN2, StyleGAN2Size
 from lipdub.networks.stylegan2_discriminator import StyleDiscriminator
 from lipdub.training.loop import Adversary, LoopOptions, Trainer, TrainingTask, prefix_lines
 from lipdub.training.losses.adversarial import generator_loss
-from lipdub.training.losses.perceptual import load_features
 from lipdub.training.mouth_figures import to_pictures
 from lipdub.training.rendered.variants import SHUT
 from lipdub.training.shards import BadShardError
@@ -280,7 +280,7 @@ def collect_statistics(features: nn.Module, batches: Iterator[torch.Tensor]) -> 
     """Collect the distribution of faces' features: the means of each map of a perceptual network.
 
     Args:
-        features: of `losses.perceptual.load_features`.
+        features: of `faces.perceptual.load_features`.
         batches: faces (n, 3, P, P), RGB in -1..1, on the CPU.
     """
     found: FeatureStatistics | None = None

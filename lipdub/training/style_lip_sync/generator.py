@@ -23,6 +23,7 @@ from torch import nn
 
 from lipdub.errors import UsageError
 from lipdub.faces.masks import MASKS
+from lipdub.faces.perceptual import load_features, multi_scale_perceptual
 from lipdub.metrics.avsyncnet import find_sound_windows
 from lipdub.networks.avsyncnet import FRAMES
 from lipdub.networks.patch_discriminator import PatchDiscriminator
@@ -37,7 +38,6 @@ from lipdub.training.loop import (
     prefix_lines,
 )
 from lipdub.training.losses.adversarial import generator_loss
-from lipdub.training.losses.perceptual import load_features, multi_scale_perceptual
 from lipdub.training.losses.stabilized_sync import similarity
 from lipdub.training.losses.sync_embedding import embed_lips
 from lipdub.training.mouth_figures import measure_mouths, pick_ends, to_pictures

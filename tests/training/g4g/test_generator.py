@@ -12,6 +12,7 @@ import torch
 pytest.importorskip("accelerate")
 
 from lipdub.faces.masks import MASKS
+from lipdub.faces.perceptual import load_features, perceptual
 from lipdub.networks.g4g import G4G, G4GMotion
 from lipdub.training.dataset import Dataset, open_dataset
 from lipdub.training.face_windows import WindowSampling
@@ -34,7 +35,6 @@ from lipdub.training.g4g.generator import (
     two_scale_perceptual,
 )
 from lipdub.training.losses.contrastive import contrastive
-from lipdub.training.losses.perceptual import load_features, perceptual
 from tests.training.g4g.small import NOTHING, OPTIONS, SIZE, network, talkers
 from tests.training.style_lip_sync.small import LOOP, StoppedError, changed, copy_state
 

@@ -14,11 +14,11 @@ pytest.importorskip("accelerate")
 
 from lipdub.errors import UsageError
 from lipdub.faces.masks import MASKS
+from lipdub.faces.perceptual import load_features, multi_scale_perceptual
 from lipdub.networks.avsyncnet import AVSyncNet
 from lipdub.speech import phonetic_features
 from lipdub.training.dataset import Dataset, open_dataset
 from lipdub.training.face_windows import WindowBatch, WindowSampling
-from lipdub.training.losses.perceptual import load_features, multi_scale_perceptual
 from lipdub.training.style_lip_sync import generator as module
 from lipdub.training.style_lip_sync.discriminator import DiscriminatorOptions, cut_mouths
 from lipdub.training.style_lip_sync.generator import (

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lipdub.training.losses.perceptual import load_features, multi_scale_perceptual
+from lipdub.faces.perceptual import load_features, multi_scale_perceptual
 
 
 class Same(nn.Module):

@@ -10,10 +10,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lipdub.errors import WeightsError
+from lipdub.faces import perceptual as module
+from lipdub.faces.perceptual import Scaled, load_features, perceptual
 from lipdub.networks.face_features import FaceFeatures
 from lipdub.networks.vgg19 import VGG19
-from lipdub.training.losses import perceptual as module
-from lipdub.training.losses.perceptual import Scaled, load_features, perceptual
 from lipdub.weights import face_features_file, manifest, shipped_files, store
 
 if TYPE_CHECKING:

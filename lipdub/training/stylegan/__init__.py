@@ -1,0 +1,1 @@
+"""What is trained for Su et al., "Audio-driven High-resolution Seamless Talking Head Video Editing via StyleGAN"."""
