@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import InputError
-from lipdub.faces import landmark_animation, mesh, mouth_rendering, mouth_shapes, unit_selection
+from lipdub.faces import mesh, unit_selection
 from lipdub.faces.alignment import full_face
 from lipdub.faces.alignment.tall_face import ZOOM
 from lipdub.faces.compositing import composite_crop, crop_at, mix_inside
@@ -30,14 +29,18 @@ from lipdub.faces.masks import MASKS
 from lipdub.faces.masks.outlines import draw_hull
 from lipdub.faces.reference_choice import choose_spread
 from lipdub.stages import g4g, inference
-from lipdub.stages.detect.store import DetectStore
 from lipdub.stages.frame_pass import FaceMeshes
 from lipdub.stages.model_options import ModelOptions, resolve_model
 from lipdub.stages.neutralize.placements import fit_placements
 from lipdub.stages.neutralize.store import NeutralizeStore, drawn_full_faces, has_placement
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_mask
+from lipdub.stages.sync.landmark_targets import (
+    LandmarkTargets,
+    hear_sound,
+    open_targets,
+    sample_speech_lips,
+)
 from lipdub.stages.sync.method import AUTO_MASK
-from lipdub.stages.sync.plan import sample_lips
 from lipdub.weights import user_models, verify_shipped
 from lipdub.weights.g4g_file import FAMILY
 from lipdub.weights.requirement import Shipped
@@ -48,7 +51,6 @@ if TYPE_CHECKING:
     from lipdub.arrays import F32, F64, I8, I32, I64, U8, Array, Mask
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.networks.g4g import G4GSize
-    from lipdub.speech.recognition import Recognition
     from lipdub.stages.base import StageContext
     from lipdub.stages.job import Job
 
@@ -60,20 +62,6 @@ _POSE_DEGREES = 8.0  # of difference that count as one deviation of the opening,
 _REACH = 0.85  # eye distances to each side of the mouth's middle, within which skin is drawn anew
 _LEAST_WIDTH_SPREAD = 0.02  # eye distances
 _COVERED_COST = 20.0  # of a mouth with something before it, in the same unit
-_BLOCK_FRAMES = 96  # output frames whose landmarks are computed at once
-
-
-@dataclass(frozen=True)
-class HeardSound:
-    """What the method takes of the speech.
-
-    Attributes:
-        audio: (n,) float32 mono at 16 kHz.
-        recognition: What is said.
-    """
-
-    audio: F32
-    recognition: Recognition
 
 
 class G4GMethod(GeneratorMethod):
@@ -99,11 +87,7 @@ class G4GMethod(GeneratorMethod):
 
     def hear(self, audio: F32, options: Any) -> Any:
         """Return the sound and what is said, a `HeardSound`."""
-        from lipdub.speech.recognition import recognize
-        from lipdub.speech.transcript import read_transcript
-
-        transcript = read_transcript(options.transcript) if options.transcript is not None else None
-        return HeardSound(audio, recognize(audio, transcript=transcript, language=options.language))
+        return hear_sound(audio, options)
 
     def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
         """Return whether a model was adapted to this video."""
@@ -132,18 +116,18 @@ class G4GMethod(GeneratorMethod):
         heard = windows.compute(run.features.audio)
         draw_mask = MASKS.get(self.choose_mask(options)).draw
         shown = np.unique(plan.track[plan.is_dubbed]).tolist()
-        lips = _sample_lips(run)
-        talkers = {track: _open_talker(run, track, size, lips) for track in shown}
-        meshes = FaceMeshes({track: talker.landmarks for track, talker in talkers.items()})
+        lips = sample_speech_lips(run)
+        talkers = {track: _open_talker(run, open_targets(run, track, lips), size) for track in shown}
+        meshes = FaceMeshes({track: talker.targets.landmarks for track, talker in talkers.items()})
 
         def draw_track(track: int, frames: list[int], faces: list[Array]) -> list[Array]:
             talker = talkers[track]
-            places = talker.places[plan.source[frames] - talker.landmarks.first]
+            places = talker.places[plan.source[frames] - talker.targets.landmarks.first]
             places[:, :2] -= plan.box[frames, :2]
             pairs, masks, mixes, images = [], [], [], []
             for k, face, place in zip(frames, faces, places, strict=True):
                 corner = [*plan.box[k, :2], 0]
-                given, wanted = meshes.read(track, int(plan.source[k])) - corner, talker.read_target(k) - corner
+                given, wanted = meshes.read(track, int(plan.source[k])) - corner, talker.targets.read(k) - corner
                 before, after = (_to_crop(points, place, talker.full) for points in (given, wanted))
                 mask = draw_mask(before, talker.full, talker.full)
                 pairs.append(_cut(face, place, size.height, talker.full))
@@ -179,32 +163,18 @@ class _DrawnTalker:
     """A talker, with what is drawn from.
 
     Attributes:
-        landmarks: Of the track.
+        targets: The landmarks of the result.
         places: (frames, 4) placements of the crops.
         full: Side of the full crops, pixels.
         references: The references, the shut mouth first.
         near: (478,) bool, the vertices around the mouth and the chin.
-        animate: Takes output frames, returns their landmarks (n, 478, 3) with the lips of the speech.
-        frames: (n,) output frames that show the talker, ascending.
     """
 
-    landmarks: TrackLandmarks
+    targets: LandmarkTargets
     places: F64
     full: int
     references: list[g4g.CropPair]
     near: Mask
-    animate: Callable[[I64], F32]
-    frames: I64
-    _block: tuple[int, F32] | None = None
-
-    def read_target(self, frame: int) -> F32:
-        """Return the landmarks (478, 3) float32 of an output frame with the speech's lips, pixels of the video."""
-        row = int(np.searchsorted(self.frames, frame))
-        start = row - row % _BLOCK_FRAMES
-        if self._block is None or self._block[0] != start:
-            self._block = start, self.animate(self.frames[start : start + _BLOCK_FRAMES])
-        target: F32 = self._block[1][row - start]
-        return target
 
     def draw_surroundings(self, before: F64, after: F64) -> U8:
         """Draw mouth and chin, where they were and where they are to be: (h, h) uint8, 1 inside."""
@@ -212,46 +182,21 @@ class _DrawnTalker:
         return draw_hull(outline, self.full, self.full)
 
 
-def _open_talker(run: GeneratorRun, track: int, size: G4GSize, lips: F64) -> _DrawnTalker:
-    """Choose a talker's references, and prepare the landmarks of the frames that show it.
-
-    Args:
-        run: The run.
-        track: The track's id.
-        size: Of the network.
-        lips: (n, 2) of `_sample_lips`.
-    """
-    ctx, plan = run.ctx, run.plan
-    neutralize = NeutralizeStore.from_context(ctx)
-    landmarks = DetectStore.from_context(ctx).landmarks(track)
-    places = _read_places(ctx, landmarks)
-    frames = np.flatnonzero(plan.is_dubbed & (plan.track == track)).astype(np.int64)
-    rows = plan.source[frames] - landmarks.first
+def _open_talker(run: GeneratorRun, targets: LandmarkTargets, size: G4GSize) -> _DrawnTalker:
+    """Choose a talker's references. `size` is the network's."""
+    landmarks = targets.landmarks
+    neutralize = NeutralizeStore.from_context(run.ctx)
+    places = _read_places(run.ctx, landmarks)
+    rows = run.plan.source[targets.frames] - landmarks.first
     full = _choose_full_side(places[rows], size)
-    talker = neutralize.read_talker(track)
-    usual: F64 = np.median(talker.motion[rows].angles[:, :2], 0).astype(np.float64)
-    units = unit_selection.Inventory.from_table(neutralize.open_units(track).read_table())
+    usual: F64 = np.median(neutralize.read_motion(landmarks.id)[rows].angles[:, :2], 0).astype(np.float64)
+    units = unit_selection.Inventory.from_table(neutralize.open_units(landmarks.id).read_table())
     has_place = has_placement(places[units.frame.astype(int) - landmarks.first])
     if not has_place.any():
-        raise InputError(f"no frame shows face {track} well enough to be a reference")
+        raise InputError(f"no frame shows face {landmarks.id} well enough to be a reference")
     chosen = _choose_references(units, has_place, usual, size.references)
-    references = _read_references(ctx, chosen, landmarks.first, places, size.height, full)
-    follow = landmark_animation.compute_follow_weights(
-        mouth_rendering.build_skin_mesh(talker.canonical, mouth_shapes.load_prior())
-    )
-    measured: F64 = talker.motion.measures.astype(np.float64)
-
-    def animate(items: I64) -> F32:
-        spoken = mouth_shapes.map_motion_to_range(lips[items, 0], lips[items, 1], talker.speech_range)
-        own, amount = measured[plan.source[items] - landmarks.first], plan.amount[items, None].astype(np.float64)
-        measures: F64 = own + amount * (spoken - own)
-        measures[:, 0] = np.maximum(measures[:, 0], 0)
-        return landmark_animation.animate_talker(
-            landmarks, talker.canonical, talker.response, follow, plan.source[items].astype(np.int64), measures
-        )
-
-    near = _find_surroundings(talker.canonical)
-    return _DrawnTalker(landmarks, places, full, references, near, animate, frames)
+    references = _read_references(run.ctx, chosen, landmarks.first, places, size.height, full)
+    return _DrawnTalker(targets, places, full, references, _find_surroundings(targets.canonical))
 
 
 def _find_surroundings(canonical: F64) -> Mask:
@@ -263,17 +208,6 @@ def _find_surroundings(canonical: F64) -> Mask:
     middle = canonical[list(mesh.LIPS_INNER), 0].mean()
     near: Mask = is_low & (np.abs(canonical[:, 0] - middle) < _REACH)
     return near
-
-
-def _sample_lips(run: GeneratorRun) -> F64:
-    """Sample opening and width of the speech's lips in every output frame, (n, 2)."""
-    from lipdub.speech.lip_motion import predict_lip_motion
-
-    heard: HeardSound = run.features
-    motion = predict_lip_motion(recognition=heard.recognition)
-    every = list(range(len(run.plan.source)))
-    seconds = len(heard.audio) / SAMPLE_RATE_HZ
-    return sample_lips(motion, run.speech_times(every), seconds, run.options.strength)
 
 
 def _read_places(ctx: StageContext, track: TrackLandmarks) -> F64:
