@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CompressionLevel = Literal["fast", "small"]
 _METADATA = "zarr.json"
+_CONFIG: Any = {"write_empty_chunks": True}  # a chunk of zeros is a file, too: without one it counts as not written
 
 
 class ChunkedArray:
@@ -182,7 +183,9 @@ def open_array(stage: str, name: str, path: Path) -> ChunkedArray:
     if not (path / _METADATA).exists():
         raise CorruptChunk(stage, name, -1, path, "missing")
     try:
-        array = zarr.open_array(str(path), mode="r+", zarr_format=3, config={"write_empty_chunks": True})
+        found: Any = zarr.open_array(str(path), mode="r+", zarr_format=3)
+        # Zarr passes no configuration on when it opens an array, and would write no chunk of zeros.
+        array = zarr.Array(zarr.AsyncArray(found.metadata, found.store_path, config=_CONFIG))
         chunked = ChunkedArray(stage, name, path, array)
         is_whole = array.shape[0] >= 0 and array.chunks[1:] == tuple(max(1, n) for n in array.shape[1:])
     except MemoryError:
@@ -266,5 +269,5 @@ def _create(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], chunk: int
         fill_value=0,
         zarr_format=3,
         chunk_key_encoding={"name": "default", "separator": "."},
-        config={"write_empty_chunks": True},
+        config=_CONFIG,
     )

@@ -274,7 +274,9 @@ def test_cancelled_means_cancelled_and_the_next_run_goes_on(dubbed: Dub, tmp_pat
     assert in_sync()
     assert not job.result().exists()
     made = set(chunks(tmp_path / "copy" / "sync"))
-    again = run_job(job)
+    seen.clear()
+    again = run_job(job, seen.append)
+    assert not [event for event in seen if event.kind == "warn" and "is made again" in event.message]
     assert next(stage for stage in again.stages if stage.name == "sync").action == "resume"
     assert made <= set(chunks(tmp_path / "copy" / "sync"))
     assert chunks(tmp_path / "copy") == chunks(dubbed.workspace)

@@ -63,6 +63,14 @@ def test_zeros_are_there(store: StageStore) -> None:
     assert array.missing() == [0]
 
 
+def test_zeros_are_there_when_a_run_goes_on(store: StageStore) -> None:
+    for chunk in range(3):
+        array = store.array("a", shape=(6, 2), dtype="u1", chunk=2)
+        assert array.missing() == list(range(chunk, 3))
+        array.write(chunk, np.zeros((2, 2), "u1"))
+    assert array.missing() == []
+
+
 def test_one_file_per_chunk(store: StageStore) -> None:
     array, _ = filled(store)
     assert sorted(entry.name for entry in array.path.iterdir()) == [
