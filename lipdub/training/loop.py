@@ -248,6 +248,7 @@ class Trainer(Generic[Batch]):
         self._average = copy.deepcopy(task.network).to(self._accelerator.device).eval()
         self._network, self._optimizer = self._accelerator.prepare(task.network, _make_optimizer(task.network, options))
         self._opponent = _Opponent(self._accelerator, task.adversary, options) if task.adversary is not None else None
+        self._moving_average = MovingAverage.of(self._average, self._accelerator.unwrap_model(self._network))
         self._state = TrainingState()
         self._accelerator.register_for_checkpointing(self._state, _Checkpointed(self._average))
         self._is_main = bool(self._accelerator.is_main_process)
@@ -309,7 +310,7 @@ class Trainer(Generic[Batch]):
                 state.add_figures(self._opponent.step())
         state.step += 1
         decay = min(self._options.ema_decay, state.step / (state.step + _EMA_RAMP_STEPS))
-        update_ema(self._average, accelerator.unwrap_model(self._network), decay)
+        self._moving_average.update(decay)
 
     def report(self) -> None:
         """Log the mean figures and the sample pictures, where they are due."""
@@ -467,13 +468,29 @@ def learning_rate_at(step: int, share: float, options: LoopOptions) -> float:
     return options.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * share) + options.min_lr_ratio)
 
 
-@torch.no_grad()
-def update_ema(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move an exponential moving average of weights towards a network; its buffers are copied."""
-    for a, b in zip(average.parameters(), network.parameters(), strict=True):
-        a.lerp_(b, 1 - decay)
-    for a, b in zip(average.buffers(), network.buffers(), strict=True):
-        a.copy_(b)
+@dataclass(frozen=True)
+class MovingAverage:
+    """An exponential moving average of a network's weights; its buffers are copied.
+
+    The tensors are listed once: to walk through all modules at each step can take longer than to average them.
+    """
+
+    parameters: list[tuple[nn.Parameter, nn.Parameter]]
+    buffers: list[tuple[torch.Tensor, torch.Tensor]]
+
+    @classmethod
+    def of(cls, average: nn.Module, network: nn.Module) -> MovingAverage:
+        """List the tensors of the averaged network and of the one it follows."""
+        parameters = list(zip(average.parameters(), network.parameters(), strict=True))
+        return cls(parameters, list(zip(average.buffers(), network.buffers(), strict=True)))
+
+    @torch.no_grad()
+    def update(self, decay: float) -> None:
+        """Move the average towards the network."""
+        for a, b in self.parameters:
+            a.lerp_(b, 1 - decay)
+        for a, b in self.buffers:
+            a.copy_(b)
 
 
 def recover_checkpoint(latest: Path) -> None:
