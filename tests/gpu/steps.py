@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lipdub.networks.face_generator import FaceGeneratorSize
 
 SECONDS = 10.0  # of each measurement at most
-_TINY_SECONDS = 0.5
+_TINY_SECONDS = 0.25
 _LOOP: dict[str, Any] = {"steps": 1_000_000, "save_every": 1_000_000, "validate_every": 0, "sample_every": 0}
 
 
