@@ -26,6 +26,10 @@ class DubOptions(TypedDict, total=False):
     mask: Literal["auto", "jaw", "pose", "box"]
     emotion: Literal["surprise", "angry", "sad"] | None
     model: str | os.PathLike[str] | None
+    edit: Literal["fast", "published"]
+    edit_steps: int | None
+    tuning_steps: int
+    stitching_steps: int
     enhance: Literal["none", "auto", "gfpgan", "gpen", "vqfr"]
     enhance_region: Literal["mouth", "face"]
     enhance_mask: Literal["auto", "mesh", "parsing"]

@@ -95,6 +95,12 @@ G4G = Recipe(
     _methods("rest", "g4g", "auto"),
 )
 
+STYLEGAN = Recipe(
+    "stylegan",
+    "Landmark-driven editing via StyleGAN (Su et al., 2024), by lipdub's own small generator: slow, a demonstration.",
+    _methods("rest", "stylegan", "none"),
+)
+
 #: The recipes, those that `auto` prefers first.
 RECIPES = Registry(
     "recipe",
@@ -104,6 +110,7 @@ RECIPES = Registry(
         "stabilized": "lipdub.engine.recipes:STABILIZED",
         "stylelipsync": "lipdub.engine.recipes:STYLELIPSYNC",
         "g4g": "lipdub.engine.recipes:G4G",
+        "stylegan": "lipdub.engine.recipes:STYLEGAN",
         "retalking": "lipdub.engine.recipes:RETALKING",
         "wav2lip": "lipdub.engine.recipes:WAV2LIP",
     },

@@ -21,6 +21,7 @@ from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 PUBLISHED = "vgg19"  # its entry in the manifest
 SHIPPED = "face-features.safetensors"
@@ -73,6 +74,23 @@ def multi_scale_perceptual(
     return total
 
 
+def find_feature_weights() -> Path:
+    """Return the file of the network that `load_features` loads, verified.
+
+    Raises:
+        WeightsError: there are no weights, or damaged ones.
+    """
+    store, entry = WeightsStore(), manifest.find_entry(PUBLISHED)
+    if store.has(entry):
+        return store.verify(entry).path
+    try:
+        locate_shipped(SHIPPED)
+    except WeightsError:
+        hint = f"Fetch VGG-19: lipdub weights pull {PUBLISHED}; or train a small one: lipdub train face-features."
+        raise WeightsError("there is no network for the perceptual loss", hint=hint) from None
+    return verify_shipped(SHIPPED)
+
+
 def load_features(report: Callable[[str], None] = lambda text: None) -> tuple[nn.Module, str]:
     """Load a frozen network for `perceptual`, in evaluation mode.
 
@@ -94,12 +112,7 @@ def load_features(report: Callable[[str], None] = lambda text: None) -> tuple[nn
             report(weights.trust_note)
         scales = [weight * len(_VGG) for weight in _VGG]
         return Scaled(load_network(weights.path, entry), scales).eval().requires_grad_(False), f"VGG-19 ({entry.file})"
-    try:
-        locate_shipped(SHIPPED)
-    except WeightsError:
-        hint = f"Fetch VGG-19: lipdub weights pull {PUBLISHED}; or train a small one: lipdub train face-features."
-        raise WeightsError("there is no network for the perceptual loss", hint=hint) from None
-    network = face_features_file.load(verify_shipped(SHIPPED))
+    network = face_features_file.load(find_feature_weights())
     scaled = Scaled(network, [float(len(network.widths))] * len(network.widths)).eval().requires_grad_(False)
     return scaled, f"lipdub's own small network ({SHIPPED}), for VGG-19 is not in the weights store"
 

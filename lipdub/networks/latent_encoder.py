@@ -16,7 +16,7 @@ from lipdub.networks.blocks_style import stage_width
 from lipdub.networks.style_lip_sync import StyleEncoder
 
 if TYPE_CHECKING:
-    from lipdub.networks.stylegan2 import StyleGAN2Size
+    from lipdub.networks.stylegan2 import StyleGAN2, StyleGAN2Size
 
 
 class LatentEncoder(nn.Module):
@@ -54,3 +54,17 @@ class LatentEncoder(nn.Module):
         """Return the latents (n, L, D) of `differences`."""
         common = self.average_code + differences[:, :1]
         return torch.cat([common, common + differences[:, 1:]], 1)
+
+
+class StyleAutoencoder(nn.Module):
+    """A generator and its encoder, for their training."""
+
+    def __init__(self, generator: StyleGAN2, encoder: LatentEncoder) -> None:
+        super().__init__()
+        self.generator, self.encoder = generator, encoder
+
+    def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return differences (`LatentEncoder.differences`), latents (n, L, D), and pictures as (n, 3, P, P) again."""
+        differences = self.encoder.differences(pictures)
+        latents = self.encoder.join(differences)
+        return differences, latents, self.generator(latents)

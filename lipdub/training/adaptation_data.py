@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from lipdub.constants import SAMPLE_RATE_HZ
 from lipdub.errors import EnvironmentFailure, InputError, UsageError, printable
 from lipdub.training import shards
 from lipdub.training.dataset import Clip, Dataset, open_dataset
+from lipdub.training.dataset_folder import INDEX, describe_rejected
 from lipdub.training.loop import LoopOptions, make_small_loop
 from lipdub.training.own_speech import fit_own_speech, refine_lag
 from lipdub.training.prepare import prepare
@@ -142,7 +144,16 @@ def prepare_dataset(video: Path, folder: Path, pixels: int, report: Report) -> D
             report(event.message)
 
     clips = {"size": pixels, "min_sync": 0.0, "min_face": 0.0, "shortest": 0.4}
-    prepare([video], folder, clips=clips, split={"held_out": 0.0}, speaker="talker", strict=True, progress=follow)
+    try:
+        prepare([video], folder, clips=clips, split={"held_out": 0.0}, speaker="talker", strict=True, progress=follow)
+    except InputError as error:
+        if not (folder / INDEX).exists():
+            raise
+        reasons = describe_rejected(json.loads((folder / INDEX).read_text(encoding="utf-8"))["counts"])
+        raise InputError(
+            f"nothing of {printable(video)} can be learnt: {reasons or 'no video'}",
+            hint="It takes a video of one person who talks, with sound.",
+        ) from error
     data = open_dataset(folder)
     seconds = sum(clip.frames for clip in data.clips) / shards.FPS
     if seconds < _MIN_SECONDS:

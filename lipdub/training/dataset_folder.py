@@ -35,15 +35,19 @@ _RENDERED = ("scene", "variant", "emotion")  # the same of rendered talkers
 
 def summarize_counts(counts: Mapping[str, Any]) -> str:
     """Put the counts of an index into a line of words."""
-    left_out = ", ".join(f"{n} {REASONS[reason]}" for reason, n in counts["rejected"].items())
     clips, speakers, videos = (
         f"{counts[name]} {name if counts[name] != 1 else name[:-1]}" for name in ("clips", "speakers", "videos")
     )
     bad = f", {counts['unreadable']} unreadable" if counts["unreadable"] else ""
     return (
         f"{clips} ({counts['seconds']:.0f} s) of {speakers} from {videos}{bad}, {counts['held_out']} held out; "
-        f"left out: {left_out or 'nothing'}"
+        f"left out: {describe_rejected(counts) or 'nothing'}"
     )
+
+
+def describe_rejected(counts: Mapping[str, Any]) -> str:
+    """Say what the counts of an index left out, and why; "" for nothing."""
+    return ", ".join(f"{n} {REASONS[reason]}" for reason, n in counts["rejected"].items())
 
 
 # -- processes

@@ -235,7 +235,8 @@ def _find_named(family: ModelFamily, name: str, rows: list[_Row]) -> ModelFile:
     if path.is_file():
         return ModelFile(path, sha256(path), "file", family.describe(path))
     stored = f" Stored models: {', '.join(row.name for row in rows)}." if rows else ""
-    raise WeightsError(f"there is no {family.title} {printable(name)}", hint=f"Give a stored name or a file.{stored}")
+    what = "file" if len(path.parts) > 1 or path.suffix else family.title
+    raise WeightsError(f"there is no {what} {printable(name)}", hint=f"Give a stored name or a file.{stored}")
 
 
 def _is_shipped(name: str) -> bool:

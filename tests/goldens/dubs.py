@@ -63,6 +63,11 @@ def dub_g4g(folder: Path) -> lipdub.Result:
     return _dub_beginning(folder, _publish_g4g_model, recipe="g4g", enhance="none")
 
 
+def dub_stylegan(folder: Path) -> lipdub.Result:
+    """Twenty frames by the recipe ``stylegan``, with a model of 32 pixels and few steps."""
+    return _dub_beginning(folder, _publish_stylegan_model, recipe="stylegan")
+
+
 DUBS: dict[str, Callable[[Path], lipdub.Result]] = {
     "builtin": dub_builtin,
     "wav2lip": dub_wav2lip,
@@ -70,6 +75,7 @@ DUBS: dict[str, Callable[[Path], lipdub.Result]] = {
     "stabilized": dub_stabilized,
     "stylelipsync": dub_stylelipsync,
     "g4g": dub_g4g,
+    "stylegan": dub_stylegan,
 }
 
 
@@ -88,6 +94,10 @@ def _publish_style_model(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, A
 
 def _publish_g4g_model(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
     return tiny_networks.publish_g4g(patch, folder)["sync"]
+
+
+def _publish_stylegan_model(patch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    return tiny_networks.publish_stylegan(patch, folder)["sync"]
 
 
 def _dub_beginning(

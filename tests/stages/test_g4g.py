@@ -19,7 +19,7 @@ from lipdub.stages import g4g as model_stage
 from lipdub.stages.inference import run_network
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
-from lipdub.stages.sync import g4g
+from lipdub.stages.sync import g4g, plan
 from lipdub.stages.sync.store import CropStore
 from lipdub.weights import g4g_file
 from lipdub.workspace.stage_store import StageStore
@@ -61,6 +61,14 @@ def test_the_result_says_what_drew_it(dubbed: Any) -> None:
     assert any("small.safetensors: filled by rule" in note for note in dubbed.notes)
     methods = [stage.summary.get("method") for stage in dubbed.stages]
     assert methods[1:4] == ["rest", "g4g", "none"]
+
+
+def test_it_says_where_a_talker_hardly_moves(
+    dubbed: Any, short_talker: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not any("hardly moves its mouth" in note for note in dubbed.notes)
+    monkeypatch.setattr(plan, "WEAK_TRUST", 2.0)
+    assert any("hardly moves its mouth" in note for note in dub(short_talker, tmp_path, model, end=0.1).notes)
 
 
 def test_only_what_the_mask_hides_is_changed(short_talker: Path, dubbed: Any) -> None:

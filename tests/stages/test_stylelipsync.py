@@ -20,7 +20,7 @@ from lipdub.stages import style_lip_sync
 from lipdub.stages.paste_back import paste
 from lipdub.stages.paste_back.options import PasteBackOptions
 from lipdub.stages.sync import stylelipsync
-from lipdub.stages.sync.plan import FacePlan
+from lipdub.stages.sync.plan import FacePlan, list_shots
 from lipdub.stages.sync.store import CropStore
 from lipdub.weights import style_lip_sync_file, user_models
 from lipdub.weights.style_lip_sync_file import FAMILY, StyleLipSyncModel
@@ -163,9 +163,9 @@ def test_another_mask_hides_something_else(short_talker: Path, model: Path, dubb
 
 def test_codes_are_smoothed_over_runs_of_one_track() -> None:
     shown = plan([1, 1, 1, 2, 2, 2, 1, 1], [1, 1, 0, 0, 1, 1, 0.5, 1])
-    assert list(stylelipsync.list_shots(shown)) == [slice(0, 2), slice(4, 6), slice(6, 8)]
-    assert list(stylelipsync.list_shots(plan([3], [1]))) == [slice(0, 1)]
-    assert list(stylelipsync.list_shots(plan([3, 3], [0, 0]))) == []
+    assert list(list_shots(shown)) == [slice(0, 2), slice(4, 6), slice(6, 8)]
+    assert list(list_shots(plan([3], [1]))) == [slice(0, 1)]
+    assert list(list_shots(plan([3, 3], [0, 0]))) == []
 
 
 def test_smoothing_in_chunks_has_no_seam(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from lipdub.networks.avsyncnet import AVSyncNet, AVSyncNetSize
 from lipdub.networks.face_generator import FaceGenerator, FaceGeneratorSize
 from lipdub.networks.g4g import G4G, G4GSize
+from lipdub.networks.latent_encoder import LatentEncoder
 from lipdub.networks.style_lip_sync import StyleLipSync, StyleLipSyncSize
-from lipdub.networks.stylegan2 import StyleGAN2Size
-from lipdub.weights import g4g_file, manifest, style_lip_sync_file, talking_face_file
+from lipdub.networks.stylegan2 import StyleGAN2, StyleGAN2Size
+from lipdub.weights import g4g_file, manifest, style_lip_sync_file, stylegan_file, talking_face_file
 from lipdub.weights.checkpoint import build_network
 from lipdub.weights.store import FOLDER_VARIABLE, WeightsStore
 from tests.networks.parity import fill, filled
@@ -109,6 +112,25 @@ def publish_g4g(patch: pytest.MonkeyPatch, folder: Path) -> StageOptions:
     return {"sync": {"model": g4g_file.save(folder / "filled.safetensors", g4g_model())}}
 
 
+def stylegan_model() -> stylegan_file.StyleGANModel:
+    """A StyleGAN model of 32 pixels, filled by rule."""
+    size = StyleGAN2Size(32, 8, 1, 1 / 64)
+    generator = fill(size.build(), {"leave": [r"\.kernel$"]})
+    assert isinstance(generator, StyleGAN2)
+    encoder = fill(LatentEncoder(size, torch.zeros(8)))
+    assert isinstance(encoder, LatentEncoder)
+    return stylegan_file.StyleGANModel(size, generator, encoder, {"remark": "filled by rule"})
+
+
+STYLEGAN_STEPS = {"tuning_steps": 4, "edit_steps": 3, "stitching_steps": 4}
+
+
+def publish_stylegan(patch: pytest.MonkeyPatch, folder: Path) -> StageOptions:
+    """A StyleGAN model, given to the stage that edits with it, and few steps."""
+    patch.setenv(FOLDER_VARIABLE, str(folder / "store"))
+    return {"sync": {"model": stylegan_file.save(folder / "filled.safetensors", stylegan_model()), **STYLEGAN_STEPS}}
+
+
 #: By the name of the sync method.
 PUBLISH: Mapping[str, Callable[[pytest.MonkeyPatch, Path], StageOptions]] = {
     "wav2lip": publish_wav2lip,
@@ -116,4 +138,5 @@ PUBLISH: Mapping[str, Callable[[pytest.MonkeyPatch, Path], StageOptions]] = {
     "stabilized": publish_stabilized,
     "stylelipsync": publish_stylelipsync,
     "g4g": publish_g4g,
+    "stylegan": publish_stylegan,
 }

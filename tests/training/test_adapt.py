@@ -123,8 +123,9 @@ def test_what_it_cannot_learn_from(tmp_path: Path) -> None:
     base, out = save_base_model(tmp_path), tmp_path / "adapted.safetensors"
     with pytest.raises(InputError, match="s of one face only"):
         adapt(cut(tmp_path / "short.mp4", seconds=1.2), base, out, threads=1)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"nothing of .*blank\.mp4 can be learnt: .*no face") as error:
         adapt(blank(tmp_path / "blank.mp4"), base, out, threads=1)
+    assert "lipdub-adapt-" not in f"{error.value}{error.value.hint}", "the folder is gone when this is read"
     silent = talking_face_file.load(base)
     only = talking_face_file.save(tmp_path / "only.safetensors", replace(silent, talking=None))
     with pytest.raises(UsageError, match="no talking-face generator"):

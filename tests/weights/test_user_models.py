@@ -128,6 +128,9 @@ def test_models_that_are_stored_at_once_are_all_there(tmp_path: Path) -> None:
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="there is no talking-face model bob"):
         user_models.find(FAMILY, "bob", None)
+    for name in ("bob.safetensors", "models/bob"):
+        with pytest.raises(WeightsError, match=f"there is no file {name}"):
+            user_models.find(FAMILY, name, None)
     user_models.add_model(FAMILY, write_model(tmp_path / "a.safetensors"), "ann", "v1")
     with pytest.raises(WeightsError, match="Stored models: ann"):
         user_models.find(FAMILY, "bob", None)

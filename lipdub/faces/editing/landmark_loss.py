@@ -22,6 +22,7 @@ from lipdub.weights.store import WeightsStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from torch import nn
 
@@ -126,6 +127,22 @@ def soft_points(heatmaps: torch.Tensor) -> torch.Tensor:
     return torch.stack([(heat.sum(2) * at).sum(2) / total, (heat.sum(3) * at).sum(2) / total], 2)
 
 
+def find_heat_map_weights() -> Path:
+    """Return the file of the network that `load_heat_mapper` loads, verified.
+
+    Raises:
+        WeightsError: There are no weights, or damaged ones.
+    """
+    store, entry = WeightsStore(), manifest.find_entry(PUBLISHED)
+    if store.has(entry):
+        return store.verify(entry).path
+    try:
+        return verify_shipped(SHIPPED)
+    except WeightsError:
+        hint = f"Fetch FAN: lipdub weights pull {PUBLISHED}; or train a small one: lipdub train landmark-heatmaps."
+        raise WeightsError("there is no network for the landmarks' heat maps", hint=hint) from None
+
+
 def load_heat_mapper(device: str = "cpu") -> HeatMapper:
     """Load FAN from the weights store, or else the small network that comes with lipdub.
 
@@ -136,12 +153,7 @@ def load_heat_mapper(device: str = "cpu") -> HeatMapper:
     if store.has(entry):
         network = load_network(store.verify(entry).path, entry).to(device).eval().requires_grad_(False)
         return make_fan_mapper(network, entry.file)
-    try:
-        path = verify_shipped(SHIPPED)
-    except WeightsError:
-        hint = f"Fetch FAN: lipdub weights pull {PUBLISHED}; or train a small one: lipdub train landmark-heatmaps."
-        raise WeightsError("there is no network for the landmarks' heat maps", hint=hint) from None
-    small = landmark_heatmaps_file.load(path).to(device).requires_grad_(False)
+    small = landmark_heatmaps_file.load(find_heat_map_weights()).to(device).requires_grad_(False)
     return HeatMapper(f"lipdub's own heat maps ({SHIPPED})", small, small.size.sigma)
 
 

@@ -105,7 +105,12 @@ class Edit(NamedTuple):
 
 
 def edit_frames(
-    editor: Editor, pivots: torch.Tensor, frames: torch.Tensor, points: torch.Tensor, before: Edit | None = None
+    editor: Editor,
+    pivots: torch.Tensor,
+    frames: torch.Tensor,
+    points: torch.Tensor,
+    before: Edit | None = None,
+    count: int | None = None,
 ) -> torch.Tensor:
     """Optimise the latents of the successive frames of a shot, window by window.
 
@@ -115,14 +120,17 @@ def edit_frames(
         frames: (n, 3, P, P), RGB in -1..1.
         points: (n, 68, 2), the landmarks that are wanted, shares of the picture.
         before: The frame before; None at the beginning of a shot.
+        count: Frames to edit; those after them are only looked ahead at. None: all.
 
     Returns:
-        (n, L, D).
+        (count, L, D).
     """
     options, made = editor.options, []
-    for start in range(0, len(pivots), options.window):
-        seen = slice(start, start + options.window + options.ahead)
-        latents = edit_window(editor, pivots[seen], frames[seen], points[seen], before)[: options.window]
+    count = len(pivots) if count is None else count
+    for start in range(0, count, options.window):
+        end = min(start + options.window, count)
+        seen = slice(start, end + options.ahead)
+        latents = edit_window(editor, pivots[seen], frames[seen], points[seen], before)[: end - start]
         made.append(latents)
         before = Edit(pivots[start + len(latents) - 1], latents[-1])
     return torch.cat(made)

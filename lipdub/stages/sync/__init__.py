@@ -16,5 +16,6 @@ METHODS = Registry(
         "stabilized": "lipdub.stages.sync.stabilized:METHOD",
         "stylelipsync": "lipdub.stages.sync.stylelipsync:METHOD",
         "g4g": "lipdub.stages.sync.g4g:METHOD",
+        "stylegan": "lipdub.stages.sync.stylegan:METHOD",
     },
 )

@@ -41,6 +41,8 @@ from lipdub.stages.sync.landmark_targets import (
     sample_speech_lips,
 )
 from lipdub.stages.sync.method import AUTO_MASK
+from lipdub.stages.sync.plan import describe_still_talkers, find_still_talkers
+from lipdub.stages.targets import select_tracks
 from lipdub.weights import user_models, verify_shipped
 from lipdub.weights.g4g_file import FAMILY
 from lipdub.weights.requirement import Shipped
@@ -104,7 +106,15 @@ class G4GMethod(GeneratorMethod):
     def notes(self, ctx: StageContext, options: Any) -> list[str]:
         """Return what a person should know of the model."""
         model = options.own.model
-        return [FAMILY.describe(Path(model)), describe_mask(self.choose_mask(options), g4g.read_mask(model))]
+        ranges = {
+            track: NeutralizeStore.from_context(ctx).read_talker(track).speech_range
+            for track in select_tracks(ctx, options)
+        }
+        return [
+            FAMILY.describe(Path(model)),
+            describe_mask(self.choose_mask(options), g4g.read_mask(model)),
+            *describe_still_talkers(find_still_talkers(ranges)),
+        ]
 
     def prepare(self, run: GeneratorRun) -> Generate:
         """Choose the references, compute the landmarks' targets, and load the generator."""

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lipdub.constants import SAMPLE_RATE_HZ
+from lipdub.faces.mouth_shapes import WEAK_TRUST
 from lipdub.stages.sync.store import OutputPlan, SyncArrays
+from lipdub.words import name_faces
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from lipdub.arrays import F64, I8, I32, I64
+    from lipdub.faces.mouth_shapes import SpeechRange
     from lipdub.media.probe import MediaFacts
     from lipdub.speech.lip_motion import LipMotion
     from lipdub.stages.base import StageContext
@@ -115,3 +120,31 @@ class FacePlan(OutputPlan):
 
     box: I32
     turns: I8
+
+
+def list_shots(plan: FacePlan) -> Iterator[slice]:
+    """Yield the runs of output frames that belong together: one track each, without a gap."""
+    track = np.where(plan.is_dubbed, plan.track.astype(int), -1)
+    ends = np.flatnonzero(np.diff(track, append=-2)) + 1
+    start = 0
+    for stop in ends.tolist():
+        if track[start] >= 0:
+            yield slice(start, stop)
+        start = stop
+
+
+def find_still_talkers(ranges: Mapping[int, SpeechRange]) -> list[int]:
+    """Find the tracks whose talkers hardly move their mouths, by what neutralize measured of each."""
+    return [track for track, found in ranges.items() if found.trust < WEAK_TRUST]
+
+
+def describe_still_talkers(still: Sequence[int]) -> list[str]:
+    """Return a note for a person on tracks whose talkers hardly move their mouths, if there are any."""
+    if not still:
+        return []
+    verb, mouths = ("moves its", "mouth") if len(still) == 1 else ("move their", "mouths")
+    note = (
+        f"{name_faces(still)} hardly {verb} {mouths} in this footage: openings are borrowed from general knowledge and "
+        "the mouth's inside is painted where the footage shows none, so expect a weaker result"
+    )
+    return [note]

@@ -30,19 +30,19 @@ from lipdub.stages.model_options import ModelOptions, resolve_model
 from lipdub.stages.neutralize.store import drawn_full_faces
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_mask, describe_softness
 from lipdub.stages.sync.method import AUTO_MASK
+from lipdub.stages.sync.plan import list_shots
 from lipdub.weights import user_models, verify_shipped
 from lipdub.weights.style_lip_sync_file import FAMILY
 from lipdub.workspace.json_values import to_canonical_json
 from lipdub.workspace.keys import digest_bytes, digest_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from lipdub.arrays import F32, I8, I32, Array
     from lipdub.faces.track_landmarks import TrackLandmarks
     from lipdub.stages.base import StageContext
     from lipdub.stages.job import Job
-    from lipdub.stages.sync.plan import FacePlan
     from lipdub.weights.style_lip_sync_file import StyleLipSyncModel
     from lipdub.workspace import ChunkedArray
 
@@ -138,17 +138,6 @@ class StyleLipSyncMethod(GeneratorMethod):
 
 
 METHOD = StyleLipSyncMethod()
-
-
-def list_shots(plan: FacePlan) -> Iterator[slice]:
-    """Yield the runs of output frames over which codes are smoothed: one track each, without a gap."""
-    track = np.where(plan.is_dubbed, plan.track.astype(int), -1)
-    ends = np.flatnonzero(np.diff(track, append=-2)) + 1
-    start = 0
-    for stop in ends.tolist():
-        if track[start] >= 0:
-            yield slice(start, stop)
-        start = stop
 
 
 def _write_codes(run: GeneratorRun, model: StyleLipSyncModel, network: Any) -> ChunkedArray:

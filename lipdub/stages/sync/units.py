@@ -15,7 +15,7 @@ from lipdub.memory import release_free_memory
 from lipdub.stages import visibility
 from lipdub.stages.frame_pass import FramePass, run_frame_passes
 from lipdub.stages.sync.method import SyncMethod
-from lipdub.stages.sync.plan import describe_delay, speech_delay
+from lipdub.stages.sync.plan import describe_delay, describe_still_talkers, find_still_talkers, speech_delay
 from lipdub.stages.sync.store import SyncArrays
 from lipdub.stages.sync.unit_plan import open_talkers, plan_units
 from lipdub.stages.sync.unit_renderer import UnitRenderer
@@ -117,21 +117,13 @@ def _count_painted(plan: UnitPlan, track: int, talker: UnitTalker) -> int:
 
 def _describe_weak_talkers(plan: UnitPlan, talkers: Mapping[int, UnitTalker], painted: Mapping[int, int]) -> list[str]:
     """Return a note for each way in which talkers' own mouths do not suffice."""
-    from lipdub.faces.mouth_shapes import WEAK_TRUST
-
-    still = [track for track, talker in talkers.items() if talker.speech_range.trust < WEAK_TRUST]
+    still = find_still_talkers({track: talker.speech_range for track, talker in talkers.items()})
     seldom_open = [
         track
         for track in talkers
         if track not in still and painted[track] > SELDOM_OPEN_SHARE * int((plan.track == track).sum())
     ]
-    notes = []
-    if still:
-        verb, mouths = ("moves its", "mouth") if len(still) == 1 else ("move their", "mouths")
-        notes.append(
-            f"{name_faces(still)} hardly {verb} {mouths} in this footage: openings are borrowed from general "
-            "knowledge and the mouth's inside is painted where the footage shows none, so expect a weaker result"
-        )
+    notes = describe_still_talkers(still)
     if len(seldom_open) == 1:
         notes.append(
             f"{name_faces(seldom_open)} is seldom seen with its mouth as open as the speech asks: "

@@ -2,14 +2,17 @@
 
 As Tov et al., "Designing an Encoder for StyleGAN Image Manipulation" (SIGGRAPH 2021), train e4e: what the generator
 draws from the encoder's latents is to look like the face, and the layers' latents are to differ little, because near W
-a generator can be edited. The generator is frozen. Pictures of the generator itself are shown, too, whose latents are
-known. e4e's discriminator of latents and its identity loss are left out: there are few people to learn.
+a generator can be edited. Pictures of the generator itself are shown, too, whose latents are known. e4e's discriminator
+of latents and its identity loss are left out: there are few people to learn.
+
+The paper's generator is frozen. That of a small prior has seen too few faces to draw any other, so it learns with its
+encoder (`EncoderOptions.trains`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -17,7 +20,7 @@ from torch.nn.functional import l1_loss
 
 from lipdub.errors import UsageError
 from lipdub.faces.perceptual import load_features, multi_scale_perceptual
-from lipdub.networks.latent_encoder import LatentEncoder
+from lipdub.networks.latent_encoder import LatentEncoder, StyleAutoencoder
 from lipdub.training.loop import LoopOptions, Trainer, TrainingTask, prefix_lines
 from lipdub.training.style_lip_sync.face_prior import FaceSampler, PriorOptions
 
@@ -38,6 +41,7 @@ class EncoderOptions:
     """Options that determine an encoder, besides data, generator and seed.
 
     Attributes:
+        trains: "encoder", or "both" where the generator learns too.
         widen: factor on the generator's channels.
         faces: faces of a batch, a multiple of 4.
         generated: how many more are drawn by the generator.
@@ -54,6 +58,7 @@ class EncoderOptions:
         ValueError: a value is out of range.
     """
 
+    trains: Literal["encoder", "both"] = "both"
     widen: float = 1.0
     faces: int = 4
     generated: int = 2
@@ -88,7 +93,7 @@ class EncoderOptions:
 def full_options() -> EncoderOptions:
     """Give options for a GPU: twice the channels, and as many steps as pSp's encoders take."""
     loop = replace(EncoderOptions().loop, steps=200_000, save_every=1000, validate_every=5000, sample_every=5000)
-    return EncoderOptions(widen=2.0, loop=loop)
+    return EncoderOptions(trains="encoder", widen=2.0, loop=loop)
 
 
 class EncoderBatch(NamedTuple):
@@ -113,13 +118,13 @@ def train_encoder(
     seed: int = 0,
     device: str = "cpu",
     progress: Callable[[str], None] | None = None,
-) -> LatentEncoder:
-    """Train an encoder, or resume its training.
+) -> StyleAutoencoder:
+    """Train an encoder and perhaps its generator, or resume the training.
 
     Args:
         data: clips to learn.
         held_out: clips for validation and pictures; None: those that are learnt.
-        prior: the generator, which stays as it is.
+        prior: the generator.
         folder: folder of checkpoints, figures and pictures (`training.loop`).
         options: network, losses and loop.
         seed: seed of all random choices.
@@ -127,14 +132,15 @@ def train_encoder(
         progress: called with one line of text at each report.
 
     Returns:
-        the averaged encoder, in evaluation mode.
+        the averaged networks, in evaluation mode.
 
     Raises:
         UsageError: the dataset's faces have another size than the generator's.
     """
     torch.manual_seed(seed)
-    encoder = LatentEncoder(prior.size, prior.average_code, options.widen)
-    objective = EncoderObjective(prior, options, progress)
+    network = StyleAutoencoder(prior.generator, LatentEncoder(prior.size, prior.average_code, options.widen))
+    prior.generator.requires_grad_(options.trains == "both")
+    objective = EncoderObjective(options, progress)
     sampler = make_sampler(data, prior.size, options, seed)
     checked = make_sampler(held_out or data, prior.size, options, seed).draw_plain(_VALIDATION_FACES)
 
@@ -145,7 +151,7 @@ def train_encoder(
         )
 
     task = TrainingTask(
-        encoder,
+        network,
         draw,
         objective.loss,
         validate=lambda network: objective.measure_difference(network, checked),
@@ -153,7 +159,7 @@ def train_encoder(
     )
     report = prefix_lines("stylegan", progress)
     trained = Trainer(task, folder, options.loop, device=device, seed=seed, progress=report).run()
-    assert isinstance(trained, LatentEncoder)
+    assert isinstance(trained, StyleAutoencoder)
     return trained
 
 
@@ -174,19 +180,15 @@ def make_sampler(data: Dataset, size: StyleGAN2Size, options: EncoderOptions, se
 
 
 class EncoderObjective:
-    """The losses of an encoder. The frozen networks follow the batch to its device.
+    """The losses of an encoder. The perceptual network follows the batch to its device.
 
     Args:
-        prior: the generator.
         options: weights.
         progress: called with one line on the perceptual network.
     """
 
-    def __init__(
-        self, prior: FacePrior, options: EncoderOptions, progress: Callable[[str], None] | None = None
-    ) -> None:
+    def __init__(self, options: EncoderOptions, progress: Callable[[str], None] | None = None) -> None:
         self.options = options
-        self.generator = prior.generator.eval().requires_grad_(False)
         self.features, name = load_features(progress or (lambda text: None))
         if progress is not None:
             progress(f"perceptual features: {name}")
@@ -194,21 +196,20 @@ class EncoderObjective:
     def loss(self, network: nn.Module, batch: EncoderBatch) -> tuple[torch.Tensor, dict[str, float]]:
         """Compute the loss of a batch, and its parts."""
         options, faces = self.options, batch.faces
-        self.generator.to(faces.device)
         self.features.to(faces.device)
-        known = faces.new_zeros(0, self.generator.layers, self.generator.style_dim)
+        generator = getattr(network, "module", network).generator
+        known = faces.new_zeros(0, generator.layers, generator.style_dim)
         if len(batch.latents):
             with torch.no_grad():
-                known = self.generator.mapping(batch.latents)[:, None].expand(-1, self.generator.layers, -1)
-                faces = torch.cat([faces, self.generator(known)])
-        differences = network.differences(faces)
-        codes = network.join(differences)
-        parts = {"difference": (options.difference, differences[:, 1:].square().mean())}
-        if options.pixel > 0 or options.perceptual > 0:
-            drawn = self.generator(codes)
-            shown, true = (drawn + 1) / 2, (faces.clamp(-1, 1) + 1) / 2
-            parts["pixel"] = (options.pixel, l1_loss(drawn, faces))
-            parts["perceptual"] = (options.perceptual, multi_scale_perceptual(self.features, shown, true))
+                known = generator.mapping(batch.latents)[:, None].expand(-1, generator.layers, -1)
+                faces = torch.cat([faces, generator(known)])
+        differences, codes, drawn = network(faces)
+        shown, true = (drawn + 1) / 2, (faces.clamp(-1, 1) + 1) / 2
+        parts = {
+            "pixel": (options.pixel, l1_loss(drawn, faces)),
+            "perceptual": (options.perceptual, multi_scale_perceptual(self.features, shown, true)),
+            "difference": (options.difference, differences[:, 1:].square().mean()),
+        }
         if len(known):
             parts["code"] = (options.code, (codes[-len(known) :] - known).square().mean())
         total = sum((weight * value for weight, value in parts.values()), start=faces.new_zeros(()))
@@ -226,6 +227,4 @@ class EncoderObjective:
 
     def _draw_again(self, network: nn.Module, faces: torch.Tensor) -> torch.Tensor:
         device = next(network.parameters()).device
-        self.generator.to(device)
-        parts = [self.generator(network(part.to(device))).float().cpu() for part in faces.split(8)]
-        return torch.cat(parts)
+        return torch.cat([network(part.to(device))[2].float().cpu() for part in faces.split(8)])

@@ -14,7 +14,7 @@ from lipdub.training.trainables.talking_face import describe_speakers
 if TYPE_CHECKING:
     from torch import nn
 
-    from lipdub.networks.latent_encoder import LatentEncoder
+    from lipdub.networks.latent_encoder import StyleAutoencoder
     from lipdub.training.dataset import Dataset
     from lipdub.training.stylegan.encoder import EncoderOptions
     from lipdub.weights.face_prior_file import FacePrior
@@ -31,7 +31,7 @@ class StyleGANArguments(KeepArguments):
 
 
 class StyleGANTrainable(KeepsModel, DatasetTrainable["EncoderOptions", "FacePrior"]):
-    """The encoder of a generator."""
+    """A generator and its encoder."""
 
     name = checkpoint_name = "stylegan"
     summary = "Train the latent encoder of the recipe stylegan, for a face prior."
@@ -69,8 +69,8 @@ class StyleGANTrainable(KeepsModel, DatasetTrainable["EncoderOptions", "FacePrio
         settings: EncoderOptions,
         seed: int,
         runtime: Runtime,
-    ) -> LatentEncoder:
-        """Train the encoder on single faces."""
+    ) -> StyleAutoencoder:
+        """Train the encoder on single faces, and with it the generator of a small prior."""
         from lipdub.training.stylegan.encoder import train_encoder
 
         return train_encoder(
@@ -90,7 +90,7 @@ class StyleGANTrainable(KeepsModel, DatasetTrainable["EncoderOptions", "FacePrio
         from lipdub.weights.stylegan_file import StyleGANModel
 
         all_notes = {"generator": inputs.notes, self.name: notes, "remark": describe_speakers(notes)}
-        return stylegan_file.save(out, StyleGANModel(inputs.size, inputs.generator, network, all_notes))
+        return stylegan_file.save(out, StyleGANModel(inputs.size, network.generator, network.encoder, all_notes))
 
 
 STYLEGAN = StyleGANTrainable()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ pytest.importorskip("accelerate")
 
 from lipdub.errors import UsageError
 from lipdub.faces.perceptual import multi_scale_perceptual
-from lipdub.networks.latent_encoder import LatentEncoder
+from lipdub.networks.latent_encoder import LatentEncoder, StyleAutoencoder
 from lipdub.training.dataset import Dataset, open_dataset
 from lipdub.training.stylegan.encoder import (
     EncoderBatch,
@@ -39,9 +39,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return open_dataset(talkers(tmp_path_factory.mktemp("faces"), clips=3))
 
 
-def encoder(seed: int = 0) -> LatentEncoder:
+def network(seed: int = 0) -> StyleAutoencoder:
     torch.manual_seed(seed)
-    return LatentEncoder(DECODER, prior().average_code)
+    return StyleAutoencoder(prior().generator, LatentEncoder(DECODER, prior().average_code))
 
 
 def batch(data: Dataset, generated: int = 2) -> EncoderBatch:
@@ -52,20 +52,19 @@ def batch(data: Dataset, generated: int = 2) -> EncoderBatch:
 
 def train(
     data: Dataset, folder: Path, options: EncoderOptions = OPTIONS, progress: Callable[[str], None] | None = None
-) -> LatentEncoder:
+) -> StyleAutoencoder:
     return train_encoder(data, None, prior(), folder, options, progress=progress)
 
 
 @pytest.mark.parametrize("generated", [0, 2])
 def test_its_parts_by_hand(data: Dataset, generated: int) -> None:
-    given, network, objective = batch(data, generated), encoder(), EncoderObjective(prior(), OPTIONS)
-    total, parts = objective.loss(network, given)
-    generator = objective.generator
+    given, model, objective = batch(data, generated), network(), EncoderObjective(OPTIONS)
+    total, parts = objective.loss(model, given)
+    generator = model.generator
     with torch.no_grad():
         known = generator.mapping(given.latents)[:, None].expand(-1, generator.layers, -1)
         faces = torch.cat([given.faces, generator(known)])
-        differences = network.differences(faces)
-        codes = network(faces)
+        differences, codes = model.encoder.differences(faces), model.encoder(faces)
         drawn = generator(codes)
     assert parts["pixel"] == pytest.approx(float((drawn - faces).abs().mean()), rel=1e-5)
     alike = multi_scale_perceptual(objective.features, (drawn + 1) / 2, (faces.clamp(-1, 1) + 1) / 2)
@@ -78,11 +77,19 @@ def test_its_parts_by_hand(data: Dataset, generated: int) -> None:
     assert float(total.detach()) == pytest.approx(sum(weights[name] * value for name, value in parts.items()), rel=1e-5)
 
 
-def test_the_generator_stays_and_the_whole_encoder_learns(data: Dataset) -> None:
-    network, objective = encoder(), EncoderObjective(prior(), OPTIONS)
-    objective.loss(network, batch(data))[0].backward()
-    assert [name for name, value in network.named_parameters() if value.grad is None] == []
-    assert all(value.grad is None for value in objective.generator.parameters())
+def test_the_whole_encoder_learns(data: Dataset) -> None:
+    model = network()
+    EncoderObjective(OPTIONS).loss(model, batch(data))[0].backward()
+    assert [name for name, value in model.encoder.named_parameters() if value.grad is None] == []
+
+
+@pytest.mark.parametrize("trains", ["encoder", "both"])
+def test_the_generator_learns_only_where_it_may(trains: Any, data: Dataset, tmp_path: Path) -> None:
+    trained = train(data, tmp_path, replace(OPTIONS, trains=trains)).generator
+    pairs = zip(trained.state_dict().items(), prior().generator.state_dict().values(), strict=True)
+    changed = {name for (name, value), before in pairs if not torch.equal(value, before)}
+    assert any(name.startswith("convs.") for name in changed) == (trains == "both")
+    assert not any(name.startswith(("style.", "noises.")) for name in changed)
 
 
 def test_a_broken_training_ends_as_an_unbroken_one(data: Dataset, tmp_path: Path) -> None:
@@ -116,7 +123,7 @@ def test_faces_of_another_size_are_refused(data: Dataset) -> None:
 @pytest.mark.slow
 def test_latents_of_the_generators_own_pictures_are_found(data: Dataset, tmp_path: Path) -> None:
     options = replace(
-        OPTIONS, generated=4, pixel=0.0, perceptual=0.0, difference=0.0, code=1.0,
+        OPTIONS, trains="encoder", generated=4, pixel=0.0, perceptual=0.0, difference=0.0, code=1.0,
         loop=replace(LOOP, steps=60, learning_rate=1e-2, save_every=1000),
     )  # fmt: skip
     train(data, tmp_path, options)
@@ -125,7 +132,11 @@ def test_latents_of_the_generators_own_pictures_are_found(data: Dataset, tmp_pat
 
 
 def test_full_options_are_larger() -> None:
-    assert full_options().widen > EncoderOptions().widen and full_options().loop.steps > EncoderOptions().loop.steps
+    assert (
+        full_options().trains == "encoder"
+        and full_options().widen > EncoderOptions().widen
+        and full_options().loop.steps > EncoderOptions().loop.steps
+    )
 
 
 @pytest.mark.parametrize("change", [{"faces": 3}, {"faces": 0}, {"generated": -1}])
