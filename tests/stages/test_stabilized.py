@@ -278,7 +278,7 @@ def test_shut_references_go_before_lnet(short_talker: Path, tmp_path: Path, monk
 
 def test_a_model_is_not_for_other_methods(model: Path) -> None:
     for name, method in (
-        ("sync", "stabilized or stylelipsync or g4g"),
+        ("sync", "stabilized or stylelipsync or g4g or stylegan"),
         ("neutralize", "silent-lip or style-reference"),
     ):
         for option in ("model", "talker"):  # its former name

@@ -60,10 +60,10 @@ class StyleGANOptions(ModelOptions):
     edit_steps: int | None = option(
         None,
         "--edit-steps",
-        help="Steps of the latents' optimisation at most. For the recipe stylegan.",
+        help="Steps of the latents' optimisation at most. By default 40 for eight frames if fast, and 300 for each "
+        "frame if published. For the recipe stylegan.",
         low=0,
         high=100_000,
-        default_text="40 for eight frames if fast, 300 for each frame if published",
         panel=_LOOK,
     )
     tuning_steps: int = option(
