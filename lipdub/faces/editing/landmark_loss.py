@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import grid_sample, interpolate
+from torch.nn.functional import grid_sample
 
 from lipdub.errors import WeightsError
 from lipdub.faces.alignment import fan
@@ -33,7 +33,7 @@ SHIPPED = "landmark-heatmaps.safetensors"
 
 _FAN_SIGMA = 1.0  # of FAN's peaks, cells
 _EPSILON = 1e-12  # under a root
-_JAW, _EYES, _MOUTH = slice(0, 17), slice(36, 48), slice(48, 68)  # of iBUG's points
+_EYES, _MOUTH = slice(36, 48), slice(48, 68)  # of iBUG's points
 _EYE_WEIGHT, _MOUTH_WEIGHT = 2.0, 3.0
 
 
@@ -45,24 +45,22 @@ class HeatMapper:
         name: Says for a person which network it is.
         network: Maps pictures (n, 3, P, P), RGB in 0..1, to heat maps (n, 68, h, h).
         sigma: Of its peaks, cells.
-        pixels: Side of the pictures it is shown; 0: any.
         fit: Takes landmarks (n, 68, 2), returns the squares around faces that it is shown, (n, 3): left, top, side, all
             as shares of the picture. None: it is shown whole pictures.
+        pixels: Side of the squares that it is shown.
     """
 
     name: str
     network: Callable[[torch.Tensor], torch.Tensor]
     sigma: float
-    pixels: int = 0
     fit: Callable[[torch.Tensor], torch.Tensor] | None = None
+    pixels: int = 0
 
     def compute(self, pictures: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """Compute the heat maps (n, 68, h, h) of pictures (n, 3, P, P), RGB in -1..1, around landmarks (n, 68, 2)."""
         shown = pictures
         if self.fit is not None:
             shown = cut_squares(pictures, self.fit(points), self.pixels)
-        elif self.pixels:
-            shown = interpolate(pictures, (self.pixels, self.pixels), mode="bilinear", align_corners=False)
         return self.network((shown + 1) / 2).float()
 
     def draw_wanted(self, points: torch.Tensor, side: int) -> torch.Tensor:
@@ -164,7 +162,7 @@ def make_fan_mapper(network: nn.Module, name: str) -> HeatMapper:
         maps: torch.Tensor = network(pictures.clamp(0, 1))[-1]
         return maps
 
-    return HeatMapper(f"FAN ({name})", compute, _FAN_SIGMA, fan.SIZE, fit_fan_squares)
+    return HeatMapper(f"FAN ({name})", compute, _FAN_SIGMA, fit_fan_squares, fan.SIZE)
 
 
 def fit_fan_squares(points: torch.Tensor) -> torch.Tensor:

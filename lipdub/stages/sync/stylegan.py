@@ -29,7 +29,7 @@ from lipdub.stages.neutralize.store import NeutralizeStore, drawn_full_faces
 from lipdub.stages.sync.generator import Generate, GeneratorMethod, GeneratorRun, describe_softness
 from lipdub.stages.sync.landmark_targets import hear_sound, open_targets, sample_speech_lips
 from lipdub.stages.sync.plan import list_shots
-from lipdub.weights import stylegan_file, user_models
+from lipdub.weights import stylegan_file
 from lipdub.weights.requirement import Shipped
 from lipdub.weights.stylegan_file import FAMILY
 
@@ -107,8 +107,8 @@ class StyleGANMethod(GeneratorMethod):
         return hear_sound(audio, options)
 
     def is_ready(self, job: Job, digest: Callable[[], str]) -> bool:
-        """Return whether a model of the user's was given to this video."""
-        return user_models.find_origin(FAMILY, digest()) == "video"
+        """Return False: the recipe is a demonstration, which `auto` never takes."""
+        return False
 
     def resolve(self, options: Any, job: Job, digest: Callable[[], str]) -> Any:
         """Replace the model's name by its file."""
@@ -256,7 +256,7 @@ class _MaskReader:
 
 def _find_points(targets: LandmarkTargets, places: F64) -> F32:
     """Find the landmarks that are wanted in every output frame of a talker: (m, 68, 2) float32, shares of the crop."""
-    unit = 1024  # pixels of a crop, of which shares are taken: their centres do not matter
+    unit = 1024  # pixels of a crop, of which shares are taken
     points = [
         full_face.align(place, unit).to_crop(landmarks.to_ibug(targets.read(k))[:, :2])
         for k, place in zip(targets.frames.tolist(), places, strict=True)

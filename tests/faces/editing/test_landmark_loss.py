@@ -23,7 +23,7 @@ from lipdub.faces.editing.landmark_loss import (
 )
 from lipdub.networks.landmark_heatmaps import HeatMapSize, LandmarkHeatMaps, draw_heatmaps
 from lipdub.weights import landmark_heatmaps_file
-from tests.faces.editing.small import mapper, points, rand
+from tests.faces.editing.small import points, rand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +87,7 @@ def test_a_mapper_that_sees_squares_finds_points_of_the_whole_picture() -> None:
         return draw_heatmaps((given - squares[:, None, :2]) / squares[:, None, 2:], 64, 1.0)
 
     squares = fit_fan_squares(given)
-    made = HeatMapper("squares", compute, 1.0, fan.SIZE, fit_fan_squares)
+    made = HeatMapper("squares", compute, 1.0, fit_fan_squares, fan.SIZE)
     heatmaps = made.compute(rand(2, 3, 64, 64) * 2 - 1, given)
     assert seen[0].shape == (2, 3, 256, 256)
     torch.testing.assert_close(heatmaps, made.draw_wanted(given, 64))
@@ -135,4 +135,3 @@ def test_the_small_network_is_used_without_fan_and_its_lack_is_said(
     made = load_heat_mapper()
     assert made.sigma == 2.0 and landmark_loss.SHIPPED in made.name
     assert made.compute(rand(1, 3, 16, 16), points(1)).shape == (1, 68, 8, 8)
-    assert mapper().name != made.name
