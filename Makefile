@@ -33,10 +33,10 @@ demo: $(READY)
 	@$(BIN)/lipdub inspect demo/dubbed.mp4 --contact-sheet demo/sheet.png --quiet
 	@echo "The dubbed video is demo/dubbed.mp4, a contact sheet of it demo/sheet.png."
 
-# Two processes more than cores, each with one thread: small networks gain nothing from more, and tests wait for files
+# One process more than cores, each with one thread: small networks gain nothing from more, and tests wait for files
 # and for programs that they start. These need not be compiled again each time. Memory that a test freed is kept for the
 # next one (glibc).
-WORKERS := $(shell expr 2 + $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
+WORKERS := $(shell expr 1 + $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN))
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= MALLOC_MMAP_THRESHOLD_=1073741824 \
 	MALLOC_TRIM_THRESHOLD_=4294967296 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
