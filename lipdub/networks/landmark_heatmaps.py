@@ -14,8 +14,6 @@ from torch import nn
 from torch.nn.functional import interpolate, leaky_relu
 
 POINTS = 68
-SIDE = 64
-"""Side of the maps, for faces of 128 pixels; half the picture's."""
 
 _GROUPS = 8
 _LEAK = 0.1

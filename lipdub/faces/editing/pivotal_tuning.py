@@ -7,14 +7,13 @@ regularization keeps what it draws elsewhere.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import mse_loss
 
-from lipdub.faces.editing.tuning import TuningLoop, tune_generator
+from lipdub.faces.editing.tuning import TuningLoop, tune_synthesis
 from lipdub.faces.perceptual import perceptual
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from lipdub.faces.editing.tuning import Loss
     from lipdub.networks.stylegan2 import StyleGAN2
 
 
@@ -66,22 +66,21 @@ def tune_on_pivots(
         key: Says what the tuning depends on.
         check: Called with the steps that are done, after each.
     """
-    before = deepcopy(generator).requires_grad_(False)
-    generator.requires_grad_(True)
-    generator.style.requires_grad_(False)
 
-    def loss(network: nn.Module, chosen: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        latents, frames = pivots[chosen], read_frames(chosen)
-        total = compare(features, network(latents), frames, options.pixel)
-        if options.locality > 0:
-            near = draw_near(before, latents, options.reach, random)
-            with torch.no_grad():
-                right = before(near)
-            total = total + options.locality * compare(features, network(near), right, options.pixel)
-        return total
+    def make_loss(before: StyleGAN2) -> Loss:
+        def loss(network: nn.Module, chosen: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+            latents, frames = pivots[chosen], read_frames(chosen)
+            total = compare(features, network(latents), frames, options.pixel)
+            if options.locality > 0:
+                near = draw_near(before, latents, options.reach, random)
+                with torch.no_grad():
+                    right = before(near)
+                total = total + options.locality * compare(features, network(near), right, options.pixel)
+            return total
 
-    tune_generator(generator, loss, len(pivots), options.loop, checkpoint, key, check)
-    generator.requires_grad_(False)
+        return loss
+
+    tune_synthesis(generator, make_loss, len(pivots), options.loop, checkpoint, key, check)
 
 
 def compare(features: nn.Module, drawn: torch.Tensor, true: torch.Tensor, pixel: float) -> torch.Tensor:

@@ -7,14 +7,13 @@ agree.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import max_pool2d
 
-from lipdub.faces.editing.tuning import TuningLoop, tune_generator
+from lipdub.faces.editing.tuning import TuningLoop, tune_synthesis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from lipdub.faces.editing.tuning import Loss
     from lipdub.networks.stylegan2 import StyleGAN2
 
 
@@ -61,18 +61,17 @@ def tune_on_rings(
         key: Says what the tuning depends on.
         check: Called with the steps that are done, after each.
     """
-    before = deepcopy(generator).requires_grad_(False)
-    generator.requires_grad_(True)
-    generator.style.requires_grad_(False)
 
-    def loss(network: nn.Module, chosen: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-        frames, masks = read_frames(chosen)
-        with torch.no_grad():
-            kept = before(latents[chosen])
-        return stitching_loss(network(latents[chosen]), frames, kept, masks, options)
+    def make_loss(before: StyleGAN2) -> Loss:
+        def loss(network: nn.Module, chosen: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+            frames, masks = read_frames(chosen)
+            with torch.no_grad():
+                kept = before(latents[chosen])
+            return stitching_loss(network(latents[chosen]), frames, kept, masks, options)
 
-    tune_generator(generator, loss, len(latents), options.loop, checkpoint, key, check)
-    generator.requires_grad_(False)
+        return loss
+
+    tune_synthesis(generator, make_loss, len(latents), options.loop, checkpoint, key, check)
 
 
 def stitching_loss(

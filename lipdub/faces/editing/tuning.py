@@ -7,6 +7,7 @@ the generator is the same however often the tuning was interrupted.
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
+
+    from lipdub.networks.stylegan2 import StyleGAN2
+
+    Loss = Callable[[nn.Module, torch.Tensor, torch.Generator], torch.Tensor]
 
 _FORMAT = "lipdub-tuning-1"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -52,7 +57,7 @@ class TuningLoop:
 
 def tune_generator(
     generator: nn.Module,
-    loss: Callable[[nn.Module, torch.Tensor, torch.Generator], torch.Tensor],
+    loss: Loss,
     count: int,
     loop: TuningLoop,
     checkpoint: Path,
@@ -82,6 +87,33 @@ def tune_generator(
         if (step + 1) % loop.save_every == 0 or step + 1 == loop.steps:
             _save(checkpoint, key, step + 1, generator, optimizer, parameters)
         check(step + 1)
+
+
+def tune_synthesis(
+    generator: StyleGAN2,
+    make_loss: Callable[[StyleGAN2], Loss],
+    count: int,
+    loop: TuningLoop,
+    checkpoint: Path,
+    key: str,
+    check: Callable[[int], None] = lambda step: None,
+) -> None:
+    """Tune a generator's synthesis network in place, not its mapping, or resume its tuning.
+
+    Args:
+        generator: What is tuned. Nothing of it asks for gradients afterwards.
+        make_loss: Takes a copy of the generator as it was before, returns the loss of `tune_generator`.
+        count: As of `tune_generator`.
+        loop: As of `tune_generator`.
+        checkpoint: As of `tune_generator`.
+        key: As of `tune_generator`.
+        check: As of `tune_generator`.
+    """
+    before = deepcopy(generator).requires_grad_(False)
+    generator.requires_grad_(True)
+    generator.style.requires_grad_(False)
+    tune_generator(generator, make_loss(before), count, loop, checkpoint, key, check)
+    generator.requires_grad_(False)
 
 
 def _save(
